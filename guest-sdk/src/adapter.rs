@@ -1,0 +1,139 @@
+use std::{cell::RefCell, marker::PhantomData};
+
+use crate::{
+    bindings::{
+        exports::narrowboat::consumer::websocket::{self, Guest, GuestConsumer},
+        narrowboat::consumer::{connections, types},
+    },
+    connection::Connection,
+    consumer::Consumer,
+    error::Error,
+    handshake::Deny,
+    layer::{ChannelLayer, LayerError},
+    message::{self, Incoming},
+    panic,
+    scope::Scope,
+    timer::TimerId,
+};
+
+/// What the export macro exports: a module whose consumers are `C`.
+pub struct Component<C>(PhantomData<C>);
+
+impl<C: Consumer> Component<C> {
+    /// Compiles if `C` is a consumer, and does nothing.
+    pub const fn checked() -> Option<Self> {
+        None
+    }
+}
+
+impl<C: Consumer> Guest for Component<C> {
+    type Consumer = Adapter<C>;
+
+    fn save_module() -> Result<Option<types::Saved>, String> {
+        panic::install_hook();
+        C::save_module().map(|saved| saved.map(Into::into)).map_err(text)
+    }
+
+    fn load_module(saved: types::Saved) -> Result<(), String> {
+        panic::install_hook();
+        C::load_module(saved.into()).map_err(text)
+    }
+}
+
+/// A consumer with what the contract leaves out of its calls.
+pub struct Adapter<C> {
+    connection: Connection,
+    groups: Vec<String>,
+    consumer: RefCell<C>,
+}
+
+impl<C: Consumer> Adapter<C> {
+    fn join(scope: &Scope, connection: &Connection) -> Result<Vec<String>, LayerError> {
+        let groups = C::groups(scope);
+        for group in &groups {
+            ChannelLayer::group_add(group, connection.channel_name())?;
+        }
+        Ok(groups)
+    }
+
+    fn try_connect(
+        scope: &Scope,
+        connection: Connection,
+    ) -> Result<(Self, types::Acceptance), Deny> {
+        let groups = Self::join(scope, &connection)?;
+        let (consumer, acceptance) = C::connect(scope, &connection)?.into_parts();
+        Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, acceptance))
+    }
+
+    /// Groups are joined again: it changes nothing for those it is in, and this version may have
+    /// others.
+    fn try_restore(
+        scope: &Scope,
+        connection: Connection,
+        saved: types::Saved,
+    ) -> Result<Self, Error> {
+        let mut consumer = C::restore(scope, &connection, saved.into())?;
+        let groups = Self::join(scope, &connection)?;
+        consumer.restored(scope, &connection);
+        Ok(Self { connection, groups, consumer: RefCell::new(consumer) })
+    }
+}
+
+impl<C: Consumer> GuestConsumer for Adapter<C> {
+    fn connect(
+        scope: types::Scope,
+        connection: connections::Connection,
+    ) -> Result<(websocket::Consumer, types::Acceptance), types::Rejection> {
+        panic::install_hook();
+        let (adapter, acceptance) = Self::try_connect(&scope.into(), Connection::new(connection))?;
+        Ok((websocket::Consumer::new(adapter), acceptance))
+    }
+
+    fn receive(&self, frame: types::Frame) -> Result<(), String> {
+        self.consumer.borrow_mut().receive(&self.connection, frame.into()).map_err(text)
+    }
+
+    fn handle(&self, message: types::Message) -> Result<(), String> {
+        match message::decode(&message).map_err(text)? {
+            Incoming::Known(message) => {
+                self.consumer.borrow_mut().handle(&self.connection, message).map_err(text)
+            }
+            Incoming::Unknown(name) => {
+                crate::debug!("ignored a message of the unknown type {name:?}");
+                Ok(())
+            }
+        }
+    }
+
+    fn timer(&self, id: connections::TimerId) -> Result<(), String> {
+        self.consumer.borrow_mut().timer(&self.connection, TimerId(id)).map_err(text)
+    }
+
+    fn disconnect(&self, closure: types::Closure) {
+        self.consumer.borrow_mut().disconnect(&self.connection, closure.into());
+        for group in &self.groups {
+            // The host ends every membership of a channel that is gone: this only ends these
+            // sooner.
+            let _ = ChannelLayer::group_discard(group, self.connection.channel_name());
+        }
+    }
+
+    fn snapshot(&self) -> Result<types::Saved, String> {
+        self.consumer.borrow().snapshot().map(Into::into).map_err(text)
+    }
+
+    fn restore(
+        scope: types::Scope,
+        connection: connections::Connection,
+        saved: types::Saved,
+    ) -> Result<websocket::Consumer, String> {
+        panic::install_hook();
+        Self::try_restore(&scope.into(), Connection::new(connection), saved)
+            .map(websocket::Consumer::new)
+            .map_err(text)
+    }
+}
+
+fn text(error: Error) -> String {
+    error.to_string()
+}

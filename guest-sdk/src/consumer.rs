@@ -1,0 +1,146 @@
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    closure::Closure,
+    connection::Connection,
+    error::Error,
+    frame::Frame,
+    handshake::{Accept, Deny},
+    saved::Saved,
+    scope::Scope,
+    timer::TimerId,
+};
+
+/// One connection's side of a plugin: what happens on a handshake, a frame, a message, a timer and
+/// the end.
+///
+/// The consumer is the connection's state, and serde carries it from one version of the plugin to
+/// the next. Its methods run one at a time; what they do takes effect when they return. A panic
+/// undoes the running method and ends the instance.
+pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
+    /// What arrives through the channel layer: an enum with `#[serde(tag = "type")]` and a variant
+    /// a type, renamed to it ("chat.message"). A message of any other type is ignored.
+    /// [`NoMessage`](crate::NoMessage) has none.
+    type Message: DeserializeOwned;
+
+    /// Groups that every connection is a member of from before `connect` until after `disconnect`.
+    const GROUPS: &'static [&'static str] = &[];
+
+    /// Number it up when a state that an older version saved can no longer be read.
+    const SCHEMA: u32 = 0;
+
+    /// Decides the handshake.
+    ///
+    /// # Errors
+    /// A [`Deny`] is the HTTP answer in place of the upgrade.
+    fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny>;
+
+    /// Groups of a connection, where they depend on its scope: [`Consumer::GROUPS`] unless this
+    /// says otherwise. A name that is none denies the handshake with 400.
+    fn groups(scope: &Scope) -> Vec<String> {
+        let _ = scope;
+        Self::GROUPS.iter().map(|group| (*group).to_owned()).collect()
+    }
+
+    /// A frame came. Left to itself it calls `receive_text` or `receive_binary`.
+    ///
+    /// # Errors
+    /// Any error closes the connection with 1011.
+    fn receive(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
+        match frame {
+            Frame::Text(text) => self.receive_text(connection, text),
+            Frame::Binary(bytes) => self.receive_binary(connection, bytes),
+        }
+    }
+
+    /// A text frame came. Left to itself it ignores it.
+    ///
+    /// # Errors
+    /// Any error closes the connection with 1011.
+    fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
+        let _ = (connection, text);
+        Ok(())
+    }
+
+    /// A binary frame came. Left to itself it ignores it.
+    ///
+    /// # Errors
+    /// Any error closes the connection with 1011.
+    fn receive_binary(&mut self, connection: &Connection, bytes: Vec<u8>) -> Result<(), Error> {
+        let _ = (connection, bytes);
+        Ok(())
+    }
+
+    /// A message came, on the connection's channel or to one of its groups.
+    ///
+    /// # Errors
+    /// Any error closes the connection with 1011. So does, before it comes here, a message of a
+    /// known type without that type's fields.
+    fn handle(&mut self, connection: &Connection, message: Self::Message) -> Result<(), Error> {
+        let _ = (connection, message);
+        Ok(())
+    }
+
+    /// A timer fired.
+    ///
+    /// # Errors
+    /// Any error closes the connection with 1011.
+    fn timer(&mut self, connection: &Connection, timer: TimerId) -> Result<(), Error> {
+        let _ = (connection, timer);
+        Ok(())
+    }
+
+    /// An accepted connection ended, whoever closed it. Does not run when it moves to another
+    /// version.
+    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
+        let _ = (connection, closure);
+    }
+
+    /// This consumer has come over from another version: the place to list the connection again in
+    /// the module's memory.
+    fn restored(&mut self, scope: &Scope, connection: &Connection) {
+        let _ = (scope, connection);
+    }
+
+    /// Saves the consumer for another version. Left to itself it writes all that serde sees, with
+    /// field names.
+    ///
+    /// # Errors
+    /// An error keeps this version.
+    fn snapshot(&self) -> Result<Saved, Error> {
+        Saved::encode(Self::SCHEMA, self)
+    }
+
+    /// Makes a consumer of what another version saved. Left to itself it reads what `snapshot`
+    /// writes, where new fields have `#[serde(default)]`, and refuses another [`Consumer::SCHEMA`].
+    ///
+    /// # Errors
+    /// An error keeps the other version.
+    fn restore(scope: &Scope, connection: &Connection, saved: Saved) -> Result<Self, Error> {
+        let _ = (scope, connection);
+        if saved.schema == Self::SCHEMA {
+            return saved.decode();
+        }
+        let (theirs, ours) = (saved.schema, Self::SCHEMA);
+        Err(Error::msg(format_args!(
+            "the saved state has schema {theirs}, this version reads {ours}"
+        )))
+    }
+
+    /// Saves what the consumers of an instance share. It runs after their `snapshot`.
+    ///
+    /// # Errors
+    /// An error keeps this version.
+    fn save_module() -> Result<Option<Saved>, Error> {
+        Ok(None)
+    }
+
+    /// Takes over what `save_module` left. It runs before any `restore`.
+    ///
+    /// # Errors
+    /// An error keeps the other version.
+    fn load_module(saved: Saved) -> Result<(), Error> {
+        let _ = saved;
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+use serde::de::DeserializeOwned;
+
+use crate::bindings::narrowboat::consumer::types;
+
+/// One whole WebSocket message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+}
+
+impl Frame {
+    /// The frame's bytes, whichever kind it is.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text of a text frame.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// Reads the frame as JSON, be it text or binary.
+    ///
+    /// # Errors
+    /// When it is not JSON, or not of this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.as_bytes())
+    }
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Frame {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<&[u8]> for Frame {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Binary(bytes.to_vec())
+    }
+}
+
+impl From<types::Frame> for Frame {
+    fn from(frame: types::Frame) -> Self {
+        match frame {
+            types::Frame::Text(text) => Self::Text(text),
+            types::Frame::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
+}
+
+impl From<Frame> for types::Frame {
+    fn from(frame: Frame) -> Self {
+        match frame {
+            Frame::Text(text) => Self::Text(text),
+            Frame::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_from_either_kind() {
+        assert_eq!(Frame::from("[1,2]").json::<Vec<u8>>().unwrap(), [1, 2]);
+        assert_eq!(Frame::from(b"[1,2]".as_slice()).json::<Vec<u8>>().unwrap(), [1, 2]);
+        assert!(Frame::from("{").json::<Vec<u8>>().is_err());
+    }
+}

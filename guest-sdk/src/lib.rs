@@ -1,0 +1,125 @@
+//! The guest side of Narrowboat: write a [`Consumer`], export it, and the host runs it, one a
+//! connection.
+//!
+//! ```
+//! use narrowboat_guest::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Chat {
+//!     group: String,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! #[serde(tag = "type")]
+//! enum Message {
+//!     #[serde(rename = "chat.message")]
+//!     Chat { message: String },
+//! }
+//!
+//! impl Consumer for Chat {
+//!     type Message = Message;
+//!
+//!     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
+//!         let room = scope.route("room").ok_or(deny(404))?;
+//!         let group = format!("chat_{room}");
+//!         ChannelLayer::group_add(&group, connection.channel_name())?;
+//!         Ok(accept(Chat { group }))
+//!     }
+//!
+//!     fn receive_text(&mut self, _: &Connection, text: String) -> Result<(), Error> {
+//!         ChannelLayer::group_send(&self.group, &Message::Chat { message: text })?;
+//!         Ok(())
+//!     }
+//!
+//!     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
+//!         let Message::Chat { message } = message;
+//!         connection.send(message)?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! narrowboat_guest::export!(Chat);
+//! ```
+//!
+//! A plugin's crate has `crate-type = ["cdylib"]` and depends on this crate and, for its derive
+//! macros, on serde.
+//!
+//! # For those who know Django Channels
+//!
+//! | Django Channels | here |
+//! |---|---|
+//! | `WebsocketConsumer`, `AsyncWebsocketConsumer` | [`Consumer`]; attributes of `self` are its fields |
+//! | `connect()` and `self.accept(subprotocol)` | [`Consumer::connect`] returns [`accept`]`(consumer).subprotocol(…)` |
+//! | `self.close()` in `connect`, `DenyConnection` | [`Consumer::connect`] returns [`deny`]`(403)` |
+//! | `receive(text_data, bytes_data)` | [`Consumer::receive`], or [`Consumer::receive_text`] and [`Consumer::receive_binary`] |
+//! | `JsonWebsocketConsumer`, `send_json` | [`Frame::json`], [`Connection::send_json`] |
+//! | `self.send(text_data=…)`, `self.send(bytes_data=…)` | [`Connection::send`] |
+//! | `self.close(code, reason)` | [`Connection::close`] |
+//! | `disconnect(close_code)` | [`Consumer::disconnect`] |
+//! | `self.scope["path"]`, `["url_route"]["kwargs"]`, `["headers"]` | [`Scope`], [`Scope::route`], [`Scope::header`] |
+//! | `self.scope["user"]` | [`Scope::user`] |
+//! | `groups = ["news"]` | [`Consumer::GROUPS`], [`Consumer::groups`] |
+//! | `self.channel_name` | [`Connection::channel_name`] |
+//! | `self.channel_layer.send`, `group_add`, `group_discard`, `group_send` | [`ChannelLayer`] |
+//! | a handler method, `chat_message(self, event)` for "chat.message" | a variant of [`Consumer::Message`], handled in [`Consumer::handle`] |
+//! | `StopConsumer`, an exception | an [`Error`] closes the connection with 1011 |
+//! | `ChannelFull`, `InvalidChannelLayerError` | [`LayerError`] |
+//! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
+//! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::restored`] |
+
+#[doc(hidden)]
+#[path = "bindings.rs"]
+pub mod __bindings;
+mod adapter;
+mod closure;
+mod connection;
+mod consumer;
+mod error;
+mod frame;
+mod handshake;
+mod layer;
+pub mod log;
+mod message;
+mod panic;
+pub mod prelude;
+mod saved;
+mod scope;
+mod timer;
+
+pub use closure::Closure;
+pub use connection::{Connection, SendError, send_many};
+pub use consumer::Consumer;
+pub use error::Error;
+pub use frame::Frame;
+pub use handshake::{Accept, Deny, accept, deny};
+pub use layer::{ChannelLayer, LayerError};
+pub use message::NoMessage;
+pub use saved::Saved;
+pub use scope::Scope;
+pub use timer::TimerId;
+
+/// Makes a [`Consumer`] the one that this plugin exports. Once a crate, at its top level.
+///
+/// For any target but WebAssembly it exports nothing, so that a plugin can be checked and its own
+/// tests be run as those of any crate.
+#[macro_export]
+macro_rules! export {
+    ($consumer:ty) => {
+        const _: () = {
+            type Component = $crate::__Component<$consumer>;
+            // What it exports has names that no linker of a native library takes.
+            #[cfg(target_family = "wasm")]
+            $crate::__bindings::export_websocket_consumer!(
+                Component with_types_in $crate::__bindings
+            );
+            #[cfg(not(target_family = "wasm"))]
+            const _: ::core::option::Option<Component> =
+                $crate::__Component::<$consumer>::checked();
+        };
+    };
+}
+
+// For the export macro alone, as is `__bindings`.
+use __bindings as bindings;
+#[doc(hidden)]
+pub use adapter::Component as __Component;

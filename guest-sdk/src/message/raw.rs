@@ -1,0 +1,93 @@
+use rmp_serde::{
+    config::{DefaultConfig, HumanReadableConfig},
+    decode::ReadRefReader,
+};
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error as _, IgnoredAny, IntoDeserializer, Visitor},
+    forward_to_deserialize_any,
+};
+
+use super::problem::Problem;
+use crate::error::Error;
+
+/// A key and its value, neither of them read yet.
+pub(super) type Entry<'de> = (Raw<'de>, Raw<'de>);
+
+/// One MessagePack value as it came.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Raw<'de>(&'de [u8]);
+
+type Reader<'de> =
+    rmp_serde::Deserializer<ReadRefReader<'de, [u8]>, HumanReadableConfig<DefaultConfig>>;
+
+/// Splits a MessagePack map into its entries.
+pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, Error> {
+    let mut rest = bytes;
+    let length =
+        rmp::decode::read_map_len(&mut rest).map_err(|_| Error::msg("a message that is no map"))?;
+    (0..length).map(|_| Ok((take(&mut rest)?, take(&mut rest)?))).collect()
+}
+
+fn take<'de>(rest: &mut &'de [u8]) -> Result<Raw<'de>, Error> {
+    let mut reader = rmp_serde::Deserializer::new(*rest);
+    IgnoredAny::deserialize(&mut reader)?;
+    let (value, after) = rest.split_at(rest.len() - reader.get_ref().len());
+    *rest = after;
+    Ok(Raw(value))
+}
+
+impl<'de> Raw<'de> {
+    fn reader(self) -> Reader<'de> {
+        rmp_serde::Deserializer::from_read_ref(self.0).with_human_readable()
+    }
+
+    pub(super) fn text(self) -> Option<String> {
+        String::deserialize(self).ok()
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Problem> for Raw<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// Passes on the calls that need to know more than what the value says of itself.
+macro_rules! pass_on {
+    ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, Problem> {
+            self.reader().$method($($argument,)* visitor).map_err(Problem::custom)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Raw<'de> {
+    type Error = Problem;
+
+    /// A string goes to the visitor itself: passed on, what the visitor says of an unknown variant
+    /// would come back as mere text.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match rmp::decode::read_str_from_slice(self.0) {
+            Ok((text, _)) => visitor.visit_borrowed_str(text),
+            Err(_) => self.reader().deserialize_any(visitor).map_err(Problem::custom),
+        }
+    }
+
+    pass_on! {
+        deserialize_option()
+        deserialize_newtype_struct(name: &'static str)
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}

@@ -1,0 +1,109 @@
+use std::net::IpAddr;
+
+use super::*;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Message {
+    #[serde(rename = "chat.message")]
+    Chat { message: String, count: u32 },
+    #[serde(rename = "chat.leave")]
+    Leave,
+    #[serde(rename = "chat.paint")]
+    Paint { colour: Colour, from: Option<IpAddr> },
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Colour {
+    Red,
+}
+
+fn packed(json: serde_json::Value) -> Vec<u8> {
+    encode(&json).unwrap()
+}
+
+fn failure(json: serde_json::Value) -> String {
+    decode::<Message>(&packed(json)).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_sent_is_what_arrives() {
+    let sent = Message::Chat { message: "hi".into(), count: 3 };
+    let bytes = encode(&sent).unwrap();
+    assert_eq!(rmp::decode::read_map_len(&mut bytes.as_slice()).unwrap(), 3);
+    assert_eq!(decode::<Message>(&bytes).unwrap(), Incoming::Known(sent));
+}
+
+#[test]
+fn readable_types_survive_the_tag() {
+    let sent = Message::Paint { colour: Colour::Red, from: Some("::1".parse().unwrap()) };
+    assert_eq!(decode::<Message>(&encode(&sent).unwrap()).unwrap(), Incoming::Known(sent));
+}
+
+#[test]
+fn bytes_arrive_as_bytes() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type", rename = "blob")]
+    struct Blob {
+        #[serde(with = "serde_bytes")]
+        data: Vec<u8>,
+    }
+    let bytes = encode(&Blob { data: vec![0, 255] }).unwrap();
+    assert!(bytes.ends_with(&[0xc4, 2, 0, 255]));
+    assert_eq!(decode::<Blob>(&bytes).unwrap(), Incoming::Known(Blob { data: vec![0, 255] }));
+}
+
+#[test]
+fn the_type_need_not_come_first_and_more_fields_do_no_harm() {
+    let message = packed(
+        serde_json::json!({ "aside": [1, { "deep": null }], "zone": "x", "type": "chat.leave" }),
+    );
+    assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Known(Message::Leave));
+}
+
+#[test]
+fn an_unknown_type_is_told_from_a_broken_message() {
+    let message = packed(serde_json::json!({ "type": "chat.else", "message": 5 }));
+    assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Unknown("chat.else".into()));
+    let unknown_inside =
+        failure(serde_json::json!({ "type": "chat.paint", "colour": "Mauve", "from": null }));
+    assert!(
+        unknown_inside.contains("\"colour\"") && unknown_inside.contains("Mauve"),
+        "{unknown_inside}"
+    );
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    let why = failure(serde_json::json!({ "type": "chat.message", "message": "hi" }));
+    assert_eq!(why, r#"message "chat.message" lacks the field "count""#);
+}
+
+#[test]
+fn a_field_of_the_wrong_kind_is_named() {
+    let why =
+        failure(serde_json::json!({ "type": "chat.message", "message": "hi", "count": "three" }));
+    assert!(why.starts_with(r#"message "chat.message", field "count": invalid type"#), "{why}");
+}
+
+#[test]
+fn no_message_ignores_all() {
+    let message = packed(serde_json::json!({ "type": "chat.leave" }));
+    let Incoming::Unknown(name) = decode::<NoMessage>(&message).unwrap();
+    assert_eq!(name, "chat.leave");
+}
+
+#[test]
+fn what_is_no_message_is_an_error_and_no_panic() {
+    for bytes in [
+        &b""[..],
+        b"\x90",
+        b"\x81",
+        b"\x81\xa1",
+        b"\x80",
+        b"\x81\xa4type\x05",
+        b"\xdf\xff\xff\xff\xff",
+    ] {
+        assert!(decode::<Message>(bytes).is_err(), "{bytes:?}");
+    }
+}

@@ -1,0 +1,21 @@
+use std::{
+    panic::{self, PanicHookInfo},
+    sync::Once,
+};
+
+use crate::log::{self, Level};
+
+/// Sends panics to the log, since a bare target's say nothing. Every way into the guest calls this
+/// first.
+pub(crate) fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| panic::set_hook(Box::new(report)));
+}
+
+fn report(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("a panic without a message");
+    match info.location() {
+        Some(place) => log::write(Level::Critical, "panic", format_args!("{message} ({place})")),
+        None => log::write(Level::Critical, "panic", format_args!("{message}")),
+    }
+}

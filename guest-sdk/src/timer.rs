@@ -1,0 +1,25 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Names a timer of one connection. A consumer may keep it in its state: timers outlive a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TimerId(pub(crate) u32);
+
+/// Rounded up, for a timer may be late but not early.
+pub(crate) fn milliseconds(delay: Duration) -> u32 {
+    delay.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_rounded_up_and_bounded() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_millis(250)), 250);
+        assert_eq!(milliseconds(Duration::MAX), u32::MAX);
+    }
+}

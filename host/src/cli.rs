@@ -1,0 +1,121 @@
+//! The command line: what a person types and reads. Thin; the library does the work.
+
+mod plugin;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A failure at run time.
+const FAILURE: u8 = 1;
+
+/// Wrong usage or configuration; clap uses the same for its own.
+const USAGE: u8 = 2;
+
+/// A WebSocket host whose consumers are WebAssembly components.
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  narrowboat serve
+  narrowboat serve --config chat.toml --listen 0.0.0.0:80
+  narrowboat plugin build plugins/echo
+  narrowboat plugin inspect echo.wasm
+
+Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration.
+The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace)."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve WebSockets until ctrl-c or SIGTERM
+    Serve(ServeArgs),
+    /// Build and inspect plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat serve                          reads ./narrowboat.toml
+  narrowboat serve --listen 127.0.0.1:0     takes a free port and prints it
+  NARROWBOAT_LOG=debug narrowboat serve     says why each connection ended
+
+The first ctrl-c or SIGTERM closes every connection with 1001 within limits.shutdown_grace; a
+second leaves at once.")]
+struct ServeArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
+    config: PathBuf,
+    /// Where to listen, instead of the configuration's `listen`
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Make a component of a guest crate, its manifest inside
+    #[command(after_help = "\
+Examples:
+  narrowboat plugin build plugins/echo
+  narrowboat plugin build . --out /srv/plugins/echo.wasm
+
+The crate has a plugin.toml with at least `name = \"…\"` and `crate-type = [\"cdylib\"]`.")]
+    Build {
+        /// The folder of the guest crate
+        dir: PathBuf,
+        /// Where the component goes, instead of narrowboat/NAME.wasm in cargo's target folder
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Print what a component says of itself: world, imports, exports, manifest, size, SHA-256
+    #[command(after_help = "\
+Example:
+  narrowboat plugin inspect target/narrowboat/echo.wasm")]
+    Inspect {
+        /// The component
+        file: PathBuf,
+    },
+}
+
+/// An error with the exit code it leads to.
+struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: USAGE, error: error.into() }
+    }
+
+    fn at_run_time(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: FAILURE, error: error.into() }
+    }
+}
+
+/// Runs the program; its exit code is 0, 1 for a failure at run time, or 2 for wrong usage or
+/// configuration.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
+        Command::Plugin(PluginCommand::Inspect { file }) => plugin::inspect(&file),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, error }) => {
+            eprintln!("narrowboat: {error:#}");
+            ExitCode::from(code)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How a connection ended: the close codes of RFC 6455, section 7.4.
+
+use std::fmt;
+
+/// A close code and its reason, as told to the peer or heard from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closure {
+    /// RFC 6455, section 7.4.1. [`code::NONE`] and [`code::ABNORMAL`] never travel on the wire.
+    pub code: u16,
+    /// UTF-8 of at most [`MAX_REASON`] bytes.
+    pub reason: String,
+}
+
+/// The longest reason a Close frame has room for, in bytes: 125 of a control frame less the code.
+pub const MAX_REASON: usize = 123;
+
+/// The close codes this host says or reports.
+pub mod code {
+    /// The purpose of the connection is fulfilled.
+    pub const NORMAL: u16 = 1000;
+    /// The server is shutting down.
+    pub const GOING_AWAY: u16 = 1001;
+    /// The peer broke the WebSocket protocol.
+    pub const PROTOCOL: u16 = 1002;
+    /// The peer's Close frame had no code.
+    pub const NONE: u16 = 1005;
+    /// The connection ended without a Close frame.
+    pub const ABNORMAL: u16 = 1006;
+    /// A text message was not UTF-8.
+    pub const BAD_TEXT: u16 = 1007;
+    /// The peer broke a rule of this host, such as the idle time-out.
+    pub const POLICY: u16 = 1008;
+    /// A frame or message was larger than the bound.
+    pub const TOO_BIG: u16 = 1009;
+    /// The guest failed.
+    pub const GUEST_FAILED: u16 = 1011;
+    /// The host, or this connection's queue, is over its bound.
+    pub const OVERLOADED: u16 = 1013;
+}
+
+impl Closure {
+    /// A closure with a reason, cut at a character's boundary if it is longer than [`MAX_REASON`].
+    pub fn new(code: u16, reason: impl Into<String>) -> Self {
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        Self { code, reason }
+    }
+
+    /// The connection ended without a Close frame.
+    pub fn abnormal() -> Self {
+        Self::new(code::ABNORMAL, "")
+    }
+
+    /// Whether a consumer may close with this code and reason: 1000 or 3000 to 4999 (RFC 6455,
+    /// section 7.4.2), and a reason that fits.
+    pub fn is_for_consumers(code: u16, reason: &str) -> bool {
+        (code == code::NORMAL || (3000..=4999).contains(&code)) && reason.len() <= MAX_REASON
+    }
+}
+
+impl fmt::Display for Closure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if !self.reason.is_empty() {
+            write!(f, " ({})", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let closure = Closure::new(4000, "é".repeat(80));
+        assert_eq!(closure.reason.len(), 122);
+    }
+
+    #[test]
+    fn consumers_may_use_only_the_codes_the_rfc_leaves_to_applications() {
+        let allowed: Vec<u16> =
+            (0..=u16::MAX).filter(|code| Closure::is_for_consumers(*code, "")).collect();
+        assert_eq!(allowed.first(), Some(&1000));
+        assert_eq!(allowed[1..], (3000..=4999).collect::<Vec<u16>>());
+        assert!(!Closure::is_for_consumers(4000, &"x".repeat(MAX_REASON + 1)));
+    }
+}

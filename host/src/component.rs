@@ -1,0 +1,157 @@
+//! The bytes of a component, looked at without running them: what it is, what it imports and
+//! exports, and the manifest it carries.
+
+use thiserror::Error;
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+
+use crate::manifest;
+
+/// The interface that makes a component a WebSocket consumer, without its version.
+pub const CONSUMER_EXPORT: &str = "narrowboat:consumer/websocket";
+
+/// Why bytes are not a component.
+#[derive(Debug, Error)]
+pub enum ComponentError {
+    /// Nothing there.
+    #[error("is empty (0 bytes); is it still being written?")]
+    Empty,
+    /// Something else.
+    #[error("is not WebAssembly; name a component, or a guest crate with `crate = \"DIR\"`")]
+    NotWasm,
+    /// WebAssembly, but not a component.
+    #[error(
+        "is a core WebAssembly module, not a component; `narrowboat plugin build DIR` makes a \
+         component of a guest crate"
+    )]
+    CoreModule,
+    /// Cut off or damaged.
+    #[error("is cut off or damaged at byte {offset}: {problem}")]
+    Damaged {
+        /// Where reading failed.
+        offset: usize,
+        /// What the parser said.
+        problem: String,
+    },
+    /// A component of some other world.
+    #[error(
+        "exports no consumer ({CONSUMER_EXPORT}); it exports {}",
+        if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+    )]
+    OtherWorld {
+        /// What it exports instead.
+        exports: Vec<String>,
+    },
+}
+
+/// What a component says of itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Summary<'a> {
+    /// Names of its imports, in order.
+    pub imports: Vec<String>,
+    /// Names of its exports, in order.
+    pub exports: Vec<String>,
+    /// The text of its manifest, if it carries one.
+    pub manifest: Option<&'a [u8]>,
+}
+
+impl Summary<'_> {
+    /// Whether it exports a WebSocket consumer.
+    pub fn is_consumer(&self) -> bool {
+        self.exports.iter().any(|export| {
+            export
+                .strip_prefix(CONSUMER_EXPORT)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+        })
+    }
+}
+
+/// Reads what a component says of itself.
+///
+/// # Errors
+/// When the bytes are not a whole component.
+pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
+    if bytes.is_empty() {
+        return Err(ComponentError::Empty);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(ComponentError::NotWasm);
+    }
+    let mut summary = Summary::default();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(damaged)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(ComponentError::CoreModule);
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports {
+                    summary.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                for export in exports {
+                    let export = export.map_err(damaged)?;
+                    if export.kind != ComponentExternalKind::Type {
+                        summary.exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+            Payload::CustomSection(section)
+                if depth == 0 && section.name() == manifest::SECTION =>
+            {
+                summary.manifest = Some(section.data());
+            }
+            _ => {}
+        }
+    }
+    Ok(summary)
+}
+
+/// The text of the manifest that a consumer component carries, if it carries one.
+///
+/// # Errors
+/// When the bytes are not a whole component, or one of another world.
+pub fn manifest(bytes: &[u8]) -> Result<Option<&[u8]>, ComponentError> {
+    let summary = summarise(bytes)?;
+    if !summary.is_consumer() {
+        return Err(ComponentError::OtherWorld { exports: summary.exports });
+    }
+    Ok(summary.manifest)
+}
+
+/// Appends a manifest to a component.
+pub fn with_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
+    use wasm_encoder::{CustomSection, Encode, Section};
+
+    let section = CustomSection { name: manifest::SECTION.into(), data: text.as_bytes().into() };
+    component.push(section.id());
+    section.encode(&mut component);
+    component
+}
+
+fn damaged(error: wasmparser::BinaryReaderError) -> ComponentError {
+    ComponentError::Damaged { offset: error.offset(), problem: error.message().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_named() {
+        assert!(matches!(summarise(b""), Err(ComponentError::Empty)));
+        assert!(matches!(summarise(b"#!/bin/sh"), Err(ComponentError::NotWasm)));
+        assert!(matches!(summarise(b"\0asm\x01\0\0\0"), Err(ComponentError::CoreModule)));
+        assert!(matches!(summarise(b"\0asm\x0d\0"), Err(ComponentError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_manifest_comes_out_as_it_went_in() {
+        let empty = wasm_encoder::Component::new().finish();
+        let bytes = with_manifest(empty, "name = \"echo\"");
+        assert_eq!(summarise(&bytes).unwrap().manifest, Some(&b"name = \"echo\""[..]));
+        assert!(matches!(manifest(&bytes), Err(ComponentError::OtherWorld { .. })));
+    }
+}

@@ -1,0 +1,102 @@
+//! `narrowboat.toml`: what the operator decides. Parsed once into values that cannot be wrong.
+
+mod error;
+mod layer;
+mod limits;
+mod plugin;
+mod route;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use error::ConfigError;
+pub use layer::{CapacityRule, LayerConfig};
+pub use limits::Limits;
+pub use plugin::{Overflow, PluginConfig, Source};
+pub use route::{Pattern, RouteConfig};
+
+use error::Location;
+
+/// Where the host listens unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8000);
+
+/// The operator's decisions, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to accept sockets on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Tried in order, first match wins.
+    pub routes: Vec<RouteConfig>,
+    /// By the names that routes use.
+    pub plugins: BTreeMap<String, PluginConfig>,
+    /// Bounds of the host and defaults of the plugins.
+    pub limits: Limits,
+    /// The channel layer.
+    pub layer: LayerConfig,
+}
+
+/// The file as it is written, before its parts are held against each other.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "default_listen")]
+    listen: SocketAddr,
+    #[serde(default)]
+    routes: Vec<Spanned<route::Raw>>,
+    #[serde(default)]
+    plugins: BTreeMap<Spanned<String>, plugin::Raw>,
+    #[serde(default = "default_limits")]
+    limits: Spanned<Limits>,
+    #[serde(default)]
+    layer: layer::Raw,
+}
+
+fn default_listen() -> SocketAddr {
+    DEFAULT_LISTEN
+}
+
+fn default_limits() -> Spanned<Limits> {
+    Spanned::new(0..0, Limits::default())
+}
+
+impl Config {
+    /// Reads and checks a configuration file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// With file, line, key and what would be right.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        Self::parse(&text, file)
+    }
+
+    /// Checks the text of a configuration; `file` is for messages and as the base of its paths.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let location = Location { file, text };
+        let deserializer =
+            toml::Deserializer::parse(text).map_err(|error| location.syntax(None, &error))?;
+        let raw: File = serde_path_to_error::deserialize(deserializer)
+            .map_err(|error| location.syntax(Some(error.path().to_string()), error.inner()))?;
+        let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
+        raw.limits.get_ref().check().map_err(|(key, problem)| {
+            location.invalid(raw.limits.span(), &format!("limits.{key}"), problem)
+        })?;
+        let plugins = plugin::check_all(raw.plugins, raw.limits.get_ref(), &folder, &location)?;
+        let routes = route::check_all(raw.routes, &plugins, &location)?;
+        Ok(Self {
+            listen: raw.listen,
+            routes,
+            plugins,
+            limits: raw.limits.into_inner(),
+            layer: raw.layer.check(&location)?,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What is wrong with a configuration, where, and what would be right.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}; name another with --config FILE", file.display())]
+    Read {
+        /// The file asked for.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{}:{line}:{column}: {key}{problem}\n  {excerpt}", file.display())]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// Counted from one, in characters.
+        column: usize,
+        /// The key's path with a colon, or nothing where no key is to blame.
+        key: String,
+        /// What is wrong and what would be right.
+        problem: String,
+        /// The line at fault.
+        excerpt: String,
+    },
+}
+
+/// The file being read, to tell where in it something stands.
+pub(super) struct Location<'a> {
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+}
+
+impl Location<'_> {
+    /// A problem at a place of the file; `key` is a path such as `plugins.echo.isolation`.
+    pub(super) fn invalid(
+        &self,
+        span: Range<usize>,
+        key: &str,
+        problem: impl Into<String>,
+    ) -> ConfigError {
+        let start = self.text.floor_char_boundary(span.start);
+        let before = &self.text[..start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let excerpt = self.text[line_start..].lines().next().unwrap_or_default();
+        ConfigError::Invalid {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            key: if key.is_empty() { String::new() } else { format!("{key}: ") },
+            problem: problem.into(),
+            excerpt: excerpt.trim_end().to_owned(),
+        }
+    }
+
+    /// What the TOML parser or serde found.
+    pub(super) fn syntax(&self, path: Option<String>, error: &toml::de::Error) -> ConfigError {
+        let problem = error.message().trim();
+        let key = path.filter(|path| path != ".").unwrap_or_default();
+        self.invalid(error.span().unwrap_or(0..0), &key, with_suggestion(problem))
+    }
+}
+
+/// Adds "did you mean" where an unknown key or value is close to one that exists.
+fn with_suggestion(problem: &str) -> String {
+    let words: Vec<&str> = problem.split('`').skip(1).step_by(2).collect();
+    let [unknown, known @ ..] = words.as_slice() else { return problem.to_owned() };
+    if !problem.starts_with("unknown") {
+        return problem.to_owned();
+    }
+    match closest(unknown, known.iter().copied()) {
+        Some(name) => format!("{problem}; did you mean `{name}`?"),
+        None => problem.to_owned(),
+    }
+}
+
+/// The candidate a slip of the keyboard away from `word`.
+pub(super) fn closest<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 3 + 1)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

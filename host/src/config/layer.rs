@@ -1,0 +1,92 @@
+//! `[layer]`: which channel layer, and its bounds.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Location};
+use crate::units::{ByteSize, Span};
+
+/// The channel layer's settings, after Channels' `CHANNEL_LAYERS`.
+#[derive(Debug, Clone)]
+pub struct LayerConfig {
+    /// Messages a channel holds unless a rule of `channel_capacity` says otherwise.
+    pub capacity: usize,
+    /// First match on the channel's name wins.
+    pub channel_capacity: Vec<CapacityRule>,
+    /// How long a message waits for its reader.
+    pub expiry: Span,
+    /// How long a channel without a live mailbox stays in a group.
+    pub group_expiry: Span,
+    /// Bytes a channel holds.
+    pub mailbox_bytes: ByteSize,
+    /// The largest message.
+    pub max_message: ByteSize,
+}
+
+/// Another capacity for the channels whose names match a glob.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityRule {
+    /// With `*`, `?`, `[abc]` and `[!abc]`, as Python's `fnmatch`.
+    pub pattern: String,
+    /// Messages such a channel holds.
+    pub capacity: usize,
+}
+
+/// The only backend so far; others are closed variants here when they come.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Backend {
+    Memory,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Raw {
+    /// Read to be checked against the list of backends.
+    backend: Backend,
+    capacity: Spanned<usize>,
+    channel_capacity: Vec<Spanned<CapacityRule>>,
+    expiry: Span,
+    group_expiry: Span,
+    mailbox_bytes: ByteSize,
+    max_message: ByteSize,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Memory,
+            capacity: Spanned::new(0..0, 100),
+            channel_capacity: Vec::new(),
+            expiry: Span::seconds(60),
+            group_expiry: Span::seconds(86_400),
+            mailbox_bytes: ByteSize::mib(1),
+            max_message: ByteSize::mib(1),
+        }
+    }
+}
+
+impl Raw {
+    pub(super) fn check(self, location: &Location<'_>) -> Result<LayerConfig, ConfigError> {
+        if *self.capacity.get_ref() == 0 {
+            let problem = "a channel must hold at least 1 message";
+            return Err(location.invalid(self.capacity.span(), "layer.capacity", problem));
+        }
+        for rule in &self.channel_capacity {
+            let key = "layer.channel_capacity";
+            if rule.get_ref().capacity == 0 {
+                let problem = "a channel must hold at least 1 message";
+                return Err(location.invalid(rule.span(), key, problem));
+            }
+        }
+        Ok(LayerConfig {
+            capacity: self.capacity.into_inner(),
+            channel_capacity: self.channel_capacity.into_iter().map(Spanned::into_inner).collect(),
+            expiry: self.expiry,
+            group_expiry: self.group_expiry,
+            mailbox_bytes: self.mailbox_bytes,
+            max_message: self.max_message,
+        })
+    }
+}

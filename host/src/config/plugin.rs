@@ -1,0 +1,154 @@
+//! `[plugins.NAME]`: where a plugin comes from and how it runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Location};
+use super::limits::Limits;
+use crate::manifest::{Isolation, is_plugin_name};
+use crate::units::{ByteSize, Span};
+
+/// A plugin as the operator wants it; what is `None` the manifest or the defaults decide.
+#[derive(Debug, Clone)]
+pub struct PluginConfig {
+    /// Where its bytes come from.
+    pub source: Source,
+    /// May only narrow what the manifest says.
+    pub isolation: Option<Isolation>,
+    /// Instances that the connections of a shared plugin are spread over.
+    pub instances: usize,
+    /// What happens to a client that does not read.
+    pub overflow: Overflow,
+    /// Linear memory of one instance.
+    pub memory: Option<ByteSize>,
+    /// Running time of one call.
+    pub call_time: Option<Span>,
+}
+
+/// Where a plugin's component comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A built component.
+    Component(PathBuf),
+    /// A guest crate, built at start.
+    Crate(PathBuf),
+}
+
+/// What happens when the outbound queue of a connection is at its bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overflow {
+    /// The connection closes with 1013.
+    #[default]
+    Close,
+    /// `send` answers `backpressure`; frames of a group are dropped and counted.
+    Refuse,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    component: Option<Spanned<PathBuf>>,
+    #[serde(rename = "crate")]
+    krate: Option<Spanned<PathBuf>>,
+    isolation: Option<Isolation>,
+    instances: Option<Spanned<usize>>,
+    #[serde(default)]
+    overflow: Overflow,
+    memory: Option<Spanned<ByteSize>>,
+    call_time: Option<Spanned<Span>>,
+}
+
+/// More instances than this of one plugin are a slip of the keyboard.
+const MAX_INSTANCES: usize = 1_000;
+
+pub(super) fn check_all(
+    raw: BTreeMap<Spanned<String>, Raw>,
+    limits: &Limits,
+    folder: &Path,
+    location: &Location<'_>,
+) -> Result<BTreeMap<String, PluginConfig>, ConfigError> {
+    raw.into_iter()
+        .map(|(name, raw)| {
+            let plugin = raw.check(&name, limits, folder, location)?;
+            Ok((name.into_inner(), plugin))
+        })
+        .collect()
+}
+
+impl Raw {
+    fn check(
+        self,
+        name: &Spanned<String>,
+        limits: &Limits,
+        folder: &Path,
+        location: &Location<'_>,
+    ) -> Result<PluginConfig, ConfigError> {
+        let table = format!("plugins.{}", name.get_ref());
+        if !is_plugin_name(name.get_ref()) {
+            let problem = "a plugin's name is 1 to 64 of a-z, 0-9, `-` and `_`";
+            return Err(location.invalid(name.span(), &table, problem));
+        }
+        let source = match (self.component, self.krate) {
+            (Some(file), None) => Source::Component(folder.join(file.into_inner())),
+            (None, Some(dir)) => Source::Crate(folder.join(dir.into_inner())),
+            (None, None) => {
+                let problem = "needs `component = \"FILE.wasm\"` or `crate = \"DIR\"`";
+                return Err(location.invalid(name.span(), &table, problem));
+            }
+            (Some(_), Some(dir)) => {
+                let problem = "has both `component` and `crate`; keep one";
+                return Err(location.invalid(dir.span(), &table, problem));
+            }
+        };
+        let instances = check_instances(self.instances, &table, location)?;
+        if instances > 1 && self.isolation == Some(Isolation::Connection) {
+            let problem = "`instances` is for isolation = \"shared\"; leave one of them out";
+            return Err(location.invalid(name.span(), &table, problem));
+        }
+        let memory = narrowed(self.memory, limits.memory, &format!("{table}.memory"), location)?;
+        let call_time =
+            narrowed(self.call_time, limits.call_time, &format!("{table}.call_time"), location)?;
+        Ok(PluginConfig {
+            source,
+            isolation: self.isolation,
+            instances,
+            overflow: self.overflow,
+            memory,
+            call_time,
+        })
+    }
+}
+
+fn check_instances(
+    instances: Option<Spanned<usize>>,
+    table: &str,
+    location: &Location<'_>,
+) -> Result<usize, ConfigError> {
+    match instances {
+        None => Ok(1),
+        Some(count) if (1..=MAX_INSTANCES).contains(count.get_ref()) => Ok(count.into_inner()),
+        Some(count) => {
+            let key = format!("{table}.instances");
+            Err(location.invalid(count.span(), &key, format!("must be 1 to {MAX_INSTANCES}")))
+        }
+    }
+}
+
+/// A plugin's own limit, which must not exceed the host's.
+fn narrowed<T: Copy + PartialOrd + std::fmt::Display>(
+    own: Option<Spanned<T>>,
+    host: T,
+    key: &str,
+    location: &Location<'_>,
+) -> Result<Option<T>, ConfigError> {
+    let Some(own) = own else { return Ok(None) };
+    if *own.get_ref() > host {
+        let problem = format!("{} is more than the host's own limit of {host}", own.get_ref());
+        return Err(location.invalid(own.span(), key, problem));
+    }
+    Ok(Some(own.into_inner()))
+}

@@ -1,0 +1,155 @@
+//! `[[routes]]`: which plugin serves which path.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Location, closest};
+use super::plugin::PluginConfig;
+use crate::units::ByteSize;
+
+/// A route, checked.
+#[derive(Debug, Clone)]
+pub struct RouteConfig {
+    /// What the path must look like.
+    pub pattern: Pattern,
+    /// The plugin that serves it.
+    pub plugin: String,
+    /// The largest message of a client here, instead of the host's `max_message`.
+    pub max_message: Option<ByteSize>,
+}
+
+/// A compiled pattern over percent-decoded paths, whose named groups become `url-route`.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+    /// As the operator wrote it.
+    source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    path: Option<Spanned<String>>,
+    regex: Option<Spanned<String>>,
+    plugin: Spanned<String>,
+    max_message: Option<ByteSize>,
+}
+
+impl Pattern {
+    /// A path in which `{name}` stands for one segment: `/group/{room}/`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_path(path: &str) -> Result<Self, String> {
+        if !path.starts_with('/') {
+            return Err("a path starts with `/`".to_owned());
+        }
+        let mut regex = String::from("^");
+        let mut rest = path;
+        while let Some((literal, tail)) = rest.split_once('{') {
+            let (name, after) =
+                tail.split_once('}').ok_or("`{` without `}`; a segment is `{name}`")?;
+            if !is_capture_name(name) {
+                return Err(format!("{{{name}}}: a name is a letter or `_`, then also digits"));
+            }
+            regex += &regex::escape(literal);
+            regex += &format!("(?P<{name}>[^/]+)");
+            rest = after;
+        }
+        if rest.contains('}') {
+            return Err("`}` without `{`; a segment is `{name}`".to_owned());
+        }
+        regex += &regex::escape(rest);
+        regex += "$";
+        Self::compile(&regex, path)
+    }
+
+    /// A regular expression, searched for in the path: begin with `^` and end with `$` to match
+    /// all of it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_regex(regex: &str) -> Result<Self, String> {
+        Self::compile(regex, regex)
+    }
+
+    fn compile(regex: &str, source: &str) -> Result<Self, String> {
+        let regex = Regex::new(regex).map_err(|error| error.to_string())?;
+        Ok(Self { regex, source: source.to_owned() })
+    }
+
+    /// The named captures, in the pattern's order, if the path matches.
+    pub fn captures(&self, path: &str) -> Option<Vec<(String, String)>> {
+        let captures = self.regex.captures(path)?;
+        let named = self.regex.capture_names().flatten();
+        let values = named.filter_map(|name| {
+            captures.name(name).map(|value| (name.to_owned(), value.as_str().to_owned()))
+        });
+        Some(values.collect())
+    }
+
+    /// As the operator wrote it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+fn is_capture_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+pub(super) fn check_all(
+    raw: Vec<Spanned<Raw>>,
+    plugins: &BTreeMap<String, PluginConfig>,
+    location: &Location<'_>,
+) -> Result<Vec<RouteConfig>, ConfigError> {
+    raw.into_iter().map(|raw| check(raw, plugins, location)).collect()
+}
+
+fn check(
+    raw: Spanned<Raw>,
+    plugins: &BTreeMap<String, PluginConfig>,
+    location: &Location<'_>,
+) -> Result<RouteConfig, ConfigError> {
+    let whole = raw.span();
+    let raw = raw.into_inner();
+    let (key, text, compile): (_, _, fn(&str) -> Result<Pattern, String>) =
+        match (raw.path, raw.regex) {
+            (Some(path), None) => ("routes.path", path, Pattern::from_path),
+            (None, Some(regex)) => ("routes.regex", regex, Pattern::from_regex),
+            (None, None) => {
+                let problem = "a route needs `path = \"/a/{name}/\"` or `regex = \"^/a/$\"`";
+                return Err(location.invalid(whole, "routes", problem));
+            }
+            (Some(_), Some(regex)) => {
+                let problem = "a route has either `path` or `regex`, not both";
+                return Err(location.invalid(regex.span(), "routes.regex", problem));
+            }
+        };
+    let pattern =
+        compile(text.get_ref()).map_err(|problem| location.invalid(text.span(), key, problem))?;
+    if !plugins.contains_key(raw.plugin.get_ref()) {
+        let problem = unknown_plugin(raw.plugin.get_ref(), plugins);
+        return Err(location.invalid(raw.plugin.span(), "routes.plugin", problem));
+    }
+    Ok(RouteConfig { pattern, plugin: raw.plugin.into_inner(), max_message: raw.max_message })
+}
+
+fn unknown_plugin(name: &str, plugins: &BTreeMap<String, PluginConfig>) -> String {
+    let known = plugins.keys().map(String::as_str);
+    match closest(name, known.clone()) {
+        Some(near) => format!("there is no plugin {name:?}; did you mean {near:?}?"),
+        None if plugins.is_empty() => {
+            format!("there is no plugin {name:?}; add a table [plugins.{name}]")
+        }
+        None => {
+            let known = known.collect::<Vec<_>>().join(", ");
+            format!("there is no plugin {name:?}; there are: {known}")
+        }
+    }
+}

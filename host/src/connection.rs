@@ -1,0 +1,411 @@
+//! The host's side of one open socket: frames in, frames out, pings, the closing handshake.
+
+mod link;
+mod outbound;
+mod timers;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::{Sink, Stream};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
+
+pub use link::Link;
+pub use outbound::{Outbound, OutboundLimits, Refused};
+pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
+
+use crate::closure::{Closure, code};
+use crate::config::Limits;
+use crate::fault::{ClientFault, Fault};
+use crate::frame::Frame;
+use outbound::Next;
+
+/// Read buffer of a socket, in bytes: allocated for each, so small.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// Bytes gathered before they are written without waiting for the flush.
+const WRITE_BUFFER: usize = 16 * 1024;
+
+/// Frames handed out before what they caused is flushed, even if more can be read.
+const FRAMES_PER_FLUSH: u32 = 64;
+
+/// Bytes read and thrown away so that a failing socket closes without a reset.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// How tungstenite is to read a client's frames.
+pub fn websocket_config(max_message: usize, max_frame: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_frame.min(max_message)))
+}
+
+/// What the peer did.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A whole message.
+    Frame(Frame),
+    /// The connection is over, or about to be: call [`Connection::finish`].
+    Closed(End),
+    /// The host has begun to stop; told once.
+    Stop,
+}
+
+/// How a connection came to its end.
+#[derive(Debug)]
+pub struct End {
+    /// What the consumer is told.
+    pub closure: Closure,
+    /// Whose fault it was, if it was one.
+    pub fault: Option<Fault>,
+}
+
+/// The spans that end or keep a silent connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    keepalive: Duration,
+    idle: Duration,
+    close: Duration,
+}
+
+impl From<&Limits> for Patience {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            keepalive: limits.keepalive.duration(),
+            idle: limits.idle_timeout.duration(),
+            close: limits.close_timeout.duration(),
+        }
+    }
+}
+
+/// One open socket. Polled by its session alone; others reach it through its [`Link`].
+pub struct Connection {
+    socket: WebSocketStream<TcpStream>,
+    link: Arc<Link>,
+    patience: Patience,
+    phase: Phase,
+    /// When the peer was last heard.
+    heard: Instant,
+    /// The next moment at which silence, or a slow closing, has to be looked at.
+    alarm: Pin<Box<Sleep>>,
+    writing: Writing,
+    frames_since_flush: u32,
+}
+
+/// Where the closing handshake stands.
+enum Phase {
+    Open,
+    /// This side closes: a Close frame is queued or sent, and the peer has until the deadline.
+    Closing {
+        end: Option<End>,
+        deadline: Instant,
+    },
+    /// The session has been told the end.
+    Ended,
+}
+
+/// Where the write side stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Flushed,
+    Unflushed,
+    /// The peer takes nothing: what has been handed to the socket has to go before more is.
+    Blocked,
+    /// Writing failed; what the peer sent before may still be read.
+    Broken,
+}
+
+impl Connection {
+    /// Takes over a socket whose handshake is done.
+    pub fn new(socket: WebSocketStream<TcpStream>, link: Arc<Link>, patience: Patience) -> Self {
+        let heard = Instant::now();
+        Self {
+            socket,
+            link,
+            patience,
+            phase: Phase::Open,
+            heard,
+            alarm: Box::pin(tokio::time::sleep_until(heard + patience.keepalive)),
+            writing: Writing::Flushed,
+            frames_since_flush: 0,
+        }
+    }
+
+    /// Waits for what the peer does next, writing what is queued meanwhile. With `hold` no frame is
+    /// read, so that the peer has to wait. Cancel safe.
+    pub async fn next(&mut self, hold: bool) -> Incoming {
+        std::future::poll_fn(|cx| self.poll_next(cx, hold)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<Incoming> {
+        if self.look(cx) {
+            return Poll::Ready(Incoming::Stop);
+        }
+        if let Poll::Ready(end) = self.poll_alarm(cx) {
+            return Poll::Ready(Incoming::Closed(end));
+        }
+        self.feed(cx);
+        if !hold
+            && self.frames_since_flush < FRAMES_PER_FLUSH
+            && let Poll::Ready(incoming) = self.poll_read(cx)
+        {
+            self.frames_since_flush += 1;
+            self.link.outbound.attend();
+            return Poll::Ready(incoming);
+        }
+        let flushing = self.frames_since_flush >= FRAMES_PER_FLUSH;
+        self.frames_since_flush = 0;
+        self.flush(cx);
+        if flushing && !hold { self.poll_read(cx) } else { Poll::Pending }
+    }
+
+    /// The next message, or the end of them.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        loop {
+            let Poll::Ready(read) = Pin::new(&mut self.socket).poll_next(cx) else {
+                return Poll::Pending;
+            };
+            self.heard = Instant::now();
+            match read {
+                Some(Ok(Message::Text(text))) => match ByteString::try_from(Bytes::from(text)) {
+                    Ok(text) if matches!(self.phase, Phase::Open) => {
+                        return Poll::Ready(Incoming::Frame(Frame::Text(text)));
+                    }
+                    Ok(_) => {}
+                    Err(_) => return self.end(ClientFault::BadText.into()),
+                },
+                Some(Ok(Message::Binary(bytes))) if matches!(self.phase, Phase::Open) => {
+                    return Poll::Ready(Incoming::Frame(Frame::Binary(bytes)));
+                }
+                // Frames that crossed our Close are the peer's loss; pings tungstenite answers.
+                Some(Ok(
+                    Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+                )) => {}
+                Some(Ok(Message::Close(close))) => return self.closed_by_peer(cx, close),
+                Some(Err(error)) => return self.broken(&error),
+                None => return self.ended(Closure::abnormal()),
+            }
+        }
+    }
+
+    /// Moves queued frames to the socket while it takes them.
+    fn feed(&mut self, cx: &mut Context<'_>) {
+        while self.writing != Writing::Broken {
+            match Pin::new(&mut self.socket).poll_ready(cx) {
+                Poll::Ready(Ok(())) if self.writing == Writing::Blocked => {
+                    self.writing = Writing::Unflushed;
+                    self.link.outbound.written();
+                }
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return self.break_writing(),
+                Poll::Pending => {
+                    self.writing = Writing::Blocked;
+                    return;
+                }
+            }
+            let Some(next) = self.link.outbound.take() else { return };
+            self.write(next);
+        }
+    }
+
+    fn write(&mut self, next: Next) {
+        let message = match next {
+            // A raw frame: its text is known to be UTF-8 and need not be looked at again.
+            Next::Frame(Frame::Text(text)) => {
+                let payload = text.into_bytes();
+                Message::Frame(WireFrame::message(payload, OpCode::Data(Data::Text), true))
+            }
+            Next::Frame(Frame::Binary(bytes)) => {
+                Message::Frame(WireFrame::message(bytes, OpCode::Data(Data::Binary), true))
+            }
+            Next::Close(closure) => Message::Close(Some(CloseFrame {
+                code: closure.code.into(),
+                reason: Utf8Bytes::from(closure.reason),
+            })),
+        };
+        match Pin::new(&mut self.socket).start_send(message) {
+            Ok(()) => self.writing = Writing::Unflushed,
+            Err(_) => self.break_writing(),
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.writing, Writing::Unflushed | Writing::Blocked) {
+            match Pin::new(&mut self.socket).poll_flush(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.writing = Writing::Flushed;
+                    self.link.outbound.written();
+                }
+                Poll::Ready(Err(_)) => self.break_writing(),
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    fn break_writing(&mut self) {
+        self.writing = Writing::Broken;
+        self.link.outbound.shut();
+    }
+
+    /// Looks at what others asked of this connection; true if the host is stopping.
+    ///
+    /// The peer's time for our Close starts when it was asked for, not when it could be written: a
+    /// peer that reads nothing must not hold the connection.
+    fn look(&mut self, cx: &Context<'_>) -> bool {
+        let found = self.link.outbound.look(cx);
+        if matches!(self.phase, Phase::Open)
+            && let Some((closure, fault)) = found.closing
+        {
+            let deadline = Instant::now() + self.patience.close;
+            self.phase = Phase::Closing { end: Some(End { closure, fault }), deadline };
+            self.alarm.as_mut().reset(deadline);
+        }
+        found.stop
+    }
+
+    /// Looks at the silence when it is time: sends a ping, or ends the connection.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let next = match &mut self.phase {
+                Phase::Closing { end, deadline } if now >= *deadline => {
+                    let end = end.take();
+                    self.phase = Phase::Ended;
+                    return end.map_or(Poll::Pending, Poll::Ready);
+                }
+                Phase::Closing { deadline, .. } => *deadline,
+                Phase::Ended => now + self.patience.close,
+                Phase::Open => {
+                    let silence = now - self.heard;
+                    if silence >= self.patience.idle {
+                        let fault = Fault::Client(ClientFault::Idle(self.patience.idle));
+                        self.phase = Phase::Ended;
+                        return Poll::Ready(End { closure: fault.closure(), fault: Some(fault) });
+                    }
+                    if silence >= self.patience.keepalive {
+                        self.ping(cx);
+                        (now + self.patience.keepalive).min(self.heard + self.patience.idle)
+                    } else {
+                        self.heard + self.patience.keepalive
+                    }
+                }
+            };
+            self.alarm.as_mut().reset(next);
+        }
+        Poll::Pending
+    }
+
+    /// Sends a ping unless the socket is full, in which case the peer has enough to read.
+    fn ping(&mut self, cx: &mut Context<'_>) {
+        if self.writing != Writing::Broken
+            && let Poll::Ready(Ok(())) = Pin::new(&mut self.socket).poll_ready(cx)
+            && Pin::new(&mut self.socket).start_send(Message::Ping(Bytes::new())).is_ok()
+        {
+            self.writing = Writing::Unflushed;
+        }
+    }
+
+    fn closed_by_peer(
+        &mut self,
+        cx: &mut Context<'_>,
+        close: Option<CloseFrame>,
+    ) -> Poll<Incoming> {
+        // The answer goes out before the consumer is told, however long that takes.
+        let _ = Pin::new(&mut self.socket).poll_flush(cx);
+        let closure = close.map_or_else(
+            || Closure::new(code::NONE, ""),
+            |frame| Closure::new(frame.code.into(), frame.reason.as_str()),
+        );
+        self.ended(closure)
+    }
+
+    /// The end of a connection that is nobody's fault: what this side said first holds.
+    fn ended(&mut self, heard: Closure) -> Poll<Incoming> {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        self.link.outbound.shut();
+        let end = match phase {
+            Phase::Closing { end: Some(end), .. } => end,
+            _ => End { closure: heard, fault: None },
+        };
+        Poll::Ready(Incoming::Closed(end))
+    }
+
+    /// The end that a fault of the peer brings.
+    fn end(&mut self, fault: Fault) -> Poll<Incoming> {
+        self.phase = Phase::Ended;
+        Poll::Ready(Incoming::Closed(End { closure: fault.closure(), fault: Some(fault) }))
+    }
+
+    fn broken(&mut self, error: &Error) -> Poll<Incoming> {
+        match error {
+            Error::Capacity(error) => self.end(ClientFault::TooBig(error.to_string()).into()),
+            Error::Utf8(_) => self.end(ClientFault::BadText.into()),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                self.ended(Closure::abnormal())
+            }
+            Error::Protocol(error) => self.end(ClientFault::Protocol(error.to_string()).into()),
+            _ => self.ended(Closure::abnormal()),
+        }
+    }
+
+    /// Brings the connection to its end: what is queued, then a Close with `closure` where one is
+    /// to be told, the peer's answer, and the end of the stream; all within the close time-out.
+    pub async fn finish(mut self, closure: Option<Closure>) {
+        let limit = self.patience.close;
+        if let Some(closure) = closure {
+            self.link.outbound.close(closure);
+        }
+        // Whoever does not end in time is dropped as it is.
+        let _ = tokio::time::timeout(limit, self.wind_up()).await;
+        self.link.outbound.shut();
+    }
+
+    async fn wind_up(&mut self) {
+        while !matches!(self.phase, Phase::Ended) {
+            let _ = self.next(false).await;
+        }
+        self.drain().await;
+        linger(self.socket.get_mut()).await;
+    }
+
+    /// Writes what is queued and waits until it is on its way.
+    async fn drain(&mut self) {
+        std::future::poll_fn(|cx| {
+            self.feed(cx);
+            if self.writing == Writing::Broken {
+                return Poll::Ready(());
+            }
+            Pin::new(&mut self.socket).poll_flush(cx).map(|_| ())
+        })
+        .await;
+    }
+}
+
+/// Ends our side and reads until the peer ends its own: closing a socket with unread bytes would
+/// reset it, and the peer could lose our last words.
+pub(crate) async fn linger(stream: &mut TcpStream) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let mut discarded = [0; 1024];
+    let mut left = LINGER_BYTES;
+    if stream.shutdown().await.is_ok() {
+        while let Ok(read @ 1..) = stream.read(&mut discarded).await {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The frames that wait for one socket, bounded in bytes.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use crate::closure::Closure;
+use crate::config::Overflow;
+use crate::fault::{ClientFault, Fault};
+use crate::frame::Frame;
+
+/// The bounds of one connection's queue.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboundLimits {
+    /// Bytes that wait; a single frame that is larger is taken when nothing waits.
+    pub bytes: usize,
+    /// The largest frame, in bytes.
+    pub max_frame: usize,
+    /// What happens at the bound.
+    pub overflow: Overflow,
+}
+
+/// Why a frame was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The connection is closing or gone.
+    Closed,
+    /// The queue is at its bound.
+    Full,
+    /// The frame is larger than this many bytes, the most that one may have.
+    TooLarge(usize),
+}
+
+/// What the socket gets next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Frame(Frame),
+    Close(Closure),
+}
+
+/// A queue that any task may fill and only the connection drains.
+#[derive(Debug)]
+pub struct Outbound {
+    limits: OutboundLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Frame>,
+    /// Bytes queued.
+    queued: usize,
+    /// Bytes handed to the socket and not known to be written.
+    unwritten: usize,
+    closing: Closing,
+    stop: Stop,
+    /// The connection's task, while it waits.
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+enum Closing {
+    #[default]
+    No,
+    /// A Close frame goes out behind what is queued; the fault is why, if it is one.
+    Asked(Closure, Option<Fault>),
+    /// It has gone out, or the socket is gone.
+    Done,
+}
+
+/// Whether the host is stopping.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    #[default]
+    No,
+    Asked,
+    /// The session knows.
+    Told,
+}
+
+/// What the connection's task finds when it looks.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The closing that was asked for, while its Close has not gone out.
+    pub(super) closing: Option<(Closure, Option<Fault>)>,
+    /// Whether the host has begun to stop since the last look.
+    pub(super) stop: bool,
+}
+
+/// A queue that has grown past this many frames gives its memory back once it is empty.
+const KEPT_CAPACITY: usize = 16;
+
+impl Outbound {
+    /// An empty queue, which allocates nothing until it is used.
+    pub fn new(limits: OutboundLimits) -> Self {
+        Self { limits, state: Mutex::default() }
+    }
+
+    /// Whether a frame of `len` bytes would be taken, if `pending` bytes were queued before it.
+    ///
+    /// # Errors
+    /// What [`Outbound::push`] would answer.
+    pub fn probe(&self, pending: usize, len: usize) -> Result<(), Refused> {
+        self.limits.check(&self.lock(), pending, len)
+    }
+
+    /// Queues a frame. At the bound the policy `close` ends the connection with 1013.
+    ///
+    /// # Errors
+    /// The frame is dropped.
+    pub fn push(&self, frame: Frame) -> Result<(), Refused> {
+        let mut state = self.lock();
+        let result = self.limits.check(&state, 0, frame.len());
+        match result {
+            Ok(()) => {
+                state.queued += frame.len();
+                state.queue.push_back(frame);
+                wake(state);
+            }
+            Err(Refused::Full) if self.closes_on_overflow() => overflow(state),
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Whether the policy at the bound is to close.
+    pub fn closes_on_overflow(&self) -> bool {
+        self.limits.overflow == Overflow::Close
+    }
+
+    /// Ends the connection with 1013, since more was sent than its peer reads.
+    pub fn overflow(&self) {
+        overflow(self.lock());
+    }
+
+    /// Starts the closing handshake behind what is queued. The first to close decides the code.
+    pub fn close(&self, closure: Closure) {
+        self.ask(closure, None);
+    }
+
+    /// Closes because of a fault, as [`Outbound::close`].
+    pub fn fail(&self, fault: Fault) {
+        self.ask(fault.closure(), Some(fault));
+    }
+
+    fn ask(&self, closure: Closure, fault: Option<Fault>) {
+        let mut state = self.lock();
+        if matches!(state.closing, Closing::No) {
+            state.closing = Closing::Asked(closure, fault);
+            wake(state);
+        }
+    }
+
+    /// Bytes queued and not yet written to the socket.
+    pub fn buffered(&self) -> usize {
+        self.lock().buffered()
+    }
+
+    /// Whether the closing handshake has been asked for, or the socket is gone.
+    pub fn is_closing(&self) -> bool {
+        !matches!(self.lock().closing, Closing::No)
+    }
+
+    /// Tells the session that the host is stopping.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        if state.stop == Stop::No {
+            state.stop = Stop::Asked;
+            wake(state);
+        }
+    }
+
+    /// Looks at what was asked of the connection, and has its task woken when that changes.
+    pub(super) fn look(&self, cx: &Context<'_>) -> Found {
+        let mut state = self.lock();
+        match &state.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => state.waker = Some(cx.waker().clone()),
+        }
+        let stop = state.stop == Stop::Asked;
+        if stop {
+            state.stop = Stop::Told;
+        }
+        let closing = match &state.closing {
+            Closing::Asked(closure, fault) => Some((closure.clone(), fault.clone())),
+            Closing::No | Closing::Done => None,
+        };
+        Found { closing, stop }
+    }
+
+    /// Tells that the connection's own task is awake and will look by itself, so that what it
+    /// queues now need not wake it.
+    pub(super) fn attend(&self) {
+        self.lock().waker = None;
+    }
+
+    /// What to write next.
+    pub(super) fn take(&self) -> Option<Next> {
+        let mut state = self.lock();
+        if let Some(frame) = state.queue.pop_front() {
+            state.queued -= frame.len();
+            state.unwritten += frame.len();
+            return Some(Next::Frame(frame));
+        }
+        if state.queue.capacity() > KEPT_CAPACITY {
+            state.queue = VecDeque::new();
+        }
+        match std::mem::take(&mut state.closing) {
+            Closing::Asked(closure, _) => {
+                state.closing = Closing::Done;
+                Some(Next::Close(closure))
+            }
+            other => {
+                state.closing = other;
+                None
+            }
+        }
+    }
+
+    /// All that was taken has been written.
+    pub(super) fn written(&self) {
+        self.lock().unwritten = 0;
+    }
+
+    /// The socket is gone: nothing more is taken.
+    pub(super) fn shut(&self) {
+        *self.lock() = State { closing: Closing::Done, ..State::default() };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn buffered(&self) -> usize {
+        self.queued + self.unwritten
+    }
+}
+
+impl OutboundLimits {
+    fn check(&self, state: &State, pending: usize, len: usize) -> Result<(), Refused> {
+        if !matches!(state.closing, Closing::No) {
+            return Err(Refused::Closed);
+        }
+        if len > self.max_frame {
+            return Err(Refused::TooLarge(self.max_frame));
+        }
+        let waiting = state.buffered() + pending;
+        if waiting > 0 && waiting + len > self.bytes {
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+}
+
+/// What waits is dropped: it would only delay the Close, and nobody reads it.
+fn overflow(mut state: MutexGuard<'_, State>) {
+    if matches!(state.closing, Closing::No) {
+        let fault = Fault::Client(ClientFault::Stalled(state.buffered()));
+        state.queue = VecDeque::new();
+        state.queued = 0;
+        state.closing = Closing::Asked(fault.closure(), Some(fault));
+        wake(state);
+    }
+}
+
+/// Wakes the connection's task after the lock is given back.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waker = state.waker.take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbound(overflow: Overflow) -> Outbound {
+        Outbound::new(OutboundLimits { bytes: 10, max_frame: 20, overflow })
+    }
+
+    fn text(len: usize) -> Frame {
+        Frame::Text("x".repeat(len).into())
+    }
+
+    #[test]
+    fn the_bound_counts_bytes() {
+        let outbound = outbound(Overflow::Refuse);
+        assert_eq!(outbound.push(text(6)), Ok(()));
+        assert_eq!(outbound.push(text(5)), Err(Refused::Full));
+        assert_eq!(outbound.push(text(4)), Ok(()));
+        assert_eq!(outbound.buffered(), 10);
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_queue_is_taken_when_nothing_waits() {
+        let outbound = outbound(Overflow::Refuse);
+        assert_eq!(outbound.push(text(15)), Ok(()));
+        assert_eq!(outbound.push(text(1)), Err(Refused::Full));
+        assert_eq!(outbound.push(text(21)), Err(Refused::TooLarge(20)));
+    }
+
+    #[test]
+    fn the_policy_close_ends_the_connection_at_the_bound() {
+        let outbound = outbound(Overflow::Close);
+        assert_eq!(outbound.push(text(10)), Ok(()));
+        assert_eq!(outbound.push(text(1)), Err(Refused::Full));
+        assert!(outbound.is_closing());
+        assert_eq!(outbound.push(text(1)), Err(Refused::Closed));
+    }
+
+    #[test]
+    fn the_first_to_close_decides_the_code() {
+        let outbound = outbound(Overflow::Close);
+        outbound.close(Closure::new(4000, "bye"));
+        outbound.close(Closure::new(4001, "late"));
+        let found = outbound.look(&Context::from_waker(Waker::noop()));
+        assert_eq!(found.closing.map(|(closure, _)| closure.code), Some(4000));
+    }
+
+    #[test]
+    fn a_probe_counts_what_the_call_has_sent_already() {
+        let outbound = outbound(Overflow::Close);
+        assert_eq!(outbound.probe(6, 4), Ok(()));
+        assert_eq!(outbound.probe(6, 5), Err(Refused::Full));
+        assert!(!outbound.is_closing());
+    }
+}

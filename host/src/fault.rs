@@ -1,0 +1,141 @@
+//! Whose failure ended a connection, which decides the log's level and the close code.
+
+use thiserror::Error;
+
+use crate::closure::{Closure, code};
+
+/// A failure that ends a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// The plugin's code failed: told to its owner, hidden from its client.
+    #[error("the consumer failed: {0}")]
+    Guest(GuestFault),
+    /// The peer broke a rule.
+    #[error("the client broke a rule: {0}")]
+    Client(ClientFault),
+    /// The host could not do its part.
+    #[error("the host could not serve: {0}")]
+    Host(HostFault),
+}
+
+/// What a guest did wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GuestFault {
+    /// It trapped; its instance is gone.
+    #[error("trap: {0}")]
+    Trap(String),
+    /// It ran past its budget and was stopped; its instance is gone.
+    #[error("ran longer than its call_time of {} ms", .0.as_millis())]
+    OutOfTime(std::time::Duration),
+    /// Another consumer of the same instance trapped.
+    #[error("the instance it shared has failed")]
+    InstanceGone,
+    /// `receive`, `handle` or `timer` returned an error.
+    #[error("returned an error: {0}")]
+    Error(String),
+    /// It broke a rule of the contract, such as closing with a code that is not its own.
+    #[error("broke the contract: {0}")]
+    Contract(String),
+}
+
+/// What a client did wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClientFault {
+    /// A text message that is not UTF-8.
+    #[error("a text message is not UTF-8")]
+    BadText,
+    /// A message or frame over the bound.
+    #[error("{0}")]
+    TooBig(String),
+    /// Anything else that RFC 6455 forbids.
+    #[error("{0}")]
+    Protocol(String),
+    /// Nothing was heard for the idle time-out.
+    #[error("nothing heard for {} s", .0.as_secs())]
+    Idle(std::time::Duration),
+    /// It did not read, and the outbound queue reached its bound.
+    #[error("it does not read, and {0} bytes wait for it")]
+    Stalled(usize),
+}
+
+/// What the host could not do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HostFault {
+    /// The host is stopping.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// An instance could not be made, or a bound of the host was reached.
+    #[error("{0}")]
+    Overloaded(String),
+}
+
+impl GuestFault {
+    /// Whether the instance can only be dropped after it.
+    pub fn ends_instance(&self) -> bool {
+        match self {
+            Self::Trap(_) | Self::OutOfTime(_) | Self::InstanceGone => true,
+            Self::Error(_) | Self::Contract(_) => false,
+        }
+    }
+}
+
+impl Fault {
+    /// What the peer is told. A guest's own words stay in the log.
+    pub fn closure(&self) -> Closure {
+        match self {
+            Self::Guest(_) => Closure::new(code::GUEST_FAILED, "consumer failed"),
+            Self::Client(ClientFault::BadText) => Closure::new(code::BAD_TEXT, self.reason()),
+            Self::Client(ClientFault::TooBig(_)) => Closure::new(code::TOO_BIG, self.reason()),
+            Self::Client(ClientFault::Protocol(_)) => Closure::new(code::PROTOCOL, self.reason()),
+            Self::Client(ClientFault::Idle(_)) => Closure::new(code::POLICY, self.reason()),
+            Self::Client(ClientFault::Stalled(_)) => {
+                Closure::new(code::OVERLOADED, "outbound queue full")
+            }
+            Self::Host(HostFault::ShuttingDown) => {
+                Closure::new(code::GOING_AWAY, "server shutting down")
+            }
+            Self::Host(HostFault::Overloaded(_)) => {
+                Closure::new(code::OVERLOADED, "server overloaded")
+            }
+        }
+    }
+
+    /// Writes the fault to the log: a guest's and the host's as warnings, since someone must act
+    /// on them, a client's for those who debug.
+    pub fn log(&self, plugin: &str, channel: &str) {
+        match self {
+            Self::Guest(_) | Self::Host(HostFault::Overloaded(_)) => {
+                tracing::warn!(plugin, channel, "{self}");
+            }
+            Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
+                tracing::debug!(plugin, channel, "{self}");
+            }
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self {
+            Self::Guest(fault) => fault.to_string(),
+            Self::Client(fault) => fault.to_string(),
+            Self::Host(fault) => fault.to_string(),
+        }
+    }
+}
+
+impl From<GuestFault> for Fault {
+    fn from(fault: GuestFault) -> Self {
+        Self::Guest(fault)
+    }
+}
+
+impl From<ClientFault> for Fault {
+    fn from(fault: ClientFault) -> Self {
+        Self::Client(fault)
+    }
+}
+
+impl From<HostFault> for Fault {
+    fn from(fault: HostFault) -> Self {
+        Self::Host(fault)
+    }
+}

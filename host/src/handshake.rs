@@ -1,0 +1,205 @@
+//! The opening handshake of RFC 6455, section 4.2: read by hyper, decided by the consumer, answered
+//! with tungstenite's 101.
+
+mod opening;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::http::{HeaderMap, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+pub use opening::Opening;
+
+use crate::answer::{Acceptance, Rejection};
+use crate::connection::{linger, websocket_config};
+use crate::scope::Headers;
+
+/// Bytes a request's head may have.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// How long a peer that was turned away may take to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The bounds of one handshake.
+#[derive(Debug, Clone, Copy)]
+pub struct HandshakeLimits {
+    /// From accept to the answer.
+    pub timeout: Duration,
+    /// The largest frame of the client once it is open, in bytes.
+    pub max_frame: usize,
+}
+
+/// The answer to a handshake; `T` is what the accepted connection has joined.
+pub enum Decision<T> {
+    /// 101, with the largest message the client may send then.
+    Accept {
+        /// Subprotocol and headers of the 101.
+        acceptance: Acceptance,
+        /// The largest message of the client, in bytes.
+        max_message: usize,
+        /// Given back with the open socket, or with the error.
+        joined: T,
+    },
+    /// Anything else.
+    Reject(Rejection),
+}
+
+/// What became of a handshake.
+pub enum Outcome<T> {
+    /// The socket is open.
+    Open(Box<WebSocketStream<TcpStream>>, T),
+    /// The consumer had accepted, but the peer left before the 101 was on its way.
+    Lost(T),
+    /// The peer was turned away.
+    Rejected,
+}
+
+/// Why no handshake took place.
+#[derive(Debug, Error)]
+pub enum HandshakeError {
+    /// The peer, or the consumer, took too long.
+    #[error("no handshake within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// What came is not HTTP, or the socket failed.
+    #[error("no HTTP request: {0}")]
+    Http(#[from] hyper::Error),
+}
+
+/// What the service leaves for the moment the 101 has been written.
+struct Accepted<T> {
+    max_message: usize,
+    joined: T,
+}
+
+/// Reads a request, has it decided, and answers.
+///
+/// # Errors
+/// When no whole request came in time; the socket is closed then.
+pub async fn accept<T, F, D>(
+    stream: TcpStream,
+    limits: HandshakeLimits,
+    decide: F,
+) -> Result<Outcome<T>, HandshakeError>
+where
+    T: Send,
+    F: FnOnce(Opening) -> D + Send,
+    D: Future<Output = Decision<T>> + Send,
+{
+    let client = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    let server = stream.local_addr().unwrap_or(client);
+    let decide = Mutex::new(Some(decide));
+    let accepted = Mutex::new(None);
+    let service = service_fn(|request: Request<Incoming>| {
+        let decide = take(&decide);
+        let accepted = &accepted;
+        async move {
+            let Some(decide) = decide else { return Ok(too_many_requests()) };
+            let opening = Opening::new(request, client, server);
+            Ok::<_, Infallible>(answer(opening, decide, accepted).await)
+        }
+    });
+    let http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.timeout)
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .without_shutdown();
+    let served = tokio::time::timeout(limits.timeout, http).await;
+    let accepted = take(&accepted);
+    match (served, accepted) {
+        (Ok(Ok(parts)), Some(Accepted { max_message, joined })) => {
+            let config = websocket_config(max_message, limits.max_frame);
+            let stream = parts.io.into_inner();
+            let early = parts.read_buf.to_vec();
+            let socket = if early.is_empty() {
+                WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
+            } else {
+                let role = Role::Server;
+                WebSocketStream::from_partially_read(stream, early, role, Some(config)).await
+            };
+            Ok(Outcome::Open(Box::new(socket), joined))
+        }
+        (_, Some(Accepted { joined, .. })) => Ok(Outcome::Lost(joined)),
+        (Ok(Ok(parts)), None) => {
+            // Whoever is not gone by then has had time to read the answer.
+            let _ = tokio::time::timeout(LINGER, linger(&mut parts.io.into_inner())).await;
+            Ok(Outcome::Rejected)
+        }
+        (Ok(Err(error)), None) => Err(error.into()),
+        (Err(_), None) => Err(HandshakeError::TimedOut(limits.timeout)),
+    }
+}
+
+async fn answer<T, F, D>(
+    opening: Opening,
+    decide: F,
+    accepted: &Mutex<Option<Accepted<T>>>,
+) -> Response<Full<Bytes>>
+where
+    F: FnOnce(Opening) -> D,
+    D: Future<Output = Decision<T>>,
+{
+    let switching = opening.switching();
+    match (decide(opening).await, switching) {
+        (Decision::Accept { acceptance, max_message, joined }, Ok(mut response)) => {
+            put(&mut response, &acceptance);
+            *accepted.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Accepted { max_message, joined });
+            response
+        }
+        (Decision::Accept { .. }, Err(rejection)) | (Decision::Reject(rejection), _) => {
+            reject(rejection)
+        }
+    }
+}
+
+fn put(response: &mut Response<Full<Bytes>>, acceptance: &Acceptance) {
+    if let Some(subprotocol) = &acceptance.subprotocol
+        && let Ok(value) = HeaderValue::from_str(subprotocol)
+    {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
+    }
+    extend(response.headers_mut(), &acceptance.headers);
+}
+
+/// Adds headers that have been checked where they came from.
+fn extend(map: &mut HeaderMap, headers: &Headers) {
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_maybe_shared(value.clone()))
+        {
+            map.append(name, value);
+        }
+    }
+}
+
+fn reject(rejection: Rejection) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(rejection.body));
+    *response.status_mut() =
+        StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    extend(response.headers_mut(), &rejection.headers);
+    response
+}
+
+fn too_many_requests() -> Response<Full<Bytes>> {
+    reject(Rejection::plain(400, "one request a connection\n"))
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

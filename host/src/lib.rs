@@ -1,0 +1,24 @@
+//! Narrowboat: a WebSocket host whose consumers are WebAssembly components.
+//!
+//! The modules stand in floors, each importing only what lies below it; ARCHITECTURE.md draws them.
+
+pub mod answer;
+pub mod cli;
+pub mod closure;
+pub mod component;
+pub mod config;
+pub mod connection;
+pub mod fault;
+pub mod frame;
+pub mod handshake;
+pub mod layer;
+pub mod manifest;
+pub mod message;
+pub mod name;
+pub mod packaging;
+pub mod plugin;
+pub mod router;
+pub mod scope;
+pub mod server;
+pub mod session;
+pub mod units;

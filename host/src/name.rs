@@ -1,0 +1,222 @@
+//! Names of tenants, channels and groups, checked once where they enter.
+//!
+//! The rule is that of Django Channels (`channels/layers.py`, `valid_channel_name` and `valid_group_name`): ASCII
+//! letters, digits, `.`, `_` and `-`, fewer than 100 characters; a channel may have one `!` after its first part.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The longest name in characters: Channels asks for fewer than 100.
+pub const MAX_NAME_LEN: usize = 99;
+
+/// How much of a refused name an error repeats, in characters.
+const EXCERPT_LEN: usize = 40;
+
+/// Why a name was refused. The name is repeated shortened and escaped, so that it can be logged as it is; positions
+/// are in bytes from 0.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// A name has at least one character.
+    #[error("a name is empty")]
+    Empty,
+    /// The name has more than [`MAX_NAME_LEN`] characters.
+    #[error("the name \"{name}\" of {len} bytes is longer than {MAX_NAME_LEN} characters")]
+    TooLong {
+        /// The beginning of the name, escaped.
+        name: String,
+        /// The length of the whole name in bytes.
+        len: usize,
+    },
+    /// A character is not an ASCII letter, digit, `.`, `_` or `-`.
+    #[error(
+        "the name \"{name}\" has {character:?} at byte {position}; ASCII letters, digits, '.', '_' and '-' are allowed"
+    )]
+    BadCharacter {
+        /// The beginning of the name, escaped.
+        name: String,
+        /// The first character that is not allowed.
+        character: char,
+        /// Where it stands.
+        position: usize,
+    },
+    /// A `!` stands where none may be: at the start of a channel's name, for a second time, or in a name that is not
+    /// a channel's.
+    #[error(
+        "the name \"{name}\" has a '!' at byte {position}; only a channel may have one, once, after its first part"
+    )]
+    MisplacedSeparator {
+        /// The beginning of the name, escaped.
+        name: String,
+        /// Where it stands.
+        position: usize,
+    },
+}
+
+fn excerpt(name: &str) -> String {
+    let shown: String = name.chars().take(EXCERPT_LEN).flat_map(char::escape_default).collect();
+    if name.chars().nth(EXCERPT_LEN).is_some() { shown + "…" } else { shown }
+}
+
+/// Checks `name`, whose `!` may stand where `separator_allowed` says for a position.
+fn check(name: &str, separator_allowed: fn(&str, usize) -> bool) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name.chars().nth(MAX_NAME_LEN).is_some() {
+        return Err(NameError::TooLong { name: excerpt(name), len: name.len() });
+    }
+    for (position, character) in name.char_indices() {
+        match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => {}
+            '!' if separator_allowed(name, position) => {}
+            '!' => {
+                return Err(NameError::MisplacedSeparator { name: excerpt(name), position });
+            }
+            _ => {
+                return Err(NameError::BadCharacter { name: excerpt(name), character, position });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn no_separator(_name: &str, _position: usize) -> bool {
+    false
+}
+
+fn channel_separator(name: &str, position: usize) -> bool {
+    position > 0 && name.find('!') == Some(position)
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $separator:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                check(name, $separator)?;
+                Ok(Self(name.into()))
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+
+            fn try_from(name: &str) -> Result<Self, NameError> {
+                name.parse()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(name: String) -> Result<Self, NameError> {
+                name.parse()
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+    };
+}
+
+name_type! {
+    /// A closed world of plugins, routes, channels, groups and quotas. Tenants come from the operator's
+    /// configuration, never from a client or a guest. A clone shares the text.
+    Tenant, no_separator
+}
+
+name_type! {
+    /// The name of a channel: `[A-Za-z0-9._-]+(![A-Za-z0-9._-]*)?`, at most 99 characters. A clone shares the text.
+    ChannelName, channel_separator
+}
+
+name_type! {
+    /// The name of a group: `[A-Za-z0-9._-]+`, at most 99 characters. A clone shares the text.
+    GroupName, no_separator
+}
+
+impl Tenant {
+    /// The tenant that there is without any configuration: `default`.
+    #[must_use]
+    pub fn default_tenant() -> Self {
+        Self("default".into())
+    }
+}
+
+impl Default for Tenant {
+    fn default() -> Self {
+        Self::default_tenant()
+    }
+}
+
+impl ChannelName {
+    /// A name that nobody else has, `specific.{process}!{32 hex digits}`, shaped as channels_redis shapes its own.
+    /// Its 128 random bits come from a cryptographic generator, so that it cannot be guessed.
+    #[must_use]
+    pub fn unique(process: &ProcessId) -> Self {
+        Self(format!("specific.{process}!{:032x}", rand::random::<u128>()).into())
+    }
+
+    /// Whether the name has a `!`, as the channels have that belong to one process and end with their mailbox.
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
+        self.0.contains('!')
+    }
+}
+
+/// Which process a unique channel belongs to: 128 random bits, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProcessId(u128);
+
+impl ProcessId {
+    /// A fresh identity, drawn once when a layer starts.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! `narrowboat plugin build`: a guest crate becomes a component with its manifest inside.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use thiserror::Error;
+use wit_component::ComponentEncoder;
+
+use super::toolchain::{TARGET, Toolchain, ToolchainError};
+use crate::component::{self, ComponentError};
+use crate::manifest::{Manifest, ManifestError};
+
+/// A built plugin.
+#[derive(Debug)]
+pub struct Built {
+    /// Where its component lies.
+    pub file: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The component, manifest inside.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a crate did not become a plugin.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// There is no manifest, or it cannot be read.
+    #[error("{}: {source}; a guest crate has a plugin.toml with at least `name = \"…\"`", file.display())]
+    NoManifest {
+        /// Where it should be.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The manifest is wrong.
+    #[error("{}: {source}", file.display())]
+    Manifest {
+        /// Where it is.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// No compiler.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// Cargo cannot be run.
+    #[error("cannot run cargo: {0}; is Rust installed?")]
+    Cargo(std::io::Error),
+    /// Cargo ran and failed; it has said why.
+    #[error("cargo could not build {}; its message is above", .0.display())]
+    Failed(PathBuf),
+    /// The crate makes no WebAssembly.
+    #[error(
+        "{} builds no WebAssembly; its Cargo.toml needs `[lib] crate-type = [\"cdylib\"]`",
+        .0.display()
+    )]
+    NoModule(PathBuf),
+    /// The module is no consumer.
+    #[error("{} is no consumer: {problem:#}", module.display())]
+    Encode {
+        /// What cargo made.
+        module: PathBuf,
+        /// What the encoder said.
+        problem: anyhow::Error,
+    },
+    /// The module became a component of another world.
+    #[error("{} {source}", module.display())]
+    World {
+        /// What cargo made.
+        module: PathBuf,
+        /// What it is instead.
+        source: ComponentError,
+    },
+    /// The result cannot be written.
+    #[error("{}: {source}", file.display())]
+    Write {
+        /// Where to.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// How guests are compiled: small, since a component is compiled again where it runs, and without
+/// unwinding, which they cannot do.
+const PROFILE: [(&str, &str); 5] = [
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),
+    ("CARGO_PROFILE_RELEASE_LTO", "true"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+    ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
+    ("CARGO_PROFILE_RELEASE_STRIP", "true"),
+];
+
+/// Builds the guest crate in a folder. Cargo's own messages go to standard error. Without `out` the
+/// component goes to `narrowboat/NAME.wasm` in cargo's target folder.
+///
+/// # Errors
+/// What is missing or wrong, and what would be right.
+pub fn build(folder: &Path, out: Option<&Path>) -> Result<Built, BuildError> {
+    let (manifest, text) = read_manifest(folder)?;
+    let cargo_target = cargo_target(folder)?;
+    let toolchain = Toolchain::find(&cargo_target)?;
+    let module = compile(folder, &cargo_target, &toolchain)?;
+    let component = encode(&module)?;
+    let bytes = component::with_manifest(component, &text);
+    let file = out.map_or_else(
+        || cargo_target.join("narrowboat").join(format!("{}.wasm", manifest.name)),
+        Path::to_owned,
+    );
+    write(&file, &bytes).map_err(|source| BuildError::Write { file: file.clone(), source })?;
+    Ok(Built { file, manifest, bytes })
+}
+
+fn read_manifest(folder: &Path) -> Result<(Manifest, String), BuildError> {
+    let file = folder.join("plugin.toml");
+    let text = std::fs::read_to_string(&file)
+        .map_err(|source| BuildError::NoManifest { file: file.clone(), source })?;
+    match Manifest::parse(text.as_bytes()) {
+        Ok(manifest) => Ok((manifest, text)),
+        Err(source) => Err(BuildError::Manifest { file, source }),
+    }
+}
+
+/// The part of `cargo metadata` that is read.
+#[derive(Deserialize)]
+struct Metadata {
+    target_directory: PathBuf,
+}
+
+fn cargo_target(folder: &Path) -> Result<PathBuf, BuildError> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(BuildError::Cargo)?;
+    serde_json::from_slice::<Metadata>(&output.stdout)
+        .map(|metadata| metadata.target_directory)
+        .map_err(|_| BuildError::Failed(folder.to_owned()))
+}
+
+/// The part of cargo's JSON messages that is read.
+#[derive(Deserialize)]
+struct Artifact {
+    target: ArtifactTarget,
+    filenames: Vec<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct ArtifactTarget {
+    kind: Vec<String>,
+}
+
+/// Compiles the crate to a core module. In a target folder of its own, since another compiler may
+/// be at work than for the rest of the workspace.
+fn compile(
+    folder: &Path,
+    cargo_target: &Path,
+    toolchain: &Toolchain,
+) -> Result<PathBuf, BuildError> {
+    let mut cargo = toolchain
+        .cargo()
+        .args(["build", "--release", "--lib", "--target", TARGET])
+        .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(cargo_target.join("guests"))
+        .envs(PROFILE)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(BuildError::Cargo)?;
+    let messages = cargo.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
+    let artifacts = messages
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_str::<Artifact>(&line).ok())
+        .filter(|artifact| artifact.target.kind.iter().any(|kind| kind == "cdylib"));
+    let module = artifacts
+        .flat_map(|artifact| artifact.filenames)
+        .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .last();
+    let status = cargo.wait().map_err(BuildError::Cargo)?;
+    if !status.success() {
+        return Err(BuildError::Failed(folder.to_owned()));
+    }
+    module.ok_or_else(|| BuildError::NoModule(folder.to_owned()))
+}
+
+fn encode(module: &Path) -> Result<Vec<u8>, BuildError> {
+    let bytes = std::fs::read(module)
+        .map_err(|source| BuildError::Write { file: module.to_owned(), source })?;
+    let encoded =
+        ComponentEncoder::default().validate(true).module(&bytes).and_then(|mut e| e.encode());
+    let component =
+        encoded.map_err(|problem| BuildError::Encode { module: module.to_owned(), problem })?;
+    component::manifest(&component)
+        .map_err(|source| BuildError::World { module: module.to_owned(), source })?;
+    Ok(component)
+}
+
+/// Writes beside the file and renames, so that whoever reads it finds the old bytes or the new.
+fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(&beside, file)
+}

@@ -1,0 +1,103 @@
+//! Finding a Rust compiler that can make WebAssembly.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+/// What guests are compiled for. A component made of it imports only what its WIT names.
+pub(super) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Names a sysroot with a standard library for [`TARGET`], and the compiler it was made with.
+const SYSROOT_VARIABLE: &str = "NARROWBOAT_WASM_SYSROOT";
+
+/// Where such a sysroot is looked for below cargo's target folder.
+const SYSROOT_FOLDER: &str = "wasm-sysroot";
+
+/// How to call cargo so that it compiles for [`TARGET`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Toolchain {
+    environment: Vec<(&'static str, OsString)>,
+}
+
+/// Why guests cannot be compiled.
+#[derive(Debug, Error)]
+pub enum ToolchainError {
+    /// No compiler has the target.
+    #[error(
+        "no Rust compiler here can compile for {TARGET}; run `rustup target add {TARGET}`, or name \
+         a sysroot that has it with {SYSROOT_VARIABLE}"
+    )]
+    NoTarget,
+    /// A sysroot without the note on its compiler.
+    #[error("{}: {source}; a wasm sysroot names its compiler in a file `rustc`", file.display())]
+    Sysroot {
+        /// The missing file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Toolchain {
+    /// The active compiler if it has the target; else a private sysroot; else the system's own.
+    pub(super) fn find(cargo_target: &Path) -> Result<Self, ToolchainError> {
+        if has_target("rustc") {
+            return Ok(Self::default());
+        }
+        let named = std::env::var_os(SYSROOT_VARIABLE).map(PathBuf::from);
+        let sysroot = named.unwrap_or_else(|| cargo_target.join(SYSROOT_FOLDER));
+        if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+            return Self::with_sysroot(&sysroot);
+        }
+        let system = "/usr/bin/rustc";
+        if has_target(system) {
+            return Ok(Self { environment: vec![("RUSTC", system.into())] });
+        }
+        Err(ToolchainError::NoTarget)
+    }
+
+    fn with_sysroot(sysroot: &Path) -> Result<Self, ToolchainError> {
+        let file = sysroot.join("rustc");
+        let rustc = match std::fs::read_to_string(&file) {
+            Ok(rustc) => rustc.trim().to_owned(),
+            Err(source) => return Err(ToolchainError::Sysroot { file, source }),
+        };
+        let mut flags = OsString::from("--sysroot ");
+        flags.push(sysroot);
+        let mut environment = vec![
+            ("RUSTC", OsString::from(rustc)),
+            ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags),
+        ];
+        if let Some(linker) = linker() {
+            environment.push(("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker.into()));
+        }
+        Ok(Self { environment })
+    }
+
+    /// A call of cargo.
+    pub(super) fn cargo(&self) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        cargo
+    }
+}
+
+fn has_target(rustc: &str) -> bool {
+    print(rustc, &["--print", "target-libdir", "--target", TARGET])
+        .is_some_and(|folder| Path::new(&folder).is_dir())
+}
+
+/// The linker that rustup's compiler brings along, which the sysroot's own compiler may lack.
+fn linker() -> Option<PathBuf> {
+    let library = print("rustc", &["--print", "target-libdir"])?;
+    let linker = Path::new(&library).parent()?.join("bin/rust-lld");
+    linker.is_file().then_some(linker)
+}
+
+fn print(rustc: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(rustc).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}

@@ -1,0 +1,23 @@
+//! Guests: the only place that knows WebAssembly. A call goes in with an event and comes back with
+//! effects.
+
+mod bindings;
+mod call;
+mod effects;
+mod engine;
+mod imports;
+mod instance;
+mod lane;
+mod limits;
+mod registry;
+mod state;
+mod ticker;
+mod version;
+
+pub use call::{Call, ConnectionId, Returned};
+pub use effects::Effect;
+pub use engine::{Engine, EngineError};
+pub use instance::Instance;
+pub use lane::{GuestThreads, Share};
+pub use registry::{LoadError, Loader, Plugin, Registry};
+pub use version::{Hash, Version, VersionError};

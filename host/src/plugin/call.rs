@@ -1,0 +1,45 @@
+//! One event for a guest, and what comes back besides its effects.
+
+use std::sync::Arc;
+
+use crate::answer::{Acceptance, Rejection};
+use crate::closure::Closure;
+use crate::connection::{Link, TimerId};
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::scope::Scope;
+
+/// Names a connection within its instance; never used twice there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub(super) u32);
+
+/// An event on its way into a guest.
+#[derive(Debug)]
+pub enum Call {
+    /// A handshake to decide.
+    Connect {
+        /// The connection it would open.
+        link: Arc<Link>,
+        /// What is known of it.
+        scope: Box<Scope>,
+    },
+    /// A frame of the client.
+    Receive(ConnectionId, Frame),
+    /// A message of the layer.
+    Handle(ConnectionId, Message),
+    /// A timer that is due.
+    Timer(ConnectionId, TimerId),
+    /// The end of a connection; its consumer is dropped afterwards.
+    Disconnect(ConnectionId, Closure),
+}
+
+/// What a call answers.
+#[derive(Debug)]
+pub enum Returned {
+    /// The handshake is accepted and a consumer exists.
+    Accepted(ConnectionId, Acceptance),
+    /// The handshake is turned away.
+    Rejected(Rejection),
+    /// Nothing but effects.
+    Done,
+}

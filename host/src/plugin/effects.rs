@@ -1,0 +1,105 @@
+//! What a guest asked for during one call, to be done after it, in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::closure::Closure;
+use crate::connection::{Link, TimerId};
+use crate::fault::Fault;
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::name::{ChannelName, GroupName};
+
+/// One thing a guest asked for.
+#[derive(Debug)]
+pub enum Effect {
+    /// A frame for one socket.
+    Send(Arc<Link>, Frame),
+    /// One frame for many sockets.
+    SendMany(Vec<Arc<Link>>, Frame),
+    /// The closing handshake.
+    Close(Arc<Link>, Closure),
+    /// The end of a connection whose consumer broke the contract.
+    Fail(Arc<Link>, Fault),
+    /// The end of a connection that was sent more than its peer reads.
+    Overflow(Arc<Link>),
+    /// A timer under an identifier the guest knows already.
+    SetTimer(Arc<Link>, TimerId, Duration),
+    /// A timer that is no longer wanted.
+    ClearTimer(Arc<Link>, TimerId),
+    /// A message for one channel.
+    LayerSend(ChannelName, Message),
+    /// A membership begins.
+    GroupAdd(GroupName, ChannelName),
+    /// A membership ends.
+    GroupDiscard(GroupName, ChannelName),
+    /// A message for every member.
+    GroupSend(GroupName, Message),
+    /// A frame for every member's socket.
+    GroupSendFrame(GroupName, Frame),
+}
+
+/// Things a guest may ask for in one call; each receiver of a `send-many` counts as one.
+pub(super) const MAX_EFFECTS: usize = 100_000;
+
+/// The list of one call, bounded.
+#[derive(Debug)]
+pub(super) struct Effects {
+    list: Vec<Effect>,
+    count: usize,
+    bytes: usize,
+    /// Bytes of payload one call may ask to send.
+    max_bytes: usize,
+}
+
+/// The guest asked for too much in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+impl TooMany {
+    pub(super) const TEXT: &str = "one call may ask for at most 100,000 effects and four times the largest frame, or 16 MiB, of \
+         payload";
+}
+
+impl Effects {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { list: Vec::new(), count: 0, bytes: 0, max_bytes }
+    }
+
+    /// Adds an effect that counts as one and carries `bytes` of payload.
+    pub(super) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), TooMany> {
+        self.push_many(effect, 1, bytes)
+    }
+
+    /// Adds an effect that counts as `count`.
+    pub(super) fn push_many(
+        &mut self,
+        effect: Effect,
+        count: usize,
+        bytes: usize,
+    ) -> Result<(), TooMany> {
+        if self.count + count > MAX_EFFECTS || self.bytes + bytes > self.max_bytes {
+            return Err(TooMany);
+        }
+        self.count += count;
+        self.bytes += bytes;
+        self.list.push(effect);
+        Ok(())
+    }
+
+    /// What this call has for a channel already: messages and their bytes.
+    pub(super) fn pending_for(&self, channel: &ChannelName) -> (usize, usize) {
+        let lengths = self.list.iter().filter_map(|effect| match effect {
+            Effect::LayerSend(to, message) if to == channel => Some(message.len()),
+            _ => None,
+        });
+        lengths.fold((0, 0), |(count, bytes), len| (count + 1, bytes + len))
+    }
+
+    /// Takes the list, leaving an empty one.
+    pub(super) fn take(&mut self) -> Vec<Effect> {
+        self.count = 0;
+        self.bytes = 0;
+        std::mem::take(&mut self.list)
+    }
+}

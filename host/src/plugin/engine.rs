@@ -1,0 +1,130 @@
+//! The WebAssembly engine: one a host, with a pool of instances sized at start.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
+};
+
+use super::bindings::WebsocketConsumer;
+use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
+use super::state::{GuestState, Stopwatch, Surroundings};
+use super::ticker::{Running, Ticker};
+
+/// Instances in the pool beyond one a connection: shared ones, trials, and old ones going as new
+/// ones come.
+const SPARE_INSTANCES: u32 = 256;
+
+/// Core instances that one component of a guest language counts for; three were measured.
+const CORES_PER_COMPONENT: u32 = 4;
+
+/// Address space between two memories, in bytes. Accesses are checked against the memory's bound,
+/// so that this need not be the 4 GiB a 32-bit index can reach.
+const GUARD: u64 = 64 * 1024;
+
+/// A call's deadline in ticks: the running tick ends anytime, the next is a whole one.
+const FIRST_TICK: u64 = 2;
+
+/// Compiles components and runs them.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    engine: wasmtime::Engine,
+    linker: Linker<GuestState>,
+    ticker: Ticker,
+}
+
+/// Why there is no engine.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The pool could not be reserved, most likely for want of address space.
+    #[error(
+        "no room for the pool of {instances} instances with {memory} bytes each: {source:#}; lower \
+         limits.max_connections or limits.memory"
+    )]
+    Pool {
+        /// Instances asked for.
+        instances: u32,
+        /// Bytes of linear memory each may have.
+        memory: usize,
+        /// What the engine said.
+        source: wasmtime::Error,
+    },
+    /// The system gave no thread for the clock.
+    #[error("no thread for the clock that stops guests: {0}")]
+    Clock(#[from] std::io::Error),
+}
+
+impl Engine {
+    /// An engine for `max_connections` instances with at most `memory` bytes each.
+    ///
+    /// # Errors
+    /// When the system does not have the room.
+    pub fn new(max_connections: usize, memory: usize) -> Result<Self, EngineError> {
+        let connections = u32::try_from(max_connections).unwrap_or(u32::MAX);
+        let instances = connections.saturating_add(SPARE_INSTANCES);
+        let pool_error = |source| EngineError::Pool { instances, memory, source };
+        let engine = wasmtime::Engine::new(&config(instances, memory)).map_err(pool_error)?;
+        let mut linker = Linker::new(&engine);
+        WebsocketConsumer::add_to_linker::<_, HasSelf<GuestState>>(&mut linker, |state| state)
+            .map_err(pool_error)?;
+        let ticker = Ticker::start({
+            let engine = engine.weak();
+            move || {
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        })?;
+        Ok(Self(Arc::new(Inner { engine, linker, ticker })))
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn linker(&self) -> &Linker<GuestState> {
+        &self.0.linker
+    }
+
+    /// A store whose guest is bounded in memory and time.
+    pub(super) fn store(&self, around: Arc<Surroundings>) -> Store<GuestState> {
+        let hostcall_bytes = around.limits.hostcall_bytes();
+        let mut store = Store::new(&self.0.engine, GuestState::new(around));
+        store.limiter(|state| &mut state.growth as &mut dyn ResourceLimiter);
+        store.set_hostcall_fuel(hostcall_bytes);
+        store.epoch_deadline_callback(Stopwatch::tick);
+        store
+    }
+
+    /// Starts the clock for one call.
+    pub(super) fn begin(&self, store: &mut Store<GuestState>) -> Running<'_> {
+        store.data_mut().stopwatch.restart();
+        store.set_epoch_deadline(FIRST_TICK);
+        self.0.ticker.run()
+    }
+}
+
+fn config(instances: u32, memory: usize) -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORES_PER_COMPONENT))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(CORES_PER_COMPONENT))
+        .max_core_instances_per_component(MAX_PARTS)
+        .max_memories_per_component(MAX_PARTS)
+        .max_tables_per_component(MAX_PARTS)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(memory);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_reservation(memory as u64)
+        .memory_guard_size(GUARD)
+        .concurrency_support(false)
+        .epoch_interruption(true);
+    config
+}

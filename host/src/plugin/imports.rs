@@ -1,0 +1,5 @@
+//! What a guest may call: each only appends to the effects of its call, or reads.
+
+mod channel_layer;
+mod connections;
+mod logging;

@@ -1,0 +1,112 @@
+//! `narrowboat:consumer/channel-layer`: messages between consumers.
+
+use bytes::Bytes;
+
+use crate::frame::Frame;
+use crate::layer::{LayerError, Pending};
+use crate::message::Message;
+use crate::name::{ChannelName, GroupName, NameError};
+use crate::plugin::bindings::narrowboat::consumer::channel_layer::{
+    Frame as GuestFrame, Host, LayerError as GuestError,
+};
+use crate::plugin::effects::{Effect, TooMany};
+use crate::plugin::state::GuestState;
+
+type Answer = wasmtime::Result<Result<(), GuestError>>;
+
+impl From<LayerError> for GuestError {
+    fn from(error: LayerError) -> Self {
+        let text = error.to_string();
+        match error {
+            LayerError::ChannelFull { .. } => Self::ChannelFull(text),
+            LayerError::InvalidName(_) => Self::InvalidName(text),
+            LayerError::InvalidMessage(_) => Self::InvalidMessage(text),
+            LayerError::TooLarge { limit, .. } => Self::TooLarge(limit as u64),
+            LayerError::Denied { .. } => Self::Denied(text),
+            LayerError::Unavailable { .. } => Self::Unavailable(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<NameError> for GuestError {
+    fn from(error: NameError) -> Self {
+        Self::InvalidName(error.to_string())
+    }
+}
+
+impl From<TooMany> for GuestError {
+    fn from(_: TooMany) -> Self {
+        Self::Other(TooMany::TEXT.to_owned())
+    }
+}
+
+impl GuestState {
+    fn message(&self, bytes: Vec<u8>) -> Result<Message, GuestError> {
+        let most = self.around.limits.max_message;
+        if bytes.len() > most {
+            return Err(GuestError::TooLarge(most as u64));
+        }
+        Message::parse(Bytes::from(bytes), most)
+            .map_err(|error| GuestError::InvalidMessage(error.to_string()))
+    }
+
+    fn layer_send(&mut self, channel: String, message: Vec<u8>) -> Result<(), GuestError> {
+        let channel = ChannelName::try_from(channel)?;
+        let message = self.message(message)?;
+        let (count, bytes) = self.effects.pending_for(&channel);
+        let pending = Pending { count, bytes };
+        let len = message.len();
+        self.around.layer.probe(&self.around.tenant, &channel, pending, len)?;
+        Ok(self.effects.push(Effect::LayerSend(channel, message), len)?)
+    }
+
+    fn layer_group_send(&mut self, group: String, message: Vec<u8>) -> Result<(), GuestError> {
+        let group = GroupName::try_from(group)?;
+        let message = self.message(message)?;
+        let len = message.len();
+        Ok(self.effects.push(Effect::GroupSend(group, message), len)?)
+    }
+
+    fn layer_group_frame(&mut self, group: String, frame: GuestFrame) -> Result<(), GuestError> {
+        let group = GroupName::try_from(group)?;
+        let frame = Frame::from(frame);
+        let (len, most) = (frame.len(), self.around.limits.max_message);
+        if len > most {
+            return Err(GuestError::TooLarge(most as u64));
+        }
+        Ok(self.effects.push(Effect::GroupSendFrame(group, frame), len)?)
+    }
+
+    fn membership(
+        &mut self,
+        group: String,
+        channel: String,
+        effect: fn(GroupName, ChannelName) -> Effect,
+    ) -> Result<(), GuestError> {
+        let effect = effect(GroupName::try_from(group)?, ChannelName::try_from(channel)?);
+        Ok(self.effects.push(effect, 0)?)
+    }
+}
+
+impl Host for GuestState {
+    fn send(&mut self, channel: String, message: Vec<u8>) -> Answer {
+        Ok(self.layer_send(channel, message))
+    }
+
+    fn group_add(&mut self, group: String, channel: String) -> Answer {
+        Ok(self.membership(group, channel, Effect::GroupAdd))
+    }
+
+    fn group_discard(&mut self, group: String, channel: String) -> Answer {
+        Ok(self.membership(group, channel, Effect::GroupDiscard))
+    }
+
+    fn group_send(&mut self, group: String, message: Vec<u8>) -> Answer {
+        Ok(self.layer_group_send(group, message))
+    }
+
+    fn group_send_frame(&mut self, group: String, frame: GuestFrame) -> Answer {
+        Ok(self.layer_group_frame(group, frame))
+    }
+}

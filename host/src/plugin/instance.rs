@@ -1,0 +1,209 @@
+//! A running instantiation of a version, with the consumers that live in it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use super::bindings::WebsocketConsumer;
+use super::bindings::exports::narrowboat::consumer::websocket::{
+    Acceptance as GuestAcceptance, Closure as GuestClosure, Frame as GuestFrame, Guest,
+    Rejection as GuestRejection, Scope as GuestScope,
+};
+use super::call::{Call, ConnectionId, Returned};
+use super::effects::Effect;
+use super::state::{GuestState, OutOfTime};
+use super::version::Version;
+use crate::answer::{Acceptance, Rejection};
+use crate::closure::Closure;
+use crate::connection::Link;
+use crate::fault::GuestFault;
+use crate::frame::Frame;
+use crate::scope::{Headers, Scope};
+
+/// An instance. Whoever owns it makes its calls, one at a time.
+pub struct Instance {
+    store: Store<GuestState>,
+    guest: WebsocketConsumer,
+    version: Arc<Version>,
+}
+
+impl Instance {
+    pub(super) fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
+        let mut store = version.engine.store(Arc::clone(&version.around));
+        let running = version.engine.begin(&mut store);
+        let guest = version.pre.instantiate(&mut store);
+        drop(running);
+        version.lane.note(store.data().stopwatch.overran());
+        match guest {
+            Ok(guest) => {
+                // What start-up code asked for belongs to no connection.
+                drop(store.data_mut().settle());
+                Ok(Self { store, guest, version })
+            }
+            Err(error) => Err(fault(&version, &error)),
+        }
+    }
+
+    /// The version it runs.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.version
+    }
+
+    /// Takes one event into the guest.
+    ///
+    /// # Errors
+    /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance can only be dropped;
+    /// what the call asked for is gone.
+    pub fn call(&mut self, call: Call) -> Result<Returned, GuestFault> {
+        match call {
+            Call::Connect { link, scope } => self.connect(link, &scope),
+            Call::Receive(id, frame) => self.event(id, |guest, store, consumer| {
+                let frame = match &frame {
+                    Frame::Text(text) => GuestFrame::Text(text),
+                    Frame::Binary(bytes) => GuestFrame::Binary(bytes),
+                };
+                guest.consumer().call_receive(store, consumer, frame)
+            }),
+            Call::Handle(id, message) => self.event(id, |guest, store, consumer| {
+                guest.consumer().call_handle(store, consumer, message.bytes())
+            }),
+            Call::Timer(id, timer) => self.event(id, |guest, store, consumer| {
+                guest.consumer().call_timer(store, consumer, timer)
+            }),
+            Call::Disconnect(id, closure) => self.disconnect(id, &closure),
+        }
+    }
+
+    /// Takes what the last call asked for.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.store.data_mut().settle()
+    }
+
+    /// The connections that live in it.
+    pub fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.store.data().links()
+    }
+
+    fn connect(&mut self, link: Arc<Link>, scope: &Scope) -> Result<Returned, GuestFault> {
+        let id = self.store.data_mut().admit(link);
+        let handle = self.store.data_mut().handle(id);
+        let answer = self.timed(|guest, store| {
+            with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))
+        })?;
+        if self.store.data().is_closing(id) {
+            if let Ok((consumer, _)) = answer {
+                self.drop_consumer(consumer)?;
+            }
+            self.store.data_mut().dismiss(id);
+            return Ok(Returned::Rejected(Rejection::plain(403, "")));
+        }
+        match answer {
+            Ok((consumer, acceptance)) => {
+                self.store.data_mut().set_consumer(id, consumer);
+                Ok(Returned::Accepted(id, acceptance.into()))
+            }
+            Err(rejection) => {
+                self.store.data_mut().dismiss(id);
+                Ok(Returned::Rejected(rejection.into()))
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        id: ConnectionId,
+        call: impl FnOnce(
+            &Guest,
+            &mut Store<GuestState>,
+            ResourceAny,
+        ) -> wasmtime::Result<Result<(), String>>,
+    ) -> Result<Returned, GuestFault> {
+        let Some(consumer) = self.store.data().consumer(id) else {
+            return Err(GuestFault::InstanceGone);
+        };
+        self.timed(|guest, store| call(guest, store, consumer))?.map_err(GuestFault::Error)?;
+        Ok(Returned::Done)
+    }
+
+    fn disconnect(&mut self, id: ConnectionId, closure: &Closure) -> Result<Returned, GuestFault> {
+        let Some(consumer) = self.store.data().consumer(id) else {
+            return Err(GuestFault::InstanceGone);
+        };
+        let closure = GuestClosure { code: closure.code, reason: &closure.reason };
+        self.timed(|guest, store| guest.consumer().call_disconnect(store, consumer, closure))?;
+        self.store.data_mut().dismiss(id);
+        self.drop_consumer(consumer)?;
+        Ok(Returned::Done)
+    }
+
+    /// Runs the guest's destructor of a consumer.
+    fn drop_consumer(&mut self, consumer: ResourceAny) -> Result<(), GuestFault> {
+        self.timed(|_, store| consumer.resource_drop(store))
+    }
+
+    /// Enters the guest with its clock running.
+    fn timed<R>(
+        &mut self,
+        call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
+    ) -> Result<R, GuestFault> {
+        let running = self.version.engine.begin(&mut self.store);
+        let result = call(self.guest.narrowboat_consumer_websocket(), &mut self.store);
+        drop(running);
+        self.version.lane.note(self.store.data().stopwatch.overran());
+        result.map_err(|error| {
+            drop(self.take_effects());
+            fault(&self.version, &error)
+        })
+    }
+}
+
+/// What an error of the engine says of the guest.
+fn fault(version: &Version, error: &wasmtime::Error) -> GuestFault {
+    if error.downcast_ref::<OutOfTime>().is_some() {
+        return GuestFault::OutOfTime(version.around.limits.call_time);
+    }
+    GuestFault::Trap(format!("{error:#}"))
+}
+
+/// Lends the scope to the guest's types, which borrow all they hold.
+fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) -> R {
+    let headers: Vec<(&str, &[u8])> =
+        scope.headers.iter().map(|(name, value)| (name.as_str(), &**value)).collect();
+    let subprotocols: Vec<&str> = scope.subprotocols.iter().map(String::as_str).collect();
+    let url_route: Vec<(&str, &str)> =
+        scope.url_route.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let client = (scope.client.ip().to_string(), scope.client.port());
+    let server = (scope.server.ip().to_string(), scope.server.port());
+    call(GuestScope {
+        scheme: &scope.scheme,
+        path: &scope.path,
+        raw_path: &scope.raw_path,
+        query_string: &scope.query_string,
+        headers: &headers,
+        subprotocols: &subprotocols,
+        client: Some((&client.0, client.1)),
+        server: Some((&server.0, server.1)),
+        url_route: &url_route,
+        user: None,
+        attributes: &[],
+    })
+}
+
+impl From<GuestAcceptance> for Acceptance {
+    fn from(guest: GuestAcceptance) -> Self {
+        Self { subprotocol: guest.subprotocol, headers: headers(guest.headers) }
+    }
+}
+
+impl From<GuestRejection> for Rejection {
+    fn from(guest: GuestRejection) -> Self {
+        let (status, body) = (guest.status, Bytes::from(guest.body));
+        Self { status, headers: headers(guest.headers), body }
+    }
+}
+
+fn headers(guest: Vec<(String, Vec<u8>)>) -> Headers {
+    guest.into_iter().map(|(name, value)| (name, Bytes::from(value))).collect()
+}

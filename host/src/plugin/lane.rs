@@ -1,0 +1,134 @@
+//! Where calls run: short ones on the socket's own task, others on guest threads, so that no socket
+//! waits for a guest that computes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::manifest::Lane;
+
+/// Calls under a tick that bring a version back to the fast lane.
+const GOOD_STREAK: u32 = 1_000;
+
+/// Which lane a version's calls take.
+#[derive(Debug)]
+pub(super) struct LaneState {
+    wanted: Lane,
+    slow: AtomicBool,
+    /// Calls in a row that did not pass a tick.
+    good: AtomicU32,
+}
+
+impl LaneState {
+    pub(super) fn new(wanted: Lane) -> Self {
+        let slow = AtomicBool::new(wanted == Lane::Slow);
+        Self { wanted, slow, good: AtomicU32::new(0) }
+    }
+
+    /// Whether the next call belongs on a guest thread.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a call ran past a tick.
+    pub(super) fn note(&self, overran: bool) {
+        if overran {
+            self.good.store(0, Ordering::Relaxed);
+            self.slow.store(true, Ordering::Relaxed);
+        } else if self.is_slow() && self.wanted == Lane::Auto {
+            let streak = self.good.fetch_add(1, Ordering::Relaxed) + 1;
+            if streak >= GOOD_STREAK {
+                self.good.store(0, Ordering::Relaxed);
+                self.slow.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The host's guest threads. They run at a lower priority than the sockets' threads.
+#[derive(Debug, Clone)]
+pub struct GuestThreads {
+    all: Arc<Semaphore>,
+    count: usize,
+}
+
+/// One plugin's part of the guest threads, so that a plugin whose calls are long leaves some to
+/// the others.
+#[derive(Debug)]
+pub struct Share {
+    threads: GuestThreads,
+    own: Arc<Semaphore>,
+}
+
+/// How far below the sockets' threads guests run, in units of `nice`.
+const NICENESS: i32 = 5;
+
+impl GuestThreads {
+    /// So many guests may compute at a time; 0 means two a core.
+    pub fn new(count: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if count == 0 { cores * 2 } else { count };
+        Self { all: Arc::new(Semaphore::new(count)), count }
+    }
+
+    /// A plugin's part: half of the threads, at least one.
+    pub fn share(&self) -> Share {
+        Share { threads: self.clone(), own: Arc::new(Semaphore::new((self.count / 2).max(1))) }
+    }
+}
+
+impl Share {
+    /// Runs `work` on a guest thread when one is free. `None` if it panicked, which has been
+    /// reported, or if the host is going away.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let own = Arc::clone(&self.own).acquire_owned().await.ok()?;
+        let thread = Arc::clone(&self.threads.all).acquire_owned().await.ok()?;
+        let work = move || {
+            // Held by the work, which goes on when whoever waits for it has gone.
+            let _held = (own, thread);
+            step_back();
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+}
+
+/// Lowers the priority of the calling thread, once. Without the right to do so all goes on as it
+/// is: the system shares the cores evenly then.
+fn step_back() {
+    thread_local!(static DONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
+    if !DONE.replace(true) {
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_long_call_changes_the_lane_and_a_good_streak_changes_it_back() {
+        let lane = LaneState::new(Lane::Auto);
+        assert!(!lane.is_slow());
+        lane.note(true);
+        assert!(lane.is_slow());
+        for _ in 0..GOOD_STREAK {
+            assert!(lane.is_slow());
+            lane.note(false);
+        }
+        assert!(!lane.is_slow());
+    }
+
+    #[test]
+    fn a_plugin_that_asks_for_the_slow_lane_stays_there() {
+        let lane = LaneState::new(Lane::Slow);
+        for _ in 0..=GOOD_STREAK {
+            lane.note(false);
+        }
+        assert!(lane.is_slow());
+    }
+}

@@ -1,0 +1,98 @@
+//! What one instance may have, held against each growth.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// What one instance may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstanceLimits {
+    /// Linear memory, in bytes, all memories together.
+    pub memory: usize,
+    /// Running time of one call.
+    pub call_time: Duration,
+    /// The largest message, and frame for a group, it may give the layer, in bytes.
+    pub max_message: usize,
+    /// The largest frame any of its sockets takes, in bytes.
+    pub max_frame: usize,
+}
+
+impl InstanceLimits {
+    /// Bytes of payload one call may ask to send: some of the largest frames.
+    pub(super) fn effect_bytes(&self) -> usize {
+        self.max_frame.max(self.max_message).saturating_mul(4).max(MIN_EFFECT_BYTES)
+    }
+
+    /// Bytes one import may copy out of the guest: its largest argument and some change.
+    pub(super) fn hostcall_bytes(&self) -> usize {
+        self.max_frame.max(self.max_message).saturating_add(MIN_HOSTCALL_BYTES)
+    }
+}
+
+/// Bytes of payload every call may ask to send, however small its frames must be.
+const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes an import may copy besides a frame: a list of handles, names, an error too large to send.
+const MIN_HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Elements that the tables of an instance may have together: function pointers, in practice.
+pub(super) const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// Memories, tables and core instances one component may consist of.
+pub(super) const MAX_PARTS: u32 = 16;
+
+/// Counts what an instance has taken.
+#[derive(Debug)]
+pub(super) struct Growth {
+    memory_left: usize,
+    table_left: usize,
+}
+
+impl Growth {
+    pub(super) fn new(limits: &InstanceLimits) -> Self {
+        Self { memory_left: limits.memory, table_left: MAX_TABLE_ELEMENTS }
+    }
+}
+
+/// A growth is refused, as WebAssembly's `memory.grow` allows; the guest's allocator then fails.
+fn grow(left: &mut usize, current: usize, desired: usize) -> bool {
+    match left.checked_sub(desired.saturating_sub(current)) {
+        Some(rest) => {
+            *left = rest;
+            true
+        }
+        None => false,
+    }
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(grow(&mut self.memory_left, current, desired))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(grow(&mut self.table_left, current, desired))
+    }
+
+    fn instances(&self) -> usize {
+        MAX_PARTS as usize
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS as usize
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS as usize
+    }
+}

@@ -1,0 +1,267 @@
+//! What a store holds for its guest: connections, effects, and the time it has run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use wasmtime::component::{Resource, ResourceAny};
+use wasmtime::{StoreContextMut, UpdateDeadline, bail};
+
+use super::bindings::narrowboat::consumer::types::Host as Data;
+use super::call::ConnectionId;
+use super::effects::{Effect, Effects, TooMany};
+use super::limits::{Growth, InstanceLimits};
+use super::ticker::TICK;
+use crate::connection::{Link, Refused};
+use crate::layer::ChannelLayer;
+use crate::name::{ChannelName, Tenant};
+
+/// What all instances of a plugin have in common.
+pub(super) struct Surroundings {
+    /// For the log.
+    pub(super) plugin: Arc<str>,
+    pub(super) tenant: Tenant,
+    pub(super) layer: Arc<dyn ChannelLayer>,
+    pub(super) limits: InstanceLimits,
+}
+
+/// The type behind the guest's `connection` handles: never made, a handle is only its number.
+pub enum ConnectionHandle {}
+
+/// Handles beyond one a connection that a guest may hold, as after `find`.
+const SPARE_HANDLES: usize = 1_024;
+
+/// One store's host data.
+pub(super) struct GuestState {
+    pub(super) around: Arc<Surroundings>,
+    pub(super) effects: Effects,
+    pub(super) growth: Growth,
+    pub(super) stopwatch: Stopwatch,
+    connections: FxHashMap<u32, Entry>,
+    /// Only guests choose when to search it, so the hash is one they cannot steer.
+    by_channel: HashMap<ChannelName, u32>,
+    /// Connections this call has queued something for.
+    touched: Vec<u32>,
+    last_id: u32,
+    handles: usize,
+}
+
+/// One connection of the instance.
+struct Entry {
+    link: Arc<Link>,
+    /// The guest's object, once it has accepted.
+    consumer: Option<ResourceAny>,
+    /// Bytes this call has queued for it.
+    pending: usize,
+    /// Timers this call has set on it.
+    timers: usize,
+    /// This call has closed it.
+    closing: bool,
+}
+
+/// How long the running call has run, in ticks that found it running.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    ticks: u32,
+    budget: u32,
+}
+
+/// The call ran past its budget.
+#[derive(Debug, thiserror::Error)]
+#[error("ran past its budget")]
+pub(super) struct OutOfTime;
+
+impl Stopwatch {
+    fn new(limits: &InstanceLimits) -> Self {
+        let ticks = limits.call_time.as_millis() / TICK.as_millis();
+        Self { ticks: 0, budget: u32::try_from(ticks).unwrap_or(u32::MAX).max(1) }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.ticks = 0;
+    }
+
+    /// Whether the call was still running a whole tick after it began.
+    pub(super) fn overran(&self) -> bool {
+        self.ticks > 0
+    }
+
+    /// Called by each tick that finds the guest running: a guest that the system did not let run
+    /// is not charged for the ticks it missed.
+    pub(super) fn tick(
+        mut store: StoreContextMut<'_, GuestState>,
+    ) -> wasmtime::Result<UpdateDeadline> {
+        let stopwatch = &mut store.data_mut().stopwatch;
+        stopwatch.ticks += 1;
+        if stopwatch.ticks > stopwatch.budget {
+            return Err(OutOfTime.into());
+        }
+        Ok(UpdateDeadline::Continue(1))
+    }
+}
+
+impl Data for GuestState {}
+
+impl GuestState {
+    pub(super) fn new(around: Arc<Surroundings>) -> Self {
+        Self {
+            effects: Effects::new(around.limits.effect_bytes()),
+            growth: Growth::new(&around.limits),
+            stopwatch: Stopwatch::new(&around.limits),
+            connections: FxHashMap::default(),
+            by_channel: HashMap::new(),
+            touched: Vec::new(),
+            last_id: 0,
+            handles: 0,
+            around,
+        }
+    }
+
+    /// Admits a connection.
+    pub(super) fn admit(&mut self, link: Arc<Link>) -> ConnectionId {
+        self.last_id += 1;
+        self.by_channel.insert(link.channel.clone(), self.last_id);
+        let entry = Entry { link, consumer: None, pending: 0, timers: 0, closing: false };
+        self.connections.insert(self.last_id, entry);
+        ConnectionId(self.last_id)
+    }
+
+    /// A handle for the guest to own.
+    pub(super) fn handle(
+        &mut self,
+        id: ConnectionId,
+    ) -> wasmtime::Result<Resource<ConnectionHandle>> {
+        if self.handles > self.connections.len() + SPARE_HANDLES {
+            bail!("the guest holds {} connection handles; drop those not needed", self.handles);
+        }
+        self.handles += 1;
+        Ok(Resource::new_own(id.0))
+    }
+
+    /// The guest dropped a handle, which closes nothing.
+    pub(super) fn drop_handle(&mut self) {
+        self.handles = self.handles.saturating_sub(1);
+    }
+
+    pub(super) fn set_consumer(&mut self, id: ConnectionId, consumer: ResourceAny) {
+        if let Some(entry) = self.connections.get_mut(&id.0) {
+            entry.consumer = Some(consumer);
+        }
+    }
+
+    pub(super) fn consumer(&self, id: ConnectionId) -> Option<ResourceAny> {
+        self.connections.get(&id.0)?.consumer
+    }
+
+    /// Lets a connection go; its handles answer `closed` from now on.
+    pub(super) fn dismiss(&mut self, id: ConnectionId) -> Option<ResourceAny> {
+        let entry = self.connections.remove(&id.0)?;
+        self.by_channel.remove(&entry.link.channel);
+        entry.consumer
+    }
+
+    /// The connections of this instance.
+    pub(super) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.connections.values().map(|entry| &entry.link)
+    }
+
+    pub(super) fn link(&self, handle: &Resource<ConnectionHandle>) -> Option<&Arc<Link>> {
+        self.connections.get(&handle.rep()).map(|entry| &entry.link)
+    }
+
+    pub(super) fn find(&self, channel: &str) -> Option<ConnectionId> {
+        self.by_channel.get(channel).copied().map(ConnectionId)
+    }
+
+    /// Bytes waiting for a connection, this call's own included.
+    pub(super) fn buffered(&self, handle: &Resource<ConnectionHandle>) -> usize {
+        self.connections
+            .get(&handle.rep())
+            .map_or(0, |entry| entry.link.outbound.buffered() + entry.pending)
+    }
+
+    /// Notes that a frame of `len` bytes goes to a connection after this call.
+    ///
+    /// # Errors
+    /// As the queue would answer.
+    pub(super) fn reserve(
+        &mut self,
+        handle: &Resource<ConnectionHandle>,
+        len: usize,
+    ) -> Result<Arc<Link>, Refused> {
+        let id = handle.rep();
+        let entry = self.connections.get_mut(&id).ok_or(Refused::Closed)?;
+        if entry.closing {
+            return Err(Refused::Closed);
+        }
+        match entry.link.outbound.probe(entry.pending, len) {
+            Err(Refused::Full) if entry.link.outbound.closes_on_overflow() => {
+                entry.closing = true;
+                self.touched.push(id);
+                let overflow = Effect::Overflow(Arc::clone(&entry.link));
+                // The list is full: the next frame for this connection finds it over its bound too.
+                let _ = self.effects.push(overflow, 0);
+                return Err(Refused::Closed);
+            }
+            other => other?,
+        }
+        if entry.pending == 0 {
+            self.touched.push(id);
+        }
+        entry.pending += len;
+        Ok(Arc::clone(&entry.link))
+    }
+
+    /// Notes that a connection closes after this call; `None` where it does already.
+    pub(super) fn close(&mut self, handle: &Resource<ConnectionHandle>) -> Option<Arc<Link>> {
+        let id = handle.rep();
+        let entry = self.connections.get_mut(&id)?;
+        if entry.closing || entry.link.outbound.is_closing() {
+            return None;
+        }
+        entry.closing = true;
+        self.touched.push(id);
+        Some(Arc::clone(&entry.link))
+    }
+
+    /// Whether the running call has closed a connection.
+    pub(super) fn is_closing(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id.0).is_some_and(|entry| entry.closing)
+    }
+
+    /// Notes that a timer starts after this call; `None` where the connection has enough.
+    pub(super) fn reserve_timer(
+        &mut self,
+        handle: &Resource<ConnectionHandle>,
+        most: usize,
+    ) -> Result<Option<Arc<Link>>, Refused> {
+        let id = handle.rep();
+        let entry = self.connections.get_mut(&id).ok_or(Refused::Closed)?;
+        if entry.link.timers.len() + entry.timers >= most {
+            return Ok(None);
+        }
+        entry.timers += 1;
+        self.touched.push(id);
+        Ok(Some(Arc::clone(&entry.link)))
+    }
+
+    /// Adds an effect that cannot answer: too many of them end the call.
+    pub(super) fn push_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
+        match self.effects.push(effect, 0) {
+            Ok(()) => Ok(()),
+            Err(TooMany) => bail!("{}", TooMany::TEXT),
+        }
+    }
+
+    /// Takes the call's effects and forgets what it had pending.
+    pub(super) fn settle(&mut self) -> Vec<Effect> {
+        for id in self.touched.drain(..) {
+            if let Some(entry) = self.connections.get_mut(&id) {
+                entry.pending = 0;
+                entry.timers = 0;
+                entry.closing = false;
+            }
+        }
+        self.effects.take()
+    }
+}

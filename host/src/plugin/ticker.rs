@@ -1,0 +1,132 @@
+//! The clock by which guests are stopped: a tick a millisecond while any of them runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The length of a tick; call times are counted in them.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// Ticks without a call after which the clock stops.
+const IDLE_TICKS: u32 = 20;
+
+/// A thread that ticks while guests run and sleeps while none does.
+pub(super) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Calls begun. The clock compares it with what it saw last, so that a call costs one addition.
+    begun: AtomicU64,
+    /// Calls ended.
+    ended: AtomicU64,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// A guest is running until this is dropped.
+pub(super) struct Running<'a>(&'a Shared);
+
+impl Ticker {
+    /// Starts the clock, which calls `tick` each time.
+    pub(super) fn start(tick: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let thread = thread::Builder::new().name("ticker".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run(tick)
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Tells that a guest runs, waking the clock if it sleeps.
+    pub(super) fn run(&self) -> Running<'_> {
+        // Sequentially consistent with the clock's going to sleep: one of the two sees the other.
+        self.shared.begun.fetch_add(1, Ordering::SeqCst);
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+        Running(&self.shared)
+    }
+
+    fn wake(&self) {
+        self.shared.asleep.store(false, Ordering::SeqCst);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, tick: impl Fn()) {
+        let mut seen = 0;
+        let mut idle = 0;
+        while !self.stop.load(Ordering::SeqCst) {
+            thread::sleep(TICK);
+            tick();
+            let begun = self.begun.load(Ordering::SeqCst);
+            let running = begun != self.ended.load(Ordering::SeqCst);
+            idle = if running || begun != seen { 0 } else { idle + 1 };
+            seen = begun;
+            if idle > IDLE_TICKS {
+                self.sleep(seen);
+                idle = 0;
+            }
+        }
+    }
+
+    fn sleep(&self, seen: u64) {
+        self.asleep.store(true, Ordering::SeqCst);
+        while self.asleep.load(Ordering::SeqCst)
+            && self.begun.load(Ordering::SeqCst) == seen
+            && !self.stop.load(Ordering::SeqCst)
+        {
+            thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the clock has been reported by the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn the_clock_ticks_while_a_guest_runs_and_after_it_has_slept() {
+        let (send, ticks) = mpsc::channel();
+        let ticker = Ticker::start(move || drop(send.send(()))).unwrap();
+        for _ in 0..2 {
+            while !ticker.shared.asleep.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            while ticks.try_recv().is_ok() {}
+            let running = ticker.run();
+            for _ in 0..IDLE_TICKS * 2 {
+                ticks.recv_timeout(DEADLINE).unwrap();
+            }
+            drop(running);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The accept loop, and what every connection of a host shares.
+
+mod host;
+mod links;
+mod preflight;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use host::{Host, HostError};
+pub use preflight::{Warning, preflight};
+
+use crate::answer::Rejection;
+use crate::connection::{Connection, Patience};
+use crate::handshake::{self, Decision, HandshakeLimits, Opening, Outcome};
+use links::Links;
+
+/// Sockets over `max_connections` that are told so at a time; further ones are dropped unheard.
+const TURNED_AWAY: usize = 64;
+
+/// The rest when the system has no sockets left, before accept is tried again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the accept loop and its connections share.
+struct Server {
+    host: Host,
+    links: Links,
+    patience: Patience,
+    handshake: HandshakeLimits,
+}
+
+/// Accepts sockets until `shutdown` resolves, then ends every connection within the grace.
+pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Output = ()>) {
+    let limits = host.limits().clone();
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
+    let server = Arc::new(Server {
+        links: Links::default(),
+        patience: Patience::from(&limits),
+        handshake: HandshakeLimits {
+            timeout: limits.handshake_timeout.duration(),
+            max_frame: limits.max_frame.bytes(),
+        },
+        host,
+    });
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                rest(&error).await;
+                continue;
+            }
+        };
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            tokio::spawn(Arc::clone(&server).connection(stream, permit));
+        } else if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
+            tokio::spawn(Arc::clone(&server).turn_away(stream, permit));
+        }
+    }
+    drop(listener);
+    server.links.stop();
+    let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
+    let gone = permits.acquire_many(all);
+    if tokio::time::timeout(limits.shutdown_grace.duration(), gone).await.is_err() {
+        let left = limits.max_connections - permits.available_permits();
+        tracing::warn!("{left} connections did not end within shutdown_grace and are dropped");
+    }
+}
+
+/// A failing accept is the peer's doing, or the system is out of sockets: then a pause lets some
+/// close.
+async fn rest(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        tracing::warn!("cannot accept: {error}; is the open-file limit too low?");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+impl Server {
+    /// One socket from accept to its end. The permit is given back however it ends.
+    async fn connection(self: Arc<Self>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+        // Frames are whole messages that someone waits for; without it they would be held back.
+        let _ = stream.set_nodelay(true);
+        // Boxed, so that an open socket does not carry the room its handshake took.
+        let outcome =
+            Box::pin(handshake::accept(stream, self.handshake, |opening| self.decide(opening)))
+                .await;
+        match outcome {
+            Ok(Outcome::Open(socket, joined)) => {
+                let link = Arc::clone(joined.link());
+                let _listed = self.links.list(Arc::clone(&link));
+                joined.run(Connection::new(*socket, link, self.patience)).await;
+            }
+            Ok(Outcome::Lost(joined)) => joined.abandon().await,
+            Ok(Outcome::Rejected) => {}
+            Err(error) => tracing::debug!("{error}"),
+        }
+    }
+
+    async fn decide(&self, opening: Opening) -> Decision<Box<crate::session::Joined>> {
+        self.host.decide(opening).await.unwrap_or_else(Decision::Reject)
+    }
+
+    /// Answers 503 to a socket for which there is no room.
+    async fn turn_away(self: Arc<Self>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+        let full = |_| async {
+            let full = Rejection::plain(503, "max_connections are open\n");
+            Decision::<()>::Reject(full.with_header("retry-after", "1"))
+        };
+        if let Err(error) = handshake::accept(stream, self.handshake, full).await {
+            tracing::debug!("{error}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A host ready to serve: its plugins loaded, its routes and its layer in place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::answer::Rejection;
+use crate::config::{Config, LayerConfig, Limits, PluginConfig, Source};
+use crate::connection::{Link, OutboundLimits};
+use crate::handshake::{Decision, Opening};
+use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer};
+use crate::manifest::Isolation;
+use crate::name::Tenant;
+use crate::packaging::{self, BuildError};
+use crate::plugin::{Engine, EngineError, GuestThreads, LoadError, Loader, Plugin, Registry};
+use crate::router::Router;
+use crate::session::{self, Joined, Joining, SharedInstances};
+
+/// What a host serves, and with what.
+pub struct Host {
+    tenant: Tenant,
+    limits: Limits,
+    router: Router,
+    registry: Registry,
+    shared: BTreeMap<String, SharedInstances>,
+    layer: Arc<dyn ChannelLayer>,
+}
+
+/// Why a host cannot be made.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// There is no room to run guests in.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A guest crate could not be built.
+    #[error("plugin {plugin:?}: {source}")]
+    Build {
+        /// As the configuration calls it.
+        plugin: String,
+        /// What failed.
+        source: BuildError,
+    },
+    /// A component could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl Host {
+    /// Builds what is to be built, loads every plugin and makes the layer. Takes a while: not for
+    /// async threads. `tell` hears of each plugin that is ready.
+    ///
+    /// # Errors
+    /// What failed, with the plugin at fault.
+    pub fn load(config: Config, tell: impl Fn(&Plugin)) -> Result<Self, HostError> {
+        let tenant = Tenant::default_tenant();
+        let layer: Arc<dyn ChannelLayer> = Arc::new(MemoryLayer::new(layer_limits(&config.layer)));
+        let routes = config.routes.iter().filter_map(|route| route.max_message);
+        let max_frame = routes.fold(config.limits.max_message, std::cmp::Ord::max).bytes();
+        let loader = Loader {
+            engine: Engine::new(config.limits.max_connections, config.limits.memory.bytes())?,
+            tenant: tenant.clone(),
+            layer: Arc::clone(&layer),
+            max_message: config.layer.max_message.bytes(),
+            max_frame,
+            threads: GuestThreads::new(config.limits.guest_threads),
+            limits: config.limits.clone(),
+        };
+        let mut plugins = Vec::new();
+        for (name, plugin) in &config.plugins {
+            let plugin = loader.load(name, plugin, &component_file(name, plugin)?)?;
+            tell(&plugin);
+            plugins.push(plugin);
+        }
+        let registry = Registry::new(plugins);
+        let shared = config.plugins.keys().filter_map(|name| {
+            let plugin = registry.get(&tenant, name)?;
+            let instances = || SharedInstances::new(Arc::clone(plugin), Arc::clone(&layer));
+            (plugin.isolation == Isolation::Shared).then(|| (name.clone(), instances()))
+        });
+        Ok(Self {
+            shared: shared.collect(),
+            tenant,
+            limits: config.limits,
+            router: Router::new(config.routes),
+            registry,
+            layer,
+        })
+    }
+
+    /// The bounds it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Has a handshake decided by the plugin its path leads to.
+    ///
+    /// # Errors
+    /// The answer in place of an upgrade.
+    pub(super) async fn decide(
+        &self,
+        opening: Opening,
+    ) -> Result<Decision<Box<Joined>>, Rejection> {
+        let path = opening.path()?;
+        let Some(matched) = self.router.find(&path) else {
+            return Err(Rejection::plain(404, "no route matches this path\n"));
+        };
+        opening.check_upgrade()?;
+        let route = matched.route;
+        let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
+        let plugin =
+            self.registry.get(&self.tenant, &route.plugin).ok_or(()).map_err(unavailable)?;
+        let mailbox = self.layer.new_channel(&self.tenant).await.map_err(|error| {
+            tracing::warn!(plugin = route.plugin, "no channel for a connection: {error}");
+            unavailable(())
+        })?;
+        let max_message = route.max_message.unwrap_or(self.limits.max_message).bytes();
+        let outbound = OutboundLimits {
+            bytes: self.limits.outbound_queue.bytes(),
+            max_frame: max_message,
+            overflow: plugin.overflow,
+        };
+        let link = Arc::new(Link::new(mailbox.channel().clone(), outbound));
+        let shared = self.shared.get(&route.plugin);
+        let scope = opening.scope(path, matched.captures);
+        match session::join(plugin, shared, &self.layer, mailbox, link, scope).await {
+            Joining::Accepted(acceptance, joined) => {
+                Ok(Decision::Accept { acceptance, max_message, joined })
+            }
+            Joining::Rejected(rejection) => Err(rejection),
+        }
+    }
+}
+
+/// Where a plugin's component lies, after it has been built if it is a crate.
+fn component_file(name: &str, plugin: &PluginConfig) -> Result<PathBuf, HostError> {
+    match &plugin.source {
+        Source::Component(file) => Ok(file.clone()),
+        Source::Crate(folder) => {
+            let built = packaging::build(folder, None)
+                .map_err(|source| HostError::Build { plugin: name.to_owned(), source })?;
+            Ok(built.file)
+        }
+    }
+}
+
+fn layer_limits(config: &LayerConfig) -> LayerLimits {
+    let patterns = config.channel_capacity.iter().map(|rule| (&rule.pattern, rule.capacity));
+    LayerLimits {
+        capacity: config.capacity,
+        channel_capacity: CapacityPatterns::new(patterns),
+        expiry: config.expiry.duration(),
+        group_expiry: config.group_expiry.duration(),
+        message_bytes: config.max_message.bytes(),
+        mailbox_bytes: config.mailbox_bytes.bytes(),
+        ..LayerLimits::default()
+    }
+}

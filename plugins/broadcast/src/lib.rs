@@ -1,0 +1,37 @@
+//! Sends every text to every client of this instance, its sender included.
+
+use std::cell::RefCell;
+
+use narrowboat_guest::prelude::*;
+
+thread_local! {
+    static CLIENTS: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Serialize, Deserialize)]
+struct Broadcast;
+
+impl Consumer for Broadcast {
+    type Message = NoMessage;
+
+    fn connect(_: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
+        CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
+        Ok(accept(Broadcast))
+    }
+
+    fn receive_text(&mut self, _: &Connection, text: String) -> Result<(), Error> {
+        CLIENTS.with_borrow(|clients| send_many(clients, text));
+        Ok(())
+    }
+
+    fn disconnect(&mut self, connection: &Connection, _: Closure) {
+        CLIENTS.with_borrow_mut(|clients| clients.retain(|client| client != connection));
+    }
+
+    /// The new version's list starts empty.
+    fn restored(&mut self, _: &Scope, connection: &Connection) {
+        CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
+    }
+}
+
+narrowboat_guest::export!(Broadcast);

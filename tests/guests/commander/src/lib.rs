@@ -1,0 +1,41 @@
+//! Does to the channel layer and the connection what a text says, and answers with the outcome:
+//! `ok`, what was asked for, or `error: ` and why. The commands are in `commands.rs`.
+
+mod commands;
+mod hex;
+
+use narrowboat_guest::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Commander;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Message {
+    #[serde(rename = "commander.text")]
+    Text { text: String },
+}
+
+impl Consumer for Commander {
+    type Message = Message;
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(accept(Commander))
+    }
+
+    fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
+        let answer = commands::run(connection, &text).unwrap_or_else(|why| format!("error: {why}"));
+        Ok(connection.send(answer)?)
+    }
+
+    fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
+        let Message::Text { text } = message;
+        Ok(connection.send(format!("message: {text}"))?)
+    }
+
+    fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
+        Ok(connection.send("fired")?)
+    }
+}
+
+narrowboat_guest::export!(Commander);

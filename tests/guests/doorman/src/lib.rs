@@ -1,0 +1,102 @@
+//! Answers a handshake as its query string says, from left to right:
+//!
+//! - `subprotocol=NAME`, `header=NAME:VALUE`: accepts with these
+//! - `reject=STATUS`: denies, with the headers and the `body=` that were given
+//! - `greet=N`: sends N texts, "greeting 0" and on, before it answers
+//! - `close`: closes the connection before it answers
+//! - `trap`, `spin`: panics, or never answers
+//!
+//! Once connected, the text `scope` is answered with the scope as JSON.
+
+use std::hint::black_box;
+
+use narrowboat_guest::prelude::*;
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize)]
+struct Doorman {
+    scope: Value,
+}
+
+impl Consumer for Doorman {
+    type Message = NoMessage;
+
+    fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
+        for (key, value) in scope.query_pairs() {
+            match key.as_ref() {
+                "greet" => greet(connection, value.parse().unwrap_or(1))?,
+                "close" => connection.close(4001, "closed in connect"),
+                "trap" => panic!("asked to trap in connect"),
+                "spin" => spin(),
+                _ => {}
+            }
+        }
+        match scope.query("reject") {
+            Some(status) => Err(rejection(scope, &status)),
+            None => Ok(acceptance(scope)),
+        }
+    }
+
+    fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
+        match text.as_str() {
+            "scope" => connection.send_json(&self.scope),
+            _ => Ok(connection.send(text)?),
+        }
+    }
+}
+
+fn greet(connection: &Connection, count: u32) -> Result<(), SendError> {
+    (0..count).try_for_each(|number| connection.send(format!("greeting {number}")))
+}
+
+fn spin() {
+    loop {
+        black_box(());
+    }
+}
+
+fn rejection(scope: &Scope, status: &str) -> Deny {
+    let bare = Deny::new(status.parse().unwrap_or(403));
+    let denied = headers(scope).fold(bare, |deny, (name, value)| deny.header(name, value));
+    denied.body(scope.query("body").unwrap_or_default())
+}
+
+fn acceptance(scope: &Scope) -> Accept<Doorman> {
+    let bare = accept(Doorman { scope: as_json(scope) });
+    let accepted = headers(scope).fold(bare, |accept, (name, value)| accept.header(name, value));
+    match scope.query("subprotocol") {
+        Some(name) => accepted.subprotocol(name),
+        None => accepted,
+    }
+}
+
+fn headers(scope: &Scope) -> impl Iterator<Item = (String, String)> {
+    let wanted = scope.query_pairs().filter(|(key, _)| key == "header");
+    wanted.map(|(_, header)| {
+        let (name, value) = header.split_once(':').unwrap_or((&header, ""));
+        (name.to_owned(), value.to_owned())
+    })
+}
+
+fn as_json(scope: &Scope) -> Value {
+    let headers: Vec<_> = scope.headers.iter().map(|(name, value)| (name, lossy(value))).collect();
+    json!({
+        "scheme": scope.scheme,
+        "path": scope.path,
+        "raw_path": lossy(&scope.raw_path),
+        "query_string": lossy(&scope.query_string),
+        "headers": headers,
+        "subprotocols": scope.subprotocols,
+        "client": scope.client,
+        "server": scope.server,
+        "url_route": scope.url_route,
+        "user": scope.user,
+        "attributes": scope.attributes,
+    })
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+narrowboat_guest::export!(Doorman);

@@ -1,0 +1,124 @@
+use std::{hint::black_box, time::Duration};
+
+use narrowboat_guest::prelude::*;
+use serde::Serialize;
+
+use crate::{AtEnd, Message, Misbehave};
+
+type Way = fn(&mut Misbehave, &Connection, &str) -> Result<(), Error>;
+
+const MEBIBYTE: usize = 1 << 20;
+
+/// Each way's first word and what it does with the rest.
+const WAYS: &[(&str, Way)] = &[
+    ("ok", |_, connection, _| Ok(connection.send("ok")?)),
+    ("trap", |_, _, _| panic!("asked to trap")),
+    // On this target an abort is a bare unreachable instruction, past the panic hook.
+    ("unreachable", |_, _, _| std::process::abort()),
+    ("loop", |_, _, _| {
+        spin();
+        Ok(())
+    }),
+    // work N: so many rounds, then an answer
+    ("work", |_, connection, rest| {
+        for round in 0..rest.parse::<u64>()? {
+            black_box(round);
+        }
+        Ok(connection.send("worked")?)
+    }),
+    // allocate: until refused, and answers how much it got
+    ("allocate", |_, connection, _| Ok(connection.send(format!("{} MiB", allocate()))?)),
+    // hoard: until refused, which aborts
+    ("hoard", |_, _, _| {
+        let mut hoard = Vec::new();
+        loop {
+            hoard.push(black_box(vec![1_u8; MEBIBYTE]));
+        }
+    }),
+    ("recurse", |_, connection, _| Ok(connection.send(recurse(1).to_string())?)),
+    // flood N BYTES: so many frames of that size to its own client
+    ("flood", |_, connection, rest| {
+        let (count, bytes) = rest.split_once(' ').unwrap_or((rest, "1"));
+        let frame = Frame::Binary(vec![0; bytes.parse()?]);
+        for _ in 0..count.parse::<u32>()? {
+            connection.send(frame.clone())?;
+        }
+        Ok(())
+    }),
+    ("endless-effects", |_, connection, _| {
+        loop {
+            let _ = connection.send("x");
+            let _ = ChannelLayer::send(connection.channel_name(), &Message::Trap);
+        }
+    }),
+    // error TEXT
+    ("error", |_, _, rest| Err(Error::msg(rest))),
+    ("bad-group", |_, connection, _| {
+        Ok(ChannelLayer::group_add("no group!", connection.channel_name())?)
+    }),
+    ("unknown-type", |_, connection, _| {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "nobody.knows")]
+        struct Unknown {}
+        ChannelLayer::send(connection.channel_name(), &Unknown {})?;
+        Ok(connection.send("sent")?)
+    }),
+    ("trap-in-handle", |_, connection, _| {
+        Ok(ChannelLayer::send(connection.channel_name(), &Message::Trap)?)
+    }),
+    ("trap-in-timer", |_, connection, _| {
+        connection.set_timer(Duration::ZERO)?;
+        Ok(())
+    }),
+    ("trap-in-disconnect", |consumer, connection, _| {
+        consumer.at_end = AtEnd::Trap;
+        Ok(connection.send("ok")?)
+    }),
+    ("loop-in-disconnect", |consumer, connection, _| {
+        consumer.at_end = AtEnd::Loop;
+        Ok(connection.send("ok")?)
+    }),
+    // log-flood N
+    ("log-flood", |_, connection, rest| {
+        (0..rest.parse::<u32>()?).for_each(|line| info!("line {line} of a flood"));
+        Ok(connection.send("logged")?)
+    }),
+];
+
+/// Goes the way that a text names.
+pub(crate) fn go(
+    consumer: &mut Misbehave,
+    connection: &Connection,
+    text: &str,
+) -> Result<(), Error> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match WAYS.iter().find(|(name, _)| *name == word) {
+        Some((_, way)) => way(consumer, connection, rest),
+        None => Ok(connection.send(format!("no way {word:?}"))?),
+    }
+}
+
+/// Never returns, which its type may not say: it is called where a unit is wanted.
+pub(crate) fn spin() {
+    loop {
+        black_box(());
+    }
+}
+
+fn allocate() -> usize {
+    let mut kept = Vec::new();
+    loop {
+        let mut block = Vec::new();
+        if block.try_reserve_exact(MEBIBYTE).is_err() {
+            return kept.len();
+        }
+        block.resize(MEBIBYTE, 1_u8);
+        kept.push(black_box(block));
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is what this is for")]
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    recurse(frame[0] + 1) + black_box(frame[63])
+}

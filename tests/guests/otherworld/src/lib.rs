@@ -1,0 +1,16 @@
+//! A component of a world that is not ours: the host must refuse it in words.
+
+// What it exports has names that no linker of a native library takes.
+#![cfg(target_family = "wasm")]
+
+wit_bindgen::generate!({ path: "wit", world: "otherworld" });
+
+struct Greeter;
+
+impl exports::elsewhere::otherworld::greeter::Guest for Greeter {
+    fn greet(name: String) -> String {
+        format!("hello, {name}")
+    }
+}
+
+export!(Greeter);

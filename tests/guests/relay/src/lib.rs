@@ -1,0 +1,36 @@
+//! Relays a text to the group x1, of which every connection is a member.
+
+use narrowboat_guest::prelude::*;
+
+const GROUP: &str = "x1";
+
+#[derive(Serialize, Deserialize)]
+struct Relay;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Message {
+    #[serde(rename = "xxx.ooo")]
+    Text { text: String },
+}
+
+impl Consumer for Relay {
+    type Message = Message;
+
+    const GROUPS: &'static [&'static str] = &[GROUP];
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(accept(Relay))
+    }
+
+    fn receive_text(&mut self, _: &Connection, text: String) -> Result<(), Error> {
+        Ok(ChannelLayer::group_send(GROUP, &Message::Text { text })?)
+    }
+
+    fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
+        let Message::Text { text } = message;
+        Ok(connection.send(text)?)
+    }
+}
+
+narrowboat_guest::export!(Relay);

@@ -1,0 +1,24 @@
+//! Answers every frame with the same words, and logs what came.
+
+use narrowboat_guest::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Reply;
+
+impl Consumer for Reply {
+    type Message = NoMessage;
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(accept(Reply))
+    }
+
+    fn receive(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
+        match frame {
+            Frame::Text(text) => info!("got the text {text:?}"),
+            Frame::Binary(bytes) => info!("got {} bytes: {bytes:?}", bytes.len()),
+        }
+        Ok(connection.send("收到了")?)
+    }
+}
+
+narrowboat_guest::export!(Reply);
