@@ -37,6 +37,7 @@ pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
 
 /// Writes a line to the standard error: this is no plugin but a test of one.
 #[cfg(not(target_family = "wasm"))]
+#[expect(clippy::print_stderr, reason = "there is no host to log to")]
 pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
     eprintln!("{level:?} {context}: {message}");
 }

@@ -1,5 +1,7 @@
 //! The command line: what a person types and reads. Thin; the library does the work.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where words for people go")]
+
 mod plugin;
 mod serve;
 

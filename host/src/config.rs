@@ -49,7 +49,7 @@ struct File {
     #[serde(default)]
     routes: Vec<Spanned<route::Raw>>,
     #[serde(default)]
-    plugins: BTreeMap<Spanned<String>, plugin::Raw>,
+    plugins: BTreeMap<String, Spanned<plugin::Raw>>,
     #[serde(default = "default_limits")]
     limits: Spanned<Limits>,
     #[serde(default)]
@@ -87,7 +87,8 @@ impl Config {
             .map_err(|error| location.syntax(Some(error.path().to_string()), error.inner()))?;
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
         raw.limits.get_ref().check().map_err(|(key, problem)| {
-            location.invalid(raw.limits.span(), &format!("limits.{key}"), problem)
+            let place = location.key(raw.limits.span(), key);
+            location.invalid(place, &format!("limits.{key}"), problem)
         })?;
         let plugins = plugin::check_all(raw.plugins, raw.limits.get_ref(), &folder, &location)?;
         let routes = route::check_all(raw.routes, &plugins, &location)?;

@@ -1,6 +1,8 @@
 //! What every channel layer does, one sentence a test, written against the trait. A backend runs it all with
 //! `conformance!(name, make)`, where `make` turns limits into an empty layer.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

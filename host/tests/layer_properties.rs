@@ -1,5 +1,7 @@
 //! The memory layer against a model that keeps everything in lists and looks through all of it each time.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
 use std::collections::HashMap;
 use std::time::Duration;
 

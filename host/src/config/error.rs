@@ -62,10 +62,27 @@ impl Location<'_> {
         }
     }
 
+    /// Where in a table a key is set: the first line below the table's start that begins with it.
+    pub(super) fn key(&self, table: Range<usize>, key: &str) -> Range<usize> {
+        let mut start = table.start;
+        for line in self.text[start..].split_inclusive('\n') {
+            let rest = line.trim_start().strip_prefix(key).map(str::trim_start);
+            if rest.is_some_and(|rest| rest.starts_with('=')) {
+                return start..start + line.len();
+            }
+            start += line.len();
+        }
+        table
+    }
+
     /// What the TOML parser or serde found.
     pub(super) fn syntax(&self, path: Option<String>, error: &toml::de::Error) -> ConfigError {
         let problem = error.message().trim();
-        let key = path.filter(|path| path != ".").unwrap_or_default();
+        // Serde's way of carrying a span shows up as a field of its own.
+        let parts = path.iter().flat_map(|path| path.split('.'));
+        let parts: Vec<_> =
+            parts.filter(|part| !part.starts_with("$__") && !part.is_empty()).collect();
+        let key = parts.join(".");
         self.invalid(error.span().unwrap_or(0..0), &key, with_suggestion(problem))
     }
 }

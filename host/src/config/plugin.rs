@@ -1,6 +1,7 @@
 //! `[plugins.NAME]`: where a plugin comes from and how it runs.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -66,15 +67,16 @@ pub(super) struct Raw {
 const MAX_INSTANCES: usize = 1_000;
 
 pub(super) fn check_all(
-    raw: BTreeMap<Spanned<String>, Raw>,
+    raw: BTreeMap<String, Spanned<Raw>>,
     limits: &Limits,
     folder: &Path,
     location: &Location<'_>,
 ) -> Result<BTreeMap<String, PluginConfig>, ConfigError> {
     raw.into_iter()
         .map(|(name, raw)| {
-            let plugin = raw.check(&name, limits, folder, location)?;
-            Ok((name.into_inner(), plugin))
+            let span = raw.span();
+            let plugin = raw.into_inner().check(&name, span, limits, folder, location)?;
+            Ok((name, plugin))
         })
         .collect()
 }
@@ -82,22 +84,23 @@ pub(super) fn check_all(
 impl Raw {
     fn check(
         self,
-        name: &Spanned<String>,
+        name: &str,
+        span: Range<usize>,
         limits: &Limits,
         folder: &Path,
         location: &Location<'_>,
     ) -> Result<PluginConfig, ConfigError> {
-        let table = format!("plugins.{}", name.get_ref());
-        if !is_plugin_name(name.get_ref()) {
+        let table = format!("plugins.{name}");
+        if !is_plugin_name(name) {
             let problem = "a plugin's name is 1 to 64 of a-z, 0-9, `-` and `_`";
-            return Err(location.invalid(name.span(), &table, problem));
+            return Err(location.invalid(span, &table, problem));
         }
         let source = match (self.component, self.krate) {
             (Some(file), None) => Source::Component(folder.join(file.into_inner())),
             (None, Some(dir)) => Source::Crate(folder.join(dir.into_inner())),
             (None, None) => {
                 let problem = "needs `component = \"FILE.wasm\"` or `crate = \"DIR\"`";
-                return Err(location.invalid(name.span(), &table, problem));
+                return Err(location.invalid(span, &table, problem));
             }
             (Some(_), Some(dir)) => {
                 let problem = "has both `component` and `crate`; keep one";
@@ -107,7 +110,7 @@ impl Raw {
         let instances = check_instances(self.instances, &table, location)?;
         if instances > 1 && self.isolation == Some(Isolation::Connection) {
             let problem = "`instances` is for isolation = \"shared\"; leave one of them out";
-            return Err(location.invalid(name.span(), &table, problem));
+            return Err(location.invalid(span, &table, problem));
         }
         let memory = narrowed(self.memory, limits.memory, &format!("{table}.memory"), location)?;
         let call_time =

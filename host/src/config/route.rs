@@ -111,6 +111,8 @@ pub(super) fn check_all(
     raw.into_iter().map(|raw| check(raw, plugins, location)).collect()
 }
 
+type Compile = fn(&str) -> Result<Pattern, String>;
+
 fn check(
     raw: Spanned<Raw>,
     plugins: &BTreeMap<String, PluginConfig>,
@@ -118,19 +120,18 @@ fn check(
 ) -> Result<RouteConfig, ConfigError> {
     let whole = raw.span();
     let raw = raw.into_inner();
-    let (key, text, compile): (_, _, fn(&str) -> Result<Pattern, String>) =
-        match (raw.path, raw.regex) {
-            (Some(path), None) => ("routes.path", path, Pattern::from_path),
-            (None, Some(regex)) => ("routes.regex", regex, Pattern::from_regex),
-            (None, None) => {
-                let problem = "a route needs `path = \"/a/{name}/\"` or `regex = \"^/a/$\"`";
-                return Err(location.invalid(whole, "routes", problem));
-            }
-            (Some(_), Some(regex)) => {
-                let problem = "a route has either `path` or `regex`, not both";
-                return Err(location.invalid(regex.span(), "routes.regex", problem));
-            }
-        };
+    let (key, text, compile): (_, _, Compile) = match (raw.path, raw.regex) {
+        (Some(path), None) => ("routes.path", path, Pattern::from_path),
+        (None, Some(regex)) => ("routes.regex", regex, Pattern::from_regex),
+        (None, None) => {
+            let problem = "a route needs `path = \"/a/{name}/\"` or `regex = \"^/a/$\"`";
+            return Err(location.invalid(whole, "routes", problem));
+        }
+        (Some(_), Some(regex)) => {
+            let problem = "a route has either `path` or `regex`, not both";
+            return Err(location.invalid(regex.span(), "routes.regex", problem));
+        }
+    };
     let pattern =
         compile(text.get_ref()).map_err(|problem| location.invalid(text.span(), key, problem))?;
     if !plugins.contains_key(raw.plugin.get_ref()) {

@@ -66,13 +66,11 @@ impl Toolchain {
         };
         let mut flags = OsString::from("--sysroot ");
         flags.push(sysroot);
-        let mut environment = vec![
+        let environment = vec![
             ("RUSTC", OsString::from(rustc)),
             ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags),
+            ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker()),
         ];
-        if let Some(linker) = linker() {
-            environment.push(("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker.into()));
-        }
         Ok(Self { environment })
     }
 
@@ -84,16 +82,26 @@ impl Toolchain {
     }
 }
 
+/// Whether a compiler has the target's library: it names the folder of one that is not installed
+/// too.
 fn has_target(rustc: &str) -> bool {
-    print(rustc, &["--print", "target-libdir", "--target", TARGET])
-        .is_some_and(|folder| Path::new(&folder).is_dir())
+    let folder = print(rustc, &["--print", "target-libdir", "--target", TARGET]);
+    let files = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|file| file.file_name().to_str().is_some_and(|name| name.starts_with("libstd-")))
 }
 
-/// The linker that rustup's compiler brings along, which the sysroot's own compiler may lack.
-fn linker() -> Option<PathBuf> {
-    let library = print("rustc", &["--print", "target-libdir"])?;
-    let linker = Path::new(&library).parent()?.join("bin/rust-lld");
-    linker.is_file().then_some(linker)
+/// The linker that rustup's compiler brings along, which the sysroot's own compiler may lack; else
+/// the system's.
+fn linker() -> OsString {
+    let library = print("rustc", &["--print", "target-libdir"]);
+    let beside = library.and_then(|library| {
+        Some(Path::new(&library).parent()?.join("bin/rust-lld")).filter(|linker| linker.is_file())
+    });
+    beside.map_or_else(|| "wasm-ld".into(), PathBuf::into_os_string)
 }
 
 fn print(rustc: &str, arguments: &[&str]) -> Option<String> {

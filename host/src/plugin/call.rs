@@ -13,6 +13,10 @@ use crate::scope::Scope;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub(super) u32);
 
+/// The type behind the guest's `connection` handles: never made, a handle is only its number.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub enum ConnectionHandle {}
+
 /// An event on its way into a guest.
 #[derive(Debug)]
 pub enum Call {

@@ -30,7 +30,11 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
+    /// A new instance with no consumers.
+    ///
+    /// # Errors
+    /// When its start-up code fails, or the pool of instances is exhausted.
+    pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
         let mut store = version.engine.store(Arc::clone(&version.around));
         let running = version.engine.begin(&mut store);
         let guest = version.pre.instantiate(&mut store);

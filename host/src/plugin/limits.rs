@@ -6,7 +6,7 @@ use wasmtime::ResourceLimiter;
 
 /// What one instance may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InstanceLimits {
+pub(super) struct InstanceLimits {
     /// Linear memory, in bytes, all memories together.
     pub memory: usize,
     /// Running time of one call.

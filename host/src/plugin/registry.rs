@@ -187,13 +187,13 @@ impl Loader {
     /// The least of what the host allows, the operator gives and the plugin wants.
     fn instance_limits(&self, config: &PluginConfig, manifest: &Manifest) -> InstanceLimits {
         let least = |host, operator: Option<_>, plugin: Option<_>| {
-            [operator, plugin].into_iter().flatten().fold(host, std::cmp::Ord::min)
+            [operator, plugin].into_iter().flatten().fold(host, Ord::min)
         };
         let memory = least(self.limits.memory, config.memory, manifest.limits.memory);
         let call_time = [config.call_time, manifest.limits.call_time]
             .into_iter()
             .flatten()
-            .fold(self.limits.call_time, std::cmp::Ord::min);
+            .fold(self.limits.call_time, Ord::min);
         InstanceLimits {
             memory: memory.bytes(),
             call_time: call_time.duration(),

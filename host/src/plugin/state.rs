@@ -8,7 +8,7 @@ use wasmtime::component::{Resource, ResourceAny};
 use wasmtime::{StoreContextMut, UpdateDeadline, bail};
 
 use super::bindings::narrowboat::consumer::types::Host as Data;
-use super::call::ConnectionId;
+use super::call::{ConnectionHandle, ConnectionId};
 use super::effects::{Effect, Effects, TooMany};
 use super::limits::{Growth, InstanceLimits};
 use super::ticker::TICK;
@@ -24,9 +24,6 @@ pub(super) struct Surroundings {
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) limits: InstanceLimits,
 }
-
-/// The type behind the guest's `connection` handles: never made, a handle is only its number.
-pub enum ConnectionHandle {}
 
 /// Handles beyond one a connection that a guest may hold, as after `find`.
 const SPARE_HANDLES: usize = 1_024;

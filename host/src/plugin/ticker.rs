@@ -116,7 +116,10 @@ mod tests {
     #[test]
     fn the_clock_ticks_while_a_guest_runs_and_after_it_has_slept() {
         let (send, ticks) = mpsc::channel();
-        let ticker = Ticker::start(move || drop(send.send(()))).unwrap();
+        let ticker = Ticker::start(move || {
+            let _ = send.send(());
+        })
+        .unwrap();
         for _ in 0..2 {
             while !ticker.shared.asleep.load(Ordering::SeqCst) {
                 thread::yield_now();

@@ -10,10 +10,8 @@ use wasmtime::component::Component;
 
 use super::bindings::WebsocketConsumerPre;
 use super::engine::Engine;
-use super::instance::Instance;
 use super::lane::LaneState;
 use super::state::{GuestState, Surroundings};
-use crate::fault::GuestFault;
 use crate::manifest::Lane;
 
 /// One build of a plugin.
@@ -74,14 +72,6 @@ impl Version {
     /// Whether its calls belong on guest threads now.
     pub fn is_slow(&self) -> bool {
         self.lane.is_slow()
-    }
-
-    /// A new instance with no consumers.
-    ///
-    /// # Errors
-    /// When its start-up code fails, or the pool is exhausted.
-    pub fn instantiate(self: &Arc<Self>) -> Result<Instance, GuestFault> {
-        Instance::new(Arc::clone(self))
     }
 }
 

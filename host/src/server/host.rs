@@ -57,7 +57,7 @@ impl Host {
         let tenant = Tenant::default_tenant();
         let layer: Arc<dyn ChannelLayer> = Arc::new(MemoryLayer::new(layer_limits(&config.layer)));
         let routes = config.routes.iter().filter_map(|route| route.max_message);
-        let max_frame = routes.fold(config.limits.max_message, std::cmp::Ord::max).bytes();
+        let max_frame = routes.fold(config.limits.max_message, Ord::max).bytes();
         let loader = Loader {
             engine: Engine::new(config.limits.max_connections, config.limits.memory.bytes())?,
             tenant: tenant.clone(),

@@ -56,7 +56,7 @@ impl Seat {
             Self::Own(plugin, _) => {
                 let version = Arc::clone(plugin.live());
                 let slow = version.is_slow();
-                let work = move || match version.instantiate() {
+                let work = move || match Instance::new(version) {
                     Ok(instance) => enter(Box::new(instance), call),
                     Err(fault) => (Called::failed(fault), None),
                 };

@@ -133,10 +133,10 @@ impl Owner {
     async fn first_call(&mut self, call: Call) -> Answer {
         let version = Arc::clone(self.plugin.live());
         let instance = if version.is_slow() {
-            let work = move || version.instantiate();
+            let work = move || Instance::new(version);
             self.plugin.share.run(work).await.ok_or(GuestFault::InstanceGone)?
         } else {
-            version.instantiate()
+            Instance::new(version)
         };
         self.instance = Some(Box::new(instance?));
         Box::pin(self.call(call)).await

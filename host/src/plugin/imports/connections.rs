@@ -12,8 +12,9 @@ use crate::frame::Frame;
 use crate::plugin::bindings::narrowboat::consumer::connections::{
     Frame as GuestFrame, Host, HostConnection, SendError,
 };
+use crate::plugin::call::ConnectionHandle;
 use crate::plugin::effects::{Effect, TooMany};
-use crate::plugin::state::{ConnectionHandle, GuestState};
+use crate::plugin::state::GuestState;
 
 type Handle = Resource<ConnectionHandle>;
 

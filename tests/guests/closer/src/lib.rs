@@ -1,4 +1,10 @@
-//! Closes at the first frame: with 4000, or as the text `close CODE REASON…` says.
+//! Closes at the first frame, with 4000 or as a text says; logs how its connection ended.
+//!
+//! - `close CODE REASON…`: closes with these
+//! - `twice`: closes with 4001, then with 4002
+//! - `last TEXT`: sends the text, closes with 1000, and logs what a further send answers
+//!
+//! When the host stops, it says goodbye.
 
 use narrowboat_guest::prelude::*;
 
@@ -13,20 +19,38 @@ impl Consumer for Closer {
     }
 
     fn receive(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
-        let (code, reason) = frame.text().and_then(wanted).unwrap_or((4000, "one frame is enough"));
-        connection.close(code, reason);
+        let text = frame.text().unwrap_or_default();
+        match text.split_once(' ').unwrap_or((text, "")) {
+            ("close", rest) => close(connection, rest)?,
+            ("twice", _) => {
+                connection.close(4001, "first");
+                connection.close(4002, "second");
+            }
+            ("last", words) => {
+                connection.send(words)?;
+                connection.close(1000, "");
+                info!("a send after close: {:?}", connection.send("too late"));
+            }
+            _ => connection.close(4000, "one frame is enough"),
+        }
         Ok(())
     }
 
-    fn disconnect(&mut self, _: &Connection, closure: Closure) {
+    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
         info!("closed with {} {:?}", closure.code, closure.reason);
+        if closure.code == GOING_AWAY {
+            let _ = connection.send("goodbye");
+        }
     }
 }
 
-fn wanted(text: &str) -> Option<(u16, &str)> {
-    let words = text.strip_prefix("close ")?;
+/// What the consumer hears when the host stops.
+const GOING_AWAY: u16 = 1001;
+
+fn close(connection: &Connection, words: &str) -> Result<(), Error> {
     let (code, reason) = words.split_once(' ').unwrap_or((words, ""));
-    Some((code.parse().ok()?, reason))
+    connection.close(code.parse()?, reason);
+    Ok(())
 }
 
 narrowboat_guest::export!(Closer);

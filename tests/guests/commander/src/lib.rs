@@ -36,6 +36,10 @@ impl Consumer for Commander {
     fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
         Ok(connection.send("fired")?)
     }
+
+    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
+        info!("{} ended with {}", connection.channel_name(), closure.code);
+    }
 }
 
 narrowboat_guest::export!(Commander);

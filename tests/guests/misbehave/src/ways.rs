@@ -13,6 +13,11 @@ const MEBIBYTE: usize = 1 << 20;
 const WAYS: &[(&str, Way)] = &[
     ("ok", |_, connection, _| Ok(connection.send("ok")?)),
     ("trap", |_, _, _| panic!("asked to trap")),
+    // regret TEXT: sends it, then traps
+    ("regret", |_, connection, rest| {
+        connection.send(rest)?;
+        panic!("asked to regret")
+    }),
     // On this target an abort is a bare unreachable instruction, past the panic hook.
     ("unreachable", |_, _, _| std::process::abort()),
     ("loop", |_, _, _| {
@@ -77,6 +82,11 @@ const WAYS: &[(&str, Way)] = &[
     ("loop-in-disconnect", |consumer, connection, _| {
         consumer.at_end = AtEnd::Loop;
         Ok(connection.send("ok")?)
+    }),
+    // log TEXT
+    ("log", |_, connection, rest| {
+        info!("{rest}");
+        Ok(connection.send("logged")?)
     }),
     // log-flood N
     ("log-flood", |_, connection, rest| {

@@ -1,0 +1,65 @@
+# `make demo` and `make test` need Rust and the package registries, and install the rest themselves.
+
+STEP := .ci/step
+HOST := target/debug/narrowboat
+TALK := target/debug/examples/talk
+PLUGINS := echo broadcast group
+DEMO := ws://127.0.0.1:8000
+
+.PHONY: help demo test lint bench deny wasm-target
+
+help:
+	@echo 'make demo   build the host and three plugins, and serve them on 127.0.0.1:8000'
+	@echo 'make test   all tests'
+	@echo 'make lint   clippy and the documentation, warnings denied'
+	@echo 'make bench  echo beside a bare tokio-tungstenite server'
+	@echo 'make deny   licences, bans and sources of the dependencies (needs cargo-deny)'
+
+wasm-target:
+	@$(STEP) "a Rust target for WebAssembly (seconds with rustup; else about two minutes, once)" \
+		.ci/wasm-target.sh
+
+demo: wasm-target
+	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+		cargo build --package narrowboat --bins --examples
+	@for plugin in $(PLUGINS); do \
+		$(STEP) "building the plugin $$plugin (seconds)" \
+			$(HOST) plugin build plugins/$$plugin || exit; \
+	done
+	@echo
+	@echo 'Serving. In another terminal, or in several, type'
+	@echo '  $(TALK) $(DEMO)/echo/         and each line comes back'
+	@echo '  $(TALK) $(DEMO)/broadcast/    and each line goes to all who are there'
+	@echo '  $(TALK) $(DEMO)/group/red/    and each line goes to all in the room red'
+	@echo 'or, in the console of a browser,'
+	@echo '  s = new WebSocket("$(DEMO)/echo/"); s.onmessage = e => console.log(e.data)'
+	@echo '  s.send("hello")'
+	@echo 'The plugins are in plugins/*/src/lib.rs, the routes in narrowboat.toml. Ctrl-c stops.'
+	@echo
+	@$(HOST) serve
+
+test: wasm-target
+	@$(STEP) "Python and its WebSocket client (about 10 s, once)" .ci/python-tests.sh
+	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+		cargo build --package narrowboat
+	@$(STEP) "the tests in Rust (about a minute to build, seconds to run)" \
+		cargo test --workspace
+	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
+	@$(STEP) "the end-to-end tests (about two minutes)" \
+		target/venv/bin/python -m pytest tests/e2e
+
+lint:
+	@$(STEP) "clippy (about two minutes the first time)" \
+		cargo clippy --workspace --all-targets -- --deny warnings
+	@$(STEP) "the documentation (seconds)" \
+		env RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
+
+bench: wasm-target
+	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \
+		cargo build --release --package narrowboat --package narrowboat-bench
+	@$(STEP) "building the plugins (seconds)" \
+		sh -c 'for plugin in $(PLUGINS); do target/release/narrowboat plugin build plugins/$$plugin; done'
+	@target/release/narrowboat-bench
+
+deny:
+	cargo deny check bans licenses sources

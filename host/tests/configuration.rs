@@ -1,0 +1,166 @@
+//! What is wrong with a configuration is told with file, line, key and what would be right.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+use std::path::Path;
+
+use narrowboat::config::{Config, Overflow, Source};
+use narrowboat::manifest::Isolation;
+use narrowboat::units::{ByteSize, Span};
+use proptest::prelude::*;
+
+const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\n";
+
+fn parse(text: &str) -> Result<Config, String> {
+    let file = Path::new("folder/narrowboat.toml");
+    Config::parse(text, file).map_err(|error| error.to_string())
+}
+
+fn assert_refused(text: &str, line: usize, words: &[&str]) {
+    let error = parse(text).unwrap_err();
+    let place = format!("folder/narrowboat.toml:{line}:");
+    assert!(error.starts_with(&place), "{error:?} does not start with {place}");
+    for word in words {
+        assert!(error.contains(word), "{error:?} lacks {word:?}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_a_configuration() {
+    let config = parse("").unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!(config.limits.max_connections, 10_000);
+    assert_eq!(config.layer.capacity, 100);
+}
+
+#[test]
+fn what_is_written_is_what_holds() {
+    let config = parse(
+        "listen = \"[::1]:9\"\n\
+         [limits]\nmax_message = \"2 MiB\"\nkeepalive = \"5s\"\n\
+         [layer]\ncapacity = 7\nchannel_capacity = [{ pattern = \"jobs.*\", capacity = 3 }]\n\
+         [plugins.chat]\ncrate = \"chat\"\nisolation = \"shared\"\ninstances = 2\noverflow = \"refuse\"\n\
+         [[routes]]\nregex = \"^/chat/(?P<room>\\\\w+)/$\"\nplugin = \"chat\"\n",
+    )
+    .unwrap();
+    let chat = &config.plugins["chat"];
+    assert_eq!(chat.source, Source::Crate("folder/chat".into()));
+    assert_eq!(chat.isolation, Some(Isolation::Shared));
+    assert_eq!((chat.instances, chat.overflow), (2, Overflow::Refuse));
+    assert_eq!(config.limits.max_message, ByteSize::mib(2));
+    assert_eq!(config.limits.keepalive, Span::seconds(5));
+    assert_eq!(config.layer.channel_capacity[0].capacity, 3);
+    let captures = config.routes[0].pattern.captures("/chat/red/").unwrap();
+    assert_eq!(captures, [("room".to_owned(), "red".to_owned())]);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
+    let text = "[limits]\nmax_conections = 5\n";
+    assert_refused(text, 2, &["limits", "max_conections", "did you mean `max_connections`?"]);
+    assert_refused("lisen = \"127.0.0.1:1\"", 1, &["lisen", "did you mean `listen`?"]);
+    let text = "[plugins.echo]\ncomponent = \"a\"\nisolaton = \"shared\"\n";
+    assert_refused(text, 3, &["plugins.echo", "did you mean `isolation`?"]);
+}
+
+#[test]
+fn a_wrong_value_is_told_with_what_would_be_right() {
+    assert_refused("listen = \"localhost\"", 1, &["listen", "socket address"]);
+    assert_refused("[limits]\nkeepalive = 5\n", 2, &["limits.keepalive", "\"10s\""]);
+    assert_refused("[limits]\nmemory = \"big\"\n", 2, &["limits.memory", "\"1 MiB\""]);
+    assert_refused("[limits]\nmax_connections = -1\n", 2, &["limits.max_connections"]);
+    let text = "[plugins.echo]\ncomponent = \"a\"\nisolation = \"none\"\n";
+    assert_refused(text, 3, &["plugins.echo.isolation", "`connection`", "`shared`"]);
+    assert_refused("[layer]\nbackend = \"redis2\"\n", 2, &["layer.backend", "`memory`"]);
+}
+
+#[test]
+fn limits_that_cannot_work_are_refused() {
+    assert_refused("[limits]\nmax_connections = 0\n", 2, &["limits.max_connections", "1 to"]);
+    let text = "[limits]\nkeepalive = \"2m\"\n";
+    assert_refused(text, 1, &["limits.idle_timeout", "longer than keepalive"]);
+    assert_refused("[limits]\ncall_time = \"0s\"\n", 2, &["limits.call_time", "at least 1ms"]);
+    assert_refused("[limits]\nmemory = \"5 GiB\"\n", 2, &["limits.memory", "at most"]);
+    assert_refused("[layer]\ncapacity = 0\n", 2, &["layer.capacity", "at least 1"]);
+}
+
+#[test]
+fn a_route_needs_one_pattern_and_a_plugin_that_exists() {
+    let route = |route: &str| format!("{ECHO}[[routes]]\n{route}");
+    assert_refused(&route("plugin = \"echo\"\n"), 3, &["routes", "path = "]);
+    let both = route("path = \"/a\"\nregex = \"^/a$\"\nplugin = \"echo\"\n");
+    assert_refused(&both, 5, &["routes.regex", "not both"]);
+    let unknown = route("path = \"/a\"\nplugin = \"ecko\"\n");
+    assert_refused(&unknown, 5, &["routes.plugin", "\"ecko\"", "did you mean \"echo\"?"]);
+}
+
+#[test]
+fn a_pattern_that_is_none_is_refused() {
+    let route = |key: &str, pattern: &str| {
+        format!("{ECHO}[[routes]]\n{key} = '{pattern}'\nplugin = \"echo\"\n")
+    };
+    assert_refused(&route("path", "a/"), 4, &["routes.path", "starts with `/`"]);
+    assert_refused(&route("path", "/{room"), 4, &["routes.path", "without `}`"]);
+    assert_refused(&route("path", "/room}"), 4, &["routes.path", "without `{`"]);
+    assert_refused(&route("path", "/{1}"), 4, &["routes.path", "{1}"]);
+    assert_refused(&route("path", "/{a}/{a}"), 4, &["routes.path", "duplicate"]);
+    assert_refused(&route("regex", "^/(?P<room"), 4, &["routes.regex"]);
+}
+
+#[test]
+fn a_plugin_needs_one_source() {
+    assert_refused("[plugins.echo]\n", 1, &["plugins.echo", "component = ", "crate = "]);
+    let both = "[plugins.echo]\ncomponent = \"a\"\ncrate = \"b\"\n";
+    assert_refused(both, 3, &["plugins.echo", "keep one"]);
+    assert_refused("[plugins.\"../x\"]\ncrate = \"b\"\n", 1, &["a-z"]);
+}
+
+#[test]
+fn a_plugin_may_only_have_less_than_the_host_allows() {
+    let text = format!("{ECHO}memory = \"1 GiB\"\n");
+    assert_refused(&text, 3, &["plugins.echo.memory", "more than the host's own limit"]);
+    let text = format!("{ECHO}call_time = \"1s\"\n");
+    assert_refused(&text, 3, &["plugins.echo.call_time", "100ms"]);
+    let text = format!("{ECHO}instances = 0\n");
+    assert_refused(&text, 3, &["plugins.echo.instances", "1 to"]);
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place() {
+    assert_refused("listen = \n", 1, &[]);
+    assert_refused("a = 1\na = 2\n", 2, &["duplicate"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_how_to_name_another() {
+    let error = Config::load(Path::new("no/such.toml")).unwrap_err().to_string();
+    assert!(error.contains("no/such.toml") && error.contains("--config"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_value_makes_the_parser_panic(
+        key in "listen|routes|plugins|limits|layer|limits.memory|layer.expiry|plugins.a.crate",
+        value in "[0-9a-z\"{}\\[\\]=., \u{e9}-]{0,40}",
+    ) {
+        let _ = parse(&format!("{key} = {value}"));
+    }
+
+    #[test]
+    fn a_path_captures_what_was_put_in(
+        name in "[a-zA-Z_][a-zA-Z0-9_]{0,8}",
+        before in "(/[a-z.+*()|^$]{0,5}){0,2}",
+        value in "[^/]{1,12}",
+    ) {
+        let pattern = narrowboat::config::Pattern::from_path(&format!("{before}/{{{name}}}/")).unwrap();
+        let path = format!("{before}/{value}/");
+        prop_assert_eq!(pattern.captures(&path), Some(vec![(name, value)]));
+        prop_assert_eq!(pattern.captures(&format!("{path}x")), None);
+        prop_assert_eq!(pattern.captures(path.trim_end_matches('/')), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! `make bench`: what Narrowboat costs beside a bare tokio-tungstenite server.
+//!
+//! One program in several roles, each a process of its own: without a subcommand it is the run, which
+//! starts the servers and the clients, gathers what they measured and prints it.
+
+mod bare;
+mod component;
+mod cpu;
+mod guest;
+mod idle;
+mod limits;
+mod load;
+mod memory;
+mod peer;
+mod process;
+mod report;
+mod run;
+mod socket;
+mod spread;
+mod table;
+mod tell;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Narrowboat beside a bare tokio-tungstenite server
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  narrowboat-bench                     about two minutes
+  narrowboat-bench --quick             half a minute, wider spread
+  narrowboat-bench --verbose           with the owners of memory and mappings"
+)]
+struct Cli {
+    #[command(flatten)]
+    run: run::Arguments,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// The other roles, which the run starts.
+#[derive(Subcommand)]
+enum Role {
+    /// Serve echo by tokio-tungstenite alone
+    Bare,
+    /// Serve echo by tokio-tungstenite and an instance of a component a connection
+    Guest(guest::Arguments),
+    /// Load a server and print what it took
+    Load(load::Arguments),
+    /// Open connections that do nothing and print what each holds
+    Idle(idle::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    match cli.role {
+        None => run::run(&cli.run),
+        Some(Role::Bare) => bare::serve(),
+        Some(Role::Guest(arguments)) => guest::serve(&arguments),
+        Some(Role::Load(arguments)) => tell::answer(&load::run(&arguments)?),
+        Some(Role::Idle(arguments)) => tell::answer(&idle::run(&arguments)?),
+    }
+}

@@ -1,0 +1,146 @@
+//! What a process holds of memory, and by how many mappings.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// Mappings of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// How many.
+    pub mappings: i64,
+    /// Address space, in bytes.
+    pub size: i64,
+    /// Bytes in memory, each mapping's own count: a page that several map counts several times.
+    pub resident: i64,
+    /// Bytes in memory that no file and no other mapping has.
+    pub private: i64,
+}
+
+/// The memory of a process at one moment, or its growth between two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// By kind: permissions and what is behind them.
+    pub kinds: BTreeMap<String, Totals>,
+    /// Bytes the kernel's page tables take, which the resident set leaves out.
+    pub page_tables: i64,
+}
+
+impl Memory {
+    /// That of a process now.
+    pub fn of(pid: u32) -> anyhow::Result<Self> {
+        let read = |file| {
+            let file = format!("/proc/{pid}/{file}");
+            std::fs::read_to_string(&file).context(file)
+        };
+        let page_tables = field(&read("status")?, "VmPTE:").context("status has no VmPTE")?;
+        Ok(Self { kinds: parse(&read("smaps")?), page_tables })
+    }
+
+    /// All kinds together.
+    pub fn total(&self) -> Totals {
+        self.kinds.values().fold(Totals::default(), |sum, kind| sum.plus(kind, 1))
+    }
+
+    /// What came since an earlier moment.
+    pub fn since(mut self, earlier: &Self) -> Self {
+        for (kind, totals) in &earlier.kinds {
+            let now = self.kinds.entry(kind.clone()).or_default();
+            *now = now.plus(totals, -1);
+        }
+        self.page_tables -= earlier.page_tables;
+        self
+    }
+}
+
+impl Totals {
+    fn plus(self, other: &Self, factor: i64) -> Self {
+        Self {
+            mappings: self.mappings + factor * other.mappings,
+            size: self.size + factor * other.size,
+            resident: self.resident + factor * other.resident,
+            private: self.private + factor * other.private,
+        }
+    }
+}
+
+/// Reads `/proc/PID/smaps`: a line for a mapping, then its figures, a line each.
+fn parse(smaps: &str) -> BTreeMap<String, Totals> {
+    let mut kinds = BTreeMap::<String, Totals>::new();
+    let mut current = None;
+    for line in smaps.lines() {
+        if let Some(kind) = kind(line) {
+            let totals = kinds.entry(kind).or_default();
+            totals.mappings += 1;
+            current = Some(totals);
+        } else if let Some(totals) = &mut current {
+            totals.size += field(line, "Size:").unwrap_or(0);
+            totals.resident += field(line, "Rss:").unwrap_or(0);
+            totals.private += field(line, "Private_Clean:").unwrap_or(0);
+            totals.private += field(line, "Private_Dirty:").unwrap_or(0);
+        }
+    }
+    kinds
+}
+
+/// The kind of the mapping that a line begins: `55d0-55e0 rw-p 0 00:00 0 [heap]`.
+fn kind(line: &str) -> Option<String> {
+    let mut words = line.split_ascii_whitespace();
+    let (range, permissions) = (words.next()?, words.next()?);
+    if range.ends_with(':') {
+        return None;
+    }
+    let behind = words.skip(3).collect::<Vec<_>>().join(" ");
+    let behind = match behind.as_str() {
+        "" => "anonymous",
+        file => file.rsplit('/').next().unwrap_or(file),
+    };
+    Some(format!("{permissions} {behind}"))
+}
+
+/// The value of the first line that begins with `name`, in bytes; the kernel counts in KiB.
+fn field(text: &str, name: &str) -> Option<i64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: i64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMAPS: &str = "\
+7f00-7f10 rw-p 00000000 00:00 0 
+Size:                 64 kB
+Rss:                   8 kB
+Private_Clean:         0 kB
+Private_Dirty:         8 kB
+VmFlags: rd wr mr mw me ac sd
+7f10-7f20 rw-p 00000000 00:01 7 /memfd:image (deleted)
+Size:                 64 kB
+Rss:                  12 kB
+Private_Clean:         4 kB
+Private_Dirty:         0 kB
+7f20-7f30 rw-p 00000000 00:00 0 
+Size:                 64 kB
+Rss:                   4 kB
+";
+
+    #[test]
+    fn mappings_are_counted_by_kind() {
+        let kinds = parse(SMAPS);
+        let anonymous = kinds["rw-p anonymous"];
+        assert_eq!((anonymous.mappings, anonymous.resident), (2, 12 * 1024));
+        let image = kinds["rw-p memfd:image (deleted)"];
+        assert_eq!((image.mappings, image.resident, image.private), (1, 12 * 1024, 4 * 1024));
+    }
+
+    #[test]
+    fn growth_is_what_came_since() {
+        let now = Memory { kinds: parse(SMAPS), page_tables: 8 };
+        let grown = now.clone().since(&Memory { kinds: now.kinds, page_tables: 3 });
+        assert_eq!(grown.total(), Totals::default());
+        assert_eq!(grown.page_tables, 5);
+    }
+}

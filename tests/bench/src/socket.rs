@@ -1,0 +1,61 @@
+//! WebSockets as the bench's own servers and clients open them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
+
+/// Read buffer of a socket, in bytes: the library's own 128 KiB would be all that its idle
+/// connections show. Narrowboat has as much.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// A listener on a free port of the loopback.
+pub async fn listen() -> anyhow::Result<TcpListener> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
+}
+
+/// The server's side of a handshake.
+pub async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+    stream.set_nodelay(true)?;
+    accept_async_with_config(stream, Some(config())).await
+}
+
+/// The client's side of a handshake.
+pub async fn connect(server: SocketAddr, path: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let stream = TcpStream::connect(server).await.context("cannot connect")?;
+    stream.set_nodelay(true)?;
+    let request = format!("ws://{server}{path}");
+    let handshake = client_async_with_config(request, stream, Some(config()));
+    let (socket, _) = handshake.await.context("no handshake")?;
+    Ok(socket)
+}
+
+/// Waits for a text, and for no other.
+pub async fn expect(
+    socket: &mut WebSocketStream<TcpStream>,
+    text: &Utf8Bytes,
+) -> anyhow::Result<()> {
+    match socket.next().await {
+        Some(Ok(Message::Text(echo))) if echo == *text => Ok(()),
+        Some(Ok(other)) => bail!("sent {text:?}, got back {other:?}"),
+        Some(Err(error)) => Err(error).context("no echo"),
+        None => bail!("closed instead of an echo"),
+    }
+}
+
+/// The closing handshake, to its end.
+pub async fn close(mut socket: WebSocketStream<TcpStream>) -> anyhow::Result<()> {
+    socket.close(None).await?;
+    while let Some(message) = socket.next().await {
+        message?;
+    }
+    Ok(())
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(READ_BUFFER)
+}

@@ -1,0 +1,95 @@
+"""What the tests are given: guests built once, hosts that are started and watched, a list of figures."""
+
+import os
+import subprocess
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+import support
+from support import Host
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = []
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def narrowboat():
+    """The program under test; called with arguments it runs to its end."""
+    binary = ROOT / os.environ.get("NARROWBOAT_BIN", "target/debug/narrowboat")
+    assert binary.is_file(), f"{binary} is missing; build it with: cargo build -p narrowboat"
+
+    def run(*arguments, cwd=ROOT, timeout=support.BUILD_DEADLINE, **options):
+        command = [binary, *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=cwd, timeout=timeout, text=True, capture_output=True, **options
+        )
+
+    run.binary = binary
+    return run
+
+
+@pytest.fixture(scope="session")
+def component(narrowboat):
+    """The component of a crate under plugins/ or tests/guests/, built when first asked for."""
+    built = {}
+
+    def build(name):
+        if name not in built:
+            folders = [ROOT / "plugins" / name, ROOT / "tests/guests" / name]
+            folder = next(folder for folder in folders if folder.is_dir())
+            file = ROOT / "target/e2e" / f"{name}.wasm"
+            result = narrowboat("plugin", "build", folder, "--out", file)
+            assert result.returncode == 0, result.stderr
+            built[name] = file
+        return built[name]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def serving(narrowboat, component, tmp_path_factory):
+    """Starts a host for as long as a `with` lasts. See `support.configuration` for the arguments."""
+
+    @contextmanager
+    def start(*names, log="info", **settings):
+        folder = tmp_path_factory.mktemp("host")
+        config = folder / "narrowboat.toml"
+        config.write_text(support.toml(support.configuration(component, *names, **settings)))
+        with Host(narrowboat.binary, folder, config, log) as host:
+            yield host
+
+    return start
+
+
+@pytest.fixture
+def serve(serving):
+    """Starts a host that lives as long as the test."""
+    with ExitStack() as stack:
+        yield lambda *names, **settings: stack.enter_context(serving(*names, **settings))
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    """After each test its clients are gone, and every host that ran must have stayed well."""
+    yield
+    support.leave()
+    for host in Host.running:
+        host.check()
+
+
+@pytest.fixture
+def figure():
+    """Notes a number to be printed at the end of the run."""
+    return lambda what, value: FIGURES.append(f"{what}: {value}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in FIGURES:
+        terminalreporter.write_line(line)

@@ -1,0 +1,340 @@
+"""A host as a process, a client that is not ours, and one that can misbehave byte by byte."""
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+from contextlib import suppress
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+# Nothing is ever waited for longer, in seconds.
+DEADLINE = 15
+BUILD_DEADLINE = 600
+
+TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
+
+# The example key of RFC 6455, section 1.3.
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+UPGRADE = {
+    "Host": "localhost",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": KEY,
+    "Sec-WebSocket-Version": "13",
+}
+
+
+def eventually(condition, what="it", deadline=DEADLINE):
+    """Waits until a condition holds, and returns what it was."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not happen within {deadline} s")
+
+
+def configuration(component, *names, plugins=None, routes=None, limits=None, layer=None):
+    """A configuration that serves each plugin at /NAME/.
+
+    `names` are guests served as they are; `plugins` maps further names to their tables, in which
+    `guest` says which one it is, if not the one of that name.
+    """
+    tables = {name: {} for name in names} | (plugins or {})
+    tables = {
+        name: {"component": str(component(table.get("guest", name)))}
+        | {key: value for key, value in table.items() if key != "guest"}
+        for name, table in tables.items()
+    }
+    if routes is None:
+        routes = [{"path": f"/{name}/", "plugin": name} for name in tables]
+    return {"plugins": tables, "routes": routes, "limits": limits or {}, "layer": layer or {}}
+
+
+def toml(config):
+    return "".join(f"{key} = {inline(value)}\n" for key, value in config.items())
+
+
+def inline(value):
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key} = {inline(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(inline, value)) + "]"
+        case _:
+            return json.dumps(value)
+
+
+class Host:
+    """`narrowboat serve`, its output kept in a folder."""
+
+    running = []
+
+    def __init__(self, binary, folder, config, log="info"):
+        self._stdout, self._stderr = folder / "stdout", folder / "stderr"
+        self._command = [binary, "serve", "--config", config, "--listen", "127.0.0.1:0"]
+        self._folder = folder
+        self._environment = os.environ | {"NARROWBOAT_LOG": log}
+        self._stopped = False
+
+    def __enter__(self):
+        with open(self._stdout, "w") as out, open(self._stderr, "w") as err:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._folder, env=self._environment, stdout=out, stderr=err
+            )
+        self.pid = self._process.pid
+        try:
+            address = eventually(self._listening, "listening", BUILD_DEADLINE)
+        except BaseException:
+            self._process.kill()
+            raise
+        self.port = int(address[1])
+        self.running.append(self)
+        return self
+
+    def _listening(self):
+        assert self._process.poll() is None, f"the host did not start:\n{self.log()}"
+        return re.search(r"listening on ws://127\.0\.0\.1:(\d+)", self.stdout())
+
+    def __exit__(self, *_):
+        self.running.remove(self)
+        try:
+            self.check()
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def check(self):
+        """Fails if the host panicked, or ended although nobody stopped it."""
+        log = self.log()
+        assert "panicked at" not in log, log
+        assert self._stopped or self._process.poll() is None, f"the host exited by itself:\n{log}"
+
+    def stdout(self):
+        return self._stdout.read_text()
+
+    def log(self):
+        return self._stderr.read_text()
+
+    def logged(self, pattern):
+        """Waits until the log has a line that matches, and returns the match."""
+        return eventually(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log")
+
+    def send_signal(self, number):
+        self._stopped = True
+        self._process.send_signal(number)
+
+    def exit_code(self, deadline=DEADLINE):
+        return self._process.wait(deadline)
+
+    def stop(self, number=signal.SIGTERM):
+        """Sends a signal, and waits for the exit code."""
+        self.send_signal(number)
+        return self.exit_code()
+
+    def memory(self, field):
+        """A field of the process's status, in bytes."""
+        with open(f"/proc/{self.pid}/status") as status:
+            return int(re.search(rf"{field}:\s+(\d+) kB", status.read())[1]) * 1024
+
+    def rss(self):
+        """Resident memory now, in bytes."""
+        return self.memory("VmRSS")
+
+    def peak_rss(self):
+        """The most resident memory there has been, in bytes."""
+        return self.memory("VmHWM")
+
+    def url(self, path="/"):
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    def connect(self, path, **options):
+        """A client of PyPI's `websockets`, which is closed when the test ends."""
+        defaults = {"create_connection": Client, "legacy": True, "proxy": None, "max_size": None}
+        client = connect(self.url(path), **defaults | options)
+        CLIENTS.append(client)
+        return client
+
+    def tcp(self, receive_buffer=None):
+        """A bare connection."""
+        return Raw(self.port, receive_buffer)
+
+    def raw(self, path, receive_buffer=None):
+        """A bare connection whose handshake is done."""
+        raw = self.tcp(receive_buffer)
+        raw.request(path)
+        answer = raw.response()
+        assert answer.status == 101, answer
+        return raw
+
+
+CLIENTS = []
+
+
+def leave():
+    """Closes what clients the test has left open."""
+    while CLIENTS:
+        with suppress(OSError):
+            CLIENTS.pop().close_socket()
+
+
+class Client(ClientConnection):
+    """The library's client, with deadlines."""
+
+    def recv(self, timeout=DEADLINE, decode=None):
+        return super().recv(timeout, decode)
+
+    def ask(self, message):
+        """Sends, and returns what comes next."""
+        self.send(message)
+        return self.recv()
+
+    def take(self, count):
+        return [self.recv() for _ in range(count)]
+
+    def rest(self):
+        """All that comes until the end, and the code and reason of the host's Close."""
+        messages = []
+        while True:
+            try:
+                messages.append(self.recv())
+            except ConnectionClosed as closed:
+                close = closed.rcvd
+                return messages, (close.code, close.reason) if close else (1006, "")
+
+    def ended(self):
+        """Waits for the end, before which nothing may come; the host's code and reason."""
+        messages, closure = self.rest()
+        assert messages == []
+        return closure
+
+    def is_served(self):
+        """Whether a ping comes back."""
+        return self.ping().wait(DEADLINE)
+
+
+class Response:
+    """An HTTP answer."""
+
+    def __init__(self, head, body=b""):
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = [tuple(line.split(": ", 1)) for line in lines if line]
+        self.body = body
+
+    def header(self, name):
+        """The values of a header, joined."""
+        return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
+
+    def __repr__(self):
+        return f"{self.status} {self.headers} {self.body!r}"
+
+
+def frame(opcode, payload=b"", fin=True, reserved=0, masked=True, length=None):
+    """A frame's bytes. `reserved` are its three reserved bits; `length` is what it claims."""
+    size = len(payload) if length is None else length
+    head = bytes([fin << 7 | reserved << 4 | opcode])
+    mask = masked << 7
+    if size < 126:
+        head += bytes([mask | size])
+    elif size < 1 << 16:
+        head += struct.pack(">BH", mask | 126, size)
+    else:
+        head += struct.pack(">BQ", mask | 127, size)
+    if not masked:
+        return head + payload
+    key = b"\x37\xfa\x21\x3d"
+    stream = (key * (len(payload) // 4 + 1))[: len(payload)]
+    bits = int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")
+    return head + key + bits.to_bytes(len(payload), "big")
+
+
+def close_frame(code, reason=b""):
+    return frame(CLOSE, struct.pack(">H", code) + reason)
+
+
+class Raw:
+    """A client of whom every byte is the test's own."""
+
+    def __init__(self, port, receive_buffer=None):
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = self.socket.makefile("rb")
+        CLIENTS.append(self)
+
+    def close_socket(self):
+        self._reader.close()
+        self.socket.close()
+
+    def reset(self):
+        """Ends with a TCP reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_socket()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def send_frame(self, opcode, payload=b"", **options):
+        self.send(frame(opcode, payload, **options))
+
+    def request(self, path="/", method="GET", headers=UPGRADE, then=b""):
+        """Sends a request; `then` follows in the same packet."""
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {headers[name]}" for name in headers)]
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + then)
+
+    def response(self):
+        """The answer to a request; of a 101 the head alone."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = self._reader.readline()
+            assert line, f"the connection ended in the head of an answer: {head}"
+            head += line
+        answer = Response(head)
+        if answer.status != 101:
+            answer.body = self._reader.read(int(answer.header("content-length") or 0))
+        return answer
+
+    def recv_frame(self):
+        """The next frame: opcode and payload, or `None` at the end of the stream."""
+        try:
+            head = self._reader.read(2)
+        except ConnectionResetError:
+            return None
+        if len(head) < 2:
+            return None
+        assert head[0] & 0x70 == 0 and head[1] & 0x80 == 0, "reserved bits or a mask"
+        size = head[1]
+        if size == 126:
+            (size,) = struct.unpack(">H", self._reader.read(2))
+        elif size == 127:
+            (size,) = struct.unpack(">Q", self._reader.read(8))
+        return head[0] & 0x0F, self._reader.read(size)
+
+    def frames(self):
+        """Every frame until the end of the stream."""
+        return list(iter(self.recv_frame, None))
+
+    def ended(self):
+        """Waits for the end of the stream, before which only a Close may come; its code and reason."""
+        frames = self.frames()
+        assert [opcode for opcode, _ in frames] in ([], [CLOSE]), frames
+        return closure(frames[0][1]) if frames else (1006, "")
+
+
+def closure(payload):
+    """The code and reason of a Close frame's payload."""
+    if not payload:
+        return 1005, ""
+    return int.from_bytes(payload[:2], "big"), payload[2:].decode()
