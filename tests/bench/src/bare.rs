@@ -18,7 +18,7 @@ pub fn serve() -> anyhow::Result<()> {
             let (stream, _) = listener.accept().await?;
             tokio::spawn(async {
                 if let Err(error) = echo(stream).await {
-                    eprintln!("{error}");
+                    tell::failed(&error);
                 }
             });
         }

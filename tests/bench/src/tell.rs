@@ -17,3 +17,8 @@ pub fn answer(measured: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(measured)?);
     Ok(())
 }
+
+/// Tells what befell a connection of a server.
+pub fn failed(error: &dyn std::fmt::Display) {
+    eprintln!("{error:#}");
+}

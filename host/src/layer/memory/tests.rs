@@ -38,12 +38,7 @@ fn an_idle_channel_costs_less_than_four_hundred_bytes() {
     // A slot of the table is a pointer and a byte, and a table is at worst less than half full.
     let slot = 3 * (size_of::<usize>() + 1);
     let all = name + channel + slot + size_of::<Mailbox>();
-    #[expect(clippy::print_stdout, reason = "the figure is worth reading")]
-    println!(
-        "name {name}, channel {channel}, slot {slot}, mailbox {}, all {all}",
-        size_of::<Mailbox>()
-    );
-    assert!(all < 400, "{all}");
+    assert!(all < 400, "name {name}, channel {channel}, slot {slot}, all {all}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,77 @@
+//! The price of `call_async` alone: a bare server with an instance of a component a connection,
+//! which is entered by plain calls or by `call_async`, with nothing else between the two.
+
+mod bindings;
+mod engine;
+mod instance;
+mod state;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use futures_util::{SinkExt, StreamExt};
+use serde::Serialize;
+use tokio::net::TcpStream;
+
+use crate::limits::raise_file_limit;
+use crate::{socket, tell};
+use engine::Guests;
+
+/// What to serve and how.
+#[derive(Args)]
+pub struct Arguments {
+    /// A component that echoes
+    #[arg(long)]
+    component: PathBuf,
+    /// How it is entered
+    #[arg(long)]
+    calls: Calls,
+}
+
+/// How a guest is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Calls {
+    /// On the stack of the thread that serves the socket
+    Plain,
+    /// By `call_async`, on a fiber that ticks suspend
+    Fiber,
+}
+
+/// Serves until it is killed.
+pub fn serve(arguments: &Arguments) -> anyhow::Result<()> {
+    raise_file_limit();
+    let component = std::fs::read(&arguments.component)
+        .with_context(|| arguments.component.display().to_string())?;
+    let guests = Arc::new(Guests::new(&component, arguments.calls)?);
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let listener = socket::listen().await?;
+        tell::listening(listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let guests = Arc::clone(&guests);
+            tokio::spawn(async move {
+                if let Err(error) = echo(stream, &guests).await {
+                    tell::failed(&error);
+                }
+            });
+        }
+    })
+}
+
+async fn echo(stream: TcpStream, guests: &Guests) -> anyhow::Result<()> {
+    let mut instance = guests.instance().await?;
+    let mut socket = socket::accept(stream).await?;
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            for reply in instance.receive(&message).await? {
+                socket.feed(reply).await?;
+            }
+            socket.flush().await?;
+        }
+    }
+    Ok(())
+}
