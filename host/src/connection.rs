@@ -1,8 +1,10 @@
 //! The host's side of one open socket: frames in, frames out, pings, the closing handshake.
 
+mod finish;
 mod link;
 mod outbound;
 mod timers;
+mod wire;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,42 +17,24 @@ use futures_util::{Sink, Stream};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
+
+pub(crate) use finish::linger;
+pub(crate) use wire::websocket_config;
 
 pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Refused};
 pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
 
-use crate::closure::{Closure, code};
+use crate::closure::Closure;
 use crate::config::Limits;
 use crate::fault::{ClientFault, Fault};
 use crate::frame::Frame;
 use outbound::Next;
 
-/// Read buffer of a socket, in bytes: allocated for each, so small.
-const READ_BUFFER: usize = 4 * 1024;
-
-/// Bytes gathered before they are written without waiting for the flush.
-const WRITE_BUFFER: usize = 16 * 1024;
-
 /// Frames handed out before what they caused is flushed, even if more can be read.
 const FRAMES_PER_FLUSH: u32 = 64;
-
-/// Bytes read and thrown away so that a failing socket closes without a reset.
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
-
-/// How tungstenite is to read a client's frames.
-pub fn websocket_config(max_message: usize, max_frame: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_frame.min(max_message)))
-}
 
 /// What the peer did.
 #[derive(Debug)]
@@ -221,21 +205,7 @@ impl Connection {
     }
 
     fn write(&mut self, next: Next) {
-        let message = match next {
-            // A raw frame: its text is known to be UTF-8 and need not be looked at again.
-            Next::Frame(Frame::Text(text)) => {
-                let payload = text.into_bytes();
-                Message::Frame(WireFrame::message(payload, OpCode::Data(Data::Text), true))
-            }
-            Next::Frame(Frame::Binary(bytes)) => {
-                Message::Frame(WireFrame::message(bytes, OpCode::Data(Data::Binary), true))
-            }
-            Next::Close(closure) => Message::Close(Some(CloseFrame {
-                code: closure.code.into(),
-                reason: Utf8Bytes::from(closure.reason),
-            })),
-        };
-        match Pin::new(&mut self.socket).start_send(message) {
+        match Pin::new(&mut self.socket).start_send(wire::message(next)) {
             Ok(()) => self.writing = Writing::Unflushed,
             Err(_) => self.break_writing(),
         }
@@ -324,11 +294,7 @@ impl Connection {
     ) -> Poll<Incoming> {
         // The answer goes out before the consumer is told, however long that takes.
         let _ = Pin::new(&mut self.socket).poll_flush(cx);
-        let closure = close.map_or_else(
-            || Closure::new(code::NONE, ""),
-            |frame| Closure::new(frame.code.into(), frame.reason.as_str()),
-        );
-        self.ended(closure)
+        self.ended(wire::closure(close))
     }
 
     /// The end of a connection that is nobody's fault: what this side said first holds.
@@ -349,63 +315,9 @@ impl Connection {
     }
 
     fn broken(&mut self, error: &Error) -> Poll<Incoming> {
-        match error {
-            Error::Capacity(error) => self.end(ClientFault::TooBig(error.to_string()).into()),
-            Error::Utf8(_) => self.end(ClientFault::BadText.into()),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                self.ended(Closure::abnormal())
-            }
-            Error::Protocol(error) => self.end(ClientFault::Protocol(error.to_string()).into()),
-            _ => self.ended(Closure::abnormal()),
-        }
-    }
-
-    /// Brings the connection to its end: what is queued, then a Close with `closure` where one is
-    /// to be told, the peer's answer, and the end of the stream; all within the close time-out.
-    pub async fn finish(mut self, closure: Option<Closure>) {
-        let limit = self.patience.close;
-        if let Some(closure) = closure {
-            self.link.outbound.close(closure);
-        }
-        // Whoever does not end in time is dropped as it is.
-        let _ = tokio::time::timeout(limit, self.wind_up()).await;
-        self.link.outbound.shut();
-    }
-
-    async fn wind_up(&mut self) {
-        while !matches!(self.phase, Phase::Ended) {
-            let _ = self.next(false).await;
-        }
-        self.drain().await;
-        linger(self.socket.get_mut()).await;
-    }
-
-    /// Writes what is queued and waits until it is on its way.
-    async fn drain(&mut self) {
-        std::future::poll_fn(|cx| {
-            self.feed(cx);
-            if self.writing == Writing::Broken {
-                return Poll::Ready(());
-            }
-            Pin::new(&mut self.socket).poll_flush(cx).map(|_| ())
-        })
-        .await;
-    }
-}
-
-/// Ends our side and reads until the peer ends its own: closing a socket with unread bytes would
-/// reset it, and the peer could lose our last words.
-pub(crate) async fn linger(stream: &mut TcpStream) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    let mut discarded = [0; 1024];
-    let mut left = LINGER_BYTES;
-    if stream.shutdown().await.is_ok() {
-        while let Ok(read @ 1..) = stream.read(&mut discarded).await {
-            left = left.saturating_sub(read);
-            if left == 0 {
-                return;
-            }
+        match wire::fault(error) {
+            Some(fault) => self.end(fault.into()),
+            None => self.ended(Closure::abnormal()),
         }
     }
 }

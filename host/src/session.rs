@@ -2,55 +2,22 @@
 //! its effects out.
 
 mod apply;
+mod join;
+mod read_ahead;
 mod seat;
 mod shared;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
-use bytes::Bytes;
-
-use crate::answer::{Acceptance, AnswerError, Rejection};
 use crate::closure::Closure;
-use crate::connection::{Alarm, Connection, End, Incoming, Link, TimerId};
-use crate::fault::{Fault, GuestFault, HostFault};
+use crate::connection::{Alarm, Connection, End, Incoming, TimerId};
+use crate::fault::{Fault, HostFault};
 use crate::frame::Frame;
-use crate::layer::{ChannelLayer, Delivery, Mailbox};
-use crate::plugin::{Call, ConnectionId, Plugin, Returned};
-use crate::scope::Scope;
-use apply::Outlet;
-use seat::{Called, Calling, Running, Seat};
+use crate::layer::Delivery;
+use crate::plugin::Call;
+use read_ahead::ReadAhead;
+use seat::{Called, Calling, Running};
 
+pub use join::{Joined, Joining, join};
 pub use shared::SharedInstances;
-
-/// Frames read ahead while the guest is busy elsewhere, so that pings and a Close behind them are
-/// still seen.
-const READ_AHEAD: usize = 32;
-
-/// Bytes read ahead.
-const READ_AHEAD_BYTES: usize = 256 * 1024;
-
-/// A payload up to this size is copied when it is kept, in bytes: a slice of the read buffer would
-/// keep all of that.
-const SMALL: usize = 1024;
-
-/// A consumer that has accepted its connection, and the mailbox that was made for it.
-pub struct Joined {
-    plugin: Arc<Plugin>,
-    layer: Arc<dyn ChannelLayer>,
-    link: Arc<Link>,
-    mailbox: Mailbox,
-    seat: Seat,
-    id: ConnectionId,
-}
-
-/// A consumer's answer to a handshake.
-pub enum Joining {
-    /// It takes the connection.
-    Accepted(Acceptance, Box<Joined>),
-    /// It does not, or it failed.
-    Rejected(Rejection),
-}
 
 /// What a session does next.
 enum Event {
@@ -61,75 +28,7 @@ enum Event {
     Closed(End),
 }
 
-/// Brings a handshake to a new consumer of the plugin.
-pub async fn join(
-    plugin: &Arc<Plugin>,
-    shared: Option<&SharedInstances>,
-    layer: &Arc<dyn ChannelLayer>,
-    mailbox: Mailbox,
-    link: Arc<Link>,
-    scope: Scope,
-) -> Joining {
-    let offered = scope.subprotocols.clone();
-    let mut seat = Seat::new(plugin, shared);
-    let call = Call::Connect { link: Arc::clone(&link), scope: Box::new(scope) };
-    let calling = seat.connect(call);
-    let called = wait(&mut seat, calling).await;
-    let outlet = Outlet { tenant: &plugin.tenant, layer: &**layer, plugin: &plugin.name };
-    outlet.apply(called.effects).await;
-    match called.answer {
-        Ok(Returned::Accepted(id, acceptance)) => {
-            let (plugin, layer) = (Arc::clone(plugin), Arc::clone(layer));
-            let mut joined = Joined { plugin, layer, link, mailbox, seat, id };
-            match acceptance.check(&offered) {
-                Ok(()) => Joining::Accepted(acceptance, Box::new(joined)),
-                Err(error) => {
-                    joined.disconnect(Closure::abnormal()).await;
-                    Joining::Rejected(bad_answer(&joined.plugin.name, &error))
-                }
-            }
-        }
-        Ok(Returned::Rejected(rejection)) => Joining::Rejected(match rejection.check() {
-            Ok(()) => rejection,
-            Err(error) => bad_answer(&plugin.name, &error),
-        }),
-        Ok(Returned::Done) => Joining::Rejected(Rejection::plain(500, "")),
-        Err(fault) => {
-            Fault::Guest(fault).log(&plugin.name, link.channel.as_str());
-            Joining::Rejected(Rejection::plain(500, "the consumer failed\n"))
-        }
-    }
-}
-
-fn bad_answer(plugin: &str, error: &AnswerError) -> Rejection {
-    tracing::warn!(plugin, "answered a handshake with what cannot be sent: {error}");
-    Rejection::plain(500, "the consumer gave an answer that cannot be sent\n")
-}
-
-/// Waits for a call without attending to a socket.
-async fn wait(seat: &mut Seat, calling: Calling) -> Called {
-    match calling {
-        Calling::Over(called) => called,
-        Calling::Elsewhere(call) => {
-            let (called, instance) = call.await;
-            seat.put_back(instance);
-            called
-        }
-    }
-}
-
 impl Joined {
-    /// The connection as others reach it.
-    pub fn link(&self) -> &Arc<Link> {
-        &self.link
-    }
-
-    /// The peer left before its socket was open.
-    pub async fn abandon(mut self) {
-        self.link.outbound.close(Closure::abnormal());
-        self.disconnect(Closure::abnormal()).await;
-    }
-
     /// Runs the session until the connection is over.
     pub async fn run(self, connection: Connection) {
         let session = Session {
@@ -141,59 +40,6 @@ impl Joined {
             stopping: false,
         };
         session.run().await;
-    }
-
-    /// Tells the consumer, if it still lives, that its connection is over.
-    async fn disconnect(&mut self, closure: Closure) {
-        let calling = self.seat.call(Call::Disconnect(self.id, closure));
-        let called = wait(&mut self.seat, calling).await;
-        if let Err(fault) = called.answer
-            && fault != GuestFault::InstanceGone
-        {
-            self.log(&Fault::Guest(fault));
-        }
-        self.outlet().apply(called.effects).await;
-    }
-
-    fn outlet(&self) -> Outlet<'_> {
-        Outlet { tenant: &self.plugin.tenant, layer: &*self.layer, plugin: &self.plugin.name }
-    }
-
-    fn log(&self, fault: &Fault) {
-        fault.log(&self.plugin.name, self.link.channel.as_str());
-    }
-}
-
-/// Frames that came while the guest was busy, bounded.
-#[derive(Default)]
-struct ReadAhead {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-}
-
-impl ReadAhead {
-    fn is_full(&self) -> bool {
-        self.frames.len() >= READ_AHEAD || self.bytes >= READ_AHEAD_BYTES
-    }
-
-    fn push(&mut self, frame: Frame) {
-        self.bytes += frame.len();
-        self.frames.push_back(match frame {
-            Frame::Binary(bytes) if bytes.len() <= SMALL => {
-                Frame::Binary(Bytes::copy_from_slice(&bytes))
-            }
-            Frame::Text(text) if text.len() <= SMALL => Frame::Text((*text).into()),
-            large => large,
-        });
-    }
-
-    fn pop(&mut self) -> Option<Frame> {
-        let frame = self.frames.pop_front()?;
-        self.bytes -= frame.len();
-        if self.frames.is_empty() {
-            self.frames = VecDeque::new();
-        }
-        Some(frame)
     }
 }
 

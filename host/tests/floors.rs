@@ -27,10 +27,10 @@ const FLOORS: [&[&str]; 6] = [
     &["cli", "lib", "main"],
 ];
 
-/// The same within `plugin`, where `Version` and `Registry` stand above what a call needs.
-const PLUGIN: [&str; 12] = [
+/// The same within `plugin`, where `Version`, `Registry` and `Loader` stand above what a call needs.
+const PLUGIN: [&str; 13] = [
     "call", "bindings", "effects", "limits", "ticker", "state", "imports", "engine", "lane",
-    "version", "instance", "registry",
+    "version", "instance", "registry", "loader",
 ];
 
 /// A crate, and the modules that may name it.

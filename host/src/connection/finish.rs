@@ -1,0 +1,63 @@
+//! The end of a connection: the last words go out, and the peer gets to read them.
+
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::Sink;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Connection, Phase, Writing};
+use crate::closure::Closure;
+
+/// Bytes read and thrown away so that a failing socket closes without a reset.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+impl Connection {
+    /// Brings the connection to its end: what is queued, then a Close with `closure` where one is
+    /// to be told, the peer's answer, and the end of the stream; all within the close time-out.
+    pub async fn finish(mut self, closure: Option<Closure>) {
+        let limit = self.patience.close;
+        if let Some(closure) = closure {
+            self.link.outbound.close(closure);
+        }
+        // Whoever does not end in time is dropped as it is.
+        let _ = tokio::time::timeout(limit, self.wind_up()).await;
+        self.link.outbound.shut();
+    }
+
+    async fn wind_up(&mut self) {
+        while !matches!(self.phase, Phase::Ended) {
+            let _ = self.next(false).await;
+        }
+        self.drain().await;
+        linger(self.socket.get_mut()).await;
+    }
+
+    /// Writes what is queued and waits until it is on its way.
+    async fn drain(&mut self) {
+        std::future::poll_fn(|cx| {
+            self.feed(cx);
+            if self.writing == Writing::Broken {
+                return Poll::Ready(());
+            }
+            Pin::new(&mut self.socket).poll_flush(cx).map(|_| ())
+        })
+        .await;
+    }
+}
+
+/// Ends our side and reads until the peer ends its own: closing a socket with unread bytes would
+/// reset it, and the peer could lose our last words.
+pub(crate) async fn linger(stream: &mut TcpStream) {
+    let mut discarded = [0; 1024];
+    let mut left = LINGER_BYTES;
+    if stream.shutdown().await.is_ok() {
+        while let Ok(read @ 1..) = stream.read(&mut discarded).await {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! From a component's file to a plugin that can serve.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::engine::Engine;
+use super::lane::GuestThreads;
+use super::limits::InstanceLimits;
+use super::registry::Plugin;
+use super::state::Surroundings;
+use super::version::{Version, VersionError};
+use crate::component::{self, ComponentError};
+use crate::config::{Limits, PluginConfig};
+use crate::layer::ChannelLayer;
+use crate::manifest::{Isolation, Manifest, ManifestError};
+use crate::name::Tenant;
+
+/// What loading a plugin needs besides its own configuration.
+pub struct Loader {
+    /// Compiles and runs it.
+    pub engine: Engine,
+    /// Whose plugins these are.
+    pub tenant: Tenant,
+    /// What its consumers talk through.
+    pub layer: Arc<dyn ChannelLayer>,
+    /// The largest message of the layer, in bytes.
+    pub max_message: usize,
+    /// The largest frame any route takes, in bytes.
+    pub max_frame: usize,
+    /// Where its long calls run.
+    pub threads: GuestThreads,
+    /// What it may have unless it or the operator says less.
+    pub limits: Limits,
+}
+
+/// Why a plugin cannot be loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("plugin {plugin:?}: {}: {source}", file.display())]
+    Read {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component should be.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bytes are no component.
+    #[error("plugin {plugin:?}: {} {source}", file.display())]
+    Component {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component is.
+        file: PathBuf,
+        /// What is wrong.
+        source: ComponentError,
+    },
+    /// The component does not fit this host.
+    #[error("plugin {plugin:?}: {} {source}", file.display())]
+    Version {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component is.
+        file: PathBuf,
+        /// What is wrong.
+        source: VersionError,
+    },
+    /// Its manifest is wrong.
+    #[error("plugin {plugin:?}: {}: manifest: {source}", file.display())]
+    Manifest {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component is.
+        file: PathBuf,
+        /// What is wrong.
+        source: ManifestError,
+    },
+    /// The operator's configuration and the manifest do not agree.
+    #[error("plugin {plugin:?}: {problem}")]
+    Conflict {
+        /// As the configuration calls it.
+        plugin: String,
+        /// What does not fit together and what would.
+        problem: String,
+    },
+}
+
+impl Loader {
+    /// Reads, checks and compiles a component. Takes a while: not for async threads.
+    ///
+    /// # Errors
+    /// What is wrong, with the plugin and the file.
+    pub fn load(
+        &self,
+        name: &str,
+        config: &PluginConfig,
+        file: &Path,
+    ) -> Result<Plugin, LoadError> {
+        let (plugin, file) = (name.to_owned(), file.to_owned());
+        let bytes = match std::fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(LoadError::Read { plugin, file, source }),
+        };
+        let manifest = match component::manifest(&bytes) {
+            Ok(Some(text)) => match Manifest::parse(text) {
+                Ok(manifest) => manifest,
+                Err(source) => return Err(LoadError::Manifest { plugin, file, source }),
+            },
+            Ok(None) => Manifest { name: plugin.clone(), ..Manifest::default() },
+            Err(source) => return Err(LoadError::Component { plugin, file, source }),
+        };
+        let isolation = match narrowed_isolation(config, &manifest) {
+            Ok(isolation) => isolation,
+            Err(problem) => return Err(LoadError::Conflict { plugin, problem }),
+        };
+        let around = Surroundings {
+            plugin: Arc::from(name),
+            tenant: self.tenant.clone(),
+            layer: Arc::clone(&self.layer),
+            limits: self.instance_limits(config, &manifest),
+        };
+        let around = Arc::new(around);
+        let live = match Version::compile(&self.engine, &bytes, around, manifest.lane) {
+            Ok(version) => Arc::new(version),
+            Err(source) => return Err(LoadError::Version { plugin, file, source }),
+        };
+        Ok(Plugin {
+            name: Arc::from(name),
+            tenant: self.tenant.clone(),
+            isolation,
+            instances: config.instances,
+            overflow: config.overflow,
+            share: self.threads.share(),
+            live,
+        })
+    }
+
+    /// The least of what the host allows, the operator gives and the plugin wants.
+    fn instance_limits(&self, config: &PluginConfig, manifest: &Manifest) -> InstanceLimits {
+        let least = |host, operator: Option<_>, plugin: Option<_>| {
+            [operator, plugin].into_iter().flatten().fold(host, Ord::min)
+        };
+        let memory = least(self.limits.memory, config.memory, manifest.limits.memory);
+        let call_time = [config.call_time, manifest.limits.call_time]
+            .into_iter()
+            .flatten()
+            .fold(self.limits.call_time, Ord::min);
+        InstanceLimits {
+            memory: memory.bytes(),
+            call_time: call_time.duration(),
+            max_message: self.max_message,
+            max_frame: self.max_frame,
+        }
+    }
+}
+
+/// An instance a connection is narrower than a shared one; the operator may only narrow.
+fn narrowed_isolation(config: &PluginConfig, manifest: &Manifest) -> Result<Isolation, String> {
+    let isolation = match (config.isolation, manifest.isolation) {
+        (Some(Isolation::Shared), Isolation::Connection) => {
+            return Err("isolation = \"shared\", but its manifest asks for an instance a \
+                        connection; a configuration may only narrow a manifest"
+                .to_owned());
+        }
+        (Some(wanted), _) => wanted,
+        (None, manifest) => manifest,
+    };
+    if config.instances > 1 && isolation == Isolation::Connection {
+        return Err("instances is set, but the plugin runs an instance a connection; leave \
+                    `instances` out"
+            .to_owned());
+    }
+    Ok(isolation)
+}
