@@ -211,15 +211,20 @@ impl Connection {
         }
     }
 
+    /// Writes what was handed to the socket, and what had to wait for that.
     fn flush(&mut self, cx: &mut Context<'_>) {
-        if matches!(self.writing, Writing::Unflushed | Writing::Blocked) {
+        while matches!(self.writing, Writing::Unflushed | Writing::Blocked) {
+            let blocked = self.writing == Writing::Blocked;
             match Pin::new(&mut self.socket).poll_flush(cx) {
                 Poll::Ready(Ok(())) => {
                     self.writing = Writing::Flushed;
                     self.link.outbound.written();
                 }
                 Poll::Ready(Err(_)) => self.break_writing(),
-                Poll::Pending => {}
+                Poll::Pending => return,
+            }
+            if blocked {
+                self.feed(cx);
             }
         }
     }

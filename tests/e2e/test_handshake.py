@@ -22,7 +22,7 @@ def host(serving):
         {"path": "/small/", "plugin": "echo", "max_message": "1 KiB"},
         {"path": "/large/", "plugin": "echo", "max_message": "2 MiB"},
     ]
-    limits = {"handshake_timeout": "1s", "max_message": "64 KiB"}
+    limits = {"handshake_timeout": "1s", "max_message": "64 KiB", "max_frame": "4 MiB"}
     with serving("doorman", "echo", routes=routes, limits=limits) as host:
         yield host
 
@@ -46,6 +46,7 @@ def test_the_rfcs_sample_key_gets_the_rfcs_sample_answer(host):
     assert switching.status == 101
     assert switching.header("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     assert switching.header("upgrade").lower() == "websocket"
+    # Nothing else: some clients compare the whole value.
     assert switching.header("connection").lower() == "upgrade"
 
 
@@ -58,13 +59,20 @@ def test_no_extension_is_agreed_on(host):
     "changes",
     [
         {"Upgrade": "WebSocket"},
-        {"Upgrade": "h2c, websocket"},
         {"Connection": "keep-alive, Upgrade"},
         {"Connection": "upgrade"},
     ],
 )
 def test_a_handshake_as_browsers_and_proxies_write_it_is_accepted(host, changes):
     assert answer(host, "/door/", headers=UPGRADE | changes).status == 101
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/door/?reject=403", "/door/?trap"])
+def test_a_socket_that_was_turned_away_is_closed(host, path):
+    raw = host.tcp()
+    raw.request(path)
+    assert raw.response().header("connection") == "close"
+    assert raw.recv_frame() is None
 
 
 def test_a_path_without_a_route_is_404(host):

@@ -11,7 +11,7 @@ use super::{Connection, Phase, Writing};
 use crate::closure::Closure;
 
 /// Bytes read and thrown away so that a failing socket closes without a reset.
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 impl Connection {
     /// Brings the connection to its end: what is queued, then a Close with `closure` where one is
@@ -38,10 +38,13 @@ impl Connection {
     async fn drain(&mut self) {
         std::future::poll_fn(|cx| {
             self.feed(cx);
-            if self.writing == Writing::Broken {
-                return Poll::Ready(());
+            self.flush(cx);
+            match self.writing {
+                Writing::Broken => Poll::Ready(()),
+                Writing::Unflushed | Writing::Blocked => Poll::Pending,
+                // What tungstenite answers by itself, such as a Close, is not counted by us.
+                Writing::Flushed => Pin::new(&mut self.socket).poll_flush(cx).map(|_| ()),
             }
-            Pin::new(&mut self.socket).poll_flush(cx).map(|_| ())
         })
         .await;
     }
