@@ -98,6 +98,7 @@ impl Server {
         match outcome {
             Ok(Outcome::Open(socket, joined)) => {
                 let link = Arc::clone(joined.link());
+                tracing::debug!(channel = %link.channel, "connection open");
                 let _listed = self.links.list(Arc::clone(&link));
                 joined.run(Connection::new(*socket, link, self.patience)).await;
             }

@@ -142,6 +142,8 @@ impl Session {
 
     /// The connection is over: the consumer is told how.
     async fn end(mut self, end: End) {
+        let (plugin, channel) = self.joined.names();
+        tracing::debug!(plugin, channel, "connection over: {}", end.closure);
         let tell = match &end.fault {
             Some(fault @ Fault::Client(_)) => {
                 self.joined.log(fault);

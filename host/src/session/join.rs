@@ -117,6 +117,12 @@ impl Joined {
     }
 
     pub(super) fn log(&self, fault: &Fault) {
-        fault.log(&self.plugin.name, self.link.channel.as_str());
+        let (plugin, channel) = self.names();
+        fault.log(plugin, channel);
+    }
+
+    /// Plugin and channel, for the log.
+    pub(super) fn names(&self) -> (&str, &str) {
+        (&self.plugin.name, self.link.channel.as_str())
     }
 }
