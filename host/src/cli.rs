@@ -116,8 +116,20 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, error }) => {
-            eprintln!("narrowboat: {error:#}");
+            eprintln!("narrowboat: {}", text(&error));
             ExitCode::from(code)
         }
     }
+}
+
+/// An error with its causes, less those that its own words contain already.
+fn text(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += ": ";
+            text += &cause;
+        }
+    }
+    text
 }

@@ -5,14 +5,17 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::Failure;
-use crate::packaging::{self, BuildError};
+use crate::packaging;
 use crate::plugin::Hash;
 
 /// Builds a guest crate and prints where its component is.
 pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), Failure> {
-    let built = packaging::build(folder, out).map_err(|error| match error {
-        BuildError::NoManifest { .. } | BuildError::Manifest { .. } => Failure::usage(error),
-        _ => Failure::at_run_time(error),
+    let built = packaging::build(folder, out).map_err(|error| {
+        if error.is_about_the_manifest() {
+            Failure::usage(error)
+        } else {
+            Failure::at_run_time(error)
+        }
     })?;
     let hash = Hash::of(&built.bytes);
     println!("{}", built.file.display());

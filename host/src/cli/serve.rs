@@ -40,6 +40,9 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
         Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(
             |error| match error {
                 HostError::Load(error) => Failure::usage(error),
+                HostError::Build { ref source, .. } if source.is_about_the_manifest() => {
+                    Failure::usage(error)
+                }
                 error => Failure::at_run_time(error),
             },
         )?;

@@ -83,6 +83,13 @@ pub enum BuildError {
     },
 }
 
+impl BuildError {
+    /// Whether the crate's author has to mend the manifest, and nothing has been built.
+    pub fn is_about_the_manifest(&self) -> bool {
+        matches!(self, Self::NoManifest { .. } | Self::Manifest { .. })
+    }
+}
+
 /// How guests are compiled: small, since a component is compiled again where it runs, and without
 /// unwinding, which they cannot do.
 const PROFILE: [(&str, &str); 5] = [
