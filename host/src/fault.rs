@@ -69,6 +69,16 @@ pub enum HostFault {
     Overloaded(String),
 }
 
+/// Bytes of a guest's own words that are kept in one line of the log.
+const MAX_LINE: usize = 4 * 1024;
+
+/// A guest's words as one line of bounded length without control characters: it must not forge the
+/// log's lines or steer a terminal.
+pub fn one_line(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(MAX_LINE)];
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 impl GuestFault {
     /// Whether the instance can only be dropped after it.
     pub fn ends_instance(&self) -> bool {
@@ -137,5 +147,16 @@ impl From<ClientFault> for Fault {
 impl From<HostFault> for Fault {
     fn from(fault: HostFault) -> Self {
         Self::Host(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_cannot_forge_a_line_or_steer_a_terminal() {
+        assert_eq!(one_line("a\nERROR b\x1b[2J"), "a ERROR b [2J");
+        assert_eq!(one_line(&"é".repeat(MAX_LINE)).len(), MAX_LINE);
     }
 }

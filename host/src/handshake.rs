@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::http::{HeaderMap, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -115,7 +115,6 @@ where
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.timeout)
-        .keep_alive(false)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .without_shutdown();
@@ -193,6 +192,8 @@ fn reject(rejection: Rejection) -> Response<Full<Bytes>> {
     *response.status_mut() =
         StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     extend(response.headers_mut(), &rejection.headers);
+    // One request a connection: whoever was turned away comes back on a new one.
+    response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

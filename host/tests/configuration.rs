@@ -82,6 +82,8 @@ fn limits_that_cannot_work_are_refused() {
     assert_refused("[limits]\ncall_time = \"0s\"\n", 2, &["limits.call_time", "at least 1ms"]);
     assert_refused("[limits]\nmemory = \"5 GiB\"\n", 2, &["limits.memory", "at most"]);
     assert_refused("[layer]\ncapacity = 0\n", 2, &["layer.capacity", "at least 1"]);
+    assert_refused("[layer]\nexpiry = \"0s\"\n", 2, &["layer.expiry", "at least 1ms"]);
+    assert_refused("[layer]\nmax_message = 0\n", 2, &["layer.max_message", "more than 0"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 # Nothing is ever waited for longer, in seconds.
-DEADLINE = 15
+DEADLINE = 10
 BUILD_DEADLINE = 600
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
@@ -78,17 +78,18 @@ class Host:
 
     running = []
 
-    def __init__(self, binary, folder, config, log="info"):
+    def __init__(self, binary, folder, config, log="info", port=0, **options):
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
-        self._command = [binary, "serve", "--config", config, "--listen", "127.0.0.1:0"]
-        self._folder = folder
+        self._command = [binary, "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
+        self._options = options
         self._environment = os.environ | {"NARROWBOAT_LOG": log}
         self._stopped = False
 
     def __enter__(self):
         with open(self._stdout, "w") as out, open(self._stderr, "w") as err:
+            streams = {"stdout": out, "stderr": err}
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._environment, stdout=out, stderr=err
+                self._command, env=self._environment, **streams, **self._options
             )
         self.pid = self._process.pid
         try:

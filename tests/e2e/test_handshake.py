@@ -23,7 +23,8 @@ def host(serving):
         {"path": "/large/", "plugin": "echo", "max_message": "2 MiB"},
     ]
     limits = {"handshake_timeout": "1s", "max_message": "64 KiB", "max_frame": "4 MiB"}
-    with serving("doorman", "echo", routes=routes, limits=limits) as host:
+    plugins = {"doorman": {"isolation": "connection"}}
+    with serving("echo", plugins=plugins, routes=routes, limits=limits) as host:
         yield host
 
 

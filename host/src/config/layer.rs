@@ -47,10 +47,10 @@ pub(super) struct Raw {
     backend: Backend,
     capacity: Spanned<usize>,
     channel_capacity: Vec<Spanned<CapacityRule>>,
-    expiry: Span,
-    group_expiry: Span,
-    mailbox_bytes: ByteSize,
-    max_message: ByteSize,
+    expiry: Spanned<Span>,
+    group_expiry: Spanned<Span>,
+    mailbox_bytes: Spanned<ByteSize>,
+    max_message: Spanned<ByteSize>,
 }
 
 impl Default for Raw {
@@ -59,10 +59,10 @@ impl Default for Raw {
             backend: Backend::Memory,
             capacity: Spanned::new(0..0, 100),
             channel_capacity: Vec::new(),
-            expiry: Span::seconds(60),
-            group_expiry: Span::seconds(86_400),
-            mailbox_bytes: ByteSize::mib(1),
-            max_message: ByteSize::mib(1),
+            expiry: Spanned::new(0..0, Span::seconds(60)),
+            group_expiry: Spanned::new(0..0, Span::seconds(86_400)),
+            mailbox_bytes: Spanned::new(0..0, ByteSize::mib(1)),
+            max_message: Spanned::new(0..0, ByteSize::mib(1)),
         }
     }
 }
@@ -72,6 +72,20 @@ impl Raw {
         if *self.capacity.get_ref() == 0 {
             let problem = "a channel must hold at least 1 message";
             return Err(location.invalid(self.capacity.span(), "layer.capacity", problem));
+        }
+        let spans = [("expiry", &self.expiry), ("group_expiry", &self.group_expiry)];
+        for (key, span) in spans {
+            if *span.get_ref() < Span::millis(1) {
+                let key = format!("layer.{key}");
+                return Err(location.invalid(span.span(), &key, "must be at least 1ms"));
+            }
+        }
+        let sizes = [("mailbox_bytes", &self.mailbox_bytes), ("max_message", &self.max_message)];
+        for (key, size) in sizes {
+            if size.get_ref().bytes() == 0 {
+                let key = format!("layer.{key}");
+                return Err(location.invalid(size.span(), &key, "must be more than 0 bytes"));
+            }
         }
         for rule in &self.channel_capacity {
             let key = "layer.channel_capacity";
@@ -83,10 +97,10 @@ impl Raw {
         Ok(LayerConfig {
             capacity: self.capacity.into_inner(),
             channel_capacity: self.channel_capacity.into_iter().map(Spanned::into_inner).collect(),
-            expiry: self.expiry,
-            group_expiry: self.group_expiry,
-            mailbox_bytes: self.mailbox_bytes,
-            max_message: self.max_message,
+            expiry: self.expiry.into_inner(),
+            group_expiry: self.group_expiry.into_inner(),
+            mailbox_bytes: self.mailbox_bytes.into_inner(),
+            max_message: self.max_message.into_inner(),
         })
     }
 }

@@ -49,6 +49,10 @@ impl Opening {
 
     /// The 101, if there may be one.
     pub(super) fn switching(&self) -> Result<Response<Full<Bytes>>, Rejection> {
+        if !self.head.headers().contains_key("host") && self.head.uri().authority().is_none() {
+            // RFC 6455, section 4.2.1, and RFC 9112, section 3.2.
+            return Err(Rejection::plain(400, "the request names no host\n"));
+        }
         create_response_with_body(&self.head, Full::default).map_err(|error| match error {
             Error::Protocol(ProtocolError::WrongHttpMethod) => {
                 Rejection::plain(405, "a WebSocket is opened with GET\n")

@@ -25,7 +25,7 @@ pub enum Call {
         /// The connection it would open.
         link: Arc<Link>,
         /// What is known of it.
-        scope: Box<Scope>,
+        scope: Arc<Scope>,
     },
     /// A frame of the client.
     Receive(ConnectionId, Frame),

@@ -124,6 +124,8 @@ fn config(instances: u32, memory: usize) -> Config {
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .memory_reservation(memory as u64)
         .memory_guard_size(GUARD)
+        // Stripped guests have no names to show, and a trap in the log is one line.
+        .wasm_backtrace_max_frames(None)
         .concurrency_support(false)
         .epoch_interruption(true);
     config

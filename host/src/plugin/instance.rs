@@ -18,7 +18,7 @@ use super::version::Version;
 use crate::answer::{Acceptance, Rejection};
 use crate::closure::Closure;
 use crate::connection::Link;
-use crate::fault::GuestFault;
+use crate::fault::{GuestFault, one_line};
 use crate::frame::Frame;
 use crate::scope::{Headers, Scope};
 
@@ -127,7 +127,8 @@ impl Instance {
         let Some(consumer) = self.store.data().consumer(id) else {
             return Err(GuestFault::InstanceGone);
         };
-        self.timed(|guest, store| call(guest, store, consumer))?.map_err(GuestFault::Error)?;
+        self.timed(|guest, store| call(guest, store, consumer))?
+            .map_err(|text| GuestFault::Error(one_line(&text)))?;
         Ok(Returned::Done)
     }
 
@@ -168,7 +169,7 @@ fn fault(version: &Version, error: &wasmtime::Error) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
         return GuestFault::OutOfTime(version.around.limits.call_time);
     }
-    GuestFault::Trap(format!("{error:#}"))
+    GuestFault::Trap(one_line(&format!("{error:#}")))
 }
 
 /// Lends the scope to the guest's types, which borrow all they hold.

@@ -36,7 +36,10 @@ impl Outlet<'_> {
                 }
             }
             Effect::Close(link, closure) => link.outbound.close(closure),
-            Effect::Fail(link, fault) => link.outbound.fail(fault),
+            Effect::Fail(link, fault) => {
+                fault.log(self.plugin, link.channel.as_str());
+                link.outbound.fail(fault);
+            }
             Effect::Overflow(link) => link.outbound.overflow(),
             Effect::SetTimer(link, id, delay) => link.timers.set(id, delay),
             Effect::ClearTimer(link, id) => link.timers.clear(id),

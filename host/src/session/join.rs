@@ -13,6 +13,9 @@ use crate::layer::{ChannelLayer, Mailbox};
 use crate::plugin::{Call, ConnectionId, Plugin, Returned};
 use crate::scope::Scope;
 
+/// How often a handshake that waited for a shared instance while that failed is brought to the next.
+const REJOINS: usize = 3;
+
 /// A consumer that has accepted its connection, and the mailbox that was made for it.
 pub struct Joined {
     plugin: Arc<Plugin>,
@@ -40,18 +43,21 @@ pub async fn join(
     link: Arc<Link>,
     scope: Scope,
 ) -> Joining {
-    let offered = scope.subprotocols.clone();
-    let mut seat = Seat::new(plugin, shared);
-    let call = Call::Connect { link: Arc::clone(&link), scope: Box::new(scope) };
-    let calling = seat.connect(call);
-    let called = wait(&mut seat, calling).await;
+    let scope = Arc::new(scope);
+    let (mut seat, mut called) = connect(plugin, shared, &link, &scope).await;
+    for _ in 0..REJOINS {
+        if called.answer.as_ref().err() != Some(&GuestFault::InstanceGone) {
+            break;
+        }
+        (seat, called) = connect(plugin, shared, &link, &scope).await;
+    }
     let outlet = Outlet { tenant: &plugin.tenant, layer: &**layer, plugin: &plugin.name };
     outlet.apply(called.effects).await;
     match called.answer {
         Ok(Returned::Accepted(id, acceptance)) => {
             let (plugin, layer) = (Arc::clone(plugin), Arc::clone(layer));
             let mut joined = Joined { plugin, layer, link, mailbox, seat, id };
-            match acceptance.check(&offered) {
+            match acceptance.check(&scope.subprotocols) {
                 Ok(()) => Joining::Accepted(acceptance, Box::new(joined)),
                 Err(error) => {
                     joined.disconnect(Closure::abnormal()).await;
@@ -69,6 +75,20 @@ pub async fn join(
             Joining::Rejected(Rejection::plain(500, "the consumer failed\n"))
         }
     }
+}
+
+/// Takes a seat and brings the handshake there.
+async fn connect(
+    plugin: &Arc<Plugin>,
+    shared: Option<&SharedInstances>,
+    link: &Arc<Link>,
+    scope: &Arc<Scope>,
+) -> (Seat, Called) {
+    let mut seat = Seat::new(plugin, shared);
+    let call = Call::Connect { link: Arc::clone(link), scope: Arc::clone(scope) };
+    let calling = seat.connect(call);
+    let called = wait(&mut seat, calling).await;
+    (seat, called)
 }
 
 fn bad_answer(plugin: &str, error: &AnswerError) -> Rejection {

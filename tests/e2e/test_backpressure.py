@@ -1,0 +1,162 @@
+"""Clients that do not read, or send too fast: others do not feel it, and memory stays bounded."""
+
+import pytest
+
+from support import CLOSE, TEXT, close_frame, closure
+
+MIB = 1024 * 1024
+
+# What a group is flooded with: more than the queues and the system's socket buffers hold.
+FRAME = "x" * 30_000
+FLOODED = (TEXT, FRAME.encode())
+FLOOD = 1_000
+
+
+def stalled_member(host, path="/commander/", group="flooded"):
+    """A member of a group that reads nothing from now on."""
+    member = host.raw(path, receive_buffer=4096)
+    member.send_frame(TEXT, f"add {group}".encode())
+    assert member.recv_frame() == (TEXT, b"ok")
+    return member
+
+
+def witness(host, path="/commander/", group="flooded"):
+    member = host.connect(path)
+    assert member.ask(f"add {group}") == "ok"
+    return member
+
+
+def flood(host, reader, count=FLOOD):
+    """Floods the group as fast as `reader` reads."""
+    sender = host.connect("/commander/")
+    for _ in range(count):
+        assert sender.ask(f"frame flooded {FRAME}") == "ok"
+        assert reader.recv() == FRAME
+
+
+@pytest.fixture
+def refusing(serve):
+    return serve(plugins={"commander": {"overflow": "refuse"}})
+
+
+def test_others_are_served_beside_a_stalled_reader_and_memory_is_bounded(refusing, figure):
+    reader = witness(refusing)
+    before = refusing.rss()
+    stalled = stalled_member(refusing)
+    flood(refusing, reader)
+    growth = (refusing.peak_rss() - before) / MIB
+    size = len(FRAME) * FLOOD / MIB
+    figure(f"resident memory for one stalled reader in {size:.0f} MiB of flood", f"{growth:.1f} MiB")
+    assert growth < 8
+    stalled.send(close_frame(1000))
+    assert stalled.frames().count(FLOODED) < FLOOD
+
+
+def test_memory_is_bounded_for_many_stalled_readers(refusing, figure):
+    reader = witness(refusing)
+    stalled = [stalled_member(refusing) for _ in range(50)]
+    before = refusing.rss()
+    flood(refusing, reader, 400)
+    growth = (refusing.peak_rss() - before) / MIB
+    figure("resident memory for 50 stalled readers in the same flood", f"{growth:.1f} MiB")
+    assert growth < 50 * 2
+    assert len(stalled) == 50
+
+
+def test_a_stalled_readers_own_events_still_run(refusing):
+    reader, stalled = witness(refusing), stalled_member(refusing)
+    flood(refusing, reader, 400)
+    stalled.send_frame(TEXT, b"group-send flooded I can still talk")
+    assert reader.recv() == "message: I can still talk"
+
+
+def test_a_stalled_readers_timers_still_fire(refusing):
+    stalled = stalled_member(refusing)
+    flood(refusing, witness(refusing), 400)
+    stalled.send_frame(TEXT, b"timer 1")
+    others = (frame for frame in iter(stalled.recv_frame, None) if frame != FLOODED)
+    assert [next(others), next(others)] == [(TEXT, b"ok"), (TEXT, b"fired")]
+
+
+def test_a_stalled_readers_close_is_still_read(refusing):
+    stalled = stalled_member(refusing)
+    flood(refusing, witness(refusing), 400)
+    stalled.send(close_frame(4055))
+    refusing.logged("ended with 4055")
+
+
+def test_a_stalled_reader_of_whom_nothing_is_heard_is_dropped(serve):
+    host = serve(
+        plugins={"commander": {"overflow": "refuse"}},
+        limits={"keepalive": "100ms", "idle_timeout": "500ms", "close_timeout": "500ms"},
+        log="debug",
+    )
+    stalled = stalled_member(host)
+    flood(host, witness(host), 400)
+    host.logged("ended with 1008")
+    assert stalled.frames()[-1] != (CLOSE, b"")
+
+
+def test_the_policy_close_ends_a_stalled_reader_with_1013(serve):
+    host = serve("commander", limits={"outbound_queue": "256 KiB"})
+    stalled = stalled_member(host)
+    flood(host, witness(host))
+    opcode, payload = next(frame for frame in iter(stalled.recv_frame, None) if frame != FLOODED)
+    assert (opcode, closure(payload)[0]) == (CLOSE, 1013)
+    stalled.send(close_frame(1013))
+    host.logged("ended with 1013")
+
+
+def test_the_policy_close_ends_at_the_bound_even_within_one_call(serve):
+    client = serve("misbehave", limits={"outbound_queue": "64 KiB"}).connect("/misbehave/")
+    client.send("flood 100 1000")
+    assert client.rest()[1][0] == 1013
+
+
+def test_the_policy_refuse_answers_backpressure(serve):
+    host = serve(
+        plugins={"misbehave": {"overflow": "refuse"}}, limits={"outbound_queue": "64 KiB"}
+    )
+    client = host.connect("/misbehave/")
+    client.send("flood 100 1000")
+    assert client.rest()[1][0] == 1011
+    host.logged("returned an error: the connection's queue is full")
+
+
+def test_a_refused_consumer_goes_on_and_sends_again_when_there_is_room(refusing):
+    stalled = stalled_member(refusing)
+    for _ in range(FLOOD // 2):
+        stalled.send_frame(TEXT, f"buffered {FRAME}".encode())
+    answers = [stalled.recv_frame() for _ in range(FLOOD // 2)]
+    stalled.send_frame(TEXT, b"buffered")
+    refused = (TEXT, b"error: the connection's queue is full")
+    rest = iter(stalled.recv_frame, (TEXT, b"0"))
+    assert refused in answers + list(rest)
+    stalled.send_frame(TEXT, b"channel")
+    assert stalled.recv_frame()[1].startswith(b"specific.")
+
+
+def test_a_frame_larger_than_the_queue_is_sent_when_nothing_waits(serve):
+    host = serve("echo", limits={"outbound_queue": "1 KiB"})
+    assert host.connect("/echo/").ask("x" * 100_000) == "x" * 100_000
+
+
+def test_a_slow_reader_gets_everything_within_the_bound(serve):
+    raw = serve("misbehave").raw("/misbehave/", receive_buffer=4096)
+    raw.send_frame(TEXT, b"flood 10 100000")
+    assert [len(raw.recv_frame()[1]) for _ in range(10)] == [100_000] * 10
+
+
+def test_a_client_that_sends_faster_than_its_consumer_takes_has_to_wait(serve):
+    plugins = {"misbehave": {"isolation": "connection"}}
+    host = serve(plugins=plugins, limits={"call_time": "5m"})
+    # A call that takes a while brings the plugin to the slow lane.
+    assert host.connect("/misbehave/").ask("work 50000000") == "worked"
+    busy = host.raw("/misbehave/")
+    busy.send_frame(TEXT, b"loop")
+    busy.socket.settimeout(1)
+    before = host.rss()
+    with pytest.raises(TimeoutError):
+        for _ in range(2_000):
+            busy.send_frame(TEXT, b"x" * 30_000)
+    assert host.peak_rss() - before < 8 * MIB

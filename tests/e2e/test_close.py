@@ -1,0 +1,182 @@
+"""How connections end: who said what, and what the consumer hears of it."""
+
+import socket
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from support import CLOSE, TEXT, close_frame, closure
+
+
+@pytest.fixture(scope="module")
+def host(serving):
+    with serving("closer", "echo", "relay", limits={"close_timeout": "500ms"}) as host:
+        yield host
+
+
+# The client closes.
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1008, 1011, 3000, 4999])
+def test_the_clients_code_and_reason_come_back_and_reach_the_consumer(host, code):
+    raw = host.raw("/closer/")
+    raw.send(close_frame(code, b"bye %d" % code))
+    assert raw.ended() == (code, f"bye {code}")
+    host.logged(f'closed with {code} "bye {code}"')
+
+
+def test_a_close_without_a_code_comes_back_and_is_1005_to_the_consumer(host):
+    raw = host.raw("/closer/")
+    raw.send_frame(CLOSE)
+    assert raw.frames() == [(CLOSE, b"")]
+    host.logged('closed with 1005 ""')
+
+
+def test_the_clients_library_closes_cleanly(host):
+    client = host.connect("/echo/")
+    client.close(4321, "done")
+    with pytest.raises(ConnectionClosed) as closed:
+        client.recv()
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4321, "done")
+
+
+def test_what_was_sent_before_a_close_is_answered_before_it(host):
+    raw = host.raw("/echo/")
+    raw.send_frame(TEXT, b"first")
+    raw.send(close_frame(1000))
+    assert [opcode for opcode, _ in raw.frames()] == [TEXT, CLOSE]
+
+
+def test_after_the_closing_handshake_the_host_ends_the_stream(host):
+    raw = host.raw("/echo/")
+    raw.send(close_frame(1000))
+    raw.recv_frame()
+    assert raw.recv_frame() is None
+
+
+# The consumer closes.
+
+
+def test_a_consumer_closes_with_4000_and_a_reason(host):
+    client = host.connect("/closer/")
+    client.send("anything")
+    assert client.ended() == (4000, "one frame is enough")
+    host.logged('closed with 4000 "one frame is enough"')
+
+
+@pytest.mark.parametrize("code", [1000, 3000, 4999])
+def test_a_consumer_may_close_with_1000_and_3000_to_4999(host, code):
+    client = host.connect("/closer/")
+    client.send(f"close {code} as you like")
+    assert client.ended() == (code, "as you like")
+
+
+@pytest.mark.parametrize("code", [0, 999, 1001, 1005, 1006, 1011, 1015, 2999, 5000, 65535])
+def test_another_code_of_a_consumer_is_1011_and_a_fault(host, code):
+    client = host.connect("/closer/")
+    client.send(f"close {code} hidden")
+    code_and_reason = client.ended()
+    assert code_and_reason[0] == 1011 and "hidden" not in code_and_reason[1]
+    host.logged(rf"WARN.*broke the contract: close\({code}, ")
+
+
+@pytest.mark.parametrize(("length", "code"), [(123, 4000), (124, 1011)])
+def test_a_reason_has_at_most_123_bytes(host, length, code):
+    reason = "é" * (length // 2) + "x" * (length % 2)
+    client = host.connect("/closer/")
+    client.send(f"close 4000 {reason}")
+    assert client.ended()[0] == code
+
+
+def test_what_was_sent_before_closing_arrives_and_what_comes_after_is_refused(host):
+    client = host.connect("/closer/")
+    client.send("last words")
+    assert client.rest() == (["words"], (1000, ""))
+    host.logged(r"a send after close: Err\(Closed\)")
+
+
+def test_a_second_close_changes_nothing(host):
+    client = host.connect("/closer/")
+    client.send("twice")
+    assert client.ended() == (4001, "first")
+
+
+def test_the_answer_to_a_consumers_close_does_not_change_what_it_hears(host):
+    raw = host.raw("/closer/")
+    raw.send_frame(TEXT, b"close 4100 mine")
+    assert closure(raw.recv_frame()[1]) == (4100, "mine")
+    raw.send(close_frame(4200, b"yours"))
+    assert raw.recv_frame() is None
+    host.logged('closed with 4100 "mine"')
+    assert "4200" not in host.log()
+
+
+def test_frames_that_cross_a_close_do_not_reach_the_consumer(host):
+    raw = host.raw("/closer/")
+    raw.send_frame(TEXT, b"close 4101 first")
+    raw.send_frame(TEXT, b"last crossing")
+    raw.send(close_frame(4101))
+    assert raw.ended() == (4101, "first")
+
+
+def test_a_peer_that_never_answers_a_close_is_dropped_after_the_close_timeout(host):
+    raw = host.raw("/closer/")
+    began = time.monotonic()
+    raw.send_frame(TEXT, b"close 4102 hello?")
+    assert raw.ended() == (4102, "hello?")
+    assert time.monotonic() - began < 5
+    host.logged('closed with 4102 "hello\\?"')
+
+
+def test_a_peer_that_goes_on_sending_after_a_close_is_dropped_all_the_same(host):
+    raw = host.raw("/closer/")
+    raw.send_frame(TEXT, b"close 4103 enough")
+    assert closure(raw.recv_frame()[1]) == (4103, "enough")
+    end = time.monotonic() + 10
+    with pytest.raises(OSError):
+        while time.monotonic() < end:
+            raw.send_frame(TEXT, b"and another thing")
+            time.sleep(0.01)
+
+
+# Nobody closes.
+
+
+def ends(raw, how):
+    """Ends a connection without a Close."""
+    match how:
+        case "fin":
+            raw.close_socket()
+        case "half":
+            raw.socket.shutdown(socket.SHUT_WR)
+        case "reset":
+            raw.reset()
+
+
+@pytest.mark.parametrize("how", ["fin", "half", "reset"])
+def test_a_stream_that_ends_without_a_close_is_1006_to_the_consumer(serve, how):
+    host = serve("closer")
+    ends(host.raw("/closer/"), how)
+    host.logged('closed with 1006 ""')
+
+
+def test_a_half_closed_stream_is_ended_by_the_host_too(host):
+    raw = host.raw("/echo/")
+    raw.socket.shutdown(socket.SHUT_WR)
+    assert raw.frames() in ([], [(CLOSE, b"")])
+
+
+def test_a_stream_that_ends_within_a_frame_is_1006_to_the_consumer(serve):
+    host = serve("closer")
+    raw = host.raw("/closer/")
+    raw.send(b"\x81\xfe\x01\x00")
+    raw.close_socket()
+    host.logged('closed with 1006 ""')
+
+
+@pytest.mark.parametrize("how", ["fin", "reset"])
+def test_a_group_goes_on_without_a_member_that_was_cut_off(host, how):
+    member, witness = host.raw("/relay/"), host.connect("/relay/")
+    ends(member, how)
+    assert witness.ask("who is there?") == "who is there?"

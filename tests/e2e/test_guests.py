@@ -1,0 +1,14 @@
+"""Every guest that is there to be tested with is tested with."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+GUESTS = sorted(folder.name for folder in (HERE.parent / "guests").iterdir() if folder.is_dir())
+
+
+@pytest.mark.parametrize("guest", GUESTS)
+def test_some_test_uses_the_guest(guest):
+    tests = [file for file in HERE.glob("test_*.py") if file != Path(__file__)]
+    assert any(f'"{guest}"' in file.read_text() for file in tests)
