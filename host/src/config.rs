@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use toml::Spanned;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, LayerConfig};
 pub use limits::Limits;
 pub use plugin::{Overflow, PluginConfig, Source};
@@ -41,10 +41,10 @@ pub struct Config {
 }
 
 /// The file as it is written, before its parts are held against each other.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    #[serde(default = "default_listen")]
+    #[serde(default = "default_listen", deserialize_with = "address")]
     listen: SocketAddr,
     #[serde(default)]
     routes: Vec<Spanned<route::Raw>>,
@@ -60,6 +60,13 @@ fn default_listen() -> SocketAddr {
     DEFAULT_LISTEN
 }
 
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let wanted = "an address and a port such as \"127.0.0.1:8000\"";
+    let text = String::deserialize(deserializer)
+        .map_err(|_| D::Error::custom(format!("expected {wanted}")))?;
+    text.parse().map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &wanted))
+}
+
 fn default_limits() -> Spanned<Limits> {
     Spanned::new(0..0, Limits::default())
 }
@@ -72,7 +79,9 @@ impl Config {
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        Self::parse(&text, file)
+        let config = Self::parse(&text, file)?;
+        config.plugins.iter().try_for_each(|(name, plugin)| plugin.check_source(name))?;
+        Ok(config)
     }
 
     /// Checks the text of a configuration; `file` is for messages and as the base of its paths.

@@ -65,7 +65,7 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
 
 #[test]
 fn a_wrong_value_is_told_with_what_would_be_right() {
-    assert_refused("listen = \"localhost\"", 1, &["listen", "socket address"]);
+    assert_refused("listen = \"localhost\"", 1, &["listen", "\"127.0.0.1:8000\""]);
     assert_refused("[limits]\nkeepalive = 5\n", 2, &["limits.keepalive", "\"10s\""]);
     assert_refused("[limits]\nmemory = \"big\"\n", 2, &["limits.memory", "\"1 MiB\""]);
     assert_refused("[limits]\nmax_connections = -1\n", 2, &["limits.max_connections"]);

@@ -48,6 +48,31 @@ def test_what_was_sent_before_a_close_is_answered_before_it(host):
     assert [opcode for opcode, _ in raw.frames()] == [TEXT, CLOSE]
 
 
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+@pytest.mark.parametrize("how", ["close", "fin"])
+def test_what_was_sent_before_the_end_reaches_a_consumer_that_was_busy(serve, isolation, how):
+    plugins = {"misbehave": {"isolation": isolation}}
+    host = serve(plugins=plugins, limits={"call_time": "1m"})
+    # A call that takes a while brings the plugin to the slow lane.
+    assert host.connect("/misbehave/").ask("work 50000000") == "worked"
+    raw = host.raw("/misbehave/")
+    raw.send_frame(TEXT, b"work 50000000")
+    raw.send_frame(TEXT, b"log farewell")
+    if how == "close":
+        raw.send(close_frame(1000))
+    raw.close_socket()
+    host.logged("farewell")
+
+
+def test_a_close_is_answered_while_the_consumer_is_busy(serve):
+    host = serve("misbehave", limits={"call_time": "5m"})
+    raw = host.raw("/misbehave/")
+    raw.send_frame(TEXT, b"loop")
+    raw.send(close_frame(4000))
+    opcode, payload = raw.recv_frame()
+    assert (opcode, closure(payload)) == (CLOSE, (4000, ""))
+
+
 def test_after_the_closing_handshake_the_host_ends_the_stream(host):
     raw = host.raw("/echo/")
     raw.send(close_frame(1000))

@@ -1,5 +1,7 @@
 """Frames on the wire: lengths, fragments, pings, and what RFC 6455 forbids."""
 
+import time
+
 import pytest
 
 from support import (
@@ -127,7 +129,8 @@ def test_a_client_that_answers_pings_stays(serve):
         assert opcode == PING
         raw.send_frame(PONG, payload)
     raw.send_frame(TEXT, b"still here")
-    assert next(iter(raw.recv_frame, (PING, b""))) == (TEXT, b"still here")
+    answers = (frame for frame in iter(raw.recv_frame, None) if frame[0] != PING)
+    assert next(answers) == (TEXT, b"still here")
 
 
 def test_a_client_of_whom_nothing_is_heard_is_closed_with_1008(serve):
@@ -135,6 +138,16 @@ def test_a_client_of_whom_nothing_is_heard_is_closed_with_1008(serve):
     frames = raw.frames()
     assert {opcode for opcode, _ in frames[:-1]} == {PING}
     assert frames[-1][0] == CLOSE and closure(frames[-1][1])[0] == 1008
+
+
+def test_a_client_that_takes_long_over_one_frame_is_not_idle(serve):
+    raw = serve("echo", limits={"keepalive": "100ms", "idle_timeout": "1s"}).raw("/echo/")
+    # It cannot answer a ping before its frame is over.
+    for byte in frame(TEXT, b"x" * 20):
+        raw.send(bytes([byte]))
+        time.sleep(0.1)
+    answers = (frame for frame in iter(raw.recv_frame, None) if frame[0] != PING)
+    assert next(answers) == (TEXT, b"x" * 20)
 
 
 # What is forbidden.

@@ -1,5 +1,6 @@
 //! `narrowboat serve`
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -27,7 +28,11 @@ const LAST_CALLS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let mut config = Config::load(&arguments.config).map_err(Failure::usage)?;
     if let Some(listen) = arguments.listen {
         config.listen = listen;

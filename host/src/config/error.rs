@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, where, and what would be right.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -17,21 +18,42 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Something in it is wrong.
-    #[error("{}:{line}:{column}: {key}{problem}\n  {excerpt}", file.display())]
+    #[error("{place}: {key}{problem}\n  {}", place.excerpt)]
     Invalid {
-        /// The file.
-        file: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// Counted from one, in characters.
-        column: usize,
+        /// Where it stands.
+        place: Place,
         /// The key's path with a colon, or nothing where no key is to blame.
         key: String,
         /// What is wrong and what would be right.
         problem: String,
-        /// The line at fault.
-        excerpt: String,
     },
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    file: PathBuf,
+    /// Counted from one.
+    line: usize,
+    /// Counted from one, in characters.
+    column: usize,
+    /// The line itself.
+    excerpt: String,
+}
+
+impl Place {
+    /// A problem that was found when what stands here was used; `key` is a path such as
+    /// `plugins.echo.isolation`.
+    pub fn invalid(&self, key: &str, problem: impl Into<String>) -> ConfigError {
+        let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        ConfigError::Invalid { place: self.clone(), key, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
 }
 
 /// The file being read, to tell where in it something stands.
@@ -48,16 +70,19 @@ impl Location<'_> {
         key: &str,
         problem: impl Into<String>,
     ) -> ConfigError {
+        self.place(span).invalid(key, problem)
+    }
+
+    /// The place where a span of the text begins.
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
         let start = self.text.floor_char_boundary(span.start);
         let before = &self.text[..start];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let excerpt = self.text[line_start..].lines().next().unwrap_or_default();
-        ConfigError::Invalid {
+        Place {
             file: self.file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            key: if key.is_empty() { String::new() } else { format!("{key}: ") },
-            problem: problem.into(),
             excerpt: excerpt.trim_end().to_owned(),
         }
     }
@@ -83,8 +108,15 @@ impl Location<'_> {
         let parts: Vec<_> =
             parts.filter(|part| !part.starts_with("$__") && !part.is_empty()).collect();
         let key = parts.join(".");
-        self.invalid(error.span().unwrap_or(0..0), &key, with_suggestion(problem))
+        self.invalid(error.span().unwrap_or(0..0), &key, with_suggestion(&in_plain_words(problem)))
     }
+}
+
+/// Serde names Rust's types where a person expects words.
+fn in_plain_words(problem: &str) -> String {
+    problem
+        .replace("expected usize", "expected a whole number, 0 or more")
+        .replace("expected path string", "expected a path in quotes")
 }
 
 /// Adds "did you mean" where an unknown key or value is close to one that exists.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
+use super::error::{ConfigError, Location, Place};
 use super::limits::Limits;
 use crate::manifest::{Isolation, is_plugin_name};
 use crate::units::{ByteSize, Span};
@@ -17,8 +17,12 @@ use crate::units::{ByteSize, Span};
 pub struct PluginConfig {
     /// Where its bytes come from.
     pub source: Source,
+    /// Where the configuration says so.
+    pub source_place: Place,
     /// May only narrow what the manifest says.
     pub isolation: Option<Isolation>,
+    /// Where the configuration says so, or the plugin's table if it does not.
+    pub isolation_place: Place,
     /// Instances that the connections of a shared plugin are spread over.
     pub instances: usize,
     /// What happens to a client that does not read.
@@ -49,13 +53,32 @@ pub enum Overflow {
     Refuse,
 }
 
+impl PluginConfig {
+    /// Whether its file or folder is there.
+    ///
+    /// # Errors
+    /// With the place in the configuration that names it.
+    pub(super) fn check_source(&self, name: &str) -> Result<(), ConfigError> {
+        let (key, path, is_there) = match &self.source {
+            Source::Component(file) => ("component", file, file.is_file()),
+            Source::Crate(folder) => ("crate", folder, folder.is_dir()),
+        };
+        if is_there {
+            return Ok(());
+        }
+        let what = if key == "crate" { "folder" } else { "file" };
+        let problem = format!("there is no {what} {}", path.display());
+        Err(self.source_place.invalid(&format!("plugins.{name}.{key}"), problem))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     component: Option<Spanned<PathBuf>>,
     #[serde(rename = "crate")]
     krate: Option<Spanned<PathBuf>>,
-    isolation: Option<Isolation>,
+    isolation: Option<Spanned<Isolation>>,
     instances: Option<Spanned<usize>>,
     #[serde(default)]
     overflow: Overflow,
@@ -93,14 +116,20 @@ impl Raw {
         let table = format!("plugins.{name}");
         if !is_plugin_name(name) {
             let problem = "a plugin's name is 1 to 64 of a-z, 0-9, `-` and `_`";
-            return Err(location.invalid(span, &table, problem));
+            return Err(location.invalid(span.clone(), &table, problem));
         }
-        let source = match (self.component, self.krate) {
-            (Some(file), None) => Source::Component(folder.join(file.into_inner())),
-            (None, Some(dir)) => Source::Crate(folder.join(dir.into_inner())),
+        let (source, source_span) = match (self.component, self.krate) {
+            (Some(file), None) => {
+                let span = file.span();
+                (Source::Component(folder.join(file.into_inner())), span)
+            }
+            (None, Some(dir)) => {
+                let span = dir.span();
+                (Source::Crate(folder.join(dir.into_inner())), span)
+            }
             (None, None) => {
                 let problem = "needs `component = \"FILE.wasm\"` or `crate = \"DIR\"`";
-                return Err(location.invalid(span, &table, problem));
+                return Err(location.invalid(span.clone(), &table, problem));
             }
             (Some(_), Some(dir)) => {
                 let problem = "has both `component` and `crate`; keep one";
@@ -108,16 +137,19 @@ impl Raw {
             }
         };
         let instances = check_instances(self.instances, &table, location)?;
-        if instances > 1 && self.isolation == Some(Isolation::Connection) {
+        let isolation = self.isolation.as_ref().map(|isolation| *isolation.get_ref());
+        if instances > 1 && isolation == Some(Isolation::Connection) {
             let problem = "`instances` is for isolation = \"shared\"; leave one of them out";
-            return Err(location.invalid(span, &table, problem));
+            return Err(location.invalid(span.clone(), &table, problem));
         }
         let memory = narrowed(self.memory, limits.memory, &format!("{table}.memory"), location)?;
         let call_time =
             narrowed(self.call_time, limits.call_time, &format!("{table}.call_time"), location)?;
         Ok(PluginConfig {
             source,
-            isolation: self.isolation,
+            source_place: location.place(source_span),
+            isolation,
+            isolation_place: location.place(self.isolation.map_or(span, |it| it.span())),
             instances,
             overflow: self.overflow,
             memory,

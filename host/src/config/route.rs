@@ -35,7 +35,7 @@ pub(super) struct Raw {
     path: Option<Spanned<String>>,
     regex: Option<Spanned<String>>,
     plugin: Spanned<String>,
-    max_message: Option<ByteSize>,
+    max_message: Option<Spanned<ByteSize>>,
 }
 
 impl Pattern {
@@ -138,7 +138,12 @@ fn check(
         let problem = unknown_plugin(raw.plugin.get_ref(), plugins);
         return Err(location.invalid(raw.plugin.span(), "routes.plugin", problem));
     }
-    Ok(RouteConfig { pattern, plugin: raw.plugin.into_inner(), max_message: raw.max_message })
+    if let Some(size) = raw.max_message.as_ref().filter(|size| size.get_ref().bytes() == 0) {
+        let problem = "must be more than 0 bytes";
+        return Err(location.invalid(size.span(), "routes.max_message", problem));
+    }
+    let max_message = raw.max_message.map(Spanned::into_inner);
+    Ok(RouteConfig { pattern, plugin: raw.plugin.into_inner(), max_message })
 }
 
 fn unknown_plugin(name: &str, plugins: &BTreeMap<String, PluginConfig>) -> String {

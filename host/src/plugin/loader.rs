@@ -12,7 +12,7 @@ use super::registry::Plugin;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use crate::component::{self, ComponentError};
-use crate::config::{Limits, PluginConfig};
+use crate::config::{ConfigError, Limits, PluginConfig};
 use crate::layer::ChannelLayer;
 use crate::manifest::{Isolation, Manifest, ManifestError};
 use crate::name::Tenant;
@@ -79,13 +79,8 @@ pub enum LoadError {
         source: ManifestError,
     },
     /// The operator's configuration and the manifest do not agree.
-    #[error("plugin {plugin:?}: {problem}")]
-    Conflict {
-        /// As the configuration calls it.
-        plugin: String,
-        /// What does not fit together and what would.
-        problem: String,
-    },
+    #[error(transparent)]
+    Conflict(#[from] ConfigError),
 }
 
 impl Loader {
@@ -112,10 +107,9 @@ impl Loader {
             Ok(None) => Manifest { name: plugin.clone(), ..Manifest::default() },
             Err(source) => return Err(LoadError::Component { plugin, file, source }),
         };
-        let isolation = match narrowed_isolation(config, &manifest) {
-            Ok(isolation) => isolation,
-            Err(problem) => return Err(LoadError::Conflict { plugin, problem }),
-        };
+        let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
+            config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
+        })?;
         let around = Surroundings {
             plugin: Arc::from(name),
             tenant: self.tenant.clone(),
@@ -161,7 +155,7 @@ impl Loader {
 fn narrowed_isolation(config: &PluginConfig, manifest: &Manifest) -> Result<Isolation, String> {
     let isolation = match (config.isolation, manifest.isolation) {
         (Some(Isolation::Shared), Isolation::Connection) => {
-            return Err("isolation = \"shared\", but its manifest asks for an instance a \
+            return Err("is \"shared\", but the plugin's manifest asks for an instance a \
                         connection; a configuration may only narrow a manifest"
                 .to_owned());
         }
