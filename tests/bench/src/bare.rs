@@ -9,7 +9,7 @@ use crate::socket;
 use crate::tell;
 
 /// Serves until it is killed.
-pub fn serve() -> anyhow::Result<()> {
+pub(crate) fn serve() -> anyhow::Result<()> {
     raise_file_limit();
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = socket::listen().await?;

@@ -12,7 +12,7 @@ const HEADER: usize = 8;
 const CUSTOM: u8 = 0;
 
 /// Gives a component another manifest in place of its own.
-pub fn with_manifest(component: &[u8], text: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn with_manifest(component: &[u8], text: &str) -> anyhow::Result<Vec<u8>> {
     ensure!(component.starts_with(b"\0asm"), "is not WebAssembly");
     let (header, mut rest) = component.split_at_checked(HEADER).context("is cut off")?;
     let mut out = header.to_vec();

@@ -11,16 +11,16 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Processor time of all threads of a process, the ended ones included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CpuTime {
+pub(crate) struct CpuTime {
     /// In the program itself.
-    pub user: Duration,
+    pub(crate) user: Duration,
     /// In the kernel on its behalf.
-    pub system: Duration,
+    pub(crate) system: Duration,
 }
 
 impl CpuTime {
     /// What a process has had since it began.
-    pub fn of(pid: u32) -> anyhow::Result<Self> {
+    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
         let file = format!("/proc/{pid}/stat");
         let stat = std::fs::read_to_string(&file).with_context(|| file.clone())?;
         Self::parse(&stat).with_context(|| format!("{file} is not as expected: {stat}"))
@@ -35,7 +35,7 @@ impl CpuTime {
     }
 
     /// User and system time together.
-    pub fn total(self) -> Duration {
+    pub(crate) fn total(self) -> Duration {
         self.user + self.system
     }
 }

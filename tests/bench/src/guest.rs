@@ -12,7 +12,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use futures_util::{SinkExt, StreamExt};
-use serde::Serialize;
 use tokio::net::TcpStream;
 
 use crate::limits::raise_file_limit;
@@ -21,7 +20,7 @@ use engine::Guests;
 
 /// What to serve and how.
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// A component that echoes
     #[arg(long)]
     component: PathBuf,
@@ -31,9 +30,8 @@ pub struct Arguments {
 }
 
 /// How a guest is entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Calls {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Calls {
     /// On the stack of the thread that serves the socket
     Plain,
     /// By `call_async`, on a fiber that ticks suspend
@@ -41,11 +39,11 @@ pub enum Calls {
 }
 
 /// Serves until it is killed.
-pub fn serve(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     raise_file_limit();
     let component = std::fs::read(&arguments.component)
         .with_context(|| arguments.component.display().to_string())?;
-    let guests = Arc::new(Guests::new(&component, arguments.calls)?);
+    let guests = Arc::new(Guests::new(&component, arguments.calls).map_err(engine_error)?);
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = socket::listen().await?;
         tell::listening(listener.local_addr()?);
@@ -62,16 +60,16 @@ pub fn serve(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn echo(stream: TcpStream, guests: &Guests) -> anyhow::Result<()> {
-    let mut instance = guests.instance().await?;
+    let mut instance = guests.instance().await.map_err(engine_error)?;
     let mut socket = socket::accept(stream).await?;
     while let Some(message) = socket.next().await {
-        let message = message?;
-        if message.is_text() || message.is_binary() {
-            for reply in instance.receive(&message).await? {
-                socket.feed(reply).await?;
-            }
-            socket.flush().await?;
+        for reply in instance.receive(&message?).await.map_err(engine_error)? {
+            socket.send(reply).await?;
         }
     }
     Ok(())
+}
+
+fn engine_error(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
 }

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which server to fill and how far.
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Where the server listens
     #[arg(long)]
     server: SocketAddr,
@@ -46,15 +46,15 @@ pub struct Arguments {
 
 /// What so many connections hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Held {
+pub(crate) struct Held {
     /// How many were opened between the two looks.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// What the server had more at the second.
-    pub growth: Memory,
+    pub(crate) growth: Memory,
 }
 
 /// Opens the connections, has each echo once, and looks at the server's memory.
-pub fn run(arguments: &Arguments) -> anyhow::Result<Held> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Held> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

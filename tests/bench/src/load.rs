@@ -26,21 +26,21 @@ const DIFFERENT: usize = 16;
 
 /// What one load consists of.
 #[derive(Debug, Clone, Copy, Args, Serialize)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Connections at a time
     #[arg(long)]
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Length of a text message in bytes
     #[arg(long)]
-    pub payload: usize,
+    pub(crate) payload: usize,
     /// Messages a connection sends before it waits for an echo
     #[arg(long)]
-    pub in_flight: usize,
+    pub(crate) in_flight: usize,
 }
 
 /// What to load, how and for how long.
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Where the server listens
     #[arg(long)]
     server: SocketAddr,
@@ -68,23 +68,23 @@ impl Arguments {
 
 /// What the server did during the measurement.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Messages echoed.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// How long it took.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// What the server's process took of the processors.
-    pub cpu: CpuTime,
+    pub(crate) cpu: CpuTime,
 }
 
 impl Measured {
     /// Messages a second.
-    pub fn throughput(&self) -> f64 {
+    pub(crate) fn throughput(&self) -> f64 {
         self.messages as f64 / self.elapsed.as_secs_f64()
     }
 
     /// Microseconds of processor time a message.
-    pub fn cpu_per_message(&self) -> f64 {
+    pub(crate) fn cpu_per_message(&self) -> f64 {
         self.cpu.total().as_secs_f64() * 1e6 / self.messages as f64
     }
 }
@@ -102,7 +102,7 @@ struct Shared {
 }
 
 /// Loads the server and measures it.
-pub fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
     raise_file_limit();
     let shape = arguments.shape;
     ensure!(shape.connections > 0 && shape.in_flight > 0, "nothing to do");
@@ -136,12 +136,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
 /// Watches the connections for the time of the measurement.
 fn measure(arguments: &Arguments, shared: &Shared) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let all_open = runtime.block_on(async { tokio::time::timeout(PATIENCE, shared.open.wait()).await });
+    let all_open =
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, shared.open.wait()).await });
     all_open.context("not all connections opened")?;
     thread::sleep(Duration::from_millis(arguments.warm_up));
     let (began, cpu, before) = (Instant::now(), CpuTime::of(arguments.pid)?, shared.counts());
     thread::sleep(Duration::from_millis(arguments.measure));
-    let (elapsed, cpu, after) = (began.elapsed(), CpuTime::of(arguments.pid)? - cpu, shared.counts());
+    let (elapsed, cpu, after) =
+        (began.elapsed(), CpuTime::of(arguments.pid)? - cpu, shared.counts());
     let mut messages = 0;
     for (index, (before, after)) in before.iter().zip(after).enumerate() {
         ensure!(after > *before, "connection {index} got no echo during the measurement");

@@ -4,6 +4,7 @@
 //! starts the servers and the clients, gathers what they measured and prints it.
 
 mod bare;
+mod comparison;
 mod component;
 mod cpu;
 mod guest;
@@ -29,7 +30,7 @@ use clap::{Parser, Subcommand};
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  narrowboat-bench                     about two minutes
+  narrowboat-bench                     two minutes
   narrowboat-bench --quick             half a minute, wider spread
   narrowboat-bench --verbose           with the owners of memory and mappings"
 )]

@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 
 /// Mappings of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// How many.
-    pub mappings: i64,
+    pub(crate) mappings: i64,
     /// Address space, in bytes.
-    pub size: i64,
+    pub(crate) size: i64,
     /// Bytes in memory, each mapping's own count: a page that several map counts several times.
-    pub resident: i64,
+    pub(crate) resident: i64,
     /// Bytes in memory that no file and no other mapping has.
-    pub private: i64,
+    pub(crate) private: i64,
 }
 
 /// The memory of a process at one moment, or its growth between two.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// By kind: permissions and what is behind them.
-    pub kinds: BTreeMap<String, Totals>,
+    pub(crate) kinds: BTreeMap<String, Totals>,
     /// Bytes the kernel's page tables take, which the resident set leaves out.
-    pub page_tables: i64,
+    pub(crate) page_tables: i64,
 }
 
 impl Memory {
     /// That of a process now.
-    pub fn of(pid: u32) -> anyhow::Result<Self> {
+    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
         let read = |file| {
             let file = format!("/proc/{pid}/{file}");
             std::fs::read_to_string(&file).context(file)
@@ -39,12 +39,12 @@ impl Memory {
     }
 
     /// All kinds together.
-    pub fn total(&self) -> Totals {
+    pub(crate) fn total(&self) -> Totals {
         self.kinds.values().fold(Totals::default(), |sum, kind| sum.plus(kind, 1))
     }
 
     /// What came since an earlier moment.
-    pub fn since(mut self, earlier: &Self) -> Self {
+    pub(crate) fn since(mut self, earlier: &Self) -> Self {
         for (kind, totals) in &earlier.kinds {
             let now = self.kinds.entry(kind.clone()).or_default();
             *now = now.plus(totals, -1);

@@ -1,1 +1,92 @@
+//! The processes of a run: servers that live until they are dropped, clients that answer once.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde::de::DeserializeOwned;
+
+use crate::tell::LISTENING;
+
+/// How long a server may take until it listens; it compiles its component first.
+const START: Duration = Duration::from_secs(30);
+
+/// A server's process, killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server and waits until it listens. What it logs goes to a file.
+    pub(crate) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let log_file = File::create(log).with_context(|| log.display().to_string())?;
+        let name = Path::new(command.get_program()).display().to_string();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let lines = child.stdout.take().map(lines);
+        // From here on it is killed, whatever happens.
+        let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let lines = lines.context("a server without output")?;
+        loop {
+            let Ok(line) = lines.recv_timeout(START) else {
+                bail!("{name} does not listen; what it says is in {}", log.display());
+            };
+            if let Some(address) = line.strip_prefix(LISTENING) {
+                server.address = address.parse().with_context(|| line.clone())?;
+                return Ok(server);
+            }
+        }
+    }
+
+    /// The options by which a client finds it.
+    pub(crate) fn options(&self) -> [String; 4] {
+        let (address, pid) = (self.address.to_string(), self.child.id().to_string());
+        ["--server".into(), address, "--pid".into(), pid]
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It fails where the server is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads what a server prints, to its end, so that the server never waits for a reader.
+fn lines(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = send.send(line);
+        }
+    });
+    lines
+}
+
+/// Runs a client to its end and reads its answer.
+pub(crate) fn ask<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T> {
+    let output = command.stdin(Stdio::null()).output().context("cannot start a client")?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the client failed: {}", complaint.trim());
+    serde_json::from_slice(&output.stdout).context("the client gave no answer")
+}
+
+/// This program in another role.
+pub(crate) fn role(name: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(this_program()?);
+    command.arg(name);
+    Ok(command)
+}
+
+/// Where this program lies.
+pub(crate) fn this_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("this program does not know where it lies")
+}

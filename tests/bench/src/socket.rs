@@ -14,18 +14,21 @@ use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_
 const READ_BUFFER: usize = 4 * 1024;
 
 /// A listener on a free port of the loopback.
-pub async fn listen() -> anyhow::Result<TcpListener> {
+pub(crate) async fn listen() -> anyhow::Result<TcpListener> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
 }
 
 /// The server's side of a handshake.
-pub async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
+pub(crate) async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
     stream.set_nodelay(true)?;
     accept_async_with_config(stream, Some(config())).await
 }
 
 /// The client's side of a handshake.
-pub async fn connect(server: SocketAddr, path: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
+pub(crate) async fn connect(
+    server: SocketAddr,
+    path: &str,
+) -> anyhow::Result<WebSocketStream<TcpStream>> {
     let stream = TcpStream::connect(server).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let request = format!("ws://{server}{path}");
@@ -35,7 +38,7 @@ pub async fn connect(server: SocketAddr, path: &str) -> anyhow::Result<WebSocket
 }
 
 /// Waits for a text, and for no other.
-pub async fn expect(
+pub(crate) async fn expect(
     socket: &mut WebSocketStream<TcpStream>,
     text: &Utf8Bytes,
 ) -> anyhow::Result<()> {
@@ -48,7 +51,7 @@ pub async fn expect(
 }
 
 /// The closing handshake, to its end.
-pub async fn close(mut socket: WebSocketStream<TcpStream>) -> anyhow::Result<()> {
+pub(crate) async fn close(mut socket: WebSocketStream<TcpStream>) -> anyhow::Result<()> {
     socket.close(None).await?;
     while let Some(message) = socket.next().await {
         message?;

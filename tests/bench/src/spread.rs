@@ -6,18 +6,18 @@ use serde::Serialize;
 
 /// Median and extremes of a figure's rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Half of the rounds are below it.
-    pub median: f64,
+    pub(crate) median: f64,
     /// The least.
-    pub min: f64,
+    pub(crate) min: f64,
     /// The most.
-    pub max: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Of at least one round.
-    pub fn of(rounds: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(rounds: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut rounds: Vec<f64> = rounds.into_iter().collect();
         rounds.sort_by(f64::total_cmp);
         let (&min, &max) = (rounds.first()?, rounds.last()?);

@@ -1,1 +1,60 @@
+//! A plain table: the first column to the left, figures to the right.
 
+use std::fmt;
+
+/// Rows of the same number of cells, the first of them the heading.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+/// Blanks between two columns.
+const GAP: usize = 3;
+
+impl Table {
+    /// A table of nothing but its heading.
+    pub(crate) fn new<const N: usize>(heading: [&str; N]) -> Self {
+        Self { rows: vec![heading.map(str::to_owned).into()] }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.rows {
+            for (column, cell) in row.iter().enumerate() {
+                let width = self.width(column);
+                if column == 0 {
+                    write!(f, "{cell:width$}")?;
+                } else {
+                    write!(f, "{:GAP$}{cell:>width$}", "")?;
+                }
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_characters() {
+        let mut table = Table::new(["", "CPU, µs"]);
+        table.row(["bare".to_owned(), "9 (8–10)".to_owned()]);
+        table.row(["narrowboat".to_owned(), "10".to_owned()]);
+        let expected = "              CPU, µs\nbare         9 (8–10)\nnarrowboat         10\n";
+        assert_eq!(table.to_string(), expected);
+    }
+}

@@ -2,8 +2,9 @@
 
 use tokio_tungstenite::tungstenite::Message;
 use wasmtime::component::{Resource, ResourceAny};
-use wasmtime::{Result, Store, bail, format_err};
+use wasmtime::{Result, Store, format_err};
 
+use super::bindings::plain::exports::narrowboat::consumer::websocket::{Frame, Scope};
 use super::bindings::{fiber, plain};
 use super::engine::Entry;
 use super::state::GuestState;
@@ -25,28 +26,61 @@ enum Guest {
 
 impl Instance {
     pub(super) async fn new(mut store: Store<GuestState>, entry: &Entry) -> Result<Self> {
-        use fiber::exports::narrowboat::consumer::websocket as by_fiber;
-        use plain::exports::narrowboat::consumer::websocket as by_plain_call;
-
         store.set_epoch_deadline(FIRST_TICK);
         let handle = Resource::new_own(1);
-        match entry {
-            Entry::Plain(component) => {
-                let guest = component.instantiate(&mut store)?;
+        let (guest, accepted) = match entry {
+            Entry::Plain(entry) => {
+                let guest = entry.instantiate(&mut store)?;
                 let consumer = guest.narrowboat_consumer_websocket().consumer();
-                let scope = scope!(by_plain_call::Scope);
-                let accepted = consumer.call_connect(&mut store, scope, handle)?;
-                let (consumer, _) = accepted.map_err(|_| format_err!("turned away"))?;
-                Ok(Self { store, guest: Guest::Plain(guest), consumer })
+                let accepted = consumer.call_connect(&mut store, SCOPE, handle)?;
+                (Guest::Plain(guest), accepted.map(|(consumer, _)| consumer).ok())
             }
-            Entry::Fiber(component) => {
-                let guest = component.instantiate_async(&mut store).await?;
+            Entry::Fiber(entry) => {
+                let guest = entry.instantiate_async(&mut store).await?;
                 let consumer = guest.narrowboat_consumer_websocket().consumer();
-                let scope = scope!(by_fiber::Scope);
-                let accepted = consumer.call_connect(&mut store, scope, handle).await?;
-                let (consumer, _) = accepted.map_err(|_| format_err!("turned away"))?;
-                Ok(Self { store, guest: Guest::Fiber(guest), consumer })
+                let accepted = consumer.call_connect(&mut store, SCOPE, handle).await?;
+                (Guest::Fiber(guest), accepted.map(|(consumer, _)| consumer).ok())
             }
-        }
+        };
+        let consumer = accepted.ok_or_else(|| format_err!("the consumer does not accept"))?;
+        Ok(Self { store, guest, consumer })
+    }
+
+    /// Takes a message into the guest, if it is one for it, and gives what it sends.
+    pub(super) async fn receive(&mut self, message: &Message) -> Result<Vec<Message>> {
+        let frame = match message {
+            Message::Text(text) => Frame::Text(text),
+            Message::Binary(bytes) => Frame::Binary(bytes),
+            _ => return Ok(Vec::new()),
+        };
+        let Self { store, guest, consumer } = self;
+        store.set_epoch_deadline(FIRST_TICK);
+        let answer = match guest {
+            Guest::Plain(guest) => {
+                let consumers = guest.narrowboat_consumer_websocket().consumer();
+                consumers.call_receive(&mut *store, *consumer, frame)?
+            }
+            Guest::Fiber(guest) => {
+                let consumers = guest.narrowboat_consumer_websocket().consumer();
+                consumers.call_receive(&mut *store, *consumer, frame).await?
+            }
+        };
+        answer.map_err(|problem| format_err!("{problem}"))?;
+        Ok(std::mem::take(&mut store.data_mut().sent))
     }
 }
+
+/// Of no interest to an echo.
+const SCOPE: Scope<'static> = Scope {
+    scheme: "ws",
+    path: "/",
+    raw_path: b"/",
+    query_string: b"",
+    headers: &[],
+    subprotocols: &[],
+    client: None,
+    server: None,
+    url_route: &[],
+    user: None,
+    attributes: &[],
+};
