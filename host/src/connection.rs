@@ -3,6 +3,7 @@
 mod finish;
 mod link;
 mod outbound;
+mod tcp;
 mod timers;
 mod wire;
 
@@ -14,7 +15,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::{Sink, Stream};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
@@ -25,6 +25,7 @@ pub(crate) use wire::websocket_config;
 
 pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Refused};
+pub use tcp::Tcp;
 pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
 
 use crate::closure::Closure;
@@ -54,6 +55,8 @@ pub struct End {
     pub closure: Closure,
     /// Whose fault it was, if it was one.
     pub fault: Option<Fault>,
+    /// Whether this side closed first: what the peer still sent is its loss then.
+    pub ours: bool,
 }
 
 /// The spans that end or keep a silent connection.
@@ -76,7 +79,7 @@ impl From<&Limits> for Patience {
 
 /// One open socket. Polled by its session alone; others reach it through its [`Link`].
 pub struct Connection {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Tcp>,
     link: Arc<Link>,
     patience: Patience,
     phase: Phase,
@@ -113,7 +116,7 @@ enum Writing {
 
 impl Connection {
     /// Takes over a socket whose handshake is done.
-    pub fn new(socket: WebSocketStream<TcpStream>, link: Arc<Link>, patience: Patience) -> Self {
+    pub fn new(socket: WebSocketStream<Tcp>, link: Arc<Link>, patience: Patience) -> Self {
         let heard = Instant::now();
         Self {
             socket,
@@ -244,7 +247,7 @@ impl Connection {
             && let Some((closure, fault)) = found.closing
         {
             let deadline = Instant::now() + self.patience.close;
-            self.phase = Phase::Closing { end: Some(End { closure, fault }), deadline };
+            self.phase = Phase::Closing { end: Some(End { closure, fault, ours: true }), deadline };
             self.alarm.as_mut().reset(deadline);
         }
         found.stop
@@ -263,11 +266,19 @@ impl Connection {
                 Phase::Closing { deadline, .. } => *deadline,
                 Phase::Ended => now + self.patience.close,
                 Phase::Open => {
+                    // A part of a frame is not silence: whoever sends it cannot answer a ping.
+                    if self.socket.get_mut().take_heard() {
+                        self.heard = now;
+                    }
                     let silence = now - self.heard;
                     if silence >= self.patience.idle {
                         let fault = Fault::Client(ClientFault::Idle(self.patience.idle));
                         self.phase = Phase::Ended;
-                        return Poll::Ready(End { closure: fault.closure(), fault: Some(fault) });
+                        return Poll::Ready(End {
+                            closure: fault.closure(),
+                            fault: Some(fault),
+                            ours: false,
+                        });
                     }
                     if silence >= self.patience.keepalive {
                         self.ping(cx);
@@ -308,7 +319,7 @@ impl Connection {
         self.link.outbound.shut();
         let end = match phase {
             Phase::Closing { end: Some(end), .. } => end,
-            _ => End { closure: heard, fault: None },
+            _ => End { closure: heard, fault: None, ours: false },
         };
         Poll::Ready(Incoming::Closed(end))
     }
@@ -316,7 +327,11 @@ impl Connection {
     /// The end that a fault of the peer brings.
     fn end(&mut self, fault: Fault) -> Poll<Incoming> {
         self.phase = Phase::Ended;
-        Poll::Ready(Incoming::Closed(End { closure: fault.closure(), fault: Some(fault) }))
+        Poll::Ready(Incoming::Closed(End {
+            closure: fault.closure(),
+            fault: Some(fault),
+            ours: false,
+        }))
     }
 
     fn broken(&mut self, error: &Error) -> Poll<Incoming> {

@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 pub use opening::Opening;
 
 use crate::answer::{Acceptance, Rejection};
-use crate::connection::{linger, websocket_config};
+use crate::connection::{Tcp, linger, websocket_config};
 use crate::scope::Headers;
 
 /// Bytes a request's head may have.
@@ -61,7 +61,7 @@ pub enum Decision<T> {
 /// What became of a handshake.
 pub enum Outcome<T> {
     /// The socket is open.
-    Open(Box<WebSocketStream<TcpStream>>, T),
+    Open(Box<WebSocketStream<Tcp>>, T),
     /// The consumer had accepted, but the peer left before the 101 was on its way.
     Lost(T),
     /// The peer was turned away.
@@ -123,7 +123,7 @@ where
     match (served, accepted) {
         (Ok(Ok(parts)), Some(Accepted { max_message, joined })) => {
             let config = websocket_config(max_message, limits.max_frame);
-            let stream = parts.io.into_inner();
+            let stream = Tcp::new(parts.io.into_inner());
             let early = parts.read_buf.to_vec();
             let socket = if early.is_empty() {
                 WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await

@@ -10,6 +10,7 @@ mod instance;
 mod lane;
 mod limits;
 mod loader;
+mod overrun;
 mod registry;
 mod state;
 mod ticker;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use host::{Host, HostError};
@@ -35,6 +36,7 @@ struct Server {
 
 /// Accepts sockets until `shutdown` resolves, then ends every connection within the grace.
 pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Output = ()>) {
+    host.serves(Handle::current());
     let limits = host.limits().clone();
     let permits = Arc::new(Semaphore::new(limits.max_connections));
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));

@@ -9,7 +9,7 @@ mod shared;
 
 use crate::closure::Closure;
 use crate::connection::{Alarm, Connection, End, Incoming, TimerId};
-use crate::fault::{Fault, HostFault};
+use crate::fault::{Fault, GuestFault, HostFault};
 use crate::frame::Frame;
 use crate::layer::Delivery;
 use crate::plugin::Call;
@@ -76,15 +76,18 @@ impl Session {
 
     /// Waits for what is next. A connection that is closing takes no more events.
     async fn next(&mut self) -> Event {
+        let open = !self.joined.link.outbound.is_closing();
+        // What the peer sent before it left still counts.
+        if (open || self.peer_left())
+            && let Some(frame) = self.read_ahead.pop()
+        {
+            return Event::Frame(frame);
+        }
         if let Some(end) = self.ended.take() {
             return Event::Closed(end);
         }
         if self.stopping {
             return Event::Shutdown;
-        }
-        let open = !self.joined.link.outbound.is_closing();
-        if open && let Some(frame) = self.read_ahead.pop() {
-            return Event::Frame(frame);
         }
         let Self { joined: Joined { link, mailbox, .. }, connection, alarm, .. } = self;
         tokio::select! {
@@ -109,11 +112,24 @@ impl Session {
         if !called.effects.is_empty() {
             self.joined.outlet().apply(called.effects).await;
         }
-        if let Err(fault) = called.answer {
-            let fault = Fault::Guest(fault);
-            self.joined.log(&fault);
-            self.joined.link.outbound.fail(fault);
+        match called.answer {
+            Ok(_) => {}
+            Err(GuestFault::Error(error)) if self.peer_left() => {
+                let (plugin, channel) = self.joined.names();
+                tracing::debug!(plugin, channel, "an error, but the client has left: {error:?}");
+            }
+            Err(fault) => {
+                let fault = Fault::Guest(fault);
+                self.joined.log(&fault);
+                self.joined.link.outbound.fail(fault);
+                self.read_ahead = ReadAhead::default();
+            }
         }
+    }
+
+    /// Whether the peer ended the connection while the guest was busy, and not this side.
+    fn peer_left(&self) -> bool {
+        self.ended.as_ref().is_some_and(|end| !end.ours)
     }
 
     /// Goes on with the socket while a call runs elsewhere.

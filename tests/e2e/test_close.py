@@ -56,7 +56,7 @@ def test_what_was_sent_before_the_end_reaches_a_consumer_that_was_busy(serve, is
     # A call that takes a while brings the plugin to the slow lane.
     assert host.connect("/misbehave/").ask("work 50000000") == "worked"
     raw = host.raw("/misbehave/")
-    raw.send_frame(TEXT, b"work 50000000")
+    raw.send_frame(TEXT, b"work-mutely 50000000")
     raw.send_frame(TEXT, b"log farewell")
     if how == "close":
         raw.send(close_frame(1000))

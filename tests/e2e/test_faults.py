@@ -7,7 +7,7 @@ import time
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from support import DEADLINE
+from support import DEADLINE, TEXT
 
 MISBEHAVE = {"isolation": "connection"}
 
@@ -151,6 +151,19 @@ def test_a_trap_in_connect_ends_a_shared_instance_too(serve):
         host.connect("/doorman/?trap")
     assert neighbour.ended()[0] == 1011
     assert host.connect("/doorman/").ask("echo") == "echo"
+
+
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+@pytest.mark.parametrize("attempt", range(3))
+def test_the_first_call_that_overruns_holds_up_no_socket(serve, isolation, attempt):
+    plugins = {"misbehave": {"isolation": isolation}}
+    host = serve("echo", plugins=plugins, limits={"call_time": "5m"})
+    client, looping = host.connect("/echo/"), host.raw("/misbehave/")
+    assert client.ask("warm") == "warm"
+    looping.send_frame(TEXT, b"loop")
+    for _ in range(20):
+        assert client.ask("served") == "served"
+        assert host.connect("/echo/").ask("new") == "new"
 
 
 class Looper(threading.Thread):

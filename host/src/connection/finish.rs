@@ -31,7 +31,7 @@ impl Connection {
             let _ = self.next(false).await;
         }
         self.drain().await;
-        linger(self.socket.get_mut()).await;
+        linger(self.socket.get_mut().stream()).await;
     }
 
     /// Writes what is queued and waits until it is on its way.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
     Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
@@ -10,6 +11,7 @@ use wasmtime::{
 
 use super::bindings::WebsocketConsumer;
 use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
+use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
 use super::ticker::{Running, Ticker};
 
@@ -35,6 +37,7 @@ struct Inner {
     engine: wasmtime::Engine,
     linker: Linker<GuestState>,
     ticker: Ticker,
+    overrun: Arc<Overrun>,
 }
 
 /// Why there is no engine.
@@ -71,15 +74,23 @@ impl Engine {
         let mut linker = Linker::new(&engine);
         WebsocketConsumer::add_to_linker::<_, HasSelf<GuestState>>(&mut linker, |state| state)
             .map_err(pool_error)?;
+        let overrun = Arc::new(Overrun::default());
         let ticker = Ticker::start({
             let engine = engine.weak();
+            let overrun = Arc::clone(&overrun);
             move || {
+                overrun.wake_another();
                 if let Some(engine) = engine.upgrade() {
                     engine.increment_epoch();
                 }
             }
         })?;
-        Ok(Self(Arc::new(Inner { engine, linker, ticker })))
+        Ok(Self(Arc::new(Inner { engine, linker, ticker, overrun })))
+    }
+
+    /// Names the runtime whose sockets have to be heard while a call overruns on one of its threads.
+    pub fn serves(&self, runtime: Handle) {
+        self.0.overrun.serves(runtime);
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -93,7 +104,8 @@ impl Engine {
     /// A store whose guest is bounded in memory and time.
     pub(super) fn store(&self, around: Arc<Surroundings>) -> Store<GuestState> {
         let hostcall_bytes = around.limits.hostcall_bytes();
-        let mut store = Store::new(&self.0.engine, GuestState::new(around));
+        let mut store =
+            Store::new(&self.0.engine, GuestState::new(around, Arc::clone(&self.0.overrun)));
         store.limiter(|state| &mut state.growth as &mut dyn ResourceLimiter);
         store.set_hostcall_fuel(hostcall_bytes);
         store.epoch_deadline_callback(Stopwatch::tick);

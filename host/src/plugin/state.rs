@@ -11,6 +11,7 @@ use super::bindings::narrowboat::consumer::types::Host as Data;
 use super::call::{ConnectionHandle, ConnectionId};
 use super::effects::{Effect, Effects, TooMany};
 use super::limits::{Growth, InstanceLimits};
+use super::overrun::Overrun;
 use super::ticker::TICK;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
@@ -61,6 +62,7 @@ struct Entry {
 pub(super) struct Stopwatch {
     ticks: u32,
     budget: u32,
+    overrun: Arc<Overrun>,
 }
 
 /// The call ran past its budget.
@@ -69,9 +71,10 @@ pub(super) struct Stopwatch {
 pub(super) struct OutOfTime;
 
 impl Stopwatch {
-    fn new(limits: &InstanceLimits) -> Self {
+    fn new(limits: &InstanceLimits, overrun: Arc<Overrun>) -> Self {
         let ticks = limits.call_time.as_millis() / TICK.as_millis();
-        Self { ticks: 0, budget: u32::try_from(ticks).unwrap_or(u32::MAX).max(1) }
+        let budget = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
+        Self { ticks: 0, budget, overrun }
     }
 
     pub(super) fn restart(&mut self) {
@@ -90,6 +93,7 @@ impl Stopwatch {
     ) -> wasmtime::Result<UpdateDeadline> {
         let stopwatch = &mut store.data_mut().stopwatch;
         stopwatch.ticks += 1;
+        stopwatch.overrun.tell();
         if stopwatch.ticks > stopwatch.budget {
             return Err(OutOfTime.into());
         }
@@ -100,11 +104,11 @@ impl Stopwatch {
 impl Data for GuestState {}
 
 impl GuestState {
-    pub(super) fn new(around: Arc<Surroundings>) -> Self {
+    pub(super) fn new(around: Arc<Surroundings>, overrun: Arc<Overrun>) -> Self {
         Self {
             effects: Effects::new(around.limits.effect_bytes()),
             growth: Growth::new(&around.limits),
-            stopwatch: Stopwatch::new(&around.limits),
+            stopwatch: Stopwatch::new(&around.limits, overrun),
             connections: FxHashMap::default(),
             by_channel: HashMap::new(),
             touched: Vec::new(),

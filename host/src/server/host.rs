@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 
 use crate::answer::Rejection;
 use crate::config::{Config, LayerConfig, Limits, PluginConfig, Source};
@@ -20,6 +21,7 @@ use crate::session::{self, Joined, Joining, SharedInstances};
 
 /// What a host serves, and with what.
 pub struct Host {
+    engine: Engine,
     tenant: Tenant,
     limits: Limits,
     router: Router,
@@ -80,6 +82,7 @@ impl Host {
             (plugin.isolation == Isolation::Shared).then(|| (name.clone(), instances()))
         });
         Ok(Self {
+            engine: loader.engine,
             shared: shared.collect(),
             tenant,
             limits: config.limits,
@@ -87,6 +90,11 @@ impl Host {
             registry,
             layer,
         })
+    }
+
+    /// Names the runtime that it is served on.
+    pub(super) fn serves(&self, runtime: Handle) {
+        self.engine.serves(runtime);
     }
 
     /// The bounds it was made with.

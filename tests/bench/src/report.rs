@@ -55,7 +55,7 @@ impl fmt::Display for Report {
         write!(f, "{}", echo_table(echo))?;
         let (fiber, plain) = (Peer::Guest(Calls::Fiber), Peer::Guest(Calls::Plain));
         if let Some(price) = echo.cpu_ratio(fiber, plain) {
-            writeln!(f, "\ncall_async alone: {price:.2} of a plain call's CPU a message")?;
+            writeln!(f, "\ncall_async takes {price:.2} times the CPU of a plain call")?;
         }
         let connections = self.idle.iter().map(|idle| idle.held.connections).max();
         let connections = connections.unwrap_or(0);
@@ -64,6 +64,7 @@ impl fmt::Display for Report {
             "\nMemory of an idle connection that has echoed once, {connections} of them\n"
         )?;
         write!(f, "{}", idle_table(&self.idle))?;
+        writeln!(f, "\nResident counts what instances share for each of them, private does not.")?;
         if self.verbose {
             self.idle.iter().try_for_each(|idle| write!(f, "\n{}", owners(idle)))?;
         }
@@ -91,12 +92,14 @@ fn echo_table(echo: &Comparison) -> Table {
 }
 
 fn idle_table(rows: &[Idle]) -> Table {
-    let mut table = Table::new(["", "resident, KiB", "page tables, KiB", "mappings"]);
+    let heading = ["", "resident, KiB", "private, KiB", "page tables, KiB", "mappings"];
+    let mut table = Table::new(heading);
     for Idle { peer, held } in rows {
         let total = held.growth.total();
         table.row([
             peer.title().to_owned(),
             held.kib_each(total.resident),
+            held.kib_each(total.private),
             held.kib_each(held.growth.page_tables),
             held.each(total.mappings),
         ]);

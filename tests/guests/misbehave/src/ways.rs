@@ -26,10 +26,13 @@ const WAYS: &[(&str, Way)] = &[
     }),
     // work N: so many rounds, then an answer
     ("work", |_, connection, rest| {
-        for round in 0..rest.parse::<u64>()? {
-            black_box(round);
-        }
+        work(rest.parse()?);
         Ok(connection.send("worked")?)
+    }),
+    // work-mutely N: without an answer
+    ("work-mutely", |_, _, rest| {
+        work(rest.parse()?);
+        Ok(())
     }),
     // allocate: until refused, and answers how much it got
     ("allocate", |_, connection, _| Ok(connection.send(format!("{} MiB", allocate()))?)),
@@ -112,6 +115,12 @@ pub(crate) fn go(
 pub(crate) fn spin() {
     loop {
         black_box(());
+    }
+}
+
+fn work(rounds: u64) {
+    for round in 0..rounds {
+        black_box(round);
     }
 }
 
