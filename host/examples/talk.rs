@@ -2,46 +2,71 @@
 //!
 //! `talk ws://127.0.0.1:8000/echo/`
 
-#![expect(clippy::print_stdout, reason = "what is heard goes to the terminal")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a terminal")]
 
 use std::io::BufRead;
+use std::process::ExitCode;
 
+use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::client_async;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let Some(url) = std::env::args().nth(1) else {
-        anyhow::bail!("usage: talk ws://HOST:PORT/PATH");
+async fn main() -> ExitCode {
+    let url = std::env::args().nth(1).filter(|url| url.starts_with("ws://"));
+    let Some(url) = url else {
+        eprintln!("usage: talk ws://HOST:PORT/PATH");
+        return ExitCode::from(2);
     };
+    match talk(&url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("talk: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn talk(url: &str) -> anyhow::Result<()> {
     let request = url.into_client_request()?;
     let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-    let stream = TcpStream::connect(&authority).await?;
-    let (mut socket, _) = client_async(request, stream).await?;
+    let stream = TcpStream::connect(&authority).await.with_context(|| authority)?;
+    let (mut socket, _) = client_async(request, stream).await.map_err(refused)?;
     println!("connected; type lines, end with ctrl-d");
     let mut lines = typed();
+    let mut typing = true;
     loop {
         tokio::select! {
-            line = lines.recv() => match line {
+            line = lines.recv(), if typing => match line {
                 Some(line) => socket.send(Message::text(line)).await?,
-                None => socket.close(None).await?,
-            },
-            heard = socket.next() => match heard {
-                Some(Ok(Message::Text(text))) => println!("< {text}"),
-                Some(Ok(Message::Binary(bytes))) => println!("< {} bytes", bytes.len()),
-                Some(Ok(Message::Close(close))) => {
-                    println!("closed: {}", close.map(|c| c.to_string()).unwrap_or_default());
-                    return Ok(());
+                None => {
+                    typing = false;
+                    socket.close(None).await?;
                 }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
+            },
+            heard = socket.next() => match heard.transpose()? {
+                Some(Message::Text(text)) => println!("< {text}"),
+                Some(Message::Binary(bytes)) => println!("< {} bytes", bytes.len()),
+                Some(Message::Close(Some(close))) => println!("closed: {close}"),
+                Some(_) => {}
                 None => return Ok(()),
             },
         }
+    }
+}
+
+/// Why the host turned the handshake away, in its own words.
+fn refused(error: Error) -> anyhow::Error {
+    match error {
+        Error::Http(answer) => {
+            let body = answer.body().as_deref().unwrap_or_default();
+            anyhow::anyhow!("{}: {}", answer.status(), String::from_utf8_lossy(body).trim_end())
+        }
+        error => error.into(),
     }
 }
 

@@ -71,7 +71,8 @@ Examples:
   narrowboat plugin build plugins/echo
   narrowboat plugin build . --out /srv/plugins/echo.wasm
 
-The crate has a plugin.toml with at least `name = \"…\"` and `crate-type = [\"cdylib\"]`.")]
+The crate has a plugin.toml with at least `name = \"…\"`. Its Cargo.toml has `[lib] crate-type = [\"cdylib\"]` and
+depends on narrowboat-guest and serde.")]
     Build {
         /// The folder of the guest crate
         dir: PathBuf,

@@ -9,6 +9,9 @@ use crate::manifest;
 /// The interface that makes a component a WebSocket consumer, without its version.
 pub const CONSUMER_EXPORT: &str = "narrowboat:consumer/websocket";
 
+/// What is said of a component without exports.
+const NO_EXPORTS: &str = "nothing; is there a narrowboat_guest::export!(…) in its code?";
+
 /// Why bytes are not a component.
 #[derive(Debug, Error)]
 pub enum ComponentError {
@@ -35,7 +38,7 @@ pub enum ComponentError {
     /// A component of some other world.
     #[error(
         "exports no consumer ({CONSUMER_EXPORT}); it exports {}",
-        if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+        if exports.is_empty() { NO_EXPORTS.to_owned() } else { exports.join(", ") }
     )]
     OtherWorld {
         /// What it exports instead.

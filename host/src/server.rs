@@ -111,7 +111,12 @@ impl Server {
     }
 
     async fn decide(&self, opening: Opening) -> Decision<Box<crate::session::Joined>> {
-        self.host.decide(opening).await.unwrap_or_else(Decision::Reject)
+        let path = opening.raw_path().to_owned();
+        self.host.decide(opening).await.unwrap_or_else(|rejection| {
+            let words = String::from_utf8_lossy(&rejection.body);
+            tracing::debug!(path, status = rejection.status, "refused: {}", words.trim_end());
+            Decision::Reject(rejection)
+        })
     }
 
     /// Answers 503 to a socket for which there is no room.

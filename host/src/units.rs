@@ -31,6 +31,12 @@ impl ByteSize {
     }
 }
 
+impl From<usize> for ByteSize {
+    fn from(bytes: usize) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Span {
     /// So many seconds.
     pub const fn seconds(count: u64) -> Self {

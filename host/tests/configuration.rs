@@ -104,6 +104,7 @@ fn a_pattern_that_is_none_is_refused() {
     assert_refused(&route("path", "a/"), 4, &["routes.path", "starts with `/`"]);
     assert_refused(&route("path", "/{room"), 4, &["routes.path", "without `}`"]);
     assert_refused(&route("path", "/room}"), 4, &["routes.path", "without `{`"]);
+    assert_refused(&route("path", "/<str:room>/"), 4, &["routes.path", "`{room}`"]);
     assert_refused(&route("path", "/{1}"), 4, &["routes.path", "{1}"]);
     assert_refused(&route("path", "/{a}/{a}"), 4, &["routes.path", "duplicate"]);
     assert_refused(&route("regex", "^/(?P<room"), 4, &["routes.regex"]);

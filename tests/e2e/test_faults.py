@@ -7,7 +7,7 @@ import time
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from support import DEADLINE, TEXT
+from support import CLOSE, DEADLINE, TEXT, frame
 
 MISBEHAVE = {"isolation": "connection"}
 
@@ -54,10 +54,10 @@ def test_a_failure_in_disconnect_is_nobody_elses(host, way):
 
 
 def test_frames_behind_a_failure_are_lost(host):
-    client = host.connect("/misbehave/")
-    for text in ("ok", "trap", "ok"):
-        client.send(text)
-    assert client.rest() == (["ok"], (1011, "consumer failed"))
+    raw = host.raw("/misbehave/")
+    raw.send(b"".join(frame(TEXT, text) for text in (b"ok", b"trap", b"ok")))
+    assert raw.recv_frame() == (TEXT, b"ok")
+    assert raw.recv_frame() == (CLOSE, (1011).to_bytes(2) + b"consumer failed")
 
 
 def test_a_call_that_traps_takes_no_effect(host):

@@ -40,6 +40,13 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     for warning in preflight(&config.limits) {
         tracing::warn!("{warning}");
     }
+    if config.routes.is_empty() {
+        tracing::warn!("no routes: every request is answered 404");
+    }
+    let routed: Vec<_> = config.routes.iter().map(|route| &route.plugin).collect();
+    for name in config.plugins.keys().filter(|name| !routed.contains(name)) {
+        tracing::warn!("no route leads to the plugin {name:?}");
+    }
     let (listen, routes) = (config.listen, config.routes.clone());
     let host =
         Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(
@@ -94,8 +101,12 @@ async fn signalled(interrupt: &mut Signal, mut terminate: Signal) {
 fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
-    socket.bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
-    socket.listen(BACKLOG).with_context(|| format!("cannot listen on {listen}"))
+    socket.bind(listen).with_context(|| {
+        format!("cannot listen on {listen}; --listen 127.0.0.1:0 takes a free port")
+    })?;
+    socket.listen(BACKLOG).with_context(|| {
+        format!("cannot listen on {listen}; --listen 127.0.0.1:0 takes a free port")
+    })
 }
 
 fn ready(plugin: &Plugin) -> String {

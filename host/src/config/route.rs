@@ -47,6 +47,9 @@ impl Pattern {
         if !path.starts_with('/') {
             return Err("a path starts with `/`".to_owned());
         }
+        if path.contains(['<', '>']) {
+            return Err("a segment is captured with `{room}`, not with `<room>`".to_owned());
+        }
         let mut regex = String::from("^");
         let mut rest = path;
         while let Some((literal, tail)) = rest.split_once('{') {

@@ -28,6 +28,11 @@ impl Opening {
         Self { head: Request::from_parts(parts, ()), client, server }
     }
 
+    /// The path as it came, for the log.
+    pub fn raw_path(&self) -> &str {
+        self.head.uri().path()
+    }
+
     /// The percent-decoded path.
     ///
     /// # Errors

@@ -26,6 +26,9 @@ pub struct Built {
 /// Why a crate did not become a plugin.
 #[derive(Debug, Error)]
 pub enum BuildError {
+    /// The folder is not there.
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     /// There is no manifest, or it cannot be read.
     #[error("{}: {source}; a guest crate has a plugin.toml with at least `name = \"…\"`", file.display())]
     NoManifest {
@@ -86,7 +89,7 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the crate's author has to mend the manifest, and nothing has been built.
     pub fn is_about_the_manifest(&self) -> bool {
-        matches!(self, Self::NoManifest { .. } | Self::Manifest { .. })
+        matches!(self, Self::NoFolder(_) | Self::NoManifest { .. } | Self::Manifest { .. })
     }
 }
 
@@ -121,6 +124,9 @@ pub fn build(folder: &Path, out: Option<&Path>) -> Result<Built, BuildError> {
 }
 
 fn read_manifest(folder: &Path) -> Result<(Manifest, String), BuildError> {
+    if !folder.is_dir() {
+        return Err(BuildError::NoFolder(folder.to_owned()));
+    }
     let file = folder.join("plugin.toml");
     let text = std::fs::read_to_string(&file)
         .map_err(|source| BuildError::NoManifest { file: file.clone(), source })?;

@@ -46,7 +46,7 @@ impl Instance {
                 drop(store.data_mut().settle());
                 Ok(Self { store, guest, version })
             }
-            Err(error) => Err(fault(&version, &error)),
+            Err(error) => Err(fault(&version, store.data(), &error)),
         }
     }
 
@@ -159,17 +159,22 @@ impl Instance {
         self.version.lane.note(self.store.data().stopwatch.overran());
         result.map_err(|error| {
             drop(self.take_effects());
-            fault(&self.version, &error)
+            fault(&self.version, self.store.data(), &error)
         })
     }
 }
 
 /// What an error of the engine says of the guest.
-fn fault(version: &Version, error: &wasmtime::Error) -> GuestFault {
+fn fault(version: &Version, state: &GuestState, error: &wasmtime::Error) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
         return GuestFault::OutOfTime(version.around.limits.call_time);
     }
-    GuestFault::Trap(one_line(&format!("{error:#}")))
+    let mut text = one_line(&format!("{error:#}"));
+    if state.growth.refused_memory() {
+        let memory = crate::units::ByteSize::from(version.around.limits.memory);
+        text += &format!(", after it was refused more than its memory of {memory}");
+    }
+    GuestFault::Trap(text)
 }
 
 /// Lends the scope to the guest's types, which borrow all they hold.

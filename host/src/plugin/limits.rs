@@ -45,12 +45,21 @@ pub(super) const MAX_PARTS: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Growth {
     memory_left: usize,
+    /// Memory has been asked for that it may not have.
+    refused_memory: bool,
     table_left: usize,
 }
 
 impl Growth {
     pub(super) fn new(limits: &InstanceLimits) -> Self {
-        Self { memory_left: limits.memory, table_left: MAX_TABLE_ELEMENTS }
+        Self { memory_left: limits.memory, refused_memory: false, table_left: MAX_TABLE_ELEMENTS }
+    }
+}
+
+impl Growth {
+    /// Whether the guest was refused memory, which may be why it trapped.
+    pub(super) fn refused_memory(&self) -> bool {
+        self.refused_memory
     }
 }
 
@@ -72,7 +81,9 @@ impl ResourceLimiter for Growth {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(grow(&mut self.memory_left, current, desired))
+        let grown = grow(&mut self.memory_left, current, desired);
+        self.refused_memory |= !grown;
+        Ok(grown)
     }
 
     fn table_growing(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::engine::Engine;
+use super::instance::Instance;
 use super::lane::GuestThreads;
 use super::limits::InstanceLimits;
 use super::registry::Plugin;
@@ -13,6 +14,7 @@ use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use crate::component::{self, ComponentError};
 use crate::config::{ConfigError, Limits, PluginConfig};
+use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::manifest::{Isolation, Manifest, ManifestError};
 use crate::name::Tenant;
@@ -78,6 +80,16 @@ pub enum LoadError {
         /// What is wrong.
         source: ManifestError,
     },
+    /// No instance of it can be made.
+    #[error("plugin {plugin:?}: {} cannot start: {source}", file.display())]
+    Start {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component is.
+        file: PathBuf,
+        /// What failed.
+        source: GuestFault,
+    },
     /// The operator's configuration and the manifest do not agree.
     #[error(transparent)]
     Conflict(#[from] ConfigError),
@@ -121,6 +133,10 @@ impl Loader {
             Ok(version) => Arc::new(version),
             Err(source) => return Err(LoadError::Version { plugin, file, source }),
         };
+        // What cannot start now would turn away every client later.
+        if let Err(source) = Instance::new(Arc::clone(&live)) {
+            return Err(LoadError::Start { plugin, file, source });
+        }
         Ok(Plugin {
             name: Arc::from(name),
             tenant: self.tenant.clone(),

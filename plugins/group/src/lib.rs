@@ -1,4 +1,4 @@
-//! Chat rooms: a text goes to all who are in the same room, on whichever host they are.
+//! Chat rooms: a text goes to all who are in the same room.
 //!
 //! For a route that captures `room`, such as `/group/{room}/`.
 
