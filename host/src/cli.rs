@@ -53,7 +53,7 @@ Examples:
   NARROWBOAT_LOG=debug narrowboat serve     says why each connection ended
 
 The first ctrl-c or SIGTERM closes every connection with 1001 within limits.shutdown_grace; a
-second leaves at once.")]
+further ctrl-c leaves at once.")]
 struct ServeArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]

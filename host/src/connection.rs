@@ -140,9 +140,6 @@ impl Connection {
         if self.look(cx) {
             return Poll::Ready(Incoming::Stop);
         }
-        if let Poll::Ready(end) = self.poll_alarm(cx) {
-            return Poll::Ready(Incoming::Closed(end));
-        }
         self.feed(cx);
         if !hold
             && self.frames_since_flush < FRAMES_PER_FLUSH
@@ -151,6 +148,10 @@ impl Connection {
             self.frames_since_flush += 1;
             self.link.outbound.attend();
             return Poll::Ready(incoming);
+        }
+        // After reading: what came while this host was held up is no silence of the peer.
+        if let Poll::Ready(end) = self.poll_alarm(cx, hold) {
+            return Poll::Ready(Incoming::Closed(end));
         }
         let flushing = self.frames_since_flush >= FRAMES_PER_FLUSH;
         self.frames_since_flush = 0;
@@ -254,7 +255,7 @@ impl Connection {
     }
 
     /// Looks at the silence when it is time: sends a ping, or ends the connection.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<End> {
         while self.alarm.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let next = match &mut self.phase {
@@ -267,7 +268,8 @@ impl Connection {
                 Phase::Ended => now + self.patience.close,
                 Phase::Open => {
                     // A part of a frame is not silence: whoever sends it cannot answer a ping.
-                    if self.socket.get_mut().take_heard() {
+                    // Nor is it silence if nobody listens.
+                    if self.socket.get_mut().take_heard() || hold {
                         self.heard = now;
                     }
                     let silence = now - self.heard;

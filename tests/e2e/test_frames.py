@@ -1,5 +1,7 @@
 """Frames on the wire: lengths, fragments, pings, and what RFC 6455 forbids."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -123,8 +125,8 @@ def test_a_silent_client_is_pinged(serve):
 
 
 def test_a_client_that_answers_pings_stays(serve):
-    raw = serve("echo", limits={"keepalive": "50ms", "idle_timeout": "400ms"}).raw("/echo/")
-    for _ in range(12):
+    raw = serve("echo", limits={"keepalive": "50ms", "idle_timeout": "1s"}).raw("/echo/")
+    for _ in range(25):
         opcode, payload = raw.recv_frame()
         assert opcode == PING
         raw.send_frame(PONG, payload)
@@ -148,6 +150,19 @@ def test_a_client_that_takes_long_over_one_frame_is_not_idle(serve):
         time.sleep(0.1)
     answers = (frame for frame in iter(raw.recv_frame, None) if frame[0] != PING)
     assert next(answers) == (TEXT, b"x" * 20)
+
+
+def test_a_host_that_was_held_up_does_not_take_it_for_its_clients_silence(serve):
+    host = serve("echo", limits={"keepalive": "100ms", "idle_timeout": "1s"})
+    raw = host.raw("/echo/")
+    os.kill(host.pid, signal.SIGSTOP)
+    try:
+        raw.send_frame(TEXT, b"while you were away")
+        time.sleep(1.5)
+    finally:
+        os.kill(host.pid, signal.SIGCONT)
+    answers = (frame for frame in iter(raw.recv_frame, None) if frame[0] != PING)
+    assert next(answers) == (TEXT, b"while you were away")
 
 
 # What is forbidden.
