@@ -106,22 +106,20 @@ fn narrowboat(arguments: &Arguments) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The servers in turn, round by round.
+/// The servers in turn, round by round. Each round has a new process: how one lies in memory is
+/// worth some per cent, for as long as it lives.
 fn compare(site: &Site, plan: &Plan) -> anyhow::Result<Comparison> {
-    let mut entries = Vec::new();
-    for peer in MAIN.into_iter().chain(OTHERS) {
-        entries.push((peer, peer.start(site)?, Vec::new()));
-    }
+    let peers = MAIN.into_iter().chain(OTHERS);
+    let mut entries: Vec<_> = peers.map(|peer| (peer, Vec::new())).collect();
     for round in 0..plan.rounds {
         tell::progress(&format!("echo, round {} of {}", round + 1, plan.rounds));
-        for (peer, server, rounds) in &mut entries {
+        for (peer, rounds) in &mut entries {
             let takes_part = MAIN.contains(peer) || round % plan.others_every == 0;
-            let measured = takes_part.then(|| load(server, plan)).transpose();
+            let measured = takes_part.then(|| load(&peer.start(site)?, plan)).transpose();
             rounds.push(measured.with_context(|| peer.title())?);
         }
     }
-    let rounds = entries.into_iter().map(|(peer, _, rounds)| (peer, rounds)).collect();
-    Comparison::new(SHAPE, rounds).context("a server has taken part in no round")
+    Comparison::new(SHAPE, entries).context("a server has taken part in no round")
 }
 
 fn load(server: &Server, plan: &Plan) -> anyhow::Result<Measured> {
