@@ -30,8 +30,8 @@ enum Event {
 
 impl Joined {
     /// Runs the session until the connection is over.
-    pub async fn run(self, connection: Connection) {
-        let session = Session {
+    pub fn run(self, connection: Connection) -> impl Future<Output = ()> + Send {
+        let mut session = Session {
             joined: self,
             connection,
             read_ahead: ReadAhead::default(),
@@ -39,8 +39,20 @@ impl Joined {
             ended: None,
             stopping: false,
         };
-        session.run().await;
+        async move {
+            // Boxed, so that an open connection does not carry the room its end takes.
+            match session.run().await {
+                Over::Shutdown => Box::pin(session.shut_down()).await,
+                Over::Closed(end) => Box::pin(session.end(end)).await,
+            }
+        }
     }
+}
+
+/// Why a session takes no more events.
+enum Over {
+    Shutdown,
+    Closed(End),
 }
 
 struct Session {
@@ -55,7 +67,7 @@ struct Session {
 }
 
 impl Session {
-    async fn run(mut self) {
+    async fn run(&mut self) -> Over {
         let id = self.joined.id;
         loop {
             match self.next().await {
@@ -68,8 +80,8 @@ impl Session {
                     let _ = self.joined.link.outbound.push(frame);
                 }
                 Event::Timer(timer) => self.enter(Call::Timer(id, timer)).await,
-                Event::Shutdown => return self.shut_down().await,
-                Event::Closed(end) => return self.end(end).await,
+                Event::Shutdown => return Over::Shutdown,
+                Event::Closed(end) => return Over::Closed(end),
             }
         }
     }

@@ -126,6 +126,8 @@ fn config(instances: u32, memory: usize) -> Config {
         .total_core_instances(instances.saturating_mul(CORES_PER_COMPONENT))
         .total_memories(instances)
         .total_tables(instances.saturating_mul(CORES_PER_COMPONENT))
+        // Plain calls need no fibers, and the guard page of each would take two mappings.
+        .total_stacks(0)
         .max_core_instances_per_component(MAX_PARTS)
         .max_memories_per_component(MAX_PARTS)
         .max_tables_per_component(MAX_PARTS)
