@@ -42,14 +42,14 @@ test: wasm-target
 	@$(STEP) "Python and its WebSocket client (about 10 s, once)" .ci/python-tests.sh
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat
-	@$(STEP) "the tests in Rust (about a minute to build, seconds to run)" \
+	@$(STEP) "the tests in Rust (about two minutes to build the first time, seconds to run)" \
 		cargo test --workspace
 	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
-	@$(STEP) "the end-to-end tests (about two minutes)" \
+	@$(STEP) "the end-to-end tests (about a minute)" \
 		target/venv/bin/python -m pytest tests/e2e
 
 lint:
-	@$(STEP) "clippy (about two minutes the first time)" \
+	@$(STEP) "clippy (about a minute the first time)" \
 		cargo clippy --workspace --all-targets -- --deny warnings
 	@$(STEP) "the documentation (seconds)" \
 		env RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
