@@ -34,6 +34,8 @@ pub mod code {
     pub const TOO_BIG: u16 = 1009;
     /// The guest failed.
     pub const GUEST_FAILED: u16 = 1011;
+    /// Come back: the state of the connection was lost, or its host restarts.
+    pub const RESTART: u16 = 1012;
     /// The host, or this connection's queue, is over its bound.
     pub const OVERLOADED: u16 = 1013;
 }

@@ -16,10 +16,11 @@ use toml::Spanned;
 pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, LayerConfig};
 pub use limits::Limits;
-pub use plugin::{Overflow, PluginConfig, Source};
+pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source};
 pub use route::{Pattern, RouteConfig};
 
 use error::Location;
+pub(crate) use error::closest;
 
 /// Where the host listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =

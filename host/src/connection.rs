@@ -32,7 +32,7 @@ use crate::closure::Closure;
 use crate::config::Limits;
 use crate::fault::{ClientFault, Fault};
 use crate::frame::Frame;
-use outbound::Next;
+use outbound::{Next, Word};
 
 /// Frames handed out before what they caused is flushed, even if more can be read.
 const FRAMES_PER_FLUSH: u32 = 64;
@@ -46,6 +46,8 @@ pub enum Incoming {
     Closed(End),
     /// The host has begun to stop; told once.
     Stop,
+    /// An order lies ready for the session.
+    Summons,
 }
 
 /// How a connection came to its end.
@@ -137,8 +139,10 @@ impl Connection {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<Incoming> {
-        if self.look(cx) {
-            return Poll::Ready(Incoming::Stop);
+        match self.look(cx) {
+            Some(Word::Stop) => return Poll::Ready(Incoming::Stop),
+            Some(Word::Summons) => return Poll::Ready(Incoming::Summons),
+            None => {}
         }
         self.feed(cx);
         if !hold
@@ -238,11 +242,11 @@ impl Connection {
         self.link.outbound.shut();
     }
 
-    /// Looks at what others asked of this connection; true if the host is stopping.
+    /// Looks at what others asked of this connection, and what they have to tell its session.
     ///
     /// The peer's time for our Close starts when it was asked for, not when it could be written: a
     /// peer that reads nothing must not hold the connection.
-    fn look(&mut self, cx: &Context<'_>) -> bool {
+    fn look(&mut self, cx: &Context<'_>) -> Option<Word> {
         let found = self.link.outbound.look(cx);
         if matches!(self.phase, Phase::Open)
             && let Some((closure, fault)) = found.closing
@@ -251,7 +255,7 @@ impl Connection {
             self.phase = Phase::Closing { end: Some(End { closure, fault, ours: true }), deadline };
             self.alarm.as_mut().reset(deadline);
         }
-        found.stop
+        found.word
     }
 
     /// Looks at the silence when it is time: sends a ping, or ends the connection.

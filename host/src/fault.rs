@@ -67,6 +67,9 @@ pub enum HostFault {
     /// An instance could not be made, or a bound of the host was reached.
     #[error("{0}")]
     Overloaded(String),
+    /// The connection's consumer could not move to another version of its plugin.
+    #[error("the consumer could not move to another version: {0}")]
+    StateLost(String),
 }
 
 /// Bytes of a guest's own words that are kept in one line of the log.
@@ -107,6 +110,9 @@ impl Fault {
             Self::Host(HostFault::Overloaded(_)) => {
                 Closure::new(code::OVERLOADED, "server overloaded")
             }
+            Self::Host(HostFault::StateLost(_)) => {
+                Closure::new(code::RESTART, "state lost in an update")
+            }
         }
     }
 
@@ -114,7 +120,7 @@ impl Fault {
     /// on them, a client's for those who debug.
     pub fn log(&self, plugin: &str, channel: &str) {
         match self {
-            Self::Guest(_) | Self::Host(HostFault::Overloaded(_)) => {
+            Self::Guest(_) | Self::Host(HostFault::Overloaded(_) | HostFault::StateLost(_)) => {
                 tracing::warn!(plugin, channel, "{self}");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {

@@ -21,4 +21,5 @@ pub mod router;
 pub mod scope;
 pub mod server;
 pub mod session;
+pub mod swap;
 pub mod units;

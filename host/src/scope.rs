@@ -28,4 +28,10 @@ pub struct Scope {
     pub server: SocketAddr,
     /// Named captures of the matched route.
     pub url_route: Vec<(String, String)>,
+    /// Whatever else the host has to tell.
+    pub attributes: Vec<(String, String)>,
 }
+
+/// The attribute that tells a fresh consumer that its connection had one before, whose state was
+/// lost when the plugin changed. Its value is `true`.
+pub const RESTARTED: &str = "restarted";

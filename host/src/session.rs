@@ -3,7 +3,10 @@
 
 mod apply;
 mod join;
+mod moving;
+mod order;
 mod read_ahead;
+mod roster;
 mod seat;
 mod shared;
 
@@ -14,16 +17,19 @@ use crate::frame::Frame;
 use crate::layer::Delivery;
 use crate::plugin::Call;
 use read_ahead::ReadAhead;
-use seat::{Called, Calling, Running};
+use seat::Running;
 
 pub use join::{Joined, Joining, join};
-pub use shared::SharedInstances;
+pub use order::Direction;
+pub use roster::{Roster, Summary};
 
 /// What a session does next.
 enum Event {
     Frame(Frame),
     Delivery(Delivery),
     Timer(TimerId),
+    /// An order lies ready: to move to another version, for one.
+    Order,
     Shutdown,
     Closed(End),
 }
@@ -38,6 +44,7 @@ impl Joined {
             alarm: None,
             ended: None,
             stopping: false,
+            summoned: false,
         };
         async move {
             // Boxed, so that an open connection does not carry the room its end takes.
@@ -64,11 +71,14 @@ struct Session {
     ended: Option<End>,
     /// The host began to stop while the guest was busy.
     stopping: bool,
+    /// An order came while the guest was busy.
+    summoned: bool,
 }
 
 impl Session {
     async fn run(&mut self) -> Over {
         let id = self.joined.id;
+        Box::pin(self.catch_up()).await;
         loop {
             match self.next().await {
                 Event::Frame(frame) => self.enter(Call::Receive(id, frame)).await,
@@ -80,6 +90,7 @@ impl Session {
                     let _ = self.joined.link.outbound.push(frame);
                 }
                 Event::Timer(timer) => self.enter(Call::Timer(id, timer)).await,
+                Event::Order => Box::pin(self.obey()).await,
                 Event::Shutdown => return Over::Shutdown,
                 Event::Closed(end) => return Over::Closed(end),
             }
@@ -88,6 +99,9 @@ impl Session {
 
     /// Waits for what is next. A connection that is closing takes no more events.
     async fn next(&mut self) -> Event {
+        if std::mem::take(&mut self.summoned) {
+            return Event::Order;
+        }
         let open = !self.joined.link.outbound.is_closing();
         // What the peer sent before it left still counts.
         if (open || self.peer_left())
@@ -106,6 +120,7 @@ impl Session {
             incoming = connection.next(false) => match incoming {
                 Incoming::Frame(frame) => Event::Frame(frame),
                 Incoming::Closed(end) => Event::Closed(end),
+                Incoming::Summons => Event::Order,
                 Incoming::Stop => Event::Shutdown,
             },
             delivery = mailbox.recv(), if open => Event::Delivery(delivery),
@@ -117,10 +132,8 @@ impl Session {
 
     /// One call into the guest and what follows from it.
     async fn enter(&mut self, call: Call) {
-        let called = match self.joined.seat.call(call) {
-            Calling::Over(called) => called,
-            Calling::Elsewhere(running) => self.attend(running).await,
-        };
+        let calling = self.joined.seat.call(call);
+        let called = self.wait(calling).await;
         if !called.effects.is_empty() {
             self.joined.outlet().apply(called.effects).await;
         }
@@ -131,9 +144,13 @@ impl Session {
                 tracing::debug!(plugin, channel, "an error, but the client has left: {error:?}");
             }
             Err(fault) => {
-                let fault = Fault::Guest(fault);
-                self.joined.log(&fault);
-                self.joined.link.outbound.fail(fault);
+                if let Some(call) = called.undone
+                    && Box::pin(self.go_back(call, &fault)).await
+                {
+                    return;
+                }
+                self.joined.fail(Fault::Guest(fault));
+                self.joined.seat.clear_dead();
                 self.read_ahead = ReadAhead::default();
             }
         }
@@ -144,21 +161,22 @@ impl Session {
         self.ended.as_ref().is_some_and(|end| !end.ours)
     }
 
-    /// Goes on with the socket while a call runs elsewhere.
-    async fn attend(&mut self, mut running: Running) -> Called {
-        let (called, instance) = loop {
+    /// Goes on with the socket while work in the instance runs elsewhere.
+    async fn attend<T>(&mut self, mut running: Running<T>) -> T {
+        let (answer, instance) = loop {
             let hold = self.read_ahead.is_full();
             tokio::select! {
                 returned = &mut running => break returned,
                 incoming = self.connection.next(hold), if self.ended.is_none() => match incoming {
                     Incoming::Frame(frame) => self.read_ahead.push(frame),
                     Incoming::Closed(end) => self.ended = Some(end),
+                    Incoming::Summons => self.summoned = true,
                     Incoming::Stop => self.stopping = true,
                 },
             }
         };
         self.joined.seat.put_back(instance);
-        called
+        answer
     }
 
     /// The host is stopping: the consumer is told first, so that it may still say goodbye.
@@ -185,8 +203,8 @@ impl Session {
 
     /// Leaves groups and channel at once, the socket when the peer is done with it.
     async fn leave(self, tell: Option<Closure>) {
-        let Self { joined: Joined { mailbox, seat, .. }, connection, .. } = self;
-        drop((mailbox, seat));
+        let Self { joined: Joined { mailbox, seat, listed, .. }, connection, .. } = self;
+        drop((listed, mailbox, seat));
         connection.finish(tell).await;
     }
 }

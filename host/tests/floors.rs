@@ -22,15 +22,15 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["layer", "connection", "handshake", "plugin"],
     &["session"],
-    &["router", "packaging"],
+    &["router", "packaging", "swap"],
     &["server"],
     &["cli", "lib", "main"],
 ];
 
 /// The same within `plugin`, where `Version`, `Registry` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 14] = [
-    "call", "bindings", "effects", "limits", "overrun", "ticker", "state", "imports", "engine",
-    "lane", "version", "instance", "registry", "loader",
+const PLUGIN: [&str; 18] = [
+    "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "tally", "state",
+    "imports", "engine", "lane", "fit", "version", "instance", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

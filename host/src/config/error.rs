@@ -133,7 +133,7 @@ fn with_suggestion(problem: &str) -> String {
 }
 
 /// The candidate a slip of the keyboard away from `word`.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {

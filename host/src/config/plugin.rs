@@ -31,6 +31,45 @@ pub struct PluginConfig {
     pub memory: Option<ByteSize>,
     /// Running time of one call.
     pub call_time: Option<Span>,
+    /// What happens to a consumer that cannot move to another version.
+    pub failed_move: Option<FailedMove>,
+    /// Where the configuration says so.
+    pub failed_move_place: Place,
+    /// When a new version is taken back.
+    pub rollback: Rollback,
+}
+
+/// What happens to a consumer that cannot move to another version of its plugin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailedMove {
+    /// It ends its life on the version it was made for. Of an instance that many share nobody
+    /// moves then, and the new version is taken back.
+    #[default]
+    KeepOld,
+    /// A fresh consumer without its state takes its place, and is told so.
+    Restart,
+    /// Its connection closes with 1012.
+    Close,
+}
+
+/// How much a new version may fail before the one before it comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rollback {
+    /// How long a new version is watched; zero turns watching off.
+    pub window: Span,
+    /// Traps, errors and time-outs per thousand events. Twice the rate of the version before it is
+    /// allowed if that is more.
+    pub faults_per_thousand: u32,
+    /// Events before the rate says anything.
+    pub min_events: u64,
+}
+
+impl Default for Rollback {
+    fn default() -> Self {
+        Self { window: Span::seconds(30), faults_per_thousand: 5, min_events: 200 }
+    }
 }
 
 /// Where a plugin's component comes from.
@@ -84,6 +123,9 @@ pub(super) struct Raw {
     overflow: Overflow,
     memory: Option<Spanned<ByteSize>>,
     call_time: Option<Spanned<Span>>,
+    on_failed_move: Option<Spanned<FailedMove>>,
+    #[serde(default)]
+    rollback: Rollback,
 }
 
 /// More instances than this of one plugin are a slip of the keyboard.
@@ -154,6 +196,10 @@ impl Raw {
             overflow: self.overflow,
             memory,
             call_time,
+            failed_move: self.on_failed_move.as_ref().map(|policy| *policy.get_ref()),
+            failed_move_place: location
+                .place(self.on_failed_move.map_or(0..0, |policy| policy.span())),
+            rollback: self.rollback,
         })
     }
 }

@@ -54,6 +54,8 @@ struct State {
     unwritten: usize,
     closing: Closing,
     stop: Stop,
+    /// An order lies ready for the session, which does not know yet.
+    summoned: bool,
     /// The connection's task, while it waits.
     waker: Option<Waker>,
 }
@@ -83,8 +85,17 @@ enum Stop {
 pub(super) struct Found {
     /// The closing that was asked for, while its Close has not gone out.
     pub(super) closing: Option<(Closure, Option<Fault>)>,
-    /// Whether the host has begun to stop since the last look.
-    pub(super) stop: bool,
+    /// What the session has to be told, of the host's stopping first.
+    pub(super) word: Option<Word>,
+}
+
+/// What others have to tell a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The host is stopping.
+    Stop,
+    /// An order lies ready.
+    Summons,
 }
 
 /// A queue that has grown past this many frames gives its memory back once it is empty.
@@ -170,6 +181,13 @@ impl Outbound {
         }
     }
 
+    /// Tells the session that an order lies ready for it.
+    pub fn summon(&self) {
+        let mut state = self.lock();
+        state.summoned = true;
+        wake(state);
+    }
+
     /// Looks at what was asked of the connection, and has its task woken when that changes.
     pub(super) fn look(&self, cx: &Context<'_>) -> Found {
         let mut state = self.lock();
@@ -177,15 +195,12 @@ impl Outbound {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             _ => state.waker = Some(cx.waker().clone()),
         }
-        let stop = state.stop == Stop::Asked;
-        if stop {
-            state.stop = Stop::Told;
-        }
+        let word = state.word();
         let closing = match &state.closing {
             Closing::Asked(closure, fault) => Some((closure.clone(), fault.clone())),
             Closing::No | Closing::Done => None,
         };
-        Found { closing, stop }
+        Found { closing, word }
     }
 
     /// Tells that the connection's own task is awake and will look by itself, so that what it
@@ -234,6 +249,15 @@ impl Outbound {
 }
 
 impl State {
+    /// What the session has to be told next; each is told once.
+    fn word(&mut self) -> Option<Word> {
+        if self.stop == Stop::Asked {
+            self.stop = Stop::Told;
+            return Some(Word::Stop);
+        }
+        std::mem::take(&mut self.summoned).then_some(Word::Summons)
+    }
+
     fn buffered(&self) -> usize {
         self.queued + self.unwritten
     }

@@ -94,6 +94,7 @@ impl Opening {
             client: self.client,
             server: self.server,
             url_route,
+            attributes: Vec::new(),
         }
     }
 

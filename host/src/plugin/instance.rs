@@ -1,5 +1,7 @@
 //! A running instantiation of a version, with the consumers that live in it.
 
+mod saving;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,6 +29,10 @@ pub struct Instance {
     store: Store<GuestState>,
     guest: WebsocketConsumer,
     version: Arc<Version>,
+    /// Events it has been given.
+    events: u64,
+    /// It trapped, or was stopped, and cannot be entered again.
+    dead: bool,
 }
 
 impl Instance {
@@ -44,7 +50,7 @@ impl Instance {
             Ok(guest) => {
                 // What start-up code asked for belongs to no connection.
                 drop(store.data_mut().settle());
-                Ok(Self { store, guest, version })
+                Ok(Self { store, guest, version, events: 0, dead: false })
             }
             Err(error) => Err(fault(&version, store.data(), &error)),
         }
@@ -55,28 +61,52 @@ impl Instance {
         &self.version
     }
 
+    /// Events it has been given.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Whether it failed, so that it can only be dropped.
+    pub fn is_dead(&self) -> bool {
+        self.dead
+    }
+
     /// Takes one event into the guest.
     ///
     /// # Errors
-    /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance can only be dropped;
-    /// what the call asked for is gone.
-    pub fn call(&mut self, call: Call) -> Result<Returned, GuestFault> {
+    /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance is dead; what the call
+    /// asked for is gone.
+    pub fn call(&mut self, call: &Call) -> Result<Returned, GuestFault> {
+        self.events += 1;
+        self.version.tally.event();
+        let result = self.enter(call);
+        if matches!(&result, Err(fault) if *fault != GuestFault::InstanceGone) {
+            self.version.tally.fault();
+        }
+        result
+    }
+
+    fn enter(&mut self, call: &Call) -> Result<Returned, GuestFault> {
         match call {
-            Call::Connect { link, scope } => self.connect(link, &scope),
-            Call::Receive(id, frame) => self.event(id, |guest, store, consumer| {
-                let frame = match &frame {
+            Call::Connect { link, scope } => {
+                let id = self.store.data_mut().next_id();
+                self.store.data_mut().admit(id, Arc::clone(link), Arc::clone(scope));
+                self.connect(id, scope)
+            }
+            Call::Receive(id, frame) => self.event(*id, |guest, store, consumer| {
+                let frame = match frame {
                     Frame::Text(text) => GuestFrame::Text(text),
                     Frame::Binary(bytes) => GuestFrame::Binary(bytes),
                 };
                 guest.consumer().call_receive(store, consumer, frame)
             }),
-            Call::Handle(id, message) => self.event(id, |guest, store, consumer| {
+            Call::Handle(id, message) => self.event(*id, |guest, store, consumer| {
                 guest.consumer().call_handle(store, consumer, message.bytes())
             }),
-            Call::Timer(id, timer) => self.event(id, |guest, store, consumer| {
-                guest.consumer().call_timer(store, consumer, timer)
+            Call::Timer(id, timer) => self.event(*id, |guest, store, consumer| {
+                guest.consumer().call_timer(store, consumer, *timer)
             }),
-            Call::Disconnect(id, closure) => self.disconnect(id, &closure),
+            Call::Disconnect(id, closure) => self.disconnect(*id, closure),
         }
     }
 
@@ -90,8 +120,8 @@ impl Instance {
         self.store.data().links()
     }
 
-    fn connect(&mut self, link: Arc<Link>, scope: &Scope) -> Result<Returned, GuestFault> {
-        let id = self.store.data_mut().admit(link);
+    /// Has an admitted connection accepted or turned away.
+    fn connect(&mut self, id: ConnectionId, scope: &Scope) -> Result<Returned, GuestFault> {
         let handle = self.store.data_mut().handle(id);
         let answer = self.timed(|guest, store| {
             with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))
@@ -153,11 +183,15 @@ impl Instance {
         &mut self,
         call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, GuestFault> {
+        if self.dead {
+            return Err(GuestFault::InstanceGone);
+        }
         let running = self.version.engine.begin(&mut self.store);
         let result = call(self.guest.narrowboat_consumer_websocket(), &mut self.store);
         drop(running);
         self.version.lane.note(self.store.data().stopwatch.overran());
         result.map_err(|error| {
+            self.dead = true;
             drop(self.take_effects());
             fault(&self.version, self.store.data(), &error)
         })
@@ -186,6 +220,8 @@ fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) ->
         scope.url_route.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let client = (scope.client.ip().to_string(), scope.client.port());
     let server = (scope.server.ip().to_string(), scope.server.port());
+    let attributes: Vec<(&str, &str)> =
+        scope.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     call(GuestScope {
         scheme: &scope.scheme,
         path: &scope.path,
@@ -197,7 +233,7 @@ fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) ->
         server: Some((&server.0, server.1)),
         url_route: &url_route,
         user: None,
-        attributes: &[],
+        attributes: &attributes,
     })
 }
 

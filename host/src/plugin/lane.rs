@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::manifest::Lane;
 
@@ -95,6 +95,18 @@ impl Share {
         };
         tokio::task::spawn_blocking(work).await.ok()
     }
+}
+
+/// Runs long and rare work on a thread of its own, at the sockets' priority. `None` if it panicked,
+/// which has been reported, or if there is no thread.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("aside".to_owned());
+    let spawned = thread.spawn(move || {
+        let _ = answer.send(work());
+    });
+    spawned.ok()?;
+    answered.await.ok()
 }
 
 /// Lowers the priority of the calling thread, once. Without the right to do so all goes on as it

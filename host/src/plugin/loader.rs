@@ -1,7 +1,7 @@
 //! From a component's file to a plugin that can serve.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use thiserror::Error;
 
@@ -9,11 +9,11 @@ use super::engine::Engine;
 use super::instance::Instance;
 use super::lane::GuestThreads;
 use super::limits::InstanceLimits;
-use super::registry::Plugin;
+use super::live::Plugin;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use crate::component::{self, ComponentError};
-use crate::config::{ConfigError, Limits, PluginConfig};
+use crate::config::{ConfigError, FailedMove, Limits, PluginConfig};
 use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::manifest::{Isolation, Manifest, ManifestError};
@@ -35,6 +35,14 @@ pub struct Loader {
     pub threads: GuestThreads,
     /// What it may have unless it or the operator says less.
     pub limits: Limits,
+}
+
+/// A version that may become a plugin's live one.
+pub struct Candidate {
+    /// Compiled and checked against the world.
+    pub version: Arc<Version>,
+    /// What its manifest and the configuration agree on.
+    pub isolation: Isolation,
 }
 
 /// Why a plugin cannot be loaded.
@@ -96,7 +104,7 @@ pub enum LoadError {
 }
 
 impl Loader {
-    /// Reads, checks and compiles a component. Takes a while: not for async threads.
+    /// Makes a plugin of its first version. Takes a while: not for async threads.
     ///
     /// # Errors
     /// What is wrong, with the plugin and the file.
@@ -106,12 +114,44 @@ impl Loader {
         config: &PluginConfig,
         file: &Path,
     ) -> Result<Plugin, LoadError> {
+        let bytes = std::fs::read(file).map_err(|source| LoadError::Read {
+            plugin: name.to_owned(),
+            file: file.to_owned(),
+            source,
+        })?;
+        let Candidate { version, isolation } = self.version(name, config, file, &bytes)?;
+        // What cannot start now would turn away every client later.
+        if let Err(source) = Instance::new(Arc::clone(&version)) {
+            let (plugin, file) = (name.to_owned(), file.to_owned());
+            return Err(LoadError::Start { plugin, file, source });
+        }
+        Ok(Plugin {
+            name: Arc::from(name),
+            tenant: self.tenant.clone(),
+            isolation,
+            instances: config.instances,
+            overflow: config.overflow,
+            failed_move: failed_move(name, config, isolation)?,
+            rollback: config.rollback,
+            share: self.threads.share(),
+            live: RwLock::new(version),
+        })
+    }
+
+    /// Checks and compiles a component; `file` is where it came from. Takes a while: not for async
+    /// threads.
+    ///
+    /// # Errors
+    /// What is wrong, with the plugin and the file.
+    pub fn version(
+        &self,
+        name: &str,
+        config: &PluginConfig,
+        file: &Path,
+        bytes: &[u8],
+    ) -> Result<Candidate, LoadError> {
         let (plugin, file) = (name.to_owned(), file.to_owned());
-        let bytes = match std::fs::read(&file) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(LoadError::Read { plugin, file, source }),
-        };
-        let manifest = match component::manifest(&bytes) {
+        let manifest = match component::manifest(bytes) {
             Ok(Some(text)) => match Manifest::parse(text) {
                 Ok(manifest) => manifest,
                 Err(source) => return Err(LoadError::Manifest { plugin, file, source }),
@@ -128,24 +168,10 @@ impl Loader {
             layer: Arc::clone(&self.layer),
             limits: self.instance_limits(config, &manifest),
         };
-        let around = Arc::new(around);
-        let live = match Version::compile(&self.engine, &bytes, around, manifest.lane) {
-            Ok(version) => Arc::new(version),
-            Err(source) => return Err(LoadError::Version { plugin, file, source }),
-        };
-        // What cannot start now would turn away every client later.
-        if let Err(source) = Instance::new(Arc::clone(&live)) {
-            return Err(LoadError::Start { plugin, file, source });
+        match Version::compile(&self.engine, bytes, Arc::new(around), manifest.lane) {
+            Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
+            Err(source) => Err(LoadError::Version { plugin, file, source }),
         }
-        Ok(Plugin {
-            name: Arc::from(name),
-            tenant: self.tenant.clone(),
-            isolation,
-            instances: config.instances,
-            overflow: config.overflow,
-            share: self.threads.share(),
-            live,
-        })
     }
 
     /// The least of what the host allows, the operator gives and the plugin wants.
@@ -164,6 +190,24 @@ impl Loader {
             max_message: self.max_message,
             max_frame: self.max_frame,
         }
+    }
+}
+
+/// What happens to a consumer that cannot move. One of many in an instance cannot stay behind.
+fn failed_move(
+    name: &str,
+    config: &PluginConfig,
+    isolation: Isolation,
+) -> Result<FailedMove, ConfigError> {
+    match (config.failed_move, isolation) {
+        (Some(FailedMove::KeepOld), Isolation::Shared) => {
+            let problem = "\"keep-old\" is for an instance a connection; the consumers of a \
+                           shared instance move together or not at all unless this is \
+                           \"restart\" or \"close\"";
+            let key = format!("plugins.{name}.on_failed_move");
+            Err(config.failed_move_place.invalid(&key, problem))
+        }
+        (policy, _) => Ok(policy.unwrap_or_default()),
     }
 }
 

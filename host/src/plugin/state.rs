@@ -16,6 +16,7 @@ use super::ticker::TICK;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
 use crate::name::{ChannelName, Tenant};
+use crate::scope::Scope;
 
 /// What all instances of a plugin have in common.
 pub(super) struct Surroundings {
@@ -47,6 +48,8 @@ pub(super) struct GuestState {
 /// One connection of the instance.
 struct Entry {
     link: Arc<Link>,
+    /// What its handshake told, which another version is told again.
+    scope: Arc<Scope>,
     /// The guest's object, once it has accepted.
     consumer: Option<ResourceAny>,
     /// Bytes this call has queued for it.
@@ -119,13 +122,38 @@ impl GuestState {
         }
     }
 
-    /// Admits a connection.
-    pub(super) fn admit(&mut self, link: Arc<Link>) -> ConnectionId {
+    /// An identifier that no connection of this instance has had.
+    pub(super) fn next_id(&mut self) -> ConnectionId {
         self.last_id += 1;
-        self.by_channel.insert(link.channel.clone(), self.last_id);
-        let entry = Entry { link, consumer: None, pending: 0, timers: 0, closing: false };
-        self.connections.insert(self.last_id, entry);
         ConnectionId(self.last_id)
+    }
+
+    /// The identifier used last, for an instance that takes over the connections of this one.
+    pub(super) fn last_id(&self) -> u32 {
+        self.last_id
+    }
+
+    pub(super) fn continue_ids(&mut self, last: u32) {
+        self.last_id = last;
+    }
+
+    /// Admits a connection.
+    pub(super) fn admit(&mut self, id: ConnectionId, link: Arc<Link>, scope: Arc<Scope>) {
+        self.by_channel.insert(link.channel.clone(), id.0);
+        let entry = Entry { link, scope, consumer: None, pending: 0, timers: 0, closing: false };
+        self.connections.insert(id.0, entry);
+    }
+
+    /// The connections that have a consumer, in the order in which they came.
+    pub(super) fn joined(&self) -> Vec<(ConnectionId, Arc<Link>, Arc<Scope>)> {
+        let with_consumer = self.connections.iter().filter(|(_, entry)| entry.consumer.is_some());
+        let mut joined: Vec<_> = with_consumer
+            .map(|(id, entry)| {
+                (ConnectionId(*id), Arc::clone(&entry.link), Arc::clone(&entry.scope))
+            })
+            .collect();
+        joined.sort_unstable_by_key(|(id, ..)| id.0);
+        joined
     }
 
     /// A handle for the guest to own.

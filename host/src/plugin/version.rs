@@ -10,8 +10,10 @@ use wasmtime::component::Component;
 
 use super::bindings::WebsocketConsumerPre;
 use super::engine::Engine;
+use super::fit::{self, Misfit};
 use super::lane::LaneState;
 use super::state::{GuestState, Surroundings};
+use super::tally::Tally;
 use crate::manifest::Lane;
 
 /// One build of a plugin.
@@ -21,6 +23,7 @@ pub struct Version {
     pub(super) pre: WebsocketConsumerPre<GuestState>,
     pub(super) around: Arc<Surroundings>,
     pub(super) lane: LaneState,
+    pub(super) tally: Tally,
 }
 
 /// The SHA-256 of a component's bytes.
@@ -33,6 +36,9 @@ pub enum VersionError {
     /// Cranelift refused the code.
     #[error("does not compile: {0:#}")]
     Compile(wasmtime::Error),
+    /// It was made for another host.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// It imports what this host does not have.
     #[error("imports what this host does not offer: {0:#}")]
     Import(wasmtime::Error),
@@ -53,6 +59,7 @@ impl Version {
         lane: Lane,
     ) -> Result<Self, VersionError> {
         let component = Component::new(engine.wasmtime(), bytes).map_err(VersionError::Compile)?;
+        fit::check(engine.wasmtime(), &component.component_type())?;
         let linked = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
         let pre = WebsocketConsumerPre::new(linked).map_err(VersionError::World)?;
         Ok(Self {
@@ -61,12 +68,18 @@ impl Version {
             pre,
             around,
             lane: LaneState::new(lane),
+            tally: Tally::default(),
         })
     }
 
     /// The hash that names it.
     pub fn digest(&self) -> Hash {
         self.digest
+    }
+
+    /// How it has fared.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Whether its calls belong on guest threads now.

@@ -12,12 +12,12 @@ use crate::config::{Config, LayerConfig, Limits, PluginConfig, Source};
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
 use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer};
-use crate::manifest::Isolation;
 use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
-use crate::plugin::{Engine, EngineError, GuestThreads, LoadError, Loader, Plugin, Registry};
+use crate::plugin::{Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
 use crate::router::Router;
-use crate::session::{self, Joined, Joining, SharedInstances};
+use crate::session::{self, Joined, Joining, Roster};
+use crate::swap::Swap;
 
 /// What a host serves, and with what.
 pub struct Host {
@@ -25,8 +25,9 @@ pub struct Host {
     tenant: Tenant,
     limits: Limits,
     router: Router,
-    registry: Registry,
-    shared: BTreeMap<String, SharedInstances>,
+    rosters: BTreeMap<String, Arc<Roster>>,
+    /// By the file that a plugin's component lies in; several plugins may be made of one.
+    swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
     layer: Arc<dyn ChannelLayer>,
 }
 
@@ -60,7 +61,7 @@ impl Host {
         let layer: Arc<dyn ChannelLayer> = Arc::new(MemoryLayer::new(layer_limits(&config.layer)));
         let routes = config.routes.iter().filter_map(|route| route.max_message);
         let max_frame = routes.fold(config.limits.max_message, Ord::max).bytes();
-        let loader = Loader {
+        let loader = Arc::new(Loader {
             engine: Engine::new(config.limits.max_connections, config.limits.memory.bytes())?,
             tenant: tenant.clone(),
             layer: Arc::clone(&layer),
@@ -68,26 +69,25 @@ impl Host {
             max_frame,
             threads: GuestThreads::new(config.limits.guest_threads),
             limits: config.limits.clone(),
-        };
-        let mut plugins = Vec::new();
-        for (name, plugin) in &config.plugins {
-            let plugin = loader.load(name, plugin, &component_file(name, plugin)?)?;
-            tell(&plugin);
-            plugins.push(plugin);
-        }
-        let registry = Registry::new(plugins);
-        let shared = config.plugins.keys().filter_map(|name| {
-            let plugin = registry.get(&tenant, name)?;
-            let instances = || SharedInstances::new(Arc::clone(plugin), Arc::clone(&layer));
-            (plugin.isolation == Isolation::Shared).then(|| (name.clone(), instances()))
         });
+        let mut rosters = BTreeMap::new();
+        let mut swaps = BTreeMap::new();
+        for (name, plugin_config) in config.plugins {
+            let file = component_file(&name, &plugin_config)?;
+            let plugin = loader.load(&name, &plugin_config, &file)?;
+            tell(&plugin);
+            let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&layer)));
+            let swap = Swap::new(Arc::clone(&roster), Arc::clone(&loader), plugin_config);
+            swaps.entry(file).or_insert_with(Vec::new).push(Arc::new(swap));
+            rosters.insert(name, roster);
+        }
         Ok(Self {
-            engine: loader.engine,
-            shared: shared.collect(),
+            engine: loader.engine.clone(),
+            rosters,
+            swaps,
             tenant,
             limits: config.limits,
             router: Router::new(config.routes),
-            registry,
             layer,
         })
     }
@@ -95,6 +95,11 @@ impl Host {
     /// Names the runtime that it is served on.
     pub(super) fn serves(&self, runtime: Handle) {
         self.engine.serves(runtime);
+    }
+
+    /// What changes its plugins, by the file each one's component lies in.
+    pub(super) fn swaps(&self) -> &BTreeMap<PathBuf, Vec<Arc<Swap>>> {
+        &self.swaps
     }
 
     /// The bounds it was made with.
@@ -117,8 +122,7 @@ impl Host {
         opening.check_upgrade()?;
         let route = matched.route;
         let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
-        let plugin =
-            self.registry.get(&self.tenant, &route.plugin).ok_or(()).map_err(unavailable)?;
+        let roster = self.rosters.get(&route.plugin).ok_or(()).map_err(unavailable)?;
         let mailbox = self.layer.new_channel(&self.tenant).await.map_err(|error| {
             tracing::warn!(plugin = route.plugin, "no channel for a connection: {error}");
             unavailable(())
@@ -127,12 +131,11 @@ impl Host {
         let outbound = OutboundLimits {
             bytes: self.limits.outbound_queue.bytes(),
             max_frame: max_message,
-            overflow: plugin.overflow,
+            overflow: roster.plugin().overflow,
         };
         let link = Arc::new(Link::new(mailbox.channel().clone(), outbound));
-        let shared = self.shared.get(&route.plugin);
         let scope = opening.scope(path, matched.captures);
-        match session::join(plugin, shared, &self.layer, mailbox, link, scope).await {
+        match session::join(roster, mailbox, link, scope).await {
             Joining::Accepted(acceptance, joined) => {
                 Ok(Decision::Accept { acceptance, max_message, joined })
             }

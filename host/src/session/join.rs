@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::apply::Outlet;
+use super::roster::{Listed, Roster, Station};
 use super::seat::{Called, Calling, Seat};
-use super::shared::SharedInstances;
+
 use crate::answer::{Acceptance, AnswerError, Rejection};
 use crate::closure::Closure;
 use crate::connection::Link;
 use crate::fault::{Fault, GuestFault};
-use crate::layer::{ChannelLayer, Mailbox};
-use crate::plugin::{Call, ConnectionId, Plugin, Returned};
+use crate::layer::Mailbox;
+use crate::plugin::{Call, ConnectionId, Returned};
 use crate::scope::Scope;
 
 /// How often a handshake that waited for a shared instance while that failed is brought to the next.
@@ -18,8 +19,9 @@ const REJOINS: usize = 3;
 
 /// A consumer that has accepted its connection, and the mailbox that was made for it.
 pub struct Joined {
-    plugin: Arc<Plugin>,
-    layer: Arc<dyn ChannelLayer>,
+    pub(super) roster: Arc<Roster>,
+    /// Where an order reaches this session, if its consumer has an instance of its own.
+    pub(super) listed: Option<Listed>,
     pub(super) link: Arc<Link>,
     pub(super) mailbox: Mailbox,
     pub(super) seat: Seat,
@@ -36,55 +38,49 @@ pub enum Joining {
 
 /// Brings a handshake to a new consumer of the plugin.
 pub async fn join(
-    plugin: &Arc<Plugin>,
-    shared: Option<&SharedInstances>,
-    layer: &Arc<dyn ChannelLayer>,
+    roster: &Arc<Roster>,
     mailbox: Mailbox,
     link: Arc<Link>,
     scope: Scope,
 ) -> Joining {
     let scope = Arc::new(scope);
-    let (mut seat, mut called) = connect(plugin, shared, &link, &scope).await;
+    let (mut seat, mut called) = connect(roster, &link, &scope).await;
     for _ in 0..REJOINS {
         if called.answer.as_ref().err() != Some(&GuestFault::InstanceGone) {
             break;
         }
-        (seat, called) = connect(plugin, shared, &link, &scope).await;
+        (seat, called) = connect(roster, &link, &scope).await;
     }
-    let outlet = Outlet { tenant: &plugin.tenant, layer: &**layer, plugin: &plugin.name };
-    outlet.apply(called.effects).await;
+    roster.outlet().apply(called.effects).await;
+    let plugin = &*roster.plugin.name;
     match called.answer {
         Ok(Returned::Accepted(id, acceptance)) => {
-            let (plugin, layer) = (Arc::clone(plugin), Arc::clone(layer));
-            let mut joined = Joined { plugin, layer, link, mailbox, seat, id };
+            let listed = seat.is_own().then(|| roster.list(Station::of_session(Arc::clone(&link))));
+            let roster = Arc::clone(roster);
+            let mut joined = Joined { roster, listed, link, mailbox, seat, id };
             match acceptance.check(&scope.subprotocols) {
                 Ok(()) => Joining::Accepted(acceptance, Box::new(joined)),
                 Err(error) => {
                     joined.disconnect(Closure::abnormal()).await;
-                    Joining::Rejected(bad_answer(&joined.plugin.name, &error))
+                    Joining::Rejected(bad_answer(plugin, &error))
                 }
             }
         }
         Ok(Returned::Rejected(rejection)) => Joining::Rejected(match rejection.check() {
             Ok(()) => rejection,
-            Err(error) => bad_answer(&plugin.name, &error),
+            Err(error) => bad_answer(plugin, &error),
         }),
         Ok(Returned::Done) => Joining::Rejected(Rejection::plain(500, "")),
         Err(fault) => {
-            Fault::Guest(fault).log(&plugin.name, link.channel.as_str());
+            Fault::Guest(fault).log(plugin, link.channel.as_str());
             Joining::Rejected(Rejection::plain(500, "the consumer failed\n"))
         }
     }
 }
 
 /// Takes a seat and brings the handshake there.
-async fn connect(
-    plugin: &Arc<Plugin>,
-    shared: Option<&SharedInstances>,
-    link: &Arc<Link>,
-    scope: &Arc<Scope>,
-) -> (Seat, Called) {
-    let mut seat = Seat::new(plugin, shared);
+async fn connect(roster: &Arc<Roster>, link: &Arc<Link>, scope: &Arc<Scope>) -> (Seat, Called) {
+    let mut seat = Seat::new(roster);
     let call = Call::Connect { link: Arc::clone(link), scope: Arc::clone(scope) };
     let calling = seat.connect(call);
     let called = wait(&mut seat, calling).await;
@@ -97,13 +93,13 @@ fn bad_answer(plugin: &str, error: &AnswerError) -> Rejection {
 }
 
 /// Waits for a call without attending to a socket.
-async fn wait(seat: &mut Seat, calling: Calling) -> Called {
+async fn wait<T>(seat: &mut Seat, calling: Calling<T>) -> T {
     match calling {
-        Calling::Over(called) => called,
-        Calling::Elsewhere(call) => {
-            let (called, instance) = call.await;
+        Calling::Over(answer) => answer,
+        Calling::Elsewhere(running) => {
+            let (answer, instance) = running.await;
             seat.put_back(instance);
-            called
+            answer
         }
     }
 }
@@ -133,7 +129,13 @@ impl Joined {
     }
 
     pub(super) fn outlet(&self) -> Outlet<'_> {
-        Outlet { tenant: &self.plugin.tenant, layer: &*self.layer, plugin: &self.plugin.name }
+        self.roster.outlet()
+    }
+
+    /// Ends the connection for a fault, which is logged.
+    pub(super) fn fail(&self, fault: Fault) {
+        self.log(&fault);
+        self.link.outbound.fail(fault);
     }
 
     pub(super) fn log(&self, fault: &Fault) {
@@ -143,6 +145,6 @@ impl Joined {
 
     /// Plugin and channel, for the log.
     pub(super) fn names(&self) -> (&str, &str) {
-        (&self.plugin.name, self.link.channel.as_str())
+        (&self.roster.plugin.name, self.link.channel.as_str())
     }
 }

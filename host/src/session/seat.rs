@@ -3,122 +3,191 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::shared::{SharedInstance, SharedInstances};
+use super::order::{Moved, move_instance};
+use super::roster::Roster;
+use super::shared::SharedInstance;
+use crate::config::FailedMove;
 use crate::fault::GuestFault;
 use crate::manifest::Isolation;
-use crate::plugin::{Call, Effect, Instance, Plugin, Returned};
+use crate::plugin::{
+    Call, Effect, Instance, Left, MoveError, Plugin, Returned, Sample, Version, restart,
+};
 
 /// What a call answered, with what is left to be done about it.
 pub(super) struct Called {
     pub(super) answer: Result<Returned, GuestFault>,
     /// Empty where the instance's owner has applied them.
     pub(super) effects: Vec<Effect>,
+    /// The event itself, if the instance died of it and none of it has happened.
+    pub(super) undone: Option<Call>,
 }
 
 impl Called {
-    fn failed(fault: GuestFault) -> Self {
-        Self { answer: Err(fault), effects: Vec::new() }
+    pub(super) fn failed(fault: GuestFault) -> Self {
+        Self { answer: Err(fault), effects: Vec::new(), undone: None }
     }
 }
 
 /// A consumer's place in an instance.
 pub(super) enum Seat {
-    /// An instance of its own, owned by the session's task. `None` while a call has it, and after a
-    /// trap.
+    /// An instance of its own, owned by the session's task. `None` while a call has it.
     Own(Arc<Plugin>, Option<Box<Instance>>),
     /// A place in an instance that another task owns.
     Shared(SharedInstance),
 }
 
-/// A call that runs elsewhere. With the answer comes the instance, if it is this session's own.
-pub(super) type Running = Pin<Box<dyn Future<Output = (Called, Option<Box<Instance>>)> + Send>>;
+/// Work in an instance that runs elsewhere. With the answer comes the instance, if it is this
+/// session's own.
+pub(super) type Running<T> = Pin<Box<dyn Future<Output = (T, Option<Box<Instance>>)> + Send>>;
 
-/// A call on its way.
-pub(super) enum Calling {
+/// Work in an instance on its way.
+pub(super) enum Calling<T> {
     /// It ran on this task and is over.
-    Over(Called),
+    Over(T),
     /// It is not over yet.
-    Elsewhere(Running),
+    Elsewhere(Running<T>),
 }
 
 impl Seat {
     /// A place for a new connection.
-    pub(super) fn new(plugin: &Arc<Plugin>, shared: Option<&SharedInstances>) -> Self {
-        match (plugin.isolation, shared) {
-            (Isolation::Shared, Some(shared)) => Self::Shared(shared.join()),
-            _ => Self::Own(Arc::clone(plugin), None),
+    pub(super) fn new(roster: &Arc<Roster>) -> Self {
+        match roster.plugin.isolation {
+            Isolation::Shared => Self::Shared(roster.share()),
+            Isolation::Connection => Self::Own(Arc::clone(&roster.plugin), None),
         }
     }
 
+    /// Whether the consumer has an instance of its own.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Own(..))
+    }
+
     /// Makes the instance, if the consumer has one of its own, and brings the handshake to it.
-    pub(super) fn connect(&mut self, call: Call) -> Calling {
+    pub(super) fn connect(&mut self, call: Call) -> Calling<Called> {
         match self {
             Self::Own(plugin, _) => {
-                let version = Arc::clone(plugin.live());
+                let version = plugin.live();
                 let slow = version.is_slow();
-                let work = move || match Instance::new(version) {
+                let lost = || Called::failed(GuestFault::InstanceGone);
+                self.run(slow, lost, move || match Instance::new(version) {
                     Ok(instance) => enter(Box::new(instance), call),
                     Err(fault) => (Called::failed(fault), None),
-                };
-                self.run(slow, work)
+                })
             }
             Self::Shared(_) => self.call(call),
         }
     }
 
     /// Brings an event to the consumer.
-    pub(super) fn call(&mut self, call: Call) -> Calling {
+    pub(super) fn call(&mut self, call: Call) -> Calling<Called> {
+        if let Self::Shared(shared) = self {
+            let answer = shared.clone().call(call);
+            return Calling::Elsewhere(Box::pin(async {
+                (Called { answer: answer.await, effects: Vec::new(), undone: None }, None)
+            }));
+        }
+        let lost = || Called::failed(GuestFault::InstanceGone);
+        self.with_own(None, lost, move |instance| enter(instance, call))
+    }
+
+    /// The version that the consumer's own instance runs.
+    pub(super) fn version(&self) -> Option<&Arc<Version>> {
         match self {
-            Self::Own(_, instance) => {
-                let Some(instance) = instance.take() else {
-                    return Calling::Over(Called::failed(GuestFault::InstanceGone));
-                };
-                let slow = instance.version().is_slow();
-                self.run(slow, move || enter(instance, call))
-            }
-            Self::Shared(shared) => {
-                let answer = shared.clone().call(call);
-                Calling::Elsewhere(Box::pin(async {
-                    (Called { answer: answer.await, effects: Vec::new() }, None)
-                }))
-            }
+            Self::Own(_, instance) => instance.as_ref().map(|instance| instance.version()),
+            Self::Shared(_) => None,
         }
     }
 
-    /// Takes back what a call elsewhere has brought.
+    /// Whether the consumer's own instance has failed.
+    pub(super) fn is_dead(&self) -> bool {
+        match self {
+            Self::Own(_, instance) => instance.as_ref().is_none_or(|instance| instance.is_dead()),
+            Self::Shared(_) => false,
+        }
+    }
+
+    /// Gives up the consumer's own instance if it has failed.
+    pub(super) fn clear_dead(&mut self) {
+        if self.is_own() && self.is_dead() {
+            self.put_back(None);
+        }
+    }
+
+    /// Takes a sample of the consumer's own instance.
+    pub(super) fn sample(&mut self) -> Calling<Result<Sample, MoveError>> {
+        let lost = || Err(MoveError::Snapshot(GuestFault::InstanceGone));
+        self.with_own(None, lost, |mut instance| {
+            let sample = instance.sample();
+            (sample, Some(instance))
+        })
+    }
+
+    /// Moves the consumer's own instance to another version, or leaves it as it is.
+    pub(super) fn transfer(
+        &mut self,
+        to: Arc<Version>,
+        left: Option<Left>,
+    ) -> Calling<Result<Moved, MoveError>> {
+        let lost = || Err(MoveError::Snapshot(GuestFault::InstanceGone));
+        self.with_own(Some(&Arc::clone(&to)), lost, move |instance| {
+            let (moved, instance) = move_instance(instance, to, left.as_ref(), FailedMove::KeepOld);
+            (moved, Some(instance))
+        })
+    }
+
+    /// Puts a fresh consumer in the place of this one, in an instance of another version.
+    pub(super) fn restart(&mut self, to: Arc<Version>) -> Calling<Result<Vec<Effect>, MoveError>> {
+        let lost = || Err(MoveError::Start(GuestFault::InstanceGone));
+        self.with_own(Some(&Arc::clone(&to)), lost, move |old| match restart(&old, to) {
+            Ok((instance, effects)) => (Ok(effects), Some(instance)),
+            Err(why) => (Err(why), Some(old)),
+        })
+    }
+
+    /// Takes back what work elsewhere has brought.
     pub(super) fn put_back(&mut self, returned: Option<Box<Instance>>) {
         if let Self::Own(_, instance) = self {
             *instance = returned;
         }
     }
 
-    fn run(
+    /// Works in the consumer's own instance, on a guest thread if its version, or the `other` one
+    /// it meets there, is slow.
+    fn with_own<T: Send + 'static>(
+        &mut self,
+        other: Option<&Arc<Version>>,
+        lost: fn() -> T,
+        work: impl FnOnce(Box<Instance>) -> (T, Option<Box<Instance>>) + Send + 'static,
+    ) -> Calling<T> {
+        let Self::Own(_, instance) = self else { return Calling::Over(lost()) };
+        let Some(instance) = instance.take() else { return Calling::Over(lost()) };
+        let slow = instance.version().is_slow() || other.is_some_and(|version| version.is_slow());
+        self.run(slow, lost, move || work(instance))
+    }
+
+    fn run<T: Send + 'static>(
         &mut self,
         slow: bool,
-        work: impl FnOnce() -> (Called, Option<Box<Instance>>) + Send + 'static,
-    ) -> Calling {
-        let Self::Own(plugin, _) = self else {
-            return Calling::Over(Called::failed(GuestFault::InstanceGone));
-        };
+        lost: fn() -> T,
+        work: impl FnOnce() -> (T, Option<Box<Instance>>) + Send + 'static,
+    ) -> Calling<T> {
+        let Self::Own(plugin, _) = self else { return Calling::Over(lost()) };
         if slow {
             let plugin = Arc::clone(plugin);
             return Calling::Elsewhere(Box::pin(async move {
-                let lost = || (Called::failed(GuestFault::InstanceGone), None);
-                plugin.share.run(work).await.unwrap_or_else(lost)
+                plugin.share.run(work).await.unwrap_or_else(|| (lost(), None))
             }));
         }
-        let (called, instance) = work();
+        let (answer, instance) = work();
         self.put_back(instance);
-        Calling::Over(called)
+        Calling::Over(answer)
     }
 }
 
-/// One call; the instance comes back unless it has failed.
+/// One call; what the guest asked for comes back with the instance.
 fn enter(mut instance: Box<Instance>, call: Call) -> (Called, Option<Box<Instance>>) {
-    let answer = instance.call(call);
-    if matches!(&answer, Err(fault) if fault.ends_instance()) {
-        return (Called { answer, effects: Vec::new() }, None);
-    }
+    let answer = instance.call(&call);
+    let undone = instance.is_dead().then_some(call);
     let effects = instance.take_effects();
-    (Called { answer, effects }, Some(instance))
+    (Called { answer, effects, undone }, Some(instance))
 }

@@ -5,20 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::Outlet;
+use super::order::{Direction, MoveOrder, Moved, Moving, Order, move_instance};
+use super::roster::{Listed, Roster, Station};
+use super::seat::Called;
 use crate::closure::Closure;
+use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault};
-use crate::layer::ChannelLayer;
-use crate::plugin::{Call, Instance, Plugin, Returned};
+use crate::plugin::{Call, Instance, Left, MoveError, Outcome, Plugin, Returned, Version, aside};
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
 const QUEUE: usize = 256;
 
 type Answer = Result<Returned, GuestFault>;
 
-/// An event and where its answer goes.
-struct Job {
-    call: Call,
-    answer: oneshot::Sender<Answer>,
+/// What the owner of an instance is brought.
+pub(super) enum Job {
+    /// An event and where its answer goes.
+    Call(Call, oneshot::Sender<Answer>),
+    /// What a swap asks.
+    Order(Order),
 }
 
 /// The way to a shared instance.
@@ -28,9 +33,7 @@ pub(super) struct SharedInstance {
 }
 
 /// The shared instances of one plugin, made when first needed and again after a trap.
-pub struct SharedInstances {
-    plugin: Arc<Plugin>,
-    layer: Arc<dyn ChannelLayer>,
+pub(super) struct SharedInstances {
     slots: Mutex<Slots>,
 }
 
@@ -41,26 +44,24 @@ struct Slots {
 }
 
 impl SharedInstances {
-    /// As many empty slots as the plugin has instances.
-    pub fn new(plugin: Arc<Plugin>, layer: Arc<dyn ChannelLayer>) -> Self {
-        let instances = vec![None; plugin.instances];
-        Self { plugin, layer, slots: Mutex::new(Slots { instances, next: 0 }) }
+    /// So many empty slots.
+    pub(super) fn new(count: usize) -> Self {
+        Self { slots: Mutex::new(Slots { instances: vec![None; count], next: 0 }) }
     }
+}
 
+impl Roster {
     /// The instance for a new connection.
-    pub(super) fn join(&self) -> SharedInstance {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn share(self: &Arc<Self>) -> SharedInstance {
+        let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let index = slots.next;
         slots.next = (index + 1) % slots.instances.len();
         match &slots.instances[index] {
             Some(instance) if !instance.jobs.is_closed() => instance.clone(),
             _ => {
                 let (jobs, queue) = mpsc::channel(QUEUE);
-                let owner = Owner {
-                    plugin: Arc::clone(&self.plugin),
-                    layer: Arc::clone(&self.layer),
-                    instance: None,
-                };
+                let listed = self.list(Station::Shared(jobs.clone()));
+                let owner = Owner { roster: Arc::clone(self), listed, instance: None };
                 tokio::spawn(owner.run(queue));
                 slots.instances[index].insert(SharedInstance { jobs }).clone()
             }
@@ -72,15 +73,15 @@ impl SharedInstance {
     /// Brings an event to the instance and waits for what it answers.
     pub(super) async fn call(self, call: Call) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { call, answer }).await.map_err(|_| GuestFault::InstanceGone)?;
+        self.jobs.send(Job::Call(call, answer)).await.map_err(|_| GuestFault::InstanceGone)?;
         answered.await.unwrap_or(Err(GuestFault::InstanceGone))
     }
 }
 
 /// The task that owns the instance, and with it the store.
 struct Owner {
-    plugin: Arc<Plugin>,
-    layer: Arc<dyn ChannelLayer>,
+    roster: Arc<Roster>,
+    listed: Listed,
     /// Boxed, since it moves to a guest thread and back.
     instance: Option<Box<Instance>>,
 }
@@ -88,66 +89,174 @@ struct Owner {
 impl Owner {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.recv().await {
-            let answer = self.call(job.call).await;
-            let dead = self.instance.is_none();
-            let unheard = job.answer.send(answer);
-            if let Err(Ok(Returned::Accepted(id, _))) = unheard {
-                // The peer left while its handshake was decided: its consumer is told so.
-                let gone = Call::Disconnect(id, Closure::abnormal());
-                let _ = self.call(gone).await;
+            match job {
+                Job::Call(call, to) => {
+                    let answer = self.call(call).await;
+                    let unheard = to.send(answer);
+                    if let Err(Ok(Returned::Accepted(id, _))) = unheard {
+                        // The peer left while its handshake was decided: its consumer is told so.
+                        let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
+                    }
+                }
+                Job::Order(order) => self.obey(order).await,
             }
-            if dead {
+            if self.instance.is_none() {
                 return;
             }
         }
     }
 
-    /// One call, its effects applied. Afterwards the instance is gone if it failed.
+    /// One call, its effects applied. An instance that died of it goes back to the version before,
+    /// if it left that not long ago, and the event is brought there; else its connections end.
     async fn call(&mut self, call: Call) -> Answer {
-        let Some(instance) = self.instance.take() else { return self.first_call(call).await };
-        let version = Arc::clone(instance.version());
-        let returned = if version.is_slow() {
-            let work = move || enter(instance, call);
-            self.plugin.share.run(work).await
-        } else {
-            Some(enter(instance, call))
-        };
-        let (mut instance, answer) = returned.ok_or(GuestFault::InstanceGone)?;
-        match &answer {
-            Err(fault) if fault.ends_instance() => {
-                let links: Vec<_> = instance.links().cloned().collect();
-                drop(instance);
-                for link in links {
-                    link.outbound.fail(Fault::Guest(GuestFault::InstanceGone));
-                }
+        let called = self.enter(call).await;
+        let Err(fault) = called.answer else { return called.answer };
+        if let Some(call) = called.undone {
+            if self.go_back(&fault).await {
+                return Box::pin(self.call(call)).await;
             }
-            _ => {
-                let effects = instance.take_effects();
-                self.instance = Some(instance);
-                self.outlet().apply(effects).await;
-            }
+            self.end();
         }
-        answer
+        Err(fault)
     }
 
-    async fn first_call(&mut self, call: Call) -> Answer {
-        let version = Arc::clone(self.plugin.live());
+    /// One call, its effects applied.
+    async fn enter(&mut self, call: Call) -> Called {
+        let instance = match self.instance.take() {
+            Some(instance) => Ok(instance),
+            None => self.start().await,
+        };
+        let mut instance = match instance {
+            Ok(instance) => instance,
+            Err(fault) => return Called::failed(fault),
+        };
+        let slow = instance.version().is_slow();
+        let work = move || {
+            let answer = instance.call(&call);
+            let undone = instance.is_dead().then_some(call);
+            (answer, undone, instance)
+        };
+        let returned = if slow { self.plugin().share.run(work).await } else { Some(work()) };
+        let Some((answer, undone, mut instance)) = returned else {
+            return Called::failed(GuestFault::InstanceGone);
+        };
+        let effects = instance.take_effects();
+        self.instance = Some(instance);
+        self.outlet().apply(effects).await;
+        Called { answer, effects: Vec::new(), undone }
+    }
+
+    async fn start(&self) -> Result<Box<Instance>, GuestFault> {
+        let version = self.plugin().live();
         let instance = if version.is_slow() {
             let work = move || Instance::new(version);
-            self.plugin.share.run(work).await.ok_or(GuestFault::InstanceGone)?
+            self.plugin().share.run(work).await.ok_or(GuestFault::InstanceGone)?
         } else {
             Instance::new(version)
         };
-        self.instance = Some(Box::new(instance?));
-        Box::pin(self.call(call)).await
+        instance.map(Box::new)
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Sample(answer) => {
+                let Some(instance) = &mut self.instance else { return };
+                let _ = answer.send(instance.sample());
+                self.end_if_dead();
+            }
+            Order::Move(MoveOrder { to, direction, done }) => {
+                let moving = self.move_over(to, direction).await;
+                let _ = done.send(moving);
+                self.end_if_dead();
+            }
+        }
+    }
+
+    async fn move_over(&mut self, to: Arc<Version>, direction: Direction) -> Moving {
+        let running = self.instance.as_ref().map(|instance| instance.version());
+        if running.is_none_or(|version| Arc::ptr_eq(version, &to)) {
+            return Moving::default();
+        }
+        let left = match direction {
+            Direction::On => None,
+            Direction::Back => self.listed.take_left(),
+        };
+        match self.transfer(to, left, direction).await {
+            Ok(outcome) => Moving { outcome, why: None },
+            Err(why) => {
+                let count = self.instance.as_ref().map_or(0, |instance| instance.links().count());
+                Moving::stayed(count as u64, why)
+            }
+        }
+    }
+
+    /// Takes all consumers to another version, or leaves everything as it was. On the way back
+    /// nobody can stay: whoever came later and cannot move is closed, unless the policy is to
+    /// restart it.
+    async fn transfer(
+        &mut self,
+        to: Arc<Version>,
+        left: Option<Left>,
+        direction: Direction,
+    ) -> Result<Outcome, MoveError> {
+        let gone = || MoveError::Snapshot(GuestFault::InstanceGone);
+        let instance = self.instance.take().ok_or_else(gone)?;
+        let policy = match (self.plugin().failed_move, direction) {
+            (FailedMove::KeepOld, Direction::Back) => FailedMove::Close,
+            (policy, _) => policy,
+        };
+        let work = move || move_instance(instance, to, left.as_ref(), policy);
+        let (moved, instance) = aside(work).await.ok_or_else(gone)?;
+        self.instance = Some(instance);
+        let Moved { effects, left, outcome } = moved?;
+        if direction == Direction::On {
+            self.listed.keep_left(left);
+        }
+        self.outlet().apply(effects).await;
+        Ok(outcome)
+    }
+
+    /// Takes an instance that has failed back to the version it came from, if the one it runs is
+    /// new; true if it has arrived.
+    async fn go_back(&mut self, fault: &GuestFault) -> bool {
+        let Some(left) = self.listed.take_left() else { return false };
+        let to = Arc::clone(left.version());
+        let digest = to.digest().short();
+        let back = self.transfer(to, Some(left), Direction::Back).await;
+        let plugin = &*self.plugin().name;
+        match &back {
+            Ok(Outcome { moved, undone, .. }) => tracing::warn!(
+                plugin,
+                "{fault}: its {moved} consumers go back to version {digest}, and to the state they \
+                 left it with; the changes of {undone} events are lost"
+            ),
+            Err(why) => {
+                tracing::warn!(plugin, "{fault}; and no way back to version {digest}: {why}");
+            }
+        }
+        self.listed.tell_gone_back();
+        back.is_ok()
+    }
+
+    fn end_if_dead(&mut self) {
+        if self.instance.as_ref().is_some_and(|instance| instance.is_dead()) {
+            self.end();
+        }
+    }
+
+    /// The instance has failed, and with it all its connections.
+    fn end(&mut self) {
+        let Some(instance) = self.instance.take() else { return };
+        for link in instance.links() {
+            link.outbound.fail(Fault::Guest(GuestFault::InstanceGone));
+        }
+    }
+
+    fn plugin(&self) -> &Plugin {
+        &self.roster.plugin
     }
 
     fn outlet(&self) -> Outlet<'_> {
-        Outlet { tenant: &self.plugin.tenant, layer: &*self.layer, plugin: &self.plugin.name }
+        self.roster.outlet()
     }
-}
-
-fn enter(mut instance: Box<Instance>, call: Call) -> (Box<Instance>, Answer) {
-    let answer = instance.call(call);
-    (instance, answer)
 }

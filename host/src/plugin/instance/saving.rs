@@ -1,0 +1,103 @@
+//! What an instance saves for its successor, and takes over from its predecessor.
+
+use std::sync::Arc;
+
+use super::{Instance, with_guest_scope};
+use crate::fault::{GuestFault, one_line};
+use crate::plugin::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
+use crate::plugin::call::{ConnectionId, Returned};
+use crate::plugin::saved::{Passenger, Saved};
+
+use crate::scope::{RESTARTED, Scope};
+
+impl Instance {
+    /// The consumers, in the order in which they came.
+    pub(in crate::plugin) fn passengers(&self) -> Vec<Passenger> {
+        let joined = self.store.data().joined().into_iter();
+        joined.map(|(id, link, scope)| Passenger { id, link, scope }).collect()
+    }
+
+    /// Goes on with the identifiers of the instance whose connections this one takes over.
+    pub(in crate::plugin) fn continue_ids(&mut self, old: &Self) {
+        let last = old.store.data().last_id();
+        self.store.data_mut().continue_ids(last);
+    }
+
+    /// Has a consumer saved. What it asks for meanwhile is discarded.
+    pub(in crate::plugin) fn snapshot(&mut self, id: ConnectionId) -> Result<Saved, GuestFault> {
+        let Some(consumer) = self.store.data().consumer(id) else {
+            return Err(GuestFault::InstanceGone);
+        };
+        let saved = self.timed(|guest, store| guest.consumer().call_snapshot(store, consumer))?;
+        drop(self.take_effects());
+        saved.map(Saved::from).map_err(|text| GuestFault::Error(one_line(&text)))
+    }
+
+    /// Has the module saved. What it asks for meanwhile is discarded.
+    pub(in crate::plugin) fn save_module(&mut self) -> Result<Option<Saved>, GuestFault> {
+        let saved = self.timed(|guest, store| guest.call_save_module(store))?;
+        drop(self.take_effects());
+        let saved = saved.map_err(|text| GuestFault::Error(one_line(&text)))?;
+        Ok(saved.map(Saved::from))
+    }
+
+    /// Gives the module what its predecessor saved.
+    pub(in crate::plugin) fn load_module(&mut self, saved: &Saved) -> Result<(), GuestFault> {
+        self.timed(|guest, store| guest.call_load_module(store, saved.lend()))?
+            .map_err(|text| GuestFault::Error(one_line(&text)))
+    }
+
+    /// Makes a consumer of what its predecessor saved.
+    pub(in crate::plugin) fn restore(
+        &mut self,
+        Passenger { id, link, scope }: &Passenger,
+        saved: &Saved,
+    ) -> Result<(), GuestFault> {
+        self.store.data_mut().admit(*id, Arc::clone(link), Arc::clone(scope));
+        let handle = self.store.data_mut().handle(*id);
+        let restored = self.timed(|guest, store| {
+            with_guest_scope(scope, |scope| {
+                guest.consumer().call_restore(store, scope, handle?, saved.lend())
+            })
+        });
+        match restored {
+            Ok(Ok(consumer)) => {
+                self.store.data_mut().set_consumer(*id, consumer);
+                Ok(())
+            }
+            Ok(Err(text)) => {
+                self.store.data_mut().dismiss(*id);
+                Err(GuestFault::Error(one_line(&text)))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Makes a fresh consumer for an open connection, which is told so in its scope.
+    pub(in crate::plugin) fn restart(
+        &mut self,
+        Passenger { id, link, scope }: &Passenger,
+    ) -> Result<(), GuestFault> {
+        let mut told = Scope::clone(scope);
+        told.attributes.push((RESTARTED.to_owned(), "true".to_owned()));
+        self.store.data_mut().admit(*id, Arc::clone(link), Arc::clone(scope));
+        match self.connect(*id, &told)? {
+            Returned::Accepted(..) => Ok(()),
+            Returned::Rejected(_) | Returned::Done => {
+                Err(GuestFault::Error("it turned the open connection away".to_owned()))
+            }
+        }
+    }
+}
+
+impl Saved {
+    fn lend(&self) -> SavedParam<'_> {
+        SavedParam { schema: self.schema, state: &self.state }
+    }
+}
+
+impl From<SavedResult> for Saved {
+    fn from(saved: SavedResult) -> Self {
+        Self { schema: saved.schema, state: saved.state }
+    }
+}

@@ -1,0 +1,35 @@
+//! What guests leave for their successors in another version.
+
+use std::sync::Arc;
+
+use super::call::ConnectionId;
+use crate::connection::Link;
+use crate::scope::Scope;
+
+/// The state of a consumer, or of a module, in whatever form its version chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The shape of `state`, as its writer numbers it.
+    pub schema: u32,
+    /// The state itself.
+    pub state: Vec<u8>,
+}
+
+/// What a trial of another version is made with: an instance's module state and one of its
+/// consumers.
+#[derive(Debug)]
+pub struct Sample {
+    /// The module's state, if it keeps any.
+    pub(super) module: Option<Saved>,
+    /// One consumer, if the instance has any.
+    pub(super) consumer: Option<(Passenger, Saved)>,
+}
+
+/// A consumer on its way from one instance to another.
+#[derive(Debug, Clone)]
+pub(super) struct Passenger {
+    /// The same in both instances.
+    pub(super) id: ConnectionId,
+    pub(super) link: Arc<Link>,
+    pub(super) scope: Arc<Scope>,
+}

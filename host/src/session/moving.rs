@@ -1,0 +1,141 @@
+//! A session whose consumer has an instance of its own, on its way to another version.
+
+use std::sync::Arc;
+
+use super::order::{Direction, MoveOrder, Moved, Moving, Order};
+use super::seat::Calling;
+use super::{Call, Fault, GuestFault, Session};
+use crate::config::FailedMove;
+use crate::fault::HostFault;
+use crate::plugin::{Left, MoveError, Outcome, Version};
+
+impl Session {
+    /// Carries out the order that lies ready.
+    pub(super) async fn obey(&mut self) {
+        let order = self.joined.listed.as_ref().and_then(|listed| listed.take_order());
+        match order {
+            Some(Order::Sample(answer)) => {
+                let calling = self.joined.seat.sample();
+                let sample = self.wait(calling).await;
+                let _ = answer.send(sample);
+                self.fail_if_dead();
+            }
+            Some(Order::Move(MoveOrder { to, direction, done })) => {
+                let moving = self.move_over(to, direction).await;
+                let _ = done.send(moving);
+            }
+            None => {}
+        }
+    }
+
+    /// Goes to the live version if that changed while the consumer was joining.
+    pub(super) async fn catch_up(&mut self) {
+        let live = self.joined.roster.plugin.live();
+        let Moving { why, .. } = self.move_over(live, Direction::On).await;
+        if let Some(why) = why {
+            let (plugin, channel) = self.joined.names();
+            tracing::warn!(plugin, channel, "did not move to the live version: {why}");
+        }
+    }
+
+    async fn move_over(&mut self, to: Arc<Version>, direction: Direction) -> Moving {
+        if self.joined.seat.version().is_none_or(|version| Arc::ptr_eq(version, &to)) {
+            return Moving::default();
+        }
+        let left = match direction {
+            Direction::On => None,
+            Direction::Back => self.take_left(),
+        };
+        match self.transfer(Arc::clone(&to), left, direction).await {
+            Ok(outcome) => Moving { outcome, why: None },
+            Err(why) => self.strand(to, why).await,
+        }
+    }
+
+    async fn transfer(
+        &mut self,
+        to: Arc<Version>,
+        left: Option<Left>,
+        direction: Direction,
+    ) -> Result<Outcome, MoveError> {
+        let calling = self.joined.seat.transfer(to, left);
+        let Moved { effects, left, outcome } = self.wait(calling).await?;
+        if direction == Direction::On
+            && let Some(listed) = &self.joined.listed
+        {
+            listed.keep_left(left);
+        }
+        self.joined.outlet().apply(effects).await;
+        Ok(outcome)
+    }
+
+    /// The consumer could not move: the plugin's policy says what becomes of it.
+    async fn strand(&mut self, to: Arc<Version>, why: MoveError) -> Moving {
+        let outcome = match self.joined.roster.plugin.failed_move {
+            FailedMove::KeepOld => Outcome { stayed: 1, ..Outcome::default() },
+            FailedMove::Restart => {
+                let calling = self.joined.seat.restart(to);
+                match self.wait(calling).await {
+                    Ok(effects) => {
+                        self.joined.outlet().apply(effects).await;
+                        Outcome { restarted: 1, ..Outcome::default() }
+                    }
+                    Err(error) => self.lose(&error),
+                }
+            }
+            FailedMove::Close => self.lose(&why),
+        };
+        self.fail_if_dead();
+        Moving { outcome, why: Some(why) }
+    }
+
+    fn lose(&self, why: &MoveError) -> Outcome {
+        self.joined.fail(Fault::Host(HostFault::StateLost(why.to_string())));
+        Outcome { closed: 1, ..Outcome::default() }
+    }
+
+    /// After a trap in a version that is new: takes the consumer back to the version it came from,
+    /// and brings it the event again, of which nothing has happened; true if that has been done.
+    pub(super) async fn go_back(&mut self, call: Call, fault: &GuestFault) -> bool {
+        let Some(left) = self.take_left() else { return false };
+        let to = Arc::clone(left.version());
+        let digest = to.digest().short();
+        let back = self.transfer(to, Some(left), Direction::Back).await;
+        let (plugin, channel) = self.joined.names();
+        match back {
+            Ok(Outcome { undone, .. }) => {
+                tracing::warn!(
+                    plugin,
+                    channel,
+                    "{fault}: back to version {digest}, and to the state it was left with; the \
+                     changes of {undone} events are lost"
+                );
+                Box::pin(self.enter(call)).await;
+                true
+            }
+            Err(why) => {
+                tracing::warn!(plugin, channel, "no way back to version {digest}: {why}");
+                false
+            }
+        }
+    }
+
+    fn take_left(&self) -> Option<Left> {
+        self.joined.listed.as_ref()?.take_left()
+    }
+
+    fn fail_if_dead(&mut self) {
+        if self.joined.seat.is_dead() {
+            self.joined.fail(Fault::Guest(GuestFault::InstanceGone));
+            self.joined.seat.clear_dead();
+        }
+    }
+
+    /// Waits for work in the instance, going on with the socket meanwhile.
+    pub(super) async fn wait<T>(&mut self, calling: Calling<T>) -> T {
+        match calling {
+            Calling::Over(answer) => answer,
+            Calling::Elsewhere(running) => self.attend(running).await,
+        }
+    }
+}

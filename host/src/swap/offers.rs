@@ -1,0 +1,108 @@
+//! Components that wait to become the live version: at most one, the newest.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::refusal::Refusal;
+use crate::plugin::{Hash, Outcome};
+
+/// What became of a component that was offered.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is live.
+    Live(Report),
+    /// It was live already.
+    Unchanged(Hash),
+    /// A newer one was offered before its turn came.
+    Superseded,
+    /// It is not taken.
+    Refused(Refusal),
+}
+
+/// How a swap went.
+#[derive(Debug)]
+pub struct Report {
+    /// The version that is live now.
+    pub version: Hash,
+    /// The one before.
+    pub previous: Hash,
+    /// What became of the consumers.
+    pub outcome: Outcome,
+    /// Why not all of them moved, with how many each time.
+    pub reasons: String,
+    /// From the offer's turn to the end of the trial.
+    pub prepared: Duration,
+    /// From the publishing to the last consumer's move.
+    pub moved: Duration,
+}
+
+/// The newest component, while it waits.
+#[derive(Default)]
+pub(super) struct Offers {
+    slot: Mutex<Option<Offer>>,
+    filled: Notify,
+}
+
+/// A component, and who waits to hear of it.
+pub(super) struct Offer {
+    pub(super) bytes: Arc<Vec<u8>>,
+    pub(super) file: PathBuf,
+    verdict: oneshot::Sender<Verdict>,
+}
+
+impl Offers {
+    pub(super) fn put(&self, bytes: Vec<u8>, file: PathBuf) -> oneshot::Receiver<Verdict> {
+        let (verdict, heard) = oneshot::channel();
+        let offer = Offer { bytes: Arc::new(bytes), file, verdict };
+        let older = self.slot.lock().unwrap_or_else(PoisonError::into_inner).replace(offer);
+        self.filled.notify_one();
+        if let Some(older) = older {
+            older.answer(Verdict::Superseded);
+        }
+        heard
+    }
+
+    /// Waits for an offer. Cancel safe.
+    pub(super) async fn take(&self) -> Offer {
+        loop {
+            let offer = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(offer) = offer {
+                return offer;
+            }
+            self.filled.notified().await;
+        }
+    }
+}
+
+impl Offer {
+    pub(super) fn answer(self, verdict: Verdict) {
+        // Whoever offered it may have stopped listening.
+        let _ = self.verdict.send(verdict);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome { moved, restarted, closed, stayed, .. } = self.outcome;
+        write!(
+            f,
+            "version {} is live after {}, prepared in {} ms; {moved} consumers moved in {} ms",
+            self.version.short(),
+            self.previous.short(),
+            self.prepared.as_millis(),
+            self.moved.as_millis(),
+        )?;
+        for (count, what) in
+            [(restarted, "restarted without state"), (closed, "closed"), (stayed, "stay")]
+        {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        if self.reasons.is_empty() { Ok(()) } else { write!(f, ": {}", self.reasons) }
+    }
+}
