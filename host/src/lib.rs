@@ -22,3 +22,4 @@ pub mod scope;
 pub mod server;
 pub mod session;
 pub mod units;
+pub mod watch;
