@@ -43,6 +43,12 @@ impl Scope {
         lookup(&self.attributes, name)
     }
 
+    /// Whether this connection had a consumer before, which was lost with its state when the plugin
+    /// changed: the one that `connect` makes takes its place on a socket that is open already.
+    pub fn restarted(&self) -> bool {
+        self.attribute("restarted").is_some()
+    }
+
     /// The first header of this name, in any case, if its value is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;

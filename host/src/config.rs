@@ -3,6 +3,7 @@
 mod error;
 mod layer;
 mod limits;
+mod noticing;
 mod plugin;
 mod route;
 
@@ -16,6 +17,7 @@ use toml::Spanned;
 pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, LayerConfig};
 pub use limits::Limits;
+pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source};
 pub use route::{Pattern, RouteConfig};
 
@@ -31,6 +33,8 @@ pub const DEFAULT_LISTEN: SocketAddr =
 pub struct Config {
     /// The address to accept sockets on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How changed components are noticed, if they are to be.
+    pub watch: Option<Noticing>,
     /// Tried in order, first match wins.
     pub routes: Vec<RouteConfig>,
     /// By the names that routes use.
@@ -47,6 +51,8 @@ pub struct Config {
 struct File {
     #[serde(default = "default_listen", deserialize_with = "address")]
     listen: SocketAddr,
+    #[serde(default)]
+    watch: noticing::Raw,
     #[serde(default)]
     routes: Vec<Spanned<route::Raw>>,
     #[serde(default)]
@@ -104,6 +110,7 @@ impl Config {
         let routes = route::check_all(raw.routes, &plugins, &location)?;
         Ok(Self {
             listen: raw.listen,
+            watch: raw.watch.noticing(),
             routes,
             plugins,
             limits: raw.limits.into_inner(),

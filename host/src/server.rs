@@ -3,6 +3,7 @@
 mod host;
 mod links;
 mod preflight;
+mod reload;
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 pub use host::{Host, HostError};
 pub use preflight::{Warning, preflight};
@@ -49,6 +51,7 @@ pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Outp
         },
         host,
     });
+    let background = background(&server);
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -68,7 +71,7 @@ pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Outp
             tokio::spawn(Arc::clone(&server).turn_away(stream, permit));
         }
     }
-    drop(listener);
+    drop((listener, background));
     server.links.stop();
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
     let gone = permits.acquire_many(all);
@@ -76,6 +79,18 @@ pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Outp
         let left = limits.max_connections - permits.available_permits();
         tracing::warn!("{left} connections did not end within shutdown_grace and are dropped");
     }
+}
+
+/// What goes on beside the connections: swaps, and the watch for changed components. It ends with
+/// the set, so that nobody moves on the way out.
+fn background(server: &Arc<Server>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for swap in server.host.swaps().values().flatten() {
+        tasks.spawn(Arc::clone(swap).run());
+    }
+    let server = Arc::clone(server);
+    tasks.spawn(async move { reload::reload(&server.host).await });
+    tasks
 }
 
 /// A failing accept is the peer's doing, or the system is out of sockets: then a pause lets some

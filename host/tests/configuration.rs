@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use narrowboat::config::{Config, Overflow, Source};
+use narrowboat::config::{Config, Noticing, Overflow, Source};
 use narrowboat::manifest::Isolation;
 use narrowboat::units::{ByteSize, Span};
 use proptest::prelude::*;
@@ -31,6 +31,16 @@ fn an_empty_file_is_a_configuration() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.limits.max_connections, 10_000);
     assert_eq!(config.layer.capacity, 100);
+    assert_eq!(config.watch, Some(Noticing::Events));
+}
+
+#[test]
+fn changes_are_noticed_by_events_by_polling_or_not_at_all() {
+    let watch = |how: &str| parse(&format!("watch = {how:?}\n")).unwrap().watch;
+    assert_eq!(watch("events"), Some(Noticing::Events));
+    assert_eq!(watch("poll"), Some(Noticing::Poll));
+    assert_eq!(watch("off"), None);
+    assert_refused("watch = \"on\"\n", 1, &["watch", "`events`", "`poll`", "`off`"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["layer", "connection", "handshake", "plugin"],
     &["session"],
-    &["router", "packaging", "swap"],
+    &["router", "packaging", "swap", "watch"],
     &["server"],
     &["cli", "lib", "main"],
 ];
@@ -34,10 +34,11 @@ const PLUGIN: [&str; 18] = [
 ];
 
 /// A crate, and the modules that may name it.
-const SEAMS: [(&str, &[&str]); 3] = [
+const SEAMS: [(&str, &[&str]); 4] = [
     ("wasmtime", &["plugin"]),
     ("tungstenite", &["connection", "handshake"]),
     ("redis", &["layer"]),
+    ("notify", &["watch"]),
 ];
 
 /// Crates that pure data and rules do without.

@@ -192,6 +192,8 @@ impl Instance {
         self.version.lane.note(self.store.data().stopwatch.overran());
         result.map_err(|error| {
             self.dead = true;
+            // None of it has happened.
+            self.events = self.events.saturating_sub(1);
             drop(self.take_effects());
             fault(&self.version, self.store.data(), &error)
         })

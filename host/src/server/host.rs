@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use crate::answer::Rejection;
-use crate::config::{Config, LayerConfig, Limits, PluginConfig, Source};
+use crate::config::{Config, LayerConfig, Limits, Noticing, PluginConfig, Source};
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
 use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer};
@@ -29,6 +29,7 @@ pub struct Host {
     /// By the file that a plugin's component lies in; several plugins may be made of one.
     swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
     layer: Arc<dyn ChannelLayer>,
+    noticing: Option<Noticing>,
 }
 
 /// Why a host cannot be made.
@@ -89,6 +90,7 @@ impl Host {
             limits: config.limits,
             router: Router::new(config.routes),
             layer,
+            noticing: config.watch,
         })
     }
 
@@ -100,6 +102,11 @@ impl Host {
     /// What changes its plugins, by the file each one's component lies in.
     pub(super) fn swaps(&self) -> &BTreeMap<PathBuf, Vec<Arc<Swap>>> {
         &self.swaps
+    }
+
+    /// How changed components are noticed, if they are to be.
+    pub(super) fn noticing(&self) -> Option<Noticing> {
+        self.noticing
     }
 
     /// The bounds it was made with.

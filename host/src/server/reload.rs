@@ -1,0 +1,79 @@
+//! From a file that changed to an offer of its bytes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::host::Host;
+use crate::component;
+use crate::plugin::aside;
+use crate::swap::Swap;
+use crate::watch::Watcher;
+
+/// How long a file that is no whole component gets to become one: whoever writes it may not be
+/// done.
+const SETTLING: Duration = Duration::from_millis(250);
+
+/// The largest component that is taken, in bytes.
+const MAX_COMPONENT: u64 = 512 * 1024 * 1024;
+
+/// Offers every component file that changes to its plugins, for ever.
+pub(super) async fn reload(host: &Host) {
+    let Some(noticing) = host.noticing() else { return };
+    let files: Vec<_> = host.swaps().keys().cloned().collect();
+    let mut watcher = match aside(move || Watcher::files(files, noticing)).await {
+        Some(Ok(watcher)) => watcher,
+        Some(Err(error)) => {
+            tracing::warn!("changed components will not be noticed: {error}");
+            return;
+        }
+        None => return,
+    };
+    loop {
+        for file in watcher.changed().await {
+            for swap in host.swaps().get(&file).into_iter().flatten() {
+                offer(swap, &file).await;
+            }
+        }
+    }
+}
+
+async fn offer(swap: &Arc<Swap>, file: &Path) {
+    match read(file).await {
+        // Its verdict stands in the log.
+        Ok(bytes) => drop(swap.offer(bytes, file.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::debug!(plugin = &*swap.plugin().name, "{} is gone", file.display());
+        }
+        Err(error) => {
+            tracing::warn!(plugin = &*swap.plugin().name, "{}: {error}", file.display());
+        }
+    }
+}
+
+/// Reads a file once it is whole, or has stopped changing without becoming so.
+async fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = read_now(file.to_owned()).await?;
+    while component::summarise(&bytes).is_err() {
+        tokio::time::sleep(SETTLING).await;
+        let again = read_now(file.to_owned()).await?;
+        if again == bytes {
+            break;
+        }
+        bytes = again;
+    }
+    Ok(bytes)
+}
+
+async fn read_now(file: PathBuf) -> io::Result<Vec<u8>> {
+    let read = move || {
+        let length = std::fs::metadata(&file)?.len();
+        if length > MAX_COMPONENT {
+            let problem = format!("{length} bytes are more than a component may have");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+        }
+        std::fs::read(&file)
+    };
+    aside(read).await.unwrap_or_else(|| Err(io::Error::other("no thread to read it")))
+}
