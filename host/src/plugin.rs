@@ -2,9 +2,11 @@
 //! effects.
 
 mod bindings;
+mod cache;
 mod call;
 mod effects;
 mod engine;
+mod hash;
 mod imports;
 mod instance;
 mod lane;
@@ -16,11 +18,13 @@ mod state;
 mod ticker;
 mod version;
 
+pub use cache::CodeCache;
 pub use call::{Call, ConnectionId, Returned};
 pub use effects::Effect;
 pub use engine::{Engine, EngineError};
+pub use hash::Hash;
 pub use instance::Instance;
 pub use lane::{GuestThreads, Share};
 pub use loader::{LoadError, Loader};
 pub use registry::{Plugin, Registry};
-pub use version::{Hash, Version, VersionError};
+pub use version::{Version, VersionError};

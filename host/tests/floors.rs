@@ -28,9 +28,9 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Registry` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 14] = [
-    "call", "bindings", "effects", "limits", "overrun", "ticker", "state", "imports", "engine",
-    "lane", "version", "instance", "registry", "loader",
+const PLUGIN: [&str; 16] = [
+    "hash", "call", "bindings", "effects", "limits", "overrun", "ticker", "state", "imports",
+    "cache", "engine", "lane", "version", "instance", "registry", "loader",
 ];
 
 /// A crate, and the modules that may name it.
