@@ -1,5 +1,6 @@
 //! `narrowboat.toml`: what the operator decides. Parsed once into values that cannot be wrong.
 
+mod cache;
 mod error;
 mod layer;
 mod limits;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use toml::Spanned;
 
+pub use cache::CacheConfig;
 pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, LayerConfig};
 pub use limits::Limits;
@@ -43,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// The channel layer.
     pub layer: LayerConfig,
+    /// Where compiled code is kept; `None` if it is not.
+    pub cache: Option<CacheConfig>,
 }
 
 /// The file as it is written, before its parts are held against each other.
@@ -61,6 +65,8 @@ struct File {
     limits: Spanned<Limits>,
     #[serde(default)]
     layer: layer::Raw,
+    #[serde(default)]
+    cache: cache::Raw,
 }
 
 fn default_listen() -> SocketAddr {
@@ -115,6 +121,7 @@ impl Config {
             plugins,
             limits: raw.limits.into_inner(),
             layer: raw.layer.check(&location)?,
+            cache: raw.cache.check(&folder, &location)?,
         })
     }
 }

@@ -2,10 +2,12 @@
 //! effects.
 
 mod bindings;
+mod cache;
 mod call;
 mod effects;
 mod engine;
 mod fit;
+mod hash;
 mod imports;
 mod instance;
 mod lane;
@@ -20,16 +22,17 @@ mod ticker;
 mod transfer;
 mod version;
 
+pub use cache::CodeCache;
 pub use call::{Call, ConnectionId, Returned};
 pub use effects::Effect;
 pub use engine::{Engine, EngineError};
 pub use fit::Misfit;
+pub use hash::Hash;
 pub use instance::Instance;
 pub use lane::{GuestThreads, Share, aside};
 pub use live::Plugin;
 pub use loader::{Candidate, LoadError, Loader};
-
 pub use saved::{Sample, Saved};
 pub use tally::{Count, Tally};
 pub use transfer::{Left, MoveError, Outcome, Transfer, Way, restart, transfer};
-pub use version::{Hash, Version, VersionError};
+pub use version::{Version, VersionError};

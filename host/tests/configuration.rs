@@ -97,6 +97,20 @@ fn limits_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn a_cache_has_a_folder_and_a_size_or_is_off() {
+    let cache = |text: &str| parse(&format!("[cache]\n{text}")).unwrap().cache;
+    let found = cache("folder = \"code/\"\nsize = \"1 MiB\"\n").unwrap();
+    // A slash at the end would have the system follow a symbolic link.
+    assert_eq!(found.folder.as_os_str(), "folder/code");
+    assert_eq!(found.size, ByteSize::mib(1));
+    assert_eq!(cache("folder = \"/code\"\n").unwrap().size, ByteSize::mib(512));
+    assert_eq!(cache("folder = \"code\"\nsize = 0\n"), None);
+    assert_refused("[cache]\nfolder = \"\"\n", 2, &["cache.folder", "must name", "size = 0"]);
+    assert_refused("[cache]\nsize = \"big\"\n", 2, &["cache.size", "\"1 MiB\""]);
+    assert_refused("[cache]\nfoldr = \"x\"\n", 2, &["cache", "did you mean `folder`?"]);
+}
+
+#[test]
 fn a_route_needs_one_pattern_and_a_plugin_that_exists() {
     let route = |route: &str| format!("{ECHO}[[routes]]\n{route}");
     assert_refused(&route("plugin = \"echo\"\n"), 3, &["routes", "path = "]);
@@ -158,7 +172,7 @@ proptest! {
 
     #[test]
     fn no_value_makes_the_parser_panic(
-        key in "listen|routes|plugins|limits|layer|limits.memory|layer.expiry|plugins.a.crate",
+        key in "listen|routes|plugins|limits|layer|cache|limits.memory|layer.expiry|plugins.a.crate",
         value in "[0-9a-z\"{}\\[\\]=., \u{e9}-]{0,40}",
     ) {
         let _ = parse(&format!("{key} = {value}"));

@@ -27,10 +27,11 @@ const FLOORS: [&[&str]; 6] = [
     &["cli", "lib", "main"],
 ];
 
-/// The same within `plugin`, where `Version`, `Registry` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 18] = [
-    "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "tally", "state",
-    "imports", "engine", "lane", "fit", "version", "instance", "transfer", "live", "loader",
+/// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
+const PLUGIN: [&str; 20] = [
+    "hash", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "tally",
+    "state", "imports", "cache", "engine", "lane", "fit", "version", "instance", "transfer",
+    "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

@@ -19,8 +19,17 @@ def root():
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def caches(tmp_path_factory):
+    """Compiled code is shared by the hosts of one run, and not with the user's own."""
+    folder = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def narrowboat():
+def narrowboat(caches):
     """The program under test; called with arguments it runs to its end."""
     binary = ROOT / os.environ.get("NARROWBOAT_BIN", "target/debug/narrowboat")
     assert binary.is_file(), f"{binary} is missing; build it with: cargo build -p narrowboat"
@@ -55,14 +64,15 @@ def component(narrowboat):
 
 @pytest.fixture(scope="session")
 def serving(narrowboat, component, tmp_path_factory):
-    """Starts a host for as long as a `with` lasts. See `support.configuration` for the arguments."""
+    """Starts a host for as long as a `with` lasts. See `support.configuration` for the arguments;
+    `process` are options of its `subprocess.Popen`."""
 
     @contextmanager
-    def start(*names, log="info", **settings):
+    def start(*names, log="info", process=None, **settings):
         folder = tmp_path_factory.mktemp("host")
         config = folder / "narrowboat.toml"
         config.write_text(support.toml(support.configuration(component, *names, **settings)))
-        with Host(narrowboat.binary, folder, config, log) as host:
+        with Host(narrowboat.binary, folder, config, log, **process or {}) as host:
             yield host
 
     return start

@@ -42,7 +42,9 @@ def eventually(condition, what="it", deadline=DEADLINE):
     raise AssertionError(f"{what} did not happen within {deadline} s")
 
 
-def configuration(component, *names, plugins=None, routes=None, limits=None, layer=None):
+def configuration(
+    component, *names, plugins=None, routes=None, limits=None, layer=None, cache=None
+):
     """A configuration that serves each plugin at /NAME/.
 
     `names` are guests served as they are; `plugins` maps further names to their tables, in which
@@ -56,7 +58,8 @@ def configuration(component, *names, plugins=None, routes=None, limits=None, lay
     }
     if routes is None:
         routes = [{"path": f"/{name}/", "plugin": name} for name in tables]
-    return {"plugins": tables, "routes": routes, "limits": limits or {}, "layer": layer or {}}
+    others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
+    return {"plugins": tables, "routes": routes} | others
 
 
 def toml(config):

@@ -1,15 +1,18 @@
 //! The WebAssembly engine: one a host, with a pool of instances sized at start.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use thiserror::Error;
 use tokio::runtime::Handle;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
     Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
 };
 
 use super::bindings::WebsocketConsumer;
+use super::cache::CodeCache;
+use super::hash::Hash;
 use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
@@ -36,6 +39,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     engine: wasmtime::Engine,
     linker: Linker<GuestState>,
+    cache: Option<CodeCache>,
     ticker: Ticker,
     overrun: Arc<Overrun>,
 }
@@ -62,11 +66,16 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// An engine for `max_connections` instances with at most `memory` bytes each.
+    /// An engine for `max_connections` instances with at most `memory` bytes each, which keeps what
+    /// it compiles in `cache`.
     ///
     /// # Errors
     /// When the system does not have the room.
-    pub fn new(max_connections: usize, memory: usize) -> Result<Self, EngineError> {
+    pub fn new(
+        max_connections: usize,
+        memory: usize,
+        cache: Option<CodeCache>,
+    ) -> Result<Self, EngineError> {
         let connections = u32::try_from(max_connections).unwrap_or(u32::MAX);
         let instances = connections.saturating_add(SPARE_INSTANCES);
         let pool_error = |source| EngineError::Pool { instances, memory, source };
@@ -85,7 +94,7 @@ impl Engine {
                 }
             }
         })?;
-        Ok(Self(Arc::new(Inner { engine, linker, ticker, overrun })))
+        Ok(Self(Arc::new(Inner { engine, linker, cache, ticker, overrun })))
     }
 
     /// Names the runtime whose sockets have to be heard while a call overruns on one of its threads.
@@ -93,8 +102,29 @@ impl Engine {
         self.0.overrun.serves(runtime);
     }
 
-    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0.engine
+    /// The code of a component: what the cache has, or else compiled now and kept there.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub(super) fn component(
+        &self,
+        plugin: &str,
+        digest: Hash,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
+        let Inner { engine, cache, .. } = &*self.0;
+        let started = Instant::now();
+        let milliseconds = || started.elapsed().as_millis();
+        if let Some(component) = cache.as_ref().and_then(|cache| cache.take(engine, digest)) {
+            tracing::debug!(plugin, milliseconds = milliseconds(), "taken from the cache");
+            return Ok(component);
+        }
+        let component = Component::new(engine, bytes)?;
+        tracing::debug!(plugin, milliseconds = milliseconds(), "compiled");
+        if let Some(cache) = cache {
+            cache.keep(engine, digest, &component);
+        }
+        Ok(component)
     }
 
     pub(super) fn linker(&self) -> &Linker<GuestState> {

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 use wasmtime::Engine;
-use wasmtime::component::types::{Component, ComponentItem};
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use crate::config::closest;
 
@@ -90,7 +91,9 @@ fn nearest_words(nearest: &Option<String>) -> String {
 ///
 /// # Errors
 /// The first thing that does not fit.
-pub(super) fn check(engine: &Engine, component: &Component) -> Result<(), Misfit> {
+pub(super) fn check(component: &Component) -> Result<(), Misfit> {
+    let engine = component.engine();
+    let component = component.component_type();
     for (name, item) in component.imports(engine) {
         check_import(engine, name, &item.ty)?;
     }

@@ -80,6 +80,10 @@ impl Instance {
         self.events += 1;
         self.version.tally.event();
         let result = self.enter(call);
+        if self.dead {
+            // None of it has happened.
+            self.events -= 1;
+        }
         if matches!(&result, Err(fault) if *fault != GuestFault::InstanceGone) {
             self.version.tally.fault();
         }
@@ -192,8 +196,6 @@ impl Instance {
         self.version.lane.note(self.store.data().stopwatch.overran());
         result.map_err(|error| {
             self.dead = true;
-            // None of it has happened.
-            self.events = self.events.saturating_sub(1);
             drop(self.take_effects());
             fault(&self.version, self.store.data(), &error)
         })

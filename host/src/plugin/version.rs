@@ -1,16 +1,14 @@
 //! One build of a plugin, known by the SHA-256 of its bytes: compiled, checked, ready to be
 //! instantiated.
 
-use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
-use wasmtime::component::Component;
 
 use super::bindings::WebsocketConsumerPre;
 use super::engine::Engine;
 use super::fit::{self, Misfit};
+use super::hash::Hash;
 use super::lane::LaneState;
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
@@ -25,10 +23,6 @@ pub struct Version {
     pub(super) lane: LaneState,
     pub(super) tally: Tally,
 }
-
-/// The SHA-256 of a component's bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hash([u8; 32]);
 
 /// Why bytes are no version of a plugin.
 #[derive(Debug, Error)]
@@ -48,7 +42,8 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// Compiles a component and checks it against the world. Takes a while: not for async threads.
+    /// Compiles a component, unless that was done before, and checks it against the world. Takes a
+    /// while: not for async threads.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -58,18 +53,14 @@ impl Version {
         around: Arc<Surroundings>,
         lane: Lane,
     ) -> Result<Self, VersionError> {
-        let component = Component::new(engine.wasmtime(), bytes).map_err(VersionError::Compile)?;
-        fit::check(engine.wasmtime(), &component.component_type())?;
+        let digest = Hash::of(bytes);
+        let component =
+            engine.component(&around.plugin, digest, bytes).map_err(VersionError::Compile)?;
+        fit::check(&component)?;
         let linked = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
         let pre = WebsocketConsumerPre::new(linked).map_err(VersionError::World)?;
-        Ok(Self {
-            digest: Hash::of(bytes),
-            engine: engine.clone(),
-            pre,
-            around,
-            lane: LaneState::new(lane),
-            tally: Tally::default(),
-        })
+        let (lane, tally) = (LaneState::new(lane), Tally::default());
+        Ok(Self { digest, engine: engine.clone(), pre, around, lane, tally })
     }
 
     /// The hash that names it.
@@ -85,29 +76,5 @@ impl Version {
     /// Whether its calls belong on guest threads now.
     pub fn is_slow(&self) -> bool {
         self.lane.is_slow()
-    }
-}
-
-impl Hash {
-    /// The hash of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The first twelve hex digits, for people.
-    pub fn short(&self) -> String {
-        self.to_string()[..12].to_owned()
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -14,7 +14,7 @@ use crate::handshake::{Decision, Opening};
 use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer};
 use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
-use crate::plugin::{Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
+use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
 use crate::router::Router;
 use crate::session::{self, Joined, Joining, Roster};
 use crate::swap::Swap;
@@ -62,8 +62,10 @@ impl Host {
         let layer: Arc<dyn ChannelLayer> = Arc::new(MemoryLayer::new(layer_limits(&config.layer)));
         let routes = config.routes.iter().filter_map(|route| route.max_message);
         let max_frame = routes.fold(config.limits.max_message, Ord::max).bytes();
+        let cache = config.cache.as_ref().map(CodeCache::open);
+        let (connections, memory) = (config.limits.max_connections, config.limits.memory.bytes());
         let loader = Arc::new(Loader {
-            engine: Engine::new(config.limits.max_connections, config.limits.memory.bytes())?,
+            engine: Engine::new(connections, memory, cache)?,
             tenant: tenant.clone(),
             layer: Arc::clone(&layer),
             max_message: config.layer.max_message.bytes(),
