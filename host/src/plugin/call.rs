@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::scope::Scope;
 
 /// Names a connection within its instance; never used twice there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(super) u32);
 
 /// The type behind the guest's `connection` handles: never made, a handle is only its number.

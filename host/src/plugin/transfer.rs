@@ -19,7 +19,8 @@ use crate::fault::{Fault, GuestFault, HostFault};
 pub struct Left {
     version: Arc<Version>,
     module: Option<Saved>,
-    consumers: FxHashMap<ConnectionId, Saved>,
+    /// In the order of their identifiers.
+    consumers: Vec<(ConnectionId, Saved)>,
 }
 
 /// Where the state comes from that the new instance gets.
@@ -96,19 +97,14 @@ impl MoveError {
 }
 
 impl Left {
+    fn consumer(&self, id: ConnectionId) -> Option<&Saved> {
+        let index = self.consumers.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(&self.consumers[index].1)
+    }
+
     /// The version that was left.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
-    }
-
-    /// Consumers whose state is in it.
-    pub fn len(&self) -> usize {
-        self.consumers.len()
-    }
-
-    /// Whether it holds no consumer.
-    pub fn is_empty(&self) -> bool {
-        self.consumers.is_empty()
     }
 }
 
@@ -186,7 +182,7 @@ pub fn transfer(
         outcome: Outcome { undone, ..Outcome::default() },
     };
     for passenger in &passengers {
-        match left.consumers.get(&passenger.id) {
+        match left.consumer(passenger.id) {
             Some(saved) => arrival.restore(passenger, saved)?,
             None => {
                 let gone = || MoveError::Snapshot(GuestFault::InstanceGone);
@@ -224,16 +220,16 @@ fn leave(
     way: Way<'_>,
     policy: FailedMove,
 ) -> Result<(Left, FxHashMap<ConnectionId, MoveError>), MoveError> {
-    let mut consumers = FxHashMap::default();
+    let mut consumers = Vec::with_capacity(passengers.len());
     let mut unsaved = FxHashMap::default();
     for Passenger { id, .. } in passengers {
         let earlier = match way {
             Way::On => None,
-            Way::Back(left) => left.consumers.get(id).cloned(),
+            Way::Back(left) => left.consumer(*id).cloned(),
         };
         match earlier.map_or_else(|| old.snapshot(*id), Ok) {
             Ok(saved) => {
-                consumers.insert(*id, saved);
+                consumers.push((*id, saved));
             }
             Err(fault) if policy == FailedMove::KeepOld => return Err(MoveError::Snapshot(fault)),
             Err(fault) => {
