@@ -48,8 +48,8 @@ pub struct Adapter<C> {
 }
 
 impl<C: Consumer> Adapter<C> {
-    fn join(scope: &Scope, connection: &Connection) -> Result<Vec<String>, LayerError> {
-        let groups = C::groups(scope);
+    fn join(connection: &Connection) -> Result<Vec<String>, LayerError> {
+        let groups = C::groups(connection);
         for group in &groups {
             ChannelLayer::group_add(group, connection.channel_name())?;
         }
@@ -60,21 +60,17 @@ impl<C: Consumer> Adapter<C> {
         scope: &Scope,
         connection: Connection,
     ) -> Result<(Self, types::Acceptance), Deny> {
-        let groups = Self::join(scope, &connection)?;
+        let groups = Self::join(&connection)?;
         let (consumer, acceptance) = C::connect(scope, &connection)?.into_parts();
         Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, acceptance))
     }
 
     /// Groups are joined again: it changes nothing for those it is in, and this version may have
     /// others.
-    fn try_restore(
-        scope: &Scope,
-        connection: Connection,
-        saved: types::Saved,
-    ) -> Result<Self, Error> {
-        let mut consumer = C::restore(scope, &connection, saved.into())?;
-        let groups = Self::join(scope, &connection)?;
-        consumer.restored(scope, &connection);
+    fn try_restore(connection: Connection, saved: types::Saved) -> Result<Self, Error> {
+        let mut consumer = C::restore(&connection, saved.into())?;
+        let groups = Self::join(&connection)?;
+        consumer.restored(&connection);
         Ok(Self { connection, groups, consumer: RefCell::new(consumer) })
     }
 }
@@ -123,12 +119,11 @@ impl<C: Consumer> GuestConsumer for Adapter<C> {
     }
 
     fn restore(
-        scope: types::Scope,
         connection: connections::Connection,
         saved: types::Saved,
     ) -> Result<websocket::Consumer, String> {
         panic::install_hook();
-        Self::try_restore(&scope.into(), Connection::new(connection), saved)
+        Self::try_restore(Connection::new(connection), saved)
             .map(websocket::Consumer::new)
             .map_err(text)
     }

@@ -6,6 +6,7 @@ use crate::{
     bindings::narrowboat::consumer::connections,
     error::Error,
     frame::Frame,
+    scope::Scope,
     timer::{self, TimerId},
 };
 
@@ -35,6 +36,12 @@ impl Connection {
     /// The channel on which this connection's consumer gets its messages.
     pub fn channel_name(&self) -> &str {
         self.0.channel_name.get_or_init(|| self.0.handle.channel_name())
+    }
+
+    /// What its handshake told, copied into the guest anew each time; `None` once the connection is
+    /// gone.
+    pub fn scope(&self) -> Option<Scope> {
+        self.0.handle.scope().map(Scope::from)
     }
 
     /// Queues a frame. In `connect` it waits until the handshake is answered.

@@ -35,10 +35,11 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A [`Deny`] is the HTTP answer in place of the upgrade.
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny>;
 
-    /// Groups of a connection, where they depend on its scope: [`Consumer::GROUPS`] unless this
-    /// says otherwise. A name that is none denies the handshake with 400.
-    fn groups(scope: &Scope) -> Vec<String> {
-        let _ = scope;
+    /// Groups of a connection, where they depend on its [`scope`](Connection::scope):
+    /// [`Consumer::GROUPS`] unless this says otherwise. A name that is none denies the handshake
+    /// with 400.
+    fn groups(connection: &Connection) -> Vec<String> {
+        let _ = connection;
         Self::GROUPS.iter().map(|group| (*group).to_owned()).collect()
     }
 
@@ -98,8 +99,8 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
 
     /// This consumer has come over from another version: the place to list the connection again in
     /// the module's memory.
-    fn restored(&mut self, scope: &Scope, connection: &Connection) {
-        let _ = (scope, connection);
+    fn restored(&mut self, connection: &Connection) {
+        let _ = connection;
     }
 
     /// Saves the consumer for another version. Left to itself it writes all that serde sees, with
@@ -116,8 +117,8 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error keeps the other version.
-    fn restore(scope: &Scope, connection: &Connection, saved: Saved) -> Result<Self, Error> {
-        let _ = (scope, connection);
+    fn restore(connection: &Connection, saved: Saved) -> Result<Self, Error> {
+        let _ = connection;
         if saved.schema == Self::SCHEMA {
             return saved.decode();
         }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::narrowboat::consumer::types;
 
-/// What is known of a connection when its handshake arrives. A consumer that needs it later keeps
-/// it, or what it needs of it, as a field.
+/// What is known of a connection when its handshake arrives. A consumer that needs some of it often
+/// keeps that as a field; [`Connection::scope`](crate::Connection::scope) has it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// `ws` or `wss`.

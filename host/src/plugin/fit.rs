@@ -23,6 +23,7 @@ const OFFERED: [(&str, &str, &[&str]); 4] = [
         &[
             "connection",
             "[method]connection.channel-name",
+            "[method]connection.scope",
             "[method]connection.send",
             "[method]connection.buffered-amount",
             "[method]connection.close",

@@ -133,8 +133,11 @@ impl GuestState {
         self.last_id
     }
 
-    pub(super) fn continue_ids(&mut self, last: u32) {
-        self.last_id = last;
+    /// Goes on where the instance stood whose connections this one takes over.
+    pub(super) fn succeed(&mut self, last_id: u32, connections: usize) {
+        self.last_id = last_id;
+        self.connections.reserve(connections);
+        self.by_channel.reserve(connections);
     }
 
     /// Admits a connection.
@@ -191,12 +194,16 @@ impl GuestState {
     }
 
     /// The connections of this instance.
-    pub(super) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+    pub(super) fn links(&self) -> impl ExactSizeIterator<Item = &Arc<Link>> {
         self.connections.values().map(|entry| &entry.link)
     }
 
     pub(super) fn link(&self, handle: &Resource<ConnectionHandle>) -> Option<&Arc<Link>> {
         self.connections.get(&handle.rep()).map(|entry| &entry.link)
+    }
+
+    pub(super) fn scope_of(&self, handle: &Resource<ConnectionHandle>) -> Option<&Arc<Scope>> {
+        self.connections.get(&handle.rep()).map(|entry| &entry.scope)
     }
 
     pub(super) fn find(&self, channel: &str) -> Option<ConnectionId> {

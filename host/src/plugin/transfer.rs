@@ -171,7 +171,7 @@ pub fn transfer(
     };
     let (left, unsaved) = leave(old, &passengers, way, policy)?;
     let mut instance = Instance::new(to).map_err(MoveError::Start)?;
-    instance.continue_ids(old);
+    instance.succeed(old);
     if let Some(module) = &left.module {
         instance.load_module(module).map_err(MoveError::LoadModule)?;
     }
@@ -204,7 +204,7 @@ pub fn restart(
     to: Arc<Version>,
 ) -> Result<(Box<Instance>, Vec<Effect>), MoveError> {
     let mut instance = Instance::new(to).map_err(MoveError::Start)?;
-    instance.continue_ids(old);
+    instance.succeed(old);
     let mut effects = Vec::new();
     for passenger in old.passengers() {
         instance.restart(&passenger).map_err(MoveError::Restart)?;

@@ -60,7 +60,7 @@ impl Session {
         direction: Direction,
     ) -> Result<Outcome, MoveError> {
         let calling = self.joined.seat.transfer(to, left);
-        let Moved { effects, left, outcome } = self.wait(calling).await?;
+        let Moved { effects, left, outcome, .. } = self.wait(calling).await?;
         if direction == Direction::On
             && let Some(listed) = &self.joined.listed
         {

@@ -52,6 +52,8 @@ pub(super) struct Moved {
     pub(super) effects: Vec<Effect>,
     pub(super) left: Left,
     pub(super) outcome: Outcome,
+    /// The instance that was left, to be dropped.
+    pub(super) old: Box<Instance>,
 }
 
 /// Moves an instance. The one that goes on comes back: a new one, or the old one if nobody moved.
@@ -64,7 +66,7 @@ pub(super) fn move_instance(
     let way = left.map_or(Way::On, Way::Back);
     match transfer(&mut old, to, way, policy) {
         Ok(Transfer { instance, effects, left, outcome }) => {
-            (Ok(Moved { effects, left, outcome }), instance)
+            (Ok(Moved { effects, left, outcome, old }), instance)
         }
         Err(why) => (Err(why), old),
     }

@@ -208,7 +208,9 @@ impl Owner {
         let work = move || move_instance(instance, to, left.as_ref(), policy);
         let (moved, instance) = aside(work).await.ok_or_else(gone)?;
         self.instance = Some(instance);
-        let Moved { effects, left, outcome } = moved?;
+        let Moved { effects, left, outcome, old } = moved?;
+        // That of many consumers takes a while, for which nobody has to wait.
+        drop(tokio::task::spawn_blocking(move || drop(old)));
         if direction == Direction::On {
             self.listed.keep_left(left);
         }

@@ -29,7 +29,7 @@ impl Consumer for Broadcast {
     }
 
     /// The new version's list starts empty.
-    fn restored(&mut self, _: &Scope, connection: &Connection) {
+    fn restored(&mut self, connection: &Connection) {
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
     }
 }

@@ -12,9 +12,11 @@ use crate::frame::Frame;
 use crate::plugin::bindings::narrowboat::consumer::connections::{
     Frame as GuestFrame, Host, HostConnection, SendError,
 };
+use crate::plugin::bindings::narrowboat::consumer::types::ScopeResult as GuestScope;
 use crate::plugin::call::ConnectionHandle;
 use crate::plugin::effects::{Effect, TooMany};
 use crate::plugin::state::GuestState;
+use crate::scope::Scope;
 
 type Handle = Resource<ConnectionHandle>;
 
@@ -23,6 +25,25 @@ impl From<GuestFrame> for Frame {
         match frame {
             GuestFrame::Text(text) => Self::Text(text.into()),
             GuestFrame::Binary(bytes) => Self::Binary(Bytes::from(bytes)),
+        }
+    }
+}
+
+impl From<&Scope> for GuestScope {
+    fn from(scope: &Scope) -> Self {
+        let headers = scope.headers.iter();
+        Self {
+            scheme: scope.scheme.clone(),
+            path: scope.path.clone(),
+            raw_path: scope.raw_path.to_vec(),
+            query_string: scope.query_string.to_vec(),
+            headers: headers.map(|(name, value)| (name.clone(), value.to_vec())).collect(),
+            subprotocols: scope.subprotocols.clone(),
+            client: Some((scope.client.ip().to_string(), scope.client.port())),
+            server: Some((scope.server.ip().to_string(), scope.server.port())),
+            url_route: scope.url_route.clone(),
+            user: None,
+            attributes: scope.attributes.clone(),
         }
     }
 }
@@ -55,6 +76,10 @@ impl GuestState {
 impl HostConnection for GuestState {
     fn channel_name(&mut self, handle: Handle) -> wasmtime::Result<String> {
         Ok(self.link(&handle).map_or_else(String::new, |link| link.channel.to_string()))
+    }
+
+    fn scope(&mut self, handle: Handle) -> wasmtime::Result<Option<GuestScope>> {
+        Ok(self.scope_of(&handle).map(|scope| GuestScope::from(&**scope)))
     }
 
     fn send(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Instance, with_guest_scope};
+use super::Instance;
 use crate::fault::{GuestFault, one_line};
 use crate::plugin::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::plugin::call::{ConnectionId, Returned};
@@ -17,10 +17,10 @@ impl Instance {
         joined.map(|(id, link, scope)| Passenger { id, link, scope }).collect()
     }
 
-    /// Goes on with the identifiers of the instance whose connections this one takes over.
-    pub(in crate::plugin) fn continue_ids(&mut self, old: &Self) {
-        let last = old.store.data().last_id();
-        self.store.data_mut().continue_ids(last);
+    /// Goes on where the instance stood whose connections this one takes over.
+    pub(in crate::plugin) fn succeed(&mut self, old: &Self) {
+        let old = old.store.data();
+        self.store.data_mut().succeed(old.last_id(), old.links().len());
     }
 
     /// Has a consumer saved. What it asks for meanwhile is discarded.
@@ -55,11 +55,8 @@ impl Instance {
     ) -> Result<(), GuestFault> {
         self.store.data_mut().admit(*id, Arc::clone(link), Arc::clone(scope));
         let handle = self.store.data_mut().handle(*id);
-        let restored = self.timed(|guest, store| {
-            with_guest_scope(scope, |scope| {
-                guest.consumer().call_restore(store, scope, handle?, saved.lend())
-            })
-        });
+        let restored =
+            self.timed(|guest, store| guest.consumer().call_restore(store, handle?, saved.lend()));
         match restored {
             Ok(Ok(consumer)) => {
                 self.store.data_mut().set_consumer(*id, consumer);

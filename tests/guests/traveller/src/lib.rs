@@ -148,7 +148,7 @@ impl Consumer for Traveller {
         Saved::encode(Self::SCHEMA, self)
     }
 
-    fn restore(_: &Scope, _: &Connection, saved: Saved) -> Result<Self, Error> {
+    fn restore(_: &Connection, saved: Saved) -> Result<Self, Error> {
         plan::at("restore").map_err(Error::msg)?;
         let mut traveller: Self = saved.decode()?;
         if traveller.ailment == "unread" {
@@ -161,7 +161,7 @@ impl Consumer for Traveller {
         Ok(traveller)
     }
 
-    fn restored(&mut self, _: &Scope, connection: &Connection) {
+    fn restored(&mut self, connection: &Connection) {
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
     }
 
