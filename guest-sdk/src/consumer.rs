@@ -104,7 +104,8 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     }
 
     /// Saves the consumer for another version. Left to itself it writes all that serde sees, with
-    /// field names.
+    /// field names. What consumers share belongs into `save_module`: this may run some events of
+    /// other consumers ahead of the move, and runs again only if this one has had an event since.
     ///
     /// # Errors
     /// An error keeps this version.

@@ -34,5 +34,5 @@ pub use live::Plugin;
 pub use loader::{Candidate, LoadError, Loader};
 pub use saved::{Sample, Saved};
 pub use tally::{Count, Tally};
-pub use transfer::{Left, MoveError, Outcome, Transfer, Way, restart, transfer};
+pub use transfer::{Ahead, Left, MoveError, Outcome, Transfer, Way, restart, transfer};
 pub use version::{Version, VersionError};

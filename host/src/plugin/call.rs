@@ -37,6 +37,19 @@ pub enum Call {
     Disconnect(ConnectionId, Closure),
 }
 
+impl Call {
+    /// The consumer it is brought to, if it has one already.
+    pub fn consumer(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Connect { .. } => None,
+            Self::Receive(id, _)
+            | Self::Handle(id, _)
+            | Self::Timer(id, _)
+            | Self::Disconnect(id, _) => Some(*id),
+        }
+    }
+}
+
 /// What a call answers.
 #[derive(Debug)]
 pub enum Returned {

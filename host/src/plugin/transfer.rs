@@ -2,6 +2,7 @@
 //! first, then every consumer.
 
 use std::sync::Arc;
+use std::time::{self, Duration};
 
 use rustc_hash::FxHashMap;
 use thiserror::Error;
@@ -24,14 +25,17 @@ pub struct Left {
 }
 
 /// Where the state comes from that the new instance gets.
-#[derive(Clone, Copy)]
 pub enum Way<'a> {
-    /// From the running instance.
-    On,
+    /// From the running instance, as far as it was not saved ahead.
+    On(Ahead),
     /// From what it left an earlier version with. A consumer that came later is taken from the
     /// running instance, if that still runs.
     Back(&'a Left),
 }
+
+/// Consumers that were saved before the transfer, while the others went on.
+#[derive(Debug, Default)]
+pub struct Ahead(FxHashMap<ConnectionId, Saved>);
 
 /// A transfer that took place. The old instance can be dropped.
 pub struct Transfer {
@@ -58,6 +62,8 @@ pub struct Outcome {
     pub stayed: u64,
     /// Events whose changes of state were undone by going back.
     pub undone: u64,
+    /// The longest that one transfer took, and held its consumers up.
+    pub held_up: Duration,
 }
 
 /// Why a consumer, or all of an instance, did not move.
@@ -96,6 +102,13 @@ impl MoveError {
     }
 }
 
+impl Ahead {
+    /// Forgets a consumer that has changed since.
+    pub fn forget(&mut self, id: ConnectionId) {
+        self.0.remove(&id);
+    }
+}
+
 impl Left {
     fn consumer(&self, id: ConnectionId) -> Option<&Saved> {
         let index = self.consumers.binary_search_by_key(&id, |(id, _)| *id).ok()?;
@@ -116,10 +129,20 @@ impl Outcome {
         self.closed += other.closed;
         self.stayed += other.stayed;
         self.undone += other.undone;
+        self.held_up = self.held_up.max(other.held_up);
     }
 }
 
 impl Instance {
+    /// Saves consumers ahead of a transfer. One that cannot be saved is left to the transfer.
+    pub fn save_ahead(&mut self, consumers: &[ConnectionId], ahead: &mut Ahead) {
+        for id in consumers {
+            if let Ok(saved) = self.snapshot(*id) {
+                ahead.0.insert(*id, saved);
+            }
+        }
+    }
+
     /// What a trial of another version needs of this instance.
     ///
     /// # Errors
@@ -161,15 +184,16 @@ impl Sample {
 pub fn transfer(
     old: &mut Instance,
     to: Arc<Version>,
-    way: Way<'_>,
+    mut way: Way<'_>,
     policy: FailedMove,
 ) -> Result<Transfer, MoveError> {
+    let began = time::Instant::now();
     let passengers = old.passengers();
-    let undone = match way {
-        Way::On => 0,
+    let undone = match &way {
+        Way::On(_) => 0,
         Way::Back(_) => old.events(),
     };
-    let (left, unsaved) = leave(old, &passengers, way, policy)?;
+    let (left, unsaved) = leave(old, &passengers, &mut way, policy)?;
     let mut instance = Instance::new(to).map_err(MoveError::Start)?;
     instance.succeed(old);
     if let Some(module) = &left.module {
@@ -191,7 +215,8 @@ pub fn transfer(
             }
         }
     }
-    let Arrival { instance, effects, outcome, .. } = arrival;
+    let Arrival { instance, effects, mut outcome, .. } = arrival;
+    outcome.held_up = began.elapsed();
     Ok(Transfer { instance: Box::new(instance), effects, left, outcome })
 }
 
@@ -217,14 +242,14 @@ pub fn restart(
 fn leave(
     old: &mut Instance,
     passengers: &[Passenger],
-    way: Way<'_>,
+    way: &mut Way<'_>,
     policy: FailedMove,
 ) -> Result<(Left, FxHashMap<ConnectionId, MoveError>), MoveError> {
     let mut consumers = Vec::with_capacity(passengers.len());
     let mut unsaved = FxHashMap::default();
     for Passenger { id, .. } in passengers {
         let earlier = match way {
-            Way::On => None,
+            Way::On(ahead) => ahead.0.remove(id),
             Way::Back(left) => left.consumer(*id).cloned(),
         };
         match earlier.map_or_else(|| old.snapshot(*id), Ok) {
@@ -238,7 +263,7 @@ fn leave(
         }
     }
     let module = match way {
-        Way::On => old.save_module().map_err(MoveError::SaveModule)?,
+        Way::On(_) => old.save_module().map_err(MoveError::SaveModule)?,
         Way::Back(left) => left.module.clone(),
     };
     let version = Arc::clone(old.version());

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::order::{Direction, MoveOrder, Moved, Moving, Order};
+use super::order::{Direction, MoveOrder, Moved, Moving, Order, Origin};
 use super::roster::Listed;
 use super::seat::Calling;
 use super::{Call, Fault, GuestFault, Session};
 use crate::config::FailedMove;
 use crate::fault::HostFault;
-use crate::plugin::{Left, MoveError, Outcome, Version};
+use crate::plugin::{Ahead, Left, MoveError, Outcome, Version};
 
 impl Session {
     /// Carries out the order that lies ready.
@@ -47,7 +47,8 @@ impl Session {
             Direction::On => None,
             Direction::Back => self.take_left(),
         };
-        match self.transfer(Arc::clone(&to), left, direction).await {
+        let from = left.map_or_else(|| Origin::Now(Ahead::default()), Origin::Left);
+        match self.transfer(Arc::clone(&to), from, direction).await {
             Ok(outcome) => Moving { outcome, why: None },
             Err(why) => self.strand(to, why).await,
         }
@@ -56,10 +57,10 @@ impl Session {
     async fn transfer(
         &mut self,
         to: Arc<Version>,
-        left: Option<Left>,
+        from: Origin,
         direction: Direction,
     ) -> Result<Outcome, MoveError> {
-        let calling = self.joined.seat.transfer(to, left);
+        let calling = self.joined.seat.transfer(to, from);
         let Moved { effects, left, outcome, .. } = self.wait(calling).await?;
         if direction == Direction::On
             && let Some(listed) = &self.joined.listed
@@ -101,7 +102,7 @@ impl Session {
         let Some(left) = self.take_left() else { return false };
         let to = Arc::clone(left.version());
         let digest = to.digest().short();
-        let back = self.transfer(to, Some(left), Direction::Back).await;
+        let back = self.transfer(to, Origin::Left(left), Direction::Back).await;
         let (plugin, channel) = self.joined.names();
         match back {
             Ok(Outcome { undone, .. }) => {

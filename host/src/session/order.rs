@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::config::FailedMove;
 use crate::plugin::{
-    Effect, Instance, Left, MoveError, Outcome, Sample, Transfer, Version, Way, transfer,
+    Ahead, Effect, Instance, Left, MoveError, Outcome, Sample, Transfer, Version, Way, transfer,
 };
 
 /// Carried out between two events. Whoever is gone by then drops it, which the swap sees.
@@ -56,14 +56,25 @@ pub(super) struct Moved {
     pub(super) old: Box<Instance>,
 }
 
+/// Where the state comes from.
+pub(super) enum Origin {
+    /// The running instance, some of whose consumers may have been saved ahead.
+    Now(Ahead),
+    /// What it left the version before with.
+    Left(Left),
+}
+
 /// Moves an instance. The one that goes on comes back: a new one, or the old one if nobody moved.
 pub(super) fn move_instance(
     mut old: Box<Instance>,
     to: Arc<Version>,
-    left: Option<&Left>,
+    mut from: Origin,
     policy: FailedMove,
 ) -> (Result<Moved, MoveError>, Box<Instance>) {
-    let way = left.map_or(Way::On, Way::Back);
+    let way = match &mut from {
+        Origin::Now(ahead) => Way::On(std::mem::take(ahead)),
+        Origin::Left(left) => Way::Back(left),
+    };
     match transfer(&mut old, to, way, policy) {
         Ok(Transfer { instance, effects, left, outcome }) => {
             (Ok(Moved { effects, left, outcome, old }), instance)

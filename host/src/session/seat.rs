@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::order::{Moved, move_instance};
+use super::order::{Moved, Origin, move_instance};
 use super::roster::Roster;
 use super::shared::SharedInstance;
 use crate::config::FailedMove;
 use crate::fault::GuestFault;
 use crate::manifest::Isolation;
 use crate::plugin::{
-    Call, Effect, Instance, Left, MoveError, Plugin, Returned, Sample, Version, restart,
+    Call, Effect, Instance, MoveError, Plugin, Returned, Sample, Version, restart,
 };
 
 /// What a call answered, with what is left to be done about it.
@@ -126,11 +126,11 @@ impl Seat {
     pub(super) fn transfer(
         &mut self,
         to: Arc<Version>,
-        left: Option<Left>,
+        from: Origin,
     ) -> Calling<Result<Moved, MoveError>> {
         let lost = || Err(MoveError::Snapshot(GuestFault::InstanceGone));
         self.with_own(Some(&Arc::clone(&to)), lost, move |instance| {
-            let (moved, instance) = move_instance(instance, to, left.as_ref(), FailedMove::KeepOld);
+            let (moved, instance) = move_instance(instance, to, from, FailedMove::KeepOld);
             (moved, Some(instance))
         })
     }

@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::Outlet;
-use super::order::{Direction, MoveOrder, Moved, Moving, Order, move_instance};
+use super::order::{Direction, MoveOrder, Moved, Moving, Order, Origin, move_instance};
 use super::roster::{Listed, Roster, Station};
 use super::seat::Called;
 use crate::closure::Closure;
 use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault};
-use crate::plugin::{Call, Instance, Left, MoveError, Outcome, Plugin, Returned, Version, aside};
+use crate::plugin::{Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Version, aside};
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
 const QUEUE: usize = 256;
+
+/// Consumers that are saved ahead of a move between two looks at the queue.
+const SAVED_AT_ONCE: usize = 32;
 
 type Answer = Result<Returned, GuestFault>;
 
@@ -61,7 +64,12 @@ impl Roster {
             _ => {
                 let (jobs, queue) = mpsc::channel(QUEUE);
                 let listed = self.list(Station::Shared(jobs.clone()));
-                let owner = Owner { roster: Arc::clone(self), listed, instance: None };
+                let owner = Owner {
+                    roster: Arc::clone(self),
+                    listed,
+                    instance: None,
+                    ahead: Ahead::default(),
+                };
                 tokio::spawn(owner.run(queue));
                 slots.instances[index].insert(SharedInstance { jobs }).clone()
             }
@@ -84,25 +92,56 @@ struct Owner {
     listed: Listed,
     /// Boxed, since it moves to a guest thread and back.
     instance: Option<Box<Instance>>,
+    /// What has been saved of it ahead of a move.
+    ahead: Ahead,
 }
 
 impl Owner {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.recv().await {
-            match job {
-                Job::Call(call, to) => {
-                    let answer = self.call(call).await;
-                    let unheard = to.send(answer);
-                    if let Err(Ok(Returned::Accepted(id, _))) = unheard {
-                        // The peer left while its handshake was decided: its consumer is told so.
-                        let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
-                    }
-                }
-                Job::Order(order) => self.obey(order).await,
+            if let Job::Order(Order::Move(MoveOrder { direction: Direction::On, .. })) = &job {
+                self.save_ahead(&mut queue).await;
             }
+            self.take_up(job).await;
             if self.instance.is_none() {
                 return;
             }
+        }
+    }
+
+    async fn take_up(&mut self, job: Job) {
+        match job {
+            Job::Call(call, to) => {
+                let answer = self.call(call).await;
+                let unheard = to.send(answer);
+                if let Err(Ok(Returned::Accepted(id, _))) = unheard {
+                    // The peer left while its handshake was decided: its consumer is told so.
+                    let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
+                }
+            }
+            Job::Order(order) => self.obey(order).await,
+        }
+    }
+
+    /// Saves consumers a few at a time, taking up in between what comes for them, so that the move
+    /// itself has to save only those that changed meanwhile.
+    async fn save_ahead(&mut self, queue: &mut mpsc::Receiver<Job>) {
+        self.ahead = Ahead::default();
+        let consumers = self.instance.as_ref().map_or_else(Vec::new, |it| it.consumers());
+        if consumers.len() <= SAVED_AT_ONCE {
+            return;
+        }
+        for some in consumers.chunks(SAVED_AT_ONCE) {
+            let Some(instance) = &mut self.instance else { return };
+            instance.save_ahead(some, &mut self.ahead);
+            for _ in 0..QUEUE {
+                let Ok(job) = queue.try_recv() else { break };
+                self.take_up(job).await;
+                if self.instance.is_none() {
+                    return;
+                }
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -122,6 +161,9 @@ impl Owner {
 
     /// One call, its effects applied.
     async fn enter(&mut self, call: Call) -> Called {
+        if let Some(id) = call.consumer() {
+            self.ahead.forget(id);
+        }
         let instance = match self.instance.take() {
             Some(instance) => Ok(instance),
             None => self.start().await,
@@ -181,7 +223,9 @@ impl Owner {
             Direction::On => None,
             Direction::Back => self.listed.take_left(),
         };
-        match self.transfer(to, left, direction).await {
+        let ahead = std::mem::take(&mut self.ahead);
+        let from = left.map_or(Origin::Now(ahead), Origin::Left);
+        match self.transfer(to, from, direction).await {
             Ok(outcome) => Moving { outcome, why: None },
             Err(why) => {
                 let count = self.instance.as_ref().map_or(0, |instance| instance.links().count());
@@ -196,7 +240,7 @@ impl Owner {
     async fn transfer(
         &mut self,
         to: Arc<Version>,
-        left: Option<Left>,
+        from: Origin,
         direction: Direction,
     ) -> Result<Outcome, MoveError> {
         let gone = || MoveError::Snapshot(GuestFault::InstanceGone);
@@ -205,7 +249,7 @@ impl Owner {
             (FailedMove::KeepOld, Direction::Back) => FailedMove::Close,
             (policy, _) => policy,
         };
-        let work = move || move_instance(instance, to, left.as_ref(), policy);
+        let work = move || move_instance(instance, to, from, policy);
         let (moved, instance) = aside(work).await.ok_or_else(gone)?;
         self.instance = Some(instance);
         let Moved { effects, left, outcome, old } = moved?;
@@ -222,9 +266,10 @@ impl Owner {
     /// new; true if it has arrived.
     async fn go_back(&mut self, fault: &GuestFault) -> bool {
         let Some(left) = self.listed.take_left() else { return false };
+        self.ahead = Ahead::default();
         let to = Arc::clone(left.version());
         let digest = to.digest().short();
-        let back = self.transfer(to, Some(left), Direction::Back).await;
+        let back = self.transfer(to, Origin::Left(left), Direction::Back).await;
         let plugin = &*self.plugin().name;
         match &back {
             Ok(Outcome { moved, undone, .. }) => tracing::warn!(

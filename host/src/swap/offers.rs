@@ -96,6 +96,15 @@ impl fmt::Display for Report {
             self.prepared.as_millis(),
             self.moved.as_millis(),
         )?;
+        if moved > 0 {
+            let longest = self.outcome.held_up.as_micros();
+            write!(
+                f,
+                ", each held up for at most {}.{} ms",
+                longest / 1_000,
+                longest % 1_000 / 100
+            )?;
+        }
         for (count, what) in
             [(restarted, "restarted without state"), (closed, "closed"), (stayed, "stay")]
         {

@@ -17,6 +17,11 @@ impl Instance {
         joined.map(|(id, link, scope)| Passenger { id, link, scope }).collect()
     }
 
+    /// The identifiers of the consumers, in the order in which they came.
+    pub fn consumers(&self) -> Vec<ConnectionId> {
+        self.store.data().joined().into_iter().map(|(id, ..)| id).collect()
+    }
+
     /// Goes on where the instance stood whose connections this one takes over.
     pub(in crate::plugin) fn succeed(&mut self, old: &Self) {
         let old = old.store.data();
