@@ -27,19 +27,19 @@ demo: wasm-target
 			$(HOST) plugin build plugins/$$plugin || exit; \
 	done
 	@echo
-	@echo 'Serving. In another terminal, or in several, type'
+	@echo 'Serving. In a browser, in as many tabs as you like, open'
+	@echo '  http://127.0.0.1:8000/'
+	@echo 'or, in another terminal, or in several, type'
 	@echo '  $(TALK) $(DEMO)/echo/         and each line comes back'
 	@echo '  $(TALK) $(DEMO)/broadcast/    and each line goes to all who are there'
 	@echo '  $(TALK) $(DEMO)/group/red/    and each line goes to all in the room red'
-	@echo 'or, in the console of a browser,'
-	@echo '  s = new WebSocket("$(DEMO)/echo/"); s.onmessage = e => console.log(e.data)'
-	@echo '  s.send("hello")'
 	@echo 'The plugins are in plugins/*/src/lib.rs, the routes in narrowboat.toml. Ctrl-c stops.'
 	@echo
 	@$(HOST) serve
 
 test: wasm-target
 	@$(STEP) "Python and its WebSocket client (about 10 s, once)" .ci/python-tests.sh
+	@$(STEP) "a browser for the demo page (about a minute, once)" .ci/browser.sh
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "the tests in Rust (about two minutes to build the first time, seconds to run)" \

@@ -37,6 +37,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How changed components are noticed, if they are to be.
     pub watch: Option<Noticing>,
+    /// Whether browsers are shown the demo page at `/`.
+    pub demo: bool,
     /// Tried in order, first match wins.
     pub routes: Vec<RouteConfig>,
     /// By the names that routes use.
@@ -57,6 +59,8 @@ struct File {
     listen: SocketAddr,
     #[serde(default)]
     watch: noticing::Raw,
+    #[serde(default)]
+    demo: bool,
     #[serde(default)]
     routes: Vec<Spanned<route::Raw>>,
     #[serde(default)]
@@ -117,6 +121,7 @@ impl Config {
         Ok(Self {
             listen: raw.listen,
             watch: raw.watch.noticing(),
+            demo: raw.demo,
             routes,
             plugins,
             limits: raw.limits.into_inner(),

@@ -1,6 +1,7 @@
 //! The opening handshake of RFC 6455, section 4.2: read by hyper, decided by the consumer, answered
 //! with tungstenite's 101.
 
+mod document;
 mod opening;
 
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+pub use document::Document;
 pub use opening::Opening;
 
 use crate::answer::{Acceptance, Rejection};
@@ -54,6 +56,8 @@ pub enum Decision<T> {
         /// Given back with the open socket, or with the error.
         joined: T,
     },
+    /// 200, to a client that asked for no WebSocket.
+    Show(Document),
     /// Anything else.
     Reject(Rejection),
 }
@@ -64,8 +68,8 @@ pub enum Outcome<T> {
     Open(Box<WebSocketStream<Tcp>>, T),
     /// The consumer had accepted, but the peer left before the 101 was on its way.
     Lost(T),
-    /// The peer was turned away.
-    Rejected,
+    /// The peer was turned away, or shown a document.
+    Answered,
 }
 
 /// Why no handshake took place.
@@ -137,7 +141,7 @@ where
         (Ok(Ok(parts)), None) => {
             // Whoever is not gone by then has had time to read the answer.
             let _ = tokio::time::timeout(LINGER, linger(&mut parts.io.into_inner())).await;
-            Ok(Outcome::Rejected)
+            Ok(Outcome::Answered)
         }
         (Ok(Err(error)), None) => Err(error.into()),
         (Err(_), None) => Err(HandshakeError::TimedOut(limits.timeout)),
@@ -164,6 +168,7 @@ where
         (Decision::Accept { .. }, Err(rejection)) | (Decision::Reject(rejection), _) => {
             reject(rejection)
         }
+        (Decision::Show(document), _) => plain(StatusCode::OK, &document.headers, document.body),
     }
 }
 
@@ -188,11 +193,17 @@ fn extend(map: &mut HeaderMap, headers: &Headers) {
 }
 
 fn reject(rejection: Rejection) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(rejection.body));
-    *response.status_mut() =
+    let status =
         StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    extend(response.headers_mut(), &rejection.headers);
-    // One request a connection: whoever was turned away comes back on a new one.
+    plain(status, &rejection.headers, rejection.body)
+}
+
+/// Any answer but the 101.
+fn plain(status: StatusCode, headers: &Headers, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    extend(response.headers_mut(), headers);
+    // One request a connection: whoever wants more comes back on a new one.
     response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
     response
 }

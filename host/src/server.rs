@@ -1,5 +1,6 @@
 //! The accept loop, and what every connection of a host shares.
 
+mod demo;
 mod host;
 mod links;
 mod preflight;
@@ -120,7 +121,7 @@ impl Server {
                 joined.run(Connection::new(*socket, link, self.patience)).await;
             }
             Ok(Outcome::Lost(joined)) => joined.abandon().await,
-            Ok(Outcome::Rejected) => {}
+            Ok(Outcome::Answered) => {}
             Err(error) => tracing::debug!("{error}"),
         }
     }

@@ -31,6 +31,7 @@ fn an_empty_file_is_a_configuration() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.limits.max_connections, 10_000);
     assert_eq!(config.layer.capacity, 100);
+    assert!(!config.demo);
     assert_eq!(config.watch, Some(Noticing::Events));
 }
 
@@ -46,7 +47,7 @@ fn changes_are_noticed_by_events_by_polling_or_not_at_all() {
 #[test]
 fn what_is_written_is_what_holds() {
     let config = parse(
-        "listen = \"[::1]:9\"\n\
+        "listen = \"[::1]:9\"\ndemo = true\n\
          [limits]\nmax_message = \"2 MiB\"\nkeepalive = \"5s\"\n\
          [layer]\ncapacity = 7\nchannel_capacity = [{ pattern = \"jobs.*\", capacity = 3 }]\n\
          [plugins.chat]\ncrate = \"chat\"\nisolation = \"shared\"\ninstances = 2\noverflow = \"refuse\"\n\
@@ -57,6 +58,7 @@ fn what_is_written_is_what_holds() {
     assert_eq!(chat.source, Source::Crate("folder/chat".into()));
     assert_eq!(chat.isolation, Some(Isolation::Shared));
     assert_eq!((chat.instances, chat.overflow), (2, Overflow::Refuse));
+    assert!(config.demo);
     assert_eq!(config.limits.max_message, ByteSize::mib(2));
     assert_eq!(config.limits.keepalive, Span::seconds(5));
     assert_eq!(config.layer.channel_capacity[0].capacity, 3);
@@ -75,6 +77,7 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
 
 #[test]
 fn a_wrong_value_is_told_with_what_would_be_right() {
+    assert_refused("demo = \"yes\"", 1, &["demo", "boolean"]);
     assert_refused("listen = \"localhost\"", 1, &["listen", "\"127.0.0.1:8000\""]);
     assert_refused("[limits]\nkeepalive = 5\n", 2, &["limits.keepalive", "\"10s\""]);
     assert_refused("[limits]\nmemory = \"big\"\n", 2, &["limits.memory", "\"1 MiB\""]);

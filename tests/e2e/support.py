@@ -43,7 +43,7 @@ def eventually(condition, what="it", deadline=DEADLINE):
 
 
 def configuration(
-    component, *names, plugins=None, routes=None, limits=None, layer=None, cache=None
+    component, *names, plugins=None, routes=None, limits=None, layer=None, cache=None, demo=False
 ):
     """A configuration that serves each plugin at /NAME/.
 
@@ -59,7 +59,7 @@ def configuration(
     if routes is None:
         routes = [{"path": f"/{name}/", "plugin": name} for name in tables]
     others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
-    return {"plugins": tables, "routes": routes} | others
+    return {"demo": demo, "plugins": tables, "routes": routes} | others
 
 
 def toml(config):

@@ -98,6 +98,12 @@ impl Pattern {
     pub fn source(&self) -> &str {
         &self.source
     }
+
+    /// Whether the operator wrote a regular expression, rather than a path.
+    pub fn is_regex(&self) -> bool {
+        // What a path compiles to has at least `^` and `$` more.
+        self.regex.as_str() == self.source
+    }
 }
 
 fn is_capture_name(name: &str) -> bool {

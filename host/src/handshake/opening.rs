@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use percent_encoding::percent_decode_str;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -44,6 +44,15 @@ impl Opening {
             .map_err(|_| Rejection::plain(400, "the path is not UTF-8\n"))
     }
 
+    /// Whether a document is asked for: GET or HEAD, and nothing of a WebSocket handshake.
+    pub fn wants_document(&self) -> bool {
+        let headers = self.head.headers();
+        let handshake = ["upgrade", "sec-websocket-key", "sec-websocket-version"];
+        matches!(*self.head.method(), Method::GET | Method::HEAD)
+            && self.names_host()
+            && !handshake.iter().any(|name| headers.contains_key(*name))
+    }
+
     /// Whether this is a handshake as RFC 6455, section 4.2.1, asks for.
     ///
     /// # Errors
@@ -54,8 +63,7 @@ impl Opening {
 
     /// The 101, if there may be one.
     pub(super) fn switching(&self) -> Result<Response<Full<Bytes>>, Rejection> {
-        if !self.head.headers().contains_key("host") && self.head.uri().authority().is_none() {
-            // RFC 6455, section 4.2.1, and RFC 9112, section 3.2.
+        if !self.names_host() {
             return Err(Rejection::plain(400, "the request names no host\n"));
         }
         create_response_with_body(&self.head, Full::default).map_err(|error| match error {
@@ -76,6 +84,11 @@ impl Opening {
             }
             error => Rejection::plain(400, format!("bad WebSocket handshake: {error}\n")),
         })
+    }
+
+    /// As RFC 6455, section 4.2.1, and RFC 9112, section 3.2, ask for.
+    fn names_host(&self) -> bool {
+        self.head.headers().contains_key("host") || self.head.uri().authority().is_some()
     }
 
     /// The handshake as a consumer sees it; `path` decoded, with what the route caught.

@@ -19,6 +19,8 @@ use crate::router::Router;
 use crate::session::{self, Joined, Joining, Roster};
 use crate::swap::Swap;
 
+use super::demo::Demo;
+
 /// What a host serves, and with what.
 pub struct Host {
     engine: Engine,
@@ -30,6 +32,7 @@ pub struct Host {
     swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
     layer: Arc<dyn ChannelLayer>,
     noticing: Option<Noticing>,
+    demo: Option<Demo>,
 }
 
 /// Why a host cannot be made.
@@ -84,6 +87,10 @@ impl Host {
             swaps.entry(file).or_insert_with(Vec::new).push(Arc::new(swap));
             rosters.insert(name, roster);
         }
+        let demo = config.demo.then(|| {
+            let find = |name: &str| rosters.get(name).map(|roster| Arc::clone(roster.plugin()));
+            Demo::new(&config.routes, find)
+        });
         Ok(Self {
             engine: loader.engine.clone(),
             rosters,
@@ -93,6 +100,7 @@ impl Host {
             router: Router::new(config.routes),
             layer,
             noticing: config.watch,
+            demo,
         })
     }
 
@@ -116,7 +124,7 @@ impl Host {
         &self.limits
     }
 
-    /// Has a handshake decided by the plugin its path leads to.
+    /// Has a handshake decided by the plugin its path leads to, or shows the demo page.
     ///
     /// # Errors
     /// The answer in place of an upgrade.
@@ -124,6 +132,9 @@ impl Host {
         &self,
         opening: Opening,
     ) -> Result<Decision<Box<Joined>>, Rejection> {
+        if let Some(document) = self.demo.as_ref().and_then(|demo| demo.document(&opening)) {
+            return Ok(Decision::Show(document));
+        }
         let path = opening.path()?;
         let Some(matched) = self.router.find(&path) else {
             return Err(Rejection::plain(404, "no route matches this path\n"));
