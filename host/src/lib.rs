@@ -23,3 +23,4 @@ pub mod server;
 pub mod session;
 pub mod units;
 pub mod watch;
+pub mod workshop;
