@@ -9,7 +9,7 @@ DEMO := ws://127.0.0.1:8000
 .PHONY: help demo test lint bench deny wasm-target
 
 help:
-	@echo 'make demo   build the host and three plugins, and serve them on 127.0.0.1:8000'
+	@echo 'make demo   build the host and three plugins, serve them on 127.0.0.1:8000, build what changes'
 	@echo 'make test   all tests'
 	@echo 'make lint   clippy and the documentation, warnings denied'
 	@echo 'make bench  echo beside a bare tokio-tungstenite server'
@@ -22,20 +22,18 @@ wasm-target:
 demo: wasm-target
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat --bins --examples
-	@for plugin in $(PLUGINS); do \
-		$(STEP) "building the plugin $$plugin (seconds)" \
-			$(HOST) plugin build plugins/$$plugin || exit; \
-	done
 	@echo
-	@echo 'Serving. In a browser, in as many tabs as you like, open'
+	@echo 'Building three plugins (seconds), then serving them. Once it says that it is listening, open'
+	@echo 'in a browser, in as many tabs as you like,'
 	@echo '  http://127.0.0.1:8000/'
-	@echo 'or, in another terminal, or in several, type'
+	@echo 'or type in another terminal, or in several,'
 	@echo '  $(TALK) $(DEMO)/echo/         and each line comes back'
 	@echo '  $(TALK) $(DEMO)/broadcast/    and each line goes to all who are there'
 	@echo '  $(TALK) $(DEMO)/group/red/    and each line goes to all in the room red'
-	@echo 'The plugins are in plugins/*/src/lib.rs, the routes in narrowboat.toml. Ctrl-c stops.'
+	@echo 'Change plugins/echo/src/lib.rs, and the open connections get the new code (a second or two).'
+	@echo 'The routes are in narrowboat.toml. Ctrl-c stops.'
 	@echo
-	@$(HOST) serve
+	@$(HOST) dev
 
 test: wasm-target
 	@$(STEP) "Python and its WebSocket client (about 10 s, once)" .ci/python-tests.sh

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where words for people go")]
 
+mod dev;
 mod plugin;
 mod serve;
 
@@ -25,6 +26,7 @@ const USAGE: u8 = 2;
 Examples:
   narrowboat serve
   narrowboat serve --config chat.toml --listen 0.0.0.0:80
+  narrowboat dev
   narrowboat plugin build plugins/echo
   narrowboat plugin inspect echo.wasm
 
@@ -40,6 +42,8 @@ struct Cli {
 enum Command {
     /// Serve WebSockets until ctrl-c or SIGTERM
     Serve(ServeArgs),
+    /// Serve, and build plugins again whenever their sources change
+    Dev(DevArgs),
     /// Build and inspect plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -58,6 +62,28 @@ struct ServeArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     config: PathBuf,
+    /// Where to listen, instead of the configuration's `listen`
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat dev                              reads ./narrowboat.toml
+  narrowboat dev chat                         reads chat/narrowboat.toml
+  narrowboat dev chat --listen 127.0.0.1:0    takes a free port and prints it
+
+Builds the plugins that the configuration names by `crate`, serves them and watches their sources,
+those of the crates they name by path, and the workspace's Cargo.toml and Cargo.lock. A build that
+fails leaves the old version serving; a change of the configuration itself takes a restart. It stops
+as `narrowboat serve` does, and ends a build that runs.")]
+struct DevArgs {
+    /// The folder with narrowboat.toml, instead of this one
+    dir: Option<PathBuf>,
+    /// The configuration, instead of DIR/narrowboat.toml
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    config: Option<PathBuf>,
     /// Where to listen, instead of the configuration's `listen`
     #[arg(long, value_name = "ADDR")]
     listen: Option<std::net::SocketAddr>,
@@ -111,6 +137,7 @@ impl Failure {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
         Command::Plugin(PluginCommand::Inspect { file }) => plugin::inspect(&file),
     };

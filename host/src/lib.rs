@@ -24,3 +24,4 @@ pub mod session;
 pub mod swap;
 pub mod units;
 pub mod watch;
+pub mod workshop;

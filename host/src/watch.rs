@@ -74,7 +74,7 @@ impl Watcher {
     }
 
     /// Watches the files in folders and in folders within them, and single files among `folders`.
-    /// Hidden files, editors' temporaries, folders named `target` and the folder `except` do not
+    /// Hidden files, editors' temporaries, folders named `target` and the folders `except` do not
     /// count; links to folders are not followed. A file that goes is reported too. Paths are
     /// reported with their links resolved. Makes a first look: not for async threads.
     ///
@@ -82,7 +82,7 @@ impl Watcher {
     /// As [`Watcher::files`].
     pub fn trees(
         folders: impl IntoIterator<Item = PathBuf>,
-        except: Option<PathBuf>,
+        except: Vec<PathBuf>,
         noticing: Noticing,
     ) -> Result<Self, WatchError> {
         Self::of(Subjects::trees(folders, except)?, noticing)

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 6] = [
     &["layer", "connection", "handshake", "plugin"],
     &["session"],
     &["router", "packaging", "swap", "watch"],
-    &["server"],
+    &["server", "workshop"],
     &["cli", "lib", "main"],
 ];
 

@@ -54,7 +54,7 @@ fn files(files: &[&PathBuf], noticing: Noticing) -> Watcher {
 }
 
 fn tree(folder: &Folder) -> Watcher {
-    Watcher::trees([folder.0.clone()], Some(folder.file("out")), Noticing::Events).unwrap()
+    Watcher::trees([folder.0.clone()], vec![folder.file("out")], Noticing::Events).unwrap()
 }
 
 async fn changed(watcher: &mut Watcher) -> Vec<PathBuf> {
@@ -302,7 +302,7 @@ async fn in_a_tree_what_is_no_source_does_not_count() {
 async fn a_tree_may_be_a_single_file() {
     let folder = Folder::new("single");
     let lock = folder.file("Cargo.lock");
-    let mut watcher = Watcher::trees([lock.clone()], None, Noticing::Events).unwrap();
+    let mut watcher = Watcher::trees([lock.clone()], Vec::new(), Noticing::Events).unwrap();
     folder.write("Cargo.toml", "not watched");
     folder.write("Cargo.lock", "new");
     assert_eq!(changed(&mut watcher).await, [lock]);

@@ -80,12 +80,13 @@ class Host:
     """`narrowboat serve`, its output kept in a folder."""
 
     running = []
+    verb = "serve"
 
-    def __init__(self, binary, folder, config, log="info", port=0, **options):
+    def __init__(self, binary, folder, config, log="info", port=0, environment=None, **options):
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
-        self._command = [binary, "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
+        self._command = [binary, self.verb, "--config", config, "--listen", f"127.0.0.1:{port}"]
         self._options = options
-        self._environment = os.environ | {"NARROWBOAT_LOG": log}
+        self._environment = os.environ | {"NARROWBOAT_LOG": log} | (environment or {})
         self._stopped = False
 
     def __enter__(self):
@@ -96,13 +97,17 @@ class Host:
             )
         self.pid = self._process.pid
         try:
-            address = eventually(self._listening, "listening", BUILD_DEADLINE)
+            self.started()
         except BaseException:
             self._process.kill()
             raise
-        self.port = int(address[1])
         self.running.append(self)
         return self
+
+    def started(self):
+        """Waits until it listens."""
+        address = eventually(self._listening, "listening", BUILD_DEADLINE)
+        self.port = int(address[1])
 
     def _listening(self):
         assert self._process.poll() is None, f"the host did not start:\n{self.log()}"

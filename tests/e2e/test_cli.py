@@ -58,6 +58,7 @@ def crate(root, tmp_path):
     [
         ([], "narrowboat plugin build plugins/echo"),
         (["serve"], "narrowboat serve --listen 127.0.0.1:0"),
+        (["dev"], "narrowboat dev chat"),
         (["plugin", "build"], "narrowboat plugin build plugins/echo"),
         (["plugin", "inspect"], "narrowboat plugin inspect "),
     ],
@@ -79,6 +80,8 @@ def test_help_tells_the_exit_codes(narrowboat):
         ["sail"],
         ["serve", "--speed", "4"],
         ["serve", "--listen", "nowhere"],
+        ["dev", "here", "there"],
+        ["dev", "here", "--config", "there.toml"],
         ["plugin"],
         ["plugin", "build"],
         ["plugin", "inspect"],

@@ -2,11 +2,14 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use super::{Failure, ServeArgs};
@@ -27,14 +30,25 @@ const INTERRUPTED: i32 = 130;
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
+    let config = configuration(&arguments.config, arguments.listen)?;
+    let served = Served::of(&config);
+    let host = Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(failure)?;
+    in_runtime(async {
+        let stopping = signals().map_err(Failure::at_run_time)?;
+        serve(&served, host, stopping.notified()).await.map_err(Failure::at_run_time)
+    })
+}
+
+/// Starts the log, reads the configuration, and warns of what it leads to.
+pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Failure> {
     let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let mut config = Config::load(&arguments.config).map_err(Failure::usage)?;
-    if let Some(listen) = arguments.listen {
+    let mut config = Config::load(file).map_err(Failure::usage)?;
+    if let Some(listen) = listen {
         config.listen = listen;
     }
     for warning in preflight(&config.limits) {
@@ -47,39 +61,67 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     for name in config.plugins.keys().filter(|name| !routed.contains(name)) {
         tracing::warn!("no route leads to the plugin {name:?}");
     }
-    let (listen, routes) = (config.listen, config.routes.clone());
-    let host =
-        Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(
-            |error| match error {
-                HostError::Load(error) => Failure::usage(error),
-                HostError::Build { ref source, .. } if source.is_about_the_manifest() => {
-                    Failure::usage(error)
-                }
-                error => Failure::at_run_time(error),
-            },
-        )?;
+    Ok(config)
+}
+
+/// What is said of a host that serves.
+pub(super) struct Served {
+    listen: SocketAddr,
+    routes: Vec<RouteConfig>,
+}
+
+impl Served {
+    pub(super) fn of(config: &Config) -> Self {
+        Self { listen: config.listen, routes: config.routes.clone() }
+    }
+}
+
+/// Whose failure it is that there is no host.
+pub(super) fn failure(error: HostError) -> Failure {
+    match error {
+        HostError::Load(error) => Failure::usage(error),
+        HostError::Build { ref source, .. } if source.is_about_the_manifest() => {
+            Failure::usage(error)
+        }
+        error => Failure::at_run_time(error),
+    }
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub(super) fn in_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores + SPARE_WORKERS)
         .enable_all()
         .build()
         .map_err(Failure::at_run_time)?;
-    let served = runtime.block_on(serve(listen, &routes, host));
+    let result = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_CALLS);
-    served.map_err(Failure::at_run_time)
+    result
 }
 
-async fn serve(listen: SocketAddr, routes: &[RouteConfig], host: Host) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let terminate = signal(SignalKind::terminate())?;
-    let listener = bind(listen)?;
+/// Serves until `shutdown` resolves.
+pub(super) async fn serve(
+    served: &Served,
+    host: Host,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let listener = bind(served.listen)?;
     let address = listener.local_addr()?;
-    for route in routes {
+    for route in &served.routes {
         println!("route  {} -> {}", route.pattern.source(), route.plugin);
     }
     println!("listening on ws://{address}");
-    let stopping = std::sync::Arc::new(tokio::sync::Notify::new());
-    let told = std::sync::Arc::clone(&stopping);
+    server::serve(listener, host, shutdown).await;
+    Ok(())
+}
+
+/// Is told of the first ctrl-c or SIGTERM; a further ctrl-c ends the process.
+pub(super) fn signals() -> std::io::Result<Arc<Notify>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let terminate = signal(SignalKind::terminate())?;
+    let stopping = Arc::new(Notify::new());
+    let told = Arc::clone(&stopping);
     tokio::spawn(async move {
         signalled(&mut interrupt, terminate).await;
         eprintln!("stopping; once more to leave at once");
@@ -87,8 +129,7 @@ async fn serve(listen: SocketAddr, routes: &[RouteConfig], host: Host) -> anyhow
         interrupt.recv().await;
         std::process::exit(INTERRUPTED);
     });
-    server::serve(listener, host, stopping.notified()).await;
-    Ok(())
+    Ok(stopping)
 }
 
 async fn signalled(interrupt: &mut Signal, mut terminate: Signal) {
@@ -109,7 +150,7 @@ fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn ready(plugin: &Plugin) -> String {
+pub(super) fn ready(plugin: &Plugin) -> String {
     let isolation = format!("{:?}", plugin.isolation).to_lowercase();
     format!("plugin {}  {}  isolation {isolation}", plugin.name, plugin.live().digest().short())
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use wit_component::ComponentEncoder;
 
+use super::halt::Halt;
 use super::toolchain::{TARGET, Toolchain, ToolchainError};
 use crate::component::{self, ComponentError};
 use crate::manifest::{Manifest, ManifestError};
@@ -21,6 +22,8 @@ pub struct Built {
     pub manifest: Manifest,
     /// The component, manifest inside.
     pub bytes: Vec<u8>,
+    /// Whether it differs from the component that was there before.
+    pub is_new: bool,
 }
 
 /// Why a crate did not become a plugin.
@@ -91,6 +94,11 @@ impl BuildError {
     pub fn is_about_the_manifest(&self) -> bool {
         matches!(self, Self::NoFolder(_) | Self::NoManifest { .. } | Self::Manifest { .. })
     }
+
+    /// Whether no change of the crate's sources can mend it.
+    pub fn is_about_the_machine(&self) -> bool {
+        matches!(self, Self::Toolchain(_) | Self::Cargo(_) | Self::Write { .. })
+    }
 }
 
 /// How guests are compiled: small, since a component is compiled again where it runs, and without
@@ -109,18 +117,38 @@ const PROFILE: [(&str, &str); 5] = [
 /// # Errors
 /// What is missing or wrong, and what would be right.
 pub fn build(folder: &Path, out: Option<&Path>) -> Result<Built, BuildError> {
+    build_or_halt(folder, out, None)
+}
+
+/// The same for a build that another thread may end, which then fails.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_under(halt: &Halt, folder: &Path) -> Result<Built, BuildError> {
+    build_or_halt(folder, None, Some(halt))
+}
+
+fn build_or_halt(
+    folder: &Path,
+    out: Option<&Path>,
+    halt: Option<&Halt>,
+) -> Result<Built, BuildError> {
     let (manifest, text) = read_manifest(folder)?;
     let cargo_target = cargo_target(folder)?;
     let toolchain = Toolchain::find(&cargo_target)?;
-    let module = compile(folder, &cargo_target, &toolchain)?;
+    let module = compile(folder, &cargo_target, &toolchain, halt)?;
     let component = encode(&module)?;
     let bytes = component::with_manifest(component, &text);
     let file = out.map_or_else(
         || cargo_target.join("narrowboat").join(format!("{}.wasm", manifest.name)),
         Path::to_owned,
     );
-    write(&file, &bytes).map_err(|source| BuildError::Write { file: file.clone(), source })?;
-    Ok(Built { file, manifest, bytes })
+    // Left alone, so that nobody is told of a change who watches it.
+    let is_new = std::fs::read(&file).ok().as_ref() != Some(&bytes);
+    if is_new {
+        write(&file, &bytes).map_err(|source| BuildError::Write { file: file.clone(), source })?;
+    }
+    Ok(Built { file, manifest, bytes, is_new })
 }
 
 fn read_manifest(folder: &Path) -> Result<(Manifest, String), BuildError> {
@@ -172,18 +200,22 @@ fn compile(
     folder: &Path,
     cargo_target: &Path,
     toolchain: &Toolchain,
+    halt: Option<&Halt>,
 ) -> Result<PathBuf, BuildError> {
-    let mut cargo = toolchain
-        .cargo()
+    let mut command = toolchain.cargo();
+    command
         .args(["build", "--release", "--lib", "--target", TARGET])
         .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(cargo_target.join("guests"))
         .envs(PROFILE)
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(BuildError::Cargo)?;
+        .stdout(Stdio::piped());
+    let spawned = match halt {
+        Some(halt) => halt.spawn(&mut command),
+        None => command.spawn(),
+    };
+    let mut cargo = spawned.map_err(BuildError::Cargo)?;
     let messages = cargo.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
     let artifacts = messages
         .map_while(Result::ok)
@@ -193,6 +225,9 @@ fn compile(
         .flat_map(|artifact| artifact.filenames)
         .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
         .last();
+    if let Some(halt) = halt {
+        halt.ends();
+    }
     let status = cargo.wait().map_err(BuildError::Cargo)?;
     if !status.success() {
         return Err(BuildError::Failed(folder.to_owned()));

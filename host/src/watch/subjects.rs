@@ -12,8 +12,8 @@ pub(super) enum Subjects {
     Files(Vec<File>),
     Trees {
         roots: Vec<PathBuf>,
-        /// A folder that does not count.
-        except: Option<PathBuf>,
+        /// Folders that do not count.
+        except: Vec<PathBuf>,
     },
 }
 
@@ -33,7 +33,7 @@ impl Subjects {
 
     pub(super) fn trees(
         roots: impl IntoIterator<Item = PathBuf>,
-        except: Option<PathBuf>,
+        except: Vec<PathBuf>,
     ) -> Result<Self, WatchError> {
         let roots = roots.into_iter().map(absolute).collect::<Result<_, _>>()?;
         Ok(Self::Trees { roots, except })
@@ -49,9 +49,10 @@ impl Subjects {
         match self {
             Self::Files(files) => files.iter().for_each(|file| file.look(&mut look)),
             Self::Trees { roots, except } => {
-                // Resolved at each look, since it may not be there yet at the first.
-                let except = except.as_deref().and_then(|except| except.canonicalize().ok());
-                roots.iter().for_each(|root| look_at_root(root, except.as_deref(), &mut look));
+                // Resolved at each look, since they may not be there yet at the first.
+                let except: Vec<_> =
+                    except.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+                roots.iter().for_each(|root| look_at_root(root, &except, &mut look));
             }
         }
         look
@@ -91,7 +92,7 @@ fn absolute(path: PathBuf) -> Result<PathBuf, WatchError> {
 }
 
 /// Looks at a folder with all in it, or at a single file.
-fn look_at_root(root: &Path, except: Option<&Path>, look: &mut Look) {
+fn look_at_root(root: &Path, except: &[PathBuf], look: &mut Look) {
     match root.canonicalize() {
         Ok(root) if root.is_dir() => look_at_tree(root, except, look),
         Ok(file) => {
@@ -106,7 +107,7 @@ fn look_at_root(root: &Path, except: Option<&Path>, look: &mut Look) {
     }
 }
 
-fn look_at_tree(root: PathBuf, except: Option<&Path>, look: &mut Look) {
+fn look_at_tree(root: PathBuf, except: &[PathBuf], look: &mut Look) {
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
         look.add_folder(&folder);
@@ -116,7 +117,7 @@ fn look_at_tree(root: PathBuf, except: Option<&Path>, look: &mut Look) {
                 return;
             }
             let path = entry.path();
-            if !counts(&entry) || Some(&*path) == except {
+            if !counts(&entry) || except.contains(&path) {
                 continue;
             }
             match entry.file_type() {

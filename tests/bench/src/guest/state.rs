@@ -10,7 +10,7 @@ use wasmtime::{Result, bail};
 use super::bindings::plain::narrowboat::consumer::connections::{
     Connection, Frame, Host, HostConnection, SendError, TimerId,
 };
-use super::bindings::plain::narrowboat::consumer::types;
+use super::bindings::plain::narrowboat::consumer::types::{self, ScopeResult};
 
 type Handle = Resource<Connection>;
 
@@ -47,6 +47,10 @@ impl HostConnection for GuestState {
 
     fn channel_name(&mut self, _: Handle) -> Result<String> {
         bail!("an echo does not ask for its channel")
+    }
+
+    fn scope(&mut self, _: Handle) -> Result<Option<ScopeResult>> {
+        bail!("an echo does not ask for its scope")
     }
 
     fn buffered_amount(&mut self, _: Handle) -> Result<u64> {

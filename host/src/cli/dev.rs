@@ -1,0 +1,126 @@
+//! `narrowboat dev`
+
+use std::path::{Path, PathBuf};
+
+use super::serve::{self, Served};
+use super::{DevArgs, Failure};
+use crate::config::Config;
+use crate::packaging::Halt;
+use crate::plugin::LoadError;
+use crate::server::{Host, HostError};
+use crate::workshop::{News, Workshop, WorkshopError};
+
+pub(super) fn run(arguments: &DevArgs) -> Result<(), Failure> {
+    let file = arguments.file();
+    let mut config = serve::configuration(&file, arguments.listen)?;
+    // Without it no one would see what is built.
+    let noticing = *config.watch.get_or_insert_default();
+    let halt = Halt::default();
+    let workshop = Workshop::new(&config, &file, noticing, halt.clone());
+    serve::in_runtime(develop(config, workshop, halt))
+}
+
+impl DevArgs {
+    fn file(&self) -> PathBuf {
+        let of_folder = || self.dir.clone().unwrap_or_default().join("narrowboat.toml");
+        self.config.clone().unwrap_or_else(of_folder)
+    }
+}
+
+async fn develop(config: Config, mut workshop: Workshop, halt: Halt) -> Result<(), Failure> {
+    let stopping = serve::signals().map_err(Failure::at_run_time)?;
+    let served = Served::of(&config);
+    let host = tokio::select! {
+        host = first(config, &mut workshop) => host?,
+        () = stopping.notified() => {
+            halt.halt();
+            return Ok(());
+        }
+    };
+    let building = tokio::spawn(go_on(workshop));
+    let stopped = async {
+        stopping.notified().await;
+        halt.halt();
+    };
+    let result = serve::serve(&served, host, stopped).await.map_err(Failure::at_run_time);
+    building.abort();
+    result
+}
+
+/// What is left when a first build fails.
+const NOTHING: &str = "waiting for its sources to change";
+
+/// What is left when a further build fails.
+const THE_OLD: &str = "the old version goes on serving";
+
+/// Builds until every crate has become a plugin that starts.
+async fn first(config: Config, workshop: &mut Workshop) -> Result<Host, Failure> {
+    loop {
+        workshop.build(tell(NOTHING)).await.map_err(Failure::at_run_time)?;
+        if let Some(config) = workshop.built(config.clone()) {
+            let load = || Host::load(config, |plugin| println!("{}", serve::ready(plugin)));
+            let loaded = tokio::task::spawn_blocking(load).await.map_err(Failure::at_run_time)?;
+            match loaded {
+                Ok(host) => {
+                    println!("{}", watched(workshop));
+                    return Ok(host);
+                }
+                Err(error) if can_be_mended(&error) => {
+                    eprintln!("{error}; {NOTHING}");
+                }
+                Err(error) => return Err(serve::failure(error)),
+            }
+        }
+        workshop.wait(tell(NOTHING)).await.map_err(Failure::at_run_time)?;
+    }
+}
+
+/// Names the folders in which a change is a reason to build, as seen from this one.
+fn watched(workshop: &Workshop) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    let folders: Vec<_> = workshop
+        .folders()
+        .into_iter()
+        .map(|folder| match folder.strip_prefix(&here) {
+            Ok(inside) if inside == Path::new("") => ".".to_owned(),
+            Ok(inside) => inside.display().to_string(),
+            Err(_) => folder.display().to_string(),
+        })
+        .collect();
+    if folders.is_empty() {
+        return "no plugin is built of a crate; there are no sources to watch".to_owned();
+    }
+    format!("watching {}", folders.join(", "))
+}
+
+/// Whether the change of a source may lead to another end.
+fn can_be_mended(error: &HostError) -> bool {
+    match error {
+        HostError::Load(error) => !matches!(error, LoadError::Conflict(_)),
+        HostError::Build { .. } => true,
+        HostError::Engine(_) => false,
+    }
+}
+
+/// Builds whatever changes. The host notices by itself what has been built.
+async fn go_on(mut workshop: Workshop) {
+    loop {
+        if let Err(error) = again(&mut workshop).await {
+            eprintln!("{error}; nothing is built any more until a restart");
+            return;
+        }
+    }
+}
+
+async fn again(workshop: &mut Workshop) -> Result<(), WorkshopError> {
+    workshop.wait(tell(THE_OLD)).await?;
+    workshop.build(tell(THE_OLD)).await
+}
+
+/// Tells on the terminal; of a failure also what it leaves.
+fn tell(left: &str) -> impl Fn(News<'_>) {
+    move |news| match news {
+        News::Failed { .. } => eprintln!("{news}; {left}"),
+        _ => println!("{news}"),
+    }
+}

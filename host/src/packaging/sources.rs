@@ -1,0 +1,129 @@
+//! Which folders and files a guest crate is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::build::BuildError;
+use super::toolchain::TARGET;
+
+/// What a guest crate is made of, as far as it lies on this disk. Links are resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The crate's own folder, and those of the crates it names by path.
+    pub folders: BTreeSet<PathBuf>,
+    /// What decides on its dependencies and lies elsewhere: the workspace's manifest and lock.
+    pub files: BTreeSet<PathBuf>,
+    /// Cargo's target folder, where it writes.
+    pub target: Option<PathBuf>,
+}
+
+impl Sources {
+    /// The crate's own folder alone: what is known while cargo cannot read its manifest.
+    pub fn of_folder(folder: &Path) -> Self {
+        Self { folders: BTreeSet::from([resolved(folder)]), ..Self::default() }
+    }
+
+    /// Whether a file belongs to them.
+    pub fn contain(&self, file: &Path) -> bool {
+        self.files.contains(file) || self.folders.iter().any(|folder| file.starts_with(folder))
+    }
+}
+
+/// The part of `cargo metadata` that is read.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    resolve: Resolve,
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    id: String,
+    /// Nothing for a crate named by its path.
+    source: Option<String>,
+    manifest_path: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+    root: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<Kind>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    /// Nothing for one that the crate itself is compiled with.
+    kind: Option<String>,
+}
+
+/// Asks cargo what the guest crate in a folder is made of. Cargo's own messages are dropped: a build
+/// says the same.
+///
+/// # Errors
+/// When cargo cannot be run, or cannot read the crate's manifest.
+pub fn sources(folder: &Path) -> Result<Sources, BuildError> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--filter-platform", TARGET, "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .stderr(Stdio::null())
+        .output()
+        .map_err(BuildError::Cargo)?;
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)
+        .map_err(|_| BuildError::Failed(folder.to_owned()))?;
+    let root = resolved(&metadata.workspace_root);
+    let mut sources = Sources {
+        files: ["Cargo.toml", "Cargo.lock"].map(|name| root.join(name)).into(),
+        target: Some(metadata.target_directory.clone()),
+        ..Sources::of_folder(folder)
+    };
+    let needed = metadata.resolve.needed();
+    let packages = metadata.packages.iter();
+    let local = packages.filter(|it| it.source.is_none() && needed.contains(it.id.as_str()));
+    sources.folders.extend(local.filter_map(|it| it.manifest_path.parent()).map(resolved));
+    Ok(sources)
+}
+
+impl Resolve {
+    /// The crates that the root is built of, itself included, but not those of its tests.
+    fn needed(&self) -> BTreeSet<&str> {
+        let nodes: BTreeMap<_, _> =
+            self.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+        let mut needed = BTreeSet::new();
+        let mut open: Vec<&str> = self.root.as_deref().into_iter().collect();
+        while let Some(id) = open.pop() {
+            if !needed.insert(id) {
+                continue;
+            }
+            let dependencies = nodes.get(id).into_iter().flat_map(|node| &node.deps);
+            open.extend(dependencies.filter(|it| it.is_built_in()).map(|it| it.pkg.as_str()));
+        }
+        needed
+    }
+}
+
+impl Dependency {
+    fn is_built_in(&self) -> bool {
+        self.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"))
+    }
+}
+
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,219 @@
+"""`narrowboat dev`: a crate that is changed is built again while its plugin serves."""
+
+import os
+import re
+import shutil
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support import BUILD_DEADLINE, DEADLINE, Host, eventually
+
+# Not echo's own, since the target folder is shared with the demo.
+NAME = "dev-echo"
+
+BROKEN = "fn broken() -> u8 { no_such_name }\n"
+
+
+class Dev(Host):
+    """`narrowboat dev`, whose first build may be waited for later."""
+
+    verb = "dev"
+
+    def started(self):
+        """Does not wait: the test says what for."""
+
+    def serves(self):
+        super().started()
+        return self
+
+    def says(self, pattern, since=0):
+        """Waits until standard output, after so many characters, has what matches."""
+        find = lambda: re.search(pattern, self.stdout()[since:])
+        return eventually(find, f"{pattern!r} on standard output", BUILD_DEADLINE)
+
+    def complains(self, pattern):
+        """Waits until standard error, which is cargo's too, has what matches."""
+        find = lambda: re.search(pattern, self.log())
+        return eventually(find, f"{pattern!r} on standard error", BUILD_DEADLINE)
+
+
+class Crate:
+    """The plugin echo in a folder of its own, and a configuration that serves it."""
+
+    def __init__(self, root, folder):
+        self.root, self.folder = root, folder
+        # With new times: cargo takes crates of one name for the same wherever they lie.
+        shutil.copytree(root / "plugins/echo/src", folder / "src", copy_function=shutil.copyfile)
+        # The same dependencies, so that they are built already.
+        shutil.copy(root / "Cargo.lock", folder)
+        (folder / "plugin.toml").write_text(f'name = "{NAME}"\n')
+        (folder / "Cargo.toml").write_text(
+            f'[package]\nname = "{NAME}"\nversion = "0.1.0"\nedition = "2024"\n'
+            '[lib]\ncrate-type = ["cdylib"]\n[workspace]\n[dependencies]\n'
+            f'narrowboat-guest = {{ path = "{root}/guest-sdk" }}\nserde = "1"\n'
+        )
+        self.config = folder / "narrowboat.toml"
+        self.config.write_text(
+            f'[plugins.{NAME}]\ncrate = "."\n[[routes]]\npath = "/"\nplugin = "{NAME}"\n'
+        )
+        self.lib = folder / "src/lib.rs"
+        self.original = self.lib.read_text()
+
+    @property
+    def component(self):
+        return self.root / "target/narrowboat" / f"{NAME}.wasm"
+
+    def sends(self, expression):
+        """Has the consumer send something else than the frame it got."""
+        changed = self.original.replace("connection.send(frame)", f"connection.send({expression})")
+        assert changed != self.original
+        self.lib.write_text(changed)
+
+
+@pytest.fixture
+def crate(root, tmp_path):
+    folder = tmp_path / "crate"
+    folder.mkdir()
+    return Crate(root, folder)
+
+
+@pytest.fixture
+def develop(narrowboat, crate, tmp_path):
+    """Starts `narrowboat dev`."""
+    with ExitStack() as stack:
+
+        def start(**options):
+            environment = {"CARGO_TARGET_DIR": str(crate.root / "target")}
+            options = {"environment": environment} | options
+            return stack.enter_context(Dev(narrowboat.binary, tmp_path, crate.config, **options))
+
+        yield start
+
+
+def test_a_change_is_built_and_an_error_leaves_the_old_version_serving(develop, crate):
+    host = develop().serves()
+    client = host.connect("/")
+    assert client.ask("hello") == "hello"
+    first = crate.component.read_bytes()
+
+    crate.lib.write_text(crate.original + BROKEN)
+    assert "no_such_name" in host.complains(r"error\[E0425\].*\n(.*\n){3}")[0]
+    host.complains(f"{NAME} is not built: .* the old version goes on serving")
+    assert crate.component.read_bytes() == first
+    assert client.ask("still here") == "still here"
+    assert host.connect("/").ask("and new") == "and new"
+
+    seen = len(host.stdout())
+    crate.sends('"changed"')
+    assert "nothing is different" not in host.says(rf"built {NAME} in \d+\.\d s.*\n", seen)[0]
+    assert crate.component.read_bytes() != first
+
+
+def test_an_open_socket_gets_what_was_built(develop, crate):
+    host = develop().serves()
+    client = host.connect("/")
+    assert client.ask("hello") == "hello"
+    seen = len(host.stdout())
+    crate.sends('"changed"')
+    host.says(f"built {NAME} in", seen)
+    eventually(lambda: client.ask("hello") == "changed", "the new behaviour")
+
+
+def test_a_first_build_that_fails_is_waited_for(develop, crate):
+    crate.lib.write_text(BROKEN)
+    host = develop()
+    host.complains(f"{NAME} is not built: .* waiting for its sources to change")
+    crate.lib.write_text(crate.original)
+    assert host.serves().connect("/").ask("hello") == "hello"
+
+
+def test_a_manifest_that_is_wrong_is_waited_for(develop, crate):
+    (crate.folder / "plugin.toml").write_text("nam = 1\n")
+    host = develop()
+    host.complains(f"(?s){NAME} is not built: .*plugin.toml: .*`nam`.*; waiting for its sources")
+    (crate.folder / "plugin.toml").write_text(f'name = "{NAME}"\n')
+    host.serves()
+    (crate.folder / "Cargo.toml").write_text("[package]\nname = \n")
+    host.complains(f"{NAME} is not built: .* the old version goes on serving")
+
+
+def test_a_source_that_is_written_without_a_change_makes_no_new_component(develop, crate):
+    host = develop().serves()
+    before = crate.component.stat()
+    crate.lib.write_text(crate.original)
+    host.says(rf"listening(.*\n)+built {NAME} in .*; nothing is different")
+    after = crate.component.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_crate_named_by_path_belongs_to_the_sources(develop, crate, tmp_path):
+    words = tmp_path / "words"
+    (words / "src").mkdir(parents=True)
+    (words / "Cargo.toml").write_text('[package]\nname = "words"\nedition = "2024"\n')
+    (words / "src/lib.rs").write_text('pub const WORD: &str = "one";\n')
+    manifest = crate.folder / "Cargo.toml"
+    host = develop().serves()
+    assert str(words) not in host.says("watching .*")[0]
+
+    manifest.write_text(manifest.read_text() + f'words = {{ path = "{words}" }}\n')
+    crate.sends("words::WORD")
+    host.says(rf"listening(.*\n)+built {NAME} in \d+\.\d s\n")
+    before = crate.component.read_bytes()
+    (words / "src/lib.rs").write_text('pub const WORD: &str = "two";\n')
+    eventually(lambda: crate.component.read_bytes() != before, "a build", BUILD_DEADLINE)
+
+
+def test_an_edit_during_a_build_leads_to_another(develop, crate):
+    host = develop().serves()
+    seen = len(host.stdout())
+    crate.sends('"one"')
+    host.says(f"building {NAME}", seen)
+    crate.sends('"two"')
+    eventually(lambda: b"two" in crate.component.read_bytes(), "the second", BUILD_DEADLINE)
+
+
+def test_a_change_of_the_configuration_takes_a_restart(develop, crate):
+    host = develop().serves()
+    crate.config.write_text(crate.config.read_text() + "# changed\n")
+    host.says(r"narrowboat\.toml has changed: a restart takes it up")
+
+
+def test_a_configuration_that_is_wrong_is_not_waited_with(narrowboat, tmp_path):
+    (tmp_path / "narrowboat.toml").write_text("lisen = 1\n")
+    result = narrowboat("dev", tmp_path, timeout=DEADLINE)
+    assert result.returncode == 2 and "did you mean `listen`?" in result.stderr
+    result = narrowboat("dev", tmp_path / "gone", timeout=DEADLINE)
+    assert result.returncode == 2 and "--config FILE" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_build_ends_cargo_too(develop, crate, number):
+    # A build script that would run for as long as the test has.
+    script = f"fn main() {{ std::thread::sleep(std::time::Duration::from_secs({BUILD_DEADLINE})) }}\n"
+    (crate.folder / "build.rs").write_text(script)
+    host = develop()
+    children = eventually(lambda: at_work_in(crate.folder), "the build script", BUILD_DEADLINE)
+    assert host.stop(number) == 0
+    eventually(lambda: not any(map(is_running, children)), "the end of cargo")
+
+
+def at_work_in(folder):
+    """The build script of a crate, while it runs."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd") == str(folder) and "build-script" in os.readlink(process / "exe"):
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
