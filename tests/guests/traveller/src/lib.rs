@@ -53,6 +53,7 @@ impl Traveller {
         if plan::number("traps-at").is_some_and(|at| TOTAL.get() % at == 0) {
             panic!("{} was told to trap at this event", plan::version());
         }
+        while plan::number("loops-at").is_some_and(|at| TOTAL.get() % at == 0) {}
         if plan::number("fails-at").is_some_and(|at| TOTAL.get() % at == 0) {
             return Err(Error::msg("told to fail at this event"));
         }
@@ -179,6 +180,9 @@ impl Consumer for Traveller {
     fn load_module(saved: Saved) -> Result<(), Error> {
         plan::at("load").map_err(Error::msg)?;
         TOTAL.set(saved.decode()?);
+        if plan::number("unloadable") == Some(TOTAL.get()) {
+            return Err(Error::msg("told not to take this total"));
+        }
         Ok(())
     }
 }
