@@ -156,6 +156,7 @@ impl Consumer for Traveller {
     }
 
     fn restore(_: &Scope, _: &Connection, saved: Saved) -> Result<Self, Error> {
+        plan::work("busy-restore");
         plan::at("restore").map_err(Error::msg)?;
         let mut traveller: Self = saved.decode()?;
         if traveller.ailment == "unread" {
