@@ -16,6 +16,7 @@ pub use offers::{Report, Verdict};
 pub use refusal::Refusal;
 
 use crate::config::PluginConfig;
+use crate::fault::one_line;
 use crate::manifest::Isolation;
 use crate::plugin::{Candidate, Hash, Instance, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
@@ -96,6 +97,7 @@ impl Swapper {
             }
             Verdict::Refused(refusal) => {
                 let live = plugin.live().digest().short();
+                let refusal = one_line(&refusal.to_string());
                 tracing::warn!(plugin = name, "refused, version {live} stays: {refusal}");
             }
             Verdict::Superseded => {}

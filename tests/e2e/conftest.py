@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import support
-from support import Host
+from support import Host, Travelling
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = []
@@ -83,6 +83,34 @@ def serve(serving):
     """Starts a host that lives as long as the test."""
     with ExitStack() as stack:
         yield lambda *names, **settings: stack.enter_context(serving(*names, **settings))
+
+
+@pytest.fixture(scope="session")
+def travelling(serving, component, tmp_path_factory):
+    """Serves the guest `traveller`, by a plan, for as long as a `with` lasts. `manifest` is what its
+    manifest says besides, `table` what its configuration says."""
+
+    @contextmanager
+    def start(plan="v1", isolation="connection", manifest=None, table=None, **settings):
+        built = component("traveller")
+        file = tmp_path_factory.mktemp("plugin") / "traveller.wasm"
+        manifest = {"isolation": isolation} | (manifest or {})
+        travelling = Travelling(built.read_bytes(), file, manifest)
+        travelling.put(plan)
+        plugins = {"traveller": {"component": str(file)} | (table or {})}
+        plugins |= settings.pop("plugins", {})
+        with serving(plugins=plugins, **settings) as host:
+            travelling.host = host
+            yield travelling
+
+    return start
+
+
+@pytest.fixture
+def travel(travelling):
+    """Starts a host as `travelling` does, that lives as long as the test."""
+    with ExitStack() as stack:
+        yield lambda *plan, **settings: stack.enter_context(travelling(*plan, **settings))
 
 
 @pytest.fixture(autouse=True)

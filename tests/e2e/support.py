@@ -1,5 +1,6 @@
 """A host as a process, a client that is not ours, and one that can misbehave byte by byte."""
 
+import hashlib
 import json
 import os
 import re
@@ -43,7 +44,15 @@ def eventually(condition, what="it", deadline=DEADLINE):
 
 
 def configuration(
-    component, *names, plugins=None, routes=None, limits=None, layer=None, cache=None, demo=False
+    component,
+    *names,
+    plugins=None,
+    routes=None,
+    limits=None,
+    layer=None,
+    cache=None,
+    watch="events",
+    demo=False,
 ):
     """A configuration that serves each plugin at /NAME/.
 
@@ -59,7 +68,7 @@ def configuration(
     if routes is None:
         routes = [{"path": f"/{name}/", "plugin": name} for name in tables]
     others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
-    return {"demo": demo, "plugins": tables, "routes": routes} | others
+    return {"watch": watch, "demo": demo, "plugins": tables, "routes": routes} | others
 
 
 def toml(config):
@@ -133,9 +142,16 @@ class Host:
     def log(self):
         return self._stderr.read_text()
 
-    def logged(self, pattern):
-        """Waits until the log has a line that matches, and returns the match."""
-        return eventually(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log")
+    def logged(self, pattern, since=0, deadline=DEADLINE):
+        """Waits until the log has a line that matches, and returns the match. `since` is a length
+        that the log has had: what it said until then does not count."""
+        what = f"{pattern!r} in the log"
+        return eventually(lambda: re.search(pattern, self.log()[since:]), what, deadline)
+
+    def silence(self, seconds):
+        """Lets time pass in which nothing may happen, and returns the log."""
+        time.sleep(seconds)
+        return self.log()
 
     def send_signal(self, number):
         self._stopped = True
@@ -183,6 +199,84 @@ class Host:
         answer = raw.response()
         assert answer.status == 101, answer
         return raw
+
+
+def short(component):
+    """How the log names a component."""
+    return hashlib.sha256(component).hexdigest()[:12]
+
+
+def with_manifest(component, text):
+    """A component with another manifest: of several the last one counts."""
+    name = b"narrowboat:manifest"
+    content = leb128(len(name)) + name + text.encode()
+    return component + b"\0" + leb128(len(content)) + content
+
+
+def leb128(number):
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + leb128(rest) if rest else bytes([low])
+
+
+class Travelling:
+    """A host that serves the guest `traveller` at /traveller/ from a file that a test writes again."""
+
+    # The guest's plan, which a test writes over; see tests/guests/traveller/src/plan.rs.
+    MARK, ROOM = b"narrowboat traveller plan:", 128
+
+    def __init__(self, built, file, manifest):
+        self._built, self._manifest, self.file = built, manifest, file
+        self.host = None
+
+    def version(self, plan, **manifest):
+        """A component that goes by a plan, and whose manifest says what is told here besides."""
+        start = self._built.index(self.MARK)
+        words = (self.MARK + plan.encode()).ljust(self.ROOM)
+        assert len(words) == self.ROOM, "the plan has no room"
+        component = self._built[:start] + words + self._built[start + self.ROOM :]
+        manifest = {"name": "traveller"} | self._manifest | manifest
+        return with_manifest(component, toml(manifest))
+
+    def write(self, component):
+        """Puts a component in the place of the file, as a build does: whole, by a rename."""
+        beside = self.file.with_suffix(".new")
+        beside.write_bytes(component)
+        beside.rename(self.file)
+
+    def put(self, plan, **manifest):
+        """Puts another version in the place of the file, and waits for nothing."""
+        self.write(self.version(plan, **manifest))
+
+    def swap(self, plan, **manifest):
+        """Puts another version in the place of the file, and returns what the log says when it is
+        live and all have moved."""
+        return self.taken(self.version(plan, **manifest))
+
+    def taken(self, component, write=None):
+        """The same for any component, and any way of writing it."""
+        since = len(self.host.log())
+        (write or self.write)(component)
+        return self.host.logged(rf".*version {short(component)} is live after .*", since)[0]
+
+    def refuse(self, plan, **manifest):
+        """Puts another version in the place of the file, and returns why it is not taken."""
+        return self.refused(self.version(plan, **manifest))
+
+    def refused(self, component, write=None):
+        since = len(self.host.log())
+        (write or self.write)(component)
+        return self.host.logged(r"refused, version \w+ stays: (.*)", since)[1]
+
+    def connect(self, **options):
+        return self.host.connect("/traveller/", **options)
+
+    def clients(self, count):
+        return [self.connect() for _ in range(count)]
+
+
+def counted(client):
+    """What a client's consumer has counted, as the guest `traveller` tells it."""
+    return json.loads(client.ask("count"))
 
 
 CLIENTS = []

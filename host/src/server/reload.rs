@@ -1,9 +1,13 @@
 //! From a file that changed to an offer of its bytes.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::host::Host;
 use crate::component;
@@ -30,11 +34,31 @@ pub(super) async fn reload(host: &Host) {
         }
         None => return,
     };
+    let mut tasks = JoinSet::new();
+    let mut changes = BTreeMap::new();
+    for (file, swaps) in host.swaps() {
+        let change = Arc::new(Notify::new());
+        // What changed while the host was starting, nobody has told.
+        change.notify_one();
+        tasks.spawn(follow(file.clone(), swaps.clone(), Arc::clone(&change)));
+        changes.insert(file, change);
+    }
     loop {
         for file in watcher.changed().await {
-            for swap in host.swaps().get(&file).into_iter().flatten() {
-                offer(swap, &file).await;
+            if let Some(change) = changes.get(&file) {
+                change.notify_one();
             }
+        }
+    }
+}
+
+/// Offers one file as often as it changes, for ever: a file that is long in coming holds up no
+/// other.
+async fn follow(file: PathBuf, swaps: Vec<Arc<Swap>>, change: Arc<Notify>) {
+    loop {
+        change.notified().await;
+        for swap in &swaps {
+            offer(swap, &file).await;
         }
     }
 }

@@ -248,7 +248,8 @@ impl Summary {
     fn add(&mut self, Moving { outcome, why }: Moving) {
         self.outcome.add(outcome);
         let Some(why) = why else { return };
-        if outcome.stayed > 0 {
+        // A shared instance that nobody lives in for now stays too, state and all.
+        if outcome.stayed > 0 || outcome == Outcome::default() {
             self.unmoved += 1;
         }
         let why = why.to_string();

@@ -3,7 +3,7 @@
 //!
 //! A text `count` is answered with what has been counted; `group NAME TEXT` sends to a group that
 //! `join NAME` joined; `timer MS` answers when it fires; `all TEXT` goes to every client of the
-//! instance; any other text, and any binary frame, comes back with the counts before it.
+//! instance; `leave` closes with 4000; any other text, and any binary frame, comes back with the counts before it.
 
 mod plan;
 
@@ -22,7 +22,7 @@ struct Traveller {
     /// Versions it has been restored in.
     path: Vec<String>,
     restarted: bool,
-    /// A client may ask for a failure of its own: `unsaved`, `unread`.
+    /// A client may ask for a failure of its own: `unsaved`, `unread`, `deadly`.
     #[serde(default)]
     ailment: String,
 }
@@ -47,11 +47,13 @@ struct Counted<'a> {
 
 impl Traveller {
     fn event(&mut self) -> Result<(), Error> {
+        plan::work("busy");
         self.count += 1;
         TOTAL.set(TOTAL.get() + 1);
         if plan::number("traps-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {
             panic!("{} was told to trap at this event", plan::version());
         }
+        while plan::number("loops-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {}
         if plan::number("fails-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {
             return Err(Error::msg("told to fail at this event"));
         }
@@ -75,6 +77,7 @@ impl Consumer for Traveller {
     type Message = Message;
 
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
+        plan::work("busy-connect");
         plan::at("connect").map_err(|_| deny(403))?;
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
         let restarted = scope.restarted();
@@ -106,6 +109,10 @@ impl Consumer for Traveller {
             }
             (Some("all"), ..) => {
                 CLIENTS.with_borrow(|clients| send_many(clients, text));
+                Ok(())
+            }
+            (Some("leave"), ..) => {
+                connection.close(4000, "asked to");
                 Ok(())
             }
             _ => Ok(connection.send(format!("{} {} {text}", plan::version(), self.count))?),
@@ -149,6 +156,7 @@ impl Consumer for Traveller {
     }
 
     fn restore(_: &Connection, saved: Saved) -> Result<Self, Error> {
+        plan::work("busy-restore");
         plan::at("restore").map_err(Error::msg)?;
         let mut traveller: Self = saved.decode()?;
         if traveller.ailment == "unread" {
@@ -173,6 +181,9 @@ impl Consumer for Traveller {
     fn load_module(saved: Saved) -> Result<(), Error> {
         plan::at("load").map_err(Error::msg)?;
         TOTAL.set(saved.decode()?);
+        if plan::number("unloadable") == Some(TOTAL.get()) {
+            return Err(Error::msg("told not to take this total"));
+        }
         Ok(())
     }
 }

@@ -52,3 +52,13 @@ pub(crate) fn at(moment: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Rounds of work that one of a plan's units stands for: a tenth of a millisecond or two.
+const ROUNDS: u64 = 100_000;
+
+/// Works as long as the number behind `word=` says, in units of [`ROUNDS`].
+pub(crate) fn work(word: &str) {
+    for round in 0..number(word).unwrap_or(0) * ROUNDS {
+        std::hint::black_box(round);
+    }
+}

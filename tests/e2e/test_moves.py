@@ -1,0 +1,148 @@
+"""What becomes of consumers that cannot move: `on_failed_move`."""
+
+import re
+
+import pytest
+
+import support
+from support import counted
+
+# What a client asks for, and what the log says of it.
+AILMENTS = {
+    "unsaved": "snapshot, in the old version: returned an error: this one cannot be saved",
+    "unread": "restore: returned an error: this one cannot be read",
+    "deadly": "restore: trap: ",
+}
+
+each_ailment = pytest.mark.parametrize("ailment", AILMENTS)
+RESTART, CLOSE = {"on_failed_move": "restart"}, {"on_failed_move": "close"}
+
+
+def with_an_ailing_one(served, ailment, healthy=4):
+    clients = served.clients(healthy)
+    ailing = served.connect()
+    ailing.send(f"ail {ailment}")
+    return clients, ailing, counted(ailing)["channel"]
+
+
+def swap(served, ailment):
+    """Swaps as often as it takes until the trial, which any connection may give its sample to, hits
+    a healthy one; the version's name and what the log says."""
+    for number in range(2, 100):
+        component, since = served.version(f"v{number}"), len(served.host.log())
+        served.write(component)
+        end = served.host.logged(r".*(is live after|refused, version).*", since)
+        if end[1] == "is live after":
+            return f"v{number}", end[0]
+        assert re.search(AILMENTS[ailment], end[0]), end[0]
+    raise AssertionError("every trial hit the one that ails")
+
+
+@each_ailment
+def test_it_stays_on_its_version_to_its_end(travel, ailment):
+    served = travel()
+    clients, ailing, _ = with_an_ailing_one(served, ailment)
+    name, said = swap(served, ailment)
+    assert "4 consumers moved" in said and "1 stay" in said
+    assert re.search(AILMENTS[ailment], said)
+    assert [counted(client)["version"] for client in clients] == [name] * 4
+    told = counted(ailing)
+    assert (told["version"], told["count"], told["path"]) == ("v1", 3, [])
+
+
+def test_one_that_stayed_moves_when_it_can(travel):
+    served = travel()
+    _, ailing, _ = with_an_ailing_one(served, "unread")
+    swap(served, "unread")
+    ailing.send("ail no-more")
+    counted(ailing)
+    served.swap("better")
+    told = counted(ailing)
+    assert (told["version"], told["count"], told["path"]) == ("better", 5, ["better"])
+
+
+@each_ailment
+def test_a_fresh_one_takes_its_place_and_is_told(travel, ailment):
+    served = travel(table=RESTART)
+    clients, ailing, channel = with_an_ailing_one(served, ailment)
+    name, said = swap(served, ailment)
+    assert "4 consumers moved" in said and "1 restarted without state" in said
+    assert ailing.recv() == "restarted"
+    told = counted(ailing)
+    assert (told["version"], told["count"], told["restarted"]) == (name, 1, True)
+    assert told["channel"] == channel
+    assert [counted(client)["count"] for client in clients] == [1] * 4
+
+
+@each_ailment
+def test_its_connection_is_closed(travel, ailment):
+    served = travel(table=CLOSE)
+    clients, ailing, _ = with_an_ailing_one(served, ailment)
+    name, said = swap(served, ailment)
+    assert "4 consumers moved" in said and "1 closed" in said
+    assert ailing.ended() == (1012, "state lost in an update")
+    assert [counted(client)["version"] for client in clients] == [name] * 4
+
+
+# Consumers that share an instance.
+
+
+@each_ailment
+def test_of_a_shared_instance_nobody_moves_then(travel, ailment):
+    served = travel(isolation="shared")
+    clients, ailing, channel = with_an_ailing_one(served, ailment)
+    why = served.refuse("v2")
+    assert re.search(AILMENTS[ailment], why), why
+    told = [counted(client) for client in [*clients, ailing]]
+    assert {(told["version"], told["clients"]) for told in told} == {("v1", 5)}
+    assert told[-1]["count"] == 3 and told[-1]["channel"] == channel
+    assert counted(served.connect())["version"] == "v1"
+
+
+@pytest.mark.parametrize("ailment", ["unsaved", "unread"])
+def test_of_a_shared_instance_a_fresh_one_takes_its_place(travel, ailment):
+    served = travel(isolation="shared", table=RESTART)
+    clients, ailing, _ = with_an_ailing_one(served, ailment)
+    name, _ = swap(served, ailment)
+    assert ailing.recv() == "restarted"
+    told = counted(ailing)
+    assert (told["version"], told["count"], told["clients"]) == (name, 1, 5)
+    assert [counted(client)["version"] for client in clients] == [name] * 4
+
+
+@pytest.mark.parametrize("ailment", ["unsaved", "unread"])
+def test_of_a_shared_instance_its_connection_is_closed(travel, ailment):
+    served = travel(isolation="shared", table=CLOSE)
+    clients, ailing, _ = with_an_ailing_one(served, ailment)
+    name, _ = swap(served, ailment)
+    assert ailing.ended() == (1012, "state lost in an update")
+    told = [counted(client) for client in clients]
+    assert {(told["version"], told["clients"]) for told in told} == {(name, 4)}
+
+
+@pytest.mark.parametrize("leave", [False, True], ids=["with clients", "without clients"])
+def test_of_several_shared_instances_none_moves_if_one_cannot(travel, leave):
+    served = travel(isolation="shared", table={"instances": 2})
+    clients = served.clients(4)
+    assert [counted(client)["total"] for client in clients] == [1, 1, 2, 2]
+    assert counted(clients[1])["total"] == 3
+    if leave:
+        clients.pop(3).close()
+        clients.pop(1).close()
+        # The one that ends is told before the next handshake.
+        served.host.logged("disconnects with 1000[^$]*disconnects with 1000")
+    # Only the second instance has this total.
+    why = served.refuse("v2 unloadable=3")
+    assert "load-module: returned an error: told not to take this total" in why
+    clients += served.clients(2)
+    assert {counted(client)["version"] for client in clients} == {"v1"}
+
+
+def test_of_a_shared_instance_none_can_be_kept_on_the_old_version(narrowboat, component, tmp_path):
+    plugins = {"broadcast": {"on_failed_move": "keep-old"}}
+    config = tmp_path / "narrowboat.toml"
+    config.write_text(support.toml(support.configuration(component, plugins=plugins)))
+    result = narrowboat("serve", "--config", config)
+    assert result.returncode == 2
+    assert "plugins.broadcast.on_failed_move" in result.stderr
+    assert '"restart" or "close"' in result.stderr

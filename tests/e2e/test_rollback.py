@@ -1,0 +1,357 @@
+"""A new version is watched for a while, and taken back if it fails too often."""
+
+import os
+import re
+
+import pytest
+
+from support import TEXT, counted, eventually, frame, short
+
+both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
+
+# Few events say enough, so that tests are short.
+HASTY = {"rollback": {"window": "1m", "faults_per_thousand": 5, "min_events": 5}}
+
+
+def brief(**rollback):
+    return {"rollback": {"window": "400ms", "faults_per_thousand": 5, "min_events": 5} | rollback}
+
+
+TAKEN_BACK = (
+    r"version (\w+) is taken back after (\d+) faults in (\d+) events: (\w+) is live again; "
+    r"(\d+) consumers went back to the state they had left it with, and the changes of (\d+) "
+    r"events are lost; (\d+) restarted, (\d+) closed, (\d+) stay"
+)
+
+
+def taken_back(served, plan):
+    """Waits until a version is taken back for another, and returns the numbers that the log says
+    of it: faults, events, gone back, lost, restarted, closed, stay."""
+    version, faults, events, _, *numbers = served.host.logged(TAKEN_BACK).groups()
+    assert version == short(served.version(plan))
+    return tuple(map(int, (faults, events, *numbers)))
+
+
+def stands(served, plan):
+    """Waits until a version's window is over, and it is still live."""
+    served.host.logged(f"version {short(served.version(plan))} has stood its trial")
+    assert "taken back" not in served.host.log()
+    assert counted(served.connect())["version"] == plan.split()[0]
+
+
+# Past the budget.
+
+
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+def test_errors_bring_back_the_old_version_with_the_state_that_was_left(travel, isolation):
+    # In a shared instance the total is everyone's.
+    plan = "v2 fails-at=4" if isolation == "connection" else "v2 fails-at=10"
+    served = travel(isolation=isolation, table=HASTY)
+    bystander, client = served.clients(2)
+    assert bystander.ask("once") == "v1 1 once"
+    assert client.ask("once") == "v1 1 once"
+    served.swap(plan)
+    assert [bystander.ask(text) for text in "ab"] == ["v2 2 a", "v2 3 b"]
+    for number in range(2, 8):
+        client.send(str(number))
+    _, (code, _) = client.rest()
+    assert code == 1011
+    *_, restarted, closed, stay = taken_back(served, plan)
+    assert (restarted, closed, stay) == (0, 0, 0)
+    told = counted(bystander)
+    assert (told["version"], told["count"], told["path"]) == ("v1", 2, ["v1"])
+    assert counted(served.connect())["version"] == "v1"
+
+
+def test_the_log_counts_what_is_lost(travel):
+    served = travel(table=HASTY)
+    bystanders, client = served.clients(3), served.connect()
+    plan = "v2 fails-at=4"
+    served.swap(plan)
+    for number, bystander in enumerate(bystanders):
+        for _ in range(number):
+            bystander.ask("lost")
+    for _ in range(3):
+        client.ask("fine")
+    client.send("fails")
+    client.ended()
+    # Who failed counts too, if its connection has not ended yet.
+    assert taken_back(served, plan) in ((1, 7, 3, 3, 0, 0, 0), (1, 7, 4, 7, 0, 0, 0))
+    assert [counted(bystander)["count"] for bystander in bystanders] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("way", ["traps", "loops"])
+def test_traps_and_time_outs_bring_it_back_too(travel, way):
+    served = travel(table=HASTY)
+    bystander, clients = served.connect(), served.clients(3)
+    plan = f"v2 {way}-at=3"
+    served.swap(plan)
+    assert bystander.ask("lost") == "v2 1 lost"
+    for client in clients:
+        # The event that it fails at is answered by the version that is back.
+        answers = [client.ask(text).split() for text in "abc"]
+        assert [text for *_, text in answers] == ["a", "b", "c"]
+        assert answers[-1][0] == "v1"
+    taken_back(served, plan)
+    assert bystander.ask("found") == "v1 1 found"
+
+
+def test_the_same_bytes_are_not_taken_again_and_others_are(travel):
+    served = travel(table=HASTY)
+    client = served.connect()
+    plan = "v2 fails-at=5"
+    served.swap(plan)
+    client.send("0")
+    for number in range(1, 5):
+        client.send(str(number))
+    assert client.rest()[1][0] == 1011
+    taken_back(served, plan)
+    why = served.refused(None, lambda _: os.utime(served.file))
+    version = short(served.version(plan))
+    assert why.startswith(f"version {version} was taken back for its faults; offer other bytes")
+    served.swap("v3")
+    why = served.refuse(plan)
+    assert "was taken back" in why
+    assert counted(served.connect())["version"] == "v3"
+
+
+def test_a_version_that_fails_at_handshakes_is_taken_back(travel):
+    served = travel(table=HASTY)
+    client = served.connect()
+    plan = "v2 connect-traps"
+    served.swap(plan)
+    assert client.ask("once") == "v2 1 once"
+
+    def is_accepted():
+        raw = served.host.tcp()
+        raw.request("/traveller/")
+        return raw.response().status == 101
+
+    eventually(is_accepted, "a handshake that succeeds")
+    taken_back(served, plan)
+    assert client.ask("once") == "v1 1 once"
+
+
+# Within it.
+
+
+def test_a_version_that_fails_less_than_it_may_stays(travel):
+    served = travel(table=brief(faults_per_thousand=300), log="debug")
+    client = served.connect()
+    plan = "v2 fails-at=9"
+    served.swap(plan)
+    for number in range(9):
+        client.send(str(number))
+    assert client.rest()[1][0] == 1011
+    stands(served, plan)
+
+
+def test_few_events_say_nothing(travel):
+    served = travel(table=brief(min_events=100), log="debug")
+    client = served.connect()
+    plan = "v2 fails-at=5"
+    served.swap(plan)
+    for number in range(5):
+        client.send(str(number))
+    assert client.rest()[1][0] == 1011
+    stands(served, plan)
+
+
+@both_isolations
+def test_a_healthy_version_under_heavy_traffic_stays(travel, isolation):
+    served = travel(isolation=isolation, table=brief(), log="debug")
+    raws, count = [served.host.raw("/traveller/") for _ in range(4)], 1000
+    served.swap("v2")
+    for raw in raws:
+        raw.send(frame(TEXT, b"much") * count)
+    for raw in raws:
+        for number in range(1, count + 1):
+            assert raw.recv_frame() == (TEXT, f"v2 {number} much".encode())
+    stands(served, "v2")
+
+
+def test_a_version_that_fails_as_often_as_the_one_before_stays(travel):
+    served = travel("v1 fails-at=3", table=brief(), log="debug")
+
+    def provoke():
+        for _ in range(5):
+            client = served.connect()
+            for text in "abc":
+                client.send(text)
+            assert client.rest()[1][0] == 1011
+
+    provoke()
+    # It would fail in the trial's place if it had to take over a client.
+    plan = "v2 fails-at=3"
+    served.swap(plan)
+    provoke()
+    stands(served, plan)
+
+
+def test_nothing_is_watched_without_a_window(travel):
+    served = travel(table={"rollback": {"window": "0s", "min_events": 1}})
+    client = served.connect()
+    served.swap("v2 traps-at=3")
+    for text in "abc":
+        client.send(text)
+    assert client.rest() == (["v2 1 a", "v2 2 b"], (1011, "consumer failed"))
+    assert counted(served.connect())["version"] == "v2"
+    assert "back" not in served.host.log()
+
+
+# One consumer that traps.
+
+
+def test_a_moved_consumer_that_traps_goes_back_alone_and_nothing_is_lost(travel):
+    served = travel()
+    client, other = served.clients(2)
+    assert client.ask("one") == "v1 1 one"
+    served.swap("v2 traps-at=4")
+    assert client.ask("two") == "v2 2 two"
+    assert client.ask("three") == "v2 3 three"
+    assert client.ask("four") == "v1 2 four"
+    served.host.logged("back to version .* the changes of 2 events are lost")
+    assert client.ask("five") == "v1 3 five"
+    assert other.ask("one") == "v2 1 one"
+    served.swap("v3")
+    told = counted(client)
+    assert (told["version"], told["count"], told["path"]) == ("v3", 4, ["v1", "v3"])
+
+
+def test_what_a_trap_interrupts_keeps_its_place_among_frames_and_messages(travel):
+    served = travel()
+    raw = served.host.raw("/traveller/")
+    served.swap("v2 traps-at=50")
+    raw.send(b"".join(frame(TEXT, str(number).encode()) for number in range(100)))
+    texts = [raw.recv_frame()[1].decode().split() for _ in range(100)]
+    assert [text for *_, text in texts] == [str(number) for number in range(100)]
+    assert [version for version, *_ in texts] == ["v2"] * 49 + ["v1"] * 51
+
+
+def test_a_trap_in_a_timer_is_answered_by_the_old_version(travel):
+    served = travel()
+    client = served.connect()
+    client.send("timer 300")
+    served.swap("v2 traps-at=2")
+    assert client.recv() == "v1 2 timer"
+
+
+def test_a_trap_after_the_window_ends_the_connection(travel):
+    served = travel(table=brief(), log="debug")
+    client = served.connect()
+    plan = "v2 traps-at=3"
+    served.swap(plan)
+    served.host.logged("has stood its trial")
+    for text in "abc":
+        client.send(text)
+    assert client.rest() == (["v2 1 a", "v2 2 b"], (1011, "consumer failed"))
+
+
+def test_a_trap_of_a_consumer_that_has_not_moved_ends_its_connection(travel):
+    served = travel()
+    moved = served.connect()
+    served.swap("v2 traps-at=3")
+    client = served.connect()
+    for text in "abc":
+        client.send(text)
+    assert client.rest() == (["v2 1 a", "v2 2 b"], (1011, "consumer failed"))
+    assert moved.ask("on") == "v2 1 on"
+
+
+# A shared instance that traps.
+
+
+@pytest.mark.parametrize("policy", [None, "restart", "close"])
+def test_a_shared_instance_goes_back_as_a_whole(travel, policy):
+    table = {"on_failed_move": policy} if policy else None
+    served = travel(isolation="shared", table=table)
+    clients = served.clients(3)
+    assert [client.ask("old") for client in clients] == ["v1 1 old"] * 3
+    plan = "v2 traps-at=8"
+    served.swap(plan)
+    late = served.connect()
+    assert [client.ask("new") for client in [*clients, late]] == [f"v2 {n} new" for n in (2, 2, 2, 1)]
+    # The eighth event of all is answered by the version that is back.
+    assert clients[0].ask("traps") == "v1 2 traps"
+    if policy == "restart":
+        assert late.recv() == "restarted"
+        assert late.ask("on") == "v1 1 on"
+    else:
+        assert late.ended() == (1012, "state lost in an update")
+    assert [client.ask("on") for client in clients[1:]] == ["v1 2 on"] * 2
+    # The late one's handshake was an event too.
+    served.host.logged("its 3 consumers go back to version .* the changes of 5 events are lost")
+    assert taken_back(served, plan)[0] == 1
+    told = counted(served.connect())
+    assert (told["version"], told["clients"]) == ("v1", 5 if policy == "restart" else 4)
+
+
+def test_of_several_shared_instances_all_go_back(travel):
+    served = travel(isolation="shared", table={"instances": 2})
+    one, other = served.clients(2)
+    plan = "v2 traps-at=3"
+    served.swap(plan)
+    assert other.ask("lost") == "v2 1 lost"
+    assert [one.ask(text) for text in "abc"] == ["v2 1 a", "v2 2 b", "v1 1 c"]
+    taken_back(served, plan)
+    assert other.ask("found") == "v1 1 found"
+
+
+def test_those_who_came_later_take_their_state_along_if_their_instance_lives(travel):
+    served = travel(isolation="shared", table=HASTY)
+    early = served.connect()
+    plan = "v2 fails-at=5"
+    served.swap(plan)
+    late, victim = served.clients(2)
+    assert late.ask("one") == "v2 1 one"
+    assert early.ask("one") == "v2 1 one"
+    for text in "abc":
+        victim.send(text)
+    assert victim.rest()[1][0] == 1011
+    taken_back(served, plan)
+    assert late.ask("two") == "v1 2 two"
+    assert early.ask("two") == "v1 1 two"
+
+
+# Another version in the window.
+
+
+@both_isolations
+def test_a_newer_version_that_fails_goes_back_to_the_one_before_it(travel, isolation):
+    served = travel(isolation=isolation)
+    client = served.connect()
+    served.swap("v2")
+    assert client.ask("one") == "v2 1 one"
+    served.swap("v3 traps-at=3")
+    assert client.ask("two") == "v3 2 two"
+    assert client.ask("three") == "v2 2 three"
+    assert counted(client)["path"] == ["v2", "v2"]
+
+
+def test_a_refused_version_does_not_end_the_window(travel):
+    served = travel(table=HASTY)
+    client, victim = served.clients(2)
+    plan = "v2 fails-at=5"
+    served.swap(plan)
+    served.refuse("v3 load-fails")
+    for number in range(5):
+        victim.send(str(number))
+    assert victim.rest()[1][0] == 1011
+    taken_back(served, plan)
+    assert client.ask("one") == "v1 1 one"
+
+
+def test_a_version_that_was_taken_back_leaves_nothing_to_go_back_to(travel):
+    served = travel("v1 traps-at=7", table=HASTY)
+    client, victim = served.clients(2)
+    plan = "v2 fails-at=5"
+    served.swap(plan)
+    for number in range(5):
+        victim.send(str(number))
+    assert victim.rest()[1][0] == 1011
+    taken_back(served, plan)
+    for number in range(7):
+        client.send(str(number))
+    messages, (code, _) = client.rest()
+    assert (messages, code) == ([f"v1 {n + 1} {n}" for n in range(6)], 1011)
+    assert re.search("trap: ", served.host.log())
