@@ -77,13 +77,12 @@ impl Instance {
     /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance is dead; what the call
     /// asked for is gone.
     pub fn call(&mut self, call: &Call) -> Result<Returned, GuestFault> {
-        self.events += 1;
-        self.version.tally.event();
-        let result = self.enter(call);
-        if self.dead {
-            // None of it has happened.
-            self.events -= 1;
+        if !matches!(call, Call::Disconnect(..)) {
+            self.version.tally.event();
         }
+        let result = self.enter(call);
+        // Of a call that killed the instance nothing has happened.
+        self.events += u64::from(!self.dead);
         if matches!(&result, Err(fault) if *fault != GuestFault::InstanceGone) {
             self.version.tally.fault();
         }
