@@ -15,7 +15,7 @@ pub struct Tally {
 /// A tally at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Handshakes, frames, messages and timers that were brought to guests.
+    /// Handshakes, frames, messages, timers and ends that were brought to guests.
     pub events: u64,
     /// Those that ended in a trap, a time-out or an error.
     pub faults: u64,
