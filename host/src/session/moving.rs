@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::order::{Direction, MoveOrder, Moved, Moving, Order};
+use super::roster::Listed;
 use super::seat::Calling;
 use super::{Call, Fault, GuestFault, Session};
 use crate::config::FailedMove;
@@ -12,7 +13,7 @@ use crate::plugin::{Left, MoveError, Outcome, Version};
 impl Session {
     /// Carries out the order that lies ready.
     pub(super) async fn obey(&mut self) {
-        let order = self.joined.listed.as_ref().and_then(|listed| listed.take_order());
+        let order = self.joined.listed.as_ref().and_then(Listed::take_order);
         match order {
             Some(Order::Sample(answer)) => {
                 let calling = self.joined.seat.sample();

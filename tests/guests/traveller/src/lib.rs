@@ -50,11 +50,11 @@ impl Traveller {
         plan::work("busy");
         self.count += 1;
         TOTAL.set(TOTAL.get() + 1);
-        if plan::number("traps-at").is_some_and(|at| TOTAL.get() % at == 0) {
+        if plan::number("traps-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {
             panic!("{} was told to trap at this event", plan::version());
         }
-        while plan::number("loops-at").is_some_and(|at| TOTAL.get() % at == 0) {}
-        if plan::number("fails-at").is_some_and(|at| TOTAL.get() % at == 0) {
+        while plan::number("loops-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {}
+        if plan::number("fails-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {
             return Err(Error::msg("told to fail at this event"));
         }
         Ok(())
