@@ -43,7 +43,7 @@ test: wasm-target
 	@$(STEP) "the tests in Rust (about two minutes to build the first time, seconds to run)" \
 		cargo test --workspace
 	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
-	@$(STEP) "the end-to-end tests (about a minute)" \
+	@$(STEP) "the end-to-end tests (about two minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
 
 lint:

@@ -84,6 +84,21 @@ def test_its_connection_is_closed(travel, ailment):
     assert [counted(client)["version"] for client in clients] == [name] * 4
 
 
+@pytest.mark.parametrize("policy", ["keep-old", "restart", "close"])
+def test_what_dies_of_being_saved_is_kept_nowhere_and_told_by_the_policy(travel, policy):
+    served = travel("v1 snapshot-traps", table={"on_failed_move": policy})
+    clients = served.clients(6)
+    assert [counted(client)["count"] for client in clients] == [1] * 6
+    served.swap("v2")
+    if policy == "restart":
+        assert [client.recv() for client in clients] == ["restarted"] * 6
+    else:
+        said = [client.ended() for client in clients]
+        assert said == [(1012, "state lost in an update")] * 6
+    assert counted(served.connect())["version"] == "v2"
+    assert "the instance it shared" not in served.host.log()
+
+
 # Consumers that share an instance.
 
 
@@ -146,3 +161,19 @@ def test_of_a_shared_instance_none_can_be_kept_on_the_old_version(narrowboat, co
     assert result.returncode == 2
     assert "plugins.broadcast.on_failed_move" in result.stderr
     assert '"restart" or "close"' in result.stderr
+
+
+@pytest.mark.parametrize("policy", [None, "restart", "close"])
+def test_a_shared_instance_that_dies_of_being_saved_ends_by_the_policy(travel, policy):
+    table = {} if policy is None else {"on_failed_move": policy}
+    served = travel("v1 snapshot-traps", isolation="shared", table=table)
+    clients = served.clients(3)
+    assert [counted(client)["count"] for client in clients] == [1] * 3
+    assert "snapshot, in the old version: trap" in served.refuse("v2")
+    if policy == "restart":
+        assert [client.recv() for client in clients] == ["restarted"] * 3
+        assert counted(clients[0])["clients"] == 3
+    else:
+        said = [client.ended() for client in clients]
+        assert said == [(1012, "state lost in an update")] * 3
+    assert counted(served.connect())["version"] == "v1"

@@ -18,8 +18,13 @@ impl Session {
             Some(Order::Sample(answer)) => {
                 let calling = self.joined.seat.sample();
                 let sample = self.wait(calling).await;
+                let died = sample.as_ref().err().filter(|_| self.joined.seat.is_dead()).cloned();
                 let _ = answer.send(sample);
-                self.fail_if_dead();
+                if let Some(why) = died {
+                    // It will not live to see the other version, whatever becomes of that.
+                    let live = self.joined.roster.plugin.live();
+                    self.strand(live, why).await;
+                }
             }
             Some(Order::Move(MoveOrder { to, direction, done })) => {
                 let moving = self.move_over(to, direction).await;
@@ -71,9 +76,11 @@ impl Session {
         Ok(outcome)
     }
 
-    /// The consumer could not move: the plugin's policy says what becomes of it.
+    /// The consumer could not move: the plugin's policy says what becomes of it. One that died of
+    /// being saved can be kept nowhere.
     async fn strand(&mut self, to: Arc<Version>, why: MoveError) -> Moving {
         let outcome = match self.joined.roster.plugin.failed_move {
+            FailedMove::KeepOld if self.joined.seat.is_dead() => self.lose(&why),
             FailedMove::KeepOld => Outcome { stayed: 1, ..Outcome::default() },
             FailedMove::Restart => {
                 let calling = self.joined.seat.restart(to);
@@ -87,7 +94,7 @@ impl Session {
             }
             FailedMove::Close => self.lose(&why),
         };
-        self.fail_if_dead();
+        self.joined.seat.clear_dead();
         Moving { outcome, why: Some(why) }
     }
 
@@ -124,13 +131,6 @@ impl Session {
 
     fn take_left(&self) -> Option<Left> {
         self.joined.listed.as_ref()?.take_left()
-    }
-
-    fn fail_if_dead(&mut self) {
-        if self.joined.seat.is_dead() {
-            self.joined.fail(Fault::Guest(GuestFault::InstanceGone));
-            self.joined.seat.clear_dead();
-        }
     }
 
     /// Waits for work in the instance, going on with the socket meanwhile.

@@ -10,8 +10,10 @@ use super::roster::{Listed, Roster, Station};
 use super::seat::Called;
 use crate::closure::Closure;
 use crate::config::FailedMove;
-use crate::fault::{Fault, GuestFault};
-use crate::plugin::{Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Version, aside};
+use crate::fault::{Fault, GuestFault, HostFault};
+use crate::plugin::{
+    Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Version, aside, restart,
+};
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
 const QUEUE: usize = 256;
@@ -203,13 +205,16 @@ impl Owner {
         match order {
             Order::Sample(answer) => {
                 let Some(instance) = &mut self.instance else { return };
-                let _ = answer.send(instance.sample());
-                self.end_if_dead();
+                let sample = instance.sample();
+                let why = sample.as_ref().err().cloned();
+                let _ = answer.send(sample);
+                self.strand_if_dead(why).await;
             }
             Order::Move(MoveOrder { to, direction, done }) => {
                 let moving = self.move_over(to, direction).await;
+                let why = moving.why.clone();
                 let _ = done.send(moving);
-                self.end_if_dead();
+                self.strand_if_dead(why).await;
             }
         }
     }
@@ -285,10 +290,23 @@ impl Owner {
         back.is_ok()
     }
 
-    fn end_if_dead(&mut self) {
-        if self.instance.as_ref().is_some_and(|instance| instance.is_dead()) {
-            self.end();
+    /// If the instance died of being saved: its consumers begin afresh, if that is the policy, or
+    /// their connections end.
+    async fn strand_if_dead(&mut self, why: Option<MoveError>) {
+        let Some(why) = why else { return };
+        let Some(old) = self.instance.take_if(|instance| instance.is_dead()) else { return };
+        let links: Vec<_> = old.links().cloned().collect();
+        if self.plugin().failed_move == FailedMove::Restart {
+            let live = self.plugin().live();
+            if let Some(Ok((instance, effects))) = aside(move || restart(&old, live)).await {
+                self.instance = Some(instance);
+                self.outlet().apply(effects).await;
+                return;
+            }
         }
+        let lost = Fault::Host(HostFault::StateLost(why.to_string()));
+        lost.log(&self.plugin().name, &format!("{} connections", links.len()));
+        links.iter().for_each(|link| link.outbound.fail(lost.clone()));
     }
 
     /// The instance has failed, and with it all its connections.

@@ -1,11 +1,15 @@
 //! How much a new version may fail before it is taken back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::config::Rollback;
 use crate::plugin::{Count, Version};
+
+/// The rest between two looks at a version that no fault asked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A version in its window.
 pub(super) struct Watched {
@@ -38,9 +42,14 @@ impl Watched {
     /// Waits until the window is over, false, or the budget is spent, true.
     pub(super) async fn wait(&self) -> bool {
         while !self.budget.is_spent(self.version.tally().count()) {
+            let now = Instant::now();
+            if now >= self.until {
+                return false;
+            }
             tokio::select! {
                 () = self.version.tally().faulted() => {}
-                () = tokio::time::sleep_until(self.until) => return false,
+                // Events without a fault may complete the sample.
+                () = tokio::time::sleep_until(self.until.min(now + LOOK)) => {}
             }
         }
         true
