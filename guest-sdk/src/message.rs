@@ -42,7 +42,8 @@ pub(crate) fn encode<M: Serialize + ?Sized>(message: &M) -> Result<Vec<u8>, Laye
 pub(crate) fn to_vec<T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-    let mut bytes = Vec::new();
+    // Most states and messages fit, so that the buffer does not grow in steps.
+    let mut bytes = Vec::with_capacity(128);
     value.serialize(
         &mut rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable(),
     )?;

@@ -29,9 +29,9 @@ const FLOORS: [&[&str]; 6] = [
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
 const PLUGIN: [&str; 20] = [
-    "hash", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "tally",
-    "state", "imports", "cache", "engine", "lane", "fit", "version", "instance", "transfer",
-    "live", "loader",
+    "hash", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "tally", "lane",
+    "state", "imports", "cache", "engine", "fit", "version", "instance", "transfer", "live",
+    "loader",
 ];
 
 /// A crate, and the modules that may name it.

@@ -45,7 +45,7 @@ impl Instance {
         let running = version.engine.begin(&mut store);
         let guest = version.pre.instantiate(&mut store);
         drop(running);
-        version.lane.note(store.data().stopwatch.overran());
+        version.around.lane.note(store.data().stopwatch.overran());
         match guest {
             Ok(guest) => {
                 // What start-up code asked for belongs to no connection.
@@ -192,7 +192,7 @@ impl Instance {
         let running = self.version.engine.begin(&mut self.store);
         let result = call(self.guest.narrowboat_consumer_websocket(), &mut self.store);
         drop(running);
-        self.version.lane.note(self.store.data().stopwatch.overran());
+        self.version.around.lane.note(self.store.data().stopwatch.overran());
         result.map_err(|error| {
             self.dead = true;
             drop(self.take_effects());

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::engine::Engine;
 use super::instance::Instance;
-use super::lane::GuestThreads;
+use super::lane::{GuestThreads, LaneState};
 use super::limits::InstanceLimits;
 use super::live::Plugin;
 use super::state::Surroundings;
@@ -167,8 +167,9 @@ impl Loader {
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
             limits: self.instance_limits(config, &manifest),
+            lane: LaneState::new(manifest.lane),
         };
-        match Version::compile(&self.engine, bytes, Arc::new(around), manifest.lane) {
+        match Version::compile(&self.engine, bytes, Arc::new(around)) {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
             Err(source) => Err(LoadError::Version { plugin, file, source }),
         }

@@ -10,6 +10,7 @@ use wasmtime::{StoreContextMut, UpdateDeadline, bail};
 use super::bindings::narrowboat::consumer::types::Host as Data;
 use super::call::{ConnectionHandle, ConnectionId};
 use super::effects::{Effect, Effects, TooMany};
+use super::lane::LaneState;
 use super::limits::{Growth, InstanceLimits};
 use super::overrun::Overrun;
 use super::ticker::TICK;
@@ -18,13 +19,14 @@ use crate::layer::ChannelLayer;
 use crate::name::{ChannelName, Tenant};
 use crate::scope::Scope;
 
-/// What all instances of a plugin have in common.
+/// What all instances of a version have in common.
 pub(super) struct Surroundings {
     /// For the log.
     pub(super) plugin: Arc<str>,
     pub(super) tenant: Tenant,
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) limits: InstanceLimits,
+    pub(super) lane: LaneState,
 }
 
 /// Handles beyond one a connection that a guest may hold, as after `find`.
@@ -95,9 +97,13 @@ impl Stopwatch {
     pub(super) fn tick(
         mut store: StoreContextMut<'_, GuestState>,
     ) -> wasmtime::Result<UpdateDeadline> {
-        let stopwatch = &mut store.data_mut().stopwatch;
+        let GuestState { stopwatch, around, .. } = store.data_mut();
         stopwatch.ticks += 1;
         stopwatch.overrun.tell();
+        if stopwatch.overran() {
+            // Now, so that further calls do not follow this one onto the sockets' threads.
+            around.lane.note(true);
+        }
         if stopwatch.ticks > stopwatch.budget {
             return Err(OutOfTime.into());
         }

@@ -9,10 +9,8 @@ use super::bindings::WebsocketConsumerPre;
 use super::engine::Engine;
 use super::fit::{self, Misfit};
 use super::hash::Hash;
-use super::lane::LaneState;
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
-use crate::manifest::Lane;
 
 /// One build of a plugin.
 pub struct Version {
@@ -20,7 +18,6 @@ pub struct Version {
     pub(super) engine: Engine,
     pub(super) pre: WebsocketConsumerPre<GuestState>,
     pub(super) around: Arc<Surroundings>,
-    pub(super) lane: LaneState,
     pub(super) tally: Tally,
 }
 
@@ -51,7 +48,6 @@ impl Version {
         engine: &Engine,
         bytes: &[u8],
         around: Arc<Surroundings>,
-        lane: Lane,
     ) -> Result<Self, VersionError> {
         let digest = Hash::of(bytes);
         let component =
@@ -59,8 +55,7 @@ impl Version {
         fit::check(&component)?;
         let linked = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
         let pre = WebsocketConsumerPre::new(linked).map_err(VersionError::World)?;
-        let (lane, tally) = (LaneState::new(lane), Tally::default());
-        Ok(Self { digest, engine: engine.clone(), pre, around, lane, tally })
+        Ok(Self { digest, engine: engine.clone(), pre, around, tally: Tally::default() })
     }
 
     /// The hash that names it.
@@ -75,6 +70,6 @@ impl Version {
 
     /// Whether its calls belong on guest threads now.
     pub fn is_slow(&self) -> bool {
-        self.lane.is_slow()
+        self.around.lane.is_slow()
     }
 }
