@@ -1,4 +1,5 @@
-//! `make bench`: what Narrowboat costs beside a bare tokio-tungstenite server.
+//! `make bench`: what Narrowboat costs beside a bare tokio-tungstenite server; `make swap-bench`: what
+//! connections notice when a plugin is swapped under them.
 //!
 //! One program in several roles, each a process of its own: without a subcommand it is the run, which
 //! starts the servers and the clients, gathers what they measured and prints it.
@@ -18,6 +19,7 @@ mod report;
 mod run;
 mod socket;
 mod spread;
+mod swap;
 mod table;
 mod tell;
 
@@ -32,7 +34,8 @@ use clap::{Parser, Subcommand};
 Examples:
   narrowboat-bench                     two minutes
   narrowboat-bench --quick             half a minute, wider spread
-  narrowboat-bench --verbose           with the owners of memory and mappings"
+  narrowboat-bench --verbose           with the owners of memory and mappings
+  narrowboat-bench swap                swaps under 8000 connections, some minutes"
 )]
 struct Cli {
     #[command(flatten)]
@@ -52,6 +55,12 @@ enum Role {
     Load(load::Arguments),
     /// Open connections that do nothing and print what each holds
     Idle(idle::Arguments),
+    /// Swap a plugin under thousands of open connections, and print what they noticed
+    Swap(swap::Arguments),
+    /// Be the connections of one such run, and the one who swaps
+    SwapCourse(swap::course::Arguments),
+    /// Swap on an idle host, and print how soon new connections get the new code
+    SwapIdle(swap::idle::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -62,5 +71,8 @@ fn main() -> anyhow::Result<()> {
         Some(Role::Guest(arguments)) => guest::serve(&arguments),
         Some(Role::Load(arguments)) => tell::answer(&load::run(&arguments)?),
         Some(Role::Idle(arguments)) => tell::answer(&idle::run(&arguments)?),
+        Some(Role::Swap(arguments)) => swap::run(&arguments),
+        Some(Role::SwapCourse(arguments)) => tell::answer(&swap::course::run(&arguments)?),
+        Some(Role::SwapIdle(arguments)) => tell::answer(&swap::idle::run(&arguments)?),
     }
 }

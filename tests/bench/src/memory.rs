@@ -65,6 +65,29 @@ impl Totals {
     }
 }
 
+/// Bytes a process has in memory now; a page that several of its mappings have counts for each.
+pub(crate) fn resident(pid: u32) -> anyhow::Result<i64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most it has had, or has had since [`forget_peak`].
+pub(crate) fn peak(pid: u32) -> anyhow::Result<i64> {
+    status(pid, "VmHWM:")
+}
+
+/// Has the peak begin anew.
+pub(crate) fn forget_peak(pid: u32) -> anyhow::Result<()> {
+    let file = format!("/proc/{pid}/clear_refs");
+    // 5 resets the peak and nothing else.
+    std::fs::write(&file, "5").context(file)
+}
+
+fn status(pid: u32, name: &str) -> anyhow::Result<i64> {
+    let file = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&file).context(file)?;
+    field(&status, name).with_context(|| format!("status has no {name}"))
+}
+
 /// Reads `/proc/PID/smaps`: a line for a mapping, then its figures, a line each.
 fn parse(smaps: &str) -> BTreeMap<String, Totals> {
     let mut kinds = BTreeMap::<String, Totals>::new();

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
@@ -29,7 +29,20 @@ pub(crate) async fn connect(
     server: SocketAddr,
     path: &str,
 ) -> anyhow::Result<WebSocketStream<TcpStream>> {
-    let stream = TcpStream::connect(server).await.context("cannot connect")?;
+    connect_from(Ipv4Addr::LOCALHOST, server, path).await
+}
+
+/// The same from another address of this machine, since each has but so many ports.
+pub(crate) async fn connect_from(
+    source: Ipv4Addr,
+    server: SocketAddr,
+    path: &str,
+) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let socket = TcpSocket::new_v4()?;
+    if source != Ipv4Addr::LOCALHOST {
+        socket.bind((source, 0).into())?;
+    }
+    let stream = socket.connect(server).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let request = format!("ws://{server}{path}");
     let handshake = client_async_with_config(request, stream, Some(config()));

@@ -11,15 +11,20 @@ use std::cell::{Cell, RefCell};
 
 use narrowboat_guest::prelude::*;
 
+/// Versions a consumer remembers, so that what it saves does not grow with each.
+const PATH: usize = 16;
+
 thread_local! {
     static TOTAL: Cell<u64> = const { Cell::new(0) };
+    /// Events since this instance began, which goes to no other.
+    static OWN: Cell<u64> = const { Cell::new(0) };
     static CLIENTS: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Serialize, Deserialize)]
 struct Traveller {
     count: u64,
-    /// Versions it has been restored in.
+    /// Versions it has been restored in, the last [`PATH`] of them.
     path: Vec<String>,
     restarted: bool,
     /// A client may ask for a failure of its own: `unsaved`, `unread`, `deadly`.
@@ -50,7 +55,10 @@ impl Traveller {
         plan::work("busy");
         self.count += 1;
         TOTAL.set(TOTAL.get() + 1);
-        if plan::number("traps-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {
+        OWN.set(OWN.get() + 1);
+        let traps = plan::number("traps-at").is_some_and(|at| TOTAL.get().is_multiple_of(at))
+            || plan::number("traps-at-own").is_some_and(|at| OWN.get() >= at);
+        if traps {
             panic!("{} was told to trap at this event", plan::version());
         }
         while plan::number("loops-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {}
@@ -71,6 +79,13 @@ impl Traveller {
             channel: connection.channel_name(),
         })
     }
+}
+
+/// A number that a connection has for life: channel names end in random digits.
+fn lot(connection: &Connection) -> u64 {
+    let name = connection.channel_name();
+    let digits = name.len().checked_sub(8).and_then(|at| name.get(at..));
+    digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(1)
 }
 
 impl Consumer for Traveller {
@@ -155,7 +170,7 @@ impl Consumer for Traveller {
         Saved::encode(Self::SCHEMA, self)
     }
 
-    fn restore(_: &Connection, saved: Saved) -> Result<Self, Error> {
+    fn restore(connection: &Connection, saved: Saved) -> Result<Self, Error> {
         plan::work("busy-restore");
         plan::at("restore").map_err(Error::msg)?;
         let mut traveller: Self = saved.decode()?;
@@ -164,6 +179,12 @@ impl Consumer for Traveller {
         }
         if traveller.ailment == "deadly" {
             panic!("this one traps who reads it");
+        }
+        if plan::number("unread-every").is_some_and(|nth| lot(connection).is_multiple_of(nth)) {
+            return Err(Error::msg("told not to read this one"));
+        }
+        if traveller.path.len() == PATH {
+            traveller.path.remove(0);
         }
         traveller.path.push(plan::version().to_owned());
         Ok(traveller)

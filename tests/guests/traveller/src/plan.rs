@@ -1,6 +1,8 @@
 //! The plan: words in the component's code that a test writes over, so that one build makes any
 //! number of versions.
 
+use std::sync::OnceLock;
+
 /// Bytes the plan has room for.
 const ROOM: usize = 128;
 
@@ -20,35 +22,41 @@ const fn filled_with_spaces() -> [u8; ROOM] {
 /// What stands before the plan's own words.
 const MARK: usize = "narrowboat traveller plan:".len();
 
-fn words() -> impl Iterator<Item = &'static str> {
-    // Read where it lies: the compiler must not know what stands there.
-    let plan = std::hint::black_box(&PLAN);
-    std::str::from_utf8(&plan[MARK..]).unwrap_or_default().split_whitespace()
+/// The plan's words, read once: thousands of consumers ask for them in one go.
+fn words() -> &'static [&'static str] {
+    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        // Read where it lies: the compiler must not know what stands there.
+        let plan = std::hint::black_box(&PLAN);
+        std::str::from_utf8(&plan[MARK..]).unwrap_or_default().split_whitespace().collect()
+    })
 }
 
 /// The version's name.
 pub(crate) fn version() -> &'static str {
-    words().next().unwrap_or_default()
+    words().first().copied().unwrap_or_default()
 }
 
-/// Whether the plan has this word.
-pub(crate) fn says(word: &str) -> bool {
-    words().skip(1).any(|other| other == word)
+/// The words behind the version's name.
+fn fate() -> &'static [&'static str] {
+    words().get(1..).unwrap_or_default()
 }
 
 /// The number behind `word=` in the plan.
 pub(crate) fn number(word: &str) -> Option<u64> {
-    words().find_map(|other| other.strip_prefix(word)?.strip_prefix('=')?.parse().ok())
+    fate().iter().find_map(|other| other.strip_prefix(word)?.strip_prefix('=')?.parse().ok())
 }
 
 /// Fails as the plan says of `moment`: `MOMENT-fails`, `MOMENT-traps` or `MOMENT-loops`.
 pub(crate) fn at(moment: &str) -> Result<(), String> {
-    if says(&format!("{moment}-fails")) {
-        return Err(format!("{} was told to fail at {moment}", version()));
-    }
-    assert!(!says(&format!("{moment}-traps")), "{} was told to trap at {moment}", version());
-    while says(&format!("{moment}-loops")) {
-        std::hint::black_box(());
+    let how = fate().iter().find_map(|word| word.strip_prefix(moment)?.strip_prefix('-'));
+    match how {
+        Some("fails") => return Err(format!("{} was told to fail at {moment}", version())),
+        Some("traps") => panic!("{} was told to trap at {moment}", version()),
+        Some("loops") => loop {
+            std::hint::black_box(());
+        },
+        _ => {}
     }
     Ok(())
 }

@@ -1,0 +1,225 @@
+//! `make swap-bench`: a plugin swapped again and again under thousands of open connections.
+
+mod clients;
+mod clock;
+pub(crate) mod course;
+mod file;
+mod hostlog;
+pub(crate) mod idle;
+mod ledger;
+mod pause;
+mod probe;
+mod report;
+mod version;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde::Serialize;
+
+use crate::component;
+use crate::process::{self, Server};
+use crate::tell;
+use course::Course;
+use report::Report;
+
+/// What a run can be told.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Connections of each isolation; the machine's limits on open files, ports and mappings
+    /// decide how many there can be
+    #[arg(long, default_value_t = 8_000)]
+    connections: usize,
+    /// Milliseconds between two messages of a client
+    #[arg(long, default_value_t = 2_000)]
+    pace: u64,
+    /// How often all kinds of versions are gone through
+    #[arg(long, default_value_t = 2)]
+    rounds: usize,
+    /// Seconds of a file that changes ten times a second
+    #[arg(long, default_value_t = 60)]
+    churn: u64,
+    /// Only this isolation
+    #[arg(long)]
+    only: Option<Isolation>,
+    /// Where the host keeps compiled code; an empty folder of the run if not given
+    #[arg(long)]
+    cache: Option<PathBuf>,
+    /// The host's program, if it does not lie beside this one
+    #[arg(long)]
+    narrowboat: Option<PathBuf>,
+    /// The guest that is swapped
+    #[arg(long, default_value = "target/narrowboat/traveller.wasm")]
+    component: PathBuf,
+    /// Where the figures go
+    #[arg(long, default_value = "target/swap-bench.json")]
+    json: PathBuf,
+    /// Where configurations, components and logs go
+    #[arg(long, default_value = "target/swap-bench")]
+    folder: PathBuf,
+}
+
+/// Who shares an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Isolation {
+    /// Nobody.
+    Connection,
+    /// All connections.
+    Shared,
+}
+
+/// What one isolation showed.
+#[derive(Serialize)]
+pub(crate) struct Outcome {
+    /// Which.
+    pub(crate) isolation: Isolation,
+    /// Under load.
+    pub(crate) course: Course,
+    /// On an idle host: milliseconds from the file's change to the first answer by the new code.
+    pub(crate) idle: Vec<f64>,
+}
+
+/// Swaps on an idle host.
+const IDLE_SWAPS: usize = 11;
+
+/// The route of the plugin.
+const PATH: &str = "/traveller/";
+
+/// Measures, prints, writes what was found, and fails if a connection noticed more than it may.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let isolations = match arguments.only {
+        Some(isolation) => vec![isolation],
+        None => vec![Isolation::Connection, Isolation::Shared],
+    };
+    let mut outcomes = Vec::new();
+    for isolation in isolations {
+        tell::progress(&format!("{} connections, {}", arguments.connections, isolation.title()));
+        let course = course(arguments, isolation).with_context(|| isolation.title())?;
+        let idle = idle(arguments, isolation).with_context(|| isolation.title())?;
+        outcomes.push(Outcome { isolation, course, idle });
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let report = Report { cores, outcomes };
+    tell::found(&report);
+    let json = serde_json::to_vec_pretty(&report)?;
+    std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())?;
+    ensure!(report.violated() == 0, "connections noticed more than they may");
+    Ok(())
+}
+
+impl Isolation {
+    /// For people.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Connection => "an instance each",
+            Self::Shared => "one instance shared",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+/// A host and the files it was started with.
+struct Site {
+    server: Server,
+    base: PathBuf,
+    file: PathBuf,
+    log: PathBuf,
+}
+
+impl Site {
+    fn start(arguments: &Arguments, isolation: Isolation, what: &str) -> anyhow::Result<Self> {
+        let folder = arguments.folder.join(format!("{}-{what}", isolation.name()));
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let folder = folder.canonicalize()?;
+        let component = std::fs::read(&arguments.component);
+        let component = component.with_context(|| arguments.component.display().to_string())?;
+        let manifest = format!("name = \"traveller\"\nisolation = \"{}\"\n", isolation.name());
+        let component = component::with_manifest(&component, &manifest)?;
+        // In a folder of its own, as a log that grows beside it keeps the host waiting for stillness.
+        let [base, file, log] =
+            ["base.wasm", "live/traveller.wasm", "log"].map(|file| folder.join(file));
+        std::fs::create_dir(folder.join("live"))?;
+        std::fs::write(&base, &component)?;
+        std::fs::write(&file, &component)?;
+        let cache = arguments.cache.clone().unwrap_or_else(|| folder.join("cache"));
+        let config = folder.join("narrowboat.toml");
+        std::fs::write(&config, configuration(arguments.connections, &cache))?;
+        let narrowboat = match &arguments.narrowboat {
+            Some(file) => file.clone(),
+            None => process::this_program()?.with_file_name("narrowboat"),
+        };
+        let mut command = Command::new(narrowboat);
+        command.arg("serve").arg("--config").arg(config);
+        let server = Server::start(command, &log)?;
+        Ok(Self { server, base, file, log })
+    }
+
+    /// A client of this host in a role of its own.
+    fn client(&self, role: &str) -> anyhow::Result<Command> {
+        let mut client = process::role(role)?;
+        client.args(self.server.options()).args(["--path", PATH]);
+        client.arg("--base").arg(&self.base).arg("--file").arg(&self.file);
+        client.stderr(Stdio::inherit());
+        Ok(client)
+    }
+}
+
+/// Room for the connections and for new ones beside them. A single trap takes a version back, so
+/// that its instances go back both one by one and together.
+fn configuration(connections: usize, cache: &Path) -> String {
+    format!(
+        "\
+listen = \"127.0.0.1:0\"
+
+[plugins.traveller]
+component = \"live/traveller.wasm\"
+
+[plugins.traveller.rollback]
+window = \"60s\"
+faults_per_thousand = 0
+
+[[routes]]
+path = \"{PATH}\"
+plugin = \"traveller\"
+
+[limits]
+max_connections = {}
+
+[cache]
+folder = {:?}
+",
+        connections + 200,
+        cache.display().to_string(),
+    )
+}
+
+fn course(arguments: &Arguments, isolation: Isolation) -> anyhow::Result<Course> {
+    let site = Site::start(arguments, isolation, "course")?;
+    let mut client = site.client("swap-course")?;
+    client.arg("--log").arg(&site.log);
+    let Arguments { connections, pace, rounds, churn, .. } = arguments;
+    client.arg("--connections").arg(connections.to_string());
+    client.arg("--pace").arg(pace.to_string());
+    client.arg("--rounds").arg(rounds.to_string());
+    client.arg("--churn").arg(churn.to_string());
+    process::ask(client)
+}
+
+fn idle(arguments: &Arguments, isolation: Isolation) -> anyhow::Result<Vec<f64>> {
+    let site = Site::start(arguments, isolation, "idle")?;
+    let mut client = site.client("swap-idle")?;
+    client.arg("--swaps").arg(IDLE_SWAPS.to_string());
+    process::ask(client)
+}

@@ -1,0 +1,149 @@
+//! What the host's log tells of swaps.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::clock::{Clock, Moment};
+
+/// The log, read as it grows.
+pub(crate) struct HostLog {
+    file: File,
+    /// A line that is not at its end yet.
+    rest: String,
+    clock: Clock,
+}
+
+/// A line of the log that matters here.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line {
+    /// When it was written.
+    pub(crate) at: Moment,
+    /// What it says.
+    pub(crate) told: Told,
+}
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Told {
+    /// A version is live.
+    Live {
+        /// From the offer's turn to the end of the trial.
+        prepared: Duration,
+        /// From the publishing to the last consumer's move.
+        moved_in: Duration,
+        /// Consumers that moved.
+        moved: u64,
+        /// Consumers that stay where they were.
+        stay: u64,
+    },
+    /// A component is not taken.
+    Refused(String),
+    /// An instance went back on its own.
+    WentBack {
+        /// Events whose changes are lost.
+        undone: u64,
+    },
+    /// A version was taken back.
+    TakenBack {
+        /// Events whose changes are lost, besides those of instances that went back before.
+        undone: u64,
+    },
+    /// Another warning or error.
+    Complaint(String),
+}
+
+impl HostLog {
+    /// Reads a log from where it ends now.
+    pub(crate) fn follow(path: &Path, clock: Clock) -> anyhow::Result<Self> {
+        let mut file = File::open(path).with_context(|| path.display().to_string())?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, rest: String::new(), clock })
+    }
+
+    /// What has been written since this was last asked.
+    pub(crate) fn read(&mut self) -> anyhow::Result<Vec<Line>> {
+        self.file.read_to_string(&mut self.rest).context("the host's log")?;
+        let Some(end) = self.rest.rfind('\n') else { return Ok(Vec::new()) };
+        let behind = self.rest.split_off(end + 1);
+        let lines = std::mem::replace(&mut self.rest, behind);
+        Ok(lines.lines().filter_map(|line| parse(line, &self.clock)).collect())
+    }
+}
+
+fn parse(line: &str, clock: &Clock) -> Option<Line> {
+    let at = clock.moment_of(line.split_whitespace().next()?)?;
+    let undone = || number_behind(line, "the changes of ");
+    let told = if line.contains(" is live after ") {
+        Told::Live {
+            prepared: Duration::from_millis(number_behind(line, "prepared in ")?),
+            moved_in: Duration::from_millis(number_behind(line, "consumers moved in ")?),
+            moved: number_before(line, " consumers moved in ")?,
+            stay: number_before(line, " stay").unwrap_or(0),
+        }
+    } else if let Some((_, why)) = line.split_once(" stays: ") {
+        Told::Refused(why.to_owned())
+    } else if line.contains(" is taken back after ") {
+        Told::TakenBack { undone: undone()? }
+    } else if line.contains("back to version") && line.contains("the changes of ") {
+        Told::WentBack { undone: undone()? }
+    } else if line.contains(" WARN ") || line.contains(" ERROR ") {
+        Told::Complaint(line.to_owned())
+    } else {
+        return None;
+    };
+    Some(Line { at, told })
+}
+
+fn number_behind(line: &str, words: &str) -> Option<u64> {
+    let (_, behind) = line.split_once(words)?;
+    let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+    behind[..end].parse().ok()
+}
+
+fn number_before(line: &str, words: &str) -> Option<u64> {
+    let (before, _) = line.split_once(words)?;
+    before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(line: &str) -> Told {
+        let line = format!("2026-01-31T12:00:00.000001Z  WARN narrowboat::swap: {line}");
+        parse(&line, &Clock::start()).unwrap().told
+    }
+
+    #[test]
+    fn a_live_version_tells_how_long_it_took() {
+        let line = "version 00ff is live after 11ee, prepared in 80 ms; 7990 consumers moved in \
+                    512 ms, 10 stay: restore: no (10×) plugin=\"traveller\"";
+        let (prepared, moved_in) = (Duration::from_millis(80), Duration::from_millis(512));
+        assert_eq!(told(line), Told::Live { prepared, moved_in, moved: 7990, stay: 10 });
+    }
+
+    #[test]
+    fn what_going_back_undid_is_told_in_three_ways() {
+        let own = "trap: back to version 11ee, and to the state it was left with; the changes of \
+                   99 events are lost";
+        assert_eq!(told(own), Told::WentBack { undone: 99 });
+        let shared = "trap: its 8 consumers go back to version 11ee, and to the state they left it \
+                      with; the changes of 9 events are lost";
+        assert_eq!(told(shared), Told::WentBack { undone: 9 });
+        let all = "version 00ff is taken back after 1 faults in 200 events: 11ee is live again; 8 \
+                   consumers went back to the state they had left it with, and the changes of 7 \
+                   events are lost; 0 restarted, 0 closed, 0 stay; the same bytes will not be";
+        assert_eq!(told(all), Told::TakenBack { undone: 7 });
+    }
+
+    #[test]
+    fn a_refusal_gives_its_reason() {
+        let refused = "refused, version 11ee stays: the trial failed: restore: no";
+        assert_eq!(told(refused), Told::Refused("the trial failed: restore: no".to_owned()));
+        assert!(matches!(told("something else"), Told::Complaint(_)));
+    }
+}

@@ -1,0 +1,41 @@
+//! New connections, opened to see which version they get.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::socket;
+
+/// Between two new connections, so that they themselves are no load.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long a version may take to show.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The version that a new connection gets.
+pub(crate) async fn version(server: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut socket = socket::connect(server, path).await?;
+    socket.send(Message::Text("which".into())).await?;
+    let version = match socket.next().await {
+        Some(Ok(Message::Text(text))) => {
+            text.split(' ').next().map(str::to_owned).context("an empty answer")?
+        }
+        other => bail!("a new connection got {other:?}"),
+    };
+    socket::close(socket).await?;
+    Ok(version)
+}
+
+/// Opens connections, one after the other, until one is answered by a version.
+pub(crate) async fn until(server: SocketAddr, path: &str, name: &str) -> anyhow::Result<()> {
+    let shown = async {
+        while version(server, path).await? != name {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, shown).await.with_context(|| format!("{name} never showed"))?
+}

@@ -1,0 +1,105 @@
+//! Versions of the guest `traveller`, made of one build by writing over the plan in its code.
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+/// What stands before the plan's own words, in the component's code.
+const MARK: &[u8] = b"narrowboat traveller plan:";
+
+/// Bytes of mark and words, as the guest has it.
+const ROOM: usize = 128;
+
+/// What is put in the place of the running component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// A version with nothing wrong.
+    Good,
+    /// Half a file.
+    Damaged,
+    /// One that does not take the module's state.
+    FailsLoad,
+    /// One that takes no consumer's state.
+    FailsRestore,
+    /// One that does not take the state of some: about one in fifty.
+    FailsSome,
+    /// One that traps at an instance's hundredth event.
+    Traps,
+}
+
+/// Makes versions of one build.
+pub(crate) struct Maker {
+    component: Vec<u8>,
+    /// Where the plan begins.
+    plan: usize,
+    made: u32,
+}
+
+/// A version's name and bytes.
+pub(crate) struct Made {
+    /// What its consumers say they are.
+    pub(crate) name: String,
+    /// What goes into the file.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Maker {
+    /// Of the component `traveller`.
+    pub(crate) fn new(component: Vec<u8>) -> anyhow::Result<Self> {
+        let plan = component.windows(MARK.len()).position(|bytes| bytes == MARK);
+        let plan = plan.context("is not the guest traveller: it has no plan")?;
+        ensure!(component.len() >= plan + ROOM, "is cut off");
+        Ok(Self { component, plan, made: 0 })
+    }
+
+    /// The next version, of bytes that no earlier one had.
+    pub(crate) fn make(&mut self, kind: Kind) -> Made {
+        self.made += 1;
+        // Not `v1`, which the build itself is.
+        let name = format!("made{}", self.made);
+        let fate = match kind {
+            Kind::Good | Kind::Damaged => "",
+            Kind::FailsLoad => "load-fails",
+            Kind::FailsRestore => "restore-fails",
+            Kind::FailsSome => "unread-every=50",
+            Kind::Traps => "traps-at-own=100",
+        };
+        let words = format!("{name} {fate}");
+        let mut bytes = self.component.clone();
+        let plan = &mut bytes[self.plan..self.plan + ROOM];
+        plan.fill(b' ');
+        plan[..MARK.len()].copy_from_slice(MARK);
+        plan[MARK.len()..MARK.len() + words.len()].copy_from_slice(words.as_bytes());
+        if kind == Kind::Damaged {
+            bytes.truncate(bytes.len() / 2);
+        }
+        Made { name, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_differs_in_its_plan_alone() {
+        let mut build = b"before narrowboat traveller plan:v1".to_vec();
+        build.resize(7 + ROOM, b' ');
+        build.extend_from_slice(b"after");
+        let mut maker = Maker::new(build.clone()).unwrap();
+        maker.make(Kind::Good);
+        let made = maker.make(Kind::Traps);
+        assert_eq!(made.name, "made2");
+        assert_eq!(made.bytes.len(), build.len());
+        assert!(
+            made.bytes.starts_with(b"before narrowboat traveller plan:made2 traps-at-own=100  ")
+        );
+        assert!(made.bytes.ends_with(b" after"));
+        assert_eq!(maker.make(Kind::Damaged).bytes.len(), build.len() / 2);
+    }
+
+    #[test]
+    fn what_has_no_plan_is_refused() {
+        assert!(Maker::new(b"another".to_vec()).is_err());
+    }
+}
