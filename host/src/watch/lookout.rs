@@ -81,12 +81,13 @@ impl Lookout {
 
     /// Waits for a reason to look, and reports; returns whether to go on.
     fn round(&mut self) -> bool {
-        let was_woken = self.woken.recv_timeout(self.pause()).is_ok();
+        // Woken or not: what an event told of shows in the look.
+        let _ = self.woken.recv_timeout(self.pause());
         if self.stopped.load(Ordering::Acquire) {
             return false;
         }
         let mut look = self.look();
-        if was_woken || !self.touched_by(&look).is_empty() {
+        if !self.touched_by(&look).is_empty() {
             look = self.settled(look);
         }
         let touched = self.touched_by(&look);
@@ -107,27 +108,27 @@ impl Lookout {
         look.since(&self.last, &self.named, self.subjects.report_what_goes())
     }
 
-    /// Looks until nothing has changed for [`DEBOUNCE`], or for [`PATIENCE`] altogether.
+    /// Looks until nothing has changed for [`DEBOUNCE`], or for [`PATIENCE`] altogether. Events that
+    /// change nothing of what is watched, such as those of a log in the same folder, prolong nothing.
     fn settled(&mut self, mut look: Look) -> Look {
         let end = Instant::now() + PATIENCE;
+        let mut changed = Instant::now();
         loop {
-            self.await_stillness(end);
+            let still = (changed + DEBOUNCE).min(end);
+            let rest = still.saturating_duration_since(Instant::now());
+            let was_woken = self.woken.recv_timeout(rest).is_ok();
             let next = self.look();
             let is_still = next.files == look.files;
             look = next;
-            if is_still || Instant::now() >= end {
+            if !is_still {
+                changed = Instant::now();
+            } else if !was_woken || Instant::now() >= still {
+                return look;
+            }
+            if Instant::now() >= end || self.stopped.load(Ordering::Acquire) {
                 return look;
             }
         }
-    }
-
-    /// Returns when no event came for [`DEBOUNCE`], or at `end`.
-    fn await_stillness(&self, end: Instant) {
-        let is_woken = || {
-            let rest = end.saturating_duration_since(Instant::now());
-            self.woken.recv_timeout(rest.min(DEBOUNCE)).is_ok()
-        };
-        while is_woken() && Instant::now() < end && !self.stopped.load(Ordering::Acquire) {}
     }
 
     /// Looks, and watches the folders that are there now.
