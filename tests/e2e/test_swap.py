@@ -98,7 +98,7 @@ def test_many_swaps_in_a_row(old):
         old.swap(version)
         assert client.ask("once").startswith(version)
     told = counted(client)
-    assert (told["count"], told["path"]) == (10, versions)
+    assert (told["count"], told["path"]) == (10, versions[-4:])
 
 
 def test_the_list_of_the_broadcast_plugin_is_whole(serve, component, tmp_path):

@@ -97,13 +97,8 @@ impl fmt::Display for Report {
             self.moved.as_millis(),
         )?;
         if moved > 0 {
-            let longest = self.outcome.held_up.as_micros();
-            write!(
-                f,
-                ", each held up for at most {}.{} ms",
-                longest / 1_000,
-                longest % 1_000 / 100
-            )?;
+            let longest = self.outcome.held_up.as_secs_f64() * 1_000.0;
+            write!(f, ", each held up for at most {longest:.2} ms")?;
         }
         for (count, what) in
             [(restarted, "restarted without state"), (closed, "closed"), (stayed, "stay")]

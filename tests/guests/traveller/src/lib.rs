@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use narrowboat_guest::prelude::*;
 
 /// Versions a consumer remembers, so that what it saves does not grow with each.
-const PATH: usize = 16;
+const PATH: usize = 4;
 
 thread_local! {
     static TOTAL: Cell<u64> = const { Cell::new(0) };
