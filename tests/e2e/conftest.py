@@ -106,6 +106,13 @@ def travelling(serving, component, tmp_path_factory):
     return start
 
 
+@pytest.fixture(scope="module", params=["connection", "shared"])
+def served(travelling, request):
+    """A host as `travelling` starts it, in each isolation, that a module's tests share."""
+    with travelling(isolation=request.param) as served:
+        yield served
+
+
 @pytest.fixture
 def travel(travelling):
     """Starts a host as `travelling` does, that lives as long as the test."""

@@ -8,12 +8,6 @@ import pytest
 from support import counted, short
 
 
-@pytest.fixture(scope="module", params=["connection", "shared"])
-def served(travelling, request):
-    with travelling(isolation=request.param) as served:
-        yield served
-
-
 @pytest.fixture
 def untouched(served):
     """A host of whose clients none may notice anything."""

@@ -14,12 +14,6 @@ both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
 NEW = "v2"
 
 
-@pytest.fixture(scope="module", params=["connection", "shared"])
-def served(travelling, request):
-    with travelling(isolation=request.param) as served:
-        yield served
-
-
 @pytest.fixture
 def old(served):
     """The same host for each test, the old version live."""

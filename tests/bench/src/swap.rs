@@ -12,6 +12,7 @@ mod probe;
 mod report;
 mod version;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -24,6 +25,7 @@ use crate::process::{self, Server};
 use crate::tell;
 use course::Course;
 use report::Report;
+use version::Maker;
 
 /// What a run can be told.
 #[derive(Args)]
@@ -127,6 +129,33 @@ impl Isolation {
     }
 }
 
+/// Where the host is and what to swap, for a client in a role of its own.
+#[derive(Args)]
+struct Target {
+    /// Where the host listens
+    #[arg(long)]
+    server: SocketAddr,
+    /// The host's process
+    #[arg(long)]
+    pid: u32,
+    /// The route of the plugin
+    #[arg(long)]
+    path: String,
+    /// The component to make versions of
+    #[arg(long)]
+    base: PathBuf,
+    /// The file that the host watches
+    #[arg(long)]
+    file: PathBuf,
+}
+
+impl Target {
+    fn maker(&self) -> anyhow::Result<Maker> {
+        let base = std::fs::read(&self.base);
+        Maker::new(base.with_context(|| self.base.display().to_string())?)
+    }
+}
+
 /// A host and the files it was started with.
 struct Site {
     server: Server,
@@ -147,7 +176,7 @@ impl Site {
         let component = component.with_context(|| arguments.component.display().to_string())?;
         let manifest = format!("name = \"traveller\"\nisolation = \"{}\"\n", isolation.name());
         let component = component::with_manifest(&component, &manifest)?;
-        // In a folder of its own, as a log that grows beside it keeps the host waiting for stillness.
+        // In a folder of its own, where nothing but swaps happens.
         let [base, file, log] =
             ["base.wasm", "live/traveller.wasm", "log"].map(|file| folder.join(file));
         std::fs::create_dir(folder.join("live"))?;

@@ -3,7 +3,6 @@
 mod checks;
 mod conductor;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
@@ -15,6 +14,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use super::Target;
 use super::clients::Clients;
 use super::clock::Clock;
 use super::ledger::Ledger;
@@ -26,21 +26,8 @@ use conductor::Conductor;
 /// Where the host is and what to do to it.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Where the host listens
-    #[arg(long)]
-    server: SocketAddr,
-    /// The host's process
-    #[arg(long)]
-    pid: u32,
-    /// The route of the plugin
-    #[arg(long)]
-    path: String,
-    /// The component to make versions of
-    #[arg(long)]
-    base: PathBuf,
-    /// The file that the host watches
-    #[arg(long)]
-    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
     /// The host's log
     #[arg(long)]
     log: PathBuf,
@@ -151,8 +138,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Course> {
     raise_file_limit();
     let pace = Duration::from_millis(arguments.pace);
     let clients = Arc::new(Clients {
-        server: arguments.server,
-        path: arguments.path.clone(),
+        server: arguments.target.server,
+        path: arguments.target.path.clone(),
         pace,
         group_pace: pace * 8,
         clock: Clock::start(),

@@ -1,16 +1,14 @@
 //! Swaps on a host with few connections and nothing to do.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::Args;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::Target;
 use super::file::Watched;
 use super::probe;
-use super::version::{Kind, Maker};
+use super::version::Kind;
 use crate::socket;
 use futures_util::SinkExt;
 
@@ -23,21 +21,8 @@ const REST: Duration = Duration::from_millis(700);
 /// Where the host is and what to swap.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Where the host listens
-    #[arg(long)]
-    server: SocketAddr,
-    /// The host's process
-    #[arg(long)]
-    pid: u32,
-    /// The route of the plugin
-    #[arg(long)]
-    path: String,
-    /// The component to make versions of
-    #[arg(long)]
-    base: PathBuf,
-    /// The file that the host watches
-    #[arg(long)]
-    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
     /// Swaps
     #[arg(long)]
     swaps: usize,
@@ -46,12 +31,12 @@ pub(crate) struct Arguments {
 /// Swaps; for each the milliseconds from the rename to the first new connection's answer by the new
 /// code.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Vec<f64>> {
-    let base = std::fs::read(&arguments.base);
-    let mut maker = Maker::new(base.with_context(|| arguments.base.display().to_string())?)?;
-    let file = Watched::new(arguments.file.clone());
+    let Arguments { ref target, swaps } = *arguments;
+    let mut maker = target.maker()?;
+    let file = Watched::new(target.file.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let Arguments { server, ref path, swaps, .. } = *arguments;
+        let (server, path) = (target.server, target.path.as_str());
         let mut open = Vec::new();
         for _ in 0..OPEN {
             let mut socket = socket::connect(server, path).await?;

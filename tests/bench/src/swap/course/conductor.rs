@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use super::super::clients::Clients;
 use super::super::clock::Moment;
 use super::super::file::Watched;
@@ -69,13 +67,12 @@ pub(super) struct Conductor {
 
 impl Conductor {
     pub(super) fn new(arguments: &Arguments, clients: Arc<Clients>) -> anyhow::Result<Self> {
-        let base = std::fs::read(&arguments.base);
-        let base = base.with_context(|| arguments.base.display().to_string())?;
+        let target = &arguments.target;
         Ok(Self {
-            maker: Maker::new(base)?,
-            file: Watched::new(arguments.file.clone()),
+            maker: target.maker()?,
+            file: Watched::new(target.file.clone()),
             log: HostLog::follow(&arguments.log, clients.clock)?,
-            pid: arguments.pid,
+            pid: target.pid,
             rounds: arguments.rounds,
             churn: Duration::from_secs(arguments.churn),
             complaints: Vec::new(),
