@@ -3,6 +3,7 @@
 mod build;
 mod halt;
 mod inspect;
+mod metadata;
 mod sources;
 mod toolchain;
 

@@ -2,6 +2,7 @@
 //! effects.
 
 mod bindings;
+mod build;
 mod cache;
 mod call;
 mod effects;
@@ -22,6 +23,7 @@ mod ticker;
 mod transfer;
 mod version;
 
+pub use build::Build;
 pub use cache::CodeCache;
 pub use call::{Call, ConnectionId, Returned};
 pub use effects::Effect;

@@ -78,7 +78,9 @@ struct Session {
 impl Session {
     async fn run(&mut self) -> Over {
         let id = self.joined.id;
-        Box::pin(self.catch_up()).await;
+        if self.is_behind() {
+            Box::pin(self.catch_up()).await;
+        }
         loop {
             match self.next().await {
                 Event::Frame(frame) => self.enter(Call::Receive(id, frame)).await,

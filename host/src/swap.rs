@@ -18,7 +18,7 @@ pub use refusal::Refusal;
 use crate::config::PluginConfig;
 use crate::fault::one_line;
 use crate::manifest::Isolation;
-use crate::plugin::{Candidate, Hash, Instance, Loader, MoveError, Plugin, Version, aside};
+use crate::plugin::{Build, Candidate, Hash, Instance, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
 use budget::Watched;
 use offers::{Offer, Offers};
@@ -54,8 +54,8 @@ impl Swap {
 
     /// Offers a component, read from `file`, as the next version. One that still waits is
     /// superseded.
-    pub fn offer(&self, bytes: Vec<u8>, file: PathBuf) -> oneshot::Receiver<Verdict> {
-        self.offers.put(bytes, file)
+    pub fn offer(&self, build: Arc<Build>, file: PathBuf) -> oneshot::Receiver<Verdict> {
+        self.offers.put(build, file)
     }
 
     /// Carries out swaps as they are offered, for ever.
@@ -106,7 +106,7 @@ impl Swapper {
     }
 
     async fn decide(&mut self, plugin: &Plugin, offer: &Offer) -> Verdict {
-        let hash = Hash::of(&offer.bytes);
+        let hash = offer.build.digest();
         if plugin.live().digest() == hash {
             return Verdict::Unchanged(hash);
         }
@@ -126,8 +126,8 @@ impl Swapper {
         let plugin = self.swap.plugin();
         let work = {
             let (swap, plugin) = (Arc::clone(&self.swap), Arc::clone(plugin));
-            let (bytes, file) = (Arc::clone(&offer.bytes), offer.file.clone());
-            move || swap.loader.version(&plugin.name, &swap.config, &file, &bytes)
+            let (build, file) = (Arc::clone(&offer.build), offer.file.clone());
+            move || swap.loader.version(&plugin.name, &swap.config, &file, &build)
         };
         let compiled = aside(work).await.ok_or(Refusal::NoThread)?;
         let Candidate { version, isolation } = compiled.map_err(Box::new)?;
@@ -165,6 +165,8 @@ impl Swapper {
         let (roster, plugin) = (&self.swap.roster, self.swap.plugin());
         let previous = plugin.live();
         let watching = plugin.rollback.window.duration() > Duration::ZERO;
+        // The watch over an older one ends with this.
+        self.watched = None;
         roster.forget_left();
         if watching || plugin.isolation == Isolation::Shared {
             roster.keep_left();
@@ -173,10 +175,7 @@ impl Swapper {
         plugin.publish(Arc::clone(&version));
         let summary = roster.move_all(&version, Direction::On).await;
         if summary.unmoved > 0 && plugin.isolation == Isolation::Shared {
-            plugin.publish(Arc::clone(&previous));
-            roster.move_all(&previous, Direction::Back).await;
-            roster.forget_left();
-            self.watched = None;
+            self.go_back(&previous).await;
             return Verdict::Refused(Refusal::Move(reasons(&summary)));
         }
         let report = Report {
@@ -191,9 +190,16 @@ impl Swapper {
             self.watched = Some(Watched::new(version, previous, plugin.rollback));
         } else {
             roster.forget_left();
-            self.watched = None;
         }
         Verdict::Live(report)
+    }
+
+    /// Makes the version before live again and takes everyone back to it.
+    async fn go_back(&self, previous: &Arc<Version>) -> Summary {
+        self.swap.plugin().publish(Arc::clone(previous));
+        let summary = self.swap.roster.move_all(previous, Direction::Back).await;
+        self.swap.roster.forget_left();
+        summary
     }
 
     /// The window of a version is over, or the version `failed` in it.
@@ -207,9 +213,7 @@ impl Swapper {
             return;
         }
         let Watched { version, previous, .. } = &watched;
-        plugin.publish(Arc::clone(previous));
-        let Summary { outcome, .. } = roster.move_all(previous, Direction::Back).await;
-        roster.forget_left();
+        let Summary { outcome, .. } = self.go_back(previous).await;
         self.taken_back.push_back(version.digest());
         if self.taken_back.len() > REMEMBERED {
             self.taken_back.pop_front();

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde::Deserialize;
 use thiserror::Error;
 use wit_component::ComponentEncoder;
 
 use super::halt::Halt;
+use super::metadata::metadata;
 use super::toolchain::{TARGET, Toolchain, ToolchainError};
 use crate::component::{self, ComponentError};
 use crate::manifest::{Manifest, ManifestError};
@@ -171,15 +172,8 @@ struct Metadata {
 }
 
 fn cargo_target(folder: &Path) -> Result<PathBuf, BuildError> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
-        .arg(folder.join("Cargo.toml"))
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(BuildError::Cargo)?;
-    serde_json::from_slice::<Metadata>(&output.stdout)
-        .map(|metadata| metadata.target_directory)
-        .map_err(|_| BuildError::Failed(folder.to_owned()))
+    let metadata: Metadata = metadata(folder, &["--no-deps"], Stdio::inherit())?;
+    Ok(metadata.target_directory)
 }
 
 /// The part of cargo's JSON messages that is read.

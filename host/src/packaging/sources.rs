@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde::Deserialize;
 
 use super::build::BuildError;
+use super::metadata::metadata;
 use super::toolchain::TARGET;
 
 /// What a guest crate is made of, as far as it lies on this disk. Links are resolved.
@@ -79,14 +80,7 @@ struct Kind {
 /// # Errors
 /// When cargo cannot be run, or cannot read the crate's manifest.
 pub fn sources(folder: &Path) -> Result<Sources, BuildError> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--filter-platform", TARGET, "--manifest-path"])
-        .arg(folder.join("Cargo.toml"))
-        .stderr(Stdio::null())
-        .output()
-        .map_err(BuildError::Cargo)?;
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .map_err(|_| BuildError::Failed(folder.to_owned()))?;
+    let metadata: Metadata = metadata(folder, &["--filter-platform", TARGET], Stdio::null())?;
     let root = resolved(&metadata.workspace_root);
     let mut sources = Sources {
         files: ["Cargo.toml", "Cargo.lock"].map(|name| root.join(name)).into(),

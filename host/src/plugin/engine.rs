@@ -11,8 +11,8 @@ use wasmtime::{
 };
 
 use super::bindings::WebsocketConsumer;
+use super::build::Build;
 use super::cache::CodeCache;
-use super::hash::Hash;
 use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
@@ -106,23 +106,19 @@ impl Engine {
     ///
     /// # Errors
     /// When it does not compile.
-    pub(super) fn component(
-        &self,
-        plugin: &str,
-        digest: Hash,
-        bytes: &[u8],
-    ) -> wasmtime::Result<Component> {
+    pub(super) fn component(&self, plugin: &str, build: &Build) -> wasmtime::Result<Component> {
         let Inner { engine, cache, .. } = &*self.0;
         let started = Instant::now();
         let milliseconds = || started.elapsed().as_millis();
-        if let Some(component) = cache.as_ref().and_then(|cache| cache.take(engine, digest)) {
+        if let Some(component) = cache.as_ref().and_then(|cache| cache.take(engine, build.digest()))
+        {
             tracing::debug!(plugin, milliseconds = milliseconds(), "taken from the cache");
             return Ok(component);
         }
-        let component = Component::new(engine, bytes)?;
+        let component = Component::new(engine, build.bytes())?;
         tracing::debug!(plugin, milliseconds = milliseconds(), "compiled");
         if let Some(cache) = cache {
-            cache.keep(engine, digest, &component);
+            cache.keep(engine, build.digest(), &component);
         }
         Ok(component)
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use thiserror::Error;
 
+use super::build::Build;
 use super::engine::Engine;
 use super::instance::Instance;
 use super::lane::{GuestThreads, LaneState};
@@ -119,7 +120,8 @@ impl Loader {
             file: file.to_owned(),
             source,
         })?;
-        let Candidate { version, isolation } = self.version(name, config, file, &bytes)?;
+        let Candidate { version, isolation } =
+            self.version(name, config, file, &Build::new(bytes))?;
         // What cannot start now would turn away every client later.
         if let Err(source) = Instance::new(Arc::clone(&version)) {
             let (plugin, file) = (name.to_owned(), file.to_owned());
@@ -148,10 +150,10 @@ impl Loader {
         name: &str,
         config: &PluginConfig,
         file: &Path,
-        bytes: &[u8],
+        build: &Build,
     ) -> Result<Candidate, LoadError> {
         let (plugin, file) = (name.to_owned(), file.to_owned());
-        let manifest = match component::manifest(bytes) {
+        let manifest = match component::manifest(build.bytes()) {
             Ok(Some(text)) => match Manifest::parse(text) {
                 Ok(manifest) => manifest,
                 Err(source) => return Err(LoadError::Manifest { plugin, file, source }),
@@ -169,7 +171,7 @@ impl Loader {
             limits: self.instance_limits(config, &manifest),
             lane: LaneState::new(manifest.lane),
         };
-        match Version::compile(&self.engine, bytes, Arc::new(around)) {
+        match Version::compile(&self.engine, build, Arc::new(around)) {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
             Err(source) => Err(LoadError::Version { plugin, file, source }),
         }

@@ -33,3 +33,9 @@ pub(super) struct Passenger {
     pub(super) link: Arc<Link>,
     pub(super) scope: Arc<Scope>,
 }
+
+impl From<(ConnectionId, &Arc<Link>, &Arc<Scope>)> for Passenger {
+    fn from((id, link, scope): (ConnectionId, &Arc<Link>, &Arc<Scope>)) -> Self {
+        Self { id, link: Arc::clone(link), scope: Arc::clone(scope) }
+    }
+}

@@ -153,16 +153,11 @@ impl GuestState {
         self.connections.insert(id.0, entry);
     }
 
-    /// The connections that have a consumer, in the order in which they came.
-    pub(super) fn joined(&self) -> Vec<(ConnectionId, Arc<Link>, Arc<Scope>)> {
+    /// The connections that have a consumer, in no order. Those that came later have higher
+    /// identifiers.
+    pub(super) fn joined(&self) -> impl Iterator<Item = (ConnectionId, &Arc<Link>, &Arc<Scope>)> {
         let with_consumer = self.connections.iter().filter(|(_, entry)| entry.consumer.is_some());
-        let mut joined: Vec<_> = with_consumer
-            .map(|(id, entry)| {
-                (ConnectionId(*id), Arc::clone(&entry.link), Arc::clone(&entry.scope))
-            })
-            .collect();
-        joined.sort_unstable_by_key(|(id, ..)| id.0);
-        joined
+        with_consumer.map(|(id, entry)| (ConnectionId(*id), &entry.link, &entry.scope))
     }
 
     /// A handle for the guest to own.

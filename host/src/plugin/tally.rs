@@ -43,14 +43,3 @@ impl Tally {
         self.fault.notified().await;
     }
 }
-
-impl Count {
-    /// What has been added since an earlier count.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            events: self.events.saturating_sub(earlier.events),
-            faults: self.faults.saturating_sub(earlier.faults),
-        }
-    }
-}

@@ -20,27 +20,29 @@ use crate::fault::{Fault, GuestFault, HostFault};
 pub struct Left {
     version: Arc<Version>,
     module: Option<Saved>,
-    /// In the order of their identifiers.
-    consumers: Vec<(ConnectionId, Saved)>,
+    consumers: Consumers,
 }
 
+/// Consumers as they were saved.
+type Consumers = FxHashMap<ConnectionId, Saved>;
+
 /// Where the state comes from that the new instance gets.
-pub enum Way<'a> {
+pub enum Way {
     /// From the running instance, as far as it was not saved ahead.
     On(Ahead),
     /// From what it left an earlier version with. A consumer that came later is taken from the
     /// running instance, if that still runs.
-    Back(&'a Left),
+    Back(Left),
 }
 
 /// Consumers that were saved before the transfer, while the others went on.
 #[derive(Debug, Default)]
-pub struct Ahead(FxHashMap<ConnectionId, Saved>);
+pub struct Ahead(Consumers);
 
-/// A transfer that took place. The old instance can be dropped.
+/// A transfer that took place.
 pub struct Transfer {
-    /// With the same consumers under the same identifiers.
-    pub instance: Box<Instance>,
+    /// The instance that was left, to be dropped.
+    pub old: Box<Instance>,
     /// What `load-module` and each `restore` asked for.
     pub effects: Vec<Effect>,
     /// What the old instance was left with.
@@ -89,19 +91,6 @@ pub enum MoveError {
     Restart(GuestFault),
 }
 
-impl MoveError {
-    /// What failed.
-    pub fn fault(&self) -> &GuestFault {
-        let (Self::Snapshot(fault)
-        | Self::SaveModule(fault)
-        | Self::Start(fault)
-        | Self::LoadModule(fault)
-        | Self::Restore(fault)
-        | Self::Restart(fault)) = self;
-        fault
-    }
-}
-
 impl Ahead {
     /// Forgets a consumer that has changed since.
     pub fn forget(&mut self, id: ConnectionId) {
@@ -110,11 +99,6 @@ impl Ahead {
 }
 
 impl Left {
-    fn consumer(&self, id: ConnectionId) -> Option<&Saved> {
-        let index = self.consumers.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        Some(&self.consumers[index].1)
-    }
-
     /// The version that was left.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
@@ -148,8 +132,7 @@ impl Instance {
     /// # Errors
     /// When the guest does not save it.
     pub fn sample(&mut self) -> Result<Sample, MoveError> {
-        let first = self.passengers().into_iter().next();
-        let consumer = first.map(|passenger| {
+        let consumer = self.first_passenger().map(|passenger| {
             let saved = self.snapshot(passenger.id).map_err(MoveError::Snapshot)?;
             Ok((passenger, saved))
         });
@@ -176,37 +159,39 @@ impl Sample {
     }
 }
 
-/// Moves all consumers of `old` into a new instance of `to`. A consumer that cannot move begins
-/// afresh or is closed, as `policy` says; with [`FailedMove::KeepOld`] nobody moves then.
+/// Moves all consumers of `instance` into a new one of `to`, under the same identifiers, which takes
+/// its place. A consumer that cannot move begins afresh or is closed, as `policy` says; with
+/// [`FailedMove::KeepOld`] nobody moves then.
 ///
 /// # Errors
-/// Nobody has moved, and `old` goes on, unless the fault is one that ended it.
+/// Nobody has moved, and `instance` goes on, unless the fault is one that ended it.
 pub fn transfer(
-    old: &mut Instance,
+    instance: &mut Box<Instance>,
     to: Arc<Version>,
-    mut way: Way<'_>,
+    way: Way,
     policy: FailedMove,
 ) -> Result<Transfer, MoveError> {
     let began = time::Instant::now();
+    let old = &mut **instance;
     let passengers = old.passengers();
     let undone = match &way {
         Way::On(_) => 0,
         Way::Back(_) => old.events(),
     };
-    let (left, unsaved) = leave(old, &passengers, &mut way, policy)?;
-    let mut instance = Instance::new(to).map_err(MoveError::Start)?;
-    instance.succeed(old);
+    let (left, unsaved) = leave(old, &passengers, way, policy)?;
+    let mut new = Instance::new(to).map_err(MoveError::Start)?;
+    new.succeed(old);
     if let Some(module) = &left.module {
-        instance.load_module(module).map_err(MoveError::LoadModule)?;
+        new.load_module(module).map_err(MoveError::LoadModule)?;
     }
     let mut arrival = Arrival {
-        effects: instance.take_effects(),
-        instance,
+        effects: new.take_effects(),
+        instance: new,
         policy,
         outcome: Outcome { undone, ..Outcome::default() },
     };
     for passenger in &passengers {
-        match left.consumer(passenger.id) {
+        match left.consumers.get(&passenger.id) {
             Some(saved) => arrival.restore(passenger, saved)?,
             None => {
                 let gone = || MoveError::Snapshot(GuestFault::InstanceGone);
@@ -215,9 +200,10 @@ pub fn transfer(
             }
         }
     }
-    let Arrival { instance, effects, mut outcome, .. } = arrival;
+    let Arrival { instance: new, effects, mut outcome, .. } = arrival;
+    let old = std::mem::replace(instance, Box::new(new));
     outcome.held_up = began.elapsed();
-    Ok(Transfer { instance: Box::new(instance), effects, left, outcome })
+    Ok(Transfer { old, effects, left, outcome })
 }
 
 /// Puts a fresh consumer in the place of each in `old`, in a new instance of `to` without state.
@@ -242,19 +228,19 @@ pub fn restart(
 fn leave(
     old: &mut Instance,
     passengers: &[Passenger],
-    way: &mut Way<'_>,
+    way: Way,
     policy: FailedMove,
 ) -> Result<(Left, FxHashMap<ConnectionId, MoveError>), MoveError> {
-    let mut consumers = Vec::with_capacity(passengers.len());
+    let (mut earlier, module) = match way {
+        Way::On(ahead) => (ahead.0, None),
+        Way::Back(left) => (left.consumers, Some(left.module)),
+    };
+    let mut consumers = Consumers::with_capacity_and_hasher(passengers.len(), Default::default());
     let mut unsaved = FxHashMap::default();
     for Passenger { id, .. } in passengers {
-        let earlier = match way {
-            Way::On(ahead) => ahead.0.remove(id),
-            Way::Back(left) => left.consumer(*id).cloned(),
-        };
-        match earlier.map_or_else(|| old.snapshot(*id), Ok) {
+        match earlier.remove(id).map_or_else(|| old.snapshot(*id), Ok) {
             Ok(saved) => {
-                consumers.push((*id, saved));
+                consumers.insert(*id, saved);
             }
             Err(fault) if policy == FailedMove::KeepOld => return Err(MoveError::Snapshot(fault)),
             Err(fault) => {
@@ -262,9 +248,9 @@ fn leave(
             }
         }
     }
-    let module = match way {
-        Way::On(_) => old.save_module().map_err(MoveError::SaveModule)?,
-        Way::Back(left) => left.module.clone(),
+    let module = match module {
+        Some(module) => module,
+        None => old.save_module().map_err(MoveError::SaveModule)?,
     };
     let version = Arc::clone(old.version());
     Ok((Left { version, module, consumers }, unsaved))

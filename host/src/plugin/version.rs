@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::bindings::WebsocketConsumerPre;
+use super::build::Build;
 use super::engine::Engine;
 use super::fit::{self, Misfit};
 use super::hash::Hash;
@@ -46,15 +47,14 @@ impl Version {
     /// What is wrong with it.
     pub(super) fn compile(
         engine: &Engine,
-        bytes: &[u8],
+        build: &Build,
         around: Arc<Surroundings>,
     ) -> Result<Self, VersionError> {
-        let digest = Hash::of(bytes);
-        let component =
-            engine.component(&around.plugin, digest, bytes).map_err(VersionError::Compile)?;
+        let component = engine.component(&around.plugin, build).map_err(VersionError::Compile)?;
         fit::check(&component)?;
         let linked = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
         let pre = WebsocketConsumerPre::new(linked).map_err(VersionError::World)?;
+        let digest = build.digest();
         Ok(Self { digest, engine: engine.clone(), pre, around, tally: Tally::default() })
     }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::host::Host;
 use crate::component;
-use crate::plugin::aside;
+use crate::plugin::{Build, aside};
 use crate::swap::Swap;
 use crate::watch::Watcher;
 
@@ -57,16 +57,17 @@ pub(super) async fn reload(host: &Host) {
 async fn follow(file: PathBuf, swaps: Vec<Arc<Swap>>, change: Arc<Notify>) {
     loop {
         change.notified().await;
+        let read = read(&file).await;
         for swap in &swaps {
-            offer(swap, &file).await;
+            offer(swap, &file, &read);
         }
     }
 }
 
-async fn offer(swap: &Arc<Swap>, file: &Path) {
-    match read(file).await {
+fn offer(swap: &Swap, file: &Path, read: &io::Result<Arc<Build>>) {
+    match read {
         // Its verdict stands in the log.
-        Ok(bytes) => drop(swap.offer(bytes, file.to_owned())),
+        Ok(build) => drop(swap.offer(Arc::clone(build), file.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             tracing::debug!(plugin = &*swap.plugin().name, "{} is gone", file.display());
         }
@@ -77,27 +78,30 @@ async fn offer(swap: &Arc<Swap>, file: &Path) {
 }
 
 /// Reads a file once it is whole, or has stopped changing without becoming so.
-async fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = read_now(file.to_owned()).await?;
-    while component::summarise(&bytes).is_err() {
+async fn read(file: &Path) -> io::Result<Arc<Build>> {
+    let (mut build, mut is_whole) = read_now(file.to_owned()).await?;
+    while !is_whole {
         tokio::time::sleep(SETTLING).await;
-        let again = read_now(file.to_owned()).await?;
-        if again == bytes {
+        let before = build.digest();
+        (build, is_whole) = read_now(file.to_owned()).await?;
+        if build.digest() == before {
             break;
         }
-        bytes = again;
     }
-    Ok(bytes)
+    Ok(Arc::new(build))
 }
 
-async fn read_now(file: PathBuf) -> io::Result<Vec<u8>> {
+/// What a file holds now, and whether that is a whole component.
+async fn read_now(file: PathBuf) -> io::Result<(Build, bool)> {
     let read = move || {
         let length = std::fs::metadata(&file)?.len();
         if length > MAX_COMPONENT {
             let problem = format!("{length} bytes are more than a component may have");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
         }
-        std::fs::read(&file)
+        let bytes = std::fs::read(&file)?;
+        let is_whole = component::summarise(&bytes).is_ok();
+        Ok((Build::new(bytes), is_whole))
     };
     aside(read).await.unwrap_or_else(|| Err(io::Error::other("no thread to read it")))
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::order::{Direction, MoveOrder, Moved, Moving, Order, Origin};
+use super::order::{Direction, MoveOrder, Moving, Order};
 use super::roster::Listed;
 use super::seat::Calling;
 use super::{Call, Fault, GuestFault, Session};
 use crate::config::FailedMove;
 use crate::fault::HostFault;
-use crate::plugin::{Ahead, Left, MoveError, Outcome, Version};
+use crate::plugin::{Ahead, MoveError, Outcome, Transfer, Version, Way};
 
 impl Session {
     /// Carries out the order that lies ready.
@@ -34,7 +34,13 @@ impl Session {
         }
     }
 
-    /// Goes to the live version if that changed while the consumer was joining.
+    /// Whether the live version has changed while the consumer was joining.
+    pub(super) fn is_behind(&self) -> bool {
+        let live = self.joined.roster.plugin.live();
+        self.joined.seat.version().is_some_and(|version| !Arc::ptr_eq(version, &live))
+    }
+
+    /// Goes to the live version.
     pub(super) async fn catch_up(&mut self) {
         let live = self.joined.roster.plugin.live();
         let Moving { why, .. } = self.move_over(live, Direction::On).await;
@@ -48,12 +54,9 @@ impl Session {
         if self.joined.seat.version().is_none_or(|version| Arc::ptr_eq(version, &to)) {
             return Moving::default();
         }
-        let left = match direction {
-            Direction::On => None,
-            Direction::Back => self.take_left(),
-        };
-        let from = left.map_or_else(|| Origin::Now(Ahead::default()), Origin::Left);
-        match self.transfer(Arc::clone(&to), from, direction).await {
+        let Some(listed) = &self.joined.listed else { return Moving::default() };
+        let way = listed.way(direction, Ahead::default());
+        match self.transfer(Arc::clone(&to), way, direction).await {
             Ok(outcome) => Moving { outcome, why: None },
             Err(why) => self.strand(to, why).await,
         }
@@ -62,11 +65,11 @@ impl Session {
     async fn transfer(
         &mut self,
         to: Arc<Version>,
-        from: Origin,
+        way: Way,
         direction: Direction,
     ) -> Result<Outcome, MoveError> {
-        let calling = self.joined.seat.transfer(to, from);
-        let Moved { effects, left, outcome, .. } = self.wait(calling).await?;
+        let calling = self.joined.seat.transfer(to, way);
+        let Transfer { effects, left, outcome, .. } = self.wait(calling).await?;
         if direction == Direction::On
             && let Some(listed) = &self.joined.listed
         {
@@ -106,10 +109,11 @@ impl Session {
     /// After a trap in a version that is new: takes the consumer back to the version it came from,
     /// and brings it the event again, of which nothing has happened; true if that has been done.
     pub(super) async fn go_back(&mut self, call: Call, fault: &GuestFault) -> bool {
-        let Some(left) = self.take_left() else { return false };
+        let left = self.joined.listed.as_ref().and_then(Listed::take_left);
+        let Some(left) = left else { return false };
         let to = Arc::clone(left.version());
         let digest = to.digest().short();
-        let back = self.transfer(to, Origin::Left(left), Direction::Back).await;
+        let back = self.transfer(to, Way::Back(left), Direction::Back).await;
         let (plugin, channel) = self.joined.names();
         match back {
             Ok(Outcome { undone, .. }) => {
@@ -127,10 +131,6 @@ impl Session {
                 false
             }
         }
-    }
-
-    fn take_left(&self) -> Option<Left> {
-        self.joined.listed.as_ref()?.take_left()
     }
 
     /// Waits for work in the instance, going on with the socket meanwhile.

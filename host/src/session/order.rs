@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::config::FailedMove;
-use crate::plugin::{
-    Ahead, Effect, Instance, Left, MoveError, Outcome, Sample, Transfer, Version, Way, transfer,
-};
+use crate::plugin::{MoveError, Outcome, Sample, Version};
 
 /// Carried out between two events. Whoever is gone by then drops it, which the swap sees.
 pub(super) enum Order {
@@ -44,41 +41,5 @@ pub(super) struct Moving {
 impl Moving {
     pub(super) fn stayed(count: u64, why: MoveError) -> Self {
         Self { outcome: Outcome { stayed: count, ..Outcome::default() }, why: Some(why) }
-    }
-}
-
-/// What is left to do when an instance has moved.
-pub(super) struct Moved {
-    pub(super) effects: Vec<Effect>,
-    pub(super) left: Left,
-    pub(super) outcome: Outcome,
-    /// The instance that was left, to be dropped.
-    pub(super) old: Box<Instance>,
-}
-
-/// Where the state comes from.
-pub(super) enum Origin {
-    /// The running instance, some of whose consumers may have been saved ahead.
-    Now(Ahead),
-    /// What it left the version before with.
-    Left(Left),
-}
-
-/// Moves an instance. The one that goes on comes back: a new one, or the old one if nobody moved.
-pub(super) fn move_instance(
-    mut old: Box<Instance>,
-    to: Arc<Version>,
-    mut from: Origin,
-    policy: FailedMove,
-) -> (Result<Moved, MoveError>, Box<Instance>) {
-    let way = match &mut from {
-        Origin::Now(ahead) => Way::On(std::mem::take(ahead)),
-        Origin::Left(left) => Way::Back(left),
-    };
-    match transfer(&mut old, to, way, policy) {
-        Ok(Transfer { instance, effects, left, outcome }) => {
-            (Ok(Moved { effects, left, outcome, old }), instance)
-        }
-        Err(why) => (Err(why), old),
     }
 }

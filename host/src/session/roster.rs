@@ -13,7 +13,7 @@ use super::order::{Direction, MoveOrder, Moving, Order};
 use super::shared::{Job, SharedInstances};
 use crate::connection::Link;
 use crate::layer::ChannelLayer;
-use crate::plugin::{Left, MoveError, Outcome, Plugin, Sample, Version};
+use crate::plugin::{Ahead, Left, MoveError, Outcome, Plugin, Sample, Version, Way};
 
 /// Instances asked for a sample before a trial goes without.
 const SAMPLES_TRIED: usize = 3;
@@ -223,6 +223,15 @@ impl Listed {
     /// Takes what the version before was left with.
     pub(super) fn take_left(&self) -> Option<Left> {
         self.roster.lock().left.as_mut()?.remove(&self.id)
+    }
+
+    /// Where the state comes from for a move in a direction: what was saved ahead is for the way on.
+    pub(super) fn way(&self, direction: Direction, ahead: Ahead) -> Way {
+        let left = match direction {
+            Direction::On => None,
+            Direction::Back => self.take_left(),
+        };
+        left.map_or(Way::On(ahead), Way::Back)
     }
 
     /// Tells the swap that an instance has gone back on its own.

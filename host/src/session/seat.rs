@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::order::{Moved, Origin, move_instance};
 use super::roster::Roster;
 use super::shared::SharedInstance;
 use crate::config::FailedMove;
 use crate::fault::GuestFault;
 use crate::manifest::Isolation;
 use crate::plugin::{
-    Call, Effect, Instance, MoveError, Plugin, Returned, Sample, Version, restart,
+    Call, Effect, Instance, MoveError, Plugin, Returned, Sample, Transfer, Version, Way, restart,
+    transfer,
 };
 
 /// What a call answered, with what is left to be done about it.
@@ -70,7 +70,7 @@ impl Seat {
                 let slow = version.is_slow();
                 let lost = || Called::failed(GuestFault::InstanceGone);
                 self.run(slow, lost, move || match Instance::new(version) {
-                    Ok(instance) => enter(Box::new(instance), call),
+                    Ok(instance) => own(enter(Box::new(instance), call)),
                     Err(fault) => (Called::failed(fault), None),
                 })
             }
@@ -87,7 +87,7 @@ impl Seat {
             }));
         }
         let lost = || Called::failed(GuestFault::InstanceGone);
-        self.with_own(None, lost, move |instance| enter(instance, call))
+        self.with_own(None, lost, move |instance| own(enter(instance, call)))
     }
 
     /// The version that the consumer's own instance runs.
@@ -126,11 +126,11 @@ impl Seat {
     pub(super) fn transfer(
         &mut self,
         to: Arc<Version>,
-        from: Origin,
-    ) -> Calling<Result<Moved, MoveError>> {
+        way: Way,
+    ) -> Calling<Result<Transfer, MoveError>> {
         let lost = || Err(MoveError::Snapshot(GuestFault::InstanceGone));
-        self.with_own(Some(&Arc::clone(&to)), lost, move |instance| {
-            let (moved, instance) = move_instance(instance, to, from, FailedMove::KeepOld);
+        self.with_own(Some(&Arc::clone(&to)), lost, move |mut instance| {
+            let moved = transfer(&mut instance, to, way, FailedMove::KeepOld);
             (moved, Some(instance))
         })
     }
@@ -185,9 +185,14 @@ impl Seat {
 }
 
 /// One call; what the guest asked for comes back with the instance.
-fn enter(mut instance: Box<Instance>, call: Call) -> (Called, Option<Box<Instance>>) {
+pub(super) fn enter(mut instance: Box<Instance>, call: Call) -> (Called, Box<Instance>) {
     let answer = instance.call(&call);
     let undone = instance.is_dead().then_some(call);
     let effects = instance.take_effects();
-    (Called { answer, effects, undone }, Some(instance))
+    (Called { answer, effects, undone }, instance)
+}
+
+/// The instance is this session's own, and comes back to it.
+fn own((called, instance): (Called, Box<Instance>)) -> (Called, Option<Box<Instance>>) {
+    (called, Some(instance))
 }

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::Outlet;
-use super::order::{Direction, MoveOrder, Moved, Moving, Order, Origin, move_instance};
+use super::order::{Direction, MoveOrder, Moving, Order};
 use super::roster::{Listed, Roster, Station};
-use super::seat::Called;
+use super::seat::{Called, enter};
 use crate::closure::Closure;
 use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault, HostFault};
 use crate::plugin::{
-    Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Version, aside, restart,
+    Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Transfer, Version, Way, aside,
+    restart, transfer,
 };
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
@@ -170,24 +171,19 @@ impl Owner {
             Some(instance) => Ok(instance),
             None => self.start().await,
         };
-        let mut instance = match instance {
+        let instance = match instance {
             Ok(instance) => instance,
             Err(fault) => return Called::failed(fault),
         };
         let slow = instance.version().is_slow();
-        let work = move || {
-            let answer = instance.call(&call);
-            let undone = instance.is_dead().then_some(call);
-            (answer, undone, instance)
-        };
+        let work = move || enter(instance, call);
         let returned = if slow { self.plugin().share.run(work).await } else { Some(work()) };
-        let Some((answer, undone, mut instance)) = returned else {
+        let Some((mut called, instance)) = returned else {
             return Called::failed(GuestFault::InstanceGone);
         };
-        let effects = instance.take_effects();
         self.instance = Some(instance);
-        self.outlet().apply(effects).await;
-        Called { answer, effects: Vec::new(), undone }
+        self.outlet().apply(std::mem::take(&mut called.effects)).await;
+        called
     }
 
     async fn start(&self) -> Result<Box<Instance>, GuestFault> {
@@ -224,13 +220,8 @@ impl Owner {
         if running.is_none_or(|version| Arc::ptr_eq(version, &to)) {
             return Moving::default();
         }
-        let left = match direction {
-            Direction::On => None,
-            Direction::Back => self.listed.take_left(),
-        };
-        let ahead = std::mem::take(&mut self.ahead);
-        let from = left.map_or(Origin::Now(ahead), Origin::Left);
-        match self.transfer(to, from, direction).await {
+        let way = self.listed.way(direction, std::mem::take(&mut self.ahead));
+        match self.transfer(to, way, direction).await {
             Ok(outcome) => Moving { outcome, why: None },
             Err(why) => {
                 let count = self.instance.as_ref().map_or(0, |instance| instance.links().count());
@@ -245,19 +236,19 @@ impl Owner {
     async fn transfer(
         &mut self,
         to: Arc<Version>,
-        from: Origin,
+        way: Way,
         direction: Direction,
     ) -> Result<Outcome, MoveError> {
         let gone = || MoveError::Snapshot(GuestFault::InstanceGone);
-        let instance = self.instance.take().ok_or_else(gone)?;
+        let mut instance = self.instance.take().ok_or_else(gone)?;
         let policy = match (self.plugin().failed_move, direction) {
             (FailedMove::KeepOld, Direction::Back) => FailedMove::Close,
             (policy, _) => policy,
         };
-        let work = move || move_instance(instance, to, from, policy);
+        let work = move || (transfer(&mut instance, to, way, policy), instance);
         let (moved, instance) = aside(work).await.ok_or_else(gone)?;
         self.instance = Some(instance);
-        let Moved { effects, left, outcome, old } = moved?;
+        let Transfer { effects, left, outcome, old } = moved?;
         // That of many consumers takes a while, for which nobody has to wait.
         drop(tokio::task::spawn_blocking(move || drop(old)));
         if direction == Direction::On {
@@ -274,7 +265,7 @@ impl Owner {
         self.ahead = Ahead::default();
         let to = Arc::clone(left.version());
         let digest = to.digest().short();
-        let back = self.transfer(to, Origin::Left(left), Direction::Back).await;
+        let back = self.transfer(to, Way::Back(left), Direction::Back).await;
         let plugin = &*self.plugin().name;
         match &back {
             Ok(Outcome { moved, undone, .. }) => tracing::warn!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use super::refusal::Refusal;
-use crate::plugin::{Hash, Outcome};
+use crate::plugin::{Build, Hash, Outcome};
 
 /// What became of a component that was offered.
 #[derive(Debug)]
@@ -49,15 +49,15 @@ pub(super) struct Offers {
 
 /// A component, and who waits to hear of it.
 pub(super) struct Offer {
-    pub(super) bytes: Arc<Vec<u8>>,
+    pub(super) build: Arc<Build>,
     pub(super) file: PathBuf,
     verdict: oneshot::Sender<Verdict>,
 }
 
 impl Offers {
-    pub(super) fn put(&self, bytes: Vec<u8>, file: PathBuf) -> oneshot::Receiver<Verdict> {
+    pub(super) fn put(&self, build: Arc<Build>, file: PathBuf) -> oneshot::Receiver<Verdict> {
         let (verdict, heard) = oneshot::channel();
-        let offer = Offer { bytes: Arc::new(bytes), file, verdict };
+        let offer = Offer { build, file, verdict };
         let older = self.slot.lock().unwrap_or_else(PoisonError::into_inner).replace(offer);
         self.filled.notify_one();
         if let Some(older) = older {

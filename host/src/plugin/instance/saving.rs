@@ -7,19 +7,24 @@ use crate::fault::{GuestFault, one_line};
 use crate::plugin::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::plugin::call::{ConnectionId, Returned};
 use crate::plugin::saved::{Passenger, Saved};
-
 use crate::scope::{RESTARTED, Scope};
 
 impl Instance {
     /// The consumers, in the order in which they came.
     pub(in crate::plugin) fn passengers(&self) -> Vec<Passenger> {
-        let joined = self.store.data().joined().into_iter();
-        joined.map(|(id, link, scope)| Passenger { id, link, scope }).collect()
+        let mut passengers: Vec<_> = self.store.data().joined().map(Passenger::from).collect();
+        passengers.sort_unstable_by_key(|passenger| passenger.id);
+        passengers
     }
 
-    /// The identifiers of the consumers, in the order in which they came.
+    /// The consumer that has been there for longest.
+    pub(in crate::plugin) fn first_passenger(&self) -> Option<Passenger> {
+        self.store.data().joined().min_by_key(|(id, ..)| *id).map(Passenger::from)
+    }
+
+    /// The identifiers of the consumers, in no order.
     pub fn consumers(&self) -> Vec<ConnectionId> {
-        self.store.data().joined().into_iter().map(|(id, ..)| id).collect()
+        self.store.data().joined().map(|(id, ..)| id).collect()
     }
 
     /// Goes on where the instance stood whose connections this one takes over.
