@@ -1,5 +1,6 @@
 //! `narrowboat.toml`: what the operator decides. Parsed once into values that cannot be wrong.
 
+mod backend;
 mod cache;
 mod error;
 mod layer;
@@ -15,6 +16,10 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use toml::Spanned;
 
+pub use backend::{
+    Backend, Endpoint, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Secret,
+    Serializer,
+};
 pub use cache::CacheConfig;
 pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, LayerConfig};

@@ -11,6 +11,7 @@ mod limits;
 mod mailbox;
 mod memory;
 mod queue;
+mod status;
 
 pub use answer::Answer;
 pub use capacity::CapacityPatterns;
@@ -18,6 +19,9 @@ pub use error::LayerError;
 pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
 pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
+pub use status::LayerStatus;
+
+use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::message::Message;
@@ -58,7 +62,18 @@ pub struct Pending {
     pub bytes: usize,
 }
 
+impl Pending {
+    /// With one more delivery of `len` bytes.
+    #[must_use]
+    pub fn and(self, len: usize) -> Self {
+        Self { count: self.count.saturating_add(1), bytes: self.bytes.saturating_add(len) }
+    }
+}
+
 /// A channel layer's backend. The same rules hold for each of them; `tests/layer_conformance.rs` states them.
+///
+/// An operation has its place in the order once it has been called, whether its answer is awaited or not: whoever does
+/// not want to know drops the answer, and nothing is taken back.
 pub trait ChannelLayer: Send + Sync + 'static {
     /// Creates a channel with a name that nobody else has, which ends, with its memberships, when the mailbox is
     /// dropped.
@@ -92,6 +107,14 @@ pub trait ChannelLayer: Send + Sync + 'static {
         pending: Pending,
         len: usize,
     ) -> Result<(), LayerError>;
+
+    /// What can be told of a send to a group without making it. `pending` is what this caller means to send to any
+    /// group first. An `Ok` is no promise.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] where nothing more can wait for a backend that is away, or
+    /// [`LayerError::TooLarge`].
+    fn probe_group(&self, tenant: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError>;
 
     /// Sends a message to one channel. A channel that ended takes it in silence: a sender cannot know in time.
     ///
@@ -157,6 +180,23 @@ pub trait ChannelLayer: Send + Sync + 'static {
     /// [`LayerError::Unavailable`] where the backend cannot be reached.
     fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>>;
 
-    /// How many deliveries to groups were dropped since the start because a member had no room.
-    fn dropped(&self) -> u64;
+    /// Takes a turn of which there is one a `period` under a name, whoever else asks: whether it is this caller's.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] where the backend cannot be reached.
+    fn claim<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        name: &'a ChannelName,
+        period: Duration,
+    ) -> Answer<'a, Result<bool, LayerError>>;
+
+    /// Waits until every membership that was begun or ended before is so wherever the layer keeps it.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] where the backend is away; memberships of open mailboxes follow when it is back.
+    fn confirm(&self) -> Answer<'_, Result<(), LayerError>>;
+
+    /// How the layer fares.
+    fn status(&self) -> LayerStatus;
 }

@@ -137,7 +137,7 @@ impl Session {
         let calling = self.joined.seat.call(call);
         let called = self.wait(calling).await;
         if !called.effects.is_empty() {
-            self.joined.outlet().apply(called.effects).await;
+            self.joined.outlet().apply(called.effects);
         }
         match called.answer {
             Ok(_) => {}

@@ -296,7 +296,7 @@ async fn a_message_over_the_limit_is_too_large_for_everyone<L: ChannelLayer>(mak
     let large = Frame::Binary(Bytes::from(vec![0; 101]));
     let refused = layer.group_send_frame(&tenant(), &group("g"), large).await;
     assert_eq!(refused, Err(LayerError::TooLarge { len: 101, limit: 100 }));
-    assert_eq!((next(&mut mailbox), layer.dropped()), (None, 0));
+    assert_eq!((next(&mut mailbox), layer.status().dropped), (None, 0));
 }
 
 async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending<L: ChannelLayer>(
@@ -352,9 +352,9 @@ async fn a_group_drops_and_counts_where_a_member_is_full<L: ChannelLayer>(make: 
     layer.added("g", free.channel()).await;
     layer.sent(full.channel(), "before").await;
     layer.group_sent("g", "a").await;
-    assert_eq!(layer.dropped(), 1);
+    assert_eq!(layer.status().dropped, 1);
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
-    assert_eq!(layer.dropped(), 3);
+    assert_eq!(layer.status().dropped, 3);
     assert_eq!(all(&mut full), ["before"]);
     assert_eq!(all(&mut free), ["a"]);
 }
@@ -363,7 +363,7 @@ async fn a_group_of_nobody_takes_everything<L: ChannelLayer>(make: impl Make<L>)
     let layer = make(limits());
     layer.group_sent("g", "a").await;
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
-    assert_eq!(layer.dropped(), 0);
+    assert_eq!(layer.status().dropped, 0);
 }
 
 async fn messages_expire_in_a_mailbox<L: ChannelLayer>(make: impl Make<L>) {
@@ -523,7 +523,7 @@ async fn a_dropped_unique_channel_takes_nothing_and_leaves_its_groups<L: Channel
         layer.sent(&name, kind).await;
         layer.group_sent("g", kind).await;
     }
-    assert_eq!(layer.dropped(), 0);
+    assert_eq!(layer.status().dropped, 0);
     layer.added("g", &name).await;
     layer.discarded("g", &name).await;
     let mut reopened = layer.opened(name.as_str()).await;

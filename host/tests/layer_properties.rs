@@ -297,7 +297,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     for (serial, step) in steps.into_iter().enumerate() {
         model.expire();
         apply(&mut model, &mut real, serial, step).await?;
-        prop_assert_eq!(model.dropped, real.layer.dropped());
+        prop_assert_eq!(model.dropped, real.layer.status().dropped);
     }
     model.expire();
     for channel in 0..CHANNELS.len() {

@@ -3,12 +3,15 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::backend::Backend;
 use super::error::{ConfigError, Location};
 use crate::units::{ByteSize, Span};
 
 /// The channel layer's settings, after Channels' `CHANNEL_LAYERS`.
 #[derive(Debug, Clone)]
 pub struct LayerConfig {
+    /// What carries the messages.
+    pub backend: Backend,
     /// Messages a channel holds unless a rule of `channel_capacity` says otherwise.
     pub capacity: usize,
     /// First match on the channel's name wins.
@@ -33,10 +36,9 @@ pub struct CapacityRule {
     pub capacity: usize,
 }
 
-/// The only backend so far; others are closed variants here when they come.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Backend {
+enum RawBackend {
     Memory,
 }
 
@@ -44,7 +46,7 @@ enum Backend {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Raw {
     /// Read to be checked against the list of backends.
-    backend: Backend,
+    backend: RawBackend,
     capacity: Spanned<usize>,
     channel_capacity: Vec<Spanned<CapacityRule>>,
     expiry: Spanned<Span>,
@@ -56,7 +58,7 @@ pub(super) struct Raw {
 impl Default for Raw {
     fn default() -> Self {
         Self {
-            backend: Backend::Memory,
+            backend: RawBackend::Memory,
             capacity: Spanned::new(0..0, 100),
             channel_capacity: Vec::new(),
             expiry: Spanned::new(0..0, Span::seconds(60)),
@@ -95,6 +97,9 @@ impl Raw {
             }
         }
         Ok(LayerConfig {
+            backend: match self.backend {
+                RawBackend::Memory => Backend::Memory,
+            },
             capacity: self.capacity.into_inner(),
             channel_capacity: self.channel_capacity.into_iter().map(Spanned::into_inner).collect(),
             expiry: self.expiry.into_inner(),

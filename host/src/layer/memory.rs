@@ -16,9 +16,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use self::world::World;
-use super::{Answer, ChannelLayer, Delivery, LayerError, LayerLimits, Mailbox, Pending};
+use super::{
+    Answer, ChannelLayer, Delivery, LayerError, LayerLimits, LayerStatus, Mailbox, Pending,
+};
 use crate::frame::Frame;
 use crate::message::Message;
 use crate::name::{ChannelName, GroupName, ProcessId, Tenant};
@@ -119,6 +122,15 @@ impl ChannelLayer for MemoryLayer {
         self.world(tenant).probe(channel, pending, len)
     }
 
+    fn probe_group(
+        &self,
+        _tenant: &Tenant,
+        _pending: Pending,
+        len: usize,
+    ) -> Result<(), LayerError> {
+        self.check_len(len)
+    }
+
     fn send<'a>(
         &'a self,
         tenant: &'a Tenant,
@@ -170,8 +182,27 @@ impl ChannelLayer for MemoryLayer {
         Answer::ready(Ok(()))
     }
 
-    fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    fn claim<'a>(
+        &'a self,
+        _tenant: &'a Tenant,
+        _name: &'a ChannelName,
+        _period: Duration,
+    ) -> Answer<'a, Result<bool, LayerError>> {
+        Answer::ready(Ok(true))
+    }
+
+    fn confirm(&self) -> Answer<'_, Result<(), LayerError>> {
+        Answer::ready(Ok(()))
+    }
+
+    fn status(&self) -> LayerStatus {
+        LayerStatus {
+            connected: true,
+            dropped: self.dropped.load(Ordering::Relaxed),
+            lost: 0,
+            foreign: 0,
+            waiting: 0,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::closure::Closure;
 use crate::connection::{Link, TimerId};
 use crate::fault::Fault;
 use crate::frame::Frame;
+use crate::layer::Pending;
 use crate::message::Message;
 use crate::name::{ChannelName, GroupName};
 
@@ -48,6 +49,7 @@ pub(super) struct Effects {
     list: Vec<Effect>,
     count: usize,
     bytes: usize,
+    for_groups: Pending,
     /// Bytes of payload one call may ask to send.
     max_bytes: usize,
 }
@@ -63,7 +65,7 @@ impl TooMany {
 
 impl Effects {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { list: Vec::new(), count: 0, bytes: 0, max_bytes }
+        Self { list: Vec::new(), count: 0, bytes: 0, for_groups: Pending::default(), max_bytes }
     }
 
     /// Adds an effect that counts as one and carries `bytes` of payload.
@@ -83,23 +85,32 @@ impl Effects {
         }
         self.count += count;
         self.bytes += bytes;
+        if let Effect::GroupSend(..) | Effect::GroupSendFrame(..) = effect {
+            self.for_groups = self.for_groups.and(bytes);
+        }
         self.list.push(effect);
         Ok(())
     }
 
-    /// What this call has for a channel already: messages and their bytes.
-    pub(super) fn pending_for(&self, channel: &ChannelName) -> (usize, usize) {
+    /// What this call has for a channel already.
+    pub(super) fn pending_for(&self, channel: &ChannelName) -> Pending {
         let lengths = self.list.iter().filter_map(|effect| match effect {
             Effect::LayerSend(to, message) if to == channel => Some(message.len()),
             _ => None,
         });
-        lengths.fold((0, 0), |(count, bytes), len| (count + 1, bytes + len))
+        lengths.fold(Pending::default(), |pending, len| pending.and(len))
+    }
+
+    /// What this call has for groups already.
+    pub(super) fn pending_for_groups(&self) -> Pending {
+        self.for_groups
     }
 
     /// Takes the list, leaving an empty one.
     pub(super) fn take(&mut self) -> Vec<Effect> {
         self.count = 0;
         self.bytes = 0;
+        self.for_groups = Pending::default();
         std::mem::take(&mut self.list)
     }
 }

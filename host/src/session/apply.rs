@@ -1,6 +1,6 @@
 //! Doing what a guest asked for, in its order, after its call.
 
-use crate::layer::{ChannelLayer, LayerError};
+use crate::layer::{Answer, ChannelLayer, LayerError};
 use crate::name::Tenant;
 use crate::plugin::Effect;
 
@@ -16,43 +16,63 @@ pub(super) struct Outlet<'a> {
 impl Outlet<'_> {
     /// Applies the effects of one call. What cannot be done any more, since a socket closed or a
     /// channel filled after the guest was told otherwise, is dropped: delivery is at most once.
-    pub(super) async fn apply(&self, effects: Vec<Effect>) {
+    /// Nothing here waits for a layer that is elsewhere.
+    pub(super) fn apply(&self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Err(error) = self.apply_one(effect).await {
+            if let Err(error) = self.apply_one(effect) {
                 tracing::debug!(plugin = self.plugin, "dropped after the call: {error}");
             }
         }
     }
 
-    async fn apply_one(&self, effect: Effect) -> Result<(), LayerError> {
+    fn apply_one(&self, effect: Effect) -> Result<(), LayerError> {
         let Self { tenant, layer, .. } = *self;
         match effect {
             Effect::Send(link, frame) => {
                 let _ = link.outbound.push(frame);
+                Ok(())
             }
             Effect::SendMany(links, frame) => {
                 for link in links {
                     let _ = link.outbound.push(frame.clone());
                 }
+                Ok(())
             }
-            Effect::Close(link, closure) => link.outbound.close(closure),
+            Effect::Close(link, closure) => {
+                link.outbound.close(closure);
+                Ok(())
+            }
             Effect::Fail(link, fault) => {
                 fault.log(self.plugin, link.channel.as_str());
                 link.outbound.fail(fault);
+                Ok(())
             }
-            Effect::Overflow(link) => link.outbound.overflow(),
-            Effect::SetTimer(link, id, delay) => link.timers.set(id, delay),
-            Effect::ClearTimer(link, id) => link.timers.clear(id),
-            Effect::LayerSend(channel, message) => layer.send(tenant, &channel, message).await?,
-            Effect::GroupAdd(group, channel) => layer.group_add(tenant, &group, &channel).await?,
+            Effect::Overflow(link) => {
+                link.outbound.overflow();
+                Ok(())
+            }
+            Effect::SetTimer(link, id, delay) => {
+                link.timers.set(id, delay);
+                Ok(())
+            }
+            Effect::ClearTimer(link, id) => {
+                link.timers.clear(id);
+                Ok(())
+            }
+            Effect::LayerSend(channel, message) => known(layer.send(tenant, &channel, message)),
+            Effect::GroupAdd(group, channel) => known(layer.group_add(tenant, &group, &channel)),
             Effect::GroupDiscard(group, channel) => {
-                layer.group_discard(tenant, &group, &channel).await?;
+                known(layer.group_discard(tenant, &group, &channel))
             }
-            Effect::GroupSend(group, message) => layer.group_send(tenant, &group, message).await?,
+            Effect::GroupSend(group, message) => known(layer.group_send(tenant, &group, message)),
             Effect::GroupSendFrame(group, frame) => {
-                layer.group_send_frame(tenant, &group, frame).await?;
+                known(layer.group_send_frame(tenant, &group, frame))
             }
         }
-        Ok(())
     }
+}
+
+/// What is known of an operation by now; the layer goes on with it either way, and counts what is lost.
+fn known(answer: Answer<'_, Result<(), LayerError>>) -> Result<(), LayerError> {
+    answer.into_ready().unwrap_or(Ok(()))
 }

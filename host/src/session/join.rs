@@ -51,7 +51,7 @@ pub async fn join(
         }
         (seat, called) = connect(roster, &link, &scope).await;
     }
-    roster.outlet().apply(called.effects).await;
+    roster.outlet().apply(called.effects);
     let plugin = &*roster.plugin.name;
     match called.answer {
         Ok(Returned::Accepted(id, acceptance)) => {
@@ -59,7 +59,10 @@ pub async fn join(
             let roster = Arc::clone(roster);
             let mut joined = Joined { roster, listed, link, mailbox, seat, id };
             match acceptance.check(&scope.subprotocols) {
-                Ok(()) => Joining::Accepted(acceptance, Box::new(joined)),
+                Ok(()) => {
+                    joined.confirm_groups().await;
+                    Joining::Accepted(acceptance, Box::new(joined))
+                }
                 Err(error) => {
                     joined.disconnect(Closure::abnormal()).await;
                     Joining::Rejected(bad_answer(plugin, &error))
@@ -110,6 +113,15 @@ impl Joined {
         &self.link
     }
 
+    /// Waits until the groups it joined are known wherever the layer keeps them: what is sent to
+    /// one after the 101 reaches the consumer.
+    async fn confirm_groups(&self) {
+        if let Err(error) = self.roster.layer.confirm().await {
+            let (plugin, channel) = self.names();
+            tracing::debug!(plugin, channel, "joined without its groups for now: {error}");
+        }
+    }
+
     /// The peer left before its socket was open.
     pub async fn abandon(mut self) {
         self.link.outbound.close(Closure::abnormal());
@@ -125,7 +137,7 @@ impl Joined {
         {
             self.log(&Fault::Guest(fault));
         }
-        self.outlet().apply(called.effects).await;
+        self.outlet().apply(called.effects);
     }
 
     pub(super) fn outlet(&self) -> Outlet<'_> {

@@ -75,7 +75,7 @@ impl Session {
         {
             listed.keep_left(left);
         }
-        self.joined.outlet().apply(effects).await;
+        self.joined.outlet().apply(effects);
         Ok(outcome)
     }
 
@@ -89,7 +89,7 @@ impl Session {
                 let calling = self.joined.seat.restart(to);
                 match self.wait(calling).await {
                     Ok(effects) => {
-                        self.joined.outlet().apply(effects).await;
+                        self.joined.outlet().apply(effects);
                         Outcome { restarted: 1, ..Outcome::default() }
                     }
                     Err(error) => self.lose(&error),

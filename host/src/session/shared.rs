@@ -182,7 +182,7 @@ impl Owner {
             return Called::failed(GuestFault::InstanceGone);
         };
         self.instance = Some(instance);
-        self.outlet().apply(std::mem::take(&mut called.effects)).await;
+        self.outlet().apply(std::mem::take(&mut called.effects));
         called
     }
 
@@ -254,7 +254,7 @@ impl Owner {
         if direction == Direction::On {
             self.listed.keep_left(left);
         }
-        self.outlet().apply(effects).await;
+        self.outlet().apply(effects);
         Ok(outcome)
     }
 
@@ -291,7 +291,7 @@ impl Owner {
             let live = self.plugin().live();
             if let Some(Ok((instance, effects))) = aside(move || restart(&old, live)).await {
                 self.instance = Some(instance);
-                self.outlet().apply(effects).await;
+                self.outlet().apply(effects);
                 return;
             }
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::frame::Frame;
-use crate::layer::{LayerError, Pending};
+use crate::layer::LayerError;
 use crate::message::Message;
 use crate::name::{ChannelName, GroupName, NameError};
 use crate::plugin::bindings::narrowboat::consumer::channel_layer::{
@@ -54,8 +54,7 @@ impl GuestState {
     fn layer_send(&mut self, channel: String, message: Vec<u8>) -> Result<(), GuestError> {
         let channel = ChannelName::try_from(channel)?;
         let message = self.message(message)?;
-        let (count, bytes) = self.effects.pending_for(&channel);
-        let pending = Pending { count, bytes };
+        let pending = self.effects.pending_for(&channel);
         let len = message.len();
         self.around.layer.probe(&self.around.tenant, &channel, pending, len)?;
         Ok(self.effects.push(Effect::LayerSend(channel, message), len)?)
@@ -65,6 +64,7 @@ impl GuestState {
         let group = GroupName::try_from(group)?;
         let message = self.message(message)?;
         let len = message.len();
+        self.probe_group(len)?;
         Ok(self.effects.push(Effect::GroupSend(group, message), len)?)
     }
 
@@ -75,7 +75,13 @@ impl GuestState {
         if len > most {
             return Err(GuestError::TooLarge(most as u64));
         }
+        self.probe_group(len)?;
         Ok(self.effects.push(Effect::GroupSendFrame(group, frame), len)?)
+    }
+
+    fn probe_group(&self, len: usize) -> Result<(), LayerError> {
+        let pending = self.effects.pending_for_groups();
+        self.around.layer.probe_group(&self.around.tenant, pending, len)
     }
 
     fn membership(

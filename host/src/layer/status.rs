@@ -1,0 +1,16 @@
+//! How a layer fares.
+
+/// A layer's state and what it has counted since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerStatus {
+    /// Whether all of its backend is reached. The memory layer always is.
+    pub connected: bool,
+    /// Deliveries dropped because a member of a group, or a channel elsewhere, had no room.
+    pub dropped: u64,
+    /// Messages and frames of which it is not known whether they reached a backend that was away.
+    pub lost: u64,
+    /// What was read from the backend and is no message.
+    pub foreign: u64,
+    /// Messages and frames that wait to leave.
+    pub waiting: usize,
+}
