@@ -7,21 +7,28 @@
 mod answer;
 mod capacity;
 mod error;
+mod events;
 mod limits;
+mod local;
 mod mailbox;
 mod memory;
 mod queue;
+mod redis;
 mod status;
 
 pub use answer::Answer;
 pub use capacity::CapacityPatterns;
 pub use error::LayerError;
+pub use events::LAYER_EVENTS;
 pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
 pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
+pub use redis::RedisLayer;
 pub use status::LayerStatus;
 
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use crate::frame::Frame;
 use crate::message::Message;
@@ -75,6 +82,9 @@ impl Pending {
 /// An operation has its place in the order once it has been called, whether its answer is awaited or not: whoever does
 /// not want to know drops the answer, and nothing is taken back.
 pub trait ChannelLayer: Send + Sync + 'static {
+    /// Begins what the layer does on its own. What is asked before that waits.
+    fn start(&self, runtime: &Handle);
+
     /// Creates a channel with a name that nobody else has, which ends, with its memberships, when the mailbox is
     /// dropped.
     ///

@@ -2,6 +2,8 @@
 
 mod walk;
 
+pub(crate) use walk::{Entries, entries, texts};
+
 use std::fmt;
 use std::ops::Range;
 

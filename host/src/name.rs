@@ -193,6 +193,12 @@ impl ChannelName {
         Self(format!("specific.{process}!{:032x}", rand::random::<u128>()).into())
     }
 
+    /// The part that says where its messages are kept: up to the `!`, that included, or all of it.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        self.0.find('!').map_or(&self.0, |separator| &self.0[..=separator])
+    }
+
     /// Whether the name has a `!`, as the channels have that belong to one process and end with their mailbox.
     #[must_use]
     pub fn is_unique(&self) -> bool {
@@ -200,15 +206,31 @@ impl ChannelName {
     }
 }
 
-/// Which process a unique channel belongs to: 128 random bits, written as 32 hexadecimal digits.
+/// Which process a unique channel belongs to: a random UUID of version 8, written as 32 hexadecimal digits. Processes of
+/// channels_redis have UUIDs of version 4, so a name tells the one kind from the other (RFC 9562, sections 5.4 and
+/// 5.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProcessId(u128);
+
+/// Where a UUID says its version and its variant, and what is said there.
+const UUID_KIND: u128 = 0xf << 76 | 0b11 << 62;
+const VERSION_8: u128 = 0x8 << 76 | 0b10 << 62;
 
 impl ProcessId {
     /// A fresh identity, drawn once when a layer starts.
     #[must_use]
     pub fn random() -> Self {
-        Self(rand::random())
+        Self(rand::random::<u128>() & !UUID_KIND | VERSION_8)
+    }
+
+    /// Whether a unique channel, by its name or the part of it up to the `!`, is one that
+    /// [`ChannelName::unique`] made in some process.
+    #[must_use]
+    pub fn is_ours(channel: &str) -> bool {
+        let digits = channel.strip_prefix("specific.").and_then(|rest| rest.get(..33));
+        let Some(digits) = digits.and_then(|digits| digits.strip_suffix('!')) else { return false };
+        let lower = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        lower && u128::from_str_radix(digits, 16).is_ok_and(|id| id & UUID_KIND == VERSION_8)
     }
 }
 

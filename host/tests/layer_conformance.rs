@@ -1,5 +1,5 @@
-//! What every channel layer does, one sentence a test, written against the trait. A backend runs it all with
-//! `conformance!(name, make)`, where `make` turns limits into an empty layer.
+//! What every channel layer does, one sentence a test, written against the trait and run against each backend. Some of it
+//! is asked only of backends that keep messages for readers that come later.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -11,66 +11,161 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use narrowboat::config::{self, Endpoint, RedisAccess, RedisConfig, RedisHost, Serializer};
 use narrowboat::frame::Frame;
 use narrowboat::layer::{
     CapacityPatterns, ChannelLayer, Delivery, LayerError, LayerLimits, Mailbox, MemoryLayer,
-    Pending,
+    Pending, RedisLayer,
 };
 use narrowboat::message::Message;
 use narrowboat::name::{ChannelName, GroupName, Tenant};
+use support::RedisServer;
+
+mod support;
 
 macro_rules! conformance {
-    ($backend:ident, $make:expr) => {
-        conformance! { $backend, $make;
-            a_new_channel_is_unique_and_receives_what_is_sent_to_it
-            a_named_channel_keeps_what_is_sent_before_it_is_read
-            messages_and_frames_of_one_sender_keep_their_order
-            concurrent_senders_each_keep_their_order
-            a_message_is_delivered_at_most_once
-            a_channel_at_its_capacity_refuses_and_takes_again_when_read
-            the_first_pattern_that_matches_a_name_sets_its_capacity
-            a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty
-            a_message_over_the_limit_is_too_large_for_everyone
-            a_probe_tells_what_a_send_would_answer_after_what_is_pending
-            a_group_reaches_its_members_until_they_are_discarded
-            a_member_added_twice_gets_a_message_once
-            a_group_drops_and_counts_where_a_member_is_full
-            a_group_of_nobody_takes_everything
-            messages_expire_in_a_mailbox
-            an_expired_message_leaves_room
-            messages_expire_in_a_channel_that_nobody_reads
-            channels_that_nobody_reads_are_bounded_together
-            a_membership_of_a_name_expires_and_adding_renews_it
-            a_membership_of_an_open_mailbox_does_not_expire
-            groups_of_a_channel_are_bounded
-            memberships_of_a_tenant_are_bounded
-            a_flush_forgets_messages_and_memberships_but_no_mailbox
-            tenants_do_not_see_each_other
-            a_dropped_unique_channel_takes_nothing_and_leaves_its_groups
-            a_dropped_named_channel_keeps_messages_and_memberships
-            a_channel_has_one_reader_at_a_time
-            a_waiting_receiver_is_woken_by_a_send
-            only_the_last_waker_is_woken
-            a_cancelled_receive_loses_nothing
-        }
-    };
-    ($backend:ident, $make:expr; $($case:ident)*) => {
-        mod $backend {
+    ($module:ident, $backend:expr; $($case:ident)*) => {
+        mod $module {
             $(
-                #[tokio::test(start_paused = true)]
-                async fn $case() {
-                    super::$case($make).await;
+                #[test]
+                fn $case() {
+                    use super::*;
+                    run($case($backend));
                 }
             )*
         }
     };
 }
 
-conformance!(memory, narrowboat::layer::MemoryLayer::new);
+macro_rules! of_every_backend {
+    ($module:ident, $backend:expr) => {
+        conformance! { $module, $backend;
+            a_new_channel_is_unique_and_receives_what_is_sent_to_it
+            messages_and_frames_of_one_sender_keep_their_order
+            concurrent_senders_each_keep_their_order
+            a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty
+            a_message_over_the_limit_is_too_large_for_everyone
+            a_group_reaches_its_members_until_they_are_discarded
+            a_member_added_twice_gets_a_message_once
+            a_group_drops_and_counts_where_a_member_is_full
+            a_group_of_nobody_takes_everything
+            messages_expire_in_a_mailbox
+            an_expired_message_leaves_room
+            a_membership_of_an_open_mailbox_does_not_expire
+            groups_of_a_channel_are_bounded
+            memberships_of_a_tenant_are_bounded
+            a_flush_forgets_messages_and_memberships_but_no_mailbox
+            tenants_do_not_see_each_other
+            a_dropped_unique_channel_takes_nothing_and_leaves_its_groups
+            a_channel_has_one_reader_at_a_time
+            a_waiting_receiver_is_woken_by_a_send
+            only_the_last_waker_is_woken
+            a_cancelled_receive_loses_nothing
+        }
+    };
+}
 
-/// What makes a layer.
-trait Make<L>: Fn(LayerLimits) -> L {}
-impl<L: ChannelLayer, F: Fn(LayerLimits) -> L> Make<L> for F {}
+macro_rules! of_backends_that_keep_messages {
+    ($module:ident, $backend:expr) => {
+        conformance! { $module, $backend;
+            a_named_channel_keeps_what_is_sent_before_it_is_read
+            a_message_is_delivered_at_most_once
+            a_channel_at_its_capacity_refuses_and_takes_again_when_read
+            the_first_pattern_that_matches_a_name_sets_its_capacity
+            messages_expire_in_a_channel_that_nobody_reads
+            a_named_member_gets_what_its_group_was_sent_before_it_is_read
+            a_membership_of_a_name_expires_and_adding_renews_it
+            a_membership_of_a_name_outlives_its_mailbox_and_expires
+            a_dropped_named_channel_keeps_messages_and_memberships
+        }
+    };
+}
+
+mod in_memory {
+    use super::*;
+    of_every_backend!(every, Memory);
+    of_backends_that_keep_messages!(keeping, Memory);
+    conformance! { own, Memory;
+        a_probe_tells_what_a_send_would_answer_after_what_is_pending
+        channels_that_nobody_reads_are_bounded_together
+    }
+}
+
+mod in_redis {
+    use super::*;
+    of_every_backend!(every, Redis::start());
+    of_backends_that_keep_messages!(keeping, Redis::start());
+    conformance! { own, Redis::start();
+        a_turn_is_taken_once_a_period
+    }
+}
+
+/// Runs a test with a clock that [`pass`] moves on.
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(400_000), test).await.unwrap();
+    });
+}
+
+/// A kind of layer.
+trait Backend {
+    type Layer: ChannelLayer;
+
+    /// An empty layer, at work.
+    async fn make(&self, limits: LayerLimits) -> Self::Layer;
+}
+
+struct Memory;
+
+impl Backend for Memory {
+    type Layer = MemoryLayer;
+
+    async fn make(&self, limits: LayerLimits) -> MemoryLayer {
+        MemoryLayer::new(limits)
+    }
+}
+
+struct Redis(RedisServer);
+
+impl Redis {
+    fn start() -> Self {
+        Self(RedisServer::start())
+    }
+
+    fn config(&self, random_prefix_length: usize) -> RedisConfig {
+        RedisConfig {
+            hosts: vec![RedisHost::Server(config::RedisServer {
+                endpoint: Endpoint::Tcp("127.0.0.1".to_owned(), self.0.port),
+                access: RedisAccess::default(),
+            })],
+            prefix: "asgi".to_owned(),
+            symmetric_encryption_keys: Vec::new(),
+            serializer: Serializer::Msgpack,
+            random_prefix_length,
+        }
+    }
+}
+
+impl Backend for Redis {
+    type Layer = RedisLayer;
+
+    async fn make(&self, limits: LayerLimits) -> RedisLayer {
+        let layer = RedisLayer::new("default", &self.config(12), limits);
+        layer.start(&tokio::runtime::Handle::current());
+        connected(&layer).await;
+        layer
+    }
+}
+
+/// Waits until a layer reaches its backend.
+async fn connected(layer: &impl ChannelLayer) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !layer.status().connected {
+        assert!(std::time::Instant::now() < deadline, "not connected");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 fn limits() -> LayerLimits {
     LayerLimits::default()
@@ -107,29 +202,79 @@ fn frame(text: &'static str) -> Frame {
     Frame::Text(text.into())
 }
 
-/// The next delivery's type or text.
-fn next(mailbox: &mut Mailbox) -> Option<String> {
-    mailbox.try_recv().map(|delivery| match delivery {
+fn text(delivery: Delivery) -> String {
+    match delivery {
         Delivery::Message(message) => message.kind().to_owned(),
         Delivery::Frame(Frame::Text(text)) => text.to_string(),
         Delivery::Frame(Frame::Binary(bytes)) => format!("{bytes:?}"),
-    })
-}
-
-fn all(mailbox: &mut Mailbox) -> Vec<String> {
-    std::iter::from_fn(|| next(mailbox)).collect()
+    }
 }
 
 fn is_full(result: Result<(), LayerError>, name: &ChannelName) -> bool {
     matches!(result, Err(LayerError::ChannelFull { channel }) if channel == *name)
 }
 
-async fn pass(seconds: f64) {
+/// Lets time go by for the layer, which does not notice that it is less for everyone else.
+async fn pass(layer: &impl ChannelLayer, seconds: f64) {
+    layer.settled().await;
+    tokio::time::pause();
     tokio::time::advance(Duration::from_secs_f64(seconds)).await;
+    tokio::time::resume();
+    // To a layer elsewhere it looks as if its backend had not answered for so long.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    connected(layer).await;
+    layer.settled().await;
 }
 
 /// Short calls in the default tenant.
 trait Calls: ChannelLayer {
+    /// Waits until what was sent has arrived: one thing more is sent, until that has.
+    async fn settled(&self) {
+        let mut mailbox = self.new_mailbox().await;
+        let to = mailbox.channel().clone();
+        for _ in 0..200 {
+            let _ = self.tried(&to, message("settled")).await;
+            let arrived = tokio::time::timeout(Duration::from_millis(100), mailbox.recv()).await;
+            if arrived.is_ok() {
+                return;
+            }
+        }
+        panic!("nothing arrives");
+    }
+
+    /// What there is to read.
+    async fn all(&self, mailbox: &mut Mailbox) -> Vec<String> {
+        self.settled().await;
+        let mut read = Vec::new();
+        if mailbox.channel().is_unique() {
+            read.extend(std::iter::from_fn(|| mailbox.try_recv()).map(text));
+            return read;
+        }
+        // What is kept elsewhere is fetched as it is read, so its end has to be marked.
+        let name = mailbox.channel().clone();
+        while self.tried(&name, message("end")).await.is_err() {
+            read.push(text(mailbox.recv().await));
+        }
+        loop {
+            match text(mailbox.recv().await) {
+                end if end == "end" => return read,
+                delivery => read.push(delivery),
+            }
+        }
+    }
+
+    /// The one delivery there is to read, if any.
+    async fn next(&self, mailbox: &mut Mailbox) -> Option<String> {
+        let all = self.all(mailbox).await;
+        assert!(all.len() <= 1, "{all:?}");
+        all.into_iter().next()
+    }
+
+    /// Reads one delivery and leaves what is behind it.
+    async fn first(&self, mailbox: &mut Mailbox) -> String {
+        text(mailbox.recv().await)
+    }
+
     async fn new_mailbox(&self) -> Mailbox {
         self.new_channel(&tenant()).await.unwrap()
     }
@@ -154,29 +299,27 @@ trait Calls: ChannelLayer {
 }
 impl<L: ChannelLayer> Calls for L {}
 
-async fn a_new_channel_is_unique_and_receives_what_is_sent_to_it<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(limits());
+async fn a_new_channel_is_unique_and_receives_what_is_sent_to_it(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let (mut one, mut two) = (layer.new_mailbox().await, layer.new_mailbox().await);
     assert_ne!(one.channel(), two.channel());
     assert!(one.channel().is_unique());
     assert_eq!(channel(one.channel().as_str()), *one.channel());
     layer.sent(one.channel(), "a").await;
-    assert_eq!((next(&mut one), next(&mut two)), (Some("a".into()), None));
+    assert_eq!((layer.next(&mut one).await, layer.next(&mut two).await), (Some("a".into()), None));
 }
 
-async fn a_named_channel_keeps_what_is_sent_before_it_is_read<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_named_channel_keeps_what_is_sent_before_it_is_read(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     layer.sent(&channel("worker"), "a").await;
     layer.sent(&channel("worker"), "b").await;
     let mut mailbox = layer.opened("worker").await;
     layer.sent(&channel("worker"), "c").await;
-    assert_eq!(all(&mut mailbox), ["a", "b", "c"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["a", "b", "c"]);
 }
 
-async fn messages_and_frames_of_one_sender_keep_their_order<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn messages_and_frames_of_one_sender_keep_their_order(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.added("g", mailbox.channel()).await;
     layer.sent(mailbox.channel(), "1").await;
@@ -185,21 +328,24 @@ async fn messages_and_frames_of_one_sender_keep_their_order<L: ChannelLayer>(mak
     let bytes = Frame::Binary(Bytes::from_static(b"4"));
     layer.group_send_frame(&tenant(), &group("g"), bytes.clone()).await.unwrap();
     layer.sent(mailbox.channel(), "5").await;
-    assert_eq!(next(&mut mailbox), Some("1".into()));
+    assert_eq!(layer.first(&mut mailbox).await, "1");
     assert_eq!(mailbox.recv().await, Delivery::Frame(frame("2")));
     assert_eq!(mailbox.recv().await, Delivery::Message(message("3")));
     assert_eq!(mailbox.recv().await, Delivery::Frame(bytes));
-    assert_eq!(all(&mut mailbox), ["5"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["5"]);
 }
 
-async fn concurrent_senders_each_keep_their_order<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = Arc::new(make(LayerLimits { capacity: 1_000, ..limits() }));
+async fn concurrent_senders_each_keep_their_order(backend: impl Backend) {
+    let layer = Arc::new(backend.make(LayerLimits { capacity: 1_000, ..limits() }).await);
     let mut mailbox = layer.new_mailbox().await;
     let threads: Vec<_> = (0..4)
         .map(|sender| send_on_a_thread(Arc::clone(&layer), mailbox.channel(), sender))
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    let received = all(&mut mailbox);
+    let joined = tokio::task::spawn_blocking(|| {
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    joined.await.unwrap();
+    let received = layer.all(&mut mailbox).await;
     assert_eq!(received.len(), 400);
     for sender in 0..4 {
         let of_one: Vec<_> =
@@ -225,35 +371,32 @@ fn send_on_a_thread<L: ChannelLayer>(
     })
 }
 
-async fn a_message_is_delivered_at_most_once<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_message_is_delivered_at_most_once(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.opened("worker").await;
     layer.sent(&channel("worker"), "a").await;
-    assert_eq!(next(&mut mailbox), Some("a".into()));
+    assert_eq!(layer.next(&mut mailbox).await, Some("a".into()));
     drop(mailbox);
-    assert_eq!(next(&mut layer.opened("worker").await), None);
+    assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
 }
 
-async fn a_channel_at_its_capacity_refuses_and_takes_again_when_read<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(LayerLimits { capacity: 2, ..limits() });
+async fn a_channel_at_its_capacity_refuses_and_takes_again_when_read(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { capacity: 2, ..limits() }).await;
     let mut mailbox = layer.new_mailbox().await;
     for name in [mailbox.channel().clone(), channel("worker")] {
         layer.sent(&name, "a").await;
         layer.sent(&name, "b").await;
+        layer.settled().await;
         assert!(is_full(layer.tried(&name, message("c")).await, &name));
     }
-    assert_eq!(next(&mut mailbox), Some("a".into()));
+    assert_eq!(layer.first(&mut mailbox).await, "a");
     layer.sent(mailbox.channel(), "d").await;
-    assert_eq!(all(&mut mailbox), ["b", "d"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["b", "d"]);
 }
 
-async fn the_first_pattern_that_matches_a_name_sets_its_capacity<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
+async fn the_first_pattern_that_matches_a_name_sets_its_capacity(backend: impl Backend) {
     let channel_capacity = CapacityPatterns::new([("http.*", 1), ("http.[ab]", 5), ("*!*", 2)]);
-    let layer = make(LayerLimits { capacity: 3, channel_capacity, ..limits() });
+    let layer = backend.make(LayerLimits { capacity: 3, channel_capacity, ..limits() }).await;
     let unique = layer.new_mailbox().await;
     for (name, capacity) in
         [(channel("http.a"), 1), (unique.channel().clone(), 2), (channel("other"), 3)]
@@ -261,28 +404,29 @@ async fn the_first_pattern_that_matches_a_name_sets_its_capacity<L: ChannelLayer
         for _ in 0..capacity {
             layer.sent(&name, "a").await;
         }
+        layer.settled().await;
         assert!(is_full(layer.tried(&name, message("a")).await, &name));
     }
 }
 
-async fn a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(LayerLimits { mailbox_bytes: 100, ..limits() });
+async fn a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { mailbox_bytes: 100, ..limits() }).await;
     let mut mailbox = layer.new_mailbox().await;
     let name = mailbox.channel().clone();
     let overhead = u32::try_from(message("a").len()).unwrap();
     layer.tried(&name, sized("a", 60 - overhead)).await.unwrap();
     layer.tried(&name, sized("b", 40 - overhead)).await.unwrap();
+    layer.settled().await;
     assert!(is_full(layer.tried(&name, message("c")).await, &name));
-    assert_eq!(all(&mut mailbox), ["a", "b"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["a", "b"]);
     layer.tried(&name, sized("large", 1_000)).await.unwrap();
+    layer.settled().await;
     assert!(is_full(layer.tried(&name, message("c")).await, &name));
-    assert_eq!(all(&mut mailbox), ["large"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["large"]);
 }
 
-async fn a_message_over_the_limit_is_too_large_for_everyone<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { message_bytes: 100, ..limits() });
+async fn a_message_over_the_limit_is_too_large_for_everyone(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { message_bytes: 100, ..limits() }).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.added("g", mailbox.channel()).await;
     let large = sized("a", 200);
@@ -296,13 +440,11 @@ async fn a_message_over_the_limit_is_too_large_for_everyone<L: ChannelLayer>(mak
     let large = Frame::Binary(Bytes::from(vec![0; 101]));
     let refused = layer.group_send_frame(&tenant(), &group("g"), large).await;
     assert_eq!(refused, Err(LayerError::TooLarge { len: 101, limit: 100 }));
-    assert_eq!((next(&mut mailbox), layer.status().dropped), (None, 0));
+    assert_eq!((layer.next(&mut mailbox).await, layer.status().dropped), (None, 0));
 }
 
-async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(LayerLimits { capacity: 3, mailbox_bytes: 100, ..limits() });
+async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { capacity: 3, mailbox_bytes: 100, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     layer.sent(mailbox.channel(), "a").await;
     for name in [mailbox.channel(), &channel("never.sent.to")] {
@@ -316,94 +458,104 @@ async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending<L: Channel
     assert_eq!(layer.probe(&tenant(), &gone, Pending { count: 9, bytes: 900 }, 99), Ok(()));
 }
 
-async fn a_group_reaches_its_members_until_they_are_discarded<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_group_reaches_its_members_until_they_are_discarded(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let (mut one, mut two) = (layer.new_mailbox().await, layer.new_mailbox().await);
     layer.added("g", one.channel()).await;
     layer.added("g", two.channel()).await;
-    layer.added("g", &channel("worker")).await;
     layer.added("other", one.channel()).await;
     layer.group_sent("g", "a").await;
     layer.discarded("g", two.channel()).await;
     layer.discarded("g", two.channel()).await;
     layer.discarded("nobody", two.channel()).await;
     layer.group_sent("g", "b").await;
-    assert_eq!(all(&mut one), ["a", "b"]);
-    assert_eq!(all(&mut two), ["a"]);
-    assert_eq!(all(&mut layer.opened("worker").await), ["a", "b"]);
+    assert_eq!(layer.all(&mut one).await, ["a", "b"]);
+    assert_eq!(layer.all(&mut two).await, ["a"]);
 }
 
-async fn a_member_added_twice_gets_a_message_once<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_named_member_gets_what_its_group_was_sent_before_it_is_read(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    layer.added("g", &channel("worker")).await;
+    layer.group_sent("g", "a").await;
+    layer.group_sent("g", "b").await;
+    layer.settled().await;
+    assert_eq!(layer.all(&mut layer.opened("worker").await).await, ["a", "b"]);
+}
+
+async fn a_member_added_twice_gets_a_message_once(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.added("g", mailbox.channel()).await;
     layer.added("g", mailbox.channel()).await;
     layer.group_sent("g", "a").await;
-    assert_eq!(all(&mut mailbox), ["a"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["a"]);
     layer.discarded("g", mailbox.channel()).await;
     layer.group_sent("g", "b").await;
-    assert_eq!(next(&mut mailbox), None);
+    assert_eq!(layer.next(&mut mailbox).await, None);
 }
 
-async fn a_group_drops_and_counts_where_a_member_is_full<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { capacity: 1, ..limits() });
+async fn a_group_drops_and_counts_where_a_member_is_full(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { capacity: 1, ..limits() }).await;
     let (mut full, mut free) = (layer.new_mailbox().await, layer.new_mailbox().await);
     layer.added("g", full.channel()).await;
     layer.added("g", free.channel()).await;
     layer.sent(full.channel(), "before").await;
     layer.group_sent("g", "a").await;
+    layer.settled().await;
     assert_eq!(layer.status().dropped, 1);
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
+    layer.settled().await;
     assert_eq!(layer.status().dropped, 3);
-    assert_eq!(all(&mut full), ["before"]);
-    assert_eq!(all(&mut free), ["a"]);
+    assert_eq!(layer.all(&mut full).await, ["before"]);
+    assert_eq!(layer.all(&mut free).await, ["a"]);
 }
 
-async fn a_group_of_nobody_takes_everything<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_group_of_nobody_takes_everything(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     layer.group_sent("g", "a").await;
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
+    layer.settled().await;
     assert_eq!(layer.status().dropped, 0);
 }
 
-async fn messages_expire_in_a_mailbox<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn messages_expire_in_a_mailbox(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.sent(mailbox.channel(), "a").await;
-    pass(30.0).await;
+    pass(&layer, 30.0).await;
     layer.sent(mailbox.channel(), "b").await;
-    pass(30.0).await;
-    assert_eq!(next(&mut mailbox), Some("b".into()));
+    pass(&layer, 30.0).await;
+    assert_eq!(layer.next(&mut mailbox).await, Some("b".into()));
     layer.sent(mailbox.channel(), "c").await;
-    pass(59.999).await;
-    assert_eq!(next(&mut mailbox), Some("c".into()));
+    pass(&layer, 55.0).await;
+    assert_eq!(layer.next(&mut mailbox).await, Some("c".into()));
 }
 
-async fn an_expired_message_leaves_room<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { capacity: 1, ..limits() });
+async fn an_expired_message_leaves_room(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { capacity: 1, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     for name in [mailbox.channel(), &channel("worker")] {
         layer.sent(name, "a").await;
-        pass(60.0).await;
+        pass(&layer, 60.0).await;
         assert_eq!(layer.probe(&tenant(), name, Pending::default(), 9), Ok(()));
         layer.sent(name, "b").await;
     }
 }
 
-async fn messages_expire_in_a_channel_that_nobody_reads<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn messages_expire_in_a_channel_that_nobody_reads(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     layer.sent(&channel("worker"), "a").await;
-    pass(40.0).await;
+    pass(&layer, 40.0).await;
     layer.sent(&channel("worker"), "b").await;
-    pass(20.0).await;
-    assert_eq!(all(&mut layer.opened("worker").await), ["b"]);
+    pass(&layer, 20.0).await;
+    assert_eq!(layer.all(&mut layer.opened("worker").await).await, ["b"]);
     layer.sent(&channel("worker"), "c").await;
-    pass(60.0).await;
-    assert_eq!(next(&mut layer.opened("worker").await), None);
+    pass(&layer, 60.0).await;
+    assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
 }
 
-async fn channels_that_nobody_reads_are_bounded_together<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { unread_bytes: 10_000, ..limits() });
+async fn channels_that_nobody_reads_are_bounded_together(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { unread_bytes: 10_000, ..limits() }).await;
     let name = |n: usize| channel(&format!("worker.{n}"));
     let mut taken = 0;
     while layer.tried(&name(taken), sized("a", 1_000)).await.is_ok() {
@@ -417,42 +569,52 @@ async fn channels_that_nobody_reads_are_bounded_together<L: ChannelLayer>(make: 
     layer.tried(&name(taken), sized("a", 1_000)).await.unwrap();
     assert!(layer.tried(&name(taken + 1), sized("a", 1_000)).await.is_err());
     layer.tried(read.channel(), sized("a", 1_000)).await.unwrap();
-    pass(60.0).await;
+    pass(&layer, 60.0).await;
     layer.tried(&name(taken + 1), sized("a", 1_000)).await.unwrap();
 }
 
-async fn a_membership_of_a_name_expires_and_adding_renews_it<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_membership_of_a_name_expires_and_adding_renews_it(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     layer.added("g", &channel("left")).await;
     layer.added("g", &channel("renewed")).await;
-    pass(43_200.0).await;
+    pass(&layer, 43_200.0).await;
     layer.added("g", &channel("renewed")).await;
-    pass(43_199.0).await;
+    pass(&layer, 43_199.0).await;
     layer.group_sent("g", "a").await;
-    pass(1.0).await;
+    pass(&layer, 1.0).await;
     layer.group_sent("g", "b").await;
-    assert_eq!(all(&mut layer.opened("left").await), ["a"]);
-    assert_eq!(all(&mut layer.opened("renewed").await), ["a", "b"]);
+    assert_eq!(layer.all(&mut layer.opened("left").await).await, ["a"]);
+    assert_eq!(layer.all(&mut layer.opened("renewed").await).await, ["a", "b"]);
 }
 
-async fn a_membership_of_an_open_mailbox_does_not_expire<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
-    let (mut unique, mut named) = (layer.new_mailbox().await, layer.opened("worker").await);
-    layer.added("g", unique.channel()).await;
-    layer.added("g", named.channel()).await;
-    for _ in 0..3 {
-        pass(86_400.0).await;
-        layer.group_sent("g", "a").await;
-        assert_eq!((all(&mut unique).len(), all(&mut named).len()), (1, 1));
+async fn a_membership_of_an_open_mailbox_does_not_expire(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let mut mailbox = layer.new_mailbox().await;
+    layer.added("g", mailbox.channel()).await;
+    for _ in 0..10 {
+        pass(&layer, 21_600.0).await;
     }
-    drop(named);
-    pass(86_400.0).await;
     layer.group_sent("g", "a").await;
-    assert_eq!(next(&mut layer.opened("worker").await), None);
+    assert_eq!(layer.all(&mut mailbox).await, ["a"]);
 }
 
-async fn groups_of_a_channel_are_bounded<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { groups_per_channel: 2, ..limits() });
+async fn a_membership_of_a_name_outlives_its_mailbox_and_expires(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let mut mailbox = layer.opened("worker").await;
+    layer.added("g", mailbox.channel()).await;
+    for _ in 0..10 {
+        pass(&layer, 21_600.0).await;
+    }
+    layer.group_sent("g", "a").await;
+    assert_eq!(layer.all(&mut mailbox).await, ["a"]);
+    drop(mailbox);
+    pass(&layer, 86_400.0).await;
+    layer.group_sent("g", "b").await;
+    assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
+}
+
+async fn groups_of_a_channel_are_bounded(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { groups_per_channel: 2, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     layer.added("a", mailbox.channel()).await;
     layer.added("b", mailbox.channel()).await;
@@ -463,8 +625,8 @@ async fn groups_of_a_channel_are_bounded<L: ChannelLayer>(make: impl Make<L>) {
     layer.added("c", mailbox.channel()).await;
 }
 
-async fn memberships_of_a_tenant_are_bounded<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { memberships: 2, ..limits() });
+async fn memberships_of_a_tenant_are_bounded(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { memberships: 2, ..limits() }).await;
     let (one, two) = (layer.new_mailbox().await, layer.new_mailbox().await);
     layer.added("a", one.channel()).await;
     layer.added("b", one.channel()).await;
@@ -474,26 +636,24 @@ async fn memberships_of_a_tenant_are_bounded<L: ChannelLayer>(make: impl Make<L>
     layer.added("a", two.channel()).await;
 }
 
-async fn a_flush_forgets_messages_and_memberships_but_no_mailbox<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(limits());
+async fn a_flush_forgets_messages_and_memberships_but_no_mailbox(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.added("g", mailbox.channel()).await;
     layer.added("g", &channel("worker")).await;
     layer.group_sent("g", "a").await;
     layer.flush(&tenant()).await.unwrap();
     layer.group_sent("g", "b").await;
-    assert_eq!(next(&mut mailbox), None);
-    assert_eq!(next(&mut layer.opened("worker").await), None);
+    assert_eq!(layer.next(&mut mailbox).await, None);
+    assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
     layer.added("g", mailbox.channel()).await;
     layer.group_sent("g", "c").await;
     layer.sent(mailbox.channel(), "d").await;
-    assert_eq!(all(&mut mailbox), ["c", "d"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["c", "d"]);
 }
 
-async fn tenants_do_not_see_each_other<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(LayerLimits { capacity: 2, memberships: 1, ..limits() });
+async fn tenants_do_not_see_each_other(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { capacity: 2, memberships: 1, ..limits() }).await;
     let stranger: Tenant = "stranger".parse().unwrap();
     let mut mailbox = layer.new_mailbox().await;
     let mut named = layer.opened("worker").await;
@@ -503,57 +663,58 @@ async fn tenants_do_not_see_each_other<L: ChannelLayer>(make: impl Make<L>) {
     layer.group_send(&stranger, &group("g"), message("a")).await.unwrap();
     layer.group_discard(&stranger, &group("g"), mailbox.channel()).await.unwrap();
     layer.flush(&stranger).await.unwrap();
-    assert_eq!((next(&mut mailbox), next(&mut named)), (None, None));
+    assert_eq!((layer.next(&mut mailbox).await, layer.next(&mut named).await), (None, None));
     layer.open(&stranger, named.channel()).await.unwrap();
     layer.group_add(&stranger, &group("g"), named.channel()).await.unwrap();
     layer.group_sent("g", "b").await;
-    assert_eq!((next(&mut mailbox), next(&mut named)), (Some("b".into()), None));
+    assert_eq!(
+        (layer.next(&mut mailbox).await, layer.next(&mut named).await),
+        (Some("b".into()), None)
+    );
 }
 
-async fn a_dropped_unique_channel_takes_nothing_and_leaves_its_groups<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(LayerLimits { capacity: 1, memberships: 1, ..limits() });
+async fn a_dropped_unique_channel_takes_nothing_and_leaves_its_groups(backend: impl Backend) {
+    let layer = backend.make(LayerLimits { capacity: 1, memberships: 1, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     let name = mailbox.channel().clone();
     layer.added("g", &name).await;
     layer.sent(&name, "a").await;
     drop(mailbox);
+    layer.settled().await;
     for kind in ["b", "c", "d"] {
         layer.sent(&name, kind).await;
         layer.group_sent("g", kind).await;
     }
+    layer.settled().await;
     assert_eq!(layer.status().dropped, 0);
     layer.added("g", &name).await;
     layer.discarded("g", &name).await;
     let mut reopened = layer.opened(name.as_str()).await;
     layer.group_sent("g", "e").await;
-    assert_eq!(next(&mut reopened), None);
+    assert_eq!(layer.next(&mut reopened).await, None);
     layer.added("other", reopened.channel()).await;
 }
 
-async fn a_dropped_named_channel_keeps_messages_and_memberships<L: ChannelLayer>(
-    make: impl Make<L>,
-) {
-    let layer = make(limits());
+async fn a_dropped_named_channel_keeps_messages_and_memberships(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mailbox = layer.opened("worker").await;
     layer.added("g", mailbox.channel()).await;
     layer.sent(mailbox.channel(), "a").await;
-    pass(30.0).await;
+    pass(&layer, 30.0).await;
     drop(mailbox);
     layer.group_sent("g", "b").await;
-    pass(29.0).await;
+    pass(&layer, 29.0).await;
     let mut mailbox = layer.opened("worker").await;
     layer.group_sent("g", "c").await;
-    assert_eq!(all(&mut mailbox), ["a", "b", "c"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["a", "b", "c"]);
     layer.sent(mailbox.channel(), "d").await;
     drop(mailbox);
-    pass(60.0).await;
-    assert_eq!(next(&mut layer.opened("worker").await), None);
+    pass(&layer, 60.0).await;
+    assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
 }
 
-async fn a_channel_has_one_reader_at_a_time<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_channel_has_one_reader_at_a_time(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let (unique, named) = (layer.new_mailbox().await, layer.opened("worker").await);
     for mailbox in [unique, named] {
         let name = mailbox.channel().clone();
@@ -564,8 +725,18 @@ async fn a_channel_has_one_reader_at_a_time<L: ChannelLayer>(make: impl Make<L>)
     }
 }
 
-async fn a_waiting_receiver_is_woken_by_a_send<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = Arc::new(make(limits()));
+async fn a_turn_is_taken_once_a_period(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let claim = async |name| {
+        layer.claim(&tenant(), &channel(name), Duration::from_secs(600)).await.unwrap()
+    };
+    assert!(claim("a").await);
+    assert!(!claim("a").await);
+    assert!(claim("b").await);
+}
+
+async fn a_waiting_receiver_is_woken_by_a_send(backend: impl Backend) {
+    let layer = Arc::new(backend.make(limits()).await);
     let mut mailbox = layer.new_mailbox().await;
     let name = mailbox.channel().clone();
     layer.added("g", &name).await;
@@ -587,8 +758,8 @@ impl Wake for Count {
     }
 }
 
-async fn only_the_last_waker_is_woken<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn only_the_last_waker_is_woken(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
     for count in &counts {
@@ -597,13 +768,14 @@ async fn only_the_last_waker_is_woken<L: ChannelLayer>(make: impl Make<L>) {
     }
     layer.sent(mailbox.channel(), "a").await;
     layer.sent(mailbox.channel(), "b").await;
+    layer.settled().await;
     let woken = counts.map(|count| count.0.load(Ordering::SeqCst));
     assert_eq!(woken, [0, 1]);
-    assert_eq!(all(&mut mailbox), ["a", "b"]);
+    assert_eq!(layer.all(&mut mailbox).await, ["a", "b"]);
 }
 
-async fn a_cancelled_receive_loses_nothing<L: ChannelLayer>(make: impl Make<L>) {
-    let layer = make(limits());
+async fn a_cancelled_receive_loses_nothing(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     let name = mailbox.channel().clone();
     {

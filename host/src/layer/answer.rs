@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tokio::sync::oneshot;
+
 /// The answer of a layer: there already, as the memory layer's always is, or to be waited for. The first costs no
 /// allocation.
 pub enum Answer<'a, T> {
@@ -12,6 +14,8 @@ pub enum Answer<'a, T> {
     Ready(Option<T>),
     /// The work that finds the answer.
     Pending(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
+    /// Who finds the answer tells it, unless it is lost: then the other says what to answer.
+    Told(oneshot::Receiver<T>, fn() -> T),
 }
 
 // Nothing here is pinned in place: the answer is only ever moved out.
@@ -26,6 +30,11 @@ impl<'a, T> Answer<'a, T> {
     /// An answer to be waited for.
     pub fn pending(work: impl Future<Output = T> + Send + 'a) -> Self {
         Self::Pending(Box::pin(work))
+    }
+
+    /// An answer that somebody else finds and tells; `lost` is the answer where nobody does.
+    pub const fn told(answer: oneshot::Receiver<T>, lost: fn() -> T) -> Self {
+        Self::Told(answer, lost)
     }
 
     /// The answer if it is there, for callers that are not asynchronous.
@@ -52,6 +61,9 @@ impl<T> Future for Answer<'_, T> {
                 None => panic!("an answer was polled after it had been taken"),
             },
             Self::Pending(work) => work.as_mut().poll(cx),
+            Self::Told(answer, lost) => {
+                Pin::new(answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()))
+            }
         }
     }
 }
@@ -60,7 +72,7 @@ impl<T: fmt::Debug> fmt::Debug for Answer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(answer) => f.debug_tuple("Ready").field(answer).finish(),
-            Self::Pending(_) => f.write_str("Pending(..)"),
+            Self::Pending(_) | Self::Told(..) => f.write_str("Pending(..)"),
         }
     }
 }

@@ -39,6 +39,12 @@ pub enum LayerError {
         /// What failed.
         reason: String,
     },
+    /// The backend cannot carry this message, as JSON cannot carry bytes. The memory layer never says this.
+    #[error("the message cannot be written: {reason}")]
+    Unwritable {
+        /// What it has that cannot be written.
+        reason: String,
+    },
     /// A mailbox of that channel is open already.
     #[error("channel {channel} has a reader already")]
     ChannelBusy {

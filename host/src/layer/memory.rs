@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use self::world::World;
 use super::{
     Answer, ChannelLayer, Delivery, LayerError, LayerLimits, LayerStatus, Mailbox, Pending,
@@ -99,6 +101,8 @@ impl MemoryLayer {
 }
 
 impl ChannelLayer for MemoryLayer {
+    fn start(&self, _runtime: &Handle) {}
+
     fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>> {
         Answer::ready(self.world(tenant).open(&ChannelName::unique(&self.process)))
     }

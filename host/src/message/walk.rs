@@ -191,3 +191,61 @@ fn checked_kind(bytes: &[u8], value: &Value, at: usize) -> Result<Range<usize>, 
         Some(_) => Ok(kind.clone()),
     }
 }
+
+/// The entries of a message's map that stand under one key.
+pub(crate) struct Entries {
+    /// How many entries the map has.
+    pub(crate) pairs: u64,
+    /// Where the first entry starts.
+    pub(crate) start: usize,
+    /// Each whole entry, and the value in it.
+    pub(crate) found: Vec<(Range<usize>, Range<usize>)>,
+}
+
+/// Finds what stands under a key of a map. Keys of other kinds than text are passed over.
+///
+/// # Errors
+/// What is wrong with the bytes, as far as they were read; only the map's own value is read.
+pub(crate) fn entries(bytes: &[u8], key: &str) -> Result<Entries, MessageError> {
+    let mut cursor = Cursor { bytes, at: 0 };
+    let Value::Map(pairs) = cursor.value()? else {
+        return Err(MessageError::NotAMap);
+    };
+    let mut entries = Entries { pairs, start: cursor.at, found: Vec::new() };
+    for _ in 0..pairs {
+        let entry = cursor.at;
+        let name = cursor.value()?;
+        cursor.finish(&name, entry, 1)?;
+        let value = cursor.at;
+        let head = cursor.value()?;
+        cursor.finish(&head, value, 1)?;
+        if matches!(&name, Value::Text(text) if &bytes[text.clone()] == key.as_bytes()) {
+            entries.found.push((entry..cursor.at, value..cursor.at));
+        }
+    }
+    Ok(entries)
+}
+
+/// The texts that a value is, or a list has.
+///
+/// # Errors
+/// [`MessageError::Unsupported`] where the value, or one of the list, is no text.
+pub(crate) fn texts(bytes: &[u8], value: Range<usize>) -> Result<Vec<Range<usize>>, MessageError> {
+    let mut cursor = Cursor { bytes, at: value.start };
+    let other = |at: usize| MessageError::Unsupported { at, marker: bytes[at] };
+    let items = match cursor.value()? {
+        Value::Text(text) => return Ok(vec![text]),
+        Value::List(items) => items,
+        _ => return Err(other(value.start)),
+    };
+    // Each was read before, so the length is true.
+    let mut texts = Vec::with_capacity(usize::try_from(items).unwrap_or(0));
+    for _ in 0..items {
+        let at = cursor.at;
+        match cursor.value()? {
+            Value::Text(text) => texts.push(text),
+            _ => return Err(other(at)),
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,80 @@
+//! Forgetting all that a tenant has in Redis.
+
+use std::time::Duration;
+
+use redis::RedisResult;
+use tokio::sync::oneshot;
+
+use super::queue::Op;
+use super::{Core, Server};
+use crate::layer::LayerError;
+use crate::name::Tenant;
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Keys looked at in one step.
+const STEP: usize = 1_000;
+
+impl Core {
+    pub(super) async fn flush(&self, tenant: &Tenant) -> Result<(), LayerError> {
+        let world = self.world(tenant);
+        // What was asked for before is on its way in two steps at most.
+        for _ in 0..2 {
+            self.carried().await?;
+        }
+        for server in &self.servers {
+            delete(server, world.keys.prefix()).await.map_err(|error| LayerError::Unavailable {
+                reason: format!("{}: {error}", server.name()),
+            })?;
+        }
+        world.local.flush();
+        Ok(())
+    }
+
+    /// Waits until what was asked for before has left.
+    async fn carried(&self) -> Result<(), LayerError> {
+        let (told, carried) = oneshot::channel();
+        self.queue.push(Op::Confirm(told)).map_err(|_| self.away())?;
+        carried.await.unwrap_or_else(|_| Err(super::unanswered()))
+    }
+}
+
+/// Deletes the keys that begin with a prefix, but not those of other tenants.
+async fn delete(server: &Server, prefix: &str) -> RedisResult<()> {
+    let mut connection = server.connect(ANSWER).await?;
+    let of_tenants = format!("{prefix}@");
+    let pattern = format!("{}*", escaped(prefix));
+    let mut cursor = 0_u64;
+    loop {
+        let (next, keys): (u64, Vec<Vec<u8>>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(&pattern)
+            .arg("COUNT")
+            .arg(STEP)
+            .query_async(&mut connection)
+            .await?;
+        let own = keys.iter().filter(|key| !key.starts_with(of_tenants.as_bytes()));
+        let own: Vec<_> = own.collect();
+        if !own.is_empty() {
+            let _: i64 = redis::cmd("UNLINK").arg(own).query_async(&mut connection).await?;
+        }
+        cursor = next;
+        if cursor == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A text as a pattern of Redis that matches only it.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}

@@ -1,0 +1,131 @@
+//! Whether Redis is reached, and what was lost while it was not.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What one layer counts, and which of its connections stand.
+pub(in crate::layer) struct Health {
+    /// For the log.
+    layer: String,
+    links: Mutex<Links>,
+    connected: watch::Sender<bool>,
+    pub(in crate::layer) dropped: AtomicU64,
+    pub(in crate::layer) lost: AtomicU64,
+    pub(in crate::layer) foreign: AtomicU64,
+}
+
+#[derive(Default)]
+struct Links {
+    last: u64,
+    /// Whether each stands.
+    all: HashMap<u64, bool>,
+    /// Since when one does not, once that has been told, and what had been lost then.
+    away: Option<(Instant, u64)>,
+}
+
+/// One connection that has to stand for the layer to be whole; forgotten when dropped.
+pub(in crate::layer) struct Link<'a> {
+    health: &'a Health,
+    id: u64,
+}
+
+impl Health {
+    pub(in crate::layer) fn new(layer: String) -> Self {
+        Self {
+            layer,
+            links: Mutex::default(),
+            connected: watch::Sender::new(false),
+            dropped: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            foreign: AtomicU64::new(0),
+        }
+    }
+
+    /// A connection that does not stand yet.
+    pub(in crate::layer) fn link(&self) -> Link<'_> {
+        let mut links = self.lock();
+        links.last += 1;
+        let id = links.last;
+        links.all.insert(id, false);
+        Link { health: self, id }
+    }
+
+    /// Whether every connection stands.
+    pub(in crate::layer) fn is_connected(&self) -> bool {
+        *self.connected.borrow()
+    }
+
+    /// Tells of each change.
+    pub(in crate::layer) fn watch(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
+    }
+
+    pub(in crate::layer) fn count(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Notes something in Redis that is not a layer's.
+    pub(in crate::layer) fn note_foreign(&self, key: &str, what: impl Display) {
+        Self::count(&self.foreign, 1);
+        tracing::debug!(layer = self.layer, key, "not a message of a channel layer: {what}");
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, mut links: MutexGuard<'_, Links>) {
+        if !links.all.values().all(|stands| *stands) {
+            drop(links);
+            self.connected.send_if_modified(|connected| std::mem::replace(connected, false));
+            return;
+        }
+        let away = links.away.take();
+        drop(links);
+        if let Some((since, lost)) = away {
+            let lost = self.lost.load(Ordering::Relaxed) - lost;
+            let seconds = since.elapsed().as_secs_f64();
+            let layer = &self.layer;
+            tracing::info!(layer, "channel layer is back after {seconds:.1} s; {lost} lost");
+        }
+        self.connected.send_if_modified(|connected| !std::mem::replace(connected, true));
+    }
+}
+
+impl Link<'_> {
+    /// The connection stands.
+    pub(in crate::layer) fn up(&self) {
+        let mut links = self.health.lock();
+        links.all.insert(self.id, true);
+        self.health.tell(links);
+    }
+
+    /// The connection does not stand. The first one to say so is logged.
+    pub(in crate::layer) fn down(&self, server: &str, error: &dyn Display) {
+        let mut links = self.health.lock();
+        links.all.insert(self.id, false);
+        if links.away.is_none() {
+            links.away = Some((Instant::now(), self.health.lost.load(Ordering::Relaxed)));
+            let layer = &self.health.layer;
+            tracing::warn!(
+                layer,
+                server,
+                "channel layer lost: {error}; trying again until it is back"
+            );
+        }
+        self.health.tell(links);
+    }
+}
+
+impl Drop for Link<'_> {
+    fn drop(&mut self) {
+        let mut links = self.health.lock();
+        links.all.remove(&self.id);
+        self.health.tell(links);
+    }
+}

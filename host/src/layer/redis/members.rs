@@ -1,0 +1,95 @@
+//! Who is in a group, by where their messages are kept.
+
+use std::collections::HashMap;
+
+use redis::Value;
+
+use super::Core;
+use super::health::Health;
+use super::queue::{GroupSend, Put};
+use super::wire::To;
+use crate::layer::Delivery;
+use crate::name::ProcessId;
+
+/// How much more than another channel's key a key of our own takes: it is one for all channels of a process, each of
+/// which has the configured capacity.
+const CHANNELS_A_PROCESS: usize = 100;
+
+/// The members of a group at one time.
+pub(super) struct Members(Vec<Place>);
+
+/// The members whose messages are kept under one key.
+struct Place {
+    place: String,
+    names: Vec<String>,
+}
+
+impl Members {
+    /// What Redis answered; what is no member is counted.
+    pub(super) fn read(core: &Core, key: &str, answer: Value) -> Self {
+        let names = match answer {
+            Value::Array(names) => names,
+            other => {
+                core.health.note_foreign(key, format_args!("{other:?}"));
+                Vec::new()
+            }
+        };
+        let mut members = Self(Vec::new());
+        let mut places = HashMap::new();
+        for name in names {
+            match redis::from_redis_value::<String>(name) {
+                Ok(name) => members.add(&mut places, name),
+                Err(error) => core.health.note_foreign(key, error),
+            }
+        }
+        members
+    }
+
+    fn add(&mut self, places: &mut HashMap<String, usize>, name: String) {
+        let place = name.find('!').map_or(&*name, |separator| &name[..=separator]);
+        if let Some(&at) = places.get(place) {
+            self.0[at].names.push(name);
+            return;
+        }
+        places.insert(place.to_owned(), self.0.len());
+        self.0.push(Place { place: place.to_owned(), names: vec![name] });
+    }
+
+    /// Adds a message for each key: a frame only for those of our own, which nobody else reads.
+    pub(super) fn address(&self, core: &Core, send: &GroupSend, ready: &mut Vec<Put>) {
+        let keys = &send.world.keys;
+        for Place { place, names } in &self.0 {
+            let wire = match &send.delivery {
+                Delivery::Message(message) => core.codec.encode(message, To::Channels(names)),
+                Delivery::Frame(frame) if ProcessId::is_ours(place) => {
+                    Ok(core.codec.encode_frame(frame, names))
+                }
+                Delivery::Frame(_) => continue,
+            };
+            let wire = match wire {
+                Ok(wire) => wire,
+                Err(error) => {
+                    Health::count(&core.health.lost, 1);
+                    tracing::warn!(group = %send.group, "not sent: {error}");
+                    return;
+                }
+            };
+            ready.push(Put {
+                shard: keys.shard(place),
+                key: keys.messages(place),
+                at: send.at,
+                score: None,
+                capacity: capacity(core, place),
+                wire,
+                receivers: names.len() as u64,
+                reply: None,
+            });
+        }
+    }
+}
+
+/// How many messages the key of a place takes.
+pub(super) fn capacity(core: &Core, place: &str) -> usize {
+    let capacity = core.limits.capacity_of(place);
+    if ProcessId::is_ours(place) { capacity.saturating_mul(CHANNELS_A_PROCESS) } else { capacity }
+}

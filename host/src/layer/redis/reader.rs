@@ -1,0 +1,251 @@
+//! The tasks that take messages out of their keys and put them into mailboxes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisResult, Value};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::health::Health;
+use super::pipeline::pauses;
+use super::queue::{Op, Put};
+use super::wire::To;
+use super::{Core, World, stage};
+use crate::layer::{Delivery, local};
+use crate::name::ChannelName;
+
+/// Seconds that Redis lets a reader wait for a message.
+const WAIT: f64 = 5.0;
+
+/// How long that answer may take.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// Messages taken with the one that was waited for.
+const MORE: usize = 63;
+
+/// A message as it was taken from a key, and its score there.
+type Taken = (Vec<u8>, f64);
+
+/// Reads the key of one place for ever, for any number of channels of it.
+pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard: usize) {
+    let key = world.keys.messages(&place);
+    let mut take = Pipeline::new();
+    take.cmd("BZPOPMIN").arg(&key).arg(WAIT).cmd("ZPOPMIN").arg(&key).arg(MORE);
+    let link = core.health.link();
+    let mut restarts = core.restarts();
+    let mut attempts = pauses();
+    loop {
+        let read = async {
+            let mut connection = core.servers[shard].connect(ANSWER).await?;
+            link.up();
+            attempts = pauses();
+            loop {
+                for taken in take_from(&mut connection, &take, 2).await? {
+                    core.deliver(&world, &place, &key, taken);
+                }
+            }
+        };
+        let read: RedisResult<()> = tokio::select! {
+            read = read => read,
+            _ = restarts.changed() => continue,
+        };
+        if let Err(error) = read {
+            if error.code() == Some("WRONGTYPE") {
+                core.health.note_foreign(&key, &error);
+                clear(&core, shard, &key).await;
+            }
+            link.down(core.servers[shard].name(), &error);
+        }
+        sleep(attempts.next().unwrap_or(ANSWER)).await;
+    }
+}
+
+/// Deletes what somebody else has put where only messages for this process can be.
+async fn clear(core: &Core, shard: usize, key: &str) {
+    if let Ok(mut connection) = core.servers[shard].connect(ANSWER).await {
+        let cleared: RedisResult<i64> =
+            redis::cmd("DEL").arg(key).query_async(&mut connection).await;
+        if let Err(error) = cleared {
+            tracing::debug!(key, "not cleared: {error}");
+        }
+    }
+}
+
+async fn take_from(
+    connection: &mut MultiplexedConnection,
+    commands: &Pipeline,
+    count: usize,
+) -> RedisResult<Vec<Taken>> {
+    let values = connection.send_packed_commands(commands, 0, count).await?;
+    if let Some(error) = values.iter().find_map(stage::unusable) {
+        return Err(error);
+    }
+    let mut taken = Vec::new();
+    for value in values {
+        match value {
+            Value::ServerError(error) => return Err(error.into()),
+            Value::Array(mut items) => {
+                // BZPOPMIN says which key first.
+                if items.len() == 3 {
+                    items.remove(0);
+                }
+                pairs(items, &mut taken)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(taken)
+}
+
+fn pairs(items: Vec<Value>, taken: &mut Vec<Taken>) -> RedisResult<()> {
+    let mut items = items.into_iter();
+    while let (Some(member), Some(score)) = (items.next(), items.next()) {
+        let score = redis::from_redis_value(score)?;
+        if let Value::BulkString(member) = member {
+            taken.push((member, score));
+        }
+    }
+    Ok(())
+}
+
+impl Core {
+    /// Puts a message into the mailboxes it is for.
+    fn deliver(&self, world: &World, place: &str, key: &str, (wire, score): Taken) {
+        let Some(lasts) = self.clock.left(score, self.limits.expiry) else { return };
+        match self.codec.decode(Bytes::from(wire)) {
+            Ok(parcel) => {
+                let dropped = if parcel.is_addressed() {
+                    world.local.deliver(parcel.names(), &parcel.delivery, lasts)
+                } else {
+                    world.local.deliver(std::iter::once(place), &parcel.delivery, lasts)
+                };
+                Health::count(&self.health.dropped, dropped);
+            }
+            Err(error) => self.health.note_foreign(key, error),
+        }
+    }
+}
+
+/// A reader of a named channel, which takes a message only when the one before has been taken from the mailbox: what
+/// waits is for other hosts to take.
+#[derive(Default)]
+pub(super) struct NamedReader {
+    pub(super) drained: Arc<Notify>,
+    closed: AtomicBool,
+    /// The number Redis gave the connection while a message is waited for on it, or 0.
+    waiting: AtomicI64,
+}
+
+impl NamedReader {
+    /// The mailbox was dropped: the number of the connection on which a message is waited for.
+    pub(super) fn close(&self) -> Option<i64> {
+        self.closed.store(true, Ordering::SeqCst);
+        self.drained.notify_one();
+        Some(self.waiting.load(Ordering::SeqCst)).filter(|waiting| *waiting != 0)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+}
+
+/// Reads a named channel until its mailbox is dropped.
+pub(super) async fn run_named(
+    core: Arc<Core>,
+    world: Arc<World>,
+    name: ChannelName,
+    reader: Arc<NamedReader>,
+) {
+    let shard = world.keys.shard(name.as_str());
+    let key = world.keys.messages(name.as_str());
+    let link = core.health.link();
+    let mut restarts = core.restarts();
+    let mut attempts = pauses();
+    while !reader.is_closed() {
+        let read = async {
+            let mut connection = core.servers[shard].connect(ANSWER).await?;
+            let number: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
+            link.up();
+            attempts = pauses();
+            read_named(&core, &world, &name, &key, &reader, (connection, number)).await
+        };
+        let read: RedisResult<()> = tokio::select! {
+            read = read => read,
+            _ = restarts.changed() => continue,
+        };
+        reader.waiting.store(0, Ordering::SeqCst);
+        if let Err(error) = read {
+            link.down(core.servers[shard].name(), &error);
+            sleep(attempts.next().unwrap_or(ANSWER)).await;
+        }
+    }
+}
+
+async fn read_named(
+    core: &Core,
+    world: &World,
+    name: &ChannelName,
+    key: &str,
+    reader: &NamedReader,
+    (mut connection, number): (MultiplexedConnection, i64),
+) -> RedisResult<()> {
+    let mut take = Pipeline::new();
+    take.cmd("BZPOPMIN").arg(key).arg(WAIT);
+    loop {
+        reader.waiting.store(number, Ordering::SeqCst);
+        if reader.is_closed() {
+            return Ok(());
+        }
+        let taken = take_from(&mut connection, &take, 1).await?;
+        reader.waiting.store(0, Ordering::SeqCst);
+        for taken in taken {
+            // Whoever opens the channel next is to have what nobody here wants any more.
+            match world.local.find(name.as_str()) {
+                Some(_) if !reader.is_closed() => core.deliver(world, name.as_str(), key, taken),
+                _ => core.put_back(world, key, taken),
+            }
+        }
+        while let Some(channel) = world.local.find(name.as_str())
+            && !channel.is_drained()
+            && !reader.is_closed()
+        {
+            reader.drained.notified().await;
+        }
+    }
+}
+
+impl Core {
+    /// Puts a message back to where it was taken from.
+    fn put_back(&self, world: &World, key: &str, (wire, score): Taken) {
+        let put = Put {
+            shard: world.keys.shard(key.strip_prefix(world.keys.prefix()).unwrap_or(key)),
+            key: key.to_owned(),
+            at: self.clock.now(),
+            score: Some(score),
+            capacity: usize::MAX >> 1,
+            wire,
+            receivers: 1,
+            reply: None,
+        };
+        if self.queue.push(Op::Put(put)).is_err() {
+            Health::count(&self.health.lost, 1);
+        }
+    }
+
+    /// Puts what a mailbox had not read back to where it came from.
+    pub(super) fn put_back_left(&self, world: &World, name: &ChannelName, left: local::Left) {
+        let key = world.keys.messages(name.as_str());
+        for (lasts, delivery) in left {
+            let Delivery::Message(message) = delivery else { continue };
+            let score = self.clock.now() - (self.limits.expiry - lasts).as_secs_f64();
+            match self.codec.encode(&message, To::Key) {
+                Ok(wire) => self.put_back(world, &key, (wire, score)),
+                Err(_) => Health::count(&self.health.lost, 1),
+            }
+        }
+    }
+}

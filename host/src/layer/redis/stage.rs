@@ -1,0 +1,271 @@
+//! One round trip to every host: commands out, answers in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisError, RedisResult, Value};
+use tokio::sync::oneshot;
+
+use super::Core;
+use super::health::Health;
+use super::members::Members;
+use super::queue::{GroupSend, Membership, Op, Put};
+use super::scripts;
+use crate::layer::LayerError;
+use crate::name::GroupName;
+
+/// Messages that one call of a script puts.
+const PUTS_A_CALL: usize = 128;
+
+/// What one round trip does, and what is to be done with the answers.
+pub(super) struct Stage {
+    lanes: Vec<Lane>,
+    pub(super) memberships: Vec<Membership>,
+    confirms: Vec<oneshot::Sender<Result<(), LayerError>>>,
+    /// What has to wait for members to be known, and what was asked for after it.
+    after: Vec<After>,
+    fetched: Vec<Option<Members>>,
+    /// Groups whose members this round trip asks for, by tenant and name: their place in `fetched`.
+    asked: HashMap<(usize, GroupName), usize>,
+}
+
+/// The commands for one host.
+#[derive(Default)]
+struct Lane {
+    commands: Pipeline,
+    answers: Vec<Expected>,
+    puts: Vec<Put>,
+}
+
+/// What an answer is about.
+enum Expected {
+    Nothing,
+    /// The members of a group, and its key for the log.
+    Members(usize, String),
+    Claimed(oneshot::Sender<Result<bool, LayerError>>),
+    Refused(Vec<Put>),
+}
+
+enum After {
+    Put(Put),
+    Group(usize, GroupSend),
+}
+
+impl Stage {
+    /// Messages that are ready first, then a batch in its order.
+    pub(super) fn new(core: &Core, ready: Vec<Put>, batch: Vec<Op>) -> Self {
+        let mut stage = Self {
+            lanes: core.servers.iter().map(|_| Lane::default()).collect(),
+            memberships: Vec::new(),
+            confirms: Vec::new(),
+            after: Vec::new(),
+            fetched: Vec::new(),
+            asked: HashMap::new(),
+        };
+        for put in ready {
+            stage.lanes[put.shard].puts.push(put);
+        }
+        for op in batch {
+            stage.add(core, op);
+        }
+        for lane in &mut stage.lanes {
+            lane.call_puts(core);
+        }
+        stage
+    }
+
+    fn add(&mut self, core: &Core, op: Op) {
+        match op {
+            // It waited for a server that was away.
+            Op::Put(Put { at, .. }) | Op::GroupSend(GroupSend { at, .. })
+                if core.clock.left(at, core.limits.expiry).is_none() =>
+            {
+                Health::count(&core.health.lost, 1);
+            }
+            Op::Put(put) if self.after.is_empty() => self.lanes[put.shard].puts.push(put),
+            Op::Put(put) => self.after.push(After::Put(put)),
+            Op::Membership(membership) => self.write_membership(core, membership),
+            Op::GroupSend(send) => {
+                let at = self.ask_members(core, &send);
+                self.after.push(After::Group(at, send));
+            }
+            Op::Claim(shard, key, period, reply) => {
+                let lane = &mut self.lanes[shard];
+                lane.commands.cmd("SET").arg(key).arg(1).arg("NX").arg("PX").arg(period);
+                lane.answers.push(Expected::Claimed(reply));
+            }
+            Op::Unblock(shard, reader) => {
+                let lane = &mut self.lanes[shard];
+                lane.commands.cmd("CLIENT").arg("UNBLOCK").arg(reader);
+                lane.answers.push(Expected::Nothing);
+            }
+            Op::Confirm(told) => self.confirms.push(told),
+        }
+    }
+
+    fn write_membership(&mut self, core: &Core, membership: Membership) {
+        let Membership { world, group, channel, begins } = &membership;
+        self.asked.remove(&(Arc::as_ptr(world) as usize, group.clone()));
+        let lane = &mut self.lanes[world.keys.shard(group.as_str())];
+        let key = world.keys.group(group);
+        if *begins {
+            let now = core.clock.now();
+            lane.commands.cmd("ZADD").arg(&key).arg(now).arg(channel.as_str());
+            lane.commands.cmd("EXPIRE").arg(&key).arg(core.group_seconds());
+            lane.answers.extend([Expected::Nothing, Expected::Nothing]);
+        } else {
+            lane.commands.cmd("ZREM").arg(&key).arg(channel.as_str());
+            lane.answers.push(Expected::Nothing);
+        }
+        self.memberships.push(membership);
+    }
+
+    fn ask_members(&mut self, core: &Core, GroupSend { world, group, .. }: &GroupSend) -> usize {
+        let name = (Arc::as_ptr(world) as usize, group.clone());
+        if let Some(&at) = self.asked.get(&name) {
+            return at;
+        }
+        let lane = &mut self.lanes[world.keys.shard(group.as_str())];
+        let key = world.keys.group(group);
+        let expired = core.clock.now() - core.limits.group_expiry.as_secs_f64();
+        lane.commands.cmd("ZREMRANGEBYSCORE").arg(&key).arg(0).arg(expired);
+        lane.commands.cmd("ZRANGE").arg(&key).arg(0).arg(-1);
+        let at = self.fetched.len();
+        lane.answers.extend([Expected::Nothing, Expected::Members(at, key)]);
+        self.fetched.push(None);
+        self.asked.insert(name, at);
+        at
+    }
+
+    /// How many messages would be lost with this round trip.
+    pub(super) fn messages(&self) -> u64 {
+        let put = |expected: &Expected| match expected {
+            Expected::Refused(puts) => puts.len(),
+            _ => 0,
+        };
+        let now: usize = self.lanes.iter().flat_map(|lane| &lane.answers).map(put).sum();
+        (now + self.after.len()) as u64
+    }
+
+    /// Sends the commands and takes the answers. Gives the messages that are ready now.
+    ///
+    /// # Errors
+    /// The place of a host that failed, and how.
+    pub(super) async fn run(
+        &mut self,
+        core: &Core,
+        connections: &[MultiplexedConnection],
+    ) -> Result<Vec<Put>, (usize, RedisError)> {
+        let lanes = self.lanes.iter().zip(connections).enumerate();
+        let exchanges = lanes.map(async |(at, (lane, connection))| {
+            lane.exchange(connection.clone()).await.map_err(|error| (at, error))
+        });
+        let answers = futures_util::future::try_join_all(exchanges).await?;
+        for (lane, values) in self.lanes.iter_mut().zip(answers) {
+            for (expected, value) in lane.answers.drain(..).zip(values) {
+                match expected {
+                    Expected::Nothing => {}
+                    Expected::Members(at, key) => {
+                        self.fetched[at] = Some(Members::read(core, &key, value));
+                    }
+                    Expected::Claimed(reply) => {
+                        let _ = reply.send(Ok(matches!(value, Value::Okay)));
+                    }
+                    Expected::Refused(puts) => tell_refused(core, puts, value),
+                }
+            }
+        }
+        for told in self.confirms.drain(..) {
+            let _ = told.send(Ok(()));
+        }
+        Ok(self.ready(core))
+    }
+
+    fn ready(&mut self, core: &Core) -> Vec<Put> {
+        let mut ready = Vec::with_capacity(self.after.len());
+        for after in self.after.drain(..) {
+            match after {
+                After::Put(put) => ready.push(put),
+                After::Group(at, send) => {
+                    if let Some(members) = &self.fetched[at] {
+                        members.address(core, &send, &mut ready);
+                    }
+                }
+            }
+        }
+        ready
+    }
+}
+
+impl Lane {
+    /// Has the messages put by as few calls as their number allows.
+    fn call_puts(&mut self, core: &Core) {
+        let mut puts = std::mem::take(&mut self.puts).into_iter().peekable();
+        let expired = core.clock.now() - core.limits.expiry.as_secs_f64();
+        while puts.peek().is_some() {
+            let call: Vec<_> = puts.by_ref().take(PUTS_A_CALL).collect();
+            let command = self.commands.cmd("EVAL").arg(scripts::PUT).arg(call.len());
+            for put in &call {
+                command.arg(&put.key);
+            }
+            command.arg(expired).arg(core.message_seconds());
+            for put in &call {
+                command
+                    .arg(put.score.unwrap_or_else(|| core.clock.score()))
+                    .arg(put.capacity)
+                    .arg(&put.wire);
+            }
+            self.answers.push(Expected::Refused(call));
+        }
+    }
+
+    async fn exchange(&self, mut connection: MultiplexedConnection) -> RedisResult<Vec<Value>> {
+        if self.answers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = connection.send_packed_commands(&self.commands, 0, self.answers.len()).await?;
+        match values.iter().find_map(unusable) {
+            Some(error) => Err(error),
+            None => Ok(values),
+        }
+    }
+}
+
+/// An answer of a server that is no use for now, such as one that became a replica.
+pub(super) fn unusable(value: &Value) -> Option<RedisError> {
+    use redis::ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, NoPerm, ReadOnly};
+    let Value::ServerError(error) = value else { return None };
+    let known =
+        matches!(error.kind(), Some(BusyLoading | ClusterDown | MasterDown | NoPerm | ReadOnly));
+    (known || matches!(error.code(), "NOAUTH" | "MISCONF" | "OOM")).then(|| error.clone().into())
+}
+
+fn tell_refused(core: &Core, puts: Vec<Put>, answer: Value) {
+    let refused: Vec<i64> = match answer {
+        Value::Array(list) => {
+            list.into_iter().filter_map(|at| redis::from_redis_value(at).ok()).collect()
+        }
+        Value::ServerError(error) => {
+            core.health.note_foreign("", error);
+            (1..=puts.len()).filter_map(|at| i64::try_from(at).ok()).map(|at| -at).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (put, at) in puts.into_iter().zip(1..) {
+        let answer = if refused.contains(&-at) {
+            core.health.note_foreign(&put.key, "the key holds something else than messages");
+            Err(LayerError::Unavailable { reason: format!("{} holds something else", put.key) })
+        } else if refused.contains(&at) {
+            Health::count(&core.health.dropped, put.receivers);
+            put.reply.as_ref().map_or(Ok(()), |(channel, _)| {
+                Err(LayerError::ChannelFull { channel: channel.clone() })
+            })
+        } else {
+            Ok(())
+        };
+        if let Some((_, reply)) = put.reply {
+            let _ = reply.send(answer);
+        }
+    }
+}

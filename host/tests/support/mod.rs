@@ -1,0 +1,57 @@
+//! A Redis of a test's own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server in memory only, on a free port, gone when dropped.
+pub struct RedisServer {
+    process: Child,
+    pub port: u16,
+}
+
+impl RedisServer {
+    /// Starts `redis-server`, or `valkey-server` where that is what there is, and waits until it answers.
+    pub fn start() -> Self {
+        let port = free_port();
+        let process = ["redis-server", "valkey-server"].iter().find_map(|program| {
+            Command::new(program)
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+                .args(["--save", "", "--appendonly", "no"])
+                .stdout(Stdio::null())
+                .spawn()
+                .ok()
+        });
+        let process =
+            process.expect("there is no redis-server: run .ci/redis.sh, which installs one");
+        let server = Self { process, port };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !server.answers() {
+            assert!(Instant::now() < deadline, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    fn answers(&self) -> bool {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let Ok(mut stream) = TcpStream::connect(address) else { return false };
+        let mut answer = [0; 5];
+        stream.write_all(b"PING\r\n").is_ok()
+            && stream.read_exact(&mut answer).is_ok()
+            && answer == *b"+PONG"
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its number").port()
+}
