@@ -3,6 +3,7 @@
 mod backend;
 mod cache;
 mod error;
+mod hosts;
 mod layer;
 mod limits;
 mod noticing;
@@ -22,7 +23,7 @@ pub use backend::{
 };
 pub use cache::CacheConfig;
 pub use error::{ConfigError, Place};
-pub use layer::{CapacityRule, LayerConfig};
+pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::Limits;
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source};
@@ -50,8 +51,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginConfig>,
     /// Bounds of the host and defaults of the plugins.
     pub limits: Limits,
-    /// The channel layer.
-    pub layer: LayerConfig,
+    /// The channel layers by their names; [`DEFAULT_LAYER`] is always among them.
+    pub layers: BTreeMap<String, LayerConfig>,
     /// Where compiled code is kept; `None` if it is not.
     pub cache: Option<CacheConfig>,
 }
@@ -72,8 +73,9 @@ struct File {
     plugins: BTreeMap<String, Spanned<plugin::Raw>>,
     #[serde(default = "default_limits")]
     limits: Spanned<Limits>,
+    layer: Option<Spanned<layer::Raw>>,
     #[serde(default)]
-    layer: layer::Raw,
+    layers: BTreeMap<String, Spanned<layer::Raw>>,
     #[serde(default)]
     cache: cache::Raw,
 }
@@ -121,7 +123,11 @@ impl Config {
             let place = location.key(raw.limits.span(), key);
             location.invalid(place, &format!("limits.{key}"), problem)
         })?;
+        let layers = layer::check_all(raw.layer, raw.layers, &folder, &location)?;
         let plugins = plugin::check_all(raw.plugins, raw.limits.get_ref(), &folder, &location)?;
+        for (name, plugin) in &plugins {
+            plugin.check_layer(name, layers.keys())?;
+        }
         let routes = route::check_all(raw.routes, &plugins, &location)?;
         Ok(Self {
             listen: raw.listen,
@@ -130,7 +136,7 @@ impl Config {
             routes,
             plugins,
             limits: raw.limits.into_inner(),
-            layer: raw.layer.check(&location)?,
+            layers,
             cache: raw.cache.check(&folder, &location)?,
         })
     }

@@ -66,6 +66,42 @@ impl fmt::Display for Span {
     }
 }
 
+/// A span of time that may also be written as a number of seconds, as Django writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub Span);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Time;
+        impl Visitor<'_> for Time {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a span of time such as \"10s\", or a number of seconds")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+                humantime::parse_duration(text)
+                    .map(Span)
+                    .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: Error>(self, seconds: i64) -> Result<Span, E> {
+                let seconds = u64::try_from(seconds)
+                    .map_err(|_| E::invalid_value(Unexpected::Signed(seconds), &self))?;
+                Ok(Span(Duration::from_secs(seconds)))
+            }
+
+            fn visit_f64<E: Error>(self, seconds: f64) -> Result<Span, E> {
+                Duration::try_from_secs_f64(seconds)
+                    .map(Span)
+                    .map_err(|_| E::invalid_value(Unexpected::Float(seconds), &self))
+            }
+        }
+        deserializer.deserialize_any(Time).map(Self)
+    }
+}
+
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Size;

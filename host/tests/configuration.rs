@@ -30,7 +30,7 @@ fn an_empty_file_is_a_configuration() {
     let config = parse("").unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.limits.max_connections, 10_000);
-    assert_eq!(config.layer.capacity, 100);
+    assert_eq!(config.layers["default"].capacity, 100);
     assert!(!config.demo);
     assert_eq!(config.watch, Some(Noticing::Events));
 }
@@ -61,7 +61,7 @@ fn what_is_written_is_what_holds() {
     assert!(config.demo);
     assert_eq!(config.limits.max_message, ByteSize::mib(2));
     assert_eq!(config.limits.keepalive, Span::seconds(5));
-    assert_eq!(config.layer.channel_capacity[0].capacity, 3);
+    assert_eq!(config.layers["default"].channel_capacity[0].capacity, 3);
     let captures = config.routes[0].pattern.captures("/chat/red/").unwrap();
     assert_eq!(captures, [("room".to_owned(), "red".to_owned())]);
 }

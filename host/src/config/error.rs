@@ -83,7 +83,7 @@ impl Location<'_> {
             file: self.file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            excerpt: excerpt.trim_end().to_owned(),
+            excerpt: shown(excerpt.trim_end()),
         }
     }
 
@@ -110,6 +110,14 @@ impl Location<'_> {
         let key = parts.join(".");
         self.invalid(error.span().unwrap_or(0..0), &key, with_suggestion(&in_plain_words(problem)))
     }
+}
+
+/// A line as an error may show it: what holds, or may hold, a secret is not shown.
+fn shown(line: &str) -> String {
+    let secret = line.contains("symmetric_encryption_keys")
+        || line.contains("password")
+        || (line.contains("://") && line.contains('@'));
+    if secret { "(not shown: the line may hold a secret)".to_owned() } else { line.to_owned() }
 }
 
 /// Serde names Rust's types where a person expects words.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location, Place};
+use super::error::{ConfigError, Location, Place, closest};
+use super::layer::DEFAULT_LAYER;
 use super::limits::Limits;
 use crate::manifest::{Isolation, is_plugin_name};
 use crate::units::{ByteSize, Span};
@@ -37,6 +38,10 @@ pub struct PluginConfig {
     pub failed_move_place: Place,
     /// When a new version is taken back.
     pub rollback: Rollback,
+    /// The layer its consumers talk through.
+    pub layer: String,
+    /// Where the configuration says so.
+    pub layer_place: Place,
 }
 
 /// What happens to a consumer that cannot move to another version of its plugin.
@@ -93,6 +98,23 @@ pub enum Overflow {
 }
 
 impl PluginConfig {
+    /// Whether its layer is one of those there are.
+    pub(super) fn check_layer<'a>(
+        &self,
+        name: &str,
+        layers: impl Iterator<Item = &'a String> + Clone,
+    ) -> Result<(), ConfigError> {
+        if layers.clone().any(|layer| *layer == self.layer) {
+            return Ok(());
+        }
+        let meant = match closest(&self.layer, layers.map(String::as_str)) {
+            Some(layer) => format!("; did you mean {layer:?}?"),
+            None => format!("; it would be [layers.{}]", self.layer),
+        };
+        let problem = format!("there is no layer {:?}{meant}", self.layer);
+        Err(self.layer_place.invalid(&format!("plugins.{name}.layer"), problem))
+    }
+
     /// Whether its file or folder is there.
     ///
     /// # Errors
@@ -126,6 +148,7 @@ pub(super) struct Raw {
     on_failed_move: Option<Spanned<FailedMove>>,
     #[serde(default)]
     rollback: Rollback,
+    layer: Option<Spanned<String>>,
 }
 
 /// More instances than this of one plugin are a slip of the keyboard.
@@ -200,6 +223,8 @@ impl Raw {
             failed_move_place: location
                 .place(self.on_failed_move.map_or(0..0, |policy| policy.span())),
             rollback: self.rollback,
+            layer_place: location.place(self.layer.as_ref().map_or(0..0, Spanned::span)),
+            layer: self.layer.map_or_else(|| DEFAULT_LAYER.to_owned(), Spanned::into_inner),
         })
     }
 }

@@ -8,10 +8,10 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use crate::answer::Rejection;
-use crate::config::{Config, LayerConfig, Limits, Noticing, PluginConfig, Source};
+use crate::config::{Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, Source};
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
-use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer};
+use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer, RedisLayer};
 use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
 use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
@@ -30,7 +30,8 @@ pub struct Host {
     rosters: BTreeMap<String, Arc<Roster>>,
     /// By the file that a plugin's component lies in; several plugins may be made of one.
     swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
-    layer: Arc<dyn ChannelLayer>,
+    /// By their names in the configuration.
+    layers: BTreeMap<String, Arc<dyn ChannelLayer>>,
     noticing: Option<Noticing>,
     demo: Option<Demo>,
 }
@@ -62,28 +63,40 @@ impl Host {
     /// What failed, with the plugin at fault.
     pub fn load(config: Config, tell: impl Fn(&Plugin)) -> Result<Self, HostError> {
         let tenant = Tenant::default_tenant();
-        let layer: Arc<dyn ChannelLayer> = Arc::new(MemoryLayer::new(layer_limits(&config.layer)));
         let routes = config.routes.iter().filter_map(|route| route.max_message);
         let max_frame = routes.fold(config.limits.max_message, Ord::max).bytes();
         let cache = config.cache.as_ref().map(CodeCache::open);
         let (connections, memory) = (config.limits.max_connections, config.limits.memory.bytes());
-        let loader = Arc::new(Loader {
-            engine: Engine::new(connections, memory, cache)?,
-            tenant: tenant.clone(),
-            layer: Arc::clone(&layer),
-            max_message: config.layer.max_message.bytes(),
-            max_frame,
-            threads: GuestThreads::new(config.limits.guest_threads),
-            limits: config.limits.clone(),
-        });
+        let engine = Engine::new(connections, memory, cache)?;
+        let threads = GuestThreads::new(config.limits.guest_threads);
+        let loader = |layer: &LayerConfig, opened: &Arc<dyn ChannelLayer>| {
+            Arc::new(Loader {
+                engine: engine.clone(),
+                tenant: tenant.clone(),
+                layer: Arc::clone(opened),
+                max_message: layer.max_message.bytes(),
+                max_frame,
+                threads: threads.clone(),
+                limits: config.limits.clone(),
+            })
+        };
+        let mut layers = BTreeMap::new();
+        let mut loaders = BTreeMap::new();
+        for (name, layer) in &config.layers {
+            let opened = open_layer(name, layer);
+            loaders.insert(name.clone(), loader(layer, &opened));
+            layers.insert(name.clone(), opened);
+        }
         let mut rosters = BTreeMap::new();
         let mut swaps = BTreeMap::new();
         for (name, plugin_config) in config.plugins {
             let file = component_file(&name, &plugin_config)?;
+            // The configuration was checked to have it.
+            let loader = &loaders[&plugin_config.layer];
             let plugin = loader.load(&name, &plugin_config, &file)?;
             tell(&plugin);
-            let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&layer)));
-            let swap = Swap::new(Arc::clone(&roster), Arc::clone(&loader), plugin_config);
+            let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&loader.layer)));
+            let swap = Swap::new(Arc::clone(&roster), Arc::clone(loader), plugin_config);
             swaps.entry(file).or_insert_with(Vec::new).push(Arc::new(swap));
             rosters.insert(name, roster);
         }
@@ -92,13 +105,13 @@ impl Host {
             Demo::new(&config.routes, find)
         });
         Ok(Self {
-            engine: loader.engine.clone(),
+            engine,
             rosters,
             swaps,
             tenant,
             limits: config.limits,
             router: Router::new(config.routes),
-            layer,
+            layers,
             noticing: config.watch,
             demo,
         })
@@ -106,6 +119,9 @@ impl Host {
 
     /// Names the runtime that it is served on.
     pub(super) fn serves(&self, runtime: Handle) {
+        for layer in self.layers.values() {
+            layer.start(&runtime);
+        }
         self.engine.serves(runtime);
     }
 
@@ -143,7 +159,7 @@ impl Host {
         let route = matched.route;
         let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
         let roster = self.rosters.get(&route.plugin).ok_or(()).map_err(unavailable)?;
-        let mailbox = self.layer.new_channel(&self.tenant).await.map_err(|error| {
+        let mailbox = roster.layer().new_channel(&self.tenant).await.map_err(|error| {
             tracing::warn!(plugin = route.plugin, "no channel for a connection: {error}");
             unavailable(())
         })?;
@@ -173,6 +189,16 @@ fn component_file(name: &str, plugin: &PluginConfig) -> Result<PathBuf, HostErro
                 .map_err(|source| HostError::Build { plugin: name.to_owned(), source })?;
             Ok(built.file)
         }
+    }
+}
+
+/// What carries the messages of a layer.
+fn open_layer(name: &str, config: &LayerConfig) -> Arc<dyn ChannelLayer> {
+    let limits = layer_limits(config);
+    match &config.backend {
+        Backend::Memory => Arc::new(MemoryLayer::new(limits)),
+        Backend::Redis(redis) => Arc::new(RedisLayer::new(name, redis, limits)),
+        Backend::RedisPubSub(redis) => Arc::new(RedisLayer::new(name, redis, limits)),
     }
 }
 

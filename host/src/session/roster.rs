@@ -88,6 +88,11 @@ impl Roster {
         &self.plugin
     }
 
+    /// What its consumers talk through.
+    pub fn layer(&self) -> &Arc<dyn ChannelLayer> {
+        &self.layer
+    }
+
     pub(super) fn outlet(&self) -> Outlet<'_> {
         let Plugin { tenant, name, .. } = &*self.plugin;
         Outlet { tenant, layer: &*self.layer, plugin: name }
