@@ -37,7 +37,8 @@ demo: wasm-target
 	@$(HOST) dev
 
 test: wasm-target
-	@$(STEP) "Python and its WebSocket client (about 10 s, once)" .ci/python-tests.sh
+	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
+	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "a browser for the demo page (about a minute, once)" .ci/browser.sh
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat

@@ -1,0 +1,131 @@
+"""Redis servers of the tests' own, and Channels' layers on them."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from support import DEADLINE, eventually
+
+
+def program(name):
+    """Redis's program of this name, or Valkey's."""
+    found = shutil.which(f"redis-{name}") or shutil.which(f"valkey-{name}")
+    assert found, f"there is no redis-{name}; .ci/redis.sh installs it"
+    return found
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class Redis:
+    """A server in memory only, in a folder of its own. It may be killed, paused and started again."""
+
+    def __init__(self, *options, kind="server", port=None):
+        self.port = port or free_port()
+        self._folder = tempfile.TemporaryDirectory()
+        self._kind, self._options = kind, options
+        self._process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        self._folder.cleanup()
+
+    def start(self):
+        config = Path(self._folder.name) / "redis.conf"
+        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self._folder.name}"]
+        if self._kind == "server":
+            lines += ['save ""', "appendonly no"]
+        config.write_text("\n".join([*lines, *self._options, ""]))
+        self._process = subprocess.Popen(
+            [program(self._kind), config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        eventually(self._answers, "an answer of redis-server")
+
+    def kill(self):
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def pause(self):
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def _answers(self):
+        try:
+            return self.ask("PING") in (b"+PONG\r\n", b"+PONG")
+        except OSError:
+            return False
+
+    def ask(self, *words):
+        """One command; the answer as it comes, for short ones."""
+        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        parts = [b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)]
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
+            connection.sendall(b"".join(parts))
+            return connection.recv(65536)
+
+    @property
+    def address(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+class Peer:
+    """A Django process's side of a layer: channels_redis, called from a test that is not asynchronous."""
+
+    def __init__(self, layer):
+        self.layer = layer
+        self._loop = asyncio.new_event_loop()
+
+    def run(self, work):
+        return self._loop.run_until_complete(asyncio.wait_for(work, DEADLINE))
+
+    def __getattr__(self, name):
+        method = getattr(self.layer, name)
+        return lambda *arguments: self.run(method(*arguments))
+
+    def receives_nothing(self, channel, within=0.3):
+        """Whether nothing comes for as long."""
+
+        async def wait():
+            try:
+                return await asyncio.wait_for(self.layer.receive(channel), within)
+            except asyncio.TimeoutError:
+                return None
+
+        return self.run(wait()) is None
+
+    def close(self):
+        if hasattr(self.layer, "close_pools"):
+            self.run(self.layer.close_pools())
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+
+@contextmanager
+def peer(servers, pubsub=False, **config):
+    """Channels on the same servers. The configuration is that of CHANNEL_LAYERS."""
+    kind = RedisPubSubChannelLayer if pubsub else RedisChannelLayer
+    peer = Peer(kind(hosts=[server.address for server in servers], **config))
+    try:
+        yield peer
+    finally:
+        peer.close()
