@@ -14,6 +14,7 @@ mod mailbox;
 mod memory;
 mod queue;
 mod redis;
+mod redis_pubsub;
 mod status;
 
 pub use answer::Answer;
@@ -24,6 +25,7 @@ pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
 pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
 pub use redis::RedisLayer;
+pub use redis_pubsub::RedisPubSubLayer;
 pub use status::LayerStatus;
 
 use std::time::Duration;

@@ -8,17 +8,17 @@ mod flush;
 pub(super) mod health;
 pub(super) mod keys;
 mod members;
+mod op;
 pub(super) mod pipeline;
-mod queue;
+pub(super) mod queue;
 mod reader;
 mod scripts;
 pub(super) mod server;
-mod stage;
+pub(super) mod stage;
 pub(super) mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ use tokio::task::AbortHandle;
 use self::clock::Clock;
 use self::health::Health;
 use self::keys::Keys;
-use self::queue::{GroupSend, Membership, Op, OpQueue, Put};
+use self::op::{GroupSend, Membership, Op, Overdue, Put};
+use self::queue::Queue;
 use self::reader::NamedReader;
 use self::server::Server;
 use self::wire::{Codec, To};
@@ -48,7 +49,7 @@ const TOKEN_GRACE: Duration = Duration::from_secs(10);
 
 /// How much of a turn's period nobody else can take it: less than all, so that the next turn of the same process is
 /// not a moment too early.
-const TURN_HELD: f64 = 0.9;
+pub(super) const TURN_HELD: f64 = 0.9;
 
 /// A channel layer in Redis. Nothing that is asked of it is waited for: it is queued, and an answer that matters to the
 /// asker comes later.
@@ -64,7 +65,8 @@ struct Core {
     process: ProcessId,
     /// Grows with the tenants that the operator configured, and with nothing else.
     worlds: RwLock<HashMap<Tenant, Arc<World>>>,
-    queue: OpQueue,
+    queue: Queue<Op>,
+    overdue: Overdue,
     health: Health,
     /// Counts up when readers are to connect anew.
     restarts: watch::Sender<u64>,
@@ -89,7 +91,7 @@ enum PlaceReader {
 }
 
 /// Whether a group is of this process alone.
-fn is_local(group: &GroupName) -> bool {
+pub(super) fn is_local(group: &GroupName) -> bool {
     group.as_str() == LAYER_EVENTS
 }
 
@@ -110,7 +112,8 @@ impl RedisLayer {
             prefix: config.prefix.clone(),
             process: ProcessId::random(),
             worlds: RwLock::default(),
-            queue: OpQueue::default(),
+            queue: Queue::default(),
+            overdue: Overdue::default(),
             health: Health::new(name.to_owned()),
             restarts: watch::Sender::new(0),
             runtime: OnceLock::new(),
@@ -232,7 +235,10 @@ impl Core {
             return;
         }
         let (group, channel) = (group.clone(), channel.clone());
-        self.queue.push_membership(Membership { world, group, channel, begins });
+        let membership = Membership { world, group, channel, begins };
+        if let Err(Op::Membership(membership)) = self.queue.push(Op::Membership(membership)) {
+            self.overdue.note(membership);
+        }
     }
 
     fn group_deliver(
@@ -276,20 +282,22 @@ impl Core {
         }
         Ok(mailbox)
     }
+}
 
-    /// Tells the consumers that asked for it how the layer fares.
-    async fn announce(self: Arc<Self>) {
-        let mut connected = self.health.watch();
-        // Having been reached for the first time is no news.
-        if connected.wait_for(|connected| *connected).await.is_err() {
-            return;
-        }
-        while connected.changed().await.is_ok() {
-            let Ok(message) = events::of(*connected.borrow_and_update()) else { return };
-            for world in self.worlds() {
-                let delivery = Delivery::Message(message.clone());
-                world.local.deliver_to_group(LAYER_EVENTS, &delivery, self.limits.expiry);
-            }
+/// Tells the consumers that asked for it how the layer fares, each time that changes.
+pub(super) async fn announce(
+    mut connected: watch::Receiver<bool>,
+    worlds: impl Fn() -> Vec<Arc<Local>>,
+    lasts: Duration,
+) {
+    // Having been reached for the first time is no news.
+    if connected.wait_for(|connected| *connected).await.is_err() {
+        return;
+    }
+    while connected.changed().await.is_ok() {
+        let Ok(message) = events::of(*connected.borrow_and_update()) else { return };
+        for local in worlds() {
+            local.deliver_to_group(LAYER_EVENTS, &Delivery::Message(message.clone()), lasts);
         }
     }
 }
@@ -338,7 +346,12 @@ impl ChannelLayer for RedisLayer {
             return;
         }
         core.spawn(pipeline::run(Arc::clone(core)));
-        core.spawn(Arc::clone(core).announce());
+        let weak = Arc::downgrade(core);
+        let worlds = move || {
+            let worlds = weak.upgrade().map(|core| core.worlds()).unwrap_or_default();
+            worlds.iter().map(|world| Arc::clone(&world.local)).collect()
+        };
+        core.spawn(announce(core.health.watch(), worlds, core.limits.expiry));
         for world in core.worlds() {
             core.read_own(&world);
         }
@@ -502,18 +515,11 @@ impl ChannelLayer for RedisLayer {
     }
 
     fn status(&self) -> LayerStatus {
-        let health = &self.0.health;
-        LayerStatus {
-            connected: health.is_connected(),
-            dropped: health.dropped.load(Ordering::Relaxed),
-            lost: health.lost.load(Ordering::Relaxed),
-            foreign: health.foreign.load(Ordering::Relaxed),
-            waiting: self.0.queue.len(),
-        }
+        self.0.health.status(self.0.queue.len())
     }
 }
 
-fn unanswered() -> LayerError {
+pub(super) fn unanswered() -> LayerError {
     LayerError::Unavailable { reason: "Redis went away before it answered".to_owned() }
 }
 

@@ -11,7 +11,9 @@ use crate::answer::Rejection;
 use crate::config::{Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, Source};
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
-use crate::layer::{CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer, RedisLayer};
+use crate::layer::{
+    CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer, RedisLayer, RedisPubSubLayer,
+};
 use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
 use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
@@ -198,7 +200,7 @@ fn open_layer(name: &str, config: &LayerConfig) -> Arc<dyn ChannelLayer> {
     match &config.backend {
         Backend::Memory => Arc::new(MemoryLayer::new(limits)),
         Backend::Redis(redis) => Arc::new(RedisLayer::new(name, redis, limits)),
-        Backend::RedisPubSub(redis) => Arc::new(RedisLayer::new(name, redis, limits)),
+        Backend::RedisPubSub(redis) => Arc::new(RedisPubSubLayer::new(name, redis, limits)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A Redis of a test's own.
 
+#![allow(unreachable_pub, reason = "a module of several tests")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::RedisResult;
 use tokio::sync::oneshot;
 
-use super::queue::Op;
+use super::op::Op;
 use super::{Core, Server};
 use crate::layer::LayerError;
 use crate::name::Tenant;

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::layer::LayerStatus;
+
 /// What one layer counts, and which of its connections stand.
 pub(in crate::layer) struct Health {
     /// For the log.
@@ -58,6 +60,17 @@ impl Health {
     /// Whether every connection stands.
     pub(in crate::layer) fn is_connected(&self) -> bool {
         *self.connected.borrow()
+    }
+
+    /// How the layer fares, where so many operations wait.
+    pub(in crate::layer) fn status(&self, waiting: usize) -> LayerStatus {
+        LayerStatus {
+            connected: self.is_connected(),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            foreign: self.foreign.load(Ordering::Relaxed),
+            waiting,
+        }
     }
 
     /// Tells of each change.

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::Core;
 use super::health::Health;
-use super::queue::{GroupSend, Put};
+use super::op::{GroupSend, Put};
 use super::wire::To;
 use crate::layer::Delivery;
 use crate::name::ProcessId;

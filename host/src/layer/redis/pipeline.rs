@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::Core;
 use super::health::{Health, Link};
-use super::queue::Put;
+use super::op::{Membership, Op, Put};
 use super::stage::{Stage, unusable};
 use crate::name::ChannelName;
 
@@ -57,7 +57,7 @@ async fn reach(core: &Core, link: &Link<'_>) -> Vec<MultiplexedConnection> {
             Ok(connections) => match restore(core, &connections).await {
                 Ok(()) => return connections,
                 Err((at, error)) => {
-                    core.queue.suspend(std::iter::empty());
+                    suspend(core, Vec::new());
                     link.down(core.servers[at].name(), &error);
                 }
             },
@@ -80,6 +80,18 @@ async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, Redi
     futures_util::future::try_join_all(connecting).await
 }
 
+/// A server is away: memberships that were under way or queued are written when it is back.
+fn suspend(core: &Core, under_way: Vec<Membership>) {
+    let queued = core.queue.suspend().into_iter().filter_map(|op| match op {
+        Op::Membership(membership) => Some(membership),
+        // Whoever waits is told by its end.
+        _ => None,
+    });
+    for membership in under_way.into_iter().chain(queued) {
+        core.overdue.note(membership);
+    }
+}
+
 /// Only a master can be written to.
 fn writable(role: &redis::Value) -> RedisResult<()> {
     let redis::Value::Array(role) = role else { return Ok(()) };
@@ -97,7 +109,8 @@ async fn restore(
     core: &Core,
     connections: &[MultiplexedConnection],
 ) -> Result<(), (usize, RedisError)> {
-    let overdue = core.queue.resume();
+    core.queue.resume();
+    let overdue = core.overdue.take();
     let mut writer = Writer::new(connections);
     for (tenant, group, channel) in overdue {
         let world = core.world(&tenant);
@@ -192,6 +205,12 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ready: Vec<Put> = Vec::new();
     loop {
+        if core.overdue.any()
+            && let Err(failed) = restore(core, connections).await
+        {
+            suspend(core, Vec::new());
+            return failed;
+        }
         let batch = if !ready.is_empty() {
             core.queue.try_next()
         } else {
@@ -209,7 +228,7 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
         };
         if batch.is_empty() && ready.is_empty() {
             if let Err(failed) = ping(connections).await {
-                core.queue.suspend(std::iter::empty());
+                suspend(core, Vec::new());
                 return failed;
             }
             continue;
@@ -220,17 +239,11 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
             Ok(puts) => ready = puts,
             Err(failed) => {
                 Health::count(&core.health.lost, messages);
-                core.queue.suspend(stage.memberships.into_iter());
+                suspend(core, stage.memberships);
                 return failed;
             }
         }
         core.queue.done(stage.memberships.len());
-        if core.queue.has_missed()
-            && let Err(failed) = restore(core, connections).await
-        {
-            core.queue.suspend(std::iter::empty());
-            return failed;
-        }
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::health::Health;
+use super::op::{Op, Put};
 use super::pipeline::pauses;
-use super::queue::{Op, Put};
 use super::wire::To;
 use super::{Core, World, stage};
 use crate::layer::{Delivery, local};

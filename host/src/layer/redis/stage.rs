@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Core;
 use super::health::Health;
 use super::members::Members;
-use super::queue::{GroupSend, Membership, Op, Put};
+use super::op::{GroupSend, Membership, Op, Put};
 use super::scripts;
 use crate::layer::LayerError;
 use crate::name::GroupName;
@@ -233,7 +233,7 @@ impl Lane {
 }
 
 /// An answer of a server that is no use for now, such as one that became a replica.
-pub(super) fn unusable(value: &Value) -> Option<RedisError> {
+pub(in crate::layer) fn unusable(value: &Value) -> Option<RedisError> {
     use redis::ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, NoPerm, ReadOnly};
     let Value::ServerError(error) = value else { return None };
     let known =

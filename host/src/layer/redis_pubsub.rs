@@ -1,0 +1,366 @@
+//! The layer of many processes by Redis's publish and subscribe: channels_redis's `RedisPubSubChannelLayer`.
+//!
+//! Nothing is kept: what is published reaches who listens, and a channel that nobody has opened takes nothing. What is
+//! asked for goes through one queue, in order, to one [task](carrier); what comes is put into mailboxes kept
+//! [here](super::local), for a group into those of its members.
+
+mod carrier;
+mod op;
+mod topics;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use self::op::{Op, Publish, Topic};
+use self::topics::Topics;
+use super::local::{Closing, Left, Local, Member};
+use super::redis::health::Health;
+use super::redis::queue::Queue;
+use super::redis::server::Server;
+use super::redis::wire::{Codec, To};
+use super::redis::{TURN_HELD, announce, is_local, unanswered};
+use super::{Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, Pending};
+use crate::config::RedisConfig;
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::name::{ChannelName, GroupName, Tenant};
+
+/// A channel layer by publish and subscribe.
+pub struct RedisPubSubLayer(Arc<Core>);
+
+/// What the layer's tasks share.
+struct Core {
+    limits: Arc<LayerLimits>,
+    codec: Codec,
+    servers: Vec<Server>,
+    prefix: String,
+    /// What the names of this process's channels have in common, so that one pattern subscribes to all of them.
+    process: u64,
+    /// Grows with the tenants that the operator configured, and with nothing else.
+    worlds: RwLock<HashMap<Tenant, Arc<World>>>,
+    queue: Queue<Op>,
+    health: Health,
+    runtime: OnceLock<Handle>,
+    tasks: Mutex<Vec<AbortHandle>>,
+    own: Weak<Self>,
+}
+
+/// One tenant's channels.
+struct World {
+    topics: Topics,
+    local: Arc<Local>,
+}
+
+impl RedisPubSubLayer {
+    /// A layer that connects once it is [started](ChannelLayer::start). `name` is for the log.
+    #[must_use]
+    pub fn new(name: &str, config: &RedisConfig, limits: LayerLimits) -> Self {
+        let codec = Codec::new(config, 0, None, limits.message_bytes);
+        Self(Arc::new_cyclic(|own| Core {
+            codec,
+            servers: config.hosts.iter().cloned().map(Server::new).collect(),
+            prefix: config.prefix.clone(),
+            process: rand::random(),
+            worlds: RwLock::default(),
+            queue: Queue::default(),
+            health: Health::new(name.to_owned()),
+            runtime: OnceLock::new(),
+            tasks: Mutex::default(),
+            own: Weak::clone(own),
+            limits: Arc::new(limits),
+        }))
+    }
+}
+
+impl Drop for RedisPubSubLayer {
+    fn drop(&mut self) {
+        for task in self.0.tasks().drain(..) {
+            task.abort();
+        }
+    }
+}
+
+impl Core {
+    fn world(&self, tenant: &Tenant) -> Arc<World> {
+        let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(world) = worlds.get(tenant) {
+            return Arc::clone(world);
+        }
+        drop(worlds);
+        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
+        let world = worlds.entry(tenant.clone()).or_insert_with(|| {
+            let local = Local::new(tenant.clone(), Arc::clone(&self.limits));
+            local.on_close(Weak::<Self>::clone(&self.own));
+            let topics = Topics::new(&self.prefix, tenant, self.servers.len(), self.process);
+            for shard in 0..self.servers.len() {
+                self.listen(Topic { shard, name: topics.own_channels(), begins: true });
+            }
+            Arc::new(World { topics, local })
+        });
+        Arc::clone(world)
+    }
+
+    fn worlds(&self) -> Vec<Arc<World>> {
+        self.worlds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins or ends to listen; what there is no room for is made good when Redis is next reached.
+    fn listen(&self, topic: Topic) {
+        let _ = self.queue.push(Op::Listen(topic));
+    }
+
+    fn listen_to_group(&self, world: &World, group: &GroupName, begins: bool) {
+        if is_local(group) {
+            return;
+        }
+        for (shard, name) in world.topics.group(group) {
+            self.listen(Topic { shard, name, begins });
+        }
+    }
+
+    fn check_len(&self, len: usize) -> Result<(), LayerError> {
+        let limit = self.limits.message_bytes;
+        if len > limit { Err(LayerError::TooLarge { len, limit }) } else { Ok(()) }
+    }
+
+    fn check_room(&self, pending: Pending, len: usize) -> Result<(), LayerError> {
+        self.check_len(len)?;
+        if self.queue.has_room(pending, len) { Ok(()) } else { Err(self.away()) }
+    }
+
+    fn away(&self) -> LayerError {
+        let waiting = self.queue.len();
+        LayerError::Unavailable { reason: format!("{waiting} operations wait for Redis") }
+    }
+
+    fn publish(&self, (shard, topic): (usize, String), wire: Vec<u8>) -> Result<(), LayerError> {
+        let at = tokio::time::Instant::now();
+        self.queue.push(Op::Publish(Publish { shard, topic, wire, at })).map_err(|_| {
+            Health::count(&self.health.lost, 1);
+            self.away()
+        })
+    }
+
+    fn encode(&self, message: &Message) -> Result<Vec<u8>, LayerError> {
+        self.check_len(message.len())?;
+        let unwritable = |error: super::redis::wire::WireError| LayerError::Unwritable {
+            reason: error.to_string(),
+        };
+        self.codec.encode(message, To::Key).map_err(unwritable)
+    }
+
+    /// Puts what was published into the mailboxes it is for.
+    fn deliver(&self, topic: &str, wire: Vec<u8>) {
+        let parcel = match self.codec.decode(wire.into()) {
+            Ok(parcel) => parcel,
+            Err(error) => return self.health.note_foreign(topic, error),
+        };
+        for world in self.worlds() {
+            let lasts = self.limits.expiry;
+            let dropped = match world.topics.read(topic) {
+                Some(topics::Heard::Group(group)) => {
+                    world.local.deliver_to_group(group, &parcel.delivery, lasts)
+                }
+                Some(topics::Heard::Channel(name)) => {
+                    world.local.deliver(std::iter::once(name), &parcel.delivery, lasts)
+                }
+                None => 0,
+            };
+            Health::count(&self.health.dropped, dropped);
+        }
+    }
+}
+
+impl Closing for Core {
+    fn closed(&self, tenant: &Tenant, channel: &ChannelName, groups: Vec<GroupName>, _: Left) {
+        let world = self.world(tenant);
+        for group in groups {
+            if !world.local.has_group(group.as_str()) {
+                self.listen_to_group(&world, &group, false);
+            }
+        }
+        if !world.topics.is_own(channel.as_str()) {
+            let (shard, name) = world.topics.channel(channel);
+            self.listen(Topic { shard, name, begins: false });
+        }
+    }
+}
+
+impl ChannelLayer for RedisPubSubLayer {
+    fn start(&self, runtime: &Handle) {
+        let core = &self.0;
+        if core.runtime.set(runtime.clone()).is_err() {
+            return;
+        }
+        core.world(&Tenant::default_tenant());
+        let weak = Arc::downgrade(core);
+        let worlds = move || {
+            let worlds = weak.upgrade().map(|core| core.worlds()).unwrap_or_default();
+            worlds.iter().map(|world| Arc::clone(&world.local)).collect()
+        };
+        let announcing = announce(core.health.watch(), worlds, core.limits.expiry);
+        let carrying = carrier::run(Arc::clone(core));
+        let tasks = [runtime.spawn(announcing), runtime.spawn(carrying)];
+        core.tasks().extend(tasks.iter().map(tokio::task::JoinHandle::abort_handle));
+    }
+
+    fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>> {
+        let world = self.0.world(tenant);
+        let opened = world.topics.new_channel().map_err(LayerError::from);
+        Answer::ready(opened.and_then(|name| world.local.open(&name, None)))
+    }
+
+    fn open<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        channel: &'a ChannelName,
+    ) -> Answer<'a, Result<Mailbox, LayerError>> {
+        let world = self.0.world(tenant);
+        let opened = world.local.open(channel, None);
+        if opened.is_ok() && !world.topics.is_own(channel.as_str()) {
+            let (shard, name) = world.topics.channel(channel);
+            self.0.listen(Topic { shard, name, begins: true });
+        }
+        Answer::ready(opened)
+    }
+
+    fn probe(
+        &self,
+        tenant: &Tenant,
+        channel: &ChannelName,
+        pending: Pending,
+        len: usize,
+    ) -> Result<(), LayerError> {
+        self.0.check_room(pending, len)?;
+        match self.0.world(tenant).local.find(channel.as_str()) {
+            Some(here) if !here.has_room(pending, len) => {
+                Err(LayerError::ChannelFull { channel: channel.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn probe_group(&self, _: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError> {
+        self.0.check_room(pending, len)
+    }
+
+    fn send<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        channel: &'a ChannelName,
+        message: Message,
+    ) -> Answer<'a, Result<(), LayerError>> {
+        let sent = self.probe(tenant, channel, Pending::default(), message.len());
+        let sent = sent.and_then(|()| self.0.encode(&message));
+        let topic = self.0.world(tenant).topics.channel(channel);
+        Answer::ready(sent.and_then(|wire| self.0.publish(topic, wire)))
+    }
+
+    fn group_add<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> Answer<'a, Result<(), LayerError>> {
+        let world = self.0.world(tenant);
+        Answer::ready(world.local.join(group, channel).map(|member| {
+            if member == Some(Member::Only) {
+                self.0.listen_to_group(&world, group, true);
+            }
+        }))
+    }
+
+    fn group_discard<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> Answer<'a, Result<(), LayerError>> {
+        let world = self.0.world(tenant);
+        if world.local.leave(group, channel) == Some(Member::Only) {
+            self.0.listen_to_group(&world, group, false);
+        }
+        Answer::ready(Ok(()))
+    }
+
+    fn group_send<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        message: Message,
+    ) -> Answer<'a, Result<(), LayerError>> {
+        let [topic, _] = self.0.world(tenant).topics.group(group);
+        Answer::ready(self.0.encode(&message).and_then(|wire| self.0.publish(topic, wire)))
+    }
+
+    fn group_send_frame<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        frame: Frame,
+    ) -> Answer<'a, Result<(), LayerError>> {
+        if let Err(error) = self.0.check_len(frame.len()) {
+            return Answer::ready(Err(error));
+        }
+        let [_, topic] = self.0.world(tenant).topics.group(group);
+        let wire = self.0.codec.encode_frame(&frame, &[]);
+        Answer::ready(self.0.publish(topic, wire))
+    }
+
+    fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>> {
+        Answer::pending(async {
+            let world = self.0.world(tenant);
+            for group in world.local.groups() {
+                self.0.listen_to_group(&world, &group, false);
+            }
+            // What comes later than this was sent later, or has not left its sender yet.
+            if let Some(confirmed) = self.0.queue.confirm() {
+                confirmed.await.unwrap_or_else(|_| Err(unanswered()))?;
+            }
+            world.local.flush();
+            Ok(())
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        name: &'a ChannelName,
+        period: Duration,
+    ) -> Answer<'a, Result<bool, LayerError>> {
+        let (shard, key) = self.0.world(tenant).topics.turn(name);
+        let held = u64::try_from(period.mul_f64(TURN_HELD).as_millis()).unwrap_or(u64::MAX).max(1);
+        let (reply, answer) = oneshot::channel();
+        match self.0.queue.push(Op::Claim(shard, key, held, reply)) {
+            Ok(()) => Answer::told(answer, || Err(unanswered())),
+            Err(_) => Answer::ready(Err(self.0.away())),
+        }
+    }
+
+    fn confirm(&self) -> Answer<'_, Result<(), LayerError>> {
+        match self.0.queue.confirm() {
+            None => Answer::ready(Ok(())),
+            Some(answer) => Answer::told(answer, || Err(unanswered())),
+        }
+    }
+
+    fn status(&self) -> LayerStatus {
+        self.0.health.status(self.0.queue.len())
+    }
+}
+
+impl fmt::Debug for RedisPubSubLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisPubSubLayer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,241 @@
+//! The task that subscribes and publishes, in order, and those that listen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use redis::{Pipeline, RedisError, RedisResult, Value};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Core;
+use super::op::{Op, Publish, Topic};
+use crate::layer::redis::health::Health;
+use crate::layer::redis::pipeline::pauses;
+
+/// How long an answer may take before the server counts as away.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How often a server is asked whether it is there when there is nothing else to ask.
+const PING: Duration = Duration::from_secs(1);
+
+/// Topics in one command.
+const CHUNK: usize = 500;
+
+/// A failure, and the place of the server that failed.
+type Failure = (usize, RedisError);
+
+/// The connections to one server.
+struct Line {
+    commands: MultiplexedConnection,
+    topics: PubSubSink,
+}
+
+/// What is published in one go.
+struct Publishing {
+    pipelines: Vec<(Pipeline, usize)>,
+    count: u64,
+}
+
+/// Goes on for ever: connects, carries, and begins again when a server goes away.
+pub(super) async fn run(core: Arc<Core>) {
+    let link = core.health.link();
+    let mut attempts = pauses();
+    loop {
+        let mut listening = JoinSet::new();
+        let (at, error) = match connect(&core, &mut listening).await {
+            Ok(mut lines) => {
+                link.up();
+                attempts = pauses();
+                tokio::select! {
+                    failure = carry(&core, &mut lines) => failure,
+                    Some(at) = listening.join_next() => {
+                        let closed = std::io::Error::other("the connection for what is published closed");
+                        (at.unwrap_or(0), closed.into())
+                    }
+                }
+            }
+            Err(failure) => failure,
+        };
+        core.queue.suspend();
+        link.down(core.servers[at].name(), &error);
+        sleep(attempts.next().unwrap_or(PING)).await;
+    }
+}
+
+/// Connects to every server and listens to what is to be heard.
+async fn connect(core: &Arc<Core>, listening: &mut JoinSet<usize>) -> Result<Vec<Line>, Failure> {
+    let mut lines = Vec::new();
+    for (at, server) in core.servers.iter().enumerate() {
+        let failed = |error| (at, error);
+        let commands = server.connect(ANSWER).await.map_err(failed)?;
+        let (topics, heard) = server.subscribe().await.map_err(failed)?.split();
+        listening.spawn(listen(Arc::clone(core), at, heard));
+        lines.push(Line { commands, topics });
+    }
+    core.queue.resume();
+    let mut wanted: Vec<Vec<String>> = core.servers.iter().map(|_| Vec::new()).collect();
+    for world in core.worlds() {
+        for topics in &mut wanted {
+            topics.push(world.topics.own_channels());
+        }
+        let groups = world.local.groups();
+        for group in groups.iter().filter(|group| !super::is_local(group)) {
+            for (shard, topic) in world.topics.group(group) {
+                wanted[shard].push(topic);
+            }
+        }
+        for name in world.local.channels() {
+            if !world.topics.is_own(name.as_str()) {
+                let (shard, topic) = world.topics.channel(&name);
+                wanted[shard].push(topic);
+            }
+        }
+    }
+    for (at, topics) in wanted.iter().enumerate() {
+        lines[at].set(topics, true).await.map_err(|error| (at, error))?;
+    }
+    Ok(lines)
+}
+
+/// Takes what is published to the mailboxes, until the connection closes; says which it was.
+async fn listen(core: Arc<Core>, at: usize, mut heard: PubSubStream) -> usize {
+    while let Some(message) = heard.next().await {
+        match message.get_channel::<String>() {
+            Ok(topic) => match message.get_payload::<Vec<u8>>() {
+                Ok(wire) => core.deliver(&topic, wire),
+                Err(error) => core.health.note_foreign(&topic, error),
+            },
+            Err(error) => core.health.note_foreign("", error),
+        }
+    }
+    at
+}
+
+impl Line {
+    /// Begins or ends to listen, and waits until that is so.
+    async fn set(&mut self, topics: &[String], begins: bool) -> RedisResult<()> {
+        let (patterns, names): (Vec<_>, Vec<_>) =
+            topics.iter().partition::<Vec<&String>, _>(|topic| topic.ends_with('*'));
+        let setting = async {
+            for patterns in patterns.chunks(CHUNK) {
+                match begins {
+                    true => self.topics.psubscribe(patterns).await?,
+                    false => self.topics.punsubscribe(patterns).await?,
+                }
+            }
+            for names in names.chunks(CHUNK) {
+                match begins {
+                    true => self.topics.subscribe(names).await?,
+                    false => self.topics.unsubscribe(names).await?,
+                }
+            }
+            Ok(())
+        };
+        match timeout(ANSWER, setting).await {
+            Ok(set) => set,
+            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        }
+    }
+}
+
+/// Carries batches until a server fails, and says which.
+async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
+    loop {
+        let batch = timeout(PING, core.queue.next()).await.unwrap_or_default();
+        let carried = match batch.is_empty() {
+            true => ping(lines).await,
+            false => carry_batch(core, lines, batch).await,
+        };
+        if let Err(failure) = carried {
+            return failure;
+        }
+    }
+}
+
+async fn ping(lines: &mut [Line]) -> Result<(), Failure> {
+    for (at, line) in lines.iter_mut().enumerate() {
+        let pinged: RedisResult<Value> = redis::cmd("PING").query_async(&mut line.commands).await;
+        pinged.map_err(|error| (at, error))?;
+        let pinged: RedisResult<Value> = line.topics.ping().await;
+        pinged.map_err(|error| (at, error))?;
+    }
+    Ok(())
+}
+
+/// Does what a batch says in its order: what is published after a group was joined is heard there.
+async fn carry_batch(core: &Core, lines: &mut [Line], batch: Vec<Op>) -> Result<(), Failure> {
+    let mut publishing = Publishing::new(lines.len());
+    let mut operations = batch.into_iter().peekable();
+    while let Some(operation) = operations.next() {
+        match operation {
+            Op::Publish(publish) => publishing.add(core, publish),
+            Op::Listen(topic) => {
+                publishing.run(core, lines).await?;
+                let Topic { shard, name, begins } = topic;
+                let mut topics = vec![name];
+                let alike = |next: &Op| matches!(next, Op::Listen(next) if next.shard == shard && next.begins == begins);
+                while let Some(Op::Listen(next)) = operations.next_if(alike) {
+                    topics.push(next.name);
+                }
+                lines[shard].set(&topics, begins).await.map_err(|error| (shard, error))?;
+                core.queue.done(topics.len());
+            }
+            Op::Claim(shard, key, period, reply) => {
+                let mut command = redis::cmd("SET");
+                command.arg(key).arg(1).arg("NX").arg("PX").arg(period);
+                let answer: RedisResult<Value> =
+                    command.query_async(&mut lines[shard].commands).await;
+                let answer = answer.map_err(|error| (shard, error))?;
+                let _ = reply.send(Ok(matches!(answer, Value::Okay)));
+            }
+            Op::Confirm(told) => {
+                let _ = told.send(Ok(()));
+            }
+        }
+    }
+    publishing.run(core, lines).await
+}
+
+impl Publishing {
+    fn new(servers: usize) -> Self {
+        let pipelines = (0..servers).map(|_| (Pipeline::new(), 0)).collect();
+        Self { pipelines, count: 0 }
+    }
+
+    fn add(&mut self, core: &Core, Publish { shard, topic, wire, at }: Publish) {
+        // It waited for a server that was away.
+        if Instant::now().duration_since(at) > core.limits.expiry {
+            Health::count(&core.health.lost, 1);
+            return;
+        }
+        let (pipeline, count) = &mut self.pipelines[shard];
+        pipeline.cmd("PUBLISH").arg(topic).arg(wire);
+        *count += 1;
+        self.count += 1;
+    }
+
+    /// Publishes what was added.
+    async fn run(&mut self, core: &Core, lines: &mut [Line]) -> Result<(), Failure> {
+        let lost = std::mem::take(&mut self.count);
+        let exchanges = self.pipelines.iter_mut().zip(lines).enumerate();
+        let exchanges = exchanges.map(async |(at, ((pipeline, count), line))| {
+            if *count == 0 {
+                return Ok(());
+            }
+            let (pipeline, count) = (std::mem::take(pipeline), std::mem::take(count));
+            let answers = line.commands.send_packed_commands(&pipeline, 0, count).await;
+            let answers = answers.map_err(|error| (at, error))?;
+            match answers.iter().find_map(crate::layer::redis::stage::unusable) {
+                Some(error) => Err((at, error)),
+                None => Ok(()),
+            }
+        });
+        let done = futures_util::future::try_join_all(exchanges).await;
+        if done.is_err() {
+            Health::count(&core.health.lost, lost);
+        }
+        done.map(|_| ())
+    }
+}
