@@ -11,6 +11,7 @@ mod limits;
 mod mailbox;
 mod memory;
 mod queue;
+mod redis;
 mod status;
 
 pub use answer::Answer;
