@@ -1,8 +1,9 @@
 //! A channel layer's message: one MessagePack map with a string under the key `type`.
 
+mod reader;
 mod walk;
 
-pub(crate) use walk::{Entries, entries, texts};
+pub(crate) use reader::{Reader, Value};
 
 use std::fmt;
 use std::ops::Range;

@@ -29,6 +29,9 @@ const TURNED_AWAY: usize = 64;
 /// The rest when the system has no sockets left, before accept is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the layers have, when all connections have ended, to end their memberships.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What the accept loop and its connections share.
 struct Server {
     host: Host,
@@ -79,6 +82,9 @@ pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Outp
     if tokio::time::timeout(limits.shutdown_grace.duration(), gone).await.is_err() {
         let left = limits.max_connections - permits.available_permits();
         tracing::warn!("{left} connections did not end within shutdown_grace and are dropped");
+    }
+    if tokio::time::timeout(LAST_WORDS, server.host.settle()).await.is_err() {
+        tracing::warn!("a channel layer did not take the last of what was sent");
     }
 }
 

@@ -23,7 +23,7 @@ use super::local::{Closing, Left, Local, Member};
 use super::redis::health::Health;
 use super::redis::queue::Queue;
 use super::redis::server::Server;
-use super::redis::wire::{Codec, To};
+use super::redis::wire::{Codec, To, WireError};
 use super::redis::{TURN_HELD, announce, is_local, unanswered};
 use super::{Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, Pending};
 use crate::config::RedisConfig;
@@ -153,9 +153,7 @@ impl Core {
 
     fn encode(&self, message: &Message) -> Result<Vec<u8>, LayerError> {
         self.check_len(message.len())?;
-        let unwritable = |error: super::redis::wire::WireError| LayerError::Unwritable {
-            reason: error.to_string(),
-        };
+        let unwritable = |error: WireError| LayerError::Unwritable { reason: error.to_string() };
         self.codec.encode(message, To::Key).map_err(unwritable)
     }
 
@@ -313,7 +311,7 @@ impl ChannelLayer for RedisPubSubLayer {
             return Answer::ready(Err(error));
         }
         let [_, topic] = self.0.world(tenant).topics.group(group);
-        let wire = self.0.codec.encode_frame(&frame, &[]);
+        let wire = self.0.codec.encode_frame(&frame, To::Key);
         Answer::ready(self.0.publish(topic, wire))
     }
 

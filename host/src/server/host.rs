@@ -127,6 +127,15 @@ impl Host {
         self.engine.serves(runtime);
     }
 
+    /// Waits until every layer has done what it was asked for, or is away.
+    pub(super) async fn settle(&self) {
+        for layer in self.layers.values() {
+            if let Err(error) = layer.confirm().await {
+                tracing::debug!("memberships may last until they expire: {error}");
+            }
+        }
+    }
+
     /// What changes its plugins, by the file each one's component lies in.
     pub(super) fn swaps(&self) -> &BTreeMap<PathBuf, Vec<Arc<Swap>>> {
         &self.swaps

@@ -7,7 +7,7 @@ use redis::Value;
 use super::Core;
 use super::health::Health;
 use super::op::{GroupSend, Put};
-use super::wire::To;
+use super::wire::{MAX_NAMES, To, WireError};
 use crate::layer::Delivery;
 use crate::name::ProcessId;
 
@@ -57,33 +57,51 @@ impl Members {
 
     /// Adds a message for each key: a frame only for those of our own, which nobody else reads.
     pub(super) fn address(&self, core: &Core, send: &GroupSend, ready: &mut Vec<Put>) {
+        for place in &self.0 {
+            let names: Vec<_> = place.names.iter().map(String::as_str).collect();
+            for names in names.chunks(MAX_NAMES) {
+                match wire(core, &place.place, &send.delivery, To::Channels(names)) {
+                    Ok(Some(wire)) => ready.push(place.put(core, send, wire, names.len())),
+                    Ok(None) => {}
+                    Err(error) => {
+                        Health::count(&core.health.lost, 1);
+                        tracing::warn!(group = %send.group, "not sent: {error}");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of a delivery for one place, if it is for there.
+fn wire(
+    core: &Core,
+    place: &str,
+    delivery: &Delivery,
+    to: To<'_>,
+) -> Result<Option<Vec<u8>>, WireError> {
+    match delivery {
+        Delivery::Message(message) => core.codec.encode(message, to).map(Some),
+        Delivery::Frame(frame) if ProcessId::is_ours(place) => {
+            Ok(Some(core.codec.encode_frame(frame, to)))
+        }
+        Delivery::Frame(_) => Ok(None),
+    }
+}
+
+impl Place {
+    fn put(&self, core: &Core, send: &GroupSend, wire: Vec<u8>, receivers: usize) -> Put {
         let keys = &send.world.keys;
-        for Place { place, names } in &self.0 {
-            let wire = match &send.delivery {
-                Delivery::Message(message) => core.codec.encode(message, To::Channels(names)),
-                Delivery::Frame(frame) if ProcessId::is_ours(place) => {
-                    Ok(core.codec.encode_frame(frame, names))
-                }
-                Delivery::Frame(_) => continue,
-            };
-            let wire = match wire {
-                Ok(wire) => wire,
-                Err(error) => {
-                    Health::count(&core.health.lost, 1);
-                    tracing::warn!(group = %send.group, "not sent: {error}");
-                    return;
-                }
-            };
-            ready.push(Put {
-                shard: keys.shard(place),
-                key: keys.messages(place),
-                at: send.at,
-                score: None,
-                capacity: capacity(core, place),
-                wire,
-                receivers: names.len() as u64,
-                reply: None,
-            });
+        Put {
+            shard: keys.shard(&self.place),
+            key: keys.messages(&self.place),
+            at: send.at,
+            score: None,
+            capacity: capacity(core, &self.place),
+            wire,
+            receivers: receivers as u64,
+            reply: None,
         }
     }
 }

@@ -1,84 +1,71 @@
-//! Frames on their way to other processes: `["narrowboat.frame", [names], payload]`, in MessagePack whatever the
-//! serializer. It is a list, so that no message, which is a map, can be taken for one.
-
-use std::ops::Range;
+//! Frames, as Narrowboat's processes send them to each other: `["narrowboat.frame", names, payload]` in MessagePack,
+//! whatever the serializer.
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use rmp::{Marker, decode, encode};
 
-use super::{list, list_head, text};
+use super::address::{Names, To};
+use super::error::WireError;
+use super::packer::Packer;
+use super::parcel::{Parcel, payload};
 use crate::frame::Frame;
+use crate::layer::Delivery;
+use crate::message::{Reader, Value};
 
-/// What the list begins with.
-const KIND: &str = "narrowboat.frame";
+/// The first byte of a frame's body: a list of three. A message begins with a map, or in JSON with text.
+const MARK: u8 = 0x93;
 
-pub(super) fn encode(frame: &Frame, names: &[String]) -> Vec<u8> {
-    let names_len: usize = names.iter().map(|name| name.len() + 2).sum();
-    let mut body = Vec::with_capacity(frame.len() + names_len + 32);
-    list_head(&mut body, 3);
-    text(&mut body, KIND);
-    list(&mut body, names);
-    match frame {
-        Frame::Text(payload) => text(&mut body, payload),
-        Frame::Binary(payload) => {
-            // Writing into a Vec cannot fail.
-            let _ = encode::write_bin(&mut body, payload);
-        }
-    }
-    body
-}
+/// What a frame begins with.
+const TAG: &str = "narrowboat.frame";
 
-/// Whether bytes begin as a frame does.
+/// Whether the body is a frame's.
 pub(super) fn is_frame(body: &[u8]) -> bool {
-    body.first().map(|first| Marker::from_u8(*first)) == Some(Marker::FixArray(3))
+    body.first() == Some(&MARK)
 }
 
-/// The frame, and where in the body the names stand.
-pub(super) fn decode(body: &Bytes) -> Option<(Frame, Vec<Range<usize>>)> {
-    let mut reader = Reader { body, at: 1 };
-    let kind = reader.text()?;
-    if &body[kind] != KIND.as_bytes() {
-        return None;
+/// At most how many bytes the body has.
+pub(super) fn room(frame: &Frame, to: To<'_>) -> usize {
+    1 + 1 + TAG.len() + to.room() + 5 + frame.len()
+}
+
+/// Appends the body.
+pub(super) fn write(body: &mut Vec<u8>, frame: &Frame, to: To<'_>) {
+    let mut packer = Packer(body);
+    packer.list(3);
+    packer.text(TAG);
+    to.pack(&mut packer);
+    match frame {
+        Frame::Text(text) => packer.text(text),
+        Frame::Binary(bytes) => packer.bytes(bytes),
     }
-    let count = reader.head(decode::read_array_len)? as usize;
-    // A name is a byte at least, so a length that cannot be true is told here.
-    if count > body.len() - reader.at {
-        return None;
+}
+
+/// Reads a body that [`is_frame`].
+pub(super) fn read(body: &Bytes, max: usize) -> Result<Parcel, WireError> {
+    let mut reader = Reader::new(body);
+    let tag = (reader.value()?, reader.value()?);
+    if tag != (Value::List(3), Value::Text(TAG)) {
+        return Err(WireError::BadFrame);
     }
-    let names = (0..count).map(|_| reader.text()).collect::<Option<Vec<_>>>()?;
-    let payload = match Marker::from_u8(*body.get(reader.at)?) {
-        Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => {
-            let len = reader.head(decode::read_bin_len)?;
-            Frame::Binary(body.slice(reader.take(len)?))
-        }
-        _ => Frame::Text(ByteString::try_from(body.slice(reader.text()?)).ok()?),
+    let start = reader.at();
+    reader.skip()?;
+    let names = Names::read(&body.slice(start..reader.at()))?;
+    let (is_text, len) = match reader.value()? {
+        Value::Text(text) => (true, text.len()),
+        Value::Bytes(bytes) => (false, bytes.len()),
+        _ => return Err(WireError::BadFrame),
     };
-    (reader.at == body.len()).then_some((payload, names))
-}
-
-struct Reader<'a> {
-    body: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn head<E>(&mut self, read: fn(&mut &'a [u8]) -> Result<u32, E>) -> Option<u32> {
-        let mut rest = self.body.get(self.at..)?;
-        let len = read(&mut rest).ok()?;
-        self.at = self.body.len() - rest.len();
-        Some(len)
+    if reader.left() > 0 {
+        return Err(WireError::BadFrame);
     }
-
-    fn text(&mut self) -> Option<Range<usize>> {
-        let len = self.head(decode::read_str_len)?;
-        self.take(len)
+    if len > max {
+        return Err(WireError::FrameTooLarge { len, max });
     }
-
-    fn take(&mut self, len: u32) -> Option<Range<usize>> {
-        let end = self.at.checked_add(len as usize)?;
-        let taken = (end <= self.body.len()).then_some(self.at..end);
-        self.at = end;
-        taken
-    }
+    let payload = payload(body, body.len() - len..body.len());
+    let frame = if is_text {
+        Frame::Text(ByteString::try_from(payload).map_err(|_| WireError::BadFrame)?)
+    } else {
+        Frame::Binary(payload)
+    };
+    Ok(Parcel { delivery: Delivery::Frame(frame), names })
 }

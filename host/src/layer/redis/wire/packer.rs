@@ -1,0 +1,58 @@
+//! Writing MessagePack, each value in its smallest form, as Python's `msgpack.packb` does.
+
+use std::io::Write;
+
+use rmp::encode;
+
+/// Appends values. What is measured as a `usize` is bounded far below the four gigabytes that MessagePack ends at.
+pub(super) struct Packer<'a>(pub(super) &'a mut Vec<u8>);
+
+// Writing to a Vec cannot fail, so there is nothing to do about the results.
+impl Packer<'_> {
+    pub(super) fn nil(&mut self) {
+        let _ = encode::write_nil(self.0);
+    }
+
+    pub(super) fn bool(&mut self, value: bool) {
+        let _ = encode::write_bool(self.0, value);
+    }
+
+    pub(super) fn unsigned(&mut self, number: u64) {
+        let _ = encode::write_uint(self.0, number);
+    }
+
+    pub(super) fn signed(&mut self, number: i64) {
+        let _ = encode::write_sint(self.0, number);
+    }
+
+    pub(super) fn float(&mut self, number: f64) {
+        let _ = encode::write_f64(self.0, number);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        let _ = encode::write_str(self.0, text);
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        let _ = encode::write_bin(self.0, bytes);
+    }
+
+    /// The head of a list.
+    pub(super) fn list(&mut self, items: usize) {
+        let _ = encode::write_array_len(self.0, short(items as u64));
+    }
+
+    /// The head of a map.
+    pub(super) fn map(&mut self, pairs: u64) {
+        let _ = encode::write_map_len(self.0, short(pairs));
+    }
+
+    /// What is MessagePack already.
+    pub(super) fn packed(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+}
+
+fn short(len: u64) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
