@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use self::clock::Clock;
@@ -70,6 +70,8 @@ struct Core {
     health: Health,
     /// Counts up when readers are to connect anew.
     restarts: watch::Sender<u64>,
+    /// A reader lost its connection: the others may be gone too.
+    suspicion: Notify,
     runtime: OnceLock<Handle>,
     tasks: Mutex<Vec<AbortHandle>>,
     own: Weak<Self>,
@@ -116,6 +118,7 @@ impl RedisLayer {
             overdue: Overdue::default(),
             health: Health::new(name.to_owned()),
             restarts: watch::Sender::new(0),
+            suspicion: Notify::new(),
             runtime: OnceLock::new(),
             tasks: Mutex::default(),
             own: Weak::clone(own),

@@ -216,6 +216,7 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
         } else {
             tokio::select! {
                 batch = timeout(PING, core.queue.next()) => batch.unwrap_or_default(),
+                () = core.suspicion.notified() => Vec::new(),
                 _ = renewals.tick() => {
                     let mut writer = Writer::new(connections);
                     let renewed = write_members(core, &mut writer, true).await;

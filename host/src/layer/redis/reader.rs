@@ -59,6 +59,7 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
                 clear(&core, shard, &key).await;
             }
             link.down(core.servers[shard].name(), &error);
+            core.suspicion.notify_one();
         }
         sleep(attempts.next().unwrap_or(ANSWER)).await;
     }
@@ -180,6 +181,7 @@ pub(super) async fn run_named(
         reader.waiting.store(0, Ordering::SeqCst);
         if let Err(error) = read {
             link.down(core.servers[shard].name(), &error);
+            core.suspicion.notify_one();
             sleep(attempts.next().unwrap_or(ANSWER)).await;
         }
     }

@@ -14,6 +14,10 @@ struct Commander;
 enum Message {
     #[serde(rename = "commander.text")]
     Text { text: String },
+    #[serde(rename = "layer.disconnected")]
+    Disconnected,
+    #[serde(rename = "layer.reconnected")]
+    Reconnected,
 }
 
 impl Consumer for Commander {
@@ -29,8 +33,11 @@ impl Consumer for Commander {
     }
 
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
-        let Message::Text { text } = message;
-        Ok(connection.send(format!("message: {text}"))?)
+        Ok(match message {
+            Message::Text { text } => connection.send(format!("message: {text}")),
+            Message::Disconnected => connection.send("layer lost"),
+            Message::Reconnected => connection.send("layer back"),
+        }?)
     }
 
     fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
