@@ -16,6 +16,11 @@ use crate::{bindings::narrowboat::consumer::channel_layer, frame::Frame, message
 pub struct ChannelLayer;
 
 impl ChannelLayer {
+    /// The group of those who are told, with messages of the types `layer.disconnected` and
+    /// `layer.reconnected`, that what carries the layer's messages went away or is back. Nothing
+    /// else is sent to it.
+    pub const EVENTS: &'static str = "narrowboat.layer";
+
     /// Sends a message to one channel.
     ///
     /// # Errors

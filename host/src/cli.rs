@@ -4,6 +4,7 @@
 
 mod dev;
 mod plugin;
+mod send;
 mod serve;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ Examples:
   narrowboat dev
   narrowboat plugin build plugins/echo
   narrowboat plugin inspect echo.wasm
+  narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
 
 Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace)."
@@ -44,6 +46,8 @@ enum Command {
     Serve(ServeArgs),
     /// Serve, and build plugins again whenever their sources change
     Dev(DevArgs),
+    /// Send a message to a group or a channel of a Redis layer
+    Send(SendArgs),
     /// Build and inspect plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -87,6 +91,40 @@ struct DevArgs {
     /// Where to listen, instead of the configuration's `listen`
     #[arg(long, value_name = "ADDR")]
     listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
+  narrowboat send --channel thumbnails --type thumbnail.make --json '{\"id\": 7}'
+
+The layer's settings are read from the configuration; the host itself need not run. Consumers of any host, and of
+Django processes with the same layer, get the message. A layer in memory cannot be reached from outside.")]
+struct SendArgs {
+    /// The group that it is for
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "channel",
+        conflicts_with = "channel"
+    )]
+    group: Option<String>,
+    /// The channel that it is for
+    #[arg(long, value_name = "NAME")]
+    channel: Option<String>,
+    /// The message's type
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// What else the message has
+    #[arg(long, value_name = "OBJECT")]
+    json: Option<String>,
+    /// Which of the configuration's layers
+    #[arg(long, value_name = "NAME", default_value = crate::config::DEFAULT_LAYER)]
+    layer: String,
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
+    config: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -138,6 +176,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
         Command::Plugin(PluginCommand::Inspect { file }) => plugin::inspect(&file),
     };

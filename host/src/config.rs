@@ -101,11 +101,19 @@ impl Config {
     /// # Errors
     /// With file, line, key and what would be right.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        let config = Self::parse(&text, file)?;
+        let config = Self::read(file)?;
         config.plugins.iter().try_for_each(|(name, plugin)| plugin.check_source(name))?;
         Ok(config)
+    }
+
+    /// Reads and checks a configuration file, whether or not what it names is there.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        Self::parse(&text, file)
     }
 
     /// Checks the text of a configuration; `file` is for messages and as the base of its paths.

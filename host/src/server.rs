@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+pub(crate) use host::open_layer;
 pub use host::{Host, HostError};
 pub use preflight::{Warning, preflight};
 

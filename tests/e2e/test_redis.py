@@ -8,7 +8,7 @@ import pytest
 from channels.exceptions import ChannelFull
 
 from redis_server import Redis, peer
-from support import eventually
+from support import eventually, toml
 
 KEYS = {"symmetric_encryption_keys": ["new key", "old key"]}
 
@@ -261,3 +261,76 @@ def test_a_group_key_that_is_no_group_is_nobody(redis, plain, group):
     assert client.ask(f"group-send {group} anyone?") == "ok"
     assert client.ask(f"send {client.ask('channel')} me") in ("ok", "message: me")
     assert client.recv() in ("ok", "message: me")
+
+
+# From outside.
+
+
+@pytest.fixture
+def settings(redis, tmp_path):
+    """A configuration of a layer alone."""
+    file = tmp_path / "narrowboat.toml"
+    file.write_text(toml({"layer": layer([redis])}))
+    return file
+
+
+def send(narrowboat, settings, *arguments):
+    return narrowboat("send", "--config", settings, "--type", "commander.text", *arguments)
+
+
+def test_a_message_is_sent_from_a_shell(narrowboat, settings, redis, plain, group):
+    host, django = plain
+    client, channel = member(host, [redis], group), django.new_channel()
+    django.group_add(group, channel)
+    done = send(narrowboat, settings, "--group", group, "--json", '{"text": "from a shell"}')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert client.recv() == "message: from a shell"
+    assert django.receive(channel) == text("from a shell")
+    done = send(narrowboat, settings, "--channel", channel, "--json", '{"text": "n", "n": [1.5, null]}')
+    assert done.returncode == 0, done.stderr
+    assert django.receive(channel) == text("n") | {"n": [1.5, None]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--group", "a b"], "--group: the name"),
+        (["--channel", "a!b!c"], "--channel: the name"),
+        (["--group", "g", "--json", "[1]"], "--json: expected an object"),
+        (["--group", "g", "--json", "{"], "--json: EOF"),
+        (["--group", "g", "--json", '{"type": "other"}'], 'another "type"'),
+        (["--group", "g", "--layer", "defualt"], 'did you mean "default"?'),
+        (["--group", "g", "--channel", "c"], "cannot be used with"),
+        ([], "--group <NAME>"),
+    ],
+)
+def test_what_cannot_be_sent_is_told(narrowboat, settings, arguments, words):
+    done = send(narrowboat, settings, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr, done.stderr
+
+
+def test_a_layer_in_memory_is_not_reached_from_outside(narrowboat, tmp_path):
+    file = tmp_path / "narrowboat.toml"
+    file.write_text("")
+    done = send(narrowboat, file, "--group", "g")
+    assert done.returncode == 2
+    assert "in the host's own memory" in done.stderr
+
+
+def test_a_server_that_is_not_there_is_told(narrowboat, tmp_path):
+    file = tmp_path / "narrowboat.toml"
+    file.write_text('[layer]\nbackend = "redis"\nhosts = [["127.0.0.1", 1]]\n')
+    done = send(narrowboat, file, "--group", "g")
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr and "refused" in done.stderr, done.stderr
+
+
+def test_a_full_channel_is_told(narrowboat, redis, tmp_path):
+    file = tmp_path / "narrowboat.toml"
+    file.write_text(toml({"layer": layer([redis], capacity=1)}))
+    name = "jobs" + os.urandom(8).hex()
+    assert send(narrowboat, file, "--channel", name).returncode == 0
+    done = send(narrowboat, file, "--channel", name)
+    assert done.returncode == 1
+    assert f"channel {name} is full" in done.stderr

@@ -39,14 +39,19 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     })
 }
 
-/// Starts the log, reads the configuration, and warns of what it leads to.
-pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Failure> {
-    let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| "info".into());
+/// Starts the log, at a level unless the environment names another.
+pub(super) fn log(level: &str) {
+    let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| level.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+}
+
+/// Starts the log, reads the configuration, and warns of what it leads to.
+pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Failure> {
+    log("info");
     let mut config = Config::load(file).map_err(Failure::usage)?;
     if let Some(listen) = listen {
         config.listen = listen;

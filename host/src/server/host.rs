@@ -204,7 +204,7 @@ fn component_file(name: &str, plugin: &PluginConfig) -> Result<PathBuf, HostErro
 }
 
 /// What carries the messages of a layer.
-fn open_layer(name: &str, config: &LayerConfig) -> Arc<dyn ChannelLayer> {
+pub(crate) fn open_layer(name: &str, config: &LayerConfig) -> Arc<dyn ChannelLayer> {
     let limits = layer_limits(config);
     match &config.backend {
         Backend::Memory => Arc::new(MemoryLayer::new(limits)),

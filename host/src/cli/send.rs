@@ -1,0 +1,106 @@
+//! `narrowboat send`
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Map, Value};
+use tokio::runtime::Handle;
+
+use super::serve::{in_runtime, log};
+use super::{Failure, SendArgs};
+use crate::config::{Backend, Config, LayerConfig, closest};
+use crate::layer::ChannelLayer;
+use crate::message::Message;
+use crate::name::{ChannelName, GroupName, Tenant};
+use crate::server::open_layer;
+
+/// How long Redis may take to be reached and to take the message.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whom a message is for.
+enum To {
+    Group(GroupName),
+    Channel(ChannelName),
+}
+
+pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
+    log("warn");
+    let config = Config::read(&arguments.config).map_err(Failure::usage)?;
+    let layer = layer(&config, &arguments.layer, &arguments.config).map_err(Failure::usage)?;
+    let to = receiver(arguments).map_err(Failure::usage)?;
+    let message =
+        message(&arguments.kind, arguments.json.as_deref(), layer).map_err(Failure::usage)?;
+    in_runtime(async {
+        let layer = open_layer(&arguments.layer, layer);
+        layer.start(&Handle::current());
+        let sent = tokio::time::timeout(PATIENCE, send(&layer, &to, message));
+        let sent = sent.await.unwrap_or_else(|_| {
+            Err(anyhow!("Redis did not take the message within {} s", PATIENCE.as_secs()))
+        });
+        sent.map_err(Failure::at_run_time)
+    })
+}
+
+fn layer<'a>(config: &'a Config, name: &str, file: &Path) -> anyhow::Result<&'a LayerConfig> {
+    let file = file.display();
+    let Some(layer) = config.layers.get(name) else {
+        let known = config.layers.keys().map(String::as_str);
+        match closest(name, known) {
+            Some(meant) => bail!("{file} has no layer {name:?}; did you mean {meant:?}?"),
+            None => bail!("{file} has no layer {name:?}"),
+        }
+    };
+    match layer.backend {
+        Backend::Redis(_) | Backend::RedisPubSub(_) => Ok(layer),
+        Backend::Memory => {
+            bail!(
+                "{file}: layer {name:?} is in the host's own memory; only a Redis layer is reached from outside"
+            )
+        }
+    }
+}
+
+fn receiver(arguments: &SendArgs) -> anyhow::Result<To> {
+    match (&arguments.group, &arguments.channel) {
+        (Some(group), _) => Ok(To::Group(group.parse().context("--group")?)),
+        (None, Some(channel)) => Ok(To::Channel(channel.parse().context("--channel")?)),
+        (None, None) => bail!("whom is it for? --group NAME or --channel NAME"),
+    }
+}
+
+/// The message of a type with the entries of a JSON object.
+fn message(kind: &str, json: Option<&str>, layer: &LayerConfig) -> anyhow::Result<Message> {
+    let mut entries = Map::new();
+    entries.insert("type".to_owned(), Value::String(kind.to_owned()));
+    if let Some(json) = json {
+        let Value::Object(others) = serde_json::from_str(json).context("--json")? else {
+            bail!("--json: expected an object such as {{\"text\": \"hello\"}}");
+        };
+        if others.get("type").is_some_and(|other| *other != entries["type"]) {
+            bail!("--json has another \"type\" than --type {kind:?}");
+        }
+        entries.extend(others);
+    }
+    let bytes = rmp_serde::to_vec(&entries)?;
+    Message::parse(bytes.into(), layer.max_message.bytes()).context("--type and --json")
+}
+
+async fn send(layer: &Arc<dyn ChannelLayer>, to: &To, message: Message) -> anyhow::Result<()> {
+    let tenant = Tenant::default_tenant();
+    match to {
+        To::Channel(channel) => layer.send(&tenant, channel, message.clone()).await?,
+        To::Group(group) => layer.group_send(&tenant, group, message.clone()).await?,
+    }
+    // What comes back of a message sent afterwards, after which the first has left too.
+    let mut mailbox = layer.new_channel(&tenant).await?;
+    let own = mailbox.channel().clone();
+    loop {
+        layer.send(&tenant, &own, message.clone()).await?;
+        let back = tokio::time::timeout(Duration::from_millis(200), mailbox.recv());
+        if back.await.is_ok() {
+            return Ok(());
+        }
+    }
+}
