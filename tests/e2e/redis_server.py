@@ -112,8 +112,9 @@ class Peer:
         return self.run(wait()) is None
 
     def close(self):
-        if hasattr(self.layer, "close_pools"):
-            self.run(self.layer.close_pools())
+        # What Channels calls a flush is, with publish and subscribe, the end of its connections.
+        pubsub = isinstance(self.layer, RedisPubSubChannelLayer)
+        self.run(self.layer.flush() if pubsub else self.layer.close_pools())
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0))
