@@ -6,13 +6,14 @@ TALK := target/debug/examples/talk
 PLUGINS := echo broadcast group
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test lint bench swap-bench deny wasm-target
+.PHONY: help demo test lint bench layer-bench swap-bench deny wasm-target
 
 help:
 	@echo 'make demo   build the host and three plugins, serve them on 127.0.0.1:8000, build what changes'
 	@echo 'make test   all tests'
 	@echo 'make lint   clippy and the documentation, warnings denied'
 	@echo 'make bench  echo beside a bare tokio-tungstenite server'
+	@echo 'make layer-bench  from one host to another over Redis, beside channels_redis'
 	@echo 'make swap-bench   swaps under 8000 connections, about ten minutes'
 	@echo 'make deny   licences, bans and sources of the dependencies (needs cargo-deny)'
 
@@ -60,6 +61,15 @@ bench: wasm-target
 	@$(STEP) "building the plugins (seconds)" \
 		sh -c 'for plugin in $(PLUGINS); do target/release/narrowboat plugin build plugins/$$plugin; done'
 	@target/release/narrowboat-bench
+
+layer-bench: wasm-target
+	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
+	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
+	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \
+		cargo build --release --package narrowboat --package narrowboat-bench
+	@$(STEP) "building the plugin (seconds)" \
+		target/release/narrowboat plugin build plugins/group
+	@target/release/narrowboat-bench layer
 
 swap-bench: wasm-target
 	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \

@@ -45,6 +45,16 @@ impl Server {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The options by which a client finds it.
     pub(crate) fn options(&self) -> [String; 4] {
         let (address, pid) = (self.address.to_string(), self.child.id().to_string());
