@@ -1,0 +1,150 @@
+"""Each way to reach a server, and what is said of a wrong one."""
+
+import datetime
+import ipaddress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from redis_server import Redis, free_port
+
+
+def pem(key):
+    encoding, format = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, format, serialization.NoEncryption())
+
+
+def certificate(name, issuer=None):
+    """A certificate and its key; signed by itself, or by another."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signer, signing_key = issuer or (None, key)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(signer.subject if signer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
+    )
+    if signer:
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    return builder.sign(signing_key, hashes.SHA256()), key
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """An authority, a server's certificate of it, and another authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = certificate("authority")
+    server = certificate("server", authority)
+    for name, (made, key) in [("ca", authority), ("server", server), ("other", certificate("x"))]:
+        (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        (folder / f"{name}.key").write_bytes(pem(key))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def redis(files):
+    """A server that is reached in every way, and asks for a login."""
+    tls = free_port()
+    options = [
+        "user narrowboat on >s3cr@t ~* &* +@all",
+        "user default on nopass ~* &* +@all",
+        f"unixsocket {files}/redis.sock",
+        f"tls-port {tls}",
+        f"tls-cert-file {files}/server.pem",
+        f"tls-key-file {files}/server.key",
+        f"tls-ca-cert-file {files}/ca.pem",
+        "tls-auth-clients optional",
+    ]
+    with Redis(*options) as redis:
+        redis.tls = tls
+        yield redis
+
+
+def hosts(redis, files):
+    port, tls, ca = redis.port, redis.tls, str(files / "ca.pem")
+    return {
+        "pair": ["127.0.0.1", port],
+        "url": f"redis://127.0.0.1:{port}",
+        "url with a login": f"redis://narrowboat:s3cr%40t@127.0.0.1:{port}/3",
+        "unix": f"unix://{files}/redis.sock?db=2",
+        "address": {"address": f"redis://127.0.0.1:{port}", "db": 4},
+        "arguments": {
+            "host": "127.0.0.1",
+            "port": port,
+            "username": "narrowboat",
+            "password": "s3cr@t",
+        },
+        "tls": {"address": f"rediss://127.0.0.1:{tls}", "ssl_ca_certs": ca},
+        "tls with a client's certificate": {
+            "address": f"rediss://127.0.0.1:{tls}",
+            "ssl_ca_certs": ca,
+            "ssl_certfile": str(files / "server.pem"),
+            "ssl_keyfile": str(files / "server.key"),
+        },
+        "tls unverified": {"address": f"rediss://127.0.0.1:{tls}", "ssl_cert_reqs": "none"},
+    }
+
+
+NAMES = [
+    "pair",
+    "url",
+    "url with a login",
+    "unix",
+    "address",
+    "arguments",
+    "tls",
+    "tls with a client's certificate",
+    "tls unverified",
+]
+
+
+@pytest.mark.parametrize("backend", ["redis", "redis-pubsub"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_is_reached(redis, files, serving, name, backend):
+    layer = {"backend": backend, "hosts": [hosts(redis, files)[name]]}
+    with serving("commander", layer=layer) as host:
+        one, two = host.connect("/commander/"), host.connect("/commander/")
+        assert one.ask(f"send {two.ask('channel')} hello") == "ok"
+        assert two.recv() == "message: hello"
+        assert "channel layer lost" not in host.log()
+
+
+def wrong(redis, files):
+    return {
+        "password": (
+            {"host": "127.0.0.1", "port": redis.port, "username": "narrowboat", "password": "no"},
+            "(?i:wrongpass|authentication failed|invalid username-password)",
+        ),
+        "authority": (
+            {
+                "address": f"rediss://127.0.0.1:{redis.tls}",
+                "ssl_ca_certs": str(files / "other.pem"),
+            },
+            "(?i:certificate)",
+        ),
+        "file": (
+            {"address": f"rediss://127.0.0.1:{redis.tls}", "ssl_ca_certs": str(files / "gone")},
+            "gone: No such file",
+        ),
+        "socket": (f"unix://{files}/nowhere.sock", "(?i:no such file)"),
+        "port": (["127.0.0.1", 1], "(?i:refused)"),
+    }
+
+
+@pytest.mark.parametrize("name", ["password", "authority", "file", "socket", "port"])
+def test_a_server_that_cannot_be_reached_is_named_with_the_cause(redis, files, serving, name):
+    address, words = wrong(redis, files)[name]
+    with serving("commander", layer={"backend": "redis", "hosts": [address]}) as host:
+        said = host.logged(f"channel layer lost: .*{words}.*")[0]
+        assert "s3cr" not in said
+        assert host.connect("/commander/").ask("channel").startswith("specific.")
