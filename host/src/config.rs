@@ -1,5 +1,6 @@
 //! `narrowboat.toml`: what the operator decides. Parsed once into values that cannot be wrong.
 
+mod admin;
 mod backend;
 mod cache;
 mod error;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use toml::Spanned;
 
+pub use admin::AdminConfig;
 pub use backend::{
     Backend, Endpoint, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Secret,
     Serializer,
@@ -53,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// The channel layers by their names; [`DEFAULT_LAYER`] is always among them.
     pub layers: BTreeMap<String, LayerConfig>,
+    /// Where the operator's tools ask, if anywhere.
+    pub admin: Option<AdminConfig>,
     /// Where compiled code is kept; `None` if it is not.
     pub cache: Option<CacheConfig>,
 }
@@ -76,6 +80,7 @@ struct File {
     layer: Option<Spanned<layer::Raw>>,
     #[serde(default)]
     layers: BTreeMap<String, Spanned<layer::Raw>>,
+    admin: Option<AdminConfig>,
     #[serde(default)]
     cache: cache::Raw,
 }
@@ -145,6 +150,7 @@ impl Config {
             plugins,
             limits: raw.limits.into_inner(),
             layers,
+            admin: raw.admin,
             cache: raw.cache.check(&folder, &location)?,
         })
     }

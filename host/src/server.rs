@@ -5,9 +5,11 @@ mod host;
 mod links;
 mod preflight;
 mod reload;
+mod status;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -39,10 +41,18 @@ struct Server {
     links: Links,
     patience: Patience,
     handshake: HandshakeLimits,
+    /// No more connections are taken.
+    stopping: AtomicBool,
 }
 
-/// Accepts sockets until `shutdown` resolves, then ends every connection within the grace.
-pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Output = ()>) {
+/// Accepts sockets until `shutdown` resolves, then ends every connection within the grace. On `admin`
+/// the operator's tools are answered, to the end.
+pub async fn serve(
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    host: Host,
+    shutdown: impl Future<Output = ()>,
+) {
     host.serves(Handle::current());
     let limits = host.limits().clone();
     let permits = Arc::new(Semaphore::new(limits.max_connections));
@@ -55,7 +65,12 @@ pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Outp
             max_frame: limits.max_frame.bytes(),
         },
         host,
+        stopping: AtomicBool::new(false),
     });
+    let mut asked = JoinSet::new();
+    if let Some(admin) = admin {
+        asked.spawn(status::serve(admin, Arc::clone(&server)));
+    }
     let background = background(&server);
     tokio::pin!(shutdown);
     loop {
@@ -76,6 +91,7 @@ pub async fn serve(listener: TcpListener, host: Host, shutdown: impl Future<Outp
             tokio::spawn(Arc::clone(&server).turn_away(stream, permit));
         }
     }
+    server.stopping.store(true, Ordering::Relaxed);
     drop((listener, background));
     server.links.stop();
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);

@@ -51,6 +51,7 @@ def configuration(
     limits=None,
     layer=None,
     cache=None,
+    admin=None,
     watch="events",
     demo=False,
 ):
@@ -68,6 +69,8 @@ def configuration(
     if routes is None:
         routes = [{"path": f"/{name}/", "plugin": name} for name in tables]
     others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
+    if admin is not None:
+        others["admin"] = admin
     return {"watch": watch, "demo": demo, "plugins": tables, "routes": routes} | others
 
 

@@ -72,12 +72,17 @@ pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<C
 /// What is said of a host that serves.
 pub(super) struct Served {
     listen: SocketAddr,
+    admin: Option<SocketAddr>,
     routes: Vec<RouteConfig>,
 }
 
 impl Served {
     pub(super) fn of(config: &Config) -> Self {
-        Self { listen: config.listen, routes: config.routes.clone() }
+        Self {
+            listen: config.listen,
+            admin: config.admin.as_ref().map(|admin| admin.listen),
+            routes: config.routes.clone(),
+        }
     }
 }
 
@@ -111,13 +116,20 @@ pub(super) async fn serve(
     host: Host,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let listener = bind(served.listen)?;
+    let listener = bind(served.listen, "--listen 127.0.0.1:0 takes a free port")?;
     let address = listener.local_addr()?;
     for route in &served.routes {
         println!("route  {} -> {}", route.pattern.source(), route.plugin);
     }
+    let admin = match served.admin {
+        Some(listen) => Some(bind(listen, "[admin] listen may be another")?),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        println!("status on http://{}", admin.local_addr()?);
+    }
     println!("listening on ws://{address}");
-    server::serve(listener, host, shutdown).await;
+    server::serve(listener, admin, host, shutdown).await;
     Ok(())
 }
 
@@ -144,15 +156,11 @@ async fn signalled(interrupt: &mut Signal, mut terminate: Signal) {
     }
 }
 
-fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind(listen: SocketAddr, otherwise: &str) -> anyhow::Result<TcpListener> {
     let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
-    socket.bind(listen).with_context(|| {
-        format!("cannot listen on {listen}; --listen 127.0.0.1:0 takes a free port")
-    })?;
-    socket.listen(BACKLOG).with_context(|| {
-        format!("cannot listen on {listen}; --listen 127.0.0.1:0 takes a free port")
-    })
+    socket.bind(listen).with_context(|| format!("cannot listen on {listen}; {otherwise}"))?;
+    socket.listen(BACKLOG).with_context(|| format!("cannot listen on {listen}; {otherwise}"))
 }
 
 pub(super) fn ready(plugin: &Plugin) -> String {

@@ -12,7 +12,8 @@ use crate::config::{Backend, Config, LayerConfig, Limits, Noticing, PluginConfig
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
 use crate::layer::{
-    CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer, RedisLayer, RedisPubSubLayer,
+    CapacityPatterns, ChannelLayer, LayerLimits, LayerStatus, MemoryLayer, RedisLayer,
+    RedisPubSubLayer,
 };
 use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
@@ -134,6 +135,11 @@ impl Host {
                 tracing::debug!("memberships may last until they expire: {error}");
             }
         }
+    }
+
+    /// How its layers fare, by their names.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (&str, LayerStatus)> {
+        self.layers.iter().map(|(name, layer)| (name.as_str(), layer.status()))
     }
 
     /// What changes its plugins, by the file each one's component lies in.

@@ -99,12 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())
 }
 
-fn row(
-    arguments: &Arguments,
-    site: &Site,
-    redis: &Redis,
-    members: usize,
-) -> anyhow::Result<Row> {
+fn row(arguments: &Arguments, site: &Site, redis: &Redis, members: usize) -> anyhow::Result<Row> {
     let mut rounds = Vec::new();
     for round in 0..arguments.rounds {
         tell::progress(&format!("{members} members, round {} of {}", round + 1, arguments.rounds));

@@ -35,7 +35,8 @@ impl Redis {
                 .spawn()
         };
         let child = start("redis-server").or_else(|_| start("valkey-server"));
-        let redis = Self { child: child.context("no redis-server; .ci/redis.sh installs it")?, port };
+        let redis =
+            Self { child: child.context("no redis-server; .ci/redis.sh installs it")?, port };
         let deadline = Instant::now() + START;
         while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
             ensure!(Instant::now() < deadline, "redis-server does not listen");
@@ -75,7 +76,10 @@ impl Site {
                 let config = folder.join("narrowboat.toml");
                 let component = std::path::absolute(&self.component)?;
                 if !component.is_file() {
-                    bail!("there is no {}; `narrowboat plugin build` makes it", component.display());
+                    bail!(
+                        "there is no {}; `narrowboat plugin build` makes it",
+                        component.display()
+                    );
                 }
                 let text = format!(
                     "listen = \"127.0.0.1:0\"\n[layer]\nbackend = \"redis\"\nhosts = [{:?}]\n\
