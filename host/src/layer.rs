@@ -163,7 +163,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
     ) -> Answer<'a, Result<(), LayerError>>;
 
     /// Sends a message to every member. Where a member's mailbox is full the message is dropped for that member and
-    /// [counted](Self::dropped), which is no error.
+    /// [counted](LayerStatus::dropped), which is no error.
     ///
     /// # Errors
     /// [`LayerError::TooLarge`]; then no member gets it.

@@ -92,9 +92,9 @@ fn each_form_of_a_host_is_understood() {
 
 #[test]
 fn tls_is_spoken_with_the_certificates_that_are_named() {
-    let tls = |host: RedisHost| match host {
+    let tls = |host: RedisHost| match host.clone() {
         RedisHost::Server(server) => server.access.tls,
-        other => panic!("{other:?}"),
+        RedisHost::Sentinel { .. } => panic!("{host:?}"),
     };
     assert_eq!(tls(host("\"rediss://h\"")), Some(RedisTls::default()));
     assert_eq!(tls(host("{ host = \"h\", ssl = true }")), Some(RedisTls::default()));

@@ -98,7 +98,7 @@ impl Effects {
             Effect::LayerSend(to, message) if to == channel => Some(message.len()),
             _ => None,
         });
-        lengths.fold(Pending::default(), |pending, len| pending.and(len))
+        lengths.fold(Pending::default(), Pending::and)
     }
 
     /// What this call has for groups already.
