@@ -82,7 +82,8 @@ struct World {
     tenant: Tenant,
     keys: Keys,
     local: Arc<Local>,
-    /// Readers of keys other than the process's own.
+    /// Readers of keys other than the process's own. That of a named channel stays when the channel is closed, for
+    /// the next to follow it; hosts open as many of those as are configured.
     readers: Mutex<HashMap<String, PlaceReader>>,
 }
 
@@ -265,7 +266,11 @@ impl Core {
         let Some(core) = self.own.upgrade() else { return Err(self.away()) };
         let mut readers = world.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if !channel.is_unique() {
-            let reader = Arc::new(NamedReader::default());
+            let before = match readers.get(place) {
+                Some(PlaceReader::Named(reader)) => Some(&**reader),
+                _ => None,
+            };
+            let reader = Arc::new(NamedReader::after(before));
             let mailbox = world.local.open(channel, Some(Arc::clone(&reader.drained)))?;
             let (world, name) = (Arc::clone(world), channel.clone());
             self.spawn(reader::run_named(core, world, name, Arc::clone(&reader)));
@@ -320,7 +325,6 @@ impl Closing for Core {
                     let shard = world.keys.shard(place);
                     let _ = self.queue.push(Op::Unblock(shard, number));
                 }
-                readers.remove(place);
             }
             Some(PlaceReader::Shared(task, open)) => {
                 *open -= 1;

@@ -1,6 +1,7 @@
 //! A Redis of a test's own.
 
 #![allow(unreachable_pub, reason = "a module of several tests")]
+#![allow(clippy::expect_used, reason = "in a test it is the assertion")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -33,7 +33,7 @@ impl Core {
     }
 
     /// Waits until what was asked for before has left.
-    async fn carried(&self) -> Result<(), LayerError> {
+    pub(super) async fn carried(&self) -> Result<(), LayerError> {
         let (told, carried) = oneshot::channel();
         self.queue.push(Op::Confirm(told)).map_err(|_| self.away())?;
         carried.await.unwrap_or_else(|_| Err(super::unanswered()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisResult, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
 use super::health::Health;
@@ -133,15 +133,26 @@ impl Core {
 
 /// A reader of a named channel, which takes a message only when the one before has been taken from the mailbox: what
 /// waits is for other hosts to take.
-#[derive(Default)]
 pub(super) struct NamedReader {
     pub(super) drained: Arc<Notify>,
     closed: AtomicBool,
     /// The number Redis gave the connection while a message is waited for on it, or 0.
     waiting: AtomicI64,
+    /// Held while it reads, so that the next reader of the channel begins when this one has given back what it took.
+    turn: Arc<Semaphore>,
 }
 
 impl NamedReader {
+    /// A reader that begins when the one before has ended.
+    pub(super) fn after(before: Option<&Self>) -> Self {
+        Self {
+            drained: Arc::default(),
+            closed: AtomicBool::new(false),
+            waiting: AtomicI64::new(0),
+            turn: before.map_or_else(|| Arc::new(Semaphore::new(1)), |it| Arc::clone(&it.turn)),
+        }
+    }
+
     /// The mailbox was dropped: the number of the connection on which a message is waited for.
     pub(super) fn close(&self) -> Option<i64> {
         self.closed.store(true, Ordering::SeqCst);
@@ -166,6 +177,9 @@ pub(super) async fn run_named(
     let link = core.health.link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
+    let Ok(_turn) = Arc::clone(&reader.turn).acquire_owned().await else { return };
+    // What is being put back is to be read first. A server that is away is waited for below.
+    let _ = core.carried().await;
     while !reader.is_closed() {
         let read = async {
             let mut connection = core.servers[shard].connect(ANSWER).await?;
@@ -185,6 +199,7 @@ pub(super) async fn run_named(
             sleep(attempts.next().unwrap_or(ANSWER)).await;
         }
     }
+    let _ = core.carried().await;
 }
 
 async fn read_named(
