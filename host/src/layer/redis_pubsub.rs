@@ -8,23 +8,18 @@ mod carrier;
 mod op;
 mod topics;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
 use self::op::{Op, Publish, Topic};
 use self::topics::Topics;
 use super::local::{Closing, Left, Local, Member};
+use super::redis::base::{Base, Worlds, announce, is_local, unanswered};
 use super::redis::health::Health;
-use super::redis::queue::Queue;
-use super::redis::server::Server;
 use super::redis::wire::{Codec, To, WireError};
-use super::redis::{TURN_HELD, announce, is_local, unanswered};
 use super::{Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, Pending};
 use crate::config::RedisConfig;
 use crate::frame::Frame;
@@ -36,18 +31,11 @@ pub struct RedisPubSubLayer(Arc<Core>);
 
 /// What the layer's tasks share.
 struct Core {
-    limits: Arc<LayerLimits>,
-    codec: Codec,
-    servers: Vec<Server>,
+    base: Base<Op>,
     prefix: String,
     /// What the names of this process's channels have in common, so that one pattern subscribes to all of them.
     process: u64,
-    /// Grows with the tenants that the operator configured, and with nothing else.
-    worlds: RwLock<HashMap<Tenant, Arc<World>>>,
-    queue: Queue<Op>,
-    health: Health,
-    runtime: OnceLock<Handle>,
-    tasks: Mutex<Vec<AbortHandle>>,
+    worlds: Worlds<World>,
     own: Weak<Self>,
 }
 
@@ -63,60 +51,43 @@ impl RedisPubSubLayer {
     pub fn new(name: &str, config: &RedisConfig, limits: LayerLimits) -> Self {
         let codec = Codec::new(config, 0, None, limits.message_bytes);
         Self(Arc::new_cyclic(|own| Core {
-            codec,
-            servers: config.hosts.iter().cloned().map(Server::new).collect(),
+            base: Base::new(name, config, limits, codec),
             prefix: config.prefix.clone(),
             process: rand::random(),
-            worlds: RwLock::default(),
-            queue: Queue::default(),
-            health: Health::new(name.to_owned()),
-            runtime: OnceLock::new(),
-            tasks: Mutex::default(),
+            worlds: Worlds::default(),
             own: Weak::clone(own),
-            limits: Arc::new(limits),
         }))
     }
 }
 
 impl Drop for RedisPubSubLayer {
     fn drop(&mut self) {
-        for task in self.0.tasks().drain(..) {
-            task.abort();
-        }
+        self.0.base.stop();
     }
 }
 
 impl Core {
     fn world(&self, tenant: &Tenant) -> Arc<World> {
-        let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(world) = worlds.get(tenant) {
-            return Arc::clone(world);
-        }
-        drop(worlds);
-        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-        let world = worlds.entry(tenant.clone()).or_insert_with(|| {
-            let local = Local::new(tenant.clone(), Arc::clone(&self.limits));
+        let make = || {
+            let local = Local::new(tenant.clone(), Arc::clone(&self.base.limits));
             local.on_close(Weak::<Self>::clone(&self.own));
-            let topics = Topics::new(&self.prefix, tenant, self.servers.len(), self.process);
-            for shard in 0..self.servers.len() {
-                self.listen(Topic { shard, name: topics.own_channels(), begins: true });
+            let shards = self.base.servers.len();
+            World { topics: Topics::new(&self.prefix, tenant, shards, self.process), local }
+        };
+        self.worlds.get(tenant, make, |world| {
+            for shard in 0..self.base.servers.len() {
+                self.listen(Topic { shard, name: world.topics.own_channels(), begins: true });
             }
-            Arc::new(World { topics, local })
-        });
-        Arc::clone(world)
+        })
     }
 
     fn worlds(&self) -> Vec<Arc<World>> {
-        self.worlds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-
-    fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.worlds.all()
     }
 
     /// Begins or ends to listen; what there is no room for is made good when Redis is next reached.
     fn listen(&self, topic: Topic) {
-        let _ = self.queue.push(Op::Listen(topic));
+        let _ = self.base.queue.push(Op::Listen(topic));
     }
 
     fn listen_to_group(&self, world: &World, group: &GroupName, begins: bool) {
@@ -128,43 +99,25 @@ impl Core {
         }
     }
 
-    fn check_len(&self, len: usize) -> Result<(), LayerError> {
-        let limit = self.limits.message_bytes;
-        if len > limit { Err(LayerError::TooLarge { len, limit }) } else { Ok(()) }
-    }
-
-    fn check_room(&self, pending: Pending, len: usize) -> Result<(), LayerError> {
-        self.check_len(len)?;
-        if self.queue.has_room(pending, len) { Ok(()) } else { Err(self.away()) }
-    }
-
-    fn away(&self) -> LayerError {
-        let waiting = self.queue.len();
-        LayerError::Unavailable { reason: format!("{waiting} operations wait for Redis") }
-    }
-
     fn publish(&self, (shard, topic): (usize, String), wire: Vec<u8>) -> Result<(), LayerError> {
         let at = tokio::time::Instant::now();
-        self.queue.push(Op::Publish(Publish { shard, topic, wire, at })).map_err(|_| {
-            Health::count(&self.health.lost, 1);
-            self.away()
-        })
+        self.base.push_message(Op::Publish(Publish { shard, topic, wire, at }))
     }
 
     fn encode(&self, message: &Message) -> Result<Vec<u8>, LayerError> {
-        self.check_len(message.len())?;
+        self.base.check_len(message.len())?;
         let unwritable = |error: WireError| LayerError::Unwritable { reason: error.to_string() };
-        self.codec.encode(message, To::Key).map_err(unwritable)
+        self.base.codec.encode(message, To::Key).map_err(unwritable)
     }
 
     /// Puts what was published into the mailboxes it is for.
     fn deliver(&self, topic: &str, wire: Vec<u8>) {
-        let parcel = match self.codec.decode(wire.into()) {
+        let parcel = match self.base.codec.decode(wire.into()) {
             Ok(parcel) => parcel,
-            Err(error) => return self.health.note_foreign(topic, error),
+            Err(error) => return self.base.health.note_foreign(topic, error),
         };
         for world in self.worlds() {
-            let lasts = self.limits.expiry;
+            let lasts = self.base.limits.expiry;
             let dropped = match world.topics.read(topic) {
                 Some(topics::Heard::Group(group)) => {
                     world.local.deliver_to_group(group, &parcel.delivery, lasts)
@@ -174,7 +127,7 @@ impl Core {
                 }
                 None => 0,
             };
-            Health::count(&self.health.dropped, dropped);
+            Health::count(&self.base.health.dropped, dropped);
         }
     }
 }
@@ -197,7 +150,7 @@ impl Closing for Core {
 impl ChannelLayer for RedisPubSubLayer {
     fn start(&self, runtime: &Handle) {
         let core = &self.0;
-        if core.runtime.set(runtime.clone()).is_err() {
+        if !core.base.start(runtime) {
             return;
         }
         core.world(&Tenant::default_tenant());
@@ -206,10 +159,9 @@ impl ChannelLayer for RedisPubSubLayer {
             let worlds = weak.upgrade().map(|core| core.worlds()).unwrap_or_default();
             worlds.iter().map(|world| Arc::clone(&world.local)).collect()
         };
-        let announcing = announce(core.health.watch(), worlds, core.limits.expiry);
-        let carrying = carrier::run(Arc::clone(core));
-        let tasks = [runtime.spawn(announcing), runtime.spawn(carrying)];
-        core.tasks().extend(tasks.iter().map(tokio::task::JoinHandle::abort_handle));
+        let connected = core.base.health.watch();
+        core.base.spawn(announce(connected, worlds, core.base.limits.expiry));
+        core.base.spawn(carrier::run(Arc::clone(core)));
     }
 
     fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>> {
@@ -239,17 +191,11 @@ impl ChannelLayer for RedisPubSubLayer {
         pending: Pending,
         len: usize,
     ) -> Result<(), LayerError> {
-        self.0.check_room(pending, len)?;
-        match self.0.world(tenant).local.find(channel.as_str()) {
-            Some(here) if !here.has_room(pending, len) => {
-                Err(LayerError::ChannelFull { channel: channel.clone() })
-            }
-            _ => Ok(()),
-        }
+        self.0.base.probe(&self.0.world(tenant).local, channel, pending, len)
     }
 
     fn probe_group(&self, _: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError> {
-        self.0.check_room(pending, len)
+        self.0.base.check_room(pending, len)
     }
 
     fn send<'a>(
@@ -307,11 +253,11 @@ impl ChannelLayer for RedisPubSubLayer {
         group: &'a GroupName,
         frame: Frame,
     ) -> Answer<'a, Result<(), LayerError>> {
-        if let Err(error) = self.0.check_len(frame.len()) {
+        if let Err(error) = self.0.base.check_len(frame.len()) {
             return Answer::ready(Err(error));
         }
         let [_, topic] = self.0.world(tenant).topics.group(group);
-        let wire = self.0.codec.encode_frame(&frame, To::Key);
+        let wire = self.0.base.codec.encode_frame(&frame, To::Key);
         Answer::ready(self.0.publish(topic, wire))
     }
 
@@ -322,7 +268,7 @@ impl ChannelLayer for RedisPubSubLayer {
                 self.0.listen_to_group(&world, &group, false);
             }
             // What comes later than this was sent later, or has not left its sender yet.
-            if let Some(confirmed) = self.0.queue.confirm() {
+            if let Some(confirmed) = self.0.base.queue.confirm() {
                 confirmed.await.unwrap_or_else(|_| Err(unanswered()))?;
             }
             world.local.flush();
@@ -337,23 +283,15 @@ impl ChannelLayer for RedisPubSubLayer {
         period: Duration,
     ) -> Answer<'a, Result<bool, LayerError>> {
         let (shard, key) = self.0.world(tenant).topics.turn(name);
-        let held = u64::try_from(period.mul_f64(TURN_HELD).as_millis()).unwrap_or(u64::MAX).max(1);
-        let (reply, answer) = oneshot::channel();
-        match self.0.queue.push(Op::Claim(shard, key, held, reply)) {
-            Ok(()) => Answer::told(answer, || Err(unanswered())),
-            Err(_) => Answer::ready(Err(self.0.away())),
-        }
+        self.0.base.claim(shard, key, period)
     }
 
     fn confirm(&self) -> Answer<'_, Result<(), LayerError>> {
-        match self.0.queue.confirm() {
-            None => Answer::ready(Ok(())),
-            Some(answer) => Answer::told(answer, || Err(unanswered())),
-        }
+        self.0.base.confirm()
     }
 
     fn status(&self) -> LayerStatus {
-        self.0.health.status(self.0.queue.len())
+        self.0.base.status()
     }
 }
 

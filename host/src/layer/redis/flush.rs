@@ -5,8 +5,10 @@ use std::time::Duration;
 use redis::RedisResult;
 use tokio::sync::oneshot;
 
+use super::Core;
+use super::base::unanswered;
 use super::op::Op;
-use super::{Core, Server};
+use super::server::Server;
 use crate::layer::LayerError;
 use crate::name::Tenant;
 
@@ -23,7 +25,7 @@ impl Core {
         for _ in 0..2 {
             self.carried().await?;
         }
-        for server in &self.servers {
+        for server in &self.base.servers {
             delete(server, world.keys.prefix()).await.map_err(|error| LayerError::Unavailable {
                 reason: format!("{}: {error}", server.name()),
             })?;
@@ -35,8 +37,8 @@ impl Core {
     /// Waits until what was asked for before has left.
     pub(super) async fn carried(&self) -> Result<(), LayerError> {
         let (told, carried) = oneshot::channel();
-        self.queue.push(Op::Confirm(told)).map_err(|_| self.away())?;
-        carried.await.unwrap_or_else(|_| Err(super::unanswered()))
+        self.base.queue.push(Op::Confirm(told)).map_err(|_| self.base.away())?;
+        carried.await.unwrap_or_else(|_| Err(unanswered()))
     }
 }
 

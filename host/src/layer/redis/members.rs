@@ -30,7 +30,7 @@ impl Members {
         let names = match answer {
             Value::Array(names) => names,
             other => {
-                core.health.note_foreign(key, format_args!("{other:?}"));
+                core.base.health.note_foreign(key, format_args!("{other:?}"));
                 Vec::new()
             }
         };
@@ -39,7 +39,7 @@ impl Members {
         for name in names {
             match redis::from_redis_value::<String>(name) {
                 Ok(name) => members.add(&mut places, name),
-                Err(error) => core.health.note_foreign(key, error),
+                Err(error) => core.base.health.note_foreign(key, error),
             }
         }
         members
@@ -64,7 +64,7 @@ impl Members {
                     Ok(Some(wire)) => ready.push(place.put(core, send, wire, names.len())),
                     Ok(None) => {}
                     Err(error) => {
-                        Health::count(&core.health.lost, 1);
+                        Health::count(&core.base.health.lost, 1);
                         tracing::warn!(group = %send.group, "not sent: {error}");
                         return;
                     }
@@ -82,9 +82,9 @@ fn wire(
     to: To<'_>,
 ) -> Result<Option<Vec<u8>>, WireError> {
     match delivery {
-        Delivery::Message(message) => core.codec.encode(message, to).map(Some),
+        Delivery::Message(message) => core.base.codec.encode(message, to).map(Some),
         Delivery::Frame(frame) if ProcessId::is_ours(place) => {
-            Ok(Some(core.codec.encode_frame(frame, to)))
+            Ok(Some(core.base.codec.encode_frame(frame, to)))
         }
         Delivery::Frame(_) => Ok(None),
     }
@@ -108,6 +108,6 @@ impl Place {
 
 /// How many messages the key of a place takes.
 pub(super) fn capacity(core: &Core, place: &str) -> usize {
-    let capacity = core.limits.capacity_of(place);
+    let capacity = core.base.limits.capacity_of(place);
     if ProcessId::is_ours(place) { capacity.saturating_mul(CHANNELS_A_PROCESS) } else { capacity }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 use super::World;
-use super::queue::{Confirmation, Kind, Operation};
+use super::queue::{Claim, Confirmation, Kind, Operation};
 use crate::layer::{Delivery, LayerError};
 use crate::name::{ChannelName, GroupName, Tenant};
 
@@ -18,8 +18,7 @@ pub(super) enum Op {
     Membership(Membership),
     Put(Put),
     GroupSend(GroupSend),
-    /// A turn to be taken: shard, key and how long it is, in milliseconds.
-    Claim(usize, String, u64, oneshot::Sender<Result<bool, LayerError>>),
+    Claim(Claim),
     /// A reader that waits is to wait no longer: shard and the number Redis gave its connection.
     Unblock(usize, i64),
     /// To be told once what was before is done.
@@ -64,7 +63,7 @@ impl Operation for Op {
         match self {
             Self::Put(put) => put.wire.len(),
             Self::GroupSend(send) => send.delivery.len(),
-            Self::Membership(_) | Self::Claim(..) | Self::Unblock(..) | Self::Confirm(_) => 0,
+            Self::Membership(_) | Self::Claim(_) | Self::Unblock(..) | Self::Confirm(_) => 0,
         }
     }
 
@@ -72,12 +71,16 @@ impl Operation for Op {
         match self {
             Self::Put(_) | Self::GroupSend(_) => Kind::Message,
             Self::Membership(_) => Kind::Membership,
-            Self::Claim(..) | Self::Unblock(..) | Self::Confirm(_) => Kind::Other,
+            Self::Claim(_) | Self::Unblock(..) | Self::Confirm(_) => Kind::Other,
         }
     }
 
     fn confirm(told: Confirmation) -> Self {
         Self::Confirm(told)
+    }
+
+    fn claim(claim: Claim) -> Self {
+        Self::Claim(claim)
     }
 }
 

@@ -9,6 +9,7 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::Core;
+use super::base::is_local;
 use super::health::{Health, Link};
 use super::op::{Membership, Op, Put};
 use super::stage::{Stage, unusable};
@@ -38,12 +39,12 @@ pub(in crate::layer) fn pauses() -> impl Iterator<Item = Duration> {
 
 /// Goes on for ever: connects, carries, and begins again when a server goes away.
 pub(super) async fn run(core: Arc<Core>) {
-    let link = core.health.link();
+    let link = core.base.health.link();
     loop {
         let connections = reach(&core, &link).await;
         link.up();
         let (at, error) = carry(&core, &connections).await;
-        let server = &core.servers[at];
+        let server = &core.base.servers[at];
         link.down(server.name(), &error);
         core.restart_readers();
     }
@@ -58,17 +59,17 @@ async fn reach(core: &Core, link: &Link<'_>) -> Vec<MultiplexedConnection> {
                 Ok(()) => return connections,
                 Err((at, error)) => {
                     suspend(core, Vec::new());
-                    link.down(core.servers[at].name(), &error);
+                    link.down(core.base.servers[at].name(), &error);
                 }
             },
-            Err((at, error)) => link.down(core.servers[at].name(), &error),
+            Err((at, error)) => link.down(core.base.servers[at].name(), &error),
         }
         sleep(pauses.next().unwrap_or(PING)).await;
     }
 }
 
 async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, RedisError)> {
-    let connecting = core.servers.iter().enumerate().map(async |(at, server)| {
+    let connecting = core.base.servers.iter().enumerate().map(async |(at, server)| {
         let connected = async {
             let mut connection = server.connect(ANSWER).await?;
             let role: redis::Value = redis::cmd("ROLE").query_async(&mut connection).await?;
@@ -82,7 +83,7 @@ async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, Redi
 
 /// A server is away: memberships that were under way or queued are written when it is back.
 fn suspend(core: &Core, under_way: Vec<Membership>) {
-    let queued = core.queue.suspend().into_iter().filter_map(|op| match op {
+    let queued = core.base.queue.suspend().into_iter().filter_map(|op| match op {
         Op::Membership(membership) => Some(membership),
         // Whoever waits is told by its end.
         _ => None,
@@ -109,7 +110,7 @@ async fn restore(
     core: &Core,
     connections: &[MultiplexedConnection],
 ) -> Result<(), (usize, RedisError)> {
-    core.queue.resume();
+    core.base.queue.resume();
     let overdue = core.overdue.take();
     let mut writer = Writer::new(connections);
     for (tenant, group, channel) in overdue {
@@ -129,7 +130,7 @@ async fn write_members(
     only_renew: bool,
 ) -> Result<(), (usize, RedisError)> {
     for world in core.worlds() {
-        for group in world.local.groups().into_iter().filter(|group| !super::is_local(group)) {
+        for group in world.local.groups().into_iter().filter(|group| !is_local(group)) {
             let shard = world.keys.shard(group.as_str());
             let key = world.keys.group(&group);
             let members = world.local.members(group.as_str());
@@ -200,7 +201,7 @@ impl<'a> Writer<'a> {
 
 /// Carries batches until a server fails, and says which.
 async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, RedisError) {
-    let period = (core.limits.group_expiry / 2).max(RENEWAL);
+    let period = (core.base.limits.group_expiry / 2).max(RENEWAL);
     let mut renewals = interval_at(Instant::now() + period, period);
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ready: Vec<Put> = Vec::new();
@@ -212,10 +213,10 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
             return failed;
         }
         let batch = if !ready.is_empty() {
-            core.queue.try_next()
+            core.base.queue.try_next()
         } else {
             tokio::select! {
-                batch = timeout(PING, core.queue.next()) => batch.unwrap_or_default(),
+                batch = timeout(PING, core.base.queue.next()) => batch.unwrap_or_default(),
                 () = core.suspicion.notified() => Vec::new(),
                 _ = renewals.tick() => {
                     let mut writer = Writer::new(connections);
@@ -239,12 +240,12 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
         match stage.run(core, connections).await {
             Ok(puts) => ready = puts,
             Err(failed) => {
-                Health::count(&core.health.lost, messages);
+                Health::count(&core.base.health.lost, messages);
                 suspend(core, stage.memberships);
                 return failed;
             }
         }
-        core.queue.done(stage.memberships.len());
+        core.base.queue.done(stage.memberships.len());
     }
 }
 

@@ -26,6 +26,32 @@ pub(in crate::layer) trait Operation {
 
     /// To be told of what was before.
     fn confirm(told: Confirmation) -> Self;
+
+    /// To take a turn.
+    fn claim(claim: Claim) -> Self;
+}
+
+/// A turn to be taken.
+pub(in crate::layer) struct Claim {
+    pub(in crate::layer) shard: usize,
+    pub(in crate::layer) key: String,
+    /// How long nobody else can take it, in milliseconds.
+    pub(in crate::layer) held: u64,
+    pub(in crate::layer) reply: oneshot::Sender<Result<bool, LayerError>>,
+}
+
+impl Claim {
+    /// The command that takes it, if nobody has it.
+    pub(in crate::layer) fn command(&self) -> redis::Cmd {
+        let mut command = redis::cmd("SET");
+        command.arg(&self.key).arg(1).arg("NX").arg("PX").arg(self.held);
+        command
+    }
+
+    /// Tells what Redis answered to the command.
+    pub(in crate::layer) fn tell(self, answer: &redis::Value) {
+        let _ = self.reply.send(Ok(matches!(answer, redis::Value::Okay)));
+    }
 }
 
 /// What an operation is to the queue.

@@ -35,12 +35,12 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
     let key = world.keys.messages(&place);
     let mut take = Pipeline::new();
     take.cmd("BZPOPMIN").arg(&key).arg(WAIT).cmd("ZPOPMIN").arg(&key).arg(MORE);
-    let link = core.health.link();
+    let link = core.base.health.link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
     loop {
         let read = async {
-            let mut connection = core.servers[shard].connect(ANSWER).await?;
+            let mut connection = core.base.servers[shard].connect(ANSWER).await?;
             link.up();
             attempts = pauses();
             loop {
@@ -55,10 +55,10 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
         };
         if let Err(error) = read {
             if error.code() == Some("WRONGTYPE") {
-                core.health.note_foreign(&key, &error);
+                core.base.health.note_foreign(&key, &error);
                 clear(&core, shard, &key).await;
             }
-            link.down(core.servers[shard].name(), &error);
+            link.down(core.base.servers[shard].name(), &error);
             core.suspicion.notify_one();
         }
         sleep(attempts.next().unwrap_or(ANSWER)).await;
@@ -67,7 +67,7 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
 
 /// Deletes what somebody else has put where only messages for this process can be.
 async fn clear(core: &Core, shard: usize, key: &str) {
-    if let Ok(mut connection) = core.servers[shard].connect(ANSWER).await {
+    if let Ok(mut connection) = core.base.servers[shard].connect(ANSWER).await {
         let cleared: RedisResult<i64> =
             redis::cmd("DEL").arg(key).query_async(&mut connection).await;
         if let Err(error) = cleared {
@@ -116,17 +116,17 @@ fn pairs(items: Vec<Value>, taken: &mut Vec<Taken>) -> RedisResult<()> {
 impl Core {
     /// Puts a message into the mailboxes it is for.
     fn deliver(&self, world: &World, place: &str, key: &str, (wire, score): Taken) {
-        let Some(lasts) = self.clock.left(score, self.limits.expiry) else { return };
-        match self.codec.decode(Bytes::from(wire)) {
+        let Some(lasts) = self.clock.left(score, self.base.limits.expiry) else { return };
+        match self.base.codec.decode(Bytes::from(wire)) {
             Ok(parcel) => {
                 let dropped = if parcel.is_addressed() {
                     world.local.deliver(parcel.names(), &parcel.delivery, lasts)
                 } else {
                     world.local.deliver(std::iter::once(place), &parcel.delivery, lasts)
                 };
-                Health::count(&self.health.dropped, dropped);
+                Health::count(&self.base.health.dropped, dropped);
             }
-            Err(error) => self.health.note_foreign(key, error),
+            Err(error) => self.base.health.note_foreign(key, error),
         }
     }
 }
@@ -174,7 +174,7 @@ pub(super) async fn run_named(
 ) {
     let shard = world.keys.shard(name.as_str());
     let key = world.keys.messages(name.as_str());
-    let link = core.health.link();
+    let link = core.base.health.link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
     let Ok(_turn) = Arc::clone(&reader.turn).acquire_owned().await else { return };
@@ -182,7 +182,7 @@ pub(super) async fn run_named(
     let _ = core.carried().await;
     while !reader.is_closed() {
         let read = async {
-            let mut connection = core.servers[shard].connect(ANSWER).await?;
+            let mut connection = core.base.servers[shard].connect(ANSWER).await?;
             let number: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
             link.up();
             attempts = pauses();
@@ -194,7 +194,7 @@ pub(super) async fn run_named(
         };
         reader.waiting.store(0, Ordering::SeqCst);
         if let Err(error) = read {
-            link.down(core.servers[shard].name(), &error);
+            link.down(core.base.servers[shard].name(), &error);
             core.suspicion.notify_one();
             sleep(attempts.next().unwrap_or(ANSWER)).await;
         }
@@ -248,8 +248,8 @@ impl Core {
             receivers: 1,
             reply: None,
         };
-        if self.queue.push(Op::Put(put)).is_err() {
-            Health::count(&self.health.lost, 1);
+        if self.base.queue.push(Op::Put(put)).is_err() {
+            Health::count(&self.base.health.lost, 1);
         }
     }
 
@@ -258,10 +258,10 @@ impl Core {
         let key = world.keys.messages(name.as_str());
         for (lasts, delivery) in left {
             let Delivery::Message(message) = delivery else { continue };
-            let score = self.clock.now() - (self.limits.expiry - lasts).as_secs_f64();
-            match self.codec.encode(&message, To::Key) {
+            let score = self.clock.now() - (self.base.limits.expiry - lasts).as_secs_f64();
+            match self.base.codec.encode(&message, To::Key) {
                 Ok(wire) => self.put_back(world, &key, (wire, score)),
-                Err(_) => Health::count(&self.health.lost, 1),
+                Err(_) => Health::count(&self.base.health.lost, 1),
             }
         }
     }

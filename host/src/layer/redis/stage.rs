@@ -11,6 +11,7 @@ use super::Core;
 use super::health::Health;
 use super::members::Members;
 use super::op::{GroupSend, Membership, Op, Put};
+use super::queue::Claim;
 use super::scripts;
 use crate::layer::LayerError;
 use crate::name::GroupName;
@@ -43,7 +44,7 @@ enum Expected {
     Nothing,
     /// The members of a group, and its key for the log.
     Members(usize, String),
-    Claimed(oneshot::Sender<Result<bool, LayerError>>),
+    Claimed(Claim),
     Refused(Vec<Put>),
 }
 
@@ -56,7 +57,7 @@ impl Stage {
     /// Messages that are ready first, then a batch in its order.
     pub(super) fn new(core: &Core, ready: Vec<Put>, batch: Vec<Op>) -> Self {
         let mut stage = Self {
-            lanes: core.servers.iter().map(|_| Lane::default()).collect(),
+            lanes: core.base.servers.iter().map(|_| Lane::default()).collect(),
             memberships: Vec::new(),
             confirms: Vec::new(),
             after: Vec::new(),
@@ -79,9 +80,9 @@ impl Stage {
         match op {
             // It waited for a server that was away.
             Op::Put(Put { at, .. }) | Op::GroupSend(GroupSend { at, .. })
-                if core.clock.left(at, core.limits.expiry).is_none() =>
+                if core.clock.left(at, core.base.limits.expiry).is_none() =>
             {
-                Health::count(&core.health.lost, 1);
+                Health::count(&core.base.health.lost, 1);
             }
             Op::Put(put) if self.after.is_empty() => self.lanes[put.shard].puts.push(put),
             Op::Put(put) => self.after.push(After::Put(put)),
@@ -90,10 +91,10 @@ impl Stage {
                 let at = self.ask_members(core, &send);
                 self.after.push(After::Group(at, send));
             }
-            Op::Claim(shard, key, period, reply) => {
-                let lane = &mut self.lanes[shard];
-                lane.commands.cmd("SET").arg(key).arg(1).arg("NX").arg("PX").arg(period);
-                lane.answers.push(Expected::Claimed(reply));
+            Op::Claim(claim) => {
+                let lane = &mut self.lanes[claim.shard];
+                lane.commands.add_command(claim.command());
+                lane.answers.push(Expected::Claimed(claim));
             }
             Op::Unblock(shard, reader) => {
                 let lane = &mut self.lanes[shard];
@@ -128,7 +129,7 @@ impl Stage {
         }
         let lane = &mut self.lanes[world.keys.shard(group.as_str())];
         let key = world.keys.group(group);
-        let expired = core.clock.now() - core.limits.group_expiry.as_secs_f64();
+        let expired = core.clock.now() - core.base.limits.group_expiry.as_secs_f64();
         lane.commands.cmd("ZREMRANGEBYSCORE").arg(&key).arg(0).arg(expired);
         lane.commands.cmd("ZRANGE").arg(&key).arg(0).arg(-1);
         let at = self.fetched.len();
@@ -169,9 +170,7 @@ impl Stage {
                     Expected::Members(at, key) => {
                         self.fetched[at] = Some(Members::read(core, &key, value));
                     }
-                    Expected::Claimed(reply) => {
-                        let _ = reply.send(Ok(matches!(value, Value::Okay)));
-                    }
+                    Expected::Claimed(claim) => claim.tell(&value),
                     Expected::Refused(puts) => tell_refused(core, puts, value),
                 }
             }
@@ -202,7 +201,7 @@ impl Lane {
     /// Has the messages put by as few calls as their number allows.
     fn call_puts(&mut self, core: &Core) {
         let mut puts = std::mem::take(&mut self.puts).into_iter().peekable();
-        let expired = core.clock.now() - core.limits.expiry.as_secs_f64();
+        let expired = core.clock.now() - core.base.limits.expiry.as_secs_f64();
         while puts.peek().is_some() {
             let call: Vec<_> = puts.by_ref().take(PUTS_A_CALL).collect();
             let command = self.commands.cmd("EVAL").arg(scripts::PUT).arg(call.len());
@@ -247,17 +246,17 @@ fn tell_refused(core: &Core, puts: Vec<Put>, answer: Value) {
             list.into_iter().filter_map(|at| redis::from_redis_value(at).ok()).collect()
         }
         Value::ServerError(error) => {
-            core.health.note_foreign("", error);
+            core.base.health.note_foreign("", error);
             (1..=puts.len()).filter_map(|at| i64::try_from(at).ok()).map(|at| -at).collect()
         }
         _ => Vec::new(),
     };
     for (put, at) in puts.into_iter().zip(1..) {
         let answer = if refused.contains(&-at) {
-            core.health.note_foreign(&put.key, "the key holds something else than messages");
+            core.base.health.note_foreign(&put.key, "the key holds something else than messages");
             Err(LayerError::Unavailable { reason: format!("{} holds something else", put.key) })
         } else if refused.contains(&at) {
-            Health::count(&core.health.dropped, put.receivers);
+            Health::count(&core.base.health.dropped, put.receivers);
             put.reply.as_ref().map_or(Ok(()), |(channel, _)| {
                 Err(LayerError::ChannelFull { channel: channel.clone() })
             })

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Core;
 use super::op::{Op, Publish, Topic};
+use crate::layer::redis::base::is_local;
 use crate::layer::redis::health::Health;
 use crate::layer::redis::pipeline::pauses;
 
@@ -40,7 +41,7 @@ struct Publishing {
 
 /// Goes on for ever: connects, carries, and begins again when a server goes away.
 pub(super) async fn run(core: Arc<Core>) {
-    let link = core.health.link();
+    let link = core.base.health.link();
     let mut attempts = pauses();
     loop {
         let mut listening = JoinSet::new();
@@ -58,8 +59,8 @@ pub(super) async fn run(core: Arc<Core>) {
             }
             Err(failure) => failure,
         };
-        core.queue.suspend();
-        link.down(core.servers[at].name(), &error);
+        core.base.queue.suspend();
+        link.down(core.base.servers[at].name(), &error);
         sleep(attempts.next().unwrap_or(PING)).await;
     }
 }
@@ -67,21 +68,21 @@ pub(super) async fn run(core: Arc<Core>) {
 /// Connects to every server and listens to what is to be heard.
 async fn connect(core: &Arc<Core>, listening: &mut JoinSet<usize>) -> Result<Vec<Line>, Failure> {
     let mut lines = Vec::new();
-    for (at, server) in core.servers.iter().enumerate() {
+    for (at, server) in core.base.servers.iter().enumerate() {
         let failed = |error| (at, error);
         let commands = server.connect(ANSWER).await.map_err(failed)?;
         let (topics, heard) = server.subscribe().await.map_err(failed)?.split();
         listening.spawn(listen(Arc::clone(core), at, heard));
         lines.push(Line { commands, topics });
     }
-    core.queue.resume();
-    let mut wanted: Vec<Vec<String>> = core.servers.iter().map(|_| Vec::new()).collect();
+    core.base.queue.resume();
+    let mut wanted: Vec<Vec<String>> = core.base.servers.iter().map(|_| Vec::new()).collect();
     for world in core.worlds() {
         for topics in &mut wanted {
             topics.push(world.topics.own_channels());
         }
         let groups = world.local.groups();
-        for group in groups.iter().filter(|group| !super::is_local(group)) {
+        for group in groups.iter().filter(|group| !is_local(group)) {
             for (shard, topic) in world.topics.group(group) {
                 wanted[shard].push(topic);
             }
@@ -105,9 +106,9 @@ async fn listen(core: Arc<Core>, at: usize, mut heard: PubSubStream) -> usize {
         match message.get_channel::<String>() {
             Ok(topic) => match message.get_payload::<Vec<u8>>() {
                 Ok(wire) => core.deliver(&topic, wire),
-                Err(error) => core.health.note_foreign(&topic, error),
+                Err(error) => core.base.health.note_foreign(&topic, error),
             },
-            Err(error) => core.health.note_foreign("", error),
+            Err(error) => core.base.health.note_foreign("", error),
         }
     }
     at
@@ -143,7 +144,7 @@ impl Line {
 /// Carries batches until a server fails, and says which.
 async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
     loop {
-        let batch = timeout(PING, core.queue.next()).await.unwrap_or_default();
+        let batch = timeout(PING, core.base.queue.next()).await.unwrap_or_default();
         let carried = match batch.is_empty() {
             true => ping(lines).await,
             false => carry_batch(core, lines, batch).await,
@@ -180,15 +181,12 @@ async fn carry_batch(core: &Core, lines: &mut [Line], batch: Vec<Op>) -> Result<
                     topics.push(next.name);
                 }
                 lines[shard].set(&topics, begins).await.map_err(|error| (shard, error))?;
-                core.queue.done(topics.len());
+                core.base.queue.done(topics.len());
             }
-            Op::Claim(shard, key, period, reply) => {
-                let mut command = redis::cmd("SET");
-                command.arg(key).arg(1).arg("NX").arg("PX").arg(period);
-                let answer: RedisResult<Value> =
-                    command.query_async(&mut lines[shard].commands).await;
-                let answer = answer.map_err(|error| (shard, error))?;
-                let _ = reply.send(Ok(matches!(answer, Value::Okay)));
+            Op::Claim(claim) => {
+                let shard = claim.shard;
+                let answer = claim.command().query_async(&mut lines[shard].commands).await;
+                claim.tell(&answer.map_err(|error| (shard, error))?);
             }
             Op::Confirm(told) => {
                 let _ = told.send(Ok(()));
@@ -206,8 +204,8 @@ impl Publishing {
 
     fn add(&mut self, core: &Core, Publish { shard, topic, wire, at }: Publish) {
         // It waited for a server that was away.
-        if Instant::now().duration_since(at) > core.limits.expiry {
-            Health::count(&core.health.lost, 1);
+        if Instant::now().duration_since(at) > core.base.limits.expiry {
+            Health::count(&core.base.health.lost, 1);
             return;
         }
         let (pipeline, count) = &mut self.pipelines[shard];
@@ -234,7 +232,7 @@ impl Publishing {
         });
         let done = futures_util::future::try_join_all(exchanges).await;
         if done.is_err() {
-            Health::count(&core.health.lost, lost);
+            Health::count(&core.base.health.lost, lost);
         }
         done.map(|_| ())
     }

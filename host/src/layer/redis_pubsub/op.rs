@@ -1,17 +1,14 @@
 //! What is asked of Redis.
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::layer::LayerError;
-use crate::layer::redis::queue::{Confirmation, Kind, Operation};
+use crate::layer::redis::queue::{Claim, Confirmation, Kind, Operation};
 
 /// One thing to be done, in the order it was asked for.
 pub(super) enum Op {
     Listen(Topic),
     Publish(Publish),
-    /// A turn to be taken: shard, key and how long it is, in milliseconds.
-    Claim(usize, String, u64, oneshot::Sender<Result<bool, LayerError>>),
+    Claim(Claim),
     /// To be told once what was before is done.
     Confirm(Confirmation),
 }
@@ -36,7 +33,7 @@ impl Operation for Op {
     fn bytes(&self) -> usize {
         match self {
             Self::Publish(publish) => publish.wire.len(),
-            Self::Listen(_) | Self::Claim(..) | Self::Confirm(_) => 0,
+            Self::Listen(_) | Self::Claim(_) | Self::Confirm(_) => 0,
         }
     }
 
@@ -44,11 +41,15 @@ impl Operation for Op {
         match self {
             Self::Publish(_) => Kind::Message,
             Self::Listen(_) => Kind::Membership,
-            Self::Claim(..) | Self::Confirm(_) => Kind::Other,
+            Self::Claim(_) | Self::Confirm(_) => Kind::Other,
         }
     }
 
     fn confirm(told: Confirmation) -> Self {
         Self::Confirm(told)
+    }
+
+    fn claim(claim: Claim) -> Self {
+        Self::Claim(claim)
     }
 }

@@ -1,0 +1,252 @@
+//! What the tasks of the layer share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use super::base::{Base, Worlds, announce, is_local};
+use super::clock::Clock;
+use super::keys::Keys;
+use super::op::{GroupSend, Membership, Op, Overdue};
+use super::pipeline;
+use super::reader::{self, NamedReader};
+use super::wire::Codec;
+use crate::config::RedisConfig;
+use crate::layer::local::{Closing, Left, Local};
+use crate::layer::{Delivery, LayerError, LayerLimits, Mailbox};
+use crate::name::{ChannelName, GroupName, ProcessId, Tenant};
+
+/// How much longer than `expiry` an encrypted message may be under way, as channels_redis allows.
+const TOKEN_GRACE: Duration = Duration::from_secs(10);
+
+/// What the layer's tasks share.
+pub(super) struct Core {
+    pub(super) base: Base<Op>,
+    pub(super) clock: Clock,
+    prefix: String,
+    pub(super) process: ProcessId,
+    worlds: Worlds<World>,
+    pub(super) overdue: Overdue,
+    /// Counts up when readers are to connect anew.
+    restarts: watch::Sender<u64>,
+    /// A reader lost its connection: the others may be gone too.
+    pub(super) suspicion: Notify,
+    own: Weak<Self>,
+}
+
+/// One tenant's channels.
+pub(super) struct World {
+    pub(super) tenant: Tenant,
+    pub(super) keys: Keys,
+    pub(super) local: Arc<Local>,
+    /// Readers of keys other than the process's own. That of a named channel stays when the channel is closed, for
+    /// the next to follow it; hosts open as many of those as are configured.
+    readers: Mutex<HashMap<String, PlaceReader>>,
+}
+
+pub(super) enum PlaceReader {
+    Named(Arc<NamedReader>),
+    /// Of channels with a `!`, of which so many are open.
+    Shared(AbortHandle, usize),
+}
+
+impl Core {
+    /// A layer's, which begins to connect when it is [started](Self::start).
+    pub(super) fn new(name: &str, config: &RedisConfig, limits: LayerLimits) -> Arc<Self> {
+        let codec = Codec::new(
+            config,
+            config.random_prefix_length,
+            Some(limits.expiry + TOKEN_GRACE),
+            limits.message_bytes,
+        );
+        Arc::new_cyclic(|own| Self {
+            base: Base::new(name, config, limits, codec),
+            clock: Clock::default(),
+            prefix: config.prefix.clone(),
+            process: ProcessId::random(),
+            worlds: Worlds::default(),
+            overdue: Overdue::default(),
+            restarts: watch::Sender::new(0),
+            suspicion: Notify::new(),
+            own: Weak::clone(own),
+        })
+    }
+
+    /// Starts its tasks, once.
+    pub(super) fn start(self: &Arc<Self>, runtime: &Handle) {
+        if !self.base.start(runtime) {
+            return;
+        }
+        self.base.spawn(pipeline::run(Arc::clone(self)));
+        let weak = Arc::downgrade(self);
+        let worlds = move || {
+            let worlds = weak.upgrade().map(|core| core.worlds()).unwrap_or_default();
+            worlds.iter().map(|world| Arc::clone(&world.local)).collect()
+        };
+        let connected = self.base.health.watch();
+        self.base.spawn(announce(connected, worlds, self.base.limits.expiry));
+        for world in self.worlds() {
+            self.read_own(&world);
+        }
+        // So that its connections stand before the first socket does.
+        self.world(&Tenant::default_tenant());
+    }
+
+    pub(super) fn world(&self, tenant: &Tenant) -> Arc<World> {
+        let make = || {
+            let local = Local::new(tenant.clone(), Arc::clone(&self.base.limits));
+            local.on_close(Weak::<Self>::clone(&self.own));
+            World {
+                tenant: tenant.clone(),
+                keys: Keys::new(&self.prefix, tenant, self.base.servers.len()),
+                local,
+                readers: Mutex::default(),
+            }
+        };
+        self.worlds.get(tenant, make, |world| self.read_own(world))
+    }
+
+    pub(super) fn worlds(&self) -> Vec<Arc<World>> {
+        self.worlds.all()
+    }
+
+    /// The part of this process's unique names up to the `!`.
+    pub(super) fn own_place(&self) -> String {
+        format!("specific.{}!", self.process)
+    }
+
+    /// Reads the process's own key on every host: channels_redis sends to it on one host directly, and on another
+    /// through a group.
+    fn read_own(&self, world: &Arc<World>) {
+        let Some(core) = self.own.upgrade() else { return };
+        for shard in 0..self.base.servers.len() {
+            let (core, world) = (Arc::clone(&core), Arc::clone(world));
+            let place = self.own_place();
+            self.base.spawn(reader::run(core, world, place, shard));
+        }
+    }
+
+    pub(super) fn restarts(&self) -> watch::Receiver<u64> {
+        self.restarts.subscribe()
+    }
+
+    pub(super) fn restart_readers(&self) {
+        self.restarts.send_modify(|count| *count += 1);
+    }
+
+    /// Seconds that a message key lasts.
+    pub(super) fn message_seconds(&self) -> u64 {
+        whole_seconds(self.base.limits.expiry)
+    }
+
+    /// Seconds that a group key lasts.
+    pub(super) fn group_seconds(&self) -> u64 {
+        whole_seconds(self.base.limits.group_expiry)
+    }
+
+    pub(super) fn membership(
+        &self,
+        world: Arc<World>,
+        group: &GroupName,
+        channel: &ChannelName,
+        begins: bool,
+    ) {
+        if is_local(group) {
+            return;
+        }
+        let (group, channel) = (group.clone(), channel.clone());
+        let membership = Membership { world, group, channel, begins };
+        if let Err(Op::Membership(membership)) = self.base.queue.push(Op::Membership(membership)) {
+            self.overdue.note(membership);
+        }
+    }
+
+    pub(super) fn group_deliver(
+        &self,
+        tenant: &Tenant,
+        group: &GroupName,
+        delivery: Delivery,
+    ) -> Result<(), LayerError> {
+        self.base.check_len(delivery.len())?;
+        let (world, group, at) = (self.world(tenant), group.clone(), self.clock.now());
+        self.base.push_message(Op::GroupSend(GroupSend { world, group, delivery, at }))
+    }
+
+    /// Opens a channel, and reads its key if that is not read already.
+    pub(super) fn open(
+        &self,
+        world: &Arc<World>,
+        channel: &ChannelName,
+    ) -> Result<Mailbox, LayerError> {
+        let place = channel.place();
+        if place == self.own_place() {
+            return world.local.open(channel, None);
+        }
+        let Some(core) = self.own.upgrade() else { return Err(self.base.away()) };
+        let mut readers = world.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !channel.is_unique() {
+            let before = match readers.get(place) {
+                Some(PlaceReader::Named(reader)) => Some(&**reader),
+                _ => None,
+            };
+            let reader = Arc::new(NamedReader::after(before));
+            let mailbox = world.local.open(channel, Some(Arc::clone(&reader.drained)))?;
+            let (world, name) = (Arc::clone(world), channel.clone());
+            self.base.spawn(reader::run_named(core, world, name, Arc::clone(&reader)));
+            readers.insert(place.to_owned(), PlaceReader::Named(reader));
+            return Ok(mailbox);
+        }
+        let mailbox = world.local.open(channel, None)?;
+        match readers.get_mut(place) {
+            Some(PlaceReader::Shared(_, open)) => *open += 1,
+            _ => {
+                let shard = world.keys.shard(place);
+                let read = reader::run(core, Arc::clone(world), place.to_owned(), shard);
+                if let Some(task) = self.base.spawn(read) {
+                    readers.insert(place.to_owned(), PlaceReader::Shared(task, 1));
+                }
+            }
+        }
+        Ok(mailbox)
+    }
+}
+
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
+}
+
+impl Closing for Core {
+    fn closed(&self, tenant: &Tenant, channel: &ChannelName, groups: Vec<GroupName>, left: Left) {
+        let world = self.world(tenant);
+        let place = channel.place();
+        let mut readers = world.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        match readers.get_mut(place) {
+            Some(PlaceReader::Named(reader)) => {
+                if let Some(number) = reader.close() {
+                    let shard = world.keys.shard(place);
+                    let _ = self.base.queue.push(Op::Unblock(shard, number));
+                }
+            }
+            Some(PlaceReader::Shared(task, open)) => {
+                *open -= 1;
+                if *open == 0 {
+                    task.abort();
+                    readers.remove(place);
+                }
+            }
+            None => {}
+        }
+        drop(readers);
+        if channel.is_unique() {
+            for group in groups {
+                self.membership(Arc::clone(&world), &group, channel, false);
+            }
+        } else {
+            self.put_back_left(&world, channel, left);
+        }
+    }
+}
