@@ -262,6 +262,9 @@ impl Connection {
     fn poll_alarm(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<End> {
         while self.alarm.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
+            // A host that was held up has not listened meanwhile: what came then is yet to be read.
+            let late = now.saturating_duration_since(self.alarm.deadline());
+            self.heard = (self.heard + late).min(now);
             let next = match &mut self.phase {
                 Phase::Closing { end, deadline } if now >= *deadline => {
                     let end = end.take();
