@@ -209,6 +209,12 @@ pub trait ChannelLayer: Send + Sync + 'static {
     /// [`LayerError::Unavailable`] where the backend is away; memberships of open mailboxes follow when it is back.
     fn confirm(&self) -> Answer<'_, Result<(), LayerError>>;
 
+    /// Waits until everything that was asked for before has left this process.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] where the backend is away.
+    fn carried(&self) -> Answer<'_, Result<(), LayerError>>;
+
     /// How the layer fares.
     fn status(&self) -> LayerStatus;
 }

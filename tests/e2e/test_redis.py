@@ -218,6 +218,14 @@ def test_a_room_spans_three_hosts(redis, serving, group):
                 assert [line for line in lines if line != "ok"] == expected
 
 
+def test_a_host_that_stops_leaves_its_groups(redis, serving, group):
+    with serving("commander", layer=layer([redis])) as host:
+        for _ in range(20):
+            member(host, [redis], group)
+        assert host.stop() == 0
+        assert redis.ask("EXISTS", f"asgi:group:{group}") == b":0\r\n"
+
+
 # What is not ours.
 
 

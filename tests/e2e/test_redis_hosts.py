@@ -12,6 +12,11 @@ from cryptography.x509.oid import NameOID
 from redis_server import Redis, free_port
 
 
+# All that a user of the layer needs beside its keys.
+COMMANDS = """auth select ping client eval zadd zrem zrange zremrangebyscore zcard expire
+    bzpopmin zpopmin""".split()
+
+
 def pem(key):
     encoding, format = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, format, serialization.NoEncryption())
@@ -58,6 +63,7 @@ def redis(files):
     options = [
         "user narrowboat on >s3cr@t ~* &* +@all",
         "user default on nopass ~* &* +@all",
+        f"user few on >few ~asgi* -@all {' '.join(f'+{word}' for word in COMMANDS)}",
         f"unixsocket {files}/redis.sock",
         f"tls-port {tls}",
         f"tls-cert-file {files}/server.pem",
@@ -116,6 +122,20 @@ def test_a_server_is_reached(redis, files, serving, name, backend):
         one, two = host.connect("/commander/"), host.connect("/commander/")
         assert one.ask(f"send {two.ask('channel')} hello") == "ok"
         assert two.recv() == "message: hello"
+        assert "channel layer lost" not in host.log()
+
+
+def test_a_user_needs_few_commands(redis, serving):
+    host = {"host": "127.0.0.1", "port": redis.port, "username": "few", "password": "few"}
+    with serving("commander", layer={"backend": "redis", "hosts": [host]}) as host:
+        client, other = host.connect("/commander/"), host.connect("/commander/")
+        assert client.ask(f"send {other.ask('channel')} hello") == "ok"
+        assert other.recv() == "message: hello"
+        assert other.ask("add g") == "ok"
+        assert client.ask(f"send {other.ask('channel')} joined") == "ok"
+        assert other.recv() == "message: joined"
+        assert client.ask("group-send g hello") == "ok"
+        assert other.recv() == "message: hello"
         assert "channel layer lost" not in host.log()
 
 

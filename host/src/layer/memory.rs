@@ -199,6 +199,10 @@ impl ChannelLayer for MemoryLayer {
         Answer::ready(Ok(()))
     }
 
+    fn carried(&self) -> Answer<'_, Result<(), LayerError>> {
+        Answer::ready(Ok(()))
+    }
+
     fn status(&self) -> LayerStatus {
         LayerStatus {
             connected: true,

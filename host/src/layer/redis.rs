@@ -197,6 +197,10 @@ impl ChannelLayer for RedisLayer {
         self.0.base.confirm()
     }
 
+    fn carried(&self) -> Answer<'_, Result<(), LayerError>> {
+        Answer::pending(self.0.carried())
+    }
+
     fn status(&self) -> LayerStatus {
         self.0.base.status()
     }

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use self::op::{Op, Publish, Topic};
 use self::topics::Topics;
 use super::local::{Closing, Left, Local, Member};
-use super::redis::base::{Base, Worlds, announce, is_local, unanswered};
+use super::redis::base::{Base, Worlds, announce, is_local};
 use super::redis::health::Health;
 use super::redis::wire::{Codec, To, WireError};
 use super::{Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, Pending};
@@ -268,9 +268,7 @@ impl ChannelLayer for RedisPubSubLayer {
                 self.0.listen_to_group(&world, &group, false);
             }
             // What comes later than this was sent later, or has not left its sender yet.
-            if let Some(confirmed) = self.0.base.queue.confirm() {
-                confirmed.await.unwrap_or_else(|_| Err(unanswered()))?;
-            }
+            self.0.base.carried().await?;
             world.local.flush();
             Ok(())
         })
@@ -288,6 +286,10 @@ impl ChannelLayer for RedisPubSubLayer {
 
     fn confirm(&self) -> Answer<'_, Result<(), LayerError>> {
         self.0.base.confirm()
+    }
+
+    fn carried(&self) -> Answer<'_, Result<(), LayerError>> {
+        Answer::pending(self.0.base.carried())
     }
 
     fn status(&self) -> LayerStatus {

@@ -128,11 +128,11 @@ impl Host {
         self.engine.serves(runtime);
     }
 
-    /// Waits until every layer has done what it was asked for, or is away.
+    /// Waits until what every layer was asked for has left, or it is away.
     pub(super) async fn settle(&self) {
         for layer in self.layers.values() {
-            if let Err(error) = layer.confirm().await {
-                tracing::debug!("memberships may last until they expire: {error}");
+            if let Err(error) = layer.carried().await {
+                tracing::debug!("what was sent last may not have left: {error}");
             }
         }
     }

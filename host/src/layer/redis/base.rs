@@ -147,6 +147,13 @@ impl<O: Operation> Base<O> {
         }
     }
 
+    /// Waits until what was asked for before has been carried out, or its first step if it has two.
+    pub(in crate::layer) async fn carried(&self) -> Result<(), LayerError> {
+        let (told, carried) = oneshot::channel();
+        self.queue.push(O::confirm(told)).map_err(|_| self.away())?;
+        carried.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
     pub(in crate::layer) fn status(&self) -> LayerStatus {
         self.health.status(self.queue.len())
     }

@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use redis::RedisResult;
-use tokio::sync::oneshot;
 
 use super::Core;
-use super::base::unanswered;
-use super::op::Op;
 use super::server::Server;
 use crate::layer::LayerError;
 use crate::name::Tenant;
@@ -21,10 +18,7 @@ const STEP: usize = 1_000;
 impl Core {
     pub(super) async fn flush(&self, tenant: &Tenant) -> Result<(), LayerError> {
         let world = self.world(tenant);
-        // What was asked for before is on its way in two steps at most.
-        for _ in 0..2 {
-            self.carried().await?;
-        }
+        self.carried().await?;
         for server in &self.base.servers {
             delete(server, world.keys.prefix()).await.map_err(|error| LayerError::Unavailable {
                 reason: format!("{}: {error}", server.name()),
@@ -34,11 +28,10 @@ impl Core {
         Ok(())
     }
 
-    /// Waits until what was asked for before has left.
+    /// Waits until what was asked for before has left: a group's messages do in two steps.
     pub(super) async fn carried(&self) -> Result<(), LayerError> {
-        let (told, carried) = oneshot::channel();
-        self.base.queue.push(Op::Confirm(told)).map_err(|_| self.base.away())?;
-        carried.await.unwrap_or_else(|_| Err(unanswered()))
+        self.base.carried().await?;
+        self.base.carried().await
     }
 }
 

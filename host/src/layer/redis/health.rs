@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::layer::LayerStatus;
+
+/// How long nothing is said of what was complained of just now.
+const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(30);
 
 /// What one layer counts, and which of its connections stand.
 pub(in crate::layer) struct Health {
@@ -16,6 +20,7 @@ pub(in crate::layer) struct Health {
     layer: String,
     links: Mutex<Links>,
     connected: watch::Sender<bool>,
+    complained: Mutex<Option<Instant>>,
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
     pub(in crate::layer) foreign: AtomicU64,
@@ -42,18 +47,28 @@ impl Health {
             layer,
             links: Mutex::default(),
             connected: watch::Sender::new(false),
+            complained: Mutex::default(),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
         }
     }
 
-    /// A connection that does not stand yet.
+    /// A connection that the layer is not whole without until it stands.
     pub(in crate::layer) fn link(&self) -> Link<'_> {
+        self.add(false)
+    }
+
+    /// A connection that counts as standing until it is found that it cannot be made.
+    pub(in crate::layer) fn further_link(&self) -> Link<'_> {
+        self.add(true)
+    }
+
+    fn add(&self, stands: bool) -> Link<'_> {
         let mut links = self.lock();
         links.last += 1;
         let id = links.last;
-        links.all.insert(id, false);
+        links.all.insert(id, stands);
         Link { health: self, id }
     }
 
@@ -86,6 +101,17 @@ impl Health {
     pub(in crate::layer) fn note_foreign(&self, key: &str, what: impl Display) {
         Self::count(&self.foreign, 1);
         tracing::debug!(layer = self.layer, key, "not a message of a channel layer: {what}");
+    }
+
+    /// Tells the operator of something that goes wrong again and again, now and then.
+    pub(in crate::layer) fn complain(&self, what: impl Display) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained.is_some_and(|at| at.elapsed() < BETWEEN_COMPLAINTS) {
+            return;
+        }
+        *complained = Some(Instant::now());
+        drop(complained);
+        tracing::warn!(layer = self.layer, "{what}; of further ones nothing is said for 30 s");
     }
 
     fn lock(&self) -> MutexGuard<'_, Links> {

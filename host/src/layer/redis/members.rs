@@ -29,6 +29,12 @@ impl Members {
     pub(super) fn read(core: &Core, key: &str, answer: Value) -> Self {
         let names = match answer {
             Value::Array(names) => names,
+            Value::ServerError(error) => {
+                let error = format_args!("no members of {key}: {error}");
+                core.base.health.complain(error);
+                core.base.health.note_foreign(key, error);
+                Vec::new()
+            }
             other => {
                 core.base.health.note_foreign(key, format_args!("{other:?}"));
                 Vec::new()
@@ -65,7 +71,8 @@ impl Members {
                     Ok(None) => {}
                     Err(error) => {
                         Health::count(&core.base.health.lost, 1);
-                        tracing::warn!(group = %send.group, "not sent: {error}");
+                        let group = &send.group;
+                        core.base.health.complain(format_args!("not sent to {group}: {error}"));
                         return;
                     }
                 }

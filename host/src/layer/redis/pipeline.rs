@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisResult};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::Core;
@@ -72,8 +72,14 @@ async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, Redi
     let connecting = core.base.servers.iter().enumerate().map(async |(at, server)| {
         let connected = async {
             let mut connection = server.connect(ANSWER).await?;
-            let role: redis::Value = redis::cmd("ROLE").query_async(&mut connection).await?;
-            writable(&role)?;
+            let role: RedisResult<redis::Value> =
+                redis::cmd("ROLE").query_async(&mut connection).await;
+            match role {
+                Ok(role) => writable(&role)?,
+                // Whoever may not ask finds out when it writes.
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {}
+                Err(error) => return Err(error),
+            }
             Ok(connection)
         };
         connected.await.map_err(|error: RedisError| (at, error))

@@ -35,7 +35,7 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
     let key = world.keys.messages(&place);
     let mut take = Pipeline::new();
     take.cmd("BZPOPMIN").arg(&key).arg(WAIT).cmd("ZPOPMIN").arg(&key).arg(MORE);
-    let link = core.base.health.link();
+    let link = core.base.health.further_link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
     loop {
@@ -174,7 +174,7 @@ pub(super) async fn run_named(
 ) {
     let shard = world.keys.shard(name.as_str());
     let key = world.keys.messages(name.as_str());
-    let link = core.base.health.link();
+    let link = core.base.health.further_link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
     let Ok(_turn) = Arc::clone(&reader.turn).acquire_owned().await else { return };

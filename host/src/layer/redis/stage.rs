@@ -233,10 +233,9 @@ impl Lane {
 
 /// An answer of a server that is no use for now, such as one that became a replica.
 pub(in crate::layer) fn unusable(value: &Value) -> Option<RedisError> {
-    use redis::ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, NoPerm, ReadOnly};
+    use redis::ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
     let Value::ServerError(error) = value else { return None };
-    let known =
-        matches!(error.kind(), Some(BusyLoading | ClusterDown | MasterDown | NoPerm | ReadOnly));
+    let known = matches!(error.kind(), Some(BusyLoading | ClusterDown | MasterDown | ReadOnly));
     (known || matches!(error.code(), "NOAUTH" | "MISCONF" | "OOM")).then(|| error.clone().into())
 }
 
@@ -246,7 +245,7 @@ fn tell_refused(core: &Core, puts: Vec<Put>, answer: Value) {
             list.into_iter().filter_map(|at| redis::from_redis_value(at).ok()).collect()
         }
         Value::ServerError(error) => {
-            core.base.health.note_foreign("", error);
+            core.base.health.complain(format_args!("Redis took no message: {error}"));
             (1..=puts.len()).filter_map(|at| i64::try_from(at).ok()).map(|at| -at).collect()
         }
         _ => Vec::new(),
