@@ -62,7 +62,7 @@ def joined(servers, group, channel, prefix="asgi"):
 
     def stands():
         scores = [server.ask("ZSCORE", key, channel) for server in servers]
-        return any(score.startswith(b"$1") for score in scores)
+        return any(score[:1] == b"$" and score[:3] != b"$-1" for score in scores)
 
     eventually(stands, f"{channel} in {key}")
 
