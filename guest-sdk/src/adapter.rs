@@ -10,8 +10,7 @@ use crate::{
     error::Error,
     handshake::Deny,
     layer::{ChannelLayer, LayerError},
-    message::{self, Incoming},
-    panic,
+    message, panic,
     scope::Scope,
     timer::TimerId,
 };
@@ -90,15 +89,8 @@ impl<C: Consumer> GuestConsumer for Adapter<C> {
     }
 
     fn handle(&self, message: types::Message) -> Result<(), String> {
-        match message::decode(&message).map_err(text)? {
-            Incoming::Known(message) => {
-                self.consumer.borrow_mut().handle(&self.connection, message).map_err(text)
-            }
-            Incoming::Unknown(name) => {
-                crate::debug!("ignored a message of the unknown type {name:?}");
-                Ok(())
-            }
-        }
+        let Some(message) = message::known(&message).map_err(text)? else { return Ok(()) };
+        self.consumer.borrow_mut().handle(&self.connection, message).map_err(text)
     }
 
     fn timer(&self, id: connections::TimerId) -> Result<(), String> {
@@ -129,6 +121,6 @@ impl<C: Consumer> GuestConsumer for Adapter<C> {
     }
 }
 
-fn text(error: Error) -> String {
+pub(crate) fn text(error: Error) -> String {
     error.to_string()
 }

@@ -18,3 +18,19 @@ wit_bindgen::generate!({
     default_bindings_module: "narrowboat_guest::__bindings",
     generate_all,
 });
+
+/// The same for workers, whose world has the imports in common with that of consumers.
+pub mod worker_world {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "worker-consumer",
+        pub_export_macro: true,
+        export_macro_name: "export_worker_consumer",
+        default_bindings_module: "narrowboat_guest::__bindings::worker_world",
+        with: {
+            "narrowboat:consumer/types@0.1.0": super::narrowboat::consumer::types,
+            "narrowboat:consumer/channel-layer@0.1.0": super::narrowboat::consumer::channel_layer,
+            "wasi:logging/logging@0.1.0-draft": super::wasi::logging::logging,
+        },
+    });
+}

@@ -1,5 +1,5 @@
 //! The guest side of Narrowboat: write a [`Consumer`], export it, and the host runs it, one a
-//! connection.
+//! connection. A [`Worker`] takes the messages of named channels, without a connection.
 //!
 //! ```
 //! use narrowboat_guest::prelude::*;
@@ -64,6 +64,7 @@
 //! | a handler method, `chat_message(self, event)` for "chat.message" | a variant of [`Consumer::Message`], handled in [`Consumer::handle`] |
 //! | `StopConsumer`, an exception | an [`Error`] closes the connection with 1011 |
 //! | `ChannelFull`, `InvalidChannelLayerError` | [`LayerError`] |
+//! | a worker under `runworker`, `ChannelNameRouter` | [`Worker`], bound to channels by `[[workers]]` |
 //! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
 //! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::restored`] |
 
@@ -85,6 +86,8 @@ pub mod prelude;
 mod saved;
 mod scope;
 mod timer;
+mod worker;
+mod worker_adapter;
 
 pub use closure::Closure;
 pub use connection::{Connection, SendError, send_many};
@@ -97,6 +100,7 @@ pub use message::NoMessage;
 pub use saved::Saved;
 pub use scope::Scope;
 pub use timer::TimerId;
+pub use worker::Worker;
 
 /// Makes a [`Consumer`] the one that this plugin exports. Once a crate, at its top level.
 ///
@@ -119,7 +123,38 @@ macro_rules! export {
     };
 }
 
-// For the export macro alone, as is `__bindings`.
+/// Makes a [`Worker`] the one that this plugin exports. Once a crate, at its top level; a plugin may export a consumer
+/// as well.
+///
+/// For any target but WebAssembly it exports nothing, as [`export`].
+#[macro_export]
+macro_rules! export_worker {
+    ($worker:ty) => {
+        const _: () = {
+            impl $crate::__Kept for $worker {
+                fn with_kept<R>(work: impl FnOnce(&::core::cell::RefCell<Self>) -> R) -> R {
+                    ::std::thread_local! {
+                        static WORKER: ::core::cell::RefCell<$worker> =
+                            ::core::default::Default::default();
+                    }
+                    WORKER.with(work)
+                }
+            }
+            type Component = $crate::__WorkerComponent<$worker>;
+            #[cfg(target_family = "wasm")]
+            $crate::__bindings::worker_world::export_worker_consumer!(
+                Component with_types_in $crate::__bindings::worker_world
+            );
+            #[cfg(not(target_family = "wasm"))]
+            const _: ::core::option::Option<Component> =
+                $crate::__WorkerComponent::<$worker>::checked();
+        };
+    };
+}
+
+// For the export macros alone, as is `__bindings`.
 use __bindings as bindings;
 #[doc(hidden)]
 pub use adapter::Component as __Component;
+#[doc(hidden)]
+pub use worker_adapter::{Kept as __Kept, WorkerComponent as __WorkerComponent};

@@ -50,6 +50,17 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(
     Ok(bytes)
 }
 
+/// The message, unless it is of a type that the consumer does not know, which is logged and ignored.
+pub(crate) fn known<M: DeserializeOwned>(bytes: &[u8]) -> Result<Option<M>, Error> {
+    match decode(bytes)? {
+        Incoming::Known(message) => Ok(Some(message)),
+        Incoming::Unknown(name) => {
+            crate::debug!("ignored a message of the unknown type {name:?}");
+            Ok(None)
+        }
+    }
+}
+
 /// Fails when the message is of a type that the consumer knows but does not have its fields; the
 /// error names the field.
 pub(crate) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<Incoming<M>, Error> {

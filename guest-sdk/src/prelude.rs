@@ -2,7 +2,7 @@
 
 pub use crate::{
     Accept, ChannelLayer, Closure, Connection, Consumer, Deny, Error, Frame, LayerError, NoMessage,
-    Saved, Scope, SendError, TimerId, accept, critical, debug, deny, error, info, send_many, trace,
-    warn,
+    Saved, Scope, SendError, TimerId, Worker, accept, critical, debug, deny, error, info,
+    send_many, trace, warn,
 };
 pub use serde::{Deserialize, Serialize};

@@ -6,11 +6,39 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 use crate::manifest;
 
-/// The interface that makes a component a WebSocket consumer, without its version.
-pub const CONSUMER_EXPORT: &str = "narrowboat:consumer/websocket";
+/// What a component can be run as, by what it exports; it may be both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Decides what happens on connections.
+    Consumer,
+    /// Takes the messages of named channels.
+    Worker,
+}
+
+impl Role {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Consumer, Self::Worker];
+
+    /// The interface that makes a component this, without its version.
+    pub const fn interface(self) -> &'static str {
+        match self {
+            Self::Consumer => "narrowboat:consumer/websocket",
+            Self::Worker => "narrowboat:consumer/worker",
+        }
+    }
+
+    /// The world that such a component is of.
+    pub const fn world(self) -> &'static str {
+        match self {
+            Self::Consumer => "narrowboat:consumer/websocket-consumer",
+            Self::Worker => "narrowboat:consumer/worker-consumer",
+        }
+    }
+}
 
 /// What is said of a component without exports.
-const NO_EXPORTS: &str = "nothing; is there a narrowboat_guest::export!(…) in its code?";
+const NO_EXPORTS: &str =
+    "nothing; is there a narrowboat_guest::export!(…) or export_worker!(…) in its code?";
 
 /// Why bytes are not a component.
 #[derive(Debug, Error)]
@@ -37,7 +65,9 @@ pub enum ComponentError {
     },
     /// A component of some other world.
     #[error(
-        "exports no consumer ({CONSUMER_EXPORT}); it exports {}",
+        "exports no consumer ({}) and no worker ({}); it exports {}",
+        Role::Consumer.interface(),
+        Role::Worker.interface(),
         if exports.is_empty() { NO_EXPORTS.to_owned() } else { exports.join(", ") }
     )]
     OtherWorld {
@@ -58,12 +88,12 @@ pub struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    /// Whether it exports a WebSocket consumer.
-    pub fn is_consumer(&self) -> bool {
-        self.exports.iter().any(|export| {
-            export
-                .strip_prefix(CONSUMER_EXPORT)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+    /// What it can be run as.
+    pub fn roles(&self) -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(|role| {
+            let rests =
+                self.exports.iter().filter_map(|export| export.strip_prefix(role.interface()));
+            rests.into_iter().any(|rest| rest.is_empty() || rest.starts_with('@'))
         })
     }
 }
@@ -112,16 +142,16 @@ pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
     Ok(summary)
 }
 
-/// The text of the manifest that a consumer component carries, if it carries one.
+/// What a component says of itself that can be run.
 ///
 /// # Errors
 /// When the bytes are not a whole component, or one of another world.
-pub fn manifest(bytes: &[u8]) -> Result<Option<&[u8]>, ComponentError> {
+pub fn plugin(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
     let summary = summarise(bytes)?;
-    if !summary.is_consumer() {
+    if summary.roles().next().is_none() {
         return Err(ComponentError::OtherWorld { exports: summary.exports });
     }
-    Ok(summary.manifest)
+    Ok(summary)
 }
 
 /// Appends a manifest to a component.
@@ -155,6 +185,6 @@ mod tests {
         let empty = wasm_encoder::Component::new().finish();
         let bytes = with_manifest(empty, "name = \"echo\"");
         assert_eq!(summarise(&bytes).unwrap().manifest, Some(&b"name = \"echo\""[..]));
-        assert!(matches!(manifest(&bytes), Err(ComponentError::OtherWorld { .. })));
+        assert!(matches!(plugin(&bytes), Err(ComponentError::OtherWorld { .. })));
     }
 }

@@ -10,6 +10,7 @@ mod limits;
 mod noticing;
 mod plugin;
 mod route;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,8 +29,9 @@ pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::Limits;
 pub use noticing::Noticing;
-pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source};
+pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use route::{Pattern, RouteConfig};
+pub use worker::WorkerConfig;
 
 use error::Location;
 pub(crate) use error::closest;
@@ -49,7 +51,9 @@ pub struct Config {
     pub demo: bool,
     /// Tried in order, first match wins.
     pub routes: Vec<RouteConfig>,
-    /// By the names that routes use.
+    /// Each for another channel of its plugin's layer.
+    pub workers: Vec<WorkerConfig>,
+    /// By the names that routes and workers use.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// Bounds of the host and defaults of the plugins.
     pub limits: Limits,
@@ -73,6 +77,8 @@ struct File {
     demo: bool,
     #[serde(default)]
     routes: Vec<Spanned<route::Raw>>,
+    #[serde(default)]
+    workers: Vec<Spanned<worker::Raw>>,
     #[serde(default)]
     plugins: BTreeMap<String, Spanned<plugin::Raw>>,
     #[serde(default = "default_limits")]
@@ -137,16 +143,18 @@ impl Config {
             location.invalid(place, &format!("limits.{key}"), problem)
         })?;
         let layers = layer::check_all(raw.layer, raw.layers, &folder, &location)?;
-        let plugins = plugin::check_all(raw.plugins, raw.limits.get_ref(), &folder, &location)?;
+        let mut plugins = plugin::check_all(raw.plugins, raw.limits.get_ref(), &folder, &location)?;
         for (name, plugin) in &plugins {
             plugin.check_layer(name, layers.keys())?;
         }
-        let routes = route::check_all(raw.routes, &plugins, &location)?;
+        let routes = route::check_all(raw.routes, &mut plugins, &location)?;
+        let workers = worker::check_all(raw.workers, &mut plugins, &layers, &location)?;
         Ok(Self {
             listen: raw.listen,
             watch: raw.watch.noticing(),
             demo: raw.demo,
             routes,
+            workers,
             plugins,
             limits: raw.limits.into_inner(),
             layers,

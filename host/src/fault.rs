@@ -1,5 +1,7 @@
 //! Whose failure ended a connection, which decides the log's level and the close code.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::closure::{Closure, code};
@@ -25,8 +27,13 @@ pub enum GuestFault {
     #[error("trap: {0}")]
     Trap(String),
     /// It ran past its budget and was stopped; its instance is gone.
-    #[error("ran longer than its call_time of {} ms", .0.as_millis())]
-    OutOfTime(std::time::Duration),
+    #[error("ran longer than its {limit} of {} ms", time.as_millis())]
+    OutOfTime {
+        /// The key that bounds it.
+        limit: &'static str,
+        /// The bound.
+        time: Duration,
+    },
     /// Another consumer of the same instance trapped.
     #[error("the instance it shared has failed")]
     InstanceGone,
@@ -52,7 +59,7 @@ pub enum ClientFault {
     Protocol(String),
     /// Nothing was heard for the idle time-out.
     #[error("nothing heard for {} s", .0.as_secs())]
-    Idle(std::time::Duration),
+    Idle(Duration),
     /// It did not read, and the outbound queue reached its bound.
     #[error("it does not read, and {0} bytes wait for it")]
     Stalled(usize),
@@ -86,7 +93,7 @@ impl GuestFault {
     /// Whether the instance can only be dropped after it.
     pub fn ends_instance(&self) -> bool {
         match self {
-            Self::Trap(_) | Self::OutOfTime(_) | Self::InstanceGone => true,
+            Self::Trap(_) | Self::OutOfTime { .. } | Self::InstanceGone => true,
             Self::Error(_) | Self::Contract(_) => false,
         }
     }

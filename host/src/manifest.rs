@@ -58,8 +58,10 @@ pub enum Lane {
 pub struct WantedLimits {
     /// Linear memory of one instance, in bytes.
     pub memory: Option<ByteSize>,
-    /// Running time of one call.
+    /// Running time of one call for a connection.
     pub call_time: Option<Span>,
+    /// Running time of a worker with one message.
+    pub worker_time: Option<Span>,
 }
 
 /// Why a text is no manifest.
@@ -101,6 +103,9 @@ impl Manifest {
         }
         if self.limits.call_time.is_some_and(|time| time.duration() == Duration::ZERO) {
             return Err(ManifestError::Zero("call_time"));
+        }
+        if self.limits.worker_time.is_some_and(|time| time.duration() == Duration::ZERO) {
+            return Err(ManifestError::Zero("worker_time"));
         }
         Ok(())
     }

@@ -18,10 +18,12 @@ mod loader;
 mod overrun;
 mod saved;
 mod state;
+mod store;
 mod tally;
 mod ticker;
 mod transfer;
 mod version;
+mod worker;
 
 pub use build::Build;
 pub use cache::CodeCache;
@@ -38,3 +40,4 @@ pub use saved::{Sample, Saved};
 pub use tally::{Count, Tally};
 pub use transfer::{Ahead, Left, MoveError, Outcome, Transfer, Way, restart, transfer};
 pub use version::{Version, VersionError};
+pub use worker::WorkerInstance;

@@ -6,6 +6,7 @@ mod links;
 mod preflight;
 mod reload;
 mod status;
+mod workers;
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 pub(crate) use host::open_layer;
 pub use host::{Host, HostError};
@@ -25,6 +27,7 @@ use crate::answer::Rejection;
 use crate::connection::{Connection, Patience};
 use crate::handshake::{self, Decision, HandshakeLimits, Opening, Outcome};
 use links::Links;
+use workers::Workers;
 
 /// Sockets over `max_connections` that are told so at a time; further ones are dropped unheard.
 const TURNED_AWAY: usize = 64;
@@ -32,7 +35,7 @@ const TURNED_AWAY: usize = 64;
 /// The rest when the system has no sockets left, before accept is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the layers have, when all connections have ended, to end their memberships.
+/// How long workers have, when all connections have ended late, and then the layers.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the accept loop and its connections share.
@@ -72,6 +75,7 @@ pub async fn serve(
         asked.spawn(status::serve(admin, Arc::clone(&server)));
     }
     let background = background(&server);
+    let workers = Workers::start(&server.host);
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -94,12 +98,14 @@ pub async fn serve(
     server.stopping.store(true, Ordering::Relaxed);
     drop((listener, background));
     server.links.stop();
+    let end = Instant::now() + limits.shutdown_grace.duration();
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
-    let gone = permits.acquire_many(all);
-    if tokio::time::timeout(limits.shutdown_grace.duration(), gone).await.is_err() {
+    if timeout_at(end, permits.acquire_many(all)).await.is_err() {
         let left = limits.max_connections - permits.available_permits();
         tracing::warn!("{left} connections did not end within shutdown_grace and are dropped");
     }
+    // What consumers said last may be for a worker.
+    workers.stop(end.max(Instant::now() + LAST_WORDS)).await;
     if tokio::time::timeout(LAST_WORDS, server.host.settle()).await.is_err() {
         tracing::warn!("a channel layer did not take the last of what was sent");
     }

@@ -1,5 +1,5 @@
 //! The loop that joins a connection, a consumer and a mailbox: one event at a time into the guest,
-//! its effects out.
+//! its effects out. And workers, which have a mailbox alone.
 
 mod apply;
 mod join;
@@ -9,6 +9,7 @@ mod read_ahead;
 mod roster;
 mod seat;
 mod shared;
+mod worker;
 
 use crate::closure::Closure;
 use crate::connection::{Alarm, Connection, End, Incoming, TimerId};
@@ -22,6 +23,7 @@ use seat::Running;
 pub use join::{Joined, Joining, join};
 pub use order::Direction;
 pub use roster::{Roster, Summary};
+pub use worker::Worker;
 
 /// What a session does next.
 enum Event {

@@ -18,7 +18,7 @@ pub use refusal::Refusal;
 use crate::config::PluginConfig;
 use crate::fault::one_line;
 use crate::manifest::Isolation;
-use crate::plugin::{Build, Candidate, Hash, Instance, Loader, MoveError, Plugin, Version, aside};
+use crate::plugin::{Build, Candidate, Hash, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
 use budget::Watched;
 use offers::{Offer, Offers};
@@ -154,7 +154,7 @@ impl Swapper {
         };
         let trial = aside(move || match sample {
             Some(sample) => sample.try_on(version),
-            None => Instance::new(version).map(drop).map_err(MoveError::Start),
+            None => version.try_start().map_err(MoveError::Start),
         });
         trial.await.ok_or(Refusal::NoThread)?.map_err(Refusal::Trial)
     }

@@ -28,10 +28,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 21] = [
+const PLUGIN: [&str; 23] = [
     "hash", "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker",
-    "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "instance",
-    "transfer", "live", "loader",
+    "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "store", "instance",
+    "worker", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

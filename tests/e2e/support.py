@@ -52,13 +52,14 @@ def configuration(
     layer=None,
     cache=None,
     admin=None,
+    workers=None,
     watch="events",
     demo=False,
 ):
     """A configuration that serves each plugin at /NAME/.
 
     `names` are guests served as they are; `plugins` maps further names to their tables, in which
-    `guest` says which one it is, if not the one of that name.
+    `guest` says which one it is, if not the one of that name. A plugin of `workers` has no path.
     """
     tables = {name: {} for name in names} | (plugins or {})
     tables = {
@@ -67,8 +68,11 @@ def configuration(
         for name, table in tables.items()
     }
     if routes is None:
-        routes = [{"path": f"/{name}/", "plugin": name} for name in tables]
+        bound = [worker["plugin"] for worker in workers or []]
+        routes = [{"path": f"/{name}/", "plugin": name} for name in tables if name not in bound]
     others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
+    if workers is not None:
+        others["workers"] = workers
     if admin is not None:
         others["admin"] = admin
     return {"watch": watch, "demo": demo, "plugins": tables, "routes": routes} | others

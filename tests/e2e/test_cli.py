@@ -96,6 +96,7 @@ def test_wrong_usage_is_2_and_says_what_is_right(narrowboat, arguments):
 # Configurations: what is wrong, at which line and key, and what would be right.
 
 ECHO = '[plugins.echo]\ncomponent = "echo.wasm"\n'
+DESK = '[[workers]]\nchannel = "desk"\n'
 
 WRONG = [
     ('lisen = "127.0.0.1:0"', 1, "lisen", "did you mean `listen`?"),
@@ -135,6 +136,21 @@ WRONG = [
     (
         ECHO + '[[routes]]\npath = "/"\nplugin = "echo"\nmax_message = 0',
         6, "routes.max_message", "more than 0",
+    ),
+    (ECHO + DESK + 'plugin = "ecko"', 5, "workers.plugin", 'mean "echo"?'),
+    (ECHO + DESK, 3, "workers", "`plugin`"),
+    (ECHO + '[[workers]]\nplugin = "echo"', 3, "workers", "`channel`"),
+    (ECHO + DESK + 'plugin = "echo"\ninstances = 0', 6, "workers.instances", "1 to "),
+    (ECHO + DESK + 'plugin = "echo"\nevry = "5s"', 6, "workers.evry", "mean `every`?"),
+    (ECHO + DESK + 'plugin = "echo"\nevery = 5', 6, "workers.every", '"10s"'),
+    (ECHO + DESK + 'plugin = "echo"\nevery = "1ms"', 6, "workers.every", "at least 100ms"),
+    (ECHO + DESK + 'plugin = "echo"\n' + DESK + 'plugin = "echo"', 7, "workers.channel", "bound"),
+    (ECHO + DESK + 'plugin = "echo"', 5, "workers.plugin", "and not narrowboat:consumer/worker"),
+    (ECHO + DESK.replace("desk", "a b") + 'plugin = "echo"', 4, "workers.channel", "' ' at byte 1"),
+    (ECHO + DESK.replace("desk", "a!b") + 'plugin = "echo"', 4, "workers.channel", "own"),
+    (
+        '[layer]\nbackend = "redis-pubsub"\n' + ECHO + DESK + 'plugin = "echo"',
+        7, "workers.plugin", 'needs backend = "redis"',
     ),
     ('[layer]\nbackend = "rabbit"', 2, "layer.backend", "`memory`"),
     ("[layer]\ncapacity = 0", 2, "layer.capacity", "at least 1"),
@@ -245,6 +261,16 @@ def test_inspect_prints_world_imports_exports_size_hash_and_manifest(narrowboat,
         r" +isolation = \"shared\"",
     ):
         assert re.search(f"(?m)^{line}", result.stdout), line
+
+
+def test_inspect_knows_a_worker(narrowboat, component):
+    result = narrowboat("plugin", "inspect", component("clerk"))
+    assert result.returncode == 0
+    assert re.search(r"(?m)^world +narrowboat:consumer/worker-consumer$", result.stdout)
+    assert "narrowboat:consumer/connections" not in result.stdout
+    both = narrowboat("plugin", "inspect", component("office")).stdout
+    assert "narrowboat:consumer/websocket-consumer" in both
+    assert "narrowboat:consumer/worker-consumer" in both
 
 
 def test_inspecting_a_component_of_another_world_says_so(narrowboat, tmp_path):

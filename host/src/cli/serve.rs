@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use super::{Failure, ServeArgs};
-use crate::config::{Config, RouteConfig};
+use crate::config::{Config, RouteConfig, WorkerConfig};
 use crate::plugin::Plugin;
 use crate::server::{self, Host, HostError, preflight};
 
@@ -59,12 +59,11 @@ pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<C
     for warning in preflight(&config.limits) {
         tracing::warn!("{warning}");
     }
-    if config.routes.is_empty() {
+    if config.routes.is_empty() && config.workers.is_empty() {
         tracing::warn!("no routes: every request is answered 404");
     }
-    let routed: Vec<_> = config.routes.iter().map(|route| &route.plugin).collect();
-    for name in config.plugins.keys().filter(|name| !routed.contains(name)) {
-        tracing::warn!("no route leads to the plugin {name:?}");
+    for (name, _) in config.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
+        tracing::warn!("no route leads to the plugin {name:?}, and no worker is bound to it");
     }
     Ok(config)
 }
@@ -74,6 +73,7 @@ pub(super) struct Served {
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     routes: Vec<RouteConfig>,
+    workers: Vec<WorkerConfig>,
 }
 
 impl Served {
@@ -82,6 +82,7 @@ impl Served {
             listen: config.listen,
             admin: config.admin.as_ref().map(|admin| admin.listen),
             routes: config.routes.clone(),
+            workers: config.workers.clone(),
         }
     }
 }
@@ -120,6 +121,9 @@ pub(super) async fn serve(
     let address = listener.local_addr()?;
     for route in &served.routes {
         println!("route  {} -> {}", route.pattern.source(), route.plugin);
+    }
+    for worker in &served.workers {
+        println!("worker {} -> {}", worker.channel, worker.plugin);
     }
     let admin = match served.admin {
         Some(listen) => Some(bind(listen, "[admin] listen may be another")?),

@@ -28,8 +28,10 @@ pub struct Limits {
     pub outbound_queue: ByteSize,
     /// Linear memory of one instance; a plugin may have less.
     pub memory: ByteSize,
-    /// Running time of one call, in whole milliseconds; a plugin may have less.
+    /// Running time of one call for a connection, in whole milliseconds; a plugin may have less.
     pub call_time: Span,
+    /// Running time of a worker with one message, in whole milliseconds; a plugin may have less.
+    pub worker_time: Span,
     /// Threads for calls that are not short; 0 means two a core.
     pub guest_threads: usize,
 }
@@ -48,6 +50,7 @@ impl Default for Limits {
             outbound_queue: ByteSize::mib(1),
             memory: ByteSize::mib(64),
             call_time: Span::millis(100),
+            worker_time: Span::seconds(10),
             guest_threads: 0,
         }
     }
@@ -68,6 +71,7 @@ impl Limits {
             ("idle_timeout", self.idle_timeout),
             ("close_timeout", self.close_timeout),
             ("call_time", self.call_time),
+            ("worker_time", self.worker_time),
         ];
         for (key, span) in spans {
             if span < Span::millis(1) {

@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::error::{ConfigError, Location, Place, closest};
 use super::layer::DEFAULT_LAYER;
 use super::limits::Limits;
+use crate::component::Role;
 use crate::manifest::{Isolation, is_plugin_name};
 use crate::units::{ByteSize, Span};
 
@@ -30,8 +31,10 @@ pub struct PluginConfig {
     pub overflow: Overflow,
     /// Linear memory of one instance.
     pub memory: Option<ByteSize>,
-    /// Running time of one call.
+    /// Running time of one call for a connection.
     pub call_time: Option<Span>,
+    /// Running time of a worker with one message.
+    pub worker_time: Option<Span>,
     /// What happens to a consumer that cannot move to another version.
     pub failed_move: Option<FailedMove>,
     /// Where the configuration says so.
@@ -42,6 +45,19 @@ pub struct PluginConfig {
     pub layer: String,
     /// Where the configuration says so.
     pub layer_place: Place,
+    /// What routes and workers use it as, each role once.
+    pub uses: Vec<Use>,
+}
+
+/// What a plugin is used as.
+#[derive(Debug, Clone)]
+pub struct Use {
+    /// What it has to export for that.
+    pub role: Role,
+    /// The key that names the plugin.
+    pub key: &'static str,
+    /// Where that stands.
+    pub place: Place,
 }
 
 /// What happens to a consumer that cannot move to another version of its plugin.
@@ -98,6 +114,13 @@ pub enum Overflow {
 }
 
 impl PluginConfig {
+    /// Notes what it is used as, and where that is said first.
+    pub(super) fn note_use(&mut self, used: Use) {
+        if self.uses.iter().all(|other| other.role != used.role) {
+            self.uses.push(used);
+        }
+    }
+
     /// Whether its layer is one of those there are.
     pub(super) fn check_layer<'a>(
         &self,
@@ -145,6 +168,7 @@ pub(super) struct Raw {
     overflow: Overflow,
     memory: Option<Spanned<ByteSize>>,
     call_time: Option<Spanned<Span>>,
+    worker_time: Option<Spanned<Span>>,
     on_failed_move: Option<Spanned<FailedMove>>,
     #[serde(default)]
     rollback: Rollback,
@@ -201,7 +225,7 @@ impl Raw {
                 return Err(location.invalid(dir.span(), &table, problem));
             }
         };
-        let instances = check_instances(self.instances, &table, location)?;
+        let instances = check_count(self.instances, &format!("{table}.instances"), location)?;
         let isolation = self.isolation.as_ref().map(|isolation| *isolation.get_ref());
         if instances > 1 && isolation == Some(Isolation::Connection) {
             let problem = "`instances` is for isolation = \"shared\"; leave one of them out";
@@ -210,6 +234,8 @@ impl Raw {
         let memory = narrowed(self.memory, limits.memory, &format!("{table}.memory"), location)?;
         let call_time =
             narrowed(self.call_time, limits.call_time, &format!("{table}.call_time"), location)?;
+        let key = format!("{table}.worker_time");
+        let worker_time = narrowed(self.worker_time, limits.worker_time, &key, location)?;
         Ok(PluginConfig {
             source,
             source_place: location.place(source_span),
@@ -219,6 +245,8 @@ impl Raw {
             overflow: self.overflow,
             memory,
             call_time,
+            worker_time,
+            uses: Vec::new(),
             failed_move: self.on_failed_move.as_ref().map(|policy| *policy.get_ref()),
             failed_move_place: location
                 .place(self.on_failed_move.map_or(0..0, |policy| policy.span())),
@@ -229,17 +257,17 @@ impl Raw {
     }
 }
 
-fn check_instances(
+/// How many instances a key asks for; one where it is not set.
+pub(super) fn check_count(
     instances: Option<Spanned<usize>>,
-    table: &str,
+    key: &str,
     location: &Location<'_>,
 ) -> Result<usize, ConfigError> {
     match instances {
         None => Ok(1),
         Some(count) if (1..=MAX_INSTANCES).contains(count.get_ref()) => Ok(count.into_inner()),
         Some(count) => {
-            let key = format!("{table}.instances");
-            Err(location.invalid(count.span(), &key, format!("must be 1 to {MAX_INSTANCES}")))
+            Err(location.invalid(count.span(), key, format!("must be 1 to {MAX_INSTANCES}")))
         }
     }
 }
@@ -257,4 +285,19 @@ fn narrowed<T: Copy + PartialOrd + std::fmt::Display>(
         return Err(location.invalid(own.span(), key, problem));
     }
     Ok(Some(own.into_inner()))
+}
+
+/// What is said of a plugin that there is none of.
+pub(super) fn unknown(name: &str, plugins: &BTreeMap<String, PluginConfig>) -> String {
+    let known = plugins.keys().map(String::as_str);
+    match closest(name, known.clone()) {
+        Some(near) => format!("there is no plugin {name:?}; did you mean {near:?}?"),
+        None if plugins.is_empty() => {
+            format!("there is no plugin {name:?}; add a table [plugins.{name}]")
+        }
+        None => {
+            let known = known.collect::<Vec<_>>().join(", ");
+            format!("there is no plugin {name:?}; there are: {known}")
+        }
+    }
 }

@@ -6,8 +6,9 @@ use regex::Regex;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location, closest};
-use super::plugin::PluginConfig;
+use super::error::{ConfigError, Location};
+use super::plugin::{PluginConfig, Use, unknown};
+use crate::component::Role;
 use crate::units::ByteSize;
 
 /// A route, checked.
@@ -114,7 +115,7 @@ fn is_capture_name(name: &str) -> bool {
 
 pub(super) fn check_all(
     raw: Vec<Spanned<Raw>>,
-    plugins: &BTreeMap<String, PluginConfig>,
+    plugins: &mut BTreeMap<String, PluginConfig>,
     location: &Location<'_>,
 ) -> Result<Vec<RouteConfig>, ConfigError> {
     raw.into_iter().map(|raw| check(raw, plugins, location)).collect()
@@ -124,7 +125,7 @@ type Compile = fn(&str) -> Result<Pattern, String>;
 
 fn check(
     raw: Spanned<Raw>,
-    plugins: &BTreeMap<String, PluginConfig>,
+    plugins: &mut BTreeMap<String, PluginConfig>,
     location: &Location<'_>,
 ) -> Result<RouteConfig, ConfigError> {
     let whole = raw.span();
@@ -143,28 +144,16 @@ fn check(
     };
     let pattern =
         compile(text.get_ref()).map_err(|problem| location.invalid(text.span(), key, problem))?;
-    if !plugins.contains_key(raw.plugin.get_ref()) {
-        let problem = unknown_plugin(raw.plugin.get_ref(), plugins);
-        return Err(location.invalid(raw.plugin.span(), "routes.plugin", problem));
-    }
+    let place = location.place(raw.plugin.span());
+    let key = "routes.plugin";
+    let Some(plugin) = plugins.get_mut(raw.plugin.get_ref()) else {
+        return Err(place.invalid(key, unknown(raw.plugin.get_ref(), plugins)));
+    };
+    plugin.note_use(Use { role: Role::Consumer, key, place });
     if let Some(size) = raw.max_message.as_ref().filter(|size| size.get_ref().bytes() == 0) {
         let problem = "must be more than 0 bytes";
         return Err(location.invalid(size.span(), "routes.max_message", problem));
     }
     let max_message = raw.max_message.map(Spanned::into_inner);
     Ok(RouteConfig { pattern, plugin: raw.plugin.into_inner(), max_message })
-}
-
-fn unknown_plugin(name: &str, plugins: &BTreeMap<String, PluginConfig>) -> String {
-    let known = plugins.keys().map(String::as_str);
-    match closest(name, known.clone()) {
-        Some(near) => format!("there is no plugin {name:?}; did you mean {near:?}?"),
-        None if plugins.is_empty() => {
-            format!("there is no plugin {name:?}; add a table [plugins.{name}]")
-        }
-        None => {
-            let known = known.collect::<Vec<_>>().join(", ");
-            format!("there is no plugin {name:?}; there are: {known}")
-        }
-    }
 }

@@ -65,7 +65,7 @@ pub enum BuildError {
     )]
     NoModule(PathBuf),
     /// The module is no consumer.
-    #[error("{} is no consumer: {problem:#}", module.display())]
+    #[error("{} is no plugin: {problem:#}", module.display())]
     Encode {
         /// What cargo made.
         module: PathBuf,
@@ -236,7 +236,7 @@ fn encode(module: &Path) -> Result<Vec<u8>, BuildError> {
         ComponentEncoder::default().validate(true).module(&bytes).and_then(|mut e| e.encode());
     let component =
         encoded.map_err(|problem| BuildError::Encode { module: module.to_owned(), problem })?;
-    component::manifest(&component)
+    component::plugin(&component)
         .map_err(|source| BuildError::World { module: module.to_owned(), source })?;
     Ok(component)
 }

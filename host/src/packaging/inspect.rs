@@ -2,18 +2,15 @@
 
 use std::fmt;
 
-use crate::component::{ComponentError, summarise};
+use crate::component::{ComponentError, Role, summarise};
 use crate::plugin::Hash;
-
-/// The world that plugins implement.
-const WORLD: &str = "narrowboat:consumer/websocket-consumer";
 
 /// What a component says of itself.
 #[derive(Debug)]
 pub struct Inspection {
     imports: Vec<String>,
     exports: Vec<String>,
-    is_consumer: bool,
+    roles: Vec<Role>,
     manifest: Option<String>,
     size: usize,
     digest: Hash,
@@ -26,7 +23,7 @@ pub struct Inspection {
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
     let summary = summarise(bytes)?;
     Ok(Inspection {
-        is_consumer: summary.is_consumer(),
+        roles: summary.roles().collect(),
         manifest: summary.manifest.map(|text| String::from_utf8_lossy(text).into_owned()),
         imports: summary.imports,
         exports: summary.exports,
@@ -37,8 +34,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let world = if self.is_consumer { WORLD } else { "unknown (no consumer is exported)" };
-        writeln!(f, "world     {world}")?;
+        let worlds: Vec<_> = self.roles.iter().map(|role| role.world().to_owned()).collect();
+        match worlds.as_slice() {
+            [] => writeln!(f, "world     unknown (no consumer and no worker is exported)")?,
+            worlds => list(f, "world", worlds)?,
+        }
         list(f, "imports", &self.imports)?;
         list(f, "exports", &self.exports)?;
         writeln!(f, "size      {} bytes", self.size)?;

@@ -10,3 +10,18 @@ wasmtime::component::bindgen!({
     // Frames and messages go into the guest from where they lie.
     ownership: Borrowing { duplicate_if_necessary: true },
 });
+
+/// The same for workers, whose world has the imports in common with that of consumers.
+pub mod worker_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "worker-consumer",
+        with: {
+            "narrowboat:consumer/types": super::narrowboat::consumer::types,
+            "narrowboat:consumer/channel-layer": super::narrowboat::consumer::channel_layer,
+            "wasi:logging/logging": super::wasi::logging::logging,
+        },
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}

@@ -17,6 +17,7 @@ use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
 use super::ticker::{Running, Ticker};
+use crate::component::Role;
 
 /// Instances in the pool beyond one a connection: shared ones, trials, and old ones going as new
 /// ones come.
@@ -50,7 +51,7 @@ pub enum EngineError {
     /// The pool could not be reserved, most likely for want of address space.
     #[error(
         "no room for the pool of {instances} instances with {memory} bytes each: {source:#}; lower \
-         limits.max_connections or limits.memory"
+         limits.max_connections, limits.memory or the instances of [[workers]]"
     )]
     Pool {
         /// Instances asked for.
@@ -66,18 +67,18 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// An engine for `max_connections` instances with at most `memory` bytes each, which keeps what
-    /// it compiles in `cache`.
+    /// An engine for so many `instances` with at most `memory` bytes each, which keeps what it
+    /// compiles in `cache`.
     ///
     /// # Errors
     /// When the system does not have the room.
     pub fn new(
-        max_connections: usize,
+        instances: usize,
         memory: usize,
         cache: Option<CodeCache>,
     ) -> Result<Self, EngineError> {
-        let connections = u32::try_from(max_connections).unwrap_or(u32::MAX);
-        let instances = connections.saturating_add(SPARE_INSTANCES);
+        let instances = u32::try_from(instances).unwrap_or(u32::MAX);
+        let instances = instances.saturating_add(SPARE_INSTANCES);
         let pool_error = |source| EngineError::Pool { instances, memory, source };
         let engine = wasmtime::Engine::new(&config(instances, memory)).map_err(pool_error)?;
         let mut linker = Linker::new(&engine);
@@ -127,11 +128,12 @@ impl Engine {
         &self.0.linker
     }
 
-    /// A store whose guest is bounded in memory and time.
-    pub(super) fn store(&self, around: Arc<Surroundings>) -> Store<GuestState> {
+    /// A store whose guest is bounded in memory, and in each call by the time of its
+    /// role.
+    pub(super) fn store(&self, around: Arc<Surroundings>, role: Role) -> Store<GuestState> {
         let hostcall_bytes = around.limits.hostcall_bytes();
-        let mut store =
-            Store::new(&self.0.engine, GuestState::new(around, Arc::clone(&self.0.overrun)));
+        let state = GuestState::new(around, role, Arc::clone(&self.0.overrun));
+        let mut store = Store::new(&self.0.engine, state);
         store.limiter(|state| &mut state.growth as &mut dyn ResourceLimiter);
         store.set_hostcall_fuel(hostcall_bytes);
         store.epoch_deadline_callback(Stopwatch::tick);

@@ -5,14 +5,12 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::component::Role;
 use crate::config::closest;
 
 /// The package of the contract, and its version.
 const CONTRACT: &str = "narrowboat:consumer";
 const CONTRACT_VERSION: &str = "0.1.0";
-
-/// What a plugin has to export.
-const CONSUMER: &str = "narrowboat:consumer/websocket";
 
 /// What the host offers: interfaces, their versions and their functions, as in `wit/`.
 const OFFERED: [(&str, &str, &[&str]); 4] = [
@@ -88,23 +86,26 @@ fn nearest_words(nearest: &Option<String>) -> String {
     }
 }
 
-/// Holds what a component imports and exports against what the host has.
+/// Holds what a component imports and exports against what the host has, and says what it can be
+/// run as.
 ///
 /// # Errors
 /// The first thing that does not fit.
-pub(super) fn check(component: &Component) -> Result<(), Misfit> {
+pub(super) fn check(component: &Component) -> Result<Vec<Role>, Misfit> {
     let engine = component.engine();
     let component = component.component_type();
     for (name, item) in component.imports(engine) {
         check_import(engine, name, &item.ty)?;
     }
+    let mut roles = Vec::new();
     for (name, _) in component.exports(engine) {
         let (interface, version) = split(name);
-        if interface == CONSUMER {
+        if let Some(role) = Role::ALL.into_iter().find(|role| role.interface() == interface) {
             check_contract(version)?;
+            roles.push(role);
         }
     }
-    Ok(())
+    Ok(roles)
 }
 
 fn check_import(engine: &Engine, import: &str, item: &ComponentItem) -> Result<(), Misfit> {

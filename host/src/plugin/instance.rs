@@ -15,10 +15,12 @@ use super::bindings::exports::narrowboat::consumer::websocket::{
 };
 use super::call::{Call, ConnectionId, Returned};
 use super::effects::Effect;
-use super::state::{GuestState, OutOfTime};
+use super::state::GuestState;
+use super::store::GuestStore;
 use super::version::Version;
 use crate::answer::{Acceptance, Rejection};
 use crate::closure::Closure;
+use crate::component::Role;
 use crate::connection::Link;
 use crate::fault::{GuestFault, one_line};
 use crate::frame::Frame;
@@ -26,13 +28,10 @@ use crate::scope::{Headers, Scope};
 
 /// An instance. Whoever owns it makes its calls, one at a time.
 pub struct Instance {
-    store: Store<GuestState>,
+    store: GuestStore,
     guest: WebsocketConsumer,
-    version: Arc<Version>,
     /// Events it has been given.
     events: u64,
-    /// It trapped, or was stopped, and cannot be entered again.
-    dead: bool,
 }
 
 impl Instance {
@@ -41,24 +40,16 @@ impl Instance {
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let mut store = version.engine.store(Arc::clone(&version.around));
-        let running = version.engine.begin(&mut store);
-        let guest = version.pre.instantiate(&mut store);
-        drop(running);
-        version.around.lane.note(store.data().stopwatch.overran());
-        match guest {
-            Ok(guest) => {
-                // What start-up code asked for belongs to no connection.
-                drop(store.data_mut().settle());
-                Ok(Self { store, guest, version, events: 0, dead: false })
-            }
-            Err(error) => Err(fault(&version, store.data(), &error)),
-        }
+        let (store, guest) =
+            GuestStore::start(version, Role::Consumer, |version, store, exports| {
+                version.consumer()?.load(store, exports)
+            })?;
+        Ok(Self { store, guest, events: 0 })
     }
 
     /// The version it runs.
     pub fn version(&self) -> &Arc<Version> {
-        &self.version
+        self.store.version()
     }
 
     /// Events it has been given.
@@ -68,7 +59,7 @@ impl Instance {
 
     /// Whether it failed, so that it can only be dropped.
     pub fn is_dead(&self) -> bool {
-        self.dead
+        self.store.is_dead()
     }
 
     /// Takes one event into the guest.
@@ -78,13 +69,13 @@ impl Instance {
     /// asked for is gone.
     pub fn call(&mut self, call: &Call) -> Result<Returned, GuestFault> {
         if !matches!(call, Call::Disconnect(..)) {
-            self.version.tally.event();
+            self.store.version().tally.event();
         }
         let result = self.enter(call);
         // Of a call that killed the instance nothing has happened.
-        self.events += u64::from(!self.dead);
+        self.events += u64::from(!self.store.is_dead());
         if matches!(&result, Err(fault) if *fault != GuestFault::InstanceGone) {
-            self.version.tally.fault();
+            self.store.version().tally.fault();
         }
         result
     }
@@ -115,7 +106,7 @@ impl Instance {
 
     /// Takes what the last call asked for.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        self.store.data_mut().settle()
+        self.store.take_effects()
     }
 
     /// The connections that live in it.
@@ -186,32 +177,9 @@ impl Instance {
         &mut self,
         call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, GuestFault> {
-        if self.dead {
-            return Err(GuestFault::InstanceGone);
-        }
-        let running = self.version.engine.begin(&mut self.store);
-        let result = call(self.guest.narrowboat_consumer_websocket(), &mut self.store);
-        drop(running);
-        self.version.around.lane.note(self.store.data().stopwatch.overran());
-        result.map_err(|error| {
-            self.dead = true;
-            drop(self.take_effects());
-            fault(&self.version, self.store.data(), &error)
-        })
+        let guest = self.guest.narrowboat_consumer_websocket();
+        self.store.timed(|_, store| call(guest, store))
     }
-}
-
-/// What an error of the engine says of the guest.
-fn fault(version: &Version, state: &GuestState, error: &wasmtime::Error) -> GuestFault {
-    if error.downcast_ref::<OutOfTime>().is_some() {
-        return GuestFault::OutOfTime(version.around.limits.call_time);
-    }
-    let mut text = one_line(&format!("{error:#}"));
-    if state.growth.refused_memory() {
-        let memory = crate::units::ByteSize::from(version.around.limits.memory);
-        text += &format!(", after it was refused more than its memory of {memory}");
-    }
-    GuestFault::Trap(text)
 }
 
 /// Lends the scope to the guest's types, which borrow all they hold.

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::component::Role;
+
 /// What one instance may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InstanceLimits {
     /// Linear memory, in bytes, all memories together.
     pub memory: usize,
-    /// Running time of one call.
+    /// Running time of one call for a connection.
     pub call_time: Duration,
+    /// Running time of a worker with one message.
+    pub worker_time: Duration,
     /// The largest message, and frame for a group, it may give the layer, in bytes.
     pub max_message: usize,
     /// The largest frame any of its sockets takes, in bytes.
@@ -18,6 +22,14 @@ pub(super) struct InstanceLimits {
 }
 
 impl InstanceLimits {
+    /// Running time of one call into a guest that is run as this, and what bounds it.
+    pub(super) fn time_of(&self, role: Role) -> (&'static str, Duration) {
+        match role {
+            Role::Consumer => ("call_time", self.call_time),
+            Role::Worker => ("worker_time", self.worker_time),
+        }
+    }
+
     /// Bytes of payload one call may ask to send: some of the largest frames.
     pub(super) fn effect_bytes(&self) -> usize {
         self.max_frame.max(self.max_message).saturating_mul(4).max(MIN_EFFECT_BYTES)

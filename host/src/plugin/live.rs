@@ -1,6 +1,8 @@
 //! A plugin, and which version of it is live.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::lane::Share;
 use super::version::Version;
@@ -26,17 +28,23 @@ pub struct Plugin {
     pub rollback: Rollback,
     /// Its part of the guest threads.
     pub share: Share,
-    pub(super) live: RwLock<Arc<Version>>,
+    pub(super) live: watch::Sender<Arc<Version>>,
 }
 
 impl Plugin {
     /// The version that new connections get. Who holds it keeps it alive.
     pub fn live(&self) -> Arc<Version> {
-        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.live.borrow())
     }
 
     /// Gives new connections another version from now on.
     pub fn publish(&self, version: Arc<Version>) {
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = version;
+        // The one before is let go outside of the lock.
+        drop(self.live.send_replace(version));
+    }
+
+    /// Tells of each version that is published from now on.
+    pub fn follow(&self) -> watch::Receiver<Arc<Version>> {
+        self.live.subscribe()
     }
 }

@@ -1,20 +1,20 @@
 //! From a component's file to a plugin that can serve.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
 use super::build::Build;
 use super::engine::Engine;
-use super::instance::Instance;
 use super::lane::{GuestThreads, LaneState};
 use super::limits::InstanceLimits;
 use super::live::Plugin;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
-use crate::component::{self, ComponentError};
-use crate::config::{ConfigError, FailedMove, Limits, PluginConfig};
+use crate::component::{self, ComponentError, Role, Summary};
+use crate::config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
 use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::manifest::{Isolation, Manifest, ManifestError};
@@ -123,7 +123,7 @@ impl Loader {
         let Candidate { version, isolation } =
             self.version(name, config, file, &Build::new(bytes))?;
         // What cannot start now would turn away every client later.
-        if let Err(source) = Instance::new(Arc::clone(&version)) {
+        if let Err(source) = Arc::clone(&version).try_start() {
             let (plugin, file) = (name.to_owned(), file.to_owned());
             return Err(LoadError::Start { plugin, file, source });
         }
@@ -136,7 +136,7 @@ impl Loader {
             failed_move: failed_move(name, config, isolation)?,
             rollback: config.rollback,
             share: self.threads.share(),
-            live: RwLock::new(version),
+            live: watch::Sender::new(version),
         })
     }
 
@@ -153,14 +153,16 @@ impl Loader {
         build: &Build,
     ) -> Result<Candidate, LoadError> {
         let (plugin, file) = (name.to_owned(), file.to_owned());
-        let manifest = match component::manifest(build.bytes()) {
-            Ok(Some(text)) => match Manifest::parse(text) {
-                Ok(manifest) => manifest,
-                Err(source) => return Err(LoadError::Manifest { plugin, file, source }),
-            },
-            Ok(None) => Manifest { name: plugin.clone(), ..Manifest::default() },
+        let summary = match component::plugin(build.bytes()) {
+            Ok(summary) => summary,
             Err(source) => return Err(LoadError::Component { plugin, file, source }),
         };
+        let manifest = match summary.manifest.map(Manifest::parse) {
+            Some(Ok(manifest)) => manifest,
+            Some(Err(source)) => return Err(LoadError::Manifest { plugin, file, source }),
+            None => Manifest { name: plugin.clone(), ..Manifest::default() },
+        };
+        check_uses(name, config, &file, &summary)?;
         let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
             config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
@@ -179,21 +181,48 @@ impl Loader {
 
     /// The least of what the host allows, the operator gives and the plugin wants.
     fn instance_limits(&self, config: &PluginConfig, manifest: &Manifest) -> InstanceLimits {
-        let least = |host, operator: Option<_>, plugin: Option<_>| {
-            [operator, plugin].into_iter().flatten().fold(host, Ord::min)
-        };
-        let memory = least(self.limits.memory, config.memory, manifest.limits.memory);
-        let call_time = [config.call_time, manifest.limits.call_time]
-            .into_iter()
-            .flatten()
-            .fold(self.limits.call_time, Ord::min);
+        let wanted = &manifest.limits;
+        let memory = least(self.limits.memory, config.memory, wanted.memory);
+        let call_time = least(self.limits.call_time, config.call_time, wanted.call_time);
+        let worker_time = least(self.limits.worker_time, config.worker_time, wanted.worker_time);
         InstanceLimits {
             memory: memory.bytes(),
             call_time: call_time.duration(),
+            worker_time: worker_time.duration(),
             max_message: self.max_message,
             max_frame: self.max_frame,
         }
     }
+}
+
+/// The least of what the host allows, the operator gives and the plugin wants.
+fn least<T: Ord>(host: T, operator: Option<T>, plugin: Option<T>) -> T {
+    [operator, plugin].into_iter().flatten().fold(host, Ord::min)
+}
+
+/// A component has to export what routes and workers use its plugin as.
+fn check_uses(
+    name: &str,
+    config: &PluginConfig,
+    file: &Path,
+    component: &Summary<'_>,
+) -> Result<(), ConfigError> {
+    for Use { role, key, place } in &config.uses {
+        if !component.roles().any(|exported| exported == *role) {
+            let (what, instead) = match role {
+                Role::Consumer => ("consumer of connections", "[[workers]] binds a worker"),
+                Role::Worker => ("worker", "[[routes]] lead to a consumer of connections"),
+            };
+            let problem = format!(
+                "plugin {name:?} is no {what}: {} exports {}, and not {}; {instead}",
+                file.display(),
+                component.exports.join(", "),
+                role.interface(),
+            );
+            return Err(place.invalid(key, problem));
+        }
+    }
+    Ok(())
 }
 
 /// What happens to a consumer that cannot move. One of many in an instance cannot stay behind.

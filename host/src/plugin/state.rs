@@ -14,6 +14,7 @@ use super::lane::LaneState;
 use super::limits::{Growth, InstanceLimits};
 use super::overrun::Overrun;
 use super::ticker::TICK;
+use crate::component::Role;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
 use crate::name::{ChannelName, Tenant};
@@ -67,6 +68,7 @@ struct Entry {
 pub(super) struct Stopwatch {
     ticks: u32,
     budget: u32,
+    role: Role,
     overrun: Arc<Overrun>,
 }
 
@@ -76,19 +78,34 @@ pub(super) struct Stopwatch {
 pub(super) struct OutOfTime;
 
 impl Stopwatch {
-    fn new(limits: &InstanceLimits, overrun: Arc<Overrun>) -> Self {
-        let ticks = limits.call_time.as_millis() / TICK.as_millis();
+    fn new(limits: &InstanceLimits, role: Role, overrun: Arc<Overrun>) -> Self {
+        let (_, time) = limits.time_of(role);
+        let ticks = time.as_millis() / TICK.as_millis();
         let budget = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
-        Self { ticks: 0, budget, overrun }
+        Self { ticks: 0, budget, role, overrun }
+    }
+
+    /// What the guest is run as.
+    pub(super) fn role(&self) -> Role {
+        self.role
     }
 
     pub(super) fn restart(&mut self) {
         self.ticks = 0;
     }
 
+    /// Notes in which lane the version belongs when a call has ended.
+    pub(super) fn note_end(&self, lane: &LaneState) {
+        match self.role {
+            Role::Consumer => lane.note(self.overran()),
+            // Its calls are on guest threads, however long they are.
+            Role::Worker => {}
+        }
+    }
+
     /// Whether two ticks found the call running. One finds a short call too, when the system took
     /// its thread away for so long.
-    pub(super) fn overran(&self) -> bool {
+    fn overran(&self) -> bool {
         self.ticks > 1
     }
 
@@ -102,7 +119,7 @@ impl Stopwatch {
         stopwatch.overrun.tell();
         if stopwatch.overran() {
             // Now, so that further calls do not follow this one onto the sockets' threads.
-            around.lane.note(true);
+            stopwatch.note_end(&around.lane);
         }
         if stopwatch.ticks > stopwatch.budget {
             return Err(OutOfTime.into());
@@ -114,11 +131,11 @@ impl Stopwatch {
 impl Data for GuestState {}
 
 impl GuestState {
-    pub(super) fn new(around: Arc<Surroundings>, overrun: Arc<Overrun>) -> Self {
+    pub(super) fn new(around: Arc<Surroundings>, role: Role, overrun: Arc<Overrun>) -> Self {
         Self {
             effects: Effects::new(around.limits.effect_bytes()),
             growth: Growth::new(&around.limits),
-            stopwatch: Stopwatch::new(&around.limits, overrun),
+            stopwatch: Stopwatch::new(&around.limits, role, overrun),
             connections: FxHashMap::default(),
             by_channel: HashMap::new(),
             touched: Vec::new(),

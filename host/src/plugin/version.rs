@@ -4,20 +4,25 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use wasmtime::component::InstancePre;
 
-use super::bindings::WebsocketConsumerPre;
+use super::bindings::WebsocketConsumerIndices;
+use super::bindings::worker_world::WorkerConsumerIndices;
 use super::build::Build;
 use super::engine::Engine;
 use super::fit::{self, Misfit};
 use super::hash::Hash;
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
+use crate::component::Role;
 
 /// One build of a plugin.
 pub struct Version {
     digest: Hash,
     pub(super) engine: Engine,
-    pub(super) pre: WebsocketConsumerPre<GuestState>,
+    pub(super) pre: InstancePre<GuestState>,
+    consumer: Option<WebsocketConsumerIndices>,
+    worker: Option<WorkerConsumerIndices>,
     pub(super) around: Arc<Surroundings>,
     pub(super) tally: Tally,
 }
@@ -34,9 +39,14 @@ pub enum VersionError {
     /// It imports what this host does not have.
     #[error("imports what this host does not offer: {0:#}")]
     Import(wasmtime::Error),
-    /// It does not export a consumer.
-    #[error("is not of the world narrowboat:consumer/websocket-consumer: {0:#}")]
-    World(wasmtime::Error),
+    /// What it exports is not what its name says.
+    #[error("is not of the world {}: {problem:#}", role.world())]
+    World {
+        /// What it says it can be run as.
+        role: Role,
+        /// What is wrong.
+        problem: wasmtime::Error,
+    },
 }
 
 impl Version {
@@ -51,11 +61,36 @@ impl Version {
         around: Arc<Surroundings>,
     ) -> Result<Self, VersionError> {
         let component = engine.component(&around.plugin, build).map_err(VersionError::Compile)?;
-        fit::check(&component)?;
-        let linked = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
-        let pre = WebsocketConsumerPre::new(linked).map_err(VersionError::World)?;
-        let digest = build.digest();
-        Ok(Self { digest, engine: engine.clone(), pre, around, tally: Tally::default() })
+        let roles = fit::check(&component)?;
+        let pre = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
+        let has = |role| roles.contains(&role);
+        let world = |role| move |problem| VersionError::World { role, problem };
+        let consumer = has(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
+        let worker = has(Role::Worker).then(|| WorkerConsumerIndices::new(&pre));
+        Ok(Self {
+            digest: build.digest(),
+            engine: engine.clone(),
+            consumer: consumer.transpose().map_err(world(Role::Consumer))?,
+            worker: worker.transpose().map_err(world(Role::Worker))?,
+            pre,
+            around,
+            tally: Tally::default(),
+        })
+    }
+
+    /// Where a consumer's functions are among its exports.
+    pub(super) fn consumer(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
+        self.consumer.as_ref().ok_or_else(|| lacks(Role::Consumer))
+    }
+
+    /// Where a worker's functions are among its exports.
+    pub(super) fn worker(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
+        self.worker.as_ref().ok_or_else(|| lacks(Role::Worker))
+    }
+
+    /// What it is started as by whoever only wants to know whether it starts.
+    pub(super) fn first_role(&self) -> Role {
+        if self.consumer.is_some() { Role::Consumer } else { Role::Worker }
     }
 
     /// The hash that names it.
@@ -72,4 +107,9 @@ impl Version {
     pub fn is_slow(&self) -> bool {
         self.around.lane.is_slow()
     }
+}
+
+/// Loading has checked that a version has what its plugin is used for.
+fn lacks(role: Role) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("it exports no {}", role.interface()))
 }

@@ -19,7 +19,7 @@ use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
 use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
 use crate::router::Router;
-use crate::session::{self, Joined, Joining, Roster};
+use crate::session::{self, Joined, Joining, Roster, Worker};
 use crate::swap::Swap;
 
 use super::demo::Demo;
@@ -31,6 +31,7 @@ pub struct Host {
     limits: Limits,
     router: Router,
     rosters: BTreeMap<String, Arc<Roster>>,
+    workers: Vec<Arc<Worker>>,
     /// By the file that a plugin's component lies in; several plugins may be made of one.
     swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
     /// By their names in the configuration.
@@ -69,8 +70,9 @@ impl Host {
         let routes = config.routes.iter().filter_map(|route| route.max_message);
         let max_frame = routes.fold(config.limits.max_message, Ord::max).bytes();
         let cache = config.cache.as_ref().map(CodeCache::open);
-        let (connections, memory) = (config.limits.max_connections, config.limits.memory.bytes());
-        let engine = Engine::new(connections, memory, cache)?;
+        let workers = config.workers.iter().map(|worker| worker.instances).sum::<usize>();
+        let instances = config.limits.max_connections.saturating_add(workers);
+        let engine = Engine::new(instances, config.limits.memory.bytes(), cache)?;
         let threads = GuestThreads::new(config.limits.guest_threads);
         let loader = |layer: &LayerConfig, opened: &Arc<dyn ChannelLayer>| {
             Arc::new(Loader {
@@ -103,6 +105,11 @@ impl Host {
             swaps.entry(file).or_insert_with(Vec::new).push(Arc::new(swap));
             rosters.insert(name, roster);
         }
+        let workers = config.workers.into_iter().filter_map(|worker| {
+            let roster = rosters.get(&worker.plugin)?;
+            Some(Arc::new(Worker::new(Arc::clone(roster), worker)))
+        });
+        let workers = workers.collect();
         let demo = config.demo.then(|| {
             let find = |name: &str| rosters.get(name).map(|roster| Arc::clone(roster.plugin()));
             Demo::new(&config.routes, find)
@@ -110,6 +117,7 @@ impl Host {
         Ok(Self {
             engine,
             rosters,
+            workers,
             swaps,
             tenant,
             limits: config.limits,
@@ -140,6 +148,11 @@ impl Host {
     /// How its layers fare, by their names.
     pub(super) fn layers(&self) -> impl Iterator<Item = (&str, LayerStatus)> {
         self.layers.iter().map(|(name, layer)| (name.as_str(), layer.status()))
+    }
+
+    /// What takes the messages of named channels.
+    pub(super) fn workers(&self) -> &[Arc<Worker>] {
+        &self.workers
     }
 
     /// What changes its plugins, by the file each one's component lies in.

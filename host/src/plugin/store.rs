@@ -1,0 +1,112 @@
+//! A version's code with a memory of its own: entered with its clock running, and never again after
+//! it has failed.
+
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::Instance as Exports;
+
+use super::effects::Effect;
+use super::state::{GuestState, OutOfTime};
+use super::version::Version;
+use crate::component::Role;
+use crate::fault::{GuestFault, one_line};
+
+/// One instantiation of a version.
+pub(super) struct GuestStore {
+    store: Store<GuestState>,
+    version: Arc<Version>,
+    /// It trapped, or was stopped, and cannot be entered again.
+    dead: bool,
+}
+
+impl GuestStore {
+    /// Instantiates a version for a role, and finds in it what `load` looks for.
+    ///
+    /// # Errors
+    /// When its start-up code fails, or the pool of instances is exhausted.
+    pub(super) fn start<G>(
+        version: Arc<Version>,
+        role: Role,
+        load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
+    ) -> Result<(Self, G), GuestFault> {
+        let store = version.engine.store(Arc::clone(&version.around), role);
+        let mut started = Self { store, version, dead: false };
+        let guest = started.timed(|version, store| {
+            let exports = version.pre.instantiate(&mut *store)?;
+            load(version, store, &exports)
+        })?;
+        // What start-up code asked for belongs to no connection.
+        drop(started.take_effects());
+        Ok((started, guest))
+    }
+
+    pub(super) fn version(&self) -> &Arc<Version> {
+        &self.version
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    pub(super) fn data(&self) -> &GuestState {
+        self.store.data()
+    }
+
+    pub(super) fn data_mut(&mut self) -> &mut GuestState {
+        self.store.data_mut()
+    }
+
+    /// Takes what the last call asked for.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        self.store.data_mut().settle()
+    }
+
+    /// Enters the guest with its clock running.
+    ///
+    /// # Errors
+    /// After any but [`GuestFault::InstanceGone`] it is dead, and what the call asked for is gone.
+    pub(super) fn timed<R>(
+        &mut self,
+        call: impl FnOnce(&Version, &mut Store<GuestState>) -> wasmtime::Result<R>,
+    ) -> Result<R, GuestFault> {
+        if self.dead {
+            return Err(GuestFault::InstanceGone);
+        }
+        let running = self.version.engine.begin(&mut self.store);
+        let result = call(&self.version, &mut self.store);
+        drop(running);
+        let GuestState { stopwatch, around, .. } = self.store.data();
+        stopwatch.note_end(&around.lane);
+        result.map_err(|error| {
+            self.dead = true;
+            drop(self.take_effects());
+            fault(self.store.data(), &error)
+        })
+    }
+}
+
+impl Version {
+    /// Makes an instance of it and drops that again.
+    ///
+    /// # Errors
+    /// When its start-up code fails, or the pool of instances is exhausted.
+    pub fn try_start(self: Arc<Self>) -> Result<(), GuestFault> {
+        let role = self.first_role();
+        GuestStore::start(self, role, |_, _, _| Ok(())).map(drop)
+    }
+}
+
+/// What an error of the engine says of the guest.
+fn fault(state: &GuestState, error: &wasmtime::Error) -> GuestFault {
+    if error.downcast_ref::<OutOfTime>().is_some() {
+        let (limit, time) = state.around.limits.time_of(state.stopwatch.role());
+        return GuestFault::OutOfTime { limit, time };
+    }
+    let mut text = one_line(&format!("{error:#}"));
+    if state.growth.refused_memory() {
+        let memory = crate::units::ByteSize::from(state.around.limits.memory);
+        text += &format!(", after it was refused more than its memory of {memory}");
+    }
+    GuestFault::Trap(text)
+}
