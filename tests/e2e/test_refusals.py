@@ -74,7 +74,7 @@ FILES = {
     "a missing export": (a_missing_export, "is not of the world.*save-module"),
     "another world": (
         another_world,
-        r"exports no consumer \(narrowboat:consumer/websocket\); it exports .*webrocket@0.1.0",
+        r"exports no consumer .*; it exports .*webrocket@0.1.0",
     ),
     "no start": (start_up_out_of_bounds, "the trial failed: cannot start: trap: .*out of bounds"),
 }
