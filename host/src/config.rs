@@ -10,6 +10,7 @@ mod limits;
 mod noticing;
 mod plugin;
 mod route;
+mod versions;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use toml::Spanned;
 
-pub use admin::AdminConfig;
+pub use admin::{AdminConfig, Scope, TokenConfig, TokenSecret};
 pub use backend::{
     Backend, Endpoint, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Secret,
     Serializer,
@@ -31,6 +32,7 @@ pub use limits::Limits;
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use route::{Pattern, RouteConfig};
+pub use versions::VersionsConfig;
 pub use worker::WorkerConfig;
 
 use error::Location;
@@ -61,6 +63,8 @@ pub struct Config {
     pub layers: BTreeMap<String, LayerConfig>,
     /// Where the operator's tools ask, if anywhere.
     pub admin: Option<AdminConfig>,
+    /// Where the versions that plugins have had are kept; `None` if they are not.
+    pub versions: Option<VersionsConfig>,
     /// Where compiled code is kept; `None` if it is not.
     pub cache: Option<CacheConfig>,
 }
@@ -86,7 +90,8 @@ struct File {
     layer: Option<Spanned<layer::Raw>>,
     #[serde(default)]
     layers: BTreeMap<String, Spanned<layer::Raw>>,
-    admin: Option<AdminConfig>,
+    admin: Option<admin::Raw>,
+    versions: Option<versions::Raw>,
     #[serde(default)]
     cache: cache::Raw,
 }
@@ -149,6 +154,11 @@ impl Config {
         }
         let routes = route::check_all(raw.routes, &mut plugins, &location)?;
         let workers = worker::check_all(raw.workers, &mut plugins, &layers, &location)?;
+        // Who deploys from elsewhere needs a place to deploy to.
+        let wanted = raw.versions.or_else(|| raw.admin.as_ref().map(|_| versions::Raw::default()));
+        let versions = wanted.map(|raw| raw.check(file, &folder, &location)).transpose()?;
+        let state = versions.as_ref().map_or(&folder, |versions| &versions.folder);
+        let admin = raw.admin.map(|raw| raw.check(&folder, state, &location)).transpose()?;
         Ok(Self {
             listen: raw.listen,
             watch: raw.watch.noticing(),
@@ -158,7 +168,8 @@ impl Config {
             plugins,
             limits: raw.limits.into_inner(),
             layers,
-            admin: raw.admin,
+            admin,
+            versions,
             cache: raw.cache.check(&folder, &location)?,
         })
     }

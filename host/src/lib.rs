@@ -22,6 +22,8 @@ pub mod scope;
 pub mod server;
 pub mod session;
 pub mod swap;
+pub mod trust;
 pub mod units;
+pub mod versions;
 pub mod watch;
 pub mod workshop;

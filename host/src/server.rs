@@ -1,6 +1,7 @@
 //! The accept loop, and what every connection of a host shares.
 
 mod demo;
+mod first;
 mod host;
 mod links;
 mod preflight;

@@ -6,13 +6,13 @@ mod offers;
 mod refusal;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use offers::{Report, Verdict};
+pub use offers::{Origin, Report, Verdict};
 pub use refusal::Refusal;
 
 use crate::config::PluginConfig;
@@ -20,18 +20,35 @@ use crate::fault::one_line;
 use crate::manifest::Isolation;
 use crate::plugin::{Build, Candidate, Hash, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
+use crate::versions::{Shelf, ShelfError};
 use budget::Watched;
 use offers::{Offer, Offers};
 
 /// Versions that were taken back and are remembered, so that they are not taken again.
 const REMEMBERED: usize = 64;
 
-/// The one place where a plugin's version changes: one swap at a time, the newest bytes first.
+/// The one place where a plugin's version changes: one swap at a time.
 pub struct Swap {
     roster: Arc<Roster>,
     loader: Arc<Loader>,
     config: PluginConfig,
     offers: Offers,
+    /// Where versions are kept, if they are.
+    shelf: Option<Arc<Shelf>>,
+    /// Whether the live version may still be taken back for its faults.
+    on_trial: AtomicBool,
+    counts: Counts,
+}
+
+/// How often each end was reached since the host began.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Versions that became live.
+    pub swaps: AtomicU64,
+    /// Versions that were not taken.
+    pub refused: AtomicU64,
+    /// Versions that were live and failed too often.
+    pub taken_back: AtomicU64,
 }
 
 /// The task that carries swaps out.
@@ -43,8 +60,14 @@ struct Swapper {
 
 impl Swap {
     /// The swaps of one plugin.
-    pub fn new(roster: Arc<Roster>, loader: Arc<Loader>, config: PluginConfig) -> Self {
-        Self { roster, loader, config, offers: Offers::default() }
+    pub fn new(
+        roster: Arc<Roster>,
+        loader: Arc<Loader>,
+        config: PluginConfig,
+        shelf: Option<Arc<Shelf>>,
+    ) -> Self {
+        let (on_trial, counts) = (AtomicBool::new(false), Counts::default());
+        Self { roster, loader, config, offers: Offers::default(), shelf, on_trial, counts }
     }
 
     /// Whose versions these are.
@@ -52,15 +75,53 @@ impl Swap {
         self.roster.plugin()
     }
 
-    /// Offers a component, read from `file`, as the next version. One that still waits is
+    /// Who has instances of it.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// Where its versions are kept, if they are.
+    pub fn shelf(&self) -> Option<&Arc<Shelf>> {
+        self.shelf.as_ref()
+    }
+
+    /// Whether the live version may still be taken back for its faults.
+    pub fn is_on_trial(&self) -> bool {
+        self.on_trial.load(Ordering::Relaxed)
+    }
+
+    /// How often each end was reached.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Offers a component as the next version. What a file held before, and still waits, is
     /// superseded.
-    pub fn offer(&self, build: Arc<Build>, file: PathBuf) -> oneshot::Receiver<Verdict> {
-        self.offers.put(build, file)
+    pub fn offer(&self, build: Arc<Build>, origin: Origin) -> oneshot::Receiver<Verdict> {
+        self.offers.put(build, origin)
+    }
+
+    /// Does something to the versions that are kept, if they are, where it holds up no socket.
+    async fn shelve<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shelf) -> Result<T, ShelfError> + Send + 'static,
+    ) -> Option<Result<T, ShelfError>> {
+        let shelf = Arc::clone(self.shelf.as_ref()?);
+        tokio::task::spawn_blocking(move || work(&shelf)).await.ok()
+    }
+
+    /// The same where nothing can be done about a failure but to tell.
+    async fn note(&self, work: impl FnOnce(&Shelf) -> Result<(), ShelfError> + Send + 'static) {
+        if let Some(Err(error)) = self.shelve(work).await {
+            let plugin = &*self.plugin().name;
+            tracing::warn!(plugin, "a restart may bring another version back: {error}");
+        }
     }
 
     /// Carries out swaps as they are offered, for ever.
     pub async fn run(self: Arc<Self>) {
-        let mut swapper = Swapper { swap: self, watched: None, taken_back: VecDeque::new() };
+        let taken_back = self.shelf.as_ref().map_or_else(Vec::new, |shelf| shelf.taken_back());
+        let mut swapper = Swapper { swap: self, watched: None, taken_back: taken_back.into() };
         loop {
             let offer = tokio::select! {
                 offer = swapper.swap.offers.take() => Some(offer),
@@ -91,11 +152,15 @@ impl Swapper {
         let name = &*plugin.name;
         let verdict = self.decide(&plugin, &offer).await;
         match &verdict {
-            Verdict::Live(report) => tracing::info!(plugin = name, "{report}"),
+            Verdict::Live(report) => {
+                self.swap.counts.swaps.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(plugin = name, "{report}, by {}", offer.origin.by());
+            }
             Verdict::Unchanged(hash) => {
                 tracing::debug!(plugin = name, "version {} is live already", hash.short());
             }
             Verdict::Refused(refusal) => {
+                self.swap.counts.refused.fetch_add(1, Ordering::Relaxed);
                 let live = plugin.live().digest().short();
                 let refusal = one_line(&refusal.to_string());
                 tracing::warn!(plugin = name, "refused, version {live} stays: {refusal}");
@@ -107,18 +172,71 @@ impl Swapper {
 
     async fn decide(&mut self, plugin: &Plugin, offer: &Offer) -> Verdict {
         let hash = offer.build.digest();
-        if plugin.live().digest() == hash {
+        if plugin.live().digest() == hash || self.is_old_news(offer).await {
             return Verdict::Unchanged(hash);
         }
-        if self.taken_back.contains(&hash) {
+        let asked_for = matches!(offer.origin, Origin::Rollback { .. });
+        if !asked_for && self.taken_back.contains(&hash) {
             return Verdict::Refused(Refusal::TakenBack(hash));
         }
         let began = Instant::now();
         let version = match self.prepare(offer).await {
             Ok(version) => version,
-            Err(refusal) => return Verdict::Refused(refusal),
+            Err(refusal) => {
+                self.note_refused(offer, &refusal).await;
+                return Verdict::Refused(refusal);
+            }
         };
-        self.publish(version, began.elapsed()).await
+        if let Err(error) = self.keep(offer).await {
+            return Verdict::Refused(Refusal::Unkept(error));
+        }
+        let previous = plugin.live().digest();
+        let verdict = self.publish(version, began.elapsed()).await;
+        match &verdict {
+            Verdict::Refused(refusal) => {
+                let why = refusal.to_string();
+                self.swap.note(move |shelf| shelf.take_back(hash, previous, &why)).await;
+            }
+            _ => self.swap.note(move |shelf| shelf.publish(hash)).await,
+        }
+        verdict
+    }
+
+    /// Whether an offer is what the plugin's file held already when somebody deployed another
+    /// version.
+    async fn is_old_news(&self, offer: &Offer) -> bool {
+        let (Some(shelf), Origin::File(_)) = (&self.swap.shelf, &offer.origin) else {
+            return false;
+        };
+        let hash = offer.build.digest();
+        let deployed = shelf.live().is_some_and(|live| live.by != offer.origin.by());
+        if shelf.knows_file(hash) {
+            return deployed;
+        }
+        self.swap.note(move |shelf| shelf.note_file(hash)).await;
+        false
+    }
+
+    async fn note_refused(&self, offer: &Offer, refusal: &Refusal) {
+        let (build, by) = (Arc::clone(&offer.build), offer.origin.by().to_owned());
+        let why = one_line(&refusal.to_string());
+        self.swap.note(move |shelf| shelf.refuse(&build, &by, &why)).await;
+    }
+
+    /// Keeps a version that is about to be published. What cannot be kept is not taken, unless the
+    /// plugin's file has it anyway.
+    async fn keep(&self, offer: &Offer) -> Result<(), ShelfError> {
+        let (build, by) = (Arc::clone(&offer.build), offer.origin.by().to_owned());
+        let kept = self.swap.shelve(move |shelf| shelf.keep(&build, &by)).await;
+        match (kept, &offer.origin) {
+            (Some(Err(error)), Origin::File(_)) => {
+                let plugin = &*self.swap.plugin().name;
+                tracing::warn!(plugin, "version {}: {error}", offer.build.digest().short());
+                Ok(())
+            }
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(())) | None, _) => Ok(()),
+        }
     }
 
     /// Compiles, checks and tries a version. Nothing has happened if it is refused.
@@ -126,8 +244,8 @@ impl Swapper {
         let plugin = self.swap.plugin();
         let work = {
             let (swap, plugin) = (Arc::clone(&self.swap), Arc::clone(plugin));
-            let (build, file) = (Arc::clone(&offer.build), offer.file.clone());
-            move || swap.loader.version(&plugin.name, &swap.config, &file, &build)
+            let (build, origin) = (Arc::clone(&offer.build), offer.origin.clone());
+            move || swap.loader.version(&plugin.name, &swap.config, origin.place(), &build)
         };
         let compiled = aside(work).await.ok_or(Refusal::NoThread)?;
         let Candidate { version, isolation } = compiled.map_err(Box::new)?;
@@ -167,6 +285,7 @@ impl Swapper {
         let watching = plugin.rollback.window.duration() > Duration::ZERO;
         // The watch over an older one ends with this.
         self.watched = None;
+        self.swap.on_trial.store(watching, Ordering::Relaxed);
         roster.forget_left();
         if watching || plugin.isolation == Isolation::Shared {
             roster.keep_left();
@@ -196,6 +315,7 @@ impl Swapper {
 
     /// Makes the version before live again and takes everyone back to it.
     async fn go_back(&self, previous: &Arc<Version>) -> Summary {
+        self.swap.on_trial.store(false, Ordering::Relaxed);
         self.swap.plugin().publish(Arc::clone(previous));
         let summary = self.swap.roster.move_all(previous, Direction::Back).await;
         self.swap.roster.forget_left();
@@ -207,6 +327,7 @@ impl Swapper {
         let Some(watched) = self.watched.take() else { return };
         let (roster, plugin) = (&self.swap.roster, self.swap.plugin());
         if !failed {
+            self.swap.on_trial.store(false, Ordering::Relaxed);
             roster.forget_left();
             let version = watched.version.digest().short();
             tracing::debug!(plugin = &*plugin.name, "version {version} has stood its trial");
@@ -218,6 +339,9 @@ impl Swapper {
         if self.taken_back.len() > REMEMBERED {
             self.taken_back.pop_front();
         }
+        self.swap.counts.taken_back.fetch_add(1, Ordering::Relaxed);
+        let (back, live, why) = (version.digest(), previous.digest(), watched.count());
+        self.swap.note(move |shelf| shelf.take_back(back, live, &why)).await;
         tracing::warn!(
             plugin = &*plugin.name,
             "version {} is taken back after {}: {} is live again; {} consumers went back to the \

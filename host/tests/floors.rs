@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 6] = [
     &[
         "units",
+        "trust",
         "name",
         "frame",
         "message",
@@ -22,7 +23,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["layer", "connection", "handshake", "plugin"],
     &["session"],
-    &["router", "packaging", "swap", "watch"],
+    &["router", "packaging", "versions", "swap", "watch"],
     &["server", "workshop"],
     &["cli", "lib", "main"],
 ];

@@ -98,7 +98,7 @@ fn can_be_mended(error: &HostError) -> bool {
     match error {
         HostError::Load(error) => !matches!(error, LoadError::Conflict(_)),
         HostError::Build { .. } => true,
-        HostError::Engine(_) => false,
+        HostError::Engine(_) | HostError::Store(_) => false,
     }
 }
 

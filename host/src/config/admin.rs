@@ -1,14 +1,188 @@
-//! `[admin]`: where the operator's tools ask.
+//! `[admin]`: where the operator's tools ask, and who may.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Location};
+use crate::units::ByteSize;
 
 /// The listener for the operator's tools.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
     /// The address; port 0 takes a free one.
-    #[serde(deserialize_with = "super::address")]
     pub listen: SocketAddr,
+    /// Names besides its address and those of this machine that it may be asked by, as behind a proxy.
+    pub hosts: Vec<String>,
+    /// The file of a token that may do everything; made if it is not there.
+    pub token_file: PathBuf,
+    /// Further tokens.
+    pub tokens: Vec<TokenConfig>,
+    /// The largest component that may be uploaded.
+    pub max_upload: ByteSize,
+}
+
+/// A token that somebody has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// Whose it is, for the log and the list of versions.
+    pub name: String,
+    /// The token.
+    pub secret: TokenSecret,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+}
+
+/// How a token is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSecret {
+    /// It stands in a file.
+    File(PathBuf),
+    /// Its SHA-256, so that the configuration has no secret.
+    Sha256([u8; 32]),
+}
+
+/// What a token allows. Each allows what [`Scope::Read`] does, and [`Scope::Admin`] everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// To look.
+    Read,
+    /// To send to groups and channels.
+    Publish,
+    /// To change which versions are live.
+    Deploy,
+    /// Everything: to close connections and to drain the host as well.
+    Admin,
+}
+
+impl Scope {
+    /// Whether it allows what asks for `wanted`.
+    pub fn allows(self, wanted: Self) -> bool {
+        self == Self::Admin || self == wanted || wanted == Self::Read
+    }
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Publish => "publish",
+            Self::Deploy => "deploy",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Where the operator's tools ask unless told otherwise.
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8001);
+
+/// The token's file in the folder of the versions.
+const TOKEN_FILE: &str = "admin.token";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    #[serde(default = "default_listen", deserialize_with = "super::address")]
+    listen: SocketAddr,
+    #[serde(default)]
+    hosts: Vec<String>,
+    token_file: Option<PathBuf>,
+    #[serde(default)]
+    tokens: Vec<Spanned<RawToken>>,
+    max_upload: Option<Spanned<ByteSize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawToken {
+    name: Spanned<String>,
+    file: Option<PathBuf>,
+    sha256: Option<Spanned<String>>,
+    scopes: Spanned<Vec<Scope>>,
+}
+
+fn default_listen() -> SocketAddr {
+    DEFAULT_LISTEN
+}
+
+impl Raw {
+    /// `base` is the configuration's folder, `state` that of the versions.
+    pub(super) fn check(
+        self,
+        base: &Path,
+        state: &Path,
+        location: &Location<'_>,
+    ) -> Result<AdminConfig, ConfigError> {
+        let mut tokens: Vec<TokenConfig> = Vec::new();
+        for raw in self.tokens {
+            let span = raw.get_ref().name.span();
+            let token = raw.into_inner().check(base, location)?;
+            if tokens.iter().any(|other| other.name == token.name) {
+                let problem = format!("there is another token of the name {:?}", token.name);
+                return Err(location.invalid(span, "admin.tokens.name", problem));
+            }
+            tokens.push(token);
+        }
+        let max_upload = match self.max_upload {
+            Some(size) if size.get_ref().bytes() == 0 => {
+                let problem = "must be more than 0 bytes";
+                return Err(location.invalid(size.span(), "admin.max_upload", problem));
+            }
+            size => size.map_or(ByteSize::mib(64), Spanned::into_inner),
+        };
+        Ok(AdminConfig {
+            listen: self.listen,
+            hosts: self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            token_file: self
+                .token_file
+                .map_or_else(|| state.join(TOKEN_FILE), |file| base.join(file)),
+            tokens,
+            max_upload,
+        })
+    }
+}
+
+impl RawToken {
+    fn check(self, base: &Path, location: &Location<'_>) -> Result<TokenConfig, ConfigError> {
+        let Self { name, file, sha256, scopes } = self;
+        if name.get_ref().is_empty() || name.get_ref().chars().any(char::is_control) {
+            let problem = "a token needs a name of visible characters";
+            return Err(location.invalid(name.span(), "admin.tokens.name", problem));
+        }
+        if scopes.get_ref().is_empty() {
+            let problem = "a token without scopes allows nothing; there are \"read\", \"publish\", \
+                           \"deploy\" and \"admin\"";
+            return Err(location.invalid(scopes.span(), "admin.tokens.scopes", problem));
+        }
+        let secret = match (file, sha256) {
+            (Some(file), None) => TokenSecret::File(base.join(file)),
+            (None, Some(digest)) => {
+                let bytes = digits(digest.get_ref()).ok_or_else(|| {
+                    let problem = "must be the 64 hexadecimal digits of the token's SHA-256, as \
+                                   `printf %s TOKEN | sha256sum` prints them";
+                    location.invalid(digest.span(), "admin.tokens.sha256", problem)
+                })?;
+                TokenSecret::Sha256(bytes)
+            }
+            (None, None) | (Some(_), Some(_)) => {
+                let problem = "a token has either `file = \"FILE\"` or `sha256 = \"…\"`";
+                return Err(location.invalid(name.span(), "admin.tokens", problem));
+            }
+        };
+        Ok(TokenConfig { name: name.into_inner(), secret, scopes: scopes.into_inner() })
+    }
+}
+
+fn digits(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(bytes)
 }

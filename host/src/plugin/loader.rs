@@ -104,6 +104,16 @@ pub enum LoadError {
     Conflict(#[from] ConfigError),
 }
 
+/// Reads the component of a plugin.
+///
+/// # Errors
+/// [`LoadError::Read`].
+pub fn read_component(plugin: &str, file: &Path) -> Result<Build, LoadError> {
+    let unreadable =
+        |source| LoadError::Read { plugin: plugin.to_owned(), file: file.to_owned(), source };
+    std::fs::read(file).map(Build::new).map_err(unreadable)
+}
+
 impl Loader {
     /// Makes a plugin of its first version. Takes a while: not for async threads.
     ///
@@ -114,14 +124,9 @@ impl Loader {
         name: &str,
         config: &PluginConfig,
         file: &Path,
+        build: &Build,
     ) -> Result<Plugin, LoadError> {
-        let bytes = std::fs::read(file).map_err(|source| LoadError::Read {
-            plugin: name.to_owned(),
-            file: file.to_owned(),
-            source,
-        })?;
-        let Candidate { version, isolation } =
-            self.version(name, config, file, &Build::new(bytes))?;
+        let Candidate { version, isolation } = self.version(name, config, file, build)?;
         // What cannot start now would turn away every client later.
         if let Err(source) = Arc::clone(&version).try_start() {
             let (plugin, file) = (name.to_owned(), file.to_owned());

@@ -21,8 +21,10 @@ use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Loa
 use crate::router::Router;
 use crate::session::{self, Joined, Joining, Roster, Worker};
 use crate::swap::Swap;
+use crate::versions::{StoreError, VersionStore};
 
 use super::demo::Demo;
+use super::first;
 
 /// What a host serves, and with what.
 pub struct Host {
@@ -38,6 +40,8 @@ pub struct Host {
     layers: BTreeMap<String, Arc<dyn ChannelLayer>>,
     noticing: Option<Noticing>,
     demo: Option<Demo>,
+    /// Held, so that no other host has it.
+    _store: Option<VersionStore>,
 }
 
 /// Why a host cannot be made.
@@ -57,6 +61,9 @@ pub enum HostError {
     /// A component could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The versions that plugins have had cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Host {
@@ -92,16 +99,22 @@ impl Host {
             loaders.insert(name.clone(), loader(layer, &opened));
             layers.insert(name.clone(), opened);
         }
+        let store = config.versions.as_ref();
+        let store = store
+            .map(|versions| VersionStore::open(&versions.folder, versions.keep))
+            .transpose()?;
         let mut rosters = BTreeMap::new();
         let mut swaps = BTreeMap::new();
         for (name, plugin_config) in config.plugins {
             let file = component_file(&name, &plugin_config)?;
             // The configuration was checked to have it.
             let loader = &loaders[&plugin_config.layer];
-            let plugin = loader.load(&name, &plugin_config, &file)?;
+            let shelf = store.as_ref().map(|store| store.shelf(&name)).transpose()?;
+            let shelf = shelf.map(Arc::new);
+            let plugin = first::load(loader, &name, &plugin_config, &file, shelf.as_deref())?;
             tell(&plugin);
             let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&loader.layer)));
-            let swap = Swap::new(Arc::clone(&roster), Arc::clone(loader), plugin_config);
+            let swap = Swap::new(Arc::clone(&roster), Arc::clone(loader), plugin_config, shelf);
             swaps.entry(file).or_insert_with(Vec::new).push(Arc::new(swap));
             rosters.insert(name, roster);
         }
@@ -125,6 +138,7 @@ impl Host {
             layers,
             noticing: config.watch,
             demo,
+            _store: store,
         })
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::host::Host;
 use crate::component;
 use crate::plugin::{Build, aside};
-use crate::swap::Swap;
+use crate::swap::{Origin, Swap};
 use crate::watch::Watcher;
 
 /// How long a file that is no whole component gets to become one: whoever writes it may not be
@@ -67,7 +67,7 @@ async fn follow(file: PathBuf, swaps: Vec<Arc<Swap>>, change: Arc<Notify>) {
 fn offer(swap: &Swap, file: &Path, read: &io::Result<Arc<Build>>) {
     match read {
         // Its verdict stands in the log.
-        Ok(build) => drop(swap.offer(Arc::clone(build), file.to_owned())),
+        Ok(build) => drop(swap.offer(Arc::clone(build), Origin::File(file.to_owned()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             tracing::debug!(plugin = &*swap.plugin().name, "{} is gone", file.display());
         }

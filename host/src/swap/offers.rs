@@ -1,7 +1,8 @@
-//! Components that wait to become the live version: at most one, the newest.
+//! Components that wait to become the live version, in the order in which they were offered.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,28 +41,87 @@ pub struct Report {
     pub moved: Duration,
 }
 
-/// The newest component, while it waits.
+/// Who offers a component, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The plugin's file holds it.
+    File(PathBuf),
+    /// Somebody uploaded it.
+    Deploy {
+        /// The name of the token.
+        by: String,
+    },
+    /// Somebody wants it back.
+    Rollback {
+        /// The name of the token.
+        by: String,
+    },
+}
+
+impl Origin {
+    /// Who offers it, for people.
+    pub fn by(&self) -> &str {
+        match self {
+            Self::File(_) => "file",
+            Self::Deploy { by } | Self::Rollback { by } => by,
+        }
+    }
+
+    /// Where it comes from, for errors.
+    pub(super) fn place(&self) -> &Path {
+        match self {
+            Self::File(file) => file,
+            Self::Deploy { .. } => Path::new("the upload"),
+            Self::Rollback { .. } => Path::new("the kept version"),
+        }
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+}
+
+/// Components that wait; more are turned away.
+const MOST: usize = 16;
+
+/// Components, while they wait.
 #[derive(Default)]
 pub(super) struct Offers {
-    slot: Mutex<Option<Offer>>,
+    queue: Mutex<VecDeque<Offer>>,
     filled: Notify,
 }
 
 /// A component, and who waits to hear of it.
 pub(super) struct Offer {
     pub(super) build: Arc<Build>,
-    pub(super) file: PathBuf,
+    pub(super) origin: Origin,
     verdict: oneshot::Sender<Verdict>,
 }
 
 impl Offers {
-    pub(super) fn put(&self, build: Arc<Build>, file: PathBuf) -> oneshot::Receiver<Verdict> {
+    /// Adds an offer. Of what a file held, only the newest counts.
+    pub(super) fn put(&self, build: Arc<Build>, origin: Origin) -> oneshot::Receiver<Verdict> {
         let (verdict, heard) = oneshot::channel();
-        let offer = Offer { build, file, verdict };
-        let older = self.slot.lock().unwrap_or_else(PoisonError::into_inner).replace(offer);
+        let offer = Offer { build, origin, verdict };
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = match offer.origin.is_file() {
+            true => queue.iter().position(|older| older.origin.is_file()),
+            false => None,
+        };
+        let older = older.and_then(|index| queue.remove(index));
+        let unwanted = if queue.len() < MOST {
+            queue.push_back(offer);
+            None
+        } else {
+            Some(offer)
+        };
+        drop(queue);
         self.filled.notify_one();
         if let Some(older) = older {
             older.answer(Verdict::Superseded);
+        }
+        if let Some(unwanted) = unwanted {
+            unwanted.answer(Verdict::Refused(Refusal::Busy(MOST)));
         }
         heard
     }
@@ -69,7 +129,7 @@ impl Offers {
     /// Waits for an offer. Cancel safe.
     pub(super) async fn take(&self) -> Offer {
         loop {
-            let offer = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let offer = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             if let Some(offer) = offer {
                 return offer;
             }

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::manifest::Isolation;
 use crate::plugin::{Hash, LoadError, MoveError};
+use crate::versions::ShelfError;
 
 /// Why a component is not taken. The version before goes on untouched.
 #[derive(Debug, Error)]
@@ -31,6 +32,12 @@ pub enum Refusal {
     /// It was live and failed too often.
     #[error("version {} was taken back for its faults; offer other bytes", .0.short())]
     TakenBack(Hash),
+    /// It cannot be kept, so that it would be lost with the process.
+    #[error(transparent)]
+    Unkept(ShelfError),
+    /// Too many wait already.
+    #[error("{0} versions wait to be tried; offer it again later")]
+    Busy(usize),
     /// The system gave no thread to compile on, or the compiler panicked.
     #[error("it could not be compiled: no thread")]
     NoThread,

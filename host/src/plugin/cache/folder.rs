@@ -1,27 +1,24 @@
 //! The folder of the cache. Code from it is run, so it and its files have to be this user's alone.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::geteuid;
 use thiserror::Error;
 
 use super::entry::Kind;
 use super::eviction::Kept;
+use crate::trust::{self, Untrusted};
 
 /// For this user alone.
 const FOLDER_MODE: u32 = 0o700;
 
 /// For this user alone.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
-
-/// Write permission of the group and of others; that of an access list shows as the group's.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A folder that nobody else can write to. Held open, so that what was checked is what is used,
 /// whatever happens to its path.
@@ -39,17 +36,9 @@ pub(super) enum FolderError {
     /// It is a symbolic link, or of another kind.
     #[error("is a symbolic link or no file")]
     NoFile,
-    /// Someone else made it.
-    #[error("belongs to the user {owner}, and this host runs as the user {own}")]
-    Owner {
-        /// Whose it is.
-        owner: u32,
-        /// Whose it would have to be.
-        own: u32,
-    },
-    /// Someone else can change it.
-    #[error("may be written by its group or by others; `chmod go-w` takes that from them")]
-    Writable,
+    /// It is not this user's alone.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
 }
 
 impl From<Errno> for FolderError {
@@ -71,7 +60,7 @@ impl Folder {
             Err(Errno::NOTDIR | Errno::LOOP) => return Err(FolderError::NoFolder),
             Err(error) => return Err(error.into()),
         };
-        check(&folder.metadata()?)?;
+        trust::check(&folder.metadata()?)?;
         Ok(Some(Self(folder.into())))
     }
 
@@ -104,7 +93,7 @@ impl Folder {
         if !metadata.is_file() {
             return Err(FolderError::NoFile);
         }
-        check(&metadata)?;
+        trust::check(&metadata)?;
         Ok(Some(file))
     }
 
@@ -156,16 +145,4 @@ impl Folder {
         }
         Ok(files)
     }
-}
-
-/// Refuses what someone else made or can change.
-fn check(metadata: &Metadata) -> Result<(), FolderError> {
-    let (owner, own) = (metadata.uid(), geteuid().as_raw());
-    if owner != own {
-        return Err(FolderError::Owner { owner, own });
-    }
-    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
-        return Err(FolderError::Writable);
-    }
-    Ok(())
 }

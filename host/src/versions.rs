@@ -1,0 +1,86 @@
+//! The versions that plugins have had, kept on disk: which one is live outlives the process, and an
+//! older one can come back.
+
+mod folder;
+mod record;
+mod shelf;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use thiserror::Error;
+
+pub use record::{Record, State};
+pub use shelf::{Shelf, ShelfError};
+
+use crate::trust::Untrusted;
+
+/// The folder of one host's versions, held by it alone.
+#[derive(Debug)]
+pub struct VersionStore {
+    folder: PathBuf,
+    /// Versions a plugin keeps.
+    keep: usize,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+/// Why versions cannot be kept.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The system refused something.
+    #[error("{}: {source}; [versions] folder may name another", path.display())]
+    System {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Whoever can write there decides what is live.
+    #[error("{} {source}; [versions] folder may name another", path.display())]
+    Untrusted {
+        /// Where.
+        path: PathBuf,
+        /// Whom it is open to.
+        source: Untrusted,
+    },
+    /// Another host uses it.
+    #[error(
+        "{} is in use by another host; [versions] folder may name another for this one",
+        .0.display()
+    )]
+    InUse(PathBuf),
+}
+
+impl VersionStore {
+    /// Opens a folder, making it if there is none, in which each plugin keeps so many versions.
+    ///
+    /// # Errors
+    /// When it cannot be made, trusted or had alone.
+    pub fn open(folder: &Path, keep: usize) -> Result<Self, StoreError> {
+        folder::make(folder)?;
+        let path = folder.join("lock");
+        let system = |source| StoreError::System { path: path.clone(), source };
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(system)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { folder: folder.to_owned(), keep, _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(StoreError::InUse(folder.to_owned())),
+            Err(error) => Err(system(error.into())),
+        }
+    }
+
+    /// The versions of one plugin.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn shelf(&self, plugin: &str) -> Result<Shelf, StoreError> {
+        let folder = self.folder.join(plugin);
+        folder::make(&folder)?;
+        Shelf::open(folder.clone(), self.keep)
+            .map_err(|source| StoreError::System { path: folder, source })
+    }
+}

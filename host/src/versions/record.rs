@@ -1,0 +1,46 @@
+//! What is known of a version that was offered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plugin::Hash;
+
+/// One version of a plugin, as people and the shelf's file see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The SHA-256 of its bytes.
+    pub version: Hash,
+    /// Its bytes' length.
+    pub size: u64,
+    /// Who offered it last: `file`, or the name of a token.
+    pub by: String,
+    /// When, as RFC 3339 writes it, in UTC.
+    pub at: String,
+    /// What became of it.
+    pub state: State,
+    /// Why it is not live, where it was refused or taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It serves.
+    Live,
+    /// It served until the live one came.
+    Previous,
+    /// It served before, or was never published.
+    Kept,
+    /// It did not fit, or failed when it was tried.
+    Refused,
+    /// It was live and failed too often.
+    RolledBack,
+}
+
+impl State {
+    /// Whether its bytes are kept.
+    pub fn has_bytes(self) -> bool {
+        self != Self::Refused
+    }
+}
