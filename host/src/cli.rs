@@ -2,10 +2,18 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where words for people go")]
 
+mod client;
+mod connections;
+mod deploy;
 mod dev;
+mod drain;
+mod logs;
 mod plugin;
+mod reference;
 mod send;
 mod serve;
+mod status;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +25,18 @@ const FAILURE: u8 = 1;
 
 /// Wrong usage or configuration; clap uses the same for its own.
 const USAGE: u8 = 2;
+
+/// The host did not take a version.
+const REFUSED: u8 = 3;
+
+/// A version was live and has been taken back.
+const TAKEN_BACK: u8 = 4;
+
+/// There is no such plugin, version or connection.
+const NOT_FOUND: u8 = 5;
+
+/// The token is not there, or does not allow it.
+const NOT_ALLOWED: u8 = 6;
 
 /// A WebSocket host whose consumers are WebAssembly components.
 #[derive(Parser)]
@@ -31,9 +51,13 @@ Examples:
   narrowboat plugin build plugins/echo
   narrowboat plugin inspect echo.wasm
   narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
+  narrowboat deploy chat target/narrowboat/chat.wasm --wait
+  narrowboat status
 
-Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration.
-The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace)."
+Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was
+not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it.
+The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
+NARROWBOAT_LOG_FORMAT=json makes each line an object."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -46,8 +70,30 @@ enum Command {
     Serve(ServeArgs),
     /// Serve, and build plugins again whenever their sources change
     Dev(DevArgs),
-    /// Send a message to a group or a channel of a Redis layer
+    /// Send a message to a group or a channel
     Send(SendArgs),
+    /// Make a component the live version of a running host's plugin
+    Deploy(DeployArgs),
+    /// Make an older version live again
+    Rollback(RollbackArgs),
+    /// List the versions of a plugin
+    Versions(PluginArgs),
+    /// Tell how a running host fares
+    Status(StatusArgs),
+    /// List the open connections, or close one
+    Connections(ConnectionsArgs),
+    /// Show what a running host logged last
+    Logs(LogsArgs),
+    /// Take a running host out of service
+    Drain(DrainArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a page that is made from the program
+    #[command(subcommand)]
+    Reference(ReferenceCommand),
     /// Build and inspect plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -99,8 +145,9 @@ Examples:
   narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
   narrowboat send --channel thumbnails --type thumbnail.make --json '{\"id\": 7}'
 
-The layer's settings are read from the configuration; the host itself need not run. Consumers of any host, and of
-Django processes with the same layer, get the message. A layer in memory cannot be reached from outside.")]
+The layer's settings are read from the configuration. With Redis the host itself need not run, and consumers of any
+host, and of Django processes with the same layer, get the message. A layer in memory is reached through the running
+host, which needs [admin].")]
 struct SendArgs {
     /// The group that it is for
     #[arg(
@@ -122,9 +169,167 @@ struct SendArgs {
     /// Which of the configuration's layers
     #[arg(long, value_name = "NAME", default_value = crate::config::DEFAULT_LAYER)]
     layer: String,
-    /// The configuration
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+/// Which running host, and the right to ask it.
+#[derive(Args)]
+struct HostArgs {
+    /// The host's configuration, whose [admin] says where it listens and which file has the token
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     config: PathBuf,
+    /// Where it listens instead, such as http://127.0.0.1:8001
+    #[arg(long, value_name = "URL", env = "NARROWBOAT_ADMIN")]
+    admin: Option<String>,
+    /// The file with the token instead
+    #[arg(long, value_name = "FILE", env = "NARROWBOAT_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat deploy chat target/narrowboat/chat.wasm
+  narrowboat deploy chat chat.wasm --wait          until it can no longer be taken back for its faults
+  narrowboat deploy chat chat.wasm --admin http://10.0.0.7:8001 --token-file ci.token
+
+Returns when the version is live and every consumer has moved. Exit codes: 3 it was not taken, and the version before
+stays; 4 it was live and has been taken back.")]
+struct DeployArgs {
+    /// The plugin, as routes call it
+    plugin: String,
+    /// The component
+    file: PathBuf,
+    /// Wait until it can no longer be taken back for its faults, or has been
+    #[arg(long)]
+    wait: bool,
+    /// Print what the host answers, as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat rollback chat                to the version before
+  narrowboat rollback chat 4f2a9c1e       to one that `narrowboat versions chat` lists")]
+struct RollbackArgs {
+    /// The plugin, as routes call it
+    plugin: String,
+    /// The version, by its first digits; the one before if left out
+    version: Option<String>,
+    /// Wait until it can no longer be taken back for its faults, or has been
+    #[arg(long)]
+    wait: bool,
+    /// Print what the host answers, as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  narrowboat versions chat")]
+struct PluginArgs {
+    /// The plugin, as routes call it
+    plugin: String,
+    /// Print what the host answers, as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat status
+  narrowboat status --json")]
+struct StatusArgs {
+    /// Print what the host answers, as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat connections
+  narrowboat connections chat --limit 1000
+  narrowboat connections --close 'specific.4f2a…!9c1e…' --code 4000 --reason bye")]
+struct ConnectionsArgs {
+    /// Those of one plugin
+    plugin: Option<String>,
+    /// So many at most, the newest first
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// Close the connection of this channel
+    #[arg(long, value_name = "CHANNEL", conflicts_with_all = ["plugin", "json"])]
+    close: Option<String>,
+    /// With this code
+    #[arg(long, default_value_t = 1001, requires = "close")]
+    code: u16,
+    /// And this reason
+    #[arg(long, default_value = "", requires = "close")]
+    reason: String,
+    /// Print what the host answers, as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat logs chat
+  narrowboat logs chat -f            goes on with what comes
+  narrowboat logs --json -n 500      of the whole host, an object a line")]
+struct LogsArgs {
+    /// What is about one plugin
+    plugin: Option<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    follow: bool,
+    /// So many of the last lines
+    #[arg(short = 'n', long, default_value_t = 100)]
+    lines: usize,
+    /// Print lines as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat drain
+  narrowboat drain --over 5m
+
+It takes no more connections and is not ready from then on, so that a balancer goes elsewhere, and closes those there are
+with 1012, evenly over the time. Returns when none is left; SIGTERM then ends the host.")]
+struct DrainArgs {
+    /// The time over which the closes are spread
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    over: String,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+#[derive(Subcommand)]
+enum ReferenceCommand {
+    /// The manual page, for `man`
+    Man,
+    /// What `/metrics` tells, as Markdown
+    Metrics,
 }
 
 #[derive(Subcommand)]
@@ -165,18 +370,31 @@ impl Failure {
         Self { code: USAGE, error: error.into() }
     }
 
+    fn with_code(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into() }
+    }
+
     fn at_run_time(error: impl Into<anyhow::Error>) -> Self {
         Self { code: FAILURE, error: error.into() }
     }
 }
 
-/// Runs the program; its exit code is 0, 1 for a failure at run time, or 2 for wrong usage or
-/// configuration.
+/// Runs the program; the help says what its exit codes mean.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Deploy(arguments) => deploy::deploy(&arguments),
+        Command::Rollback(arguments) => deploy::rollback(&arguments),
+        Command::Versions(arguments) => deploy::versions(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Connections(arguments) => connections::run(&arguments),
+        Command::Logs(arguments) => logs::run(&arguments),
+        Command::Drain(arguments) => drain::run(&arguments),
+        Command::Completions { shell } => reference::completions(shell),
+        Command::Reference(ReferenceCommand::Man) => reference::man(),
+        Command::Reference(ReferenceCommand::Metrics) => reference::metrics(),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
         Command::Plugin(PluginCommand::Inspect { file }) => plugin::inspect(&file),
     };

@@ -5,6 +5,7 @@ mod link;
 mod outbound;
 mod tcp;
 mod timers;
+mod traffic;
 mod wire;
 
 use std::pin::Pin;
@@ -27,6 +28,7 @@ pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Refused};
 pub use tcp::Tcp;
 pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
+pub use traffic::{Flow, Traffic};
 
 use crate::closure::Closure;
 use crate::config::Limits;
@@ -173,12 +175,14 @@ impl Connection {
             match read {
                 Some(Ok(Message::Text(text))) => match ByteString::try_from(Bytes::from(text)) {
                     Ok(text) if matches!(self.phase, Phase::Open) => {
+                        self.link.traffic.received.count(text.len());
                         return Poll::Ready(Incoming::Frame(Frame::Text(text)));
                     }
                     Ok(_) => {}
                     Err(_) => return self.end(ClientFault::BadText.into()),
                 },
                 Some(Ok(Message::Binary(bytes))) if matches!(self.phase, Phase::Open) => {
+                    self.link.traffic.received.count(bytes.len());
                     return Poll::Ready(Incoming::Frame(Frame::Binary(bytes)));
                 }
                 // Frames that crossed our Close are the peer's loss; pings tungstenite answers.
@@ -213,6 +217,9 @@ impl Connection {
     }
 
     fn write(&mut self, next: Next) {
+        if let Next::Frame(frame) = &next {
+            self.link.traffic.sent.count(frame.len());
+        }
         match Pin::new(&mut self.socket).start_send(wire::message(next)) {
             Ok(()) => self.writing = Writing::Unflushed,
             Err(_) => self.break_writing(),

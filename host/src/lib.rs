@@ -3,6 +3,7 @@
 //! The modules stand in floors, each importing only what lies below it; ARCHITECTURE.md draws them.
 
 pub mod answer;
+pub mod api;
 pub mod cli;
 pub mod closure;
 pub mod component;
@@ -11,6 +12,7 @@ pub mod connection;
 pub mod fault;
 pub mod frame;
 pub mod handshake;
+pub mod journal;
 pub mod layer;
 pub mod manifest;
 pub mod message;
@@ -22,6 +24,7 @@ pub mod scope;
 pub mod server;
 pub mod session;
 pub mod swap;
+pub mod times;
 pub mod trust;
 pub mod units;
 pub mod versions;

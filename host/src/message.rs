@@ -123,6 +123,18 @@ impl Message {
         Ok(Self::new(bytes, kind))
     }
 
+    /// The message that a JSON object says.
+    ///
+    /// # Errors
+    /// As [`Message::parse`].
+    pub fn from_json(
+        object: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, MessageError> {
+        // Of a map of strings and values nothing is unwritable; were it, the check would find it.
+        let bytes = rmp_serde::to_vec(object).unwrap_or_default();
+        Self::parse(bytes.into(), usize::MAX)
+    }
+
     // Both fit: parse refuses what is longer than a u32 can say.
     #[allow(clippy::cast_possible_truncation)]
     fn new(bytes: Bytes, kind: Range<usize>) -> Self {

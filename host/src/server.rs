@@ -1,17 +1,19 @@
 //! The accept loop, and what every connection of a host shares.
 
+mod admin;
 mod demo;
+mod drain;
 mod first;
 mod host;
 mod links;
+mod metrics;
 mod preflight;
 mod reload;
-mod status;
 mod workers;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -20,13 +22,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use admin::read_token;
+pub use admin::{AdminPort, TokenError};
 pub(crate) use host::open_layer;
 pub use host::{Host, HostError};
+pub use metrics::{FIGURES, Figure, Kind, reference as metrics_reference};
 pub use preflight::{Warning, preflight};
 
 use crate::answer::Rejection;
 use crate::connection::{Connection, Patience};
 use crate::handshake::{self, Decision, HandshakeLimits, Opening, Outcome};
+use drain::Drain;
 use links::Links;
 use workers::Workers;
 
@@ -47,13 +53,17 @@ struct Server {
     handshake: HandshakeLimits,
     /// No more connections are taken.
     stopping: AtomicBool,
+    drain: Drain,
+    began: Instant,
+    /// Sockets that found no room, or the host on its way out.
+    turned_away: AtomicU64,
 }
 
 /// Accepts sockets until `shutdown` resolves, then ends every connection within the grace. On `admin`
 /// the operator's tools are answered, to the end.
 pub async fn serve(
     listener: TcpListener,
-    admin: Option<TcpListener>,
+    admin: Option<AdminPort>,
     host: Host,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -70,10 +80,13 @@ pub async fn serve(
         },
         host,
         stopping: AtomicBool::new(false),
+        drain: Drain::default(),
+        began: Instant::now(),
+        turned_away: AtomicU64::new(0),
     });
     let mut asked = JoinSet::new();
     if let Some(admin) = admin {
-        asked.spawn(status::serve(admin, Arc::clone(&server)));
+        asked.spawn(admin.serve(Arc::clone(&server)));
     }
     let background = background(&server);
     let workers = Workers::start(&server.host);
@@ -94,6 +107,8 @@ pub async fn serve(
             tokio::spawn(Arc::clone(&server).connection(stream, permit));
         } else if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
             tokio::spawn(Arc::clone(&server).turn_away(stream, permit));
+        } else {
+            server.turned_away.fetch_add(1, Ordering::Relaxed);
         }
     }
     server.stopping.store(true, Ordering::Relaxed);
@@ -147,7 +162,11 @@ impl Server {
             Ok(Outcome::Open(socket, joined)) => {
                 let link = Arc::clone(joined.link());
                 tracing::debug!(channel = %link.channel, "connection open");
-                let _listed = self.links.list(Arc::clone(&link));
+                let _listed = self.links.list(&joined);
+                if self.drain.has_begun() {
+                    // Who joined while it began is not among those that it closes.
+                    drain::end(&link);
+                }
                 joined.run(Connection::new(*socket, link, self.patience)).await;
             }
             Ok(Outcome::Lost(joined)) => joined.abandon().await,
@@ -156,7 +175,31 @@ impl Server {
         }
     }
 
+    /// What is missing for the host to be ready: it takes connections, and reaches its layers.
+    fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.stopping.load(Ordering::Relaxed) {
+            missing.push("stopping".to_owned());
+        }
+        if self.drain.has_begun() {
+            missing.push("draining".to_owned());
+        }
+        let layers = self.host.layers().filter(|(_, status)| !status.connected);
+        missing.extend(layers.map(|(name, _)| format!("layer {name:?} is away")));
+        missing
+    }
+
+    /// Sockets that found no room, or the host on its way out.
+    fn turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::Relaxed)
+    }
+
     async fn decide(&self, opening: Opening) -> Decision<Box<crate::session::Joined>> {
+        if self.drain.has_begun() {
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            let draining = Rejection::plain(503, "this host is going out of service\n");
+            return Decision::Reject(draining.with_header("retry-after", "1"));
+        }
         let path = opening.raw_path().to_owned();
         self.host.decide(opening).await.unwrap_or_else(|rejection| {
             let words = String::from_utf8_lossy(&rejection.body);
@@ -167,6 +210,7 @@ impl Server {
 
     /// Answers 503 to a socket for which there is no room.
     async fn turn_away(self: Arc<Self>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
         let full = |_| async {
             let full = Rejection::plain(503, "max_connections are open\n");
             Decision::<()>::Reject(full.with_header("retry-after", "1"))

@@ -91,7 +91,7 @@ impl Session {
                 }
                 Event::Delivery(Delivery::Frame(frame)) => {
                     // At the bound the policy has acted; a refused frame is a lost delivery.
-                    let _ = self.joined.link.outbound.push(frame);
+                    self.joined.link.push(frame);
                 }
                 Event::Timer(timer) => self.enter(Call::Timer(id, timer)).await,
                 Event::Order => Box::pin(self.obey()).await,

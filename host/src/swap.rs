@@ -43,12 +43,32 @@ pub struct Swap {
 /// How often each end was reached since the host began.
 #[derive(Debug, Default)]
 pub struct Counts {
+    swaps: AtomicU64,
+    refused: AtomicU64,
+    taken_back: AtomicU64,
+}
+
+/// Counts at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
     /// Versions that became live.
-    pub swaps: AtomicU64,
+    pub swaps: u64,
     /// Versions that were not taken.
-    pub refused: AtomicU64,
+    pub refused: u64,
     /// Versions that were live and failed too often.
-    pub taken_back: AtomicU64,
+    pub taken_back: u64,
+}
+
+impl Counts {
+    /// The counts now.
+    pub fn get(&self) -> Ends {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Ends {
+            swaps: load(&self.swaps),
+            refused: load(&self.refused),
+            taken_back: load(&self.taken_back),
+        }
+    }
 }
 
 /// The task that carries swaps out.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 6] = [
     &[
         "units",
+        "times",
         "trust",
         "name",
         "frame",
@@ -20,8 +21,9 @@ const FLOORS: [&[&str]; 6] = [
         "manifest",
         "component",
         "config",
+        "api",
     ],
-    &["layer", "connection", "handshake", "plugin"],
+    &["journal", "layer", "connection", "handshake", "plugin"],
     &["session"],
     &["router", "packaging", "versions", "swap", "watch"],
     &["server", "workshop"],
@@ -29,10 +31,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 23] = [
+const PLUGIN: [&str; 24] = [
     "hash", "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker",
-    "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "store", "instance",
-    "worker", "transfer", "live", "loader",
+    "words", "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "store",
+    "instance", "worker", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

@@ -12,12 +12,13 @@ use crate::workshop::{News, Workshop, WorkshopError};
 
 pub(super) fn run(arguments: &DevArgs) -> Result<(), Failure> {
     let file = arguments.file();
-    let mut config = serve::configuration(&file, arguments.listen)?;
+    let (mut config, journal) = serve::configuration(&file, arguments.listen)?;
     // Without it no one would see what is built.
     let noticing = *config.watch.get_or_insert_default();
     let halt = Halt::default();
     let workshop = Workshop::new(&config, &file, noticing, halt.clone());
-    serve::in_runtime(develop(config, workshop, halt))
+    let served = Served::of(&config, journal);
+    serve::in_runtime(develop(config, served, workshop, halt))
 }
 
 impl DevArgs {
@@ -27,9 +28,13 @@ impl DevArgs {
     }
 }
 
-async fn develop(config: Config, mut workshop: Workshop, halt: Halt) -> Result<(), Failure> {
+async fn develop(
+    config: Config,
+    served: Served,
+    mut workshop: Workshop,
+    halt: Halt,
+) -> Result<(), Failure> {
     let stopping = serve::signals().map_err(Failure::at_run_time)?;
-    let served = Served::of(&config);
     let host = tokio::select! {
         host = first(config, &mut workshop) => host?,
         () = stopping.notified() => {

@@ -8,8 +8,10 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
+use super::client::Client;
 use super::serve::{in_runtime, log};
 use super::{Failure, SendArgs};
+use crate::api::Publish;
 use crate::config::{Backend, Config, LayerConfig, closest};
 use crate::layer::ChannelLayer;
 use crate::message::Message;
@@ -27,11 +29,22 @@ enum To {
 
 pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
     log("warn");
-    let config = Config::read(&arguments.config).map_err(Failure::usage)?;
-    let layer = layer(&config, &arguments.layer, &arguments.config).map_err(Failure::usage)?;
+    let entries = entries(&arguments.kind, arguments.json.as_deref()).map_err(Failure::usage)?;
+    if arguments.host.admin.is_some() {
+        return through_host(arguments, entries);
+    }
+    let file = &arguments.host.config;
+    let config = Config::read(file).map_err(Failure::usage)?;
+    let layer = layer(&config, &arguments.layer, file).map_err(Failure::usage)?;
+    if matches!(layer.backend, Backend::Memory) {
+        if config.admin.is_none() {
+            return Err(Failure::usage(in_memory(&arguments.layer, file)));
+        }
+        return through_host(arguments, entries);
+    }
     let to = receiver(arguments).map_err(Failure::usage)?;
-    let message =
-        message(&arguments.kind, arguments.json.as_deref(), layer).map_err(Failure::usage)?;
+    let message = Message::from_json(&entries).context("--type and --json");
+    let message = message.map_err(Failure::usage)?;
     in_runtime(async {
         let layer = open_layer(&arguments.layer, layer);
         layer.start(&Handle::current());
@@ -52,14 +65,26 @@ fn layer<'a>(config: &'a Config, name: &str, file: &Path) -> anyhow::Result<&'a 
             None => bail!("{file} has no layer {name:?}"),
         }
     };
-    match layer.backend {
-        Backend::Redis(_) | Backend::RedisPubSub(_) => Ok(layer),
-        Backend::Memory => {
-            bail!(
-                "{file}: layer {name:?} is in the host's own memory; only a Redis layer is reached from outside"
-            )
-        }
-    }
+    Ok(layer)
+}
+
+fn in_memory(layer: &str, file: &Path) -> anyhow::Error {
+    let file = file.display();
+    anyhow!(
+        "{file}: layer {layer:?} is in the host's own memory, and is reached through the host alone, which has no \
+         [admin] table"
+    )
+}
+
+/// Has the running host send it.
+fn through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(), Failure> {
+    let publish = Publish {
+        group: arguments.group.clone(),
+        channel: arguments.channel.clone(),
+        layer: Some(arguments.layer.clone()),
+        message,
+    };
+    Client::new(&arguments.host)?.tell("/v1/publish", &publish)
 }
 
 fn receiver(arguments: &SendArgs) -> anyhow::Result<To> {
@@ -70,8 +95,8 @@ fn receiver(arguments: &SendArgs) -> anyhow::Result<To> {
     }
 }
 
-/// The message of a type with the entries of a JSON object.
-fn message(kind: &str, json: Option<&str>, layer: &LayerConfig) -> anyhow::Result<Message> {
+/// What a message of a type has, with the entries of a JSON object.
+fn entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>> {
     let mut entries = Map::new();
     entries.insert("type".to_owned(), Value::String(kind.to_owned()));
     if let Some(json) = json {
@@ -83,8 +108,7 @@ fn message(kind: &str, json: Option<&str>, layer: &LayerConfig) -> anyhow::Resul
         }
         entries.extend(others);
     }
-    let bytes = rmp_serde::to_vec(&entries)?;
-    Message::parse(bytes.into(), layer.max_message.bytes()).context("--type and --json")
+    Ok(entries)
 }
 
 async fn send(layer: &Arc<dyn ChannelLayer>, to: &To, message: Message) -> anyhow::Result<()> {

@@ -10,12 +10,15 @@ use anyhow::Context;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::{Failure, ServeArgs};
-use crate::config::{Config, RouteConfig, WorkerConfig};
+use crate::config::{AdminConfig, Config, RouteConfig, WorkerConfig};
+use crate::journal::Journal;
 use crate::plugin::Plugin;
-use crate::server::{self, Host, HostError, preflight};
+use crate::server::{self, AdminPort, Host, HostError, preflight};
 
 /// Threads beyond one a core, which go on with sockets while a guest overruns on another.
 const SPARE_WORKERS: usize = 2;
@@ -30,8 +33,8 @@ const INTERRUPTED: i32 = 130;
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
-    let config = configuration(&arguments.config, arguments.listen)?;
-    let served = Served::of(&config);
+    let (config, journal) = configuration(&arguments.config, arguments.listen)?;
+    let served = Served::of(&config, journal);
     let host = Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(failure)?;
     in_runtime(async {
         let stopping = signals().map_err(Failure::at_run_time)?;
@@ -40,18 +43,26 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
 }
 
 /// Starts the log, at a level unless the environment names another.
-pub(super) fn log(level: &str) {
+pub(super) fn log(level: &str) -> Journal {
     let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let journal = Journal::default();
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    let lines = match std::env::var("NARROWBOAT_LOG_FORMAT").as_deref() {
+        Ok("json") => lines.json().flatten_event(true).boxed(),
+        _ => lines.boxed(),
+    };
+    tracing_subscriber::registry().with(lines).with(journal.layer()).with(filter).init();
+    journal
 }
 
 /// Starts the log, reads the configuration, and warns of what it leads to.
-pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Failure> {
-    log("info");
+pub(super) fn configuration(
+    file: &Path,
+    listen: Option<SocketAddr>,
+) -> Result<(Config, Journal), Failure> {
+    let journal = log("info");
     let mut config = Config::load(file).map_err(Failure::usage)?;
     if let Some(listen) = listen {
         config.listen = listen;
@@ -65,24 +76,26 @@ pub(super) fn configuration(file: &Path, listen: Option<SocketAddr>) -> Result<C
     for (name, _) in config.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
         tracing::warn!("no route leads to the plugin {name:?}, and no worker is bound to it");
     }
-    Ok(config)
+    Ok((config, journal))
 }
 
 /// What is said of a host that serves.
 pub(super) struct Served {
     listen: SocketAddr,
-    admin: Option<SocketAddr>,
+    admin: Option<AdminConfig>,
     routes: Vec<RouteConfig>,
     workers: Vec<WorkerConfig>,
+    journal: Journal,
 }
 
 impl Served {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config, journal: Journal) -> Self {
         Self {
             listen: config.listen,
-            admin: config.admin.as_ref().map(|admin| admin.listen),
+            admin: config.admin.clone(),
             routes: config.routes.clone(),
             workers: config.workers.clone(),
+            journal,
         }
     }
 }
@@ -125,13 +138,19 @@ pub(super) async fn serve(
     for worker in &served.workers {
         println!("worker {} -> {}", worker.channel, worker.plugin);
     }
-    let admin = match served.admin {
-        Some(listen) => Some(bind(listen, "[admin] listen may be another")?),
+    let admin = match &served.admin {
+        Some(config) => {
+            let listener = bind(config.listen, "[admin] listen may be another")?;
+            let address = listener.local_addr()?;
+            let port = AdminPort::open(listener, config, served.journal.clone())?;
+            println!(
+                "admin on http://{address}, with the token in {}",
+                config.token_file.display()
+            );
+            Some(port)
+        }
         None => None,
     };
-    if let Some(admin) = &admin {
-        println!("status on http://{}", admin.local_addr()?);
-    }
     println!("listening on ws://{address}");
     server::serve(listener, admin, host, shutdown).await;
     Ok(())

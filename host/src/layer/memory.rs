@@ -210,6 +210,7 @@ impl ChannelLayer for MemoryLayer {
             lost: 0,
             foreign: 0,
             waiting: 0,
+            round_trips: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a layer fares.
 
+use crate::times::Counted;
+
 /// A layer's state and what it has counted since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerStatus {
@@ -13,4 +15,6 @@ pub struct LayerStatus {
     pub foreign: u64,
     /// Messages and frames that wait to leave.
     pub waiting: usize,
+    /// How long batches took to the backend and back; none where there is no backend elsewhere.
+    pub round_trips: Option<Counted>,
 }

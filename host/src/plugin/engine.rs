@@ -45,6 +45,15 @@ struct Inner {
     overrun: Arc<Overrun>,
 }
 
+/// What of the pool of instances is in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pool {
+    /// Core instances; a component counts for about three.
+    pub instances: u64,
+    /// Linear memories.
+    pub memories: u64,
+}
+
 /// Why there is no engine.
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -96,6 +105,15 @@ impl Engine {
             }
         })?;
         Ok(Self(Arc::new(Inner { engine, linker, cache, ticker, overrun })))
+    }
+
+    /// What of the pool is in use.
+    pub fn pool(&self) -> Pool {
+        let metrics = self.0.engine.pooling_allocator_metrics();
+        metrics.map_or_else(Pool::default, |metrics| Pool {
+            instances: metrics.core_instances(),
+            memories: metrics.memories() as u64,
+        })
     }
 
     /// Names the runtime whose sockets have to be heard while a call overruns on one of its threads.

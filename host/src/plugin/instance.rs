@@ -74,13 +74,18 @@ impl Instance {
         let result = self.enter(call);
         // Of a call that killed the instance nothing has happened.
         self.events += u64::from(!self.store.is_dead());
-        if matches!(&result, Err(fault) if *fault != GuestFault::InstanceGone) {
-            self.store.version().tally.fault();
+        if let Err(fault) = &result
+            && *fault != GuestFault::InstanceGone
+        {
+            self.store.version().tally.fault(fault);
         }
         result
     }
 
     fn enter(&mut self, call: &Call) -> Result<Returned, GuestFault> {
+        if let Some(id) = call.consumer() {
+            self.store.data_mut().turn_to(id);
+        }
         match call {
             Call::Connect { link, scope } => {
                 let id = self.store.data_mut().next_id();
@@ -116,6 +121,7 @@ impl Instance {
 
     /// Has an admitted connection accepted or turned away.
     fn connect(&mut self, id: ConnectionId, scope: &Scope) -> Result<Returned, GuestFault> {
+        self.store.data_mut().turn_to(id);
         let handle = self.store.data_mut().handle(id);
         let answer = self.timed(|guest, store| {
             with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))

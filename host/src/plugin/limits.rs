@@ -1,5 +1,7 @@
 //! What one instance may have, held against each growth.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
@@ -53,9 +55,30 @@ pub(super) const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Memories, tables and core instances one component may consist of.
 pub(super) const MAX_PARTS: u32 = 16;
 
+/// What the instances of a version have together.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    instances: AtomicU64,
+    memory: AtomicU64,
+}
+
+impl Usage {
+    /// Running instances.
+    pub(super) fn instances(&self) -> u64 {
+        self.instances.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of their linear memories.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed)
+    }
+}
+
 /// Counts what an instance has taken.
 #[derive(Debug)]
 pub(super) struct Growth {
+    usage: Arc<Usage>,
+    memory: usize,
     memory_left: usize,
     /// Memory has been asked for that it may not have.
     refused_memory: bool,
@@ -63,8 +86,23 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    pub(super) fn new(limits: &InstanceLimits) -> Self {
-        Self { memory_left: limits.memory, refused_memory: false, table_left: MAX_TABLE_ELEMENTS }
+    pub(super) fn new(limits: &InstanceLimits, usage: Arc<Usage>) -> Self {
+        usage.instances.fetch_add(1, Ordering::Relaxed);
+        Self {
+            usage,
+            memory: limits.memory,
+            memory_left: limits.memory,
+            refused_memory: false,
+            table_left: MAX_TABLE_ELEMENTS,
+        }
+    }
+}
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        self.usage.instances.fetch_sub(1, Ordering::Relaxed);
+        let taken = self.memory - self.memory_left;
+        self.usage.memory.fetch_sub(taken as u64, Ordering::Relaxed);
     }
 }
 
@@ -95,6 +133,10 @@ impl ResourceLimiter for Growth {
     ) -> wasmtime::Result<bool> {
         let grown = grow(&mut self.memory_left, current, desired);
         self.refused_memory |= !grown;
+        if grown {
+            let more = desired.saturating_sub(current) as u64;
+            self.usage.memory.fetch_add(more, Ordering::Relaxed);
+        }
         Ok(grown)
     }
 

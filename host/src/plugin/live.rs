@@ -1,6 +1,6 @@
 //! A plugin, and which version of it is live.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::watch;
 
@@ -29,6 +29,8 @@ pub struct Plugin {
     /// Its part of the guest threads.
     pub share: Share,
     pub(super) live: watch::Sender<Arc<Version>>,
+    /// Those that were live since the host began.
+    pub(super) known: Mutex<Vec<Weak<Version>>>,
 }
 
 impl Plugin {
@@ -39,8 +41,19 @@ impl Plugin {
 
     /// Gives new connections another version from now on.
     pub fn publish(&self, version: Arc<Version>) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&version));
         // The one before is let go outside of the lock.
         drop(self.live.send_replace(version));
+    }
+
+    /// The live version, and those before it that still have instances.
+    pub fn versions(&self) -> Vec<Arc<Version>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|version| version.strong_count() > 0);
+        let mut versions: Vec<_> = known.iter().filter_map(Weak::upgrade).collect();
+        versions.sort_by_key(|version| version.digest());
+        versions.dedup_by_key(|version| version.digest());
+        versions
     }
 
     /// Tells of each version that is published from now on.

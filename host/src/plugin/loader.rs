@@ -1,7 +1,7 @@
 //! From a component's file to a plugin that can serve.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use super::limits::InstanceLimits;
 use super::live::Plugin;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
+use super::words::Words;
 use crate::component::{self, ComponentError, Role, Summary};
 use crate::config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
 use crate::fault::GuestFault;
@@ -141,6 +142,7 @@ impl Loader {
             failed_move: failed_move(name, config, isolation)?,
             rollback: config.rollback,
             share: self.threads.share(),
+            known: Mutex::new(vec![Arc::downgrade(&version)]),
             live: watch::Sender::new(version),
         })
     }
@@ -177,6 +179,9 @@ impl Loader {
             layer: Arc::clone(&self.layer),
             limits: self.instance_limits(config, &manifest),
             lane: LaneState::new(manifest.lane),
+            usage: Arc::default(),
+            words: Words::default(),
+            version: build.digest().short(),
         };
         match Version::compile(&self.engine, build, Arc::new(around)) {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),

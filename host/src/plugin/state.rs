@@ -11,9 +11,10 @@ use super::bindings::narrowboat::consumer::types::Host as Data;
 use super::call::{ConnectionHandle, ConnectionId};
 use super::effects::{Effect, Effects, TooMany};
 use super::lane::LaneState;
-use super::limits::{Growth, InstanceLimits};
+use super::limits::{Growth, InstanceLimits, Usage};
 use super::overrun::Overrun;
 use super::ticker::TICK;
+use super::words::Words;
 use crate::component::Role;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
@@ -28,6 +29,10 @@ pub(super) struct Surroundings {
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) limits: InstanceLimits,
     pub(super) lane: LaneState,
+    pub(super) usage: Arc<Usage>,
+    pub(super) words: Words,
+    /// The version's first digits, for the log.
+    pub(super) version: String,
 }
 
 /// Handles beyond one a connection that a guest may hold, as after `find`.
@@ -45,6 +50,8 @@ pub(super) struct GuestState {
     /// Connections this call has queued something for.
     touched: Vec<u32>,
     last_id: u32,
+    /// The connection that the running call is about, if it is about one.
+    current: u32,
     handles: usize,
 }
 
@@ -134,12 +141,13 @@ impl GuestState {
     pub(super) fn new(around: Arc<Surroundings>, role: Role, overrun: Arc<Overrun>) -> Self {
         Self {
             effects: Effects::new(around.limits.effect_bytes()),
-            growth: Growth::new(&around.limits),
+            growth: Growth::new(&around.limits, Arc::clone(&around.usage)),
             stopwatch: Stopwatch::new(&around.limits, role, overrun),
             connections: FxHashMap::default(),
             by_channel: HashMap::new(),
             touched: Vec::new(),
             last_id: 0,
+            current: 0,
             handles: 0,
             around,
         }
@@ -149,6 +157,16 @@ impl GuestState {
     pub(super) fn next_id(&mut self) -> ConnectionId {
         self.last_id += 1;
         ConnectionId(self.last_id)
+    }
+
+    /// Notes which connection the next call is about.
+    pub(super) fn turn_to(&mut self, id: ConnectionId) {
+        self.current = id.0;
+    }
+
+    /// The channel of the connection that the running call is about.
+    pub(super) fn channel(&self) -> Option<&str> {
+        self.connections.get(&self.current).map(|entry| entry.link.channel.as_str())
     }
 
     /// The identifier used last, for an instance that takes over the connections of this one.

@@ -2,6 +2,7 @@
 //! it has failed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
@@ -73,9 +74,11 @@ impl GuestStore {
         if self.dead {
             return Err(GuestFault::InstanceGone);
         }
+        let began = Instant::now();
         let running = self.version.engine.begin(&mut self.store);
         let result = call(&self.version, &mut self.store);
         drop(running);
+        self.version.tally.times().count(began.elapsed());
         let GuestState { stopwatch, around, .. } = self.store.data();
         stopwatch.note_end(&around.lane);
         result.map_err(|error| {

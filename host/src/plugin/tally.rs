@@ -1,15 +1,19 @@
-//! How a version has fared: the calls it got and those that failed.
+//! How a version has fared: the calls it got, how long they took, and those that failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::fault::GuestFault;
+use crate::times::Times;
+
 /// Counts a version's events and faults, and tells whoever watches it of each fault.
 #[derive(Debug, Default)]
 pub struct Tally {
     events: AtomicU64,
-    faults: AtomicU64,
+    kinds: [AtomicU64; FaultKind::ALL.len()],
     fault: Notify,
+    times: Times,
 }
 
 /// A tally at one moment.
@@ -21,21 +25,68 @@ pub struct Count {
     pub faults: u64,
 }
 
+/// Kinds of what a guest does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It trapped.
+    Trap,
+    /// It ran past its time.
+    Time,
+    /// It returned an error.
+    Error,
+    /// It broke the contract.
+    Contract,
+}
+
+impl FaultKind {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Trap, Self::Time, Self::Error, Self::Contract];
+
+    /// For figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Time => "time",
+            Self::Error => "error",
+            Self::Contract => "contract",
+        }
+    }
+
+    fn of(fault: &GuestFault) -> Self {
+        match fault {
+            GuestFault::Trap(_) | GuestFault::InstanceGone => Self::Trap,
+            GuestFault::OutOfTime { .. } => Self::Time,
+            GuestFault::Error(_) => Self::Error,
+            GuestFault::Contract(_) => Self::Contract,
+        }
+    }
+}
+
 impl Tally {
     pub(super) fn event(&self) {
         self.events.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn fault(&self) {
-        self.faults.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn fault(&self, fault: &GuestFault) {
+        self.kinds[FaultKind::of(fault) as usize].fetch_add(1, Ordering::Relaxed);
         self.fault.notify_one();
     }
 
     /// The counts now.
     pub fn count(&self) -> Count {
         // Faults first: each was counted as an event before it failed.
-        let faults = self.faults.load(Ordering::Relaxed);
+        let faults = FaultKind::ALL.into_iter().map(|kind| self.faults(kind)).sum();
         Count { events: self.events.load(Ordering::Relaxed), faults }
+    }
+
+    /// Faults of a kind.
+    pub fn faults(&self, kind: FaultKind) -> u64 {
+        self.kinds[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// How long calls took.
+    pub fn times(&self) -> &Times {
+        &self.times
     }
 
     /// Waits for the next fault; one that nobody waited for counts.

@@ -27,6 +27,17 @@ pub struct Version {
     pub(super) tally: Tally,
 }
 
+/// What the instances of a version have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionUsage {
+    /// Running instances.
+    pub instances: u64,
+    /// Bytes of their linear memories.
+    pub memory: u64,
+    /// Lines of the log that came too fast.
+    pub unsaid: u64,
+}
+
 /// Why bytes are no version of a plugin.
 #[derive(Debug, Error)]
 pub enum VersionError {
@@ -101,6 +112,13 @@ impl Version {
     /// How it has fared.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// What its instances have together, and have left unsaid.
+    pub fn usage(&self) -> VersionUsage {
+        let Surroundings { usage, words, .. } = &*self.around;
+        let (instances, memory) = (usage.instances(), usage.memory());
+        VersionUsage { instances, memory, unsaid: words.unsaid() }
     }
 
     /// Whether its calls belong on guest threads now.

@@ -58,8 +58,8 @@ impl WorkerInstance {
             .timed(|_, store| guest.call_handle(store, channel.as_str(), message.bytes()));
         let answer =
             called.and_then(|answer| answer.map_err(|text| GuestFault::Error(one_line(&text))));
-        if answer.is_err() {
-            self.store.version().tally.fault();
+        if let Err(fault) = &answer {
+            self.store.version().tally.fault(fault);
         }
         (answer, self.store.take_effects())
     }

@@ -17,7 +17,9 @@ use crate::layer::{
 };
 use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
-use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin};
+use crate::plugin::{
+    CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin, Pool,
+};
 use crate::router::Router;
 use crate::session::{self, Joined, Joining, Roster, Worker};
 use crate::swap::Swap;
@@ -36,6 +38,8 @@ pub struct Host {
     workers: Vec<Arc<Worker>>,
     /// By the file that a plugin's component lies in; several plugins may be made of one.
     swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
+    /// By the plugin's name.
+    plugins: BTreeMap<String, Arc<Swap>>,
     /// By their names in the configuration.
     layers: BTreeMap<String, Arc<dyn ChannelLayer>>,
     noticing: Option<Noticing>,
@@ -105,6 +109,7 @@ impl Host {
             .transpose()?;
         let mut rosters = BTreeMap::new();
         let mut swaps = BTreeMap::new();
+        let mut plugins = BTreeMap::new();
         for (name, plugin_config) in config.plugins {
             let file = component_file(&name, &plugin_config)?;
             // The configuration was checked to have it.
@@ -115,7 +120,9 @@ impl Host {
             tell(&plugin);
             let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&loader.layer)));
             let swap = Swap::new(Arc::clone(&roster), Arc::clone(loader), plugin_config, shelf);
-            swaps.entry(file).or_insert_with(Vec::new).push(Arc::new(swap));
+            let swap = Arc::new(swap);
+            swaps.entry(file).or_insert_with(Vec::new).push(Arc::clone(&swap));
+            plugins.insert(name.clone(), swap);
             rosters.insert(name, roster);
         }
         let workers = config.workers.into_iter().filter_map(|worker| {
@@ -132,6 +139,7 @@ impl Host {
             rosters,
             workers,
             swaps,
+            plugins,
             tenant,
             limits: config.limits,
             router: Router::new(config.routes),
@@ -174,6 +182,26 @@ impl Host {
         &self.swaps
     }
 
+    /// What changes each plugin, by its name.
+    pub(super) fn plugins(&self) -> &BTreeMap<String, Arc<Swap>> {
+        &self.plugins
+    }
+
+    /// A layer by its name.
+    pub(super) fn layer(&self, name: &str) -> Option<&Arc<dyn ChannelLayer>> {
+        self.layers.get(name)
+    }
+
+    /// Whose all of it is.
+    pub(super) fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// What of the pool that guests run in is in use.
+    pub(super) fn pool(&self) -> Pool {
+        self.engine.pool()
+    }
+
     /// How changed components are noticed, if they are to be.
     pub(super) fn noticing(&self) -> Option<Noticing> {
         self.noticing
@@ -213,7 +241,8 @@ impl Host {
             max_frame: max_message,
             overflow: roster.plugin().overflow,
         };
-        let link = Arc::new(Link::new(mailbox.channel().clone(), outbound));
+        let link =
+            Arc::new(Link::new(mailbox.channel().clone(), outbound, Arc::clone(roster.traffic())));
         let scope = opening.scope(path, matched.captures);
         match session::join(roster, mailbox, link, scope).await {
             Joining::Accepted(acceptance, joined) => {

@@ -29,12 +29,12 @@ impl Outlet<'_> {
         let Self { tenant, layer, .. } = *self;
         match effect {
             Effect::Send(link, frame) => {
-                let _ = link.outbound.push(frame);
+                link.push(frame);
                 Ok(())
             }
             Effect::SendMany(links, frame) => {
                 for link in links {
-                    let _ = link.outbound.push(frame.clone());
+                    link.push(frame.clone());
                 }
                 Ok(())
             }

@@ -11,7 +11,7 @@ use crate::closure::Closure;
 use crate::connection::Link;
 use crate::fault::{Fault, GuestFault};
 use crate::layer::Mailbox;
-use crate::plugin::{Call, ConnectionId, Returned};
+use crate::plugin::{Call, ConnectionId, Plugin, Returned};
 use crate::scope::Scope;
 
 /// How often a handshake that waited for a shared instance while that failed is brought to the next.
@@ -26,6 +26,7 @@ pub struct Joined {
     pub(super) mailbox: Mailbox,
     pub(super) seat: Seat,
     pub(super) id: ConnectionId,
+    scope: Arc<Scope>,
 }
 
 /// A consumer's answer to a handshake.
@@ -57,7 +58,8 @@ pub async fn join(
         Ok(Returned::Accepted(id, acceptance)) => {
             let listed = seat.is_own().then(|| roster.list(Station::of_session(Arc::clone(&link))));
             let roster = Arc::clone(roster);
-            let mut joined = Joined { roster, listed, link, mailbox, seat, id };
+            let mut joined =
+                Joined { roster, listed, link, mailbox, seat, id, scope: Arc::clone(&scope) };
             match acceptance.check(&scope.subprotocols) {
                 Ok(()) => {
                     joined.confirm_groups().await;
@@ -108,6 +110,16 @@ async fn wait<T>(seat: &mut Seat, calling: Calling<T>) -> T {
 }
 
 impl Joined {
+    /// What its handshake told.
+    pub fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// The plugin that serves it.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.roster.plugin
+    }
+
     /// The connection as others reach it.
     pub fn link(&self) -> &Arc<Link> {
         &self.link

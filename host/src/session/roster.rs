@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::apply::Outlet;
 use super::order::{Direction, MoveOrder, Moving, Order};
 use super::shared::{Job, SharedInstances};
-use crate::connection::Link;
+use crate::connection::{Link, Traffic};
 use crate::layer::ChannelLayer;
 use crate::plugin::{Ahead, Left, MoveError, Outcome, Plugin, Sample, Version, Way};
 
@@ -26,6 +26,7 @@ pub struct Roster {
     pub(super) plugin: Arc<Plugin>,
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) shared: SharedInstances,
+    traffic: Arc<Traffic>,
     stations: Mutex<Stations>,
     went_back: WentBack,
 }
@@ -78,6 +79,7 @@ impl Roster {
             shared: SharedInstances::new(plugin.instances),
             plugin,
             layer,
+            traffic: Arc::default(),
             stations: Mutex::default(),
             went_back: WentBack::default(),
         }
@@ -86,6 +88,11 @@ impl Roster {
     /// Whose instances these are.
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.plugin
+    }
+
+    /// What went over the sockets of its connections.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     /// What its consumers talk through.

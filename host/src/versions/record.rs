@@ -39,6 +39,17 @@ pub enum State {
 }
 
 impl State {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Previous => "previous",
+            Self::Kept => "kept",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled-back",
+        }
+    }
+
     /// Whether its bytes are kept.
     pub fn has_bytes(self) -> bool {
         self != Self::Refused

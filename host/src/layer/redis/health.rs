@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::layer::LayerStatus;
+use crate::times::Times;
 
 /// How long nothing is said of what was complained of just now.
 const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(30);
@@ -24,6 +25,7 @@ pub(in crate::layer) struct Health {
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
     pub(in crate::layer) foreign: AtomicU64,
+    pub(in crate::layer) round_trips: Times,
 }
 
 #[derive(Default)]
@@ -51,6 +53,7 @@ impl Health {
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
+            round_trips: Times::default(),
         }
     }
 
@@ -85,6 +88,7 @@ impl Health {
             lost: self.lost.load(Ordering::Relaxed),
             foreign: self.foreign.load(Ordering::Relaxed),
             waiting,
+            round_trips: Some(self.round_trips.now()),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Core;
 use super::health::Health;
@@ -160,7 +161,10 @@ impl Stage {
     ) -> Result<Vec<Put>, (usize, RedisError)> {
         let lanes = self.lanes.iter().zip(connections).enumerate();
         let exchanges = lanes.map(async |(at, (lane, connection))| {
-            lane.exchange(connection.clone()).await.map_err(|error| (at, error))
+            let began = Instant::now();
+            let answers = lane.exchange(connection.clone()).await;
+            core.base.health.round_trips.count(began.elapsed());
+            answers.map_err(|error| (at, error))
         });
         let answers = futures_util::future::try_join_all(exchanges).await?;
         for (lane, values) in self.lanes.iter_mut().zip(answers) {

@@ -223,7 +223,9 @@ impl Publishing {
                 return Ok(());
             }
             let (pipeline, count) = (std::mem::take(pipeline), std::mem::take(count));
+            let began = Instant::now();
             let answers = line.commands.send_packed_commands(&pipeline, 0, count).await;
+            core.base.health.round_trips.count(began.elapsed());
             let answers = answers.map_err(|error| (at, error))?;
             match answers.iter().find_map(crate::layer::redis::stage::unusable) {
                 Some(error) => Err((at, error)),

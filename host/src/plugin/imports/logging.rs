@@ -3,19 +3,38 @@
 use crate::fault::one_line;
 use crate::plugin::bindings::wasi::logging::logging::{Host, Level};
 use crate::plugin::state::GuestState;
+use crate::plugin::words::Saying;
 
 impl Host for GuestState {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        let plugin = &*self.around.plugin;
+        match self.around.words.say() {
+            Saying::Said => {}
+            Saying::First => {
+                let (plugin, version) = (&*self.around.plugin, &*self.around.version);
+                tracing::warn!(plugin, version, "it logs more than is kept; lines are dropped");
+                return Ok(());
+            }
+            Saying::Unsaid => return Ok(()),
+        }
+        let (plugin, version) = (&*self.around.plugin, &*self.around.version);
+        let channel = self.channel();
         let context = one_line(&context);
         let message = one_line(&message);
         match level {
-            Level::Trace => tracing::trace!(target: "guest", plugin, context, "{message}"),
-            Level::Debug => tracing::debug!(target: "guest", plugin, context, "{message}"),
-            Level::Info => tracing::info!(target: "guest", plugin, context, "{message}"),
-            Level::Warn => tracing::warn!(target: "guest", plugin, context, "{message}"),
+            Level::Trace => {
+                tracing::trace!(target: "guest", plugin, version, channel, context, "{message}")
+            }
+            Level::Debug => {
+                tracing::debug!(target: "guest", plugin, version, channel, context, "{message}")
+            }
+            Level::Info => {
+                tracing::info!(target: "guest", plugin, version, channel, context, "{message}")
+            }
+            Level::Warn => {
+                tracing::warn!(target: "guest", plugin, version, channel, context, "{message}")
+            }
             Level::Error | Level::Critical => {
-                tracing::error!(target: "guest", plugin, context, "{message}");
+                tracing::error!(target: "guest", plugin, version, channel, context, "{message}");
             }
         }
         Ok(())

@@ -1,0 +1,270 @@
+//! What the operator's interface takes and answers, as JSON. The host writes it, and the command line and the
+//! dashboard read it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An answer to what could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// What kind of problem it is, for programs.
+    pub kind: ProblemKind,
+    /// What is wrong and what would be right, for people.
+    pub error: String,
+}
+
+/// Kinds of problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// There is no token, or one that nobody has.
+    Unauthorised,
+    /// The token does not allow this, or a web page of another site asked.
+    Forbidden,
+    /// There is no such plugin, version, connection or path.
+    NotFound,
+    /// What was asked is not well-formed.
+    Invalid,
+    /// A component is larger than `admin.max_upload`.
+    TooLarge,
+    /// The component is not taken; the version before stays.
+    Refused,
+    /// A newer version was offered before its turn came.
+    Superseded,
+    /// Not now: a layer is away, or a channel full.
+    Unavailable,
+}
+
+/// A version that is live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Deployed {
+    /// The plugin.
+    pub plugin: String,
+    /// The SHA-256 of the live component.
+    pub version: String,
+    /// The version before; none where this one was live already.
+    pub previous: Option<String>,
+    /// Consumers that moved with their state.
+    pub moved: u64,
+    /// Consumers that began afresh.
+    pub restarted: u64,
+    /// Connections that were closed.
+    pub closed: u64,
+    /// Consumers that stay on the version before.
+    pub stayed: u64,
+    /// Milliseconds from the offer's turn to the end of the trial.
+    pub prepared_ms: u64,
+    /// Milliseconds from the publishing to the last consumer's move.
+    pub moved_ms: u64,
+    /// Whether it may still be taken back for its faults.
+    pub on_trial: bool,
+}
+
+/// The version that is wanted back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// Its SHA-256, or so many of its first digits that no other has them; the one before if left out.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// The versions of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Versions {
+    /// The plugin.
+    pub plugin: String,
+    /// Whether the live one may still be taken back for its faults.
+    pub on_trial: bool,
+    /// The newest first.
+    pub versions: Vec<Version>,
+}
+
+/// A version that was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// The SHA-256 of its component.
+    pub version: String,
+    /// Its component's length in bytes.
+    pub size: u64,
+    /// Who offered it last: `file`, or the name of a token.
+    pub by: String,
+    /// When, as RFC 3339 writes it.
+    pub at: String,
+    /// `live`, `previous`, `kept`, `refused` or `rolled-back`.
+    pub state: String,
+    /// Why it was refused or taken back.
+    pub reason: Option<String>,
+}
+
+/// How a host fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The program's version.
+    pub narrowboat: String,
+    /// Seconds since it began to serve.
+    pub uptime: u64,
+    /// Whether it takes connections and reaches its layers.
+    pub ready: bool,
+    /// Why it is not ready.
+    pub missing: Vec<String>,
+    /// What is left to close, while it drains.
+    pub draining: Option<Draining>,
+    /// Open connections.
+    pub connections: u64,
+    /// Connections there may be.
+    pub max_connections: u64,
+    /// By their names.
+    pub plugins: Vec<Plugin>,
+    /// By their names.
+    pub layers: Vec<Layer>,
+}
+
+/// A plugin, as it serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Plugin {
+    /// As routes call it.
+    pub name: String,
+    /// The SHA-256 of the live component.
+    pub version: String,
+    /// Whether that may still be taken back for its faults.
+    pub on_trial: bool,
+    /// `connection` or `shared`.
+    pub isolation: String,
+    /// Open connections.
+    pub connections: u64,
+    /// Handshakes, frames, messages and timers that the live version was brought.
+    pub events: u64,
+    /// Those of them that ended in a trap, a time-out or an error.
+    pub faults: u64,
+    /// Seconds that guests have run for those events.
+    pub guest_seconds: f64,
+    /// Versions that became live since the host began.
+    pub swaps: u64,
+    /// Versions that were not taken.
+    pub refused: u64,
+    /// Versions that were live and failed too often.
+    pub rolled_back: u64,
+    /// Frames of clients.
+    pub frames_in: u64,
+    /// Frames to clients.
+    pub frames_out: u64,
+    /// The faults of late, the newest first.
+    pub last_faults: Vec<LogLine>,
+}
+
+/// A channel layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Layer {
+    /// As the configuration calls it.
+    pub name: String,
+    /// Whether all of its backend is reached.
+    pub connected: bool,
+    /// Operations that wait to leave.
+    pub waiting: u64,
+    /// Deliveries for which a channel had no room.
+    pub dropped: u64,
+    /// Messages lost because the backend was away.
+    pub lost: u64,
+}
+
+/// Open connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Connections {
+    /// How many there are, those that are not listed included.
+    pub total: u64,
+    /// At most as many as asked for, the newest first.
+    pub connections: Vec<Connection>,
+}
+
+/// An open connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Connection {
+    /// Its channel, which names it.
+    pub channel: String,
+    /// The plugin that serves it.
+    pub plugin: String,
+    /// The client's address and port.
+    pub client: String,
+    /// The path it asked for.
+    pub path: String,
+    /// Seconds since its handshake.
+    pub age: u64,
+    /// Bytes that wait for it.
+    pub buffered: u64,
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// 1000, 1001, 1008, 1011 to 1013, or 3000 to 4999.
+    #[serde(default = "going_away")]
+    pub code: u16,
+    /// At most 123 bytes.
+    #[serde(default)]
+    pub reason: String,
+}
+
+fn going_away() -> u16 {
+    1001
+}
+
+/// A message for a group or a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// The group it is for; this or `channel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The channel it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Which layer; `default` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// An object with a string under `type`.
+    #[schema(value_type = Object)]
+    pub message: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How connections are to be closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// The time over which the closes are spread, such as `30s`.
+    #[serde(default)]
+    pub over: Option<String>,
+}
+
+/// A host on its way to having no connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Draining {
+    /// Connections when it began.
+    pub of: u64,
+    /// Connections that are left.
+    pub left: u64,
+    /// Seconds until the last is told to close.
+    pub seconds: u64,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// Its number; each is one more than the one before.
+    pub number: u64,
+    /// When, as RFC 3339 writes it.
+    pub at: String,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: String,
+    /// Whether a guest wrote it, rather than the host.
+    pub guest: bool,
+    /// The plugin it is about.
+    pub plugin: Option<String>,
+    /// The version, by its first digits.
+    pub version: Option<String>,
+    /// The channel of the connection it is about.
+    pub connection: Option<String>,
+    /// The words.
+    pub message: String,
+}

@@ -1,0 +1,185 @@
+//! Asking a running host.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::Agent;
+use ureq::http::{Response, StatusCode};
+
+use super::{Failure, HostArgs, NOT_ALLOWED, NOT_FOUND, REFUSED};
+use crate::api::{Problem, ProblemKind};
+use crate::config::Config;
+use crate::server::read_token;
+
+/// How long a host may take to be reached.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read, in bytes.
+const ANSWER: u64 = 64 * 1024 * 1024;
+
+/// A running host, and a token for it.
+pub(super) struct Client {
+    agent: Agent,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    /// Finds out where the host listens and what the token is.
+    pub(super) fn new(arguments: &HostArgs) -> Result<Self, Failure> {
+        let config = match (&arguments.admin, &arguments.token_file) {
+            (Some(_), Some(_)) => None,
+            _ => Some(Config::read(&arguments.config).map_err(Failure::usage)?),
+        };
+        let admin = config.and_then(|config| config.admin);
+        let missing = |what: &str| {
+            let file = arguments.config.display();
+            Failure::usage(anyhow!("{file} has no [admin] table, and nothing else says {what}"))
+        };
+        let url = match (&arguments.admin, &admin) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(admin)) if admin.listen.port() == 0 => {
+                let problem = "[admin] listens on a free port; say which one with --admin URL";
+                return Err(Failure::usage(anyhow!(problem)));
+            }
+            (None, Some(admin)) => format!("http://{}", reachable(admin.listen)),
+            (None, None) => return Err(missing("where the host listens; --admin URL does")),
+        };
+        let file: PathBuf = match (&arguments.token_file, admin) {
+            (Some(file), _) => file.clone(),
+            (None, Some(admin)) => admin.token_file,
+            (None, None) => return Err(missing("what the token is; --token-file FILE does")),
+        };
+        let token = read_token(&file).map_err(|error| Failure::with_code(NOT_ALLOWED, error))?;
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT))
+            .build();
+        Ok(Self { agent: agent.into(), url, token })
+    }
+
+    /// Asks for something.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.read(self.ask(path)?)
+    }
+
+    /// Asks for lines, which come as long as there are any.
+    pub(super) fn lines(
+        &self,
+        path: &str,
+    ) -> Result<impl Iterator<Item = String> + use<>, Failure> {
+        let answer = self.ask(path)?;
+        let lines = BufReader::new(answer.into_body().into_reader()).lines();
+        Ok(lines.map_while(Result::ok))
+    }
+
+    /// Asks for something to be done.
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        given: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(given).map_err(Failure::at_run_time)?;
+        self.read(self.send(path, "application/json", &body)?)
+    }
+
+    /// The same where nothing is answered.
+    pub(super) fn tell(&self, path: &str, given: &impl Serialize) -> Result<(), Failure> {
+        let body = serde_json::to_vec(given).map_err(Failure::at_run_time)?;
+        self.send(path, "application/json", &body).map(drop)
+    }
+
+    /// Uploads a component.
+    pub(super) fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, Failure> {
+        self.read(self.send(path, "application/wasm", body)?)
+    }
+
+    fn ask(&self, path: &str) -> Result<Response<ureq::Body>, Failure> {
+        let request = self.agent.get(self.address(path)).header("authorization", self.bearer());
+        self.check(request.call())
+    }
+
+    fn send(&self, path: &str, kind: &str, body: &[u8]) -> Result<Response<ureq::Body>, Failure> {
+        let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
+        self.check(request.header("content-type", kind).send(body))
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    fn check(
+        &self,
+        answer: Result<Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Response<ureq::Body>, Failure> {
+        let mut answer = answer.map_err(|error| {
+            let url = &self.url;
+            Failure::at_run_time(anyhow!("no answer from {url}: {error}; does the host run?"))
+        })?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let problem = answer.body_mut().with_config().limit(ANSWER).read_to_vec();
+        let problem = problem.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        Err(failure(&self.url, status, problem))
+    }
+
+    fn read<T: DeserializeOwned>(&self, mut answer: Response<ureq::Body>) -> Result<T, Failure> {
+        let body = answer.body_mut().with_config().limit(ANSWER).read_to_vec();
+        let body = body.map_err(Failure::at_run_time)?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let url = &self.url;
+            Failure::at_run_time(anyhow!("{url} answers what this program does not know: {error}"))
+        })
+    }
+}
+
+/// A host that listens everywhere is reached at this machine's own address.
+fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
+    let mut address = listen;
+    if listen.ip().is_unspecified() {
+        address.set_ip(match listen {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn failure(url: &str, status: StatusCode, problem: Option<Problem>) -> Failure {
+    let Some(Problem { kind, error }) = problem else {
+        return Failure::at_run_time(anyhow!(
+            "{url} answers {status}; is a host of Narrowboat there?"
+        ));
+    };
+    let error = anyhow!(error);
+    match kind {
+        ProblemKind::Unauthorised | ProblemKind::Forbidden => {
+            Failure::with_code(NOT_ALLOWED, error)
+        }
+        ProblemKind::NotFound => Failure::with_code(NOT_FOUND, error),
+        ProblemKind::Refused | ProblemKind::Superseded => Failure::with_code(REFUSED, error),
+        ProblemKind::Invalid | ProblemKind::TooLarge => Failure::usage(error),
+        ProblemKind::Unavailable => Failure::at_run_time(error),
+    }
+}
+
+/// Prints what was answered, for machines.
+pub(super) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(answer).map_err(Failure::at_run_time)?;
+    println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `narrowboat connections`
+
+use super::client::{Client, print_json};
+use super::deploy::encoded;
+use super::table::{self, span};
+use super::{ConnectionsArgs, Failure};
+use crate::api::{Close, Connections};
+
+pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
+    let client = Client::new(&arguments.host)?;
+    if let Some(channel) = &arguments.close {
+        let close = Close { code: arguments.code, reason: arguments.reason.clone() };
+        return client.tell(&format!("/v1/connections/{}/close", encoded(channel)), &close);
+    }
+    let mut path = format!("/v1/connections?limit={}", arguments.limit);
+    if let Some(plugin) = &arguments.plugin {
+        path += &format!("&plugin={}", encoded(plugin));
+    }
+    let answer: Connections = client.get(&path)?;
+    if arguments.json {
+        return print_json(&answer);
+    }
+    let rows: Vec<_> = answer
+        .connections
+        .iter()
+        .map(|connection| {
+            [
+                connection.channel.clone(),
+                connection.plugin.clone(),
+                connection.client.clone(),
+                connection.path.clone(),
+                span(connection.age),
+                table::bytes(connection.buffered),
+            ]
+        })
+        .collect();
+    table::print(["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "WAITING"], &rows);
+    let more = answer.total.saturating_sub(rows.len() as u64);
+    if more > 0 {
+        println!("and {more} more; --limit shows them");
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! `narrowboat logs`
+
+use std::io::{self, Write};
+
+use super::client::Client;
+use super::deploy::encoded;
+use super::{Failure, LogsArgs};
+use crate::api::LogLine;
+
+pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {
+    let client = Client::new(&arguments.host)?;
+    let mut path = format!("/v1/logs?lines={}&follow={}", arguments.lines, arguments.follow);
+    if let Some(plugin) = &arguments.plugin {
+        path += &format!("&plugin={}", encoded(plugin));
+    }
+    let mut out = io::stdout().lock();
+    for line in client.lines(&path)? {
+        let words = match serde_json::from_str(&line) {
+            Ok(line) if !arguments.json => words(&line),
+            _ => line,
+        };
+        // Whoever read it has seen enough.
+        if writeln!(out, "{words}").and_then(|()| out.flush()).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn words(line: &LogLine) -> String {
+    let LogLine { at, level, guest, plugin, version, connection, message, .. } = line;
+    let mut words = format!("{at} {level:>5}");
+    if let Some(plugin) = plugin {
+        words += &format!(" {plugin}");
+    }
+    if *guest {
+        words += " (guest)";
+    }
+    words += &format!(": {message}");
+    for (name, value) in [("version", version), ("connection", connection)] {
+        if let Some(value) = value {
+            words += &format!(" {name}={value}");
+        }
+    }
+    words
+}

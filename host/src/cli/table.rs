@@ -1,0 +1,39 @@
+//! Columns for people.
+
+/// Prints rows below a head, each column as wide as its widest cell.
+pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |cells: [&str; N]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = padded.collect::<Vec<_>>().join("  ");
+        println!("{}", line.trim_end());
+    };
+    line(head);
+    for row in rows {
+        line(std::array::from_fn(|column| &*row[column]));
+    }
+}
+
+/// A number of bytes.
+pub(super) fn bytes(count: u64) -> String {
+    bytesize::ByteSize::b(count).to_string()
+}
+
+/// A span of time in its largest unit.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The first digits of a version.
+pub(super) fn short(version: &str) -> String {
+    version.chars().take(12).collect()
+}

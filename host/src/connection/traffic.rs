@@ -1,0 +1,51 @@
+//! What went over the sockets of one plugin.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts of one plugin, all its connections together.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Whole messages of clients.
+    pub received: Flow,
+    /// Frames handed to sockets.
+    pub sent: Flow,
+    /// Frames for which a connection's queue had no room.
+    refused: AtomicU64,
+}
+
+impl Traffic {
+    /// Counts a frame that a queue had no room for.
+    pub(super) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Frames for which a connection's queue had no room, or that found it closing.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// Frames one way.
+#[derive(Debug, Default)]
+pub struct Flow {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Flow {
+    /// Counts a frame with so many bytes of payload.
+    pub(super) fn count(&self, bytes: usize) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of payload so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}

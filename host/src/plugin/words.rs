@@ -1,0 +1,90 @@
+//! How much guests may say.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Lines that a version may log in one go.
+const BURST: f64 = 500.0;
+
+/// Lines a second that it may log for long.
+const RATE: f64 = 100.0;
+
+/// What a version has said, bounded over time.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    budget: Mutex<Option<Budget>>,
+    unsaid: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Budget {
+    left: f64,
+    at: Instant,
+    /// Whether it has been told that lines are dropped.
+    told: bool,
+}
+
+/// Whether a line is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Saying {
+    /// It is.
+    Said,
+    /// It is not, and that has to be told.
+    First,
+    /// It is not.
+    Unsaid,
+}
+
+impl Words {
+    /// Asks to log a line.
+    pub(super) fn say(&self) -> Saying {
+        self.say_at(Instant::now())
+    }
+
+    fn say_at(&self, now: Instant) -> Saying {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budget.get_or_insert(Budget { left: BURST, at: now, told: false });
+        let passed = now.saturating_duration_since(budget.at).as_secs_f64();
+        budget.left = (budget.left + passed * RATE).min(BURST);
+        budget.at = now;
+        if budget.left >= 1.0 {
+            budget.left -= 1.0;
+            budget.told &= budget.left < BURST / 2.0;
+            return Saying::Said;
+        }
+        self.unsaid.fetch_add(1, Ordering::Relaxed);
+        if std::mem::replace(&mut budget.told, true) { Saying::Unsaid } else { Saying::First }
+    }
+
+    /// Lines that came too fast.
+    pub(super) fn unsaid(&self) -> u64 {
+        self.unsaid.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_burst_is_said_and_then_so_many_a_second() {
+        let words = Words::default();
+        let now = Instant::now();
+        let said = (0..1_000).filter(|_| words.say_at(now) == Saying::Said).count();
+        assert_eq!(said, BURST as usize);
+        let later = now + Duration::from_secs(1);
+        let said = (0..1_000).filter(|_| words.say_at(later) == Saying::Said).count();
+        assert_eq!(said, RATE as usize);
+        assert_eq!(words.unsaid(), 1_400);
+    }
+
+    #[test]
+    fn that_lines_are_dropped_is_told_once() {
+        let words = Words::default();
+        let now = Instant::now();
+        let first = (0..1_000).filter(|_| words.say_at(now) == Saying::First).count();
+        assert_eq!(first, 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! Who may ask what: tokens, and no web page of another site.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use super::Admin;
+use super::problem::Refusal;
+use crate::config::{AdminConfig, Scope, TokenSecret};
+
+/// Bytes of chance in a token that the host makes.
+const CHANCE: usize = 32;
+
+/// A token's file is no longer than this, in bytes.
+const LONGEST: u64 = 4_096;
+
+/// Whose the token is that the host makes.
+const OPERATOR: &str = "operator";
+
+/// The tokens that there are.
+#[derive(Debug)]
+pub(super) struct Tokens(Vec<Token>);
+
+#[derive(Debug)]
+struct Token {
+    name: Arc<str>,
+    /// Of the token's text.
+    sha256: [u8; 32],
+    scopes: Vec<Scope>,
+}
+
+/// Why there are no tokens.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// The file of a token cannot be read or made.
+    #[error("{}: {source}; [admin] names it", path.display())]
+    System {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others can read it.
+    #[error("{} can be read by others; `chmod 600` takes that from them", .0.display())]
+    Readable(PathBuf),
+    /// There is no token in it.
+    #[error("{} has no token in it; `openssl rand -hex 32` makes one", .0.display())]
+    Empty(PathBuf),
+}
+
+impl Tokens {
+    /// Reads the tokens, and makes the operator's if there is none yet.
+    pub(super) fn open(config: &AdminConfig) -> Result<Self, TokenError> {
+        let operator = match make(&config.token_file) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&config.token_file)?,
+            made => made.map_err(|source| {
+                let path = config.token_file.clone();
+                TokenError::System { path, source }
+            })?,
+        };
+        let mut tokens = vec![Token {
+            name: OPERATOR.into(),
+            sha256: Sha256::digest(&operator).into(),
+            scopes: vec![Scope::Admin],
+        }];
+        for token in &config.tokens {
+            let sha256 = match &token.secret {
+                TokenSecret::Sha256(sha256) => *sha256,
+                TokenSecret::File(file) => Sha256::digest(read(file)?).into(),
+            };
+            let (name, scopes) = (token.name.as_str().into(), token.scopes.clone());
+            tokens.push(Token { name, sha256, scopes });
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Whose a token is. Takes as long for a token that nobody has.
+    fn find(&self, token: &str) -> Option<&Token> {
+        let sha256: [u8; 32] = Sha256::digest(token).into();
+        let mut found = None;
+        for token in &self.0 {
+            if bool::from(token.sha256.ct_eq(&sha256)) {
+                found = Some(token);
+            }
+        }
+        found
+    }
+}
+
+/// Makes a token in a file that only this user can read.
+fn make(path: &Path) -> io::Result<String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; CHANCE]>());
+    writeln!(file, "{token}")?;
+    file.sync_all()?;
+    Ok(token)
+}
+
+/// Reads a token from a file, refusing one that others can read.
+pub(crate) fn read(path: &Path) -> Result<String, TokenError> {
+    let system = |source| TokenError::System { path: path.to_owned(), source };
+    let file = File::open(path).map_err(system)?;
+    if file.metadata().map_err(system)?.permissions().mode() & 0o077 != 0 {
+        return Err(TokenError::Readable(path.to_owned()));
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text).map_err(system)?;
+    match text.trim() {
+        "" => Err(TokenError::Empty(path.to_owned())),
+        token => Ok(token.to_owned()),
+    }
+}
+
+/// Whoever asks has a token that allows what `S` says.
+#[derive(Debug)]
+pub(super) struct May<S> {
+    /// The name of the token.
+    pub(super) name: Arc<str>,
+    scope: PhantomData<S>,
+}
+
+/// What a route asks for.
+pub(super) trait Wanted: Send {
+    /// The scope.
+    const SCOPE: Scope;
+}
+
+macro_rules! wanted {
+    ($($name:ident: $scope:ident),*) => {
+        $(
+            #[derive(Debug)]
+            pub(super) enum $name {}
+
+            impl Wanted for $name {
+                const SCOPE: Scope = Scope::$scope;
+            }
+        )*
+    };
+}
+
+wanted!(ToRead: Read, ToPublish: Publish, ToDeploy: Deploy, ToAdminister: Admin);
+
+impl<S: Wanted> FromRequestParts<Arc<Admin>> for May<S> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        admin: &Arc<Admin>,
+    ) -> Result<Self, Self::Rejection> {
+        check_site(&parts.headers, &parts.uri, &admin.hosts)?;
+        let token = bearer(&parts.headers).and_then(|token| admin.tokens.find(token));
+        let Some(token) = token else { return Err(Refusal::unauthorised()) };
+        if !token.scopes.iter().any(|scope| scope.allows(S::SCOPE)) {
+            return Err(Refusal::scope(&token.name, S::SCOPE));
+        }
+        Ok(Self { name: Arc::clone(&token.name), scope: PhantomData })
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses what a web page of another site could ask: under a name that it made lead here, or as another origin.
+pub(super) fn check_site(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), Refusal> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let host = host.unwrap_or_default().to_ascii_lowercase();
+    if !is_own(&host, hosts) {
+        return Err(Refusal::host(&host));
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+    let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    if own == Some(&*host) { Ok(()) } else { Err(Refusal::origin(&origin)) }
+}
+
+/// Whether this is a name that nobody else can make lead here: an address, this machine's own, or one that the
+/// operator has said.
+fn is_own(host: &str, hosts: &[String]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name == "localhost"
+        || address.parse::<IpAddr>().is_ok()
+        || hosts.iter().any(|own| own == name || own == host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_lead_nowhere_else_are_ours() {
+        let hosts = ["admin.example.com".to_owned()];
+        for own in ["localhost", "localhost:8001", "127.0.0.1:8001", "[::1]:8001", "[::1]"] {
+            assert!(is_own(own, &[]), "{own}");
+        }
+        assert!(is_own("admin.example.com", &hosts) && is_own("admin.example.com:443", &hosts));
+        for other in ["", "evil.example", "evil.example:8001", "localhost.evil.example", "[::1"] {
+            assert!(!is_own(other, &hosts), "{other}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Which versions plugins have, and which one is live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+
+use super::Admin;
+use super::auth::{May, ToDeploy, ToRead};
+use super::problem::{Given, Refusal};
+use crate::api::{self, ProblemKind};
+use crate::config::closest;
+use crate::plugin::{Build, Hash};
+use crate::swap::{Origin, Report, Swap, Verdict};
+use crate::versions::{Shelf, ShelfError, State as VersionState};
+
+/// How long an upload may take.
+const UPLOAD: Duration = Duration::from_secs(300);
+
+impl Admin {
+    fn swap(&self, plugin: &str) -> Result<&Arc<Swap>, Refusal> {
+        let plugins = self.server.host.plugins();
+        plugins.get(plugin).ok_or_else(|| {
+            let meant = closest(plugin, plugins.keys().map(String::as_str));
+            let meant = meant.map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default();
+            Refusal::not_found(format!("there is no plugin {plugin:?}{meant}"))
+        })
+    }
+}
+
+fn shelf(swap: &Swap) -> Result<&Arc<Shelf>, Refusal> {
+    let unkept = || Refusal::new(ProblemKind::Unavailable, "this host keeps no versions");
+    swap.shelf().ok_or_else(unkept)
+}
+
+/// The versions of a plugin, the newest first. Scope `read`.
+#[utoipa::path(get, path = "/v1/plugins/{plugin}/versions", params(("plugin" = String, Path, description = "As routes call it")), responses(
+    (status = 200, description = "Its versions", body = api::Versions),
+    (status = 401, description = "No token", body = api::Problem),
+    (status = 404, description = "No such plugin", body = api::Problem),
+))]
+pub(super) async fn versions(
+    _: May<ToRead>,
+    State(admin): State<Arc<Admin>>,
+    Path(plugin): Path<String>,
+) -> Result<Json<api::Versions>, Refusal> {
+    let swap = admin.swap(&plugin)?;
+    let versions = shelf(swap)?.list().into_iter().map(|record| api::Version {
+        version: record.version.to_string(),
+        size: record.size,
+        by: record.by,
+        at: record.at,
+        state: record.state.name().to_owned(),
+        reason: record.reason,
+    });
+    Ok(Json(api::Versions { plugin, on_trial: swap.is_on_trial(), versions: versions.collect() }))
+}
+
+/// Makes a component the live version, once it has been tried and everyone has moved. Scope `deploy`.
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(("plugin" = String, Path, description = "As routes call it")),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component"), responses(
+    (status = 200, description = "It is live", body = api::Deployed),
+    (status = 400, description = "The upload was broken off", body = api::Problem),
+    (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "The token does not allow it", body = api::Problem),
+    (status = 404, description = "No such plugin", body = api::Problem),
+    (status = 413, description = "It is larger than `admin.max_upload`", body = api::Problem),
+    (status = 422, description = "It is not taken; the version before stays", body = api::Problem),
+    (status = 503, description = "Too much is going on", body = api::Problem),
+))]
+pub(super) async fn deploy(
+    token: May<ToDeploy>,
+    State(admin): State<Arc<Admin>>,
+    Path(plugin): Path<String>,
+    body: Body,
+) -> Result<Json<api::Deployed>, Refusal> {
+    let swap = admin.swap(&plugin)?;
+    let Ok(_permit) = admin.uploads.try_acquire() else {
+        return Err(Refusal::new(
+            ProblemKind::Unavailable,
+            "too many uploads at a time; try again",
+        ));
+    };
+    let bytes = upload(&admin, body).await?;
+    let build = tokio::task::spawn_blocking(|| Build::new(bytes)).await;
+    let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
+    let origin = Origin::Deploy { by: token.name.to_string() };
+    offer(swap, build, origin).await
+}
+
+async fn upload(admin: &Admin, body: Body) -> Result<Vec<u8>, Refusal> {
+    let most = admin.max_upload;
+    let bytes = tokio::time::timeout(UPLOAD, to_bytes(body, most)).await;
+    let bytes = bytes.map_err(|_| Refusal::invalid("the upload took too long"))?;
+    match bytes {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) if is_too_long(&error) => {
+            let error = format!("the component is larger than admin.max_upload of {most} bytes");
+            Err(Refusal::new(ProblemKind::TooLarge, error))
+        }
+        Err(error) => Err(Refusal::invalid(format!("the upload was broken off: {error}"))),
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
+
+/// Makes an older version live again, with the consumers' state of now. Scope `deploy`.
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/rollback", params(("plugin" = String, Path, description = "As routes call it")),
+    request_body = api::Rollback, responses(
+    (status = 200, description = "It is live", body = api::Deployed),
+    (status = 400, description = "Not a version", body = api::Problem),
+    (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "The token does not allow it", body = api::Problem),
+    (status = 404, description = "No such plugin or version", body = api::Problem),
+    (status = 422, description = "It is not taken; the version before stays", body = api::Problem),
+))]
+pub(super) async fn rollback(
+    token: May<ToDeploy>,
+    State(admin): State<Arc<Admin>>,
+    Path(plugin): Path<String>,
+    Given(wanted): Given<api::Rollback>,
+) -> Result<Json<api::Deployed>, Refusal> {
+    let swap = admin.swap(&plugin)?;
+    let shelf = Arc::clone(shelf(swap)?);
+    let version = match &wanted.version {
+        Some(digits) => find(&shelf, digits)?,
+        None => match shelf.previous() {
+            Some(previous) => previous.version,
+            None => return Err(Refusal::not_found("there is no version before the live one")),
+        },
+    };
+    let build = tokio::task::spawn_blocking(move || shelf.build(version)).await;
+    let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
+    let build = build.map_err(|error| match error {
+        ShelfError::Unknown(_) => Refusal::not_found(error.to_string()),
+        error => Refusal::new(ProblemKind::Refused, error.to_string()),
+    })?;
+    offer(swap, build, Origin::Rollback { by: token.name.to_string() }).await
+}
+
+/// The version that some first digits name.
+fn find(shelf: &Shelf, digits: &str) -> Result<Hash, Refusal> {
+    if digits.len() < 4 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        let error = "a version is named by its SHA-256, or four or more of its first digits";
+        return Err(Refusal::invalid(error));
+    }
+    let digits = digits.to_ascii_lowercase();
+    let named = shelf.list().into_iter().filter(|record| {
+        record.state != VersionState::Refused && record.version.to_string().starts_with(&digits)
+    });
+    match named.collect::<Vec<_>>().as_slice() {
+        [one] => Ok(one.version),
+        [] => Err(Refusal::not_found(format!("there is no kept version {digits}"))),
+        _ => Err(Refusal::invalid(format!("there are several versions that begin with {digits}"))),
+    }
+}
+
+/// Waits for what becomes of an offer.
+async fn offer(swap: &Swap, build: Build, origin: Origin) -> Result<Json<api::Deployed>, Refusal> {
+    let verdict = swap.offer(Arc::new(build), origin).await;
+    let stopping = || Refusal::new(ProblemKind::Unavailable, "the host is stopping");
+    match verdict.map_err(|_| stopping())? {
+        Verdict::Live(report) => Ok(Json(deployed(swap, &report))),
+        Verdict::Unchanged(version) => Ok(Json(unchanged(swap, version))),
+        Verdict::Superseded => {
+            Err(Refusal::new(ProblemKind::Superseded, "a newer version was offered meanwhile"))
+        }
+        Verdict::Refused(refusal) => Err(Refusal::new(ProblemKind::Refused, refusal.to_string())),
+    }
+}
+
+fn unchanged(swap: &Swap, version: Hash) -> api::Deployed {
+    api::Deployed {
+        plugin: swap.plugin().name.to_string(),
+        version: version.to_string(),
+        previous: None,
+        moved: 0,
+        restarted: 0,
+        closed: 0,
+        stayed: 0,
+        prepared_ms: 0,
+        moved_ms: 0,
+        on_trial: swap.is_on_trial(),
+    }
+}
+
+fn deployed(swap: &Swap, report: &Report) -> api::Deployed {
+    let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    api::Deployed {
+        previous: Some(report.previous.to_string()),
+        moved: report.outcome.moved,
+        restarted: report.outcome.restarted,
+        closed: report.outcome.closed,
+        stayed: report.outcome.stayed,
+        prepared_ms: milliseconds(report.prepared),
+        moved_ms: milliseconds(report.moved),
+        ..unchanged(swap, report.version)
+    }
+}

@@ -1,0 +1,90 @@
+//! What is answered to what cannot be done.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+
+use crate::api::{Problem, ProblemKind};
+use crate::config::Scope;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub(super) struct Refusal(Problem);
+
+impl Refusal {
+    pub(super) fn new(kind: ProblemKind, error: impl Into<String>) -> Self {
+        Self(Problem { kind, error: error.into() })
+    }
+
+    pub(super) fn invalid(error: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Invalid, error)
+    }
+
+    pub(super) fn not_found(error: impl Into<String>) -> Self {
+        Self::new(ProblemKind::NotFound, error)
+    }
+
+    pub(super) fn unauthorised() -> Self {
+        let error = "this needs a token, as `Authorization: Bearer TOKEN`; the host's own is in the \
+                     file that [admin] token_file names";
+        Self::new(ProblemKind::Unauthorised, error)
+    }
+
+    pub(super) fn scope(name: &str, wanted: Scope) -> Self {
+        let error = format!("the token {name:?} has not the scope {:?}", wanted.name());
+        Self::new(ProblemKind::Forbidden, error)
+    }
+
+    pub(super) fn host(host: &str) -> Self {
+        let error = format!("asked as {host:?}, which is not this host; [admin] hosts may name it");
+        Self::new(ProblemKind::Forbidden, error)
+    }
+
+    pub(super) fn origin(origin: &str) -> Self {
+        let error = format!("a page of {origin:?} asked, and only this host's own may");
+        Self::new(ProblemKind::Forbidden, error)
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.0.kind {
+            ProblemKind::Unauthorised => StatusCode::UNAUTHORIZED,
+            ProblemKind::Forbidden => StatusCode::FORBIDDEN,
+            ProblemKind::NotFound => StatusCode::NOT_FOUND,
+            ProblemKind::Invalid => StatusCode::BAD_REQUEST,
+            ProblemKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ProblemKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            ProblemKind::Superseded => StatusCode::CONFLICT,
+            ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return (status, [(WWW_AUTHENTICATE, "Bearer")], Json(self.0)).into_response();
+        }
+        (status, Json(self.0)).into_response()
+    }
+}
+
+/// JSON that was sent; nothing is as good as `{}`.
+pub(super) struct Given<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|error| Refusal::invalid(error.body_text()))?;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text).map(Self).map_err(|error| {
+            Refusal::invalid(format!("the body is not what it should be: {error}"))
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether the host lives, whether it is ready, how it fares.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use super::Admin;
+use super::auth::{May, ToRead};
+use super::problem::Refusal;
+use crate::api::{self, ProblemKind};
+use crate::server::metrics;
+use crate::swap::Swap;
+
+/// The media type of the text that Prometheus reads, as OpenMetrics names it.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Faults that are shown of a plugin.
+const FAULTS: usize = 10;
+
+/// Lives: needs no token.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "The host lives", body = String, content_type = "text/plain")))]
+pub(super) async fn healthz() -> &'static str {
+    "alive\n"
+}
+
+/// Takes connections, and reaches its layers: needs no token.
+#[utoipa::path(get, path = "/readyz", responses(
+    (status = 200, description = "The host is ready", body = String, content_type = "text/plain"),
+    (status = 503, description = "What is missing", body = String, content_type = "text/plain"),
+))]
+pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    let missing = admin.server.missing();
+    if missing.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n").into_response()
+}
+
+/// Figures for Prometheus. Scope `read`.
+#[utoipa::path(get, path = "/metrics", responses(
+    (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"),
+    (status = 401, description = "No token", body = api::Problem),
+))]
+pub(super) async fn metrics(
+    _: May<ToRead>,
+    State(admin): State<Arc<Admin>>,
+) -> Result<Response, Refusal> {
+    match metrics::text(&admin.server) {
+        Ok(text) => Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()),
+        Err(_) => Err(Refusal::new(ProblemKind::Unavailable, "the figures cannot be written")),
+    }
+}
+
+/// How the host, its plugins and its layers fare. Scope `read`.
+#[utoipa::path(get, path = "/v1/status", responses(
+    (status = 200, description = "How the host fares", body = api::Status),
+    (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "Asked from another site", body = api::Problem),
+))]
+pub(super) async fn status(_: May<ToRead>, State(admin): State<Arc<Admin>>) -> Json<api::Status> {
+    let server = &admin.server;
+    let missing = server.missing();
+    let counts = server.links.count_by_plugin();
+    let plugins = server.host.plugins().values().map(|swap| {
+        let connections = counts.get(&swap.plugin().name).copied().unwrap_or_default();
+        plugin(&admin, swap, connections)
+    });
+    let layers = server.host.layers().map(|(name, status)| api::Layer {
+        name: name.to_owned(),
+        connected: status.connected,
+        waiting: status.waiting as u64,
+        dropped: status.dropped,
+        lost: status.lost,
+    });
+    Json(api::Status {
+        narrowboat: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime: server.began.elapsed().as_secs(),
+        ready: missing.is_empty(),
+        missing,
+        draining: server.drain.progress(&server.links),
+        connections: server.links.count() as u64,
+        max_connections: server.host.limits().max_connections as u64,
+        plugins: plugins.collect(),
+        layers: layers.collect(),
+    })
+}
+
+fn plugin(admin: &Admin, swap: &Swap, connections: u64) -> api::Plugin {
+    let (plugin, counts) = (swap.plugin(), swap.counts().get());
+    let live = plugin.live();
+    let traffic = swap.roster().traffic();
+    let lines = admin.journal.last(Some(&plugin.name), usize::MAX);
+    let faults = lines.iter().rev().filter(|line| matches!(&*line.level, "WARN" | "ERROR"));
+    api::Plugin {
+        name: plugin.name.to_string(),
+        version: live.digest().to_string(),
+        on_trial: swap.is_on_trial(),
+        isolation: format!("{:?}", plugin.isolation).to_lowercase(),
+        connections,
+        events: live.tally().count().events,
+        faults: live.tally().count().faults,
+        guest_seconds: live.tally().times().now().sum.as_secs_f64(),
+        swaps: counts.swaps,
+        refused: counts.refused,
+        rolled_back: counts.taken_back,
+        frames_in: traffic.received.frames(),
+        frames_out: traffic.sent.frames(),
+        last_faults: faults.take(FAULTS).map(|line| api::LogLine::clone(line)).collect(),
+    }
+}

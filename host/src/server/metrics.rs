@@ -1,0 +1,264 @@
+//! Figures for Prometheus, gathered when they are asked for. `docs/metrics.md` is made of [`FIGURES`].
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::Server;
+use crate::plugin::FaultKind;
+use crate::swap::Swap;
+use crate::times::{Counted, STEPS};
+
+/// One figure.
+#[derive(Debug)]
+pub struct Figure {
+    /// Without `narrowboat_`, and for a counter without `_total`.
+    pub name: &'static str,
+    /// What it grows like.
+    pub kind: Kind,
+    /// What it is told apart by.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// What a figure grows like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Up and down.
+    Gauge,
+    /// Up only, from 0 when the host begins.
+    Counter,
+    /// Counts by size.
+    Histogram,
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Figure {
+    Figure { name, kind: Kind::Gauge, labels, help }
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Figure {
+    Figure { name, kind: Kind::Counter, labels, help }
+}
+
+const HOST: &[&str] = &[];
+const PLUGIN: &[&str] = &["plugin"];
+const VERSION: &[&str] = &["plugin", "version"];
+const LAYER: &[&str] = &["layer"];
+
+/// All figures there are.
+pub const FIGURES: [Figure; 29] = [
+    gauge("ready", HOST, "1 if the host takes connections and reaches its layers"),
+    gauge("draining", HOST, "1 if the host takes no more connections, by `narrowboat drain`"),
+    gauge("uptime_seconds", HOST, "Seconds since the host began to serve"),
+    gauge("connections", PLUGIN, "Open connections"),
+    gauge("connections_max", HOST, "Connections there may be: limits.max_connections"),
+    counter(
+        "connections_turned_away",
+        HOST,
+        "Sockets that found max_connections open, or the host draining",
+    ),
+    counter("frames_received", PLUGIN, "Whole messages of clients"),
+    counter("bytes_received", PLUGIN, "Bytes of payload of clients"),
+    counter("frames_sent", PLUGIN, "Frames handed to sockets"),
+    counter("bytes_sent", PLUGIN, "Bytes of payload handed to sockets"),
+    counter(
+        "frames_refused",
+        PLUGIN,
+        "Frames that found a connection's queue full, or the connection closing",
+    ),
+    gauge("outbound_bytes", PLUGIN, "Bytes that wait for sockets"),
+    gauge("instances", VERSION, "Running instances"),
+    gauge("guest_memory_bytes", VERSION, "Linear memory of the running instances"),
+    counter("guest_events", VERSION, "Handshakes, frames, messages and timers brought to guests"),
+    counter(
+        "guest_faults",
+        &["plugin", "version", "kind"],
+        "Events that a guest failed at: trap, time, error or contract",
+    ),
+    Figure {
+        name: "guest_call_seconds",
+        kind: Kind::Histogram,
+        labels: VERSION,
+        help: "How long calls into guests took, start-up and moves included",
+    },
+    counter("guest_log_lines_dropped", VERSION, "Lines of guests that came too fast to be logged"),
+    counter("swaps", PLUGIN, "Versions that became live"),
+    counter("versions_refused", PLUGIN, "Versions that were not taken"),
+    counter("rollbacks", PLUGIN, "Versions that were live and failed too often"),
+    gauge(
+        "pool_instances",
+        HOST,
+        "Core instances in use of the pool that guests run in; a component counts for about three",
+    ),
+    gauge("pool_memories", HOST, "Linear memories in use of the pool"),
+    gauge("layer_connected", LAYER, "1 if all of a layer's backend is reached"),
+    gauge("layer_waiting", LAYER, "Operations that wait to leave for a layer's backend"),
+    counter("layer_dropped", LAYER, "Deliveries for which a channel had no room"),
+    counter("layer_lost", LAYER, "Messages lost because a layer's backend was away"),
+    counter("layer_foreign", LAYER, "What was read from a backend and is no message"),
+    Figure {
+        name: "layer_round_trip_seconds",
+        kind: Kind::Histogram,
+        labels: LAYER,
+        help: "How long a batch of operations took to a layer's backend and back",
+    },
+];
+
+/// The value of a figure for some labels.
+enum Value {
+    Gauge(f64),
+    Counter(u64),
+    Histogram(Counted),
+}
+
+/// The figures of one moment.
+#[derive(Default)]
+struct Snapshot(Vec<(&'static str, Vec<String>, Value)>);
+
+/// All figures as text.
+pub(super) fn text(server: &Server) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("narrowboat");
+    registry.register_collector(Box::new(Snapshot::of(server)));
+    let mut body = String::new();
+    text::encode(&mut body, &registry)?;
+    Ok(body)
+}
+
+impl Snapshot {
+    fn of(server: &Server) -> Self {
+        let mut snapshot = Self::default();
+        snapshot.host(server);
+        for swap in server.host.plugins().values() {
+            snapshot.plugin(server, swap);
+        }
+        for (name, status) in server.host.layers() {
+            let mut note = |figure, value| snapshot.note(figure, &[name], value);
+            note("layer_connected", Value::Gauge(f64::from(u8::from(status.connected))));
+            note("layer_waiting", Value::Gauge(status.waiting as f64));
+            note("layer_dropped", Value::Counter(status.dropped));
+            note("layer_lost", Value::Counter(status.lost));
+            note("layer_foreign", Value::Counter(status.foreign));
+            if let Some(trips) = status.round_trips {
+                note("layer_round_trip_seconds", Value::Histogram(trips));
+            }
+        }
+        snapshot
+    }
+
+    fn host(&mut self, server: &Server) {
+        let yes = |yes| Value::Gauge(f64::from(u8::from(yes)));
+        let limits = server.host.limits();
+        self.note("ready", &[], yes(server.missing().is_empty()));
+        self.note("draining", &[], yes(server.drain.has_begun()));
+        self.note("uptime_seconds", &[], Value::Gauge(server.began.elapsed().as_secs_f64()));
+        self.note("connections_max", &[], Value::Gauge(limits.max_connections as f64));
+        self.note("connections_turned_away", &[], Value::Counter(server.turned_away()));
+        let pool = server.host.pool();
+        self.note("pool_instances", &[], Value::Gauge(pool.instances as f64));
+        self.note("pool_memories", &[], Value::Gauge(pool.memories as f64));
+    }
+
+    fn plugin(&mut self, server: &Server, swap: &Swap) {
+        let name = &*swap.plugin().name;
+        let open: Vec<_> =
+            server.links.open().into_iter().filter(|open| *open.plugin.name == *name).collect();
+        let waiting: usize = open.iter().map(|open| open.link.outbound.buffered()).sum();
+        let (traffic, counts) = (swap.roster().traffic(), swap.counts().get());
+        let mut note = |figure, value| self.note(figure, &[name], value);
+        note("connections", Value::Gauge(open.len() as f64));
+        note("outbound_bytes", Value::Gauge(waiting as f64));
+        note("frames_received", Value::Counter(traffic.received.frames()));
+        note("bytes_received", Value::Counter(traffic.received.bytes()));
+        note("frames_sent", Value::Counter(traffic.sent.frames()));
+        note("bytes_sent", Value::Counter(traffic.sent.bytes()));
+        note("frames_refused", Value::Counter(traffic.refused()));
+        note("swaps", Value::Counter(counts.swaps));
+        note("versions_refused", Value::Counter(counts.refused));
+        note("rollbacks", Value::Counter(counts.taken_back));
+        for version in swap.plugin().versions() {
+            let digest = version.digest().short();
+            let labels = [name, &*digest];
+            let (tally, usage) = (version.tally(), version.usage());
+            self.note("instances", &labels, Value::Gauge(usage.instances as f64));
+            self.note("guest_memory_bytes", &labels, Value::Gauge(usage.memory as f64));
+            self.note("guest_events", &labels, Value::Counter(tally.count().events));
+            self.note("guest_log_lines_dropped", &labels, Value::Counter(usage.unsaid));
+            self.note("guest_call_seconds", &labels, Value::Histogram(tally.times().now()));
+            for kind in FaultKind::ALL {
+                let labels = [name, &*digest, kind.name()];
+                self.note("guest_faults", &labels, Value::Counter(tally.faults(kind)));
+            }
+        }
+    }
+
+    fn note(&mut self, figure: &'static str, labels: &[&str], value: Value) {
+        self.0.push((figure, labels.iter().map(|label| (*label).to_owned()).collect(), value));
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for figure in &FIGURES {
+            let kind = match figure.kind {
+                Kind::Gauge => MetricType::Gauge,
+                Kind::Counter => MetricType::Counter,
+                Kind::Histogram => MetricType::Histogram,
+            };
+            let mut family = encoder.encode_descriptor(figure.name, figure.help, None, kind)?;
+            for (_, values, value) in self.0.iter().filter(|(name, ..)| *name == figure.name) {
+                let labels = figure.labels.iter().copied().zip(values.iter().map(String::as_str));
+                let labels: Vec<(&str, &str)> = labels.collect();
+                write(value, family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(value: &Value, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+    match value {
+        Value::Gauge(value) => ConstGauge::new(*value).encode(encoder),
+        Value::Counter(value) => ConstCounter::new(*value).encode(encoder),
+        Value::Histogram(Counted { sum, steps }) => {
+            let bounds = STEPS.iter().map(Duration::as_secs_f64).chain([f64::MAX]);
+            let buckets: Vec<_> = bounds.zip(steps.iter().copied()).collect();
+            let count = steps.iter().sum();
+            encoder.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)
+        }
+    }
+}
+
+/// The reference page, as `docs/metrics.md` has it.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Figures\n\nWhat `/metrics` on the listener of `[admin]` tells, in OpenMetrics. Made from \
+         `host/src/server/metrics.rs` by `narrowboat reference metrics`.\n\n\
+         | figure | kind | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for Figure { name, kind, labels, help } in &FIGURES {
+        let total = if *kind == Kind::Counter { "_total" } else { "" };
+        let kind = format!("{kind:?}").to_lowercase();
+        let labels = labels.join(", ");
+        page += &format!("| `narrowboat_{name}{total}` | {kind} | {labels} | {help} |\n");
+    }
+    page
+}
