@@ -53,6 +53,7 @@ def configuration(
     cache=None,
     admin=None,
     workers=None,
+    versions=None,
     watch="events",
     demo=False,
 ):
@@ -73,6 +74,8 @@ def configuration(
     others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
     if workers is not None:
         others["workers"] = workers
+    if versions is not None:
+        others["versions"] = versions
     if admin is not None:
         others["admin"] = admin
     return {"watch": watch, "demo": demo, "plugins": tables, "routes": routes} | others

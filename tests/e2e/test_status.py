@@ -1,32 +1,25 @@
 """What the operator's tools are told on a listener of its own."""
 
 import re
-import socket
+from pathlib import Path
 
 import pytest
 
+from admin import ADMIN, Admin
 from redis_server import Redis
-from support import Response, eventually
-
-ADMIN = {"listen": "127.0.0.1:0"}
+from support import eventually
 
 
 def asked(host, path, method="GET"):
     """The answer to a request to the host's own listener."""
-    port = int(re.search(r"status on http://127\.0\.0\.1:(\d+)", host.stdout())[1])
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        connection.sendall(request.encode())
-        whole = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = whole.partition(b"\r\n\r\n")
-    return Response(head + b"\r\n\r\n", body)
+    return Admin(host).ask(path, method)
 
 
 def figures(host):
     """Prometheus's figures by their names."""
     answer = asked(host, "/metrics")
     assert answer.status == 200
-    assert answer.header("content-type").startswith("application/openmetrics-text")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
     lines = answer.body.decode().splitlines()
     assert lines[-1] == "# EOF"
     return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
@@ -37,10 +30,10 @@ def test_a_host_is_alive_and_ready(serving):
         for path, words in [("/healthz", b"alive\n"), ("/readyz", b"ready\n")]:
             answer = asked(host, path)
             assert (answer.status, answer.body) == (200, words)
-        assert figures(host)['narrowboat_layer_connected{layer="default"}'] == "1"
+        assert figures(host)['narrowboat_layer_connected{layer="default"}'] == "1.0"
 
 
-@pytest.mark.parametrize(("path", "method", "status"), [("/", "GET", 404), ("/metrics", "POST", 400)])
+@pytest.mark.parametrize(("path", "method", "status"), [("/x", "GET", 404), ("/metrics", "POST", 400)])
 def test_nothing_else_is_answered(serving, path, method, status):
     with serving("commander", admin=ADMIN) as host:
         assert asked(host, path, method).status == status
@@ -48,8 +41,53 @@ def test_nothing_else_is_answered(serving, path, method, status):
 
 def test_without_a_word_there_is_no_such_listener(serving):
     with serving("commander") as host:
-        assert "status on" not in host.stdout()
+        assert "admin on" not in host.stdout()
 
+
+def test_probes_need_no_token_and_figures_do(serving):
+    with serving("commander", admin=ADMIN) as host:
+        admin = Admin(host)
+        answers = {path: admin.ask(path, token="").status for path in ("/healthz", "/readyz", "/metrics")}
+        assert answers == {"/healthz": 200, "/readyz": 200, "/metrics": 401}
+
+
+def test_traffic_and_guests_are_counted(serving):
+    with serving("reply", admin=ADMIN) as host:
+        client = host.connect("/reply/")
+        for _ in range(9):
+            client.ask("hello")
+        counted = figures(host)
+        of = 'plugin="reply"'
+        assert counted[f"narrowboat_frames_received_total{{{of}}}"] == "9"
+        assert counted[f"narrowboat_frames_sent_total{{{of}}}"] == "9"
+        assert int(counted[f"narrowboat_bytes_received_total{{{of}}}"]) == 9 * len("hello")
+        assert float(counted[f"narrowboat_connections{{{of}}}"]) == 1
+        instances = next(name for name in counted if name.startswith("narrowboat_instances{" + of))
+        of_version = lambda name: instances.replace("instances", name)
+        assert float(counted[instances]) == 1
+        assert float(counted[of_version("guest_memory_bytes")]) >= 65536
+        assert int(counted[of_version("guest_events_total")]) == 10
+        assert int(counted[of_version("guest_call_seconds_count")]) >= 10
+        client.close()
+        eventually(lambda: float(figures(host)[instances]) == 0, "the instance gone")
+        assert float(figures(host)[of_version("guest_memory_bytes")]) == 0
+
+
+def test_the_reference_of_figures_is_what_the_program_says(narrowboat, root):
+    told = narrowboat("reference", "metrics")
+    page = Path(root / "docs/metrics.md").read_text()
+    assert told.stdout == page, "narrowboat reference metrics > docs/metrics.md"
+
+
+def test_every_figure_of_the_reference_is_told(serving, root):
+    names = [line.split("`")[1] for line in (root / "docs/metrics.md").read_text().splitlines() if line.startswith("| `")]
+    with Redis() as redis:
+        layer = {"backend": "redis", "hosts": [redis.address]}
+        with serving("commander", layer=layer, admin=ADMIN) as host:
+            host.connect("/commander/").ask("group-send g hello")
+            told = figures(host)
+    for name in names:
+        assert any(re.match(rf"{name}(_count)?\{{", line) for line in told), name
 
 @pytest.mark.parametrize("backend", ["redis", "redis-pubsub"])
 def test_a_host_is_not_ready_while_its_layer_is_away(serving, backend):
@@ -64,8 +102,8 @@ def test_a_host_is_not_ready_while_its_layer_is_away(serving, backend):
             client = host.connect("/commander/")
             for _ in range(3):
                 assert client.ask("group-send g hello") == "ok"
-            assert figures(host)['narrowboat_layer_connected{layer="default"}'] == "0"
-            assert int(figures(host)['narrowboat_layer_waiting{layer="default"}']) >= 3
+            assert figures(host)['narrowboat_layer_connected{layer="default"}'] == "0.0"
+            assert float(figures(host)['narrowboat_layer_waiting{layer="default"}']) >= 3
             redis.start()
             eventually(lambda: asked(host, "/readyz").status == 200, "ready")
 

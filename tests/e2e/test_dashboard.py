@@ -1,0 +1,179 @@
+"""The operator's page, along a person's path: look, deploy, see it live, roll back."""
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from admin import ADMIN, Admin
+from browser import chromium
+from support import eventually, short
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+class Dashboard:
+    """The page of a host, in a tab of its own."""
+
+    def __init__(self, browser, admin):
+        self._browser, self._admin = browser, admin
+        browser.switch_to.new_window("tab")
+        browser.get_log("browser")
+        browser.get(admin.url)
+
+    def close(self):
+        self._browser.close()
+        self._browser.switch_to.window(self._browser.window_handles[0])
+
+    def find(self, selector):
+        return self._browser.find_element(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector):
+        script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+        return self._browser.execute_script(script, selector)
+
+    def shows(self, selector, words):
+        """Waits until an element of the page contains these words."""
+        found = lambda: any(words in text for text in self.texts(selector))
+        eventually(found, f"{words!r} in {selector}")
+
+    def sign_in(self, token=None):
+        self.find("#token").send_keys(token or self._admin.token, Keys.ENTER)
+        if token is None:
+            self.shows("#summary", "ready")
+
+    def run(self, script, *arguments):
+        return self._browser.execute_script(script, *arguments)
+
+    def devtools(self, command, **arguments):
+        return self._browser.execute_cdp_cmd(command, arguments)
+
+    def complaints(self):
+        """What the browser has complained of, but for the answers to wrong tokens."""
+        entries = self._browser.get_log("browser")
+        return [
+            entry["message"]
+            for entry in entries
+            if entry["level"] != "INFO" and "401" not in entry["message"]
+        ]
+
+    def picture(self, file):
+        self._browser.save_screenshot(str(file))
+
+
+@pytest.fixture
+def watching(travel, browser, tmp_path):
+    """A host of the guest `traveller` and its page."""
+    served = travel(admin=ADMIN)
+    admin = Admin(served.host)
+    page = Dashboard(browser, admin)
+    yield served, admin, page
+    page.close()
+
+
+def test_a_person_looks_deploys_sees_it_live_and_rolls_back(watching, tmp_path):
+    served, _, page = watching
+    client = served.connect()
+    page.sign_in()
+    page.shows(".plugin h3", "traveller")
+    page.shows(".plugin .version", short(served.version("v1")))
+    page.shows(".facts", "1 connections")
+    for number in range(1, 4):
+        assert client.ask("hello") == f"v1 {number} hello"
+    eventually(lambda: page.find(".chart polyline").get_attribute("points"), "a chart")
+
+    file = tmp_path / "new.wasm"
+    file.write_bytes(served.version("v2"))
+    page.find(".plugin input[type=file]").send_keys(str(file))
+    page.shows(".news", f"{short(served.version('v2'))} is live after")
+    page.shows(".plugin .version", short(served.version("v2")))
+    page.shows(".pill", "live, on trial")
+    assert client.ask("hello") == "v2 4 hello"
+
+    page.find(".plugin details summary").click()
+    row = f"tr[data-version='{short(served.version('v1'))}']"
+    eventually(lambda: page.texts(row), "the version before")
+    page.find(f"{row} button").click()
+    page.shows(".news", f"{short(served.version('v1'))} is live after")
+    assert client.ask("hello") == "v1 5 hello"
+    assert page.complaints() == []
+
+
+def test_a_version_that_is_not_taken_is_told(watching, tmp_path):
+    served, _, page = watching
+    page.sign_in()
+    page.shows(".plugin h3", "traveller")
+    file = tmp_path / "bad.wasm"
+    file.write_bytes(b"not a component")
+    page.find(".plugin input[type=file]").send_keys(str(file))
+    page.shows(".news", "is not WebAssembly")
+    page.shows(".plugin .version", short(served.version("v1")))
+
+
+def test_a_fault_is_shown_with_the_guests_words_and_place(watching, serving, browser):
+    _, _, page = watching
+    with serving("misbehave", admin=ADMIN) as host:
+        other = Dashboard(browser, Admin(host))
+        other.sign_in()
+        host.connect("/misbehave/").send("trap")
+        other.shows(".faults li", "src/")
+        other.close()
+    page.sign_in()
+
+
+def test_a_connection_is_closed(watching):
+    served, _, page = watching
+    client = served.connect()
+    page.sign_in()
+    page.shows("#connections", "/traveller/")
+    page.find("#connections button").click()
+    assert client.ended() == (1001, "closed by the operator")
+    page.shows("#more", "There is none.")
+
+
+def test_a_wrong_token_is_told_and_the_right_one_is_asked_once(watching):
+    _, _, page = watching
+    assert page.find("#entry").is_displayed() and not page.find("#board").is_displayed()
+    page.sign_in("wrong")
+    page.shows("#refusal", "does not know this token")
+    page.sign_in()
+    page.run("location.reload()")
+    page.shows("#summary", "ready")
+    page.find("#leave").click()
+    eventually(lambda: page.find("#entry").is_displayed(), "the way in")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_and_can_be_read(watching, scheme, width, request):
+    served, admin, page = watching
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.devtools("Emulation.setEmulatedMedia", features=[feature])
+    page.devtools(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    served.connect().ask("hello")
+    admin.deploy("traveller", served.version("v2"))
+    page.sign_in()
+    page.shows("#connections", "/traveller/")
+    page.find(".plugin details summary").click()
+    page.shows(".plugin td", "previous")
+    assert page.run("return document.documentElement.scrollWidth <= innerWidth")
+    background, ink = page.run(
+        "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
+    )
+    lightness = lambda colour: sum(int(part) for part in colour[4:-1].split(","))
+    assert (lightness(background) > lightness(ink)) == (scheme == "light")
+    page.picture(request.config.rootpath.parents[1] / f"target/e2e/dashboard-{scheme}-{width}.png")
+    page.devtools("Emulation.clearDeviceMetricsOverride")
+
+
+def test_nothing_is_fetched_from_elsewhere(watching):
+    _, admin, page = watching
+    page.sign_in()
+    page.shows(".plugin h3", "traveller")
+    names = page.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert names and all(name.startswith(admin.url) for name in names)
