@@ -3,7 +3,10 @@
 import http.client
 import json
 import re
+from functools import cached_property
 from pathlib import Path
+
+from jsonschema import Draft202012Validator
 
 from support import DEADLINE
 
@@ -19,8 +22,33 @@ class Answer:
         return json.loads(self.body)
 
 
+class Document:
+    """The OpenAPI document of a host, held against what it answers."""
+
+    def __init__(self, document):
+        self._document = document
+
+    def check(self, method, path, answer):
+        """Fails unless the document has this answer to a request, if it has the path at all."""
+        path = path.split("?")[0]
+        patterns = {re.sub(r"\{\w+\}", "[^/]+", known): known for known in self._document["paths"]}
+        known = next((known for pattern, known in patterns.items() if re.fullmatch(pattern, path)), None)
+        if known is None or method.lower() not in self._document["paths"][known]:
+            assert answer.status >= 400 or not path.startswith("/v1"), f"{method} {path} is not documented"
+            return
+        responses = self._document["paths"][known][method.lower()]["responses"]
+        assert str(answer.status) in responses, f"{method} {known} answers {answer.status}, undocumented"
+        content = responses[str(answer.status)].get("content", {})
+        kind = (answer.headers["content-type"] or "").split(";")[0]
+        assert kind in content or not content and not answer.body, f"{method} {known} answers {kind}"
+        if kind == "application/json":
+            schema = content[kind]["schema"] | {"components": self._document["components"]}
+            Draft202012Validator(schema).validate(answer.json())
+
+
 class Admin:
-    """Asks a host on the listener of its own, with its own token unless another is given."""
+    """Asks a host on the listener of its own, with its own token unless another is given. Each answer is held
+    against the host's own document."""
 
     def __init__(self, host):
         found = re.search(r"admin on http://([\d.]+):(\d+), with the token in (.*)", host.stdout())
@@ -45,7 +73,13 @@ class Admin:
         connection.request(method, path, body, sent | (headers or {}))
         answer = Answer(connection.getresponse())
         connection.close()
+        if path != "/openapi.json":
+            self.document.check(method, path, answer)
         return answer
+
+    @cached_property
+    def document(self):
+        return Document(self.ask("/openapi.json", token="").json())
 
     def get(self, path, **options):
         answer = self.ask(path, **options)

@@ -1,6 +1,9 @@
 """The operator's page, along a person's path: look, deploy, see it live, roll back."""
 
+from contextlib import suppress
+
 import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -20,16 +23,27 @@ class Dashboard:
 
     def __init__(self, browser, admin):
         self._browser, self._admin = browser, admin
+        self._before = browser.current_window_handle
         browser.switch_to.new_window("tab")
         browser.get_log("browser")
         browser.get(admin.url)
 
     def close(self):
         self._browser.close()
-        self._browser.switch_to.window(self._browser.window_handles[0])
+        self._browser.switch_to.window(self._before)
 
     def find(self, selector):
         return self._browser.find_element(By.CSS_SELECTOR, selector)
+
+    def press(self, selector):
+        """Clicks what may be drawn anew while it is looked for."""
+
+        def pressed():
+            with suppress(StaleElementReferenceException, NoSuchElementException):
+                self.find(selector).click()
+                return True
+
+        eventually(pressed, f"a click on {selector}")
 
     def texts(self, selector):
         script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
@@ -80,7 +94,7 @@ def test_a_person_looks_deploys_sees_it_live_and_rolls_back(watching, tmp_path):
     page.sign_in()
     page.shows(".plugin h3", "traveller")
     page.shows(".plugin .version", short(served.version("v1")))
-    page.shows(".facts", "1 connections")
+    page.shows(".facts", "1 connection,")
     for number in range(1, 4):
         assert client.ask("hello") == f"v1 {number} hello"
     eventually(lambda: page.find(".chart polyline").get_attribute("points"), "a chart")
@@ -96,7 +110,7 @@ def test_a_person_looks_deploys_sees_it_live_and_rolls_back(watching, tmp_path):
     page.find(".plugin details summary").click()
     row = f"tr[data-version='{short(served.version('v1'))}']"
     eventually(lambda: page.texts(row), "the version before")
-    page.find(f"{row} button").click()
+    page.press(f"{row} button")
     page.shows(".news", f"{short(served.version('v1'))} is live after")
     assert client.ask("hello") == "v1 5 hello"
     assert page.complaints() == []
@@ -129,7 +143,7 @@ def test_a_connection_is_closed(watching):
     client = served.connect()
     page.sign_in()
     page.shows("#connections", "/traveller/")
-    page.find("#connections button").click()
+    page.press("#connections button")
     assert client.ended() == (1001, "closed by the operator")
     page.shows("#more", "There is none.")
 

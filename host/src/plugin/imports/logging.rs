@@ -22,16 +22,16 @@ impl Host for GuestState {
         let message = one_line(&message);
         match level {
             Level::Trace => {
-                tracing::trace!(target: "guest", plugin, version, channel, context, "{message}")
+                tracing::trace!(target: "guest", plugin, version, channel, context, "{message}");
             }
             Level::Debug => {
-                tracing::debug!(target: "guest", plugin, version, channel, context, "{message}")
+                tracing::debug!(target: "guest", plugin, version, channel, context, "{message}");
             }
             Level::Info => {
-                tracing::info!(target: "guest", plugin, version, channel, context, "{message}")
+                tracing::info!(target: "guest", plugin, version, channel, context, "{message}");
             }
             Level::Warn => {
-                tracing::warn!(target: "guest", plugin, version, channel, context, "{message}")
+                tracing::warn!(target: "guest", plugin, version, channel, context, "{message}");
             }
             Level::Error | Level::Critical => {
                 tracing::error!(target: "guest", plugin, version, channel, context, "{message}");

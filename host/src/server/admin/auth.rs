@@ -11,6 +11,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -182,7 +183,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Refuses what a web page of another site could ask: under a name that it made lead here, or as another origin.
 pub(super) fn check_site(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), Refusal> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| uri.authority().map(Authority::as_str));
     let host = host.unwrap_or_default().to_ascii_lowercase();
     if !is_own(&host, hosts) {
         return Err(Refusal::host(&host));

@@ -106,7 +106,7 @@ async fn upload(admin: &Admin, body: Body) -> Result<Vec<u8>, Refusal> {
 
 fn is_too_long(error: &axum::Error) -> bool {
     let source = std::error::Error::source(error);
-    source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+    source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 /// Makes an older version live again, with the consumers' state of now. Scope `deploy`.

@@ -17,6 +17,8 @@ export function write(node, text) {
 
 export const short = (version) => version.slice(0, 12);
 
+export const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
 export function span(seconds) {
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;

@@ -2,7 +2,7 @@
 
 import { Refusal, api, token } from "./api.js";
 import { Chart } from "./chart.js";
-import { bytes, element, short, span, write } from "./element.js";
+import { bytes, counted, element, short, span, write } from "./element.js";
 
 const LOOK = 1000;
 
@@ -13,6 +13,7 @@ class Card {
   #name;
   #last;
   #busy = false;
+  #listed;
   #versions = element("tbody");
   #version = element("span", { class: "version" });
   #state = element("span", { class: "pill" });
@@ -27,7 +28,7 @@ class Card {
   constructor(name) {
     this.#name = name;
     this.#upload.addEventListener("change", () => this.#deploy());
-    const head = ["Version", "State", "Offered", "By", "Size", ""].map((title) => element("th", {}, title));
+    const head = ["Version", "State", "", "Offered", "By", "Size"].map((title) => element("th", {}, title));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), this.#versions);
     const versions = element("details", {}, element("summary", {}, "Versions"), element("div", { class: "scroll" }, table));
     versions.addEventListener("toggle", () => versions.open && this.#list());
@@ -52,8 +53,8 @@ class Card {
     this.#state.dataset.kind = trial ? "trial" : "live";
     write(
       this.#facts,
-      `${connections} connections, isolation ${isolation}; ${events} events, ${faults} faults; ` +
-        `${plugin.swaps} swaps, ${plugin.rolled_back} taken back`,
+      `${counted(connections, "connection")}, isolation ${isolation}; ${counted(events, "event")}, ` +
+        `${counted(faults, "fault")}; ${counted(plugin.swaps, "swap")}, ${plugin.rolled_back} taken back`,
     );
     this.#chart(plugin, now);
     write(this.#faultsTitle, `Faults and warnings (${plugin.last_faults.length})`);
@@ -79,7 +80,12 @@ class Card {
   }
 
   async #list() {
-    const { versions, on_trial: trial } = await api.versions(this.#name).catch(() => ({ versions: [] }));
+    const answer = await api.versions(this.#name).catch(() => ({ versions: [] }));
+    // A row that somebody is about to press stays where it is.
+    const listed = JSON.stringify(answer);
+    if (listed === this.#listed) return;
+    this.#listed = listed;
+    const { versions, on_trial: trial } = answer;
     this.#versions.replaceChildren(...versions.map((version) => this.#row(version, trial)));
   }
 
@@ -92,10 +98,10 @@ class Card {
       { "data-version": short(version), "data-state": state },
       element("td", { class: "short version" }, short(version)),
       element("td", { title: reason ?? undefined }, reason ? `${words}: ${reason}` : words),
+      element("td", { class: "short" }, kept ? back : ""),
       element("td", { class: "short" }, at.replace("T", " ").replace("Z", "")),
       element("td", {}, by),
       element("td", { class: "short" }, bytes(size)),
-      element("td", {}, kept ? back : ""),
     );
   }
 
