@@ -34,6 +34,7 @@ pub(super) struct Which {
 #[utoipa::path(get, path = "/v1/connections", params(Which), responses(
     (status = 200, description = "Open connections", body = api::Connections),
     (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn connections(
     _: May<ToRead>,

@@ -37,6 +37,7 @@ pub(super) struct Which {
 #[utoipa::path(get, path = "/v1/logs", params(Which), responses(
     (status = 200, description = "Lines, one JSON object each", body = LogLine, content_type = "application/x-ndjson"),
     (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn logs(
     _: May<ToRead>,

@@ -39,6 +39,7 @@ fn shelf(swap: &Swap) -> Result<&Arc<Shelf>, Refusal> {
 #[utoipa::path(get, path = "/v1/plugins/{plugin}/versions", params(("plugin" = String, Path, description = "As routes call it")), responses(
     (status = 200, description = "Its versions", body = api::Versions),
     (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "Asked from another site", body = api::Problem),
     (status = 404, description = "No such plugin", body = api::Problem),
 ))]
 pub(super) async fn versions(

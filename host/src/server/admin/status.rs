@@ -44,6 +44,7 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 #[utoipa::path(get, path = "/metrics", responses(
     (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"),
     (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn metrics(
     _: May<ToRead>,

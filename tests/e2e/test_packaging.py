@@ -1,0 +1,203 @@
+"""What the project ships besides the program: a unit, a container file, and a README whose commands work."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from admin import Admin
+from support import BUILD_DEADLINE, Host, toml, with_manifest
+
+EXECUTABLE = Path(sys.executable).parent
+
+
+def run(*command, **options):
+    return subprocess.run(command, text=True, capture_output=True, timeout=BUILD_DEADLINE, **options)
+
+
+# The unit.
+
+
+def test_systemd_takes_the_unit(root, narrowboat, tmp_path):
+    unit = (root / "contrib/narrowboat.service").read_text()
+    here = unit.replace("/usr/local/bin/narrowboat", str(narrowboat.binary)).replace("man:narrowboat(1)", "https://localhost/")
+    (tmp_path / "narrowboat.service").write_text(here)
+    checked = run("systemd-analyze", "verify", "--man=no", tmp_path / "narrowboat.service")
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_units_command_is_one_of_the_programs(root, narrowboat):
+    unit = (root / "contrib/narrowboat.service").read_text()
+    command = re.search(r"(?m)^ExecStart=(.*)$", unit)[1].split()
+    assert narrowboat(command[1], "--help").returncode == 0
+
+
+# The container file.
+
+
+def test_the_container_file_has_no_lint(root):
+    linted = run(EXECUTABLE / "hadolint", "--no-color", root / "Containerfile")
+    assert (linted.returncode, linted.stdout) == (0, "")
+
+
+class Image:
+    """Runs the steps of a container file in folders, as far as they need no container."""
+
+    def __init__(self, root, folder, environment):
+        self._root, self._folder, self._stages = root, folder, {}
+        self.environment, self.entrypoint, self.command = environment, [], []
+
+    def path(self, path, stage=None):
+        base = self._stages[stage] if stage else self._base
+        return base / self._workdir.lstrip("/") / path if not path.startswith("/") else base / path[1:]
+
+    def build(self, file):
+        text = re.sub(r"\\\n", " ", file.read_text())
+        for line in text.splitlines():
+            if line.strip() and not line.startswith("#"):
+                word, rest = line.split(maxsplit=1)
+                getattr(self, word.lower())(rest)
+
+    def __getattr__(self, word):
+        if word in ("user", "volume", "expose", "stopsignal"):
+            return lambda rest: None
+        raise AttributeError(word)
+
+    # `from` is no name for a method.
+    def stage(self, rest):
+        name = rest.split(" AS ")[-1]
+        self._base, self._workdir = self._folder / re.sub(r"\W", "-", name), "/"
+        self._base.mkdir()
+        self._stages[name] = self._base
+
+    def arg(self, rest):
+        name, default = rest.split("=")
+        self.environment.setdefault(name, default)
+
+    def env(self, rest):
+        self.environment |= dict(pair.split("=", 1) for pair in shlex.split(rest))
+
+    def workdir(self, rest):
+        self._workdir = rest
+        self.path(".").mkdir(parents=True, exist_ok=True)
+
+    def copy(self, rest):
+        *options, source, target = rest.split()
+        if options:
+            stage = options[0].removeprefix("--from=")
+            self.path(target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self._stages[stage] / source.lstrip("/"), self.path(target))
+            return
+        # What the builder is given: the tree as it would be cloned, with what is not committed yet.
+        listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=self._root).stdout.splitlines()
+        for name in filter(lambda name: (self._root / name).is_file(), listed):
+            copied = self.path(target) / name
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self._root / name, copied)
+
+    def run(self, rest):
+        # Absolute paths of the image are in this stage's folder.
+        rest = re.sub(r"(?<=\s)/(?=\w)", f"{self._base}/", rest)
+        done = run("sh", "-ec", rest, cwd=self.path("."), env=os.environ | self.environment)
+        assert done.returncode == 0, done.stderr
+
+    def entrypoint_(self, rest):
+        self.entrypoint = json.loads(rest)
+
+    def cmd(self, rest):
+        self.command = json.loads(rest)
+
+
+@pytest.fixture(scope="module")
+def image(root, tmp_path_factory):
+    """The image, built from a copy of the tree in an empty folder; with this run's own build below it."""
+    environment = {"PROFILE": "dev", "CARGO_TARGET_DIR": str(root / "target")}
+    image = Image(root, tmp_path_factory.mktemp("image"), environment)
+    text = (root / "Containerfile").read_text()
+    file = tmp_path_factory.mktemp("file") / "Containerfile"
+    file.write_text(re.sub(r"(?m)^FROM ", "STAGE ", re.sub(r"(?m)^ENTRYPOINT ", "ENTRYPOINT_ ", text)))
+    image.build(file)
+    return image
+
+
+def test_the_images_program_serves(image, component, tmp_path):
+    (tmp_path / "narrowboat.toml").write_text(
+        toml(
+            {
+                "plugins": {"echo": {"component": str(component("echo"))}},
+                "routes": [{"path": "/echo/", "plugin": "echo"}],
+                "admin": {"listen": "127.0.0.1:0"},
+            }
+        )
+    )
+    program = image.path(f"/usr/local/bin/{image.entrypoint[0]}")
+    assert program.is_file()
+    environment = image.environment | {
+        name: str(tmp_path / name.lower()) for name in ("STATE_DIRECTORY", "XDG_CACHE_HOME")
+    }
+    arguments = [*image.command[:-1], "127.0.0.1:0"]
+    assert arguments[:2] == ["serve", "--listen"]
+    with Host(program, tmp_path, tmp_path / "narrowboat.toml", environment=environment) as host:
+        assert host.connect("/echo/").ask("hello") == "hello"
+        assert Admin(host).token_file == tmp_path / "state_directory/admin.token"
+
+
+# The README.
+
+
+def blocks(root):
+    """The commands of the chapter "Running it"."""
+    chapter = (root / "README.md").read_text().split("## Running it")[1].split("\n## ")[0]
+    return [block.split("```")[0] for block in chapter.split("```sh\n")[1:]]
+
+
+@pytest.fixture
+def site(narrowboat, component, tmp_path):
+    """A host with the plugin `chat`, in the folder of its configuration."""
+    shutil.copy(component("group"), tmp_path / "chat.wasm")
+    shutil.copy(component("group"), tmp_path / "first.wasm")
+    config = {
+        "plugins": {"chat": {"component": "first.wasm", "rollback": {"window": "1s"}}},
+        "routes": [{"path": "/chat/{room}/", "plugin": "chat"}],
+        "admin": {"listen": "127.0.0.1:0", "token_file": "admin.token"},
+    }
+    (tmp_path / "narrowboat.toml").write_text(toml(config))
+    with Host(narrowboat.binary, tmp_path, tmp_path / "narrowboat.toml") as host:
+        yield host, Admin(host)
+
+
+def test_the_readmes_commands_work(root, site, narrowboat, component, tmp_path):
+    host, admin = site
+    # The second version is the same with another manifest.
+    (tmp_path / "chat.wasm").write_bytes(with_manifest(component("group").read_bytes(), 'name = "chat"'))
+    environment = os.environ | {
+        "PATH": f"{narrowboat.binary.parent}:{os.environ['PATH']}",
+        "NARROWBOAT_ADMIN": admin.url,
+        "NARROWBOAT_TOKEN_FILE": str(admin.token_file),
+    }
+    commands, requests = blocks(root)
+    client = host.connect("/chat/red/")
+    asked = []
+    # Draining is the end of it.
+    for line in sorted(commands.splitlines(), key=lambda line: "drain" in line):
+        done = run("sh", "-ec", line, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, (line, done.stderr)
+        asked.append(line.split()[1])
+        if line.startswith("narrowboat send"):
+            assert "hello" in client.recv()
+    program = narrowboat("--help").stdout.split("Commands:")[1].split("Options:")[0]
+    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"serve", "dev", "plugin", "help"}
+    assert known == set(asked)
+
+    requests = requests.replace("http://127.0.0.1:8001", admin.url).replace("curl -sS", "curl -sS --fail-with-body")
+    # It drains, so it is not ready.
+    requests = requests.replace(f"curl -sS --fail-with-body {admin.url}/readyz", f"curl -sS {admin.url}/readyz")
+    done = run("sh", "-ec", requests, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert done.stdout.endswith("draining\n")
