@@ -7,6 +7,7 @@ mod connections;
 mod deploy;
 mod dev;
 mod drain;
+mod log;
 mod logs;
 mod plugin;
 mod reference;

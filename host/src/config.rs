@@ -10,6 +10,7 @@ mod limits;
 mod noticing;
 mod plugin;
 mod route;
+mod traces;
 mod versions;
 mod worker;
 
@@ -32,6 +33,7 @@ pub use limits::Limits;
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use route::{Pattern, RouteConfig};
+pub use traces::TracesConfig;
 pub use versions::VersionsConfig;
 pub use worker::WorkerConfig;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub layers: BTreeMap<String, LayerConfig>,
     /// Where the operator's tools ask, if anywhere.
     pub admin: Option<AdminConfig>,
+    /// Where traces are sent, if they are.
+    pub traces: Option<TracesConfig>,
     /// Where the versions that plugins have had are kept; `None` if they are not.
     pub versions: Option<VersionsConfig>,
     /// Where compiled code is kept; `None` if it is not.
@@ -92,6 +96,7 @@ struct File {
     layers: BTreeMap<String, Spanned<layer::Raw>>,
     admin: Option<admin::Raw>,
     versions: Option<versions::Raw>,
+    traces: Option<traces::Raw>,
     #[serde(default)]
     cache: cache::Raw,
 }
@@ -169,6 +174,7 @@ impl Config {
             limits: raw.limits.into_inner(),
             layers,
             admin,
+            traces: raw.traces.map(|raw| raw.check(&location)).transpose()?,
             versions,
             cache: raw.cache.check(&folder, &location)?,
         })

@@ -22,6 +22,9 @@ const BEHIND: usize = 1_024;
 /// The target of what guests write.
 pub const GUEST: &str = "guest";
 
+/// The target of spans that are for traces, and for no log.
+pub const TRACE: &str = "trace";
+
 /// The last lines of the log. A clone is the same journal.
 #[derive(Debug, Clone)]
 pub struct Journal(Arc<Inner>);

@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 pub(crate) use admin::read_token;
 pub use admin::{AdminPort, TokenError};
@@ -32,6 +33,7 @@ pub use preflight::{Warning, preflight};
 use crate::answer::Rejection;
 use crate::connection::{Connection, Patience};
 use crate::handshake::{self, Decision, HandshakeLimits, Opening, Outcome};
+use crate::journal::TRACE;
 use drain::Drain;
 use links::Links;
 use workers::Workers;
@@ -201,7 +203,8 @@ impl Server {
             return Decision::Reject(draining.with_header("retry-after", "1"));
         }
         let path = opening.raw_path().to_owned();
-        self.host.decide(opening).await.unwrap_or_else(|rejection| {
+        let span = tracing::info_span!(target: TRACE, "handshake", path, otel.kind = "server");
+        self.host.decide(opening).instrument(span).await.unwrap_or_else(|rejection| {
             let words = String::from_utf8_lossy(&rejection.body);
             tracing::debug!(path, status = rejection.status, "refused: {}", words.trim_end());
             Decision::Reject(rejection)

@@ -11,10 +11,13 @@ mod seat;
 mod shared;
 mod worker;
 
+use tracing::{Span, info_span};
+
 use crate::closure::Closure;
 use crate::connection::{Alarm, Connection, End, Incoming, TimerId};
 use crate::fault::{Fault, GuestFault, HostFault};
 use crate::frame::Frame;
+use crate::journal::TRACE;
 use crate::layer::Delivery;
 use crate::plugin::Call;
 use read_ahead::ReadAhead;
@@ -136,11 +139,13 @@ impl Session {
 
     /// One call into the guest and what follows from it.
     async fn enter(&mut self, call: Call) {
-        let calling = self.joined.seat.call(call);
+        let span = self.span(&call);
+        let calling = span.in_scope(|| self.joined.seat.call(call));
         let called = self.wait(calling).await;
         if !called.effects.is_empty() {
-            self.joined.outlet().apply(called.effects);
+            span.in_scope(|| self.joined.outlet().apply(called.effects));
         }
+        drop(span);
         match called.answer {
             Ok(_) => {}
             Err(GuestFault::Error(error)) if self.peer_left() => {
@@ -157,6 +162,23 @@ impl Session {
                 self.joined.seat.clear_dead();
                 self.read_ahead = ReadAhead::default();
             }
+        }
+    }
+
+    /// What a trace shows of a call and what follows from it.
+    fn span(&self, call: &Call) -> Span {
+        let (plugin, channel) = self.joined.names();
+        match call {
+            Call::Receive(_, frame) => {
+                let bytes = frame.len();
+                info_span!(target: TRACE, "receive", plugin, channel, bytes, otel.kind = "server")
+            }
+            Call::Handle(_, message) => {
+                let kind = message.kind();
+                info_span!(target: TRACE, "handle", plugin, channel, kind, otel.kind = "consumer")
+            }
+            Call::Timer(..) => info_span!(target: TRACE, "timer", plugin, channel),
+            Call::Connect { .. } | Call::Disconnect(..) => Span::none(),
         }
     }
 

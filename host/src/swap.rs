@@ -11,12 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 pub use offers::{Origin, Report, Verdict};
 pub use refusal::Refusal;
 
 use crate::config::PluginConfig;
 use crate::fault::one_line;
+use crate::journal::TRACE;
 use crate::manifest::Isolation;
 use crate::plugin::{Build, Candidate, Hash, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
@@ -151,7 +153,10 @@ impl Swap {
                 }
             };
             if let Some(offer) = offer {
-                swapper.carry_out(offer).await;
+                let plugin = Arc::clone(swapper.swap.plugin());
+                let (plugin, version) = (&*plugin.name, offer.build.digest().short());
+                let span = tracing::info_span!(target: TRACE, "swap", plugin, version);
+                swapper.carry_out(offer).instrument(span).await;
             }
         }
     }
@@ -200,7 +205,8 @@ impl Swapper {
             return Verdict::Refused(Refusal::TakenBack(hash));
         }
         let began = Instant::now();
-        let version = match self.prepare(offer).await {
+        let span = tracing::info_span!(target: TRACE, "prepare");
+        let version = match self.prepare(offer).instrument(span).await {
             Ok(version) => version,
             Err(refusal) => {
                 self.note_refused(offer, &refusal).await;
@@ -211,7 +217,8 @@ impl Swapper {
             return Verdict::Refused(Refusal::Unkept(error));
         }
         let previous = plugin.live().digest();
-        let verdict = self.publish(version, began.elapsed()).await;
+        let span = tracing::info_span!(target: TRACE, "move");
+        let verdict = self.publish(version, began.elapsed()).instrument(span).await;
         match &verdict {
             Verdict::Refused(refusal) => {
                 let why = refusal.to_string();

@@ -54,6 +54,7 @@ def configuration(
     admin=None,
     workers=None,
     versions=None,
+    traces=None,
     watch="events",
     demo=False,
 ):
@@ -76,6 +77,8 @@ def configuration(
         others["workers"] = workers
     if versions is not None:
         others["versions"] = versions
+    if traces is not None:
+        others["traces"] = traces
     if admin is not None:
         others["admin"] = admin
     return {"watch": watch, "demo": demo, "plugins": tables, "routes": routes} | others

@@ -12,12 +12,12 @@ use crate::workshop::{News, Workshop, WorkshopError};
 
 pub(super) fn run(arguments: &DevArgs) -> Result<(), Failure> {
     let file = arguments.file();
-    let (mut config, journal) = serve::configuration(&file, arguments.listen)?;
+    let (mut config, log) = serve::configuration(&file, arguments.listen)?;
     // Without it no one would see what is built.
     let noticing = *config.watch.get_or_insert_default();
     let halt = Halt::default();
     let workshop = Workshop::new(&config, &file, noticing, halt.clone());
-    let served = Served::of(&config, journal);
+    let served = Served::of(&config, log.journal.clone());
     serve::in_runtime(develop(config, served, workshop, halt))
 }
 

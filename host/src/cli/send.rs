@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use super::client::Client;
-use super::serve::{in_runtime, log};
+use super::log::Log;
+use super::serve::in_runtime;
 use super::{Failure, SendArgs};
 use crate::api::Publish;
 use crate::config::{Backend, Config, LayerConfig, closest};
@@ -28,7 +29,7 @@ enum To {
 }
 
 pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
-    log("warn");
+    let _log = Log::start("warn", None).map_err(Failure::at_run_time)?;
     let entries = entries(&arguments.kind, arguments.json.as_deref()).map_err(Failure::usage)?;
     if arguments.host.admin.is_some() {
         return through_host(arguments, entries);

@@ -1,6 +1,5 @@
 //! `narrowboat serve`
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +9,8 @@ use anyhow::Context;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
+use super::log::Log;
 use super::{Failure, ServeArgs};
 use crate::config::{AdminConfig, Config, RouteConfig, WorkerConfig};
 use crate::journal::Journal;
@@ -33,8 +30,8 @@ const INTERRUPTED: i32 = 130;
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
-    let (config, journal) = configuration(&arguments.config, arguments.listen)?;
-    let served = Served::of(&config, journal);
+    let (config, log) = configuration(&arguments.config, arguments.listen)?;
+    let served = Served::of(&config, log.journal.clone());
     let host = Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(failure)?;
     in_runtime(async {
         let stopping = signals().map_err(Failure::at_run_time)?;
@@ -42,28 +39,13 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     })
 }
 
-/// Starts the log, at a level unless the environment names another.
-pub(super) fn log(level: &str) -> Journal {
-    let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| level.into());
-    let journal = Journal::default();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let lines = match std::env::var("NARROWBOAT_LOG_FORMAT").as_deref() {
-        Ok("json") => lines.json().flatten_event(true).boxed(),
-        _ => lines.boxed(),
-    };
-    tracing_subscriber::registry().with(lines).with(journal.layer()).with(filter).init();
-    journal
-}
-
-/// Starts the log, reads the configuration, and warns of what it leads to.
+/// Reads the configuration, starts the log, and warns of what the one leads to.
 pub(super) fn configuration(
     file: &Path,
     listen: Option<SocketAddr>,
-) -> Result<(Config, Journal), Failure> {
-    let journal = log("info");
+) -> Result<(Config, Log), Failure> {
     let mut config = Config::load(file).map_err(Failure::usage)?;
+    let log = Log::start("info", config.traces.as_ref()).map_err(Failure::at_run_time)?;
     if let Some(listen) = listen {
         config.listen = listen;
     }
@@ -76,7 +58,7 @@ pub(super) fn configuration(
     for (name, _) in config.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
         tracing::warn!("no route leads to the plugin {name:?}, and no worker is bound to it");
     }
-    Ok((config, journal))
+    Ok((config, log))
 }
 
 /// What is said of a host that serves.

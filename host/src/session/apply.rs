@@ -1,5 +1,9 @@
 //! Doing what a guest asked for, in its order, after its call.
 
+use tracing::info_span;
+use tracing::span::EnteredSpan;
+
+use crate::journal::TRACE;
 use crate::layer::{Answer, ChannelLayer, LayerError};
 use crate::name::Tenant;
 use crate::plugin::Effect;
@@ -59,17 +63,29 @@ impl Outlet<'_> {
                 link.timers.clear(id);
                 Ok(())
             }
-            Effect::LayerSend(channel, message) => known(layer.send(tenant, &channel, message)),
+            Effect::LayerSend(channel, message) => {
+                let _span = hop("layer send", channel.as_str());
+                known(layer.send(tenant, &channel, message))
+            }
             Effect::GroupAdd(group, channel) => known(layer.group_add(tenant, &group, &channel)),
             Effect::GroupDiscard(group, channel) => {
                 known(layer.group_discard(tenant, &group, &channel))
             }
-            Effect::GroupSend(group, message) => known(layer.group_send(tenant, &group, message)),
+            Effect::GroupSend(group, message) => {
+                let _span = hop("layer group send", group.as_str());
+                known(layer.group_send(tenant, &group, message))
+            }
             Effect::GroupSendFrame(group, frame) => {
+                let _span = hop("layer group send frame", group.as_str());
                 known(layer.group_send_frame(tenant, &group, frame))
             }
         }
     }
+}
+
+/// What a trace shows of a message on its way into the layer.
+fn hop(what: &str, to: &str) -> EnteredSpan {
+    info_span!(target: TRACE, "layer", otel.name = what, to, otel.kind = "producer").entered()
 }
 
 /// What is known of an operation by now; the layer goes on with it either way, and counts what is lost.

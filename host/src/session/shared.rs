@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, Span};
 
 use super::apply::Outlet;
 use super::order::{Direction, MoveOrder, Moving, Order};
@@ -26,8 +27,8 @@ type Answer = Result<Returned, GuestFault>;
 
 /// What the owner of an instance is brought.
 pub(super) enum Job {
-    /// An event and where its answer goes.
-    Call(Call, oneshot::Sender<Answer>),
+    /// An event, where its answer goes, and what a trace shows it as.
+    Call(Call, oneshot::Sender<Answer>, Span),
     /// What a swap asks.
     Order(Order),
 }
@@ -82,10 +83,14 @@ impl Roster {
 
 impl SharedInstance {
     /// Brings an event to the instance and waits for what it answers.
-    pub(super) async fn call(self, call: Call) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job::Call(call, answer)).await.map_err(|_| GuestFault::InstanceGone)?;
-        answered.await.unwrap_or(Err(GuestFault::InstanceGone))
+    pub(super) fn call(self, call: Call) -> impl Future<Output = Answer> + Send {
+        let span = Span::current();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            let job = Job::Call(call, answer, span);
+            self.jobs.send(job).await.map_err(|_| GuestFault::InstanceGone)?;
+            answered.await.unwrap_or(Err(GuestFault::InstanceGone))
+        }
     }
 }
 
@@ -114,8 +119,8 @@ impl Owner {
 
     async fn take_up(&mut self, job: Job) {
         match job {
-            Job::Call(call, to) => {
-                let answer = self.call(call).await;
+            Job::Call(call, to, span) => {
+                let answer = self.call(call).instrument(span).await;
                 let unheard = to.send(answer);
                 if let Err(Ok(Returned::Accepted(id, _))) = unheard {
                     // The peer left while its handshake was decided: its consumer is told so.

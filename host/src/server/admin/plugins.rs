@@ -13,7 +13,7 @@ use super::problem::{Given, Refusal};
 use crate::api::{self, ProblemKind};
 use crate::config::closest;
 use crate::plugin::{Build, Hash};
-use crate::swap::{Origin, Report, Swap, Verdict};
+use crate::swap::{self, Origin, Report, Swap, Verdict};
 use crate::versions::{Shelf, ShelfError, State as VersionState};
 
 /// How long an upload may take.
@@ -119,6 +119,7 @@ fn is_too_long(error: &axum::Error) -> bool {
     (status = 403, description = "The token does not allow it", body = api::Problem),
     (status = 404, description = "No such plugin or version", body = api::Problem),
     (status = 422, description = "It is not taken; the version before stays", body = api::Problem),
+    (status = 503, description = "Too much is going on", body = api::Problem),
 ))]
 pub(super) async fn rollback(
     token: May<ToDeploy>,
@@ -171,7 +172,13 @@ async fn offer(swap: &Swap, build: Build, origin: Origin) -> Result<Json<api::De
         Verdict::Superseded => {
             Err(Refusal::new(ProblemKind::Superseded, "a newer version was offered meanwhile"))
         }
-        Verdict::Refused(refusal) => Err(Refusal::new(ProblemKind::Refused, refusal.to_string())),
+        Verdict::Refused(why) => {
+            let kind = match why {
+                swap::Refusal::Busy(_) => ProblemKind::Unavailable,
+                _ => ProblemKind::Refused,
+            };
+            Err(Refusal::new(kind, why.to_string()))
+        }
     }
 }
 
