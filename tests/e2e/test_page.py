@@ -14,6 +14,7 @@ PLAIN = {"Host": "localhost"}
 
 FILES = {
     "/": "text/html; charset=utf-8",
+    "/demo/palette.css": "text/css; charset=utf-8",
     "/demo/page.css": "text/css; charset=utf-8",
     "/demo/page.js": "text/javascript; charset=utf-8",
     "/demo/choices.js": "text/javascript; charset=utf-8",

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
-use super::{Failure, HostArgs, NOT_ALLOWED, NOT_FOUND, REFUSED};
+use super::arguments::HostArgs;
+use super::{Failure, NOT_ALLOWED, NOT_FOUND, REFUSED};
 use crate::api::{Problem, ProblemKind};
 use crate::config::Config;
 use crate::server::read_token;

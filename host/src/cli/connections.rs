@@ -1,9 +1,10 @@
 //! `narrowboat connections`
 
+use super::Failure;
+use super::arguments::ConnectionsArgs;
 use super::client::{Client, print_json};
 use super::deploy::encoded;
 use super::table::{self, span};
-use super::{ConnectionsArgs, Failure};
 use crate::api::{Close, Connections};
 
 pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {

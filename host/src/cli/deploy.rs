@@ -4,40 +4,41 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
+use super::arguments::{ChangeArgs, DeployArgs, PluginArgs, RollbackArgs};
 use super::client::{Client, print_json};
 use super::table::{self, short};
-use super::{DeployArgs, Failure, PluginArgs, RollbackArgs, TAKEN_BACK};
+use super::{Failure, TAKEN_BACK};
 use crate::api::{Deployed, Rollback, Versions};
 
 /// The rest between two looks at a version that is watched.
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), Failure> {
-    let DeployArgs { plugin, file, wait, json, host } = arguments;
+    let DeployArgs { plugin, file, change } = arguments;
     let component = std::fs::read(file).with_context(|| file.display().to_string());
     let component = component.map_err(Failure::usage)?;
-    let client = Client::new(host)?;
+    let client = Client::new(&change.host)?;
     eprintln!("uploading {} to {plugin}", table::bytes(component.len() as u64));
     let path = format!("/v1/plugins/{}/versions", encoded(plugin));
     let deployed: Deployed = client.upload(&path, &component)?;
-    finish(&client, &deployed, *wait, *json)
+    finish(&client, &deployed, change)
 }
 
 pub(super) fn rollback(arguments: &RollbackArgs) -> Result<(), Failure> {
-    let RollbackArgs { plugin, version, wait, json, host } = arguments;
-    let client = Client::new(host)?;
+    let RollbackArgs { plugin, version, change } = arguments;
+    let client = Client::new(&change.host)?;
     let path = format!("/v1/plugins/{}/rollback", encoded(plugin));
     let deployed: Deployed = client.post(&path, &Rollback { version: version.clone() })?;
-    finish(&client, &deployed, *wait, *json)
+    finish(&client, &deployed, change)
 }
 
-fn finish(client: &Client, deployed: &Deployed, wait: bool, json: bool) -> Result<(), Failure> {
-    if json {
+fn finish(client: &Client, deployed: &Deployed, change: &ChangeArgs) -> Result<(), Failure> {
+    if change.json {
         print_json(deployed)?;
     } else {
         println!("{}", words(deployed));
     }
-    if wait { watch(client, deployed) } else { Ok(()) }
+    if change.wait { watch(client, deployed) } else { Ok(()) }
 }
 
 fn words(deployed: &Deployed) -> String {

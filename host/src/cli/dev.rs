@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Failure;
+use super::arguments::DevArgs;
 use super::serve::{self, Served};
-use super::{DevArgs, Failure};
 use crate::config::Config;
 use crate::packaging::Halt;
 use crate::plugin::LoadError;

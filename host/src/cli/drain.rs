@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::Failure;
+use super::arguments::DrainArgs;
 use super::client::Client;
-use super::{DrainArgs, Failure};
 use crate::api::{Drain, Draining, Status};
 
 /// The rest between two looks at what is left.

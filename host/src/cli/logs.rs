@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::Failure;
+use super::arguments::LogsArgs;
 use super::client::Client;
 use super::deploy::encoded;
-use super::{Failure, LogsArgs};
 use crate::api::LogLine;
 
 pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {

@@ -8,10 +8,11 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
+use super::Failure;
+use super::arguments::SendArgs;
 use super::client::Client;
 use super::log::Log;
 use super::serve::in_runtime;
-use super::{Failure, SendArgs};
 use crate::api::Publish;
 use crate::config::{Backend, Config, LayerConfig, closest};
 use crate::layer::ChannelLayer;

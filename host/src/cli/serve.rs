@@ -10,8 +10,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use super::Failure;
+use super::arguments::ServeArgs;
 use super::log::Log;
-use super::{Failure, ServeArgs};
 use crate::config::{AdminConfig, Config, RouteConfig, WorkerConfig};
 use crate::journal::Journal;
 use crate::plugin::Plugin;

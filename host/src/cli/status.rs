@@ -1,8 +1,9 @@
 //! `narrowboat status`
 
+use super::Failure;
+use super::arguments::StatusArgs;
 use super::client::{Client, print_json};
 use super::table::{self, short, span};
-use super::{Failure, StatusArgs};
 use crate::api::Status;
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {

@@ -18,8 +18,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const PLUGINS: &str = "/demo/plugins.json";
 
 /// The page and its parts: path, media type, text.
-const FILES: [(&str, &str, &str); 7] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html; charset=utf-8", include_str!("demo/page.html")),
+    ("/demo/palette.css", "text/css; charset=utf-8", include_str!("palette.css")),
     ("/demo/page.css", "text/css; charset=utf-8", include_str!("demo/page.css")),
     ("/demo/page.js", JAVASCRIPT, include_str!("demo/page.js")),
     ("/demo/choices.js", JAVASCRIPT, include_str!("demo/choices.js")),

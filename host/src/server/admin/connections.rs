@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Admin;
 use super::auth::{May, ToAdminister, ToRead};
-use super::problem::{Given, Refusal};
+use super::problem::{Asked, Given, Refusal};
 use crate::api;
 use crate::closure::{Closure, MAX_REASON, code};
 use crate::server::links::Open;
@@ -33,13 +33,14 @@ pub(super) struct Which {
 /// The open connections, the newest first. Scope `read`.
 #[utoipa::path(get, path = "/v1/connections", params(Which), responses(
     (status = 200, description = "Open connections", body = api::Connections),
+    (status = 400, description = "No such question", body = api::Problem),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn connections(
     _: May<ToRead>,
     State(admin): State<Arc<Admin>>,
-    Query(which): Query<Which>,
+    Asked(which): Asked<Which>,
 ) -> Json<api::Connections> {
     let mut open = admin.server.links.open();
     if let Some(plugin) = &which.plugin {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 
 use super::Admin;
 use super::auth::{May, ToRead};
+use super::problem::Asked;
 use crate::api;
 use crate::api::LogLine;
 
@@ -36,13 +37,14 @@ pub(super) struct Which {
 /// Lines of the log, the oldest first, each as JSON on a line of its own. Scope `read`.
 #[utoipa::path(get, path = "/v1/logs", params(Which), responses(
     (status = 200, description = "Lines, one JSON object each", body = LogLine, content_type = "application/x-ndjson"),
+    (status = 400, description = "No such question", body = api::Problem),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn logs(
     _: May<ToRead>,
     State(admin): State<Arc<Admin>>,
-    Query(which): Query<Which>,
+    Asked(which): Asked<Which>,
 ) -> Response {
     // Before the last are looked up, so that none is missed; one that is in both is told once.
     let coming = which.follow.then(|| admin.journal.follow());

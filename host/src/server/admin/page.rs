@@ -21,8 +21,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The page and its parts: path, media type, text. They hold nothing that a token is needed for.
-const FILES: [(&str, &str, &str); 7] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
+    ("/page/palette.css", "text/css; charset=utf-8", include_str!("../palette.css")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page/page.js", JAVASCRIPT, include_str!("page/page.js")),
     ("/page/api.js", JAVASCRIPT, include_str!("page/api.js")),

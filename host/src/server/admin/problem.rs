@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
@@ -70,6 +71,18 @@ impl IntoResponse for Refusal {
             return (status, [(WWW_AUTHENTICATE, "Bearer")], Json(self.0)).into_response();
         }
         (status, Json(self.0)).into_response()
+    }
+}
+
+/// What stands behind the question mark.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let asked = Query::try_from_uri(&parts.uri);
+        asked.map(|Query(asked)| Self(asked)).map_err(|error| Refusal::invalid(error.body_text()))
     }
 }
 
