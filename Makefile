@@ -6,11 +6,12 @@ TALK := target/debug/examples/talk
 PLUGINS := echo broadcast group
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test lint bench layer-bench swap-bench deny wasm-target
+.PHONY: help demo test conformance lint bench layer-bench swap-bench deny wasm-target
 
 help:
 	@echo 'make demo   build the host and three plugins, serve them on 127.0.0.1:8000, build what changes'
 	@echo 'make test   all tests'
+	@echo 'make conformance   the WebSocket conformance suite alone, through the echo plugin'
 	@echo 'make lint   clippy and the documentation, warnings denied'
 	@echo 'make bench  echo beside a bare tokio-tungstenite server'
 	@echo 'make layer-bench  from one host to another over Redis, beside channels_redis'
@@ -49,6 +50,12 @@ test: wasm-target
 	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
 	@$(STEP) "the end-to-end tests (about two minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
+
+conformance: wasm-target
+	@$(STEP) "Python with the suite (about 20 s, once)" .ci/python-tests.sh
+	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+		cargo build --package narrowboat
+	@$(STEP) "301 cases, four times" target/venv/bin/python -m pytest tests/e2e/test_conformance.py
 
 lint:
 	@$(STEP) "clippy (about a minute the first time)" \

@@ -125,13 +125,13 @@ impl Fault {
 
     /// Writes the fault to the log: a guest's and the host's as warnings, since someone must act
     /// on them, a client's for those who debug.
-    pub fn log(&self, plugin: &str, channel: &str) {
+    pub fn log(&self, plugin: &str, channel: &str, version: &str) {
         match self {
             Self::Guest(_) | Self::Host(HostFault::Overloaded(_) | HostFault::StateLost(_)) => {
-                tracing::warn!(plugin, channel, "{self}");
+                tracing::warn!(plugin, channel, version, "{self}");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
-                tracing::debug!(plugin, channel, "{self}");
+                tracing::debug!(plugin, channel, version, "{self}");
             }
         }
     }

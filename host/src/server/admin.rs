@@ -76,6 +76,9 @@ impl AdminPort {
         config: &AdminConfig,
         journal: Journal,
     ) -> Result<Self, TokenError> {
+        if listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
+            tracing::warn!("[admin] listens beyond this machine in plain HTTP, tokens and all");
+        }
         let (hosts, max_upload) = (config.hosts.clone(), config.max_upload.bytes());
         Ok(Self { listener, tokens: Tokens::open(config)?, hosts, max_upload, journal })
     }

@@ -5,16 +5,13 @@ use tracing::span::EnteredSpan;
 
 use crate::journal::TRACE;
 use crate::layer::{Answer, ChannelLayer, LayerError};
-use crate::name::Tenant;
-use crate::plugin::Effect;
+use crate::plugin::{Effect, Plugin};
 
 /// Where effects go.
 #[derive(Clone, Copy)]
 pub(super) struct Outlet<'a> {
-    pub(super) tenant: &'a Tenant,
+    pub(super) plugin: &'a Plugin,
     pub(super) layer: &'a dyn ChannelLayer,
-    /// For the log.
-    pub(super) plugin: &'a str,
 }
 
 impl Outlet<'_> {
@@ -24,13 +21,14 @@ impl Outlet<'_> {
     pub(super) fn apply(&self, effects: Vec<Effect>) {
         for effect in effects {
             if let Err(error) = self.apply_one(effect) {
-                tracing::debug!(plugin = self.plugin, "dropped after the call: {error}");
+                tracing::debug!(plugin = &*self.plugin.name, "dropped after the call: {error}");
             }
         }
     }
 
     fn apply_one(&self, effect: Effect) -> Result<(), LayerError> {
-        let Self { tenant, layer, .. } = *self;
+        let Self { plugin, layer } = *self;
+        let tenant = &plugin.tenant;
         match effect {
             Effect::Send(link, frame) => {
                 link.push(frame);
@@ -47,7 +45,8 @@ impl Outlet<'_> {
                 Ok(())
             }
             Effect::Fail(link, fault) => {
-                fault.log(self.plugin, link.channel.as_str());
+                let version = plugin.live().digest().short();
+                fault.log(&plugin.name, link.channel.as_str(), &version);
                 link.outbound.fail(fault);
                 Ok(())
             }

@@ -77,7 +77,8 @@ pub async fn join(
         }),
         Ok(Returned::Done) => Joining::Rejected(Rejection::plain(500, "")),
         Err(fault) => {
-            Fault::Guest(fault).log(plugin, link.channel.as_str());
+            let version = roster.plugin.live().digest().short();
+            Fault::Guest(fault).log(plugin, link.channel.as_str(), &version);
             Joining::Rejected(Rejection::plain(500, "the consumer failed\n"))
         }
     }
@@ -164,7 +165,9 @@ impl Joined {
 
     pub(super) fn log(&self, fault: &Fault) {
         let (plugin, channel) = self.names();
-        fault.log(plugin, channel);
+        let live = || self.roster.plugin.live();
+        let version = self.seat.version().cloned().unwrap_or_else(live);
+        fault.log(plugin, channel, &version.digest().short());
     }
 
     /// Plugin and channel, for the log.

@@ -101,8 +101,7 @@ impl Roster {
     }
 
     pub(super) fn outlet(&self) -> Outlet<'_> {
-        let Plugin { tenant, name, .. } = &*self.plugin;
-        Outlet { tenant, layer: &*self.layer, plugin: name }
+        Outlet { plugin: &self.plugin, layer: &*self.layer }
     }
 
     pub(super) fn list(self: &Arc<Self>, station: Station) -> Listed {

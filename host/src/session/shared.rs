@@ -291,6 +291,7 @@ impl Owner {
     async fn strand_if_dead(&mut self, why: Option<MoveError>) {
         let Some(why) = why else { return };
         let Some(old) = self.instance.take_if(|instance| instance.is_dead()) else { return };
+        let version = old.version().digest().short();
         let links: Vec<_> = old.links().cloned().collect();
         if self.plugin().failed_move == FailedMove::Restart {
             let live = self.plugin().live();
@@ -301,7 +302,7 @@ impl Owner {
             }
         }
         let lost = Fault::Host(HostFault::StateLost(why.to_string()));
-        lost.log(&self.plugin().name, &format!("{} connections", links.len()));
+        lost.log(&self.plugin().name, &format!("{} connections", links.len()), &version);
         links.iter().for_each(|link| link.outbound.fail(lost.clone()));
     }
 

@@ -49,6 +49,7 @@ impl Hand {
     pub(super) async fn work(mut self, worker: Arc<Worker>, message: Message) -> Done {
         let live = worker.plugin().live();
         self.let_go_unless(&live);
+        let version = live.digest();
         let (instance, channel) = (self.instance.take(), worker.channel.clone());
         let work = move || {
             let mut instance = match instance.map_or_else(|| start(live), Ok) {
@@ -68,7 +69,7 @@ impl Hand {
             Some(_) => 0,
             None => self.failed.saturating_add(1),
         };
-        Done::Worked(self, answer.err().map(|fault| Lost { fault, message }))
+        Done::Worked(self, answer.err().map(|fault| Lost { fault, message, version }))
     }
 
     /// How long to rest before the next message, if an instance has failed: longer each time.

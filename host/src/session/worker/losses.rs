@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::fault::{GuestFault, one_line};
 use crate::message::Message;
+use crate::plugin::Hash;
 
 /// Failures are told one by one, unless they come faster than this.
 const BETWEEN: Duration = Duration::from_millis(100);
@@ -14,6 +15,8 @@ const BETWEEN: Duration = Duration::from_millis(100);
 pub(super) struct Lost {
     pub(super) fault: GuestFault,
     pub(super) message: Message,
+    /// The version that failed.
+    pub(super) version: Hash,
 }
 
 /// Keeps a worker that fails at everything from filling the log.
@@ -37,6 +40,13 @@ impl Losses {
             count => format!("; and {count} others before it"),
         };
         let kind = one_line(lost.message.kind());
-        tracing::warn!(plugin, channel, "the worker lost a {kind:?}: {}{others}", lost.fault);
+        let version = lost.version.short();
+        tracing::warn!(
+            plugin,
+            channel,
+            version,
+            "the worker lost a {kind:?}: {}{others}",
+            lost.fault
+        );
     }
 }
