@@ -6,12 +6,13 @@ TALK := target/debug/examples/talk
 PLUGINS := echo broadcast group
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test conformance lint bench layer-bench swap-bench deny wasm-target
+.PHONY: help demo test conformance fuzz lint bench layer-bench swap-bench deny wasm-target
 
 help:
 	@echo 'make demo   build the host and three plugins, serve them on 127.0.0.1:8000, build what changes'
 	@echo 'make test   all tests'
 	@echo 'make conformance   the WebSocket conformance suite alone, through the echo plugin'
+	@echo 'make fuzz   what may be written, spoilt a million ways (CASES=…), at what reads it'
 	@echo 'make lint   clippy and the documentation, warnings denied'
 	@echo 'make bench  echo beside a bare tokio-tungstenite server'
 	@echo 'make layer-bench  from one host to another over Redis, beside channels_redis'
@@ -56,6 +57,14 @@ conformance: wasm-target
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "301 cases, four times" target/venv/bin/python -m pytest tests/e2e/test_conformance.py
+
+CASES ?= 1000000
+
+fuzz:
+	@$(STEP) "whatever reads what others write, $(CASES) times each" \
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --test fuzz
+	@$(STEP) "the wire of the layers over Redis" \
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --lib layer::redis::wire
 
 lint:
 	@$(STEP) "clippy (about a minute the first time)" \
