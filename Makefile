@@ -6,12 +6,13 @@ TALK := target/debug/examples/talk
 PLUGINS := echo broadcast group
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test conformance fuzz lint bench layer-bench swap-bench deny wasm-target
+.PHONY: help demo test conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target
 
 help:
 	@echo 'make demo   build the host and three plugins, serve them on 127.0.0.1:8000, build what changes'
 	@echo 'make test   all tests'
 	@echo 'make conformance   the WebSocket conformance suite alone, through the echo plugin'
+	@echo 'make soak   everything at once for so many MINUTES, 5 unless told otherwise'
 	@echo 'make fuzz   what may be written, spoilt a million ways (CASES=…), at what reads it'
 	@echo 'make lint   clippy and the documentation, warnings denied'
 	@echo 'make bench  echo beside a bare tokio-tungstenite server'
@@ -57,6 +58,16 @@ conformance: wasm-target
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "301 cases, four times" target/venv/bin/python -m pytest tests/e2e/test_conformance.py
+
+MINUTES ?= 5
+
+soak: wasm-target
+	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
+	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
+	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+		cargo build --package narrowboat
+	@$(STEP) "everything at once for $(MINUTES) minutes" \
+		env SOAK_MINUTES=$(MINUTES) target/venv/bin/python -m pytest tests/e2e/test_soak.py
 
 CASES ?= 1000000
 

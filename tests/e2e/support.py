@@ -50,6 +50,7 @@ def configuration(
     routes=None,
     limits=None,
     layer=None,
+    layers=None,
     cache=None,
     admin=None,
     workers=None,
@@ -77,6 +78,8 @@ def configuration(
         others["workers"] = workers
     if versions is not None:
         others["versions"] = versions
+    if layers is not None:
+        others["layers"] = layers
     if traces is not None:
         others["traces"] = traces
     if admin is not None:
