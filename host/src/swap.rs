@@ -22,7 +22,7 @@ use crate::journal::TRACE;
 use crate::manifest::Isolation;
 use crate::plugin::{Build, Candidate, Hash, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
-use crate::versions::{Shelf, ShelfError};
+use crate::versions::{Shelf, ShelfError, State};
 use budget::Watched;
 use offers::{Offer, Offers};
 
@@ -197,7 +197,8 @@ impl Swapper {
 
     async fn decide(&mut self, plugin: &Plugin, offer: &Offer) -> Verdict {
         let hash = offer.build.digest();
-        if plugin.live().digest() == hash || self.is_old_news(offer).await {
+        let is_old_news = self.is_old_news(offer).await;
+        if plugin.live().digest() == hash || is_old_news {
             return Verdict::Unchanged(hash);
         }
         let asked_for = matches!(offer.origin, Origin::Rollback { .. });
@@ -222,7 +223,9 @@ impl Swapper {
         match &verdict {
             Verdict::Refused(refusal) => {
                 let why = refusal.to_string();
-                self.swap.note(move |shelf| shelf.take_back(hash, previous, &why)).await;
+                // One that has served before may be wanted once more.
+                let state = if asked_for { State::Kept } else { State::Refused };
+                self.swap.note(move |shelf| shelf.leave(hash, state, previous, &why)).await;
             }
             _ => self.swap.note(move |shelf| shelf.publish(hash)).await,
         }
@@ -230,15 +233,14 @@ impl Swapper {
     }
 
     /// Whether an offer is what the plugin's file held already when somebody deployed another
-    /// version.
+    /// version, and the host ended.
     async fn is_old_news(&self, offer: &Offer) -> bool {
-        let (Some(shelf), Origin::File(_)) = (&self.swap.shelf, &offer.origin) else {
+        let Some(shelf) = self.swap.shelf.as_ref().filter(|_| offer.origin.is_file()) else {
             return false;
         };
         let hash = offer.build.digest();
-        let deployed = shelf.live().is_some_and(|live| live.by != offer.origin.by());
         if shelf.knows_file(hash) {
-            return deployed;
+            return matches!(offer.origin, Origin::Found(_));
         }
         self.swap.note(move |shelf| shelf.note_file(hash)).await;
         false
@@ -256,7 +258,7 @@ impl Swapper {
         let (build, by) = (Arc::clone(&offer.build), offer.origin.by().to_owned());
         let kept = self.swap.shelve(move |shelf| shelf.keep(&build, &by)).await;
         match (kept, &offer.origin) {
-            (Some(Err(error)), Origin::File(_)) => {
+            (Some(Err(error)), origin) if origin.is_file() => {
                 let plugin = &*self.swap.plugin().name;
                 tracing::warn!(plugin, "version {}: {error}", offer.build.digest().short());
                 Ok(())
@@ -368,7 +370,8 @@ impl Swapper {
         }
         self.swap.counts.taken_back.fetch_add(1, Ordering::Relaxed);
         let (back, live, why) = (version.digest(), previous.digest(), watched.count());
-        self.swap.note(move |shelf| shelf.take_back(back, live, &why)).await;
+        let state = State::RolledBack;
+        self.swap.note(move |shelf| shelf.leave(back, state, live, &why)).await;
         tracing::warn!(
             plugin = &*plugin.name,
             "version {} is taken back after {}: {} is live again; {} consumers went back to the \

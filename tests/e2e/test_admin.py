@@ -371,6 +371,35 @@ def test_what_was_deployed_is_live_after_a_restart(restarting):
         assert Admin(host).states("traveller")[0] == (short(restarting.version("v2")), "live")
 
 
+def test_of_a_file_and_a_deploy_the_last_to_speak_counts(restarting):
+    with restarting.start() as host:
+        admin = Admin(host)
+        live = lambda version: eventually(lambda: answers(host) == version, f"{version} live")
+        admin.deploy("traveller", restarting.version("v2"))
+        live("v2")
+        # The file is written again, though with what it held.
+        restarting.put("v1")
+        live("v1")
+        admin.deploy("traveller", restarting.version("v3"))
+        live("v3")
+        restarting.put("v4")
+        live("v4")
+
+
+def test_a_version_whose_consumers_cannot_all_move_is_refused(travel):
+    served = travel(isolation="shared", admin=ADMIN)
+    admin = Admin(served.host)
+    clients = served.clients(16)
+    for number in range(2, 6):
+        # By lot every second cannot be restored: the trial's one may be among them or not.
+        bad = served.version(f"v{number} unread-every=2")
+        answer = admin.deploy("traveller", bad)
+        assert answer.status == 422
+        assert admin.states("traveller")[0] == (short(bad), "refused")
+    assert admin.plugin("traveller")["version"].startswith(short(served.version("v1")))
+    assert {client.ask("hello").split()[0] for client in clients} == {"v1"}
+
+
 def test_a_file_that_changed_since_is_newer_than_what_was_deployed(restarting):
     with restarting.start() as host:
         assert Admin(host).deploy("traveller", restarting.version("v2")).status == 200

@@ -160,6 +160,14 @@ def test_connections_are_listed_and_closed(operator):
     assert json.loads(served.run("connections", "--json").stdout)["total"] == 3
 
 
+def test_a_clients_path_steers_no_terminal(serving, narrowboat):
+    routes = [{"regex": "(?s)^/.*$", "plugin": "echo"}]
+    with serving("echo", routes=routes, admin=ADMIN) as host:
+        host.connect("/%1b%5b2J%0aforged/")
+        told = narrowboat("connections", *Admin(host).arguments).stdout
+        assert "\x1b" not in told and "/\\u{1b}[2J\\nforged/" in told
+
+
 def test_logs_are_shown_and_followed(operator, narrowboat):
     served = operator()
     command = [narrowboat.binary, "logs", "traveller", "-f", *map(str, served.admin.arguments)]

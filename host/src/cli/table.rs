@@ -1,7 +1,9 @@
 //! Columns for people.
 
-/// Prints rows below a head, each column as wide as its widest cell.
+/// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
+/// a path, steers no terminal.
 pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(plain)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or_default()
@@ -13,9 +15,19 @@ pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
         println!("{}", line.trim_end());
     };
     line(head);
-    for row in rows {
+    for row in &rows {
         line(std::array::from_fn(|column| &*row[column]));
     }
+}
+
+/// A cell with control characters as they are escaped.
+fn plain(cell: &String) -> String {
+    cell.chars()
+        .flat_map(|character| match character.is_control() {
+            true => character.escape_default().collect::<Vec<_>>(),
+            false => vec![character],
+        })
+        .collect()
 }
 
 /// A number of bytes.

@@ -55,19 +55,22 @@ pub(super) async fn reload(host: &Host) {
 /// Offers one file as often as it changes, for ever: a file that is long in coming holds up no
 /// other.
 async fn follow(file: PathBuf, swaps: Vec<Arc<Swap>>, change: Arc<Notify>) {
+    let mut origin = Origin::Found(file.clone());
     loop {
         change.notified().await;
         let read = read(&file).await;
         for swap in &swaps {
-            offer(swap, &file, &read);
+            offer(swap, &origin, &read);
         }
+        origin = Origin::File(file.clone());
     }
 }
 
-fn offer(swap: &Swap, file: &Path, read: &io::Result<Arc<Build>>) {
+fn offer(swap: &Swap, origin: &Origin, read: &io::Result<Arc<Build>>) {
+    let file = origin.place();
     match read {
         // Its verdict stands in the log.
-        Ok(build) => drop(swap.offer(Arc::clone(build), Origin::File(file.to_owned()))),
+        Ok(build) => drop(swap.offer(Arc::clone(build), origin.clone())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             tracing::debug!(plugin = &*swap.plugin().name, "{} is gone", file.display());
         }

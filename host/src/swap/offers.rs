@@ -44,7 +44,9 @@ pub struct Report {
 /// Who offers a component, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The plugin's file holds it.
+    /// The plugin's file held it when the host began.
+    Found(PathBuf),
+    /// The plugin's file was written.
     File(PathBuf),
     /// Somebody uploaded it.
     Deploy {
@@ -62,22 +64,23 @@ impl Origin {
     /// Who offers it, for people.
     pub fn by(&self) -> &str {
         match self {
-            Self::File(_) => "file",
+            Self::Found(_) | Self::File(_) => "file",
             Self::Deploy { by } | Self::Rollback { by } => by,
         }
     }
 
     /// Where it comes from, for errors.
-    pub(super) fn place(&self) -> &Path {
+    pub fn place(&self) -> &Path {
         match self {
-            Self::File(file) => file,
+            Self::Found(file) | Self::File(file) => file,
             Self::Deploy { .. } => Path::new("the upload"),
             Self::Rollback { .. } => Path::new("the kept version"),
         }
     }
 
-    fn is_file(&self) -> bool {
-        matches!(self, Self::File(_))
+    /// Whether it is what the plugin's file holds.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::Found(_) | Self::File(_))
     }
 }
 

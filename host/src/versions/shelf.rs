@@ -156,13 +156,19 @@ impl Shelf {
         })
     }
 
-    /// Notes that a version failed, and that another is live again.
+    /// Notes what became of a version that failed, and that another is live again.
     ///
     /// # Errors
     /// When that cannot be written; nothing has changed then.
-    pub fn take_back(&self, version: Hash, live: Hash, why: &str) -> Result<(), ShelfError> {
+    pub fn leave(
+        &self,
+        version: Hash,
+        state: State,
+        live: Hash,
+        why: &str,
+    ) -> Result<(), ShelfError> {
         self.change(|index| {
-            index.mark(version, State::RolledBack, Some(shortened(why)));
+            index.mark(version, state, Some(shortened(why)));
             index.mark(live, State::Live, None);
         })
     }
