@@ -3,7 +3,8 @@
 /// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
 /// a path, steers no terminal.
 pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
-    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(plain)).collect();
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or_default()
@@ -21,7 +22,7 @@ pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
 }
 
 /// A cell with control characters as they are escaped.
-fn plain(cell: &String) -> String {
+fn plain(cell: &str) -> String {
     cell.chars()
         .flat_map(|character| match character.is_control() {
             true => character.escape_default().collect::<Vec<_>>(),
