@@ -74,6 +74,14 @@ def test_a_component_that_is_not_taken_is_3(operator):
     assert result.returncode == 3 and "the trial failed" in result.stderr
 
 
+def test_too_large_a_component_is_told_before_it_is_sent(serving, narrowboat, tmp_path):
+    (tmp_path / "large.wasm").write_bytes(bytes(8 << 20))
+    with serving("echo", admin=ADMIN | {"max_upload": "1 MiB"}) as host:
+        for plugin, code, words in [("echo", 2, "admin.max_upload"), ("ecko", 5, 'mean "echo"')]:
+            result = narrowboat("deploy", plugin, tmp_path / "large.wasm", *Admin(host).arguments)
+            assert (result.returncode, words in result.stderr) == (code, True), result.stderr
+
+
 def test_what_is_not_there_is_5(operator):
     served = operator()
     result = served.run("deploy", "travellr", served.file_of("v2"))

@@ -110,7 +110,9 @@ impl Client {
 
     fn send(&self, path: &str, kind: &str, body: &[u8]) -> Result<Response<ureq::Body>, Failure> {
         let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
-        self.check(request.header("content-type", kind).send(body))
+        // A host that wants nothing of it says so before it is sent, and not while.
+        let request = request.header("content-type", kind).header("expect", "100-continue");
+        self.check(request.send(body))
     }
 
     fn address(&self, path: &str) -> String {

@@ -6,6 +6,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
+use http_body_util::BodyExt;
 
 use super::Admin;
 use super::auth::{May, ToDeploy, ToRead};
@@ -18,6 +21,9 @@ use crate::versions::{Shelf, ShelfError, State as VersionState};
 
 /// How long an upload may take.
 const UPLOAD: Duration = Duration::from_secs(300);
+
+/// How long one that is too large is read before that is said.
+const HEARING_OUT: Duration = Duration::from_secs(10);
 
 impl Admin {
     fn swap(&self, plugin: &str) -> Result<&Arc<Swap>, Refusal> {
@@ -75,6 +81,7 @@ pub(super) async fn deploy(
     token: May<ToDeploy>,
     State(admin): State<Arc<Admin>>,
     Path(plugin): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<api::Deployed>, Refusal> {
     let swap = admin.swap(&plugin)?;
@@ -84,6 +91,11 @@ pub(super) async fn deploy(
             "too many uploads at a time; try again",
         ));
     };
+    if is_declared_longer(&headers, admin.max_upload) {
+        // Whoever is in the middle of sending hears nothing before the end.
+        let _ = tokio::time::timeout(HEARING_OUT, hear_out(body)).await;
+        return Err(too_large(admin.max_upload));
+    }
     let bytes = upload(&admin, body).await?;
     let build = tokio::task::spawn_blocking(|| Build::new(bytes)).await;
     let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
@@ -97,12 +109,24 @@ async fn upload(admin: &Admin, body: Body) -> Result<Vec<u8>, Refusal> {
     let bytes = bytes.map_err(|_| Refusal::invalid("the upload took too long"))?;
     match bytes {
         Ok(bytes) => Ok(bytes.into()),
-        Err(error) if is_too_long(&error) => {
-            let error = format!("the component is larger than admin.max_upload of {most} bytes");
-            Err(Refusal::new(ProblemKind::TooLarge, error))
-        }
+        Err(error) if is_too_long(&error) => Err(too_large(most)),
         Err(error) => Err(Refusal::invalid(format!("the upload was broken off: {error}"))),
     }
+}
+
+fn is_declared_longer(headers: &HeaderMap, most: usize) -> bool {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.is_some_and(|length: u64| length > most as u64)
+}
+
+/// Reads what nobody wants.
+async fn hear_out(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+fn too_large(most: usize) -> Refusal {
+    let error = format!("the component is larger than admin.max_upload of {most} bytes");
+    Refusal::new(ProblemKind::TooLarge, error)
 }
 
 fn is_too_long(error: &axum::Error) -> bool {
