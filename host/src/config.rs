@@ -4,6 +4,7 @@ mod admin;
 mod backend;
 mod cache;
 mod error;
+mod folders;
 mod hosts;
 mod layer;
 mod limits;

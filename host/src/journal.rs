@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::broadcast;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
@@ -100,7 +100,7 @@ impl<S: Subscriber> Layer<S> for Writer {
         self.0.write(LogLine {
             number: 0,
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            level: level(*metadata.level()).to_owned(),
+            level: metadata.level().as_str().to_owned(),
             guest: metadata.target() == GUEST,
             plugin: words.plugin,
             version: words.version,
@@ -108,10 +108,6 @@ impl<S: Subscriber> Layer<S> for Writer {
             message: words.message,
         });
     }
-}
-
-fn level(level: Level) -> &'static str {
-    level.as_str()
 }
 
 /// The fields of an event that a line has room for; others follow its words.

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod fault;
 pub mod frame;
 pub mod handshake;
+pub mod hash;
 pub mod journal;
 pub mod layer;
 pub mod manifest;

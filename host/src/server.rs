@@ -7,6 +7,7 @@ mod first;
 mod host;
 mod links;
 mod metrics;
+mod pages;
 mod preflight;
 mod reload;
 mod workers;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 6] = [
     &[
         "units",
+        "hash",
         "times",
         "trust",
         "name",
@@ -31,10 +32,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 24] = [
-    "hash", "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker",
-    "words", "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "store",
-    "instance", "worker", "transfer", "live", "loader",
+const PLUGIN: [&str; 23] = [
+    "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "words",
+    "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "store", "instance",
+    "worker", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Location};
+use crate::hash::Hash;
 use crate::units::ByteSize;
 
 /// The listener for the operator's tools.
@@ -41,7 +42,7 @@ pub enum TokenSecret {
     /// It stands in a file.
     File(PathBuf),
     /// Its SHA-256, so that the configuration has no secret.
-    Sha256([u8; 32]),
+    Sha256(Hash),
 }
 
 /// What a token allows. Each allows what [`Scope::Read`] does, and [`Scope::Admin`] everything.
@@ -160,12 +161,12 @@ impl RawToken {
         let secret = match (file, sha256) {
             (Some(file), None) => TokenSecret::File(base.join(file)),
             (None, Some(digest)) => {
-                let bytes = digits(digest.get_ref()).ok_or_else(|| {
+                let sha256 = digest.get_ref().parse().map_err(|_| {
                     let problem = "must be the 64 hexadecimal digits of the token's SHA-256, as \
                                    `printf %s TOKEN | sha256sum` prints them";
                     location.invalid(digest.span(), "admin.tokens.sha256", problem)
                 })?;
-                TokenSecret::Sha256(bytes)
+                TokenSecret::Sha256(sha256)
             }
             (None, None) | (Some(_), Some(_)) => {
                 let problem = "a token has either `file = \"FILE\"` or `sha256 = \"…\"`";
@@ -174,15 +175,4 @@ impl RawToken {
         };
         Ok(TokenConfig { name: name.into_inner(), secret, scopes: scopes.into_inner() })
     }
-}
-
-fn digits(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

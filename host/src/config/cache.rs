@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Location};
+use super::folders;
 use crate::units::ByteSize;
 
 /// A folder for compiled code, and its bound.
@@ -53,13 +54,9 @@ impl Raw {
     }
 }
 
-/// The user's own folder for caches, by the XDG Base Directory Specification: of relative paths it
-/// says that they are to be ignored.
+/// The user's own folder for caches.
 fn users_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| Some(absolute("HOME")?.join(".cache")))
-        .map(|caches| caches.join("narrowboat"))
+    folders::own(&variable, "XDG_CACHE_HOME", ".cache")
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::error::{ConfigError, Location};
+use super::folders;
+use crate::hash::Hash;
 
 /// A folder for versions, and its bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,21 +59,17 @@ impl Raw {
     }
 }
 
-/// The folder that systemd gives the unit, or one for this configuration in the user's own for state, by the
-/// XDG Base Directory Specification: of relative paths it says that they are to be ignored.
+/// The folder that systemd gives the unit, or one for this configuration in the user's own for state.
 fn users_folder(variable: impl Fn(&str) -> Option<OsString>, file: &Path) -> Option<PathBuf> {
-    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(folder) = absolute("STATE_DIRECTORY") {
+    if let Some(folder) = folders::absolute(&variable, "STATE_DIRECTORY") {
         return Some(folder);
     }
-    let states =
-        absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    let states = folders::own(&variable, "XDG_STATE_HOME", ".local/state")?;
     let file = file.canonicalize().ok()?;
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     // Two configurations have two folders, and a person finds each.
-    let digest = Sha256::digest(file.as_os_str().as_encoded_bytes());
-    let digits: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(states.join("narrowboat").join(format!("{folder}-{digits}")))
+    let digits = Hash::of(file.as_os_str().as_encoded_bytes()).to_string();
+    Some(states.join(format!("{folder}-{}", &digits[..8])))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A component's bytes and the hash that names them.
 
-use super::hash::Hash;
+use crate::hash::Hash;
 
 /// One build of a plugin before it is compiled: bytes that need not be a component, hashed once.
 #[derive(Debug)]

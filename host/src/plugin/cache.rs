@@ -13,8 +13,8 @@ use std::time::SystemTime;
 
 use wasmtime::component::Component;
 
-use super::hash::Hash;
 use crate::config::CacheConfig;
+use crate::hash::Hash;
 use entry::{Damage, Key};
 use folder::{Folder, FolderError};
 

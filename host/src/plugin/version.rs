@@ -11,10 +11,10 @@ use super::bindings::worker_world::WorkerConsumerIndices;
 use super::build::Build;
 use super::engine::Engine;
 use super::fit::{self, Misfit};
-use super::hash::Hash;
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
 use crate::component::Role;
+use crate::hash::Hash;
 
 /// One build of a plugin.
 pub struct Version {

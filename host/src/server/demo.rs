@@ -5,14 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::json;
 
+use super::pages::{JAVASCRIPT, POLICY};
 use crate::config::{Pattern, RouteConfig};
 use crate::handshake::{Document, Opening};
 use crate::plugin::Plugin;
-
-/// Nothing but the page's own files and this host's own sockets, and text only as text.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Where the page asks what is live.
 const PLUGINS: &str = "/demo/plugins.json";
@@ -28,8 +24,6 @@ const FILES: [(&str, &str, &str); 8] = [
     ("/demo/words.js", JAVASCRIPT, include_str!("demo/words.js")),
     ("/demo/icon.svg", "image/svg+xml", include_str!("demo/icon.svg")),
 ];
-
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// What the page tells of a host.
 pub(super) struct Demo {

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::Server;
+use super::links::Open;
 use crate::plugin::FaultKind;
 use crate::swap::Swap;
 use crate::times::{Counted, STEPS};
@@ -141,8 +142,9 @@ impl Snapshot {
     fn of(server: &Server) -> Self {
         let mut snapshot = Self::default();
         snapshot.host(server);
+        let open = server.links.open();
         for swap in server.host.plugins().values() {
-            snapshot.plugin(server, swap);
+            snapshot.plugin(&open, swap);
         }
         for (name, status) in server.host.layers() {
             let mut note = |figure, value| snapshot.note(figure, &[name], value);
@@ -171,14 +173,13 @@ impl Snapshot {
         self.note("pool_memories", &[], Value::Gauge(pool.memories as f64));
     }
 
-    fn plugin(&mut self, server: &Server, swap: &Swap) {
+    fn plugin(&mut self, open: &[Open], swap: &Swap) {
         let name = &*swap.plugin().name;
-        let open: Vec<_> =
-            server.links.open().into_iter().filter(|open| *open.plugin.name == *name).collect();
-        let waiting: usize = open.iter().map(|open| open.link.outbound.buffered()).sum();
+        let own = open.iter().filter(|open| *open.plugin.name == *name);
+        let waiting: usize = own.clone().map(|open| open.link.outbound.buffered()).sum();
         let (traffic, counts) = (swap.roster().traffic(), swap.counts().get());
         let mut note = |figure, value| self.note(figure, &[name], value);
-        note("connections", Value::Gauge(open.len() as f64));
+        note("connections", Value::Gauge(own.count() as f64));
         note("outbound_bytes", Value::Gauge(waiting as f64));
         note("frames_received", Value::Counter(traffic.received.frames()));
         note("bytes_received", Value::Counter(traffic.received.bytes()));

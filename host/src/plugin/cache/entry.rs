@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::folder::FolderError;
-use crate::plugin::hash::Hash;
+use crate::hash::Hash;
 
 /// How a file begins; the last byte is the version of the format.
 const MAGIC: [u8; 16] = *b"narrowboat code\x01";

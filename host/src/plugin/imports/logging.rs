@@ -1,6 +1,7 @@
 //! `wasi:logging`: a guest's words in the host's log, at once, so that a trap does not lose them.
 
 use crate::fault::one_line;
+use crate::journal::GUEST;
 use crate::plugin::bindings::wasi::logging::logging::{Host, Level};
 use crate::plugin::state::GuestState;
 use crate::plugin::words::Saying;
@@ -22,19 +23,19 @@ impl Host for GuestState {
         let message = one_line(&message);
         match level {
             Level::Trace => {
-                tracing::trace!(target: "guest", plugin, version, channel, context, "{message}");
+                tracing::trace!(target: GUEST, plugin, version, channel, context, "{message}");
             }
             Level::Debug => {
-                tracing::debug!(target: "guest", plugin, version, channel, context, "{message}");
+                tracing::debug!(target: GUEST, plugin, version, channel, context, "{message}");
             }
             Level::Info => {
-                tracing::info!(target: "guest", plugin, version, channel, context, "{message}");
+                tracing::info!(target: GUEST, plugin, version, channel, context, "{message}");
             }
             Level::Warn => {
-                tracing::warn!(target: "guest", plugin, version, channel, context, "{message}");
+                tracing::warn!(target: GUEST, plugin, version, channel, context, "{message}");
             }
             Level::Error | Level::Critical => {
-                tracing::error!(target: "guest", plugin, version, channel, context, "{message}");
+                tracing::error!(target: GUEST, plugin, version, channel, context, "{message}");
             }
         }
         Ok(())

@@ -15,13 +15,13 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::Admin;
 use super::problem::Refusal;
 use crate::config::{AdminConfig, Scope, TokenSecret};
+use crate::hash::Hash;
 
 /// Bytes of chance in a token that the host makes.
 const CHANCE: usize = 32;
@@ -40,7 +40,7 @@ pub(super) struct Tokens(Vec<Token>);
 struct Token {
     name: Arc<str>,
     /// Of the token's text.
-    sha256: [u8; 32],
+    sha256: Hash,
     scopes: Vec<Scope>,
 }
 
@@ -75,13 +75,13 @@ impl Tokens {
         };
         let mut tokens = vec![Token {
             name: OPERATOR.into(),
-            sha256: Sha256::digest(&operator).into(),
+            sha256: Hash::of(operator.as_bytes()),
             scopes: vec![Scope::Admin],
         }];
         for token in &config.tokens {
             let sha256 = match &token.secret {
                 TokenSecret::Sha256(sha256) => *sha256,
-                TokenSecret::File(file) => Sha256::digest(read(file)?).into(),
+                TokenSecret::File(file) => Hash::of(read(file)?.as_bytes()),
             };
             let (name, scopes) = (token.name.as_str().into(), token.scopes.clone());
             tokens.push(Token { name, sha256, scopes });
@@ -91,10 +91,10 @@ impl Tokens {
 
     /// Whose a token is. Takes as long for a token that nobody has.
     fn find(&self, token: &str) -> Option<&Token> {
-        let sha256: [u8; 32] = Sha256::digest(token).into();
+        let sha256 = Hash::of(token.as_bytes());
         let mut found = None;
         for token in &self.0 {
-            if bool::from(token.sha256.ct_eq(&sha256)) {
+            if bool::from(token.sha256.bytes().ct_eq(sha256.bytes())) {
                 found = Some(token);
             }
         }

@@ -12,13 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::Admin;
-
-/// Nothing but the page's own files and this host's own answers, and text only as text.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
-
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+use crate::server::pages::{JAVASCRIPT, POLICY};
 
 /// The page and its parts: path, media type, text. They hold nothing that a token is needed for.
 const FILES: [(&str, &str, &str); 8] = [

@@ -14,7 +14,6 @@ use super::Admin;
 use super::auth::{May, ToDeploy, ToRead};
 use super::problem::{Given, Refusal};
 use crate::api::{self, ProblemKind};
-use crate::config::closest;
 use crate::plugin::{Build, Hash};
 use crate::swap::{self, Origin, Report, Swap, Verdict};
 use crate::versions::{Shelf, ShelfError, State as VersionState};
@@ -28,11 +27,8 @@ const HEARING_OUT: Duration = Duration::from_secs(10);
 impl Admin {
     fn swap(&self, plugin: &str) -> Result<&Arc<Swap>, Refusal> {
         let plugins = self.server.host.plugins();
-        plugins.get(plugin).ok_or_else(|| {
-            let meant = closest(plugin, plugins.keys().map(String::as_str));
-            let meant = meant.map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default();
-            Refusal::not_found(format!("there is no plugin {plugin:?}{meant}"))
-        })
+        let known = plugins.keys().map(String::as_str);
+        plugins.get(plugin).ok_or_else(|| Refusal::unknown("plugin", plugin, known))
     }
 }
 

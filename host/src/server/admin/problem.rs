@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use crate::api::{Problem, ProblemKind};
-use crate::config::Scope;
+use crate::config::{Scope, closest};
 
 /// A problem on its way out.
 #[derive(Debug)]
@@ -27,6 +27,16 @@ impl Refusal {
 
     pub(super) fn not_found(error: impl Into<String>) -> Self {
         Self::new(ProblemKind::NotFound, error)
+    }
+
+    /// There is nothing of this name, but maybe of one that is near.
+    pub(super) fn unknown<'a>(
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let meant = closest(name, known).map(|meant| format!("; did you mean {meant:?}?"));
+        Self::not_found(format!("there is no {what} {name:?}{}", meant.unwrap_or_default()))
     }
 
     pub(super) fn unauthorised() -> Self {

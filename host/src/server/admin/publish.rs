@@ -10,7 +10,7 @@ use super::Admin;
 use super::auth::{May, ToPublish};
 use super::problem::{Given, Refusal};
 use crate::api::{self, ProblemKind};
-use crate::config::{DEFAULT_LAYER, closest};
+use crate::config::DEFAULT_LAYER;
 use crate::layer::LayerError;
 use crate::message::Message;
 use crate::name::{ChannelName, GroupName};
@@ -34,11 +34,8 @@ pub(super) async fn publish(
 ) -> Result<StatusCode, Refusal> {
     let host = &admin.server.host;
     let name = publish.layer.as_deref().unwrap_or(DEFAULT_LAYER);
-    let layer = host.layer(name).ok_or_else(|| {
-        let meant = closest(name, host.layers().map(|(name, _)| name));
-        let meant = meant.map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default();
-        Refusal::not_found(format!("there is no layer {name:?}{meant}"))
-    })?;
+    let known = host.layers().map(|(name, _)| name);
+    let layer = host.layer(name).ok_or_else(|| Refusal::unknown("layer", name, known))?;
     let message = Message::from_json(&publish.message)
         .map_err(|error| Refusal::invalid(format!("message: {error}")))?;
     let tenant = host.tenant();

@@ -18,7 +18,7 @@ impl Hash {
     }
 
     /// The hash itself.
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 

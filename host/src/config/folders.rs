@@ -1,0 +1,24 @@
+//! Folders of the user's own, by the XDG Base Directory Specification.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The path that a variable of the environment holds: of relative ones the specification says that
+/// they are to be ignored.
+pub(super) fn absolute(
+    variable: &impl Fn(&str) -> Option<OsString>,
+    name: &str,
+) -> Option<PathBuf> {
+    variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The program's own folder below the one that a variable names, or else one in the user's home.
+pub(super) fn own(
+    variable: &impl Fn(&str) -> Option<OsString>,
+    name: &str,
+    in_home: &str,
+) -> Option<PathBuf> {
+    absolute(variable, name)
+        .or_else(|| Some(absolute(variable, "HOME")?.join(in_home)))
+        .map(|folder| folder.join("narrowboat"))
+}
