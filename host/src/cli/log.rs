@@ -27,15 +27,17 @@ impl Log {
     pub(super) fn start(level: &str, traces: Option<&TracesConfig>) -> anyhow::Result<Self> {
         let journal = Journal::default();
         let traces = traces.map(provider).transpose()?;
-        let spans = traces.as_ref().map(|traces| {
-            let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer("narrowboat"));
-            layer.with_filter(Targets::new().with_target(TRACE, LevelFilter::TRACE))
-        });
-        tracing_subscriber::registry()
-            .with(lines().with_filter(filter(level)))
-            .with(journal.layer().with_filter(filter(level)))
-            .with(spans)
-            .init();
+        // A list of those there are: an absent layer would have every span made, and seen by nobody.
+        let mut layers = vec![
+            lines().with_filter(filter(level)).boxed(),
+            journal.layer().with_filter(filter(level)).boxed(),
+        ];
+        layers.extend(traces.as_ref().map(|traces| {
+            let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("narrowboat"));
+            let targets = Targets::new().with_target(TRACE, LevelFilter::TRACE);
+            spans.with_filter(targets).boxed()
+        }));
+        tracing_subscriber::registry().with(layers).init();
         Ok(Self { journal, traces })
     }
 }
