@@ -33,7 +33,7 @@ pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::Limits;
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
-pub use route::{Pattern, RouteConfig};
+pub use route::{Deflate, Pattern, RouteConfig};
 pub use traces::TracesConfig;
 pub use versions::VersionsConfig;
 pub use worker::WorkerConfig;

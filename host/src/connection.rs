@@ -1,32 +1,29 @@
 //! The host's side of one open socket: frames in, frames out, pings, the closing handshake.
 
+mod deflate;
 mod finish;
+mod incoming;
 mod link;
 mod outbound;
-mod tcp;
+mod outgoing;
+mod socket;
 mod timers;
 mod traffic;
-mod wire;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use futures_util::{Sink, Stream};
 use tokio::time::{Instant, Sleep};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
 pub(crate) use finish::linger;
-pub(crate) use wire::websocket_config;
 
+pub use deflate::Agreement;
+pub use incoming::IncomingLimits;
 pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Refused};
-pub use tcp::Tcp;
+pub use socket::{Socket, Terms};
 pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
 pub use traffic::{Flow, Traffic};
 
@@ -34,7 +31,10 @@ use crate::closure::Closure;
 use crate::config::Limits;
 use crate::fault::{ClientFault, Fault};
 use crate::frame::Frame;
+use incoming::Said;
 use outbound::{Next, Word};
+use outgoing::BATCH;
+use socket::Silence;
 
 /// Frames handed out before what they caused is flushed, even if more can be read.
 const FRAMES_PER_FLUSH: u32 = 64;
@@ -83,7 +83,7 @@ impl From<&Limits> for Patience {
 
 /// One open socket. Polled by its session alone; others reach it through its [`Link`].
 pub struct Connection {
-    socket: WebSocketStream<Tcp>,
+    socket: Socket,
     link: Arc<Link>,
     patience: Patience,
     phase: Phase,
@@ -91,7 +91,8 @@ pub struct Connection {
     heard: Instant,
     /// The next moment at which silence, or a slow closing, has to be looked at.
     alarm: Pin<Box<Sleep>>,
-    writing: Writing,
+    /// Writing failed; what the peer sent before may still be read.
+    broken: bool,
     frames_since_flush: u32,
 }
 
@@ -107,20 +108,9 @@ enum Phase {
     Ended,
 }
 
-/// Where the write side stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Writing {
-    Flushed,
-    Unflushed,
-    /// The peer takes nothing: what has been handed to the socket has to go before more is.
-    Blocked,
-    /// Writing failed; what the peer sent before may still be read.
-    Broken,
-}
-
 impl Connection {
     /// Takes over a socket whose handshake is done.
-    pub fn new(socket: WebSocketStream<Tcp>, link: Arc<Link>, patience: Patience) -> Self {
+    pub fn new(socket: Socket, link: Arc<Link>, patience: Patience) -> Self {
         let heard = Instant::now();
         Self {
             socket,
@@ -129,7 +119,7 @@ impl Connection {
             phase: Phase::Open,
             heard,
             alarm: Box::pin(tokio::time::sleep_until(heard + patience.keepalive)),
-            writing: Writing::Flushed,
+            broken: false,
             frames_since_flush: 0,
         }
     }
@@ -141,128 +131,108 @@ impl Connection {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<Incoming> {
-        match self.look(cx) {
+        let found = self.link.outbound.look();
+        if let Some((closure, fault)) = found.closing {
+            self.start_closing(closure, fault);
+        }
+        match found.word {
             Some(Word::Stop) => return Poll::Ready(Incoming::Stop),
             Some(Word::Summons) => return Poll::Ready(Incoming::Summons),
             None => {}
         }
-        self.feed(cx);
-        if !hold
-            && self.frames_since_flush < FRAMES_PER_FLUSH
-            && let Poll::Ready(incoming) = self.poll_read(cx)
-        {
+        if self.frames_since_flush >= FRAMES_PER_FLUSH || found.queued >= BATCH {
+            self.frames_since_flush = 0;
+            let _ = self.poll_write(cx);
+        }
+        if !hold && let Poll::Ready(incoming) = self.poll_read(cx) {
             self.frames_since_flush += 1;
-            self.link.outbound.attend();
             return Poll::Ready(incoming);
         }
         // After reading: what came while this host was held up is no silence of the peer.
         if let Poll::Ready(end) = self.poll_alarm(cx, hold) {
             return Poll::Ready(Incoming::Closed(end));
         }
-        let flushing = self.frames_since_flush >= FRAMES_PER_FLUSH;
         self.frames_since_flush = 0;
-        self.flush(cx);
-        if flushing && !hold { self.poll_read(cx) } else { Poll::Pending }
+        let _ = self.poll_write(cx);
+        Poll::Pending
     }
 
     /// The next message, or the end of them.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
-            let Poll::Ready(read) = Pin::new(&mut self.socket).poll_next(cx) else {
-                return Poll::Pending;
-            };
+            let Poll::Ready(read) = self.socket.poll_read(cx) else { return Poll::Pending };
             self.heard = Instant::now();
             match read {
-                Some(Ok(Message::Text(text))) => match ByteString::try_from(Bytes::from(text)) {
-                    Ok(text) if matches!(self.phase, Phase::Open) => {
-                        self.link.traffic.received.count(text.len());
-                        return Poll::Ready(Incoming::Frame(Frame::Text(text)));
+                Ok(Said::Message(frame)) if matches!(self.phase, Phase::Open) => {
+                    self.link.traffic.received.count(frame.len());
+                    return Poll::Ready(Incoming::Frame(frame));
+                }
+                // Messages that crossed our Close are the peer's loss.
+                Ok(Said::Message(_) | Said::Pong) => {}
+                Ok(Said::Ping(payload)) => {
+                    if matches!(self.phase, Phase::Open) {
+                        self.socket.pong(&payload);
                     }
-                    Ok(_) => {}
-                    Err(_) => return self.end(ClientFault::BadText.into()),
-                },
-                Some(Ok(Message::Binary(bytes))) if matches!(self.phase, Phase::Open) => {
-                    self.link.traffic.received.count(bytes.len());
-                    return Poll::Ready(Incoming::Frame(Frame::Binary(bytes)));
                 }
-                // Frames that crossed our Close are the peer's loss; pings tungstenite answers.
-                Some(Ok(
-                    Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
-                )) => {}
-                Some(Ok(Message::Close(close))) => return self.closed_by_peer(cx, close),
-                Some(Err(error)) => return self.broken(&error),
-                None => return self.ended(Closure::abnormal()),
+                Ok(Said::Close(closure)) => return self.closed_by_peer(cx, closure),
+                Err(Silence::Fault(fault)) => return self.end(fault.into()),
+                Err(Silence::Ended) => return self.ended(Closure::abnormal()),
             }
         }
     }
 
-    /// Moves queued frames to the socket while it takes them.
-    fn feed(&mut self, cx: &mut Context<'_>) {
-        while self.writing != Writing::Broken {
-            match Pin::new(&mut self.socket).poll_ready(cx) {
-                Poll::Ready(Ok(())) if self.writing == Writing::Blocked => {
-                    self.writing = Writing::Unflushed;
-                    self.link.outbound.written();
-                }
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return self.break_writing(),
-                Poll::Pending => {
-                    self.writing = Writing::Blocked;
-                    return;
+    /// Writes what is queued while the socket takes it. Ready when all of it is written; in either case
+    /// the task is woken when there is more to do.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.broken {
+            self.link.outbound.listen(cx);
+            return Poll::Ready(());
+        }
+        let Self { socket, link, .. } = self;
+        let mut closing = None;
+        let wrote = socket.poll_write(cx, |encoder, batch, cx| {
+            while !batch.is_full()
+                && let Some(next) = link.outbound.take(cx, batch.is_empty())
+            {
+                match next {
+                    Next::Frame(frame) => {
+                        link.traffic.sent.count(frame.len());
+                        encoder.message(batch, frame);
+                    }
+                    Next::Close(closure, fault) => {
+                        encoder.close(&closure);
+                        closing = Some((closure, fault));
+                        break;
+                    }
                 }
             }
-            let Some(next) = self.link.outbound.take() else { return };
-            self.write(next);
+        });
+        if let Some((closure, fault)) = closing {
+            self.start_closing(closure, fault);
         }
-    }
-
-    fn write(&mut self, next: Next) {
-        if let Next::Frame(frame) = &next {
-            self.link.traffic.sent.count(frame.len());
-        }
-        match Pin::new(&mut self.socket).start_send(wire::message(next)) {
-            Ok(()) => self.writing = Writing::Unflushed,
-            Err(_) => self.break_writing(),
-        }
-    }
-
-    /// Writes what was handed to the socket, and what had to wait for that.
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        while matches!(self.writing, Writing::Unflushed | Writing::Blocked) {
-            let blocked = self.writing == Writing::Blocked;
-            match Pin::new(&mut self.socket).poll_flush(cx) {
-                Poll::Ready(Ok(())) => {
-                    self.writing = Writing::Flushed;
-                    self.link.outbound.written();
-                }
-                Poll::Ready(Err(_)) => self.break_writing(),
-                Poll::Pending => return,
+        match wrote {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(_)) => {
+                self.broken = true;
+                self.link.outbound.shut();
+                self.link.outbound.listen(cx);
+                Poll::Ready(())
             }
-            if blocked {
-                self.feed(cx);
+            Poll::Pending => {
+                self.link.outbound.listen(cx);
+                Poll::Pending
             }
         }
     }
 
-    fn break_writing(&mut self) {
-        self.writing = Writing::Broken;
-        self.link.outbound.shut();
-    }
-
-    /// Looks at what others asked of this connection, and what they have to tell its session.
-    ///
-    /// The peer's time for our Close starts when it was asked for, not when it could be written: a
-    /// peer that reads nothing must not hold the connection.
-    fn look(&mut self, cx: &Context<'_>) -> Option<Word> {
-        let found = self.link.outbound.look(cx);
-        if matches!(self.phase, Phase::Open)
-            && let Some((closure, fault)) = found.closing
-        {
+    /// The peer's time for our Close starts when it was asked for, not when it could be written: a peer
+    /// that reads nothing must not hold the connection.
+    fn start_closing(&mut self, closure: Closure, fault: Option<Fault>) {
+        if matches!(self.phase, Phase::Open) {
             let deadline = Instant::now() + self.patience.close;
             self.phase = Phase::Closing { end: Some(End { closure, fault, ours: true }), deadline };
             self.alarm.as_mut().reset(deadline);
         }
-        found.word
     }
 
     /// Looks at the silence when it is time: sends a ping, or ends the connection.
@@ -283,7 +253,7 @@ impl Connection {
                 Phase::Open => {
                     // A part of a frame is not silence: whoever sends it cannot answer a ping.
                     // Nor is it silence if nobody listens.
-                    if self.socket.get_mut().take_heard() || hold {
+                    if self.socket.take_heard() || hold {
                         self.heard = now;
                     }
                     let silence = now - self.heard;
@@ -297,7 +267,10 @@ impl Connection {
                         });
                     }
                     if silence >= self.patience.keepalive {
-                        self.ping(cx);
+                        // A socket that is full has enough for the peer to read.
+                        if !self.socket.is_blocked() {
+                            self.socket.ping();
+                        }
                         (now + self.patience.keepalive).min(self.heard + self.patience.idle)
                     } else {
                         self.heard + self.patience.keepalive
@@ -309,24 +282,15 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Sends a ping unless the socket is full, in which case the peer has enough to read.
-    fn ping(&mut self, cx: &mut Context<'_>) {
-        if self.writing != Writing::Broken
-            && let Poll::Ready(Ok(())) = Pin::new(&mut self.socket).poll_ready(cx)
-            && Pin::new(&mut self.socket).start_send(Message::Ping(Bytes::new())).is_ok()
-        {
-            self.writing = Writing::Unflushed;
+    fn closed_by_peer(&mut self, cx: &mut Context<'_>, closure: Closure) -> Poll<Incoming> {
+        // What was said before goes first, and the answer before the consumer is told, however long that
+        // takes.
+        let _ = self.poll_write(cx);
+        if matches!(self.phase, Phase::Open) {
+            self.socket.close(&closure);
+            let _ = self.poll_write(cx);
         }
-    }
-
-    fn closed_by_peer(
-        &mut self,
-        cx: &mut Context<'_>,
-        close: Option<CloseFrame>,
-    ) -> Poll<Incoming> {
-        // The answer goes out before the consumer is told, however long that takes.
-        let _ = Pin::new(&mut self.socket).poll_flush(cx);
-        self.ended(wire::closure(close))
+        self.ended(closure)
     }
 
     /// The end of a connection that is nobody's fault: what this side said first holds.
@@ -348,12 +312,5 @@ impl Connection {
             fault: Some(fault),
             ours: false,
         }))
-    }
-
-    fn broken(&mut self, error: &Error) -> Poll<Incoming> {
-        match wire::fault(error) {
-            Some(fault) => self.end(fault.into()),
-            None => self.ended(Closure::abnormal()),
-        }
     }
 }

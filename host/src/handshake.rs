@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::header::{
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+};
 use hyper::http::{HeaderMap, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,14 +22,13 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 pub use document::Document;
 pub use opening::Opening;
 
 use crate::answer::{Acceptance, Rejection};
-use crate::connection::{Tcp, linger, websocket_config};
+use crate::config::Deflate;
+use crate::connection::{Agreement, IncomingLimits, Socket, Terms, linger};
 use crate::scope::Headers;
 
 /// Bytes a request's head may have.
@@ -53,6 +54,8 @@ pub enum Decision<T> {
         acceptance: Acceptance,
         /// The largest message of the client, in bytes.
         max_message: usize,
+        /// Whether messages may be deflated, if the client offers it.
+        deflate: Option<Deflate>,
         /// Given back with the open socket, or with the error.
         joined: T,
     },
@@ -65,7 +68,7 @@ pub enum Decision<T> {
 /// What became of a handshake.
 pub enum Outcome<T> {
     /// The socket is open.
-    Open(Box<WebSocketStream<Tcp>>, T),
+    Open(Box<Socket>, T),
     /// The consumer had accepted, but the peer left before the 101 was on its way.
     Lost(T),
     /// The peer was turned away, or shown a document.
@@ -86,6 +89,7 @@ pub enum HandshakeError {
 /// What the service leaves for the moment the 101 has been written.
 struct Accepted<T> {
     max_message: usize,
+    deflate: Option<Agreement>,
     joined: T,
 }
 
@@ -125,16 +129,10 @@ where
     let served = tokio::time::timeout(limits.timeout, http).await;
     let accepted = take(&accepted);
     match (served, accepted) {
-        (Ok(Ok(parts)), Some(Accepted { max_message, joined })) => {
-            let config = websocket_config(max_message, limits.max_frame);
-            let stream = Tcp::new(parts.io.into_inner());
-            let early = parts.read_buf.to_vec();
-            let socket = if early.is_empty() {
-                WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
-            } else {
-                let role = Role::Server;
-                WebSocketStream::from_partially_read(stream, early, role, Some(config)).await
-            };
+        (Ok(Ok(parts)), Some(Accepted { max_message, deflate, joined })) => {
+            let max_frame = limits.max_frame.min(max_message);
+            let terms = Terms { limits: IncomingLimits { max_message, max_frame }, deflate };
+            let socket = Socket::new(parts.io.into_inner(), &parts.read_buf, &terms);
             Ok(Outcome::Open(Box::new(socket), joined))
         }
         (_, Some(Accepted { joined, .. })) => Ok(Outcome::Lost(joined)),
@@ -158,11 +156,19 @@ where
     D: Future<Output = Decision<T>>,
 {
     let switching = opening.switching();
+    let offers = opening.extensions();
     match (decide(opening).await, switching) {
-        (Decision::Accept { acceptance, max_message, joined }, Ok(mut response)) => {
+        (Decision::Accept { acceptance, max_message, deflate, joined }, Ok(mut response)) => {
             put(&mut response, &acceptance);
+            let offers = offers.iter().filter_map(|offer| offer.to_str().ok());
+            let agreed = deflate.and_then(|deflate| Agreement::find(offers, deflate));
+            let deflate = agreed.and_then(|(agreement, answer)| {
+                let answer = HeaderValue::try_from(answer).ok()?;
+                response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, answer);
+                Some(agreement)
+            });
             *accepted.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Accepted { max_message, joined });
+                Some(Accepted { max_message, deflate, joined });
             response
         }
         (Decision::Accept { .. }, Err(rejection)) | (Decision::Reject(rejection), _) => {

@@ -42,6 +42,7 @@ mod tests {
             pattern: pattern.unwrap(),
             plugin: name.to_owned(),
             max_message: None,
+            deflate: None,
         });
         Router::new(routes.collect())
     }

@@ -87,7 +87,9 @@ impl Session {
             Box::pin(self.catch_up()).await;
         }
         loop {
-            match self.next().await {
+            let event = self.next().await;
+            self.joined.link.outbound.attend();
+            match event {
                 Event::Frame(frame) => self.enter(Call::Receive(id, frame)).await,
                 Event::Delivery(Delivery::Message(message)) => {
                     self.enter(Call::Handle(id, message)).await;

@@ -1,5 +1,5 @@
-"""Autobahn's cases, by way of kosoku, through the echo plugin. Those about compression, groups 12 and 13, are left out:
-the host offers no compression."""
+"""Autobahn's cases, by way of kosoku, through the echo plugin: those about compression, groups 12 and 13, on a route
+that deflates, the others on one that does not."""
 
 import itertools
 import json
@@ -12,8 +12,7 @@ import pytest
 
 from support import Host, with_manifest
 
-# Cases of these groups: all but compression.
-CASES = 301
+COMPRESSION = ["12.*", "13.*"]
 
 # What is allowed and not the strictest there is, or says nothing either way, and why.
 OTHER = {
@@ -47,20 +46,22 @@ def served(request, narrowboat, component, root, tmp_path):
         yield host, swap
 
 
-def results(host, folder):
-    """What became of each case."""
-    command = [Path(sys.executable).parent / "kosoku", "-m", "fuzzingclient", "-p", "4", "-x", "12.*", "-x", "13.*"]
+def results(host, folder, option, count):
+    """What became of each case but those that are well: so many, with the groups of compression or without."""
+    command = [Path(sys.executable).parent / "kosoku", "-m", "fuzzingclient", "-p", "4"]
+    for group in COMPRESSION:
+        command += [option, group]
     address = f"127.0.0.1:{host.port}"
-    ran = subprocess.run([*command, "-o", folder, address], capture_output=True, text=True, timeout=300)
+    ran = subprocess.run([*command, "-o", folder, address], capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     [cases] = json.loads((folder / "index.json").read_text()).values()
-    assert len(cases) == CASES
+    assert len(cases) == count
     return {case: told["behavior"] for case, told in cases.items() if told["behavior"] != "OK"}
 
 
 def test_every_case_passes(served, tmp_path):
     host, _ = served
-    assert results(host, tmp_path / "reports") == OTHER
+    assert results(host, tmp_path / "reports", "-x", 301) == OTHER
 
 
 def test_every_case_passes_while_the_plugin_is_swapped_every_second(served, tmp_path):
@@ -74,9 +75,18 @@ def test_every_case_passes_while_the_plugin_is_swapped_every_second(served, tmp_
     swapping = threading.Thread(target=keep_swapping)
     swapping.start()
     try:
-        told = results(host, tmp_path / "reports")
+        told = results(host, tmp_path / "reports", "-x", 301)
     finally:
         done.set()
         swapping.join()
     assert told == OTHER
     host.logged("is live after")
+
+
+@pytest.mark.parametrize("deflate", ["message", "connection"])
+def test_every_case_of_compression_passes(narrowboat, component, root, tmp_path, deflate):
+    config = (root / "tests/conformance/narrowboat.toml").read_text().replace("ECHO", str(component("echo")))
+    config = config.replace('path = "/"', f'path = "/"\ndeflate = "{deflate}"')
+    (tmp_path / "narrowboat.toml").write_text(config)
+    with Host(narrowboat.binary, tmp_path, tmp_path / "narrowboat.toml") as host:
+        assert results(host, tmp_path / "reports", "-i", 216) == {}

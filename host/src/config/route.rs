@@ -20,6 +20,18 @@ pub struct RouteConfig {
     pub plugin: String,
     /// The largest message of a client here, instead of the host's `max_message`.
     pub max_message: Option<ByteSize>,
+    /// Whether messages here may be deflated, and what is remembered for it.
+    pub deflate: Option<Deflate>,
+}
+
+/// What a connection remembers of its messages to deflate the next (RFC 7692, section 7.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deflate {
+    /// Nothing: each message stands on its own, and an idle connection keeps no buffers for it.
+    Message,
+    /// What went before, some 300 KiB a connection: better for many small messages that are alike.
+    Connection,
 }
 
 /// A compiled pattern over percent-decoded paths, whose named groups become `url-route`.
@@ -37,6 +49,7 @@ pub(super) struct Raw {
     regex: Option<Spanned<String>>,
     plugin: Spanned<String>,
     max_message: Option<Spanned<ByteSize>>,
+    deflate: Option<Deflate>,
 }
 
 impl Pattern {
@@ -155,5 +168,6 @@ fn check(
         return Err(location.invalid(size.span(), "routes.max_message", problem));
     }
     let max_message = raw.max_message.map(Spanned::into_inner);
-    Ok(RouteConfig { pattern, plugin: raw.plugin.into_inner(), max_message })
+    let deflate = raw.deflate;
+    Ok(RouteConfig { pattern, plugin: raw.plugin.into_inner(), max_message, deflate })
 }

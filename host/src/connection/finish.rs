@@ -1,13 +1,9 @@
 //! The end of a connection: the last words go out, and the peer gets to read them.
 
-use std::pin::Pin;
-use std::task::Poll;
-
-use futures_util::Sink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Connection, Phase, Writing};
+use super::{Connection, Phase};
 use crate::closure::Closure;
 
 /// Bytes read and thrown away so that a failing socket closes without a reset.
@@ -30,23 +26,8 @@ impl Connection {
         while !matches!(self.phase, Phase::Ended) {
             let _ = self.next(false).await;
         }
-        self.drain().await;
-        linger(self.socket.get_mut().stream()).await;
-    }
-
-    /// Writes what is queued and waits until it is on its way.
-    async fn drain(&mut self) {
-        std::future::poll_fn(|cx| {
-            self.feed(cx);
-            self.flush(cx);
-            match self.writing {
-                Writing::Broken => Poll::Ready(()),
-                Writing::Unflushed | Writing::Blocked => Poll::Pending,
-                // What tungstenite answers by itself, such as a Close, is not counted by us.
-                Writing::Flushed => Pin::new(&mut self.socket).poll_flush(cx).map(|_| ()),
-            }
-        })
-        .await;
+        std::future::poll_fn(|cx| self.poll_write(cx)).await;
+        linger(self.socket.stream()).await;
     }
 }
 

@@ -35,7 +35,8 @@ pub enum Refused {
 #[derive(Debug)]
 pub(super) enum Next {
     Frame(Frame),
-    Close(Closure),
+    /// And nothing after it; the fault is why, if it is one.
+    Close(Closure, Option<Fault>),
 }
 
 /// A queue that any task may fill and only the connection drains.
@@ -56,7 +57,11 @@ struct State {
     stop: Stop,
     /// An order lies ready for the session, which does not know yet.
     summoned: bool,
-    /// The connection's task, while it waits.
+    /// Something was asked that the connection's task has not looked at.
+    news: bool,
+    /// The connection's task is awake, and will look by itself.
+    awake: bool,
+    /// The connection's task.
     waker: Option<Waker>,
 }
 
@@ -87,6 +92,8 @@ pub(super) struct Found {
     pub(super) closing: Option<(Closure, Option<Fault>)>,
     /// What the session has to be told, of the host's stopping first.
     pub(super) word: Option<Word>,
+    /// Bytes queued.
+    pub(super) queued: usize,
 }
 
 /// What others have to tell a session.
@@ -158,6 +165,7 @@ impl Outbound {
         let mut state = self.lock();
         if matches!(state.closing, Closing::No) {
             state.closing = Closing::Asked(closure, fault);
+            state.news = true;
             wake(state);
         }
     }
@@ -177,6 +185,7 @@ impl Outbound {
         let mut state = self.lock();
         if state.stop == Stop::No {
             state.stop = Stop::Asked;
+            state.news = true;
             wake(state);
         }
     }
@@ -185,33 +194,32 @@ impl Outbound {
     pub fn summon(&self) {
         let mut state = self.lock();
         state.summoned = true;
+        state.news = true;
         wake(state);
     }
 
-    /// Looks at what was asked of the connection, and has its task woken when that changes.
-    pub(super) fn look(&self, cx: &Context<'_>) -> Found {
+    /// Looks at what was asked of the connection. Its own task is awake, so that what it queues from now on
+    /// need not wake it.
+    pub(super) fn look(&self) -> Found {
         let mut state = self.lock();
-        match &state.waker {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            _ => state.waker = Some(cx.waker().clone()),
-        }
+        state.awake = true;
         let word = state.word();
+        // Of two words the second is told by the next look.
+        state.news = state.summoned;
         let closing = match &state.closing {
             Closing::Asked(closure, fault) => Some((closure.clone(), fault.clone())),
             Closing::No | Closing::Done => None,
         };
-        Found { closing, word }
+        Found { closing, word, queued: state.queued }
     }
 
-    /// Tells that the connection's own task is awake and will look by itself, so that what it
-    /// queues now need not wake it.
-    pub(super) fn attend(&self) {
-        self.lock().waker = None;
-    }
-
-    /// What to write next.
-    pub(super) fn take(&self) -> Option<Next> {
+    /// What to write next; `written` tells that all that was taken before is. Where there is nothing, the task
+    /// is woken when that changes.
+    pub(super) fn take(&self, cx: &Context<'_>, written: bool) -> Option<Next> {
         let mut state = self.lock();
+        if written {
+            state.unwritten = 0;
+        }
         if let Some(frame) = state.queue.pop_front() {
             state.queued -= frame.len();
             state.unwritten += frame.len();
@@ -221,20 +229,25 @@ impl Outbound {
             state.queue = VecDeque::new();
         }
         match std::mem::take(&mut state.closing) {
-            Closing::Asked(closure, _) => {
+            Closing::Asked(closure, fault) => {
                 state.closing = Closing::Done;
-                Some(Next::Close(closure))
+                return Some(Next::Close(closure, fault));
             }
-            other => {
-                state.closing = other;
-                None
-            }
+            other => state.closing = other,
         }
+        rest(state, cx);
+        None
     }
 
-    /// All that was taken has been written.
-    pub(super) fn written(&self) {
-        self.lock().unwritten = 0;
+    /// Has the task woken when anything changes.
+    pub(super) fn listen(&self, cx: &Context<'_>) {
+        rest(self.lock(), cx);
+    }
+
+    /// Tells that the connection's own task is awake, so that what it queues from now on need not wake it: it
+    /// will look.
+    pub(crate) fn attend(&self) {
+        self.lock().awake = true;
     }
 
     /// The socket is gone: nothing more is taken.
@@ -286,16 +299,33 @@ fn overflow(mut state: MutexGuard<'_, State>) {
         state.queue = VecDeque::new();
         state.queued = 0;
         state.closing = Closing::Asked(fault.closure(), Some(fault));
+        state.news = true;
         wake(state);
     }
 }
 
-/// Wakes the connection's task after the lock is given back.
+/// Wakes the connection's task, if it rests, after the lock is given back.
 fn wake(mut state: MutexGuard<'_, State>) {
-    let waker = state.waker.take();
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
+    if !std::mem::replace(&mut state.awake, true) {
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Lets the connection's task rest, unless something was asked since it looked.
+fn rest(mut state: MutexGuard<'_, State>, cx: &Context<'_>) {
+    if state.news {
+        drop(state);
+        cx.waker().wake_by_ref();
+        return;
+    }
+    state.awake = false;
+    match &state.waker {
+        Some(waker) if waker.will_wake(cx.waker()) => {}
+        _ => state.waker = Some(cx.waker().clone()),
     }
 }
 
@@ -342,7 +372,7 @@ mod tests {
         let outbound = outbound(Overflow::Close);
         outbound.close(Closure::new(4000, "bye"));
         outbound.close(Closure::new(4001, "late"));
-        let found = outbound.look(&Context::from_waker(Waker::noop()));
+        let found = outbound.look();
         assert_eq!(found.closing.map(|(closure, _)| closure.code), Some(4000));
     }
 

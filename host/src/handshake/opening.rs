@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response};
 use percent_encoding::percent_decode_str;
 use tokio_tungstenite::tungstenite::Error;
@@ -109,6 +110,11 @@ impl Opening {
             url_route,
             attributes: Vec::new(),
         }
+    }
+
+    /// What extensions the client offers (RFC 6455, section 9.1).
+    pub(super) fn extensions(&self) -> Vec<HeaderValue> {
+        self.head.headers().get_all("sec-websocket-extensions").iter().cloned().collect()
     }
 
     /// Those the client offers, over all its `Sec-WebSocket-Protocol` headers (RFC 6455, 11.3.4).

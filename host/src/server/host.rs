@@ -246,7 +246,8 @@ impl Host {
         let scope = opening.scope(path, matched.captures);
         match session::join(roster, mailbox, link, scope).await {
             Joining::Accepted(acceptance, joined) => {
-                Ok(Decision::Accept { acceptance, max_message, joined })
+                let deflate = route.deflate;
+                Ok(Decision::Accept { acceptance, max_message, deflate, joined })
             }
             Joining::Rejected(rejection) => Err(rejection),
         }
