@@ -4,6 +4,7 @@ STEP := .ci/step
 HOST := target/debug/narrowboat
 TALK := target/debug/examples/talk
 PLUGINS := echo broadcast group
+MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
 .PHONY: help demo test conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target
@@ -15,7 +16,7 @@ help:
 	@echo 'make soak   everything at once for so many MINUTES, 5 unless told otherwise'
 	@echo 'make fuzz   what may be written, spoilt a million ways (CASES=…), at what reads it'
 	@echo 'make lint   clippy and the documentation, warnings denied'
-	@echo 'make bench  echo beside a bare tokio-tungstenite server'
+	@echo 'make bench  beside a bare tokio-tungstenite server, ws and Channels, half an hour (BENCH=--quick: minutes)'
 	@echo 'make layer-bench  from one host to another over Redis, beside channels_redis'
 	@echo 'make swap-bench   swaps under 8000 connections, about ten minutes'
 	@echo 'make deny   licences, bans and sources of the dependencies (needs cargo-deny)'
@@ -57,7 +58,7 @@ conformance: wasm-target
 	@$(STEP) "Python with the suite (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat
-	@$(STEP) "301 cases, four times" target/venv/bin/python -m pytest tests/e2e/test_conformance.py
+	@$(STEP) "301 cases four times, those of compression twice" target/venv/bin/python -m pytest tests/e2e/test_conformance.py
 
 MINUTES ?= 5
 
@@ -84,11 +85,13 @@ lint:
 		env RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
 
 bench: wasm-target
+	@$(STEP) "Python with Django Channels, uvicorn and daphne (about 30 s, once)" .ci/python-tests.sh
+	@$(STEP) "Node's ws (seconds, once)" .ci/bench-peers.sh
 	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \
 		cargo build --release --package narrowboat --package narrowboat-bench
 	@$(STEP) "building the plugins (seconds)" \
-		sh -c 'for plugin in $(PLUGINS); do target/release/narrowboat plugin build plugins/$$plugin; done'
-	@target/release/narrowboat-bench
+		sh -c 'for plugin in $(MEASURED); do target/release/narrowboat plugin build $$plugin; done'
+	@target/release/narrowboat-bench $(BENCH)
 
 layer-bench: wasm-target
 	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh

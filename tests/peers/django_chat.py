@@ -1,4 +1,5 @@
-"""A Django site with one consumer, the counterpart of plugins/group: whoever connects to /chat/ROOM/ is in the room.
+"""A Django site with the counterparts of plugins/group, where whoever connects to /chat/ROOM/ is in the room, and of
+plugins/echo, at /echo/.
 
 Run with `uvicorn django_chat:application`; CHANNEL_LAYERS is the environment's, as JSON.
 """
@@ -41,9 +42,16 @@ class Chat(AsyncWebsocketConsumer):
         await self.send(text_data=event["message"])
 
 
+class Echo(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(text_data=text_data, bytes_data=bytes_data)
+
+
 application = ProtocolTypeRouter(
     {
         "http": get_asgi_application(),
-        "websocket": URLRouter([path("chat/<room>/", Chat.as_asgi())]),
+        "websocket": URLRouter(
+            [path("chat/<room>/", Chat.as_asgi()), path("echo/", Echo.as_asgi())]
+        ),
     }
 )

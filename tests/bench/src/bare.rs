@@ -1,23 +1,46 @@
-//! The limit of our stack: echo by tokio-tungstenite and nothing else, as its user would write it.
+//! The limit of our stack: tokio-tungstenite and nothing else, as its user would write it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Error;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::limits::raise_file_limit;
 use crate::socket;
 use crate::tell;
 
+/// Messages that wait for one member of the room.
+const QUEUE: usize = 256;
+
+/// What to serve.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Send each text to everyone, instead of back
+    #[arg(long)]
+    room: bool,
+}
+
+/// Everyone in the room. A message is shared by all of them.
+type Members = Arc<Mutex<Vec<Sender<Message>>>>;
+
 /// Serves until it is killed.
-pub(crate) fn serve() -> anyhow::Result<()> {
+pub(crate) fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     raise_file_limit();
+    let room = arguments.room;
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = socket::listen().await?;
         tell::listening(listener.local_addr()?);
+        let members = Members::default();
         loop {
             let (stream, _) = listener.accept().await?;
-            tokio::spawn(async {
-                if let Err(error) = echo(stream).await {
+            let members = Arc::clone(&members);
+            tokio::spawn(async move {
+                let served = if room { meet(stream, &members).await } else { echo(stream).await };
+                if let Err(error) = served {
                     tell::failed(&error);
                 }
             });
@@ -34,4 +57,42 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+async fn meet(stream: TcpStream, members: &Members) -> Result<(), Error> {
+    let mut socket = socket::accept(stream).await?;
+    let (sender, mut queue) = mpsc::channel(QUEUE);
+    members.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+    loop {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(message) => tell_all(members, &message?),
+                None => return Ok(()),
+            },
+            Some(message) = queue.recv() => write(&mut socket, &mut queue, message).await?,
+        }
+    }
+}
+
+/// Queues a message for everyone who is still there.
+fn tell_all(members: &Members, message: &Message) {
+    if message.is_text() {
+        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.retain(|member| {
+            !matches!(member.try_send(message.clone()), Err(mpsc::error::TrySendError::Closed(_)))
+        });
+    }
+}
+
+/// Writes a message, and those that came meanwhile.
+async fn write(
+    socket: &mut WebSocketStream<TcpStream>,
+    queue: &mut Receiver<Message>,
+    message: Message,
+) -> Result<(), Error> {
+    socket.feed(message).await?;
+    while let Ok(message) = queue.try_recv() {
+        socket.feed(message).await?;
+    }
+    socket.flush().await
 }

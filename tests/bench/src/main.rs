@@ -1,23 +1,26 @@
-//! `make bench`: what Narrowboat costs beside a bare tokio-tungstenite server; `make swap-bench`: what
+//! `make bench`: what Narrowboat costs beside other servers; `make swap-bench`: what
 //! connections notice when a plugin is swapped under them; `make layer-bench`: what passes between hosts.
 //!
 //! One program in several roles, each a process of its own: without a subcommand it is the run, which
 //! starts the servers and the clients, gathers what they measured and prints it.
 
 mod bare;
-mod comparison;
+mod call;
+mod client;
 mod component;
 mod cpu;
 mod guest;
-mod idle;
 mod layer;
 mod limits;
-mod load;
+mod measured;
 mod memory;
 mod peer;
 mod process;
 mod report;
 mod run;
+mod section;
+mod service;
+mod single;
 mod socket;
 mod spread;
 mod swap;
@@ -26,15 +29,16 @@ mod tell;
 
 use clap::{Parser, Subcommand};
 
-/// Measures Narrowboat beside a bare tokio-tungstenite server
+/// Measures Narrowboat beside other servers
 #[derive(Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  narrowboat-bench                     two minutes
-  narrowboat-bench --quick             half a minute, wider spread
+  narrowboat-bench                     half an hour
+  narrowboat-bench --quick             some minutes, wider spread
+  narrowboat-bench --only echo,idle    two parts of it
   narrowboat-bench --verbose           with the owners of memory and mappings
   narrowboat-bench layer               one host to another over Redis, some minutes
   narrowboat-bench swap                swaps under 8000 connections, some minutes"
@@ -49,14 +53,22 @@ struct Cli {
 /// The other roles, which the run starts.
 #[derive(Subcommand)]
 enum Role {
-    /// Serve echo by tokio-tungstenite alone
-    Bare,
+    /// Serve by tokio-tungstenite alone
+    Bare(bare::Arguments),
     /// Serve echo by tokio-tungstenite and an instance of a component a connection
     Guest(guest::Arguments),
-    /// Load a server and print what it took
-    Load(load::Arguments),
+    /// Have a server echo, and print what it took
+    Load(client::echo::Arguments),
+    /// The same at a given rate, with how long it takes
+    PacedLoad(client::paced::Arguments),
+    /// Fill a room, and print what its deliveries took
+    RoomLoad(client::room::Arguments),
+    /// Open and close connections, and print what they took
+    ConnectsLoad(client::connects::Arguments),
     /// Open connections that do nothing and print what each holds
-    Idle(idle::Arguments),
+    Idle(client::idle::Arguments),
+    /// Call a component without a socket, and print what it took
+    Call(call::Arguments),
     /// Publish on one host to members on another, beside channels_redis
     Layer(layer::Arguments),
     /// Be the clients of one such round
@@ -73,10 +85,14 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.role {
         None => run::run(&cli.run),
-        Some(Role::Bare) => bare::serve(),
+        Some(Role::Bare(arguments)) => bare::serve(&arguments),
         Some(Role::Guest(arguments)) => guest::serve(&arguments),
-        Some(Role::Load(arguments)) => tell::answer(&load::run(&arguments)?),
-        Some(Role::Idle(arguments)) => tell::answer(&idle::run(&arguments)?),
+        Some(Role::Load(arguments)) => tell::answer(&client::echo::run(&arguments)?),
+        Some(Role::PacedLoad(arguments)) => tell::answer(&client::paced::run(&arguments)?),
+        Some(Role::RoomLoad(arguments)) => tell::answer(&client::room::run(&arguments)?),
+        Some(Role::ConnectsLoad(arguments)) => tell::answer(&client::connects::run(&arguments)?),
+        Some(Role::Idle(arguments)) => tell::answer(&client::idle::run(&arguments)?),
+        Some(Role::Call(arguments)) => tell::answer(&call::run(&arguments)?),
         Some(Role::Layer(arguments)) => layer::run(&arguments),
         Some(Role::LayerLoad(arguments)) => tell::answer(&layer::load::run(&arguments)?),
         Some(Role::Swap(arguments)) => swap::run(&arguments),

@@ -1,28 +1,36 @@
-//! The servers that are measured, all of them echoing.
+//! The servers that are measured.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, ensure};
-use clap::ValueEnum;
+use anyhow::Context;
+use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 
 use crate::component;
 use crate::guest::Calls;
 use crate::process::{self, Server};
+use crate::service::Service;
 
 /// A server under measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// tokio-tungstenite alone, which the others are held against.
+    /// tokio-tungstenite alone: the limit of our stack.
     Bare,
-    /// The echo plugin as it is: an instance a connection, calls in the fast lane.
-    Narrowboat,
-    /// The same with every call on a guest thread.
-    NarrowboatSlow,
+    /// Node's `ws`.
+    Ws,
+    /// Django Channels with uvicorn.
+    Uvicorn,
+    /// Django Channels with daphne.
+    Daphne,
+    /// The host with an instance of the plugin a connection, calls in the fast lane.
+    Own,
     /// The same with one instance for all connections.
-    NarrowboatShared,
-    /// The same component in a server that has nothing else of Narrowboat.
+    Shared,
+    /// An instance a connection, with every call on a guest thread.
+    Slow,
+    /// The echo plugin in a server that has nothing else of Narrowboat.
     Guest(Calls),
 }
 
@@ -32,35 +40,109 @@ impl Serialize for Peer {
     }
 }
 
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.title())
+    }
+}
+
 /// The files that servers are started from.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Site {
-    /// The host's program.
-    narrowboat: PathBuf,
-    /// The echo plugin.
-    component: PathBuf,
-    /// Where each server has a folder for its configuration and log.
+    /// The host's program, if it does not lie beside this one
+    #[arg(long)]
+    narrowboat: Option<PathBuf>,
+    /// The plugins' components
+    #[arg(long, default_value = "target/narrowboat")]
+    components: PathBuf,
+    /// Python with Channels, uvicorn and daphne
+    #[arg(long, default_value = "target/venv/bin/python")]
+    python: PathBuf,
+    /// Where the other servers' programs are
+    #[arg(long, default_value = "tests/peers")]
+    peers: PathBuf,
+    /// Where npm has put `ws`
+    #[arg(long, default_value = "target/node_modules")]
+    node_modules: PathBuf,
+    /// Where each server has a folder for its configuration and log
+    #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
 }
 
 impl Site {
-    /// Finds what is to be measured.
-    pub(crate) fn new(
-        narrowboat: PathBuf,
-        component: &Path,
+    /// The host's program.
+    pub(crate) fn narrowboat(&self) -> anyhow::Result<PathBuf> {
+        match &self.narrowboat {
+            Some(file) => Ok(file.clone()),
+            None => Ok(process::this_program()?.with_file_name("narrowboat")),
+        }
+    }
+
+    /// A plugin's component.
+    pub(crate) fn component(&self, plugin: &str) -> PathBuf {
+        self.components.join(format!("{plugin}.wasm"))
+    }
+
+    /// An empty folder of that name.
+    pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        Ok(folder)
+    }
+
+    /// A host that serves a service by its plugin, with room for so many connections and all else as it is
+    /// when nobody says otherwise. Its manifest says a wish and no more, if there is one.
+    fn host(
+        &self,
         folder: &Path,
-    ) -> anyhow::Result<Self> {
-        ensure!(
-            narrowboat.is_file(),
-            "there is no {}; `cargo build --release --package narrowboat` makes it",
-            narrowboat.display()
+        service: Service,
+        connections: Option<usize>,
+        wish: Option<&str>,
+    ) -> anyhow::Result<Command> {
+        let (plugin, path) = (service.plugin(), service.path());
+        let file = self.component(plugin);
+        let mut component = std::fs::read(&file)
+            .with_context(|| format!("{}; `narrowboat plugin build` makes it", file.display()))?;
+        if let Some(wish) = wish {
+            let manifest = format!("name = \"{plugin}\"\n{wish}\n");
+            component = component::with_manifest(&component, &manifest)
+                .with_context(|| file.display().to_string())?;
+        }
+        write(&folder.join("plugin.wasm"), &component)?;
+        // A plugin of rooms wants to know which.
+        let path = path.replace("/bench/", "/{room}/");
+        let limits = connections
+            .map_or_else(String::new, |most| format!("[limits]\nmax_connections = {most}\n"));
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\n[plugins.{plugin}]\ncomponent = \"plugin.wasm\"\n\
+             [[routes]]\npath = \"{path}\"\nplugin = \"{plugin}\"\n{limits}"
         );
-        ensure!(
-            component.is_file(),
-            "there is no {}; `{} plugin build plugins/echo` makes it",
-            component.display(),
-            narrowboat.display()
-        );
-        Ok(Self { narrowboat, component: component.to_owned(), folder: folder.to_owned() })
+        let config = folder.join("narrowboat.toml");
+        write(&config, text.as_bytes())?;
+        let mut command = Command::new(self.narrowboat()?);
+        command.arg("serve").arg("--config").arg(config);
+        Ok(command)
+    }
+
+    fn channels(&self, server: &str) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::path::absolute(&self.python)?);
+        command.args(["serve.py", server]).current_dir(&self.peers);
+        let layers = r#"{"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}"#;
+        command.env("CHANNEL_LAYERS", layers);
+        Ok(command)
+    }
+
+    fn ws(&self, service: Service) -> anyhow::Result<Command> {
+        let package = std::path::absolute(self.node_modules.join("ws/wrapper.mjs"))?;
+        let mut command = Command::new("node");
+        command.arg(self.peers.join("ws.mjs")).arg(package);
+        if let Service::Room(_) = service {
+            command.arg("room");
+        }
+        Ok(command)
     }
 }
 
@@ -69,11 +151,14 @@ impl Peer {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bare => "bare tokio-tungstenite",
-            Self::Narrowboat => "Narrowboat, an instance a connection",
-            Self::NarrowboatSlow => "the lane not taken: the slow one",
-            Self::NarrowboatShared => "Narrowboat, one instance shared",
-            Self::Guest(Calls::Plain) => "bare with the component, plain calls",
-            Self::Guest(Calls::Fiber) => "bare with the component, call_async",
+            Self::Ws => "Node's ws",
+            Self::Uvicorn => "Channels, uvicorn",
+            Self::Daphne => "Channels, daphne",
+            Self::Own => "Narrowboat, an instance each",
+            Self::Shared => "Narrowboat, shared instance",
+            Self::Slow => "Narrowboat, the slow lane",
+            Self::Guest(Calls::Plain) => "bare with the plugin, plain calls",
+            Self::Guest(Calls::Fiber) => "bare with the plugin, call_async",
         }
     }
 
@@ -81,27 +166,44 @@ impl Peer {
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
-            Self::Narrowboat => "narrowboat",
-            Self::NarrowboatSlow => "narrowboat-slow",
-            Self::NarrowboatShared => "narrowboat-shared",
+            Self::Ws => "ws",
+            Self::Uvicorn => "channels-uvicorn",
+            Self::Daphne => "channels-daphne",
+            Self::Own => "narrowboat",
+            Self::Shared => "narrowboat-shared",
+            Self::Slow => "narrowboat-slow",
             Self::Guest(Calls::Plain) => "guest-plain",
             Self::Guest(Calls::Fiber) => "guest-fiber",
         }
     }
 
-    /// Starts it.
-    pub(crate) fn start(self, site: &Site) -> anyhow::Result<Server> {
-        let folder = site.folder.join(self.name());
-        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    /// Starts it, with room for so many connections if that is more than the usual.
+    pub(crate) fn start(
+        self,
+        site: &Site,
+        service: Service,
+        connections: Option<usize>,
+    ) -> anyhow::Result<Server> {
+        let folder = site.folder(self.name())?;
+        let host = |wish| site.host(&folder, service, connections, wish);
         let command = match self {
-            Self::Bare => process::role("bare")?,
-            Self::Narrowboat => narrowboat(site, &folder, None)?,
-            Self::NarrowboatSlow => narrowboat(site, &folder, Some("lane = \"slow\""))?,
-            Self::NarrowboatShared => narrowboat(site, &folder, Some("isolation = \"shared\""))?,
+            Self::Bare => {
+                let mut command = process::role("bare")?;
+                if let Service::Room(_) = service {
+                    command.arg("--room");
+                }
+                command
+            }
+            Self::Ws => site.ws(service)?,
+            Self::Uvicorn => site.channels("uvicorn")?,
+            Self::Daphne => site.channels("daphne")?,
+            Self::Own => host(None)?,
+            Self::Shared => host(Some("isolation = \"shared\""))?,
+            Self::Slow => host(Some("lane = \"slow\""))?,
             Self::Guest(calls) => {
                 let mut command = process::role("guest")?;
                 let calls = calls.to_possible_value().context("a kind of call without a name")?;
-                command.arg("--component").arg(&site.component);
+                command.arg("--component").arg(site.component("echo"));
                 command.args(["--calls", calls.get_name()]);
                 command
             }
@@ -109,36 +211,6 @@ impl Peer {
         Server::start(command, &folder.join("log")).with_context(|| self.title().to_owned())
     }
 }
-
-/// The path under which every server echoes; the bench's own do so under any.
-pub(crate) const PATH: &str = "/echo/";
-
-/// A host with the echo plugin and all defaults. With `wish` its manifest says that and no more.
-fn narrowboat(site: &Site, folder: &Path, wish: Option<&str>) -> anyhow::Result<Command> {
-    let read = std::fs::read(&site.component);
-    let mut component = read.with_context(|| site.component.display().to_string())?;
-    if let Some(wish) = wish {
-        component = component::with_manifest(&component, &format!("name = \"echo\"\n{wish}\n"))
-            .with_context(|| site.component.display().to_string())?;
-    }
-    write(&folder.join("echo.wasm"), &component)?;
-    let config = folder.join("narrowboat.toml");
-    write(&config, CONFIG.as_bytes())?;
-    let mut command = Command::new(&site.narrowboat);
-    command.arg("serve").arg("--config").arg(config);
-    Ok(command)
-}
-
-const CONFIG: &str = "\
-listen = \"127.0.0.1:0\"
-
-[plugins.echo]
-component = \"echo.wasm\"
-
-[[routes]]
-path = \"/echo/\"
-plugin = \"echo\"
-";
 
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(file, bytes).with_context(|| file.display().to_string())

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::comparison::Comparison;
-use crate::guest::Calls;
-use crate::idle::Held;
+use crate::client::idle::Held;
 use crate::peer::Peer;
+use crate::section::{Judged, Row, Section};
+use crate::single::Single;
 use crate::table::Table;
 
 /// All that a run found.
@@ -20,10 +20,12 @@ pub(crate) struct Report {
     pub(crate) rounds: usize,
     /// How long each repetition was measured.
     pub(crate) measured: Duration,
-    /// Servers echoing.
-    pub(crate) echo: Comparison,
+    /// Servers under the same load.
+    pub(crate) sections: Vec<Section>,
     /// Servers with idle connections.
     pub(crate) idle: Vec<Idle>,
+    /// Figures with a bound of their own.
+    pub(crate) singles: Vec<Single>,
     /// Print the owners of memory too.
     #[serde(skip)]
     pub(crate) verbose: bool,
@@ -41,54 +43,52 @@ pub(crate) struct Idle {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, rounds, echo, .. } = self;
-        let shape = echo.shape;
+        let Self { cores, rounds, measured, .. } = self;
+        let seconds = measured.as_secs_f64();
         writeln!(
             f,
-            "Echo of {} B over {} connections, {} in flight, on {cores} cores: median \
-             (least–most) of {rounds} rounds of {} s\n",
-            shape.payload,
-            shape.connections,
-            shape.in_flight,
-            self.measured.as_secs_f64(),
+            "On {cores} cores, which the client shares; median (least–most) of {rounds} rounds of {seconds} s.\n\
+             CPU is the server's, a message; ratios are those of each round to the first line.\n"
         )?;
-        write!(f, "{}", echo_table(echo))?;
-        let (fiber, plain) = (Peer::Guest(Calls::Fiber), Peer::Guest(Calls::Plain));
-        if let Some(price) = echo.cpu_ratio(fiber, plain) {
-            writeln!(f, "\ncall_async takes {price:.2} times the CPU of a plain call")?;
+        self.sections.iter().try_for_each(|section| show(section, f))?;
+        if !self.idle.is_empty() {
+            writeln!(f, "Memory of an idle connection that has echoed once\n")?;
+            writeln!(f, "{}", idle_table(&self.idle))?;
+            writeln!(
+                f,
+                "Resident counts what instances share for each of them, private does not.\n"
+            )?;
         }
-        let connections = self.idle.iter().map(|idle| idle.held.connections).max();
-        let connections = connections.unwrap_or(0);
-        writeln!(
-            f,
-            "\nMemory of an idle connection that has echoed once, {connections} of them\n"
-        )?;
-        write!(f, "{}", idle_table(&self.idle))?;
-        writeln!(f, "\nResident counts what instances share for each of them, private does not.")?;
         if self.verbose {
-            self.idle.iter().try_for_each(|idle| write!(f, "\n{}", owners(idle)))?;
+            self.idle.iter().try_for_each(|idle| writeln!(f, "{}", owners(idle)))?;
         }
-        Ok(())
+        self.singles.iter().try_for_each(|single| tell(single.judged(), f))
     }
 }
 
-fn echo_table(echo: &Comparison) -> Table {
-    let mut table =
-        Table::new(["", "CPU a message, µs", "to bare", "messages a second", "to bare"]);
-    for row in &echo.rows {
-        let to_bare = |ratio| match row.peer {
-            Peer::Bare => "1".to_owned(),
-            _ => format!("{ratio:.2}"),
-        };
-        table.row([
-            row.peer.title().to_owned(),
-            format!("{:.1}", row.cpu),
-            to_bare(row.cpu_ratio),
-            format!("{:.0}", row.throughput),
-            to_bare(row.throughput_ratio),
-        ]);
+fn show(section: &Section, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut heading = vec![section.title.clone()];
+    for figure in section.load.figures() {
+        heading.extend([figure.title().to_owned(), "ratio".to_owned()]);
     }
-    table
+    let mut table = Table::of(heading);
+    for (index, Row { peer, figures, .. }) in section.rows.iter().enumerate() {
+        let mut cells = vec![format!("  {peer}")];
+        for (figure, own, ratio) in figures {
+            let decimals = figure.decimals();
+            cells.push(format!("{own:.decimals$}"));
+            cells.push(if index == 0 { "1".to_owned() } else { format!("{ratio:.2}") });
+        }
+        table.row(cells);
+    }
+    write!(f, "{table}")?;
+    section.goals.iter().try_for_each(|goal| tell(goal, f))?;
+    writeln!(f)
+}
+
+fn tell(goal: &Judged, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Judged { text, found, met } = goal;
+    writeln!(f, "  {} {text}: {found:.2}", if *met { "met   " } else { "missed" })
 }
 
 fn idle_table(rows: &[Idle]) -> Table {
@@ -97,10 +97,10 @@ fn idle_table(rows: &[Idle]) -> Table {
     for Idle { peer, held } in rows {
         let total = held.growth.total();
         table.row([
-            peer.title().to_owned(),
-            held.kib_each(total.resident),
-            held.kib_each(total.private),
-            held.kib_each(held.growth.page_tables),
+            format!("{peer}, {} of them", held.connections),
+            kib(held, total.resident),
+            kib(held, total.private),
+            kib(held, held.growth.page_tables),
             held.each(total.mappings),
         ]);
     }
@@ -118,9 +118,9 @@ fn owners(Idle { peer, held }: &Idle) -> Table {
             table.row([
                 format!("  {kind}"),
                 held.each(totals.mappings),
-                held.kib_each(totals.resident),
-                held.kib_each(totals.private),
-                held.kib_each(totals.size),
+                kib(held, totals.resident),
+                kib(held, totals.private),
+                kib(held, totals.size),
             ]);
         }
     }
@@ -133,8 +133,12 @@ impl Held {
         format!("{:.2}", count as f64 / self.connections as f64)
     }
 
-    /// A connection's part of so many bytes.
-    fn kib_each(&self, bytes: i64) -> String {
-        format!("{:.1}", bytes as f64 / 1024.0 / self.connections as f64)
+    /// A connection's part of so many bytes, in KiB.
+    pub(crate) fn kib_each(&self, bytes: i64) -> f64 {
+        bytes as f64 / 1024.0 / self.connections as f64
     }
+}
+
+fn kib(held: &Held, bytes: i64) -> String {
+    format!("{:.1}", held.kib_each(bytes))
 }

@@ -55,7 +55,12 @@ pub(crate) async fn expect(
     socket: &mut WebSocketStream<TcpStream>,
     text: &Utf8Bytes,
 ) -> anyhow::Result<()> {
-    match socket.next().await {
+    check(socket.next().await, text)
+}
+
+/// Whether what came is a text, and no other.
+pub(crate) fn check(came: Option<Result<Message, Error>>, text: &Utf8Bytes) -> anyhow::Result<()> {
+    match came {
         Some(Ok(Message::Text(echo))) if echo == *text => Ok(()),
         Some(Ok(other)) => bail!("sent {text:?}, got back {other:?}"),
         Some(Err(error)) => Err(error).context("no echo"),

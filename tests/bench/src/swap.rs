@@ -21,6 +21,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::component;
+use crate::peer;
 use crate::process::{self, Server};
 use crate::tell;
 use course::Course;
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 8_000)]
     connections: usize,
     /// Milliseconds between two messages of a client
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = PACE)]
     pace: u64,
     /// How often all kinds of versions are gone through
     #[arg(long, default_value_t = 2)]
@@ -84,6 +85,9 @@ pub(crate) struct Outcome {
     pub(crate) idle: Vec<f64>,
 }
 
+/// Milliseconds between two messages of a client.
+const PACE: u64 = 2_000;
+
 /// Swaps on an idle host.
 const IDLE_SWAPS: usize = 11;
 
@@ -92,6 +96,36 @@ const PATH: &str = "/traveller/";
 
 /// Measures, prints, writes what was found, and fails if a connection noticed more than it may.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let report = Report { cores, outcomes: outcomes(arguments)? };
+    tell::found(&report);
+    let json = serde_json::to_vec_pretty(&report)?;
+    std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())?;
+    ensure!(report.violated() == 0, "connections noticed more than they may");
+    Ok(())
+}
+
+/// The same in few rounds, as a part of another run.
+pub(crate) fn measure(
+    site: &peer::Site,
+    connections: usize,
+    rounds: usize,
+) -> anyhow::Result<Vec<Outcome>> {
+    outcomes(&Arguments {
+        connections,
+        pace: PACE,
+        rounds,
+        churn: 0,
+        only: None,
+        cache: None,
+        narrowboat: Some(site.narrowboat()?),
+        component: site.component("traveller"),
+        json: PathBuf::new(),
+        folder: site.folder("swap")?,
+    })
+}
+
+fn outcomes(arguments: &Arguments) -> anyhow::Result<Vec<Outcome>> {
     let isolations = match arguments.only {
         Some(isolation) => vec![isolation],
         None => vec![Isolation::Connection, Isolation::Shared],
@@ -103,13 +137,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let idle = idle(arguments, isolation).with_context(|| isolation.title())?;
         outcomes.push(Outcome { isolation, course, idle });
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let report = Report { cores, outcomes };
-    tell::found(&report);
-    let json = serde_json::to_vec_pretty(&report)?;
-    std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())?;
-    ensure!(report.violated() == 0, "connections noticed more than they may");
-    Ok(())
+    Ok(outcomes)
 }
 
 impl Isolation {

@@ -17,6 +17,11 @@ impl Table {
         Self { rows: vec![heading.map(str::to_owned).into()] }
     }
 
+    /// The same with a heading that is made.
+    pub(crate) fn of(heading: Vec<String>) -> Self {
+        Self { rows: vec![heading] }
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());

@@ -8,18 +8,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use futures_util::SinkExt;
-use serde::{Deserialize, Serialize};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use serde::Serialize;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::{PATIENCE, Target};
 use crate::cpu::CpuTime;
 use crate::limits::raise_file_limit;
+use crate::measured::Measured;
 use crate::socket;
-
-/// How long opening the connections, and the last echoes, may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Messages of one connection before they repeat.
 const DIFFERENT: usize = 16;
@@ -41,52 +40,10 @@ pub(crate) struct Shape {
 /// What to load, how and for how long.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Where the server listens
-    #[arg(long)]
-    server: SocketAddr,
-    /// The path that echoes there
-    #[arg(long)]
-    path: String,
-    /// The server's process
-    #[arg(long)]
-    pid: u32,
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     shape: Shape,
-    /// Milliseconds of load before the measurement
-    #[arg(long)]
-    warm_up: u64,
-    /// Milliseconds of the measurement
-    #[arg(long)]
-    measure: u64,
-}
-
-impl Arguments {
-    fn duration(&self) -> Duration {
-        Duration::from_millis(self.warm_up + self.measure)
-    }
-}
-
-/// What the server did during the measurement.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    /// Messages echoed.
-    pub(crate) messages: u64,
-    /// How long it took.
-    pub(crate) elapsed: Duration,
-    /// What the server's process took of the processors.
-    pub(crate) cpu: CpuTime,
-}
-
-impl Measured {
-    /// Messages a second.
-    pub(crate) fn throughput(&self) -> f64 {
-        self.messages as f64 / self.elapsed.as_secs_f64()
-    }
-
-    /// Microseconds of processor time a message.
-    pub(crate) fn cpu_per_message(&self) -> f64 {
-        self.cpu.total().as_secs_f64() * 1e6 / self.messages as f64
-    }
 }
 
 /// What the client's threads have in common.
@@ -107,8 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
     let shape = arguments.shape;
     ensure!(shape.connections > 0 && shape.in_flight > 0, "nothing to do");
     let shared = Arc::new(Shared {
-        server: arguments.server,
-        path: arguments.path.clone(),
+        server: arguments.target.server,
+        path: arguments.target.path.clone(),
         shape,
         echoes: (0..shape.connections).map(|_| AtomicU64::new(0)).collect(),
         stop: AtomicBool::new(false),
@@ -117,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
     // Half of the cores for the client, and no thread of it waits for another.
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / 2).clamp(1, shape.connections);
-    let deadline = arguments.duration() + PATIENCE;
+    let deadline = arguments.target.duration() + PATIENCE;
     let clients: Vec<_> = (0..threads)
         .map(|thread| {
             let shared = Arc::clone(&shared);
@@ -125,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
             thread::spawn(move || client(&shared, indexes, deadline))
         })
         .collect();
-    let measured = measure(arguments, &shared);
+    let measured = measure(&arguments.target, &shared);
     shared.stop.store(true, Ordering::Relaxed);
     for client in clients {
         client.join().map_err(|_| anyhow::anyhow!("a thread of the client panicked"))??;
@@ -134,22 +91,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
 }
 
 /// Watches the connections for the time of the measurement.
-fn measure(arguments: &Arguments, shared: &Shared) -> anyhow::Result<Measured> {
+fn measure(target: &Target, shared: &Shared) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all_open =
         runtime.block_on(async { tokio::time::timeout(PATIENCE, shared.open.wait()).await });
     all_open.context("not all connections opened")?;
-    thread::sleep(Duration::from_millis(arguments.warm_up));
-    let (began, cpu, before) = (Instant::now(), CpuTime::of(arguments.pid)?, shared.counts());
-    thread::sleep(Duration::from_millis(arguments.measure));
-    let (elapsed, cpu, after) =
-        (began.elapsed(), CpuTime::of(arguments.pid)? - cpu, shared.counts());
+    thread::sleep(Duration::from_millis(target.warm_up));
+    let (began, cpu, before) = (Instant::now(), CpuTime::of(target.pid)?, shared.counts());
+    thread::sleep(Duration::from_millis(target.measure));
+    let (elapsed, cpu, after) = (began.elapsed(), CpuTime::of(target.pid)? - cpu, shared.counts());
     let mut messages = 0;
     for (index, (before, after)) in before.iter().zip(after).enumerate() {
         ensure!(after > *before, "connection {index} got no echo during the measurement");
         messages += after - before;
     }
-    Ok(Measured { messages, elapsed, cpu })
+    Ok(Measured { messages, elapsed, cpu, latency: None })
 }
 
 impl Shared {
@@ -194,11 +150,23 @@ async fn connection(shared: &Shared, index: usize) -> anyhow::Result<()> {
     socket.flush().await?;
     while echoed < sent {
         socket::expect(&mut socket, &messages[echoed % messages.len()]).await?;
-        echoed += 1;
-        shared.echoes[index].fetch_add(1, Ordering::Relaxed);
+        let mut came = 1;
+        // Those that came with it are answered together, as a client does that is not to be what is
+        // measured.
+        while echoed + came < sent
+            && let Some(echo) = socket.next().now_or_never()
+        {
+            socket::check(echo, &messages[(echoed + came) % messages.len()])?;
+            came += 1;
+        }
+        echoed += came;
+        shared.echoes[index].fetch_add(came as u64, Ordering::Relaxed);
         if !shared.stop.load(Ordering::Relaxed) {
-            socket.send(Message::Text(messages[sent % messages.len()].clone())).await?;
-            sent += 1;
+            for _ in 0..came {
+                socket.feed(Message::Text(messages[sent % messages.len()].clone())).await?;
+                sent += 1;
+            }
+            socket.flush().await?;
         }
     }
     socket::close(socket).await

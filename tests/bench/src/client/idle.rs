@@ -1,6 +1,6 @@
 //! The client that opens connections and leaves them alone, to see what each holds.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::PATIENCE;
 use crate::limits::raise_file_limit;
 use crate::memory::Memory;
 use crate::socket;
@@ -21,8 +22,8 @@ const BEFORE: usize = 100;
 /// How long the server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// How long all connections may take to open.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Connections from one address.
+const PORTS: usize = 10_000;
 
 /// Which server to fill and how far.
 #[derive(Args)]
@@ -80,8 +81,10 @@ async fn open(
     sockets: &mut Vec<WebSocketStream<TcpStream>>,
 ) -> anyhow::Result<()> {
     let text: Utf8Bytes = "x".repeat(arguments.payload).into();
-    for _ in 0..count {
-        let mut socket = socket::connect(arguments.server, &arguments.path).await?;
+    for number in 0..count {
+        // An address has fewer ports than a server may have connections.
+        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / PORTS) as u8);
+        let mut socket = socket::connect_from(source, arguments.server, &arguments.path).await?;
         socket.send(Message::Text(text.clone())).await?;
         socket::expect(&mut socket, &text).await?;
         sockets.push(socket);

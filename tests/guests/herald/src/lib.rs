@@ -1,0 +1,29 @@
+//! A room whose texts are written to its members' sockets without their consumers: for the benchmark.
+
+use narrowboat_guest::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Herald {
+    group: String,
+}
+
+impl Consumer for Herald {
+    type Message = NoMessage;
+
+    fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
+        let room = scope.route("room").ok_or_else(|| deny(404).body("which room?\n"))?;
+        let group = format!("herald_{room}");
+        ChannelLayer::group_add(&group, connection.channel_name())?;
+        Ok(accept(Herald { group }))
+    }
+
+    fn receive_text(&mut self, _: &Connection, text: String) -> Result<(), Error> {
+        Ok(ChannelLayer::group_send_frame(&self.group, text)?)
+    }
+
+    fn disconnect(&mut self, connection: &Connection, _: Closure) {
+        let _ = ChannelLayer::group_discard(&self.group, connection.channel_name());
+    }
+}
+
+narrowboat_guest::export!(Herald);
