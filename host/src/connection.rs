@@ -130,7 +130,8 @@ impl Connection {
         std::future::poll_fn(|cx| self.poll_next(cx, hold)).await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<Incoming> {
+    /// The same, to be asked beside others.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<Incoming> {
         let found = self.link.outbound.look();
         if let Some((closure, fault)) = found.closing {
             self.start_closing(closure, fault);

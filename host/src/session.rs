@@ -11,6 +11,8 @@ mod seat;
 mod shared;
 mod worker;
 
+use std::task::{Context, Poll};
+
 use tracing::{Span, info_span};
 
 use crate::closure::Closure;
@@ -27,6 +29,9 @@ pub use join::{Joined, Joining, join};
 pub use order::Direction;
 pub use roster::{Roster, Summary};
 pub use worker::Worker;
+
+/// Deliveries that are taken up before the socket is looked at again.
+const DELIVERIES_IN_A_ROW: u32 = 32;
 
 /// What a session does next.
 enum Event {
@@ -50,6 +55,7 @@ impl Joined {
             ended: None,
             stopping: false,
             summoned: false,
+            deliveries_in_a_row: 0,
         };
         async move {
             // Boxed, so that an open connection does not carry the room its end takes.
@@ -78,6 +84,7 @@ struct Session {
     stopping: bool,
     /// An order came while the guest was busy.
     summoned: bool,
+    deliveries_in_a_row: u32,
 }
 
 impl Session {
@@ -124,19 +131,37 @@ impl Session {
         if self.stopping {
             return Event::Shutdown;
         }
+        std::future::poll_fn(|cx| self.poll_event(cx, open)).await
+    }
+
+    /// Deliveries come first, so that what they have the guest say goes out in one write; but not so many
+    /// in a row that the peer has to wait.
+    fn poll_event(&mut self, cx: &mut Context<'_>, open: bool) -> Poll<Event> {
         let Self { joined: Joined { link, mailbox, .. }, connection, alarm, .. } = self;
-        tokio::select! {
-            incoming = connection.next(false) => match incoming {
+        let in_turn = self.deliveries_in_a_row < DELIVERIES_IN_A_ROW;
+        if open
+            && in_turn
+            && let Poll::Ready(delivery) = mailbox.poll_recv(cx)
+        {
+            self.deliveries_in_a_row += 1;
+            return Poll::Ready(Event::Delivery(delivery));
+        }
+        self.deliveries_in_a_row = 0;
+        if let Poll::Ready(incoming) = connection.poll_next(cx, false) {
+            return Poll::Ready(match incoming {
                 Incoming::Frame(frame) => Event::Frame(frame),
                 Incoming::Closed(end) => Event::Closed(end),
                 Incoming::Summons => Event::Order,
                 Incoming::Stop => Event::Shutdown,
-            },
-            delivery = mailbox.recv(), if open => Event::Delivery(delivery),
-            timer = std::future::poll_fn(|cx| link.timers.poll_due(cx, alarm)), if open => {
-                Event::Timer(timer)
-            }
+            });
         }
+        if open && let Poll::Ready(timer) = link.timers.poll_due(cx, alarm) {
+            return Poll::Ready(Event::Timer(timer));
+        }
+        if open && !in_turn {
+            return mailbox.poll_recv(cx).map(Event::Delivery);
+        }
+        Poll::Pending
     }
 
     /// One call into the guest and what follows from it.

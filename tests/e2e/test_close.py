@@ -6,7 +6,7 @@ import time
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from support import CLOSE, TEXT, close_frame, closure
+from support import CLOSE, TEXT, close_frame, closure, with_manifest
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,10 @@ def test_what_was_sent_before_the_end_reaches_a_consumer_that_was_busy(serve, is
     host.logged("farewell")
 
 
-def test_a_close_is_answered_while_the_consumer_is_busy(serve):
-    host = serve("misbehave", limits={"call_time": "5m"})
+def test_a_close_is_answered_while_the_consumer_is_busy(serve, component, tmp_path):
+    slow = tmp_path / "slow.wasm"
+    slow.write_bytes(with_manifest(component("misbehave").read_bytes(), 'name = "misbehave"\nlane = "slow"'))
+    host = serve(plugins={"misbehave": {"component": str(slow)}}, limits={"call_time": "5m"})
     raw = host.raw("/misbehave/")
     raw.send_frame(TEXT, b"loop")
     raw.send(close_frame(4000))

@@ -333,3 +333,12 @@ def test_timers_of_a_connection_that_is_gone_do_not_fire(host, client):
     gone.close()
     assert client.ask("timer 50") == "ok"
     assert client.recv() == "fired"
+
+
+def test_a_text_goes_to_a_room_past_its_consumers(serve):
+    host = serve("herald", routes=[{"path": "/room/{room}/", "plugin": "herald"}])
+    clients = [host.connect("/room/red/") for _ in range(3)]
+    elsewhere = host.connect("/room/blue/")
+    clients[0].send("hear")
+    assert [client.recv() for client in clients] == ["hear"] * 3
+    assert elsewhere.ask("alone") == "alone"

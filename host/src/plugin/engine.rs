@@ -7,7 +7,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
 };
 
 use super::bindings::WebsocketConsumer;
@@ -29,6 +29,12 @@ const CORES_PER_COMPONENT: u32 = 4;
 /// Address space between two memories, in bytes. Accesses are checked against the memory's bound,
 /// so that this need not be the 4 GiB a 32-bit index can reach.
 const GUARD: u64 = 64 * 1024;
+
+/// Bytes of a memory that stay with its place in the pool when its guest is gone.
+const KEPT_OF_MEMORY: usize = 64 * 1024;
+
+/// The same of a table.
+const KEPT_OF_TABLE: usize = 4 * 1024;
 
 /// A call's deadline in ticks: the running tick ends anytime, the next is a whole one.
 const FIRST_TICK: u64 = 2;
@@ -179,6 +185,13 @@ fn config(instances: u32, memory: usize) -> Config {
         .max_tables_per_component(MAX_PARTS)
         .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(memory);
+    // Pages that a guest has written to are wiped and kept for the next, where the system tells which
+    // they are: to give them back would take each thread's attention, and then a fault a page.
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEPT_OF_MEMORY)
+            .table_keep_resident(KEPT_OF_TABLE);
+    }
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))

@@ -33,7 +33,7 @@ pub(super) enum Seat {
     /// An instance of its own, owned by the session's task. `None` while a call has it.
     Own(Arc<Plugin>, Option<Box<Instance>>),
     /// A place in an instance that another task owns.
-    Shared(SharedInstance),
+    Shared(Arc<Roster>, SharedInstance),
 }
 
 /// Work in an instance that runs elsewhere. With the answer comes the instance, if it is this
@@ -52,7 +52,7 @@ impl Seat {
     /// A place for a new connection.
     pub(super) fn new(roster: &Arc<Roster>) -> Self {
         match roster.plugin.isolation {
-            Isolation::Shared => Self::Shared(roster.share()),
+            Isolation::Shared => Self::Shared(Arc::clone(roster), roster.share()),
             Isolation::Connection => Self::Own(Arc::clone(&roster.plugin), None),
         }
     }
@@ -74,17 +74,14 @@ impl Seat {
                     Err(fault) => (Called::failed(fault), None),
                 })
             }
-            Self::Shared(_) => self.call(call),
+            Self::Shared(..) => self.call(call),
         }
     }
 
     /// Brings an event to the consumer.
     pub(super) fn call(&mut self, call: Call) -> Calling<Called> {
-        if let Self::Shared(shared) = self {
-            let answer = shared.clone().call(call);
-            return Calling::Elsewhere(Box::pin(async {
-                (Called { answer: answer.await, effects: Vec::new(), undone: None }, None)
-            }));
+        if let Self::Shared(roster, shared) = self {
+            return shared.call(call, &roster.outlet());
         }
         let lost = || Called::failed(GuestFault::InstanceGone);
         self.with_own(None, lost, move |instance| own(enter(instance, call)))
@@ -94,7 +91,7 @@ impl Seat {
     pub(super) fn version(&self) -> Option<&Arc<Version>> {
         match self {
             Self::Own(_, instance) => instance.as_ref().map(|instance| instance.version()),
-            Self::Shared(_) => None,
+            Self::Shared(..) => None,
         }
     }
 
@@ -102,7 +99,7 @@ impl Seat {
     pub(super) fn is_dead(&self) -> bool {
         match self {
             Self::Own(_, instance) => instance.as_ref().is_none_or(|instance| instance.is_dead()),
-            Self::Shared(_) => false,
+            Self::Shared(..) => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Shared isolation: one task owns an instance, and many sessions bring it their events.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span};
@@ -8,7 +9,7 @@ use tracing::{Instrument, Span};
 use super::apply::Outlet;
 use super::order::{Direction, MoveOrder, Moving, Order};
 use super::roster::{Listed, Roster, Station};
-use super::seat::{Called, enter};
+use super::seat::{Called, Calling, enter};
 use crate::closure::Closure;
 use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault, HostFault};
@@ -23,12 +24,20 @@ const QUEUE: usize = 256;
 /// Consumers that are saved ahead of a move between two looks at the queue.
 const SAVED_AT_ONCE: usize = 32;
 
+/// Times that the owner looks for an instance whose call is not over, before it takes that for a long one.
+const SHORT_WAITS: u32 = 64;
+
+/// Between two looks then.
+const LONG_WAIT: Duration = Duration::from_millis(1);
+
 type Answer = Result<Returned, GuestFault>;
 
 /// What the owner of an instance is brought.
 pub(super) enum Job {
     /// An event, where its answer goes, and what a trace shows it as.
     Call(Call, oneshot::Sender<Answer>, Span),
+    /// To look what became of the instance, which is at leave.
+    Look,
     /// What a swap asks.
     Order(Order),
 }
@@ -37,6 +46,24 @@ pub(super) enum Job {
 #[derive(Clone)]
 pub(super) struct SharedInstance {
     jobs: mpsc::Sender<Job>,
+    lent: Lent,
+}
+
+/// Where the owner leaves the instance while nothing waits for it. A session that finds it there enters it
+/// on its own task, which spares two task switches an event.
+type Lent = Arc<Mutex<Leave>>;
+
+#[derive(Default)]
+struct Leave {
+    instance: Option<Box<Instance>>,
+    death: Option<Death>,
+}
+
+/// An event of which the instance has died, and who waits for what comes of it.
+struct Death {
+    call: Call,
+    fault: GuestFault,
+    to: oneshot::Sender<Answer>,
 }
 
 /// The shared instances of one plugin, made when first needed and again after a trap.
@@ -68,45 +95,98 @@ impl Roster {
             _ => {
                 let (jobs, queue) = mpsc::channel(QUEUE);
                 let listed = self.list(Station::Shared(jobs.clone()));
+                let lent = Lent::default();
                 let owner = Owner {
                     roster: Arc::clone(self),
                     listed,
                     instance: None,
+                    lent: Arc::clone(&lent),
                     ahead: Ahead::default(),
                 };
                 tokio::spawn(owner.run(queue));
-                slots.instances[index].insert(SharedInstance { jobs }).clone()
+                slots.instances[index].insert(SharedInstance { jobs, lent }).clone()
             }
         }
     }
 }
 
 impl SharedInstance {
-    /// Brings an event to the instance and waits for what it answers.
-    pub(super) fn call(self, call: Call) -> impl Future<Output = Answer> + Send {
-        let span = Span::current();
-        async move {
-            let (answer, answered) = oneshot::channel();
-            let job = Job::Call(call, answer, span);
-            self.jobs.send(job).await.map_err(|_| GuestFault::InstanceGone)?;
-            answered.await.unwrap_or(Err(GuestFault::InstanceGone))
+    /// Brings an event to the instance: at once, if it is at leave and its calls are short, or by its owner.
+    /// What the guest asks for is done before the next event comes to it.
+    pub(super) fn call(&self, call: Call, outlet: &Outlet<'_>) -> Calling<Called> {
+        let (to, answered) = oneshot::channel();
+        let job = match self.enter(call, to, outlet) {
+            Entered::Over(called) => return Calling::Over(called),
+            Entered::Died => Job::Look,
+            Entered::No(call, to) => Job::Call(call, to, Span::current()),
+        };
+        let jobs = self.jobs.clone();
+        Calling::Elsewhere(Box::pin(async move {
+            let answer = match jobs.send(job).await {
+                Ok(()) => answered.await.unwrap_or(Err(GuestFault::InstanceGone)),
+                Err(_) => Err(GuestFault::InstanceGone),
+            };
+            (Called { answer, effects: Vec::new(), undone: None }, None)
+        }))
+    }
+
+    fn enter(&self, call: Call, to: oneshot::Sender<Answer>, outlet: &Outlet<'_>) -> Entered {
+        let Ok(mut lent) = self.lent.try_lock() else { return Entered::No(call, to) };
+        let ready =
+            |instance: &mut Box<Instance>| !instance.is_dead() && !instance.version().is_slow();
+        let Some(instance) = lent.instance.take_if(ready) else { return Entered::No(call, to) };
+        let (mut called, instance) = enter(instance, call);
+        outlet.apply(std::mem::take(&mut called.effects));
+        lent.instance = Some(instance);
+        match (called.answer, called.undone) {
+            (Err(fault), Some(call)) => {
+                lent.death = Some(Death { call, fault, to });
+                Entered::Died
+            }
+            (answer, undone) => Entered::Over(Called { answer, effects: Vec::new(), undone }),
         }
     }
+}
+
+/// What came of entering an instance at leave.
+enum Entered {
+    Over(Called),
+    /// It has died of the event, which its owner is to find out.
+    Died,
+    /// It cannot be had now.
+    No(Call, oneshot::Sender<Answer>),
 }
 
 /// The task that owns the instance, and with it the store.
 struct Owner {
     roster: Arc<Roster>,
     listed: Listed,
-    /// Boxed, since it moves to a guest thread and back.
+    /// Boxed, since it moves to a guest thread and back. `None` before the first event, after a failure, and
+    /// while it is lent.
     instance: Option<Box<Instance>>,
+    /// Where it is left while nothing waits for it.
+    lent: Lent,
     /// What has been saved of it ahead of a move.
     ahead: Ahead,
 }
 
 impl Owner {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(job) = queue.recv().await {
+        loop {
+            let job = match queue.try_recv() {
+                Ok(job) => job,
+                Err(_) => {
+                    self.lent.lock().unwrap_or_else(PoisonError::into_inner).instance =
+                        self.instance.take();
+                    let Some(job) = queue.recv().await else { return };
+                    if !self.take_back().await {
+                        // Whoever waits goes to another instance, and not here again.
+                        queue.close();
+                        return;
+                    }
+                    job
+                }
+            };
             if let Job::Order(Order::Move(MoveOrder { direction: Direction::On, .. })) = &job {
                 self.save_ahead(&mut queue).await;
             }
@@ -114,6 +194,36 @@ impl Owner {
             if self.instance.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Takes the instance back, once the call in it is over. No thread waits meanwhile. False if it has died,
+    /// and with it its connections.
+    async fn take_back(&mut self) -> bool {
+        let mut waits = 0;
+        let death = loop {
+            if let Some(Leave { instance, death }) = self.leave() {
+                self.instance = instance;
+                break death;
+            }
+            waits += 1;
+            if waits < SHORT_WAITS {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(LONG_WAIT).await;
+            }
+        };
+        let Some(Death { call, fault, to }) = death else { return true };
+        let _ = to.send(self.survive(call, fault).await);
+        self.instance.is_some()
+    }
+
+    /// What is at leave, if nobody is in it.
+    fn leave(&self) -> Option<Leave> {
+        match self.lent.try_lock() {
+            Ok(mut lent) => Some(std::mem::take(&mut lent)),
+            Err(TryLockError::Poisoned(lent)) => Some(std::mem::take(&mut lent.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -127,6 +237,7 @@ impl Owner {
                     let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
                 }
             }
+            Job::Look => {}
             Job::Order(order) => self.obey(order).await,
         }
     }
@@ -157,13 +268,18 @@ impl Owner {
     /// if it left that not long ago, and the event is brought there; else its connections end.
     async fn call(&mut self, call: Call) -> Answer {
         let called = self.enter(call).await;
-        let Err(fault) = called.answer else { return called.answer };
-        if let Some(call) = called.undone {
-            if self.go_back(&fault).await {
-                return Box::pin(self.call(call)).await;
-            }
-            self.end();
+        match (called.answer, called.undone) {
+            (Err(fault), Some(call)) => self.survive(call, fault).await,
+            (answer, _) => answer,
         }
+    }
+
+    /// Goes on after the instance has died of an event.
+    async fn survive(&mut self, call: Call, fault: GuestFault) -> Answer {
+        if self.go_back(&fault).await {
+            return Box::pin(self.call(call)).await;
+        }
+        self.end();
         Err(fault)
     }
 

@@ -78,7 +78,7 @@ struct Plan {
 
 impl Plan {
     const FULL: Self = Self {
-        rounds: 7,
+        rounds: 5,
         warm_up: Duration::from_millis(400),
         measure: Duration::from_millis(2_000),
         idle: 5_000,
