@@ -142,9 +142,9 @@ impl Inflater {
     pub(super) fn inflate(&mut self, bytes: &[u8], most: usize) -> Result<Bytes, NotInflated> {
         match &mut self.own {
             Some(own) => inflate(own, bytes, most),
-            None => INFLATE.with_borrow_mut(|inflate_| {
-                inflate_.reset(false);
-                inflate(inflate_, bytes, most)
+            None => INFLATE.with_borrow_mut(|stream| {
+                stream.reset(false);
+                inflate(stream, bytes, most)
             }),
         }
     }
@@ -158,8 +158,7 @@ fn inflate(stream: &mut Decompress, bytes: &[u8], most: usize) -> Result<Bytes, 
             let used = (stream.total_in() - began) as usize;
             if out.len() == out.capacity() {
                 // One byte more than is allowed tells that there is more.
-                let room = out.len().clamp(STEP, most.saturating_add(1).max(STEP));
-                out.reserve_exact(room.min((most + 1).saturating_sub(out.len()).max(1)));
+                out.reserve_exact(out.len().max(STEP).min(most - out.len() + 1));
             }
             let status = stream
                 .decompress_vec(&input[used..], &mut out, FlushDecompress::Sync)

@@ -258,10 +258,10 @@ fn too_long(size: usize, max_size: usize) -> ClientFault {
 
 /// A header that cannot be read: its opcode is none.
 fn unreadable(error: Error) -> ClientFault {
-    match error {
-        Error::Protocol(error) => ClientFault::Protocol(error.to_string()),
-        error => ClientFault::Protocol(error.to_string()),
-    }
+    ClientFault::Protocol(match error {
+        Error::Protocol(error) => error.to_string(),
+        error => error.to_string(),
+    })
 }
 
 fn close(payload: &[u8]) -> Result<Closure, ClientFault> {

@@ -23,9 +23,9 @@ pub(crate) use echo::Shape;
 /// How long opening the connections, and the last answers, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whom to load, and for how long.
+/// A server.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Target {
+pub(crate) struct Whom {
     /// Where the server listens
     #[arg(long)]
     server: SocketAddr,
@@ -35,6 +35,13 @@ pub(crate) struct Target {
     /// The server's process
     #[arg(long)]
     pid: u32,
+}
+
+/// Whom to load, and for how long.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    whom: Whom,
     /// Milliseconds of load before the measurement
     #[arg(long)]
     warm_up: u64,
@@ -136,9 +143,9 @@ impl Target {
     /// Watches the server for the time of the measurement, counting by `count`.
     async fn watch(&self, count: impl Fn() -> u64) -> anyhow::Result<Measured> {
         tokio::time::sleep(Duration::from_millis(self.warm_up)).await;
-        let (began, cpu, before) = (Instant::now(), CpuTime::of(self.pid)?, count());
+        let (began, cpu, before) = (Instant::now(), CpuTime::of(self.whom.pid)?, count());
         tokio::time::sleep(Duration::from_millis(self.measure)).await;
-        let (elapsed, cpu) = (began.elapsed(), CpuTime::of(self.pid)? - cpu);
+        let (elapsed, cpu) = (began.elapsed(), CpuTime::of(self.whom.pid)? - cpu);
         let messages = count() - before;
         ensure!(messages > 0, "nothing came during the measurement");
         Ok(Measured { messages, elapsed, cpu, latency: None })

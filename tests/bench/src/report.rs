@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::client::idle::Held;
 use crate::peer::Peer;
 use crate::section::{Judged, Row, Section};
-use crate::single::Single;
 use crate::table::Table;
 
 /// All that a run found.
@@ -25,7 +24,7 @@ pub(crate) struct Report {
     /// Servers with idle connections.
     pub(crate) idle: Vec<Idle>,
     /// Figures with a bound of their own.
-    pub(crate) singles: Vec<Single>,
+    pub(crate) singles: Vec<Judged>,
     /// Print the owners of memory too.
     #[serde(skip)]
     pub(crate) verbose: bool,
@@ -62,7 +61,7 @@ impl fmt::Display for Report {
         if self.verbose {
             self.idle.iter().try_for_each(|idle| writeln!(f, "{}", owners(idle)))?;
         }
-        self.singles.iter().try_for_each(|single| tell(single.judged(), f))
+        self.singles.iter().try_for_each(|single| tell(single, f))
     }
 }
 

@@ -13,9 +13,9 @@ use crate::measured::Figure;
 use crate::peer::{Peer, Site};
 use crate::process;
 use crate::report::{Idle, Report};
-use crate::section::{Goal, Section};
+use crate::section::{Goal, Judged, Section};
 use crate::service::{Room, Service};
-use crate::single::{self, Single};
+use crate::single;
 use crate::spread::Spread;
 use crate::tell;
 
@@ -106,8 +106,8 @@ const PAYLOAD: usize = 64;
 /// Texts of a room that are on their way.
 const IN_FLIGHT: usize = 4;
 
-/// Members of a room from which on servers that take longest sit out.
-const MANY: usize = 8_000;
+/// Members of a room.
+const MEMBERS: [usize; 4] = [10, 100, 1_000, 8_000];
 
 const PLAIN: Peer = Peer::Guest(Calls::Plain);
 const FIBER: Peer = Peer::Guest(Calls::Fiber);
@@ -178,7 +178,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// At half of the rate that the bare server has been seen to reach, or reaches now.
+    /// At half of the rate that the bare server reaches.
     fn latency(&mut self) -> anyhow::Result<()> {
         let shape = Shape { connections: CONNECTIONS, payload: PAYLOAD, in_flight: 1 };
         let title = "The bare server's full load".to_owned();
@@ -206,7 +206,7 @@ impl Run<'_> {
             let service = Service::Room(Room::Broadcast);
             self.compare(title, service, load(1_000), &peers, &goals)?;
         }
-        for members in [10, 100, 1_000, MANY] {
+        for members in MEMBERS {
             if !self.wants(Part::Group) {
                 break;
             }
@@ -218,7 +218,7 @@ impl Run<'_> {
             let goals = HOSTS.map(|peer| goal(peer, Figure::Cpu, Peer::Ws, 0.9));
             self.compare(title, Service::Room(Room::Handler), load(members), &peers, &goals)?;
         }
-        for members in [10, 100, 1_000, MANY] {
+        for members in MEMBERS {
             if !self.wants(Part::Frames) {
                 break;
             }
@@ -255,7 +255,7 @@ impl Run<'_> {
         Ok(all)
     }
 
-    fn singles(&self) -> anyhow::Result<Vec<Single>> {
+    fn singles(&self) -> anyhow::Result<Vec<Judged>> {
         let (site, rounds) = (&self.arguments.site, self.plan.rounds);
         let mut all = Vec::new();
         if self.wants(Part::Calls) {
@@ -329,7 +329,7 @@ fn goal(peer: Peer, figure: Figure, to: Peer, times: f64) -> Goal {
     Goal { peer, figure, to, times }
 }
 
-fn idle_goals(idle: &[Idle]) -> anyhow::Result<Vec<Single>> {
+fn idle_goals(idle: &[Idle]) -> anyhow::Result<Vec<Judged>> {
     let mut goals = Vec::new();
     for Idle { peer, held } in idle {
         let most = match peer {
@@ -339,7 +339,7 @@ fn idle_goals(idle: &[Idle]) -> anyhow::Result<Vec<Single>> {
         };
         let what = format!("resident a connection, {} idle, {peer}", held.connections);
         let found = Spread::of([held.kib_each(held.growth.total().resident)]);
-        goals.push(Single::at_most(&what, "KiB", most, found.context("nothing weighed")?));
+        goals.push(Judged::at_most(&what, "KiB", most, found.context("nothing weighed")?));
     }
     Ok(goals)
 }

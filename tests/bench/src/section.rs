@@ -55,6 +55,14 @@ pub(crate) struct Judged {
     pub(crate) met: bool,
 }
 
+impl Judged {
+    /// A figure that is not held against another's.
+    pub(crate) fn at_most(what: &str, unit: &str, most: f64, found: Spread) -> Self {
+        let text = format!("{what} ≤ {most} {unit}");
+        Self { text, found, met: found.median <= most }
+    }
+}
+
 impl Section {
     /// Of the rounds of each server. `None` if one of them has none.
     pub(crate) fn new(

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use serde::Serialize;
 
 use crate::call::Times;
 use crate::peer::Site;
@@ -18,40 +17,21 @@ const SWAP_ROUNDS: usize = 1;
 /// The payload of a guest call, in bytes.
 const PAYLOAD: usize = 64;
 
-/// A figure and its bound.
-#[derive(Serialize)]
-pub(crate) struct Single {
-    /// What was found, and whether it is within its bound.
-    #[serde(flatten)]
-    judged: Judged,
-}
-
-impl Single {
-    pub(crate) fn at_most(what: &str, unit: &str, most: f64, found: Spread) -> Self {
-        let text = format!("{what} ≤ {most} {unit}");
-        Self { judged: Judged { text, found, met: found.median <= most } }
-    }
-
-    pub(crate) fn judged(&self) -> &Judged {
-        &self.judged
-    }
-}
-
 /// Calls into the echo plugin without a socket.
-pub(crate) fn calls(site: &Site, rounds: usize) -> anyhow::Result<Vec<Single>> {
+pub(crate) fn calls(site: &Site, rounds: usize) -> anyhow::Result<Vec<Judged>> {
     let mut role = process::role("call")?;
     role.arg("--component").arg(site.component("echo"));
     role.arg("--payload").arg(PAYLOAD.to_string()).arg("--rounds").arg(rounds.to_string());
     let Times { call, instance } = process::ask(role)?;
     let spread = |times| Spread::of(times).context("no rounds");
     Ok(vec![
-        Single::at_most("a guest call, a frame of 64 B in and out", "µs", 1.0, spread(call)?),
-        Single::at_most("an instance made and dropped", "µs", 10.0, spread(instance)?),
+        Judged::at_most("a guest call, a frame of 64 B in and out", "µs", 1.0, spread(call)?),
+        Judged::at_most("an instance made and dropped", "µs", 10.0, spread(instance)?),
     ])
 }
 
 /// From the start of `serve` to its listening, with three plugins that were compiled before.
-pub(crate) fn warm_start(site: &Site, rounds: usize) -> anyhow::Result<Single> {
+pub(crate) fn warm_start(site: &Site, rounds: usize) -> anyhow::Result<Judged> {
     let folder = site.folder("warm-start")?;
     let mut text = "listen = \"127.0.0.1:0\"\n".to_owned();
     for plugin in ["echo", "broadcast", "group"] {
@@ -76,11 +56,11 @@ pub(crate) fn warm_start(site: &Site, rounds: usize) -> anyhow::Result<Single> {
     start()?;
     let times = (0..rounds).map(|_| start()).collect::<anyhow::Result<Vec<_>>>()?;
     let found = Spread::of(times).context("no rounds")?;
-    Ok(Single::at_most("warm start of serve with three plugins", "ms", 50.0, found))
+    Ok(Judged::at_most("warm start of serve with three plugins", "ms", 50.0, found))
 }
 
 /// What connections notice of swaps, and how soon new code is live.
-pub(crate) fn swaps(site: &Site, connections: usize) -> anyhow::Result<Vec<Single>> {
+pub(crate) fn swaps(site: &Site, connections: usize) -> anyhow::Result<Vec<Judged>> {
     let mut found = Vec::new();
     for outcome in swap::measure(site, connections, SWAP_ROUNDS)? {
         let (isolation, all) = (outcome.isolation.title(), connections);
@@ -89,19 +69,19 @@ pub(crate) fn swaps(site: &Site, connections: usize) -> anyhow::Result<Vec<Singl
         let lost = exactly(outcome.course.violated as f64)?;
         let live = Spread::of(outcome.idle).context("no swaps")?;
         found.extend([
-            Single::at_most(
+            Judged::at_most(
                 &format!("swap at {all} connections, {isolation}: p99 of the pause"),
                 "ms",
                 20.0,
                 pause,
             ),
-            Single::at_most(
+            Judged::at_most(
                 &format!("messages lost, doubled or out of order then, {isolation}"),
                 "",
                 0.0,
                 lost,
             ),
-            Single::at_most(
+            Judged::at_most(
                 &format!("file written to first answer by new code, {isolation}"),
                 "ms",
                 150.0,

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
             let (target, count) = (target.clone(), Arc::clone(&count));
             clients.spawn(async move {
                 loop {
-                    let socket = socket::connect(target.server, &target.path).await?;
+                    let socket = socket::connect(target.whom.server, &target.whom.path).await?;
                     socket::close(socket).await?;
                     count.fetch_add(1, Ordering::Relaxed);
                 }

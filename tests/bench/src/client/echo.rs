@@ -64,8 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
     let shape = arguments.shape;
     ensure!(shape.connections > 0 && shape.in_flight > 0, "nothing to do");
     let shared = Arc::new(Shared {
-        server: arguments.target.server,
-        path: arguments.target.path.clone(),
+        server: arguments.target.whom.server,
+        path: arguments.target.whom.path.clone(),
         shape,
         echoes: (0..shape.connections).map(|_| AtomicU64::new(0)).collect(),
         stop: AtomicBool::new(false),
@@ -97,9 +97,10 @@ fn measure(target: &Target, shared: &Shared) -> anyhow::Result<Measured> {
         runtime.block_on(async { tokio::time::timeout(PATIENCE, shared.open.wait()).await });
     all_open.context("not all connections opened")?;
     thread::sleep(Duration::from_millis(target.warm_up));
-    let (began, cpu, before) = (Instant::now(), CpuTime::of(target.pid)?, shared.counts());
+    let (began, cpu, before) = (Instant::now(), CpuTime::of(target.whom.pid)?, shared.counts());
     thread::sleep(Duration::from_millis(target.measure));
-    let (elapsed, cpu, after) = (began.elapsed(), CpuTime::of(target.pid)? - cpu, shared.counts());
+    let (elapsed, cpu, after) =
+        (began.elapsed(), CpuTime::of(target.whom.pid)? - cpu, shared.counts());
     let mut messages = 0;
     for (index, (before, after)) in before.iter().zip(after).enumerate() {
         ensure!(after > *before, "connection {index} got no echo during the measurement");

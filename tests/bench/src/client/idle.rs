@@ -1,6 +1,6 @@
 //! The client that opens connections and leaves them alone, to see what each holds.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::PATIENCE;
+use super::{PATIENCE, Whom};
 use crate::limits::raise_file_limit;
 use crate::memory::Memory;
 use crate::socket;
@@ -28,15 +28,8 @@ const PORTS: usize = 10_000;
 /// Which server to fill and how far.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Where the server listens
-    #[arg(long)]
-    server: SocketAddr,
-    /// The path that echoes there
-    #[arg(long)]
-    path: String,
-    /// The server's process
-    #[arg(long)]
-    pid: u32,
+    #[command(flatten)]
+    whom: Whom,
     /// Connections to open
     #[arg(long)]
     connections: usize,
@@ -68,10 +61,10 @@ async fn fill(arguments: &Arguments) -> anyhow::Result<Held> {
     let mut sockets = Vec::new();
     open(arguments, BEFORE, &mut sockets).await?;
     tokio::time::sleep(SETTLE).await;
-    let before = Memory::of(arguments.pid)?;
+    let before = Memory::of(arguments.whom.pid)?;
     open(arguments, arguments.connections, &mut sockets).await?;
     tokio::time::sleep(SETTLE).await;
-    let growth = Memory::of(arguments.pid)?.since(&before);
+    let growth = Memory::of(arguments.whom.pid)?.since(&before);
     Ok(Held { connections: arguments.connections, growth })
 }
 
@@ -84,7 +77,8 @@ async fn open(
     for number in 0..count {
         // An address has fewer ports than a server may have connections.
         let source = Ipv4Addr::new(127, 0, 0, 1 + (number / PORTS) as u8);
-        let mut socket = socket::connect_from(source, arguments.server, &arguments.path).await?;
+        let mut socket =
+            socket::connect_from(source, arguments.whom.server, &arguments.whom.path).await?;
         socket.send(Message::Text(text.clone())).await?;
         socket::expect(&mut socket, &text).await?;
         sockets.push(socket);

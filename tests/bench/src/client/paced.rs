@@ -88,7 +88,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
 
 /// One connection; the nanoseconds of each echo in the measurement.
 async fn connection(shared: Arc<Shared>, offset: Duration) -> anyhow::Result<Vec<u64>> {
-    let mut socket = socket::connect(shared.target.server, &shared.target.path).await?;
+    let mut socket = socket::connect(shared.target.whom.server, &shared.target.whom.path).await?;
     let mut took = Vec::new();
     let mut next = Instant::now() + offset;
     while !shared.stop.load(Ordering::Relaxed) {

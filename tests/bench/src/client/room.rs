@@ -70,7 +70,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     });
     let mut publisher = None;
     for _ in 0..*members {
-        let (sender, mut member) = socket::connect(target.server, &target.path).await?.split();
+        let (sender, mut member) =
+            socket::connect(target.whom.server, &target.whom.path).await?.split();
         publisher = Some(sender);
         let room = Arc::clone(&room);
         tokio::spawn(async move {
