@@ -25,15 +25,28 @@ def both(request, servers, serving):
     }
     ours, theirs = settings.get(request.param, ({}, {}))
     with serving("commander", layer=layer(servers, backend="redis-pubsub", **ours)) as host:
+        for server in servers:
+            listens = lambda: server.ask("PUBSUB", "NUMPAT") == b":1\r\n"
+            eventually(listens, "the host's pattern for its own channels")
         with peer(servers, pubsub=True, **theirs) as django:
             yield host, django, servers
 
 
 def heard(servers, group, listeners):
     """Waits until so many processes listen to a group."""
-    topic = f"asgi__group__{group}"
+    subscribed(servers, f"asgi__group__{group}", listeners)
+
+
+def subscribed(servers, topic, listeners=1):
     counts = lambda: [server.ask("PUBSUB", "NUMSUB", topic) for server in servers]
     eventually(lambda: any(count.endswith(b":%d\r\n" % listeners) for count in counts()), topic)
+
+
+def channel_of(django, servers):
+    """A channel of Django's that Redis knows: channels_redis does not wait for the answer when it subscribes."""
+    channel = django.new_channel()
+    subscribed(servers, channel)
+    return channel
 
 
 def member(host, servers, group, listeners=1):
@@ -57,10 +70,10 @@ def test_django_sends_to_a_consumer(both):
 
 
 def test_a_consumer_sends_to_django(both):
-    host, django, _ = both
+    host, django, servers = both
     client = host.connect("/commander/")
     for number in range(20):
-        channel = django.new_channel()
+        channel = channel_of(django, servers)
         assert client.ask(f"send {channel} {number}") == "ok"
         assert django.receive(channel) == text(str(number))
 
@@ -68,7 +81,7 @@ def test_a_consumer_sends_to_django(both):
 def test_either_sends_to_a_group_of_both(both, group):
     host, django, servers = both
     clients = [member(host, servers, group) for _ in range(3)]
-    channels = [django.new_channel() for _ in range(3)]
+    channels = [channel_of(django, servers) for _ in range(3)]
     for channel in channels:
         django.group_add(group, channel)
     heard(servers, group, 2)
@@ -86,7 +99,7 @@ def test_either_sends_to_a_group_of_both(both, group):
 
 def test_frames_for_a_group_pass_django_by(both, group):
     host, django, servers = both
-    client, channel = member(host, servers, group), django.new_channel()
+    client, channel = member(host, servers, group), channel_of(django, servers)
     django.group_add(group, channel)
     heard(servers, group, 2)
     client.send(f"group-mixed {group} 6")
