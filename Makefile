@@ -77,6 +77,8 @@ fuzz:
 		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --test fuzz
 	@$(STEP) "the wire of the layers over Redis" \
 		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --lib layer::redis::wire
+	@$(STEP) "the frames of clients" \
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --lib connection::incoming
 
 lint:
 	@$(STEP) "clippy (about a minute the first time)" \

@@ -1,0 +1,87 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::Deflate;
+use crate::connection::deflate::Agreement;
+
+const LIMITS: IncomingLimits = IncomingLimits { max_message: 300, max_frame: 200 };
+
+fn decoder(deflates: bool) -> Decoder {
+    let agreed = Agreement::find(["permessage-deflate"], Deflate::Connection);
+    let inflater = agreed.filter(|_| deflates).map(|(agreement, _)| Inflater::new(&agreement));
+    Decoder::new(LIMITS, inflater)
+}
+
+/// A frame of a peer, its first two bits of the length as they come.
+fn frame() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop_oneof![
+        prop::sample::select(vec![
+            0x01, 0x02, 0x41, 0x42, 0x00, 0x80, 0x81, 0x82, 0xc1, 0x89, 0x88
+        ]),
+        any::<u8>(),
+    ];
+    let payload = prop_oneof![
+        "[a-zé]{0,20}".prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..126),
+        prop::collection::vec(any::<u8>(), 126..320),
+    ];
+    (first, payload, any::<[u8; 4]>()).prop_map(|(first, mut payload, mask)| {
+        let mut bytes = vec![first];
+        match payload.len() {
+            len @ 0..126 => bytes.push(0x80 | len as u8),
+            len => {
+                bytes.push(0x80 | 126);
+                bytes.extend((len as u16).to_be_bytes());
+            }
+        }
+        bytes.extend(mask);
+        unmask(&mut payload, mask);
+        bytes.extend(payload);
+        bytes
+    })
+}
+
+/// What is read until the bytes end or are wrong.
+fn read<'a>(
+    deflates: bool,
+    parts: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<String>, Option<ClientFault>) {
+    let (mut decoder, mut said) = (decoder(deflates), Vec::new());
+    for part in parts {
+        decoder.put(BytesMut::from(part));
+        loop {
+            match decoder.next() {
+                Ok(Some(Said::Message(frame))) => {
+                    assert!(frame.len() <= LIMITS.max_message);
+                    said.push(format!("{frame:?}"));
+                }
+                Ok(Some(other)) => said.push(format!("{other:?}")),
+                Ok(None) => break,
+                Err(fault) => return (said, Some(fault)),
+            }
+        }
+        decoder.detach();
+        assert!(decoder.lacks() <= LIMITS.max_frame.max(MAX_CONTROL as usize));
+    }
+    (said, None)
+}
+
+proptest! {
+    #[test]
+    fn bytes_read_alike_however_they_are_cut(
+        frames in prop::collection::vec(frame(), 0..8),
+        spoilt in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        size in 1_usize..40,
+        deflates: bool,
+    ) {
+        let mut bytes = frames.concat();
+        for (place, byte) in spoilt {
+            if !bytes.is_empty() {
+                let at = place.index(bytes.len());
+                bytes[at] = byte;
+            }
+        }
+        let whole = read(deflates, std::iter::once(&*bytes));
+        prop_assert_eq!(whole, read(deflates, bytes.chunks(size)));
+    }
+}
