@@ -44,6 +44,10 @@
 //! A plugin's crate has `crate-type = ["cdylib"]` and depends on this crate and, for its derive
 //! macros, on serde.
 //!
+//! The crate has a global allocator, Rust's own with one difference: it begins with what the linker left of the first
+//! memory, so that a small consumer's memory never grows, which makes opening a connection cheaper. With
+//! `default-features = false` a guest may bring another.
+//!
 //! # For those who know Django Channels
 //!
 //! | Django Channels | here |
@@ -72,6 +76,8 @@
 #[path = "bindings.rs"]
 pub mod __bindings;
 mod adapter;
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
+mod allocator;
 mod closure;
 mod connection;
 mod consumer;

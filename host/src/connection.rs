@@ -52,6 +52,15 @@ pub enum Incoming {
     Summons,
 }
 
+/// What others have asked of a connection.
+#[derive(Debug)]
+pub struct Asked {
+    /// It is not closing.
+    pub open: bool,
+    /// What the session has to be told: [`Incoming::Stop`] or [`Incoming::Summons`].
+    pub word: Option<Incoming>,
+}
+
 /// How a connection came to its end.
 #[derive(Debug)]
 pub struct End {
@@ -94,6 +103,8 @@ pub struct Connection {
     /// Writing failed; what the peer sent before may still be read.
     broken: bool,
     frames_since_flush: u32,
+    /// So much is queued that it is written before more is read.
+    full: bool,
 }
 
 /// Where the closing handshake stands.
@@ -121,27 +132,40 @@ impl Connection {
             alarm: Box::pin(tokio::time::sleep_until(heard + patience.keepalive)),
             broken: false,
             frames_since_flush: 0,
+            full: false,
         }
     }
 
-    /// Waits for what the peer does next, writing what is queued meanwhile. With `hold` no frame is
-    /// read, so that the peer has to wait. Cancel safe.
+    /// Waits for what the peer does next while something else is awaited. With `hold` no frame is read, so that
+    /// the peer has to wait. What is queued is written when others have had a turn, since more may come at once.
+    /// Cancel safe.
     pub async fn next(&mut self, hold: bool) -> Incoming {
-        std::future::poll_fn(|cx| self.poll_next(cx, hold)).await
+        let mut woken = false;
+        let next = |cx: &mut Context<'_>| match self.look().word {
+            Some(word) => Poll::Ready(word),
+            None => self.poll_socket(cx, hold, std::mem::replace(&mut woken, true)),
+        };
+        std::future::poll_fn(next).await
     }
 
-    /// The same, to be asked beside others.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<Incoming> {
+    /// Looks at what others have asked. What this task queues from now on need not wake it.
+    pub fn look(&mut self) -> Asked {
         let found = self.link.outbound.look();
         if let Some((closure, fault)) = found.closing {
             self.start_closing(closure, fault);
         }
-        match found.word {
-            Some(Word::Stop) => return Poll::Ready(Incoming::Stop),
-            Some(Word::Summons) => return Poll::Ready(Incoming::Summons),
-            None => {}
-        }
-        if self.frames_since_flush >= FRAMES_PER_FLUSH || found.queued >= BATCH {
+        self.full = found.queued >= BATCH;
+        let word = found.word.map(|word| match word {
+            Word::Stop => Incoming::Stop,
+            Word::Summons => Incoming::Summons,
+        });
+        Asked { open: found.open, word }
+    }
+
+    /// What the peer does next, to be asked after [`Connection::look`]; with `write`, what is queued is written
+    /// if it does nothing.
+    pub fn poll_socket(&mut self, cx: &mut Context<'_>, hold: bool, write: bool) -> Poll<Incoming> {
+        if self.frames_since_flush >= FRAMES_PER_FLUSH || std::mem::take(&mut self.full) {
             self.frames_since_flush = 0;
             let _ = self.poll_write(cx);
         }
@@ -153,8 +177,16 @@ impl Connection {
         if let Poll::Ready(end) = self.poll_alarm(cx, hold) {
             return Poll::Ready(Incoming::Closed(end));
         }
-        self.frames_since_flush = 0;
-        let _ = self.poll_write(cx);
+        if write {
+            self.frames_since_flush = 0;
+            let _ = self.poll_write(cx);
+        } else {
+            self.link.outbound.listen(cx);
+            if self.socket.has_words() || self.link.outbound.buffered() > 0 {
+                // Nobody else might wake it for what lies there already.
+                cx.waker().wake_by_ref();
+            }
+        }
         Poll::Pending
     }
 
@@ -230,6 +262,9 @@ impl Connection {
     /// that reads nothing must not hold the connection.
     fn start_closing(&mut self, closure: Closure, fault: Option<Fault>) {
         if matches!(self.phase, Phase::Open) {
+            if let Some(Fault::Client(ClientFault::Stalled(_))) = &fault {
+                self.link.traffic.stall();
+            }
             let deadline = Instant::now() + self.patience.close;
             self.phase = Phase::Closing { end: Some(End { closure, fault, ours: true }), deadline };
             self.alarm.as_mut().reset(deadline);

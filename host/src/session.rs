@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use tracing::{Span, info_span};
 
 use crate::closure::Closure;
-use crate::connection::{Alarm, Connection, End, Incoming, TimerId};
+use crate::connection::{Alarm, Asked, Connection, End, Incoming, TimerId};
 use crate::fault::{Fault, GuestFault, HostFault};
 use crate::frame::Frame;
 use crate::journal::TRACE;
@@ -42,6 +42,17 @@ enum Event {
     Order,
     Shutdown,
     Closed(End),
+}
+
+impl From<Incoming> for Event {
+    fn from(incoming: Incoming) -> Self {
+        match incoming {
+            Incoming::Frame(frame) => Self::Frame(frame),
+            Incoming::Closed(end) => Self::Closed(end),
+            Incoming::Summons => Self::Order,
+            Incoming::Stop => Self::Shutdown,
+        }
+    }
 }
 
 impl Joined {
@@ -94,9 +105,7 @@ impl Session {
             Box::pin(self.catch_up()).await;
         }
         loop {
-            let event = self.next().await;
-            self.joined.link.outbound.attend();
-            match event {
+            match self.next().await {
                 Event::Frame(frame) => self.enter(Call::Receive(id, frame)).await,
                 Event::Delivery(Delivery::Message(message)) => {
                     self.enter(Call::Handle(id, message)).await;
@@ -118,9 +127,9 @@ impl Session {
         if std::mem::take(&mut self.summoned) {
             return Event::Order;
         }
-        let open = !self.joined.link.outbound.is_closing();
         // What the peer sent before it left still counts.
-        if (open || self.peer_left())
+        if !self.read_ahead.is_empty()
+            && (self.peer_left() || !self.joined.link.outbound.is_closing())
             && let Some(frame) = self.read_ahead.pop()
         {
             return Event::Frame(frame);
@@ -131,13 +140,17 @@ impl Session {
         if self.stopping {
             return Event::Shutdown;
         }
-        std::future::poll_fn(|cx| self.poll_event(cx, open)).await
+        std::future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
     /// Deliveries come first, so that what they have the guest say goes out in one write; but not so many
     /// in a row that the peer has to wait.
-    fn poll_event(&mut self, cx: &mut Context<'_>, open: bool) -> Poll<Event> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let Self { joined: Joined { link, mailbox, .. }, connection, alarm, .. } = self;
+        let Asked { open, word } = connection.look();
+        if let Some(word) = word {
+            return Poll::Ready(word.into());
+        }
         let in_turn = self.deliveries_in_a_row < DELIVERIES_IN_A_ROW;
         if open
             && in_turn
@@ -147,13 +160,8 @@ impl Session {
             return Poll::Ready(Event::Delivery(delivery));
         }
         self.deliveries_in_a_row = 0;
-        if let Poll::Ready(incoming) = connection.poll_next(cx, false) {
-            return Poll::Ready(match incoming {
-                Incoming::Frame(frame) => Event::Frame(frame),
-                Incoming::Closed(end) => Event::Closed(end),
-                Incoming::Summons => Event::Order,
-                Incoming::Stop => Event::Shutdown,
-            });
+        if let Poll::Ready(incoming) = connection.poll_socket(cx, false, true) {
+            return Poll::Ready(incoming.into());
         }
         if open && let Poll::Ready(timer) = link.timers.poll_due(cx, alarm) {
             return Poll::Ready(Event::Timer(timer));
@@ -219,6 +227,7 @@ impl Session {
         let (answer, instance) = loop {
             let hold = self.read_ahead.is_full();
             tokio::select! {
+                biased;
                 returned = &mut running => break returned,
                 incoming = self.connection.next(hold), if self.ended.is_none() => match incoming {
                     Incoming::Frame(frame) => self.read_ahead.push(frame),

@@ -1,7 +1,10 @@
 """Clients that do not read, or send too fast: others do not feel it, and memory stays bounded."""
 
+import re
+
 import pytest
 
+from admin import ADMIN, Admin
 from support import CLOSE, TEXT, close_frame, closure
 
 MIB = 1024 * 1024
@@ -32,6 +35,12 @@ def flood(host, reader, count=FLOOD):
     for _ in range(count):
         assert sender.ask(f"frame flooded {FRAME}") == "ok"
         assert reader.recv() == FRAME
+
+
+def counted(host, figure):
+    """A figure of the plugin that floods."""
+    text = Admin(host).ask("/metrics").body.decode()
+    return float(re.search(rf'^narrowboat_{figure}_total{{plugin="commander"}} (\S+)$', text, re.M)[1])
 
 
 @pytest.fixture
@@ -139,6 +148,38 @@ def test_a_refused_consumer_goes_on_and_sends_again_when_there_is_room(refusing)
 def test_a_frame_larger_than_the_queue_is_sent_when_nothing_waits(serve):
     host = serve("echo", limits={"outbound_queue": "1 KiB"})
     assert host.connect("/echo/").ask("x" * 100_000) == "x" * 100_000
+
+
+def test_the_policy_drop_oldest_keeps_what_is_new(serve):
+    host = serve(
+        plugins={"commander": {"overflow": "drop-oldest"}}, limits={"outbound_queue": "256 KiB"}
+    )
+    stalled = stalled_member(host)
+    flood(host, witness(host))
+    host.connect("/commander/").ask("frame flooded the last")
+    frames = list(iter(stalled.recv_frame, (TEXT, b"the last")))
+    assert 0 < len(frames) < FLOOD and set(frames) == {FLOODED}
+    stalled.send_frame(TEXT, b"channel")
+    assert stalled.recv_frame()[1].startswith(b"specific.")
+
+
+@pytest.mark.parametrize(
+    ("policy", "figure"),
+    [
+        ("close", "connections_stalled"),
+        ("refuse", "frames_refused"),
+        ("drop-oldest", "frames_dropped"),
+    ],
+)
+def test_each_policy_has_a_figure_of_its_own(serve, policy, figure):
+    host = serve(
+        plugins={"commander": {"overflow": policy}}, limits={"outbound_queue": "64 KiB"}, admin=ADMIN
+    )
+    stalled = stalled_member(host)
+    flood(host, witness(host))
+    assert counted(host, figure) > 0
+    assert [counted(host, other) for other in {"connections_stalled", "frames_dropped"} - {figure}][0] == 0
+    assert stalled
 
 
 def test_a_slow_reader_gets_everything_within_the_bound(serve):

@@ -51,6 +51,15 @@ def test_probes_need_no_token_and_figures_do(serving):
         assert answers == {"/healthz": 200, "/readyz": 200, "/metrics": 401}
 
 
+def test_a_small_consumer_stays_within_its_first_memory(serving):
+    with serving("echo", admin=ADMIN) as host:
+        client = host.connect("/echo/")
+        assert client.ask("x" * 1000) == "x" * 1000
+        memory = [value for name, value in figures(host).items() if "guest_memory_bytes{" in name]
+        # A stack of 1 MiB, and one page of 64 KiB for data and heap.
+        assert list(map(float, memory)) == [17 * 64 * 1024]
+
+
 def test_traffic_and_guests_are_counted(serving):
     with serving("reply", admin=ADMIN) as host:
         client = host.connect("/reply/")

@@ -184,7 +184,7 @@ def test_a_host_that_is_stopped_in_the_middle_of_a_swap_ends_in_time(travel, iso
     for client in clients:
         client.ask("once")
     since = len(served.host.log())
-    served.put("v2 busy-restore=500")
+    served.put("v2 busy-restore=200")
     if isolation == "connection":
         # Two move at a time, the first long before the last.
         eventually(lambda: counted(clients[0])["version"] == "v2", "the first move")

@@ -104,13 +104,16 @@ pub enum Source {
 
 /// What happens when the outbound queue of a connection is at its bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Overflow {
     /// The connection closes with 1013.
     #[default]
     Close,
     /// `send` answers `backpressure`; frames of a group are dropped and counted.
     Refuse,
+    /// The frames that have waited for longest give way, and are counted: for those to whom only what is new
+    /// matters.
+    DropOldest,
 }
 
 impl PluginConfig {

@@ -1,9 +1,10 @@
 //! What others may do to a connection: queue frames, close it, set its timers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::outbound::{Outbound, OutboundLimits};
-use super::timers::Timers;
+use super::timers::{TimerId, Timers};
 use super::traffic::Traffic;
 use crate::frame::Frame;
 use crate::name::ChannelName;
@@ -28,10 +29,18 @@ impl Link {
         Self { channel, outbound: Outbound::new(limits), timers: Timers::default(), traffic }
     }
 
-    /// Queues a frame, or counts it as refused.
+    /// Queues a frame, or counts it as refused, and those that gave way to it as dropped.
     pub fn push(&self, frame: Frame) {
-        if self.outbound.push(frame).is_err() {
-            self.traffic.refuse();
+        match self.outbound.push(frame) {
+            Ok(0) => {}
+            Ok(dropped) => self.traffic.give_way(dropped),
+            Err(_) => self.traffic.refuse(),
         }
+    }
+
+    /// Starts a timer under an identifier that was reserved, and has the session look at it.
+    pub fn set_timer(&self, id: TimerId, delay: Duration) {
+        self.timers.set(id, delay);
+        self.outbound.nudge();
     }
 }

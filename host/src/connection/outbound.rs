@@ -8,6 +8,7 @@ use crate::closure::Closure;
 use crate::config::Overflow;
 use crate::fault::{ClientFault, Fault};
 use crate::frame::Frame;
+use crate::waking;
 
 /// The bounds of one connection's queue.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +95,8 @@ pub(super) struct Found {
     pub(super) word: Option<Word>,
     /// Bytes queued.
     pub(super) queued: usize,
+    /// No closing was asked for.
+    pub(super) open: bool,
 }
 
 /// What others have to tell a session.
@@ -122,23 +125,27 @@ impl Outbound {
         self.limits.check(&self.lock(), pending, len)
     }
 
-    /// Queues a frame. At the bound the policy `close` ends the connection with 1013.
+    /// Queues a frame, and says how many older ones gave way to it. At the bound the policy `close` ends the
+    /// connection with 1013.
     ///
     /// # Errors
     /// The frame is dropped.
-    pub fn push(&self, frame: Frame) -> Result<(), Refused> {
+    pub fn push(&self, frame: Frame) -> Result<usize, Refused> {
         let mut state = self.lock();
-        let result = self.limits.check(&state, 0, frame.len());
-        match result {
+        match self.limits.check(&state, 0, frame.len()) {
             Ok(()) => {
+                let dropped = self.limits.make_room(&mut state, frame.len());
                 state.queued += frame.len();
                 state.queue.push_back(frame);
                 wake(state);
+                Ok(dropped.len())
             }
-            Err(Refused::Full) if self.closes_on_overflow() => overflow(state),
-            Err(_) => {}
+            Err(Refused::Full) if self.closes_on_overflow() => {
+                overflow(state);
+                Err(Refused::Full)
+            }
+            Err(refused) => Err(refused),
         }
-        result
     }
 
     /// Whether the policy at the bound is to close.
@@ -198,6 +205,13 @@ impl Outbound {
         wake(state);
     }
 
+    /// Has the connection's task look at what concerns it.
+    pub(super) fn nudge(&self) {
+        let mut state = self.lock();
+        state.news = true;
+        wake(state);
+    }
+
     /// Looks at what was asked of the connection. Its own task is awake, so that what it queues from now on
     /// need not wake it.
     pub(super) fn look(&self) -> Found {
@@ -210,7 +224,8 @@ impl Outbound {
             Closing::Asked(closure, fault) => Some((closure.clone(), fault.clone())),
             Closing::No | Closing::Done => None,
         };
-        Found { closing, word, queued: state.queued }
+        let open = matches!(state.closing, Closing::No);
+        Found { closing, word, queued: state.queued, open }
     }
 
     /// What to write next; `written` tells that all that was taken before is. Where there is nothing, the task
@@ -242,12 +257,6 @@ impl Outbound {
     /// Has the task woken when anything changes.
     pub(super) fn listen(&self, cx: &Context<'_>) {
         rest(self.lock(), cx);
-    }
-
-    /// Tells that the connection's own task is awake, so that what it queues from now on need not wake it: it
-    /// will look.
-    pub(crate) fn attend(&self) {
-        self.lock().awake = true;
     }
 
     /// The socket is gone: nothing more is taken.
@@ -285,10 +294,22 @@ impl OutboundLimits {
             return Err(Refused::TooLarge(self.max_frame));
         }
         let waiting = state.buffered() + pending;
-        if waiting > 0 && waiting + len > self.bytes {
+        if self.overflow != Overflow::DropOldest && waiting > 0 && waiting + len > self.bytes {
             return Err(Refused::Full);
         }
         Ok(())
+    }
+
+    /// Takes out what has to give way to a frame of `len` bytes. What the socket has been handed is out of reach.
+    fn make_room(&self, state: &mut State, len: usize) -> Vec<Frame> {
+        let mut dropped = Vec::new();
+        while state.queued + len > self.bytes
+            && let Some(oldest) = state.queue.pop_front()
+        {
+            state.queued -= oldest.len();
+            dropped.push(oldest);
+        }
+        dropped
     }
 }
 
@@ -310,7 +331,7 @@ fn wake(mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
-            waker.wake();
+            waking::wake(waker);
         }
     }
 }
@@ -344,16 +365,16 @@ mod tests {
     #[test]
     fn the_bound_counts_bytes() {
         let outbound = outbound(Overflow::Refuse);
-        assert_eq!(outbound.push(text(6)), Ok(()));
+        assert_eq!(outbound.push(text(6)), Ok(0));
         assert_eq!(outbound.push(text(5)), Err(Refused::Full));
-        assert_eq!(outbound.push(text(4)), Ok(()));
+        assert_eq!(outbound.push(text(4)), Ok(0));
         assert_eq!(outbound.buffered(), 10);
     }
 
     #[test]
     fn a_frame_larger_than_the_queue_is_taken_when_nothing_waits() {
         let outbound = outbound(Overflow::Refuse);
-        assert_eq!(outbound.push(text(15)), Ok(()));
+        assert_eq!(outbound.push(text(15)), Ok(0));
         assert_eq!(outbound.push(text(1)), Err(Refused::Full));
         assert_eq!(outbound.push(text(21)), Err(Refused::TooLarge(20)));
     }
@@ -361,10 +382,23 @@ mod tests {
     #[test]
     fn the_policy_close_ends_the_connection_at_the_bound() {
         let outbound = outbound(Overflow::Close);
-        assert_eq!(outbound.push(text(10)), Ok(()));
+        assert_eq!(outbound.push(text(10)), Ok(0));
         assert_eq!(outbound.push(text(1)), Err(Refused::Full));
         assert!(outbound.is_closing());
         assert_eq!(outbound.push(text(1)), Err(Refused::Closed));
+    }
+
+    #[test]
+    fn the_policy_drop_oldest_makes_room_for_what_is_new() {
+        let outbound = outbound(Overflow::DropOldest);
+        assert_eq!(
+            [4, 4, 4, 7, 15].map(|len| outbound.push(text(len))),
+            [Ok(0), Ok(0), Ok(1), Ok(2), Ok(1)]
+        );
+        assert_eq!(outbound.buffered(), 15);
+        assert_eq!(outbound.push(text(21)), Err(Refused::TooLarge(20)));
+        assert_eq!(outbound.probe(100, 20), Ok(()));
+        assert!(!outbound.is_closing());
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Encoder {
         !self.unsent.is_empty()
     }
 
+    /// Whether a ping or a pong waits.
+    pub(super) fn has_words(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Asks the peer for a sign of life.
     pub(super) fn ping(&mut self) {
         self.control(Control::Ping, &[]);

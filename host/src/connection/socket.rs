@@ -107,6 +107,11 @@ impl Socket {
         self.encoder.is_blocked()
     }
 
+    /// Whether a ping or a pong waits for the next write.
+    pub(super) fn has_words(&self) -> bool {
+        self.encoder.has_words()
+    }
+
     /// Asks the peer for a sign of life with the next write.
     pub(super) fn ping(&mut self) {
         self.encoder.ping();

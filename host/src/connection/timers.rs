@@ -1,8 +1,9 @@
 //! The timers of one connection, which outlive the guest call that set them.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -17,6 +18,8 @@ pub const MAX_TIMERS: usize = 64;
 #[derive(Debug, Default)]
 pub struct Timers {
     state: Mutex<State>,
+    /// As many as are pending, for those who look often and find none.
+    count: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +27,6 @@ struct State {
     last_id: TimerId,
     /// At most [`MAX_TIMERS`], so a search costs less than an ordered structure would.
     pending: Vec<(Instant, TimerId)>,
-    waker: Option<Waker>,
 }
 
 /// The session's side: the sleep until the earliest timer, made when there is one.
@@ -40,7 +42,7 @@ impl Timers {
 
     /// How many are pending.
     pub fn len(&self) -> usize {
-        self.lock().pending.len()
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Whether none is pending.
@@ -48,31 +50,34 @@ impl Timers {
         self.len() == 0
     }
 
-    /// Starts a timer under a reserved identifier.
-    pub fn set(&self, id: TimerId, delay: Duration) {
+    /// Starts a timer under a reserved identifier. The session has to be told: see [`Link::set_timer`].
+    ///
+    /// [`Link::set_timer`]: super::Link::set_timer
+    pub(super) fn set(&self, id: TimerId, delay: Duration) {
         let mut state = self.lock();
         if state.pending.len() < MAX_TIMERS {
             state.pending.push((Instant::now() + delay, id));
         }
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.count(&state);
     }
 
     /// Forgets a timer, if it is still pending.
     pub fn clear(&self, id: TimerId) {
-        self.lock().pending.retain(|(_, pending)| *pending != id);
+        let mut state = self.lock();
+        state.pending.retain(|(_, pending)| *pending != id);
+        self.count(&state);
     }
 
-    /// The next timer that is due; with none the task is woken when there is one.
+    /// The next timer that is due; the task is woken when the earliest is.
     pub fn poll_due(&self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<TimerId> {
+        if self.is_empty() {
+            *alarm = None;
+            return Poll::Pending;
+        }
         let mut state = self.lock();
         let earliest =
             state.pending.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(i, _)| i);
         let Some(index) = earliest else {
-            state.waker = Some(cx.waker().clone());
             *alarm = None;
             return Poll::Pending;
         };
@@ -82,11 +87,15 @@ impl Timers {
             sleep.as_mut().reset(at);
         }
         if sleep.as_mut().poll(cx).is_pending() {
-            state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
         state.pending.swap_remove(index);
+        self.count(&state);
         Poll::Ready(id)
+    }
+
+    fn count(&self, state: &State) {
+        self.count.store(state.pending.len(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

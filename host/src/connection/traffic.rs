@@ -11,12 +11,36 @@ pub struct Traffic {
     pub sent: Flow,
     /// Frames for which a connection's queue had no room.
     refused: AtomicU64,
+    /// Frames that gave way to newer ones.
+    dropped: AtomicU64,
+    /// Connections that were closed since their peers did not read.
+    stalled: AtomicU64,
 }
 
 impl Traffic {
     /// Counts a frame that a queue had no room for.
     pub(super) fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts frames that gave way to a newer one.
+    pub(super) fn give_way(&self, frames: usize) {
+        self.dropped.fetch_add(frames as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that is closed since its peer does not read.
+    pub(super) fn stall(&self) {
+        self.stalled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Frames that gave way to newer ones, under the policy `drop-oldest`.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were closed since their peers did not read, under the policy `close`.
+    pub fn stalled(&self) -> u64 {
+        self.stalled.load(Ordering::Relaxed)
     }
 
     /// Frames for which a connection's queue had no room, or that found it closing.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,6 +13,7 @@ use super::mailbox::Source;
 use super::queue::{Bounds, Queue};
 use super::{Delivery, LayerError, LayerLimits, Mailbox, Pending};
 use crate::name::{ChannelName, GroupName, Tenant};
+use crate::waking;
 
 /// Who has to hear that a channel was closed.
 pub(super) trait Closing: Send + Sync {
@@ -253,7 +254,7 @@ impl Channel {
         let deadline = now.checked_add(lasts).unwrap_or(now);
         let waker = queue.push(deadline, delivery);
         drop(queue);
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(waking::wake);
         true
     }
 
@@ -275,7 +276,7 @@ impl Channel {
     }
 
     fn take(&self) -> Option<Delivery> {
-        self.lock().pop(Instant::now())
+        self.lock().pop_now()
     }
 
     fn take_all(&self) -> Left {
@@ -313,7 +314,7 @@ impl Source for Channel {
 
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Delivery> {
         let mut queue = self.lock();
-        if let Some(delivery) = queue.pop(Instant::now()) {
+        if let Some(delivery) = queue.pop_now() {
             drop(queue);
             self.tell_drained();
             return Poll::Ready(delivery);

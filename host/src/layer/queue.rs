@@ -62,6 +62,11 @@ impl Queue {
         self.waker.take()
     }
 
+    /// Takes the oldest delivery that has not expired by now. The clock is read only where something waits.
+    pub(super) fn pop_now(&mut self) -> Option<Delivery> {
+        if self.is_empty() { None } else { self.pop(Instant::now()) }
+    }
+
     /// Takes the oldest delivery that has not expired.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Delivery> {
         self.forget_expired(now);

@@ -60,7 +60,7 @@ const VERSION: &[&str] = &["plugin", "version"];
 const LAYER: &[&str] = &["layer"];
 
 /// All figures there are.
-pub const FIGURES: [Figure; 29] = [
+pub const FIGURES: [Figure; 31] = [
     gauge("ready", HOST, "1 if the host takes connections and reaches its layers"),
     gauge("draining", HOST, "1 if the host takes no more connections, by `narrowboat drain`"),
     gauge("uptime_seconds", HOST, "Seconds since the host began to serve"),
@@ -79,6 +79,16 @@ pub const FIGURES: [Figure; 29] = [
         "frames_refused",
         PLUGIN,
         "Frames that found a connection's queue full, or the connection closing",
+    ),
+    counter(
+        "frames_dropped",
+        PLUGIN,
+        "Frames that gave way to newer ones, under overflow = \"drop-oldest\"",
+    ),
+    counter(
+        "connections_stalled",
+        PLUGIN,
+        "Connections closed with 1013, since their clients did not read, under overflow = \"close\"",
     ),
     gauge("outbound_bytes", PLUGIN, "Bytes that wait for sockets"),
     gauge("instances", VERSION, "Running instances"),
@@ -186,6 +196,8 @@ impl Snapshot {
         note("frames_sent", Value::Counter(traffic.sent.frames()));
         note("bytes_sent", Value::Counter(traffic.sent.bytes()));
         note("frames_refused", Value::Counter(traffic.refused()));
+        note("frames_dropped", Value::Counter(traffic.dropped()));
+        note("connections_stalled", Value::Counter(traffic.stalled()));
         note("swaps", Value::Counter(counts.swaps));
         note("versions_refused", Value::Counter(counts.refused));
         note("rollbacks", Value::Counter(counts.taken_back));

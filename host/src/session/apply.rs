@@ -55,7 +55,7 @@ impl Outlet<'_> {
                 Ok(())
             }
             Effect::SetTimer(link, id, delay) => {
-                link.timers.set(id, delay);
+                link.set_timer(id, delay);
                 Ok(())
             }
             Effect::ClearTimer(link, id) => {

@@ -25,6 +25,10 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.frames.len() >= READ_AHEAD || self.bytes >= READ_AHEAD_BYTES
     }

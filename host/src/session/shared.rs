@@ -1,6 +1,8 @@
 //! Shared isolation: one task owns an instance, and many sessions bring it their events.
 
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+mod place;
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +19,7 @@ use crate::plugin::{
     Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Transfer, Version, Way, aside,
     restart, transfer,
 };
+use place::{Death, Entered, Left, Next, Place, Waiting};
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
 const QUEUE: usize = 256;
@@ -36,7 +39,7 @@ type Answer = Result<Returned, GuestFault>;
 pub(super) enum Job {
     /// An event, where its answer goes, and what a trace shows it as.
     Call(Call, oneshot::Sender<Answer>, Span),
-    /// To look what became of the instance, which is at leave.
+    /// To look what became of the instance, and what waits for it.
     Look,
     /// What a swap asks.
     Order(Order),
@@ -46,24 +49,7 @@ pub(super) enum Job {
 #[derive(Clone)]
 pub(super) struct SharedInstance {
     jobs: mpsc::Sender<Job>,
-    lent: Lent,
-}
-
-/// Where the owner leaves the instance while nothing waits for it. A session that finds it there enters it
-/// on its own task, which spares two task switches an event.
-type Lent = Arc<Mutex<Leave>>;
-
-#[derive(Default)]
-struct Leave {
-    instance: Option<Box<Instance>>,
-    death: Option<Death>,
-}
-
-/// An event of which the instance has died, and who waits for what comes of it.
-struct Death {
-    call: Call,
-    fault: GuestFault,
-    to: oneshot::Sender<Answer>,
+    place: Arc<Place>,
 }
 
 /// The shared instances of one plugin, made when first needed and again after a trap.
@@ -95,66 +81,66 @@ impl Roster {
             _ => {
                 let (jobs, queue) = mpsc::channel(QUEUE);
                 let listed = self.list(Station::Shared(jobs.clone()));
-                let lent = Lent::default();
+                let place = Arc::<Place>::default();
                 let owner = Owner {
                     roster: Arc::clone(self),
                     listed,
                     instance: None,
-                    lent: Arc::clone(&lent),
+                    place: Arc::clone(&place),
                     ahead: Ahead::default(),
                 };
                 tokio::spawn(owner.run(queue));
-                slots.instances[index].insert(SharedInstance { jobs, lent }).clone()
+                slots.instances[index].insert(SharedInstance { jobs, place }).clone()
             }
         }
     }
 }
 
 impl SharedInstance {
-    /// Brings an event to the instance: at once, if it is at leave and its calls are short, or by its owner.
-    /// What the guest asks for is done before the next event comes to it.
+    /// Brings an event to the instance: at once, if it is at leave and its calls are short, else by whoever is in
+    /// it, or by its owner.
     pub(super) fn call(&self, call: Call, outlet: &Outlet<'_>) -> Calling<Called> {
-        let (to, answered) = oneshot::channel();
-        let job = match self.enter(call, to, outlet) {
-            Entered::Over(called) => return Calling::Over(called),
-            Entered::Died => Job::Look,
-            Entered::No(call, to) => Job::Call(call, to, Span::current()),
-        };
-        let jobs = self.jobs.clone();
-        Calling::Elsewhere(Box::pin(async move {
-            let answer = match jobs.send(job).await {
-                Ok(()) => answered.await.unwrap_or(Err(GuestFault::InstanceGone)),
-                Err(_) => Err(GuestFault::InstanceGone),
-            };
-            (Called { answer, effects: Vec::new(), undone: None }, None)
-        }))
+        match self.place.enter(call, outlet) {
+            Entered::Over(called) => {
+                self.serve(outlet);
+                Calling::Over(called)
+            }
+            Entered::Waits(answered) => {
+                // Whoever was in it may have gone meanwhile.
+                self.serve(outlet);
+                Calling::Elsewhere(Box::pin(async { (heard(answered).await, None) }))
+            }
+            Entered::Died(answered) => self.ask(Job::Look, answered),
+            Entered::No(call) => {
+                let (to, answered) = oneshot::channel();
+                self.ask(Job::Call(call, to, Span::current()), answered)
+            }
+        }
     }
 
-    fn enter(&self, call: Call, to: oneshot::Sender<Answer>, outlet: &Outlet<'_>) -> Entered {
-        let Ok(mut lent) = self.lent.try_lock() else { return Entered::No(call, to) };
-        let ready =
-            |instance: &mut Box<Instance>| !instance.is_dead() && !instance.version().is_slow();
-        let Some(instance) = lent.instance.take_if(ready) else { return Entered::No(call, to) };
-        let (mut called, instance) = enter(instance, call);
-        outlet.apply(std::mem::take(&mut called.effects));
-        lent.instance = Some(instance);
-        match (called.answer, called.undone) {
-            (Err(fault), Some(call)) => {
-                lent.death = Some(Death { call, fault, to });
-                Entered::Died
-            }
-            (answer, undone) => Entered::Over(Called { answer, effects: Vec::new(), undone }),
+    /// Takes up what others have for the instance, or has its owner do so.
+    fn serve(&self, outlet: &Outlet<'_>) {
+        if self.place.serve(outlet) == Next::Owner {
+            // One with a full queue looks without being told; of one that is gone nobody waits any more.
+            let _ = self.jobs.try_send(Job::Look);
         }
+    }
+
+    fn ask(&self, job: Job, answered: oneshot::Receiver<Answer>) -> Calling<Called> {
+        let jobs = self.jobs.clone();
+        Calling::Elsewhere(Box::pin(async move {
+            let called = match jobs.send(job).await {
+                Ok(()) => heard(answered).await,
+                Err(_) => Called::failed(GuestFault::InstanceGone),
+            };
+            (called, None)
+        }))
     }
 }
 
-/// What came of entering an instance at leave.
-enum Entered {
-    Over(Called),
-    /// It has died of the event, which its owner is to find out.
-    Died,
-    /// It cannot be had now.
-    No(Call, oneshot::Sender<Answer>),
+async fn heard(answered: oneshot::Receiver<Answer>) -> Called {
+    let answer = answered.await.unwrap_or(Err(GuestFault::InstanceGone));
+    Called { answer, effects: Vec::new(), undone: None }
 }
 
 /// The task that owns the instance, and with it the store.
@@ -165,33 +151,40 @@ struct Owner {
     /// while it is lent.
     instance: Option<Box<Instance>>,
     /// Where it is left while nothing waits for it.
-    lent: Lent,
+    place: Arc<Place>,
     /// What has been saved of it ahead of a move.
     ahead: Ahead,
 }
 
 impl Owner {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        self.work(&mut queue).await;
+        // Whoever waits goes to another instance, and not here again.
+        queue.close();
+        self.place.close();
+    }
+
+    async fn work(&mut self, queue: &mut mpsc::Receiver<Job>) {
         loop {
-            let job = match queue.try_recv() {
-                Ok(job) => job,
-                Err(_) => {
-                    self.lent.lock().unwrap_or_else(PoisonError::into_inner).instance =
-                        self.instance.take();
+            // Between any two jobs, so that sessions which could enter by themselves do not queue up behind
+            // one that could not.
+            self.place.leave(self.instance.take());
+            let job = match self.place.next() {
+                Some(Waiting { call, to, span }) => Job::Call(call, to, span),
+                None => {
                     let Some(job) = queue.recv().await else { return };
-                    if !self.take_back().await {
-                        // Whoever waits goes to another instance, and not here again.
-                        queue.close();
-                        return;
-                    }
                     job
                 }
             };
-            if let Job::Order(Order::Move(MoveOrder { direction: Direction::On, .. })) = &job {
-                self.save_ahead(&mut queue).await;
+            if !self.take_back().await {
+                return;
             }
+            if let Job::Order(Order::Move(MoveOrder { direction: Direction::On, .. })) = &job {
+                self.save_ahead(queue).await;
+            }
+            let looked = matches!(job, Job::Look);
             self.take_up(job).await;
-            if self.instance.is_none() {
+            if self.instance.is_none() && !looked {
                 return;
             }
         }
@@ -202,7 +195,7 @@ impl Owner {
     async fn take_back(&mut self) -> bool {
         let mut waits = 0;
         let death = loop {
-            if let Some(Leave { instance, death }) = self.leave() {
+            if let Some(Left { instance, death }) = self.place.take() {
                 self.instance = instance;
                 break death;
             }
@@ -216,15 +209,6 @@ impl Owner {
         let Some(Death { call, fault, to }) = death else { return true };
         let _ = to.send(self.survive(call, fault).await);
         self.instance.is_some()
-    }
-
-    /// What is at leave, if nobody is in it.
-    fn leave(&self) -> Option<Leave> {
-        match self.lent.try_lock() {
-            Ok(mut lent) => Some(std::mem::take(&mut lent)),
-            Err(TryLockError::Poisoned(lent)) => Some(std::mem::take(&mut lent.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 
     async fn take_up(&mut self, job: Job) {

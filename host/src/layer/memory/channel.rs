@@ -267,7 +267,7 @@ impl Source for Channel {
 
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Delivery> {
         let mut state = self.state();
-        if let Some(delivery) = state.queue.pop(Instant::now()) {
+        if let Some(delivery) = state.queue.pop_now() {
             return Poll::Ready(delivery);
         }
         let waker = state.queue.wait(Some(cx.waker()));
@@ -277,7 +277,7 @@ impl Source for Channel {
     }
 
     fn try_recv(&self) -> Option<Delivery> {
-        self.state().queue.pop(Instant::now())
+        self.state().queue.pop_now()
     }
 
     fn close(self: Arc<Self>) {

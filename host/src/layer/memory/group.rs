@@ -15,6 +15,7 @@ use super::shards::Named;
 use super::world::World;
 use crate::layer::{Delivery, LayerError};
 use crate::name::GroupName;
+use crate::waking;
 
 pub(super) struct Group {
     name: GroupName,
@@ -154,9 +155,7 @@ impl Group {
             }
         }
         drop(members);
-        for waker in wakers {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(waking::wake);
         dropped
     }
 

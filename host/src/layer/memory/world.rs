@@ -11,6 +11,7 @@ use super::group::Group;
 use super::shards::Shards;
 use crate::layer::{Delivery, LayerError, LayerLimits, Mailbox, Pending};
 use crate::name::ChannelName;
+use crate::waking;
 
 /// Everything that belongs to a tenant; another tenant has another world.
 pub(super) struct World {
@@ -75,7 +76,7 @@ impl World {
         while let Some(channel) = self.receiver(name) {
             match channel.offer(self, now, delivery) {
                 Ok(waker) => {
-                    waker.into_iter().for_each(std::task::Waker::wake);
+                    waker.into_iter().for_each(waking::wake);
                     return Ok(());
                 }
                 Err(Refusal::Error(error)) => {

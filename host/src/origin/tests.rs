@@ -1,0 +1,88 @@
+use super::*;
+
+fn allows(pattern: &str, origin: &str) -> bool {
+    pattern.parse::<OriginPattern>().unwrap().matches(Origin::parse(origin).as_ref())
+}
+
+#[test]
+fn a_host_is_compared_without_regard_to_case() {
+    let pattern: HostPattern = "Example.com".parse().unwrap();
+    assert!(pattern.matches("EXAMPLE.com"));
+    assert!(!pattern.matches("www.example.com"));
+    assert!(!pattern.matches("badexample.com"));
+}
+
+#[test]
+fn a_leading_dot_covers_the_domain_and_all_below_it() {
+    let pattern: HostPattern = ".example.com".parse().unwrap();
+    for host in ["example.com", "www.example.com", "a.b.Example.com"] {
+        assert!(pattern.matches(host), "{host}");
+    }
+    assert!(!pattern.matches("badexample.com"));
+    assert!(!pattern.matches("example.com.evil.org"));
+}
+
+#[test]
+fn an_origin_without_a_scheme_in_its_pattern_may_have_any_scheme_and_port() {
+    for origin in ["http://example.com", "https://example.com:8443", "app://example.com"] {
+        assert!(allows("example.com", origin), "{origin}");
+    }
+    assert!(!allows("example.com", "http://evil.org"));
+}
+
+#[test]
+fn scheme_and_port_are_compared_where_they_are_given() {
+    assert!(allows("https://example.com", "https://example.com"));
+    assert!(allows("https://example.com", "https://example.com:443"));
+    assert!(allows("https://example.com:443", "https://example.com"));
+    assert!(allows("https://.example.com:8443", "https://a.example.com:8443"));
+    assert!(allows("example.com:8443", "https://example.com:8443"));
+    assert!(!allows("https://example.com", "http://example.com"));
+    assert!(!allows("https://example.com", "https://example.com:8443"));
+    assert!(!allows("http://example.com:80", "http://example.com:8080"));
+    assert!(!allows("example.com:8443", "https://example.com"));
+}
+
+#[test]
+fn only_a_star_allows_what_names_no_origin() {
+    for origin in ["null", "", "file://", "https://", "://x", "example.com", "https://a b"] {
+        assert_eq!(Origin::parse(origin), None, "{origin}");
+        assert!(allows("*", origin));
+        assert!(!allows("example.com", origin));
+    }
+    assert!(allows("*", "https://anything.org"));
+}
+
+#[test]
+fn addresses_of_ipv6_keep_their_brackets() {
+    assert!(allows("http://[::1]:8000", "http://[::1]:8000"));
+    assert!(!allows("http://[::1]:8000", "http://[::1]"));
+    assert_eq!(host_of("[::1]:8000"), Some("[::1]"));
+    assert_eq!(host_of("example.com:8000"), Some("example.com"));
+}
+
+#[test]
+fn what_is_no_pattern_is_refused() {
+    for text in [
+        "",
+        ".",
+        "..example.com",
+        "https://",
+        "https://example.com/path",
+        "a:b:c",
+        "exa mple.com",
+        "://x",
+    ] {
+        assert!(text.parse::<OriginPattern>().is_err(), "{text}");
+    }
+    for text in ["", ".", "example.com:80", "https://example.com", "a/b"] {
+        assert!(text.parse::<HostPattern>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_names_no_host_is_none() {
+    for text in ["", "a b", "example.com:x", "[::1", "a/b", "user@example.com"] {
+        assert_eq!(host_of(text), None, "{text}");
+    }
+}
