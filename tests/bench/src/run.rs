@@ -118,33 +118,42 @@ struct Run<'a> {
     arguments: &'a Arguments,
     plan: Plan,
     sections: Vec<Section>,
+    idle: Vec<Idle>,
+    singles: Vec<Judged>,
 }
 
 /// Measures, prints and writes what was found.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
-    let mut run = Run { arguments, plan, sections: Vec::new() };
-    run.echo()?;
-    run.rooms()?;
-    run.connects()?;
-    let idle = run.idle()?;
-    let mut singles = idle_goals(&idle)?;
-    singles.extend(run.singles()?);
+    let mut run =
+        Run { arguments, plan, sections: Vec::new(), idle: Vec::new(), singles: Vec::new() };
+    // What was found before a failure is told all the same.
+    let measured = run.measure();
     let report = Report {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         rounds: run.plan.rounds,
         measured: run.plan.measure,
         sections: run.sections,
-        idle,
-        singles,
+        idle: run.idle,
+        singles: run.singles,
         verbose: arguments.verbose,
     };
     tell::found(&report);
     let json = serde_json::to_vec_pretty(&report)?;
-    std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())
+    std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())?;
+    measured
 }
 
 impl Run<'_> {
+    fn measure(&mut self) -> anyhow::Result<()> {
+        self.echo()?;
+        self.rooms()?;
+        self.connects()?;
+        self.weigh_all()?;
+        self.singles.extend(idle_goals(&self.idle)?);
+        self.measure_singles()
+    }
+
     fn wants(&self, part: Part) -> bool {
         self.arguments.only.is_empty() || self.arguments.only.contains(&part)
     }
@@ -242,36 +251,34 @@ impl Run<'_> {
         self.compare(title, Service::Echo, Load::Connects { at_once: 32 }, &peers, &goals)
     }
 
-    fn idle(&self) -> anyhow::Result<Vec<Idle>> {
-        let mut all = Vec::new();
+    fn weigh_all(&mut self) -> anyhow::Result<()> {
         if self.wants(Part::Idle) {
             for peer in [Peer::Bare, Peer::Ws, Peer::Uvicorn, Peer::Shared, Peer::Own] {
-                all.push(self.weigh(peer, self.plan.idle)?);
+                self.idle.push(self.weigh(peer, self.plan.idle)?);
             }
             for (peer, many) in self.plan.idle_many {
-                all.push(self.weigh(*peer, *many)?);
+                self.idle.push(self.weigh(*peer, *many)?);
             }
         }
-        Ok(all)
+        Ok(())
     }
 
-    fn singles(&self) -> anyhow::Result<Vec<Judged>> {
+    fn measure_singles(&mut self) -> anyhow::Result<()> {
         let (site, rounds) = (&self.arguments.site, self.plan.rounds);
-        let mut all = Vec::new();
         if self.wants(Part::Calls) {
             tell::progress("guest calls");
-            all.extend(single::calls(site, rounds)?);
+            self.singles.extend(single::calls(site, rounds)?);
         }
         if self.wants(Part::Start) {
             tell::progress("warm start");
-            all.push(single::warm_start(site, rounds)?);
+            self.singles.push(single::warm_start(site, rounds)?);
         }
         if let Some(connections) = self.plan.swapped
             && self.wants(Part::Swaps)
         {
-            all.extend(single::swaps(site, connections)?);
+            self.singles.extend(single::swaps(site, connections)?);
         }
-        Ok(all)
+        Ok(())
     }
 
     fn compare(

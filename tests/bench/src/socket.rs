@@ -1,6 +1,8 @@
 //! WebSockets as the bench's own servers and clients open them.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
@@ -12,6 +14,9 @@ use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_
 /// Read buffer of a socket, in bytes: the library's own 128 KiB would be all that its idle
 /// connections show. Narrowboat has as much.
 const READ_BUFFER: usize = 4 * 1024;
+
+/// How long ports may take to be free again.
+const PORTS_FREE: Duration = Duration::from_secs(90);
 
 /// A listener on a free port of the loopback.
 pub(crate) async fn listen() -> anyhow::Result<TcpListener> {
@@ -38,16 +43,31 @@ pub(crate) async fn connect_from(
     server: SocketAddr,
     path: &str,
 ) -> anyhow::Result<WebSocketStream<TcpStream>> {
-    let socket = TcpSocket::new_v4()?;
-    if source != Ipv4Addr::LOCALHOST {
-        socket.bind((source, 0).into())?;
-    }
-    let stream = socket.connect(server).await.context("cannot connect")?;
+    let stream = reach(source, server).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let request = format!("ws://{server}{path}");
     let handshake = client_async_with_config(request, stream, Some(config()));
     let (socket, _) = handshake.await.context("no handshake")?;
     Ok(socket)
+}
+
+/// Waits, where the ports of many that were closed are not free yet: they are after a minute.
+async fn reach(source: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStream> {
+    let patience = Instant::now() + PORTS_FREE;
+    loop {
+        let socket = TcpSocket::new_v4()?;
+        if source != Ipv4Addr::LOCALHOST {
+            socket.bind((source, 0).into())?;
+        }
+        match socket.connect(server).await {
+            Err(error)
+                if error.kind() == ErrorKind::AddrNotAvailable && Instant::now() < patience =>
+            {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            reached => return reached,
+        }
+    }
 }
 
 /// Waits for a text, and for no other.
