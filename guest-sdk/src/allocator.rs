@@ -23,7 +23,8 @@ const LEAST: usize = 4 * 1024;
 const ALIGNMENT: usize = 16;
 
 #[global_allocator]
-static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Memory { begun: Cell::new(false) })));
+static HEAP: Heap =
+    Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Memory { begun: Cell::new(false) })));
 
 struct Heap(UnsafeCell<Dlmalloc<Memory>>);
 

@@ -1,6 +1,7 @@
 //! `narrowboat.toml`: what the operator decides. Parsed once into values that cannot be wrong.
 
 mod admin;
+mod allowed;
 mod backend;
 mod cache;
 mod error;
@@ -10,8 +11,11 @@ mod layer;
 mod limits;
 mod noticing;
 mod plugin;
+mod proxy;
 mod route;
+mod tls;
 mod traces;
+mod users;
 mod versions;
 mod worker;
 
@@ -23,6 +27,7 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use toml::Spanned;
 
 pub use admin::{AdminConfig, Scope, TokenConfig, TokenSecret};
+pub use allowed::Allowed;
 pub use backend::{
     Backend, Endpoint, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Secret,
     Serializer,
@@ -33,8 +38,11 @@ pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::Limits;
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
+pub use proxy::ProxyConfig;
 pub use route::{Deflate, Pattern, RouteConfig};
+pub use tls::TlsConfig;
 pub use traces::TracesConfig;
+pub use users::{JwtAlgorithm, JwtConfig, JwtKeys, TokenPlace, UsersConfig, WebhookConfig};
 pub use versions::VersionsConfig;
 pub use worker::WorkerConfig;
 
@@ -54,12 +62,20 @@ pub struct Config {
     pub watch: Option<Noticing>,
     /// Whether browsers are shown the demo page at `/`.
     pub demo: bool,
+    /// What handshakes may say of where they come from and go to.
+    pub allowed: Allowed,
     /// Tried in order, first match wins.
     pub routes: Vec<RouteConfig>,
     /// Each for another channel of its plugin's layer.
     pub workers: Vec<WorkerConfig>,
     /// By the names that routes and workers use.
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// How the host learns who somebody is; `None` if it does not.
+    pub users: Option<UsersConfig>,
+    /// The proxies before this host; `None` where clients come themselves.
+    pub proxy: Option<ProxyConfig>,
+    /// The certificate that clients are shown; `None` where they come in the clear.
+    pub tls: Option<TlsConfig>,
     /// Bounds of the host and defaults of the plugins.
     pub limits: Limits,
     /// The channel layers by their names; [`DEFAULT_LAYER`] is always among them.
@@ -84,6 +100,8 @@ struct File {
     watch: noticing::Raw,
     #[serde(default)]
     demo: bool,
+    allowed_hosts: allowed::Raw,
+    allowed_origins: allowed::Raw,
     #[serde(default)]
     routes: Vec<Spanned<route::Raw>>,
     #[serde(default)]
@@ -95,6 +113,9 @@ struct File {
     layer: Option<Spanned<layer::Raw>>,
     #[serde(default)]
     layers: BTreeMap<String, Spanned<layer::Raw>>,
+    tls: Option<tls::Raw>,
+    proxy: Option<proxy::Raw>,
+    users: Option<Spanned<users::Raw>>,
     admin: Option<admin::Raw>,
     versions: Option<versions::Raw>,
     traces: Option<traces::Raw>,
@@ -169,9 +190,17 @@ impl Config {
             listen: raw.listen,
             watch: raw.watch.noticing(),
             demo: raw.demo,
+            allowed: allowed::check(raw.allowed_hosts, raw.allowed_origins, &location)?,
             routes,
             workers,
             plugins,
+            users: raw
+                .users
+                .map(|raw| (raw.span(), raw.into_inner()))
+                .map(|(span, raw)| raw.check(span, &folder, &location))
+                .transpose()?,
+            proxy: raw.proxy.map(|raw| raw.check(&location)).transpose()?,
+            tls: raw.tls.map(|raw| raw.within(&folder)),
             limits: raw.limits.into_inner(),
             layers,
             admin,

@@ -7,6 +7,7 @@ mod link;
 mod outbound;
 mod outgoing;
 mod socket;
+mod stream;
 mod timers;
 mod traffic;
 
@@ -24,6 +25,7 @@ pub use incoming::IncomingLimits;
 pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Refused};
 pub use socket::{Socket, Terms};
+pub use stream::Stream;
 pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
 pub use traffic::{Flow, Traffic};
 

@@ -3,6 +3,7 @@
 
 mod document;
 mod opening;
+mod proxied;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,14 +22,14 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
-use tokio::net::TcpStream;
 
 pub use document::Document;
 pub use opening::Opening;
+pub use proxied::read_proxied;
 
 use crate::answer::{Acceptance, Rejection};
 use crate::config::Deflate;
-use crate::connection::{Agreement, IncomingLimits, Socket, Terms, linger};
+use crate::connection::{Agreement, IncomingLimits, Socket, Stream, Terms, linger};
 use crate::scope::Headers;
 
 /// Bytes a request's head may have.
@@ -44,6 +45,17 @@ pub struct HandshakeLimits {
     pub timeout: Duration,
     /// The largest frame of the client once it is open, in bytes.
     pub max_frame: usize,
+}
+
+/// Whom a socket joins.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The client.
+    pub client: SocketAddr,
+    /// This host.
+    pub server: SocketAddr,
+    /// Nobody in between can read what passes.
+    pub secure: bool,
 }
 
 /// The answer to a handshake; `T` is what the accepted connection has joined.
@@ -81,6 +93,12 @@ pub enum HandshakeError {
     /// The peer, or the consumer, took too long.
     #[error("no handshake within {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// What came from a proxy does not say for whom.
+    #[error("no header of the PROXY protocol: {0}")]
+    Proxy(std::io::Error),
+    /// What came is not TLS, or nothing that both sides understand.
+    #[error("no TLS: {0}")]
+    Tls(std::io::Error),
     /// What came is not HTTP, or the socket failed.
     #[error("no HTTP request: {0}")]
     Http(#[from] hyper::Error),
@@ -98,7 +116,8 @@ struct Accepted<T> {
 /// # Errors
 /// When no whole request came in time; the socket is closed then.
 pub async fn accept<T, F, D>(
-    stream: TcpStream,
+    stream: Stream,
+    peer: Peer,
     limits: HandshakeLimits,
     decide: F,
 ) -> Result<Outcome<T>, HandshakeError>
@@ -107,8 +126,6 @@ where
     F: FnOnce(Opening) -> D + Send,
     D: Future<Output = Decision<T>> + Send,
 {
-    let client = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-    let server = stream.local_addr().unwrap_or(client);
     let decide = Mutex::new(Some(decide));
     let accepted = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {
@@ -116,7 +133,7 @@ where
         let accepted = &accepted;
         async move {
             let Some(decide) = decide else { return Ok(too_many_requests()) };
-            let opening = Opening::new(request, client, server);
+            let opening = Opening::new(request, peer);
             Ok::<_, Infallible>(answer(opening, decide, accepted).await)
         }
     });

@@ -29,6 +29,7 @@ pub mod swap;
 pub mod times;
 pub mod trust;
 pub mod units;
+pub mod users;
 pub mod versions;
 pub mod waking;
 pub mod watch;

@@ -92,10 +92,11 @@ impl FromStr for OriginPattern {
             Some(_) => return Err(format!("{text:?} has no scheme before its `://`")),
             None => (None, text),
         };
-        let (host, port) = split_port(rest).ok_or_else(|| {
+        let wrong = || {
             format!("{text:?} is no origin: `https://example.com`, `.example.com`, `*`; no path")
-        })?;
-        Ok(Self { scheme, host: host.parse()?, port })
+        };
+        let (host, port) = split_port(rest).ok_or_else(wrong)?;
+        Ok(Self { scheme, host: host.parse().map_err(|_: String| wrong())?, port })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Scope {
     pub server: SocketAddr,
     /// Named captures of the matched route.
     pub url_route: Vec<(String, String)>,
+    /// Who the host says this is: the claims of a token as JSON.
+    pub user: Option<String>,
     /// Whatever else the host has to tell.
     pub attributes: Vec<(String, String)>,
 }

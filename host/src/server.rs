@@ -10,9 +10,12 @@ mod metrics;
 mod pages;
 mod preflight;
 mod reload;
+mod renewal;
+mod tls;
 mod workers;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,10 +33,11 @@ pub(crate) use host::open_layer;
 pub use host::{Host, HostError};
 pub use metrics::{FIGURES, Figure, Kind, reference as metrics_reference};
 pub use preflight::{Warning, preflight};
+pub use tls::TlsError;
 
 use crate::answer::Rejection;
-use crate::connection::{Connection, Patience};
-use crate::handshake::{self, Decision, HandshakeLimits, Opening, Outcome};
+use crate::connection::{Connection, Patience, Stream};
+use crate::handshake::{self, Decision, HandshakeError, HandshakeLimits, Opening, Outcome, Peer};
 use crate::journal::TRACE;
 use drain::Drain;
 use links::Links;
@@ -137,8 +141,16 @@ fn background(server: &Arc<Server>) -> JoinSet<()> {
     for swap in server.host.swaps().values().flatten() {
         tasks.spawn(Arc::clone(swap).run());
     }
-    let server = Arc::clone(server);
-    tasks.spawn(async move { reload::reload(&server.host).await });
+    let watching = Arc::clone(server);
+    tasks.spawn(async move { reload::reload(&watching.host).await });
+    if let Some(tls) = server.host.tls() {
+        let tls = Arc::clone(tls);
+        tasks.spawn(renewal::follow(tls.files(), move || tls.renew()));
+    }
+    if let Some(users) = server.host.users() {
+        let users = Arc::clone(users);
+        tasks.spawn(renewal::follow(users.files(), move || users.renew()));
+    }
     tasks
 }
 
@@ -158,9 +170,7 @@ impl Server {
         // Frames are whole messages that someone waits for; without it they would be held back.
         let _ = stream.set_nodelay(true);
         // Boxed, so that an open socket does not carry the room its handshake took.
-        let outcome =
-            Box::pin(handshake::accept(stream, self.handshake, |opening| self.decide(opening)))
-                .await;
+        let outcome = Box::pin(self.shake_hands(stream, |opening| self.decide(opening))).await;
         match outcome {
             Ok(Outcome::Open(socket, joined)) => {
                 let link = Arc::clone(joined.link());
@@ -175,6 +185,50 @@ impl Server {
             Ok(Outcome::Lost(joined)) => joined.abandon().await,
             Ok(Outcome::Answered) => {}
             Err(error) => tracing::debug!("{error}"),
+        }
+    }
+
+    /// The handshakes of a socket: that of TLS, where there is one, and that of WebSocket, in the time of one.
+    async fn shake_hands<T, F, D>(
+        &self,
+        stream: TcpStream,
+        decide: F,
+    ) -> Result<Outcome<T>, HandshakeError>
+    where
+        T: Send,
+        F: FnOnce(Opening) -> D + Send,
+        D: Future<Output = Decision<T>> + Send,
+    {
+        let began = Instant::now();
+        let HandshakeLimits { timeout, max_frame } = self.handshake;
+        let late = |_| HandshakeError::TimedOut(timeout);
+        let mut stream = stream;
+        let (client, server) = timeout_at(began + timeout, self.ends_of(&mut stream))
+            .await
+            .map_err(late)?
+            .map_err(HandshakeError::Proxy)?;
+        let stream = match self.host.tls() {
+            None => Stream::Plain(stream),
+            Some(tls) => timeout_at(began + timeout, tls.accept(stream))
+                .await
+                .map_err(late)?
+                .map_err(HandshakeError::Tls)?,
+        };
+        let peer = Peer { client, server, secure: stream.is_secure() };
+        let limits =
+            HandshakeLimits { timeout: timeout.saturating_sub(began.elapsed()), max_frame };
+        handshake::accept(stream, peer, limits, decide).await
+    }
+
+    /// The client's address and this host's, as the socket has them or as the proxy says whose socket it is.
+    async fn ends_of(&self, stream: &mut TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
+        let client = stream.peer_addr()?;
+        let own = (client, stream.local_addr()?);
+        match self.host.proxy() {
+            Some(proxy) if proxy.protocol && proxy.trusts(client.ip()) => {
+                Ok(handshake::read_proxied(stream).await?.unwrap_or(own))
+            }
+            _ => Ok(own),
         }
     }
 
@@ -219,7 +273,7 @@ impl Server {
             let full = Rejection::plain(503, "max_connections are open\n");
             Decision::<()>::Reject(full.with_header("retry-after", "1"))
         };
-        if let Err(error) = handshake::accept(stream, self.handshake, full).await {
+        if let Err(error) = self.shake_hands(stream, full).await {
             tracing::debug!("{error}");
         }
     }

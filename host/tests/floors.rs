@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 6] = [
         "api",
         "waking",
     ],
-    &["journal", "layer", "connection", "handshake", "plugin"],
+    &["journal", "layer", "connection", "handshake", "users", "plugin"],
     &["session"],
     &["router", "packaging", "versions", "swap", "watch"],
     &["server", "workshop"],
@@ -41,9 +41,11 @@ const PLUGIN: [&str; 23] = [
 ];
 
 /// A crate, and the modules that may name it.
-const SEAMS: [(&str, &[&str]); 4] = [
+const SEAMS: [(&str, &[&str]); 6] = [
     ("wasmtime", &["plugin"]),
     ("tungstenite", &["connection", "handshake"]),
+    ("tokio_rustls", &["connection", "server"]),
+    ("jsonwebtoken", &["users"]),
     ("redis", &["layer"]),
     ("notify", &["watch"]),
 ];

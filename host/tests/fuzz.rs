@@ -9,7 +9,8 @@ use std::time::Duration;
 use narrowboat::answer::Rejection;
 use narrowboat::component;
 use narrowboat::config::{Config, Pattern};
-use narrowboat::handshake::{self, Decision, HandshakeLimits, Outcome};
+use narrowboat::connection::Stream;
+use narrowboat::handshake::{self, Decision, HandshakeLimits, Outcome, Peer};
 use narrowboat::manifest::Manifest;
 use narrowboat::message::Message;
 use proptest::prelude::*;
@@ -235,11 +236,14 @@ proptest! {
 async fn shake(bytes: &[u8]) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (stream, _) = listener.accept().await.unwrap();
+    let (stream, from) = listener.accept().await.unwrap();
+    let whom = Peer { client: from, server: listener.local_addr().unwrap(), secure: false };
     let limits = HandshakeLimits { timeout: Duration::from_secs(10), max_frame: 1 << 16 };
     let server = async {
         let decide = |_| async { Decision::<()>::Reject(Rejection::plain(403, "no\n")) };
-        if let Ok(Outcome::Open(..)) = handshake::accept(stream, limits, decide).await {
+        if let Ok(Outcome::Open(..)) =
+            handshake::accept(Stream::Plain(stream), whom, limits, decide).await
+        {
             panic!("a socket opened that nobody accepted");
         }
     };

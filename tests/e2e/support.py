@@ -58,11 +58,14 @@ def configuration(
     traces=None,
     watch="events",
     demo=False,
+    top=None,
+    tls=None,
 ):
     """A configuration that serves each plugin at /NAME/.
 
     `names` are guests served as they are; `plugins` maps further names to their tables, in which
     `guest` says which one it is, if not the one of that name. A plugin of `workers` has no path.
+    `top` are further keys that stand in no table.
     """
     tables = {name: {} for name in names} | (plugins or {})
     tables = {
@@ -84,7 +87,10 @@ def configuration(
         others["traces"] = traces
     if admin is not None:
         others["admin"] = admin
-    return {"watch": watch, "demo": demo, "plugins": tables, "routes": routes} | others
+    if tls is not None:
+        others["tls"] = tls
+    first = {"watch": watch, "demo": demo} | (top or {})
+    return first | {"plugins": tables, "routes": routes} | others
 
 
 def toml(config):
@@ -136,7 +142,7 @@ class Host:
 
     def _listening(self):
         assert self._process.poll() is None, f"the host did not start:\n{self.log()}"
-        return re.search(r"listening on ws://127\.0\.0\.1:(\d+)", self.stdout())
+        return re.search(r"listening on wss?://127\.0\.0\.1:(\d+)", self.stdout())
 
     def __exit__(self, *_):
         self.running.remove(self)

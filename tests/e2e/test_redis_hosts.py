@@ -1,47 +1,13 @@
 """Each way to reach a server, and what is said of a wrong one."""
 
-import datetime
-import ipaddress
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import certificate, write
 from redis_server import Redis, free_port
-
 
 # All that a user of the layer needs beside its keys.
 COMMANDS = """auth select ping client eval zadd zrem zrange zremrangebyscore zcard expire
     bzpopmin zpopmin""".split()
-
-
-def pem(key):
-    encoding, format = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(encoding, format, serialization.NoEncryption())
-
-
-def certificate(name, issuer=None):
-    """A certificate and its key; signed by itself, or by another."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    signer, signing_key = issuer or (None, key)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer.subject if signer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
-    )
-    if signer:
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-    return builder.sign(signing_key, hashes.SHA256()), key
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +16,8 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     authority = certificate("authority")
     server = certificate("server", authority)
-    for name, (made, key) in [("ca", authority), ("server", server), ("other", certificate("x"))]:
-        (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        (folder / f"{name}.key").write_bytes(pem(key))
+    for name, made in [("ca", authority), ("server", server), ("other", certificate("x"))]:
+        write(folder, name, made)
     return folder
 
 

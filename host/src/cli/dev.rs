@@ -104,7 +104,9 @@ fn can_be_mended(error: &HostError) -> bool {
     match error {
         HostError::Load(error) => !matches!(error, LoadError::Conflict(_)),
         HostError::Build { .. } => true,
-        HostError::Engine(_) | HostError::Store(_) => false,
+        HostError::Engine(_) | HostError::Store(_) | HostError::Tls(_) | HostError::Users(_) => {
+            false
+        }
     }
 }
 

@@ -53,6 +53,12 @@ pub(super) fn configuration(
     for warning in preflight(&config.limits) {
         tracing::warn!("{warning}");
     }
+    if !config.listen.ip().is_loopback() && config.allowed.origins.is_none() {
+        tracing::warn!(
+            "pages of any site may open WebSockets here with what their visitors' browsers know; name those that \
+             may in allowed_origins, or \"*\""
+        );
+    }
     if config.routes.is_empty() && config.workers.is_empty() {
         tracing::warn!("no routes: every request is answered 404");
     }
@@ -65,6 +71,7 @@ pub(super) fn configuration(
 /// What is said of a host that serves.
 pub(super) struct Served {
     listen: SocketAddr,
+    secure: bool,
     admin: Option<AdminConfig>,
     routes: Vec<RouteConfig>,
     workers: Vec<WorkerConfig>,
@@ -75,6 +82,7 @@ impl Served {
     pub(super) fn of(config: &Config, journal: Journal) -> Self {
         Self {
             listen: config.listen,
+            secure: config.tls.is_some(),
             admin: config.admin.clone(),
             routes: config.routes.clone(),
             workers: config.workers.clone(),
@@ -87,6 +95,7 @@ impl Served {
 pub(super) fn failure(error: HostError) -> Failure {
     match error {
         HostError::Load(error) => Failure::usage(error),
+        error @ (HostError::Tls(_) | HostError::Users(_)) => Failure::usage(error),
         HostError::Build { ref source, .. } if source.is_about_the_manifest() => {
             Failure::usage(error)
         }
@@ -134,7 +143,7 @@ pub(super) async fn serve(
         }
         None => None,
     };
-    println!("listening on ws://{address}");
+    println!("listening on {}://{address}", if served.secure { "wss" } else { "ws" });
     server::serve(listener, admin, host, shutdown).await;
     Ok(())
 }

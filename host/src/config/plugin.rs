@@ -11,6 +11,7 @@ use super::error::{ConfigError, Location, Place, closest};
 use super::layer::DEFAULT_LAYER;
 use super::limits::Limits;
 use crate::component::Role;
+use crate::hash::Hash;
 use crate::manifest::{Isolation, is_plugin_name};
 use crate::units::{ByteSize, Span};
 
@@ -21,6 +22,10 @@ pub struct PluginConfig {
     pub source: Source,
     /// Where the configuration says so.
     pub source_place: Place,
+    /// The only versions that may run, whoever brings them; `None` if any may.
+    pub pins: Option<Vec<Hash>>,
+    /// Where the configuration says so.
+    pub pins_place: Place,
     /// May only narrow what the manifest says.
     pub isolation: Option<Isolation>,
     /// Where the configuration says so, or the plugin's table if it does not.
@@ -141,6 +146,20 @@ impl PluginConfig {
         Err(self.layer_place.invalid(&format!("plugins.{name}.layer"), problem))
     }
 
+    /// Whether a version may run, by its hash alone.
+    ///
+    /// # Errors
+    /// With the place of the list that it is not in.
+    pub fn check_pin(&self, name: &str, version: Hash) -> Result<(), ConfigError> {
+        match &self.pins {
+            Some(pins) if !pins.contains(&version) => {
+                let problem = format!("does not have {version}, so that this version may not run");
+                Err(self.pins_place.invalid(&format!("plugins.{name}.sha256"), problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether its file or folder is there.
     ///
     /// # Errors
@@ -165,6 +184,7 @@ pub(super) struct Raw {
     component: Option<Spanned<PathBuf>>,
     #[serde(rename = "crate")]
     krate: Option<Spanned<PathBuf>>,
+    sha256: Option<Spanned<Vec<Hash>>>,
     isolation: Option<Spanned<Isolation>>,
     instances: Option<Spanned<usize>>,
     #[serde(default)]
@@ -242,6 +262,8 @@ impl Raw {
         Ok(PluginConfig {
             source,
             source_place: location.place(source_span),
+            pins_place: location.place(self.sha256.as_ref().map_or(0..0, Spanned::span)),
+            pins: self.sha256.map(Spanned::into_inner),
             isolation,
             isolation_place: location.place(self.isolation.map_or(span, |it| it.span())),
             instances,

@@ -1,9 +1,8 @@
 //! The end of a connection: the last words go out, and the peer gets to read them.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use super::{Connection, Phase};
+use super::{Connection, Phase, Stream};
 use crate::closure::Closure;
 
 /// Bytes read and thrown away so that a failing socket closes without a reset.
@@ -33,7 +32,7 @@ impl Connection {
 
 /// Ends our side and reads until the peer ends its own: closing a socket with unread bytes would
 /// reset it, and the peer could lose our last words.
-pub(crate) async fn linger(stream: &mut TcpStream) {
+pub(crate) async fn linger(stream: &mut Stream) {
     let mut discarded = [0; 1024];
     let mut left = LINGER_BYTES;
     if stream.shutdown().await.is_ok() {

@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::deflate::Deflater;
+use super::stream::Stream;
 use crate::closure::{Closure, code};
 use crate::frame::Frame;
 
@@ -132,7 +132,7 @@ impl Encoder {
     /// more.
     pub(super) fn poll_write(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
         mut fill: impl FnMut(&mut Self, &mut Batch, &Context<'_>),
     ) -> Poll<io::Result<()>> {
@@ -144,7 +144,7 @@ impl Encoder {
                 fill(self, batch, cx);
                 if batch.bytes.is_empty() {
                     if self.waiting.is_empty() {
-                        return Poll::Ready(Ok(()));
+                        return Pin::new(stream).poll_flush(cx);
                     }
                     // A Close goes behind what was put together before it.
                     batch.bytes.append(&mut self.waiting);
@@ -157,11 +157,7 @@ impl Encoder {
         })
     }
 
-    fn poll_unsent(
-        &mut self,
-        stream: &mut TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_unsent(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(first) = self.unsent.front_mut() {
             let written = ready!(Pin::new(&mut *stream).poll_write(cx, first))?;
             if written == 0 {
@@ -179,7 +175,7 @@ impl Encoder {
     /// Writes a batch, and keeps what the socket does not take.
     fn poll_batch(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Poll<io::Result<()>> {

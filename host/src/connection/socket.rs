@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use super::deflate::{Agreement, Deflater, Inflater};
 use super::incoming::{Decoder, IncomingLimits, Said};
 use super::outgoing::{Batch, Encoder};
+use super::stream::Stream;
 use crate::closure::Closure;
 use crate::fault::ClientFault;
 
@@ -37,7 +37,7 @@ pub struct Terms {
 
 /// A socket whose handshake is done.
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     decoder: Decoder,
     encoder: Encoder,
     /// Something came, were it only a part of a frame.
@@ -55,7 +55,7 @@ pub(super) enum Silence {
 
 impl Socket {
     /// Goes on with a stream, of which `early` was read behind the handshake.
-    pub fn new(stream: TcpStream, early: &[u8], terms: &Terms) -> Self {
+    pub fn new(stream: Stream, early: &[u8], terms: &Terms) -> Self {
         let mut decoder = Decoder::new(terms.limits, terms.deflate.as_ref().map(Inflater::new));
         decoder.put(early.into());
         let encoder = Encoder::new(terms.deflate.as_ref().map(Deflater::new));
@@ -136,13 +136,13 @@ impl Socket {
         self.encoder.poll_write(&mut self.stream, cx, fill)
     }
 
-    pub(super) fn stream(&mut self) -> &mut TcpStream {
+    pub(super) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 }
 
 fn poll_read_into(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     cx: &mut Context<'_>,
     bytes: &mut BytesMut,
     most: usize,

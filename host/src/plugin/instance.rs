@@ -209,7 +209,7 @@ fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) ->
         client: Some((&client.0, client.1)),
         server: Some((&server.0, server.1)),
         url_route: &url_route,
-        user: None,
+        user: scope.user.as_deref(),
         attributes: &attributes,
     })
 }

@@ -159,6 +159,8 @@ impl Loader {
         file: &Path,
         build: &Build,
     ) -> Result<Candidate, LoadError> {
+        // Before any of it is read.
+        config.check_pin(name, build.digest())?;
         let (plugin, file) = (name.to_owned(), file.to_owned());
         let summary = match component::plugin(build.bytes()) {
             Ok(summary) => summary,

@@ -8,7 +8,9 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use crate::answer::Rejection;
-use crate::config::{Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, Source};
+use crate::config::{
+    Allowed, Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, ProxyConfig, Source,
+};
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
 use crate::layer::{
@@ -23,16 +25,22 @@ use crate::plugin::{
 use crate::router::Router;
 use crate::session::{self, Joined, Joining, Roster, Worker};
 use crate::swap::Swap;
+use crate::users::{Users, UsersError};
 use crate::versions::{StoreError, VersionStore};
 
 use super::demo::Demo;
 use super::first;
+use super::tls::{Tls, TlsError};
 
 /// What a host serves, and with what.
 pub struct Host {
     engine: Engine,
     tenant: Tenant,
     limits: Limits,
+    allowed: Allowed,
+    tls: Option<Arc<Tls>>,
+    users: Option<Arc<Users>>,
+    proxy: Option<ProxyConfig>,
     router: Router,
     rosters: BTreeMap<String, Arc<Roster>>,
     workers: Vec<Arc<Worker>>,
@@ -65,6 +73,12 @@ pub enum HostError {
     /// A component could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// There are no keys to check tokens with.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The versions that plugins have had cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,6 +110,8 @@ impl Host {
                 limits: config.limits.clone(),
             })
         };
+        let tls = config.tls.map(Tls::load).transpose()?.map(Arc::new);
+        let users = config.users.map(Users::load).transpose()?.map(Arc::new);
         let mut layers = BTreeMap::new();
         let mut loaders = BTreeMap::new();
         for (name, layer) in &config.layers {
@@ -142,6 +158,10 @@ impl Host {
             plugins,
             tenant,
             limits: config.limits,
+            allowed: config.allowed,
+            tls,
+            users,
+            proxy: config.proxy,
             router: Router::new(config.routes),
             layers,
             noticing: config.watch,
@@ -207,6 +227,21 @@ impl Host {
         self.noticing
     }
 
+    /// How it learns who somebody is.
+    pub(super) fn users(&self) -> Option<&Arc<Users>> {
+        self.users.as_ref()
+    }
+
+    /// The proxies before it.
+    pub(super) fn proxy(&self) -> Option<&ProxyConfig> {
+        self.proxy.as_ref()
+    }
+
+    /// How handshakes of TLS are answered, where clients come that way.
+    pub(super) fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// The bounds it was made with.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -218,8 +253,14 @@ impl Host {
     /// The answer in place of an upgrade.
     pub(super) async fn decide(
         &self,
-        opening: Opening,
+        mut opening: Opening,
     ) -> Result<Decision<Box<Joined>>, Rejection> {
+        if let Some(proxy) = &self.proxy {
+            opening = opening.behind(proxy)?;
+        }
+        if let Some(hosts) = &self.allowed.hosts {
+            opening.check_host(hosts)?;
+        }
         if let Some(document) = self.demo.as_ref().and_then(|demo| demo.document(&opening)) {
             return Ok(Decision::Show(document));
         }
@@ -228,6 +269,13 @@ impl Host {
             return Err(Rejection::plain(404, "no route matches this path\n"));
         };
         opening.check_upgrade()?;
+        if let Some(origins) = &self.allowed.origins {
+            opening.check_origin(origins)?;
+        }
+        let user = match &self.users {
+            Some(users) => users.who(&opening).await?,
+            None => None,
+        };
         let route = matched.route;
         let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
         let roster = self.rosters.get(&route.plugin).ok_or(()).map_err(unavailable)?;
@@ -243,7 +291,7 @@ impl Host {
         };
         let link =
             Arc::new(Link::new(mailbox.channel().clone(), outbound, Arc::clone(roster.traffic())));
-        let scope = opening.scope(path, matched.captures);
+        let scope = opening.scope(path, matched.captures, user);
         match session::join(roster, mailbox, link, scope).await {
             Joining::Accepted(acceptance, joined) => {
                 let deflate = route.deflate;

@@ -127,6 +127,7 @@ fn scope() -> Scope {
         client: address,
         server: address,
         url_route: Vec::new(),
+        user: None,
         attributes: Vec::new(),
     }
 }

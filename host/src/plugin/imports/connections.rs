@@ -42,7 +42,7 @@ impl From<&Scope> for GuestScope {
             client: Some((scope.client.ip().to_string(), scope.client.port())),
             server: Some((scope.server.ip().to_string(), scope.server.port())),
             url_route: scope.url_route.clone(),
-            user: None,
+            user: scope.user.clone(),
             attributes: scope.attributes.clone(),
         }
     }

@@ -1,0 +1,55 @@
+//! `[proxy]`: who may say of others where they come from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Location};
+
+/// The proxies before this host, and how they tell of their clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// Their addresses. `X-Forwarded-For` and `X-Forwarded-Proto` are believed from them alone.
+    trusted: Vec<IpNet>,
+    /// Whether each of their connections begins with a header of the PROXY protocol.
+    pub protocol: bool,
+}
+
+impl ProxyConfig {
+    /// Whether it is the address of such a proxy.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted.iter().any(|net| net.contains(&address))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    trusted: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    protocol: bool,
+}
+
+impl Raw {
+    pub(super) fn check(self, location: &Location<'_>) -> Result<ProxyConfig, ConfigError> {
+        if self.trusted.get_ref().is_empty() {
+            let problem = "names no proxy; leave [proxy] out if there is none";
+            return Err(location.invalid(self.trusted.span(), "proxy.trusted", problem));
+        }
+        let nets = self.trusted.into_inner().into_iter().map(|text| {
+            net(text.get_ref()).ok_or_else(|| {
+                let problem = "must be an address or a network: \"10.0.0.1\", \"10.0.0.0/8\"";
+                location.invalid(text.span(), "proxy.trusted", problem)
+            })
+        });
+        Ok(ProxyConfig { trusted: nets.collect::<Result<_, _>>()?, protocol: self.protocol })
+    }
+}
+
+fn net(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    address.ok().or_else(|| text.parse().ok())
+}
