@@ -184,7 +184,7 @@ impl Connection {
             let _ = self.poll_write(cx);
         } else {
             self.link.outbound.listen(cx);
-            if self.socket.has_words() || self.link.outbound.buffered() > 0 {
+            if self.socket.has_words() || self.link.outbound.has_more() {
                 // Nobody else might wake it for what lies there already.
                 cx.waker().wake_by_ref();
             }

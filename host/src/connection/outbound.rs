@@ -177,6 +177,12 @@ impl Outbound {
         }
     }
 
+    /// Whether frames, or a Close, wait to be written.
+    pub(super) fn has_more(&self) -> bool {
+        let state = self.lock();
+        state.buffered() > 0 || matches!(state.closing, Closing::Asked(..))
+    }
+
     /// Bytes queued and not yet written to the socket.
     pub fn buffered(&self) -> usize {
         self.lock().buffered()
