@@ -194,11 +194,7 @@ impl Config {
             routes,
             workers,
             plugins,
-            users: raw
-                .users
-                .map(|raw| (raw.span(), raw.into_inner()))
-                .map(|(span, raw)| raw.check(span, &folder, &location))
-                .transpose()?,
+            users: raw.users.map(|raw| users::check(raw, &folder, &location)).transpose()?,
             proxy: raw.proxy.map(|raw| raw.check(&location)).transpose()?,
             tls: raw.tls.map(|raw| raw.within(&folder)),
             limits: raw.limits.into_inner(),

@@ -1,6 +1,5 @@
 //! `[users]`: how the host learns who somebody is.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -155,21 +154,20 @@ struct RawJwt {
     leeway: Option<Span>,
 }
 
-impl Raw {
-    pub(super) fn check(
-        self,
-        span: Range<usize>,
-        folder: &Path,
-        location: &Location<'_>,
-    ) -> Result<UsersConfig, ConfigError> {
-        let jwt = self.jwt.map(|jwt| check_jwt(jwt, folder, location)).transpose()?;
-        let webhook = self.webhook.map(|webhook| webhook.check(location)).transpose()?;
-        if jwt.is_none() && webhook.is_none() {
-            let problem = "needs [users.jwt], [users.webhook] or both";
-            return Err(location.invalid(span, "users", problem));
-        }
-        Ok(UsersConfig { required: self.required, jwt, webhook })
+pub(super) fn check(
+    raw: Spanned<Raw>,
+    folder: &Path,
+    location: &Location<'_>,
+) -> Result<UsersConfig, ConfigError> {
+    let span = raw.span();
+    let Raw { required, jwt, webhook } = raw.into_inner();
+    let jwt = jwt.map(|jwt| check_jwt(jwt, folder, location)).transpose()?;
+    let webhook = webhook.map(|webhook| webhook.check(location)).transpose()?;
+    if jwt.is_none() && webhook.is_none() {
+        let problem = "needs [users.jwt], [users.webhook] or both";
+        return Err(location.invalid(span, "users", problem));
     }
+    Ok(UsersConfig { required, jwt, webhook })
 }
 
 impl RawWebhook {

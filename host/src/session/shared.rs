@@ -37,8 +37,8 @@ type Answer = Result<Returned, GuestFault>;
 
 /// What the owner of an instance is brought.
 pub(super) enum Job {
-    /// An event, where its answer goes, and what a trace shows it as.
-    Call(Call, oneshot::Sender<Answer>, Span),
+    /// An event.
+    Call(Waiting),
     /// To look what became of the instance, and what waits for it.
     Look,
     /// What a swap asks.
@@ -113,7 +113,7 @@ impl SharedInstance {
             Entered::Died(answered) => self.ask(Job::Look, answered),
             Entered::No(call) => {
                 let (to, answered) = oneshot::channel();
-                self.ask(Job::Call(call, to, Span::current()), answered)
+                self.ask(Job::Call(Waiting { call, to, span: Span::current() }), answered)
             }
         }
     }
@@ -170,7 +170,7 @@ impl Owner {
             // one that could not.
             self.place.leave(self.instance.take());
             let job = match self.place.next() {
-                Some(Waiting { call, to, span }) => Job::Call(call, to, span),
+                Some(waiting) => Job::Call(waiting),
                 None => {
                     let Some(job) = queue.recv().await else { return };
                     job
@@ -213,7 +213,7 @@ impl Owner {
 
     async fn take_up(&mut self, job: Job) {
         match job {
-            Job::Call(call, to, span) => {
+            Job::Call(Waiting { call, to, span }) => {
                 let answer = self.call(call).instrument(span).await;
                 let unheard = to.send(answer);
                 if let Err(Ok(Returned::Accepted(id, _))) = unheard {

@@ -47,7 +47,7 @@ pub(super) struct Death {
 }
 
 /// An event, where its answer goes, and what a trace shows it as.
-pub(super) struct Waiting {
+pub(in crate::session) struct Waiting {
     pub(super) call: Call,
     pub(super) to: oneshot::Sender<Answer>,
     pub(super) span: Span,
