@@ -22,8 +22,8 @@ PRIVATE = {
 
 
 def claims(**more):
-    now = int(time.time())
-    return {"sub": "ada", "aud": "chat", "iss": "https://id.example.com", "exp": now + 600} | more
+    tomorrow = int(time.time()) + 86400  # some are made when the suite is read, long before they are used
+    return {"sub": "ada", "aud": "chat", "iss": "https://id.example.com", "exp": tomorrow} | more
 
 
 def public(algorithm):
@@ -122,7 +122,7 @@ def test_public_keys_of_each_kind_are_known(serving_users, algorithm):
 
 FORGED = {
     "expired": (jwt.encode(claims(exp=int(time.time()) - 3600), SECRET, "HS256"), "expired"),
-    "not yet valid": (jwt.encode(claims(nbf=int(time.time()) + 3600), SECRET, "HS256"), "not valid yet"),
+    "not yet valid": (jwt.encode(claims(nbf=int(time.time()) + 43200), SECRET, "HS256"), "not valid yet"),
     "without an end": (jwt.encode({k: v for k, v in claims().items() if k != "exp"}, SECRET, "HS256"), "lacks"),
     "for another audience": (jwt.encode(claims(aud="mail"), SECRET, "HS256"), "somebody else"),
     "for no audience": (jwt.encode({k: v for k, v in claims().items() if k != "aud"}, SECRET, "HS256"), "lacks"),
