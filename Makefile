@@ -4,7 +4,7 @@ STEP := .ci/step
 HOST := target/debug/narrowboat
 TALK := target/debug/examples/talk
 PLUGINS := echo broadcast group
-MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/traveller
+MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
 .PHONY: help demo test conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target

@@ -123,6 +123,8 @@ pub struct Status {
 /// A plugin, as it serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Plugin {
+    /// Whose it is.
+    pub tenant: String,
     /// As routes call it.
     pub name: String,
     /// The SHA-256 of the live component.
@@ -156,6 +158,8 @@ pub struct Plugin {
 /// A channel layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Layer {
+    /// Whose it is.
+    pub tenant: String,
     /// As the configuration calls it.
     pub name: String,
     /// Whether all of its backend is reached.
@@ -182,6 +186,8 @@ pub struct Connections {
 pub struct Connection {
     /// Its channel, which names it.
     pub channel: String,
+    /// The tenant of the plugin.
+    pub tenant: String,
     /// The plugin that serves it.
     pub plugin: String,
     /// The client's address and port.
@@ -228,6 +234,21 @@ pub struct Publish {
     pub message: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What a configuration that was read anew has led to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reread {
+    /// Tenants that are new.
+    pub added: Vec<String>,
+    /// Tenants of which something is other than it was.
+    pub changed: Vec<String>,
+    /// Tenants that are gone.
+    pub removed: Vec<String>,
+    /// Plugins that are not served, or not as the configuration wants it; the log says why.
+    pub failed: Vec<String>,
+    /// Keys at the top of the file of which a start alone reads what they say now.
+    pub for_a_start: Vec<String>,
+}
+
 /// How connections are to be closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +280,9 @@ pub struct LogLine {
     pub level: String,
     /// Whether a guest wrote it, rather than the host.
     pub guest: bool,
+    /// The tenant it is about, if that is not `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// The plugin it is about.
     pub plugin: Option<String>,
     /// The version, by its first digits.

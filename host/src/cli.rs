@@ -12,6 +12,7 @@ mod log;
 mod logs;
 mod plugin;
 mod reference;
+mod reread;
 mod send;
 mod serve;
 mod status;
@@ -23,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use arguments::{
     ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginArgs, PluginCommand,
-    ReferenceCommand, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
+    ReferenceCommand, RereadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
 };
 
 /// A failure at run time.
@@ -92,6 +93,8 @@ enum Command {
     Logs(LogsArgs),
     /// Take a running host out of service
     Drain(DrainArgs),
+    /// Have a running host read its configuration anew, and follow it where tenants are concerned
+    Reread(RereadArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -138,8 +141,10 @@ pub fn run() -> ExitCode {
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
         Command::Drain(arguments) => drain::run(&arguments),
+        Command::Reread(arguments) => reread::run(&arguments),
         Command::Completions { shell } => reference::completions(shell),
         Command::Reference(ReferenceCommand::Man) => reference::man(),
+        Command::Reference(ReferenceCommand::Limits) => reference::limits(),
         Command::Reference(ReferenceCommand::Metrics) => reference::metrics(),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
         Command::Plugin(PluginCommand::Inspect { file }) => plugin::inspect(&file),

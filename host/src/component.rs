@@ -1,8 +1,12 @@
 //! The bytes of a component, looked at without running them: what it is, what it imports and
 //! exports, and the manifest it carries.
 
+mod needs;
+
 use thiserror::Error;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+
+pub use needs::Needs;
 
 use crate::manifest;
 
@@ -63,6 +67,16 @@ pub enum ComponentError {
         /// What the parser said.
         problem: String,
     },
+    /// More than the host admits, whatever its code does.
+    #[error("has {has} {what}, and may have {most}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        has: u64,
+        /// How much it may have.
+        most: u64,
+    },
     /// A component of some other world.
     #[error(
         "exports no consumer ({}) and no worker ({}); it exports {}",
@@ -85,6 +99,8 @@ pub struct Summary<'a> {
     pub exports: Vec<String>,
     /// The text of its manifest, if it carries one.
     pub manifest: Option<&'a [u8]>,
+    /// What it takes of a host.
+    pub needs: Needs,
 }
 
 impl Summary<'_> {
@@ -112,7 +128,9 @@ pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
     let mut summary = Summary::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(damaged)? {
+        let payload = payload.map_err(damaged)?;
+        summary.needs.count(&payload).map_err(damaged)?;
+        match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(ComponentError::CoreModule);
             }

@@ -12,19 +12,22 @@ mod limits;
 mod noticing;
 mod plugin;
 mod proxy;
+mod quota;
+mod reference;
 mod route;
+mod tenant;
 mod tls;
 mod traces;
 mod users;
 mod versions;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
-use toml::Spanned;
+use toml::{Spanned, Table};
 
 pub use admin::{AdminConfig, Scope, TokenConfig, TokenSecret};
 pub use allowed::Allowed;
@@ -35,17 +38,22 @@ pub use backend::{
 pub use cache::CacheConfig;
 pub use error::{ConfigError, Place};
 pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
-pub use limits::Limits;
+pub use limits::{Limits, MAX_TIMERS};
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use proxy::ProxyConfig;
+pub use quota::Quota;
+pub use reference::{LimitRow, limit_rows, limits_reference};
 pub use route::{Deflate, Pattern, RouteConfig};
+pub use tenant::{Entrance, Fit, TenantConfig};
 pub use tls::TlsConfig;
 pub use traces::TracesConfig;
 pub use users::{JwtAlgorithm, JwtConfig, JwtKeys, TokenPlace, UsersConfig, WebhookConfig};
 pub use versions::VersionsConfig;
 pub use worker::WorkerConfig;
 
+use crate::hash::Hash;
+use crate::name::Tenant;
 use error::Location;
 pub(crate) use error::closest;
 
@@ -56,6 +64,10 @@ pub const DEFAULT_LISTEN: SocketAddr =
 /// The operator's decisions, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file it was read from, if that is to be read again while the host runs.
+    pub file: Option<PathBuf>,
+    /// The hash of what is written in it.
+    pub digest: Hash,
     /// The address to accept sockets on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// How changed components are noticed, if they are to be.
@@ -64,12 +76,9 @@ pub struct Config {
     pub demo: bool,
     /// What handshakes may say of where they come from and go to.
     pub allowed: Allowed,
-    /// Tried in order, first match wins.
-    pub routes: Vec<RouteConfig>,
-    /// Each for another channel of its plugin's layer.
-    pub workers: Vec<WorkerConfig>,
-    /// By the names that routes and workers use.
-    pub plugins: BTreeMap<String, PluginConfig>,
+    /// The closed worlds there are; [`Tenant::default_tenant`], whose tables stand at the top of the file, is always
+    /// among them.
+    pub tenants: BTreeMap<Tenant, TenantConfig>,
     /// How the host learns who somebody is; `None` if it does not.
     pub users: Option<UsersConfig>,
     /// The proxies before this host; `None` where clients come themselves.
@@ -78,8 +87,6 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Bounds of the host and defaults of the plugins.
     pub limits: Limits,
-    /// The channel layers by their names; [`DEFAULT_LAYER`] is always among them.
-    pub layers: BTreeMap<String, LayerConfig>,
     /// Where the operator's tools ask, if anywhere.
     pub admin: Option<AdminConfig>,
     /// Where traces are sent, if they are.
@@ -88,6 +95,8 @@ pub struct Config {
     pub versions: Option<VersionsConfig>,
     /// Where compiled code is kept; `None` if it is not.
     pub cache: Option<CacheConfig>,
+    /// What of the file only a start reads: the hash of each key's value, which may be a secret.
+    fixed: BTreeMap<String, Hash>,
 }
 
 /// The file as it is written, before its parts are held against each other.
@@ -113,6 +122,8 @@ struct File {
     layer: Option<Spanned<layer::Raw>>,
     #[serde(default)]
     layers: BTreeMap<String, Spanned<layer::Raw>>,
+    #[serde(default)]
+    tenants: BTreeMap<String, Spanned<tenant::Raw>>,
     tls: Option<tls::Raw>,
     proxy: Option<proxy::Raw>,
     users: Option<Spanned<users::Raw>>,
@@ -145,7 +156,10 @@ impl Config {
     /// With file, line, key and what would be right.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let config = Self::read(file)?;
-        config.plugins.iter().try_for_each(|(name, plugin)| plugin.check_source(name))?;
+        // What strangers bring, or do not, is no error of the operator's.
+        if let Some(own) = config.tenants.get(&Tenant::default_tenant()) {
+            own.plugins.iter().try_for_each(|(name, plugin)| plugin.check_source(name))?;
+        }
         Ok(config)
     }
 
@@ -164,7 +178,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let location = Location { file, text };
+        let location = Location { file, text, table: String::new() };
         let deserializer =
             toml::Deserializer::parse(text).map_err(|error| location.syntax(None, &error))?;
         let raw: File = serde_path_to_error::deserialize(deserializer)
@@ -174,35 +188,50 @@ impl Config {
             let place = location.key(raw.limits.span(), key);
             location.invalid(place, &format!("limits.{key}"), problem)
         })?;
-        let layers = layer::check_all(raw.layer, raw.layers, &folder, &location)?;
-        let mut plugins = plugin::check_all(raw.plugins, raw.limits.get_ref(), &folder, &location)?;
-        for (name, plugin) in &plugins {
-            plugin.check_layer(name, layers.keys())?;
-        }
-        let routes = route::check_all(raw.routes, &mut plugins, &location)?;
-        let workers = worker::check_all(raw.workers, &mut plugins, &layers, &location)?;
+        let (routes, workers, plugins) = (raw.routes, raw.workers, raw.plugins);
+        let top = tenant::World { routes, workers, plugins, layer: raw.layer, layers: raw.layers };
+        let limits = raw.limits.get_ref();
+        let common = tenant::Common { limits, folder: &folder, has_admin: raw.admin.is_some() };
+        let tenants = tenant::check_all(top, raw.tenants, &common, &location)?;
         // Who deploys from elsewhere needs a place to deploy to.
         let wanted = raw.versions.or_else(|| raw.admin.as_ref().map(|_| versions::Raw::default()));
         let versions = wanted.map(|raw| raw.check(file, &folder, &location)).transpose()?;
         let state = versions.as_ref().map_or(&folder, |versions| &versions.folder);
         let admin = raw.admin.map(|raw| raw.check(&folder, state, &location)).transpose()?;
         Ok(Self {
+            file: Some(file.to_owned()),
+            digest: Hash::of(text.as_bytes()),
             listen: raw.listen,
             watch: raw.watch.noticing(),
             demo: raw.demo,
             allowed: allowed::check(raw.allowed_hosts, raw.allowed_origins, &location)?,
-            routes,
-            workers,
-            plugins,
+            tenants,
             users: raw.users.map(|raw| users::check(raw, &folder, &location)).transpose()?,
             proxy: raw.proxy.map(|raw| raw.check(&location)).transpose()?,
             tls: raw.tls.map(|raw| raw.within(&folder)),
             limits: raw.limits.into_inner(),
-            layers,
             admin,
             traces: raw.traces.map(|raw| raw.check(&location)).transpose()?,
             versions,
             cache: raw.cache.check(&folder, &location)?,
+            fixed: fixed(text),
         })
     }
+
+    /// The keys at the top of two files that differ in what only a start reads.
+    pub fn differs_in(&self, other: &Self) -> Vec<String> {
+        let keys: BTreeSet<_> = self.fixed.keys().chain(other.fixed.keys()).collect();
+        let differ = keys.into_iter().filter(|key| self.fixed.get(*key) != other.fixed.get(*key));
+        differ.cloned().collect()
+    }
+}
+
+/// The tables and keys that tenants are made of.
+const OF_TENANTS: [&str; 6] = ["tenants", "routes", "workers", "plugins", "layer", "layers"];
+
+/// What of a file only a start reads.
+fn fixed(text: &str) -> BTreeMap<String, Hash> {
+    let table: Table = toml::from_str(text).unwrap_or_default();
+    let fixed = table.into_iter().filter(|(key, _)| !OF_TENANTS.contains(&key.as_str()));
+    fixed.map(|(key, value)| (key, Hash::of(format!("{value:?}").as_bytes()))).collect()
 }

@@ -26,9 +26,10 @@ pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Refused};
 pub use socket::{Socket, Terms};
 pub use stream::Stream;
-pub use timers::{Alarm, MAX_TIMERS, TimerId, Timers};
+pub use timers::{Alarm, TimerId, Timers};
 pub use traffic::{Flow, Traffic};
 
+use crate::allowance::{Allowance, Bound};
 use crate::closure::Closure;
 use crate::config::Limits;
 use crate::fault::{ClientFault, Fault};
@@ -107,7 +108,14 @@ pub struct Connection {
     frames_since_flush: u32,
     /// So much is queued that it is written before more is read.
     full: bool,
+    /// Until then its plugin has heard enough.
+    deaf: Rest,
+    /// Until then its plugin has said enough.
+    mute: Rest,
 }
+
+/// A wait for a rate, made when there is one.
+type Rest = Option<Pin<Box<Sleep>>>;
 
 /// Where the closing handshake stands.
 enum Phase {
@@ -119,6 +127,26 @@ enum Phase {
     },
     /// The session has been told the end.
     Ended,
+}
+
+/// Whether a rate makes a plugin wait; the task is woken when it need not any more.
+fn rests(
+    rest: &mut Rest,
+    cx: &mut Context<'_>,
+    allowance: &Allowance,
+    wait: impl Fn(&Allowance) -> Option<(Duration, Bound)>,
+) -> bool {
+    while let Some((wait, bound)) = wait(allowance) {
+        if rest.is_none() {
+            allowance.note(bound);
+        }
+        let sleep = rest.insert(Box::pin(tokio::time::sleep(wait)));
+        if sleep.as_mut().poll(cx).is_pending() {
+            return true;
+        }
+    }
+    *rest = None;
+    false
 }
 
 impl Connection {
@@ -135,6 +163,8 @@ impl Connection {
             broken: false,
             frames_since_flush: 0,
             full: false,
+            deaf: None,
+            mute: None,
         }
     }
 
@@ -171,6 +201,7 @@ impl Connection {
             self.frames_since_flush = 0;
             let _ = self.poll_write(cx);
         }
+        let hold = hold || self.is_deaf(cx);
         if !hold && let Poll::Ready(incoming) = self.poll_read(cx) {
             self.frames_since_flush += 1;
             return Poll::Ready(incoming);
@@ -192,6 +223,16 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Whether its plugin has heard enough for now; the task is woken when it may hear more.
+    fn is_deaf(&mut self, cx: &mut Context<'_>) -> bool {
+        rests(&mut self.deaf, cx, &self.link.traffic.allowance, Allowance::deaf)
+    }
+
+    /// Whether its plugin has said enough for now; the task is woken when it may say more.
+    fn is_mute(&mut self, cx: &mut Context<'_>) -> bool {
+        rests(&mut self.mute, cx, &self.link.traffic.allowance, Allowance::mute)
+    }
+
     /// The next message, or the end of them.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
@@ -199,7 +240,7 @@ impl Connection {
             self.heard = Instant::now();
             match read {
                 Ok(Said::Message(frame)) if matches!(self.phase, Phase::Open) => {
-                    self.link.traffic.received.count(frame.len());
+                    self.link.traffic.hear(frame.len());
                     return Poll::Ready(Incoming::Frame(frame));
                 }
                 // Messages that crossed our Close are the peer's loss.
@@ -223,15 +264,17 @@ impl Connection {
             self.link.outbound.listen(cx);
             return Poll::Ready(());
         }
+        let mute = self.is_mute(cx);
         let Self { socket, link, .. } = self;
         let mut closing = None;
         let wrote = socket.poll_write(cx, |encoder, batch, cx| {
-            while !batch.is_full()
+            while !mute
+                && !batch.is_full()
                 && let Some(next) = link.outbound.take(cx, batch.is_empty())
             {
                 match next {
                     Next::Frame(frame) => {
-                        link.traffic.sent.count(frame.len());
+                        link.traffic.say(frame.len());
                         encoder.message(batch, frame);
                     }
                     Next::Close(closure, fault) => {
@@ -246,6 +289,10 @@ impl Connection {
             self.start_closing(closure, fault);
         }
         match wrote {
+            Poll::Ready(Ok(())) if mute => {
+                self.link.outbound.listen(cx);
+                Poll::Pending
+            }
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(_)) => {
                 self.broken = true;

@@ -37,6 +37,9 @@ pub enum GuestFault {
     /// Another consumer of the same instance trapped.
     #[error("the instance it shared has failed")]
     InstanceGone,
+    /// It came to a bound of what it, or its tenant, may use.
+    #[error("it may use no more: its limit of {0} is reached")]
+    Bounded(&'static str),
     /// `receive`, `handle` or `timer` returned an error.
     #[error("returned an error: {0}")]
     Error(String),
@@ -94,7 +97,7 @@ impl GuestFault {
     pub fn ends_instance(&self) -> bool {
         match self {
             Self::Trap(_) | Self::OutOfTime { .. } | Self::InstanceGone => true,
-            Self::Error(_) | Self::Contract(_) => false,
+            Self::Error(_) | Self::Contract(_) | Self::Bounded(_) => false,
         }
     }
 }
@@ -103,6 +106,9 @@ impl Fault {
     /// What the peer is told. A guest's own words stay in the log.
     pub fn closure(&self) -> Closure {
         match self {
+            Self::Guest(GuestFault::Bounded(_)) => {
+                Closure::new(code::OVERLOADED, "the plugin may use no more")
+            }
             Self::Guest(_) => Closure::new(code::GUEST_FAILED, "consumer failed"),
             Self::Client(ClientFault::BadText) => Closure::new(code::BAD_TEXT, self.reason()),
             Self::Client(ClientFault::TooBig(_)) => Closure::new(code::TOO_BIG, self.reason()),

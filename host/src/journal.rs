@@ -12,6 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use crate::api::LogLine;
+use crate::name::Tenant;
 
 /// Lines that are kept of each plugin, and of the host itself.
 const LINES: usize = 500;
@@ -38,9 +39,12 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Pages {
     last: u64,
-    /// By the plugin; `None` is the host.
-    lines: HashMap<Option<String>, VecDeque<Arc<LogLine>>>,
+    /// By whom they are about; nobody is the host.
+    lines: HashMap<About, VecDeque<Arc<LogLine>>>,
 }
+
+/// A tenant, if it is another than `default`, and a plugin.
+type About = (Option<String>, Option<String>);
 
 impl Default for Journal {
     fn default() -> Self {
@@ -55,12 +59,19 @@ impl Journal {
         Writer(self.clone())
     }
 
-    /// The last lines about a plugin, or about everything, the oldest first.
-    pub fn last(&self, plugin: Option<&str>, count: usize) -> Vec<Arc<LogLine>> {
+    /// The last lines about a tenant and a plugin, or about everything, the oldest first.
+    pub fn last(
+        &self,
+        tenant: Option<&Tenant>,
+        plugin: Option<&str>,
+        count: usize,
+    ) -> Vec<Arc<LogLine>> {
         let pages = self.lock();
-        let about = |page: &Option<String>| plugin.is_none() || page.as_deref() == plugin;
-        let lines = pages.lines.iter().filter(|(page, _)| about(page));
-        let mut lines: Vec<_> = lines.flat_map(|(_, lines)| lines.iter().cloned()).collect();
+        let pages = pages.lines.values();
+        // The lines of a page are about the same.
+        let about =
+            pages.filter(|page| page.front().is_some_and(|line| is_about(line, tenant, plugin)));
+        let mut lines: Vec<_> = about.flatten().cloned().collect();
         lines.sort_unstable_by_key(|line| line.number);
         lines.split_off(lines.len().saturating_sub(count))
     }
@@ -75,7 +86,7 @@ impl Journal {
         pages.last += 1;
         line.number = pages.last;
         let line = Arc::new(line);
-        let page = pages.lines.entry(line.plugin.clone()).or_default();
+        let page = pages.lines.entry((line.tenant.clone(), line.plugin.clone())).or_default();
         if page.len() >= LINES {
             page.pop_front();
         }
@@ -90,6 +101,16 @@ impl Journal {
     }
 }
 
+/// Whether a line is about a tenant, if one is meant, and a plugin, if one is. What is about no plugin and no tenant is
+/// the host's, and about none of them.
+pub fn is_about(line: &LogLine, tenant: Option<&Tenant>, plugin: Option<&str>) -> bool {
+    let of_tenant = tenant.is_none_or(|tenant| match &line.tenant {
+        Some(own) => own == tenant.as_str(),
+        None => tenant.is_default() && line.plugin.is_some(),
+    });
+    of_tenant && (plugin.is_none() || line.plugin.as_deref() == plugin)
+}
+
 struct Writer(Journal);
 
 impl<S: Subscriber> Layer<S> for Writer {
@@ -102,6 +123,7 @@ impl<S: Subscriber> Layer<S> for Writer {
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             level: metadata.level().as_str().to_owned(),
             guest: metadata.target() == GUEST,
+            tenant: words.tenant,
             plugin: words.plugin,
             version: words.version,
             connection: words.channel,
@@ -113,6 +135,7 @@ impl<S: Subscriber> Layer<S> for Writer {
 /// The fields of an event that a line has room for; others follow its words.
 #[derive(Default)]
 struct Words {
+    tenant: Option<String>,
     plugin: Option<String>,
     version: Option<String>,
     channel: Option<String>,
@@ -123,7 +146,14 @@ impl Words {
     fn note(&mut self, field: &Field, value: String) {
         match field.name() {
             "message" => self.message.insert_str(0, &value),
-            "plugin" => self.plugin = Some(value),
+            // As `Tenant::label` has it.
+            "plugin" => match value.split_once('/') {
+                Some((tenant, plugin)) => {
+                    self.tenant = Some(tenant.to_owned());
+                    self.plugin = Some(plugin.to_owned());
+                }
+                None => self.plugin = Some(value),
+            },
             "version" => self.version = Some(value),
             "channel" => self.channel = Some(value),
             name => {
@@ -165,15 +195,18 @@ mod tests {
         let journal = written(|| {
             tracing::warn!(plugin = "chat", channel = "specific.1!2", size = 3, "it failed");
             tracing::info!(target: GUEST, plugin = "chat", context = "", "hello");
+            tracing::info!(plugin = "acme/chat", "of a tenant");
             tracing::info!("on its own");
         });
-        let lines = journal.last(Some("chat"), 10);
+        let lines = journal.last(Some(&Tenant::default_tenant()), Some("chat"), 10);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].message, "it failed size=3");
         assert_eq!(lines[0].connection.as_deref(), Some("specific.1!2"));
         assert!(lines[1].guest && !lines[0].guest);
-        assert_eq!(journal.last(None, 10).len(), 3);
-        assert_eq!(journal.last(None, 1)[0].message, "on its own");
+        let acme = journal.last(Some(&"acme".parse().unwrap()), None, 10);
+        assert_eq!((acme.len(), &*acme[0].message), (1, "of a tenant"));
+        assert_eq!(journal.last(None, None, 10).len(), 4);
+        assert_eq!(journal.last(None, None, 1)[0].message, "on its own");
     }
 
     #[test]
@@ -184,7 +217,7 @@ mod tests {
                 tracing::info!(plugin = "loud", "{number}");
             }
         });
-        assert_eq!(journal.last(Some("quiet"), 10)[0].message, "here");
-        assert_eq!(journal.last(Some("loud"), usize::MAX).len(), LINES);
+        assert_eq!(journal.last(None, Some("quiet"), 10)[0].message, "here");
+        assert_eq!(journal.last(None, Some("loud"), usize::MAX).len(), LINES);
     }
 }

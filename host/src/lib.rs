@@ -2,6 +2,7 @@
 //!
 //! The modules stand in floors, each importing only what lies below it; ARCHITECTURE.md draws them.
 
+pub mod allowance;
 pub mod answer;
 pub mod api;
 pub mod cli;

@@ -177,6 +177,18 @@ impl Tenant {
     pub fn default_tenant() -> Self {
         Self("default".into())
     }
+
+    /// Whether this is the tenant that there is without any configuration.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        &*self.0 == "default"
+    }
+
+    /// What the log calls one of its plugins: by its name alone, or after the tenant's and a slash.
+    #[must_use]
+    pub fn label(&self, plugin: &str) -> String {
+        if self.is_default() { plugin.to_owned() } else { format!("{self}/{plugin}") }
+    }
 }
 
 impl Default for Tenant {

@@ -6,23 +6,27 @@ mod drain;
 mod first;
 mod host;
 mod links;
+mod making;
 mod metrics;
 mod pages;
 mod preflight;
 mod reload;
 mod renewal;
+mod reread;
+mod served;
 mod tls;
-mod workers;
+mod world;
+mod worlds;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -35,13 +39,15 @@ pub use metrics::{FIGURES, Figure, Kind, reference as metrics_reference};
 pub use preflight::{Warning, preflight};
 pub use tls::TlsError;
 
+use crate::allowance::Crowd;
 use crate::answer::Rejection;
 use crate::connection::{Connection, Patience, Stream};
 use crate::handshake::{self, Decision, HandshakeError, HandshakeLimits, Opening, Outcome, Peer};
 use crate::journal::TRACE;
+use crate::name::Tenant;
 use drain::Drain;
 use links::Links;
-use workers::Workers;
+use reread::Reread;
 
 /// Sockets over `max_connections` that are told so at a time; further ones are dropped unheard.
 const TURNED_AWAY: usize = 64;
@@ -54,10 +60,13 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the accept loop and its connections share.
 struct Server {
-    host: Host,
+    host: Arc<Host>,
+    reread: Reread,
     links: Links,
     patience: Patience,
     handshake: HandshakeLimits,
+    /// Whose handshakes are not over.
+    shaking: Crowd,
     /// No more connections are taken.
     stopping: AtomicBool,
     drain: Drain,
@@ -67,14 +76,15 @@ struct Server {
 }
 
 /// Accepts sockets until `shutdown` resolves, then ends every connection within the grace. On `admin`
-/// the operator's tools are answered, to the end.
+/// the operator's tools are answered, to the end. Each word on `reread` has the configuration read anew.
 pub async fn serve(
     listener: TcpListener,
     admin: Option<AdminPort>,
     host: Host,
     shutdown: impl Future<Output = ()>,
+    reread: Arc<Notify>,
 ) {
-    host.serves(Handle::current());
+    host.serves(&Handle::current());
     let limits = host.limits().clone();
     let permits = Arc::new(Semaphore::new(limits.max_connections));
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
@@ -85,7 +95,12 @@ pub async fn serve(
             timeout: limits.handshake_timeout.duration(),
             max_frame: limits.max_frame.bytes(),
         },
-        host,
+        shaking: match limits.handshakes_per_address {
+            0 => Crowd::of_others(limits.handshakes_per_address()),
+            most => Crowd::new(most),
+        },
+        host: Arc::new(host),
+        reread: Reread::default(),
         stopping: AtomicBool::new(false),
         drain: Drain::default(),
         began: Instant::now(),
@@ -95,23 +110,27 @@ pub async fn serve(
     if let Some(admin) = admin {
         asked.spawn(admin.serve(Arc::clone(&server)));
     }
-    let background = background(&server);
-    let workers = Workers::start(&server.host);
+    let background = background(&server, reread);
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 rest(&error).await;
                 continue;
             }
         };
+        // First, so that those of one address do not take the places of all.
+        let Some(shaking) = Shaking::begin(&server, address) else {
+            server.turned_away.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            tokio::spawn(Arc::clone(&server).connection(stream, permit));
+            tokio::spawn(Arc::clone(&server).connection(stream, permit, shaking));
         } else if let Ok(permit) = Arc::clone(&turned_away).try_acquire_owned() {
             tokio::spawn(Arc::clone(&server).turn_away(stream, permit));
         } else {
@@ -120,6 +139,7 @@ pub async fn serve(
     }
     server.stopping.store(true, Ordering::Relaxed);
     drop((listener, background));
+    server.host.stop_swaps();
     server.links.stop();
     let end = Instant::now() + limits.shutdown_grace.duration();
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
@@ -128,21 +148,25 @@ pub async fn serve(
         tracing::warn!("{left} connections did not end within shutdown_grace and are dropped");
     }
     // What consumers said last may be for a worker.
-    workers.stop(end.max(Instant::now() + LAST_WORDS)).await;
+    server.host.stop_workers(end.max(Instant::now() + LAST_WORDS)).await;
     if tokio::time::timeout(LAST_WORDS, server.host.settle()).await.is_err() {
         tracing::warn!("a channel layer did not take the last of what was sent");
     }
 }
 
-/// What goes on beside the connections: swaps, and the watch for changed components. It ends with
-/// the set, so that nobody moves on the way out.
-fn background(server: &Arc<Server>) -> JoinSet<()> {
+/// What goes on beside the connections and is no tenant's: the watch for changed files, and what is read anew. It
+/// ends with the set.
+fn background(server: &Arc<Server>, asked: Arc<Notify>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for swap in server.host.swaps().values().flatten() {
-        tasks.spawn(Arc::clone(swap).run());
-    }
-    let watching = Arc::clone(server);
-    tasks.spawn(async move { reload::reload(&watching.host).await });
+    tasks.spawn(reload::reload(Arc::clone(server)));
+    tasks.spawn(reread::run(Arc::clone(server)));
+    let asking = Arc::clone(server);
+    tasks.spawn(async move {
+        loop {
+            asked.notified().await;
+            asking.reread.ask();
+        }
+    });
     if let Some(tls) = server.host.tls() {
         let tls = Arc::clone(tls);
         tasks.spawn(renewal::follow(tls.files(), move || tls.renew()));
@@ -164,21 +188,51 @@ async fn rest(error: &io::Error) {
     }
 }
 
+/// A place among the handshakes of an address, given up when dropped.
+struct Shaking(Arc<Server>, Option<IpAddr>);
+
+impl Shaking {
+    /// Takes a place; `None` if the address has as many as it may.
+    fn begin(server: &Arc<Server>, address: IpAddr) -> Option<Self> {
+        // Whose handshakes a proxy brings is known only once they are read.
+        if server.host.proxy().is_some_and(|proxy| proxy.trusts(address)) {
+            return Some(Self(Arc::clone(server), None));
+        }
+        server.shaking.enter(address).then(|| Self(Arc::clone(server), Some(address)))
+    }
+}
+
+impl Drop for Shaking {
+    fn drop(&mut self) {
+        if let Some(address) = self.1 {
+            self.0.shaking.leave(address);
+        }
+    }
+}
+
 impl Server {
     /// One socket from accept to its end. The permit is given back however it ends.
-    async fn connection(self: Arc<Self>, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        _permit: OwnedSemaphorePermit,
+        shaking: Shaking,
+    ) {
         // Frames are whole messages that someone waits for; without it they would be held back.
         let _ = stream.set_nodelay(true);
         // Boxed, so that an open socket does not carry the room its handshake took.
         let outcome = Box::pin(self.shake_hands(stream, |opening| self.decide(opening))).await;
+        drop(shaking);
         match outcome {
             Ok(Outcome::Open(socket, joined)) => {
                 let link = Arc::clone(joined.link());
                 tracing::debug!(channel = %link.channel, "connection open");
                 let _listed = self.links.list(&joined);
+                // Who joined while it began is not among those that are closed.
                 if self.drain.has_begun() {
-                    // Who joined while it began is not among those that it closes.
                     drain::end(&link);
+                } else if joined.is_retired() {
+                    self.close_all(joined.plugin());
                 }
                 joined.run(Connection::new(*socket, link, self.patience)).await;
             }
@@ -241,8 +295,11 @@ impl Server {
         if self.drain.has_begun() {
             missing.push("draining".to_owned());
         }
-        let layers = self.host.layers().filter(|(_, status)| !status.connected);
-        missing.extend(layers.map(|(name, _)| format!("layer {name:?} is away")));
+        // A tenant whose layer is away keeps nobody from the others.
+        if let Some(world) = self.host.worlds().of(&Tenant::default_tenant()) {
+            let away = world.layers().filter(|(_, status)| !status.connected);
+            missing.extend(away.map(|(name, _)| format!("layer {name:?} is away")));
+        }
         missing
     }
 

@@ -135,7 +135,7 @@ impl Swap {
     /// The same where nothing can be done about a failure but to tell.
     async fn note(&self, work: impl FnOnce(&Shelf) -> Result<(), ShelfError> + Send + 'static) {
         if let Some(Err(error)) = self.shelve(work).await {
-            let plugin = &*self.plugin().name;
+            let plugin = &*self.plugin().label;
             tracing::warn!(plugin, "a restart may bring another version back: {error}");
         }
     }
@@ -154,7 +154,7 @@ impl Swap {
             };
             if let Some(offer) = offer {
                 let plugin = Arc::clone(swapper.swap.plugin());
-                let (plugin, version) = (&*plugin.name, offer.build.digest().short());
+                let (plugin, version) = (&*plugin.label, offer.build.digest().short());
                 let span = tracing::info_span!(target: TRACE, "swap", plugin, version);
                 swapper.carry_out(offer).instrument(span).await;
             }
@@ -174,7 +174,7 @@ async fn watch(watched: Option<&Watched>, roster: &Roster) -> bool {
 impl Swapper {
     async fn carry_out(&mut self, offer: Offer) {
         let plugin = Arc::clone(self.swap.plugin());
-        let name = &*plugin.name;
+        let name = &*plugin.label;
         let verdict = self.decide(&plugin, &offer).await;
         match &verdict {
             Verdict::Live(report) => {
@@ -259,7 +259,7 @@ impl Swapper {
         let kept = self.swap.shelve(move |shelf| shelf.keep(&build, &by)).await;
         match (kept, &offer.origin) {
             (Some(Err(error)), origin) if origin.is_file() => {
-                let plugin = &*self.swap.plugin().name;
+                let plugin = &*self.swap.plugin().label;
                 tracing::warn!(plugin, "version {}: {error}", offer.build.digest().short());
                 Ok(())
             }
@@ -294,7 +294,7 @@ impl Swapper {
                 return Err(Refusal::Trial(error));
             }
             Some(Err(error)) => {
-                let plugin = &*self.swap.plugin().name;
+                let plugin = &*self.swap.plugin().label;
                 tracing::warn!(plugin, "tried without the state of a connection: {error}");
                 None
             }
@@ -359,7 +359,7 @@ impl Swapper {
             self.swap.on_trial.store(false, Ordering::Relaxed);
             roster.forget_left();
             let version = watched.version.digest().short();
-            tracing::debug!(plugin = &*plugin.name, "version {version} has stood its trial");
+            tracing::debug!(plugin = &*plugin.label, "version {version} has stood its trial");
             return;
         }
         let Watched { version, previous, .. } = &watched;
@@ -373,7 +373,7 @@ impl Swapper {
         let state = State::RolledBack;
         self.swap.note(move |shelf| shelf.leave(back, state, live, &why)).await;
         tracing::warn!(
-            plugin = &*plugin.name,
+            plugin = &*plugin.label,
             "version {} is taken back after {}: {} is live again; {} consumers went back to the \
              state they had left it with, and the changes of {} events are lost; {} restarted, {} \
              closed, {} stay; the same bytes will not be taken again",

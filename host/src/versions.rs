@@ -16,6 +16,7 @@ use thiserror::Error;
 pub use record::{Record, State};
 pub use shelf::{Shelf, ShelfError};
 
+use crate::name::Tenant;
 use crate::trust::Untrusted;
 
 /// The folder of one host's versions, held by it alone.
@@ -73,12 +74,18 @@ impl VersionStore {
         }
     }
 
-    /// The versions of one plugin.
+    /// The versions of a tenant's plugin.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn shelf(&self, plugin: &str) -> Result<Shelf, StoreError> {
-        let folder = self.folder.join(plugin);
+    pub fn shelf(&self, tenant: &Tenant, plugin: &str) -> Result<Shelf, StoreError> {
+        let mut folder = self.folder.clone();
+        if !tenant.is_default() {
+            // No plugin's name has an `@`.
+            folder.push(format!("@{tenant}"));
+            folder::make(&folder)?;
+        }
+        folder.push(plugin);
         folder::make(&folder)?;
         Shelf::open(folder.clone(), self.keep)
             .map_err(|source| StoreError::System { path: folder, source })

@@ -13,7 +13,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 pub use news::News;
 
-use crate::config::{Config, Noticing, PluginConfig, Source};
+use crate::config::{Config, Noticing, Source};
 use crate::packaging::{self, BuildError, Halt};
 use crate::watch::{WatchError, Watcher};
 use bench::Bench;
@@ -61,8 +61,11 @@ pub enum WorkshopError {
 impl Workshop {
     /// For the crates of a configuration, which was read from `file`. Builds end with `halt`.
     pub fn new(config: &Config, file: &Path, noticing: Noticing, halt: Halt) -> Self {
-        let benches = config.plugins.iter().filter_map(|(name, plugin)| match &plugin.source {
-            Source::Crate(folder) => Some(Bench::new(name, folder)),
+        let plugins = config.tenants.iter().flat_map(|(tenant, own)| {
+            own.plugins.iter().map(move |(name, plugin)| (tenant.label(name), &plugin.source))
+        });
+        let benches = plugins.filter_map(|(label, source)| match source {
+            Source::Crate(folder) => Some(Bench::new(&label, folder)),
             Source::Component(_) => None,
         });
         Self {
@@ -127,9 +130,13 @@ impl Workshop {
     /// The same configuration with the built components in place of the crates, or nothing while one
     /// has never been built.
     pub fn built(&self, mut config: Config) -> Option<Config> {
-        for bench in &self.benches {
-            let plugin: &mut PluginConfig = config.plugins.get_mut(&bench.plugin)?;
-            plugin.source = Source::Component(bench.component.clone()?);
+        for (tenant, own) in &mut config.tenants {
+            for (name, plugin) in &mut own.plugins {
+                let label = tenant.label(name);
+                if let Some(bench) = self.benches.iter().find(|bench| bench.plugin == label) {
+                    plugin.source = Source::Component(bench.component.clone()?);
+                }
+            }
         }
         Some(config)
     }

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use narrowboat::config::{Config, Noticing, Overflow, Source};
+use narrowboat::config::{
+    Config, LimitRow, Noticing, Overflow, Quota, Source, TenantConfig, limit_rows,
+};
 use narrowboat::manifest::Isolation;
+use narrowboat::name::Tenant;
 use narrowboat::units::{ByteSize, Span};
 use proptest::prelude::*;
 
@@ -25,12 +29,17 @@ fn assert_refused(text: &str, line: usize, words: &[&str]) {
     }
 }
 
+/// What stands at the top of the file, for the tenant that there is without any.
+fn own(config: &Config) -> &TenantConfig {
+    &config.tenants[&Tenant::default_tenant()]
+}
+
 #[test]
 fn an_empty_file_is_a_configuration() {
     let config = parse("").unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.limits.max_connections, 10_000);
-    assert_eq!(config.layers["default"].capacity, 100);
+    assert_eq!(own(&config).layers["default"].capacity, 100);
     assert!(!config.demo);
     assert_eq!(config.watch, Some(Noticing::Events));
 }
@@ -54,15 +63,15 @@ fn what_is_written_is_what_holds() {
          [[routes]]\nregex = \"^/chat/(?P<room>\\\\w+)/$\"\nplugin = \"chat\"\n",
     )
     .unwrap();
-    let chat = &config.plugins["chat"];
+    let chat = &own(&config).plugins["chat"];
     assert_eq!(chat.source, Source::Crate("folder/chat".into()));
     assert_eq!(chat.isolation, Some(Isolation::Shared));
     assert_eq!((chat.instances, chat.overflow), (2, Overflow::Refuse));
     assert!(config.demo);
     assert_eq!(config.limits.max_message, ByteSize::mib(2));
     assert_eq!(config.limits.keepalive, Span::seconds(5));
-    assert_eq!(config.layers["default"].channel_capacity[0].capacity, 3);
-    let captures = config.routes[0].pattern.captures("/chat/red/").unwrap();
+    assert_eq!(own(&config).layers["default"].channel_capacity[0].capacity, 3);
+    let captures = own(&config).routes[0].pattern.captures("/chat/red/").unwrap();
     assert_eq!(captures, [("room".to_owned(), "red".to_owned())]);
 }
 
@@ -147,12 +156,53 @@ fn a_plugin_needs_one_source() {
 
 #[test]
 fn a_plugin_may_only_have_less_than_the_host_allows() {
-    let text = format!("{ECHO}memory = \"1 GiB\"\n");
-    assert_refused(&text, 3, &["plugins.echo.memory", "more than the host's own limit"]);
-    let text = format!("{ECHO}call_time = \"1s\"\n");
-    assert_refused(&text, 3, &["plugins.echo.call_time", "100ms"]);
+    let text = format!("{ECHO}limits.memory = \"1 GiB\"\n");
+    assert_refused(&text, 3, &["plugins.echo.limits.memory", "more than the host's own limit"]);
+    let text = format!("{ECHO}limits.call_time = \"1s\"\n");
+    assert_refused(&text, 3, &["plugins.echo.limits.call_time", "100ms"]);
     let text = format!("{ECHO}instances = 0\n");
     assert_refused(&text, 3, &["plugins.echo.instances", "1 to"]);
+}
+
+/// The keys that a table takes, as the answer to one that it does not take names them.
+fn keys(table: &str) -> BTreeSet<String> {
+    let error = parse(&format!("{table}nonsense-that-is-no-key = 1\n")).unwrap_err();
+    let (_, expected) = error.split_once("expected one of").unwrap();
+    let listed = expected.lines().next().unwrap();
+    listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reference_of_limits_has_each_key_that_is_read_and_no_other() {
+    let rows = limit_rows();
+    let of = |has: fn(&LimitRow) -> bool| -> BTreeSet<_> {
+        rows.iter().filter(|row| has(row)).map(|row| row.key.to_owned()).collect()
+    };
+    assert_eq!(of(|row| row.host.is_some()), keys("[limits]\n"));
+    let tenant = "[tenants.acme]\npath = \"/acme\"\n[tenants.acme.limits]\n";
+    let mut of_plugins = keys(&format!("{ECHO}[plugins.echo.limits]\n"));
+    assert_eq!(of(|row| row.of_tenant), keys(tenant));
+    of_plugins.remove("groups");
+    assert_eq!(of(|row| row.of_plugin), of_plugins);
+}
+
+#[test]
+fn a_tenant_has_half_of_what_all_have_unless_it_says_otherwise() {
+    let text = "[limits]\nmax_connections = 100\n\
+                [tenants.acme]\npath = \"/acme\"\n[tenants.acme.limits]\ncpu = \"3s\"\n";
+    let config = parse(text).unwrap();
+    let limits = config.tenants[&"acme".parse::<Tenant>().unwrap()].limits;
+    assert_eq!((limits.connections, limits.cpu), (Some(50), Some(Span::seconds(3))));
+    assert_eq!(own(&config).limits, Quota::default());
+}
+
+#[test]
+fn a_tenant_has_the_layers_of_the_host_for_itself_unless_it_has_its_own() {
+    let text = "[layer]\ncapacity = 7\n[layers.other]\ncapacity = 8\n\
+                [tenants.acme]\npath = \"/acme\"\n[tenants.acme.layer]\ncapacity = 9\n";
+    let config = parse(text).unwrap();
+    let layers = &config.tenants[&"acme".parse::<Tenant>().unwrap()].layers;
+    assert_eq!((layers["default"].capacity, layers["other"].capacity), (9, 8));
 }
 
 #[test]

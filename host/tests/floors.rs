@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 6] = [
         "manifest",
         "component",
         "config",
+        "allowance",
         "api",
         "waking",
     ],

@@ -87,7 +87,7 @@ watch = "poll"
 [plugins.chat]
 component = "chat.wasm"
 isolation = "shared"
-memory = "16 MiB"
+limits = { memory = "16 MiB", cpu = "500ms", bytes_in = "1 MiB" }
 rollback = { window = "5s", faults_per_thousand = 5 }
 [[routes]]
 path = "/chat/{room}/"
@@ -109,6 +109,13 @@ symmetric_encryption_keys = ["secret"]
 channel_capacity = { "a*" = 3 }
 [layers.other]
 backend = "memory"
+[tenants.acme]
+hosts = [".acme.example"]
+path = "/acme"
+limits = { connections = 5 }
+tokens = [{ name = "a", file = "a.token", scopes = ["deploy"] }]
+plugins = { echo = { crate = "echo" } }
+routes = [{ path = "/", plugin = "echo" }]
 [admin]
 [[admin.tokens]]
 name = "ci"

@@ -6,15 +6,21 @@ use std::path::{Path, PathBuf};
 
 use narrowboat::config::{
     Backend, Config, Endpoint, LayerConfig, RedisAccess, RedisConfig, RedisHost, RedisServer,
-    RedisTls, Secret, Serializer,
+    RedisTls, Secret, Serializer, TenantConfig,
 };
+use narrowboat::name::Tenant;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("folder/narrowboat.toml")).map_err(|error| error.to_string())
 }
 
+/// What stands at the top of the file.
+fn own(config: &Config) -> &TenantConfig {
+    &config.tenants[&Tenant::default_tenant()]
+}
+
 fn layer(text: &str) -> LayerConfig {
-    parse(&format!("[layer]\n{text}\n")).unwrap().layers["default"].clone()
+    own(&parse(&format!("[layer]\n{text}\n")).unwrap()).layers["default"].clone()
 }
 
 fn redis(text: &str) -> RedisConfig {
@@ -252,10 +258,12 @@ fn there_may_be_several_layers_and_a_plugin_takes_one() {
     let plugin = "[plugins.a]\ncomponent = \"a.wasm\"\n";
     let text = format!("[layers.jobs]\ncapacity = 3\n{plugin}layer = \"jobs\"\n");
     let config = parse(&text).unwrap();
-    assert_eq!(config.layers["jobs"].capacity, 3);
-    assert_eq!(config.layers["default"].backend, Backend::Memory);
-    assert_eq!(config.plugins["a"].layer, "jobs");
-    assert_eq!(parse(plugin).unwrap().plugins["a"].layer, "default");
+    let own = own(&config);
+    assert_eq!(own.layers["jobs"].capacity, 3);
+    assert_eq!(own.layers["default"].backend, Backend::Memory);
+    assert_eq!(own.plugins["a"].layer, "jobs");
+    let config = parse(plugin).unwrap();
+    assert_eq!(config.tenants[&Tenant::default_tenant()].plugins["a"].layer, "default");
     let error = parse(&text.replace("layer = \"jobs\"", "layer = \"job\"")).unwrap_err();
     assert!(
         error.contains("plugins.a.layer") && error.contains("did you mean \"jobs\""),

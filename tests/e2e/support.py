@@ -60,6 +60,7 @@ def configuration(
     demo=False,
     top=None,
     tls=None,
+    tenants=None,
 ):
     """A configuration that serves each plugin at /NAME/.
 
@@ -67,15 +68,9 @@ def configuration(
     `guest` says which one it is, if not the one of that name. A plugin of `workers` has no path.
     `top` are further keys that stand in no table.
     """
-    tables = {name: {} for name in names} | (plugins or {})
-    tables = {
-        name: {"component": str(component(table.get("guest", name)))}
-        | {key: value for key, value in table.items() if key != "guest"}
-        for name, table in tables.items()
-    }
+    tables = components(component, {name: {} for name in names} | (plugins or {}))
     if routes is None:
-        bound = [worker["plugin"] for worker in workers or []]
-        routes = [{"path": f"/{name}/", "plugin": name} for name in tables if name not in bound]
+        routes = routes_to(tables, workers)
     others = {"limits": limits or {}, "layer": layer or {}, "cache": cache or {}}
     if workers is not None:
         others["workers"] = workers
@@ -89,8 +84,35 @@ def configuration(
         others["admin"] = admin
     if tls is not None:
         others["tls"] = tls
+    if tenants is not None:
+        others["tenants"] = {name: tenant(component, **table) for name, table in tenants.items()}
     first = {"watch": watch, "demo": demo} | (top or {})
     return first | {"plugins": tables, "routes": routes} | others
+
+
+def components(component, tables):
+    """The tables of plugins, each with its guest's component, unless they say where that is."""
+    return {
+        name: {"component": str(component(table.get("guest", name)))}
+        | {key: value for key, value in table.items() if key != "guest"}
+        for name, table in tables.items()
+    }
+
+
+def routes_to(tables, workers=None):
+    """A route /NAME/ to each plugin that is no worker."""
+    bound = [worker["plugin"] for worker in workers or []]
+    return [{"path": f"/{name}/", "plugin": name} for name in tables if name not in bound]
+
+
+def tenant(component, plugins=(), routes=None, workers=None, **table):
+    """A tenant's tables, its plugins served at /NAME/ below its own path."""
+    if not isinstance(plugins, dict):
+        plugins = {name: {} for name in plugins}
+    tables = components(component, plugins)
+    routes = routes_to(tables, workers) if routes is None else routes
+    bound = {"workers": workers} if workers else {}
+    return table | {"plugins": tables, "routes": routes} | bound
 
 
 def toml(config):
@@ -100,11 +122,16 @@ def toml(config):
 def inline(value):
     match value:
         case dict():
-            return "{" + ", ".join(f"{key} = {inline(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{named(key)} = {inline(item)}" for key, item in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(inline, value)) + "]"
         case _:
             return json.dumps(value)
+
+
+def named(key):
+    """A key, in quotes where it needs them."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
 
 
 class Host:
@@ -114,6 +141,7 @@ class Host:
     verb = "serve"
 
     def __init__(self, binary, folder, config, log="info", port=0, environment=None, **options):
+        self.config = config
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
         self._command = [binary, self.verb, "--config", config, "--listen", f"127.0.0.1:{port}"]
         self._options = options
@@ -203,10 +231,12 @@ class Host:
     def url(self, path="/"):
         return f"ws://127.0.0.1:{self.port}{path}"
 
-    def connect(self, path, **options):
-        """A client of PyPI's `websockets`, which is closed when the test ends."""
+    def connect(self, path, name="127.0.0.1", **options):
+        """A client of PyPI's `websockets`, which is closed when the test ends. `name` is the host it asks for."""
         defaults = {"create_connection": Client, "legacy": True, "proxy": None, "max_size": None}
-        client = connect(self.url(path), **defaults | options)
+        if name != "127.0.0.1":
+            defaults["sock"] = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
+        client = connect(self.url(path).replace("127.0.0.1", name, 1), **defaults | options)
         CLIENTS.append(client)
         return client
 

@@ -51,6 +51,7 @@ EVERYTHING = [
     ("POST", "/v1/plugins/echo/rollback", "deploy"),
     ("POST", "/v1/connections/x/close", "admin"),
     ("POST", "/v1/drain", "admin"),
+    ("POST", "/v1/reread", "admin"),
 ]
 
 

@@ -40,7 +40,7 @@ def flood(host, reader, count=FLOOD):
 def counted(host, figure):
     """A figure of the plugin that floods."""
     text = Admin(host).ask("/metrics").body.decode()
-    return float(re.search(rf'^narrowboat_{figure}_total{{plugin="commander"}} (\S+)$', text, re.M)[1])
+    return float(re.search(rf'^narrowboat_{figure}_total{{tenant="default",plugin="commander"}} (\S+)$', text, re.M)[1])
 
 
 @pytest.fixture

@@ -68,8 +68,8 @@ def test_a_call_that_traps_takes_no_effect(host):
 
 def test_a_guest_may_have_the_memory_it_was_given_and_no_more(serve):
     plugins = {
-        "small": {"guest": "misbehave", "isolation": "connection", "memory": "8 MiB"},
-        "large": {"guest": "misbehave", "isolation": "connection", "memory": "32 MiB"},
+        "small": {"guest": "misbehave", "isolation": "connection", "limits": {"memory": "8 MiB"}},
+        "large": {"guest": "misbehave", "isolation": "connection", "limits": {"memory": "32 MiB"}},
     }
     host = serve(plugins=plugins)
     got = [host.connect(f"/{name}/").ask("allocate") for name in plugins]
@@ -87,7 +87,7 @@ def test_memory_comes_back_from_guests_that_are_gone(serve):
 
 
 def test_a_plugin_may_have_less_time_than_the_others(serve):
-    plugins = {"hasty": {"guest": "misbehave", "isolation": "connection", "call_time": "20ms"}}
+    plugins = {"hasty": {"guest": "misbehave", "isolation": "connection", "limits": {"call_time": "20ms"}}}
     host = serve(plugins=plugins, limits={"call_time": "5m"})
     client = host.connect("/hasty/")
     client.send("loop")
@@ -181,7 +181,7 @@ class Looper(threading.Thread):
 
 
 def test_two_looping_plugins_leave_a_third_plugins_clients_served(serve, figure):
-    looping = {"guest": "misbehave", "isolation": "connection", "call_time": "20ms"}
+    looping = {"guest": "misbehave", "isolation": "connection", "limits": {"call_time": "20ms"}}
     host = serve("echo", plugins={"one": looping, "two": looping})
     client, over = host.connect("/echo/"), threading.Event()
     loopers = [Looper(host, path, over) for path in ("/one/", "/two/") for _ in range(8)]

@@ -30,7 +30,7 @@ def test_a_host_is_alive_and_ready(serving):
         for path, words in [("/healthz", b"alive\n"), ("/readyz", b"ready\n")]:
             answer = asked(host, path)
             assert (answer.status, answer.body) == (200, words)
-        assert figures(host)['narrowboat_layer_connected{layer="default"}'] == "1.0"
+        assert figures(host)['narrowboat_layer_connected{tenant="default",layer="default"}'] == "1.0"
 
 
 @pytest.mark.parametrize(("path", "method", "status"), [("/x", "GET", 404), ("/metrics", "POST", 400)])
@@ -66,7 +66,7 @@ def test_traffic_and_guests_are_counted(serving):
         for _ in range(9):
             client.ask("hello")
         counted = figures(host)
-        of = 'plugin="reply"'
+        of = 'tenant="default",plugin="reply"'
         assert counted[f"narrowboat_frames_received_total{{{of}}}"] == "9"
         assert counted[f"narrowboat_frames_sent_total{{{of}}}"] == "9"
         assert int(counted[f"narrowboat_bytes_received_total{{{of}}}"]) == 9 * len("hello")
@@ -86,6 +86,11 @@ def test_the_reference_of_figures_is_what_the_program_says(narrowboat, root):
     told = narrowboat("reference", "metrics")
     page = Path(root / "docs/metrics.md").read_text()
     assert told.stdout == page, "narrowboat reference metrics > docs/metrics.md"
+
+
+def test_the_reference_of_limits_is_what_the_program_says(narrowboat, root):
+    told = narrowboat("reference", "limits")
+    assert told.stdout == (root / "docs/limits.md").read_text(), "narrowboat reference limits > docs/limits.md"
 
 
 def test_every_figure_of_the_reference_is_told(serving, root):
@@ -111,8 +116,8 @@ def test_a_host_is_not_ready_while_its_layer_is_away(serving, backend):
             client = host.connect("/commander/")
             for _ in range(3):
                 assert client.ask("group-send g hello") == "ok"
-            assert figures(host)['narrowboat_layer_connected{layer="default"}'] == "0.0"
-            assert float(figures(host)['narrowboat_layer_waiting{layer="default"}']) >= 3
+            assert figures(host)['narrowboat_layer_connected{tenant="default",layer="default"}'] == "0.0"
+            assert float(figures(host)['narrowboat_layer_waiting{tenant="default",layer="default"}']) >= 3
             redis.start()
             eventually(lambda: asked(host, "/readyz").status == 200, "ready")
 
@@ -126,6 +131,6 @@ def test_what_was_dropped_and_what_is_foreign_is_counted(serving):
                 assert client.ask("send jobs hello") == "ok"
             channel = client.ask("channel")
             redis.ask("ZADD", "asgi" + channel[: channel.index("!") + 1], 9e9, b"foreign")
-            count = lambda what: figures(host)[f'narrowboat_layer_{what}_total{{layer="default"}}']
+            count = lambda what: figures(host)[f'narrowboat_layer_{what}_total{{tenant="default",layer="default"}}']
             eventually(lambda: count("dropped") == "2", "two dropped")
             eventually(lambda: count("foreign") == "1", "one foreign")

@@ -202,7 +202,7 @@ def test_a_busy_host_leaves_messages_to_another(desk, on_redis, redis):
     ],
 )
 def test_a_failure_costs_its_message_alone(desk, layer, command, why):
-    desk = desk(layer, table={"worker_time": "200ms"})
+    desk = desk(layer, table={"limits": {"worker_time": "200ms"}})
     client, channel = desk.client()
     desk.order(channel, command)
     desk.order(channel, "echo after")

@@ -90,6 +90,9 @@ pub(super) struct HostArgs {
     /// The file with the token instead
     #[arg(long, value_name = "FILE", env = "NARROWBOAT_TOKEN_FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// Whose it is that is asked for; a tenant's own token needs no name
+    #[arg(long, value_name = "NAME", env = "NARROWBOAT_TENANT")]
+    pub(super) tenant: Option<String>,
 }
 
 /// What goes with a change of the live version.
@@ -121,6 +124,20 @@ pub(super) struct DeployArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) change: ChangeArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat reread            as SIGHUP, and tells what came of it
+
+What is not a tenant's waits for a restart, and is named.")]
+pub(super) struct RereadArgs {
+    /// Print what the host answers, as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) host: HostArgs,
 }
 
 #[derive(Args)]
@@ -234,6 +251,8 @@ pub(super) struct DrainArgs {
 pub(super) enum ReferenceCommand {
     /// The manual page, for `man`
     Man,
+    /// What a configuration may bound, as Markdown
+    Limits,
     /// What `/metrics` tells, as Markdown
     Metrics,
 }

@@ -11,6 +11,7 @@ use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
 use super::arguments::HostArgs;
+use super::deploy::encoded;
 use super::{Failure, NOT_ALLOWED, NOT_FOUND, REFUSED};
 use crate::api::{Problem, ProblemKind};
 use crate::config::Config;
@@ -27,6 +28,8 @@ pub(super) struct Client {
     agent: Agent,
     url: String,
     token: String,
+    /// Whose it is that is asked for.
+    tenant: Option<String>,
 }
 
 impl Client {
@@ -60,7 +63,7 @@ impl Client {
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT))
             .build();
-        Ok(Self { agent: agent.into(), url, token })
+        Ok(Self { agent: agent.into(), url, token, tenant: arguments.tenant.clone() })
     }
 
     /// Asks for something.
@@ -116,7 +119,9 @@ impl Client {
     }
 
     fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.url)
+        let Some(tenant) = &self.tenant else { return format!("{}{path}", self.url) };
+        let joint = if path.contains('?') { '&' } else { '?' };
+        format!("{}{path}{joint}tenant={}", self.url, encoded(tenant))
     }
 
     fn bearer(&self) -> String {

@@ -4,7 +4,7 @@ use super::Failure;
 use super::arguments::ConnectionsArgs;
 use super::client::{Client, print_json};
 use super::deploy::encoded;
-use super::table::{self, span};
+use super::table::{self, label, span};
 use crate::api::{Close, Connections};
 
 pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
         .map(|connection| {
             [
                 connection.channel.clone(),
-                connection.plugin.clone(),
+                label(&connection.tenant, &connection.plugin),
                 connection.client.clone(),
                 connection.path.clone(),
                 span(connection.age),

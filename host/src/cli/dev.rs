@@ -18,6 +18,8 @@ pub(super) fn run(arguments: &DevArgs) -> Result<(), Failure> {
     let noticing = *config.watch.get_or_insert_default();
     let halt = Halt::default();
     let workshop = Workshop::new(&config, &file, noticing, halt.clone());
+    // What it says of crates is not what is served, which is built of them.
+    config.file = None;
     let served = Served::of(&config, log.journal.clone());
     serve::in_runtime(develop(config, served, workshop, halt))
 }
@@ -104,9 +106,12 @@ fn can_be_mended(error: &HostError) -> bool {
     match error {
         HostError::Load(error) => !matches!(error, LoadError::Conflict(_)),
         HostError::Build { .. } => true,
-        HostError::Engine(_) | HostError::Store(_) | HostError::Tls(_) | HostError::Users(_) => {
-            false
-        }
+        HostError::Engine(_)
+        | HostError::Store(_)
+        | HostError::Tls(_)
+        | HostError::Users(_)
+        | HostError::Token(_)
+        | HostError::NoThread => false,
     }
 }
 

@@ -29,10 +29,11 @@ pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {
 }
 
 fn words(line: &LogLine) -> String {
-    let LogLine { at, level, guest, plugin, version, connection, message, .. } = line;
+    let LogLine { at, level, guest, tenant, plugin, version, connection, message, .. } = line;
     let mut words = format!("{at} {level:>5}");
     if let Some(plugin) = plugin {
-        words += &format!(" {plugin}");
+        let tenant = tenant.as_ref().map(|tenant| format!("{tenant}/"));
+        words += &format!(" {}{plugin}", tenant.unwrap_or_default());
     }
     if *guest {
         words += " (guest)";

@@ -5,6 +5,7 @@ use std::io;
 use clap::CommandFactory;
 
 use super::{Cli, Failure};
+use crate::config::limits_reference;
 use crate::server::metrics_reference;
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
@@ -23,6 +24,11 @@ pub(super) fn man() -> Result<(), Failure> {
         // Building has named it after the program.
         clap_mangen::Man::new(sub.clone()).render(&mut out).map_err(Failure::at_run_time)?;
     }
+    Ok(())
+}
+
+pub(super) fn limits() -> Result<(), Failure> {
+    print!("{}", limits_reference());
     Ok(())
 }
 

@@ -37,7 +37,8 @@ pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
     }
     let file = &arguments.host.config;
     let config = Config::read(file).map_err(Failure::usage)?;
-    let layer = layer(&config, &arguments.layer, file).map_err(Failure::usage)?;
+    let tenant = tenant(arguments).map_err(Failure::usage)?;
+    let layer = layer(&config, &tenant, &arguments.layer, file).map_err(Failure::usage)?;
     if matches!(layer.backend, Backend::Memory) {
         if config.admin.is_none() {
             return Err(Failure::usage(in_memory(&arguments.layer, file)));
@@ -48,9 +49,9 @@ pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
     let message = Message::from_json(&entries).context("--type and --json");
     let message = message.map_err(Failure::usage)?;
     in_runtime(async {
-        let layer = open_layer(&arguments.layer, layer);
+        let layer = open_layer(&arguments.layer, layer, &config.limits);
         layer.start(&Handle::current());
-        let sent = tokio::time::timeout(PATIENCE, send(&layer, &to, message));
+        let sent = tokio::time::timeout(PATIENCE, send(&layer, &tenant, &to, message));
         let sent = sent.await.unwrap_or_else(|_| {
             Err(anyhow!("Redis did not take the message within {} s", PATIENCE.as_secs()))
         });
@@ -58,10 +59,25 @@ pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
     })
 }
 
-fn layer<'a>(config: &'a Config, name: &str, file: &Path) -> anyhow::Result<&'a LayerConfig> {
+fn tenant(arguments: &SendArgs) -> anyhow::Result<Tenant> {
+    match &arguments.host.tenant {
+        Some(name) => name.parse().context("--tenant"),
+        None => Ok(Tenant::default_tenant()),
+    }
+}
+
+fn layer<'a>(
+    config: &'a Config,
+    tenant: &Tenant,
+    name: &str,
+    file: &Path,
+) -> anyhow::Result<&'a LayerConfig> {
     let file = file.display();
-    let Some(layer) = config.layers.get(name) else {
-        let known = config.layers.keys().map(String::as_str);
+    let Some(layers) = config.tenants.get(tenant).map(|tenant| &tenant.layers) else {
+        bail!("{file} has no tenant {tenant}");
+    };
+    let Some(layer) = layers.get(name) else {
+        let known = layers.keys().map(String::as_str);
         match closest(name, known) {
             Some(meant) => bail!("{file} has no layer {name:?}; did you mean {meant:?}?"),
             None => bail!("{file} has no layer {name:?}"),
@@ -113,17 +129,21 @@ fn entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>>
     Ok(entries)
 }
 
-async fn send(layer: &Arc<dyn ChannelLayer>, to: &To, message: Message) -> anyhow::Result<()> {
-    let tenant = Tenant::default_tenant();
+async fn send(
+    layer: &Arc<dyn ChannelLayer>,
+    tenant: &Tenant,
+    to: &To,
+    message: Message,
+) -> anyhow::Result<()> {
     match to {
-        To::Channel(channel) => layer.send(&tenant, channel, message.clone()).await?,
-        To::Group(group) => layer.group_send(&tenant, group, message.clone()).await?,
+        To::Channel(channel) => layer.send(tenant, channel, message.clone()).await?,
+        To::Group(group) => layer.group_send(tenant, group, message.clone()).await?,
     }
     // What comes back of a message sent afterwards, after which the first has left too.
-    let mut mailbox = layer.new_channel(&tenant).await?;
+    let mut mailbox = layer.new_channel(tenant).await?;
     let own = mailbox.channel().clone();
     loop {
-        layer.send(&tenant, &own, message.clone()).await?;
+        layer.send(tenant, &own, message.clone()).await?;
         let back = tokio::time::timeout(Duration::from_millis(200), mailbox.recv());
         if back.await.is_ok() {
             return Ok(());

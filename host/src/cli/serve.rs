@@ -1,5 +1,6 @@
 //! `narrowboat serve`
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use tokio::sync::Notify;
 use super::Failure;
 use super::arguments::ServeArgs;
 use super::log::Log;
-use crate::config::{AdminConfig, Config, RouteConfig, WorkerConfig};
+use crate::config::{AdminConfig, Config, TenantConfig};
 use crate::journal::Journal;
+use crate::name::Tenant;
 use crate::plugin::Plugin;
 use crate::server::{self, AdminPort, Host, HostError, preflight};
 
@@ -59,11 +61,14 @@ pub(super) fn configuration(
              may in allowed_origins, or \"*\""
         );
     }
-    if config.routes.is_empty() && config.workers.is_empty() {
+    if config.tenants.values().all(|own| own.routes.is_empty() && own.workers.is_empty()) {
         tracing::warn!("no routes: every request is answered 404");
     }
-    for (name, _) in config.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
-        tracing::warn!("no route leads to the plugin {name:?}, and no worker is bound to it");
+    for (tenant, own) in &config.tenants {
+        for (name, _) in own.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
+            let name = tenant.label(name);
+            tracing::warn!("no route leads to the plugin {name:?}, and no worker is bound to it");
+        }
     }
     Ok((config, log))
 }
@@ -73,8 +78,7 @@ pub(super) struct Served {
     listen: SocketAddr,
     secure: bool,
     admin: Option<AdminConfig>,
-    routes: Vec<RouteConfig>,
-    workers: Vec<WorkerConfig>,
+    tenants: BTreeMap<Tenant, TenantConfig>,
     journal: Journal,
 }
 
@@ -84,8 +88,7 @@ impl Served {
             listen: config.listen,
             secure: config.tls.is_some(),
             admin: config.admin.clone(),
-            routes: config.routes.clone(),
-            workers: config.workers.clone(),
+            tenants: config.tenants.clone(),
             journal,
         }
     }
@@ -95,7 +98,9 @@ impl Served {
 pub(super) fn failure(error: HostError) -> Failure {
     match error {
         HostError::Load(error) => Failure::usage(error),
-        error @ (HostError::Tls(_) | HostError::Users(_)) => Failure::usage(error),
+        error @ (HostError::Tls(_) | HostError::Users(_) | HostError::Token(_)) => {
+            Failure::usage(error)
+        }
         HostError::Build { ref source, .. } if source.is_about_the_manifest() => {
             Failure::usage(error)
         }
@@ -124,11 +129,15 @@ pub(super) async fn serve(
 ) -> anyhow::Result<()> {
     let listener = bind(served.listen, "--listen 127.0.0.1:0 takes a free port")?;
     let address = listener.local_addr()?;
-    for route in &served.routes {
-        println!("route  {} -> {}", route.pattern.source(), route.plugin);
-    }
-    for worker in &served.workers {
-        println!("worker {} -> {}", worker.channel, worker.plugin);
+    for (tenant, own) in &served.tenants {
+        let path = own.entrance.path.as_deref().unwrap_or_default();
+        for route in &own.routes {
+            let plugin = tenant.label(&route.plugin);
+            println!("route  {path}{} -> {plugin}", route.pattern.source());
+        }
+        for worker in &own.workers {
+            println!("worker {} -> {}", worker.channel, tenant.label(&worker.plugin));
+        }
     }
     let admin = match &served.admin {
         Some(config) => {
@@ -144,7 +153,7 @@ pub(super) async fn serve(
         None => None,
     };
     println!("listening on {}://{address}", if served.secure { "wss" } else { "ws" });
-    server::serve(listener, admin, host, shutdown).await;
+    server::serve(listener, admin, host, shutdown, reread()?).await;
     Ok(())
 }
 
@@ -164,6 +173,19 @@ pub(super) fn signals() -> std::io::Result<Arc<Notify>> {
     Ok(stopping)
 }
 
+/// Is told of each SIGHUP.
+fn reread() -> std::io::Result<Arc<Notify>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let asked = Arc::new(Notify::new());
+    let told = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            told.notify_one();
+        }
+    });
+    Ok(asked)
+}
+
 async fn signalled(interrupt: &mut Signal, mut terminate: Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -180,5 +202,5 @@ fn bind(listen: SocketAddr, otherwise: &str) -> anyhow::Result<TcpListener> {
 
 pub(super) fn ready(plugin: &Plugin) -> String {
     let isolation = format!("{:?}", plugin.isolation).to_lowercase();
-    format!("plugin {}  {}  isolation {isolation}", plugin.name, plugin.live().digest().short())
+    format!("plugin {}  {}  isolation {isolation}", plugin.label, plugin.live().digest().short())
 }

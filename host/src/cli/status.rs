@@ -3,7 +3,7 @@
 use super::Failure;
 use super::arguments::StatusArgs;
 use super::client::{Client, print_json};
-use super::table::{self, short, span};
+use super::table::{self, label, short, span};
 use crate::api::Status;
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
                 }
             };
             [
-                plugin.name.clone(),
+                label(&plugin.tenant, &plugin.name),
                 format!("{}{trial}", short(&plugin.version)),
                 plugin.isolation.clone(),
                 plugin.connections.to_string(),
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
         .map(|layer| {
             let reached = if layer.connected { "yes" } else { "no" };
             [
-                layer.name.clone(),
+                label(&layer.tenant, &layer.name),
                 reached.to_owned(),
                 layer.waiting.to_string(),
                 layer.dropped.to_string(),

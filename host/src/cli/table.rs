@@ -1,5 +1,7 @@
 //! Columns for people.
 
+use crate::name::Tenant;
+
 /// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
 /// a path, steers no terminal.
 pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
@@ -49,4 +51,12 @@ pub(super) fn span(seconds: u64) -> String {
 /// The first digits of a version.
 pub(super) fn short(version: &str) -> String {
     version.chars().take(12).collect()
+}
+
+/// What is a tenant's, as the log calls it.
+pub(super) fn label(tenant: &str, name: &str) -> String {
+    match tenant.parse::<Tenant>() {
+        Ok(tenant) => tenant.label(name),
+        Err(_) => name.to_owned(),
+    }
 }

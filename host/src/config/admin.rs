@@ -98,7 +98,7 @@ pub(super) struct Raw {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawToken {
+pub(super) struct RawToken {
     name: Spanned<String>,
     file: Option<PathBuf>,
     sha256: Option<Spanned<String>>,
@@ -117,16 +117,7 @@ impl Raw {
         state: &Path,
         location: &Location<'_>,
     ) -> Result<AdminConfig, ConfigError> {
-        let mut tokens: Vec<TokenConfig> = Vec::new();
-        for raw in self.tokens {
-            let span = raw.get_ref().name.span();
-            let token = raw.into_inner().check(base, location)?;
-            if tokens.iter().any(|other| other.name == token.name) {
-                let problem = format!("there is another token of the name {:?}", token.name);
-                return Err(location.invalid(span, "admin.tokens.name", problem));
-            }
-            tokens.push(token);
-        }
+        let tokens = check_tokens(self.tokens, "admin.tokens", base, location)?;
         let max_upload = match self.max_upload {
             Some(size) if size.get_ref().bytes() == 0 => {
                 let problem = "must be more than 0 bytes";
@@ -146,17 +137,43 @@ impl Raw {
     }
 }
 
+/// Checks a list of tokens, which stands under `key`.
+pub(super) fn check_tokens(
+    raw: Vec<Spanned<RawToken>>,
+    key: &str,
+    base: &Path,
+    location: &Location<'_>,
+) -> Result<Vec<TokenConfig>, ConfigError> {
+    let mut tokens: Vec<TokenConfig> = Vec::new();
+    for raw in raw {
+        let span = raw.get_ref().name.span();
+        let token = raw.into_inner().check(key, base, location)?;
+        if tokens.iter().any(|other| other.name == token.name) {
+            let problem = format!("there is another token of the name {:?}", token.name);
+            return Err(location.invalid(span, &format!("{key}.name"), problem));
+        }
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
 impl RawToken {
-    fn check(self, base: &Path, location: &Location<'_>) -> Result<TokenConfig, ConfigError> {
+    fn check(
+        self,
+        key: &str,
+        base: &Path,
+        location: &Location<'_>,
+    ) -> Result<TokenConfig, ConfigError> {
         let Self { name, file, sha256, scopes } = self;
+        let within = |name: &str| format!("{key}.{name}");
         if name.get_ref().is_empty() || name.get_ref().chars().any(char::is_control) {
             let problem = "a token needs a name of visible characters";
-            return Err(location.invalid(name.span(), "admin.tokens.name", problem));
+            return Err(location.invalid(name.span(), &within("name"), problem));
         }
         if scopes.get_ref().is_empty() {
             let problem = "a token without scopes allows nothing; there are \"read\", \"publish\", \
                            \"deploy\" and \"admin\"";
-            return Err(location.invalid(scopes.span(), "admin.tokens.scopes", problem));
+            return Err(location.invalid(scopes.span(), &within("scopes"), problem));
         }
         let secret = match (file, sha256) {
             (Some(file), None) => TokenSecret::File(base.join(file)),
@@ -164,13 +181,13 @@ impl RawToken {
                 let sha256 = digest.get_ref().parse().map_err(|_| {
                     let problem = "must be the 64 hexadecimal digits of the token's SHA-256, as \
                                    `printf %s TOKEN | sha256sum` prints them";
-                    location.invalid(digest.span(), "admin.tokens.sha256", problem)
+                    location.invalid(digest.span(), &within("sha256"), problem)
                 })?;
                 TokenSecret::Sha256(sha256)
             }
             (None, None) | (Some(_), Some(_)) => {
                 let problem = "a token has either `file = \"FILE\"` or `sha256 = \"…\"`";
-                return Err(location.invalid(name.span(), "admin.tokens", problem));
+                return Err(location.invalid(name.span(), key, problem));
             }
         };
         Ok(TokenConfig { name: name.into_inner(), secret, scopes: scopes.into_inner() })

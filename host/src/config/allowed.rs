@@ -30,7 +30,7 @@ pub(super) fn check(
     })
 }
 
-fn list<T: FromStr<Err = String>>(
+pub(super) fn list<T: FromStr<Err = String>>(
     raw: Raw,
     key: &str,
     location: &Location<'_>,

@@ -29,24 +29,32 @@ pub enum ConfigError {
     },
 }
 
-/// A place in a configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A place in a configuration file. What stands there is the same wherever that is, so that all places are equal.
+#[derive(Debug, Clone)]
 pub struct Place {
-    file: PathBuf,
+    file: Box<Path>,
     /// Counted from one.
     line: usize,
     /// Counted from one, in characters.
     column: usize,
     /// The line itself.
-    excerpt: String,
+    excerpt: Box<str>,
+    /// What comes before a key here: `tenants.acme.`, or nothing.
+    table: Box<str>,
 }
 
 impl Place {
     /// A problem that was found when what stands here was used; `key` is a path such as
-    /// `plugins.echo.isolation`.
+    /// `plugins.echo.isolation`, within the tenant whose it is.
     pub fn invalid(&self, key: &str, problem: impl Into<String>) -> ConfigError {
-        let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        let key = if key.is_empty() { String::new() } else { format!("{}{key}: ", self.table) };
         ConfigError::Invalid { place: self.clone(), key, problem: problem.into() }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 
@@ -57,9 +65,12 @@ impl fmt::Display for Place {
 }
 
 /// The file being read, to tell where in it something stands.
+#[derive(Clone)]
 pub(super) struct Location<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
+    /// What comes before the keys of the table that is read: `tenants.acme.`, or nothing.
+    pub(super) table: String,
 }
 
 impl Location<'_> {
@@ -80,11 +91,17 @@ impl Location<'_> {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let excerpt = self.text[line_start..].lines().next().unwrap_or_default();
         Place {
-            file: self.file.to_owned(),
+            file: self.file.into(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            excerpt: shown(excerpt.trim_end()),
+            excerpt: shown(excerpt.trim_end()).into(),
+            table: self.table.as_str().into(),
         }
+    }
+
+    /// The same file, for the tables of a tenant.
+    pub(super) fn within(&self, tenant: &str) -> Self {
+        Self { table: format!("tenants.{tenant}."), ..self.clone() }
     }
 
     /// Where in a table a key is set: the first line below the table's start that begins with it.

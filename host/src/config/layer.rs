@@ -24,7 +24,7 @@ const RANDOM_PREFIX: usize = 12;
 const MAX_RANDOM_PREFIX: usize = 1_024;
 
 /// A channel layer's settings, after Channels' `CHANNEL_LAYERS`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerConfig {
     /// What carries the messages.
     pub backend: Backend,
@@ -132,10 +132,11 @@ impl Default for Raw {
     }
 }
 
-/// The layers by their names; `default` is always there.
+/// The layers by their names; `default` is always there. Those that are not written here are as `shared` has them.
 pub(super) fn check_all(
     short: Option<Spanned<Raw>>,
     named: BTreeMap<String, Spanned<Raw>>,
+    shared: &BTreeMap<String, LayerConfig>,
     folder: &Path,
     location: &Location<'_>,
 ) -> Result<BTreeMap<String, LayerConfig>, ConfigError> {
@@ -152,6 +153,9 @@ pub(super) fn check_all(
         }
         let layer = raw.into_inner().check(&key, folder, location)?;
         layers.insert(name, layer);
+    }
+    for (name, layer) in shared {
+        layers.entry(name.clone()).or_insert_with(|| layer.clone());
     }
     if !layers.contains_key(DEFAULT_LAYER) {
         let layer = Raw::default().check("layer", folder, location)?;

@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
+use super::quota::Quota;
 use crate::units::{ByteSize, Span};
 
 /// Every bound the operator may move. Nothing in the host is unbounded.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Sockets at a time; one more is answered 503.
@@ -34,6 +35,23 @@ pub struct Limits {
     pub worker_time: Span,
     /// Threads for calls that are not short; 0 means two a core.
     pub guest_threads: usize,
+    /// Connections at a time of one client address; 0 means half of `max_connections`, and any number from this machine.
+    pub connections_per_address: usize,
+    /// Sockets of one address whose handshakes are not over; 0 means an eighth of `max_connections`, and any number from
+    /// this machine. Those of trusted proxies are not counted.
+    pub handshakes_per_address: usize,
+    /// Timers that may be pending on one connection; a plugin may have fewer.
+    pub timers: usize,
+    /// Groups that one connection may be in; a tenant may have fewer.
+    pub groups: usize,
+    /// Lines a second that a version may log for long, and five times as many at once; a plugin may have fewer.
+    pub log_lines: u64,
+    /// What one consumer, or a module, may leave to its successor; a plugin may have less.
+    pub snapshot: ByteSize,
+    /// What all that was left to successors may take of the host's memory at a time.
+    pub snapshots: ByteSize,
+    /// The largest component that is looked at.
+    pub component: ByteSize,
 }
 
 impl Default for Limits {
@@ -52,9 +70,20 @@ impl Default for Limits {
             call_time: Span::millis(100),
             worker_time: Span::seconds(10),
             guest_threads: 0,
+            connections_per_address: 0,
+            handshakes_per_address: 0,
+            timers: 64,
+            groups: 1_000,
+            log_lines: 100,
+            snapshot: ByteSize::mib(16),
+            snapshots: ByteSize::mib(512),
+            component: ByteSize::mib(64),
         }
     }
 }
+
+/// Timers that may be pending on one connection at most: they are searched one by one.
+pub const MAX_TIMERS: usize = 1_000;
 
 /// wasm32 addresses no more.
 const MAX_MEMORY: ByteSize = ByteSize::mib(4096);
@@ -83,11 +112,17 @@ impl Limits {
             ("max_frame", self.max_frame),
             ("outbound_queue", self.outbound_queue),
             ("memory", self.memory),
+            ("snapshot", self.snapshot),
+            ("snapshots", self.snapshots),
+            ("component", self.component),
         ];
         for (key, size) in sizes {
             if size.bytes() == 0 {
                 return Err((key, "must be more than 0 bytes".to_owned()));
             }
+        }
+        if self.timers > MAX_TIMERS {
+            return Err(("timers", format!("must be at most {MAX_TIMERS}")));
         }
         if self.memory > MAX_MEMORY {
             return Err(("memory", format!("must be at most {MAX_MEMORY}")));
@@ -104,4 +139,62 @@ impl Limits {
         }
         Ok(())
     }
+
+    /// Connections at a time of one client address: by default no more than half of all, so that nobody takes all.
+    pub fn connections_per_address(&self) -> usize {
+        or_part(self.connections_per_address, self.max_connections / 2)
+    }
+
+    /// Sockets of one address whose handshakes are not over.
+    pub fn handshakes_per_address(&self) -> usize {
+        or_part(self.handshakes_per_address, self.max_connections / 8)
+    }
+
+    /// What all plugins of the host together may use beside what each limit says by itself.
+    pub fn of_host(&self) -> Quota {
+        Quota {
+            connections_per_address: Some(self.connections_per_address()),
+            snapshots: Some(self.snapshots),
+            ..Quota::default()
+        }
+    }
+
+    /// What a tenant may use that strangers have, unless its own table says otherwise: no more than half of the host
+    /// in anything that all have of one store.
+    pub fn of_stranger(&self) -> Quota {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        Quota {
+            connections: Some(or_part(0, self.max_connections / 2)),
+            instances: Some(or_part(0, self.max_connections / 2)),
+            connects: Some(500),
+            cpu: Some(Span::millis(500 * cores)),
+            frames_in: Some(50_000),
+            bytes_in: Some(ByteSize::mib(64)),
+            frames_out: Some(100_000),
+            bytes_out: Some(ByteSize::mib(128)),
+            snapshots: Some(ByteSize::from(self.snapshots.bytes() / 2)),
+            ..Quota::default()
+        }
+    }
+
+    /// The same, no more of anything than a quota says.
+    #[must_use]
+    pub fn within(&self, quota: &Quota) -> Self {
+        let least = |own: usize, other: Option<usize>| other.map_or(own, |other| own.min(other));
+        Self {
+            memory: quota.memory.map_or(self.memory, |other| self.memory.min(other)),
+            call_time: quota.call_time.map_or(self.call_time, |it| self.call_time.min(it)),
+            worker_time: quota.worker_time.map_or(self.worker_time, |it| self.worker_time.min(it)),
+            timers: least(self.timers, quota.timers),
+            groups: least(self.groups, quota.groups),
+            log_lines: quota.log_lines.map_or(self.log_lines, |it| self.log_lines.min(it)),
+            snapshot: quota.snapshot.map_or(self.snapshot, |it| self.snapshot.min(it)),
+            ..self.clone()
+        }
+    }
+}
+
+/// What is said, or a part of something larger, of which there is one at least.
+fn or_part(said: usize, part: usize) -> usize {
+    if said == 0 { part.max(1) } else { said }
 }

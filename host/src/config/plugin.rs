@@ -10,13 +10,14 @@ use toml::Spanned;
 use super::error::{ConfigError, Location, Place, closest};
 use super::layer::DEFAULT_LAYER;
 use super::limits::Limits;
+use super::quota::Quota;
 use crate::component::Role;
 use crate::hash::Hash;
 use crate::manifest::{Isolation, is_plugin_name};
-use crate::units::{ByteSize, Span};
+use crate::units::Span;
 
 /// A plugin as the operator wants it; what is `None` the manifest or the defaults decide.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PluginConfig {
     /// Where its bytes come from.
     pub source: Source,
@@ -34,12 +35,8 @@ pub struct PluginConfig {
     pub instances: usize,
     /// What happens to a client that does not read.
     pub overflow: Overflow,
-    /// Linear memory of one instance.
-    pub memory: Option<ByteSize>,
-    /// Running time of one call for a connection.
-    pub call_time: Option<Span>,
-    /// Running time of a worker with one message.
-    pub worker_time: Option<Span>,
+    /// What it may use.
+    pub limits: Quota,
     /// What happens to a consumer that cannot move to another version.
     pub failed_move: Option<FailedMove>,
     /// Where the configuration says so.
@@ -55,7 +52,7 @@ pub struct PluginConfig {
 }
 
 /// What a plugin is used as.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Use {
     /// What it has to export for that.
     pub role: Role,
@@ -189,9 +186,7 @@ pub(super) struct Raw {
     instances: Option<Spanned<usize>>,
     #[serde(default)]
     overflow: Overflow,
-    memory: Option<Spanned<ByteSize>>,
-    call_time: Option<Spanned<Span>>,
-    worker_time: Option<Spanned<Span>>,
+    limits: Option<Spanned<Quota>>,
     on_failed_move: Option<Spanned<FailedMove>>,
     #[serde(default)]
     rollback: Rollback,
@@ -254,11 +249,13 @@ impl Raw {
             let problem = "`instances` is for isolation = \"shared\"; leave one of them out";
             return Err(location.invalid(span.clone(), &table, problem));
         }
-        let memory = narrowed(self.memory, limits.memory, &format!("{table}.memory"), location)?;
-        let call_time =
-            narrowed(self.call_time, limits.call_time, &format!("{table}.call_time"), location)?;
-        let key = format!("{table}.worker_time");
-        let worker_time = narrowed(self.worker_time, limits.worker_time, &key, location)?;
+        let key = format!("{table}.limits");
+        let limits_place = self.limits.as_ref().map_or(0..0, Spanned::span);
+        let quota = Quota::check(self.limits, limits, &key, location)?;
+        if quota.groups.is_some() {
+            let problem = "is a tenant's or the host's, since the layers are";
+            return Err(location.invalid(limits_place, &format!("{key}.groups"), problem));
+        }
         Ok(PluginConfig {
             source,
             source_place: location.place(source_span),
@@ -268,9 +265,7 @@ impl Raw {
             isolation_place: location.place(self.isolation.map_or(span, |it| it.span())),
             instances,
             overflow: self.overflow,
-            memory,
-            call_time,
-            worker_time,
+            limits: quota,
             uses: Vec::new(),
             failed_move: self.on_failed_move.as_ref().map(|policy| *policy.get_ref()),
             failed_move_place: location
@@ -295,21 +290,6 @@ pub(super) fn check_count(
             Err(location.invalid(count.span(), key, format!("must be 1 to {MAX_INSTANCES}")))
         }
     }
-}
-
-/// A plugin's own limit, which must not exceed the host's.
-fn narrowed<T: Copy + PartialOrd + std::fmt::Display>(
-    own: Option<Spanned<T>>,
-    host: T,
-    key: &str,
-    location: &Location<'_>,
-) -> Result<Option<T>, ConfigError> {
-    let Some(own) = own else { return Ok(None) };
-    if *own.get_ref() > host {
-        let problem = format!("{} is more than the host's own limit of {host}", own.get_ref());
-        return Err(location.invalid(own.span(), key, problem));
-    }
-    Ok(Some(own.into_inner()))
 }
 
 /// What is said of a plugin that there is none of.

@@ -12,7 +12,7 @@ use crate::component::Role;
 use crate::units::ByteSize;
 
 /// A route, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
     /// What the path must look like.
     pub pattern: Pattern,
@@ -117,6 +117,12 @@ impl Pattern {
     pub fn is_regex(&self) -> bool {
         // What a path compiles to has at least `^` and `$` more.
         self.regex.as_str() == self.source
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.regex.as_str() == other.regex.as_str()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::name::ChannelName;
 use crate::units::Span;
 
 /// A named channel whose messages a plugin takes, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerConfig {
     /// The channel.
     pub channel: ChannelName,

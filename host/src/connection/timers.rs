@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use crate::config::MAX_TIMERS;
+
 /// Names one timer of a connection.
 pub type TimerId = u32;
-
-/// Timers that may be pending on one connection.
-pub const MAX_TIMERS: usize = 64;
 
 /// Set and cleared by any task, awaited by the connection's session alone.
 #[derive(Debug, Default)]

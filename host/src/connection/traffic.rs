@@ -1,10 +1,15 @@
 //! What went over the sockets of one plugin.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::allowance::Allowance;
 
 /// Counts of one plugin, all its connections together.
 #[derive(Debug, Default)]
 pub struct Traffic {
+    /// What the plugin may use.
+    pub allowance: Arc<Allowance>,
     /// Whole messages of clients.
     pub received: Flow,
     /// Frames handed to sockets.
@@ -18,6 +23,23 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Of a plugin that may use so much.
+    pub fn new(allowance: Arc<Allowance>) -> Self {
+        Self { allowance, ..Self::default() }
+    }
+
+    /// Counts a message of a client.
+    pub(super) fn hear(&self, bytes: usize) {
+        self.received.count(bytes);
+        self.allowance.hear(bytes);
+    }
+
+    /// Counts a frame that is handed to a socket.
+    pub(super) fn say(&self, bytes: usize) {
+        self.sent.count(bytes);
+        self.allowance.say(bytes);
+    }
+
     /// Counts a frame that a queue had no room for.
     pub(super) fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +80,7 @@ pub struct Flow {
 
 impl Flow {
     /// Counts a frame with so many bytes of payload.
-    pub(super) fn count(&self, bytes: usize) {
+    fn count(&self, bytes: usize) {
         self.frames.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }

@@ -77,17 +77,21 @@ impl Opening {
         Ok(Self { peer, ..self })
     }
 
+    /// The host that it names, without a port; `None` too where what it names cannot be one.
+    pub fn host(&self) -> Option<&str> {
+        let authority = match self.head.uri().authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.only("host"),
+        };
+        authority.and_then(host_of)
+    }
+
     /// Whether the host it names is one of these.
     ///
     /// # Errors
     /// 400, as Django answers.
     pub fn check_host(&self, hosts: &[HostPattern]) -> Result<(), Rejection> {
-        let authority = match self.head.uri().authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => self.only("host"),
-        };
-        let host = authority.and_then(host_of);
-        if host.is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))) {
+        if self.host().is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))) {
             Ok(())
         } else {
             Err(Rejection::plain(400, "the host that the request names is not served here\n"))

@@ -108,7 +108,16 @@ pub(super) fn check(component: &Component) -> Result<Vec<Role>, Misfit> {
     Ok(roles)
 }
 
-fn check_import(engine: &Engine, import: &str, item: &ComponentItem) -> Result<(), Misfit> {
+/// Holds the names of imports against the interfaces that the host has: what fails here need not be compiled.
+///
+/// # Errors
+/// The first that does not fit.
+pub(super) fn check_names(imports: &[String]) -> Result<(), Misfit> {
+    imports.iter().try_for_each(|import| functions_of(import).map(drop))
+}
+
+/// The functions of the interface that an import names.
+fn functions_of(import: &str) -> Result<&'static [&'static str], Misfit> {
     let (interface, version) = split(import);
     if interface.split('/').next() == Some(CONTRACT) {
         check_contract(version)?;
@@ -116,14 +125,19 @@ fn check_import(engine: &Engine, import: &str, item: &ComponentItem) -> Result<(
     let offered = OFFERED.iter().find(|(name, offers, _)| {
         *name == interface && version.is_none_or(|version| is_compatible(version, offers))
     });
-    let Some((_, _, functions)) = offered else {
-        let names = || OFFERED.iter().map(|(name, ..)| *name);
-        let nearest = closest(interface, names()).map(|name| {
-            let version = OFFERED.iter().find(|offered| offered.0 == name).map_or("", |it| it.1);
-            format!("{name}@{version}")
-        });
-        return Err(Misfit::Interface { import: import.to_owned(), nearest });
-    };
+    if let Some((_, _, functions)) = offered {
+        return Ok(functions);
+    }
+    let names = OFFERED.iter().map(|(name, ..)| *name);
+    let nearest = closest(interface, names).map(|name| {
+        let version = OFFERED.iter().find(|offered| offered.0 == name).map_or("", |it| it.1);
+        format!("{name}@{version}")
+    });
+    Err(Misfit::Interface { import: import.to_owned(), nearest })
+}
+
+fn check_import(engine: &Engine, import: &str, item: &ComponentItem) -> Result<(), Misfit> {
+    let functions = functions_of(import)?;
     let ComponentItem::ComponentInstance(instance) = item else { return Ok(()) };
     for (function, item) in instance.exports(engine) {
         let is_type = matches!(item.ty, ComponentItem::Type(_));

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::allowance::Allowance;
 use crate::manifest::Lane;
 
 /// Calls under a tick that bring a version back to the fast lane.
@@ -46,11 +47,14 @@ impl LaneState {
     }
 }
 
-/// The host's guest threads. They run at a lower priority than the sockets' threads.
+/// The host's guest threads, or as many of them as a tenant may have at a time. They run at a lower priority than the
+/// sockets' threads.
 #[derive(Debug, Clone)]
 pub struct GuestThreads {
-    all: Arc<Semaphore>,
-    count: usize,
+    /// Permits that a call needs, the fewest first.
+    permits: Vec<Arc<Semaphore>>,
+    /// Half of all threads, at least one.
+    half: usize,
 }
 
 /// One plugin's part of the guest threads, so that a plugin whose calls are long leaves some to
@@ -58,7 +62,7 @@ pub struct GuestThreads {
 #[derive(Debug)]
 pub struct Share {
     threads: GuestThreads,
-    own: Arc<Semaphore>,
+    allowance: Arc<Allowance>,
 }
 
 /// How far below the sockets' threads guests run, in units of `nice`.
@@ -69,27 +73,52 @@ impl GuestThreads {
     pub fn new(count: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if count == 0 { cores * 2 } else { count };
-        Self { all: Arc::new(Semaphore::new(count)), count }
+        Self { permits: vec![Arc::new(Semaphore::new(count))], half: (count / 2).max(1) }
     }
 
-    /// A plugin's part: half of the threads, at least one.
-    pub fn share(&self) -> Share {
-        Share { threads: self.clone(), own: Arc::new(Semaphore::new((self.count / 2).max(1))) }
+    /// Half of all threads at a time: what a tenant has of them, and what a plugin has.
+    #[must_use]
+    pub fn half(&self) -> Self {
+        let own = Arc::new(Semaphore::new(self.half));
+        let permits = [own].into_iter().chain(self.permits.iter().cloned()).collect();
+        Self { permits, half: self.half }
+    }
+
+    /// The part of a plugin that may use so much.
+    pub fn share(&self, allowance: Arc<Allowance>) -> Share {
+        Share { threads: self.half(), allowance }
+    }
+
+    /// Waits until one more guest may compute. `None` if the host is going away.
+    async fn acquire(&self) -> Option<Vec<OwnedSemaphorePermit>> {
+        let mut held = Vec::with_capacity(self.permits.len());
+        for permits in &self.permits {
+            held.push(Arc::clone(permits).acquire_owned().await.ok()?);
+        }
+        Some(held)
     }
 }
 
 impl Share {
-    /// Runs `work` on a guest thread when one is free. `None` if it panicked, which has been
-    /// reported, or if the host is going away.
+    /// Runs `work` on a guest thread when one is free and the plugin has time left to run in. `None` if it panicked,
+    /// which has been reported, or if the host is going away.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let own = Arc::clone(&self.own).acquire_owned().await.ok()?;
-        let thread = Arc::clone(&self.threads.all).acquire_owned().await.ok()?;
+        let held = loop {
+            while let Some(rest) = self.allowance.rest() {
+                tokio::time::sleep(rest).await;
+            }
+            let held = self.threads.acquire().await?;
+            // Whoever ran meanwhile may have used what there was.
+            if self.allowance.rest().is_none() {
+                break held;
+            }
+        };
         let work = move || {
             // Held by the work, which goes on when whoever waits for it has gone.
-            let _held = (own, thread);
+            let _held = held;
             step_back();
             work()
         };

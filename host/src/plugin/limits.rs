@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::allowance::{Allowance, Bound};
 use crate::component::Role;
 
 /// What one instance may have.
@@ -17,6 +18,10 @@ pub(super) struct InstanceLimits {
     pub call_time: Duration,
     /// Running time of a worker with one message.
     pub worker_time: Duration,
+    /// Timers that may be pending on one connection.
+    pub timers: usize,
+    /// What one consumer, or a module, may leave to its successor, in bytes.
+    pub snapshot: usize,
     /// The largest message, and frame for a group, it may give the layer, in bytes.
     pub max_message: usize,
     /// The largest frame any of its sockets takes, in bytes.
@@ -78,6 +83,7 @@ impl Usage {
 #[derive(Debug)]
 pub(super) struct Growth {
     usage: Arc<Usage>,
+    allowance: Arc<Allowance>,
     memory: usize,
     memory_left: usize,
     /// Memory has been asked for that it may not have.
@@ -86,10 +92,16 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    pub(super) fn new(limits: &InstanceLimits, usage: Arc<Usage>) -> Self {
+    pub(super) fn new(
+        limits: &InstanceLimits,
+        usage: Arc<Usage>,
+        allowance: Arc<Allowance>,
+    ) -> Self {
         usage.instances.fetch_add(1, Ordering::Relaxed);
+        allowance.count_instance();
         Self {
             usage,
+            allowance,
             memory: limits.memory,
             memory_left: limits.memory,
             refused_memory: false,
@@ -101,6 +113,7 @@ impl Growth {
 impl Drop for Growth {
     fn drop(&mut self) {
         self.usage.instances.fetch_sub(1, Ordering::Relaxed);
+        self.allowance.forget_instance();
         let taken = self.memory - self.memory_left;
         self.usage.memory.fetch_sub(taken as u64, Ordering::Relaxed);
     }
@@ -132,7 +145,10 @@ impl ResourceLimiter for Growth {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let grown = grow(&mut self.memory_left, current, desired);
-        self.refused_memory |= !grown;
+        if !grown {
+            self.refused_memory = true;
+            self.allowance.note(Bound::Memory);
+        }
         if grown {
             let more = desired.saturating_sub(current) as u64;
             self.usage.memory.fetch_add(more, Ordering::Relaxed);
@@ -146,7 +162,11 @@ impl ResourceLimiter for Growth {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(grow(&mut self.table_left, current, desired))
+        let grown = grow(&mut self.table_left, current, desired);
+        if !grown {
+            self.allowance.note(Bound::Tables);
+        }
+        Ok(grown)
     }
 
     fn instances(&self) -> usize {

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::lane::Share;
 use super::version::Version;
+use crate::allowance::Allowance;
 use crate::config::{FailedMove, Overflow, Rollback};
 use crate::manifest::Isolation;
 use crate::name::Tenant;
@@ -14,6 +15,8 @@ use crate::name::Tenant;
 pub struct Plugin {
     /// As routes call it.
     pub name: Arc<str>,
+    /// As the log calls it: [`Tenant::label`].
+    pub label: Arc<str>,
     /// Whose it is.
     pub tenant: Tenant,
     /// How many consumers share an instance.
@@ -28,6 +31,8 @@ pub struct Plugin {
     pub rollback: Rollback,
     /// Its part of the guest threads.
     pub share: Share,
+    /// What it may use, and what it uses.
+    pub allowance: Arc<Allowance>,
     pub(super) live: watch::Sender<Arc<Version>>,
     /// Those that were live since the host began.
     pub(super) known: Mutex<Vec<Weak<Version>>>,

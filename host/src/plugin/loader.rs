@@ -8,12 +8,14 @@ use tokio::sync::watch;
 
 use super::build::Build;
 use super::engine::Engine;
+use super::fit;
 use super::lane::{GuestThreads, LaneState};
-use super::limits::InstanceLimits;
+use super::limits::{InstanceLimits, MAX_TABLE_ELEMENTS};
 use super::live::Plugin;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use super::words::Words;
+use crate::allowance::Allowance;
 use crate::component::{self, ComponentError, Role, Summary};
 use crate::config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
 use crate::fault::GuestFault;
@@ -37,6 +39,8 @@ pub struct Loader {
     pub threads: GuestThreads,
     /// What it may have unless it or the operator says less.
     pub limits: Limits,
+    /// What it may use, and what it uses.
+    pub allowance: Arc<Allowance>,
 }
 
 /// A version that may become a plugin's live one.
@@ -105,17 +109,20 @@ pub enum LoadError {
     Conflict(#[from] ConfigError),
 }
 
-/// Reads the component of a plugin.
-///
-/// # Errors
-/// [`LoadError::Read`].
-pub fn read_component(plugin: &str, file: &Path) -> Result<Build, LoadError> {
-    let unreadable =
-        |source| LoadError::Read { plugin: plugin.to_owned(), file: file.to_owned(), source };
-    std::fs::read(file).map(Build::new).map_err(unreadable)
-}
-
 impl Loader {
+    /// Reads the component of a plugin.
+    ///
+    /// # Errors
+    /// [`LoadError::Read`].
+    pub fn read(&self, name: &str, file: &Path) -> Result<Build, LoadError> {
+        let plugin = self.tenant.label(name);
+        Build::read(file, self.limits.component).map_err(|source| LoadError::Read {
+            plugin,
+            file: file.to_owned(),
+            source,
+        })
+    }
+
     /// Makes a plugin of its first version. Takes a while: not for async threads.
     ///
     /// # Errors
@@ -130,18 +137,20 @@ impl Loader {
         let Candidate { version, isolation } = self.version(name, config, file, build)?;
         // What cannot start now would turn away every client later.
         if let Err(source) = Arc::clone(&version).try_start() {
-            let (plugin, file) = (name.to_owned(), file.to_owned());
+            let (plugin, file) = (self.tenant.label(name), file.to_owned());
             return Err(LoadError::Start { plugin, file, source });
         }
         Ok(Plugin {
             name: Arc::from(name),
+            label: self.tenant.label(name).into(),
             tenant: self.tenant.clone(),
             isolation,
             instances: config.instances,
             overflow: config.overflow,
             failed_move: failed_move(name, config, isolation)?,
             rollback: config.rollback,
-            share: self.threads.share(),
+            share: self.threads.share(Arc::clone(&self.allowance)),
+            allowance: Arc::clone(&self.allowance),
             known: Mutex::new(vec![Arc::downgrade(&version)]),
             live: watch::Sender::new(version),
         })
@@ -161,28 +170,36 @@ impl Loader {
     ) -> Result<Candidate, LoadError> {
         // Before any of it is read.
         config.check_pin(name, build.digest())?;
-        let (plugin, file) = (name.to_owned(), file.to_owned());
+        let (plugin, file) = (self.tenant.label(name), file.to_owned());
         let summary = match component::plugin(build.bytes()) {
             Ok(summary) => summary,
             Err(source) => return Err(LoadError::Component { plugin, file, source }),
         };
+        let limits = self.limits.within(&config.limits);
+        if let Err(source) = summary.needs.check(limits.memory, MAX_TABLE_ELEMENTS as u64) {
+            return Err(LoadError::Component { plugin, file, source });
+        }
+        if let Err(misfit) = fit::check_names(&summary.imports) {
+            return Err(LoadError::Version { plugin, file, source: misfit.into() });
+        }
         let manifest = match summary.manifest.map(Manifest::parse) {
             Some(Ok(manifest)) => manifest,
             Some(Err(source)) => return Err(LoadError::Manifest { plugin, file, source }),
-            None => Manifest { name: plugin.clone(), ..Manifest::default() },
+            None => Manifest { name: name.to_owned(), ..Manifest::default() },
         };
         check_uses(name, config, &file, &summary)?;
         let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
             config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
         let around = Surroundings {
-            plugin: Arc::from(name),
+            plugin: Arc::from(plugin.as_str()),
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
-            limits: self.instance_limits(config, &manifest),
+            limits: self.instance_limits(&limits, &manifest),
             lane: LaneState::new(manifest.lane),
             usage: Arc::default(),
-            words: Words::default(),
+            words: Words::new(limits.log_lines),
+            allowance: Arc::clone(&self.allowance),
             version: build.digest().short(),
         };
         match Version::compile(&self.engine, build, Arc::new(around)) {
@@ -191,25 +208,23 @@ impl Loader {
         }
     }
 
-    /// The least of what the host allows, the operator gives and the plugin wants.
-    fn instance_limits(&self, config: &PluginConfig, manifest: &Manifest) -> InstanceLimits {
+    /// The least of what the operator gives and the plugin wants.
+    fn instance_limits(&self, limits: &Limits, manifest: &Manifest) -> InstanceLimits {
         let wanted = &manifest.limits;
-        let memory = least(self.limits.memory, config.memory, wanted.memory);
-        let call_time = least(self.limits.call_time, config.call_time, wanted.call_time);
-        let worker_time = least(self.limits.worker_time, config.worker_time, wanted.worker_time);
         InstanceLimits {
-            memory: memory.bytes(),
-            call_time: call_time.duration(),
-            worker_time: worker_time.duration(),
+            memory: least(limits.memory, wanted.memory).bytes(),
+            call_time: least(limits.call_time, wanted.call_time).duration(),
+            worker_time: least(limits.worker_time, wanted.worker_time).duration(),
+            timers: limits.timers,
+            snapshot: limits.snapshot.bytes(),
             max_message: self.max_message,
             max_frame: self.max_frame,
         }
     }
 }
 
-/// The least of what the host allows, the operator gives and the plugin wants.
-fn least<T: Ord>(host: T, operator: Option<T>, plugin: Option<T>) -> T {
-    [operator, plugin].into_iter().flatten().fold(host, Ord::min)
+fn least<T: Ord>(operator: T, plugin: Option<T>) -> T {
+    plugin.into_iter().fold(operator, Ord::min)
 }
 
 /// A component has to export what routes and workers use its plugin as.

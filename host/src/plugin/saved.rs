@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::call::ConnectionId;
+use crate::allowance::Kept;
 use crate::connection::Link;
 use crate::scope::Scope;
 
 /// The state of a consumer, or of a module, in whatever form its version chose.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Saved {
     /// The shape of `state`, as its writer numbers it.
     pub schema: u32,
     /// The state itself.
     pub state: Vec<u8>,
+    /// Room in the host's memory.
+    pub(super) _kept: Kept,
 }
 
 /// What a trial of another version is made with: an instance's module state and one of its

@@ -15,6 +15,7 @@ use super::limits::{Growth, InstanceLimits, Usage};
 use super::overrun::Overrun;
 use super::ticker::TICK;
 use super::words::Words;
+use crate::allowance::{Allowance, Bound};
 use crate::component::Role;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
@@ -31,6 +32,7 @@ pub(super) struct Surroundings {
     pub(super) lane: LaneState,
     pub(super) usage: Arc<Usage>,
     pub(super) words: Words,
+    pub(super) allowance: Arc<Allowance>,
     /// The version's first digits, for the log.
     pub(super) version: String,
 }
@@ -123,6 +125,8 @@ impl Stopwatch {
     ) -> wasmtime::Result<UpdateDeadline> {
         let GuestState { stopwatch, around, .. } = store.data_mut();
         stopwatch.ticks += 1;
+        // By chance a call of a thousandth of a tick is found by one tick in a thousand.
+        around.allowance.run(TICK);
         stopwatch.overrun.tell();
         if stopwatch.overran() {
             // Now, so that further calls do not follow this one onto the sockets' threads.
@@ -141,7 +145,11 @@ impl GuestState {
     pub(super) fn new(around: Arc<Surroundings>, role: Role, overrun: Arc<Overrun>) -> Self {
         Self {
             effects: Effects::new(around.limits.effect_bytes()),
-            growth: Growth::new(&around.limits, Arc::clone(&around.usage)),
+            growth: Growth::new(
+                &around.limits,
+                Arc::clone(&around.usage),
+                Arc::clone(&around.allowance),
+            ),
             stopwatch: Stopwatch::new(&around.limits, role, overrun),
             connections: FxHashMap::default(),
             by_channel: HashMap::new(),
@@ -306,11 +314,11 @@ impl GuestState {
     pub(super) fn reserve_timer(
         &mut self,
         handle: &Resource<ConnectionHandle>,
-        most: usize,
     ) -> Result<Option<Arc<Link>>, Refused> {
         let id = handle.rep();
         let entry = self.connections.get_mut(&id).ok_or(Refused::Closed)?;
-        if entry.link.timers.len() + entry.timers >= most {
+        if entry.link.timers.len() + entry.timers >= self.around.limits.timers {
+            self.around.allowance.note(Bound::Timers);
             return Ok(None);
         }
         entry.timers += 1;
@@ -322,7 +330,10 @@ impl GuestState {
     pub(super) fn push_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
         match self.effects.push(effect, 0) {
             Ok(()) => Ok(()),
-            Err(TooMany) => bail!("{}", TooMany::TEXT),
+            Err(TooMany) => {
+                self.around.allowance.note(Bound::Effects);
+                bail!("{}", TooMany::TEXT)
+            }
         }
     }
 

@@ -57,7 +57,7 @@ impl FaultKind {
             GuestFault::Trap(_) | GuestFault::InstanceGone => Self::Trap,
             GuestFault::OutOfTime { .. } => Self::Time,
             GuestFault::Error(_) => Self::Error,
-            GuestFault::Contract(_) => Self::Contract,
+            GuestFault::Contract(_) | GuestFault::Bounded(_) => Self::Contract,
         }
     }
 }

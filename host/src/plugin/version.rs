@@ -121,9 +121,9 @@ impl Version {
         VersionUsage { instances, memory, unsaid: words.unsaid() }
     }
 
-    /// Whether its calls belong on guest threads now.
+    /// Whether its calls belong on guest threads now, since they are long, or have to wait since they were many.
     pub fn is_slow(&self) -> bool {
-        self.around.lane.is_slow()
+        self.around.lane.is_slow() || self.around.allowance.is_spent()
     }
 }
 

@@ -4,15 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Lines that a version may log in one go.
-const BURST: f64 = 500.0;
-
-/// Lines a second that it may log for long.
-const RATE: f64 = 100.0;
+/// Seconds' worth of lines that a version may log in one go.
+const BURST: f64 = 5.0;
 
 /// What a version has said, bounded over time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Words {
+    /// Lines a second.
+    rate: f64,
     budget: Mutex<Option<Budget>>,
     unsaid: AtomicU64,
 }
@@ -37,6 +36,11 @@ pub(super) enum Saying {
 }
 
 impl Words {
+    /// So many lines a second for long.
+    pub(super) fn new(rate: u64) -> Self {
+        Self { rate: rate as f64, budget: Mutex::default(), unsaid: AtomicU64::new(0) }
+    }
+
     /// Asks to log a line.
     pub(super) fn say(&self) -> Saying {
         self.say_at(Instant::now())
@@ -44,13 +48,14 @@ impl Words {
 
     fn say_at(&self, now: Instant) -> Saying {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let budget = budget.get_or_insert(Budget { left: BURST, at: now, told: false });
+        let most = self.rate * BURST;
+        let budget = budget.get_or_insert(Budget { left: most, at: now, told: false });
         let passed = now.saturating_duration_since(budget.at).as_secs_f64();
-        budget.left = (budget.left + passed * RATE).min(BURST);
+        budget.left = (budget.left + passed * self.rate).min(most);
         budget.at = now;
         if budget.left >= 1.0 {
             budget.left -= 1.0;
-            budget.told &= budget.left < BURST / 2.0;
+            budget.told &= budget.left < most / 2.0;
             return Saying::Said;
         }
         self.unsaid.fetch_add(1, Ordering::Relaxed);
@@ -70,19 +75,19 @@ mod tests {
 
     #[test]
     fn a_burst_is_said_and_then_so_many_a_second() {
-        let words = Words::default();
+        let words = Words::new(100);
         let now = Instant::now();
         let said = (0..1_000).filter(|_| words.say_at(now) == Saying::Said).count();
-        assert_eq!(said, BURST as usize);
+        assert_eq!(said, 500);
         let later = now + Duration::from_secs(1);
         let said = (0..1_000).filter(|_| words.say_at(later) == Saying::Said).count();
-        assert_eq!(said, RATE as usize);
+        assert_eq!(said, 100);
         assert_eq!(words.unsaid(), 1_400);
     }
 
     #[test]
     fn that_lines_are_dropped_is_told_once() {
-        let words = Words::default();
+        let words = Words::new(100);
         let now = Instant::now();
         let first = (0..1_000).filter(|_| words.say_at(now) == Saying::First).count();
         assert_eq!(first, 1);

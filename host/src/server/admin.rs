@@ -8,6 +8,7 @@ mod page;
 mod plugins;
 mod problem;
 mod publish;
+mod reread;
 mod status;
 
 use std::sync::Arc;
@@ -28,13 +29,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::TokenError;
+pub(super) use auth::Tokens;
 pub(crate) use auth::read as read_token;
 
 use super::{Server, rest};
 use crate::api;
 use crate::config::AdminConfig;
 use crate::journal::Journal;
-use auth::Tokens;
 use problem::Refusal;
 
 /// Who may ask at once.
@@ -143,6 +144,7 @@ fn documented() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(connections::close))
         .routes(routes!(publish::publish))
         .routes(routes!(drain::drain))
+        .routes(routes!(reread::reread))
         .routes(routes!(logs::logs))
 }
 

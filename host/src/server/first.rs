@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::config::PluginConfig;
-use crate::plugin::{Build, LoadError, Loader, Plugin, read_component};
+use crate::plugin::{Build, LoadError, Loader, Plugin};
 use crate::versions::{Shelf, ShelfError};
 
 /// Loads a plugin. A version that was deployed comes back, unless the file has changed since.
@@ -15,7 +15,7 @@ pub(super) fn load(
     file: &Path,
     shelf: Option<&Shelf>,
 ) -> Result<Plugin, LoadError> {
-    let build = read_component(name, file)?;
+    let build = loader.read(name, file)?;
     let Some(shelf) = shelf else { return loader.load(name, config, file, &build) };
     if let Some(deployed) = deployed(shelf, &build) {
         match deployed.map_err(|error| error.to_string()).and_then(|deployed| {

@@ -1,12 +1,14 @@
 //! A host ready to serve: its plugins loaded, its routes and its layer in place.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use crate::allowance::{Bound, Meter};
 use crate::answer::Rejection;
 use crate::config::{
     Allowed, Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, ProxyConfig, Source,
@@ -14,46 +16,32 @@ use crate::config::{
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
 use crate::layer::{
-    CapacityPatterns, ChannelLayer, LayerLimits, LayerStatus, MemoryLayer, RedisLayer,
-    RedisPubSubLayer,
+    CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer, RedisLayer, RedisPubSubLayer,
 };
-use crate::name::Tenant;
 use crate::packaging::{self, BuildError};
-use crate::plugin::{
-    CodeCache, Engine, EngineError, GuestThreads, LoadError, Loader, Plugin, Pool,
-};
-use crate::router::Router;
-use crate::session::{self, Joined, Joining, Roster, Worker};
-use crate::swap::Swap;
+use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Plugin, Pool, aside};
+use crate::session::{self, Joined, Joining};
 use crate::users::{Users, UsersError};
 use crate::versions::{StoreError, VersionStore};
 
-use super::demo::Demo;
-use super::first;
+use super::admin::TokenError;
+use super::making::Ground;
 use super::tls::{Tls, TlsError};
+use super::world::Left;
+use super::worlds::{Changes, Worlds};
 
 /// What a host serves, and with what.
 pub struct Host {
-    engine: Engine,
-    tenant: Tenant,
-    limits: Limits,
+    /// What it was made of, or was last asked to be.
+    config: RwLock<Arc<Config>>,
+    ground: Ground,
+    worlds: Worlds,
+    /// Changes come one at a time.
+    changing: Arc<Semaphore>,
     allowed: Allowed,
     tls: Option<Arc<Tls>>,
     users: Option<Arc<Users>>,
     proxy: Option<ProxyConfig>,
-    router: Router,
-    rosters: BTreeMap<String, Arc<Roster>>,
-    workers: Vec<Arc<Worker>>,
-    /// By the file that a plugin's component lies in; several plugins may be made of one.
-    swaps: BTreeMap<PathBuf, Vec<Arc<Swap>>>,
-    /// By the plugin's name.
-    plugins: BTreeMap<String, Arc<Swap>>,
-    /// By their names in the configuration.
-    layers: BTreeMap<String, Arc<dyn ChannelLayer>>,
-    noticing: Option<Noticing>,
-    demo: Option<Demo>,
-    /// Held, so that no other host has it.
-    _store: Option<VersionStore>,
 }
 
 /// Why a host cannot be made.
@@ -79,10 +67,19 @@ pub enum HostError {
     /// There is no certificate to show.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The system has no thread to load plugins on.
+    #[error("no thread to load plugins on")]
+    NoThread,
+    /// A tenant's token cannot be had.
+    #[error(transparent)]
+    Token(TokenError),
     /// The versions that plugins have had cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// What a scope's attribute is called that has the beginning of the path which routes do not see, as ASGI's `root_path`.
+const ROOT_PATH: &str = "root_path";
 
 impl Host {
     /// Builds what is to be built, loads every plugin and makes the layer. Takes a while: not for
@@ -91,140 +88,111 @@ impl Host {
     /// # Errors
     /// What failed, with the plugin at fault.
     pub fn load(config: Config, tell: impl Fn(&Plugin)) -> Result<Self, HostError> {
-        let tenant = Tenant::default_tenant();
-        let routes = config.routes.iter().filter_map(|route| route.max_message);
-        let max_frame = routes.fold(config.limits.max_message, Ord::max).bytes();
         let cache = config.cache.as_ref().map(CodeCache::open);
-        let workers = config.workers.iter().map(|worker| worker.instances).sum::<usize>();
+        let workers = config.tenants.values().flat_map(|tenant| &tenant.workers);
+        let workers = workers.map(|worker| worker.instances).sum::<usize>();
         let instances = config.limits.max_connections.saturating_add(workers);
-        let engine = Engine::new(instances, config.limits.memory.bytes(), cache)?;
-        let threads = GuestThreads::new(config.limits.guest_threads);
-        let loader = |layer: &LayerConfig, opened: &Arc<dyn ChannelLayer>| {
-            Arc::new(Loader {
-                engine: engine.clone(),
-                tenant: tenant.clone(),
-                layer: Arc::clone(opened),
-                max_message: layer.max_message.bytes(),
-                max_frame,
-                threads: threads.clone(),
-                limits: config.limits.clone(),
-            })
-        };
-        let tls = config.tls.map(Tls::load).transpose()?.map(Arc::new);
-        let users = config.users.map(Users::load).transpose()?.map(Arc::new);
-        let mut layers = BTreeMap::new();
-        let mut loaders = BTreeMap::new();
-        for (name, layer) in &config.layers {
-            let opened = open_layer(name, layer);
-            loaders.insert(name.clone(), loader(layer, &opened));
-            layers.insert(name.clone(), opened);
-        }
         let store = config.versions.as_ref();
         let store = store
             .map(|versions| VersionStore::open(&versions.folder, versions.keep))
             .transpose()?;
-        let mut rosters = BTreeMap::new();
-        let mut swaps = BTreeMap::new();
-        let mut plugins = BTreeMap::new();
-        for (name, plugin_config) in config.plugins {
-            let file = component_file(&name, &plugin_config)?;
-            // The configuration was checked to have it.
-            let loader = &loaders[&plugin_config.layer];
-            let shelf = store.as_ref().map(|store| store.shelf(&name)).transpose()?;
-            let shelf = shelf.map(Arc::new);
-            let plugin = first::load(loader, &name, &plugin_config, &file, shelf.as_deref())?;
-            tell(&plugin);
-            let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&loader.layer)));
-            let swap = Swap::new(Arc::clone(&roster), Arc::clone(loader), plugin_config, shelf);
-            let swap = Arc::new(swap);
-            swaps.entry(file).or_insert_with(Vec::new).push(Arc::clone(&swap));
-            plugins.insert(name.clone(), swap);
-            rosters.insert(name, roster);
-        }
-        let workers = config.workers.into_iter().filter_map(|worker| {
-            let roster = rosters.get(&worker.plugin)?;
-            Some(Arc::new(Worker::new(Arc::clone(roster), worker)))
-        });
-        let workers = workers.collect();
-        let demo = config.demo.then(|| {
-            let find = |name: &str| rosters.get(name).map(|roster| Arc::clone(roster.plugin()));
-            Demo::new(&config.routes, find)
-        });
+        let ground = Ground {
+            engine: Engine::new(instances, config.limits.memory.bytes(), cache)?,
+            threads: GuestThreads::new(config.limits.guest_threads),
+            limits: config.limits.clone(),
+            store,
+            demo: config.demo,
+            meter: Arc::new(Meter::of_host(&config.limits)),
+        };
+        let worlds = Worlds::load(&ground, config.tenants.clone(), &tell)?;
         Ok(Self {
-            engine,
-            rosters,
-            workers,
-            swaps,
-            plugins,
-            tenant,
-            limits: config.limits,
-            allowed: config.allowed,
-            tls,
-            users,
-            proxy: config.proxy,
-            router: Router::new(config.routes),
-            layers,
-            noticing: config.watch,
-            demo,
-            _store: store,
+            ground,
+            worlds,
+            changing: Arc::new(Semaphore::new(1)),
+            allowed: config.allowed.clone(),
+            tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
+            users: config.users.clone().map(Users::load).transpose()?.map(Arc::new),
+            proxy: config.proxy.clone(),
+            config: RwLock::new(Arc::new(config)),
         })
     }
 
-    /// Names the runtime that it is served on.
-    pub(super) fn serves(&self, runtime: Handle) {
-        for layer in self.layers.values() {
-            layer.start(&runtime);
-        }
-        self.engine.serves(runtime);
+    /// Names the runtime that it is served on, and starts what is not for a connection.
+    pub(super) fn serves(&self, runtime: &Handle) {
+        self.worlds.all().values().for_each(|world| world.start(runtime));
+        self.ground.engine.serves(runtime.clone());
     }
 
-    /// Waits until what every layer was asked for has left, or it is away.
-    pub(super) async fn settle(&self) {
-        for layer in self.layers.values() {
-            if let Err(error) = layer.carried().await {
-                tracing::debug!("what was sent last may not have left: {error}");
+    /// Ends all swaps where they stand, so that nobody moves on the way out.
+    pub(super) fn stop_swaps(&self) {
+        self.worlds.all().values().for_each(|world| world.stop_swaps());
+    }
+
+    /// Has no worker take a further message, and waits for those that were taken until `end`.
+    pub(super) async fn stop_workers(&self, end: Instant) {
+        let worlds = self.worlds.all();
+        let workers: Vec<_> = worlds.values().flat_map(|world| world.workers()).collect();
+        workers.iter().for_each(|worker| worker.stop());
+        for worker in workers {
+            if !worker.finish(end).await {
+                tracing::warn!("workers were not done with their messages, which are lost");
             }
         }
     }
 
-    /// How its layers fare, by their names.
-    pub(super) fn layers(&self) -> impl Iterator<Item = (&str, LayerStatus)> {
-        self.layers.iter().map(|(name, layer)| (name.as_str(), layer.status()))
+    /// Waits until what every layer was asked for has left, or it is away.
+    pub(super) async fn settle(&self) {
+        for world in self.worlds.all().values() {
+            world.settle().await;
+        }
     }
 
-    /// What takes the messages of named channels.
-    pub(super) fn workers(&self) -> &[Arc<Worker>] {
-        &self.workers
+    /// What it was made of, or was last asked to be.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What changes its plugins, by the file each one's component lies in.
-    pub(super) fn swaps(&self) -> &BTreeMap<PathBuf, Vec<Arc<Swap>>> {
-        &self.swaps
+    /// The worlds of its tenants.
+    pub(super) fn worlds(&self) -> &Worlds {
+        &self.worlds
     }
 
-    /// What changes each plugin, by its name.
-    pub(super) fn plugins(&self) -> &BTreeMap<String, Arc<Swap>> {
-        &self.plugins
-    }
-
-    /// A layer by its name.
-    pub(super) fn layer(&self, name: &str) -> Option<&Arc<dyn ChannelLayer>> {
-        self.layers.get(name)
-    }
-
-    /// Whose all of it is.
-    pub(super) fn tenant(&self) -> &Tenant {
-        &self.tenant
+    /// Makes the tenants as another configuration wants them. What only a start reads stays, and is told. What
+    /// nothing leads to any more is left to whoever asked.
+    ///
+    /// # Errors
+    /// What cannot be; nothing has changed then.
+    pub(super) async fn change(
+        self: &Arc<Self>,
+        config: Config,
+    ) -> Result<(Changes, Vec<Left>), HostError> {
+        let turn = Arc::clone(&self.changing).acquire_owned().await;
+        let host = Arc::clone(self);
+        let made = aside(move || {
+            let tell = |plugin: &Plugin| tracing::info!(plugin = &*plugin.label, "is ready");
+            let made = host.worlds.make(&host.ground, config.tenants.clone(), &tell);
+            (made, config)
+        });
+        let (made, config) = made.await.ok_or(HostError::NoThread)?;
+        let made = made?;
+        let (mut changes, left) = self.worlds.put(made);
+        changes.for_a_start = self.config().differs_in(&config);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        left.iter().flat_map(|left| &left.workers).for_each(|worker| worker.stop());
+        left.iter().flat_map(|left| &left.served).for_each(|served| served.retire());
+        self.worlds.all().values().for_each(|world| world.start(&Handle::current()));
+        drop(turn);
+        Ok((changes, left))
     }
 
     /// What of the pool that guests run in is in use.
     pub(super) fn pool(&self) -> Pool {
-        self.engine.pool()
+        self.ground.engine.pool()
     }
 
-    /// How changed components are noticed, if they are to be.
+    /// How changed files are noticed, if they are to be.
     pub(super) fn noticing(&self) -> Option<Noticing> {
-        self.noticing
+        self.config().watch
     }
 
     /// How it learns who somebody is.
@@ -244,7 +212,7 @@ impl Host {
 
     /// The bounds it was made with.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.ground.limits
     }
 
     /// Has a handshake decided by the plugin its path leads to, or shows the demo page.
@@ -258,18 +226,20 @@ impl Host {
         if let Some(proxy) = &self.proxy {
             opening = opening.behind(proxy)?;
         }
-        if let Some(hosts) = &self.allowed.hosts {
+        let path = opening.path()?;
+        let Some((world, rest)) = self.worlds.find(opening.host(), &path) else {
+            return Err(no_route());
+        };
+        // Whoever is told apart by hosts has said which ones those are.
+        if let (Some(hosts), []) = (&self.allowed.hosts, &*world.entrance().hosts) {
             opening.check_host(hosts)?;
         }
-        if let Some(document) = self.demo.as_ref().and_then(|demo| demo.document(&opening)) {
+        if let Some(document) = world.demo.as_ref().and_then(|demo| demo.document(&opening)) {
             return Ok(Decision::Show(document));
         }
-        let path = opening.path()?;
-        let Some(matched) = self.router.find(&path) else {
-            return Err(Rejection::plain(404, "no route matches this path\n"));
-        };
+        let Some(matched) = world.router.find(rest) else { return Err(no_route()) };
         opening.check_upgrade()?;
-        if let Some(origins) = &self.allowed.origins {
+        if let Some(origins) = world.origins().or(self.allowed.origins.as_deref()) {
             opening.check_origin(origins)?;
         }
         let user = match &self.users {
@@ -278,21 +248,28 @@ impl Host {
         };
         let route = matched.route;
         let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
-        let roster = self.rosters.get(&route.plugin).ok_or(()).map_err(unavailable)?;
-        let mailbox = roster.layer().new_channel(&self.tenant).await.map_err(|error| {
-            tracing::warn!(plugin = route.plugin, "no channel for a connection: {error}");
+        let roster = world.roster(&route.plugin).ok_or(()).map_err(unavailable)?;
+        let admitted = roster.plugin().allowance.admit(opening.client().ip()).map_err(full)?;
+        let mailbox = roster.layer().new_channel(&world.tenant).await.map_err(|error| {
+            tracing::warn!(
+                plugin = &*roster.plugin().label,
+                "no channel for a connection: {error}"
+            );
             unavailable(())
         })?;
-        let max_message = route.max_message.unwrap_or(self.limits.max_message).bytes();
+        let max_message = route.max_message.unwrap_or(self.ground.limits.max_message).bytes();
         let outbound = OutboundLimits {
-            bytes: self.limits.outbound_queue.bytes(),
+            bytes: self.ground.limits.outbound_queue.bytes(),
             max_frame: max_message,
             overflow: roster.plugin().overflow,
         };
         let link =
             Arc::new(Link::new(mailbox.channel().clone(), outbound, Arc::clone(roster.traffic())));
-        let scope = opening.scope(path, matched.captures, user);
-        match session::join(roster, mailbox, link, scope).await {
+        let mut scope = opening.scope(rest.to_owned(), matched.captures, user);
+        if let Some(path) = &world.entrance().path {
+            scope.attributes.push((ROOT_PATH.to_owned(), path.clone()));
+        }
+        match session::join(roster, mailbox, link, scope, admitted).await {
             Joining::Accepted(acceptance, joined) => {
                 let deflate = route.deflate;
                 Ok(Decision::Accept { acceptance, max_message, deflate, joined })
@@ -302,8 +279,24 @@ impl Host {
     }
 }
 
+/// The answer to a connection for which there is no room.
+fn full(bound: Bound) -> Rejection {
+    let (status, words) = match bound {
+        Bound::ConnectionsPerAddress => {
+            (429, "there are as many connections of this address as there may be\n")
+        }
+        Bound::Connects => (503, "this plugin is asked for more often than it may be\n"),
+        _ => (503, "this plugin has as many connections as it may\n"),
+    };
+    Rejection::plain(status, words).with_header("retry-after", "1")
+}
+
+fn no_route() -> Rejection {
+    Rejection::plain(404, "no route matches this path\n")
+}
+
 /// Where a plugin's component lies, after it has been built if it is a crate.
-fn component_file(name: &str, plugin: &PluginConfig) -> Result<PathBuf, HostError> {
+pub(super) fn component_file(name: &str, plugin: &PluginConfig) -> Result<PathBuf, HostError> {
     match &plugin.source {
         Source::Component(file) => Ok(file.clone()),
         Source::Crate(folder) => {
@@ -314,9 +307,13 @@ fn component_file(name: &str, plugin: &PluginConfig) -> Result<PathBuf, HostErro
     }
 }
 
-/// What carries the messages of a layer.
-pub(crate) fn open_layer(name: &str, config: &LayerConfig) -> Arc<dyn ChannelLayer> {
-    let limits = layer_limits(config);
+/// What carries the messages of a layer, within the limits of a tenant.
+pub(crate) fn open_layer(
+    name: &str,
+    config: &LayerConfig,
+    limits: &Limits,
+) -> Arc<dyn ChannelLayer> {
+    let limits = LayerLimits { groups_per_channel: limits.groups, ..layer_limits(config) };
     match &config.backend {
         Backend::Memory => Arc::new(MemoryLayer::new(limits)),
         Backend::Redis(redis) => Arc::new(RedisLayer::new(name, redis, limits)),

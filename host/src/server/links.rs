@@ -66,11 +66,11 @@ impl Links {
         self.lock().open.len()
     }
 
-    /// How many there are of each plugin.
+    /// How many there are of each plugin, by its label.
     pub(super) fn count_by_plugin(&self) -> HashMap<Arc<str>, u64> {
         let mut counts = HashMap::new();
         for open in self.lock().open.values() {
-            *counts.entry(Arc::clone(&open.plugin.name)).or_default() += 1;
+            *counts.entry(Arc::clone(&open.plugin.label)).or_default() += 1;
         }
         counts
     }

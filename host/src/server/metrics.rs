@@ -14,6 +14,9 @@ use prometheus_client::registry::Registry;
 
 use super::Server;
 use super::links::Open;
+use crate::allowance::BOUNDS;
+use crate::layer::LayerStatus;
+use crate::name::Tenant;
 use crate::plugin::FaultKind;
 use crate::swap::Swap;
 use crate::times::{Counted, STEPS};
@@ -55,12 +58,12 @@ const fn counter(
 }
 
 const HOST: &[&str] = &[];
-const PLUGIN: &[&str] = &["plugin"];
-const VERSION: &[&str] = &["plugin", "version"];
-const LAYER: &[&str] = &["layer"];
+const PLUGIN: &[&str] = &["tenant", "plugin"];
+const VERSION: &[&str] = &["tenant", "plugin", "version"];
+const LAYER: &[&str] = &["tenant", "layer"];
 
 /// All figures there are.
-pub const FIGURES: [Figure; 31] = [
+pub const FIGURES: [Figure; 32] = [
     gauge("ready", HOST, "1 if the host takes connections and reaches its layers"),
     gauge("draining", HOST, "1 if the host takes no more connections, by `narrowboat drain`"),
     gauge("uptime_seconds", HOST, "Seconds since the host began to serve"),
@@ -69,7 +72,7 @@ pub const FIGURES: [Figure; 31] = [
     counter(
         "connections_turned_away",
         HOST,
-        "Sockets that found max_connections open, or the host draining",
+        "Sockets that found max_connections open, too many handshakes of their address, or the host draining",
     ),
     counter("frames_received", PLUGIN, "Whole messages of clients"),
     counter("bytes_received", PLUGIN, "Bytes of payload of clients"),
@@ -90,13 +93,18 @@ pub const FIGURES: [Figure; 31] = [
         PLUGIN,
         "Connections closed with 1013, since their clients did not read, under overflow = \"close\"",
     ),
+    counter(
+        "limits_reached",
+        &["tenant", "plugin", "limit"],
+        "How often a plugin came to a bound of its own, its tenant's or the host's; `docs/limits.md` has them",
+    ),
     gauge("outbound_bytes", PLUGIN, "Bytes that wait for sockets"),
     gauge("instances", VERSION, "Running instances"),
     gauge("guest_memory_bytes", VERSION, "Linear memory of the running instances"),
     counter("guest_events", VERSION, "Handshakes, frames, messages and timers brought to guests"),
     counter(
         "guest_faults",
-        &["plugin", "version", "kind"],
+        &["tenant", "plugin", "version", "kind"],
         "Events that a guest failed at: trap, time, error or contract",
     ),
     Figure {
@@ -139,35 +147,45 @@ enum Value {
 #[derive(Default)]
 struct Snapshot(Vec<(&'static str, Vec<String>, Value)>);
 
-/// All figures as text.
-pub(super) fn text(server: &Server) -> Result<String, fmt::Error> {
+/// All figures as text, or those of one tenant.
+pub(super) fn text(server: &Server, about: Option<&Tenant>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("narrowboat");
-    registry.register_collector(Box::new(Snapshot::of(server)));
+    registry.register_collector(Box::new(Snapshot::of(server, about)));
     let mut body = String::new();
     text::encode(&mut body, &registry)?;
     Ok(body)
 }
 
 impl Snapshot {
-    fn of(server: &Server) -> Self {
+    fn of(server: &Server, about: Option<&Tenant>) -> Self {
         let mut snapshot = Self::default();
-        snapshot.host(server);
-        let open = server.links.open();
-        for swap in server.host.plugins().values() {
-            snapshot.plugin(&open, swap);
+        if about.is_none() {
+            snapshot.host(server);
         }
-        for (name, status) in server.host.layers() {
-            let mut note = |figure, value| snapshot.note(figure, &[name], value);
-            note("layer_connected", Value::Gauge(f64::from(u8::from(status.connected))));
-            note("layer_waiting", Value::Gauge(status.waiting as f64));
-            note("layer_dropped", Value::Counter(status.dropped));
-            note("layer_lost", Value::Counter(status.lost));
-            note("layer_foreign", Value::Counter(status.foreign));
-            if let Some(trips) = status.round_trips {
-                note("layer_round_trip_seconds", Value::Histogram(trips));
+        let open = server.links.open();
+        let worlds = server.host.worlds().all();
+        let worlds = worlds.iter().filter(|(tenant, _)| about.is_none_or(|about| about == *tenant));
+        for (tenant, world) in worlds {
+            for (_, swap) in world.swaps() {
+                snapshot.plugin(&open, swap);
+            }
+            for (name, status) in world.layers() {
+                snapshot.layer(tenant, name, status);
             }
         }
         snapshot
+    }
+
+    fn layer(&mut self, tenant: &Tenant, name: &str, status: LayerStatus) {
+        let mut note = |figure, value| self.note(figure, &[tenant.as_str(), name], value);
+        note("layer_connected", Value::Gauge(f64::from(u8::from(status.connected))));
+        note("layer_waiting", Value::Gauge(status.waiting as f64));
+        note("layer_dropped", Value::Counter(status.dropped));
+        note("layer_lost", Value::Counter(status.lost));
+        note("layer_foreign", Value::Counter(status.foreign));
+        if let Some(trips) = status.round_trips {
+            note("layer_round_trip_seconds", Value::Histogram(trips));
+        }
     }
 
     fn host(&mut self, server: &Server) {
@@ -184,11 +202,11 @@ impl Snapshot {
     }
 
     fn plugin(&mut self, open: &[Open], swap: &Swap) {
-        let name = &*swap.plugin().name;
-        let own = open.iter().filter(|open| *open.plugin.name == *name);
+        let (tenant, name) = (swap.plugin().tenant.as_str(), &*swap.plugin().name);
+        let own = open.iter().filter(|open| open.plugin.label == swap.plugin().label);
         let waiting: usize = own.clone().map(|open| open.link.outbound.buffered()).sum();
         let (traffic, counts) = (swap.roster().traffic(), swap.counts().get());
-        let mut note = |figure, value| self.note(figure, &[name], value);
+        let mut note = |figure, value| self.note(figure, &[tenant, name], value);
         note("connections", Value::Gauge(own.count() as f64));
         note("outbound_bytes", Value::Gauge(waiting as f64));
         note("frames_received", Value::Counter(traffic.received.frames()));
@@ -201,9 +219,13 @@ impl Snapshot {
         note("swaps", Value::Counter(counts.swaps));
         note("versions_refused", Value::Counter(counts.refused));
         note("rollbacks", Value::Counter(counts.taken_back));
+        for bound in BOUNDS {
+            let reached = Value::Counter(swap.plugin().allowance.reached(bound));
+            self.note("limits_reached", &[tenant, name, bound.name()], reached);
+        }
         for version in swap.plugin().versions() {
             let digest = version.digest().short();
-            let labels = [name, &*digest];
+            let labels = [tenant, name, &*digest];
             let (tally, usage) = (version.tally(), version.usage());
             self.note("instances", &labels, Value::Gauge(usage.instances as f64));
             self.note("guest_memory_bytes", &labels, Value::Gauge(usage.memory as f64));
@@ -211,7 +233,7 @@ impl Snapshot {
             self.note("guest_log_lines_dropped", &labels, Value::Counter(usage.unsaid));
             self.note("guest_call_seconds", &labels, Value::Histogram(tally.times().now()));
             for kind in FaultKind::ALL {
-                let labels = [name, &*digest, kind.name()];
+                let labels = [tenant, name, &*digest, kind.name()];
                 self.note("guest_faults", &labels, Value::Counter(tally.faults(kind)));
             }
         }

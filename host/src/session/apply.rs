@@ -21,7 +21,7 @@ impl Outlet<'_> {
     pub(super) fn apply(&self, effects: Vec<Effect>) {
         for effect in effects {
             if let Err(error) = self.apply_one(effect) {
-                tracing::debug!(plugin = &*self.plugin.name, "dropped after the call: {error}");
+                tracing::debug!(plugin = &*self.plugin.label, "dropped after the call: {error}");
             }
         }
     }
@@ -46,7 +46,7 @@ impl Outlet<'_> {
             }
             Effect::Fail(link, fault) => {
                 let version = plugin.live().digest().short();
-                fault.log(&plugin.name, link.channel.as_str(), &version);
+                fault.log(&plugin.label, link.channel.as_str(), &version);
                 link.outbound.fail(fault);
                 Ok(())
             }

@@ -6,6 +6,7 @@ use super::apply::Outlet;
 use super::roster::{Listed, Roster, Station};
 use super::seat::{Called, Calling, Seat};
 
+use crate::allowance::Admitted;
 use crate::answer::{Acceptance, AnswerError, Rejection};
 use crate::closure::Closure;
 use crate::connection::Link;
@@ -27,6 +28,8 @@ pub struct Joined {
     pub(super) seat: Seat,
     pub(super) id: ConnectionId,
     scope: Arc<Scope>,
+    /// Its place among those that its plugin may have.
+    _admitted: Admitted,
 }
 
 /// A consumer's answer to a handshake.
@@ -43,6 +46,7 @@ pub async fn join(
     mailbox: Mailbox,
     link: Arc<Link>,
     scope: Scope,
+    admitted: Admitted,
 ) -> Joining {
     let scope = Arc::new(scope);
     let (mut seat, mut called) = connect(roster, &link, &scope).await;
@@ -53,13 +57,21 @@ pub async fn join(
         (seat, called) = connect(roster, &link, &scope).await;
     }
     roster.outlet().apply(called.effects);
-    let plugin = &*roster.plugin.name;
+    let plugin = &*roster.plugin.label;
     match called.answer {
         Ok(Returned::Accepted(id, acceptance)) => {
             let listed = seat.is_own().then(|| roster.list(Station::of_session(Arc::clone(&link))));
             let roster = Arc::clone(roster);
-            let mut joined =
-                Joined { roster, listed, link, mailbox, seat, id, scope: Arc::clone(&scope) };
+            let mut joined = Joined {
+                roster,
+                listed,
+                link,
+                mailbox,
+                seat,
+                id,
+                scope: Arc::clone(&scope),
+                _admitted: admitted,
+            };
             match acceptance.check(&scope.subprotocols) {
                 Ok(()) => {
                     joined.confirm_groups().await;
@@ -78,8 +90,14 @@ pub async fn join(
         Ok(Returned::Done) => Joining::Rejected(Rejection::plain(500, "")),
         Err(fault) => {
             let version = roster.plugin.live().digest().short();
+            let bounded = matches!(fault, GuestFault::Bounded(_));
             Fault::Guest(fault).log(plugin, link.channel.as_str(), &version);
-            Joining::Rejected(Rejection::plain(500, "the consumer failed\n"))
+            Joining::Rejected(if bounded {
+                let full = Rejection::plain(503, "this plugin has as many instances as it may\n");
+                full.with_header("retry-after", "1")
+            } else {
+                Rejection::plain(500, "the consumer failed\n")
+            })
         }
     }
 }
@@ -114,6 +132,11 @@ impl Joined {
     /// What its handshake told.
     pub fn scope(&self) -> &Arc<Scope> {
         &self.scope
+    }
+
+    /// Whether nothing leads to its plugin any more.
+    pub fn is_retired(&self) -> bool {
+        self.roster.is_retired()
     }
 
     /// The plugin that serves it.
@@ -172,6 +195,6 @@ impl Joined {
 
     /// Plugin and channel, for the log.
     pub(super) fn names(&self) -> (&str, &str) {
-        (&self.roster.plugin.name, self.link.channel.as_str())
+        (&self.roster.plugin.label, self.link.channel.as_str())
     }
 }

@@ -29,6 +29,7 @@ pub struct Roster {
     traffic: Arc<Traffic>,
     stations: Mutex<Stations>,
     went_back: WentBack,
+    retired: AtomicBool,
 }
 
 #[derive(Default)]
@@ -77,12 +78,23 @@ impl Roster {
     pub fn new(plugin: Arc<Plugin>, layer: Arc<dyn ChannelLayer>) -> Self {
         Self {
             shared: SharedInstances::new(plugin.instances),
+            traffic: Arc::new(Traffic::new(Arc::clone(&plugin.allowance))),
             plugin,
             layer,
-            traffic: Arc::default(),
             stations: Mutex::default(),
             went_back: WentBack::default(),
+            retired: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing leads to the plugin any more.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether nothing leads to the plugin any more: who joins it nevertheless has been on the way.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
     }
 
     /// Whose instances these are.

@@ -66,6 +66,9 @@ impl Seat {
     pub(super) fn connect(&mut self, call: Call) -> Calling<Called> {
         match self {
             Self::Own(plugin, _) => {
+                if let Err(bound) = plugin.allowance.check_instance() {
+                    return Calling::Over(Called::failed(GuestFault::Bounded(bound.name())));
+                }
                 let version = plugin.live();
                 let slow = version.is_slow();
                 let lost = || Called::failed(GuestFault::InstanceGone);

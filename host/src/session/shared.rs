@@ -12,6 +12,7 @@ use super::apply::Outlet;
 use super::order::{Direction, MoveOrder, Moving, Order};
 use super::roster::{Listed, Roster, Station};
 use super::seat::{Called, Calling, enter};
+use crate::allowance::Bound;
 use crate::closure::Closure;
 use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault, HostFault};
@@ -292,6 +293,8 @@ impl Owner {
     }
 
     async fn start(&self) -> Result<Box<Instance>, GuestFault> {
+        let bounded = |bound: Bound| GuestFault::Bounded(bound.name());
+        self.plugin().allowance.check_instance().map_err(bounded)?;
         let version = self.plugin().live();
         let instance = if version.is_slow() {
             let work = move || Instance::new(version);
@@ -371,7 +374,7 @@ impl Owner {
         let to = Arc::clone(left.version());
         let digest = to.digest().short();
         let back = self.transfer(to, Way::Back(left), Direction::Back).await;
-        let plugin = &*self.plugin().name;
+        let plugin = &*self.plugin().label;
         match &back {
             Ok(Outcome { moved, undone, .. }) => tracing::warn!(
                 plugin,
@@ -402,7 +405,7 @@ impl Owner {
             }
         }
         let lost = Fault::Host(HostFault::StateLost(why.to_string()));
-        lost.log(&self.plugin().name, &format!("{} connections", links.len()), &version);
+        lost.log(&self.plugin().label, &format!("{} connections", links.len()), &version);
         links.iter().for_each(|link| link.outbound.fail(lost.clone()));
     }
 

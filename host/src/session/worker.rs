@@ -108,7 +108,7 @@ impl Worker {
 
     /// Plugin and channel, for the log.
     fn names(&self) -> (&str, &str) {
-        (&self.plugin().name, self.channel.as_str())
+        (&self.plugin().label, self.channel.as_str())
     }
 }
 

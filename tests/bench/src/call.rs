@@ -12,9 +12,7 @@ use narrowboat::connection::{Link, OutboundLimits};
 use narrowboat::frame::Frame;
 use narrowboat::layer::{LayerLimits, MemoryLayer};
 use narrowboat::name::{ChannelName, ProcessId, Tenant};
-use narrowboat::plugin::{
-    Call, Engine, GuestThreads, Instance, Loader, Plugin, Returned, read_component,
-};
+use narrowboat::plugin::{Call, Engine, GuestThreads, Instance, Loader, Plugin, Returned};
 use narrowboat::scope::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -77,9 +75,13 @@ fn plugin(file: &Path) -> anyhow::Result<Plugin> {
         max_frame: limits.max_message.bytes(),
         threads: GuestThreads::new(0),
         limits,
+        allowance: Arc::default(),
     };
-    let config = config.plugins.get("echo").context("the plugin of the configuration")?;
-    Ok(loader.load("echo", config, file, &read_component("echo", file)?)?)
+    let tenant = config.tenants.get(&Tenant::default_tenant());
+    let config = tenant
+        .and_then(|own| own.plugins.get("echo"))
+        .context("the plugin of the configuration")?;
+    Ok(loader.load("echo", config, file, &loader.read("echo", file)?)?)
 }
 
 fn calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {

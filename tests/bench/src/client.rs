@@ -5,6 +5,7 @@ pub(crate) mod echo;
 pub(crate) mod idle;
 pub(crate) mod paced;
 pub(crate) mod room;
+pub(crate) mod rude;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod component;
 mod cpu;
+mod fairness;
 mod guest;
 mod layer;
 mod limits;
@@ -67,6 +68,8 @@ enum Role {
     ConnectsLoad(client::connects::Arguments),
     /// Open connections that do nothing and print what each holds
     Idle(client::idle::Arguments),
+    /// Have a plugin misbehave, until killed
+    Rude(client::rude::Arguments),
     /// Call a component without a socket, and print what it took
     Call(call::Arguments),
     /// Publish on one host to members on another, beside channels_redis
@@ -91,6 +94,7 @@ fn main() -> anyhow::Result<()> {
         Some(Role::PacedLoad(arguments)) => tell::answer(&client::paced::run(&arguments)?),
         Some(Role::RoomLoad(arguments)) => tell::answer(&client::room::run(&arguments)?),
         Some(Role::ConnectsLoad(arguments)) => tell::answer(&client::connects::run(&arguments)?),
+        Some(Role::Rude(arguments)) => client::rude::run(&arguments),
         Some(Role::Idle(arguments)) => tell::answer(&client::idle::run(&arguments)?),
         Some(Role::Call(arguments)) => tell::answer(&call::run(&arguments)?),
         Some(Role::Layer(arguments)) => layer::run(&arguments),

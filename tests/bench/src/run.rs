@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::client::idle::Held;
 use crate::client::{Load, Shape};
+use crate::fairness;
 use crate::guest::Calls;
 use crate::measured::Figure;
 use crate::peer::{Peer, Site};
@@ -59,6 +60,8 @@ enum Part {
     Calls,
     /// Warm start
     Start,
+    /// A tenant beside one that misbehaves
+    Fairness,
     /// Swaps under load
     Swaps,
 }
@@ -272,6 +275,10 @@ impl Run<'_> {
         if self.wants(Part::Start) {
             tell::progress("warm start");
             self.singles.push(single::warm_start(site, rounds)?);
+        }
+        if self.wants(Part::Fairness) {
+            let Plan { warm_up, measure, .. } = self.plan;
+            self.singles.extend(fairness::measure(site, rounds, warm_up, measure)?);
         }
         if let Some(connections) = self.plan.swapped
             && self.wants(Part::Swaps)

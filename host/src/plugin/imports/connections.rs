@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wasmtime::component::Resource;
 
 use crate::closure::Closure;
-use crate::connection::{MAX_TIMERS, Refused, TimerId};
+use crate::connection::{Refused, TimerId};
 use crate::fault::GuestFault;
 use crate::frame::Frame;
 use crate::plugin::bindings::narrowboat::consumer::connections::{
@@ -113,10 +113,10 @@ impl HostConnection for GuestState {
         handle: Handle,
         delay_ms: u32,
     ) -> wasmtime::Result<Result<TimerId, SendError>> {
-        let link = match self.reserve_timer(&handle, MAX_TIMERS) {
+        let link = match self.reserve_timer(&handle) {
             Ok(Some(link)) => link,
             Ok(None) => {
-                let text = format!("a connection may have {MAX_TIMERS} timers");
+                let text = format!("a connection may have {} timers", self.around.limits.timers);
                 return Ok(Err(SendError::Other(text)));
             }
             Err(refused) => return Ok(Err(refused.into())),

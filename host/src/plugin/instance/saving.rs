@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Instance;
+use crate::allowance::Bound;
 use crate::fault::{GuestFault, one_line};
 use crate::plugin::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::plugin::call::{ConnectionId, Returned};
@@ -40,7 +41,20 @@ impl Instance {
         };
         let saved = self.timed(|guest, store| guest.consumer().call_snapshot(store, consumer))?;
         drop(self.take_effects());
-        saved.map(Saved::from).map_err(|text| GuestFault::Error(one_line(&text)))
+        let saved = saved.map_err(|text| GuestFault::Error(one_line(&text)))?;
+        self.keep(saved)
+    }
+
+    /// Takes room for what was saved.
+    fn keep(&self, saved: SavedResult) -> Result<Saved, GuestFault> {
+        let around = &self.store.data().around;
+        let bounded = |bound: Bound| GuestFault::Bounded(bound.name());
+        if saved.state.len() > around.limits.snapshot {
+            around.allowance.note(Bound::Snapshot);
+            return Err(bounded(Bound::Snapshot));
+        }
+        let kept = around.allowance.keep(saved.state.len()).map_err(bounded)?;
+        Ok(Saved { schema: saved.schema, state: saved.state, _kept: kept })
     }
 
     /// Has the module saved. What it asks for meanwhile is discarded.
@@ -48,7 +62,7 @@ impl Instance {
         let saved = self.timed(|guest, store| guest.call_save_module(store))?;
         drop(self.take_effects());
         let saved = saved.map_err(|text| GuestFault::Error(one_line(&text)))?;
-        Ok(saved.map(Saved::from))
+        saved.map(|saved| self.keep(saved)).transpose()
     }
 
     /// Gives the module what its predecessor saved.
@@ -100,11 +114,5 @@ impl Instance {
 impl Saved {
     fn lend(&self) -> SavedParam<'_> {
         SavedParam { schema: self.schema, state: &self.state }
-    }
-}
-
-impl From<SavedResult> for Saved {
-    fn from(saved: SavedResult) -> Self {
-        Self { schema: saved.schema, state: saved.state }
     }
 }

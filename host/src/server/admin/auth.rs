@@ -8,20 +8,23 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::Admin;
 use super::problem::Refusal;
-use crate::config::{AdminConfig, Scope, TokenSecret};
+use crate::config::{AdminConfig, Scope, TokenConfig, TokenSecret};
 use crate::hash::Hash;
+use crate::name::Tenant;
+use crate::server::world::World;
 
 /// Bytes of chance in a token that the host makes.
 const CHANCE: usize = 32;
@@ -34,9 +37,9 @@ const OPERATOR: &str = "operator";
 
 /// The tokens that there are.
 #[derive(Debug)]
-pub(super) struct Tokens(Vec<Token>);
+pub(in crate::server) struct Tokens(Vec<Token>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Token {
     name: Arc<str>,
     /// Of the token's text.
@@ -78,20 +81,25 @@ impl Tokens {
             sha256: Hash::of(operator.as_bytes()),
             scopes: vec![Scope::Admin],
         }];
-        for token in &config.tokens {
+        tokens.extend(Self::of(&config.tokens)?.0);
+        Ok(Self(tokens))
+    }
+
+    /// Reads the tokens of a list.
+    pub(in crate::server) fn of(list: &[TokenConfig]) -> Result<Self, TokenError> {
+        let read = |token: &TokenConfig| {
             let sha256 = match &token.secret {
                 TokenSecret::Sha256(sha256) => *sha256,
                 TokenSecret::File(file) => Hash::of(read(file)?.as_bytes()),
             };
             let (name, scopes) = (token.name.as_str().into(), token.scopes.clone());
-            tokens.push(Token { name, sha256, scopes });
-        }
-        Ok(Self(tokens))
+            Ok(Token { name, sha256, scopes })
+        };
+        list.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whose a token is. Takes as long for a token that nobody has.
-    fn find(&self, token: &str) -> Option<&Token> {
-        let sha256 = Hash::of(token.as_bytes());
+    /// Which one has this hash. Takes as long for one that nobody has.
+    fn find(&self, sha256: Hash) -> Option<&Token> {
         let mut found = None;
         for token in &self.0 {
             if bool::from(token.sha256.bytes().ct_eq(sha256.bytes())) {
@@ -134,7 +142,36 @@ pub(crate) fn read(path: &Path) -> Result<String, TokenError> {
 pub(super) struct May<S> {
     /// The name of the token.
     pub(super) name: Arc<str>,
+    /// The tenant that is asked about: the token's own, or the one that the operator names; all, if it names none.
+    pub(super) about: Option<Tenant>,
+    /// The token is a tenant's.
+    of_tenant: bool,
     scope: PhantomData<S>,
+}
+
+impl<S> May<S> {
+    /// The world that is asked about; where none is named, the tenant's that there is without any.
+    pub(super) fn world(&self, admin: &Admin) -> Result<Arc<World>, Refusal> {
+        let tenant = self.about.clone().unwrap_or_default();
+        let world = admin.server.host.worlds().of(&tenant);
+        world.ok_or_else(|| Refusal::not_found(format!("there is no tenant {tenant}")))
+    }
+
+    /// Whether it is asked about a tenant.
+    pub(super) fn is_about(&self, tenant: &Tenant) -> bool {
+        self.about.as_ref().is_none_or(|about| about == tenant)
+    }
+
+    /// Whether what concerns all tenants may be asked for.
+    pub(super) fn check_operator(&self) -> Result<(), Refusal> {
+        if self.of_tenant { Err(Refusal::of_tenant(&self.name)) } else { Ok(()) }
+    }
+}
+
+/// The tenant that a request names.
+#[derive(Deserialize)]
+struct Named {
+    tenant: Option<String>,
 }
 
 /// What a route asks for.
@@ -166,13 +203,43 @@ impl<S: Wanted> FromRequestParts<Arc<Admin>> for May<S> {
         admin: &Arc<Admin>,
     ) -> Result<Self, Self::Rejection> {
         check_site(&parts.headers, &parts.uri, &admin.hosts)?;
-        let token = bearer(&parts.headers).and_then(|token| admin.tokens.find(token));
-        let Some(token) = token else { return Err(Refusal::unauthorised()) };
+        let Some((token, own)) = bearer(&parts.headers).and_then(|token| find(admin, token)) else {
+            return Err(Refusal::unauthorised());
+        };
         if !token.scopes.iter().any(|scope| scope.allows(S::SCOPE)) {
             return Err(Refusal::scope(&token.name, S::SCOPE));
         }
-        Ok(Self { name: Arc::clone(&token.name), scope: PhantomData })
+        let Query(Named { tenant }) =
+            Query::try_from_uri(&parts.uri).map_err(|error| Refusal::invalid(error.body_text()))?;
+        let named = tenant.map(|name| name.parse::<Tenant>()).transpose();
+        let named = named.map_err(|error| Refusal::invalid(format!("tenant: {error}")))?;
+        let of_tenant = own.is_some();
+        let about = match (own, named) {
+            (Some(own), Some(named)) if own != named => {
+                return Err(Refusal::of_tenant(&token.name));
+            }
+            (own, named) => own.or(named),
+        };
+        if let Some(tenant) = &about
+            && admin.server.host.worlds().of(tenant).is_none()
+        {
+            return Err(Refusal::not_found(format!("there is no tenant {tenant}")));
+        }
+        Ok(Self { name: token.name, about, of_tenant, scope: PhantomData })
     }
+}
+
+/// The token that somebody has, and the tenant whose it is; the operator's are no tenant's. Takes as long for a token
+/// that nobody has.
+fn find(admin: &Admin, token: &str) -> Option<(Token, Option<Tenant>)> {
+    let sha256 = Hash::of(token.as_bytes());
+    let mut found = admin.tokens.find(sha256).map(|token| (token.clone(), None));
+    for (tenant, world) in &*admin.server.host.worlds().all() {
+        if let Some(token) = world.tokens.find(sha256) {
+            found.get_or_insert_with(|| (token.clone(), Some(tenant.clone())));
+        }
+    }
+    found
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

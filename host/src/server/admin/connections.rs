@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::Admin;
 use super::auth::{May, ToAdminister, ToRead};
-use super::problem::{Asked, Given, Refusal};
+use super::problem::{Asked, Given, OfTenant, Refusal};
 use crate::api;
 use crate::closure::{Closure, MAX_REASON, code};
 use crate::server::links::Open;
@@ -26,6 +26,9 @@ const MOST: usize = 1_000;
 pub(super) struct Which {
     /// Those of one plugin
     plugin: Option<String>,
+    /// Those of one tenant; of all if left out, or of the token's own
+    #[serde(rename = "tenant")]
+    _tenant: Option<String>,
     /// So many at most; 100 if left out, and never more than 1,000
     limit: Option<usize>,
 }
@@ -38,11 +41,12 @@ pub(super) struct Which {
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn connections(
-    _: May<ToRead>,
+    token: May<ToRead>,
     State(admin): State<Arc<Admin>>,
     Asked(which): Asked<Which>,
 ) -> Json<api::Connections> {
     let mut open = admin.server.links.open();
+    open.retain(|open| token.is_about(&open.plugin.tenant));
     if let Some(plugin) = &which.plugin {
         open.retain(|open| *open.plugin.name == **plugin);
     }
@@ -55,6 +59,7 @@ pub(super) async fn connections(
 fn connection(open: &Open) -> api::Connection {
     api::Connection {
         channel: open.link.channel.to_string(),
+        tenant: open.plugin.tenant.to_string(),
         plugin: open.plugin.name.to_string(),
         client: open.scope.client.to_string(),
         path: open.scope.path.clone(),
@@ -64,7 +69,7 @@ fn connection(open: &Open) -> api::Connection {
 }
 
 /// Closes a connection. Scope `admin`.
-#[utoipa::path(post, path = "/v1/connections/{channel}/close", params(("channel" = String, Path, description = "The connection's channel")),
+#[utoipa::path(post, path = "/v1/connections/{channel}/close", params(OfTenant, ("channel" = String, Path, description = "The connection's channel")),
     request_body = api::Close, responses(
     (status = 204, description = "It closes"),
     (status = 400, description = "No such code or reason", body = api::Problem),
@@ -92,10 +97,11 @@ pub(super) async fn close(
         return Err(Refusal::invalid(format!("a reason has at most {MAX_REASON} bytes")));
     }
     let open = admin.server.links.open();
-    let Some(open) = open.iter().find(|open| open.link.channel.as_str() == channel) else {
+    let mut open = open.iter().filter(|open| token.is_about(&open.plugin.tenant));
+    let Some(open) = open.find(|open| open.link.channel.as_str() == channel) else {
         return Err(Refusal::not_found(format!("there is no connection {channel:?}")));
     };
-    let plugin = &*open.plugin.name;
+    let plugin = &*open.plugin.label;
     tracing::info!(plugin, channel, "closed with {code} by {}", token.name);
     open.link.outbound.close(Closure::new(code, reason));
     Ok(StatusCode::NO_CONTENT)

@@ -31,6 +31,7 @@ pub(super) async fn drain(
     State(admin): State<Arc<Admin>>,
     Given(drain): Given<api::Drain>,
 ) -> Result<(StatusCode, Json<api::Draining>), Refusal> {
+    token.check_operator()?;
     let over = match &drain.over {
         None => OVER,
         Some(over) => humantime::parse_duration(over)

@@ -20,6 +20,8 @@ use super::auth::{May, ToRead};
 use super::problem::Asked;
 use crate::api;
 use crate::api::LogLine;
+use crate::journal::is_about;
+use crate::name::Tenant;
 
 /// Which lines.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -27,6 +29,9 @@ use crate::api::LogLine;
 pub(super) struct Which {
     /// Those about one plugin
     plugin: Option<String>,
+    /// Those about one tenant; about all and the host itself if left out, or about the token's own
+    #[serde(rename = "tenant")]
+    _tenant: Option<String>,
     /// So many of the last; 100 if left out
     lines: Option<usize>,
     /// Whether to go on with those that come
@@ -42,15 +47,20 @@ pub(super) struct Which {
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn logs(
-    _: May<ToRead>,
+    token: May<ToRead>,
     State(admin): State<Arc<Admin>>,
     Asked(which): Asked<Which>,
 ) -> Response {
     // Before the last are looked up, so that none is missed; one that is in both is told once.
     let coming = which.follow.then(|| admin.journal.follow());
-    let last = admin.journal.last(which.plugin.as_deref(), which.lines.unwrap_or(100));
+    let last = admin.journal.last(
+        token.about.as_ref(),
+        which.plugin.as_deref(),
+        which.lines.unwrap_or(100),
+    );
     let told = last.last().map_or(0, |line| line.number);
-    let lines = Lines { last: last.into(), coming, plugin: which.plugin, told };
+    let lines =
+        Lines { last: last.into(), coming, tenant: token.about, plugin: which.plugin, told };
     let body = Body::from_stream(stream::unfold(lines, |mut lines| async move {
         let line = lines.next().await?;
         Some((Ok::<_, std::convert::Infallible>(line), lines))
@@ -62,6 +72,7 @@ pub(super) async fn logs(
 struct Lines {
     last: VecDeque<Arc<LogLine>>,
     coming: Option<Receiver<Arc<LogLine>>>,
+    tenant: Option<Tenant>,
     plugin: Option<String>,
     /// The number of the last line that was told.
     told: u64,
@@ -83,7 +94,7 @@ impl Lines {
     }
 
     fn wants(&self, line: &LogLine) -> bool {
-        line.number > self.told && (self.plugin.is_none() || self.plugin == line.plugin)
+        line.number > self.told && is_about(line, self.tenant.as_ref(), self.plugin.as_deref())
     }
 }
 
@@ -93,6 +104,7 @@ fn lagged(missed: u64) -> LogLine {
         at: humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string(),
         level: "WARN".to_owned(),
         guest: false,
+        tenant: None,
         plugin: None,
         version: None,
         connection: None,

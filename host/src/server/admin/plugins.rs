@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 
 use super::Admin;
 use super::auth::{May, ToDeploy, ToRead};
-use super::problem::{Given, Refusal};
+use super::problem::{Given, OfTenant, Refusal};
 use crate::api::{self, ProblemKind};
 use crate::plugin::{Build, Hash};
 use crate::swap::{self, Origin, Report, Swap, Verdict};
@@ -24,12 +24,11 @@ const UPLOAD: Duration = Duration::from_secs(300);
 /// How long one that is too large is read before that is said.
 const HEARING_OUT: Duration = Duration::from_secs(10);
 
-impl Admin {
-    fn swap(&self, plugin: &str) -> Result<&Arc<Swap>, Refusal> {
-        let plugins = self.server.host.plugins();
-        let known = plugins.keys().map(String::as_str);
-        plugins.get(plugin).ok_or_else(|| Refusal::unknown("plugin", plugin, known))
-    }
+/// What changes a plugin of the tenant that is asked about.
+fn swap<S>(token: &May<S>, admin: &Admin, plugin: &str) -> Result<Arc<Swap>, Refusal> {
+    let world = token.world(admin)?;
+    let known = world.swaps().map(|(name, _)| name.as_str());
+    world.swap(plugin).cloned().ok_or_else(|| Refusal::unknown("plugin", plugin, known))
 }
 
 fn shelf(swap: &Swap) -> Result<&Arc<Shelf>, Refusal> {
@@ -38,19 +37,19 @@ fn shelf(swap: &Swap) -> Result<&Arc<Shelf>, Refusal> {
 }
 
 /// The versions of a plugin, the newest first. Scope `read`.
-#[utoipa::path(get, path = "/v1/plugins/{plugin}/versions", params(("plugin" = String, Path, description = "As routes call it")), responses(
+#[utoipa::path(get, path = "/v1/plugins/{plugin}/versions", params(OfTenant, ("plugin" = String, Path, description = "As routes call it")), responses(
     (status = 200, description = "Its versions", body = api::Versions),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
     (status = 404, description = "No such plugin", body = api::Problem),
 ))]
 pub(super) async fn versions(
-    _: May<ToRead>,
+    token: May<ToRead>,
     State(admin): State<Arc<Admin>>,
     Path(plugin): Path<String>,
 ) -> Result<Json<api::Versions>, Refusal> {
-    let swap = admin.swap(&plugin)?;
-    let versions = shelf(swap)?.list().into_iter().map(|record| api::Version {
+    let swap = swap(&token, &admin, &plugin)?;
+    let versions = shelf(&swap)?.list().into_iter().map(|record| api::Version {
         version: record.version.to_string(),
         size: record.size,
         by: record.by,
@@ -62,7 +61,7 @@ pub(super) async fn versions(
 }
 
 /// Makes a component the live version, once it has been tried and everyone has moved. Scope `deploy`.
-#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(("plugin" = String, Path, description = "As routes call it")),
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(OfTenant, ("plugin" = String, Path, description = "As routes call it")),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component"), responses(
     (status = 200, description = "It is live", body = api::Deployed),
     (status = 400, description = "The upload was broken off", body = api::Problem),
@@ -80,7 +79,7 @@ pub(super) async fn deploy(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<api::Deployed>, Refusal> {
-    let swap = admin.swap(&plugin)?;
+    let swap = swap(&token, &admin, &plugin)?;
     let Ok(_permit) = admin.uploads.try_acquire() else {
         return Err(Refusal::new(
             ProblemKind::Unavailable,
@@ -96,7 +95,7 @@ pub(super) async fn deploy(
     let build = tokio::task::spawn_blocking(|| Build::new(bytes)).await;
     let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
     let origin = Origin::Deploy { by: token.name.to_string() };
-    offer(swap, build, origin).await
+    offer(&swap, build, origin).await
 }
 
 async fn upload(admin: &Admin, body: Body) -> Result<Vec<u8>, Refusal> {
@@ -131,7 +130,7 @@ fn is_too_long(error: &axum::Error) -> bool {
 }
 
 /// Makes an older version live again, with the consumers' state of now. Scope `deploy`.
-#[utoipa::path(post, path = "/v1/plugins/{plugin}/rollback", params(("plugin" = String, Path, description = "As routes call it")),
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/rollback", params(OfTenant, ("plugin" = String, Path, description = "As routes call it")),
     request_body = api::Rollback, responses(
     (status = 200, description = "It is live", body = api::Deployed),
     (status = 400, description = "Not a version", body = api::Problem),
@@ -147,8 +146,8 @@ pub(super) async fn rollback(
     Path(plugin): Path<String>,
     Given(wanted): Given<api::Rollback>,
 ) -> Result<Json<api::Deployed>, Refusal> {
-    let swap = admin.swap(&plugin)?;
-    let shelf = Arc::clone(shelf(swap)?);
+    let swap = swap(&token, &admin, &plugin)?;
+    let shelf = Arc::clone(shelf(&swap)?);
     let version = match &wanted.version {
         Some(digits) => find(&shelf, digits)?,
         None => match shelf.previous() {
@@ -162,7 +161,7 @@ pub(super) async fn rollback(
         ShelfError::Unknown(_) => Refusal::not_found(error.to_string()),
         error => Refusal::new(ProblemKind::Refused, error.to_string()),
     })?;
-    offer(swap, build, Origin::Rollback { by: token.name.to_string() }).await
+    offer(&swap, build, Origin::Rollback { by: token.name.to_string() }).await
 }
 
 /// The version that some first digits name.

@@ -8,6 +8,7 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use crate::api::{Problem, ProblemKind};
 use crate::config::{Scope, closest};
@@ -47,6 +48,12 @@ impl Refusal {
 
     pub(super) fn scope(name: &str, wanted: Scope) -> Self {
         let error = format!("the token {name:?} has not the scope {:?}", wanted.name());
+        Self::new(ProblemKind::Forbidden, error)
+    }
+
+    pub(super) fn of_tenant(name: &str) -> Self {
+        let error =
+            format!("the token {name:?} is a tenant's, and for what is that tenant's alone");
         Self::new(ProblemKind::Forbidden, error)
     }
 
@@ -94,6 +101,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
         let asked = Query::try_from_uri(&parts.uri);
         asked.map(|Query(asked)| Self(asked)).map_err(|error| Refusal::invalid(error.body_text()))
     }
+}
+
+/// Whose the thing is that is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read with the token, and documented here")]
+pub(super) struct OfTenant {
+    /// The tenant; `default` if left out, or the token's own
+    tenant: Option<String>,
 }
 
 /// JSON that was sent; nothing is as good as `{}`.

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 
 use super::Admin;
 use super::auth::{May, ToPublish};
-use super::problem::{Given, Refusal};
+use super::problem::{Given, OfTenant, Refusal};
 use crate::api::{self, ProblemKind};
 use crate::config::DEFAULT_LAYER;
 use crate::layer::LayerError;
@@ -19,7 +19,7 @@ use crate::name::{ChannelName, GroupName};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends a message to a group or a channel. Scope `publish`.
-#[utoipa::path(post, path = "/v1/publish", request_body = api::Publish, responses(
+#[utoipa::path(post, path = "/v1/publish", params(OfTenant), request_body = api::Publish, responses(
     (status = 204, description = "It has been sent"),
     (status = 400, description = "Not a message, or for nobody", body = api::Problem),
     (status = 401, description = "No token", body = api::Problem),
@@ -28,17 +28,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
     (status = 503, description = "The layer is away, or the channel full", body = api::Problem),
 ))]
 pub(super) async fn publish(
-    _: May<ToPublish>,
+    token: May<ToPublish>,
     State(admin): State<Arc<Admin>>,
     Given(publish): Given<api::Publish>,
 ) -> Result<StatusCode, Refusal> {
-    let host = &admin.server.host;
+    let world = token.world(&admin)?;
     let name = publish.layer.as_deref().unwrap_or(DEFAULT_LAYER);
-    let known = host.layers().map(|(name, _)| name);
-    let layer = host.layer(name).ok_or_else(|| Refusal::unknown("layer", name, known))?;
+    let known = world.layers().map(|(name, _)| name);
+    let layer = world.layer(name).ok_or_else(|| Refusal::unknown("layer", name, known))?;
     let message = Message::from_json(&publish.message)
         .map_err(|error| Refusal::invalid(format!("message: {error}")))?;
-    let tenant = host.tenant();
+    let tenant = &world.tenant;
     let sent = match (&publish.group, &publish.channel) {
         (Some(group), None) => {
             let group: GroupName = named("group", group)?;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Admin;
 use super::auth::{May, ToRead};
-use super::problem::Refusal;
+use super::problem::{OfTenant, Refusal};
 use crate::api::{self, ProblemKind};
 use crate::server::metrics;
 use crate::swap::Swap;
@@ -41,52 +41,63 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// Figures for Prometheus. Scope `read`.
-#[utoipa::path(get, path = "/metrics", responses(
+#[utoipa::path(get, path = "/metrics", params(OfTenant), responses(
     (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn metrics(
-    _: May<ToRead>,
+    token: May<ToRead>,
     State(admin): State<Arc<Admin>>,
 ) -> Result<Response, Refusal> {
-    match metrics::text(&admin.server) {
+    match metrics::text(&admin.server, token.about.as_ref()) {
         Ok(text) => Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()),
         Err(_) => Err(Refusal::new(ProblemKind::Unavailable, "the figures cannot be written")),
     }
 }
 
 /// How the host, its plugins and its layers fare. Scope `read`.
-#[utoipa::path(get, path = "/v1/status", responses(
+#[utoipa::path(get, path = "/v1/status", params(OfTenant), responses(
     (status = 200, description = "How the host fares", body = api::Status),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
-pub(super) async fn status(_: May<ToRead>, State(admin): State<Arc<Admin>>) -> Json<api::Status> {
+pub(super) async fn status(
+    token: May<ToRead>,
+    State(admin): State<Arc<Admin>>,
+) -> Json<api::Status> {
     let server = &admin.server;
     let missing = server.missing();
     let counts = server.links.count_by_plugin();
-    let plugins = server.host.plugins().values().map(|swap| {
-        let connections = counts.get(&swap.plugin().name).copied().unwrap_or_default();
-        plugin(&admin, swap, connections)
-    });
-    let layers = server.host.layers().map(|(name, status)| api::Layer {
-        name: name.to_owned(),
-        connected: status.connected,
-        waiting: status.waiting as u64,
-        dropped: status.dropped,
-        lost: status.lost,
-    });
+    let (mut plugins, mut layers, mut connections) = (Vec::new(), Vec::new(), 0);
+    for (tenant, world) in &*server.host.worlds().all() {
+        if !token.is_about(tenant) {
+            continue;
+        }
+        for (_, swap) in world.swaps() {
+            let open = counts.get(&swap.plugin().label).copied().unwrap_or_default();
+            connections += open;
+            plugins.push(plugin(&admin, swap, open));
+        }
+        layers.extend(world.layers().map(|(name, status)| api::Layer {
+            tenant: tenant.to_string(),
+            name: name.to_owned(),
+            connected: status.connected,
+            waiting: status.waiting as u64,
+            dropped: status.dropped,
+            lost: status.lost,
+        }));
+    }
     Json(api::Status {
         narrowboat: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: server.began.elapsed().as_secs(),
         ready: missing.is_empty(),
         missing,
         draining: server.drain.progress(&server.links),
-        connections: server.links.count() as u64,
+        connections,
         max_connections: server.host.limits().max_connections as u64,
-        plugins: plugins.collect(),
-        layers: layers.collect(),
+        plugins,
+        layers,
     })
 }
 
@@ -94,9 +105,10 @@ fn plugin(admin: &Admin, swap: &Swap, connections: u64) -> api::Plugin {
     let (plugin, counts) = (swap.plugin(), swap.counts().get());
     let live = plugin.live();
     let traffic = swap.roster().traffic();
-    let lines = admin.journal.last(Some(&plugin.name), usize::MAX);
+    let lines = admin.journal.last(Some(&plugin.tenant), Some(&plugin.name), usize::MAX);
     let faults = lines.iter().rev().filter(|line| matches!(&*line.level, "WARN" | "ERROR"));
     api::Plugin {
+        tenant: plugin.tenant.to_string(),
         name: plugin.name.to_string(),
         version: live.digest().to_string(),
         on_trial: swap.is_on_trial(),

@@ -7,6 +7,8 @@ use narrowboat_guest::prelude::*;
 #[derive(Serialize, Deserialize)]
 struct Misbehave {
     at_end: AtEnd,
+    /// What there is more to save.
+    ballast: String,
 }
 
 /// What `disconnect` does.
@@ -28,7 +30,7 @@ impl Consumer for Misbehave {
     type Message = Message;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Misbehave { at_end: AtEnd::Nothing }))
+        Ok(accept(Misbehave { at_end: AtEnd::Nothing, ballast: String::new() }))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {

@@ -60,6 +60,19 @@ const WAYS: &[(&str, Way)] = &[
         }
     }),
     // error TEXT
+    // fatten BYTES: so many more are saved when the consumer moves
+    ("fatten", |consumer, connection, rest| {
+        consumer.ballast = "x".repeat(rest.parse()?);
+        Ok(connection.send("fat")?)
+    }),
+    // group-flood TIMES: to a group of which this connection is the only member
+    ("group-flood", |_, connection, rest| {
+        ChannelLayer::group_add("flood", connection.channel_name())?;
+        for _ in 0..rest.parse::<u32>()? {
+            ChannelLayer::group_send_frame("flood", "x")?;
+        }
+        Ok(connection.send("flooded")?)
+    }),
     ("error", |_, _, rest| Err(Error::msg(rest))),
     ("bad-group", |_, connection, _| {
         Ok(ChannelLayer::group_add("no group!", connection.channel_name())?)

@@ -35,19 +35,20 @@ const post = (path, given) =>
     body: JSON.stringify(given),
   });
 
-const plugin = (name) => `/v1/plugins/${encodeURIComponent(name)}`;
+const plugin = ({ tenant, name }, what) =>
+  `/v1/plugins/${encodeURIComponent(name)}/${what}?tenant=${encodeURIComponent(tenant)}`;
 
 export const api = {
   status: () => ask("/v1/status"),
   connections: () => ask("/v1/connections?limit=50"),
-  versions: (name) => ask(`${plugin(name)}/versions`),
-  deploy: (name, file) =>
-    ask(`${plugin(name)}/versions`, {
+  versions: (which) => ask(plugin(which, "versions")),
+  deploy: (which, file) =>
+    ask(plugin(which, "versions"), {
       method: "POST",
       headers: { "content-type": "application/wasm" },
       body: file,
     }),
-  rollback: (name, version) => post(`${plugin(name)}/rollback`, { version }),
+  rollback: (which, version) => post(plugin(which, "rollback"), { version }),
   close: (channel) =>
     post(`/v1/connections/${encodeURIComponent(channel)}/close`, {
       code: 1001,

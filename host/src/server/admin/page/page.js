@@ -6,11 +6,14 @@ import { bytes, counted, element, short, span, write } from "./element.js";
 
 const LOOK = 1000;
 
+// As the log calls what is a tenant's.
+const label = ({ tenant, name }) => (tenant === "default" ? name : `${tenant}/${name}`);
+
 const by = (id) => document.getElementById(id);
 const cards = new Map();
 
 class Card {
-  #name;
+  #which;
   #last;
   #busy = false;
   #listed;
@@ -25,8 +28,9 @@ class Card {
   #latency = new Chart("A guest call", (value) => `${value.toFixed(1)} µs`);
   #upload = element("input", { type: "file", accept: ".wasm,application/wasm" });
 
-  constructor(name) {
-    this.#name = name;
+  constructor(which) {
+    const name = label(which);
+    this.#which = which;
     this.#upload.addEventListener("change", () => this.#deploy());
     const head = ["Version", "State", "", "Offered", "By", "Size"].map((title) => element("th", {}, title));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), this.#versions);
@@ -80,7 +84,7 @@ class Card {
   }
 
   async #list() {
-    const answer = await api.versions(this.#name).catch(() => ({ versions: [] }));
+    const answer = await api.versions(this.#which).catch(() => ({ versions: [] }));
     // A row that somebody is about to press stays where it is.
     const listed = JSON.stringify(answer);
     if (listed === this.#listed) return;
@@ -108,11 +112,11 @@ class Card {
   async #deploy() {
     const [file] = this.#upload.files;
     this.#upload.value = "";
-    if (file) await this.#change(`Uploading ${file.name}…`, () => api.deploy(this.#name, file));
+    if (file) await this.#change(`Uploading ${file.name}…`, () => api.deploy(this.#which, file));
   }
 
   async #rollback(version) {
-    await this.#change(`Making ${short(version)} live…`, () => api.rollback(this.#name, version));
+    await this.#change(`Making ${short(version)} live…`, () => api.rollback(this.#which, version));
   }
 
   async #change(words, work) {
@@ -145,12 +149,20 @@ class Card {
 function showPlugins(plugins) {
   const now = performance.now();
   for (const plugin of plugins) {
-    if (!cards.has(plugin.name)) {
-      const card = new Card(plugin.name);
-      cards.set(plugin.name, card);
+    const name = label(plugin);
+    if (!cards.has(name)) {
+      const card = new Card({ tenant: plugin.tenant, name: plugin.name });
+      cards.set(name, card);
       by("plugins").append(card.node);
     }
-    cards.get(plugin.name).show(plugin, now);
+    cards.get(name).show(plugin, now);
+  }
+  // Of a tenant that is gone nothing is left.
+  const names = new Set(plugins.map(label));
+  for (const [name, card] of cards) {
+    if (names.has(name)) continue;
+    card.node.remove();
+    cards.delete(name);
   }
 }
 
@@ -161,20 +173,20 @@ function showSummary({ uptime, ready, missing, draining, connections, max_connec
 }
 
 function showLayers(layers) {
-  const row = ({ name, connected, waiting, dropped, lost }) =>
-    element("tr", {}, ...[name, connected ? "yes" : "no", waiting, dropped, lost].map((cell) => element("td", {}, String(cell))));
+  const row = ({ tenant, name, connected, waiting, dropped, lost }) =>
+    element("tr", {}, ...[label({ tenant, name }), connected ? "yes" : "no", waiting, dropped, lost].map((cell) => element("td", {}, String(cell))));
   by("layers").replaceChildren(...layers.map(row));
 }
 
 function showConnections({ total, connections }) {
-  const rows = connections.map(({ channel, plugin, client, path, age, buffered }) => {
+  const rows = connections.map(({ channel, tenant, plugin, client, path, age, buffered }) => {
     const close = element("button", { type: "button", class: "quiet", "aria-label": `Close ${channel}` }, "Close");
     close.addEventListener("click", async () => {
       close.disabled = true;
       await api.close(channel).catch((error) => write(by("more"), error.message));
       look();
     });
-    const cells = [plugin, client, path, span(age), bytes(buffered)];
+    const cells = [label({ tenant, name: plugin }), client, path, span(age), bytes(buffered)];
     return element(
       "tr",
       { "data-channel": channel },

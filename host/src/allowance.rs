@@ -1,0 +1,437 @@
+//! What a plugin may use, within what its tenant may and the host has, and how often it came to a bound.
+
+mod bound;
+mod bucket;
+mod crowd;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+pub use bound::{BOUNDS, Bound};
+pub use crowd::Crowd;
+
+use crate::config::{Limits, Quota};
+use crate::units::ByteSize;
+use bucket::Bucket;
+
+/// No bound.
+const ENDLESS: usize = usize::MAX;
+
+/// What one plugin, one tenant or the host uses, and may.
+#[derive(Debug)]
+pub struct Meter {
+    connections: Level,
+    addresses: Crowd,
+    connects: Bucket,
+    instances: Level,
+    snapshots: Level,
+    /// In nanoseconds.
+    cpu: Bucket,
+    /// More of it has been used than there is, so that short calls wait as well.
+    spent: AtomicBool,
+    inward: Rates,
+    outward: Rates,
+}
+
+/// How many there are of something, and how many there may be.
+#[derive(Debug)]
+struct Level {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// Frames and bytes a second, one way.
+#[derive(Debug, Default)]
+struct Rates {
+    frames: Bucket,
+    bytes: Bucket,
+    /// Whether there is a bound at all.
+    bounded: AtomicBool,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self { now: AtomicUsize::new(0), most: AtomicUsize::new(ENDLESS) }
+    }
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            connections: Level::default(),
+            addresses: Crowd::new(ENDLESS),
+            connects: Bucket::default(),
+            instances: Level::default(),
+            snapshots: Level::default(),
+            cpu: Bucket::default(),
+            spent: AtomicBool::new(false),
+            inward: Rates::default(),
+            outward: Rates::default(),
+        }
+    }
+}
+
+impl Level {
+    fn set(&self, most: Option<usize>) {
+        self.most.store(most.unwrap_or(ENDLESS), Ordering::Relaxed);
+    }
+
+    /// Takes so many, if there is room for them.
+    fn take(&self, count: usize) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
+        let before = self.now.fetch_add(count, Ordering::Relaxed);
+        let fits = before.saturating_add(count) <= most;
+        if !fits {
+            self.give(count);
+        }
+        fits
+    }
+
+    fn give(&self, count: usize) {
+        self.now.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn is_full(&self) -> bool {
+        self.now.load(Ordering::Relaxed) >= self.most.load(Ordering::Relaxed)
+    }
+}
+
+impl Rates {
+    fn set(&self, frames: Option<u64>, bytes: Option<u64>) {
+        self.frames.set(frames);
+        self.bytes.set(bytes);
+        self.bounded.store(frames.is_some() || bytes.is_some(), Ordering::Relaxed);
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.bounded.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) {
+        if self.is_bounded() {
+            self.frames.take(1);
+            self.bytes.take(bytes as u64);
+        }
+    }
+}
+
+impl Meter {
+    /// With the bounds of a quota.
+    pub fn new(quota: &Quota) -> Self {
+        let meter = Self::default();
+        meter.set(quota);
+        meter
+    }
+
+    /// The host's own, within which all else is. Unless its configuration says how many connections one address may
+    /// have, this machine itself may have any number.
+    pub fn of_host(limits: &Limits) -> Self {
+        let meter = if limits.connections_per_address == 0 {
+            Self { addresses: Crowd::of_others(ENDLESS), ..Self::default() }
+        } else {
+            Self::default()
+        };
+        meter.set(&limits.of_host());
+        meter
+    }
+
+    /// Has other bounds from now on. What is above them stays, and nothing more comes.
+    pub fn set(&self, quota: &Quota) {
+        self.connections.set(quota.connections);
+        self.addresses.set(quota.connections_per_address.unwrap_or(ENDLESS));
+        self.connects.set(quota.connects);
+        self.instances.set(quota.instances);
+        self.snapshots.set(quota.snapshots.map(ByteSize::bytes));
+        self.cpu.set(quota.cpu.map(|span| nanoseconds(span.duration())));
+        self.spent.store(false, Ordering::Relaxed);
+        let bytes = |size: Option<ByteSize>| size.map(|size| size.bytes() as u64);
+        self.inward.set(quota.frames_in, bytes(quota.bytes_in));
+        self.outward.set(quota.frames_out, bytes(quota.bytes_out));
+    }
+
+    /// Admits a connection, or says which bound it came to.
+    fn admit(&self, address: IpAddr) -> Result<(), Bound> {
+        if self.connects.wait().is_some() {
+            return Err(Bound::Connects);
+        }
+        if !self.connections.take(1) {
+            return Err(Bound::Connections);
+        }
+        if !self.addresses.enter(address) {
+            self.connections.give(1);
+            return Err(Bound::ConnectionsPerAddress);
+        }
+        self.connects.take(1);
+        Ok(())
+    }
+
+    fn dismiss(&self, address: IpAddr) {
+        self.addresses.leave(address);
+        self.connections.give(1);
+    }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a plugin may use.
+#[derive(Debug)]
+pub struct Allowance {
+    /// Its own, its tenant's and the host's.
+    meters: [Arc<Meter>; 3],
+    reached: [AtomicU64; BOUNDS.len()],
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::within(Arc::default(), Arc::default())
+    }
+}
+
+impl Allowance {
+    /// All that its tenant may use, until it is told less.
+    pub fn within(tenant: Arc<Meter>, host: Arc<Meter>) -> Self {
+        Self { meters: [Arc::default(), tenant, host], reached: Default::default() }
+    }
+
+    /// Has other bounds of its own from now on.
+    pub fn set(&self, quota: &Quota) {
+        self.meters[0].set(quota);
+    }
+
+    /// Notes that it came to a bound.
+    pub fn note(&self, bound: Bound) {
+        self.reached[bound as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it came to a bound.
+    pub fn reached(&self, bound: Bound) -> u64 {
+        self.reached[bound as usize].load(Ordering::Relaxed)
+    }
+
+    /// Admits a connection from an address.
+    ///
+    /// # Errors
+    /// The bound it came to.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admitted, Bound> {
+        for (index, meter) in self.meters.iter().enumerate() {
+            if let Err(bound) = meter.admit(address) {
+                self.meters[..index].iter().for_each(|meter| meter.dismiss(address));
+                self.note(bound);
+                return Err(bound);
+            }
+        }
+        Ok(Admitted { allowance: Arc::clone(self), address })
+    }
+
+    /// Counts an instance, whether or not there may be one more.
+    pub fn count_instance(&self) {
+        self.meters.iter().for_each(|meter| {
+            meter.instances.now.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// An instance is gone.
+    pub fn forget_instance(&self) {
+        self.meters.iter().for_each(|meter| meter.instances.give(1));
+    }
+
+    /// Whether there may be one more instance than there are.
+    ///
+    /// # Errors
+    /// [`Bound::Instances`].
+    pub fn check_instance(&self) -> Result<(), Bound> {
+        if self.meters.iter().any(|meter| meter.instances.is_full()) {
+            self.note(Bound::Instances);
+            return Err(Bound::Instances);
+        }
+        Ok(())
+    }
+
+    /// Takes room for what a guest leaves to its successor.
+    ///
+    /// # Errors
+    /// [`Bound::Snapshots`].
+    pub fn keep(self: &Arc<Self>, bytes: usize) -> Result<Kept, Bound> {
+        for (index, meter) in self.meters.iter().enumerate() {
+            if !meter.snapshots.take(bytes) {
+                self.meters[..index].iter().for_each(|meter| meter.snapshots.give(bytes));
+                self.note(Bound::Snapshots);
+                return Err(Bound::Snapshots);
+            }
+        }
+        Ok(Kept { allowance: Arc::clone(self), bytes })
+    }
+
+    /// Counts time that a guest has run.
+    pub fn run(&self, time: Duration) {
+        let time = nanoseconds(time);
+        for meter in &self.meters {
+            meter.cpu.take(time);
+            if meter.cpu.wait().is_some() && !meter.spent.swap(true, Ordering::Relaxed) {
+                self.note(Bound::Cpu);
+            }
+        }
+    }
+
+    /// Whether guests have run for so long that all further calls have to wait: see [`Allowance::rest`].
+    pub fn is_spent(&self) -> bool {
+        self.meters.iter().any(|meter| meter.spent.load(Ordering::Relaxed))
+    }
+
+    /// How long a call has to wait before it may run; `None` if it need not.
+    pub fn rest(&self) -> Option<Duration> {
+        let rests = self.meters.iter().map(|meter| {
+            let rest = meter.cpu.wait();
+            if rest.is_none() {
+                meter.spent.store(false, Ordering::Relaxed);
+            }
+            rest
+        });
+        rests.max().flatten()
+    }
+
+    /// Counts a message of a client.
+    pub fn hear(&self, bytes: usize) {
+        self.meters.iter().for_each(|meter| meter.inward.take(bytes));
+    }
+
+    /// How long no further message of a client may be read, and which bound that is; `None` if it may.
+    pub fn deaf(&self) -> Option<(Duration, Bound)> {
+        let rates = self.meters.iter().map(|meter| &meter.inward);
+        wait(rates, Bound::FramesIn, Bound::BytesIn)
+    }
+
+    /// Counts a frame to a client.
+    pub fn say(&self, bytes: usize) {
+        self.meters.iter().for_each(|meter| meter.outward.take(bytes));
+    }
+
+    /// How long no further frame may be written, and which bound that is; `None` if it may.
+    pub fn mute(&self) -> Option<(Duration, Bound)> {
+        let rates = self.meters.iter().map(|meter| &meter.outward);
+        wait(rates, Bound::FramesOut, Bound::BytesOut)
+    }
+}
+
+fn wait<'a>(
+    rates: impl Iterator<Item = &'a Rates>,
+    frames: Bound,
+    bytes: Bound,
+) -> Option<(Duration, Bound)> {
+    let waits = rates.filter(|rates| rates.is_bounded()).flat_map(|rates| {
+        let frames = rates.frames.wait().map(|wait| (wait, frames));
+        frames.into_iter().chain(rates.bytes.wait().map(|wait| (wait, bytes)))
+    });
+    waits.max_by_key(|(wait, _)| *wait)
+}
+
+/// A connection that was admitted, counted until it is dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    allowance: Arc<Allowance>,
+    address: IpAddr,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.allowance.meters.iter().for_each(|meter| meter.dismiss(self.address));
+    }
+}
+
+/// Room for what a guest has left, taken until it is dropped.
+#[derive(Debug)]
+pub struct Kept {
+    allowance: Arc<Allowance>,
+    bytes: usize,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.allowance.meters.iter().for_each(|meter| meter.snapshots.give(self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Span;
+
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn allowance(own: Quota, tenant: Quota) -> Arc<Allowance> {
+        let allowance = Allowance::within(Arc::new(Meter::new(&tenant)), Arc::default());
+        allowance.set(&own);
+        Arc::new(allowance)
+    }
+
+    #[test]
+    fn the_narrower_of_two_bounds_holds_and_what_is_refused_takes_nothing() {
+        let one = Quota { connections: Some(1), ..Quota::default() };
+        let two = Quota { connections: Some(2), ..Quota::default() };
+        for (own, tenant) in [(one, two), (two, one)] {
+            let allowance = allowance(own, tenant);
+            let first = allowance.admit(ADDRESS).unwrap();
+            for _ in 0..3 {
+                assert_eq!(allowance.admit(ADDRESS).unwrap_err(), Bound::Connections);
+            }
+            assert_eq!(allowance.reached(Bound::Connections), 3);
+            drop(first);
+            assert!(allowance.admit(ADDRESS).is_ok());
+        }
+    }
+
+    #[test]
+    fn plugins_of_a_tenant_share_what_it_may() {
+        let tenant = Arc::new(Meter::new(&Quota { connections: Some(1), ..Quota::default() }));
+        let plugin = || Arc::new(Allowance::within(Arc::clone(&tenant), Arc::default()));
+        let (one, other) = (plugin(), plugin());
+        let _held = one.admit(ADDRESS).unwrap();
+        assert_eq!(other.admit(ADDRESS).unwrap_err(), Bound::Connections);
+        assert_eq!((one.reached(Bound::Connections), other.reached(Bound::Connections)), (0, 1));
+    }
+
+    #[test]
+    fn who_has_run_for_too_long_waits_and_is_told_so_once() {
+        let cpu = Quota { cpu: Some(Span::millis(100)), ..Quota::default() };
+        let allowance = allowance(cpu, Quota::default());
+        assert!(!allowance.is_spent() && allowance.rest().is_none());
+        for _ in 0..300 {
+            allowance.run(Duration::from_millis(1));
+        }
+        assert!(allowance.is_spent());
+        let rest = allowance.rest().unwrap();
+        assert!(
+            (Duration::from_millis(1_900)..=Duration::from_secs(2)).contains(&rest),
+            "{rest:?}"
+        );
+        assert_eq!(allowance.reached(Bound::Cpu), 1);
+        allowance.set(&Quota::default());
+        assert!(allowance.rest().is_none() && !allowance.is_spent());
+    }
+
+    #[test]
+    fn frames_and_bytes_wait_for_whichever_is_longer() {
+        let rates =
+            Quota { frames_in: Some(10), bytes_in: Some(ByteSize::mib(1)), ..Quota::default() };
+        let allowance = allowance(rates, Quota::default());
+        (0..10).for_each(|_| allowance.hear(1));
+        assert_eq!(allowance.deaf(), None);
+        allowance.hear(4 << 20);
+        assert_eq!(allowance.deaf().unwrap().1, Bound::BytesIn);
+        assert_eq!(allowance.mute(), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_given_back() {
+        let room = Quota { snapshots: Some(ByteSize::mib(1)), ..Quota::default() };
+        let allowance = allowance(room, Quota::default());
+        let kept = allowance.keep(1 << 20).unwrap();
+        assert_eq!(allowance.keep(1).unwrap_err(), Bound::Snapshots);
+        drop(kept);
+        assert!(allowance.keep(1).is_ok());
+    }
+}

@@ -1,0 +1,91 @@
+//! The bounds that a plugin can come to, one by one.
+
+/// What a plugin came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Connections at a time.
+    Connections,
+    /// Connections at a time of one client address.
+    ConnectionsPerAddress,
+    /// Handshakes a second.
+    Connects,
+    /// Running instances.
+    Instances,
+    /// Running time a second.
+    Cpu,
+    /// Messages of clients a second.
+    FramesIn,
+    /// Their bytes a second.
+    BytesIn,
+    /// Frames to clients a second.
+    FramesOut,
+    /// Their bytes a second.
+    BytesOut,
+    /// Linear memory of an instance.
+    Memory,
+    /// Elements of an instance's tables.
+    Tables,
+    /// What one call asks for.
+    Effects,
+    /// Pending timers of a connection.
+    Timers,
+    /// What one consumer, or a module, leaves to its successor.
+    Snapshot,
+    /// All that was left to successors.
+    Snapshots,
+}
+
+/// Each of them, in order.
+pub const BOUNDS: [Bound; 15] = [
+    Bound::Connections,
+    Bound::ConnectionsPerAddress,
+    Bound::Connects,
+    Bound::Instances,
+    Bound::Cpu,
+    Bound::FramesIn,
+    Bound::BytesIn,
+    Bound::FramesOut,
+    Bound::BytesOut,
+    Bound::Memory,
+    Bound::Tables,
+    Bound::Effects,
+    Bound::Timers,
+    Bound::Snapshot,
+    Bound::Snapshots,
+];
+
+impl Bound {
+    /// As the configuration and the figures call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsPerAddress => "connections_per_address",
+            Self::Connects => "connects",
+            Self::Instances => "instances",
+            Self::Cpu => "cpu",
+            Self::FramesIn => "frames_in",
+            Self::BytesIn => "bytes_in",
+            Self::FramesOut => "frames_out",
+            Self::BytesOut => "bytes_out",
+            Self::Memory => "memory",
+            Self::Tables => "tables",
+            Self::Effects => "effects",
+            Self::Timers => "timers",
+            Self::Snapshot => "snapshot",
+            Self::Snapshots => "snapshots",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bound_has_its_place_and_its_name() {
+        for (place, bound) in BOUNDS.into_iter().enumerate() {
+            assert_eq!(bound as usize, place);
+            assert!(BOUNDS[..place].iter().all(|other| other.name() != bound.name()));
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! From what a configuration says of a tenant to its world.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::admin::Tokens;
+use super::demo::Demo;
+use super::first;
+use super::host::{HostError, component_file, open_layer};
+use super::served::{MadeOf, Served, Working};
+use super::world::{Layer, Part, World};
+use crate::allowance::{Allowance, Meter};
+use crate::config::{DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, Source, TenantConfig};
+use crate::name::Tenant;
+use crate::plugin::{Engine, GuestThreads, Loader, Plugin};
+use crate::router::Router;
+use crate::session::Roster;
+use crate::swap::Swap;
+use crate::versions::VersionStore;
+
+/// What all worlds of a host stand on.
+pub(super) struct Ground {
+    pub(super) engine: Engine,
+    pub(super) threads: GuestThreads,
+    pub(super) limits: Limits,
+    /// Held, so that no other host has it.
+    pub(super) store: Option<VersionStore>,
+    /// Whether the demo page is shown.
+    pub(super) demo: bool,
+    /// What all tenants use.
+    pub(super) meter: Arc<Meter>,
+}
+
+/// What a world is made of, and whom to tell.
+pub(super) struct Making<'a> {
+    pub(super) ground: &'a Ground,
+    /// The same tenant's world until now.
+    pub(super) before: Option<&'a World>,
+    /// Hears of each plugin that is ready.
+    pub(super) tell: &'a dyn Fn(&Plugin),
+    /// Whether a plugin that cannot be served is an error, rather than absent.
+    pub(super) strict: bool,
+}
+
+/// The plugins of a tenant.
+#[derive(Default)]
+struct Plugins {
+    served: BTreeMap<String, Arc<Served>>,
+    /// Where the component lies of each that cannot be served as it was asked for.
+    failed: BTreeMap<String, PathBuf>,
+}
+
+impl Making<'_> {
+    /// Makes a tenant's world; of the one before it has what is wanted as it was. Takes a while: not for async
+    /// threads.
+    ///
+    /// # Errors
+    /// What failed, with the plugin at fault. A plugin of which nothing can be served is no error where strangers
+    /// bring it.
+    pub(super) fn world(&self, tenant: Tenant, config: TenantConfig) -> Result<World, HostError> {
+        let limits = self.ground.limits.within(&config.limits);
+        let part = self.part(&tenant, &config);
+        let layers = self.layers(&tenant, &config, &limits);
+        let Plugins { served, failed } = self.plugins(&tenant, &config, &layers, &part)?;
+        let workers = config.workers.iter().filter_map(|worker| {
+            let roster = served.get(&worker.plugin)?.roster();
+            let before = self.before.into_iter().flat_map(|before| &before.workers);
+            let mut same = before.filter(|working| working.is_for(roster, worker));
+            let same = same.next().cloned();
+            Some(same.unwrap_or_else(|| Arc::new(Working::new(Arc::clone(roster), worker.clone()))))
+        });
+        let workers = workers.collect();
+        let demo = (self.ground.demo && tenant.is_default()).then(|| {
+            let find = |name: &str| Some(Arc::clone(served.get(name)?.swap.plugin()));
+            Demo::new(&config.routes, find)
+        });
+        Ok(World {
+            router: Router::new(config.routes.clone()),
+            tokens: Tokens::of(&config.tokens).map_err(HostError::Token)?,
+            config,
+            demo,
+            served,
+            failed,
+            layers,
+            workers,
+            part,
+            tenant,
+        })
+    }
+
+    /// Its plugins: those there are that are wanted as they are, and new ones.
+    fn plugins(
+        &self,
+        tenant: &Tenant,
+        config: &TenantConfig,
+        layers: &BTreeMap<String, Layer>,
+        part: &Part,
+    ) -> Result<Plugins, HostError> {
+        let limits = self.ground.limits.within(&config.limits);
+        let largest = config.routes.iter().filter_map(|route| route.max_message);
+        let max_frame = largest.fold(self.ground.limits.max_message, Ord::max).bytes();
+        let mut plugins = Plugins::default();
+        for (name, plugin) in &config.plugins {
+            // The configuration was checked to have it.
+            let layer = layers.get(&plugin.layer).or_else(|| layers.get(DEFAULT_LAYER));
+            let Some(layer) = layer else { continue };
+            let (standing, flowing) = (plugin.limits.standing(), plugin.limits.flowing());
+            let made_of = MadeOf {
+                config: PluginConfig { limits: standing, ..plugin.clone() },
+                limits: limits.within(&standing),
+                layer: layer.config.clone(),
+                max_frame,
+            };
+            let file = place(plugin);
+            let before = self.before.and_then(|before| before.served.get(name));
+            let served = match before.filter(|before| before.made_of.serves(&made_of)) {
+                Some(same) => Ok(Arc::clone(same)),
+                None => self.serve(tenant, name, made_of, layer, part).map(Arc::new),
+            };
+            match served {
+                Ok(served) => {
+                    served.swap.plugin().allowance.set(&flowing);
+                    plugins.served.insert(name.clone(), served);
+                }
+                Err(error) if self.strict => return Err(error),
+                Err(error) => {
+                    let goes_on =
+                        if before.is_some() { "goes on as it was" } else { "is not served" };
+                    tracing::error!(plugin = tenant.label(name), "{error}; it {goes_on}");
+                    plugins.served.extend(before.map(|before| (name.clone(), Arc::clone(before))));
+                    plugins.failed.insert(name.clone(), file);
+                }
+            }
+        }
+        Ok(plugins)
+    }
+
+    /// What its plugins together use, and may.
+    fn part(&self, tenant: &Tenant, config: &TenantConfig) -> Part {
+        let new = || {
+            let threads = &self.ground.threads;
+            // The host's own plugins are no strangers to it.
+            let threads = if tenant.is_default() { threads.clone() } else { threads.half() };
+            Part { meter: Arc::default(), threads }
+        };
+        let part = self.before.map_or_else(new, |before| before.part.clone());
+        if self.before.is_none_or(|before| before.config.limits != config.limits) {
+            part.meter.set(&config.limits);
+        }
+        part
+    }
+
+    fn layers(
+        &self,
+        tenant: &Tenant,
+        config: &TenantConfig,
+        limits: &Limits,
+    ) -> BTreeMap<String, Layer> {
+        let open = |(name, config): (&String, &LayerConfig)| {
+            let before = self.before.and_then(|before| before.layers.get(name));
+            let same = |layer: &&Layer| layer.config == *config && layer.groups == limits.groups;
+            let layer = before.filter(same).cloned();
+            let layer = layer.unwrap_or_else(|| Layer {
+                config: config.clone(),
+                groups: limits.groups,
+                opened: open_layer(&tenant.label(name), config, limits),
+            });
+            (name.clone(), layer)
+        };
+        config.layers.iter().map(open).collect()
+    }
+
+    fn serve(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        made_of: MadeOf,
+        layer: &Layer,
+        part: &Part,
+    ) -> Result<Served, HostError> {
+        let Ground { engine, store, meter, .. } = self.ground;
+        let config = &made_of.config;
+        let file = component_file(&tenant.label(name), config)?;
+        let loader = Arc::new(Loader {
+            engine: engine.clone(),
+            tenant: tenant.clone(),
+            layer: Arc::clone(&layer.opened),
+            max_message: layer.config.max_message.bytes(),
+            max_frame: made_of.max_frame,
+            threads: part.threads.clone(),
+            limits: made_of.limits.clone(),
+            allowance: Arc::new(Allowance::within(Arc::clone(&part.meter), Arc::clone(meter))),
+        });
+        // What it has on the shelf it goes on with, in whatever way it is served.
+        let before = self.before.and_then(|before| before.served.get(name));
+        let shelf = match before.and_then(|before| before.swap.shelf()) {
+            Some(shelf) => Some(Arc::clone(shelf)),
+            None => {
+                let shelf = store.as_ref().map(|store| store.shelf(tenant, name));
+                shelf.transpose()?.map(Arc::new)
+            }
+        };
+        let plugin = first::load(&loader, name, config, &file, shelf.as_deref())?;
+        (self.tell)(&plugin);
+        let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&loader.layer)));
+        let swap = Swap::new(roster, loader, config.clone(), shelf);
+        Ok(Served::new(made_of, file, swap))
+    }
+}
+
+/// Where a plugin comes from, for whoever watches for something better.
+fn place(config: &PluginConfig) -> PathBuf {
+    match &config.source {
+        Source::Component(file) => file.clone(),
+        Source::Crate(folder) => folder.clone(),
+    }
+}

@@ -1,0 +1,155 @@
+//! What one tenant has: its plugins, routes, layers and workers, and nothing of another's.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::admin::Tokens;
+use super::demo::Demo;
+use super::served::{Served, Working};
+use crate::allowance::Meter;
+use crate::config::{Entrance, LayerConfig, TenantConfig};
+use crate::layer::{ChannelLayer, LayerStatus};
+use crate::name::Tenant;
+use crate::origin::OriginPattern;
+use crate::plugin::GuestThreads;
+use crate::router::Router;
+use crate::session::Roster;
+use crate::swap::Swap;
+
+/// One tenant's world, as one configuration wants it. What the next one wants as well is in both.
+pub(super) struct World {
+    pub(super) tenant: Tenant,
+    pub(super) router: Router,
+    pub(super) tokens: Tokens,
+    pub(super) demo: Option<Demo>,
+    /// As it was asked for.
+    pub(super) config: TenantConfig,
+    /// By the names that routes use.
+    pub(super) served: BTreeMap<String, Arc<Served>>,
+    /// Plugins that cannot be served as it was asked for, and where each one's component lies.
+    pub(super) failed: BTreeMap<String, PathBuf>,
+    pub(super) layers: BTreeMap<String, Layer>,
+    pub(super) workers: Vec<Arc<Working>>,
+    pub(super) part: Part,
+}
+
+/// What a tenant has of what all have.
+#[derive(Clone)]
+pub(super) struct Part {
+    /// What all its plugins together use.
+    pub(super) meter: Arc<Meter>,
+    /// As many of the guest threads as they may have.
+    pub(super) threads: GuestThreads,
+}
+
+/// A layer, and what it was opened with.
+#[derive(Clone)]
+pub(super) struct Layer {
+    pub(super) config: LayerConfig,
+    /// Groups that one connection may be in.
+    pub(super) groups: usize,
+    pub(super) opened: Arc<dyn ChannelLayer>,
+}
+
+impl World {
+    /// Starts what is not running yet.
+    pub(super) fn start(&self, runtime: &Handle) {
+        self.layers.values().for_each(|layer| layer.opened.start(runtime));
+        self.served.values().for_each(|served| served.start());
+        self.workers.iter().for_each(|worker| worker.start());
+    }
+
+    /// Ends all swaps where they stand.
+    pub(super) fn stop_swaps(&self) {
+        self.served.values().for_each(|served| served.stop());
+    }
+
+    /// The sessions of a plugin.
+    pub(super) fn roster(&self, plugin: &str) -> Option<&Arc<Roster>> {
+        self.served.get(plugin).map(|served| served.roster())
+    }
+
+    /// What changes each plugin, by its name.
+    pub(super) fn swaps(&self) -> impl Iterator<Item = (&String, &Arc<Swap>)> {
+        self.served.iter().map(|(name, served)| (name, &served.swap))
+    }
+
+    /// What changes one plugin.
+    pub(super) fn swap(&self, plugin: &str) -> Option<&Arc<Swap>> {
+        self.served.get(plugin).map(|served| &served.swap)
+    }
+
+    /// Its plugins.
+    pub(super) fn served(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.served.values()
+    }
+
+    /// Plugins that cannot be served as it was asked for, and where each one's component lies.
+    pub(super) fn failed(&self) -> impl Iterator<Item = (&String, &PathBuf)> {
+        self.failed.iter()
+    }
+
+    /// Which requests are its.
+    pub(super) fn entrance(&self) -> &Entrance {
+        &self.config.entrance
+    }
+
+    /// The origins that its handshakes may name, if it has a list of its own.
+    pub(super) fn origins(&self) -> Option<&[OriginPattern]> {
+        self.config.origins.as_deref()
+    }
+
+    /// Whether another world is asked for in the same words.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.config == other.config
+    }
+
+    /// What takes the messages of its named channels.
+    pub(super) fn workers(&self) -> &[Arc<Working>] {
+        &self.workers
+    }
+
+    /// A layer by its name.
+    pub(super) fn layer(&self, name: &str) -> Option<&Arc<dyn ChannelLayer>> {
+        self.layers.get(name).map(|layer| &layer.opened)
+    }
+
+    /// How its layers fare, by their names.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (&str, LayerStatus)> {
+        self.layers.iter().map(|(name, layer)| (name.as_str(), layer.opened.status()))
+    }
+
+    /// Waits until what every layer was asked for has left, or it is away.
+    pub(super) async fn settle(&self) {
+        for layer in self.layers.values() {
+            if let Err(error) = layer.opened.carried().await {
+                tracing::debug!("what was sent last may not have left: {error}");
+            }
+        }
+    }
+
+    /// What this world has that another does not.
+    pub(super) fn without(&self, other: Option<&Self>) -> Left {
+        let served = self.served.iter().filter(|(name, served)| {
+            let same = other.and_then(|other| other.served.get(*name));
+            same.is_none_or(|same| !Arc::ptr_eq(same, served))
+        });
+        let workers = self.workers.iter().filter(|worker| {
+            let mut others = other.into_iter().flat_map(|other| &other.workers);
+            !others.any(|other| Arc::ptr_eq(other, worker))
+        });
+        Left {
+            served: served.map(|(_, served)| Arc::clone(served)).collect(),
+            workers: workers.cloned().collect(),
+        }
+    }
+}
+
+/// What nothing leads to any more.
+pub(super) struct Left {
+    pub(super) served: Vec<Arc<Served>>,
+    pub(super) workers: Vec<Arc<Working>>,
+}
