@@ -13,6 +13,7 @@ mod noticing;
 mod plugin;
 mod proxy;
 mod route;
+mod signatures;
 mod tls;
 mod traces;
 mod users;
@@ -40,6 +41,7 @@ pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use proxy::ProxyConfig;
 pub use route::{Deflate, Pattern, RouteConfig};
+pub use signatures::{KeyFile, SignaturesConfig};
 pub use tls::TlsConfig;
 pub use traces::TracesConfig;
 pub use users::{JwtAlgorithm, JwtConfig, JwtKeys, TokenPlace, UsersConfig, WebhookConfig};
@@ -74,6 +76,8 @@ pub struct Config {
     pub users: Option<UsersConfig>,
     /// The proxies before this host; `None` where clients come themselves.
     pub proxy: Option<ProxyConfig>,
+    /// Who has to have signed every component; `None` if nobody has to.
+    pub signatures: Option<SignaturesConfig>,
     /// The certificate that clients are shown; `None` where they come in the clear.
     pub tls: Option<TlsConfig>,
     /// Bounds of the host and defaults of the plugins.
@@ -114,6 +118,7 @@ struct File {
     #[serde(default)]
     layers: BTreeMap<String, Spanned<layer::Raw>>,
     tls: Option<tls::Raw>,
+    signatures: Option<signatures::Raw>,
     proxy: Option<proxy::Raw>,
     users: Option<Spanned<users::Raw>>,
     admin: Option<admin::Raw>,
@@ -181,6 +186,10 @@ impl Config {
         }
         let routes = route::check_all(raw.routes, &mut plugins, &location)?;
         let workers = worker::check_all(raw.workers, &mut plugins, &layers, &location)?;
+        let signatures = raw.signatures.map(|raw| raw.check(&folder, &location)).transpose()?;
+        if signatures.is_some() {
+            plugins.iter().try_for_each(|(name, plugin)| signatures::check_source(name, plugin))?;
+        }
         // Who deploys from elsewhere needs a place to deploy to.
         let wanted = raw.versions.or_else(|| raw.admin.as_ref().map(|_| versions::Raw::default()));
         let versions = wanted.map(|raw| raw.check(file, &folder, &location)).transpose()?;
@@ -196,6 +205,7 @@ impl Config {
             plugins,
             users: raw.users.map(|raw| users::check(raw, &folder, &location)).transpose()?,
             proxy: raw.proxy.map(|raw| raw.check(&location)).transpose()?,
+            signatures,
             tls: raw.tls.map(|raw| raw.within(&folder)),
             limits: raw.limits.into_inner(),
             layers,

@@ -2,6 +2,7 @@
 
 mod private_key;
 mod public_key;
+mod signers;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
+pub use signers::{Distrust, Signers};
 
 /// Bytes of a signature.
 const LENGTH: usize = 64;

@@ -20,6 +20,7 @@ use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::manifest::{Isolation, Manifest, ManifestError};
 use crate::name::Tenant;
+use crate::signature::{Distrust, Signature, Signers};
 
 /// What loading a plugin needs besides its own configuration.
 pub struct Loader {
@@ -37,6 +38,8 @@ pub struct Loader {
     pub threads: GuestThreads,
     /// What it may have unless it or the operator says less.
     pub limits: Limits,
+    /// Who has to have signed it; `None` if nobody has to.
+    pub signers: Option<Arc<Signers>>,
 }
 
 /// A version that may become a plugin's live one.
@@ -59,6 +62,16 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Nobody who has to has signed it.
+    #[error("plugin {plugin:?}: {} {source}", file.display())]
+    Distrusted {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component is.
+        file: PathBuf,
+        /// What is wrong.
+        source: Distrust,
     },
     /// The bytes are no component.
     #[error("plugin {plugin:?}: {} {source}", file.display())]
@@ -105,14 +118,15 @@ pub enum LoadError {
     Conflict(#[from] ConfigError),
 }
 
-/// Reads the component of a plugin.
+/// Reads the component of a plugin, and the signature beside it.
 ///
 /// # Errors
 /// [`LoadError::Read`].
 pub fn read_component(plugin: &str, file: &Path) -> Result<Build, LoadError> {
     let unreadable =
         |source| LoadError::Read { plugin: plugin.to_owned(), file: file.to_owned(), source };
-    std::fs::read(file).map(Build::new).map_err(unreadable)
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    Ok(Build::new(bytes, Signature::beside(file)))
 }
 
 impl Loader {
@@ -162,6 +176,9 @@ impl Loader {
         // Before any of it is read.
         config.check_pin(name, build.digest())?;
         let (plugin, file) = (name.to_owned(), file.to_owned());
+        if let Err(source) = self.check_signature(build) {
+            return Err(LoadError::Distrusted { plugin, file, source });
+        }
         let summary = match component::plugin(build.bytes()) {
             Ok(summary) => summary,
             Err(source) => return Err(LoadError::Component { plugin, file, source }),
@@ -189,6 +206,15 @@ impl Loader {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
             Err(source) => Err(LoadError::Version { plugin, file, source }),
         }
+    }
+
+    /// Whether those have signed it who have to, if anybody has. Of large ones that takes a while: not
+    /// for async threads.
+    ///
+    /// # Errors
+    /// Why it is not trusted.
+    pub fn check_signature(&self, build: &Build) -> Result<(), Distrust> {
+        self.signers.as_ref().map_or(Ok(()), |signers| build.check_signature(signers))
     }
 
     /// The least of what the host allows, the operator gives and the plugin wants.

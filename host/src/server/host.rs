@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 
 use crate::answer::Rejection;
 use crate::config::{
-    Allowed, Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, ProxyConfig, Source,
+    Allowed, Backend, Config, ConfigError, LayerConfig, Limits, Noticing, PluginConfig,
+    ProxyConfig, Source,
 };
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
@@ -24,6 +25,7 @@ use crate::plugin::{
 };
 use crate::router::Router;
 use crate::session::{self, Joined, Joining, Roster, Worker};
+use crate::signature::Signers;
 use crate::swap::Swap;
 use crate::users::{Users, UsersError};
 use crate::versions::{StoreError, VersionStore};
@@ -40,6 +42,7 @@ pub struct Host {
     allowed: Allowed,
     tls: Option<Arc<Tls>>,
     users: Option<Arc<Users>>,
+    signers: Option<Arc<Signers>>,
     proxy: Option<ProxyConfig>,
     router: Router,
     rosters: BTreeMap<String, Arc<Roster>>,
@@ -76,6 +79,9 @@ pub enum HostError {
     /// There are no keys to check tokens with.
     #[error(transparent)]
     Users(#[from] UsersError),
+    /// There are no keys to check components with.
+    #[error(transparent)]
+    Signers(#[from] ConfigError),
     /// There is no certificate to show.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -99,6 +105,7 @@ impl Host {
         let instances = config.limits.max_connections.saturating_add(workers);
         let engine = Engine::new(instances, config.limits.memory.bytes(), cache)?;
         let threads = GuestThreads::new(config.limits.guest_threads);
+        let signers = config.signatures.map(Signers::open).transpose()?.map(Arc::new);
         let loader = |layer: &LayerConfig, opened: &Arc<dyn ChannelLayer>| {
             Arc::new(Loader {
                 engine: engine.clone(),
@@ -108,6 +115,7 @@ impl Host {
                 max_frame,
                 threads: threads.clone(),
                 limits: config.limits.clone(),
+                signers: signers.clone(),
             })
         };
         let tls = config.tls.map(Tls::load).transpose()?.map(Arc::new);
@@ -161,6 +169,7 @@ impl Host {
             allowed: config.allowed,
             tls,
             users,
+            signers,
             proxy: config.proxy,
             router: Router::new(config.routes),
             layers,
@@ -230,6 +239,11 @@ impl Host {
     /// How it learns who somebody is.
     pub(super) fn users(&self) -> Option<&Arc<Users>> {
         self.users.as_ref()
+    }
+
+    /// Who has to have signed what runs.
+    pub(super) fn signers(&self) -> Option<&Arc<Signers>> {
+        self.signers.as_ref()
     }
 
     /// The proxies before it.

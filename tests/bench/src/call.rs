@@ -77,6 +77,7 @@ fn plugin(file: &Path) -> anyhow::Result<Plugin> {
         max_frame: limits.max_message.bytes(),
         threads: GuestThreads::new(0),
         limits,
+        signers: None,
     };
     let config = config.plugins.get("echo").context("the plugin of the configuration")?;
     Ok(loader.load("echo", config, file, &read_component("echo", file)?)?)
