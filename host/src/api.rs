@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The header that a component's signature comes in with an upload.
+pub const SIGNATURE: &str = "narrowboat-signature";
+
 /// An answer to what could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {

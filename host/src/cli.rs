@@ -57,6 +57,7 @@ Examples:
   narrowboat dev
   narrowboat plugin build plugins/echo
   narrowboat plugin inspect echo.wasm
+  narrowboat plugin sign echo.wasm --key release.pem
   narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
   narrowboat deploy chat target/narrowboat/chat.wasm --wait
   narrowboat status
@@ -103,7 +104,7 @@ enum Command {
     /// Print a page that is made from the program
     #[command(subcommand)]
     Reference(ReferenceCommand),
-    /// Build and inspect plugins
+    /// Build, inspect and sign plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
 }
@@ -147,7 +148,11 @@ pub fn run() -> ExitCode {
         Command::Reference(ReferenceCommand::Limits) => reference::limits(),
         Command::Reference(ReferenceCommand::Metrics) => reference::metrics(),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
-        Command::Plugin(PluginCommand::Inspect { file }) => plugin::inspect(&file),
+        Command::Plugin(PluginCommand::Inspect { file, key }) => {
+            plugin::inspect(&file, key.as_deref())
+        }
+        Command::Plugin(PluginCommand::Keygen { name }) => plugin::keygen(&name),
+        Command::Plugin(PluginCommand::Sign { file, key }) => plugin::sign(&file, &key),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

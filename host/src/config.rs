@@ -15,6 +15,7 @@ mod proxy;
 mod quota;
 mod reference;
 mod route;
+mod signatures;
 mod tenant;
 mod tls;
 mod traces;
@@ -45,6 +46,7 @@ pub use proxy::ProxyConfig;
 pub use quota::Quota;
 pub use reference::{LimitRow, limit_rows, limits_reference};
 pub use route::{Deflate, Pattern, RouteConfig};
+pub use signatures::{KeyFile, SignaturesConfig};
 pub use tenant::{Entrance, Fit, TenantConfig};
 pub use tls::TlsConfig;
 pub use traces::TracesConfig;
@@ -83,6 +85,8 @@ pub struct Config {
     pub users: Option<UsersConfig>,
     /// The proxies before this host; `None` where clients come themselves.
     pub proxy: Option<ProxyConfig>,
+    /// Who has to have signed every component; `None` if nobody has to.
+    pub signatures: Option<SignaturesConfig>,
     /// The certificate that clients are shown; `None` where they come in the clear.
     pub tls: Option<TlsConfig>,
     /// Bounds of the host and defaults of the plugins.
@@ -125,6 +129,7 @@ struct File {
     #[serde(default)]
     tenants: BTreeMap<String, Spanned<tenant::Raw>>,
     tls: Option<tls::Raw>,
+    signatures: Option<signatures::Raw>,
     proxy: Option<proxy::Raw>,
     users: Option<Spanned<users::Raw>>,
     admin: Option<admin::Raw>,
@@ -193,6 +198,13 @@ impl Config {
         let limits = raw.limits.get_ref();
         let common = tenant::Common { limits, folder: &folder, has_admin: raw.admin.is_some() };
         let tenants = tenant::check_all(top, raw.tenants, &common, &location)?;
+        let signatures = raw.signatures.map(|raw| raw.check(&folder, &location)).transpose()?;
+        if signatures.is_some() {
+            let plugins = tenants.values().flat_map(|tenant| &tenant.plugins);
+            for (name, plugin) in plugins {
+                signatures::check_source(name, plugin)?;
+            }
+        }
         // Who deploys from elsewhere needs a place to deploy to.
         let wanted = raw.versions.or_else(|| raw.admin.as_ref().map(|_| versions::Raw::default()));
         let versions = wanted.map(|raw| raw.check(file, &folder, &location)).transpose()?;
@@ -208,6 +220,7 @@ impl Config {
             tenants,
             users: raw.users.map(|raw| users::check(raw, &folder, &location)).transpose()?,
             proxy: raw.proxy.map(|raw| raw.check(&location)).transpose()?,
+            signatures,
             tls: raw.tls.map(|raw| raw.within(&folder)),
             limits: raw.limits.into_inner(),
             admin,

@@ -26,6 +26,7 @@ pub mod router;
 pub mod scope;
 pub mod server;
 pub mod session;
+pub mod signature;
 pub mod swap;
 pub mod times;
 pub mod trust;

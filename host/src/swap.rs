@@ -233,7 +233,8 @@ impl Swapper {
     }
 
     /// Whether an offer is what the plugin's file held already when somebody deployed another
-    /// version, and the host ended.
+    /// version, and the host ended. What the file holds now is noted, unless it is not signed as it has
+    /// to be: with a signature it has something new to say, also after a restart.
     async fn is_old_news(&self, offer: &Offer) -> bool {
         let Some(shelf) = self.swap.shelf.as_ref().filter(|_| offer.origin.is_file()) else {
             return false;
@@ -242,8 +243,15 @@ impl Swapper {
         if shelf.knows_file(hash) {
             return matches!(offer.origin, Origin::Found(_));
         }
-        self.swap.note(move |shelf| shelf.note_file(hash)).await;
+        if self.is_trusted(offer).await {
+            self.swap.note(move |shelf| shelf.note_file(hash)).await;
+        }
         false
+    }
+
+    async fn is_trusted(&self, offer: &Offer) -> bool {
+        let (loader, build) = (Arc::clone(&self.swap.loader), Arc::clone(&offer.build));
+        aside(move || loader.check_signature(&build).is_ok()).await.unwrap_or(false)
     }
 
     async fn note_refused(&self, offer: &Offer, refusal: &Refusal) {

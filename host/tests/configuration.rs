@@ -206,6 +206,19 @@ fn a_tenant_has_the_layers_of_the_host_for_itself_unless_it_has_its_own() {
 }
 
 #[test]
+fn signatures_name_keys_and_want_components_that_were_built_elsewhere() {
+    let signatures = "[signatures]\nkeys = [\"release.pub\", \"/keys/spare.pub\"]\n";
+    let keys = parse(&format!("{ECHO}{signatures}")).unwrap().signatures.unwrap().keys;
+    let files: Vec<_> = keys.iter().map(|key| key.file.display().to_string()).collect();
+    assert_eq!(files, ["folder/release.pub", "/keys/spare.pub"]);
+    assert_eq!(keys[1].place.to_string(), "folder/narrowboat.toml:4:24");
+    assert!(parse(ECHO).unwrap().signatures.is_none());
+    assert_refused("[signatures]\nkeys = []\n", 2, &["signatures.keys", "names no key"]);
+    let built = format!("[plugins.echo]\ncrate = \"echo\"\n{signatures}");
+    assert_refused(&built, 2, &["plugins.echo.crate", "built here", "component = "]);
+}
+
+#[test]
 fn what_is_no_toml_is_told_with_its_place() {
     assert_refused("listen = \n", 1, &[]);
     assert_refused("a = 1\na = 2\n", 2, &["duplicate"]);

@@ -26,6 +26,7 @@ const FLOORS: [&[&str]; 6] = [
         "allowance",
         "api",
         "waking",
+        "signature",
     ],
     &["journal", "layer", "connection", "handshake", "users", "plugin"],
     &["session"],
@@ -42,11 +43,12 @@ const PLUGIN: [&str; 23] = [
 ];
 
 /// A crate, and the modules that may name it.
-const SEAMS: [(&str, &[&str]); 6] = [
+const SEAMS: [(&str, &[&str]); 7] = [
     ("wasmtime", &["plugin"]),
     ("tungstenite", &["connection", "handshake"]),
     ("tokio_rustls", &["connection", "server"]),
     ("jsonwebtoken", &["users"]),
+    ("ed25519_dalek", &["signature"]),
     ("redis", &["layer"]),
     ("notify", &["watch"]),
 ];

@@ -13,6 +13,7 @@ use narrowboat::connection::Stream;
 use narrowboat::handshake::{self, Decision, HandshakeLimits, Outcome, Peer};
 use narrowboat::manifest::Manifest;
 use narrowboat::message::Message;
+use narrowboat::signature::{PublicKey, Signature};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -125,6 +126,8 @@ scopes = ["deploy"]
 keep = 5
 [traces]
 endpoint = "http://localhost:4318/v1/traces"
+[signatures]
+keys = ["release.pub"]
 "#;
 
 const CONFIGURATION_WORDS: &[&str] = &[
@@ -189,6 +192,15 @@ const REQUEST_WORDS: &[&str] = &[
     "\u{ff}",
 ];
 
+const SIGNATURES: &[&[u8]] = &[
+    b"5VZDAMNgrHKQhuLMgG6CioSHfx64tl12mIc95+BlIkkBVVZAnKPOPAGV1UHDVfW0bKgz8Jkk8nsI6bsTh1Jxww==\n",
+    &[7; 64],
+];
+
+const PUBLIC_KEY: &[u8] = b"-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+    -----END PUBLIC KEY-----\n";
+
 /// An empty component that carries a manifest.
 const COMPONENT: &[u8] =
     b"\0asm\x0d\0\x01\0\x00\x24\x13narrowboat:manifestname = \"echo\"\n\x07\x01\x00\x0b\x01\x00";
@@ -210,6 +222,20 @@ proptest! {
     #[test]
     fn a_component(bytes in spoilt(&[COMPONENT], &["\0asm", "\x01", "\x7f", "\x0b"])) {
         let _ = component::summarise(&bytes);
+    }
+
+    #[test]
+    fn a_signature(bytes in spoilt(SIGNATURES, &["=", "\n", "A", "\u{ff}"])) {
+        if let Ok(signature) = Signature::parse(&bytes) {
+            prop_assert_eq!(signature.to_base64().parse(), Ok(signature));
+        }
+    }
+
+    #[test]
+    fn a_public_key(bytes in spoilt(&[PUBLIC_KEY], &["-----", "BEGIN ", "\r\n", "=", "MCow"])) {
+        if let Some(key) = PublicKey::parse(&bytes) {
+            prop_assert!(!key.has_signed(b"component", &Signature::parse(&[7; 64]).unwrap()));
+        }
     }
 
     #[test]

@@ -61,6 +61,8 @@ def crate(root, tmp_path):
         (["dev"], "narrowboat dev chat"),
         (["plugin", "build"], "narrowboat plugin build plugins/echo"),
         (["plugin", "inspect"], "narrowboat plugin inspect "),
+        (["plugin", "keygen"], "narrowboat plugin keygen release"),
+        (["plugin", "sign"], "narrowboat plugin sign chat.wasm --key release.pem"),
     ],
 )
 def test_help_has_examples(narrowboat, command, example):
@@ -85,6 +87,9 @@ def test_help_tells_the_exit_codes(narrowboat):
         ["plugin"],
         ["plugin", "build"],
         ["plugin", "inspect"],
+        ["plugin", "keygen"],
+        ["plugin", "sign"],
+        ["plugin", "sign", "chat.wasm"],
     ],
 )
 def test_wrong_usage_is_2_and_says_what_is_right(narrowboat, arguments):

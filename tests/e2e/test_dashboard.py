@@ -1,5 +1,6 @@
 """The operator's page, along a person's path: look, deploy, see it live, roll back."""
 
+import hashlib
 from contextlib import suppress
 
 import pytest
@@ -9,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from admin import ADMIN, Admin
 from browser import chromium
+from signing import Signer
 from support import eventually, short
 
 
@@ -114,6 +116,20 @@ def test_a_person_looks_deploys_sees_it_live_and_rolls_back(watching, tmp_path):
     page.shows(".news", f"{short(served.version('v1'))} is live after")
     assert client.ask("hello") == "v1 5 hello"
     assert page.complaints() == []
+
+
+def test_a_signature_is_uploaded_with_its_component(watching, tmp_path):
+    served, admin, page = watching
+    page.sign_in()
+    page.shows(".plugin h3", "traveller")
+    file = tmp_path / "new.wasm"
+    file.write_bytes(served.version("v2"))
+    beside = Signer(tmp_path, "release").sign(file)
+    page.find(".plugin input[type=file]").send_keys(f"{beside}\n{file}")
+    page.shows(".news", f"{short(served.version('v2'))} is live after")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    kept = admin.token_file.parent / "traveller" / f"{digest}.wasm.sig"
+    assert kept.read_bytes() == beside.read_bytes()
 
 
 def test_a_version_that_is_not_taken_is_told(watching, tmp_path):

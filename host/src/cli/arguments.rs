@@ -276,10 +276,42 @@ depends on narrowboat-guest and serde.")]
     },
     /// Print what a component says of itself: world, imports, exports, manifest, size, SHA-256
     #[command(after_help = "\
-Example:
-  narrowboat plugin inspect target/narrowboat/echo.wasm")]
+Examples:
+  narrowboat plugin inspect target/narrowboat/echo.wasm
+  narrowboat plugin inspect chat.wasm --key release.pub    and whether chat.wasm.sig is a signature by this key
+
+Exit code 1 also where the signature is none by the key.")]
     Inspect {
         /// The component
         file: PathBuf,
+        /// A public key, as PEM, that has to have signed it
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Make a pair of keys: to sign components with, and for hosts to know them by
+    #[command(after_help = "\
+Example:
+  narrowboat plugin keygen release    writes release.pem, which signs, and release.pub, for [signatures] keys
+
+Files that are there already are left as they are. The same with openssl:
+  openssl genpkey -algorithm ed25519 -out release.pem
+  openssl pkey -in release.pem -pubout -out release.pub")]
+    Keygen {
+        /// The files' name, without .pem and .pub
+        name: PathBuf,
+    },
+    /// Sign a component, for hosts whose configuration has [signatures]
+    #[command(after_help = "\
+Example:
+  narrowboat plugin sign chat.wasm --key release.pem    writes chat.wasm.sig
+
+The signature is of the file's bytes, by Ed25519, and has 64 bytes. The same with openssl:
+  openssl pkeyutl -sign -rawin -inkey release.pem -in chat.wasm -out chat.wasm.sig")]
+    Sign {
+        /// The component
+        file: PathBuf,
+        /// The private key, as PEM (PKCS#8) without a password, in a file that nobody else can read
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
     },
 }

@@ -7,15 +7,17 @@ use std::time::Duration;
 use anyhow::anyhow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
 use ureq::http::{Response, StatusCode};
+use ureq::typestate::WithBody;
+use ureq::{Agent, RequestBuilder};
 
 use super::arguments::HostArgs;
 use super::deploy::encoded;
 use super::{Failure, NOT_ALLOWED, NOT_FOUND, REFUSED};
-use crate::api::{Problem, ProblemKind};
+use crate::api::{Problem, ProblemKind, SIGNATURE};
 use crate::config::Config;
 use crate::server::read_token;
+use crate::signature::Signature;
 
 /// How long a host may take to be reached.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -97,13 +99,18 @@ impl Client {
         self.send(path, "application/json", &body).map(drop)
     }
 
-    /// Uploads a component.
+    /// Uploads a component, and its signature if there is one.
     pub(super) fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &[u8],
+        signature: Option<&Signature>,
     ) -> Result<T, Failure> {
-        self.read(self.send(path, "application/wasm", body)?)
+        let mut request = self.request(path, "application/wasm");
+        if let Some(signature) = signature {
+            request = request.header(SIGNATURE, signature.to_base64());
+        }
+        self.read(self.check(request.send(body))?)
     }
 
     fn ask(&self, path: &str) -> Result<Response<ureq::Body>, Failure> {
@@ -112,10 +119,14 @@ impl Client {
     }
 
     fn send(&self, path: &str, kind: &str, body: &[u8]) -> Result<Response<ureq::Body>, Failure> {
+        self.check(self.request(path, kind).send(body))
+    }
+
+    /// A request that something is sent with.
+    fn request(&self, path: &str, kind: &str) -> RequestBuilder<WithBody> {
         let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
         // A host that wants nothing of it says so before it is sent, and not while.
-        let request = request.header("content-type", kind).header("expect", "100-continue");
-        self.check(request.send(body))
+        request.header("content-type", kind).header("expect", "100-continue")
     }
 
     fn address(&self, path: &str) -> String {

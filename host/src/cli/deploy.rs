@@ -1,5 +1,6 @@
 //! `narrowboat deploy`, `rollback` and `versions`
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -9,6 +10,7 @@ use super::client::{Client, print_json};
 use super::table::{self, short};
 use super::{Failure, TAKEN_BACK};
 use crate::api::{Deployed, Rollback, Versions};
+use crate::signature::{Signature, Unsigned};
 
 /// The rest between two looks at a version that is watched.
 const LOOK: Duration = Duration::from_millis(250);
@@ -17,11 +19,22 @@ pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), Failure> {
     let DeployArgs { plugin, file, change } = arguments;
     let component = std::fs::read(file).with_context(|| file.display().to_string());
     let component = component.map_err(Failure::usage)?;
+    let signature = signature_of(file)?;
     let client = Client::new(&change.host)?;
-    eprintln!("uploading {} to {plugin}", table::bytes(component.len() as u64));
+    let signed = if signature.is_some() { " and its signature" } else { "" };
+    eprintln!("uploading {}{signed} to {plugin}", table::bytes(component.len() as u64));
     let path = format!("/v1/plugins/{}/versions", encoded(plugin));
-    let deployed: Deployed = client.upload(&path, &component)?;
+    let deployed: Deployed = client.upload(&path, &component, signature.as_ref())?;
     finish(&client, &deployed, change)
+}
+
+/// The signature beside a component, if there is one.
+fn signature_of(file: &Path) -> Result<Option<Signature>, Failure> {
+    match Signature::beside(file) {
+        Ok(signature) => Ok(Some(signature)),
+        Err(Unsigned::Missing(_)) => Ok(None),
+        Err(error) => Err(Failure::usage(error)),
+    }
 }
 
 pub(super) fn rollback(arguments: &RollbackArgs) -> Result<(), Failure> {

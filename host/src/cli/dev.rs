@@ -104,10 +104,13 @@ fn watched(workshop: &Workshop) -> String {
 /// Whether the change of a source may lead to another end.
 fn can_be_mended(error: &HostError) -> bool {
     match error {
-        HostError::Load(error) => !matches!(error, LoadError::Conflict(_)),
+        HostError::Load(error) => {
+            !matches!(error, LoadError::Conflict(_) | LoadError::Distrusted { .. })
+        }
         HostError::Build { .. } => true,
         HostError::Engine(_)
         | HostError::Store(_)
+        | HostError::Signers(_)
         | HostError::Tls(_)
         | HostError::Users(_)
         | HostError::Token(_)

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::Failure;
 use crate::packaging;
 use crate::plugin::Hash;
+use crate::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
 
 /// Builds a guest crate and prints where its component is.
 pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), Failure> {
@@ -23,13 +24,49 @@ pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints what a component says of itself.
-pub(super) fn inspect(file: &Path) -> Result<(), Failure> {
+/// Prints what a component says of itself, and whether the owner of a key has signed it.
+pub(super) fn inspect(file: &Path, key: Option<&Path>) -> Result<(), Failure> {
     let bytes = std::fs::read(file)
         .with_context(|| file.display().to_string())
         .map_err(Failure::at_run_time)?;
     let inspection = packaging::inspect(&bytes)
-        .map_err(|error| Failure::at_run_time(anyhow::anyhow!("{} {error}", file.display())))?;
+        .map_err(|error| Failure::at_run_time(anyhow!("{} {error}", file.display())))?;
     print!("{inspection}");
+    key.map_or(Ok(()), |key| check_signature(file, &bytes, key))
+}
+
+fn check_signature(file: &Path, bytes: &[u8], key: &Path) -> Result<(), Failure> {
+    let public = PublicKey::read(key).map_err(Failure::usage)?;
+    let signature = Signature::beside(file).map_err(Failure::at_run_time)?;
+    let (file, key) = (file.display(), key.display());
+    if !public.has_signed(bytes, &signature) {
+        let error = anyhow!("{file}.sig is no signature of {file} by {key}");
+        return Err(Failure::at_run_time(error));
+    }
+    println!("signed    by {key}");
+    Ok(())
+}
+
+/// Makes a pair of keys and prints where they are.
+pub(super) fn keygen(name: &Path) -> Result<(), Failure> {
+    let (private, public) = PrivateKey::generate().write(name).map_err(|error| match error {
+        KeyError::Unwritable { .. } => Failure::at_run_time(error),
+        error => Failure::usage(error),
+    })?;
+    println!("{}  signs components: keep it to yourself", private.display());
+    println!("{}  is what hosts know them by: for [signatures] keys", public.display());
+    Ok(())
+}
+
+/// Signs a component and prints where the signature is.
+pub(super) fn sign(file: &Path, key: &Path) -> Result<(), Failure> {
+    let key = PrivateKey::read(key).map_err(Failure::usage)?;
+    let bytes = std::fs::read(file).with_context(|| file.display().to_string());
+    let signature = key.sign(&bytes.map_err(Failure::usage)?);
+    let beside = signature::file_beside(file);
+    std::fs::write(&beside, signature.bytes())
+        .with_context(|| beside.display().to_string())
+        .map_err(Failure::at_run_time)?;
+    println!("{}", beside.display());
     Ok(())
 }

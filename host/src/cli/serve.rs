@@ -98,9 +98,10 @@ impl Served {
 pub(super) fn failure(error: HostError) -> Failure {
     match error {
         HostError::Load(error) => Failure::usage(error),
-        error @ (HostError::Tls(_) | HostError::Users(_) | HostError::Token(_)) => {
-            Failure::usage(error)
-        }
+        error @ (HostError::Tls(_)
+        | HostError::Users(_)
+        | HostError::Token(_)
+        | HostError::Signers(_)) => Failure::usage(error),
         HostError::Build { ref source, .. } if source.is_about_the_manifest() => {
             Failure::usage(error)
         }

@@ -1,4 +1,4 @@
-//! A component's bytes and the hash that names them.
+//! A component's bytes, the hash that names them, and who has signed them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::hash::Hash;
+use crate::signature::{Distrust, Signature, Signers, Unsigned};
 use crate::units::ByteSize;
 
 /// One build of a plugin before it is compiled: bytes that need not be a component, hashed once.
@@ -15,15 +16,17 @@ use crate::units::ByteSize;
 pub struct Build {
     digest: Hash,
     bytes: Vec<u8>,
+    signature: Result<Signature, Unsigned>,
 }
 
 impl Build {
-    /// Hashes the bytes. Of large ones that takes a while: not for async threads.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self { digest: Hash::of(&bytes), bytes }
+    /// Hashes the bytes; the signature came with them and is not checked. Of large ones that takes a
+    /// while: not for async threads.
+    pub fn new(bytes: Vec<u8>, signature: Result<Signature, Unsigned>) -> Self {
+        Self { digest: Hash::of(&bytes), bytes, signature }
     }
 
-    /// Reads a file of at most so many bytes. Takes a while: not for async threads.
+    /// Reads a file of at most so many bytes, and the signature beside it. Takes a while: not for async threads.
     ///
     /// # Errors
     /// Also where it is no file: reading a pipe or a device might never end.
@@ -43,7 +46,7 @@ impl Build {
             );
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
         }
-        Ok(Self::new(bytes))
+        Ok(Self::new(bytes, Signature::beside(path)))
     }
 
     /// The hash of the bytes.
@@ -54,5 +57,19 @@ impl Build {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The signature that came with the bytes, if one did, whosever it is.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.signature.as_ref().ok()
+    }
+
+    /// Whether one of those who have to has signed it. Of large ones that takes a while: not for async
+    /// threads.
+    ///
+    /// # Errors
+    /// Why it is not trusted.
+    pub fn check_signature(&self, signers: &Signers) -> Result<(), Distrust> {
+        signers.check(&self.bytes, self.signature.as_ref())
     }
 }

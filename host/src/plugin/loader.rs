@@ -22,6 +22,7 @@ use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::manifest::{Isolation, Manifest, ManifestError};
 use crate::name::Tenant;
+use crate::signature::{Distrust, Signers};
 
 /// What loading a plugin needs besides its own configuration.
 pub struct Loader {
@@ -41,6 +42,8 @@ pub struct Loader {
     pub limits: Limits,
     /// What it may use, and what it uses.
     pub allowance: Arc<Allowance>,
+    /// Who has to have signed it; `None` if nobody has to.
+    pub signers: Option<Arc<Signers>>,
 }
 
 /// A version that may become a plugin's live one.
@@ -63,6 +66,16 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Nobody who has to has signed it.
+    #[error("plugin {plugin:?}: {} {source}", file.display())]
+    Distrusted {
+        /// As the configuration calls it.
+        plugin: String,
+        /// Where its component is.
+        file: PathBuf,
+        /// What is wrong.
+        source: Distrust,
     },
     /// The bytes are no component.
     #[error("plugin {plugin:?}: {} {source}", file.display())]
@@ -171,6 +184,9 @@ impl Loader {
         // Before any of it is read.
         config.check_pin(name, build.digest())?;
         let (plugin, file) = (self.tenant.label(name), file.to_owned());
+        if let Err(source) = self.check_signature(build) {
+            return Err(LoadError::Distrusted { plugin, file, source });
+        }
         let summary = match component::plugin(build.bytes()) {
             Ok(summary) => summary,
             Err(source) => return Err(LoadError::Component { plugin, file, source }),
@@ -206,6 +222,15 @@ impl Loader {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
             Err(source) => Err(LoadError::Version { plugin, file, source }),
         }
+    }
+
+    /// Whether those have signed it who have to, if anybody has. Of large ones that takes a while: not
+    /// for async threads.
+    ///
+    /// # Errors
+    /// Why it is not trusted.
+    pub fn check_signature(&self, build: &Build) -> Result<(), Distrust> {
+        self.signers.as_ref().map_or(Ok(()), |signers| build.check_signature(signers))
     }
 
     /// The least of what the operator gives and the plugin wants.

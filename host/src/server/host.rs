@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::allowance::{Bound, Meter};
 use crate::answer::Rejection;
 use crate::config::{
-    Allowed, Backend, Config, LayerConfig, Limits, Noticing, PluginConfig, ProxyConfig, Source,
+    Allowed, Backend, Config, ConfigError, LayerConfig, Limits, Noticing, PluginConfig,
+    ProxyConfig, Source,
 };
 use crate::connection::{Link, OutboundLimits};
 use crate::handshake::{Decision, Opening};
@@ -21,6 +22,7 @@ use crate::layer::{
 use crate::packaging::{self, BuildError};
 use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Plugin, Pool, aside};
 use crate::session::{self, Joined, Joining};
+use crate::signature::Signers;
 use crate::users::{Users, UsersError};
 use crate::versions::{StoreError, VersionStore};
 
@@ -64,6 +66,9 @@ pub enum HostError {
     /// There are no keys to check tokens with.
     #[error(transparent)]
     Users(#[from] UsersError),
+    /// There are no keys to check components with.
+    #[error(transparent)]
+    Signers(#[from] ConfigError),
     /// There is no certificate to show.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -102,6 +107,7 @@ impl Host {
             limits: config.limits.clone(),
             store,
             demo: config.demo,
+            signers: config.signatures.clone().map(Signers::open).transpose()?.map(Arc::new),
             meter: Arc::new(Meter::of_host(&config.limits)),
         };
         let worlds = Worlds::load(&ground, config.tenants.clone(), &tell)?;
@@ -193,6 +199,11 @@ impl Host {
     /// How changed files are noticed, if they are to be.
     pub(super) fn noticing(&self) -> Option<Noticing> {
         self.config().watch
+    }
+
+    /// Who has to have signed what runs here; `None` if nobody has to.
+    pub(super) fn signers(&self) -> Option<&Arc<Signers>> {
+        self.ground.signers.as_ref()
     }
 
     /// How it learns who somebody is.

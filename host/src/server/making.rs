@@ -16,6 +16,7 @@ use crate::name::Tenant;
 use crate::plugin::{Engine, GuestThreads, Loader, Plugin};
 use crate::router::Router;
 use crate::session::Roster;
+use crate::signature::Signers;
 use crate::swap::Swap;
 use crate::versions::VersionStore;
 
@@ -28,6 +29,8 @@ pub(super) struct Ground {
     pub(super) store: Option<VersionStore>,
     /// Whether the demo page is shown.
     pub(super) demo: bool,
+    /// Who has to have signed what runs here; `None` if nobody has to.
+    pub(super) signers: Option<Arc<Signers>>,
     /// What all tenants use.
     pub(super) meter: Arc<Meter>,
 }
@@ -179,7 +182,7 @@ impl Making<'_> {
         layer: &Layer,
         part: &Part,
     ) -> Result<Served, HostError> {
-        let Ground { engine, store, meter, .. } = self.ground;
+        let Ground { engine, store, signers, meter, .. } = self.ground;
         let config = &made_of.config;
         let file = component_file(&tenant.label(name), config)?;
         let loader = Arc::new(Loader {
@@ -190,6 +193,7 @@ impl Making<'_> {
             max_frame: made_of.max_frame,
             threads: part.threads.clone(),
             limits: made_of.limits.clone(),
+            signers: signers.clone(),
             allowance: Arc::new(Allowance::within(Arc::clone(&part.meter), Arc::clone(meter))),
         });
         // What it has on the shelf it goes on with, in whatever way it is served.

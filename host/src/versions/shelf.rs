@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::folder::{self, UNFINISHED};
 use super::record::{Record, State};
 use crate::plugin::{Build, Hash};
+use crate::signature::{self, Signature, Unsigned};
 
 /// The file that says what became of each version.
 const INDEX: &str = "versions.json";
@@ -113,6 +114,7 @@ impl Shelf {
             folder::write(&self.folder, &file_name(version), build.bytes())
                 .map_err(ShelfError::Write)?;
         }
+        self.keep_signature(build)?;
         let kept = self.change(|index| {
             let state = match index.state(version) {
                 Some(state @ (State::Live | State::Previous)) => state,
@@ -123,6 +125,22 @@ impl Shelf {
         });
         self.sweep();
         kept
+    }
+
+    /// Keeps the signature of a version beside its bytes, if it came with one: where components have to be
+    /// signed, it could not come back without.
+    ///
+    /// # Errors
+    /// When there is no room; nothing has changed then.
+    pub fn keep_signature(&self, build: &Build) -> Result<(), ShelfError> {
+        let version = build.digest();
+        match build.signature() {
+            Some(signature) if self.signature(version).as_ref() != Ok(signature) => {
+                let name = signature_name(version);
+                folder::write(&self.folder, &name, signature.bytes()).map_err(ShelfError::Write)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes that a version is live now.
@@ -173,7 +191,7 @@ impl Shelf {
         })
     }
 
-    /// The bytes of a version.
+    /// The bytes of a version, and the signature that was kept with them.
     ///
     /// # Errors
     /// When they are not there, or are others than they were.
@@ -187,8 +205,16 @@ impl Shelf {
 
     fn bytes(&self, version: Hash) -> Result<Build, ShelfError> {
         let bytes = std::fs::read(self.folder.join(file_name(version)));
-        let build = bytes.map(Build::new).map_err(|_| ShelfError::Damaged(version))?;
+        let bytes = bytes.map_err(|_| ShelfError::Damaged(version))?;
+        let build = Build::new(bytes, self.signature(version));
         if build.digest() == version { Ok(build) } else { Err(ShelfError::Damaged(version)) }
+    }
+
+    fn signature(&self, version: Hash) -> Result<Signature, Unsigned> {
+        Signature::beside(&self.folder.join(file_name(version))).map_err(|error| match error {
+            Unsigned::Missing(_) => Unsigned::Kept,
+            error => error,
+        })
     }
 
     /// Changes what is known, on the disk first.
@@ -203,17 +229,19 @@ impl Shelf {
         Ok(())
     }
 
-    /// Removes bytes of which nothing is known any more.
+    /// Removes bytes of which nothing is known any more, and their signatures.
     fn sweep(&self) {
         let index = self.lock();
         let known = |name: &str| {
             let with_bytes = index.versions.iter().filter(|record| record.state.has_bytes());
-            with_bytes.into_iter().any(|record| file_name(record.version) == name)
+            with_bytes.into_iter().any(|record| {
+                file_name(record.version) == name || signature_name(record.version) == name
+            })
         };
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if is_bytes(&path) && !known(name) {
+            if is_of_a_version(&path) && !known(name) {
                 // It is looked for again the next time.
                 let _ = std::fs::remove_file(&path);
             }
@@ -295,6 +323,11 @@ fn file_name(version: Hash) -> String {
     format!("{version}.wasm")
 }
 
-fn is_bytes(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm")
+/// Where the signature of a version lies: its bytes are a component's file as any.
+fn signature_name(version: Hash) -> String {
+    signature::file_beside(Path::new(&file_name(version))).display().to_string()
+}
+
+fn is_of_a_version(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm" || extension == "sig")
 }

@@ -76,6 +76,7 @@ fn plugin(file: &Path) -> anyhow::Result<Plugin> {
         threads: GuestThreads::new(0),
         limits,
         allowance: Arc::default(),
+        signers: None,
     };
     let tenant = config.tenants.get(&Tenant::default_tenant());
     let config = tenant

@@ -15,13 +15,14 @@ use super::auth::{May, ToDeploy, ToRead};
 use super::problem::{Given, OfTenant, Refusal};
 use crate::api::{self, ProblemKind};
 use crate::plugin::{Build, Hash};
+use crate::signature::{Signature, Unsigned};
 use crate::swap::{self, Origin, Report, Swap, Verdict};
 use crate::versions::{Shelf, ShelfError, State as VersionState};
 
 /// How long an upload may take.
 const UPLOAD: Duration = Duration::from_secs(300);
 
-/// How long one that is too large is read before that is said.
+/// How long one that nobody wants is read before that is said.
 const HEARING_OUT: Duration = Duration::from_secs(10);
 
 /// What changes a plugin of the tenant that is asked about.
@@ -61,10 +62,12 @@ pub(super) async fn versions(
 }
 
 /// Makes a component the live version, once it has been tried and everyone has moved. Scope `deploy`.
-#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(OfTenant, ("plugin" = String, Path, description = "As routes call it")),
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(OfTenant,
+    ("plugin" = String, Path, description = "As routes call it"),
+    ("Narrowboat-Signature" = Option<String>, Header, description = "The component's signature by Ed25519, its 64 bytes as base64; needed where the configuration has `[signatures]`")),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component"), responses(
     (status = 200, description = "It is live", body = api::Deployed),
-    (status = 400, description = "The upload was broken off", body = api::Problem),
+    (status = 400, description = "The upload was broken off, or the header is no signature", body = api::Problem),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "The token does not allow it", body = api::Problem),
     (status = 404, description = "No such plugin", body = api::Problem),
@@ -87,15 +90,26 @@ pub(super) async fn deploy(
         ));
     };
     if is_declared_longer(&headers, admin.max_upload) {
-        // Whoever is in the middle of sending hears nothing before the end.
-        let _ = tokio::time::timeout(HEARING_OUT, hear_out(body)).await;
-        return Err(too_large(admin.max_upload));
+        return Err(turned_down(too_large(admin.max_upload), body).await);
     }
+    let signature = match given_signature(&headers) {
+        Ok(signature) => signature.ok_or(Unsigned::Uploaded),
+        Err(refusal) => return Err(turned_down(refusal, body).await),
+    };
     let bytes = upload(&admin, body).await?;
-    let build = tokio::task::spawn_blocking(|| Build::new(bytes)).await;
+    let build = tokio::task::spawn_blocking(|| Build::new(bytes, signature)).await;
     let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
     let origin = Origin::Deploy { by: token.name.to_string() };
     offer(&swap, build, origin).await
+}
+
+/// The signature that a request brings along, if it does. Nobody has checked it.
+fn given_signature(headers: &HeaderMap) -> Result<Option<Signature>, Refusal> {
+    let Some(given) = headers.get(api::SIGNATURE) else { return Ok(None) };
+    let signature = given.to_str().ok().and_then(|given| given.parse().ok());
+    let wrong = "the header Narrowboat-Signature is no signature: it has the 64 bytes of one by Ed25519 as \
+                 base64, as `base64 --wrap=0 FILE.sig` prints them";
+    signature.map(Some).ok_or_else(|| Refusal::invalid(wrong))
 }
 
 async fn upload(admin: &Admin, body: Body) -> Result<Vec<u8>, Refusal> {
@@ -114,9 +128,12 @@ fn is_declared_longer(headers: &HeaderMap, most: usize) -> bool {
     length.is_some_and(|length: u64| length > most as u64)
 }
 
-/// Reads what nobody wants.
-async fn hear_out(mut body: Body) {
-    while let Some(Ok(_)) = body.frame().await {}
+/// Reads what nobody wants, for a while, and then says so: whoever is in the middle of sending hears nothing before the
+/// end.
+async fn turned_down(refusal: Refusal, mut body: Body) -> Refusal {
+    let hear_out = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(HEARING_OUT, hear_out).await;
+    refusal
 }
 
 fn too_large(most: usize) -> Refusal {

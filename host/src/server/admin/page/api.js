@@ -35,6 +35,16 @@ const post = (path, given) =>
     body: JSON.stringify(given),
   });
 
+// The header for a file of a signature: 64 bytes as they are, or a text of base64.
+async function signed(file) {
+  if (!file) return {};
+  const bytes = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
+  const text = String.fromCharCode(...bytes);
+  const base64 = bytes.length === 64 ? btoa(text) : text.replace(/\s/g, "");
+  if (!/^[A-Za-z0-9+/]{86}==$/.test(base64)) throw new Error(`${file.name} is no signature`);
+  return { "narrowboat-signature": base64 };
+}
+
 const plugin = ({ tenant, name }, what) =>
   `/v1/plugins/${encodeURIComponent(name)}/${what}?tenant=${encodeURIComponent(tenant)}`;
 
@@ -42,10 +52,10 @@ export const api = {
   status: () => ask("/v1/status"),
   connections: () => ask("/v1/connections?limit=50"),
   versions: (which) => ask(plugin(which, "versions")),
-  deploy: (which, file) =>
+  deploy: async (which, file, signature) =>
     ask(plugin(which, "versions"), {
       method: "POST",
-      headers: { "content-type": "application/wasm" },
+      headers: { "content-type": "application/wasm", ...(await signed(signature)) },
       body: file,
     }),
   rollback: (which, version) => post(plugin(which, "rollback"), { version }),

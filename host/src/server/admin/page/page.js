@@ -26,7 +26,7 @@ class Card {
   #faultsTitle = element("summary");
   #traffic = new Chart("Frames a second", (value) => value.toFixed(value < 10 ? 1 : 0));
   #latency = new Chart("A guest call", (value) => `${value.toFixed(1)} µs`);
-  #upload = element("input", { type: "file", accept: ".wasm,application/wasm" });
+  #upload = element("input", { type: "file", multiple: true, accept: ".wasm,.sig,application/wasm" });
 
   constructor(which) {
     const name = label(which);
@@ -110,9 +110,12 @@ class Card {
   }
 
   async #deploy() {
-    const [file] = this.#upload.files;
+    // A component, and with it the signature that belongs to it.
+    const files = [...this.#upload.files];
     this.#upload.value = "";
-    if (file) await this.#change(`Uploading ${file.name}…`, () => api.deploy(this.#which, file));
+    const file = files.find((file) => !file.name.endsWith(".sig"));
+    const signature = files.find((file) => file.name.endsWith(".sig"));
+    if (file) await this.#change(`Uploading ${file.name}…`, () => api.deploy(this.#which, file, signature));
   }
 
   async #rollback(version) {
