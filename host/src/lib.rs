@@ -11,6 +11,7 @@ pub mod config;
 pub mod connection;
 pub mod fault;
 pub mod frame;
+pub mod glob;
 pub mod handshake;
 pub mod hash;
 pub mod journal;

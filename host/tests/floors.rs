@@ -13,6 +13,7 @@ const FLOORS: [&[&str]; 6] = [
         "times",
         "trust",
         "name",
+        "glob",
         "origin",
         "frame",
         "message",
