@@ -12,6 +12,9 @@ use crate::{bindings::narrowboat::consumer::channel_layer, frame::Frame, message
 /// `serde_json::json!` object; bytes stay bytes with the `serde_bytes` crate. Names follow the rules
 /// of Django Channels: fewer than 100 ASCII letters, digits, hyphens, underscores and full stops,
 /// and in a channel's name one `!`.
+///
+/// Groups, and channels without a `!`, are denied unless the manifest asks for them. The channel of a connection may
+/// always be sent to, by whoever was told its name.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelLayer;
 
@@ -92,7 +95,7 @@ pub enum LayerError {
     InvalidMessage(String),
     /// The message is larger than this many bytes, the most that is allowed.
     TooLarge(u64),
-    /// The plugin may not do this.
+    /// The plugin's manifest does not ask for this group or channel.
     Denied(String),
     /// The layer's backend does not answer.
     Unavailable(String),

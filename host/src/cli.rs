@@ -22,8 +22,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use arguments::{
-    ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginArgs, PluginCommand,
-    ReferenceCommand, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
+    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginArgs,
+    PluginCommand, ReferenceCommand, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
 };
 
 /// A failure at run time.
@@ -44,6 +44,9 @@ const NOT_FOUND: u8 = 5;
 /// The token is not there, or does not allow it.
 const NOT_ALLOWED: u8 = 6;
 
+/// A version asks for more than the live one, and waits for an approval.
+const PENDING: u8 = 7;
+
 /// A WebSocket host whose consumers are WebAssembly components.
 #[derive(Parser)]
 #[command(
@@ -61,7 +64,8 @@ Examples:
   narrowboat status
 
 Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was
-not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it.
+not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it, 7 a version
+waits for an approval.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
 NARROWBOAT_LOG_FORMAT=json makes each line an object."
 )]
@@ -82,6 +86,8 @@ enum Command {
     Deploy(DeployArgs),
     /// Make an older version live again
     Rollback(RollbackArgs),
+    /// Let a version that waits have what it asks for, and make it live
+    Approve(ApproveArgs),
     /// List the versions of a plugin
     Versions(PluginArgs),
     /// Tell how a running host fares
@@ -133,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Deploy(arguments) => deploy::deploy(&arguments),
         Command::Rollback(arguments) => deploy::rollback(&arguments),
+        Command::Approve(arguments) => deploy::approve(&arguments),
         Command::Versions(arguments) => deploy::versions(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod capabilities;
 pub mod cli;
 pub mod closure;
 pub mod component;

@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 6] = [
         "trust",
         "name",
         "glob",
+        "capabilities",
         "origin",
         "frame",
         "message",

@@ -64,13 +64,18 @@ def configuration(
     """A configuration that serves each plugin at /NAME/.
 
     `names` are guests served as they are; `plugins` maps further names to their tables, in which
-    `guest` says which one it is, if not the one of that name. A plugin of `workers` has no path.
-    `top` are further keys that stand in no table.
+    `guest` says which one it is, if not the one of that name. It is granted whatever it asks for, unless its
+    table has `grants`, of which `None` is none at all. A plugin of `workers` has no path. `top` are further keys
+    that stand in no table.
     """
     tables = {name: {} for name in names} | (plugins or {})
     tables = {
-        name: {"component": str(component(table.get("guest", name)))}
+        name: {"component": str(component(table.get("guest", name))), "grants": "all"}
         | {key: value for key, value in table.items() if key != "guest"}
+        for name, table in tables.items()
+    }
+    tables = {
+        name: {key: value for key, value in table.items() if value is not None}
         for name, table in tables.items()
     }
     if routes is None:
@@ -256,7 +261,8 @@ class Travelling:
         words = (self.MARK + plan.encode()).ljust(self.ROOM)
         assert len(words) == self.ROOM, "the plan has no room"
         component = self._built[:start] + words + self._built[start + self.ROOM :]
-        manifest = {"name": "traveller"} | self._manifest | manifest
+        asks = {"groups": ["*"], "log": True}
+        manifest = {"name": "traveller", "asks": asks} | self._manifest | manifest
         return with_manifest(component, toml(manifest))
 
     def write(self, component):

@@ -11,7 +11,7 @@ use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
 use super::arguments::HostArgs;
-use super::{Failure, NOT_ALLOWED, NOT_FOUND, REFUSED};
+use super::{Failure, NOT_ALLOWED, NOT_FOUND, PENDING, REFUSED};
 use crate::api::{Problem, ProblemKind};
 use crate::config::Config;
 use crate::server::read_token;
@@ -174,6 +174,7 @@ fn failure(url: &str, status: StatusCode, problem: Option<Problem>) -> Failure {
             Failure::with_code(NOT_ALLOWED, error)
         }
         ProblemKind::NotFound => Failure::with_code(NOT_FOUND, error),
+        ProblemKind::Pending => Failure::with_code(PENDING, error),
         ProblemKind::Refused | ProblemKind::Superseded => Failure::with_code(REFUSED, error),
         ProblemKind::Invalid | ProblemKind::TooLarge => Failure::usage(error),
         ProblemKind::Unavailable => Failure::at_run_time(error),

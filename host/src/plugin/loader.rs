@@ -14,6 +14,7 @@ use super::live::Plugin;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use super::words::Words;
+use crate::capabilities::Capabilities;
 use crate::component::{self, ComponentError, Role, Summary};
 use crate::config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
 use crate::fault::GuestFault;
@@ -115,6 +116,32 @@ pub fn read_component(plugin: &str, file: &Path) -> Result<Build, LoadError> {
     std::fs::read(file).map(Build::new).map_err(unreadable)
 }
 
+/// What a component's manifest asks for, whether or not it is granted; `file` is where it came from.
+///
+/// # Errors
+/// When it is no component, or its manifest is wrong.
+pub fn asks(plugin: &str, file: &Path, build: &Build) -> Result<Capabilities, LoadError> {
+    read(plugin, file, build).map(|(_, manifest)| manifest.asks)
+}
+
+/// What a component says of itself.
+fn read<'a>(
+    plugin: &str,
+    file: &Path,
+    build: &'a Build,
+) -> Result<(Summary<'a>, Manifest), LoadError> {
+    let (plugin, file) = (plugin.to_owned(), file.to_owned());
+    let summary = match component::plugin(build.bytes()) {
+        Ok(summary) => summary,
+        Err(source) => return Err(LoadError::Component { plugin, file, source }),
+    };
+    match summary.manifest.map(Manifest::parse) {
+        Some(Ok(manifest)) => Ok((summary, manifest)),
+        Some(Err(source)) => Err(LoadError::Manifest { plugin, file, source }),
+        None => Ok((summary, Manifest { name: plugin, ..Manifest::default() })),
+    }
+}
+
 impl Loader {
     /// Makes a plugin of its first version. Takes a while: not for async threads.
     ///
@@ -161,17 +188,9 @@ impl Loader {
     ) -> Result<Candidate, LoadError> {
         // Before any of it is read.
         config.check_pin(name, build.digest())?;
-        let (plugin, file) = (name.to_owned(), file.to_owned());
-        let summary = match component::plugin(build.bytes()) {
-            Ok(summary) => summary,
-            Err(source) => return Err(LoadError::Component { plugin, file, source }),
-        };
-        let manifest = match summary.manifest.map(Manifest::parse) {
-            Some(Ok(manifest)) => manifest,
-            Some(Err(source)) => return Err(LoadError::Manifest { plugin, file, source }),
-            None => Manifest { name: plugin.clone(), ..Manifest::default() },
-        };
-        check_uses(name, config, &file, &summary)?;
+        let (summary, manifest) = read(name, file, build)?;
+        config.check_grants(name, &manifest.asks)?;
+        check_uses(name, config, file, &summary)?;
         let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
             config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
@@ -180,6 +199,7 @@ impl Loader {
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
             limits: self.instance_limits(config, &manifest),
+            asks: manifest.asks,
             lane: LaneState::new(manifest.lane),
             usage: Arc::default(),
             words: Words::default(),
@@ -187,7 +207,9 @@ impl Loader {
         };
         match Version::compile(&self.engine, build, Arc::new(around)) {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
-            Err(source) => Err(LoadError::Version { plugin, file, source }),
+            Err(source) => {
+                Err(LoadError::Version { plugin: name.to_owned(), file: file.to_owned(), source })
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use super::limits::{Growth, InstanceLimits, Usage};
 use super::overrun::Overrun;
 use super::ticker::TICK;
 use super::words::Words;
+use crate::capabilities::Capabilities;
 use crate::component::Role;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
@@ -28,6 +29,8 @@ pub(super) struct Surroundings {
     pub(super) tenant: Tenant,
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) limits: InstanceLimits,
+    /// What its manifest asks for, all of it granted.
+    pub(super) asks: Capabilities,
     pub(super) lane: LaneState,
     pub(super) usage: Arc<Usage>,
     pub(super) words: Words,

@@ -1,13 +1,19 @@
 //! Which version a plugin begins with: what its file holds, or what was deployed since that was
-//! written.
+//! written, or what was live where the file asks for more.
 
+use std::io;
 use std::path::Path;
 
+use crate::capabilities::{Capabilities, on_top};
 use crate::config::PluginConfig;
-use crate::plugin::{Build, LoadError, Loader, Plugin, read_component};
+use crate::plugin::{self, Build, LoadError, Loader, Plugin, read_component};
 use crate::versions::{Shelf, ShelfError};
 
-/// Loads a plugin. A version that was deployed comes back, unless the file has changed since.
+/// What errors call a version that is not the file's.
+const KEPT: &str = "the kept version";
+
+/// Loads a plugin. A version that was deployed comes back, unless the file has changed since; and the one that was live
+/// goes on where the file's asks for more than that has.
 pub(super) fn load(
     loader: &Loader,
     name: &str,
@@ -17,12 +23,20 @@ pub(super) fn load(
 ) -> Result<Plugin, LoadError> {
     let build = read_component(name, file)?;
     let Some(shelf) = shelf else { return loader.load(name, config, file, &build) };
-    if let Some(deployed) = deployed(shelf, &build) {
+    let more = more_than_live(shelf, name, file, &build);
+    if let Some(more) = &more {
+        config.check_pin(name, build.digest())?;
+        config.check_grants(name, more)?;
+        pend(shelf, name, file, &build, more);
+    }
+    let has_to_wait = more.is_some() || shelf.is_unapproved(build.digest());
+    if let Some(deployed) = deployed(shelf, &build, has_to_wait) {
         match deployed.map_err(|error| error.to_string()).and_then(|deployed| {
-            let loaded = loader.load(name, config, Path::new("the kept version"), &deployed);
+            let loaded = loader.load(name, config, Path::new(KEPT), &deployed);
             loaded.map_err(|error| error.to_string())
         }) {
             Ok(plugin) => return Ok(plugin),
+            Err(error) if has_to_wait => return Err(no_other(name, file, &error)),
             Err(error) => {
                 let file = file.display();
                 tracing::warn!(plugin = name, "{error}; {file} is served instead");
@@ -36,11 +50,50 @@ pub(super) fn load(
     Ok(plugin)
 }
 
-/// The version that was live when the host ended, if it is another than the file's and the file has
-/// said nothing new.
-fn deployed(shelf: &Shelf, file: &Build) -> Option<Result<Build, ShelfError>> {
+/// What the file's version asks for and the one that was live when the host ended has not, if the file is new and its
+/// version was not approved before. What cannot be read asks for nothing that anybody could compare.
+fn more_than_live(shelf: &Shelf, name: &str, file: &Path, build: &Build) -> Option<Capabilities> {
     let live = shelf.live()?.version;
-    (shelf.knows_file(file.digest()) && live != file.digest()).then(|| shelf.build(live))
+    if shelf.knows_file(build.digest()) || shelf.is_cleared(build.digest()) {
+        return None;
+    }
+    let live = plugin::asks(name, Path::new(KEPT), &shelf.build(live).ok()?).ok()?;
+    let more = live.lacking(&plugin::asks(name, file, build).ok()?);
+    (!more.is_empty()).then_some(more)
+}
+
+/// Has the file's version wait until somebody approves.
+fn pend(shelf: &Shelf, name: &str, file: &Path, build: &Build, more: &Capabilities) {
+    let (version, file, words) = (build.digest().short(), file.display(), more.words());
+    tracing::warn!(
+        plugin = name,
+        "{file} waits for an approval, since it asks for more than the version that was live: {}; \
+         `narrowboat approve {name} {version}` makes it live",
+        on_top(&words)
+    );
+    let kept = shelf.pend(build, "file", words);
+    if let Err(error) = kept.and_then(|()| shelf.note_file(build.digest())) {
+        tracing::warn!(plugin = name, "version {version}: {error}");
+    }
+}
+
+/// What is said where the file's version has to wait, and there is none that could be served meanwhile.
+fn no_other(name: &str, file: &Path, error: &str) -> LoadError {
+    let problem = format!(
+        "{error}; {} waits for an approval and is not served instead, unless the plugin's folder below that of \
+         [versions] is removed",
+        file.display()
+    );
+    let source = io::Error::other(problem);
+    LoadError::Read { plugin: name.to_owned(), file: KEPT.into(), source }
+}
+
+/// The version that was live when the host ended, if it is another than the file's and that has said nothing new or has
+/// to wait.
+fn deployed(shelf: &Shelf, file: &Build, has_to_wait: bool) -> Option<Result<Build, ShelfError>> {
+    let live = shelf.live()?.version;
+    let goes_on = has_to_wait || shelf.knows_file(file.digest());
+    (goes_on && live != file.digest()).then(|| shelf.build(live))
 }
 
 /// Notes that the file's version is live.

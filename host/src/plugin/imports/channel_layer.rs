@@ -14,6 +14,10 @@ use crate::plugin::state::GuestState;
 
 type Answer = wasmtime::Result<Result<(), GuestError>>;
 
+fn denied(key: &str, name: &str) -> GuestError {
+    GuestError::Denied(format!("no pattern of {key} that the manifest asks for matches {name:?}"))
+}
+
 impl From<LayerError> for GuestError {
     fn from(error: LayerError) -> Self {
         let text = error.to_string();
@@ -42,6 +46,25 @@ impl From<TooMany> for GuestError {
 }
 
 impl GuestState {
+    /// A group that the plugin may reach.
+    fn group_named(&self, name: String) -> Result<GroupName, GuestError> {
+        let group = GroupName::try_from(name)?;
+        match self.around.asks.reach_group(&group) {
+            true => Ok(group),
+            false => Err(denied("groups", group.as_str())),
+        }
+    }
+
+    /// A channel that the plugin may reach. As a member of a group it gets what the group does, so that leave to send
+    /// to it is needed there too.
+    fn channel_named(&self, name: String) -> Result<ChannelName, GuestError> {
+        let channel = ChannelName::try_from(name)?;
+        match self.around.asks.reach_channel(&channel) {
+            true => Ok(channel),
+            false => Err(denied("channels", channel.as_str())),
+        }
+    }
+
     fn message(&self, bytes: Vec<u8>) -> Result<Message, GuestError> {
         let most = self.around.limits.max_message;
         if bytes.len() > most {
@@ -52,7 +75,7 @@ impl GuestState {
     }
 
     fn layer_send(&mut self, channel: String, message: Vec<u8>) -> Result<(), GuestError> {
-        let channel = ChannelName::try_from(channel)?;
+        let channel = self.channel_named(channel)?;
         let message = self.message(message)?;
         let pending = self.effects.pending_for(&channel);
         let len = message.len();
@@ -61,7 +84,7 @@ impl GuestState {
     }
 
     fn layer_group_send(&mut self, group: String, message: Vec<u8>) -> Result<(), GuestError> {
-        let group = GroupName::try_from(group)?;
+        let group = self.group_named(group)?;
         let message = self.message(message)?;
         let len = message.len();
         self.probe_group(len)?;
@@ -69,7 +92,7 @@ impl GuestState {
     }
 
     fn layer_group_frame(&mut self, group: String, frame: GuestFrame) -> Result<(), GuestError> {
-        let group = GroupName::try_from(group)?;
+        let group = self.group_named(group)?;
         let frame = Frame::from(frame);
         let (len, most) = (frame.len(), self.around.limits.max_message);
         if len > most {
@@ -90,7 +113,7 @@ impl GuestState {
         channel: String,
         effect: fn(GroupName, ChannelName) -> Effect,
     ) -> Result<(), GuestError> {
-        let effect = effect(GroupName::try_from(group)?, ChannelName::try_from(channel)?);
+        let effect = effect(self.group_named(group)?, self.channel_named(channel)?);
         Ok(self.effects.push(effect, 0)?)
     }
 }

@@ -48,6 +48,7 @@ export const api = {
       body: file,
     }),
   rollback: (name, version) => post(`${plugin(name)}/rollback`, { version }),
+  approve: (name, version) => post(`${plugin(name)}/approve`, { version }),
   close: (channel) =>
     post(`/v1/connections/${encodeURIComponent(channel)}/close`, {
       code: 1001,
