@@ -21,7 +21,7 @@ pub struct ChannelLayer;
 impl ChannelLayer {
     /// The group of those who are told, with messages of the types `layer.disconnected` and
     /// `layer.reconnected`, that what carries the layer's messages went away or is back. Nothing
-    /// else is sent to it.
+    /// else is sent to it. A manifest has to ask for it as for any group.
     pub const EVENTS: &'static str = "narrowboat.layer";
 
     /// Sends a message to one channel.
