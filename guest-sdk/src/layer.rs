@@ -13,8 +13,8 @@ use crate::{bindings::narrowboat::consumer::channel_layer, frame::Frame, message
 /// of Django Channels: fewer than 100 ASCII letters, digits, hyphens, underscores and full stops,
 /// and in a channel's name one `!`.
 ///
-/// Groups, and channels without a `!`, are denied unless the manifest asks for them. The channel of a connection may
-/// always be sent to, by whoever was told its name.
+/// Groups and channels are denied unless the manifest asks for them, but for those of connections, which may always be
+/// sent to by whoever was told their names.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelLayer;
 

@@ -54,11 +54,10 @@ impl Capabilities {
         self.groups.match_name(group.as_str())
     }
 
-    /// Whether a channel may be sent to, and made a member of groups. That of a connection always may: nobody knows its
-    /// name who was not told.
+    /// Whether a channel may be sent to, and made a member of groups. Those of connections always may, whatever this says.
     #[must_use]
     pub fn reach_channel(&self, channel: &ChannelName) -> bool {
-        self.channels.match_name(channel.as_str()) || channel.is_unique()
+        self.channels.match_name(channel.as_str())
     }
 
     /// Whether it is among them.
@@ -151,11 +150,6 @@ mod tests {
         let some = read("groups = [\"room.*\"]\nchannels = [\"jobs\"]");
         assert_eq!(reaches(&some, "room.red", "jobs"), (true, true));
         assert_eq!(reaches(&some, "jobs", "room.red"), (false, false));
-    }
-
-    #[test]
-    fn the_channel_of_a_connection_may_be_answered() {
-        assert_eq!(reaches(&Capabilities::default(), "x", "specific.1!2"), (false, true));
     }
 
     #[test]

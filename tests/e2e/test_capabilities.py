@@ -6,6 +6,7 @@ import time
 import pytest
 
 from admin import ADMIN, Admin
+from redis_server import Redis
 from support import Host, configuration, toml, with_manifest
 
 # Every way of the guest `commander` to reach a group.
@@ -69,8 +70,16 @@ def test_a_channel_outside_its_patterns_is_denied(asking):
             assert client.ask(way).startswith("error: denied: no pattern of channels"), way
 
 
-def test_who_asks_for_nothing_talks_to_its_own_clients_and_answers_connections(asking):
-    host = asking("commander", {})
+@pytest.fixture(scope="module")
+def redis():
+    with Redis() as redis:
+        yield redis
+
+
+@pytest.mark.parametrize("backend", ["memory", "redis", "redis-pubsub"])
+def test_who_asks_for_nothing_talks_to_its_own_clients_and_answers_connections(asking, redis, backend):
+    layer = {"backend": backend} | ({} if backend == "memory" else {"hosts": [redis.address]})
+    host = asking("commander", {}, layer=layer)
     one, other = host.connect("/commander/"), host.connect("/commander/")
     channel = other.ask("channel")
     assert one.ask(f"send {channel} hello") == "ok"
@@ -78,6 +87,14 @@ def test_who_asks_for_nothing_talks_to_its_own_clients_and_answers_connections(a
     for way in TO_GROUPS:
         assert one.ask(way.format("room")).startswith("error: denied")
     assert one.ask("send jobs hello").startswith("error: denied")
+
+
+def test_where_channels_and_groups_share_their_names_a_channel_is_no_way_to_a_group(asking, redis):
+    layer = {"backend": "redis-pubsub", "hosts": [redis.address]}
+    client = asking("commander", {"channels": ["*"]}, layer=layer).connect("/commander/")
+    assert client.ask("send jobs hello") == "ok"
+    for name in ("asgi__group__room", "asgi__narrowboat__room"):
+        assert client.ask(f"send {name} hello").startswith("error: denied: messages for a group")
 
 
 def test_a_name_that_is_none_is_told_before_it_is_denied(asking):

@@ -10,7 +10,7 @@ use crate::plugin::bindings::narrowboat::consumer::channel_layer::{
     Frame as GuestFrame, Host, LayerError as GuestError,
 };
 use crate::plugin::effects::{Effect, TooMany};
-use crate::plugin::state::GuestState;
+use crate::plugin::state::{GuestState, Surroundings};
 
 type Answer = wasmtime::Result<Result<(), GuestError>>;
 
@@ -26,7 +26,7 @@ impl From<LayerError> for GuestError {
             LayerError::InvalidName(_) => Self::InvalidName(text),
             LayerError::InvalidMessage(_) => Self::InvalidMessage(text),
             LayerError::TooLarge { limit, .. } => Self::TooLarge(limit as u64),
-            LayerError::Denied { .. } => Self::Denied(text),
+            LayerError::Denied { reason } => Self::Denied(reason),
             LayerError::Unavailable { .. } => Self::Unavailable(text),
             _ => Self::Other(text),
         }
@@ -55,11 +55,13 @@ impl GuestState {
         }
     }
 
-    /// A channel that the plugin may reach. As a member of a group it gets what the group does, so that leave to send
+    /// A channel that the plugin may reach: that of a connection always, since nobody knows its name who was not told. As
+    /// a member of a group it gets what the group does, so that leave to send
     /// to it is needed there too.
     fn channel_named(&self, name: String) -> Result<ChannelName, GuestError> {
         let channel = ChannelName::try_from(name)?;
-        match self.around.asks.reach_channel(&channel) {
+        let Surroundings { asks, layer, tenant, .. } = &*self.around;
+        match asks.reach_channel(&channel) || layer.is_unique(tenant, &channel) {
             true => Ok(channel),
             false => Err(denied("channels", channel.as_str())),
         }
