@@ -97,6 +97,17 @@ def test_where_channels_and_groups_share_their_names_a_channel_is_no_way_to_a_gr
         assert client.ask(f"send {name} hello").startswith("error: denied: messages for a group")
 
 
+def test_a_client_who_asks_for_what_the_plugin_may_not_reach_is_403_and_the_log_told_once(asking):
+    host = asking("relay", {"groups": ["other"]})
+    for _ in range(3):
+        turned_away = host.tcp()
+        turned_away.request("/relay/")
+        answer = turned_away.response()
+        assert (answer.status, answer.body) == (403, b"denied\n")
+    host.logged('denied, and told this once: no pattern of groups that the manifest asks for matches "x1"')
+    assert host.log().count("denied, and told this once") == 1
+
+
 def test_a_name_that_is_none_is_told_before_it_is_denied(asking):
     client = asking("commander", {}).connect("/commander/")
     assert client.ask("group-send no! hello").startswith("error: invalid name")

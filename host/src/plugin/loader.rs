@@ -1,6 +1,7 @@
 //! From a component's file to a plugin that can serve.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
@@ -203,6 +204,7 @@ impl Loader {
             lane: LaneState::new(manifest.lane),
             usage: Arc::default(),
             words: Words::default(),
+            was_denied: AtomicBool::new(false),
             version: build.digest().short(),
         };
         match Version::compile(&self.engine, build, Arc::new(around)) {

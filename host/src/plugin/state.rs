@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustc_hash::FxHashMap;
 use wasmtime::component::{Resource, ResourceAny};
@@ -34,6 +35,8 @@ pub(super) struct Surroundings {
     pub(super) lane: LaneState,
     pub(super) usage: Arc<Usage>,
     pub(super) words: Words,
+    /// Whether it has asked to reach what it may not.
+    pub(super) was_denied: AtomicBool,
     /// The version's first digits, for the log.
     pub(super) version: String,
 }

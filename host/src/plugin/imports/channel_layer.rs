@@ -1,5 +1,7 @@
 //! `narrowboat:consumer/channel-layer`: messages between consumers.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 
 use crate::frame::Frame;
@@ -13,10 +15,6 @@ use crate::plugin::effects::{Effect, TooMany};
 use crate::plugin::state::{GuestState, Surroundings};
 
 type Answer = wasmtime::Result<Result<(), GuestError>>;
-
-fn denied(key: &str, name: &str) -> GuestError {
-    GuestError::Denied(format!("no pattern of {key} that the manifest asks for matches {name:?}"))
-}
 
 impl From<LayerError> for GuestError {
     fn from(error: LayerError) -> Self {
@@ -51,20 +49,30 @@ impl GuestState {
         let group = GroupName::try_from(name)?;
         match self.around.asks.reach_group(&group) {
             true => Ok(group),
-            false => Err(denied("groups", group.as_str())),
+            false => Err(self.denied("groups", group.as_str())),
         }
     }
 
     /// A channel that the plugin may reach: that of a connection always, since nobody knows its name who was not told. As
-    /// a member of a group it gets what the group does, so that leave to send
-    /// to it is needed there too.
+    /// a member of a group it gets what the group does, so that leave to send to it is needed there too.
     fn channel_named(&self, name: String) -> Result<ChannelName, GuestError> {
         let channel = ChannelName::try_from(name)?;
         let Surroundings { asks, layer, tenant, .. } = &*self.around;
         match asks.reach_channel(&channel) || layer.is_unique(tenant, &channel) {
             true => Ok(channel),
-            false => Err(denied("channels", channel.as_str())),
+            false => Err(self.denied("channels", channel.as_str())),
         }
+    }
+
+    /// The log is told once a version: names may be the guest's own words, or come from clients.
+    fn denied(&self, key: &str, name: &str) -> GuestError {
+        let why = format!("no pattern of {key} that the manifest asks for matches {name:?}");
+        let Surroundings { plugin, version, was_denied, .. } = &*self.around;
+        if !was_denied.swap(true, Ordering::Relaxed) {
+            let (plugin, channel) = (&**plugin, self.channel());
+            tracing::warn!(plugin, version, channel, "denied, and told this once: {why}");
+        }
+        GuestError::Denied(why)
     }
 
     fn message(&self, bytes: Vec<u8>) -> Result<Message, GuestError> {
