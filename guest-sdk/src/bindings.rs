@@ -34,3 +34,12 @@ pub mod worker_world {
         },
     });
 }
+
+/// What a manifest has to ask for before it may be called.
+pub mod grantable_world {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "grantable",
+        generate_all,
+    });
+}

@@ -71,11 +71,15 @@ impl Deny {
     }
 }
 
-/// A name that came with the request is the client's fault, 400; anything else is ours, 503.
+/// A name that came with the request is the client's fault, 400. One that the plugin may not reach is 403, and what it may
+/// reach no client's business; anything else is ours, 503.
 impl From<LayerError> for Deny {
     fn from(error: LayerError) -> Self {
-        let status = if matches!(error, LayerError::InvalidName(_)) { 400 } else { 503 };
-        Self::plain_text(status, error.to_string())
+        match error {
+            LayerError::InvalidName(_) => Self::plain_text(400, error.to_string()),
+            LayerError::Denied(_) => Self::plain_text(403, "denied\n".to_owned()),
+            _ => Self::plain_text(503, error.to_string()),
+        }
     }
 }
 
@@ -106,5 +110,11 @@ mod tests {
     fn a_bad_group_name_is_the_clients_fault() {
         assert_eq!(Deny::from(LayerError::InvalidName("chat_a b".into())).status, 400);
         assert_eq!(Deny::from(LayerError::Unavailable("no Redis".into())).status, 503);
+    }
+
+    #[test]
+    fn a_client_does_not_hear_what_a_plugin_may() {
+        let deny = Deny::from(LayerError::Denied("no pattern of groups matches \"x\"".into()));
+        assert_eq!((deny.status, deny.body.as_slice()), (403, &b"denied\n"[..]));
     }
 }

@@ -12,13 +12,16 @@ use crate::{bindings::narrowboat::consumer::channel_layer, frame::Frame, message
 /// `serde_json::json!` object; bytes stay bytes with the `serde_bytes` crate. Names follow the rules
 /// of Django Channels: fewer than 100 ASCII letters, digits, hyphens, underscores and full stops,
 /// and in a channel's name one `!`.
+///
+/// Groups and channels are denied unless the manifest asks for them, but for those of connections, which may always be
+/// sent to by whoever was told their names.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelLayer;
 
 impl ChannelLayer {
     /// The group of those who are told, with messages of the types `layer.disconnected` and
     /// `layer.reconnected`, that what carries the layer's messages went away or is back. Nothing
-    /// else is sent to it.
+    /// else is sent to it. A manifest has to ask for it as for any group.
     pub const EVENTS: &'static str = "narrowboat.layer";
 
     /// Sends a message to one channel.
@@ -92,7 +95,7 @@ pub enum LayerError {
     InvalidMessage(String),
     /// The message is larger than this many bytes, the most that is allowed.
     TooLarge(u64),
-    /// The plugin may not do this.
+    /// The plugin's manifest does not ask for this group or channel.
     Denied(String),
     /// The layer's backend does not answer.
     Unavailable(String),

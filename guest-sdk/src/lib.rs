@@ -48,6 +48,18 @@
 //! memory, so that a small consumer's memory never grows, which makes opening a connection cheaper. With
 //! `default-features = false` a guest may bring another.
 //!
+//! What reaches beyond its own clients a plugin has to ask for, in its `plugin.toml`, and its operator to grant: groups and
+//! named channels by patterns on their names ([`LayerError::Denied`] is answered otherwise), [`log`], [`clock`], [`random`].
+//!
+//! ```toml
+//! [asks]
+//! groups = ["chat_*"]
+//! channels = ["jobs"]
+//! log = true
+//! clocks = true
+//! random = true
+//! ```
+//!
 //! # For those who know Django Channels
 //!
 //! | Django Channels | here |
@@ -78,6 +90,7 @@ pub mod __bindings;
 mod adapter;
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]
 mod allocator;
+pub mod clock;
 mod closure;
 mod connection;
 mod consumer;
@@ -89,6 +102,7 @@ pub mod log;
 mod message;
 mod panic;
 pub mod prelude;
+pub mod random;
 mod saved;
 mod scope;
 mod timer;

@@ -1,4 +1,5 @@
-//! The plugin's log. Written to with [`info!`](crate::info) and its kin.
+//! The plugin's log. Written to with [`info!`](crate::info) and its kin. Without `log = true` under `[asks]` in the plugin's
+//! manifest the host drops what is written, the words of a panic included.
 
 use std::fmt;
 

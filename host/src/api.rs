@@ -32,6 +32,8 @@ pub enum ProblemKind {
     TooLarge,
     /// The component is not taken; the version before stays.
     Refused,
+    /// The component asks for more than the live version has, and waits for an approval.
+    Pending,
     /// A newer version was offered before its turn came.
     Superseded,
     /// Not now: a layer is away, or a channel full.
@@ -72,6 +74,16 @@ pub struct Rollback {
     pub version: Option<String>,
 }
 
+/// The version that may have what it asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// Its SHA-256, or so many of its first digits that no other has them; the one that was offered last of those that
+    /// wait if left out.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
 /// The versions of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Versions {
@@ -94,10 +106,15 @@ pub struct Version {
     pub by: String,
     /// When, as RFC 3339 writes it.
     pub at: String,
-    /// `live`, `previous`, `kept`, `refused` or `rolled-back`.
+    /// `live`, `previous`, `kept`, `pending`, `superseded`, `refused` or `rolled-back`.
     pub state: String,
-    /// Why it was refused or taken back.
+    /// Why it was refused or taken back, or waits for an approval.
     pub reason: Option<String>,
+    /// What it asks for and the version that was live when it was offered had not, where that needs an approval, such as
+    /// `groups "admin.*"`.
+    pub asks_more: Vec<String>,
+    /// The name of the token that approved it, where it needed that.
+    pub approved_by: Option<String>,
 }
 
 /// How a host fares.

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use arguments::{
-    ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginArgs, PluginCommand,
-    ReferenceCommand, RereadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
+    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginArgs,
+    PluginCommand, ReferenceCommand, RereadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
 };
 
 /// A failure at run time.
@@ -45,6 +45,9 @@ const NOT_FOUND: u8 = 5;
 /// The token is not there, or does not allow it.
 const NOT_ALLOWED: u8 = 6;
 
+/// A version asks for more than the live one, and waits for an approval.
+const PENDING: u8 = 7;
+
 /// A WebSocket host whose consumers are WebAssembly components.
 #[derive(Parser)]
 #[command(
@@ -63,7 +66,8 @@ Examples:
   narrowboat status
 
 Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was
-not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it.
+not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it, 7 a version
+waits for an approval.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
 NARROWBOAT_LOG_FORMAT=json makes each line an object."
 )]
@@ -84,6 +88,8 @@ enum Command {
     Deploy(DeployArgs),
     /// Make an older version live again
     Rollback(RollbackArgs),
+    /// Let a version that waits have what it asks for, and make it live
+    Approve(ApproveArgs),
     /// List the versions of a plugin
     Versions(PluginArgs),
     /// Tell how a running host fares
@@ -137,6 +143,7 @@ pub fn run() -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Deploy(arguments) => deploy::deploy(&arguments),
         Command::Rollback(arguments) => deploy::rollback(&arguments),
+        Command::Approve(arguments) => deploy::approve(&arguments),
         Command::Versions(arguments) => deploy::versions(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),

@@ -6,6 +6,7 @@ mod backend;
 mod cache;
 mod error;
 mod folders;
+mod grants;
 mod hosts;
 mod layer;
 mod limits;
@@ -38,6 +39,7 @@ pub use backend::{
 };
 pub use cache::CacheConfig;
 pub use error::{ConfigError, Place};
+pub use grants::Grants;
 pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::{Limits, MAX_TIMERS};
 pub use noticing::Noticing;

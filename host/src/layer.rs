@@ -105,6 +105,12 @@ pub trait ChannelLayer: Send + Sync + 'static {
         channel: &'a ChannelName,
     ) -> Answer<'a, Result<Mailbox, LayerError>>;
 
+    /// Whether a name is one that [`new_channel`](Self::new_channel) makes here or in another process: nobody knows it who
+    /// was not told.
+    fn is_unique(&self, _tenant: &Tenant, channel: &ChannelName) -> bool {
+        channel.is_unique()
+    }
+
     /// What can be told of a send without making it. `pending` is what this caller means to send to the same channel
     /// first, and has not sent yet; `len` the message's bytes. An `Ok` is no promise, since others send too.
     ///

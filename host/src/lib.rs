@@ -5,6 +5,7 @@
 pub mod allowance;
 pub mod answer;
 pub mod api;
+pub mod capabilities;
 pub mod cli;
 pub mod closure;
 pub mod component;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod connection;
 pub mod fault;
 pub mod frame;
+pub mod glob;
 pub mod handshake;
 pub mod hash;
 pub mod journal;

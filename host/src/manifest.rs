@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::capabilities::Capabilities;
 use crate::units::{ByteSize, Span};
 
 /// The custom section of a component that holds the manifest's text.
@@ -28,6 +29,9 @@ pub struct Manifest {
     /// Limits below the host's own.
     #[serde(default)]
     pub limits: WantedLimits,
+    /// What it cannot do without its operator's leave.
+    #[serde(default)]
+    pub asks: Capabilities,
 }
 
 /// How many consumers share an instance.
@@ -126,6 +130,24 @@ mod tests {
         let manifest = Manifest::parse(b"name = \"echo\"").unwrap();
         assert_eq!(manifest.isolation, Isolation::Connection);
         assert_eq!(manifest.lane, Lane::Auto);
+    }
+
+    #[test]
+    fn what_it_asks_for_is_told_in_words() {
+        let text =
+            b"name = \"echo\"\n[asks]\ngroups = [\"room.*\"]\nchannels = [\"jobs\"]\nlog = true";
+        let manifest = Manifest::parse(text).unwrap();
+        assert_eq!(manifest.asks.words(), ["groups \"room.*\"", "channels \"jobs\"", "log"]);
+        assert!(Manifest::parse(b"name = \"echo\"").unwrap().asks.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_ask_is_named_with_its_line() {
+        for (ask, words) in [("groups = [\"a b\"]", "no pattern"), ("clock = true", "`clocks`")] {
+            let text = format!("name = \"echo\"\n[asks]\n{ask}");
+            let text = Manifest::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(text.contains("line 3") && text.contains(words), "{text}");
+        }
     }
 
     #[test]

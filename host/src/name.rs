@@ -191,6 +191,14 @@ impl Tenant {
     }
 }
 
+impl Tenant {
+    /// What the command line is told to name one of its plugins.
+    #[must_use]
+    pub fn arguments(&self, plugin: &str) -> String {
+        if self.is_default() { plugin.to_owned() } else { format!("--tenant {self} {plugin}") }
+    }
+}
+
 impl Default for Tenant {
     fn default() -> Self {
         Self::default_tenant()

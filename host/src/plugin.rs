@@ -35,7 +35,7 @@ pub use fit::Misfit;
 pub use instance::Instance;
 pub use lane::{GuestThreads, Share, aside};
 pub use live::Plugin;
-pub use loader::{Candidate, LoadError, Loader};
+pub use loader::{Candidate, LoadError, Loader, asks};
 pub use saved::{Sample, Saved};
 pub use tally::{Count, FaultKind, Tally};
 pub use transfer::{Ahead, Left, MoveError, Outcome, Transfer, Way, restart, transfer};

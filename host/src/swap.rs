@@ -16,6 +16,7 @@ use tracing::Instrument;
 pub use offers::{Origin, Report, Verdict};
 pub use refusal::Refusal;
 
+use crate::capabilities::{Capabilities, on_top};
 use crate::config::PluginConfig;
 use crate::fault::one_line;
 use crate::journal::TRACE;
@@ -71,6 +72,14 @@ impl Counts {
             taken_back: load(&self.taken_back),
         }
     }
+}
+
+/// A version that fits.
+enum Prepared {
+    /// It has been tried, and may become live.
+    Tried(Arc<Version>),
+    /// It asks for this and the live one has not: somebody has to approve.
+    AsksMore(Capabilities),
 }
 
 /// The task that carries swaps out.
@@ -190,6 +199,16 @@ impl Swapper {
                 let refusal = one_line(&refusal.to_string());
                 tracing::warn!(plugin = name, "refused, version {live} stays: {refusal}");
             }
+            Verdict::Pending { version, more } => {
+                let (version, more) = (version.short(), on_top(&more.words()));
+                let which = plugin.tenant.arguments(&plugin.name);
+                tracing::warn!(
+                    plugin = name,
+                    "version {version}, by {}, waits for an approval, since it asks for more than the live one: \
+                     {more}; `narrowboat approve {which} {version}` makes it live",
+                    offer.origin.by()
+                );
+            }
             Verdict::Superseded => {}
         }
         offer.answer(verdict);
@@ -201,14 +220,15 @@ impl Swapper {
         if plugin.live().digest() == hash || is_old_news {
             return Verdict::Unchanged(hash);
         }
-        let asked_for = matches!(offer.origin, Origin::Rollback { .. });
+        let asked_for = matches!(offer.origin, Origin::Rollback { .. } | Origin::Approval { .. });
         if !asked_for && self.taken_back.contains(&hash) {
             return Verdict::Refused(Refusal::TakenBack(hash));
         }
         let began = Instant::now();
         let span = tracing::info_span!(target: TRACE, "prepare");
         let version = match self.prepare(offer).instrument(span).await {
-            Ok(version) => version,
+            Ok(Prepared::Tried(version)) => version,
+            Ok(Prepared::AsksMore(more)) => return self.pend(offer, more).await,
             Err(refusal) => {
                 self.note_refused(offer, &refusal).await;
                 return Verdict::Refused(refusal);
@@ -264,7 +284,12 @@ impl Swapper {
     /// plugin's file has it anyway.
     async fn keep(&self, offer: &Offer) -> Result<(), ShelfError> {
         let (build, by) = (Arc::clone(&offer.build), offer.origin.by().to_owned());
-        let kept = self.swap.shelve(move |shelf| shelf.keep(&build, &by)).await;
+        let is_approval = matches!(offer.origin, Origin::Approval { .. });
+        let kept = self.swap.shelve(move |shelf| match is_approval {
+            true => shelf.approve(&build, &by),
+            false => shelf.keep(&build, &by),
+        });
+        let kept = kept.await;
         match (kept, &offer.origin) {
             (Some(Err(error)), origin) if origin.is_file() => {
                 let plugin = &*self.swap.plugin().label;
@@ -276,8 +301,28 @@ impl Swapper {
         }
     }
 
-    /// Compiles, checks and tries a version. Nothing has happened if it is refused.
-    async fn prepare(&self, offer: &Offer) -> Result<Arc<Version>, Refusal> {
+    /// Keeps a version that asks for more than the live one until somebody approves.
+    async fn pend(&self, offer: &Offer, more: Capabilities) -> Verdict {
+        let (build, by) = (Arc::clone(&offer.build), offer.origin.by().to_owned());
+        let words = more.words();
+        let version = build.digest();
+        match self.swap.shelve(move |shelf| shelf.pend(&build, &by, words)).await {
+            Some(Ok(())) => Verdict::Pending { version, more },
+            Some(Err(error)) => Verdict::Refused(Refusal::Unkept(error)),
+            None => Verdict::Refused(Refusal::Unapproved(more)),
+        }
+    }
+
+    /// Whether a version may have what it asks for, whatever the live one has.
+    fn is_cleared(&self, offer: &Offer) -> bool {
+        let shelf = self.swap.shelf.as_ref();
+        matches!(offer.origin, Origin::Approval { .. })
+            || shelf.is_some_and(|shelf| shelf.is_cleared(offer.build.digest()))
+    }
+
+    /// Compiles, checks and tries a version. Nothing has happened if it is refused, and nothing of it has run if it asks
+    /// for more than the live one.
+    async fn prepare(&self, offer: &Offer) -> Result<Prepared, Refusal> {
         let plugin = self.swap.plugin();
         let work = {
             let (swap, plugin) = (Arc::clone(&self.swap), Arc::clone(plugin));
@@ -289,8 +334,12 @@ impl Swapper {
         if isolation != plugin.isolation {
             return Err(Refusal::Isolation { running: plugin.isolation, wanted: isolation });
         }
+        let more = plugin.live().asks().lacking(version.asks());
+        if !more.is_empty() && !self.is_cleared(offer) {
+            return Ok(Prepared::AsksMore(more));
+        }
         self.try_out(Arc::clone(&version)).await?;
-        Ok(version)
+        Ok(Prepared::Tried(version))
     }
 
     /// Tries a version on a store that is thrown away, with the state of now if there is any.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use narrowboat::config::{
-    Config, LimitRow, Noticing, Overflow, Quota, Source, TenantConfig, limit_rows,
+    Config, Grants, LimitRow, Noticing, Overflow, Quota, Source, TenantConfig, limit_rows,
 };
-use narrowboat::manifest::Isolation;
+use narrowboat::manifest::{Isolation, Manifest};
 use narrowboat::name::Tenant;
 use narrowboat::units::{ByteSize, Span};
 use proptest::prelude::*;
@@ -73,6 +73,63 @@ fn what_is_written_is_what_holds() {
     assert_eq!(own(&config).layers["default"].channel_capacity[0].capacity, 3);
     let captures = own(&config).routes[0].pattern.captures("/chat/red/").unwrap();
     assert_eq!(captures, [("room".to_owned(), "red".to_owned())]);
+}
+
+#[test]
+fn what_is_granted_is_all_or_a_table_or_nothing() {
+    let grants = |text: &str| {
+        parse(&format!("{ECHO}{text}")).unwrap().tenants[&Tenant::default_tenant()].plugins["echo"]
+            .grants
+            .clone()
+    };
+    let words = |text: &str| match grants(text) {
+        Grants::All => vec!["all".to_owned()],
+        Grants::These(granted) => granted.words(),
+    };
+    assert_eq!(words(""), [""; 0]);
+    assert_eq!(words("grants = \"all\"\n"), ["all"]);
+    let table = "groups = [\"room.*\"]\nchannels = [\"jobs\"]\nrandom = true\n";
+    let all = ["groups \"room.*\"", "channels \"jobs\"", "random"];
+    assert_eq!(words(&format!("[plugins.echo.grants]\n{table}")), all);
+    let inline = table.trim_end().replace('\n', ", ");
+    assert_eq!(words(&format!("grants = {{ {inline} }}\n")), all);
+}
+
+#[test]
+fn wrong_grants_are_told_with_what_would_be_right() {
+    let echo = |grants: &str| format!("{ECHO}{grants}\n");
+    assert_refused(&echo("grants = \"some\""), 3, &["plugins.echo.grants", "\"all\", or a table"]);
+    assert_refused(&echo("grants = true"), 3, &["plugins.echo.grants", "\"all\", or a table"]);
+    let unknown = echo("[plugins.echo.grants]\nclock = true");
+    assert_refused(&unknown, 4, &["plugins.echo.grants", "did you mean `clocks`?"]);
+    let spoilt = echo("[plugins.echo.grants]\nlog = true\ngroups = [\"a b\"]");
+    assert_refused(&spoilt, 5, &["plugins.echo.grants.groups", "\"a b\" is no pattern"]);
+    let many = vec!["\"x\""; 65].join(", ");
+    let many = echo(&format!("grants = {{ groups = [{many}] }}"));
+    assert_refused(&many, 3, &["plugins.echo.grants.groups", "65 patterns are more than the 64"]);
+}
+
+#[test]
+fn what_is_not_granted_is_named_with_the_lines_that_would_grant_it() {
+    let text = format!("{ECHO}[plugins.echo.grants]\ngroups = [\"lobby\"]\nlog = true\n");
+    let config = parse(&text).unwrap();
+    let echo = &own(&config).plugins["echo"];
+    let asks =
+        |text: &str| Manifest::parse(format!("name = \"x\"\n{text}").as_bytes()).unwrap().asks;
+    assert!(echo.check_grants("echo", &asks("asks = { log = true }")).is_ok());
+    let asks = asks("[asks]\ngroups = [\"room.*\", \"lobby\"]\nlog = true\nclocks = true");
+    let error = echo.check_grants("echo", &asks).unwrap_err().to_string();
+    let words = [
+        "folder/narrowboat.toml:3:",
+        "plugins.echo.grants",
+        "not granted: groups \"room.*\", clocks;",
+        "`groups = [\"lobby\", \"room.*\"]`, `clocks = true`",
+        "grants = \"all\"",
+    ];
+    assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    let config = parse(&format!("{ECHO}grants = \"all\"\n")).unwrap();
+    let open = &own(&config).plugins["echo"];
+    assert!(open.check_grants("echo", &asks).is_ok());
 }
 
 #[test]

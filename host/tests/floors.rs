@@ -13,6 +13,8 @@ const FLOORS: [&[&str]; 6] = [
         "times",
         "trust",
         "name",
+        "glob",
+        "capabilities",
         "origin",
         "frame",
         "message",

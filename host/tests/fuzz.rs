@@ -90,6 +90,13 @@ component = "chat.wasm"
 isolation = "shared"
 limits = { memory = "16 MiB", cpu = "500ms", bytes_in = "1 MiB" }
 rollback = { window = "5s", faults_per_thousand = 5 }
+[plugins.chat.grants]
+groups = ["room.*", "x[!ab]?"]
+channels = ["jobs"]
+log = true
+[plugins.talk]
+component = "talk.wasm"
+grants = "all"
 [[routes]]
 path = "/chat/{room}/"
 plugin = "chat"
@@ -156,7 +163,7 @@ const CONFIGURATION_WORDS: &[&str] = &[
 
 const MANIFEST: &[u8] =
     b"name = \"chat\"\ndescription = \"talks\"\nisolation = \"shared\"\nlane = \
-    \"slow\"\n[limits]\nmemory = \"16 MiB\"\ncall_time = \"20ms\"\nworker_time = \"2s\"\n";
+    \"slow\"\n[limits]\nmemory = \"16 MiB\"\ncall_time = \"20ms\"\nworker_time = \"2s\"\n[asks]\ngroups = [\"room.*\"]\nchannels = [\"x[!ab]?\"]\nlog = true\nclocks = true\n";
 
 const MESSAGES: &[&[u8]] = &[
     b"\x82\xa4type\xacchat.message\xa4text\xa5hello",

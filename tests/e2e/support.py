@@ -65,8 +65,9 @@ def configuration(
     """A configuration that serves each plugin at /NAME/.
 
     `names` are guests served as they are; `plugins` maps further names to their tables, in which
-    `guest` says which one it is, if not the one of that name. A plugin of `workers` has no path.
-    `top` are further keys that stand in no table.
+    `guest` says which one it is, if not the one of that name. It is granted whatever it asks for, unless its
+    table has `grants`, of which `None` is none at all. A plugin of `workers` has no path. `top` are further keys
+    that stand in no table.
     """
     tables = components(component, {name: {} for name in names} | (plugins or {}))
     if routes is None:
@@ -91,10 +92,15 @@ def configuration(
 
 
 def components(component, tables):
-    """The tables of plugins, each with its guest's component, unless they say where that is."""
-    return {
-        name: {"component": str(component(table.get("guest", name)))}
+    """The tables of plugins, each with its guest's component, unless they say where that is, and with all that it asks for
+    unless they say what; `None` is nothing said."""
+    tables = {
+        name: {"component": str(component(table.get("guest", name))), "grants": "all"}
         | {key: value for key, value in table.items() if key != "guest"}
+        for name, table in tables.items()
+    }
+    return {
+        name: {key: value for key, value in table.items() if value is not None}
         for name, table in tables.items()
     }
 
@@ -286,7 +292,8 @@ class Travelling:
         words = (self.MARK + plan.encode()).ljust(self.ROOM)
         assert len(words) == self.ROOM, "the plan has no room"
         component = self._built[:start] + words + self._built[start + self.ROOM :]
-        manifest = {"name": "traveller"} | self._manifest | manifest
+        asks = {"groups": ["*"], "log": True}
+        manifest = {"name": "traveller", "asks": asks} | self._manifest | manifest
         return with_manifest(component, toml(manifest))
 
     def write(self, component):

@@ -20,6 +20,7 @@ TOKENS = {
     "looker": ["read"],
     "caller": ["publish"],
     "ci": ["deploy"],
+    "chief": ["approve"],
     "boss": ["admin"],
 }
 
@@ -49,6 +50,7 @@ EVERYTHING = [
     ("POST", "/v1/publish", "publish"),
     ("POST", "/v1/plugins/echo/versions", "deploy"),
     ("POST", "/v1/plugins/echo/rollback", "deploy"),
+    ("POST", "/v1/plugins/echo/approve", "approve"),
     ("POST", "/v1/connections/x/close", "admin"),
     ("POST", "/v1/drain", "admin"),
     ("POST", "/v1/reread", "admin"),
@@ -65,7 +67,7 @@ def test_without_a_token_nothing_is_answered(admin, method, path, scope, token):
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), EVERYTHING)
-@pytest.mark.parametrize("token", ["looker", "caller", "ci"])
+@pytest.mark.parametrize("token", ["looker", "caller", "ci", "chief"])
 def test_a_token_allows_what_its_scopes_say(admin, method, path, scope, token):
     if scope == "admin" or scope not in [*TOKENS[token], "read"]:
         answer = admin.ask(path, method, token=token)
@@ -158,6 +160,8 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
         ("/v1/publish", {"groop": "g", "message": {"type": "a"}}, 400, "`groop`"),
         ("/v1/plugins/ecko/rollback", {}, 404, 'did you mean "echo"?'),
         ("/v1/plugins/echo/rollback", {"version": "x"}, 400, "SHA-256"),
+        ("/v1/plugins/echo/approve", {"version": "x"}, 400, "SHA-256"),
+        ("/v1/plugins/echo/approve", {}, 404, "no version waits"),
         ("/v1/plugins/echo/rollback", {"version": "0000000"}, 404, "no kept version"),
         ("/v1/plugins/echo/rollback", {}, 404, "no version before"),
         ("/v1/connections/nobody/close", {}, 404, "no connection"),

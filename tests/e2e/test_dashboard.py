@@ -143,6 +143,21 @@ def test_a_version_that_is_not_taken_is_told(watching, tmp_path):
     page.shows(".plugin .version", short(served.version("v1")))
 
 
+def test_a_version_that_waits_is_approved(watching, tmp_path):
+    served, _, page = watching
+    page.sign_in()
+    page.shows(".plugin h3", "traveller")
+    asking = served.version("v2", asks={"groups": ["*"], "log": True, "random": True})
+    (tmp_path / "new.wasm").write_bytes(asking)
+    page.find(".plugin input[type=file]").send_keys(str(tmp_path / "new.wasm"))
+    page.shows(".news", "asks for more than the live one: + random")
+    page.find(".plugin details summary").click()
+    row = f"tr[data-version='{short(asking)}']"
+    page.shows(f"{row} td", "pending: asks for more: + random")
+    page.press(f"{row} button")
+    page.shows(".plugin .version", short(asking))
+
+
 def test_a_fault_is_shown_with_the_guests_words_and_place(watching, serving, browser):
     _, _, page = watching
     with serving("misbehave", admin=ADMIN) as host:

@@ -222,7 +222,7 @@ def test_completions_name_the_commands(narrowboat, shell):
 def test_the_manual_page_has_every_command(narrowboat):
     page = narrowboat("reference", "man").stdout
     assert page.startswith(".ie") or page.startswith(".TH") or ".TH narrowboat" in page
-    for command in ("serve", "deploy", "rollback", "versions", "status", "connections", "logs", "drain"):
+    for command in ("serve", "deploy", "rollback", "approve", "versions", "status", "connections", "logs", "drain"):
         assert f"narrowboat\\-{command}" in page or f"narrowboat-{command}" in page, command
 
 

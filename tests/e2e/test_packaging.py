@@ -163,7 +163,7 @@ def site(narrowboat, component, tmp_path):
     shutil.copy(component("group"), tmp_path / "chat.wasm")
     shutil.copy(component("group"), tmp_path / "first.wasm")
     config = {
-        "plugins": {"chat": {"component": "first.wasm", "rollback": {"window": "1s"}}},
+        "plugins": {"chat": {"component": "first.wasm", "grants": "all", "rollback": {"window": "1s"}}},
         "routes": [{"path": "/chat/{room}/", "plugin": "chat"}],
         "admin": {"listen": "127.0.0.1:0", "token_file": "admin.token"},
     }
@@ -174,8 +174,13 @@ def site(narrowboat, component, tmp_path):
 
 def test_the_readmes_commands_work(root, site, narrowboat, component, tmp_path):
     host, admin = site
-    # The second version is the same with another manifest.
-    (tmp_path / "chat.wasm").write_bytes(with_manifest(component("group").read_bytes(), 'name = "chat"'))
+
+    def version(asks):
+        """The same with another manifest."""
+        asks = {"groups": ["chat_*"]} | asks
+        return with_manifest(component("group").read_bytes(), toml({"name": "chat", "asks": asks}))
+
+    (tmp_path / "chat.wasm").write_bytes(version({}))
     environment = os.environ | {
         "PATH": f"{narrowboat.binary.parent}:{os.environ['PATH']}",
         "NARROWBOAT_ADMIN": admin.url,
@@ -186,6 +191,8 @@ def test_the_readmes_commands_work(root, site, narrowboat, component, tmp_path):
     asked = []
     # Draining is the end of it.
     for line in sorted(commands.splitlines(), key=lambda line: "drain" in line):
+        if line.startswith("narrowboat approve"):
+            assert admin.deploy("chat", version({"random": True})).status == 409
         done = run("sh", "-ec", line, cwd=tmp_path, env=environment)
         assert done.returncode == 0, (line, done.stderr)
         asked.append(line.split()[1])

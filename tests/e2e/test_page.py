@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from browser import Page, chromium
-from support import DEADLINE, UPGRADE, Host, eventually
+from support import DEADLINE, UPGRADE, Host, eventually, short, with_manifest
 
 PLAIN = {"Host": "localhost"}
 
@@ -353,8 +353,10 @@ def test_a_swap_is_shown_and_the_socket_stays(visit, narrowboat, component, tmp_
         page.connect()
         page.say("hello")
         page.logs("received", "hello")
-        file.write_bytes(component("reply").read_bytes())
-        swapped = digest(component("reply"))
+        # Without its asks, which the first version has not.
+        reply = with_manifest(component("reply").read_bytes(), 'name = "talk"')
+        file.write_bytes(reply)
+        swapped = short(reply)
         eventually(lambda: page.version("talk") == swapped, "the swap")
         assert "this socket has been open" in page.logs("swap", f"talk is now {swapped}")
         assert page.state() == "Open"

@@ -10,7 +10,7 @@ import pytest
 import support
 from admin import ADMIN, Admin
 from redis_server import Redis, peer
-from support import UPGRADE, eventually, toml
+from support import UPGRADE, eventually, toml, with_manifest
 
 GOING_AWAY, RESTART = 1001, 1012
 
@@ -284,17 +284,16 @@ def test_a_message_from_outside_is_for_the_tenant_of_its_token(worlds, admin):
 
 
 def test_a_tenants_token_deploys_what_is_its_own(serving, component):
-    echo, reply = component("echo").read_bytes(), component("reply").read_bytes()
+    echo = component("echo").read_bytes()
+    other = with_manifest(echo, 'name = "echo"\nisolation = "connection"')
     tenants = {
         name: {"path": f"/{name}", "plugins": ["echo"], "tokens": [token(name, "deploy")]} for name in ["acme", "bolt"]
     }
     with serving("echo", tenants=tenants, admin=ADMIN) as host:
         admin = Admin(host)
         path = "/v1/plugins/echo/versions"
-        assert admin.ask(path, "POST", body=reply, token="token of acme").json()["version"] == hashlib.sha256(reply).hexdigest()
-        assert host.connect("/acme/echo/").ask("hello") != "hello"
-        for other in ["/bolt/echo/", "/echo/"]:
-            assert host.connect(other).ask("hello") == "hello"
+        deployed = admin.ask(path, "POST", body=other, token="token of acme")
+        assert deployed.json()["version"] == hashlib.sha256(other).hexdigest()
         kept = lambda **options: [version["version"] for version in admin.ask(path, **options).json()["versions"]]
         assert len(kept(token="token of acme")) == 2
         assert kept(token="token of bolt") == kept() == [hashlib.sha256(echo).hexdigest()]
@@ -445,13 +444,15 @@ def test_a_version_of_a_tenant_comes_back_with_the_tenant(changing, component):
     tenants = echo_at("acme")
     changed = changing(tenants=tenants)
     admin = Admin(changed.host)
-    reply = component("reply").read_bytes()
-    assert admin.ask("/v1/plugins/echo/versions?tenant=acme", "POST", body=reply).status == 200
+    other = with_manifest(component("echo").read_bytes(), 'name = "echo"\nisolation = "connection"')
+    assert admin.ask("/v1/plugins/echo/versions?tenant=acme", "POST", body=other).status == 200
     changed.write(tenants={})
     eventually(lambda: not is_served(changed.host, "/acme/echo/"))
     changed.write(tenants=tenants)
     eventually(lambda: is_served(changed.host, "/acme/echo/"))
-    assert changed.host.connect("/acme/echo/").ask("hello") != "hello"
+    live = admin.ask("/v1/plugins/echo/versions?tenant=acme").json()["versions"][0]
+    assert (live["version"], live["state"]) == (hashlib.sha256(other).hexdigest(), "live")
+    assert admin.ask("/v1/status?tenant=acme").json()["plugins"][0]["version"] == live["version"]
 
 
 # What is no tenant

@@ -308,7 +308,7 @@ def test_a_version_that_is_no_worker_is_refused(desk, layer, component):
 
 def test_a_route_to_a_worker_is_refused(narrowboat, component, tmp_path):
     file = tmp_path / "narrowboat.toml"
-    plugins = {"clerk": {"component": str(component("clerk"))}}
+    plugins = {"clerk": {"component": str(component("clerk")), "grants": "all"}}
     file.write_text(toml({"plugins": plugins, "routes": [{"path": "/", "plugin": "clerk"}]}))
     result = narrowboat("serve", "--config", file)
     assert result.returncode == 2

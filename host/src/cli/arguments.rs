@@ -116,7 +116,7 @@ Examples:
   narrowboat deploy chat chat.wasm --admin http://10.0.0.7:8001 --token-file ci.token
 
 Returns when the version is live and every consumer has moved. Exit codes: 3 it was not taken, and the version before
-stays; 4 it was live and has been taken back.")]
+stays; 4 it was live and has been taken back; 7 it asks for more than the live version, and waits for an approval.")]
 pub(super) struct DeployArgs {
     /// The plugin, as routes call it
     pub(super) plugin: String,
@@ -149,6 +149,23 @@ pub(super) struct RollbackArgs {
     /// The plugin, as routes call it
     pub(super) plugin: String,
     /// The version, by its first digits; the one before if left out
+    pub(super) version: Option<String>,
+    #[command(flatten)]
+    pub(super) change: ChangeArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat approve chat                 what was deployed last of what waits
+  narrowboat approve chat 4f2a9c1e        one that `narrowboat versions chat` lists as pending or superseded
+
+A version that asks for more than the live one waits until somebody approves whose token has the scope `approve`. Look at
+what it asks for with `narrowboat versions chat`. Exit codes as those of `narrowboat deploy`.")]
+pub(super) struct ApproveArgs {
+    /// The plugin, as routes call it
+    pub(super) plugin: String,
+    /// The version, by its first digits; the one that was deployed last of those that wait if left out
     pub(super) version: Option<String>,
     #[command(flatten)]
     pub(super) change: ChangeArgs,

@@ -13,7 +13,7 @@ use ureq::{Agent, RequestBuilder};
 
 use super::arguments::HostArgs;
 use super::deploy::encoded;
-use super::{Failure, NOT_ALLOWED, NOT_FOUND, REFUSED};
+use super::{Failure, NOT_ALLOWED, NOT_FOUND, PENDING, REFUSED};
 use crate::api::{Problem, ProblemKind, SIGNATURE};
 use crate::config::Config;
 use crate::server::read_token;
@@ -190,6 +190,7 @@ fn failure(url: &str, status: StatusCode, problem: Option<Problem>) -> Failure {
             Failure::with_code(NOT_ALLOWED, error)
         }
         ProblemKind::NotFound => Failure::with_code(NOT_FOUND, error),
+        ProblemKind::Pending => Failure::with_code(PENDING, error),
         ProblemKind::Refused | ProblemKind::Superseded => Failure::with_code(REFUSED, error),
         ProblemKind::Invalid | ProblemKind::TooLarge => Failure::usage(error),
         ProblemKind::Unavailable => Failure::at_run_time(error),

@@ -1,15 +1,16 @@
-//! `narrowboat deploy`, `rollback` and `versions`
+//! `narrowboat deploy`, `rollback`, `approve` and `versions`
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::arguments::{ChangeArgs, DeployArgs, PluginArgs, RollbackArgs};
+use super::arguments::{ApproveArgs, ChangeArgs, DeployArgs, PluginArgs, RollbackArgs};
 use super::client::{Client, print_json};
 use super::table::{self, short};
 use super::{Failure, TAKEN_BACK};
-use crate::api::{Deployed, Rollback, Versions};
+use crate::api::{Approve, Deployed, Rollback, Version, Versions};
+use crate::capabilities::on_top;
 use crate::signature::{Signature, Unsigned};
 
 /// The rest between two looks at a version that is watched.
@@ -42,6 +43,14 @@ pub(super) fn rollback(arguments: &RollbackArgs) -> Result<(), Failure> {
     let client = Client::new(&change.host)?;
     let path = format!("/v1/plugins/{}/rollback", encoded(plugin));
     let deployed: Deployed = client.post(&path, &Rollback { version: version.clone() })?;
+    finish(&client, &deployed, change)
+}
+
+pub(super) fn approve(arguments: &ApproveArgs) -> Result<(), Failure> {
+    let ApproveArgs { plugin, version, change } = arguments;
+    let client = Client::new(&change.host)?;
+    let path = format!("/v1/plugins/{}/approve", encoded(plugin));
+    let deployed: Deployed = client.post(&path, &Approve { version: version.clone() })?;
     finish(&client, &deployed, change)
 }
 
@@ -123,13 +132,22 @@ pub(super) fn versions(arguments: &PluginArgs) -> Result<(), Failure> {
                 ("live", true) => "live, on trial".to_owned(),
                 (state, _) => state.to_owned(),
             };
-            let reason = version.reason.clone().unwrap_or_default();
+            let reason = reason(version);
             let size = table::bytes(version.size);
             [short(&version.version), state, version.at.clone(), version.by.clone(), size, reason]
         })
         .collect();
     table::print(["VERSION", "STATE", "OFFERED", "BY", "SIZE", "REASON"], &rows);
     Ok(())
+}
+
+/// Why a version is what it is.
+fn reason(version: &Version) -> String {
+    match (&version.reason, &version.approved_by) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(by)) => format!("approved by {by}: {}", on_top(&version.asks_more)),
+        (None, None) => String::new(),
+    }
 }
 
 /// A name as a part of a path.

@@ -55,6 +55,8 @@ pub enum Scope {
     Publish,
     /// To change which versions are live.
     Deploy,
+    /// To let a version have more than the live one has.
+    Approve,
     /// Everything: to close connections and to drain the host as well.
     Admin,
 }
@@ -71,6 +73,7 @@ impl Scope {
             Self::Read => "read",
             Self::Publish => "publish",
             Self::Deploy => "deploy",
+            Self::Approve => "approve",
             Self::Admin => "admin",
         }
     }
@@ -172,7 +175,7 @@ impl RawToken {
         }
         if scopes.get_ref().is_empty() {
             let problem = "a token without scopes allows nothing; there are \"read\", \"publish\", \
-                           \"deploy\" and \"admin\"";
+                           \"deploy\", \"approve\" and \"admin\"";
             return Err(location.invalid(scopes.span(), &within("scopes"), problem));
         }
         let secret = match (file, sha256) {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Location, Place, closest};
+use super::grants::Grants;
 use super::layer::DEFAULT_LAYER;
 use super::limits::Limits;
 use super::quota::Quota;
@@ -33,6 +34,10 @@ pub struct PluginConfig {
     pub isolation_place: Place,
     /// Instances that the connections of a shared plugin are spread over.
     pub instances: usize,
+    /// What it may have of what its manifest asks for.
+    pub grants: Grants,
+    /// Where the configuration says so, or the plugin's table if it does not.
+    pub grants_place: Place,
     /// What happens to a client that does not read.
     pub overflow: Overflow,
     /// What it may use.
@@ -182,6 +187,7 @@ pub(super) struct Raw {
     #[serde(rename = "crate")]
     krate: Option<Spanned<PathBuf>>,
     sha256: Option<Spanned<Vec<Hash>>>,
+    grants: Option<Spanned<Grants>>,
     isolation: Option<Spanned<Isolation>>,
     instances: Option<Spanned<usize>>,
     #[serde(default)]
@@ -261,6 +267,9 @@ impl Raw {
             source_place: location.place(source_span),
             pins_place: location.place(self.sha256.as_ref().map_or(0..0, Spanned::span)),
             pins: self.sha256.map(Spanned::into_inner),
+            grants_place: location
+                .place(self.grants.as_ref().map_or_else(|| span.clone(), Spanned::span)),
+            grants: self.grants.map(Spanned::into_inner).unwrap_or_default(),
             isolation,
             isolation_place: location.place(self.isolation.map_or(span, |it| it.span())),
             instances,

@@ -27,7 +27,7 @@ pub enum LayerError {
         /// The most that are taken.
         limit: usize,
     },
-    /// The tenant or plugin has no leave to do so. The memory layer never says this.
+    /// The tenant or plugin has no leave to do so. Of the layers only that by publish and subscribe says this.
     #[error("denied: {reason}")]
     Denied {
         /// What is missing.

@@ -147,6 +147,16 @@ impl Closing for Core {
     }
 }
 
+/// Channels and groups share the names of what is published: leave to send to the one is none for the other.
+fn check_channel(topics: &Topics, channel: &ChannelName) -> Result<(), LayerError> {
+    match topics.is_group(channel) {
+        true => Err(LayerError::Denied {
+            reason: format!("messages for a group are published under the name {channel}"),
+        }),
+        false => Ok(()),
+    }
+}
+
 impl ChannelLayer for RedisPubSubLayer {
     fn start(&self, runtime: &Handle) {
         let core = &self.0;
@@ -191,7 +201,13 @@ impl ChannelLayer for RedisPubSubLayer {
         pending: Pending,
         len: usize,
     ) -> Result<(), LayerError> {
-        self.0.base.probe(&self.0.world(tenant).local, channel, pending, len)
+        let world = self.0.world(tenant);
+        check_channel(&world.topics, channel)?;
+        self.0.base.probe(&world.local, channel, pending, len)
+    }
+
+    fn is_unique(&self, tenant: &Tenant, channel: &ChannelName) -> bool {
+        channel.is_unique() || self.0.world(tenant).topics.is_unique(channel.as_str())
     }
 
     fn probe_group(&self, _: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError> {

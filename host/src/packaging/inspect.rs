@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::component::{ComponentError, Role, summarise};
+use crate::manifest::Manifest;
 use crate::plugin::Hash;
 
 /// What a component says of itself.
@@ -12,6 +13,8 @@ pub struct Inspection {
     exports: Vec<String>,
     roles: Vec<Role>,
     manifest: Option<String>,
+    /// What the manifest asks for, in words.
+    asks: Vec<String>,
     size: usize,
     digest: Hash,
 }
@@ -22,7 +25,9 @@ pub struct Inspection {
 /// When they are not a whole component.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
     let summary = summarise(bytes)?;
+    let manifest = summary.manifest.and_then(|text| Manifest::parse(text).ok());
     Ok(Inspection {
+        asks: manifest.map_or_else(Vec::new, |manifest| manifest.asks.words()),
         roles: summary.roles().collect(),
         manifest: summary.manifest.map(|text| String::from_utf8_lossy(text).into_owned()),
         imports: summary.imports,
@@ -41,6 +46,7 @@ impl fmt::Display for Inspection {
         }
         list(f, "imports", &self.imports)?;
         list(f, "exports", &self.exports)?;
+        list(f, "asks", &self.asks)?;
         writeln!(f, "size      {} bytes", self.size)?;
         writeln!(f, "sha256    {}", self.digest)?;
         match &self.manifest {

@@ -25,3 +25,12 @@ pub mod worker_world {
         ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
+
+/// What is linked for those alone to whom it is granted.
+pub mod grantable_world {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "grantable",
+        imports: { default: trappable },
+    });
+}

@@ -11,12 +11,15 @@ use wasmtime::{
 };
 
 use super::bindings::WebsocketConsumer;
+use super::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
+use super::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
 use super::build::Build;
 use super::cache::CodeCache;
 use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
 use super::ticker::{Running, Ticker};
+use crate::capabilities::{Capabilities, Power};
 use crate::component::Role;
 
 /// Instances in the pool beyond one a connection: shared ones, trials, and old ones going as new
@@ -39,12 +42,16 @@ const KEPT_OF_TABLE: usize = 4 * 1024;
 /// A call's deadline in ticks: the running tick ends anytime, the next is a whole one.
 const FIRST_TICK: u64 = 2;
 
+/// Imports find what they need in the store's data itself.
+type Own = HasSelf<GuestState>;
+
 /// Compiles components and runs them.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
     engine: wasmtime::Engine,
+    /// With what every guest may import.
     linker: Linker<GuestState>,
     cache: Option<CodeCache>,
     ticker: Ticker,
@@ -97,7 +104,7 @@ impl Engine {
         let pool_error = |source| EngineError::Pool { instances, memory, source };
         let engine = wasmtime::Engine::new(&config(instances, memory)).map_err(pool_error)?;
         let mut linker = Linker::new(&engine);
-        WebsocketConsumer::add_to_linker::<_, HasSelf<GuestState>>(&mut linker, |state| state)
+        WebsocketConsumer::add_to_linker::<_, Own>(&mut linker, |state| state)
             .map_err(pool_error)?;
         let overrun = Arc::new(Overrun::default());
         let ticker = Ticker::start({
@@ -148,8 +155,25 @@ impl Engine {
         Ok(component)
     }
 
-    pub(super) fn linker(&self) -> &Linker<GuestState> {
-        &self.0.linker
+    /// What a guest may import that has these capabilities.
+    ///
+    /// # Errors
+    /// When there are two of one name, which would be our mistake.
+    pub(super) fn linker(
+        &self,
+        capabilities: &Capabilities,
+    ) -> wasmtime::Result<Linker<GuestState>> {
+        let mut linker = self.0.linker.clone();
+        if capabilities.have(Power::Clocks) {
+            monotonic_clock::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            wall_clock::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+        }
+        if capabilities.have(Power::Random) {
+            random::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            insecure::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            insecure_seed::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+        }
+        Ok(linker)
     }
 
     /// A store whose guest is bounded in memory, and in each call by the time of its

@@ -5,6 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::capabilities::{Capabilities, Power};
 use crate::component::Role;
 use crate::config::closest;
 
@@ -12,10 +13,36 @@ use crate::config::closest;
 const CONTRACT: &str = "narrowboat:consumer";
 const CONTRACT_VERSION: &str = "0.1.0";
 
-/// What the host offers: interfaces, their versions and their functions, as in `wit/`.
-const OFFERED: [(&str, &str, &[&str]); 4] = [
-    ("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
-    (
+/// An interface that the host has, as in `wit/`.
+struct Offered {
+    name: &'static str,
+    version: &'static str,
+    functions: &'static [&'static str],
+    /// What a manifest has to ask for before it may be imported.
+    power: Option<Power>,
+}
+
+/// The versions of WASI's interfaces.
+const WASI_VERSION: &str = "0.2.0";
+
+/// What is for everybody.
+const fn open(
+    name: &'static str,
+    version: &'static str,
+    functions: &'static [&'static str],
+) -> Offered {
+    Offered { name, version, functions, power: None }
+}
+
+/// What is for those to whom it is granted.
+const fn granted(name: &'static str, power: Power, functions: &'static [&'static str]) -> Offered {
+    Offered { name, version: WASI_VERSION, functions, power: Some(power) }
+}
+
+/// What the host offers.
+const OFFERED: [Offered; 9] = [
+    open("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
+    open(
         "narrowboat:consumer/connections",
         CONTRACT_VERSION,
         &[
@@ -31,13 +58,29 @@ const OFFERED: [(&str, &str, &[&str]); 4] = [
             "find",
         ],
     ),
-    (
+    open(
         "narrowboat:consumer/channel-layer",
         CONTRACT_VERSION,
         &["send", "group-add", "group-discard", "group-send", "group-send-frame"],
     ),
-    ("wasi:logging/logging", "0.1.0-draft", &["log"]),
+    open("wasi:logging/logging", "0.1.0-draft", &["log"]),
+    granted("wasi:clocks/monotonic-clock", Power::Clocks, &["now", "resolution"]),
+    granted("wasi:clocks/wall-clock", Power::Clocks, &["now", "resolution"]),
+    granted("wasi:random/random", Power::Random, &["get-random-bytes", "get-random-u64"]),
+    granted(
+        "wasi:random/insecure",
+        Power::Random,
+        &["get-insecure-random-bytes", "get-insecure-random-u64"],
+    ),
+    granted("wasi:random/insecure-seed", Power::Random, &["insecure-seed"]),
 ];
+
+impl Offered {
+    /// As a component imports it.
+    fn full_name(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+}
 
 /// Why a component does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -59,6 +102,17 @@ pub enum Misfit {
         /// What it may have meant.
         nearest: Option<String>,
     },
+    /// An interface that its manifest does not ask for.
+    #[error(
+        "imports {import}, and its manifest does not ask for it: `{key} = true` belongs under [asks] in its \
+         plugin.toml, and into its `grants` in the host's configuration"
+    )]
+    Unasked {
+        /// As the component names it.
+        import: String,
+        /// The key that asks for it.
+        key: &'static str,
+    },
     /// A function that its interface does not have.
     #[error(
         "imports {function} of {import}, which this host does not offer; {}",
@@ -78,24 +132,23 @@ fn nearest_words(nearest: &Option<String>) -> String {
     match nearest {
         Some(name) => format!("the nearest it has is {name}"),
         None => {
-            let names = OFFERED.iter().filter(|(.., functions)| !functions.is_empty());
-            let names: Vec<_> =
-                names.map(|(name, version, _)| format!("{name}@{version}")).collect();
+            let names = OFFERED.iter().filter(|offered| !offered.functions.is_empty());
+            let names: Vec<_> = names.map(Offered::full_name).collect();
             format!("it offers {}", names.join(", "))
         }
     }
 }
 
-/// Holds what a component imports and exports against what the host has, and says what it can be
-/// run as.
+/// Holds what a component imports and exports against what the host has and its manifest `asks` for, and says what it
+/// can be run as.
 ///
 /// # Errors
 /// The first thing that does not fit.
-pub(super) fn check(component: &Component) -> Result<Vec<Role>, Misfit> {
+pub(super) fn check(component: &Component, asks: &Capabilities) -> Result<Vec<Role>, Misfit> {
     let engine = component.engine();
     let component = component.component_type();
     for (name, item) in component.imports(engine) {
-        check_import(engine, name, &item.ty)?;
+        check_import(engine, name, &item.ty, asks)?;
     }
     let mut roles = Vec::new();
     for (name, _) in component.exports(engine) {
@@ -108,36 +161,44 @@ pub(super) fn check(component: &Component) -> Result<Vec<Role>, Misfit> {
     Ok(roles)
 }
 
-/// Holds the names of imports against the interfaces that the host has: what fails here need not be compiled.
+/// Holds the names of imports against the interfaces that the host has and a manifest asks for: what fails here need not
+/// be compiled.
 ///
 /// # Errors
 /// The first that does not fit.
-pub(super) fn check_names(imports: &[String]) -> Result<(), Misfit> {
-    imports.iter().try_for_each(|import| functions_of(import).map(drop))
+pub(super) fn check_names(imports: &[String], asks: &Capabilities) -> Result<(), Misfit> {
+    imports.iter().try_for_each(|import| functions_of(import, asks).map(drop))
 }
 
 /// The functions of the interface that an import names.
-fn functions_of(import: &str) -> Result<&'static [&'static str], Misfit> {
+fn functions_of(import: &str, asks: &Capabilities) -> Result<&'static [&'static str], Misfit> {
     let (interface, version) = split(import);
     if interface.split('/').next() == Some(CONTRACT) {
         check_contract(version)?;
     }
-    let offered = OFFERED.iter().find(|(name, offers, _)| {
-        *name == interface && version.is_none_or(|version| is_compatible(version, offers))
+    let offered = OFFERED.iter().find(|offered| {
+        let fits = |version| is_compatible(version, offered.version);
+        offered.name == interface && version.is_none_or(fits)
     });
-    if let Some((_, _, functions)) = offered {
-        return Ok(functions);
+    let Some(Offered { functions, power, .. }) = offered else {
+        let nearest = closest(interface, OFFERED.iter().map(|offered| offered.name));
+        let nearest = OFFERED.iter().find(|offered| Some(offered.name) == nearest);
+        let (import, nearest) = (import.to_owned(), nearest.map(Offered::full_name));
+        return Err(Misfit::Interface { import, nearest });
+    };
+    match power.filter(|power| !asks.have(*power)) {
+        Some(power) => Err(Misfit::Unasked { import: import.to_owned(), key: power.key() }),
+        None => Ok(functions),
     }
-    let names = OFFERED.iter().map(|(name, ..)| *name);
-    let nearest = closest(interface, names).map(|name| {
-        let version = OFFERED.iter().find(|offered| offered.0 == name).map_or("", |it| it.1);
-        format!("{name}@{version}")
-    });
-    Err(Misfit::Interface { import: import.to_owned(), nearest })
 }
 
-fn check_import(engine: &Engine, import: &str, item: &ComponentItem) -> Result<(), Misfit> {
-    let functions = functions_of(import)?;
+fn check_import(
+    engine: &Engine,
+    import: &str,
+    item: &ComponentItem,
+    asks: &Capabilities,
+) -> Result<(), Misfit> {
+    let functions = functions_of(import, asks)?;
     let ComponentItem::ComponentInstance(instance) = item else { return Ok(()) };
     for (function, item) in instance.exports(engine) {
         let is_type = matches!(item.ty, ComponentItem::Type(_));
@@ -211,11 +272,15 @@ mod tests {
     fn what_is_offered_is_what_the_contract_declares() {
         let contract = include_str!("../../../wit/consumer.wit");
         let logging = include_str!("../../../wit/deps/logging/logging.wit");
+        let clocks = include_str!("../../../wit/deps/clocks/clocks.wit");
+        let random = include_str!("../../../wit/deps/random/random.wit");
         assert!(contract.contains(&format!("package {CONTRACT}@{CONTRACT_VERSION};")));
-        for (name, _, functions) in OFFERED {
-            let interface = name.rsplit('/').next().unwrap();
-            let text = if name.starts_with(CONTRACT) { contract } else { logging };
-            assert_eq!(declared(text, interface), functions, "{name}");
+        for Offered { name, version, functions, .. } in OFFERED {
+            let (package, interface) = name.split_once('/').unwrap();
+            let text = [contract, logging, clocks, random].into_iter();
+            let mut text =
+                text.filter(|text| text.contains(&format!("package {package}@{version};")));
+            assert_eq!(declared(text.next().unwrap(), interface), functions, "{name}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a guest may call: each only appends to the effects of its call, or reads.
 
 mod channel_layer;
+mod clocks;
 mod connections;
 mod logging;
+mod random;

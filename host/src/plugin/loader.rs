@@ -1,6 +1,7 @@
 //! From a component's file to a plugin that can serve.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
@@ -16,6 +17,7 @@ use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use super::words::Words;
 use crate::allowance::Allowance;
+use crate::capabilities::Capabilities;
 use crate::component::{self, ComponentError, Role, Summary};
 use crate::config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
 use crate::fault::GuestFault;
@@ -122,6 +124,32 @@ pub enum LoadError {
     Conflict(#[from] ConfigError),
 }
 
+/// What a component's manifest asks for, whether or not it is granted; `file` is where it came from.
+///
+/// # Errors
+/// When it is no component, or its manifest is wrong.
+pub fn asks(plugin: &str, file: &Path, build: &Build) -> Result<Capabilities, LoadError> {
+    read(plugin, file, build).map(|(_, manifest)| manifest.asks)
+}
+
+/// What a component says of itself.
+fn read<'a>(
+    plugin: &str,
+    file: &Path,
+    build: &'a Build,
+) -> Result<(Summary<'a>, Manifest), LoadError> {
+    let (plugin, file) = (plugin.to_owned(), file.to_owned());
+    let summary = match component::plugin(build.bytes()) {
+        Ok(summary) => summary,
+        Err(source) => return Err(LoadError::Component { plugin, file, source }),
+    };
+    match summary.manifest.map(Manifest::parse) {
+        Some(Ok(manifest)) => Ok((summary, manifest)),
+        Some(Err(source)) => Err(LoadError::Manifest { plugin, file, source }),
+        None => Ok((summary, Manifest { name: plugin, ..Manifest::default() })),
+    }
+}
+
 impl Loader {
     /// Reads the component of a plugin.
     ///
@@ -187,22 +215,15 @@ impl Loader {
         if let Err(source) = self.check_signature(build) {
             return Err(LoadError::Distrusted { plugin, file, source });
         }
-        let summary = match component::plugin(build.bytes()) {
-            Ok(summary) => summary,
-            Err(source) => return Err(LoadError::Component { plugin, file, source }),
-        };
+        let (summary, manifest) = read(&plugin, &file, build)?;
         let limits = self.limits.within(&config.limits);
         if let Err(source) = summary.needs.check(limits.memory, MAX_TABLE_ELEMENTS as u64) {
             return Err(LoadError::Component { plugin, file, source });
         }
-        if let Err(misfit) = fit::check_names(&summary.imports) {
+        config.check_grants(name, &manifest.asks)?;
+        if let Err(misfit) = fit::check_names(&summary.imports, &manifest.asks) {
             return Err(LoadError::Version { plugin, file, source: misfit.into() });
         }
-        let manifest = match summary.manifest.map(Manifest::parse) {
-            Some(Ok(manifest)) => manifest,
-            Some(Err(source)) => return Err(LoadError::Manifest { plugin, file, source }),
-            None => Manifest { name: name.to_owned(), ..Manifest::default() },
-        };
         check_uses(name, config, &file, &summary)?;
         let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
             config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
@@ -212,10 +233,12 @@ impl Loader {
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
             limits: self.instance_limits(&limits, &manifest),
+            asks: manifest.asks,
             lane: LaneState::new(manifest.lane),
             usage: Arc::default(),
             words: Words::new(limits.log_lines),
             allowance: Arc::clone(&self.allowance),
+            was_denied: AtomicBool::new(false),
             version: build.digest().short(),
         };
         match Version::compile(&self.engine, build, Arc::new(around)) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustc_hash::FxHashMap;
 use wasmtime::component::{Resource, ResourceAny};
@@ -16,6 +17,7 @@ use super::overrun::Overrun;
 use super::ticker::TICK;
 use super::words::Words;
 use crate::allowance::{Allowance, Bound};
+use crate::capabilities::Capabilities;
 use crate::component::Role;
 use crate::connection::{Link, Refused};
 use crate::layer::ChannelLayer;
@@ -29,10 +31,14 @@ pub(super) struct Surroundings {
     pub(super) tenant: Tenant,
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) limits: InstanceLimits,
+    /// What its manifest asks for, all of it granted.
+    pub(super) asks: Capabilities,
     pub(super) lane: LaneState,
     pub(super) usage: Arc<Usage>,
     pub(super) words: Words,
     pub(super) allowance: Arc<Allowance>,
+    /// Whether it has asked to reach what it may not.
+    pub(super) was_denied: AtomicBool,
     /// The version's first digits, for the log.
     pub(super) version: String,
 }

@@ -13,6 +13,7 @@ use super::engine::Engine;
 use super::fit::{self, Misfit};
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
+use crate::capabilities::Capabilities;
 use crate::component::Role;
 use crate::hash::Hash;
 
@@ -34,7 +35,7 @@ pub struct VersionUsage {
     pub instances: u64,
     /// Bytes of their linear memories.
     pub memory: u64,
-    /// Lines of the log that came too fast.
+    /// Lines of the log that came too fast, or that it may not write.
     pub unsaid: u64,
 }
 
@@ -72,8 +73,10 @@ impl Version {
         around: Arc<Surroundings>,
     ) -> Result<Self, VersionError> {
         let component = engine.component(&around.plugin, build).map_err(VersionError::Compile)?;
-        let roles = fit::check(&component)?;
-        let pre = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
+        let roles = fit::check(&component, &around.asks)?;
+        let linked = engine.linker(&around.asks);
+        let pre = linked.and_then(|linker| linker.instantiate_pre(&component));
+        let pre = pre.map_err(VersionError::Import)?;
         let has = |role| roles.contains(&role);
         let world = |role| move |problem| VersionError::World { role, problem };
         let consumer = has(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
@@ -107,6 +110,11 @@ impl Version {
     /// The hash that names it.
     pub fn digest(&self) -> Hash {
         self.digest
+    }
+
+    /// What it cannot do without its operator's leave, and has it.
+    pub fn asks(&self) -> &Capabilities {
+        &self.around.asks
     }
 
     /// How it has fared.

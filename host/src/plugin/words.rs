@@ -1,6 +1,6 @@
 //! How much guests may say.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -8,12 +8,14 @@ use std::time::Instant;
 const BURST: f64 = 5.0;
 
 /// What a version has said, bounded over time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Words {
     /// Lines a second.
     rate: f64,
     budget: Mutex<Option<Budget>>,
     unsaid: AtomicU64,
+    /// Whether it has been told that it may say nothing.
+    silenced: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub(super) enum Saying {
 impl Words {
     /// So many lines a second for long.
     pub(super) fn new(rate: u64) -> Self {
-        Self { rate: rate as f64, budget: Mutex::default(), unsaid: AtomicU64::new(0) }
+        Self { rate: rate as f64, ..Self::default() }
     }
 
     /// Asks to log a line.
@@ -62,7 +64,16 @@ impl Words {
         if std::mem::replace(&mut budget.told, true) { Saying::Unsaid } else { Saying::First }
     }
 
-    /// Lines that came too fast.
+    /// Counts a line of one that may say nothing.
+    pub(super) fn swallow(&self) -> Saying {
+        self.unsaid.fetch_add(1, Ordering::Relaxed);
+        match self.silenced.swap(true, Ordering::Relaxed) {
+            true => Saying::Unsaid,
+            false => Saying::First,
+        }
+    }
+
+    /// Lines that came too fast, or were not to be said.
     pub(super) fn unsaid(&self) -> u64 {
         self.unsaid.load(Ordering::Relaxed)
     }
@@ -83,6 +94,14 @@ mod tests {
         let said = (0..1_000).filter(|_| words.say_at(later) == Saying::Said).count();
         assert_eq!(said, 100);
         assert_eq!(words.unsaid(), 1_400);
+    }
+
+    #[test]
+    fn one_that_may_say_nothing_is_told_of_once() {
+        let words = Words::default();
+        let sayings: Vec<_> = (0..3).map(|_| words.swallow()).collect();
+        assert_eq!(sayings, [Saying::First, Saying::Unsaid, Saying::Unsaid]);
+        assert_eq!(words.unsaid(), 3);
     }
 
     #[test]

@@ -140,6 +140,7 @@ fn documented() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(status::status))
         .routes(routes!(plugins::versions, plugins::deploy))
         .routes(routes!(plugins::rollback))
+        .routes(routes!(plugins::approve))
         .routes(routes!(connections::connections))
         .routes(routes!(connections::close))
         .routes(routes!(publish::publish))

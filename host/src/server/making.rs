@@ -9,7 +9,7 @@ use super::demo::Demo;
 use super::first;
 use super::host::{HostError, component_file, open_layer};
 use super::served::{MadeOf, Served, Working};
-use super::world::{Layer, Part, World};
+use super::world::{Layer, Part, Tried, World};
 use crate::allowance::{Allowance, Meter};
 use crate::config::{DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, Source, TenantConfig};
 use crate::name::Tenant;
@@ -50,8 +50,8 @@ pub(super) struct Making<'a> {
 #[derive(Default)]
 struct Plugins {
     served: BTreeMap<String, Arc<Served>>,
-    /// Where the component lies of each that cannot be served as it was asked for.
-    failed: BTreeMap<String, PathBuf>,
+    /// The component's file of each that cannot be served as it was asked for.
+    failed: BTreeMap<String, Tried>,
 }
 
 impl Making<'_> {
@@ -115,7 +115,7 @@ impl Making<'_> {
                 layer: layer.config.clone(),
                 max_frame,
             };
-            let file = place(plugin);
+            let tried = Tried::now(place(plugin));
             let before = self.before.and_then(|before| before.served.get(name));
             let served = match before.filter(|before| before.made_of.serves(&made_of)) {
                 Some(same) => Ok(Arc::clone(same)),
@@ -132,7 +132,7 @@ impl Making<'_> {
                         if before.is_some() { "goes on as it was" } else { "is not served" };
                     tracing::error!(plugin = tenant.label(name), "{error}; it {goes_on}");
                     plugins.served.extend(before.map(|before| (name.clone(), Arc::clone(before))));
-                    plugins.failed.insert(name.clone(), file);
+                    plugins.failed.insert(name.clone(), tried);
                 }
             }
         }

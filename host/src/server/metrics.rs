@@ -113,7 +113,11 @@ pub const FIGURES: [Figure; 32] = [
         labels: VERSION,
         help: "How long calls into guests took, start-up and moves included",
     },
-    counter("guest_log_lines_dropped", VERSION, "Lines of guests that came too fast to be logged"),
+    counter(
+        "guest_log_lines_dropped",
+        VERSION,
+        "Lines of guests that came too fast to be logged, or that their manifests do not ask for",
+    ),
     counter("swaps", PLUGIN, "Versions that became live"),
     counter("versions_refused", PLUGIN, "Versions that were not taken"),
     counter("rollbacks", PLUGIN, "Versions that were live and failed too often"),

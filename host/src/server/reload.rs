@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Server;
+use super::world::Tried;
 use crate::component;
 use crate::config::Noticing;
 use crate::plugin::{Build, aside};
@@ -72,11 +73,16 @@ async fn watch(server: &Server, noticing: Noticing) {
     }
     server.reread.look();
     let unserved = server.host.worlds().unserved();
+    let tried = unserved.clone();
+    // While nobody watched, what had failed may have become right.
+    if aside(move || tried.iter().any(Tried::has_changed)).await == Some(true) {
+        server.reread.ask();
+    }
     loop {
         for file in watcher.changed().await {
             if configuration.as_ref() == Some(&file) {
                 server.reread.look();
-            } else if unserved.contains(&file) {
+            } else if unserved.iter().any(|tried| tried.file == file) {
                 // It may be a plugin now.
                 server.reread.ask();
             } else if let Some(change) = changes.get(&file) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::runtime::Handle;
 
@@ -29,11 +30,33 @@ pub(super) struct World {
     pub(super) config: TenantConfig,
     /// By the names that routes use.
     pub(super) served: BTreeMap<String, Arc<Served>>,
-    /// Plugins that cannot be served as it was asked for, and where each one's component lies.
-    pub(super) failed: BTreeMap<String, PathBuf>,
+    /// Plugins that cannot be served as it was asked for, and each one's file.
+    pub(super) failed: BTreeMap<String, Tried>,
     pub(super) layers: BTreeMap<String, Layer>,
     pub(super) workers: Vec<Arc<Working>>,
     pub(super) part: Part,
+}
+
+/// A file of which no plugin could be made, as it was before that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) file: PathBuf,
+    /// When it was written and how long it was; nothing if it was not there.
+    state: Option<(SystemTime, u64)>,
+}
+
+impl Tried {
+    /// As a file is now. Not for async threads.
+    pub(super) fn now(file: PathBuf) -> Self {
+        let metadata = std::fs::metadata(&file).ok();
+        let state = metadata.and_then(|data| Some((data.modified().ok()?, data.len())));
+        Self { file, state }
+    }
+
+    /// Whether the file is other than it was.
+    pub(super) fn has_changed(&self) -> bool {
+        Self::now(self.file.clone()) != *self
+    }
 }
 
 /// What a tenant has of what all have.
@@ -87,8 +110,8 @@ impl World {
         self.served.values()
     }
 
-    /// Plugins that cannot be served as it was asked for, and where each one's component lies.
-    pub(super) fn failed(&self) -> impl Iterator<Item = (&String, &PathBuf)> {
+    /// Plugins that cannot be served as it was asked for, and each one's file.
+    pub(super) fn failed(&self) -> impl Iterator<Item = (&String, &Tried)> {
         self.failed.iter()
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::host::HostError;
 use super::making::{Ground, Making};
-use super::world::{Left, World};
+use super::world::{Left, Tried, World};
 use crate::config::TenantConfig;
 use crate::name::Tenant;
 use crate::plugin::Plugin;
@@ -88,10 +88,10 @@ impl Worlds {
         self.changed.subscribe()
     }
 
-    /// Where the components lie of plugins that are not served as was asked for.
-    pub(super) fn unserved(&self) -> BTreeSet<PathBuf> {
+    /// The files of plugins that are not served as was asked for.
+    pub(super) fn unserved(&self) -> Vec<Tried> {
         let all = self.all();
-        all.values().flat_map(|world| world.failed()).map(|(_, file)| file.clone()).collect()
+        all.values().flat_map(|world| world.failed()).map(|(_, tried)| tried.clone()).collect()
     }
 
     /// What changes plugins, by the file each one's component lies in; several may be made of one, and none of those
@@ -102,8 +102,8 @@ impl Worlds {
             for served in world.served() {
                 files.entry(served.file.clone()).or_default().push(Arc::clone(&served.swap));
             }
-            for (_, file) in world.failed() {
-                files.entry(file.clone()).or_default();
+            for (_, tried) in world.failed() {
+                files.entry(tried.file.clone()).or_default();
             }
         }
         files

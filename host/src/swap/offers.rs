@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use super::refusal::Refusal;
+use crate::capabilities::Capabilities;
 use crate::plugin::{Build, Hash, Outcome};
 
 /// What became of a component that was offered.
@@ -18,6 +19,13 @@ pub enum Verdict {
     Live(Report),
     /// It was live already.
     Unchanged(Hash),
+    /// It asks for more than the live version, and is kept until somebody approves.
+    Pending {
+        /// The version.
+        version: Hash,
+        /// What it asks for and the live one has not.
+        more: Capabilities,
+    },
     /// A newer one was offered before its turn came.
     Superseded,
     /// It is not taken.
@@ -58,6 +66,11 @@ pub enum Origin {
         /// The name of the token.
         by: String,
     },
+    /// Somebody lets it have what it asks for.
+    Approval {
+        /// The name of the token.
+        by: String,
+    },
 }
 
 impl Origin {
@@ -65,7 +78,7 @@ impl Origin {
     pub fn by(&self) -> &str {
         match self {
             Self::Found(_) | Self::File(_) => "file",
-            Self::Deploy { by } | Self::Rollback { by } => by,
+            Self::Deploy { by } | Self::Rollback { by } | Self::Approval { by } => by,
         }
     }
 
@@ -74,7 +87,7 @@ impl Origin {
         match self {
             Self::Found(file) | Self::File(file) => file,
             Self::Deploy { .. } => Path::new("the upload"),
-            Self::Rollback { .. } => Path::new("the kept version"),
+            Self::Rollback { .. } | Self::Approval { .. } => Path::new("the kept version"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::capabilities::{Capabilities, on_top};
 use crate::manifest::Isolation;
 use crate::plugin::{Hash, LoadError, MoveError};
 use crate::versions::ShelfError;
@@ -23,6 +24,13 @@ pub enum Refusal {
         /// What the component asks for.
         wanted: Isolation,
     },
+    /// It asks for more than the running version, and there is nowhere to wait for an approval.
+    #[error(
+        "it asks for more than the running version: {}; restart the host with it, or configure [versions], where it \
+         can wait for an approval",
+        on_top(&.0.words())
+    )]
+    Unapproved(Capabilities),
     /// It failed on a store of its own, with the state of a running instance.
     #[error("the trial failed: {0}")]
     Trial(MoveError),

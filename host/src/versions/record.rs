@@ -20,6 +20,12 @@ pub struct Record {
     /// Why it is not live, where it was refused or taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What it asks for and the version that was live when it was offered had not, where that needs an approval.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks_more: Vec<String>,
+    /// The name of the token that approved it, where it needed that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 /// What became of a version.
@@ -32,6 +38,10 @@ pub enum State {
     Previous,
     /// It served before, or was never published.
     Kept,
+    /// It asks for more than the live version, and nobody has approved that yet.
+    Pending,
+    /// The same, and meanwhile another version became live.
+    Superseded,
     /// It did not fit, or failed when it was tried.
     Refused,
     /// It was live and failed too often.
@@ -45,9 +55,21 @@ impl State {
             Self::Live => "live",
             Self::Previous => "previous",
             Self::Kept => "kept",
+            Self::Pending => "pending",
+            Self::Superseded => "superseded",
             Self::Refused => "refused",
             Self::RolledBack => "rolled-back",
         }
+    }
+
+    /// Whether it waits for an approval.
+    pub fn is_unapproved(self) -> bool {
+        matches!(self, Self::Pending | Self::Superseded)
+    }
+
+    /// Whether it may have what it asks for: it has served, or somebody has approved it.
+    pub fn is_cleared(self) -> bool {
+        !self.is_unapproved() && self.has_bytes()
     }
 
     /// Whether its bytes are kept.

@@ -110,11 +110,7 @@ impl Shelf {
     /// When there is no room; nothing has changed then.
     pub fn keep(&self, build: &Build, by: &str) -> Result<(), ShelfError> {
         let version = build.digest();
-        if self.bytes(version).is_err() {
-            folder::write(&self.folder, &file_name(version), build.bytes())
-                .map_err(ShelfError::Write)?;
-        }
-        self.keep_signature(build)?;
+        self.store(build)?;
         let kept = self.change(|index| {
             let state = match index.state(version) {
                 Some(state @ (State::Live | State::Previous)) => state,
@@ -143,7 +139,51 @@ impl Shelf {
         }
     }
 
-    /// Notes that a version is live now.
+    /// Keeps a version that asks for more than the live one until somebody approves.
+    ///
+    /// # Errors
+    /// When there is no room; nothing has changed then.
+    pub fn pend(&self, build: &Build, by: &str, asks_more: Vec<String>) -> Result<(), ShelfError> {
+        self.store(build)?;
+        let kept = self.change(|index| {
+            index.put(Record { state: State::Pending, asks_more, ..record(build, by) });
+            index.forget_old(self.keep);
+        });
+        self.sweep();
+        kept
+    }
+
+    /// Keeps a version that somebody has approved and that is about to be published.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub fn approve(&self, build: &Build, by: &str) -> Result<(), ShelfError> {
+        let offered_by = self.lock().find_version(build.digest()).map(|record| record.by.clone());
+        self.keep(build, offered_by.as_deref().unwrap_or(by))?;
+        self.change(|index| {
+            for record in index.versions.iter_mut().filter(|it| it.version == build.digest()) {
+                record.approved_by = Some(by.to_owned());
+            }
+        })
+    }
+
+    /// The version that was offered last of those that wait for an approval.
+    pub fn pending(&self) -> Option<Record> {
+        let index = self.lock();
+        index.versions.iter().rfind(|record| record.state == State::Pending).cloned()
+    }
+
+    /// Whether a version may have what it asks for: it has served, or somebody has approved it.
+    pub fn is_cleared(&self, version: Hash) -> bool {
+        self.lock().state(version).is_some_and(State::is_cleared)
+    }
+
+    /// Whether a version waits for an approval.
+    pub fn is_unapproved(&self, version: Hash) -> bool {
+        self.lock().state(version).is_some_and(State::is_unapproved)
+    }
+
+    /// Notes that a version is live now. What waits for an approval waits no longer for its turn.
     ///
     /// # Errors
     /// When that cannot be written; nothing has changed then.
@@ -154,6 +194,7 @@ impl Shelf {
             }
             index.move_all(State::Previous, State::Kept);
             index.move_all(State::Live, State::Previous);
+            index.move_all(State::Pending, State::Superseded);
             index.mark(version, State::Live, None);
         })
     }
@@ -201,6 +242,15 @@ impl Shelf {
             _ => return Err(ShelfError::Unknown(version)),
         }
         self.bytes(version)
+    }
+
+    fn store(&self, build: &Build) -> Result<(), ShelfError> {
+        let version = build.digest();
+        if self.bytes(version).is_err() {
+            folder::write(&self.folder, &file_name(version), build.bytes())
+                .map_err(ShelfError::Write)?;
+        }
+        self.keep_signature(build)
     }
 
     fn bytes(&self, version: Hash) -> Result<Build, ShelfError> {
@@ -259,13 +309,22 @@ impl Index {
         self.versions.iter().find(|record| record.state == state).cloned()
     }
 
-    fn state(&self, version: Hash) -> Option<State> {
-        let found = self.versions.iter().find(|record| record.version == version);
-        found.map(|record| record.state)
+    fn find_version(&self, version: Hash) -> Option<&Record> {
+        self.versions.iter().find(|record| record.version == version)
     }
 
-    /// Adds a record as the newest, in the place of an older one of the same version.
-    fn put(&mut self, record: Record) {
+    fn state(&self, version: Hash) -> Option<State> {
+        self.find_version(version).map(|record| record.state)
+    }
+
+    /// Adds a record as the newest, in the place of an older one of the same version. What was approved stays so.
+    fn put(&mut self, mut record: Record) {
+        if let Some(older) = self.find_version(record.version) {
+            record.approved_by.clone_from(&older.approved_by);
+            if record.asks_more.is_empty() {
+                record.asks_more.clone_from(&older.asks_more);
+            }
+        }
         self.versions.retain(|other| other.version != record.version);
         self.versions.push(record);
     }
@@ -312,6 +371,8 @@ fn record(build: &Build, by: &str) -> Record {
         at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         state: State::Kept,
         reason: None,
+        asks_more: Vec::new(),
+        approved_by: None,
     }
 }
 

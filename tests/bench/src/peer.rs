@@ -94,7 +94,8 @@ impl Site {
     }
 
     /// A host that serves a service by its plugin, with room for so many connections and all else as it is
-    /// when nobody says otherwise. Its manifest says a wish and no more, if there is one.
+    /// when nobody says otherwise. Its manifest says a wish, if there is one, and asks for all
+    /// groups.
     fn host(
         &self,
         folder: &Path,
@@ -107,7 +108,8 @@ impl Site {
         let mut component = std::fs::read(&file)
             .with_context(|| format!("{}; `narrowboat plugin build` makes it", file.display()))?;
         if let Some(wish) = wish {
-            let manifest = format!("name = \"{plugin}\"\n{wish}\n");
+            let asks = "asks = { groups = [\"*\"] }";
+            let manifest = format!("name = \"{plugin}\"\n{wish}\n{asks}\n");
             component = component::with_manifest(&component, &manifest)
                 .with_context(|| file.display().to_string())?;
         }
@@ -118,6 +120,7 @@ impl Site {
             .map_or_else(String::new, |most| format!("[limits]\nmax_connections = {most}\n"));
         let text = format!(
             "listen = \"127.0.0.1:0\"\n[plugins.{plugin}]\ncomponent = \"plugin.wasm\"\n\
+             grants = \"all\"\n\
              [[routes]]\npath = \"{path}\"\nplugin = \"{plugin}\"\n{limits}"
         );
         let config = folder.join("narrowboat.toml");

@@ -37,7 +37,7 @@ pub(crate) fn warm_start(site: &Site, rounds: usize) -> anyhow::Result<Judged> {
     for plugin in ["echo", "broadcast", "group"] {
         let component = std::path::absolute(site.component(plugin))?.display().to_string();
         text += &format!(
-            "[plugins.{plugin}]\ncomponent = {component:?}\n\
+            "[plugins.{plugin}]\ncomponent = {component:?}\ngrants = \"all\"\n\
              [[routes]]\npath = \"/{plugin}/\"\nplugin = \"{plugin}\"\n"
         );
     }

@@ -202,7 +202,10 @@ impl Site {
         let folder = folder.canonicalize()?;
         let component = std::fs::read(&arguments.component);
         let component = component.with_context(|| arguments.component.display().to_string())?;
-        let manifest = format!("name = \"traveller\"\nisolation = \"{}\"\n", isolation.name());
+        let manifest = format!(
+            "name = \"traveller\"\nisolation = \"{}\"\nasks = {{ groups = [\"*\"], log = true }}\n",
+            isolation.name()
+        );
         let component = component::with_manifest(&component, &manifest)?;
         // In a folder of its own, where nothing but swaps happens.
         let [base, file, log] =
@@ -242,6 +245,7 @@ listen = \"127.0.0.1:0\"
 
 [plugins.traveller]
 component = \"live/traveller.wasm\"
+grants = \"all\"
 
 [plugins.traveller.rollback]
 window = \"60s\"

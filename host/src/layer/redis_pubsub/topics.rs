@@ -21,6 +21,9 @@ pub(super) enum Heard<'a> {
     Channel(&'a str),
 }
 
+/// Hexadecimal digits of a process in a channel's name.
+const PROCESS: usize = 16;
+
 impl Topics {
     pub(super) fn new(prefix: &str, tenant: &Tenant, shards: usize, process: u64) -> Self {
         let keys = Keys::new(prefix, tenant, shards);
@@ -40,6 +43,20 @@ impl Topics {
     /// Whether a name is one that this process made.
     pub(super) fn is_own(&self, name: &str) -> bool {
         name.starts_with(&self.own)
+    }
+
+    /// Whether a name is one that a process makes, this one, another host or one of channels_redis.
+    pub(super) fn is_unique(&self, name: &str) -> bool {
+        let made = &self.own[..self.own.len() - PROCESS];
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let digits = name.strip_prefix(made);
+        digits.is_some_and(|digits| digits.len() == 2 * PROCESS && digits.bytes().all(is_digit))
+    }
+
+    /// Whether what is sent to a channel would be heard as what is sent to a group.
+    pub(super) fn is_group(&self, channel: &ChannelName) -> bool {
+        let (_, topic) = self.channel(channel);
+        matches!(self.read(&topic), Some(Heard::Group(_)))
     }
 
     /// The pattern of all channels that this process made.
@@ -99,6 +116,34 @@ mod tests {
         assert_eq!(topics.channel(&channel).1, channel.as_str());
         assert_eq!(topics.read("asgi__group__g"), Some(Heard::Group("g")));
         assert_eq!(topics.read("worker"), Some(Heard::Channel("worker")));
+    }
+
+    #[test]
+    fn names_that_a_process_makes_are_told_from_others() {
+        let topics = topics("default");
+        let own = topics.new_channel().unwrap();
+        let django = format!("asgispecific.{:032x}", 1);
+        assert!(topics.is_unique(own.as_str()) && topics.is_unique(&django));
+        for other in [
+            "worker",
+            "asgispecific.",
+            "specific.1",
+            &django[1..],
+            &django[..40],
+            &format!("{django}0"),
+        ] {
+            assert!(!topics.is_unique(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_channel_may_be_named_as_what_groups_are_published_under() {
+        let is_group = |tenant, name: &str| topics(tenant).is_group(&name.parse().unwrap());
+        for name in ["asgi__group__g", "asgi__narrowboat__g"] {
+            assert!(is_group("default", name) && !is_group("acme", name), "{name}");
+        }
+        assert!(is_group("acme", "__group__g") && !is_group("default", "__group__g"));
+        assert!(!is_group("acme", "worker") && !is_group("default", "worker"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `narrowboat:consumer/channel-layer`: messages between consumers.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 
 use crate::frame::Frame;
@@ -10,7 +12,7 @@ use crate::plugin::bindings::narrowboat::consumer::channel_layer::{
     Frame as GuestFrame, Host, LayerError as GuestError,
 };
 use crate::plugin::effects::{Effect, TooMany};
-use crate::plugin::state::GuestState;
+use crate::plugin::state::{GuestState, Surroundings};
 
 type Answer = wasmtime::Result<Result<(), GuestError>>;
 
@@ -22,7 +24,7 @@ impl From<LayerError> for GuestError {
             LayerError::InvalidName(_) => Self::InvalidName(text),
             LayerError::InvalidMessage(_) => Self::InvalidMessage(text),
             LayerError::TooLarge { limit, .. } => Self::TooLarge(limit as u64),
-            LayerError::Denied { .. } => Self::Denied(text),
+            LayerError::Denied { reason } => Self::Denied(reason),
             LayerError::Unavailable { .. } => Self::Unavailable(text),
             _ => Self::Other(text),
         }
@@ -42,6 +44,37 @@ impl From<TooMany> for GuestError {
 }
 
 impl GuestState {
+    /// A group that the plugin may reach.
+    fn group_named(&self, name: String) -> Result<GroupName, GuestError> {
+        let group = GroupName::try_from(name)?;
+        match self.around.asks.reach_group(&group) {
+            true => Ok(group),
+            false => Err(self.denied("groups", group.as_str())),
+        }
+    }
+
+    /// A channel that the plugin may reach: that of a connection always, since nobody knows its name who was not told. As
+    /// a member of a group it gets what the group does, so that leave to send to it is needed there too.
+    fn channel_named(&self, name: String) -> Result<ChannelName, GuestError> {
+        let channel = ChannelName::try_from(name)?;
+        let Surroundings { asks, layer, tenant, .. } = &*self.around;
+        match asks.reach_channel(&channel) || layer.is_unique(tenant, &channel) {
+            true => Ok(channel),
+            false => Err(self.denied("channels", channel.as_str())),
+        }
+    }
+
+    /// The log is told once a version: names may be the guest's own words, or come from clients.
+    fn denied(&self, key: &str, name: &str) -> GuestError {
+        let why = format!("no pattern of {key} that the manifest asks for matches {name:?}");
+        let Surroundings { plugin, version, was_denied, .. } = &*self.around;
+        if !was_denied.swap(true, Ordering::Relaxed) {
+            let (plugin, channel) = (&**plugin, self.channel());
+            tracing::warn!(plugin, version, channel, "denied, and told this once: {why}");
+        }
+        GuestError::Denied(why)
+    }
+
     fn message(&self, bytes: Vec<u8>) -> Result<Message, GuestError> {
         let most = self.around.limits.max_message;
         if bytes.len() > most {
@@ -52,7 +85,7 @@ impl GuestState {
     }
 
     fn layer_send(&mut self, channel: String, message: Vec<u8>) -> Result<(), GuestError> {
-        let channel = ChannelName::try_from(channel)?;
+        let channel = self.channel_named(channel)?;
         let message = self.message(message)?;
         let pending = self.effects.pending_for(&channel);
         let len = message.len();
@@ -61,7 +94,7 @@ impl GuestState {
     }
 
     fn layer_group_send(&mut self, group: String, message: Vec<u8>) -> Result<(), GuestError> {
-        let group = GroupName::try_from(group)?;
+        let group = self.group_named(group)?;
         let message = self.message(message)?;
         let len = message.len();
         self.probe_group(len)?;
@@ -69,7 +102,7 @@ impl GuestState {
     }
 
     fn layer_group_frame(&mut self, group: String, frame: GuestFrame) -> Result<(), GuestError> {
-        let group = GroupName::try_from(group)?;
+        let group = self.group_named(group)?;
         let frame = Frame::from(frame);
         let (len, most) = (frame.len(), self.around.limits.max_message);
         if len > most {
@@ -90,7 +123,7 @@ impl GuestState {
         channel: String,
         effect: fn(GroupName, ChannelName) -> Effect,
     ) -> Result<(), GuestError> {
-        let effect = effect(GroupName::try_from(group)?, ChannelName::try_from(channel)?);
+        let effect = effect(self.group_named(group)?, self.channel_named(channel)?);
         Ok(self.effects.push(effect, 0)?)
     }
 }

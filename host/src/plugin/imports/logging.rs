@@ -1,18 +1,27 @@
 //! `wasi:logging`: a guest's words in the host's log, at once, so that a trap does not lose them.
 
+use crate::capabilities::Power;
 use crate::fault::one_line;
 use crate::journal::GUEST;
 use crate::plugin::bindings::wasi::logging::logging::{Host, Level};
 use crate::plugin::state::GuestState;
 use crate::plugin::words::Saying;
 
+/// Why nothing of a guest is in the log, for whoever looks there for it.
+const UNASKED: &str =
+    "it logs, and its manifest does not ask for it with `log = true` under [asks]";
+
 impl Host for GuestState {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        match self.around.words.say() {
+        let may = self.around.asks.have(Power::Log);
+        let words = &self.around.words;
+        let saying = if may { words.say() } else { words.swallow() };
+        match saying {
             Saying::Said => {}
             Saying::First => {
                 let (plugin, version) = (&*self.around.plugin, &*self.around.version);
-                tracing::warn!(plugin, version, "it logs more than is kept; lines are dropped");
+                let why = if may { "it logs more than is kept" } else { UNASKED };
+                tracing::warn!(plugin, version, "{why}; lines are dropped");
                 return Ok(());
             }
             Saying::Unsaid => return Ok(()),

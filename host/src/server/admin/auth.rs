@@ -193,7 +193,13 @@ macro_rules! wanted {
     };
 }
 
-wanted!(ToRead: Read, ToPublish: Publish, ToDeploy: Deploy, ToAdminister: Admin);
+wanted!(
+    ToRead: Read,
+    ToPublish: Publish,
+    ToDeploy: Deploy,
+    ToApprove: Approve,
+    ToAdminister: Admin
+);
 
 impl<S: Wanted> FromRequestParts<Arc<Admin>> for May<S> {
     type Rejection = Refusal;

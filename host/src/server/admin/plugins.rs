@@ -11,9 +11,10 @@ use axum::http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 
 use super::Admin;
-use super::auth::{May, ToDeploy, ToRead};
+use super::auth::{May, ToApprove, ToDeploy, ToRead};
 use super::problem::{Given, OfTenant, Refusal};
 use crate::api::{self, ProblemKind};
+use crate::capabilities::{Capabilities, on_top};
 use crate::plugin::{Build, Hash};
 use crate::signature::{Signature, Unsigned};
 use crate::swap::{self, Origin, Report, Swap, Verdict};
@@ -56,7 +57,12 @@ pub(super) async fn versions(
         by: record.by,
         at: record.at,
         state: record.state.name().to_owned(),
-        reason: record.reason,
+        reason: match record.state.is_unapproved() {
+            true => Some(format!("asks for more: {}", on_top(&record.asks_more))),
+            false => record.reason,
+        },
+        asks_more: record.asks_more,
+        approved_by: record.approved_by,
     });
     Ok(Json(api::Versions { plugin, on_trial: swap.is_on_trial(), versions: versions.collect() }))
 }
@@ -71,6 +77,7 @@ pub(super) async fn versions(
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "The token does not allow it", body = api::Problem),
     (status = 404, description = "No such plugin", body = api::Problem),
+    (status = 409, description = "It asks for more than the live version and waits for an approval", body = api::Problem),
     (status = 413, description = "It is larger than `admin.max_upload`", body = api::Problem),
     (status = 422, description = "It is not taken; the version before stays", body = api::Problem),
     (status = 503, description = "Too much is going on", body = api::Problem),
@@ -154,6 +161,7 @@ fn is_too_long(error: &axum::Error) -> bool {
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "The token does not allow it", body = api::Problem),
     (status = 404, description = "No such plugin or version", body = api::Problem),
+    (status = 409, description = "It asks for more than the live version and waits for an approval", body = api::Problem),
     (status = 422, description = "It is not taken; the version before stays", body = api::Problem),
     (status = 503, description = "Too much is going on", body = api::Problem),
 ))]
@@ -172,13 +180,52 @@ pub(super) async fn rollback(
             None => return Err(Refusal::not_found("there is no version before the live one")),
         },
     };
+    let build = kept(shelf, version).await?;
+    offer(&swap, build, Origin::Rollback { by: token.name.to_string() }).await
+}
+
+/// The bytes of a version.
+async fn kept(shelf: Arc<Shelf>, version: Hash) -> Result<Build, Refusal> {
     let build = tokio::task::spawn_blocking(move || shelf.build(version)).await;
     let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
-    let build = build.map_err(|error| match error {
+    build.map_err(|error| match error {
         ShelfError::Unknown(_) => Refusal::not_found(error.to_string()),
         error => Refusal::new(ProblemKind::Refused, error.to_string()),
-    })?;
-    offer(&swap, build, Origin::Rollback { by: token.name.to_string() }).await
+    })
+}
+
+/// Lets a version that waits have what it asks for, and makes it the live one once it has been tried. Scope `approve`.
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/approve", params(OfTenant, ("plugin" = String, Path, description = "As routes call it")),
+    request_body = api::Approve, responses(
+    (status = 200, description = "It is live", body = api::Deployed),
+    (status = 400, description = "Not a version", body = api::Problem),
+    (status = 401, description = "No token", body = api::Problem),
+    (status = 403, description = "The token does not allow it", body = api::Problem),
+    (status = 404, description = "No such plugin, or none that waits", body = api::Problem),
+    (status = 422, description = "It is not taken; the version before stays", body = api::Problem),
+    (status = 503, description = "Too much is going on", body = api::Problem),
+))]
+pub(super) async fn approve(
+    token: May<ToApprove>,
+    State(admin): State<Arc<Admin>>,
+    Path(plugin): Path<String>,
+    Given(wanted): Given<api::Approve>,
+) -> Result<Json<api::Deployed>, Refusal> {
+    let swap = swap(&token, &admin, &plugin)?;
+    let shelf = Arc::clone(shelf(&swap)?);
+    let version = match &wanted.version {
+        Some(digits) => find(&shelf, digits)?,
+        None => match shelf.pending() {
+            Some(pending) => pending.version,
+            None => return Err(Refusal::not_found("no version waits for an approval")),
+        },
+    };
+    if !shelf.is_unapproved(version) {
+        let error = format!("version {} does not wait for an approval", version.short());
+        return Err(Refusal::not_found(error));
+    }
+    let build = kept(shelf, version).await?;
+    offer(&swap, build, Origin::Approval { by: token.name.to_string() }).await
 }
 
 /// The version that some first digits name.
@@ -205,6 +252,9 @@ async fn offer(swap: &Swap, build: Build, origin: Origin) -> Result<Json<api::De
     match verdict.map_err(|_| stopping())? {
         Verdict::Live(report) => Ok(Json(deployed(swap, &report))),
         Verdict::Unchanged(version) => Ok(Json(unchanged(swap, version))),
+        Verdict::Pending { version, more } => {
+            Err(Refusal::new(ProblemKind::Pending, pending(swap, version, &more)))
+        }
         Verdict::Superseded => {
             Err(Refusal::new(ProblemKind::Superseded, "a newer version was offered meanwhile"))
         }
@@ -216,6 +266,15 @@ async fn offer(swap: &Swap, build: Build, origin: Origin) -> Result<Json<api::De
             Err(Refusal::new(kind, why.to_string()))
         }
     }
+}
+
+fn pending(swap: &Swap, version: Hash, more: &Capabilities) -> String {
+    let (version, more) = (version.short(), on_top(&more.words()));
+    let plugin = swap.plugin().tenant.arguments(&swap.plugin().name);
+    format!(
+        "version {version} waits for an approval, since it asks for more than the live one: {more}; `narrowboat approve \
+         {plugin} {version}` makes it live"
+    )
 }
 
 fn unchanged(swap: &Swap, version: Hash) -> api::Deployed {

@@ -75,7 +75,7 @@ impl Refusal {
             ProblemKind::Invalid => StatusCode::BAD_REQUEST,
             ProblemKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
-            ProblemKind::Superseded => StatusCode::CONFLICT,
+            ProblemKind::Pending | ProblemKind::Superseded => StatusCode::CONFLICT,
             ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

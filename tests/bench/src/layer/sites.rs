@@ -83,7 +83,7 @@ impl Site {
                 }
                 let text = format!(
                     "listen = \"127.0.0.1:0\"\n[layer]\nbackend = \"redis\"\nhosts = [{:?}]\n\
-                     [plugins.group]\ncomponent = {:?}\n\
+                     [plugins.group]\ncomponent = {:?}\ngrants = \"all\"\n\
                      [[routes]]\npath = \"/chat/{{room}}/\"\nplugin = \"group\"\n",
                     redis.address(),
                     component.display().to_string(),

@@ -59,6 +59,7 @@ export const api = {
       body: file,
     }),
   rollback: (which, version) => post(plugin(which, "rollback"), { version }),
+  approve: (which, version) => post(plugin(which, "approve"), { version }),
   close: (channel) =>
     post(`/v1/connections/${encodeURIComponent(channel)}/close`, {
       code: 1001,

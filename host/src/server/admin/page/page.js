@@ -94,15 +94,18 @@ class Card {
   }
 
   #row({ version, state, at, by, size, reason }, trial) {
-    const kept = state !== "refused" && state !== "live";
-    const back = element("button", { type: "button", class: "quiet", onclick: () => this.#rollback(version) }, "Make live");
+    const waits = state === "pending" || state === "superseded";
+    const kept = state !== "refused" && state !== "live" && !waits;
+    const button = (words, onclick) => element("button", { type: "button", class: "quiet", onclick }, words);
+    const back = button("Make live", () => this.#rollback(version));
+    const approve = button("Approve", () => this.#approve(version));
     const words = state === "live" && trial ? "live, on trial" : state;
     return element(
       "tr",
       { "data-version": short(version), "data-state": state },
       element("td", { class: "short version" }, short(version)),
       element("td", { title: reason ?? undefined }, reason ? `${words}: ${reason}` : words),
-      element("td", { class: "short" }, kept ? back : ""),
+      element("td", { class: "short" }, waits ? approve : kept ? back : ""),
       element("td", { class: "short" }, at.replace("T", " ").replace("Z", "")),
       element("td", {}, by),
       element("td", { class: "short" }, bytes(size)),
@@ -120,6 +123,10 @@ class Card {
 
   async #rollback(version) {
     await this.#change(`Making ${short(version)} live…`, () => api.rollback(this.#which, version));
+  }
+
+  async #approve(version) {
+    await this.#change(`Approving ${short(version)}…`, () => api.approve(this.#which, version));
   }
 
   async #change(words, work) {

@@ -1,0 +1,26 @@
+//! What is had or not.
+
+/// What is had as a whole, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// Its lines reach the log; without it they are dropped, and counted.
+    Log,
+    /// It may know the time.
+    Clocks,
+    /// It may have random numbers.
+    Random,
+}
+
+impl Power {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Log, Self::Clocks, Self::Random];
+
+    /// The key that asks for it, and grants it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Clocks => "clocks",
+            Self::Random => "random",
+        }
+    }
+}

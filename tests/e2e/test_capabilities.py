@@ -1,0 +1,267 @@
+"""What plugins cannot do unless their manifests ask for it and the operator grants it."""
+
+import re
+import time
+
+import pytest
+
+from admin import ADMIN, Admin
+from redis_server import Redis
+from support import Host, configuration, toml, with_manifest
+
+# Every way of the guest `commander` to reach a group.
+TO_GROUPS = ["add {}", "discard {}", "group-send {} hello", "group-send-raw {} 81a474797065a161", "frame {} hello"]
+
+
+@pytest.fixture
+def asking(serve, component, tmp_path):
+    """Serves a guest at /GUEST/ whose manifest asks for what is told here, and which is granted all of that or what
+    the test says."""
+
+    def start(guest, asks, grants="all", **settings):
+        file = tmp_path / f"{guest}.wasm"
+        file.write_bytes(manifested(component, guest, asks))
+        return serve(plugins={guest: {"component": str(file), "grants": grants}}, **settings)
+
+    return start
+
+
+def manifested(component, guest, asks):
+    return with_manifest(component(guest).read_bytes(), toml({"name": guest, "asks": asks}))
+
+
+@pytest.fixture
+def started(narrowboat, component, tmp_path):
+    """Starts a host that is expected to end at once."""
+
+    def run(guest, asks, grants=None):
+        file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
+        file.write_bytes(manifested(component, guest, asks))
+        plugins = {guest: {"component": str(file), "grants": grants}}
+        config.write_text(toml(configuration(component, plugins=plugins)))
+        return narrowboat("serve", "--config", config, "--listen", "127.0.0.1:0", timeout=30)
+
+    return run
+
+
+# Groups and channels.
+
+
+@pytest.mark.parametrize("way", TO_GROUPS)
+def test_a_group_outside_its_patterns_is_denied(asking, way):
+    client = asking("commander", {"groups": ["lobby", "room.*", "x[12]?"]}).connect("/commander/")
+    for group in ("lobby", "room.", "room.red", "x1a"):
+        assert client.ask(way.format(group)) == "ok", group
+    for group in ("lobby2", "room", "rooms", "Room.red", "x3a", "x1", "narrowboat.layer"):
+        answer = client.ask(way.format(group))
+        assert answer.startswith("error: denied: no pattern of groups"), group
+        assert f'"{group}"' in answer
+
+
+def test_a_channel_outside_its_patterns_is_denied(asking):
+    client = asking("commander", {"channels": ["jobs", "mail.*"], "groups": ["*"]}).connect("/commander/")
+    for channel in ("jobs", "mail.out"):
+        assert client.ask(f"send {channel} hello") == "ok"
+        assert client.ask(f"add everybody {channel}") == "ok"
+        assert client.ask(f"discard everybody {channel}") == "ok"
+    for channel in ("job", "mail", "audit"):
+        # What is a member of a group gets what the group does.
+        for way in (f"send {channel} hello", f"add everybody {channel}", f"discard everybody {channel}"):
+            assert client.ask(way).startswith("error: denied: no pattern of channels"), way
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with Redis() as redis:
+        yield redis
+
+
+@pytest.mark.parametrize("backend", ["memory", "redis", "redis-pubsub"])
+def test_who_asks_for_nothing_talks_to_its_own_clients_and_answers_connections(asking, redis, backend):
+    layer = {"backend": backend} | ({} if backend == "memory" else {"hosts": [redis.address]})
+    host = asking("commander", {}, layer=layer)
+    one, other = host.connect("/commander/"), host.connect("/commander/")
+    channel = other.ask("channel")
+    assert one.ask(f"send {channel} hello") == "ok"
+    assert other.recv() == "message: hello"
+    for way in TO_GROUPS:
+        assert one.ask(way.format("room")).startswith("error: denied")
+    assert one.ask("send jobs hello").startswith("error: denied")
+
+
+def test_where_channels_and_groups_share_their_names_a_channel_is_no_way_to_a_group(asking, redis):
+    layer = {"backend": "redis-pubsub", "hosts": [redis.address]}
+    client = asking("commander", {"channels": ["*"]}, layer=layer).connect("/commander/")
+    assert client.ask("send jobs hello") == "ok"
+    for name in ("asgi__group__room", "asgi__narrowboat__room"):
+        assert client.ask(f"send {name} hello").startswith("error: denied: messages for a group")
+
+
+def test_a_client_who_asks_for_what_the_plugin_may_not_reach_is_403_and_the_log_told_once(asking):
+    host = asking("relay", {"groups": ["other"]})
+    for _ in range(3):
+        turned_away = host.tcp()
+        turned_away.request("/relay/")
+        answer = turned_away.response()
+        assert (answer.status, answer.body) == (403, b"denied\n")
+    host.logged('denied, and told this once: no pattern of groups that the manifest asks for matches "x1"')
+    assert host.log().count("denied, and told this once") == 1
+
+
+def test_a_name_that_is_none_is_told_before_it_is_denied(asking):
+    client = asking("commander", {}).connect("/commander/")
+    assert client.ask("group-send no! hello").startswith("error: invalid name")
+    assert client.ask("send no!no!no hello").startswith("error: invalid name")
+
+
+# Grants.
+
+
+def test_what_is_asked_and_not_granted_is_named_and_nothing_starts(started):
+    asks = {"groups": ["room.*", "lobby"], "channels": ["jobs"], "log": True, "random": True}
+    result = started("commander", asks, {"groups": ["lobby", "r*"], "log": True})
+    assert result.returncode == 2
+    assert "narrowboat.toml:" in result.stderr and "plugins.commander.grants" in result.stderr
+    assert 'not granted: channels "jobs", random;' in result.stderr
+    assert '`channels = ["jobs"]`, `random = true`' in result.stderr
+
+
+def test_without_grants_nothing_is_granted(started):
+    result = started("commander", {"groups": ["room.*"], "log": True})
+    assert result.returncode == 2
+    assert 'not granted: groups "room.*", log;' in result.stderr
+
+
+def test_a_pattern_that_reaches_further_than_the_grant_is_not_granted(started):
+    result = started("commander", {"groups": ["room*"]}, {"groups": ["room.*"]})
+    assert result.returncode == 2
+    assert '`groups = ["room.*", "room*"]`' in result.stderr
+
+
+def test_what_is_granted_has_to_be_asked_for_too(asking):
+    grants = {"groups": ["*"], "channels": ["*"], "log": True, "clocks": True, "random": True}
+    client = asking("commander", {"groups": ["room.red"]}, grants).connect("/commander/")
+    assert client.ask("group-send room.red hello") == "ok"
+    assert client.ask("group-send room.blue hello").startswith("error: denied")
+    assert client.ask("send jobs hello").startswith("error: denied")
+
+
+def test_a_file_and_an_upload_that_ask_for_what_is_not_granted_are_refused(travel):
+    served = travel(admin=ADMIN, table={"grants": {"groups": ["*"], "log": True}})
+    client = served.connect()
+    asks = {"groups": ["*"], "clocks": True}
+    assert "not granted: clocks; [plugins.traveller.grants] would need `clocks = true`" in served.refuse("v2", asks=asks)
+    answer = Admin(served.host).deploy("traveller", served.version("v3", asks=asks))
+    assert answer.status == 422 and answer.json()["kind"] == "refused"
+    assert "not granted: clocks" in answer.json()["error"]
+    assert client.ask("hello").startswith("v1 ")
+
+
+def test_a_rollback_to_what_is_no_longer_granted_is_refused(narrowboat, component, tmp_path):
+    file, config = tmp_path / "traveller.wasm", tmp_path / "narrowboat.toml"
+
+    def configured(grants):
+        plugins = {"traveller": {"component": str(file), "grants": grants}}
+        config.write_text(toml(configuration(component, plugins=plugins, admin=ADMIN)))
+        return Host(narrowboat.binary, tmp_path, config)
+
+    built = component("traveller").read_bytes()
+    file.write_bytes(built)
+    with configured("all") as host:
+        assert Admin(host).deploy("traveller", with_manifest(built, 'name = "traveller"')).status == 200
+        assert host.stop() == 0
+    with configured(None) as host:
+        answer = Admin(host).post("/v1/plugins/traveller/rollback")
+        assert answer.status == 422 and 'not granted: groups "*", log' in answer.json()["error"]
+        assert host.connect("/traveller/").ask("hello") == "v1 1 hello"
+
+
+# The log.
+
+
+def test_lines_of_one_that_may_not_log_are_dropped_and_counted(asking):
+    host = asking("misbehave", {}, admin=ADMIN)
+    client = host.connect("/misbehave/")
+    assert [client.ask(f"log secret {number}") for number in range(5)] == ["logged"] * 5
+    host.logged("it logs, and its manifest does not ask for it with `log = true`")
+    assert client.ask("ok") == "ok"
+    assert "secret" not in host.log() and host.log().count("does not ask for it") == 1
+    figures = Admin(host).ask("/metrics").body.decode()
+    assert re.search(r'narrowboat_guest_log_lines_dropped_total\{tenant="default",plugin="misbehave",version="\w+"\} 5\n', figures)
+
+
+def test_a_panic_of_one_that_may_not_log_is_a_trap_without_its_words(asking):
+    host = asking("misbehave", {})
+    client = host.connect("/misbehave/")
+    client.send("trap")
+    assert client.ended()[0] == 1011
+    host.logged("the consumer failed: trap")
+    assert "asked to trap" not in host.log()
+
+
+# Clocks and random numbers.
+
+
+@pytest.fixture(scope="module")
+def oracle(serving):
+    with serving("oracle") as host:
+        yield host
+
+
+def test_the_clocks_tell_the_time(oracle):
+    client = oracle.connect("/oracle/")
+    before, now, after = time.time_ns(), int(client.ask("now")), time.time_ns()
+    assert before <= now <= after
+    first = int(client.ask("monotonic"))
+    time.sleep(0.05)
+    passed = int(client.ask("monotonic")) - first
+    assert 50e6 <= passed < 5e9
+    assert client.ask("resolutions") == "1 0 1"
+
+
+def test_random_numbers_are_never_the_same(oracle):
+    client = oracle.connect("/oracle/")
+    for word in ("bytes 32", "insecure 32", "fill 32", "numbers", "seed"):
+        assert len({client.ask(word) for _ in range(20)}) == 20, word
+    assert client.ask("bytes 0") == "" and len(client.ask("bytes 65536")) == 2 * 65536
+    filled = client.ask("fill 100000")
+    assert len(filled) == 200000 and "00" * 16 not in filled
+
+
+@pytest.mark.parametrize("word", ["bytes", "insecure"])
+@pytest.mark.parametrize("count", [65537, 2**32, 2**64 - 1])
+def test_too_many_random_bytes_at_once_are_a_trap(oracle, word, count):
+    client = oracle.connect("/oracle/")
+    client.send(f"{word} {count}")
+    assert client.ended()[0] == 1011
+    oracle.logged(f"asked for {count} random bytes at once, and may have 65536")
+
+
+@pytest.mark.parametrize(
+    ("asks", "interface", "key"),
+    [
+        ({}, r"wasi:(clocks|random)/[a-z-]+@0\.2\.0", "(clocks|random)"),
+        ({"clocks": True}, r"wasi:random/[a-z-]+@0\.2\.0", "random"),
+        ({"random": True}, r"wasi:clocks/[a-z-]+@0\.2\.0", "clocks"),
+    ],
+)
+def test_a_component_that_imports_what_it_does_not_ask_for_is_refused(started, asks, interface, key):
+    result = started("oracle", asks, "all")
+    assert result.returncode == 2
+    assert re.search(
+        rf"imports {interface}, and its manifest does not ask for it: `{key} = true` belongs under \[asks\]",
+        result.stderr,
+    )
+
+
+def test_clocks_and_random_numbers_of_a_later_wasi_fit(serve, component, tmp_path):
+    file = tmp_path / "later.wasm"
+    file.write_bytes(component("oracle").read_bytes().replace(b"@0.2.0", b"@0.2.9"))
+    client = serve(plugins={"oracle": {"component": str(file)}}).connect("/oracle/")
+    assert int(client.ask("now")) > 0 and len(client.ask("seed").split()) == 2
+
+
+def test_inspecting_tells_what_a_component_asks_for(narrowboat, component):
+    told = narrowboat("plugin", "inspect", component("clerk")).stdout
+    assert re.search(r'(?m)^asks      groups "ticks"\n          channels "\*"\n          log$', told)
+    assert re.search(r"(?m)^asks      none$", narrowboat("plugin", "inspect", component("echo")).stdout)

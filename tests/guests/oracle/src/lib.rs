@@ -1,0 +1,66 @@
+//! Tells the time and random numbers, as a text asks.
+
+mod bindings;
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use bindings::wasi::clocks::{monotonic_clock, wall_clock};
+use bindings::wasi::random as wasi;
+use narrowboat_guest::prelude::*;
+use narrowboat_guest::{clock, random};
+
+#[derive(Serialize, Deserialize)]
+struct Oracle;
+
+impl Consumer for Oracle {
+    type Message = NoMessage;
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(accept(Oracle))
+    }
+
+    fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
+        Ok(connection.send(answer(&text)?)?)
+    }
+}
+
+fn answer(text: &str) -> Result<String, Error> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    Ok(match word {
+        // Nanoseconds
+        "monotonic" => clock::monotonic().as_nanos().to_string(),
+        // Nanoseconds since 1970
+        "now" => clock::now().duration_since(SystemTime::UNIX_EPOCH)?.as_nanos().to_string(),
+        "resolutions" => {
+            let wall = wall_clock::resolution();
+            format!("{} {} {}", monotonic_clock::resolution(), wall.seconds, wall.nanoseconds)
+        }
+        // fill N: in as many calls as it takes
+        "fill" => {
+            let mut bytes = vec![0; rest.parse()?];
+            random::fill(&mut bytes);
+            hex(&bytes)
+        }
+        // bytes N, insecure N: in one call
+        "bytes" => hex(&wasi::random::get_random_bytes(rest.parse()?)),
+        "insecure" => hex(&wasi::insecure::get_insecure_random_bytes(rest.parse()?)),
+        "numbers" => {
+            format!("{} {}", random::number(), wasi::insecure::get_insecure_random_u64())
+        }
+        "seed" => {
+            let (one, other) = wasi::insecure_seed::insecure_seed();
+            format!("{one} {other}")
+        }
+        _ => return Err(Error::msg(format_args!("no word {word:?}"))),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+narrowboat_guest::export!(Oracle);
