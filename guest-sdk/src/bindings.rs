@@ -35,6 +35,15 @@ pub mod worker_world {
     });
 }
 
+/// What a manifest has to name hosts for before it may be called.
+pub mod requester_world {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "requester",
+        generate_all,
+    });
+}
+
 /// What a manifest has to ask for before it may be called.
 pub mod grantable_world {
     wit_bindgen::generate!({

@@ -49,7 +49,8 @@
 //! `default-features = false` a guest may bring another.
 //!
 //! What reaches beyond its own clients a plugin has to ask for, in its `plugin.toml`, and its operator to grant: groups and
-//! named channels by patterns on their names ([`LayerError::Denied`] is answered otherwise), [`log`], [`clock`], [`random`].
+//! named channels by patterns on their names ([`LayerError::Denied`] is answered otherwise), [`log`], [`clock`], [`random`],
+//! [`keyvalue`], and other servers ([`http`]).
 //!
 //! ```toml
 //! [asks]
@@ -58,6 +59,8 @@
 //! log = true
 //! clocks = true
 //! random = true
+//! keyvalue = true
+//! http = ["https://api.example.com"]
 //! ```
 //!
 //! # For those who know Django Channels
@@ -97,6 +100,8 @@ mod consumer;
 mod error;
 mod frame;
 mod handshake;
+pub mod http;
+pub mod keyvalue;
 mod layer;
 pub mod log;
 mod message;

@@ -1,6 +1,8 @@
 //! What a plugin asks for, and what its operator grants. Whatever stands here it cannot do without both; the keys are
 //! the same on either side.
 
+mod destination;
+mod destinations;
 mod pattern;
 mod patterns;
 mod power;
@@ -13,6 +15,8 @@ pub use pattern::{NotAPattern, Pattern};
 pub use power::Power;
 
 use crate::name::{ChannelName, GroupName};
+use crate::origin::Target;
+use destinations::Destinations;
 use patterns::Patterns;
 
 /// Things that a plugin cannot do unless its manifest asks for them and its operator grants them.
@@ -21,6 +25,7 @@ use patterns::Patterns;
 pub struct Capabilities {
     groups: Patterns,
     channels: Patterns,
+    http: Destinations,
     powers: Vec<Power>,
 }
 
@@ -33,17 +38,23 @@ struct Raw {
     log: bool,
     clocks: bool,
     random: bool,
+    keyvalue: bool,
+    http: Destinations,
+    private_addresses: bool,
 }
 
 impl From<Raw> for Capabilities {
     fn from(raw: Raw) -> Self {
-        let Raw { groups, channels, log, clocks, random } = raw;
+        let Raw { groups, channels, log, clocks, random, keyvalue, http, private_addresses } = raw;
         let wanted = |power: &Power| match power {
             Power::Log => log,
             Power::Clocks => clocks,
             Power::Random => random,
+            Power::Keyvalue => keyvalue,
+            Power::PrivateAddresses => private_addresses,
         };
-        Self { groups, channels, powers: Power::ALL.into_iter().filter(wanted).collect() }
+        let powers = Power::ALL.into_iter().filter(wanted).collect();
+        Self { groups, channels, http, powers }
     }
 }
 
@@ -60,16 +71,35 @@ impl Capabilities {
         self.channels.match_name(channel.as_str())
     }
 
+    /// Whether a request may be sent there, if there is an address that it may reach.
+    #[must_use]
+    pub fn reach_host(&self, target: &Target) -> bool {
+        self.http.match_target(target)
+    }
+
+    /// Whether there is any host that requests may be sent to.
+    #[must_use]
+    pub fn reach_hosts(&self) -> bool {
+        !self.http.is_empty()
+    }
+
     /// Whether it is among them.
     #[must_use]
     pub fn have(&self, power: Power) -> bool {
         self.powers.contains(&power)
     }
 
+    /// Whether with them a call may wait for what is not of this process. Such calls keep off the sockets' threads.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.have(Power::Keyvalue) || self.reach_hosts()
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.channels.is_empty() && self.powers.is_empty()
+        let lists = self.groups.is_empty() && self.channels.is_empty() && self.http.is_empty();
+        lists && self.powers.is_empty()
     }
 
     /// What of `asked` these do not cover. It may be more than is lacking, where it takes several patterns to cover one,
@@ -80,6 +110,7 @@ impl Capabilities {
         Self {
             groups: self.groups.lacking(&asked.groups),
             channels: self.channels.lacking(&asked.channels),
+            http: self.http.lacking(&asked.http),
             powers: powers.collect(),
         }
     }
@@ -88,7 +119,7 @@ impl Capabilities {
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let names = self.lists().into_iter().flat_map(|(key, patterns)| {
-            patterns.iter().map(move |pattern| format!("{key} {pattern}"))
+            patterns.into_iter().map(move |pattern| format!("{key} {pattern}"))
         });
         names.chain(self.powers.iter().map(|power| power.key().to_owned())).collect()
     }
@@ -99,15 +130,23 @@ impl Capabilities {
         let lists = self.lists().into_iter().zip(lacking.lists());
         let lists = lists.filter(|(_, (_, lacking))| !lacking.is_empty());
         let lists = lists.map(|((key, own), (_, lacking))| {
-            let patterns = own.iter().chain(lacking.iter()).map(ToString::to_string);
-            format!("{key} = [{}]", patterns.collect::<Vec<_>>().join(", "))
+            let patterns: Vec<_> = own.into_iter().chain(lacking).collect();
+            format!("{key} = [{}]", patterns.join(", "))
         });
         let powers = lacking.powers.iter().map(|power| format!("{} = true", power.key()));
         lists.chain(powers).collect()
     }
 
-    fn lists(&self) -> [(&'static str, &Patterns); 2] {
-        [("groups", &self.groups), ("channels", &self.channels)]
+    /// Those that are lists, as they are written in TOML.
+    fn lists(&self) -> [(&'static str, Vec<String>); 3] {
+        fn all<T: fmt::Display>(patterns: impl Iterator<Item = T>) -> Vec<String> {
+            patterns.map(|pattern| pattern.to_string()).collect()
+        }
+        [
+            ("groups", all(self.groups.iter())),
+            ("channels", all(self.channels.iter())),
+            ("http", all(self.http.iter())),
+        ]
     }
 }
 
@@ -166,6 +205,20 @@ mod tests {
         );
         assert_eq!(on_top(&granted.lacking(&read("clocks = true")).words()), "+ clocks");
         assert!(asked.lacking(&granted).is_empty());
+    }
+
+    #[test]
+    fn hosts_of_requests_are_lists_too() {
+        let granted = read("http = [\"https://.example.com\"]");
+        let asked =
+            read("http = [\"https://api.example.com\", \"b.org\"]\nprivate_addresses = true");
+        let lacking = granted.lacking(&asked);
+        assert_eq!(lacking.to_string(), "http \"b.org\", private_addresses");
+        assert_eq!(
+            granted.lines_with(&lacking),
+            ["http = [\"https://.example.com\", \"b.org\"]", "private_addresses = true"]
+        );
+        assert!(asked.may_wait() && !granted.is_empty() && !read("log = true").may_wait());
     }
 
     #[test]

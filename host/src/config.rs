@@ -8,6 +8,7 @@ mod error;
 mod folders;
 mod grants;
 mod hosts;
+mod keyvalue;
 mod layer;
 mod limits;
 mod noticing;
@@ -15,6 +16,7 @@ mod plugin;
 mod proxy;
 mod quota;
 mod reference;
+mod requests;
 mod route;
 mod signatures;
 mod tenant;
@@ -40,6 +42,7 @@ pub use backend::{
 pub use cache::CacheConfig;
 pub use error::{ConfigError, Place};
 pub use grants::Grants;
+pub use keyvalue::{KeyvalueBackend, KeyvalueConfig};
 pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::{Limits, MAX_TIMERS};
 pub use noticing::Noticing;
@@ -47,6 +50,7 @@ pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use proxy::ProxyConfig;
 pub use quota::Quota;
 pub use reference::{LimitRow, limit_rows, limits_reference};
+pub use requests::RequestsConfig;
 pub use route::{Deflate, Pattern, RouteConfig};
 pub use signatures::{KeyFile, SignaturesConfig};
 pub use tenant::{Entrance, Fit, TenantConfig};
@@ -93,6 +97,10 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Bounds of the host and defaults of the plugins.
     pub limits: Limits,
+    /// Where plugins keep keys and values, if they may.
+    pub keyvalue: KeyvalueConfig,
+    /// Bounds of the requests that plugins make, if they may.
+    pub requests: RequestsConfig,
     /// Where the operator's tools ask, if anywhere.
     pub admin: Option<AdminConfig>,
     /// Where traces are sent, if they are.
@@ -130,6 +138,10 @@ struct File {
     layers: BTreeMap<String, Spanned<layer::Raw>>,
     #[serde(default)]
     tenants: BTreeMap<String, Spanned<tenant::Raw>>,
+    #[serde(default)]
+    keyvalue: keyvalue::Raw,
+    #[serde(default = "default_requests")]
+    requests: Spanned<RequestsConfig>,
     tls: Option<tls::Raw>,
     signatures: Option<signatures::Raw>,
     proxy: Option<proxy::Raw>,
@@ -150,6 +162,10 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
     let text = String::deserialize(deserializer)
         .map_err(|_| D::Error::custom(format!("expected {wanted}")))?;
     text.parse().map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &wanted))
+}
+
+fn default_requests() -> Spanned<RequestsConfig> {
+    Spanned::new(0..0, RequestsConfig::default())
 }
 
 fn default_limits() -> Spanned<Limits> {
@@ -225,6 +241,8 @@ impl Config {
             signatures,
             tls: raw.tls.map(|raw| raw.within(&folder)),
             limits: raw.limits.into_inner(),
+            keyvalue: raw.keyvalue.check(&folder, &location)?,
+            requests: requests::check(raw.requests, &location)?,
             admin,
             traces: raw.traces.map(|raw| raw.check(&location)).transpose()?,
             versions,

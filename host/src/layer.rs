@@ -25,6 +25,7 @@ pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
 pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
 pub use redis::RedisLayer;
+pub(crate) use redis::server::Server as RedisHostClient;
 pub use redis_pubsub::RedisPubSubLayer;
 pub use status::LayerStatus;
 

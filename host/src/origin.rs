@@ -1,10 +1,13 @@
 //! Which hosts a handshake may name, and from which pages it may come: Django's `ALLOWED_HOSTS`
 //! (`django/http/request.py`, `validate_host`) and Channels' `OriginValidator` (`channels/security/websocket.py`).
 
+mod target;
 #[cfg(test)]
 mod tests;
 
 use std::str::FromStr;
+
+pub use target::Target;
 
 /// A host name, or one with all that end in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +48,18 @@ impl HostPattern {
                 let host = host.to_ascii_lowercase();
                 host.ends_with(suffix.as_str()) || host == suffix[1..]
             }
+        }
+    }
+}
+
+impl HostPattern {
+    /// Whether each host of `other` is one of these.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Exactly(name)) => self.matches(name),
+            (Self::Below(suffix), Self::Below(other)) => other.ends_with(suffix.as_str()),
+            (Self::Exactly(_) | Self::Below(_), _) => false,
         }
     }
 }
@@ -124,7 +139,7 @@ pub fn host_of(authority: &str) -> Option<&str> {
 }
 
 /// Takes `host:port` apart; an address of IPv6 keeps its brackets.
-fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+pub(crate) fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let end = text.rfind(']').map_or(0, |end| end + 1);
     match text[end..].find(':').map(|at| end + at) {
         Some(at) if text[at + 1..].bytes().all(|byte| byte.is_ascii_digit()) => {

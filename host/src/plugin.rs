@@ -14,6 +14,7 @@ mod lane;
 mod limits;
 mod live;
 mod loader;
+mod outside;
 mod overrun;
 mod saved;
 mod state;

@@ -152,6 +152,8 @@ pub async fn serve(
     if tokio::time::timeout(LAST_WORDS, server.host.settle()).await.is_err() {
         tracing::warn!("a channel layer did not take the last of what was sent");
     }
+    // Who still waits would be told by a runtime that is no more.
+    server.host.halt();
 }
 
 /// What goes on beside the connections and is no tenant's: the watch for changed files, and what is read anew. It

@@ -14,8 +14,8 @@ const FLOORS: [&[&str]; 6] = [
         "trust",
         "name",
         "glob",
-        "capabilities",
         "origin",
+        "capabilities",
         "frame",
         "message",
         "closure",
@@ -30,7 +30,7 @@ const FLOORS: [&[&str]; 6] = [
         "waking",
         "signature",
     ],
-    &["journal", "layer", "connection", "handshake", "users", "plugin"],
+    &["journal", "layer", "keyvalue", "egress", "connection", "handshake", "users", "plugin"],
     &["session"],
     &["router", "packaging", "versions", "swap", "watch"],
     &["server", "workshop"],
@@ -38,20 +38,23 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 23] = [
+const PLUGIN: [&str; 24] = [
     "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "words",
-    "tally", "lane", "state", "imports", "cache", "engine", "fit", "version", "store", "instance",
-    "worker", "transfer", "live", "loader",
+    "tally", "lane", "outside", "state", "imports", "cache", "engine", "fit", "version", "store",
+    "instance", "worker", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.
-const SEAMS: [(&str, &[&str]); 7] = [
+const SEAMS: [(&str, &[&str]); 10] = [
     ("wasmtime", &["plugin"]),
+    ("wasmtime_wasi", &["plugin"]),
+    ("wasmtime_wasi_http", &["plugin"]),
+    ("wasmtime_wasi_io", &["plugin"]),
     ("tungstenite", &["connection", "handshake"]),
-    ("tokio_rustls", &["connection", "server"]),
+    ("tokio_rustls", &["connection", "egress", "server"]),
     ("jsonwebtoken", &["users"]),
     ("ed25519_dalek", &["signature"]),
-    ("redis", &["layer"]),
+    ("redis", &["layer", "keyvalue"]),
     ("notify", &["watch"]),
 ];
 

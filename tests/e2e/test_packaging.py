@@ -92,7 +92,9 @@ class Image:
         if options:
             stage = options[0].removeprefix("--from=")
             self.path(target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(self._stages[stage] / source.lstrip("/"), self.path(target))
+            made = self._stages[stage] / source.lstrip("/")
+            # What nobody made in the stage is of the image that it begins with; here of this machine.
+            shutil.copy(made if made.exists() else source, self.path(target))
             return
         # What the builder is given: the tree as it would be cloned, with what is not committed yet.
         listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=self._root).stdout.splitlines()

@@ -9,11 +9,16 @@ pub enum Power {
     Clocks,
     /// It may have random numbers.
     Random,
+    /// It may keep keys and values, together with the other plugins of its tenant.
+    Keyvalue,
+    /// Its requests may reach what is not on the public internet.
+    PrivateAddresses,
 }
 
 impl Power {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Log, Self::Clocks, Self::Random];
+    pub const ALL: [Self; 5] =
+        [Self::Log, Self::Clocks, Self::Random, Self::Keyvalue, Self::PrivateAddresses];
 
     /// The key that asks for it, and grants it.
     pub const fn key(self) -> &'static str {
@@ -21,6 +26,8 @@ impl Power {
             Self::Log => "log",
             Self::Clocks => "clocks",
             Self::Random => "random",
+            Self::Keyvalue => "keyvalue",
+            Self::PrivateAddresses => "private_addresses",
         }
     }
 }

@@ -260,12 +260,7 @@ impl Raw {
         };
         let prefix = match &self.prefix {
             None => "asgi".to_owned(),
-            Some(prefix) if is_prefix(prefix.get_ref()) => prefix.get_ref().clone(),
-            Some(prefix) => {
-                let problem =
-                    "a prefix is at most 50 of the letters, digits, `.`, `_`, `-` and `:`";
-                return Err(location.invalid(prefix.span(), &format!("{table}.prefix"), problem));
-            }
+            Some(prefix) => check_prefix(prefix, &format!("{table}.prefix"), location)?,
         };
         if let (Some(_), Some(second)) = (&self.serializer, &self.serializer_format) {
             let problem = "is `serializer` under Django's name; keep one";
@@ -306,7 +301,17 @@ impl Raw {
     }
 }
 
-fn is_prefix(prefix: &str) -> bool {
+/// What keys of Redis may begin with.
+pub(super) fn check_prefix(
+    prefix: &Spanned<String>,
+    key: &str,
+    location: &Location<'_>,
+) -> Result<String, ConfigError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
-    prefix.len() <= 50 && prefix.chars().all(plain)
+    let text = prefix.get_ref();
+    if text.len() <= 50 && text.chars().all(plain) {
+        return Ok(text.clone());
+    }
+    let problem = "a prefix is at most 50 of the letters, digits, `.`, `_`, `-` and `:`";
+    Err(location.invalid(prefix.span(), key, problem))
 }

@@ -33,6 +33,8 @@ pub struct Limits {
     pub call_time: Span,
     /// Running time of a worker with one message, in whole milliseconds; a plugin may have less.
     pub worker_time: Span,
+    /// How long one call may wait, all its waits together, for what plugins keep or request.
+    pub wait_time: Span,
     /// Threads for calls that are not short; 0 means two a core.
     pub guest_threads: usize,
     /// Connections at a time of one client address; 0 means half of `max_connections`, and any number from this machine.
@@ -69,6 +71,7 @@ impl Default for Limits {
             memory: ByteSize::mib(64),
             call_time: Span::millis(100),
             worker_time: Span::seconds(10),
+            wait_time: Span::seconds(30),
             guest_threads: 0,
             connections_per_address: 0,
             handshakes_per_address: 0,
@@ -101,6 +104,7 @@ impl Limits {
             ("close_timeout", self.close_timeout),
             ("call_time", self.call_time),
             ("worker_time", self.worker_time),
+            ("wait_time", self.wait_time),
         ];
         for (key, span) in spans {
             if span < Span::millis(1) {

@@ -149,6 +149,13 @@ pub fn limit_rows() -> Vec<LimitRow> {
             "`guest_call_seconds`",
         ),
         LimitRow::host(
+            "wait_time",
+            "how long a call waits, all in all, for keys, values and requests",
+            host.wait_time,
+            "what it waits for fails",
+            "–",
+        ),
+        LimitRow::host(
             "component",
             "bytes of a component",
             host.component,

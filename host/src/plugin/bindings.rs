@@ -31,6 +31,7 @@ pub mod grantable_world {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "grantable",
+        with: { "wasi:keyvalue/store.bucket": crate::keyvalue::Bucket },
         imports: { default: trappable },
     });
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
@@ -12,9 +13,11 @@ use wasmtime::{
 
 use super::bindings::WebsocketConsumer;
 use super::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
+use super::bindings::grantable_world::wasi::keyvalue::{atomics, store};
 use super::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
 use super::build::Build;
 use super::cache::CodeCache;
+use super::imports::http;
 use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
@@ -56,6 +59,8 @@ struct Inner {
     cache: Option<CodeCache>,
     ticker: Ticker,
     overrun: Arc<Overrun>,
+    /// Whether the host has come to its end, so that nobody is to wait any more.
+    halted: watch::Sender<bool>,
 }
 
 /// What of the pool of instances is in use.
@@ -117,7 +122,8 @@ impl Engine {
                 }
             }
         })?;
-        Ok(Self(Arc::new(Inner { engine, linker, cache, ticker, overrun })))
+        let halted = watch::Sender::new(false);
+        Ok(Self(Arc::new(Inner { engine, linker, cache, ticker, overrun, halted })))
     }
 
     /// What of the pool is in use.
@@ -132,6 +138,16 @@ impl Engine {
     /// Names the runtime whose sockets have to be heard while a call overruns on one of its threads.
     pub fn serves(&self, runtime: Handle) {
         self.0.overrun.serves(runtime);
+    }
+
+    /// Ends all waiting of guests, and any further. For the end of the runtime, which would answer nobody any more.
+    pub fn halt(&self) {
+        self.0.halted.send_replace(true);
+    }
+
+    /// Tells whoever waits when to stop.
+    pub(super) fn halted(&self) -> watch::Receiver<bool> {
+        self.0.halted.subscribe()
     }
 
     /// The code of a component: what the cache has, or else compiled now and kept there.
@@ -173,6 +189,13 @@ impl Engine {
             insecure::add_to_linker::<_, Own>(&mut linker, |state| state)?;
             insecure_seed::add_to_linker::<_, Own>(&mut linker, |state| state)?;
         }
+        if capabilities.have(Power::Keyvalue) {
+            store::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            atomics::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+        }
+        if capabilities.reach_hosts() {
+            http::add_to_linker(&mut linker)?;
+        }
         Ok(linker)
     }
 
@@ -190,7 +213,7 @@ impl Engine {
 
     /// Starts the clock for one call.
     pub(super) fn begin(&self, store: &mut Store<GuestState>) -> Running<'_> {
-        store.data_mut().stopwatch.restart();
+        store.data_mut().begin();
         store.set_epoch_deadline(FIRST_TICK);
         self.0.ticker.run()
     }

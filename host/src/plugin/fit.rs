@@ -19,11 +19,37 @@ struct Offered {
     version: &'static str,
     functions: &'static [&'static str],
     /// What a manifest has to ask for before it may be imported.
-    power: Option<Power>,
+    need: Option<Need>,
+}
+
+/// What a manifest has to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Power(Power),
+    /// Some host.
+    Hosts,
+}
+
+impl Need {
+    fn is_asked(self, asks: &Capabilities) -> bool {
+        match self {
+            Self::Power(power) => asks.have(power),
+            Self::Hosts => asks.reach_hosts(),
+        }
+    }
+
+    /// The line that asks for it.
+    fn line(self) -> String {
+        match self {
+            Self::Power(power) => format!("{} = true", power.key()),
+            Self::Hosts => "http = [\"https://HOST\"]".to_owned(),
+        }
+    }
 }
 
 /// The versions of WASI's interfaces.
 const WASI_VERSION: &str = "0.2.0";
+const KEYVALUE_VERSION: &str = "0.2.0-draft2";
 
 /// What is for everybody.
 const fn open(
@@ -31,16 +57,27 @@ const fn open(
     version: &'static str,
     functions: &'static [&'static str],
 ) -> Offered {
-    Offered { name, version, functions, power: None }
+    Offered { name, version, functions, need: None }
 }
 
 /// What is for those to whom it is granted.
 const fn granted(name: &'static str, power: Power, functions: &'static [&'static str]) -> Offered {
-    Offered { name, version: WASI_VERSION, functions, power: Some(power) }
+    Offered { name, version: WASI_VERSION, functions, need: Some(Need::Power(power)) }
+}
+
+/// The same of what is kept.
+const fn kept(name: &'static str, functions: &'static [&'static str]) -> Offered {
+    let need = Some(Need::Power(Power::Keyvalue));
+    Offered { name, version: KEYVALUE_VERSION, functions, need }
+}
+
+/// The same of what requests need.
+const fn requested(name: &'static str, functions: &'static [&'static str]) -> Offered {
+    Offered { name, version: WASI_VERSION, functions, need: Some(Need::Hosts) }
 }
 
 /// What the host offers.
-const OFFERED: [Offered; 9] = [
+const OFFERED: [Offered; 16] = [
     open("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     open(
         "narrowboat:consumer/connections",
@@ -73,6 +110,99 @@ const OFFERED: [Offered; 9] = [
         &["get-insecure-random-bytes", "get-insecure-random-u64"],
     ),
     granted("wasi:random/insecure-seed", Power::Random, &["insecure-seed"]),
+    kept(
+        "wasi:keyvalue/store",
+        &[
+            "open",
+            "bucket",
+            "[method]bucket.get",
+            "[method]bucket.set",
+            "[method]bucket.delete",
+            "[method]bucket.exists",
+            "[method]bucket.list-keys",
+        ],
+    ),
+    kept("wasi:keyvalue/atomics", &["increment"]),
+    requested("wasi:io/error", &["error", "[method]error.to-debug-string"]),
+    requested(
+        "wasi:io/poll",
+        &["pollable", "[method]pollable.ready", "[method]pollable.block", "poll"],
+    ),
+    requested(
+        "wasi:io/streams",
+        &[
+            "input-stream",
+            "[method]input-stream.read",
+            "[method]input-stream.blocking-read",
+            "[method]input-stream.skip",
+            "[method]input-stream.blocking-skip",
+            "[method]input-stream.subscribe",
+            "output-stream",
+            "[method]output-stream.check-write",
+            "[method]output-stream.write",
+            "[method]output-stream.blocking-write-and-flush",
+            "[method]output-stream.flush",
+            "[method]output-stream.blocking-flush",
+            "[method]output-stream.subscribe",
+            "[method]output-stream.write-zeroes",
+            "[method]output-stream.blocking-write-zeroes-and-flush",
+            "[method]output-stream.splice",
+            "[method]output-stream.blocking-splice",
+        ],
+    ),
+    requested(
+        "wasi:http/types",
+        &[
+            "fields",
+            "[constructor]fields",
+            "[static]fields.from-list",
+            "[method]fields.get",
+            "[method]fields.has",
+            "[method]fields.set",
+            "[method]fields.delete",
+            "[method]fields.append",
+            "[method]fields.entries",
+            "[method]fields.clone",
+            "outgoing-request",
+            "[constructor]outgoing-request",
+            "[method]outgoing-request.body",
+            "[method]outgoing-request.method",
+            "[method]outgoing-request.set-method",
+            "[method]outgoing-request.path-with-query",
+            "[method]outgoing-request.set-path-with-query",
+            "[method]outgoing-request.scheme",
+            "[method]outgoing-request.set-scheme",
+            "[method]outgoing-request.authority",
+            "[method]outgoing-request.set-authority",
+            "[method]outgoing-request.headers",
+            "request-options",
+            "[constructor]request-options",
+            "[method]request-options.connect-timeout",
+            "[method]request-options.set-connect-timeout",
+            "[method]request-options.first-byte-timeout",
+            "[method]request-options.set-first-byte-timeout",
+            "[method]request-options.between-bytes-timeout",
+            "[method]request-options.set-between-bytes-timeout",
+            "incoming-response",
+            "[method]incoming-response.status",
+            "[method]incoming-response.headers",
+            "[method]incoming-response.consume",
+            "incoming-body",
+            "[method]incoming-body.stream",
+            "[static]incoming-body.finish",
+            "future-trailers",
+            "[method]future-trailers.subscribe",
+            "[method]future-trailers.get",
+            "outgoing-body",
+            "[method]outgoing-body.write",
+            "[static]outgoing-body.finish",
+            "future-incoming-response",
+            "[method]future-incoming-response.subscribe",
+            "[method]future-incoming-response.get",
+            "http-error-code",
+        ],
+    ),
+    requested("wasi:http/outgoing-handler", &["handle"]),
 ];
 
 impl Offered {
@@ -104,14 +234,14 @@ pub enum Misfit {
     },
     /// An interface that its manifest does not ask for.
     #[error(
-        "imports {import}, and its manifest does not ask for it: `{key} = true` belongs under [asks] in its \
+        "imports {import}, and its manifest does not ask for it: `{line}` belongs under [asks] in its \
          plugin.toml, and into its `grants` in the host's configuration"
     )]
     Unasked {
         /// As the component names it.
         import: String,
-        /// The key that asks for it.
-        key: &'static str,
+        /// The line that asks for it.
+        line: String,
     },
     /// A function that its interface does not have.
     #[error(
@@ -161,17 +291,16 @@ pub(super) fn check(component: &Component, asks: &Capabilities) -> Result<Vec<Ro
     Ok(roles)
 }
 
-/// Holds the names of imports against the interfaces that the host has and a manifest asks for: what fails here need not
-/// be compiled.
+/// Holds the names of imports against the interfaces that the host has: what fails here need not be compiled.
 ///
 /// # Errors
 /// The first that does not fit.
-pub(super) fn check_names(imports: &[String], asks: &Capabilities) -> Result<(), Misfit> {
-    imports.iter().try_for_each(|import| functions_of(import, asks).map(drop))
+pub(super) fn check_names(imports: &[String]) -> Result<(), Misfit> {
+    imports.iter().try_for_each(|import| offered(import).map(drop))
 }
 
-/// The functions of the interface that an import names.
-fn functions_of(import: &str, asks: &Capabilities) -> Result<&'static [&'static str], Misfit> {
+/// The interface that an import names.
+fn offered(import: &str) -> Result<&'static Offered, Misfit> {
     let (interface, version) = split(import);
     if interface.split('/').next() == Some(CONTRACT) {
         check_contract(version)?;
@@ -180,16 +309,11 @@ fn functions_of(import: &str, asks: &Capabilities) -> Result<&'static [&'static 
         let fits = |version| is_compatible(version, offered.version);
         offered.name == interface && version.is_none_or(fits)
     });
-    let Some(Offered { functions, power, .. }) = offered else {
+    offered.ok_or_else(|| {
         let nearest = closest(interface, OFFERED.iter().map(|offered| offered.name));
         let nearest = OFFERED.iter().find(|offered| Some(offered.name) == nearest);
-        let (import, nearest) = (import.to_owned(), nearest.map(Offered::full_name));
-        return Err(Misfit::Interface { import, nearest });
-    };
-    match power.filter(|power| !asks.have(*power)) {
-        Some(power) => Err(Misfit::Unasked { import: import.to_owned(), key: power.key() }),
-        None => Ok(functions),
-    }
+        Misfit::Interface { import: import.to_owned(), nearest: nearest.map(Offered::full_name) }
+    })
 }
 
 fn check_import(
@@ -198,11 +322,17 @@ fn check_import(
     item: &ComponentItem,
     asks: &Capabilities,
 ) -> Result<(), Misfit> {
-    let functions = functions_of(import, asks)?;
+    let Offered { functions, need, .. } = offered(import)?;
     let ComponentItem::ComponentInstance(instance) = item else { return Ok(()) };
+    // Types alone are words, be they another interface's that this one speaks of.
+    let is_type =
+        |item: &ComponentItem| matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_));
+    let is_used = instance.exports(engine).any(|(_, item)| !is_type(&item.ty));
+    if let Some(need) = need.filter(|need| is_used && !need.is_asked(asks)) {
+        return Err(Misfit::Unasked { import: import.to_owned(), line: need.line() });
+    }
     for (function, item) in instance.exports(engine) {
-        let is_type = matches!(item.ty, ComponentItem::Type(_));
-        if !is_type && !functions.contains(&function) {
+        if !is_type(&item.ty) && !functions.contains(&function) {
             let nearest = closest(function, functions.iter().copied()).map(str::to_owned);
             let (import, function) = (import.to_owned(), function.to_owned());
             return Err(Misfit::Function { import, function, nearest });
@@ -256,12 +386,17 @@ mod tests {
                 names.push(name.to_owned());
             } else if line == "}" {
                 resource = None;
+            } else if let (true, Some(resource)) = (line.starts_with("constructor("), &resource) {
+                names.push(format!("[constructor]{resource}"));
             } else if let Some((name, rest)) = line.split_once(": ")
-                && rest.starts_with("func(")
+                && let Some(kind) = rest.strip_suffix(';').and_then(|it| it.split_once("func("))
             {
-                names.push(match &resource {
-                    Some(resource) => format!("[method]{resource}.{name}"),
-                    None => name.to_owned(),
+                // A name that is a word of the language has a sign before it.
+                let name = name.trim_start_matches('%');
+                names.push(match (&resource, kind.0) {
+                    (Some(resource), "static ") => format!("[static]{resource}.{name}"),
+                    (Some(resource), _) => format!("[method]{resource}.{name}"),
+                    (None, _) => name.to_owned(),
                 });
             }
         }
@@ -274,10 +409,13 @@ mod tests {
         let logging = include_str!("../../../wit/deps/logging/logging.wit");
         let clocks = include_str!("../../../wit/deps/clocks/clocks.wit");
         let random = include_str!("../../../wit/deps/random/random.wit");
+        let keyvalue = include_str!("../../../wit/deps/keyvalue/keyvalue.wit");
+        let io = include_str!("../../../wit/deps/io/io.wit");
+        let http = include_str!("../../../wit/deps/http/http.wit");
         assert!(contract.contains(&format!("package {CONTRACT}@{CONTRACT_VERSION};")));
         for Offered { name, version, functions, .. } in OFFERED {
             let (package, interface) = name.split_once('/').unwrap();
-            let text = [contract, logging, clocks, random].into_iter();
+            let text = [contract, logging, clocks, random, keyvalue, io, http].into_iter();
             let mut text =
                 text.filter(|text| text.contains(&format!("package {package}@{version};")));
             assert_eq!(declared(text.next().unwrap(), interface), functions, "{name}");

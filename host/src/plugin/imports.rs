@@ -3,5 +3,8 @@
 mod channel_layer;
 mod clocks;
 mod connections;
+pub(super) mod http;
+mod io;
+mod keyvalue;
 mod logging;
 mod random;

@@ -15,6 +15,7 @@ use super::bindings::exports::narrowboat::consumer::websocket::{
 };
 use super::call::{Call, ConnectionId, Returned};
 use super::effects::Effect;
+use super::outside::Hush;
 use super::state::GuestState;
 use super::store::GuestStore;
 use super::version::Version;
@@ -40,8 +41,20 @@ impl Instance {
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
+        Self::start(version, None)
+    }
+
+    /// The same, to be thrown away: what it does has no effects, and changes nothing beyond the host.
+    ///
+    /// # Errors
+    /// As [`Instance::new`].
+    pub(super) fn on_trial(version: Arc<Version>) -> Result<Self, GuestFault> {
+        Self::start(version, Some(Hush::Trial))
+    }
+
+    fn start(version: Arc<Version>, hush: Option<Hush>) -> Result<Self, GuestFault> {
         let (store, guest) =
-            GuestStore::start(version, Role::Consumer, |version, store, exports| {
+            GuestStore::start(version, Role::Consumer, hush, |version, store, exports| {
                 version.consumer()?.load(store, exports)
             })?;
         Ok(Self { store, guest, events: 0 })

@@ -1,9 +1,11 @@
 //! Where calls run: short ones on the socket's own task, others on guest threads, so that no socket
 //! waits for a guest that computes.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::allowance::Allowance;
@@ -52,7 +54,9 @@ impl LaneState {
 #[derive(Debug, Clone)]
 pub struct GuestThreads {
     /// Permits that a call needs, the fewest first.
-    permits: Vec<Arc<Semaphore>>,
+    computing: Vec<Arc<Semaphore>>,
+    /// Those of guests that only wait, whose place another has meanwhile.
+    waiting: Vec<Arc<Semaphore>>,
     /// Half of all threads, at least one.
     half: usize,
 }
@@ -65,23 +69,47 @@ pub struct Share {
     allowance: Arc<Allowance>,
 }
 
+/// What a guest thread holds while it works.
+struct Place {
+    /// The fewest first.
+    computing: Vec<OwnedSemaphorePermit>,
+    /// What a guest needs that leaves this to another while it waits, the fewest first.
+    waiting: Vec<Arc<Semaphore>>,
+}
+
+/// Whoever works on a guest thread has its place here, for [`give_way`]. It goes with this, whatever becomes of the work.
+struct Placed;
+
+thread_local!(static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) });
+
 /// How far below the sockets' threads guests run, in units of `nice`.
 const NICENESS: i32 = 5;
+
+/// Guests that may wait at a time without a place among those that compute: half of the threads that there can be, so
+/// that as many are left for what they wait for. A plugin may have half of it.
+const WAITING: usize = 256;
 
 impl GuestThreads {
     /// So many guests may compute at a time; 0 means two a core.
     pub fn new(count: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if count == 0 { cores * 2 } else { count };
-        Self { permits: vec![Arc::new(Semaphore::new(count))], half: (count / 2).max(1) }
+        let all = |count: usize| vec![Arc::new(Semaphore::new(count))];
+        Self { computing: all(count), waiting: all(WAITING), half: (count / 2).max(1) }
     }
 
     /// Half of all threads at a time: what a tenant has of them, and what a plugin has.
     #[must_use]
     pub fn half(&self) -> Self {
-        let own = Arc::new(Semaphore::new(self.half));
-        let permits = [own].into_iter().chain(self.permits.iter().cloned()).collect();
-        Self { permits, half: self.half }
+        let within = |count: usize, others: &[Arc<Semaphore>]| {
+            let own = Arc::new(Semaphore::new(count));
+            [own].into_iter().chain(others.iter().cloned()).collect()
+        };
+        Self {
+            computing: within(self.half, &self.computing),
+            waiting: within(WAITING / 2, &self.waiting),
+            half: self.half,
+        }
     }
 
     /// The part of a plugin that may use so much.
@@ -90,12 +118,9 @@ impl GuestThreads {
     }
 
     /// Waits until one more guest may compute. `None` if the host is going away.
-    async fn acquire(&self) -> Option<Vec<OwnedSemaphorePermit>> {
-        let mut held = Vec::with_capacity(self.permits.len());
-        for permits in &self.permits {
-            held.push(Arc::clone(permits).acquire_owned().await.ok()?);
-        }
-        Some(held)
+    async fn acquire(&self) -> Option<Place> {
+        let computing = acquire_all(&self.computing).await?;
+        Some(Place { computing, waiting: self.waiting.clone() })
     }
 }
 
@@ -106,19 +131,19 @@ impl Share {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let held = loop {
+        let place = loop {
             while let Some(rest) = self.allowance.rest() {
                 tokio::time::sleep(rest).await;
             }
-            let held = self.threads.acquire().await?;
+            let place = self.threads.acquire().await?;
             // Whoever ran meanwhile may have used what there was.
             if self.allowance.rest().is_none() {
-                break held;
+                break place;
             }
         };
         let work = move || {
             // Held by the work, which goes on when whoever waits for it has gone.
-            let _held = held;
+            let _placed = Placed::at(place);
             step_back();
             work()
         };
@@ -131,11 +156,56 @@ impl Share {
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (answer, answered) = oneshot::channel();
     let thread = std::thread::Builder::new().name("aside".to_owned());
+    let runtime = Handle::current();
     let spawned = thread.spawn(move || {
+        // For guests that wait for what the runtime does.
+        let _entered = runtime.enter();
         let _ = answer.send(work());
     });
     spawned.ok()?;
     answered.await.ok()
+}
+
+impl Placed {
+    fn at(place: Place) -> Self {
+        PLACE.set(Some(place));
+        Self
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        drop(PLACE.take());
+    }
+}
+
+/// Leaves the calling thread's place among the guests that compute to another while `wait` waits, if not too many do
+/// already. Anywhere but on a guest thread it just waits.
+pub(super) fn give_way<T>(runtime: &Handle, wait: impl FnOnce() -> T) -> T {
+    let Some(place) = PLACE.take() else { return wait() };
+    let held: Result<Vec<_>, _> =
+        place.waiting.iter().map(|all| Arc::clone(all).try_acquire_owned()).collect();
+    let Ok(_held) = held else {
+        PLACE.set(Some(place));
+        return wait();
+    };
+    let Place { computing, waiting } = place;
+    let left: Vec<_> = computing.iter().map(|permit| Arc::clone(permit.semaphore())).collect();
+    drop(computing);
+    let answer = wait();
+    // As whoever comes for the first time.
+    let computing = runtime.block_on(acquire_all(&left));
+    PLACE.set(computing.map(|computing| Place { computing, waiting }));
+    answer
+}
+
+/// A permit of each, in order. `None` if the host is going away.
+async fn acquire_all(all: &[Arc<Semaphore>]) -> Option<Vec<OwnedSemaphorePermit>> {
+    let mut held = Vec::with_capacity(all.len());
+    for permits in all {
+        held.push(Arc::clone(permits).acquire_owned().await.ok()?);
+    }
+    Some(held)
 }
 
 /// Lowers the priority of the calling thread, once. Without the right to do so all goes on as it
@@ -162,6 +232,28 @@ mod tests {
             lane.note(false);
         }
         assert!(!lane.is_slow());
+    }
+
+    #[test]
+    fn who_waits_leaves_its_place_to_another() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let share = Arc::new(GuestThreads::new(1).share(Arc::default()));
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        runtime.block_on(async {
+            let other = Arc::clone(&share);
+            let first = share.run(move || {
+                let runtime = Handle::current();
+                give_way(&runtime, || runtime.block_on(told.recv()))
+            });
+            let second = async { other.run(move || tell.send(7).unwrap()).await };
+            let (first, _) = tokio::join!(first, second);
+            assert_eq!(first.flatten(), Some(7));
+            let free = |all: &[Arc<Semaphore>]| -> Vec<_> {
+                all.iter().map(|permits| permits.available_permits()).collect()
+            };
+            assert_eq!(free(&share.threads.computing), [1, 1]);
+            assert_eq!(free(&share.threads.waiting), [WAITING / 2, WAITING]);
+        });
     }
 
     #[test]

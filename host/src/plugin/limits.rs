@@ -22,6 +22,8 @@ pub(super) struct InstanceLimits {
     pub timers: usize,
     /// What one consumer, or a module, may leave to its successor, in bytes.
     pub snapshot: usize,
+    /// How long one call may wait for what is not of this process.
+    pub wait_time: Duration,
     /// The largest message, and frame for a group, it may give the layer, in bytes.
     pub max_message: usize,
     /// The largest frame any of its sockets takes, in bytes.

@@ -13,6 +13,7 @@ use super::fit;
 use super::lane::{GuestThreads, LaneState};
 use super::limits::{InstanceLimits, MAX_TABLE_ELEMENTS};
 use super::live::Plugin;
+use super::outside::Beyond;
 use super::state::Surroundings;
 use super::version::{Version, VersionError};
 use super::words::Words;
@@ -20,9 +21,11 @@ use crate::allowance::Allowance;
 use crate::capabilities::Capabilities;
 use crate::component::{self, ComponentError, Role, Summary};
 use crate::config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
+use crate::egress::Egress;
 use crate::fault::GuestFault;
+use crate::keyvalue::Keyvalue;
 use crate::layer::ChannelLayer;
-use crate::manifest::{Isolation, Manifest, ManifestError};
+use crate::manifest::{Isolation, Lane, Manifest, ManifestError};
 use crate::name::Tenant;
 use crate::signature::{Distrust, Signers};
 
@@ -34,6 +37,10 @@ pub struct Loader {
     pub tenant: Tenant,
     /// What its consumers talk through.
     pub layer: Arc<dyn ChannelLayer>,
+    /// Where it keeps keys and values, if it may.
+    pub keyvalue: Arc<Keyvalue>,
+    /// What sends its requests, if it may make any.
+    pub egress: Arc<Egress>,
     /// The largest message of the layer, in bytes.
     pub max_message: usize,
     /// The largest frame any route takes, in bytes.
@@ -221,20 +228,28 @@ impl Loader {
             return Err(LoadError::Component { plugin, file, source });
         }
         config.check_grants(name, &manifest.asks)?;
-        if let Err(misfit) = fit::check_names(&summary.imports, &manifest.asks) {
+        if let Err(misfit) = fit::check_names(&summary.imports) {
             return Err(LoadError::Version { plugin, file, source: misfit.into() });
         }
         check_uses(name, config, &file, &summary)?;
         let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
             config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
+        let beyond = Beyond {
+            keyvalue: Arc::clone(&self.keyvalue),
+            egress: Arc::clone(&self.egress),
+            part: self.egress.part(),
+            halted: self.engine.halted(),
+            asks: manifest.asks.clone(),
+        };
         let around = Surroundings {
             plugin: Arc::from(plugin.as_str()),
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
+            beyond: Arc::new(beyond),
             limits: self.instance_limits(&limits, &manifest),
+            lane: LaneState::new(lane(&manifest)),
             asks: manifest.asks,
-            lane: LaneState::new(manifest.lane),
             usage: Arc::default(),
             words: Words::new(limits.log_lines),
             allowance: Arc::clone(&self.allowance),
@@ -263,12 +278,18 @@ impl Loader {
             memory: least(limits.memory, wanted.memory).bytes(),
             call_time: least(limits.call_time, wanted.call_time).duration(),
             worker_time: least(limits.worker_time, wanted.worker_time).duration(),
+            wait_time: limits.wait_time.duration(),
             timers: limits.timers,
             snapshot: limits.snapshot.bytes(),
             max_message: self.max_message,
             max_frame: self.max_frame,
         }
     }
+}
+
+/// What may wait does so on guest threads.
+fn lane(manifest: &Manifest) -> Lane {
+    if manifest.asks.may_wait() { Lane::Slow } else { manifest.lane }
 }
 
 fn least<T: Ord>(operator: T, plugin: Option<T>) -> T {

@@ -1,8 +1,9 @@
 //! What a store holds for its guest: connections, effects, and the time it has run.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use wasmtime::component::{Resource, ResourceAny};
@@ -13,6 +14,7 @@ use super::call::{ConnectionHandle, ConnectionId};
 use super::effects::{Effect, Effects, TooMany};
 use super::lane::LaneState;
 use super::limits::{Growth, InstanceLimits, Usage};
+use super::outside::{Beyond, Hush, Outside};
 use super::overrun::Overrun;
 use super::ticker::TICK;
 use super::words::Words;
@@ -30,6 +32,8 @@ pub(super) struct Surroundings {
     pub(super) plugin: Arc<str>,
     pub(super) tenant: Tenant,
     pub(super) layer: Arc<dyn ChannelLayer>,
+    /// What there is beyond the host.
+    pub(super) beyond: Arc<Beyond>,
     pub(super) limits: InstanceLimits,
     /// What its manifest asks for, all of it granted.
     pub(super) asks: Capabilities,
@@ -43,6 +47,13 @@ pub(super) struct Surroundings {
     pub(super) version: String,
 }
 
+impl Surroundings {
+    fn outside(&self) -> Box<Mutex<Outside>> {
+        let outside = Outside::new(Arc::clone(&self.beyond), self.limits.wait_time);
+        Box::new(Mutex::new(outside))
+    }
+}
+
 /// Handles beyond one a connection that a guest may hold, as after `find`.
 const SPARE_HANDLES: usize = 1_024;
 
@@ -52,6 +63,9 @@ pub(super) struct GuestState {
     pub(super) effects: Effects,
     pub(super) growth: Growth,
     pub(super) stopwatch: Stopwatch,
+    /// Boxed, since few have it. Nobody takes the lock: it lets an instance be lent to another thread, which what is
+    /// in it does not.
+    outside: Option<Box<Mutex<Outside>>>,
     connections: FxHashMap<u32, Entry>,
     /// Only guests choose when to search it, so the hash is one they cannot steer.
     by_channel: HashMap<ChannelName, u32>,
@@ -105,7 +119,7 @@ impl Stopwatch {
         self.role
     }
 
-    pub(super) fn restart(&mut self) {
+    fn restart(&mut self) {
         self.ticks = 0;
     }
 
@@ -149,6 +163,7 @@ impl Data for GuestState {}
 
 impl GuestState {
     pub(super) fn new(around: Arc<Surroundings>, role: Role, overrun: Arc<Overrun>) -> Self {
+        let outside = around.asks.may_wait().then(|| around.outside());
         Self {
             effects: Effects::new(around.limits.effect_bytes()),
             growth: Growth::new(
@@ -157,6 +172,7 @@ impl GuestState {
                 Arc::clone(&around.allowance),
             ),
             stopwatch: Stopwatch::new(&around.limits, role, overrun),
+            outside,
             connections: FxHashMap::default(),
             by_channel: HashMap::new(),
             touched: Vec::new(),
@@ -165,6 +181,47 @@ impl GuestState {
             handles: 0,
             around,
         }
+    }
+
+    /// A call begins.
+    pub(super) fn begin(&mut self) {
+        self.stopwatch.restart();
+        if let Some(outside) = self.held_outside() {
+            outside.begin();
+        }
+    }
+
+    /// How long the running call has waited for what is not of this process. That is no time of the guest's.
+    pub(super) fn waited(&mut self) -> Duration {
+        self.held_outside().map_or(Duration::ZERO, |outside| outside.patience.waited())
+    }
+
+    /// What it holds of the world beyond the host, for imports that are linked to those alone that may hold something.
+    pub(super) fn outside_at_last(&mut self) -> &mut Outside {
+        let outside = self.outside.get_or_insert_with(|| self.around.outside());
+        outside.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_outside(&mut self) -> Option<&mut Outside> {
+        let outside = self.outside.as_mut()?;
+        Some(outside.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What it holds of the world beyond the host.
+    ///
+    /// # Errors
+    /// Where it may hold nothing, and then its imports are not linked either.
+    pub(super) fn outside(&mut self) -> wasmtime::Result<&mut Outside> {
+        match self.held_outside() {
+            Some(outside) => Ok(outside),
+            None => bail!("nothing beyond the host is granted"),
+        }
+    }
+
+    /// Has calls change nothing beyond the host from now on, or again what they like; answers with what was before.
+    pub(super) fn hush(&mut self, hush: Option<Hush>) -> Option<Hush> {
+        let outside = self.held_outside()?;
+        std::mem::replace(&mut outside.hushed, hush)
     }
 
     /// An identifier that no connection of this instance has had.

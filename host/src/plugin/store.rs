@@ -8,6 +8,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
 use super::effects::Effect;
+use super::outside::Hush;
 use super::state::{GuestState, OutOfTime};
 use super::version::Version;
 use crate::component::Role;
@@ -22,16 +23,19 @@ pub(super) struct GuestStore {
 }
 
 impl GuestStore {
-    /// Instantiates a version for a role, and finds in it what `load` looks for.
+    /// Instantiates a version for a role, and finds in it what `load` looks for. What is hushed changes nothing beyond
+    /// the host, its start-up code included.
     ///
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub(super) fn start<G>(
         version: Arc<Version>,
         role: Role,
+        hush: Option<Hush>,
         load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
     ) -> Result<(Self, G), GuestFault> {
-        let store = version.engine.store(Arc::clone(&version.around), role);
+        let mut store = version.engine.store(Arc::clone(&version.around), role);
+        store.data_mut().hush(hush);
         let mut started = Self { store, version, dead: false };
         let guest = started.timed(|version, store| {
             let exports = version.pre.instantiate(&mut *store)?;
@@ -76,9 +80,16 @@ impl GuestStore {
         }
         let began = Instant::now();
         let running = self.version.engine.begin(&mut self.store);
-        let result = call(&self.version, &mut self.store);
+        let (version, store) = (&*self.version, &mut self.store);
+        let result = match version.asks().may_wait() {
+            // It is on a guest thread, but for the rare call that a session makes itself, as when a shared instance is
+            // sampled: the sockets of that thread go on elsewhere meanwhile.
+            true => tokio::task::block_in_place(|| call(version, store)),
+            false => call(version, store),
+        };
         drop(running);
-        self.version.tally.times().count(began.elapsed());
+        let ran = began.elapsed().saturating_sub(self.store.data_mut().waited());
+        self.version.tally.times().count(ran);
         let GuestState { stopwatch, around, .. } = self.store.data();
         stopwatch.note_end(&around.lane);
         result.map_err(|error| {
@@ -96,7 +107,7 @@ impl Version {
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn try_start(self: Arc<Self>) -> Result<(), GuestFault> {
         let role = self.first_role();
-        GuestStore::start(self, role, |_, _, _| Ok(())).map(drop)
+        GuestStore::start(self, role, Some(Hush::Trial), |_, _, _| Ok(())).map(drop)
     }
 }
 

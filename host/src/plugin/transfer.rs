@@ -148,7 +148,7 @@ impl Sample {
     /// # Errors
     /// What the version fails at.
     pub fn try_on(self, version: Arc<Version>) -> Result<(), MoveError> {
-        let mut instance = Instance::new(version).map_err(MoveError::Start)?;
+        let mut instance = Instance::on_trial(version).map_err(MoveError::Start)?;
         if let Some(module) = &self.module {
             instance.load_module(module).map_err(MoveError::LoadModule)?;
         }

@@ -24,7 +24,7 @@ impl WorkerInstance {
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
         let (store, guest) =
-            GuestStore::start(version, Role::Worker, |version, store, exports| {
+            GuestStore::start(version, Role::Worker, None, |version, store, exports| {
                 version.worker()?.load(store, exports)
             })?;
         Ok(Self { store, guest })

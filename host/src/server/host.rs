@@ -15,7 +15,9 @@ use crate::config::{
     ProxyConfig, Source,
 };
 use crate::connection::{Link, OutboundLimits};
+use crate::egress::Egress;
 use crate::handshake::{Decision, Opening};
+use crate::keyvalue::Keyvalue;
 use crate::layer::{
     CapacityPatterns, ChannelLayer, LayerLimits, MemoryLayer, RedisLayer, RedisPubSubLayer,
 };
@@ -108,6 +110,8 @@ impl Host {
             store,
             demo: config.demo,
             signers: config.signatures.clone().map(Signers::open).transpose()?.map(Arc::new),
+            keyvalue: Arc::new(Keyvalue::open(&config.keyvalue)),
+            egress: Arc::new(Egress::new(config.requests)),
             meter: Arc::new(Meter::of_host(&config.limits)),
         };
         let worlds = Worlds::load(&ground, config.tenants.clone(), &tell)?;
@@ -127,6 +131,11 @@ impl Host {
     pub(super) fn serves(&self, runtime: &Handle) {
         self.worlds.all().values().for_each(|world| world.start(runtime));
         self.ground.engine.serves(runtime.clone());
+    }
+
+    /// Ends all waiting of guests.
+    pub(super) fn halt(&self) {
+        self.ground.engine.halt();
     }
 
     /// Ends all swaps where they stand, so that nobody moves on the way out.

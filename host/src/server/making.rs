@@ -12,6 +12,8 @@ use super::served::{MadeOf, Served, Working};
 use super::world::{Layer, Part, Tried, World};
 use crate::allowance::{Allowance, Meter};
 use crate::config::{DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, Source, TenantConfig};
+use crate::egress::Egress;
+use crate::keyvalue::Keyvalue;
 use crate::name::Tenant;
 use crate::plugin::{Engine, GuestThreads, Loader, Plugin};
 use crate::router::Router;
@@ -31,6 +33,10 @@ pub(super) struct Ground {
     pub(super) demo: bool,
     /// Who has to have signed what runs here; `None` if nobody has to.
     pub(super) signers: Option<Arc<Signers>>,
+    /// Where plugins keep keys and values.
+    pub(super) keyvalue: Arc<Keyvalue>,
+    /// What makes the requests of plugins.
+    pub(super) egress: Arc<Egress>,
     /// What all tenants use.
     pub(super) meter: Arc<Meter>,
 }
@@ -182,13 +188,15 @@ impl Making<'_> {
         layer: &Layer,
         part: &Part,
     ) -> Result<Served, HostError> {
-        let Ground { engine, store, signers, meter, .. } = self.ground;
+        let Ground { engine, store, signers, keyvalue, egress, meter, .. } = self.ground;
         let config = &made_of.config;
         let file = component_file(&tenant.label(name), config)?;
         let loader = Arc::new(Loader {
             engine: engine.clone(),
             tenant: tenant.clone(),
             layer: Arc::clone(&layer.opened),
+            keyvalue: Arc::clone(keyvalue),
+            egress: Arc::clone(egress),
             max_message: layer.config.max_message.bytes(),
             max_frame: made_of.max_frame,
             threads: part.threads.clone(),

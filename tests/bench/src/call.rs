@@ -9,7 +9,9 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use narrowboat::config::{Config, Overflow};
 use narrowboat::connection::{Link, OutboundLimits};
+use narrowboat::egress::Egress;
 use narrowboat::frame::Frame;
+use narrowboat::keyvalue::Keyvalue;
 use narrowboat::layer::{LayerLimits, MemoryLayer};
 use narrowboat::name::{ChannelName, ProcessId, Tenant};
 use narrowboat::plugin::{Call, Engine, GuestThreads, Instance, Loader, Plugin, Returned};
@@ -71,6 +73,8 @@ fn plugin(file: &Path) -> anyhow::Result<Plugin> {
         engine: Engine::new(POOL, limits.memory.bytes(), None)?,
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
+        keyvalue: Arc::new(Keyvalue::open(&config.keyvalue)),
+        egress: Arc::new(Egress::new(config.requests)),
         max_message: limits.max_message.bytes(),
         max_frame: limits.max_message.bytes(),
         threads: GuestThreads::new(0),

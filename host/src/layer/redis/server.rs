@@ -1,4 +1,4 @@
-//! Connecting to one host of a layer.
+//! Connecting to one host of Redis.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +16,14 @@ use crate::config::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls};
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// A host of the configuration, to be connected to as often as needed.
-pub(in crate::layer) struct Server {
+#[derive(Debug)]
+pub(crate) struct Server {
     host: RedisHost,
     name: String,
 }
 
 impl Server {
-    pub(in crate::layer) fn new(host: RedisHost) -> Self {
+    pub(crate) fn new(host: RedisHost) -> Self {
         let name = match &host {
             RedisHost::Server(server) => address(&server.endpoint),
             RedisHost::Sentinel { master_name, .. } => format!("sentinel's {master_name}"),
@@ -31,15 +32,12 @@ impl Server {
     }
 
     /// What people call it; without secrets.
-    pub(in crate::layer) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// A connection on which an answer may take so long.
-    pub(in crate::layer) async fn connect(
-        &self,
-        answer: Duration,
-    ) -> RedisResult<MultiplexedConnection> {
+    pub(crate) async fn connect(&self, answer: Duration) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(answer));

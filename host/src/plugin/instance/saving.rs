@@ -7,6 +7,7 @@ use crate::allowance::Bound;
 use crate::fault::{GuestFault, one_line};
 use crate::plugin::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::plugin::call::{ConnectionId, Returned};
+use crate::plugin::outside::Hush;
 use crate::plugin::saved::{Passenger, Saved};
 use crate::scope::{RESTARTED, Scope};
 
@@ -39,9 +40,11 @@ impl Instance {
         let Some(consumer) = self.store.data().consumer(id) else {
             return Err(GuestFault::InstanceGone);
         };
-        let saved = self.timed(|guest, store| guest.consumer().call_snapshot(store, consumer))?;
+        let before = self.store.data_mut().hush(Some(Hush::Saving));
+        let saved = self.timed(|guest, store| guest.consumer().call_snapshot(store, consumer));
+        self.store.data_mut().hush(before);
         drop(self.take_effects());
-        let saved = saved.map_err(|text| GuestFault::Error(one_line(&text)))?;
+        let saved = saved?.map_err(|text| GuestFault::Error(one_line(&text)))?;
         self.keep(saved)
     }
 
@@ -59,9 +62,11 @@ impl Instance {
 
     /// Has the module saved. What it asks for meanwhile is discarded.
     pub(in crate::plugin) fn save_module(&mut self) -> Result<Option<Saved>, GuestFault> {
-        let saved = self.timed(|guest, store| guest.call_save_module(store))?;
+        let before = self.store.data_mut().hush(Some(Hush::Saving));
+        let saved = self.timed(|guest, store| guest.call_save_module(store));
+        self.store.data_mut().hush(before);
         drop(self.take_effects());
-        let saved = saved.map_err(|text| GuestFault::Error(one_line(&text)))?;
+        let saved = saved?.map_err(|text| GuestFault::Error(one_line(&text)))?;
         saved.map(|saved| self.keep(saved)).transpose()
     }
 

@@ -1,0 +1,134 @@
+//! Requests as the host has them.
+
+use std::time::Duration;
+
+use super::{HttpError, Request, Response, split};
+use crate::bindings::requester_world::wasi::http::{outgoing_handler, types};
+use crate::bindings::requester_world::wasi::io::streams::{OutputStream, StreamError};
+
+/// Bytes that a stream takes at once.
+const PART: usize = 4_096;
+
+/// Bytes that are read at once.
+const READ: u64 = 65_536;
+
+pub(super) fn send(request: Request) -> Result<Response, HttpError> {
+    let outgoing = outgoing(&request)?;
+    let options = request.timeout.map(options).transpose()?;
+    let body = match request.body.is_empty() {
+        true => None,
+        false => Some(outgoing.body().map_err(|()| internal("its body is taken"))?),
+    };
+    let answer = outgoing_handler::handle(outgoing, options)?;
+    if let Some(body) = body {
+        let stream = body.write().map_err(|()| internal("its body's stream is taken"))?;
+        // Who does not take all of it may have answered all the same.
+        let written = write(&stream, &request.body);
+        drop(stream);
+        if written {
+            types::OutgoingBody::finish(body, None)?;
+        }
+    }
+    answer.subscribe().block();
+    match answer.get() {
+        Some(Ok(answer)) => read(answer?),
+        _ => Err(internal("it has no answer")),
+    }
+}
+
+fn outgoing(request: &Request) -> Result<types::OutgoingRequest, HttpError> {
+    let (scheme, authority, path) = split(&request.url)?;
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "http" => types::Scheme::Http,
+        "https" => types::Scheme::Https,
+        other => types::Scheme::Other(other.to_owned()),
+    };
+    let mut headers = request.headers.clone();
+    if !request.body.is_empty() {
+        headers.push(("content-length".to_owned(), request.body.len().to_string().into_bytes()));
+    }
+    let headers = types::Fields::from_list(&headers);
+    let headers = headers.map_err(|error| HttpError::Invalid(format!("a header: {error:?}")))?;
+    let outgoing = types::OutgoingRequest::new(headers);
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    outgoing
+        .set_method(&method(&request.method))
+        .and_then(|()| outgoing.set_scheme(Some(&scheme)))
+        .and_then(|()| outgoing.set_authority(Some(authority)))
+        .and_then(|()| outgoing.set_path_with_query(Some(&path)))
+        .map_err(|()| HttpError::Invalid(format!("{} {:?}", request.method, request.url)))?;
+    Ok(outgoing)
+}
+
+fn method(name: &str) -> types::Method {
+    match name {
+        "GET" => types::Method::Get,
+        "HEAD" => types::Method::Head,
+        "POST" => types::Method::Post,
+        "PUT" => types::Method::Put,
+        "DELETE" => types::Method::Delete,
+        "CONNECT" => types::Method::Connect,
+        "OPTIONS" => types::Method::Options,
+        "TRACE" => types::Method::Trace,
+        "PATCH" => types::Method::Patch,
+        other => types::Method::Other(other.to_owned()),
+    }
+}
+
+fn options(timeout: Duration) -> Result<types::RequestOptions, HttpError> {
+    let options = types::RequestOptions::new();
+    let nanoseconds = Some(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+    options
+        .set_connect_timeout(nanoseconds)
+        .and_then(|()| options.set_first_byte_timeout(nanoseconds))
+        .and_then(|()| options.set_between_bytes_timeout(nanoseconds))
+        .map_err(|()| internal("its time-outs are not taken"))?;
+    Ok(options)
+}
+
+/// Whether all of it was taken.
+fn write(stream: &OutputStream, body: &[u8]) -> bool {
+    body.chunks(PART).all(|part| stream.blocking_write_and_flush(part).is_ok())
+}
+
+fn read(answer: types::IncomingResponse) -> Result<Response, HttpError> {
+    let status = answer.status();
+    let headers = answer.headers().entries();
+    let incoming = answer.consume().map_err(|()| internal("its body is taken"))?;
+    let stream = incoming.stream().map_err(|()| internal("its body's stream is taken"))?;
+    let mut body = Vec::new();
+    loop {
+        match stream.blocking_read(READ) {
+            Ok(part) => body.extend_from_slice(&part),
+            Err(StreamError::Closed) => return Ok(Response { status, headers, body }),
+            Err(StreamError::LastOperationFailed(error)) => {
+                let code = types::http_error_code(&error).map(HttpError::from);
+                return Err(code.unwrap_or_else(|| internal(&error.to_debug_string())));
+            }
+        }
+    }
+}
+
+fn internal(text: &str) -> HttpError {
+    HttpError::Other(text.to_owned())
+}
+
+impl From<types::ErrorCode> for HttpError {
+    fn from(code: types::ErrorCode) -> Self {
+        use types::ErrorCode as Code;
+        match code {
+            Code::HttpRequestDenied => Self::Denied,
+            Code::DestinationIpProhibited => Self::Private,
+            Code::DnsTimeout
+            | Code::ConnectionTimeout
+            | Code::ConnectionReadTimeout
+            | Code::ConnectionWriteTimeout
+            | Code::HttpResponseTimeout => Self::Timeout,
+            Code::HttpRequestBodySize(_) | Code::HttpResponseBodySize(_) => Self::TooLarge,
+            Code::HttpRequestUriInvalid | Code::HttpRequestMethodInvalid => {
+                Self::Invalid(format!("{code:?}"))
+            }
+            other => Self::Other(format!("{other:?}")),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+"""Requests that plugins make: `wasi:http`. The server is one of the test's own, on this machine, and so no public one."""
+
+import json
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from certificates import certificate, write
+from support import configuration, eventually, short, toml, with_manifest
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by the path, and notes what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        path, _, query = self.path.partition("?")
+        match path:
+            case "/hello":
+                self.answer(b"hello")
+            case "/asked":
+                length = int(self.headers.get("content-length", 0))
+                told = {"method": self.command, "body": len(self.rfile.read(length)), "path": self.path}
+                told["headers"] = {name.lower(): value for name, value in self.headers.items()}
+                self.answer(json.dumps(told).encode())
+            case "/redirect":
+                self.answer(b"", 302, {"location": query})
+            case "/fields":
+                self.answer(b"many", 200, {f"x-{at}": "" for at in range(int(query))})
+            case "/slow":
+                time.sleep(float(query))
+                self.answer(b"slow")
+            case "/long":
+                self.answer(b"x" * int(query))
+            case "/endless":
+                self.parts(b"x" * 65536, 0)
+            case "/drip":
+                self.parts(b"x", float(query))
+            case _:
+                self.answer(b"nothing", 404)
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET
+
+    def answer(self, body, status=200, headers=None):
+        self.send_response(status)
+        for name, value in ({"content-length": str(len(body))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def parts(self, part, pause):
+        """Parts without end, or until a minute is over."""
+        self.send_response(200)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        until = time.monotonic() + 60
+        try:
+            while time.monotonic() < until:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                time.sleep(pause)
+        except OSError:
+            self.server.left.set()
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def listening(context=None):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.left, server.daemon_threads = [], threading.Event(), True
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def server():
+    with listening() as server:
+        yield server
+
+
+def manifested(component, asks, **manifest):
+    return with_manifest(component("caller").read_bytes(), toml({"name": "caller", "asks": asks} | manifest))
+
+
+@pytest.fixture
+def calling(serve, component, tmp_path):
+    """Serves the guest `caller` at /caller/, whose manifest asks for what is told here and is granted that."""
+
+    def start(http, private=True, requests=None, **settings):
+        file = tmp_path / "caller.wasm"
+        asks = {"http": http} | ({"private_addresses": True} if private else {})
+        file.write_bytes(manifested(component, asks))
+        plugins = {"caller": {"component": str(file)}}
+        return serve(plugins=plugins, top={"requests": requests or {}}, **settings)
+
+    return start
+
+
+@pytest.fixture
+def caller(calling, server):
+    """A client of a `caller` that may reach the test's own server, with bounds that are told here."""
+
+    def connect(requests=None, **settings):
+        host = calling([f"http://localhost:{server.port}"], requests=requests, **settings)
+        client = host.connect("/caller/")
+        client.host, client.url = host, f"http://localhost:{server.port}"
+        return client
+
+    return connect
+
+
+@pytest.fixture
+def started(narrowboat, component, tmp_path):
+    """Starts a host that is expected to end at once."""
+
+    def run(asks, grants, requests=None):
+        file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
+        file.write_bytes(manifested(component, asks))
+        plugins = {"caller": {"component": str(file), "grants": grants}}
+        config.write_text(toml(configuration(component, plugins=plugins, top={"requests": requests or {}})))
+        return narrowboat("serve", "--config", config, "--listen", "127.0.0.1:0", timeout=30)
+
+    return run
+
+
+# What it is for.
+
+
+def test_a_request_is_answered(caller, server):
+    client = caller()
+    assert client.ask(f"GET {client.url}/hello") == "200 hello"
+    assert client.ask(f"GET {client.url}/nowhere") == "404 nothing"
+    assert client.ask(f"len {client.url}/long?1000000") == "1000000"
+    status, told = client.ask(f"send {client.url}/asked?a=b 100000").split(" ", 1)
+    told = json.loads(told)
+    assert (status, told["method"], told["body"], told["path"]) == ("200", "POST", 100000, "/asked?a=b")
+    assert told["headers"]["host"] == f"localhost:{server.port}"
+    for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
+        assert json.loads(client.ask(f"{method} {client.url}/asked")[4:])["method"] == method
+
+
+def test_a_request_may_be_made_from_a_shared_instance_and_others_go_on(serve, component, tmp_path, server):
+    file = tmp_path / "caller.wasm"
+    asks = {"http": [f"http://localhost:{server.port}"], "private_addresses": True}
+    file.write_bytes(manifested(component, asks, isolation="shared"))
+    host = serve("echo", plugins={"caller": {"component": str(file)}})
+    one, echo = host.connect("/caller/"), host.connect("/echo/")
+    one.send(f"GET http://localhost:{server.port}/slow?1")
+    since = time.monotonic()
+    assert echo.ask("hello") == "hello"
+    assert one.ping().wait(0.5)
+    assert time.monotonic() - since < 0.5
+    assert one.recv() == "200 slow"
+
+
+def test_over_tls_the_server_has_to_be_who_it_says(calling, tmp_path):
+    authority = certificate("authority")
+    write(tmp_path, "authority", authority)
+    write(tmp_path, "server", certificate("server", authority))
+    write(tmp_path, "stranger", certificate("stranger", certificate("another authority")))
+    process = {"environment": {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}}
+    answers = {}
+    for name in ("server", "stranger"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+        with listening(context) as server:
+            host = calling([f"https://127.0.0.1:{server.port}", f"https://localhost:{server.port}"], process=process)
+            client = host.connect("/caller/")
+            answers[name] = client.ask(f"GET https://127.0.0.1:{server.port}/hello")
+            # Its certificate is for the address.
+            assert client.ask(f"GET https://localhost:{server.port}/hello") == "error: ErrorCode::TlsProtocolError"
+            assert "/hello" not in server.asked[1:]
+    assert answers == {"server": "200 hello", "stranger": "error: ErrorCode::TlsProtocolError"}
+
+
+# Where to.
+
+
+def test_another_host_is_refused(caller, server):
+    client = caller()
+    denied = "error: the host is not among those asked for"
+    with listening() as other:
+        for url in (
+            f"http://localhost:{other.port}/hello",
+            f"http://127.0.0.1:{server.port}/hello",
+            f"https://localhost:{server.port}/hello",
+            f"http://localhost.example:{server.port}/hello",
+            "http://localhost/hello",
+        ):
+            assert client.ask(f"GET {url}") == denied, url
+        assert client.ask(f"GET http://localhost:{other.port}@127.0.0.1:{server.port}/").startswith("error: ")
+        assert client.ask("GET file:///etc/passwd").startswith("error: ")
+        assert other.asked == []
+    assert server.asked == []
+
+
+def test_an_address_that_is_not_public_is_refused_unless_it_is_granted(calling, server):
+    client = calling([f"*:{server.port}"], private=False).connect("/caller/")
+    # By name, and in each way to write an address of this machine
+    hosts = "localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "[::1]", "[::ffff:127.0.0.1]", "LOCALHOST."
+    for host in hosts:
+        assert client.ask(f"GET http://{host}:{server.port}/hello") == "error: the host has no public address", host
+    assert server.asked == []
+
+
+def test_where_an_answer_leads_is_not_followed_and_is_another_request(caller, server):
+    client = caller()
+    with listening() as other:
+        elsewhere = f"http://127.0.0.1:{other.port}/hello"
+        assert client.ask(f"GET {client.url}/redirect?{elsewhere}") == "302 "
+        assert client.ask(f"follow {client.url}/redirect?{elsewhere}") == "error: the host is not among those asked for"
+        assert other.asked == []
+    assert client.ask(f"follow {client.url}/redirect?{client.url}/hello") == "200 hello"
+
+
+def test_no_tunnel_is_made_and_no_header_is_sent_that_is_the_hosts(caller, server):
+    client = caller()
+    assert client.ask(f"CONNECT {client.url}/hello").startswith("error: ")
+    for field in ("host", "connection", "transfer-encoding", "upgrade", "proxy-authorization"):
+        assert client.ask(f"field {client.url}/hello {field} x").startswith("error: a header: "), field
+    assert server.asked == []
+
+
+# How long, and how much.
+
+
+@pytest.mark.parametrize(
+    "bound, path, least, most",
+    [
+        ({"first_byte_timeout": "300ms"}, "/slow?5", 0.3, 2),
+        ({"between_bytes_timeout": "300ms"}, "/drip?1", 0.3, 2),
+        ({"total_timeout": "1s"}, "/drip?0.1", 0.9, 3),
+        ({"total_timeout": "1s"}, "/slow?5", 0.9, 3),
+        ({"max_response": "1 MiB"}, "/endless", 0, 5),
+    ],
+)
+def test_a_server_that_is_slow_or_endless_is_left(caller, server, bound, path, least, most):
+    client, since = caller(bound), time.monotonic()
+    answer = client.ask(f"len {client.url}{path}")
+    assert answer == ("error: a body is too long" if "endless" in path else "error: it took too long")
+    assert least <= time.monotonic() - since < most
+    if "slow" not in path:
+        assert server.left.wait(10), "the connection is still there"
+    assert client.ask(f"GET {client.url}/hello") == "200 hello"
+
+
+def test_a_guest_may_ask_for_less_time_and_not_for_more(caller, server):
+    client = caller({"first_byte_timeout": "1s"})
+    since = time.monotonic()
+    assert client.ask(f"within {client.url}/slow?5 200") == "error: it took too long"
+    assert time.monotonic() - since < 0.9
+    assert client.ask(f"within {client.url}/slow?5 60000") == "error: it took too long"
+    assert time.monotonic() - since < 3
+
+
+def test_bodies_have_bounds(caller, server):
+    client = caller({"max_request": "64 KiB", "max_response": "64 KiB"})
+    assert client.ask(f"send {client.url}/asked 65536").startswith("200 ")
+    assert client.ask(f"send {client.url}/asked 65537") == "error: a body is too long"
+    assert client.ask(f"len {client.url}/long?65536") == "65536"
+    assert client.ask(f"len {client.url}/long?65537") == "error: a body is too long"
+
+
+def test_header_fields_have_bounds(caller, server):
+    client = caller({"max_headers": 20})
+    assert client.ask(f"fields {client.url}/hello 10") == "200 hello"
+    assert client.ask(f"fields {client.url}/hello 30").startswith("error: ")
+    assert client.ask(f"GET {client.url}/fields?10") == "200 many"
+    assert client.ask(f"GET {client.url}/fields?30").startswith("error: ")
+
+
+def test_a_call_makes_no_more_than_so_many_requests(caller, server):
+    client = caller({"requests": 3})
+    assert client.ask(f"many {client.url}/hello 3") == "ok"
+    assert client.ask(f"many {client.url}/hello 4") == "error: ErrorCode::ConnectionLimitReached"
+    assert server.asked == ["/hello"] * 6
+
+
+def test_a_plugin_has_half_of_the_connections_there_may_be(caller, server):
+    client = caller({"open": 2})
+    other = client.host.connect("/caller/")
+    client.send(f"GET {client.url}/slow?1")
+    eventually(lambda: server.asked, "a request")
+    assert other.ask(f"GET {client.url}/hello") == "error: ErrorCode::ConnectionLimitReached"
+    assert client.recv() == "200 slow"
+    eventually(lambda: other.ask(f"GET {client.url}/hello") == "200 hello", "a connection that is free again")
+
+
+def test_a_guest_that_waits_for_what_never_comes_is_stopped(caller, server):
+    client = caller(limits={"wait_time": "500ms"})
+    since = time.monotonic()
+    client.send("stuck it is")
+    assert client.ended()[0] == 1011
+    assert time.monotonic() - since < 3
+    client.host.logged("this call has waited for as long as it may")
+
+
+def test_who_waits_for_a_server_keeps_no_guest_thread_from_who_computes(serve, component, tmp_path, server):
+    caller, slow = tmp_path / "caller.wasm", tmp_path / "echo.wasm"
+    asks = {"http": [f"http://localhost:{server.port}"], "private_addresses": True}
+    caller.write_bytes(manifested(component, asks))
+    slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "lane": "slow"})))
+    plugins = {"caller": {"component": str(caller)}, "echo": {"component": str(slow)}}
+    host = serve(plugins=plugins, limits={"guest_threads": 1, "call_time": "50ms"})
+    waiting, echo = [host.connect("/caller/") for _ in range(20)], host.connect("/echo/")
+    since = time.monotonic()
+    for client in waiting:
+        client.send(f"GET http://localhost:{server.port}/slow?1.5")
+    for _ in range(20):
+        assert echo.ask("hello") == "hello"
+    assert time.monotonic() - since < 1.2
+    # All at once, and none for longer than its call may take: the time is not the guests'.
+    assert [client.recv() for client in waiting] == ["200 slow"] * 20
+    assert time.monotonic() - since < 8
+
+
+def test_a_host_that_stops_does_not_wait_for_a_server(caller, server):
+    client = caller(limits={"shutdown_grace": "500ms"})
+    client.send(f"GET {client.url}/slow?8")
+    eventually(lambda: server.asked, "a request")
+    since = time.monotonic()
+    assert client.host.stop() == 0
+    assert time.monotonic() - since < 4
+
+
+# Leave.
+
+
+def test_who_does_not_ask_for_hosts_cannot_import_it(started):
+    result = started({}, "all")
+    assert result.returncode != 0
+    assert "imports wasi:http/" in result.stderr or "imports wasi:io/" in result.stderr
+    assert "belongs under [asks]" in result.stderr and "http = [" in result.stderr
+
+
+def test_hosts_that_are_not_granted_are_named(started):
+    asks = {"http": ["https://api.example.com", "https://a.example.org"], "private_addresses": True}
+    result = started(asks, {"http": ["https://.example.org"]})
+    assert result.returncode == 2
+    assert 'not granted: http "https://api.example.com", private_addresses;' in result.stderr
+    line = '`http = ["https://.example.org", "https://api.example.com"]`, `private_addresses = true`'
+    assert line in result.stderr
+
+
+@pytest.mark.parametrize("requests", [{"requests": -1}, {"max_headers": 0}, {"total_timeout": "0s"}, {"max_request": "0 B"}])
+def test_a_wrong_table_is_told(started, requests):
+    result = started({"http": ["*"]}, "all", requests)
+    assert result.returncode == 2
+    assert f"requests.{next(iter(requests))}" in result.stderr
+
+
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+def test_a_trial_sends_nothing_and_neither_does_whoever_saves(serve, component, tmp_path, server, isolation):
+    file = tmp_path / "caller.wasm"
+    asks = {"http": [f"http://localhost:{server.port}"], "private_addresses": True}
+
+    def version(description):
+        return manifested(component, asks, isolation=isolation, description=description)
+
+    file.write_bytes(version("one"))
+    host = serve(plugins={"caller": {"component": str(file)}})
+    client = host.connect("/caller/")
+    assert client.ask(f"home http://localhost:{server.port}") == "ok"
+    beside = file.with_suffix(".new")
+    beside.write_bytes(version("two"))
+    beside.rename(file)
+    host.logged(f"version {short(version('two'))} is live after")
+    # Once on trial, once in earnest
+    eventually(lambda: client.ask("restored") == "sent", "a consumer that has moved")
+    assert server.asked == ["/restore"]

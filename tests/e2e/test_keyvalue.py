@@ -1,0 +1,333 @@
+"""Keys and values that plugins keep: `wasi:keyvalue`, in memory and in Redis."""
+
+import time
+
+import pytest
+
+from redis_server import Redis
+from support import configuration, eventually, short, toml, with_manifest
+
+ASKS = {"keyvalue": True}
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with Redis() as redis:
+        yield redis
+
+
+@pytest.fixture
+def over_redis(redis):
+    """The table for a Redis that nobody else has, with nothing in it."""
+    redis.ask("FLUSHALL")
+    return {"backend": "redis", "hosts": [redis.address]}
+
+
+@pytest.fixture(params=["memory", "redis"])
+def backend(request):
+    return request.getfixturevalue("over_redis") if request.param == "redis" else {"backend": "memory"}
+
+
+@pytest.fixture
+def keeping(serve):
+    """Serves the guest `keeper` at /keeper/, and once more, as another plugin, at /other/."""
+
+    def start(keyvalue=None, **settings):
+        plugins = {"keeper": {}, "other": {"guest": "keeper"}}
+        return serve(plugins=plugins, top={"keyvalue": keyvalue or {}}, **settings)
+
+    return start
+
+
+@pytest.fixture
+def started(narrowboat, component, tmp_path):
+    """Starts a host with the guest `keeper` that is expected to end at once."""
+
+    def run(asks, grants, keyvalue=None):
+        file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
+        manifest = toml({"name": "keeper", "asks": asks})
+        file.write_bytes(with_manifest(component("keeper").read_bytes(), manifest))
+        plugins = {"keeper": {"component": str(file), "grants": grants}}
+        top = {"keyvalue": keyvalue or {}}
+        config.write_text(toml(configuration(component, plugins=plugins, top=top)))
+        return narrowboat("serve", "--config", config, "--listen", "127.0.0.1:0", timeout=30)
+
+    return run
+
+
+# What it is for.
+
+
+def test_a_value_is_kept_and_told_and_taken_away(keeping, backend):
+    client = keeping(backend).connect("/keeper/")
+    assert client.ask("notes get a") == "nothing"
+    assert client.ask("notes exists a") == "false"
+    assert client.ask("notes delete a") == "ok"
+    assert client.ask("notes set a one two") == "ok"
+    assert client.ask("notes get a") == "= one two"
+    assert client.ask("notes set a ") == "ok"
+    assert client.ask("notes get a") == "= "
+    assert client.ask("notes exists a") == "true"
+    assert client.ask("notes delete a") == "ok"
+    assert client.ask("notes exists a") == "false"
+
+
+def test_numbers_are_added_to(keeping, backend):
+    client = keeping(backend).connect("/keeper/")
+    assert client.ask("notes add n 40") == "40"
+    assert client.ask("notes add n 2") == "42"
+    assert client.ask("notes add n -50") == "-8"
+    assert client.ask("notes get n") == "= -8"
+    # More than what a double holds
+    assert client.ask("notes set n 9007199254740993") == "ok"
+    assert client.ask("notes add n 2") == "9007199254740995"
+    assert client.ask("notes set n 9223372036854775807") == "ok"
+    assert client.ask("notes add n 1") == "error: the value is no whole number of 64 bits, or would be none"
+    assert client.ask("notes set n seven") == "ok"
+    assert client.ask("notes add n 1").startswith("error: the value is no whole number")
+    assert client.ask("notes get n") == "= seven"
+
+
+def test_keys_are_told_page_by_page(keeping, backend):
+    client = keeping(backend).connect("/keeper/")
+    assert client.ask("notes keys") == ""
+    assert client.ask("notes page") == "0 end"
+    assert client.ask("notes many k 2500") == "ok"
+    count, cursor = client.ask("notes page").split()
+    assert 1 <= int(count) <= 1_500 and cursor != "end"
+    assert client.ask("notes keys").split() == sorted(f"k{at}" for at in range(2500))
+
+
+def test_a_cursor_that_is_none_is_refused_by_redis(keeping, over_redis):
+    client = keeping(over_redis).connect("/keeper/")
+    assert client.ask("notes page nonsense") == "error: no such cursor"
+
+
+def test_plugins_of_a_tenant_share_their_buckets_and_buckets_share_nothing(keeping, backend):
+    host = keeping(backend)
+    one, other = host.connect("/keeper/"), host.connect("/other/")
+    assert one.ask("notes set a 1") == "ok"
+    assert other.ask("notes get a") == "= 1"
+    assert other.ask("drafts get a") == "nothing"
+    assert other.ask("drafts keys") == ""
+
+
+def test_what_is_kept_outlives_the_instance(keeping, backend):
+    host = keeping(backend)
+    with host.connect("/keeper/") as client:
+        assert client.ask("notes set a 1") == "ok"
+    assert host.connect("/keeper/").ask("notes get a") == "= 1"
+
+
+def test_a_call_that_traps_has_written_what_it_wrote_before(keeping, backend):
+    host = keeping(backend)
+    client = host.connect("/keeper/")
+    client.send("notes set-and-trap a 1")
+    assert client.ended()[0] == 1011
+    assert host.connect("/keeper/").ask("notes get a") == "= 1"
+
+
+# Bounds.
+
+
+@pytest.mark.parametrize("name", ["a/b", "a@b", "a!b", "x" * 100, "é"])
+def test_a_bucket_that_cannot_be_is_no_such_store(keeping, name):
+    client = keeping().connect("/keeper/")
+    assert client.ask(f"{name} get a") == "error: no such store"
+
+
+def test_keys_and_values_have_bounds(keeping, backend):
+    client = keeping(backend | {"max_key": "16 B", "max_value": "1 KiB"}).connect("/keeper/")
+    assert client.ask(f"notes set {'k' * 16} v") == "ok"
+    assert client.ask(f"notes set {'k' * 17} v") == "error: the key has 17 bytes, and may have 16"
+    assert client.ask(f"notes get {'k' * 17}") == "error: the key has 17 bytes, and may have 16"
+    assert client.ask("notes fill a 1024") == "ok"
+    assert client.ask("notes fill a 1025") == "error: the value has 1025 bytes, and may have 1024"
+    assert client.ask("notes len a") == "1024"
+    assert client.ask("notes get ") == "error: the key is empty"
+
+
+def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
+    host = keeping(backend | {"quota": "64 KiB"})
+    client, other = host.connect("/keeper/"), host.connect("/other/")
+    over = "error: over the quota: all buckets together may have 64.0 KiB"
+    assert client.ask("notes fill a 60000") == "ok"
+    assert client.ask("notes fill b 6000") == over
+    # Another bucket, and another plugin, of the same tenant
+    assert other.ask("drafts fill b 6000") == over
+    assert client.ask("notes fill a 65000") == "ok"
+    assert client.ask("notes fill a 66000") == over
+    assert client.ask("notes add n 1") == "1"
+    # Small ones count for what they take, too.
+    assert client.ask("notes many k 1000") == over
+    assert client.ask("notes fill a 1") == "ok"
+    assert other.ask("drafts fill b 60000") == "ok"
+    assert other.ask("drafts delete b") == "ok"
+    assert client.ask("notes many k 300") == "ok"
+
+
+def test_a_guest_holds_no_more_than_so_many_buckets(keeping):
+    host = keeping()
+    assert host.connect("/keeper/").ask("notes hold 100") == "100"
+    client = host.connect("/keeper/")
+    client.send("notes hold 5000")
+    host.logged("resource table has no free keys|capacity")
+
+
+# Leave.
+
+
+def test_whoever_does_not_ask_for_it_cannot_import_it(started):
+    result = started({}, "all")
+    assert result.returncode == 1 or result.returncode == 2
+    assert "imports wasi:keyvalue/" in result.stderr
+    assert "`keyvalue = true` belongs under [asks]" in result.stderr
+
+
+def test_whoever_is_not_granted_it_does_not_start(started):
+    result = started(ASKS, {"log": True})
+    assert result.returncode == 2
+    assert "not granted: keyvalue;" in result.stderr and "`keyvalue = true`" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "keyvalue, problem",
+    [
+        ({"quota": "0 B"}, "keyvalue.quota must be more than 0 bytes"),
+        ({"max_value": "5 MiB"}, "keyvalue.max_value must be at most 4.0 MiB"),
+        ({"hosts": ["redis://localhost"]}, 'keyvalue.hosts belongs to backend = "redis"'),
+        ({"backend": "redis", "hosts": ["redis://a", "redis://b"]}, "keyvalue.hosts must be one host"),
+        ({"backend": "redis", "hosts": ["http://a"]}, "keyvalue.hosts[0]"),
+        ({"backend": "redis", "prefix": "a@b"}, "keyvalue.prefix a prefix is at most"),
+    ],
+)
+def test_a_wrong_table_is_told(started, keyvalue, problem):
+    result = started(ASKS, "all", keyvalue)
+    assert result.returncode == 2
+    assert problem.split()[0] in result.stderr and " ".join(problem.split()[1:]) in result.stderr, result.stderr
+
+
+# Versions.
+
+
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+def test_a_trial_writes_nothing_and_neither_does_whoever_saves(serve, component, tmp_path, isolation):
+    file, built = tmp_path / "keeper.wasm", component("keeper").read_bytes()
+
+    def version(description):
+        told = {"name": "keeper", "description": description, "isolation": isolation, "asks": ASKS}
+        return with_manifest(built, toml(told))
+
+    file.write_bytes(version("one"))
+    host = serve(plugins={"keeper": {"component": str(file)}})
+    client = host.connect("/keeper/")
+    assert client.ask("restored") == "fresh"
+    beside = file.with_suffix(".new")
+    beside.write_bytes(version("two"))
+    beside.rename(file)
+    host.logged(f"version {short(version('two'))} is live after")
+    # Once on trial, once in earnest
+    eventually(lambda: client.ask("restored") == "written", "a consumer that has moved")
+    assert client.ask("moves get restores") == "= 1"
+    assert client.ask("moves get snapshots") == "nothing"
+
+
+# Redis.
+
+
+def test_hosts_with_one_redis_share_what_is_kept_and_its_quota(keeping, over_redis, redis):
+    table = over_redis | {"quota": "64 KiB"}
+    one, other = (keeping(table).connect("/keeper/") for _ in range(2))
+    assert one.ask("notes fill a 60000") == "ok"
+    assert other.ask("notes len a") == "60000"
+    assert other.ask("notes fill b 10000").startswith("error: over the quota")
+    for at in range(10):
+        assert [client.ask("notes add n 1") for client in (one, other)] == [str(2 * at + 1), str(2 * at + 2)]
+    used = int(redis.ask("GET", "keyvalue:bytes").split()[-1])
+    assert used == 2 * (128 + len("notes") + 1) + 60000 + 2
+    assert other.ask("notes delete a") == "ok"
+    assert other.ask("notes delete a") == "ok"
+    assert other.ask("notes delete n") == "ok"
+    assert redis.ask("GET", "keyvalue:bytes").split()[-1] == b"0"
+    assert redis.ask("KEYS", "*").split()[-1] == b"keyvalue:bytes"
+
+
+def test_a_redis_that_does_not_answer_is_waited_for_two_seconds_and_its_connection_goes_on(keeping, over_redis, redis):
+    host = keeping(over_redis)
+    client, other = host.connect("/keeper/"), host.connect("/other/")
+    assert client.ask("notes set a 1") == "ok"
+    redis.pause()
+    try:
+        since = time.monotonic()
+        client.send("notes get a")
+        # Its socket is heard meanwhile, and all others.
+        assert client.ping().wait(1)
+        assert other.ask("restored") == "fresh"
+        answer = client.recv()
+        assert 1.5 < time.monotonic() - since < 4
+        assert answer.startswith("error: ")
+    finally:
+        redis.go_on()
+    eventually(lambda: client.ask("notes get a") == "= 1", "a Redis that is back")
+    host.logged("keyvalue: Redis at 127.0.0.1")
+
+
+def test_a_redis_that_goes_and_comes_back_is_found_again(serve, keeping):
+    with Redis() as redis:
+        client = keeping({"backend": "redis", "hosts": [redis.address]}).connect("/keeper/")
+        assert client.ask("notes set a 1") == "ok"
+        redis.kill()
+        assert client.ask("notes get a").startswith("error: the store is away")
+        redis.start()
+        eventually(lambda: client.ask("notes set a 2") == "ok", "a Redis that is back")
+        assert client.ask("notes get a") == "= 2"
+        # An idle connection that ended unnoticed costs nobody an error.
+        redis.kill()
+        redis.start()
+        assert client.ask("notes set a 3") == "ok"
+
+
+def test_time_spent_waiting_is_not_the_guests(keeping, over_redis, redis):
+    host = keeping(over_redis, limits={"call_time": "20ms"})
+    client = host.connect("/keeper/")
+    assert client.ask("notes set a 1") == "ok"
+    redis.pause()
+    client.send("notes get a")
+    time.sleep(0.5)
+    redis.go_on()
+    assert client.recv() == "= 1"
+    # Nor is the version slow for it, in any way that it was not before.
+    assert "ran longer" not in host.log()
+
+
+def test_all_the_waits_of_a_call_together_have_a_bound(keeping, over_redis, redis):
+    host = keeping(over_redis, limits={"wait_time": "300ms"})
+    client = host.connect("/keeper/")
+    redis.pause()
+    try:
+        since = time.monotonic()
+        assert client.ask("notes get a") == "error: this call has waited for as long as it may (limits.wait_time)"
+        assert time.monotonic() - since < 1.5
+    finally:
+        redis.go_on()
+
+
+def test_who_waits_keeps_no_guest_thread_from_who_computes(serve, component, tmp_path, over_redis, redis):
+    slow = tmp_path / "echo.wasm"
+    slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "lane": "slow"})))
+    plugins = {"keeper": {}, "echo": {"component": str(slow)}}
+    host = serve(plugins=plugins, top={"keyvalue": over_redis}, limits={"guest_threads": 1})
+    waiting, echo = [host.connect("/keeper/") for _ in range(20)], host.connect("/echo/")
+    redis.pause()
+    try:
+        for client in waiting:
+            client.send("notes get a")
+        since = time.monotonic()
+        for _ in range(20):
+            assert echo.ask("hello") == "hello"
+        assert time.monotonic() - since < 1
+        # And all of them at once, not one after the other
+        assert all(client.recv().startswith("error: ") for client in waiting)
+        assert time.monotonic() - since < 6
+    finally:
+        redis.go_on()

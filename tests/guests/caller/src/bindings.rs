@@ -1,0 +1,27 @@
+//! `wasi:http` itself, for what the SDK does not do.
+#![allow(
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    clippy::pedantic,
+    reason = "what wit-bindgen makes is not ours to change"
+)]
+
+wit_bindgen::generate!({
+    inline: r#"
+        package tests:caller;
+
+        world all {
+            import wasi:http/outgoing-handler@0.2.0;
+        }
+    "#,
+    path: [
+        "../../../wit/deps/clocks",
+        "../../../wit/deps/io",
+        "../../../wit/deps/http",
+    ],
+    generate_all,
+});

@@ -1,0 +1,111 @@
+//! Keeps keys and values, as a text asks: `BUCKET set KEY VALUE`.
+
+use std::cell::Cell;
+
+use narrowboat_guest::keyvalue::{self, KeyvalueError};
+use narrowboat_guest::prelude::*;
+
+thread_local!(static RESTORED: Cell<&'static str> = const { Cell::new("fresh") });
+
+#[derive(Serialize, Deserialize)]
+struct Keeper;
+
+impl Consumer for Keeper {
+    type Message = NoMessage;
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(accept(Keeper))
+    }
+
+    fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
+        let answer = match text.as_str() {
+            "restored" => RESTORED.get().to_owned(),
+            text => answer(text).unwrap_or_else(|error| format!("error: {error}")),
+        };
+        if answer == "trap" {
+            panic!("as it was told");
+        }
+        Ok(connection.send(answer)?)
+    }
+
+    fn snapshot(&self) -> Result<Saved, Error> {
+        note("snapshots");
+        Saved::encode(Self::SCHEMA, self)
+    }
+
+    fn restore(_: &Connection, _: Saved) -> Result<Self, Error> {
+        RESTORED.set(if note("restores") { "written" } else { "not written" });
+        Ok(Keeper)
+    }
+}
+
+/// Counts, where it may.
+fn note(what: &str) -> bool {
+    keyvalue::open("moves").and_then(|bucket| bucket.increment(what, 1)).is_ok()
+}
+
+fn answer(text: &str) -> Result<String, KeyvalueError> {
+    let mut words = text.splitn(4, ' ');
+    let mut word = || words.next().unwrap_or_default();
+    let (bucket, verb, key, value) = (word(), word(), word(), word());
+    let bucket = keyvalue::open(bucket)?;
+    Ok(match verb {
+        "get" => match bucket.get(key)? {
+            Some(value) => format!("= {}", String::from_utf8_lossy(&value)),
+            None => "nothing".to_owned(),
+        },
+        "set" => bucket.set(key, value).map(|()| "ok".to_owned())?,
+        // fill KEY N: with so many bytes
+        "fill" => {
+            let len = value.parse().unwrap_or_default();
+            bucket.set(key, vec![b'x'; len]).map(|()| "ok".to_owned())?
+        }
+        // many KEY N: so many keys that begin with it
+        "many" => {
+            for at in 0..value.parse().unwrap_or_default() {
+                bucket.set(&format!("{key}{at}"), "")?;
+            }
+            "ok".to_owned()
+        }
+        "len" => bucket.get(key)?.map_or(0, |value| value.len()).to_string(),
+        "delete" => bucket.delete(key).map(|()| "ok".to_owned())?,
+        "exists" => bucket.exists(key)?.to_string(),
+        "add" => bucket.increment(key, value.parse().unwrap_or_default())?.to_string(),
+        // In one page
+        "page" => {
+            let cursor = (!key.is_empty()).then_some(key);
+            let keyvalue::Keys { keys, cursor } = bucket.keys(cursor)?;
+            format!("{} {}", keys.len(), cursor.as_deref().unwrap_or("end"))
+        }
+        // In as many pages as it takes
+        "keys" => {
+            let (mut all, mut cursor) = (Vec::new(), None);
+            loop {
+                let mut page = bucket.keys(cursor.as_deref())?;
+                all.append(&mut page.keys);
+                match page.cursor {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+            all.sort();
+            all.dedup();
+            all.join(" ")
+        }
+        // set and trap
+        "set-and-trap" => {
+            bucket.set(key, value)?;
+            "trap".to_owned()
+        }
+        // Handles that are kept
+        "hold" => {
+            let count = key.parse().unwrap_or_default();
+            let held = (0..count).map(|_| keyvalue::open("held"));
+            let held: Result<Vec<_>, _> = held.collect();
+            held?.len().to_string()
+        }
+        _ => format!("no verb {verb:?}"),
+    })
+}
+
+narrowboat_guest::export!(Keeper);
