@@ -15,6 +15,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::lane;
+use super::ticker::TICK;
 use crate::capabilities::Capabilities;
 use crate::egress::{Egress, Part};
 use crate::keyvalue::Keyvalue;
@@ -64,6 +65,8 @@ pub(super) enum Hush {
 pub(super) struct Patience {
     limit: Duration,
     waited: Duration,
+    /// What of it no tick has been forgiven for yet: of each wait no more than the one tick that finds it ended.
+    unforgiven: Duration,
     halted: watch::Receiver<bool>,
 }
 
@@ -98,6 +101,7 @@ impl Outside {
     /// A call begins.
     pub(super) fn begin(&mut self) {
         self.patience.waited = Duration::ZERO;
+        self.patience.unforgiven = Duration::ZERO;
         self.requests.begin();
     }
 }
@@ -114,12 +118,19 @@ impl Hush {
 
 impl Patience {
     fn new(limit: Duration, halted: watch::Receiver<bool>) -> Self {
-        Self { limit, waited: Duration::ZERO, halted }
+        Self { limit, waited: Duration::ZERO, unforgiven: Duration::ZERO, halted }
     }
 
     /// How long the running call has waited.
     pub(super) fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// Whether a tick that finds the guest running is for its waits: for no more of them than it has waited.
+    pub(super) fn forgive_tick(&mut self) -> bool {
+        let rest = self.unforgiven.checked_sub(TICK);
+        self.unforgiven = rest.unwrap_or(self.unforgiven);
+        rest.is_some()
     }
 
     /// Holds the guest's thread until there is an answer, for `most` of the time. What is ready at once costs nothing.
@@ -153,7 +164,9 @@ impl Patience {
                 }
             })
         });
-        self.waited += began.elapsed();
+        let waited = began.elapsed();
+        self.waited += waited;
+        self.unforgiven += waited.min(TICK);
         answer
     }
 }

@@ -143,7 +143,11 @@ impl Stopwatch {
     pub(super) fn tick(
         mut store: StoreContextMut<'_, GuestState>,
     ) -> wasmtime::Result<UpdateDeadline> {
-        let GuestState { stopwatch, around, .. } = store.data_mut();
+        let state = store.data_mut();
+        if state.held_outside().is_some_and(|outside| outside.patience.forgive_tick()) {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        let GuestState { stopwatch, around, .. } = state;
         stopwatch.ticks += 1;
         // By chance a call of a thousandth of a tick is found by one tick in a thousand.
         around.allowance.run(TICK);

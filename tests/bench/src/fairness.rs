@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::client::Load;
 use crate::measured::Figure;
@@ -101,7 +101,7 @@ fn p99(
         let component = component(plugin)?;
         Ok(format!(
             "[tenants.{name}]\npath = \"/{name}\"\n\
-             [tenants.{name}.plugins.{plugin}]\ncomponent = {component:?}\nisolation = \"connection\"\n\
+             [tenants.{name}.plugins.{plugin}]\ncomponent = {component:?}\nisolation = \"connection\"\ngrants = \"all\"\n\
              [[tenants.{name}.routes]]\npath = \"/{plugin}/\"\nplugin = \"{plugin}\"\n"
         ))
     };
@@ -113,6 +113,9 @@ fn p99(
     let mut command = std::process::Command::new(site.narrowboat()?);
     command.arg("serve").arg("--config").arg(&config).env("NARROWBOAT_LOG", "warn");
     let server = Server::start(command, &folder.join("log"))?;
+    // A plugin that is not served would make a quiet neighbour.
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    ensure!(!log.contains("is not served"), "{log}");
     let _rude = rude.map(|word| Rude::start(&server, word)).transpose()?;
     let measured = ECHOES.measure(&server, "/civil/echo/", warm_up, time)?;
     measured.figure(Figure::P99).context("no times were taken")
