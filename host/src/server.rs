@@ -234,7 +234,7 @@ impl Server {
                 if self.drain.has_begun() {
                     drain::end(&link);
                 } else if joined.is_retired() {
-                    self.close_all(joined.plugin());
+                    link.outbound.close(self.farewell(joined.plugin()));
                 }
                 joined.run(Connection::new(*socket, link, self.patience)).await;
             }

@@ -60,14 +60,9 @@ impl LimitRow {
         figure: &'static str,
     ) -> Self {
         Self {
-            key,
-            bounds,
             host: None,
-            of_tenant: true,
             tenant: tenant.map(|tenant| tenant.to_string()),
-            of_plugin: true,
-            beyond,
-            figure,
+            ..Self::host(key, bounds, "", beyond, figure).narrowed()
         }
     }
 }

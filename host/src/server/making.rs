@@ -71,7 +71,7 @@ impl Making<'_> {
         let limits = self.ground.limits.within(&config.limits);
         let part = self.part(&tenant, &config);
         let layers = self.layers(&tenant, &config, &limits);
-        let Plugins { served, failed } = self.plugins(&tenant, &config, &layers, &part)?;
+        let Plugins { served, failed } = self.plugins(&tenant, &config, &limits, &layers, &part)?;
         let workers = config.workers.iter().filter_map(|worker| {
             let roster = served.get(&worker.plugin)?.roster();
             let before = self.before.into_iter().flat_map(|before| &before.workers);
@@ -103,10 +103,10 @@ impl Making<'_> {
         &self,
         tenant: &Tenant,
         config: &TenantConfig,
+        limits: &Limits,
         layers: &BTreeMap<String, Layer>,
         part: &Part,
     ) -> Result<Plugins, HostError> {
-        let limits = self.ground.limits.within(&config.limits);
         let largest = config.routes.iter().filter_map(|route| route.max_message);
         let max_frame = largest.fold(self.ground.limits.max_message, Ord::max).bytes();
         let mut plugins = Plugins::default();

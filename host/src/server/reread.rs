@@ -98,14 +98,20 @@ pub(super) async fn follow(server: &Arc<Server>, anyway: bool) -> Result<Changes
 
 impl Server {
     /// Closes the connections of a plugin to which nothing leads any more.
-    pub(super) fn close_all(&self, plugin: &Arc<Plugin>) {
+    fn close_all(&self, plugin: &Arc<Plugin>) {
+        let farewell = self.farewell(plugin);
+        let open = self.links.open().into_iter();
+        for open in open.filter(|open| Arc::ptr_eq(&open.plugin, plugin)) {
+            open.link.outbound.close(farewell.clone());
+        }
+    }
+
+    /// What the connections of a plugin are told to which nothing leads any more.
+    pub(super) fn farewell(&self, plugin: &Plugin) -> Closure {
         let world = self.host.worlds().of(&plugin.tenant);
         let is_back = world.is_some_and(|world| world.swap(&plugin.name).is_some());
         let (code, reason) = if is_back { (code::RESTART, ANEW) } else { (code::GOING_AWAY, GONE) };
-        let open = self.links.open().into_iter();
-        for open in open.filter(|open| Arc::ptr_eq(&open.plugin, plugin)) {
-            open.link.outbound.close(Closure::new(code, reason));
-        }
+        Closure::new(code, reason)
     }
 }
 

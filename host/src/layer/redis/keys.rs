@@ -13,11 +13,8 @@ impl Keys {
     /// The keys of the tenant `default` begin with the prefix as it is. Those of another begin with
     /// `{prefix}@{tenant}@`, which none of the first can, since no name has an `@`.
     pub(in crate::layer) fn new(prefix: &str, tenant: &Tenant, shards: usize) -> Self {
-        let prefix = if *tenant == Tenant::default_tenant() {
-            prefix.to_owned()
-        } else {
-            format!("{prefix}@{tenant}@")
-        };
+        let prefix =
+            if tenant.is_default() { prefix.to_owned() } else { format!("{prefix}@{tenant}@") };
         Self { prefix, shards }
     }
 
