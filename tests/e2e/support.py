@@ -10,6 +10,7 @@ import struct
 import subprocess
 import time
 from contextlib import suppress
+from functools import partial
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -242,7 +243,9 @@ class Host:
         defaults = {"create_connection": Client, "legacy": True, "proxy": None, "max_size": None}
         if name != "127.0.0.1":
             defaults["sock"] = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
-        client = connect(self.url(path).replace("127.0.0.1", name, 1), **defaults | options)
+        url = self.url(path).replace("127.0.0.1", name, 1)
+        opened = partial(connect, url, **defaults | options)
+        client = patiently(opened) if "ssl" in options else opened()
         CLIENTS.append(client)
         return client
 
@@ -257,6 +260,15 @@ class Host:
         answer = raw.response()
         assert answer.status == 101, answer
         return raw
+
+
+def patiently(opened):
+    """A client over TLS. The library reads and writes in two threads, which Python before 3.13 lets into OpenSSL at once,
+    so that a client in a thousand never sends its handshake; one that reads and writes in turn always does."""
+    for _ in range(2):
+        with suppress(TimeoutError):
+            return opened(open_timeout=3)
+    return opened()
 
 
 def short(component):
