@@ -151,6 +151,8 @@ pub struct Plugin {
     pub version: String,
     /// Whether that may still be taken back for its faults.
     pub on_trial: bool,
+    /// The version that waits for an approval, if one does.
+    pub pending: Option<String>,
     /// `connection` or `shared`.
     pub isolation: String,
     /// Open connections.

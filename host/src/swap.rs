@@ -23,7 +23,7 @@ use crate::journal::TRACE;
 use crate::manifest::Isolation;
 use crate::plugin::{Build, Candidate, Hash, Loader, MoveError, Plugin, Version, aside};
 use crate::session::{Direction, Roster, Summary};
-use crate::versions::{Shelf, ShelfError, State};
+use crate::versions::{Record, Shelf, ShelfError, State};
 use budget::Watched;
 use offers::{Offer, Offers};
 
@@ -114,6 +114,11 @@ impl Swap {
     /// Where its versions are kept, if they are.
     pub fn shelf(&self) -> Option<&Arc<Shelf>> {
         self.shelf.as_ref()
+    }
+
+    /// The version that waits for an approval, if one does.
+    pub fn pending(&self) -> Option<Record> {
+        self.shelf.as_ref()?.pending()
     }
 
     /// Whether the live version may still be taken back for its faults.

@@ -274,6 +274,20 @@ def test_a_deploy_that_waits_is_7(served, run):
     assert 'waits for an approval, since it asks for more than the live one: + groups "admin.*", + random' in result.stderr
 
 
+def test_a_version_that_waits_shows_in_status_and_figures(served, run):
+    figure = 'narrowboat_version_pending{tenant="default",plugin="traveller"}'
+    assert f"{figure} 0" in served.admin.ask("/metrics").body.decode()
+    run("deploy", "traveller", run.file("v2", MORE))
+    waiting = served.version("v2", asks=MORE)
+    assert f"{figure} 1" in served.admin.ask("/metrics").body.decode()
+    (plugin,) = json.loads(run("status", "--json").stdout)["plugins"]
+    assert plugin["pending"].startswith(short(waiting))
+    assert f"{short(waiting)} pending" in run("status").stdout
+    run("approve", "traveller")
+    assert f"{figure} 0" in served.admin.ask("/metrics").body.decode()
+    assert "pending" not in run("status").stdout
+
+
 def test_versions_that_wait_are_listed_and_approved(served, run):
     client = served.connect()
     run("deploy", "traveller", run.file("v2", MORE))

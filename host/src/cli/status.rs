@@ -24,6 +24,8 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
         .iter()
         .map(|plugin| {
             let trial = if plugin.on_trial { ", on trial" } else { "" };
+            let pending = plugin.pending.as_deref().map(short);
+            let pending = pending.map(|it| format!(", {it} pending")).unwrap_or_default();
             let mean = match plugin.events {
                 0 => "-".to_owned(),
                 events => {
@@ -32,7 +34,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
             };
             [
                 label(&plugin.tenant, &plugin.name),
-                format!("{}{trial}", short(&plugin.version)),
+                format!("{}{trial}{pending}", short(&plugin.version)),
                 plugin.isolation.clone(),
                 plugin.connections.to_string(),
                 plugin.events.to_string(),

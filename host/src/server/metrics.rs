@@ -63,7 +63,7 @@ const VERSION: &[&str] = &["tenant", "plugin", "version"];
 const LAYER: &[&str] = &["tenant", "layer"];
 
 /// All figures there are.
-pub const FIGURES: [Figure; 32] = [
+pub const FIGURES: [Figure; 33] = [
     gauge("ready", HOST, "1 if the host takes connections and reaches its layers"),
     gauge("draining", HOST, "1 if the host takes no more connections, by `narrowboat drain`"),
     gauge("uptime_seconds", HOST, "Seconds since the host began to serve"),
@@ -119,6 +119,7 @@ pub const FIGURES: [Figure; 32] = [
         "Lines of guests that came too fast to be logged, or that their manifests do not ask for",
     ),
     counter("swaps", PLUGIN, "Versions that became live"),
+    gauge("version_pending", PLUGIN, "1 if a version waits for an approval"),
     counter("versions_refused", PLUGIN, "Versions that were not taken"),
     counter("rollbacks", PLUGIN, "Versions that were live and failed too often"),
     gauge(
@@ -221,6 +222,7 @@ impl Snapshot {
         note("frames_dropped", Value::Counter(traffic.dropped()));
         note("connections_stalled", Value::Counter(traffic.stalled()));
         note("swaps", Value::Counter(counts.swaps));
+        note("version_pending", Value::Gauge(f64::from(u8::from(swap.pending().is_some()))));
         note("versions_refused", Value::Counter(counts.refused));
         note("rollbacks", Value::Counter(counts.taken_back));
         for bound in BOUNDS {

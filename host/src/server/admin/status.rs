@@ -112,6 +112,7 @@ fn plugin(admin: &Admin, swap: &Swap, connections: u64) -> api::Plugin {
         name: plugin.name.to_string(),
         version: live.digest().to_string(),
         on_trial: swap.is_on_trial(),
+        pending: swap.pending().map(|pending| pending.version.to_string()),
         isolation: format!("{:?}", plugin.isolation).to_lowercase(),
         connections,
         events: live.tally().count().events,

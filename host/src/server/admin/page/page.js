@@ -50,8 +50,8 @@ class Card {
   }
 
   show(plugin, now) {
-    const { version, on_trial: trial, isolation, connections, events, faults } = plugin;
-    if (this.#last && this.#last.version !== version) this.#list();
+    const { version, pending, on_trial: trial, isolation, connections, events, faults } = plugin;
+    if (this.#last && (this.#last.version !== version || this.#last.pending !== pending)) this.#list();
     write(this.#version, short(version));
     write(this.#state, trial ? "live, on trial" : "live");
     this.#state.dataset.kind = trial ? "trial" : "live";
