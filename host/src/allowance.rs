@@ -27,6 +27,10 @@ pub struct Meter {
     connects: Bucket,
     instances: Level,
     snapshots: Level,
+    memories: Level,
+    requests: Level,
+    /// Bytes of keys and values; they are counted where they are.
+    keyvalue: AtomicUsize,
     /// In nanoseconds.
     cpu: Bucket,
     /// More of it has been used than there is, so that short calls wait as well.
@@ -65,6 +69,9 @@ impl Default for Meter {
             connects: Bucket::default(),
             instances: Level::default(),
             snapshots: Level::default(),
+            memories: Level::default(),
+            requests: Level::default(),
+            keyvalue: AtomicUsize::new(ENDLESS),
             cpu: Bucket::default(),
             spent: AtomicBool::new(false),
             inward: Rates::default(),
@@ -144,6 +151,10 @@ impl Meter {
         self.connects.set(quota.connects);
         self.instances.set(quota.instances);
         self.snapshots.set(quota.snapshots.map(ByteSize::bytes));
+        self.memories.set(quota.memories.map(ByteSize::bytes));
+        self.requests.set(quota.requests);
+        let keyvalue = quota.keyvalue.map_or(ENDLESS, ByteSize::bytes);
+        self.keyvalue.store(keyvalue, Ordering::Relaxed);
         self.cpu.set(quota.cpu.map(|span| nanoseconds(span.duration())));
         self.spent.store(false, Ordering::Relaxed);
         let bytes = |size: Option<ByteSize>| size.map(|size| size.bytes() as u64);
@@ -251,25 +262,31 @@ impl Allowance {
         Ok(())
     }
 
-    /// Takes room for what a guest leaves to its successor.
+    /// Takes so much of something that there is only so much of.
     ///
     /// # Errors
-    /// [`Bound::Snapshots`].
-    pub fn keep(self: &Arc<Self>, bytes: usize) -> Result<Kept, Bound> {
-        for (index, meter) in self.meters.iter().enumerate() {
-            if !meter.snapshots.take(bytes) {
-                self.meters[..index].iter().for_each(|meter| meter.snapshots.give(bytes));
-                self.note(Bound::Snapshots);
-                return Err(Bound::Snapshots);
-            }
-        }
-        Ok(Kept { allowance: Arc::clone(self), bytes })
+    /// The bound of it, where there is less left.
+    pub fn take(self: &Arc<Self>, room: Room, count: usize) -> Result<Taken, Bound> {
+        let mut taken = self.none_of(room);
+        taken.more(count)?;
+        Ok(taken)
+    }
+
+    /// Nothing yet of something that there is only so much of.
+    pub fn none_of(self: &Arc<Self>, room: Room) -> Taken {
+        Taken { allowance: Arc::clone(self), room, count: 0 }
+    }
+
+    /// Bytes that the tenant's keys and values may count for, if it was told.
+    pub fn keyvalue(&self) -> Option<usize> {
+        let told = self.meters.iter().map(|meter| meter.keyvalue.load(Ordering::Relaxed));
+        told.min().filter(|most| *most != ENDLESS)
     }
 
     /// Counts time that a guest has run.
     pub fn run(&self, time: Duration) {
         let time = nanoseconds(time);
-        for meter in &self.meters {
+        for meter in self.meters.iter().filter(|meter| meter.cpu.is_bounded()) {
             meter.cpu.take(time);
             if meter.cpu.wait().is_some() && !meter.spent.swap(true, Ordering::Relaxed) {
                 self.note(Bound::Cpu);
@@ -342,16 +359,65 @@ impl Drop for Admitted {
     }
 }
 
-/// Room for what a guest has left, taken until it is dropped.
-#[derive(Debug)]
-pub struct Kept {
-    allowance: Arc<Allowance>,
-    bytes: usize,
+/// What there is only so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// Bytes of what guests leave to their successors.
+    Snapshots,
+    /// Bytes of linear memory.
+    Memories,
+    /// Requests that are open.
+    Requests,
 }
 
-impl Drop for Kept {
+impl Room {
+    fn of(self, meter: &Meter) -> &Level {
+        match self {
+            Self::Snapshots => &meter.snapshots,
+            Self::Memories => &meter.memories,
+            Self::Requests => &meter.requests,
+        }
+    }
+
+    const fn bound(self) -> Bound {
+        match self {
+            Self::Snapshots => Bound::Snapshots,
+            Self::Memories => Bound::Memories,
+            Self::Requests => Bound::Requests,
+        }
+    }
+}
+
+/// Room that is taken until this is dropped.
+#[derive(Debug)]
+pub struct Taken {
+    allowance: Arc<Allowance>,
+    room: Room,
+    count: usize,
+}
+
+impl Taken {
+    /// Takes some more.
+    ///
+    /// # Errors
+    /// As [`Allowance::take`]; what there was is still taken.
+    pub fn more(&mut self, count: usize) -> Result<(), Bound> {
+        let Self { allowance, room, .. } = self;
+        for (index, meter) in allowance.meters.iter().enumerate() {
+            if !room.of(meter).take(count) {
+                allowance.meters[..index].iter().for_each(|meter| room.of(meter).give(count));
+                allowance.note(room.bound());
+                return Err(room.bound());
+            }
+        }
+        self.count += count;
+        Ok(())
+    }
+}
+
+impl Drop for Taken {
     fn drop(&mut self) {
-        self.allowance.meters.iter().for_each(|meter| meter.snapshots.give(self.bytes));
+        self.allowance.meters.iter().for_each(|meter| self.room.of(meter).give(self.count));
     }
 }
 
@@ -426,12 +492,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_given_back() {
+    fn what_is_taken_is_given_back() {
         let room = Quota { snapshots: Some(ByteSize::mib(1)), ..Quota::default() };
         let allowance = allowance(room, Quota::default());
-        let kept = allowance.keep(1 << 20).unwrap();
-        assert_eq!(allowance.keep(1).unwrap_err(), Bound::Snapshots);
-        drop(kept);
-        assert!(allowance.keep(1).is_ok());
+        let taken = allowance.take(Room::Snapshots, 1 << 20).unwrap();
+        assert_eq!(allowance.take(Room::Snapshots, 1).unwrap_err(), Bound::Snapshots);
+        drop(taken);
+        assert!(allowance.take(Room::Snapshots, 1).is_ok());
+    }
+
+    #[test]
+    fn what_is_refused_takes_nothing_of_anybodys() {
+        let (wide, narrow) = (ByteSize::mib(2), ByteSize::mib(1));
+        let quota = |most| Quota { memories: Some(most), ..Quota::default() };
+        let allowance = allowance(quota(wide), quota(narrow));
+        let mut taken = allowance.take(Room::Memories, 1 << 20).unwrap();
+        for _ in 0..3 {
+            assert_eq!(taken.more(1), Err(Bound::Memories));
+        }
+        assert_eq!(allowance.reached(Bound::Memories), 3);
+        drop(taken);
+        assert!(allowance.take(Room::Memories, 1 << 20).is_ok());
     }
 }

@@ -18,8 +18,7 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 pub use address::is_public;
 pub use body::{Answered, Driver};
@@ -28,6 +27,7 @@ pub use error::EgressError;
 use body::Bounded;
 use dial::Dialler;
 
+use crate::allowance::{Allowance, Room};
 use crate::capabilities::{Capabilities, Power};
 use crate::config::RequestsConfig;
 use crate::origin::Target;
@@ -40,12 +40,7 @@ const HEAD: usize = 64 * 1024;
 pub struct Egress {
     config: RequestsConfig,
     dialler: Dialler,
-    open: Arc<Semaphore>,
 }
-
-/// A plugin's part of the connections, so that one leaves some to the others.
-#[derive(Debug)]
-pub struct Part(Arc<Semaphore>);
 
 /// How long a plugin is ready to wait; never longer than the host is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,14 +57,7 @@ impl Egress {
     /// Nothing is sent, or looked up, before a plugin asks.
     #[must_use]
     pub fn new(config: RequestsConfig) -> Self {
-        let open = Arc::new(Semaphore::new(config.open));
-        Self { config, dialler: Dialler::default(), open }
-    }
-
-    /// A plugin's part: half of the connections, at least one.
-    #[must_use]
-    pub fn part(&self) -> Part {
-        Part(Arc::new(Semaphore::new((self.config.open / 2).max(1))))
+        Self { config, dialler: Dialler::default() }
     }
 
     /// Requests that one call may make.
@@ -106,7 +94,7 @@ impl Egress {
     /// Why there is no answer.
     pub async fn send<B>(
         &self,
-        part: &Part,
+        allowance: &Arc<Allowance>,
         request: Request<B>,
         target: Target,
         private: bool,
@@ -117,14 +105,14 @@ impl Egress {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let config = &self.config;
-        let open = [&part.0, &self.open].map(|all| Arc::clone(all).try_acquire_owned());
-        let [Ok(own), Ok(all)] = open else { return Err(EgressError::Busy) };
+        let open = allowance.take(Room::Requests, 1).map_err(|_| EgressError::Busy)?;
         let end = Instant::now() + config.total_timeout.duration();
         let least = |asked: Option<Duration>, most: Duration| asked.map_or(most, |it| it.min(most));
         let connect = least(haste.connect, config.connect_timeout.duration());
         let first_byte = least(haste.first_byte, config.first_byte_timeout.duration());
         let between = least(haste.between_bytes, config.between_bytes_timeout.duration());
-        let stream = timeout(connect, self.dialler.dial(&target, private));
+        let dialled = end.min(Instant::now() + connect);
+        let stream = timeout_at(dialled, self.dialler.dial(&target, private));
         let stream = stream.await.map_err(|_| EgressError::ConnectTimeout)??;
         let handshake = http1::Builder::new()
             .max_headers(config.max_headers)
@@ -133,7 +121,7 @@ impl Egress {
         let (mut sender, connection) = handshake.await?;
         // Ends with the answer, whoever holds that, and in any case in time.
         let driver = Driver::spawn(async move {
-            let _open = (own, all);
+            let _open = open;
             if let Ok(Err(error)) = timeout_at(end, connection).await {
                 tracing::debug!("a request's connection: {error}");
             }
@@ -148,6 +136,8 @@ impl Egress {
             Ok(Err(_)) if over.load(Ordering::Relaxed) => {
                 return Err(EgressError::RequestBody { most: most as u64 });
             }
+            // Its connection has ended then, and may be the first to tell.
+            Ok(Err(_)) if Instant::now() >= end => return Err(EgressError::FirstByteTimeout),
             Ok(answer) => answer?,
             Err(_) => return Err(EgressError::FirstByteTimeout),
         };

@@ -9,6 +9,7 @@ mod redis;
 pub use bucket::{Bucket, Page};
 pub use error::KeyvalueError;
 
+use crate::allowance::{Allowance, Bound};
 use crate::config::{KeyvalueBackend, KeyvalueConfig, RedisHost};
 
 use self::memory::MemoryStore;
@@ -74,15 +75,18 @@ impl Keyvalue {
         bucket: &Bucket,
         key: &str,
         value: Vec<u8>,
+        allowance: &Allowance,
     ) -> Result<(), KeyvalueError> {
         self.check_key(key)?;
         if value.len() > self.max_value {
             return Err(KeyvalueError::LongValue { len: value.len(), most: self.max_value });
         }
-        match &self.backend {
-            Backend::Memory(memory) => memory.set(bucket, key, value, self.quota),
-            Backend::Redis(redis) => redis.set(bucket, key, value, self.quota).await,
-        }
+        let quota = self.quota(allowance);
+        let answer = match &self.backend {
+            Backend::Memory(memory) => memory.set(bucket, key, value, quota),
+            Backend::Redis(redis) => redis.set(bucket, key, value, quota).await,
+        };
+        noted(answer, allowance)
     }
 
     /// Takes a key away, if it is there.
@@ -132,12 +136,20 @@ impl Keyvalue {
         bucket: &Bucket,
         key: &str,
         delta: i64,
+        allowance: &Allowance,
     ) -> Result<i64, KeyvalueError> {
         self.check_key(key)?;
-        match &self.backend {
-            Backend::Memory(memory) => memory.increment(bucket, key, delta, self.quota),
-            Backend::Redis(redis) => redis.increment(bucket, key, delta, self.quota).await,
-        }
+        let quota = self.quota(allowance);
+        let answer = match &self.backend {
+            Backend::Memory(memory) => memory.increment(bucket, key, delta, quota),
+            Backend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
+        };
+        noted(answer, allowance)
+    }
+
+    /// What its tenant was told it may keep, or what all may that were told nothing.
+    fn quota(&self, allowance: &Allowance) -> usize {
+        allowance.keyvalue().unwrap_or(self.quota)
     }
 
     fn check_key(&self, key: &str) -> Result<(), KeyvalueError> {
@@ -147,4 +159,12 @@ impl Keyvalue {
             _ => Ok(()),
         }
     }
+}
+
+/// An answer, of which it is counted if the tenant has come to its quota.
+fn noted<T>(answer: Result<T, KeyvalueError>, allowance: &Allowance) -> Result<T, KeyvalueError> {
+    if let Err(KeyvalueError::Quota { .. }) = answer {
+        allowance.note(Bound::Keyvalue);
+    }
+    answer
 }

@@ -18,6 +18,7 @@ mod outside;
 mod overrun;
 mod saved;
 mod state;
+mod stint;
 mod store;
 mod tally;
 mod ticker;

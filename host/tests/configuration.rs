@@ -239,7 +239,11 @@ fn the_reference_of_limits_has_each_key_that_is_read_and_no_other() {
     let tenant = "[tenants.acme]\npath = \"/acme\"\n[tenants.acme.limits]\n";
     let mut of_plugins = keys(&format!("{ECHO}[plugins.echo.limits]\n"));
     assert_eq!(of(|row| row.of_tenant), keys(tenant));
-    of_plugins.remove("groups");
+    for of_tenants in ["groups", "keyvalue"] {
+        of_plugins.remove(of_tenants);
+        let said = format!("{ECHO}[plugins.echo.limits]\n{of_tenants} = 1\n");
+        assert_refused(&said, 3, &[&format!("plugins.echo.limits.{of_tenants}"), "a tenant's"]);
+    }
     assert_eq!(of(|row| row.of_plugin), of_plugins);
 }
 

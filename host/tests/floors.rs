@@ -38,10 +38,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 24] = [
+const PLUGIN: [&str; 25] = [
     "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "words",
-    "tally", "lane", "outside", "state", "imports", "cache", "engine", "fit", "version", "store",
-    "instance", "worker", "transfer", "live", "loader",
+    "tally", "lane", "stint", "outside", "state", "imports", "cache", "engine", "fit", "version",
+    "store", "instance", "worker", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from admin import ADMIN, Admin
 from certificates import certificate, write
 from support import configuration, eventually, short, toml, with_manifest
 
@@ -292,12 +293,13 @@ def test_a_call_makes_no_more_than_so_many_requests(caller, server):
     assert server.asked == ["/hello"] * 6
 
 
-def test_a_plugin_has_half_of_the_connections_there_may_be(caller, server):
-    client = caller({"open": 2})
+def test_so_many_requests_are_open_at_a_time(caller, server):
+    client = caller(limits={"requests": 1}, admin=ADMIN)
     other = client.host.connect("/caller/")
     client.send(f"GET {client.url}/slow?1")
     eventually(lambda: server.asked, "a request")
     assert other.ask(f"GET {client.url}/hello") == "error: ErrorCode::ConnectionLimitReached"
+    assert 'limit="requests"} 1\n' in Admin(client.host).ask("/metrics").body.decode()
     assert client.recv() == "200 slow"
     eventually(lambda: other.ask(f"GET {client.url}/hello") == "200 hello", "a connection that is free again")
 

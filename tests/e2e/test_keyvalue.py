@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from admin import ADMIN, Admin
 from redis_server import Redis
 from support import configuration, eventually, short, toml, with_manifest
 
@@ -233,6 +234,28 @@ def test_a_trial_writes_nothing_and_neither_does_whoever_saves(serve, component,
 
 
 # Redis.
+
+
+def test_a_tenant_may_have_a_quota_of_its_own(serve, component, backend):
+    def settings(most):
+        acme = {"path": "/acme", "plugins": ["keeper"], "limits": {"keyvalue": most}}
+        globex = {"path": "/globex", "plugins": ["keeper"]}
+        tenants = {"acme": acme, "globex": globex}
+        return {"tenants": tenants, "admin": ADMIN, "top": {"keyvalue": backend | {"quota": "64 KiB"}}}
+
+    host = serve("keeper", **settings("128 KiB"))
+    own, acme, globex = (host.connect(f"{path}/keeper/") for path in ["", "/acme", "/globex"])
+    for client in [own, globex]:
+        assert client.ask("notes fill a 60000") == "ok"
+        assert client.ask("notes fill b 10000").endswith("together may have 64.0 KiB")
+    assert acme.ask("notes fill a 120000") == "ok"
+    assert acme.ask("notes fill b 20000").endswith("together may have 128.0 KiB")
+    figures = Admin(host).ask("/metrics").body.decode()
+    for tenant in ["default", "acme", "globex"]:
+        assert f'limits_reached_total{{tenant="{tenant}",plugin="keeper",limit="keyvalue"}} 1\n' in figures
+    # More, while it runs
+    host.config.write_text(toml(configuration(component, "keeper", **settings("256 KiB"))))
+    eventually(lambda: acme.ask("notes fill b 20000") == "ok")
 
 
 def test_hosts_with_one_redis_share_what_is_kept_and_its_quota(keeping, over_redis, redis):

@@ -142,6 +142,13 @@ def test_a_plugin_that_has_used_its_time_waits_and_is_served_again(serve, isolat
     assert reached(host, "cpu", "misbehave") >= 1
 
 
+def test_calls_too_short_to_be_stopped_count_as_well(serve):
+    host = serve(plugins={"misbehave": {"limits": {"cpu": "10ms"}}}, admin=ADMIN)
+    client = host.connect("/misbehave/")
+    eventually(lambda: client.ask("work 500000") == "worked" and reached(host, "cpu", "misbehave"))
+    assert client.ask("ok") == "ok"
+
+
 def test_plugins_of_a_tenant_share_its_time(serve):
     tenants = acme("misbehave", "echo", cpu="20ms")
     host = serve("echo", tenants=tenants, limits={"call_time": "1m"}, admin=ADMIN)
@@ -157,6 +164,38 @@ def test_memory_that_is_refused_is_counted(serve):
     host = serve(plugins={"misbehave": ALONE | {"limits": {"memory": "8 MiB"}}}, admin=ADMIN)
     assert int(host.connect("/misbehave/").ask("allocate").split()[0]) < 8
     assert reached(host, "memory", "misbehave") >= 1
+
+
+@pytest.mark.parametrize("whose", ["plugin", "tenant", "host"])
+def test_instances_have_so_much_memory_together(serve, whose):
+    few = {"memories": "20 MiB"}
+    limits, own, plugin = (few if whose == owner else {} for owner in ["host", "tenant", "plugin"])
+    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE | {"limits": plugin}}, "limits": own}}
+    host = serve("echo", limits=limits, tenants=tenants, admin=ADMIN)
+
+    def client():
+        return host.connect("/acme/misbehave/")
+
+    def allocates(client):
+        return int(client.ask("allocate").split()[0])
+
+    first, second = client(), client()
+    # A tenant has half of the host's; 2 MiB of each instance are nobody's business.
+    most = (10 if whose == "host" else 20) + 2
+    assert most - 4 <= allocates(first) <= most
+    assert allocates(second) <= 2
+    assert reached(host, "memories", "misbehave", "acme") >= 2
+    assert host.connect("/echo/").is_served()
+    first.close()
+    eventually(lambda: most - 4 <= allocates(client()) <= most)
+
+
+def test_a_guest_that_wants_memory_that_others_have_is_told_so(serve):
+    host = serve(plugins={"misbehave": ALONE | {"limits": {"memories": "1 MiB"}}})
+    client = host.connect("/misbehave/")
+    client.send("hoard")
+    assert client.ended()[0] == 1011
+    host.logged("refused more of the memory that all instances have \\(limits.memories\\)")
 
 
 def test_a_component_that_takes_all_memory_at_its_start_does_not_start(narrowboat, component, tmp_path):

@@ -33,10 +33,16 @@ pub enum Bound {
     Snapshot,
     /// All that was left to successors.
     Snapshots,
+    /// Linear memory of all instances.
+    Memories,
+    /// Requests that are open at a time.
+    Requests,
+    /// Keys and values.
+    Keyvalue,
 }
 
 /// Each of them, in order.
-pub const BOUNDS: [Bound; 15] = [
+pub const BOUNDS: [Bound; 18] = [
     Bound::Connections,
     Bound::ConnectionsPerAddress,
     Bound::Connects,
@@ -52,6 +58,9 @@ pub const BOUNDS: [Bound; 15] = [
     Bound::Timers,
     Bound::Snapshot,
     Bound::Snapshots,
+    Bound::Memories,
+    Bound::Requests,
+    Bound::Keyvalue,
 ];
 
 impl Bound {
@@ -73,6 +82,9 @@ impl Bound {
             Self::Timers => "timers",
             Self::Snapshot => "snapshot",
             Self::Snapshots => "snapshots",
+            Self::Memories => "memories",
+            Self::Requests => "requests",
+            Self::Keyvalue => "keyvalue",
         }
     }
 }

@@ -33,6 +33,11 @@ impl Bucket {
         }
     }
 
+    /// Whether there is a rate.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.rate.load(Ordering::Relaxed) != ENDLESS
+    }
+
     /// Uses so many units, whether or not there are so many.
     pub(super) fn take(&self, units: u64) {
         self.take_at(units, now());

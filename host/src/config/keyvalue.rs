@@ -24,7 +24,7 @@ const LONGEST_KEY: ByteSize = ByteSize::kib(64);
 pub struct KeyvalueConfig {
     /// What keeps them.
     pub backend: KeyvalueBackend,
-    /// Bytes that all plugins of a tenant may keep together.
+    /// Bytes that all plugins of a tenant may keep together, whose limits do not say it.
     pub quota: ByteSize,
     /// The largest value.
     pub max_value: ByteSize,

@@ -1,6 +1,7 @@
 //! `[limits]`: bounds of the host, and defaults of its plugins.
 
 use serde::Deserialize;
+use sysinfo::System;
 
 use super::quota::Quota;
 use crate::units::{ByteSize, Span};
@@ -52,6 +53,10 @@ pub struct Limits {
     pub snapshot: ByteSize,
     /// What all that was left to successors may take of the host's memory at a time.
     pub snapshots: ByteSize,
+    /// Linear memory of all instances together, what each may have for nothing aside; 0 means half of the machine's.
+    pub memories: ByteSize,
+    /// Requests of plugins that are open at a time.
+    pub requests: usize,
     /// The largest component that is looked at.
     pub component: ByteSize,
 }
@@ -80,6 +85,8 @@ impl Default for Limits {
             log_lines: 100,
             snapshot: ByteSize::mib(16),
             snapshots: ByteSize::mib(512),
+            memories: ByteSize::mib(0),
+            requests: 256,
             component: ByteSize::mib(64),
         }
     }
@@ -90,6 +97,9 @@ pub const MAX_TIMERS: usize = 1_000;
 
 /// wasm32 addresses no more.
 const MAX_MEMORY: ByteSize = ByteSize::mib(4096);
+
+/// More of them a process cannot have open.
+const MAX_REQUESTS: usize = 100_000;
 
 /// The pool of instances is reserved up front; past this the address space is.
 const MAX_CONNECTIONS: usize = 1_000_000;
@@ -131,6 +141,9 @@ impl Limits {
         if self.memory > MAX_MEMORY {
             return Err(("memory", format!("must be at most {MAX_MEMORY}")));
         }
+        if !(1..=MAX_REQUESTS).contains(&self.requests) {
+            return Err(("requests", format!("must be 1 to {MAX_REQUESTS}")));
+        }
         if self.idle_timeout <= self.keepalive {
             let problem = format!(
                 "{} must be longer than keepalive ({}), or no ping could be answered in time",
@@ -154,11 +167,21 @@ impl Limits {
         or_part(self.handshakes_per_address, self.max_connections / 8)
     }
 
+    /// Linear memory of all instances: by default half of what there is, or half of what the process may have.
+    pub fn memories(&self) -> ByteSize {
+        match self.memories.bytes() {
+            0 => ByteSize::from(machine_memory() / 2),
+            _ => self.memories,
+        }
+    }
+
     /// What all plugins of the host together may use beside what each limit says by itself.
     pub fn of_host(&self) -> Quota {
         Quota {
             connections_per_address: Some(self.connections_per_address()),
             snapshots: Some(self.snapshots),
+            memories: Some(self.memories()),
+            requests: Some(self.requests),
             ..Quota::default()
         }
     }
@@ -177,6 +200,8 @@ impl Limits {
             frames_out: Some(100_000),
             bytes_out: Some(ByteSize::mib(128)),
             snapshots: Some(ByteSize::from(self.snapshots.bytes() / 2)),
+            memories: Some(ByteSize::from(self.memories().bytes() / 2)),
+            requests: Some(or_part(0, self.requests / 2)),
             ..Quota::default()
         }
     }
@@ -201,4 +226,17 @@ impl Limits {
 /// What is said, or a part of something larger, of which there is one at least.
 fn or_part(said: usize, part: usize) -> usize {
     if said == 0 { part.max(1) } else { said }
+}
+
+/// Bytes of memory that this process may use, by the machine and by its control group; no bound where neither tells.
+fn machine_memory() -> usize {
+    let system = System::new().map(|mut system| {
+        system.refresh_memory();
+        system
+    });
+    let known = system.map(|system| {
+        let group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory);
+        system.total_memory().min(group)
+    });
+    known.ok().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX)
 }

@@ -258,9 +258,12 @@ impl Raw {
         let key = format!("{table}.limits");
         let limits_place = self.limits.as_ref().map_or(0..0, Spanned::span);
         let quota = Quota::check(self.limits, limits, &key, location)?;
-        if quota.groups.is_some() {
-            let problem = "is a tenant's or the host's, since the layers are";
-            return Err(location.invalid(limits_place, &format!("{key}.groups"), problem));
+        let of_tenants = [
+            ("groups", quota.groups.is_some(), "is a tenant's or the host's, since the layers are"),
+            ("keyvalue", quota.keyvalue.is_some(), "is a tenant's, since the buckets are"),
+        ];
+        if let Some((name, _, problem)) = of_tenants.into_iter().find(|(_, is_said, _)| *is_said) {
+            return Err(location.invalid(limits_place, &format!("{key}.{name}"), problem));
         }
         Ok(PluginConfig {
             source,

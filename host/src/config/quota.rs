@@ -46,6 +46,12 @@ pub struct Quota {
     pub bytes_out: Option<ByteSize>,
     /// What all that was left to successors may take of the host's memory at a time.
     pub snapshots: Option<ByteSize>,
+    /// Linear memory of all instances, what each may have for nothing aside.
+    pub memories: Option<ByteSize>,
+    /// Requests that are open at a time.
+    pub requests: Option<usize>,
+    /// What all buckets of keys and values may count for; a tenant's alone, since they are its.
+    pub keyvalue: Option<ByteSize>,
 }
 
 impl Quota {
@@ -70,6 +76,9 @@ impl Quota {
             frames_out: self.frames_out.or(other.frames_out),
             bytes_out: self.bytes_out.or(other.bytes_out),
             snapshots: self.snapshots.or(other.snapshots),
+            memories: self.memories.or(other.memories),
+            requests: self.requests.or(other.requests),
+            keyvalue: self.keyvalue.or(other.keyvalue),
         }
     }
 
@@ -140,7 +149,7 @@ impl Quota {
     }
 
     /// Each key, and whether it allows nothing at all.
-    fn nothings(&self) -> [(&'static str, bool); 17] {
+    fn nothings(&self) -> [(&'static str, bool); 20] {
         let size = |size: Option<ByteSize>| size.is_some_and(|size| size.bytes() == 0);
         let span = |span: Option<Span>| span.is_some_and(|span| span < Span::millis(1));
         [
@@ -162,6 +171,9 @@ impl Quota {
             ("frames_out", self.frames_out == Some(0)),
             ("bytes_out", size(self.bytes_out)),
             ("snapshots", size(self.snapshots)),
+            ("memories", size(self.memories)),
+            ("requests", self.requests == Some(0)),
+            ("keyvalue", size(self.keyvalue)),
         ]
     }
 }

@@ -138,7 +138,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
         ),
         LimitRow::host(
             "guest_threads",
-            "calls at a time that are not short; 0 is two a core; half of them a tenant or plugin",
+            "calls at a time that are not short; 0 is two a core; half of them a plugin or tenant, and a tenant no more than half of the cores",
             host.guest_threads,
             "calls wait",
             "`guest_call_seconds`",
@@ -216,6 +216,28 @@ pub fn limit_rows() -> Vec<LimitRow> {
                 "it does not move: `on_failed_move`",
                 REACHED,
             )
+        },
+        LimitRow {
+            tenant: Some("half of the host's".to_owned()),
+            ..LimitRow::host(
+                "memories",
+                "bytes of linear memory of all instances, the first 2 MiB of each aside; 0 is half of the memory of the machine, or of the process's control group",
+                host.memories,
+                "`memory.grow` fails, as does a start that needs more",
+                REACHED,
+            )
+            .narrowed()
+        },
+        LimitRow {
+            tenant: text(stranger.requests.as_ref().map(|it| it as &dyn Display)),
+            ..LimitRow::host(
+                "requests",
+                "requests over `wasi:http` that are open at a time",
+                host.requests,
+                "`connection-limit-reached`",
+                REACHED,
+            )
+            .narrowed()
         },
         LimitRow {
             of_plugin: true,
@@ -296,6 +318,16 @@ pub fn limit_rows() -> Vec<LimitRow> {
             HELD,
             REACHED,
         ),
+        LimitRow {
+            of_plugin: false,
+            ..LimitRow::quota(
+                "keyvalue",
+                "bytes that all buckets of `wasi:keyvalue` count for, 128 an entry included",
+                Some("`quota` of `[keyvalue]`".to_owned()),
+                "nothing more is kept",
+                REACHED,
+            )
+        },
     ]);
     rows
 }

@@ -26,8 +26,6 @@ pub struct RequestsConfig {
     pub max_headers: usize,
     /// Requests that one call may make.
     pub requests: u32,
-    /// Connections at a time of all plugins together; one may have half of them.
-    pub open: usize,
 }
 
 impl Default for RequestsConfig {
@@ -41,16 +39,12 @@ impl Default for RequestsConfig {
             max_response: ByteSize::mib(4),
             max_headers: 100,
             requests: 16,
-            open: 256,
         }
     }
 }
 
 /// More than this of them nobody needs.
 const MAX_HEADERS: usize = 1_000;
-
-/// More than this of them a process cannot have.
-const MAX_OPEN: usize = 100_000;
 
 pub(super) fn check(
     raw: Spanned<RequestsConfig>,
@@ -71,9 +65,6 @@ pub(super) fn check(
         (_, Some((key, _))) => Some((key, "must be more than 0 bytes".to_owned())),
         _ if !(1..=MAX_HEADERS).contains(&requests.max_headers) => {
             Some(("max_headers", format!("must be 1 to {MAX_HEADERS}")))
-        }
-        _ if !(1..=MAX_OPEN).contains(&requests.open) => {
-            Some(("open", format!("must be 1 to {MAX_OPEN}")))
         }
         _ => None,
     };

@@ -13,8 +13,8 @@ pub enum EgressError {
     /// All addresses of the host are of this machine, its network, or not of the public internet otherwise.
     #[error("the host has no public address, and `private_addresses` is not granted")]
     Private,
-    /// As many connections are open as there may be.
-    #[error("too many connections are open")]
+    /// As many requests are open as there may be.
+    #[error("too many requests are open (limits.requests)")]
     Busy,
     /// A method that makes a tunnel.
     #[error("there are no tunnels")]

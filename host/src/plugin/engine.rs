@@ -212,8 +212,8 @@ impl Engine {
     }
 
     /// Starts the clock for one call.
-    pub(super) fn begin(&self, store: &mut Store<GuestState>) -> Running<'_> {
-        store.data_mut().begin();
+    pub(super) fn begin(&self, store: &mut Store<GuestState>, now: Instant) -> Running<'_> {
+        store.data_mut().begin(now);
         store.set_epoch_deadline(FIRST_TICK);
         self.0.ticker.run()
     }

@@ -57,8 +57,10 @@ pub struct GuestThreads {
     computing: Vec<Arc<Semaphore>>,
     /// Those of guests that only wait, whose place another has meanwhile.
     waiting: Vec<Arc<Semaphore>>,
-    /// Half of all threads, at least one.
-    half: usize,
+    /// How many of these may compute at a time.
+    count: usize,
+    /// How many of these may wait at a time.
+    waits: usize,
 }
 
 /// One plugin's part of the guest threads, so that a plugin whose calls are long leaves some to
@@ -86,35 +88,42 @@ thread_local!(static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) 
 const NICENESS: i32 = 5;
 
 /// Guests that may wait at a time without a place among those that compute: half of the threads that there can be, so
-/// that as many are left for what they wait for. A plugin may have half of it.
+/// that as many are left for what they wait for. A tenant may have half of it, and a plugin half of what its tenant may.
 const WAITING: usize = 256;
 
 impl GuestThreads {
     /// So many guests may compute at a time; 0 means two a core.
     pub fn new(count: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if count == 0 { cores * 2 } else { count };
+        let count = if count == 0 { cores() * 2 } else { count };
         let all = |count: usize| vec![Arc::new(Semaphore::new(count))];
-        Self { computing: all(count), waiting: all(WAITING), half: (count / 2).max(1) }
+        Self { computing: all(count), waiting: all(WAITING), count, waits: WAITING }
     }
 
-    /// Half of all threads at a time: what a tenant has of them, and what a plugin has.
+    /// What a tenant has of them: half, and no more than half of the cores. Sockets find another core then: the system
+    /// lets even a thread of the lowest priority finish its turn before one that has just run.
     #[must_use]
-    pub fn half(&self) -> Self {
+    pub fn of_tenant(&self) -> Self {
+        self.part(self.count.min(cores()) / 2)
+    }
+
+    /// The part of a plugin that may use so much: half.
+    pub fn share(&self, allowance: Arc<Allowance>) -> Share {
+        Share { threads: self.part(self.count / 2), allowance }
+    }
+
+    /// So many of them, one at least, and half of their waits.
+    fn part(&self, count: usize) -> Self {
         let within = |count: usize, others: &[Arc<Semaphore>]| {
             let own = Arc::new(Semaphore::new(count));
             [own].into_iter().chain(others.iter().cloned()).collect()
         };
+        let (count, waits) = (count.max(1), (self.waits / 2).max(1));
         Self {
-            computing: within(self.half, &self.computing),
-            waiting: within(WAITING / 2, &self.waiting),
-            half: self.half,
+            computing: within(count, &self.computing),
+            waiting: within(waits, &self.waiting),
+            count,
+            waits,
         }
-    }
-
-    /// The part of a plugin that may use so much.
-    pub fn share(&self, allowance: Arc<Allowance>) -> Share {
-        Share { threads: self.half(), allowance }
     }
 
     /// Waits until one more guest may compute. `None` if the host is going away.
@@ -122,6 +131,10 @@ impl GuestThreads {
         let computing = acquire_all(&self.computing).await?;
         Some(Place { computing, waiting: self.waiting.clone() })
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Share {
@@ -177,6 +190,11 @@ impl Drop for Placed {
     fn drop(&mut self) {
         drop(PLACE.take());
     }
+}
+
+/// Whether the calling thread is a guest thread with work.
+pub(super) fn is_guest_thread() -> bool {
+    PLACE.with_borrow(Option::is_some)
 }
 
 /// Leaves the calling thread's place among the guests that compute to another while `wait` waits, if not too many do
@@ -254,6 +272,17 @@ mod tests {
             assert_eq!(free(&share.threads.computing), [1, 1]);
             assert_eq!(free(&share.threads.waiting), [WAITING / 2, WAITING]);
         });
+    }
+
+    #[test]
+    fn a_tenant_computes_on_half_of_the_cores_and_a_plugin_on_half_of_that() {
+        let free = |threads: &GuestThreads| threads.computing[0].available_permits();
+        let all = GuestThreads::new(cores() * 8);
+        let tenant = all.of_tenant();
+        assert_eq!(free(&tenant), (cores() / 2).max(1));
+        assert_eq!(free(&tenant.share(Arc::default()).threads), (cores() / 4).max(1));
+        assert_eq!(free(&all.share(Arc::default()).threads), cores() * 4);
+        assert_eq!(free(&GuestThreads::new(1).of_tenant()), 1);
     }
 
     #[test]

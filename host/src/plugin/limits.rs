@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-use crate::allowance::{Allowance, Bound};
+use crate::allowance::{Allowance, Bound, Room, Taken};
 use crate::component::Role;
 
 /// What one instance may have.
@@ -50,6 +50,10 @@ impl InstanceLimits {
     }
 }
 
+/// Bytes of memory that an instance has without asking what all may have together: what those of most guests begin with,
+/// of which few pages are ever written.
+const FREE_MEMORY: usize = 2 * 1024 * 1024;
+
 /// Bytes of payload every call may ask to send, however small its frames must be.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
 
@@ -86,10 +90,12 @@ impl Usage {
 pub(super) struct Growth {
     usage: Arc<Usage>,
     allowance: Arc<Allowance>,
+    /// Of what all may have together.
+    room: Taken,
     memory: usize,
     memory_left: usize,
-    /// Memory has been asked for that it may not have.
-    refused_memory: bool,
+    /// The bound of memory that it came to last, if it has.
+    refused: Option<Bound>,
     table_left: usize,
 }
 
@@ -103,10 +109,11 @@ impl Growth {
         allowance.count_instance();
         Self {
             usage,
+            room: allowance.none_of(Room::Memories),
             allowance,
             memory: limits.memory,
             memory_left: limits.memory,
-            refused_memory: false,
+            refused: None,
             table_left: MAX_TABLE_ELEMENTS,
         }
     }
@@ -116,26 +123,33 @@ impl Drop for Growth {
     fn drop(&mut self) {
         self.usage.instances.fetch_sub(1, Ordering::Relaxed);
         self.allowance.forget_instance();
-        let taken = self.memory - self.memory_left;
-        self.usage.memory.fetch_sub(taken as u64, Ordering::Relaxed);
+        self.usage.memory.fetch_sub(self.memory_taken() as u64, Ordering::Relaxed);
     }
 }
 
 impl Growth {
-    /// Whether the guest was refused memory, which may be why it trapped.
-    pub(super) fn refused_memory(&self) -> bool {
-        self.refused_memory
+    /// Why the guest was refused memory, if it was, which may be why it trapped.
+    pub(super) fn refused(&self) -> Option<Bound> {
+        self.refused
     }
-}
 
-/// A growth is refused, as WebAssembly's `memory.grow` allows; the guest's allocator then fails.
-fn grow(left: &mut usize, current: usize, desired: usize) -> bool {
-    match left.checked_sub(desired.saturating_sub(current)) {
-        Some(rest) => {
-            *left = rest;
-            true
-        }
-        None => false,
+    fn memory_taken(&self) -> usize {
+        self.memory - self.memory_left
+    }
+
+    /// Takes so much memory, of its own and of what all may have together.
+    fn take_memory(&mut self, more: usize) -> Result<(), Bound> {
+        let left = self.memory_left.checked_sub(more);
+        let left = left.ok_or_else(|| {
+            self.allowance.note(Bound::Memory);
+            Bound::Memory
+        })?;
+        let beyond_free = |taken: usize| taken.saturating_sub(FREE_MEMORY);
+        let taken = self.memory_taken();
+        self.room.more(beyond_free(taken + more) - beyond_free(taken))?;
+        self.memory_left = left;
+        self.usage.memory.fetch_add(more as u64, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -146,16 +160,10 @@ impl ResourceLimiter for Growth {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let grown = grow(&mut self.memory_left, current, desired);
-        if !grown {
-            self.refused_memory = true;
-            self.allowance.note(Bound::Memory);
-        }
-        if grown {
-            let more = desired.saturating_sub(current) as u64;
-            self.usage.memory.fetch_add(more, Ordering::Relaxed);
-        }
-        Ok(grown)
+        // A growth is refused, as WebAssembly's `memory.grow` allows; the guest's allocator then fails.
+        let grown = self.take_memory(desired.saturating_sub(current));
+        self.refused = grown.err().or(self.refused);
+        Ok(grown.is_ok())
     }
 
     fn table_growing(
@@ -164,11 +172,16 @@ impl ResourceLimiter for Growth {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let grown = grow(&mut self.table_left, current, desired);
-        if !grown {
-            self.allowance.note(Bound::Tables);
+        match self.table_left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => {
+                self.table_left = left;
+                Ok(true)
+            }
+            None => {
+                self.allowance.note(Bound::Tables);
+                Ok(false)
+            }
         }
-        Ok(grown)
     }
 
     fn instances(&self) -> usize {

@@ -238,9 +238,9 @@ impl Loader {
         let beyond = Beyond {
             keyvalue: Arc::clone(&self.keyvalue),
             egress: Arc::clone(&self.egress),
-            part: self.egress.part(),
             halted: self.engine.halted(),
             asks: manifest.asks.clone(),
+            allowance: Arc::clone(&self.allowance),
         };
         let around = Surroundings {
             plugin: Arc::from(plugin.as_str()),

@@ -16,8 +16,9 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::lane;
 use super::ticker::TICK;
+use crate::allowance::Allowance;
 use crate::capabilities::Capabilities;
-use crate::egress::{Egress, Part};
+use crate::egress::Egress;
 use crate::keyvalue::Keyvalue;
 
 pub(super) use requests::Requests;
@@ -32,10 +33,10 @@ const FIELDS: usize = 32 * 1024;
 pub(super) struct Beyond {
     pub(super) keyvalue: Arc<Keyvalue>,
     pub(super) egress: Arc<Egress>,
-    /// What the version may have of its connections.
-    pub(super) part: Part,
     /// All that the version may.
     pub(super) asks: Capabilities,
+    /// How much its plugin may.
+    pub(super) allowance: Arc<Allowance>,
     /// When nobody is to wait any more.
     pub(super) halted: watch::Receiver<bool>,
 }

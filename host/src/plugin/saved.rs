@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::ConnectionId;
-use crate::allowance::Kept;
+use crate::allowance::Taken;
 use crate::connection::Link;
 use crate::scope::Scope;
 
@@ -15,7 +15,7 @@ pub struct Saved {
     /// The state itself.
     pub state: Vec<u8>,
     /// Room in the host's memory.
-    pub(super) _kept: Kept,
+    pub(super) _room: Taken,
 }
 
 /// What a trial of another version is made with: an instance's module state and one of its

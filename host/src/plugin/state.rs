@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use wasmtime::component::{Resource, ResourceAny};
@@ -16,6 +16,7 @@ use super::lane::LaneState;
 use super::limits::{Growth, InstanceLimits, Usage};
 use super::outside::{Beyond, Hush, Outside};
 use super::overrun::Overrun;
+use super::stint::Stint;
 use super::ticker::TICK;
 use super::words::Words;
 use crate::allowance::{Allowance, Bound};
@@ -99,6 +100,7 @@ pub(super) struct Stopwatch {
     budget: u32,
     role: Role,
     overrun: Arc<Overrun>,
+    stint: Stint,
 }
 
 /// The call ran past its budget.
@@ -111,7 +113,7 @@ impl Stopwatch {
         let (_, time) = limits.time_of(role);
         let ticks = time.as_millis() / TICK.as_millis();
         let budget = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
-        Self { ticks: 0, budget, role, overrun }
+        Self { ticks: 0, budget, role, overrun, stint: Stint::Passed(Instant::now()) }
     }
 
     /// What the guest is run as.
@@ -119,8 +121,9 @@ impl Stopwatch {
         self.role
     }
 
-    fn restart(&mut self) {
+    fn restart(&mut self, now: Instant, may_wait: bool) {
         self.ticks = 0;
+        self.stint = Stint::begin(now, may_wait);
     }
 
     /// Notes in which lane the version belongs when a call has ended.
@@ -144,13 +147,12 @@ impl Stopwatch {
         mut store: StoreContextMut<'_, GuestState>,
     ) -> wasmtime::Result<UpdateDeadline> {
         let state = store.data_mut();
+        state.charge(Instant::now());
         if state.held_outside().is_some_and(|outside| outside.patience.forgive_tick()) {
             return Ok(UpdateDeadline::Continue(1));
         }
         let GuestState { stopwatch, around, .. } = state;
         stopwatch.ticks += 1;
-        // By chance a call of a thousandth of a tick is found by one tick in a thousand.
-        around.allowance.run(TICK);
         stopwatch.overrun.tell();
         if stopwatch.overran() {
             // Now, so that further calls do not follow this one onto the sockets' threads.
@@ -188,11 +190,17 @@ impl GuestState {
     }
 
     /// A call begins.
-    pub(super) fn begin(&mut self) {
-        self.stopwatch.restart();
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.stopwatch.restart(now, self.outside.is_some());
         if let Some(outside) = self.held_outside() {
             outside.begin();
         }
+    }
+
+    /// Charges the plugin for what the running call has run since it was charged last.
+    pub(super) fn charge(&mut self, now: Instant) {
+        let time = self.stopwatch.stint.charge(now);
+        self.around.allowance.run(time);
     }
 
     /// How long the running call has waited for what is not of this process. That is no time of the guest's.

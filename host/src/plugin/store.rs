@@ -11,6 +11,7 @@ use super::effects::Effect;
 use super::outside::Hush;
 use super::state::{GuestState, OutOfTime};
 use super::version::Version;
+use crate::allowance::Bound;
 use crate::component::Role;
 use crate::fault::{GuestFault, one_line};
 
@@ -79,7 +80,7 @@ impl GuestStore {
             return Err(GuestFault::InstanceGone);
         }
         let began = Instant::now();
-        let running = self.version.engine.begin(&mut self.store);
+        let running = self.version.engine.begin(&mut self.store, began);
         let (version, store) = (&*self.version, &mut self.store);
         let result = match version.asks().may_wait() {
             // It is on a guest thread, but for the rare call that a session makes itself, as when a shared instance is
@@ -88,7 +89,9 @@ impl GuestStore {
             false => call(version, store),
         };
         drop(running);
-        let ran = began.elapsed().saturating_sub(self.store.data_mut().waited());
+        let (state, ended) = (self.store.data_mut(), Instant::now());
+        state.charge(ended);
+        let ran = (ended - began).saturating_sub(state.waited());
         self.version.tally.times().count(ran);
         let GuestState { stopwatch, around, .. } = self.store.data();
         stopwatch.note_end(&around.lane);
@@ -118,9 +121,15 @@ fn fault(state: &GuestState, error: &wasmtime::Error) -> GuestFault {
         return GuestFault::OutOfTime { limit, time };
     }
     let mut text = one_line(&format!("{error:#}"));
-    if state.growth.refused_memory() {
-        let memory = crate::units::ByteSize::from(state.around.limits.memory);
-        text += &format!(", after it was refused more than its memory of {memory}");
+    match state.growth.refused() {
+        Some(Bound::Memories) => {
+            text += ", after it was refused more of the memory that all instances have (limits.memories)";
+        }
+        Some(_) => {
+            let memory = crate::units::ByteSize::from(state.around.limits.memory);
+            text += &format!(", after it was refused more than its memory of {memory}");
+        }
+        None => {}
     }
     GuestFault::Trap(text)
 }

@@ -150,7 +150,7 @@ impl Making<'_> {
         let new = || {
             let threads = &self.ground.threads;
             // The host's own plugins are no strangers to it.
-            let threads = if tenant.is_default() { threads.clone() } else { threads.half() };
+            let threads = if tenant.is_default() { threads.clone() } else { threads.of_tenant() };
             Part { meter: Arc::default(), threads }
         };
         let part = self.before.map_or_else(new, |before| before.part.clone());

@@ -38,10 +38,10 @@ impl From<Hush> for store::Error {
 
 /// Asks the store and waits for its answer.
 macro_rules! asked {
-    ($state:ident, $bucket:ident, |$store:ident, $own:ident| $work:expr) => {{
+    ($state:ident, $bucket:ident, |$beyond:ident, $own:ident| $work:expr) => {{
         let outside = $state.outside()?;
         let $own = outside.table.get(&$bucket)?;
-        let $store = &outside.beyond.keyvalue;
+        let $beyond = &outside.beyond;
         match outside.patience.wait(TIME, $work) {
             Ok(answer) => Ok(answer.map_err(store::Error::from)),
             Err(late) => Ok(Err(late.into())),
@@ -51,10 +51,10 @@ macro_rules! asked {
 
 /// The same for what changes something, which a trial may not.
 macro_rules! changed {
-    ($state:ident, $bucket:ident, |$store:ident, $own:ident| $work:expr) => {
+    ($state:ident, $bucket:ident, |$beyond:ident, $own:ident| $work:expr) => {
         match $state.outside()?.hushed {
             Some(hush) => Ok(Err(hush.into())),
-            None => asked!($state, $bucket, |$store, $own| $work),
+            None => asked!($state, $bucket, |$beyond, $own| $work),
         }
     };
 }
@@ -70,19 +70,21 @@ impl store::Host for GuestState {
 
 impl store::HostBucket for GuestState {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        asked!(self, bucket, |store, own| store.get(own, &key))
+        asked!(self, bucket, |beyond, own| beyond.keyvalue.get(own, &key))
     }
 
     fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
-        changed!(self, bucket, |store, own| store.set(own, &key, value))
+        changed!(self, bucket, |beyond, own| {
+            beyond.keyvalue.set(own, &key, value, &beyond.allowance)
+        })
     }
 
     fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
-        changed!(self, bucket, |store, own| store.delete(own, &key))
+        changed!(self, bucket, |beyond, own| beyond.keyvalue.delete(own, &key))
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        asked!(self, bucket, |store, own| store.exists(own, &key))
+        asked!(self, bucket, |beyond, own| beyond.keyvalue.exists(own, &key))
     }
 
     fn list_keys(
@@ -90,7 +92,8 @@ impl store::HostBucket for GuestState {
         bucket: Resource<Bucket>,
         cursor: Option<String>,
     ) -> Answer<store::KeyResponse> {
-        let page: Answer<_> = asked!(self, bucket, |store, own| store.keys(own, cursor.as_deref()));
+        let page: Answer<_> =
+            asked!(self, bucket, |beyond, own| beyond.keyvalue.keys(own, cursor.as_deref()));
         Ok(page?.map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor }))
     }
 
@@ -102,6 +105,8 @@ impl store::HostBucket for GuestState {
 
 impl atomics::Host for GuestState {
     fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Answer<i64> {
-        changed!(self, bucket, |store, own| store.increment(own, &key, delta))
+        changed!(self, bucket, |beyond, own| {
+            beyond.keyvalue.increment(own, &key, delta, &beyond.allowance)
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Instance;
-use crate::allowance::Bound;
+use crate::allowance::{Bound, Room};
 use crate::fault::{GuestFault, one_line};
 use crate::plugin::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::plugin::call::{ConnectionId, Returned};
@@ -56,8 +56,8 @@ impl Instance {
             around.allowance.note(Bound::Snapshot);
             return Err(bounded(Bound::Snapshot));
         }
-        let kept = around.allowance.keep(saved.state.len()).map_err(bounded)?;
-        Ok(Saved { schema: saved.schema, state: saved.state, _kept: kept })
+        let room = around.allowance.take(Room::Snapshots, saved.state.len()).map_err(bounded)?;
+        Ok(Saved { schema: saved.schema, state: saved.state, _room: room })
     }
 
     /// Has the module saved. What it asks for meanwhile is discarded.

@@ -67,9 +67,9 @@ impl WasiHttpHooks for Requests {
             between_bytes: options.between_bytes_timeout,
         };
         Box::new(async move {
-            let Beyond { egress, part, asks, .. } = &*beyond;
+            let Beyond { egress, allowance, asks, .. } = &*beyond;
             let private = may_reach_private(asks);
-            let answer = egress.send(part, request, admitted?, private, haste).await;
+            let answer = egress.send(allowance, request, admitted?, private, haste).await;
             let answer = answer.map_err(told)?;
             // What carries the answer is in its body.
             let io: Io = Box::new(async { Ok(()) });
