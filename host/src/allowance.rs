@@ -16,6 +16,9 @@ use crate::config::{Limits, Quota};
 use crate::units::ByteSize;
 use bucket::Bucket;
 
+/// Names that may be looked up at a time for one plugin, and for one tenant: each takes a thread until it is known.
+const LOOK_UPS: usize = 16;
+
 /// No bound.
 const ENDLESS: usize = usize::MAX;
 
@@ -29,6 +32,7 @@ pub struct Meter {
     snapshots: Level,
     memories: Level,
     requests: Level,
+    look_ups: Level,
     /// Bytes of keys and values; they are counted where they are.
     keyvalue: AtomicUsize,
     /// In nanoseconds.
@@ -71,6 +75,7 @@ impl Default for Meter {
             snapshots: Level::default(),
             memories: Level::default(),
             requests: Level::default(),
+            look_ups: Level { most: AtomicUsize::new(LOOK_UPS), ..Level::default() },
             keyvalue: AtomicUsize::new(ENDLESS),
             cpu: Bucket::default(),
             spent: AtomicBool::new(false),
@@ -100,8 +105,9 @@ impl Level {
         self.now.fetch_sub(count, Ordering::Relaxed);
     }
 
-    fn is_full(&self) -> bool {
-        self.now.load(Ordering::Relaxed) >= self.most.load(Ordering::Relaxed)
+    fn has_room(&self, count: usize) -> bool {
+        let now = self.now.load(Ordering::Relaxed);
+        now.saturating_add(count) <= self.most.load(Ordering::Relaxed)
     }
 }
 
@@ -141,6 +147,8 @@ impl Meter {
             Self::default()
         };
         meter.set(&limits.of_host());
+        // What looks names up has a bound of its own.
+        meter.look_ups.set(None);
         meter
     }
 
@@ -238,24 +246,24 @@ impl Allowance {
         Ok(Admitted { allowance: Arc::clone(self), address })
     }
 
-    /// Counts an instance, whether or not there may be one more.
-    pub fn count_instance(&self) {
+    /// Counts an instance, or so many as one takes the room of, whether or not there may be more.
+    pub fn count_instance(&self, places: usize) {
         self.meters.iter().for_each(|meter| {
-            meter.instances.now.fetch_add(1, Ordering::Relaxed);
+            meter.instances.now.fetch_add(places, Ordering::Relaxed);
         });
     }
 
-    /// An instance is gone.
-    pub fn forget_instance(&self) {
-        self.meters.iter().for_each(|meter| meter.instances.give(1));
+    /// An instance is gone that took so many places.
+    pub fn forget_instance(&self, places: usize) {
+        self.meters.iter().for_each(|meter| meter.instances.give(places));
     }
 
-    /// Whether there may be one more instance than there are.
+    /// Whether there may be so many more instances than there are.
     ///
     /// # Errors
     /// [`Bound::Instances`].
-    pub fn check_instance(&self) -> Result<(), Bound> {
-        if self.meters.iter().any(|meter| meter.instances.is_full()) {
+    pub fn check_instance(&self, places: usize) -> Result<(), Bound> {
+        if self.meters.iter().any(|meter| !meter.instances.has_room(places)) {
             self.note(Bound::Instances);
             return Err(Bound::Instances);
         }
@@ -281,6 +289,11 @@ impl Allowance {
     pub fn keyvalue(&self) -> Option<usize> {
         let told = self.meters.iter().map(|meter| meter.keyvalue.load(Ordering::Relaxed));
         told.min().filter(|most| *most != ENDLESS)
+    }
+
+    /// Whether there is a bound of the time that guests run.
+    pub fn bounds_time(&self) -> bool {
+        self.meters.iter().any(|meter| meter.cpu.is_bounded())
     }
 
     /// Counts time that a guest has run.
@@ -368,6 +381,8 @@ pub enum Room {
     Memories,
     /// Requests that are open.
     Requests,
+    /// Names that are looked up.
+    LookUps,
 }
 
 impl Room {
@@ -376,6 +391,7 @@ impl Room {
             Self::Snapshots => &meter.snapshots,
             Self::Memories => &meter.memories,
             Self::Requests => &meter.requests,
+            Self::LookUps => &meter.look_ups,
         }
     }
 
@@ -383,7 +399,8 @@ impl Room {
         match self {
             Self::Snapshots => Bound::Snapshots,
             Self::Memories => Bound::Memories,
-            Self::Requests => Bound::Requests,
+            // Only requests have names looked up.
+            Self::Requests | Self::LookUps => Bound::Requests,
         }
     }
 }

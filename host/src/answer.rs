@@ -46,7 +46,29 @@ pub enum AnswerError {
     /// Only an error can stand in place of the upgrade.
     #[error("rejected with status {0}; it must be 400 to 599")]
     BadStatus(u16),
+    /// The body of a rejection is longer than a client has to be told.
+    #[error("rejected with a body of {0} bytes; it may have {MAX_BODY}")]
+    LongBody(usize),
+    /// More headers than an answer has room for.
+    #[error(
+        "{count} headers of {bytes} bytes; an answer may have {MAX_HEADERS} of {MAX_HEADER_BYTES} bytes"
+    )]
+    ManyHeaders {
+        /// Headers.
+        count: usize,
+        /// Bytes of their names and values.
+        bytes: usize,
+    },
 }
+
+/// Bytes of the body of a rejection.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Headers of an answer.
+const MAX_HEADERS: usize = 100;
+
+/// Bytes of their names and values.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// Headers of the handshake and of the connection, which the host alone sets.
 const RESERVED: [&str; 8] = [
@@ -103,11 +125,18 @@ impl Rejection {
         if !(400..=599).contains(&self.status) {
             return Err(AnswerError::BadStatus(self.status));
         }
+        if self.body.len() > MAX_BODY {
+            return Err(AnswerError::LongBody(self.body.len()));
+        }
         check_headers(&self.headers)
     }
 }
 
 fn check_headers(headers: &Headers) -> Result<(), AnswerError> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Err(AnswerError::ManyHeaders { count: headers.len(), bytes });
+    }
     headers.iter().try_for_each(|(name, value)| check_header(name, value))
 }
 
@@ -136,6 +165,19 @@ mod tests {
     fn with_header(name: &str, value: &str) -> Acceptance {
         let headers = vec![(name.to_owned(), Bytes::from(value.to_owned()))];
         Acceptance { subprotocol: None, headers }
+    }
+
+    #[test]
+    fn an_answer_has_so_much_room() {
+        let rejection = |body: usize| Rejection::plain(400, "x".repeat(body));
+        assert_eq!(rejection(MAX_BODY).check(), Ok(()));
+        assert_eq!(rejection(MAX_BODY + 1).check(), Err(AnswerError::LongBody(MAX_BODY + 1)));
+        assert_eq!(with_header("x", &"y".repeat(MAX_HEADER_BYTES - 1)).check(&[]), Ok(()));
+        let long = with_header("x", &"y".repeat(MAX_HEADER_BYTES)).check(&[]);
+        assert!(matches!(long, Err(AnswerError::ManyHeaders { count: 1, .. })));
+        let header = ("x".to_owned(), Bytes::new());
+        let many = Acceptance { subprotocol: None, headers: vec![header; MAX_HEADERS + 1] };
+        assert!(matches!(many.check(&[]), Err(AnswerError::ManyHeaders { .. })));
     }
 
     #[test]

@@ -75,13 +75,12 @@ pub struct Rollback {
 }
 
 /// The version that may have what it asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
-    /// Its SHA-256, or so many of its first digits that no other has them; the one that was offered last of those that
-    /// wait if left out.
-    #[serde(default)]
-    pub version: Option<String>,
+    /// Its SHA-256, or so many of its first digits that no other has them. There is no default: another may have come since
+    /// somebody looked at what waits.
+    pub version: String,
 }
 
 /// The versions of a plugin.

@@ -129,7 +129,7 @@ pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(damaged)?;
-        summary.needs.count(&payload).map_err(damaged)?;
+        summary.needs.count(&payload, depth == 0).map_err(damaged)?;
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(ComponentError::CoreModule);

@@ -1,5 +1,6 @@
 //! The host's side of one open socket: frames in, frames out, pings, the closing handshake.
 
+mod closures;
 mod deflate;
 mod finish;
 mod incoming;
@@ -20,10 +21,11 @@ use tokio::time::{Instant, Sleep};
 
 pub(crate) use finish::linger;
 
+pub use closures::Closures;
 pub use deflate::Agreement;
 pub use incoming::IncomingLimits;
 pub use link::Link;
-pub use outbound::{Outbound, OutboundLimits, Refused};
+pub use outbound::{Outbound, OutboundLimits, Queued, Refused};
 pub use socket::{Socket, Terms};
 pub use stream::Stream;
 pub use timers::{Alarm, TimerId, Timers};

@@ -112,7 +112,7 @@ impl Egress {
         let first_byte = least(haste.first_byte, config.first_byte_timeout.duration());
         let between = least(haste.between_bytes, config.between_bytes_timeout.duration());
         let dialled = end.min(Instant::now() + connect);
-        let stream = timeout_at(dialled, self.dialler.dial(&target, private));
+        let stream = timeout_at(dialled, self.dialler.dial(&target, private, allowance));
         let stream = stream.await.map_err(|_| EgressError::ConnectTimeout)??;
         let handshake = http1::Builder::new()
             .max_headers(config.max_headers)

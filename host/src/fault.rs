@@ -134,7 +134,8 @@ impl Fault {
     pub fn log(&self, plugin: &str, channel: &str, version: &str) {
         match self {
             Self::Guest(_) | Self::Host(HostFault::Overloaded(_) | HostFault::StateLost(_)) => {
-                tracing::warn!(plugin, channel, version, "{self}");
+                let words = one_line(&self.to_string());
+                tracing::warn!(plugin, channel, version, "{words}");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
                 tracing::debug!(plugin, channel, version, "{self}");

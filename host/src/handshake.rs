@@ -7,6 +7,7 @@ mod proxied;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -83,8 +84,8 @@ pub enum Outcome<T> {
     Open(Box<Socket>, T),
     /// The consumer had accepted, but the peer left before the 101 was on its way.
     Lost(T),
-    /// The peer was turned away, or shown a document.
-    Answered,
+    /// The peer was turned away, or shown a document, with this status.
+    Answered(u16),
 }
 
 /// Why no handshake took place.
@@ -128,13 +129,16 @@ where
 {
     let decide = Mutex::new(Some(decide));
     let accepted = Mutex::new(None);
+    let status = AtomicU16::new(0);
     let service = service_fn(|request: Request<Incoming>| {
         let decide = take(&decide);
-        let accepted = &accepted;
+        let (accepted, status) = (&accepted, &status);
         async move {
             let Some(decide) = decide else { return Ok(too_many_requests()) };
             let opening = Opening::new(request, peer);
-            Ok::<_, Infallible>(answer(opening, decide, accepted).await)
+            let response = answer(opening, decide, accepted).await;
+            status.store(response.status().as_u16(), Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
         }
     });
     let http = http1::Builder::new()
@@ -156,7 +160,7 @@ where
         (Ok(Ok(parts)), None) => {
             // Whoever is not gone by then has had time to read the answer.
             let _ = tokio::time::timeout(LINGER, linger(&mut parts.io.into_inner())).await;
-            Ok(Outcome::Answered)
+            Ok(Outcome::Answered(status.into_inner()))
         }
         (Ok(Err(error)), None) => Err(error.into()),
         (Err(_), None) => Err(HandshakeError::TimedOut(limits.timeout)),

@@ -118,16 +118,18 @@ impl<S: Subscriber> Layer<S> for Writer {
         let metadata = event.metadata();
         let mut words = Words::default();
         event.record(&mut words);
+        let Words { tenant, plugin, version, channel, mut message } = words;
+        message.truncate(message.floor_char_boundary(LONGEST));
         self.0.write(LogLine {
             number: 0,
             at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             level: metadata.level().as_str().to_owned(),
             guest: metadata.target() == GUEST,
-            tenant: words.tenant,
-            plugin: words.plugin,
-            version: words.version,
-            connection: words.channel,
-            message: words.message,
+            tenant,
+            plugin,
+            version,
+            connection: channel,
+            message,
         });
     }
 }
@@ -141,6 +143,9 @@ struct Words {
     channel: Option<String>,
     message: String,
 }
+
+/// Bytes of a line's words that are kept.
+const LONGEST: usize = 16 * 1024;
 
 impl Words {
     fn note(&mut self, field: &Field, value: String) {

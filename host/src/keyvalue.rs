@@ -11,6 +11,7 @@ pub use error::KeyvalueError;
 
 use crate::allowance::{Allowance, Bound};
 use crate::config::{KeyvalueBackend, KeyvalueConfig, RedisHost};
+use crate::name::Tenant;
 
 use self::memory::MemoryStore;
 use self::redis::RedisStore;
@@ -145,6 +146,15 @@ impl Keyvalue {
             Backend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
         };
         noted(answer, allowance)
+    }
+
+    /// Bytes that a tenant's buckets count for. In a Redis they are those of this host's last change, and `None` before the
+    /// first.
+    pub fn used(&self, tenant: &Tenant) -> Option<u64> {
+        match &self.backend {
+            Backend::Memory(memory) => Some(memory.used(tenant)),
+            Backend::Redis(redis) => redis.used(tenant),
+        }
     }
 
     /// What its tenant was told it may keep, or what all may that were told nothing.

@@ -135,6 +135,9 @@ pub trait ChannelLayer: Send + Sync + 'static {
     /// [`LayerError::TooLarge`].
     fn probe_group(&self, tenant: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError>;
 
+    /// Members of a group that a message to it would be handed to at once, by whoever sends it; 0 where others do that.
+    fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize;
+
     /// Sends a message to one channel. A channel that ended takes it in silence: a sender cannot know in time.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 pub mod allowance;
 pub mod answer;
 pub mod api;
+pub mod authorities;
 pub mod capabilities;
 pub mod cli;
 pub mod closure;

@@ -10,6 +10,7 @@ mod making;
 mod metrics;
 mod pages;
 mod preflight;
+mod refusals;
 mod reload;
 mod renewal;
 mod reread;
@@ -47,6 +48,7 @@ use crate::journal::TRACE;
 use crate::name::Tenant;
 use drain::Drain;
 use links::Links;
+use refusals::Refusals;
 use reread::Reread;
 
 /// Sockets over `max_connections` that are told so at a time; further ones are dropped unheard.
@@ -73,6 +75,7 @@ struct Server {
     began: Instant,
     /// Sockets that found no room, or the host on its way out.
     turned_away: AtomicU64,
+    refusals: Refusals,
 }
 
 /// Accepts sockets until `shutdown` resolves, then ends every connection within the grace. On `admin`
@@ -105,6 +108,7 @@ pub async fn serve(
         drain: Drain::default(),
         began: Instant::now(),
         turned_away: AtomicU64::new(0),
+        refusals: Refusals::default(),
     });
     let mut asked = JoinSet::new();
     if let Some(admin) = admin {
@@ -239,8 +243,11 @@ impl Server {
                 joined.run(Connection::new(*socket, link, self.patience)).await;
             }
             Ok(Outcome::Lost(joined)) => joined.abandon().await,
-            Ok(Outcome::Answered) => {}
-            Err(error) => tracing::debug!("{error}"),
+            Ok(Outcome::Answered(status)) => self.refusals.answered(status),
+            Err(error) => {
+                self.refusals.failed(&error);
+                tracing::debug!("{error}");
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod worker;
 
 use std::task::{Context, Poll};
 
+use tokio::task::coop::consume_budget;
 use tracing::{Span, info_span};
 
 use crate::closure::Closure;
@@ -119,6 +120,8 @@ impl Session {
                 Event::Shutdown => return Over::Shutdown,
                 Event::Closed(end) => return Over::Closed(end),
             }
+            // A session that always finds something to do lets others run all the same.
+            consume_budget().await;
         }
     }
 
@@ -244,6 +247,7 @@ impl Session {
     /// The host is stopping: the consumer is told first, so that it may still say goodbye.
     async fn shut_down(mut self) {
         let closure = Fault::Host(HostFault::ShuttingDown).closure();
+        self.joined.link.traffic.closures.by_host(closure.code);
         self.joined.disconnect(closure.clone()).await;
         self.leave(Some(closure)).await;
     }
@@ -252,6 +256,11 @@ impl Session {
     async fn end(mut self, end: End) {
         let (plugin, channel) = self.joined.names();
         tracing::debug!(plugin, channel, "connection over: {}", end.closure);
+        let closures = &self.joined.link.traffic.closures;
+        match end.ours || end.fault.is_some() {
+            true => closures.by_host(end.closure.code),
+            false => closures.by_client(end.closure.code),
+        }
         let tell = match &end.fault {
             Some(fault @ Fault::Client(_)) => {
                 self.joined.log(fault);

@@ -21,27 +21,34 @@ pub struct Users {
     webhook: Option<Webhook>,
 }
 
-/// Why there are no keys to check tokens with.
+/// Why nobody can be known.
 #[derive(Debug, Error)]
-#[error("users.jwt.{key}: {}: {problem}", file.display())]
-pub struct UsersError {
-    /// The configuration's key.
-    key: &'static str,
-    /// The file it names.
-    file: PathBuf,
-    /// What is wrong with it.
-    problem: String,
+pub enum UsersError {
+    /// There are no keys to check tokens with.
+    #[error("users.jwt.{key}: {}: {problem}", file.display())]
+    Keys {
+        /// The configuration's key.
+        key: &'static str,
+        /// The file it names.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The site that is to be asked could not be told from another.
+    #[error("users.webhook.url: {0}")]
+    Site(std::io::Error),
 }
 
 impl Users {
-    /// Reads the keys, if there are to be any.
+    /// Reads the keys, if there are to be any, and by whom a site is known that speaks TLS.
     ///
     /// # Errors
     /// What is wrong with them, and in which file.
     pub fn load(config: UsersConfig) -> Result<Self, UsersError> {
         let UsersConfig { required, jwt, webhook } = config;
         let tokens = jwt.map(Tokens::load).transpose()?;
-        Ok(Self { required, tokens, webhook: webhook.map(Webhook::new) })
+        let webhook = webhook.map(Webhook::new).transpose().map_err(UsersError::Site)?;
+        Ok(Self { required, tokens, webhook })
     }
 
     /// The files that may change while the host runs.

@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 6] = [
         "config",
         "allowance",
         "api",
+        "authorities",
         "waking",
         "signature",
     ],

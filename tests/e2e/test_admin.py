@@ -161,7 +161,7 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
         ("/v1/plugins/ecko/rollback", {}, 404, 'did you mean "echo"?'),
         ("/v1/plugins/echo/rollback", {"version": "x"}, 400, "SHA-256"),
         ("/v1/plugins/echo/approve", {"version": "x"}, 400, "SHA-256"),
-        ("/v1/plugins/echo/approve", {}, 404, "no version waits"),
+        ("/v1/plugins/echo/approve", {}, 400, "missing field `version`"),
         ("/v1/plugins/echo/rollback", {"version": "0000000"}, 404, "no kept version"),
         ("/v1/plugins/echo/rollback", {}, 404, "no version before"),
         ("/v1/connections/nobody/close", {}, 404, "no connection"),

@@ -32,8 +32,10 @@ def deploy(served, plan, asks, token="ci"):
 
 
 def approve(served, version=None, token="chief"):
-    body = {} if version is None else {"version": version}
-    return served.admin.post("/v1/plugins/traveller/approve", body, token=token)
+    """Approves a version, or the one that waits."""
+    states = served.admin.states("traveller")
+    version = version or next((version for version, state in states if state == "pending"), "00000000")
+    return served.admin.post("/v1/plugins/traveller/approve", {"version": version}, token=token)
 
 
 def record(served, version):
@@ -123,7 +125,14 @@ def test_a_newer_version_that_asks_for_no_more_supersedes_what_waits(served):
     assert served.connect().ask("hello") == "v2 1 hello"
 
 
-def test_of_several_that_wait_the_newest_is_approved(served):
+def test_nothing_is_approved_that_is_not_named(served):
+    deploy(served, "v2", MORE)
+    answer = served.admin.post("/v1/plugins/traveller/approve", {}, token="chief")
+    assert answer.status == 400 and "missing field `version`" in answer.json()["error"]
+    assert served.connect().ask("hello") == "v1 1 hello"
+
+
+def test_of_several_that_wait_the_newest_may_be_approved(served):
     deploy(served, "v2", MORE)
     deploy(served, "v3", MORE)
     assert approve(served).status == 200
@@ -218,7 +227,7 @@ def test_a_file_that_asks_for_more_at_the_start_waits_while_the_live_version_ser
             assert waiting in Admin(host).states("traveller")
             assert host.stop() == 0
     with restarting.start() as host:
-        assert Admin(host).post("/v1/plugins/traveller/approve").status == 200
+        assert Admin(host).post("/v1/plugins/traveller/approve", {"version": waiting[0]}).status == 200
         assert answers(host) == "v2"
         assert host.stop() == 0
     with restarting.start() as host:
@@ -283,7 +292,7 @@ def test_a_version_that_waits_shows_in_status_and_figures(served, run):
     (plugin,) = json.loads(run("status", "--json").stdout)["plugins"]
     assert plugin["pending"].startswith(short(waiting))
     assert f"{short(waiting)} pending" in run("status").stdout
-    run("approve", "traveller")
+    run("approve", "traveller", short(waiting))
     assert f"{figure} 0" in served.admin.ask("/metrics").body.decode()
     assert "pending" not in run("status").stdout
 
@@ -294,7 +303,7 @@ def test_versions_that_wait_are_listed_and_approved(served, run):
     line = run("versions", "traveller").stdout.splitlines()[1]
     assert line.split()[:2] == [short(served.version("v2", asks=MORE)), "pending"]
     assert line.endswith('asks for more: + groups "admin.*", + random')
-    result = run("approve", "traveller")
+    result = run("approve", "traveller", line.split()[0])
     assert result.returncode == 0 and "1 consumers moved" in result.stdout
     assert client.ask("hello") == "v2 1 hello"
     line = run("versions", "traveller").stdout.splitlines()[1]
@@ -304,5 +313,5 @@ def test_versions_that_wait_are_listed_and_approved(served, run):
 
 
 def test_approving_what_does_not_wait_is_5(served, run):
-    result = run("approve", "traveller")
-    assert result.returncode == 5 and "no version waits for an approval" in result.stderr
+    result = run("approve", "traveller", short(served.version("v1")))
+    assert result.returncode == 5 and "does not wait for an approval" in result.stderr

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from admin import ADMIN, Admin
-from support import CLOSE, TEXT, close_frame, closure
+from support import CLOSE, TEXT, close_frame, closure, eventually
 
 MIB = 1024 * 1024
 
@@ -37,10 +37,10 @@ def flood(host, reader, count=FLOOD):
         assert reader.recv() == FRAME
 
 
-def counted(host, figure):
+def counted(host, figure, plugin="commander"):
     """A figure of the plugin that floods."""
     text = Admin(host).ask("/metrics").body.decode()
-    return float(re.search(rf'^narrowboat_{figure}_total{{tenant="default",plugin="commander"}} (\S+)$', text, re.M)[1])
+    return float(re.search(rf'^narrowboat_{figure}_total{{tenant="default",plugin="{plugin}"}} (\S+)$', text, re.M)[1])
 
 
 @pytest.fixture
@@ -180,6 +180,16 @@ def test_each_policy_has_a_figure_of_its_own(serve, policy, figure):
     assert counted(host, figure) > 0
     assert [counted(host, other) for other in {"connections_stalled", "frames_dropped"} - {figure}][0] == 0
     assert stalled
+
+
+@pytest.mark.parametrize("bytes", [0, 1])
+def test_frames_without_much_in_them_do_not_wait_without_end(serve, bytes):
+    host = serve("misbehave", limits={"outbound_queue": "64 KiB"}, admin=ADMIN)
+    stalled = host.raw("/misbehave/", receive_buffer=4096)
+    # As many as the queue would have bytes for, and a thousand times what it has room for
+    for _ in range(20):
+        stalled.send_frame(TEXT, f"flood 50000 {bytes}".encode())
+    eventually(lambda: counted(host, "connections_stalled", "misbehave") == 1)
 
 
 def test_a_slow_reader_gets_everything_within_the_bound(serve):

@@ -25,6 +25,7 @@ WAYS = {
     "floods its clients": "flood 1000 100",
     "floods a group": "group-flood 1000",
     "asks for more than a call may": "endless-effects",
+    "talks to itself": "talk-to-itself",
     "floods the log": "log-flood 1000",
     "takes all memory": "allocate",
     "takes more memory than there is": "hoard",

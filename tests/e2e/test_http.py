@@ -238,6 +238,15 @@ def test_no_tunnel_is_made_and_no_header_is_sent_that_is_the_hosts(caller, serve
     assert server.asked == []
 
 
+def test_a_worker_makes_requests(calling, server):
+    url = f"http://localhost:{server.port}"
+    workers = [{"channel": "desk", "plugin": "caller"}]
+    host = calling([url], workers=workers, routes=[], admin=ADMIN)
+    message = {"type": "caller.errand", "text": f"GET {url}/hello"}
+    assert Admin(host).ask("/v1/publish", "POST", {"channel": "desk", "message": message}).status == 204
+    eventually(lambda: server.asked == ["/hello"], "the request")
+
+
 # How long, and how much.
 
 

@@ -148,6 +148,15 @@ def test_keys_and_values_have_bounds(keeping, backend):
     assert client.ask("notes get ") == "error: the key is empty"
 
 
+def test_a_worker_keeps_what_consumers_find(serve, backend):
+    workers, routes = [{"channel": "desk", "plugin": "keeper"}], [{"path": "/keeper/", "plugin": "keeper"}]
+    host = serve("keeper", workers=workers, routes=routes, admin=ADMIN, top={"keyvalue": backend})
+    message = {"type": "keeper.errand", "text": "notes set a done"}
+    assert Admin(host).ask("/v1/publish", "POST", {"channel": "desk", "message": message}).status == 204
+    client = host.connect("/keeper/")
+    eventually(lambda: client.ask("notes get a") == "= done")
+
+
 def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
     host = keeping(backend | {"quota": "64 KiB"})
     client, other = host.connect("/keeper/"), host.connect("/other/")
@@ -169,7 +178,7 @@ def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
 
 def test_a_guest_holds_no_more_than_so_many_buckets(keeping):
     host = keeping()
-    assert host.connect("/keeper/").ask("notes hold 100") == "100"
+    assert host.connect("/keeper/").ask("notes hold 50") == "50"
     client = host.connect("/keeper/")
     client.send("notes hold 5000")
     host.logged("resource table has no free keys|capacity")
@@ -251,6 +260,7 @@ def test_a_tenant_may_have_a_quota_of_its_own(serve, component, backend):
     assert acme.ask("notes fill a 120000") == "ok"
     assert acme.ask("notes fill b 20000").endswith("together may have 128.0 KiB")
     figures = Admin(host).ask("/metrics").body.decode()
+    assert f'keyvalue_bytes{{tenant="acme"}} {120_000 + 128 + len("notes") + len("a")}.0\n' in figures
     for tenant in ["default", "acme", "globex"]:
         assert f'limits_reached_total{{tenant="{tenant}",plugin="keeper",limit="keyvalue"}} 1\n' in figures
     # More, while it runs

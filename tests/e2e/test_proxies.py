@@ -61,6 +61,25 @@ def test_the_scheme_is_what_the_proxy_spoke_with_its_client(behind):
     assert told(behind, X_Forwarded_Proto="https, http")["scheme"] == "ws"
 
 
+@pytest.mark.parametrize(
+    ("proxy", "asked", "status"),
+    [
+        ({"host": True}, "acme.example", 101),
+        ({"host": True}, "elsewhere.example, ACME.example:8443", 101),
+        ({"host": True}, "acme.example, elsewhere.example", 400),
+        ({"host": True}, "no host at all", 400),
+        ({"host": True}, None, 400),
+        ({}, "acme.example", 400),
+        ({"host": True, "trusted": ["10.0.0.0/8"]}, "acme.example", 400),
+    ],
+)
+def test_the_host_is_what_the_proxy_was_asked_for_where_that_is_believed(serve, proxy, asked, status):
+    host = serve("echo", top={"proxy": TRUSTED["proxy"] | proxy, "allowed_hosts": ["acme.example"]})
+    raw = host.tcp()
+    raw.request("/echo/", headers=UPGRADE | ({"X-Forwarded-Host": asked} if asked else {}))
+    assert raw.response().status == status
+
+
 def test_nobody_else_is_believed(serve):
     host = serve("doorman", top={"proxy": {"trusted": ["10.0.0.0/8"]}})
     scope = told(host, X_Forwarded_For="192.0.2.7", X_Forwarded_Proto="https")

@@ -414,7 +414,7 @@ def test_what_only_a_start_reads_is_named(changing):
     changed = changing(tenants=echo_at("acme"))
     changed.write(limits={"max_connections": 7}, tenants=echo_at("bolt"))
     changed.host.logged("limits: what the configuration says of this now, a restart will follow")
-    assert is_served(changed.host, "/bolt/echo/")
+    eventually(lambda: is_served(changed.host, "/bolt/echo/"))
 
 
 def test_a_tenant_whose_component_is_broken_keeps_nobody_from_being_served(changing, component, tmp_path):

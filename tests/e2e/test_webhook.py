@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from certificates import certificate, write
 from redis_server import free_port
-from support import UPGRADE, eventually
+from support import UPGRADE, configuration, eventually, toml
 
 
 def told(host, **headers):
@@ -92,11 +94,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(answer):
+def answering(answer, tls=None):
     """A site that answers like this; what it heard is kept."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.answer, server.heard = answer, []
-    server.url = f"http://127.0.0.1:{server.server_address[1]}/who"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/who"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
@@ -117,6 +121,32 @@ def test_the_site_gets_the_headers_that_are_named_and_no_other(serve):
         lower = {name.lower(): value for name, value in heard.items()}
         assert (lower["cookie"], lower["x-key"], lower["x-forwarded-for"]) == ("a=b", "k", "127.0.0.1")
         assert "x-other" not in lower
+
+
+@pytest.mark.parametrize(("signer", "status"), [("authority", 101), ("stranger", 503)])
+def test_over_tls_the_site_has_to_be_who_it_says(serve, tmp_path, signer, status):
+    signers = {name: certificate(name) for name in ["authority", "stranger"]}
+    write(tmp_path, "authority", signers["authority"])
+    write(tmp_path, "site", certificate("site", signers[signer]))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "site.pem", tmp_path / "site.key")
+    (tmp_path / "nobody").mkdir()
+    environment = {"SSL_CERT_FILE": str(tmp_path / "authority.pem"), "SSL_CERT_DIR": str(tmp_path / "nobody")}
+    process = {"environment": environment}
+    with answering(lambda _: (200, b'{"sub": "1"}'), tls) as site:
+        host = serve("doorman", top=asking(site.url, headers=["Cookie"]), process=process)
+        assert answer(host, Cookie="a=b").status == status
+        assert len(site.heard) == (1 if status == 101 else 0)
+
+
+def test_a_host_that_trusts_no_authority_does_not_start_to_ask_over_tls(narrowboat, component, tmp_path):
+    (tmp_path / "narrowboat.toml").write_text(toml(configuration(component, "doorman", top=asking("https://example.com/"))))
+    (tmp_path / "nothing.pem").touch()
+    (tmp_path / "nobody").mkdir()
+    environment = {"SSL_CERT_FILE": str(tmp_path / "nothing.pem"), "SSL_CERT_DIR": str(tmp_path / "nobody")}
+    result = narrowboat("serve", "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=30, env=os.environ | environment)
+    assert result.returncode == 2
+    assert "users.webhook.url: the system trusts no authority" in result.stderr
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -39,10 +39,12 @@ pub enum Bound {
     Requests,
     /// Keys and values.
     Keyvalue,
+    /// How long one call waits.
+    WaitTime,
 }
 
 /// Each of them, in order.
-pub const BOUNDS: [Bound; 18] = [
+pub const BOUNDS: [Bound; 19] = [
     Bound::Connections,
     Bound::ConnectionsPerAddress,
     Bound::Connects,
@@ -61,6 +63,7 @@ pub const BOUNDS: [Bound; 18] = [
     Bound::Memories,
     Bound::Requests,
     Bound::Keyvalue,
+    Bound::WaitTime,
 ];
 
 impl Bound {
@@ -85,6 +88,7 @@ impl Bound {
             Self::Memories => "memories",
             Self::Requests => "requests",
             Self::Keyvalue => "keyvalue",
+            Self::WaitTime => "wait_time",
         }
     }
 }

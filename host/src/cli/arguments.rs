@@ -157,7 +157,6 @@ pub(super) struct RollbackArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  narrowboat approve chat                 what was deployed last of what waits
   narrowboat approve chat 4f2a9c1e        one that `narrowboat versions chat` lists as pending or superseded
 
 A version that asks for more than the live one waits until somebody approves whose token has the scope `approve`. Look at
@@ -165,8 +164,8 @@ what it asks for with `narrowboat versions chat`. Exit codes as those of `narrow
 pub(super) struct ApproveArgs {
     /// The plugin, as routes call it
     pub(super) plugin: String,
-    /// The version, by its first digits; the one that was deployed last of those that wait if left out
-    pub(super) version: Option<String>,
+    /// The version, by its first digits, as `narrowboat deploy` and `narrowboat versions` tell them
+    pub(super) version: String,
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }

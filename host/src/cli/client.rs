@@ -15,6 +15,7 @@ use super::arguments::HostArgs;
 use super::deploy::encoded;
 use super::{Failure, NOT_ALLOWED, NOT_FOUND, PENDING, REFUSED};
 use crate::api::{Problem, ProblemKind, SIGNATURE};
+use crate::authorities::tls_for;
 use crate::config::Config;
 use crate::server::read_token;
 use crate::signature::Signature;
@@ -61,7 +62,9 @@ impl Client {
             (None, None) => return Err(missing("what the token is; --token-file FILE does")),
         };
         let token = read_token(&file).map_err(|error| Failure::with_code(NOT_ALLOWED, error))?;
+        let tls = tls_for(&url).map_err(|error| Failure::usage(anyhow!("{url}: {error}")))?;
         let agent = Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT))
             .build();

@@ -1,6 +1,6 @@
 //! What a component takes before its first instruction runs: known without compiling it.
 
-use wasmparser::{BinaryReaderError, Payload};
+use wasmparser::{BinaryReaderError, Instance, Payload};
 
 use super::ComponentError;
 use crate::units::ByteSize;
@@ -15,7 +15,7 @@ const MAX_MODULES: u64 = 64;
 const MAX_FUNCTIONS: u64 = 200_000;
 
 /// What a component takes of a host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
     /// Imports, its own and those of its modules.
     pub imports: u64,
@@ -27,13 +27,32 @@ pub struct Needs {
     pub memory: u64,
     /// Elements that its tables begin with.
     pub tables: u64,
+    /// Instances of its modules; `None` if a component within has some, which may be there several times.
+    pub parts: Option<u64>,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self { imports: 0, modules: 0, functions: 0, memory: 0, tables: 0, parts: Some(0) }
+    }
 }
 
 impl Needs {
-    /// Counts a part of the component.
-    pub(super) fn count(&mut self, payload: &Payload<'_>) -> Result<(), BinaryReaderError> {
+    /// Counts a part of the component, or of one within.
+    pub(super) fn count(
+        &mut self,
+        payload: &Payload<'_>,
+        is_outermost: bool,
+    ) -> Result<(), BinaryReaderError> {
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => self.modules += 1,
+            Payload::InstanceSection(instances) => {
+                for instance in instances.clone() {
+                    if let Instance::Instantiate { .. } = instance? {
+                        self.parts = self.parts.filter(|_| is_outermost).map(|parts| parts + 1);
+                    }
+                }
+            }
             Payload::ImportSection(imports) => self.imports += u64::from(imports.count()),
             Payload::ComponentImportSection(imports) => self.imports += u64::from(imports.count()),
             Payload::FunctionSection(functions) => self.functions += u64::from(functions.count()),
@@ -78,8 +97,8 @@ mod tests {
     use super::*;
     use crate::component::summarise;
     use wasm_encoder::{
-        Component, MemorySection, MemoryType, Module, ModuleSection, RefType, TableSection,
-        TableType,
+        Component, InstanceSection, MemorySection, MemoryType, Module, ModuleSection,
+        NestedComponentSection, RefType, TableSection, TableType,
     };
 
     fn component(pages: u64, elements: u64) -> Vec<u8> {
@@ -104,6 +123,22 @@ mod tests {
         let mut component = Component::new();
         component.section(&ModuleSection(&module)).section(&ModuleSection(&module));
         component.finish()
+    }
+
+    #[test]
+    fn instances_of_modules_are_counted_unless_a_component_within_has_some() {
+        let mut component = Component::new();
+        let mut instances = InstanceSection::new();
+        for _ in 0..3 {
+            instances.instantiate::<_, &str>(0, []);
+        }
+        component.section(&ModuleSection(&Module::new())).section(&instances);
+        component.section(&NestedComponentSection(&Component::new()));
+        let within = component.clone();
+        let parts = |component: Component| summarise(&component.finish()).unwrap().needs.parts;
+        assert_eq!(parts(component.clone()), Some(3));
+        component.section(&NestedComponentSection(&within));
+        assert_eq!(parts(component), None);
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct ProxyConfig {
     trusted: Vec<IpNet>,
     /// Whether each of their connections begins with a header of the PROXY protocol.
     pub protocol: bool,
+    /// Whether the host that was asked for is the one in their `X-Forwarded-Host`, as Django's `USE_X_FORWARDED_HOST`
+    /// has it.
+    pub host: bool,
 }
 
 impl ProxyConfig {
@@ -31,6 +34,8 @@ pub(super) struct Raw {
     trusted: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     protocol: bool,
+    #[serde(default)]
+    host: bool,
 }
 
 impl Raw {
@@ -39,13 +44,16 @@ impl Raw {
             let problem = "names no proxy; leave [proxy] out if there is none";
             return Err(location.invalid(self.trusted.span(), "proxy.trusted", problem));
         }
-        let nets = self.trusted.into_inner().into_iter().map(|text| {
+        let Self { trusted, protocol, host } = self;
+        let nets = trusted.into_inner().into_iter();
+        let nets = nets.map(|text| {
             net(text.get_ref()).ok_or_else(|| {
                 let problem = "must be an address or a network: \"10.0.0.1\", \"10.0.0.0/8\"";
                 location.invalid(text.span(), "proxy.trusted", problem)
             })
         });
-        Ok(ProxyConfig { trusted: nets.collect::<Result<_, _>>()?, protocol: self.protocol })
+        let nets: Result<_, _> = nets.collect();
+        Ok(ProxyConfig { trusted: nets?, protocol, host })
     }
 }
 

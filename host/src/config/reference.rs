@@ -68,6 +68,7 @@ impl LimitRow {
 }
 
 const REACHED: &str = "`limits_reached`";
+const CLOSED: &str = "`connections_closed`, by code";
 const WAITS: &str = "no further one is read until there is room; the peer's writes wait";
 const HELD: &str = "frames wait in their queues, where `overflow` decides";
 
@@ -97,10 +98,10 @@ pub fn limit_rows() -> Vec<LimitRow> {
             "from accept to the answer",
             host.handshake_timeout,
             "the socket closes",
-            "–",
+            "`handshakes_refused{answer=\"timeout\"}`",
         ),
         LimitRow::host("keepalive", "silence before a ping", host.keepalive, "a ping", "–"),
-        LimitRow::host("idle_timeout", "silence in all", host.idle_timeout, "1008", "–"),
+        LimitRow::host("idle_timeout", "silence in all", host.idle_timeout, "1008", CLOSED),
         LimitRow::host(
             "close_timeout",
             "the peer's time for a Close",
@@ -120,14 +121,14 @@ pub fn limit_rows() -> Vec<LimitRow> {
             "bytes of a message of a client",
             host.max_message,
             "1009",
-            "–",
+            CLOSED,
         ),
         LimitRow::host(
             "max_frame",
             "bytes of a single frame of a client",
             host.max_frame,
             "1009",
-            "–",
+            CLOSED,
         ),
         LimitRow::host(
             "outbound_queue",
@@ -148,7 +149,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
             "how long a call waits, all in all, for keys, values and requests",
             host.wait_time,
             "what it waits for fails",
-            "–",
+            REACHED,
         ),
         LimitRow::host(
             "component",
@@ -221,7 +222,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
             tenant: Some("half of the host's".to_owned()),
             ..LimitRow::host(
                 "memories",
-                "bytes of linear memory of all instances, the first 2 MiB of each aside; 0 is half of the memory of the machine, or of the process's control group",
+                "bytes of linear memory of all instances, of the plugins at the top of the file without the first 2 MiB of each; 0 is half of the memory of the machine, or of the process's control group",
                 host.memories,
                 "`memory.grow` fails, as does a start that needs more",
                 REACHED,
@@ -278,7 +279,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
         ),
         LimitRow::quota(
             "instances",
-            "running instances; those of workers and of moves count and are not refused",
+            "running instances, each of several memories, or of more than four modules, counting for several; those of workers and of moves count and are not refused",
             Some("half of max_connections".to_owned()),
             "503",
             REACHED,
@@ -334,9 +335,9 @@ pub fn limit_rows() -> Vec<LimitRow> {
 
 /// What no configuration moves.
 const FIXED: &[(&str, &str, &str)] = &[
-    ("16 KiB", "a handshake's head", "400 or 431"),
+    ("16 KiB", "a handshake's head", "400 or 431; `handshakes_refused{answer=\"http\"}`"),
     (
-        "100,000 effects, and four times the largest frame or 16 MiB of payload",
+        "100,000 effects, 1,000,000 deliveries to members of groups, and four times the largest frame or 16 MiB of payload",
         "what one call asks for",
         "`backpressure`, `other`, or a trap where no answer is possible; `limits_reached{limit=\"effects\"}`",
     ),

@@ -173,7 +173,9 @@ pub(super) fn check(
 impl RawWebhook {
     fn check(self, location: &Location<'_>) -> Result<WebhookConfig, ConfigError> {
         let url = Url::parse(self.url.get_ref()).ok();
-        let Some(url) = url.filter(|url| url.scheme() == "http" && url.has_host()) else {
+        let Some(url) =
+            url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        else {
             let problem = "must be an address such as \"http://127.0.0.1:8000/who/\"";
             return Err(location.invalid(self.url.span(), "users.webhook.url", problem));
         };

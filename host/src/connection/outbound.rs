@@ -66,6 +66,15 @@ struct State {
     waker: Option<Waker>,
 }
 
+/// What one call has for a connection already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Frames.
+    pub frames: usize,
+    /// Their payload.
+    pub bytes: usize,
+}
+
 #[derive(Debug, Default)]
 enum Closing {
     #[default]
@@ -108,6 +117,12 @@ pub(super) enum Word {
     Summons,
 }
 
+/// What a queued frame takes beside its payload, about: a queue has no more frames than its bound has room for such.
+const FRAME: usize = 64;
+
+/// Frames that any queue has room for.
+const FEW_FRAMES: usize = 16;
+
 /// A queue that has grown past this many frames gives its memory back once it is empty.
 const KEPT_CAPACITY: usize = 16;
 
@@ -117,11 +132,11 @@ impl Outbound {
         Self { limits, state: Mutex::default() }
     }
 
-    /// Whether a frame of `len` bytes would be taken, if `pending` bytes were queued before it.
+    /// Whether a frame of `len` bytes would be taken, if so many were queued before it.
     ///
     /// # Errors
     /// What [`Outbound::push`] would answer.
-    pub fn probe(&self, pending: usize, len: usize) -> Result<(), Refused> {
+    pub fn probe(&self, pending: Queued, len: usize) -> Result<(), Refused> {
         self.limits.check(&self.lock(), pending, len)
     }
 
@@ -132,7 +147,7 @@ impl Outbound {
     /// The frame is dropped.
     pub fn push(&self, frame: Frame) -> Result<usize, Refused> {
         let mut state = self.lock();
-        match self.limits.check(&state, 0, frame.len()) {
+        match self.limits.check(&state, Queued::default(), frame.len()) {
             Ok(()) => {
                 let dropped = self.limits.make_room(&mut state, frame.len());
                 state.queued += frame.len();
@@ -292,24 +307,33 @@ impl State {
 }
 
 impl OutboundLimits {
-    fn check(&self, state: &State, pending: usize, len: usize) -> Result<(), Refused> {
+    /// Frames that may wait, however short they are.
+    fn frames(&self) -> usize {
+        (self.bytes / FRAME).max(FEW_FRAMES)
+    }
+
+    fn check(&self, state: &State, pending: Queued, len: usize) -> Result<(), Refused> {
         if !matches!(state.closing, Closing::No) {
             return Err(Refused::Closed);
         }
         if len > self.max_frame {
             return Err(Refused::TooLarge(self.max_frame));
         }
-        let waiting = state.buffered() + pending;
-        if self.overflow != Overflow::DropOldest && waiting > 0 && waiting + len > self.bytes {
-            return Err(Refused::Full);
+        if self.overflow == Overflow::DropOldest {
+            return Ok(());
         }
-        Ok(())
+        let waiting = state.buffered() + pending.bytes;
+        let is_full = waiting > 0 && waiting + len > self.bytes;
+        match is_full || state.queue.len() + pending.frames >= self.frames() {
+            true => Err(Refused::Full),
+            false => Ok(()),
+        }
     }
 
     /// Takes out what has to give way to a frame of `len` bytes. What the socket has been handed is out of reach.
     fn make_room(&self, state: &mut State, len: usize) -> Vec<Frame> {
         let mut dropped = Vec::new();
-        while state.queued + len > self.bytes
+        while (state.queued + len > self.bytes || state.queue.len() >= self.frames())
             && let Some(oldest) = state.queue.pop_front()
         {
             state.queued -= oldest.len();
@@ -364,8 +388,26 @@ mod tests {
         Outbound::new(OutboundLimits { bytes: 10, max_frame: 20, overflow })
     }
 
+    fn pending(bytes: usize) -> Queued {
+        Queued { frames: 1, bytes }
+    }
+
     fn text(len: usize) -> Frame {
         Frame::Text("x".repeat(len).into())
+    }
+
+    #[test]
+    fn frames_count_however_short_they_are() {
+        for overflow in [Overflow::Refuse, Overflow::DropOldest] {
+            let outbound = outbound(overflow);
+            for _ in 0..FEW_FRAMES {
+                assert_eq!(outbound.push(text(0)), Ok(0));
+            }
+            let more = outbound.push(text(0));
+            assert_eq!(more, if overflow == Overflow::Refuse { Err(Refused::Full) } else { Ok(1) });
+        }
+        let pending = Queued { frames: FEW_FRAMES, bytes: 0 };
+        assert_eq!(outbound(Overflow::Refuse).probe(pending, 0), Err(Refused::Full));
     }
 
     #[test]
@@ -403,7 +445,7 @@ mod tests {
         );
         assert_eq!(outbound.buffered(), 15);
         assert_eq!(outbound.push(text(21)), Err(Refused::TooLarge(20)));
-        assert_eq!(outbound.probe(100, 20), Ok(()));
+        assert_eq!(outbound.probe(pending(100), 20), Ok(()));
         assert!(!outbound.is_closing());
     }
 
@@ -419,8 +461,8 @@ mod tests {
     #[test]
     fn a_probe_counts_what_the_call_has_sent_already() {
         let outbound = outbound(Overflow::Close);
-        assert_eq!(outbound.probe(6, 4), Ok(()));
-        assert_eq!(outbound.probe(6, 5), Err(Refused::Full));
+        assert_eq!(outbound.probe(pending(6), 4), Ok(()));
+        assert_eq!(outbound.probe(pending(6), 5), Err(Refused::Full));
         assert!(!outbound.is_closing());
     }
 }

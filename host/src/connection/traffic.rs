@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::closures::Closures;
 use crate::allowance::Allowance;
 
 /// Counts of one plugin, all its connections together.
@@ -14,6 +15,8 @@ pub struct Traffic {
     pub received: Flow,
     /// Frames handed to sockets.
     pub sent: Flow,
+    /// How connections ended.
+    pub closures: Closures,
     /// Frames for which a connection's queue had no room.
     refused: AtomicU64,
     /// Frames that gave way to newer ones.

@@ -16,6 +16,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{EgressError, is_public};
+use crate::allowance::{Allowance, Room};
+use crate::authorities::certificates;
 use crate::origin::Target;
 
 /// Connects, and knows whom to trust.
@@ -49,8 +51,13 @@ pub(super) enum Stream {
 
 impl Dialler {
     /// A connection to an address of the host; unless it may be `private`, to a public one.
-    pub(super) async fn dial(&self, target: &Target, private: bool) -> Result<Stream, EgressError> {
-        let all = self.look_up(target).await.map_err(EgressError::Name)?;
+    pub(super) async fn dial(
+        &self,
+        target: &Target,
+        private: bool,
+        allowance: &Arc<Allowance>,
+    ) -> Result<Stream, EgressError> {
+        let all = self.look_up(target, allowance).await?;
         let open = |address: &SocketAddr| private || is_public(address.ip());
         let addresses: Vec<_> = all.iter().copied().filter(open).collect();
         if addresses.is_empty() {
@@ -72,17 +79,25 @@ impl Dialler {
     }
 
     /// The addresses that a name has, or that it is.
-    async fn look_up(&self, target: &Target) -> io::Result<Vec<SocketAddr>> {
+    async fn look_up(
+        &self,
+        target: &Target,
+        allowance: &Arc<Allowance>,
+    ) -> Result<Vec<SocketAddr>, EgressError> {
         if let Ok(address) = target.name().parse() {
             return Ok(vec![SocketAddr::new(address, target.port())]);
         }
-        let place = Arc::clone(&self.looking).acquire_owned().await.map_err(io::Error::other)?;
+        let own = allowance.take(Room::LookUps, 1).map_err(|_| EgressError::Busy)?;
+        let place = Arc::clone(&self.looking).acquire_owned().await;
+        let place = (own, place.map_err(|error| EgressError::Name(io::Error::other(error)))?);
         let (name, port) = (target.name().to_owned(), target.port());
         let looked_up = spawn_blocking(move || {
+            // For as long as the thread is taken, whoever waits for it.
             let _place = place;
             (name, port).to_socket_addrs().map(Iterator::collect)
         });
-        looked_up.await.map_err(io::Error::other)?
+        let looked_up = looked_up.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        looked_up.map_err(EgressError::Name)
     }
 
     /// The authorities that the system trusts, as the client of Redis has them.
@@ -91,12 +106,7 @@ impl Dialler {
             return Ok(Arc::clone(config));
         }
         let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            let problem = "the system trusts no authority";
-            return Err(EgressError::Tls(io::Error::other(problem)));
-        }
+        roots.add_parsable_certificates(certificates().map_err(EgressError::Tls)?);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions =
             ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::Peer;
-use super::proxied::forwarded;
+use super::proxied::{forwarded, forwarded_host};
 use crate::answer::Rejection;
 use crate::config::{ProxyConfig, TokenPlace};
 use crate::origin::{HostPattern, Origin, OriginPattern, host_of};
@@ -27,12 +27,14 @@ const BEARER: &str = "bearer.";
 pub struct Opening {
     head: Request<()>,
     peer: Peer,
+    /// What a proxy says that it was asked for.
+    forwarded_host: Option<String>,
 }
 
 impl Opening {
     pub(super) fn new(request: Request<Incoming>, peer: Peer) -> Self {
         let (parts, _) = request.into_parts();
-        Self { head: Request::from_parts(parts, ()), peer }
+        Self { head: Request::from_parts(parts, ()), peer, forwarded_host: None }
     }
 
     /// The path as it came, for the log.
@@ -68,17 +70,22 @@ impl Opening {
         self.switching().map(|_| ())
     }
 
-    /// Whom the proxies before this host say that it comes from.
+    /// Whom the proxies before this host say that it comes from, and for which host.
     ///
     /// # Errors
     /// 400 where one of them says what cannot be read.
     pub fn behind(self, proxies: &ProxyConfig) -> Result<Self, Rejection> {
-        let peer = forwarded(self.head.headers(), self.peer, proxies)?;
-        Ok(Self { peer, ..self })
+        let headers = self.head.headers();
+        let forwarded_host = forwarded_host(headers, self.peer, proxies)?;
+        let peer = forwarded(headers, self.peer, proxies)?;
+        Ok(Self { peer, forwarded_host, ..self })
     }
 
     /// The host that it names, without a port; `None` too where what it names cannot be one.
     pub fn host(&self) -> Option<&str> {
+        if let Some(host) = &self.forwarded_host {
+            return Some(host);
+        }
         let authority = match self.head.uri().authority() {
             Some(authority) => Some(authority.as_str()),
             None => self.only("host"),

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::Peer;
 use crate::answer::Rejection;
 use crate::config::ProxyConfig;
+use crate::origin::host_of;
 
 /// How the binary version begins.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -143,6 +144,25 @@ pub(super) fn forwarded(
         },
     };
     Ok(Peer { client, secure, ..peer })
+}
+
+/// The host that a client asked a trusted proxy for, where that is believed in it.
+///
+/// # Errors
+/// 400 where it names what cannot be one.
+pub(super) fn forwarded_host(
+    headers: &HeaderMap,
+    peer: Peer,
+    proxies: &ProxyConfig,
+) -> Result<Option<String>, Rejection> {
+    if !proxies.host || !proxies.trusts(peer.client.ip()) {
+        return Ok(None);
+    }
+    let Some(authority) = words(headers, "x-forwarded-host").pop() else { return Ok(None) };
+    match host_of(&authority) {
+        Some(host) => Ok(Some(host.to_owned())),
+        None => Err(Rejection::plain(400, "X-Forwarded-Host names no host\n")),
+    }
 }
 
 /// The words of a list that may be spread over headers; what is no text is a word that means nothing.

@@ -30,6 +30,11 @@ impl MemoryStore {
         self.lock().get(bucket.tenant())?.value(bucket, key)
     }
 
+    /// Bytes that a tenant's buckets count for.
+    pub(super) fn used(&self, tenant: &Tenant) -> u64 {
+        self.lock().get(tenant).map_or(0, |holding| holding.used as u64)
+    }
+
     pub(super) fn get(&self, bucket: &Bucket, key: &str) -> Option<Vec<u8>> {
         // Copied when the lock is no longer held.
         self.value(bucket, key).map(Vec::from)

@@ -3,19 +3,23 @@
 
 mod scripts;
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
 
-use super::{Bucket, ENTRY, KeyvalueError, PAGE, Page};
+use super::{Bucket, ENTRY, KeyvalueError, Page};
 use crate::config::RedisHost;
 use crate::layer::RedisHostClient;
 use crate::name::Tenant;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
+
+/// Keys that one page looks at, about. Their values are read with them, in Redis itself.
+const SCANNED: usize = 100;
 
 /// What a script answers with where the quota does not allow it.
 const OVER: &str = "over";
@@ -28,6 +32,8 @@ pub(super) struct RedisStore {
     scripts: Scripts,
     /// Taken up by whoever asks, and forgotten by whoever finds it gone.
     connection: Mutex<Option<MultiplexedConnection>>,
+    /// Bytes of each tenant, as they were when this host last changed them.
+    used: Mutex<HashMap<Tenant, u64>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +53,7 @@ impl RedisStore {
             increment: Script::new(scripts::INCREMENT),
         };
         let server = RedisHostClient::new(host);
-        Self { server, prefix, scripts, connection: Mutex::default() }
+        Self { server, prefix, scripts, connection: Mutex::default(), used: Mutex::default() }
     }
 
     pub(super) async fn get(
@@ -73,14 +79,19 @@ impl RedisStore {
         script.key(self.counter(bucket)).arg(key).arg(value).arg(base(bucket)).arg(quota);
         match self.ask::<String>(&Ask::Script(&script)).await?.as_str() {
             OVER => Err(KeyvalueError::Quota { quota }),
-            _ => Ok(()),
+            used => {
+                self.note(bucket, used);
+                Ok(())
+            }
         }
     }
 
     pub(super) async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
         let mut script = self.scripts.delete.key(self.hash(bucket));
         script.key(self.counter(bucket)).arg(key).arg(base(bucket));
-        self.ask(&Ask::Script(&script)).await
+        let used: String = self.ask(&Ask::Script(&script)).await?;
+        self.note(bucket, &used);
+        Ok(())
     }
 
     pub(super) async fn keys(
@@ -90,7 +101,7 @@ impl RedisStore {
     ) -> Result<Page, KeyvalueError> {
         let from: u64 = from.unwrap_or("0").parse().map_err(|_| KeyvalueError::BadCursor)?;
         let mut script = self.scripts.keys.key(self.hash(bucket));
-        script.arg(from).arg(PAGE);
+        script.arg(from).arg(SCANNED);
         let (next, keys): (String, Vec<Vec<u8>>) = self.ask(&Ask::Script(&script)).await?;
         // What others may have put there is no key of ours.
         let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
@@ -106,9 +117,27 @@ impl RedisStore {
     ) -> Result<i64, KeyvalueError> {
         let mut script = self.scripts.increment.key(self.hash(bucket));
         script.key(self.counter(bucket)).arg(key).arg(delta).arg(base(bucket)).arg(quota);
-        match self.ask::<String>(&Ask::Once(&script)).await?.as_str() {
+        let (sum, used): (String, String) = self.ask(&Ask::Once(&script)).await?;
+        self.note(bucket, &used);
+        match sum.as_str() {
             OVER => Err(KeyvalueError::Quota { quota }),
             sum => sum.parse().map_err(|_| KeyvalueError::NoNumber),
+        }
+    }
+
+    /// Bytes that a tenant's buckets count for, as far as this host knows.
+    pub(super) fn used(&self, tenant: &Tenant) -> Option<u64> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied()
+    }
+
+    /// Notes what a script has told.
+    fn note(&self, bucket: &Bucket, used: &str) {
+        if let Ok(used) = used.parse() {
+            let mut known = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            match known.get_mut(bucket.tenant()) {
+                Some(before) => *before = used,
+                None => drop(known.insert(bucket.tenant().clone(), used)),
+            }
         }
     }
 

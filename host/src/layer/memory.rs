@@ -135,6 +135,10 @@ impl ChannelLayer for MemoryLayer {
         self.check_len(len)
     }
 
+    fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize {
+        self.world(tenant).members(group)
+    }
+
     fn send<'a>(
         &'a self,
         tenant: &'a Tenant,

@@ -214,6 +214,10 @@ impl ChannelLayer for RedisPubSubLayer {
         self.0.base.check_room(pending, len)
     }
 
+    fn fan_out(&self, _: &Tenant, _: &GroupName) -> usize {
+        0
+    }
+
     fn send<'a>(
         &'a self,
         tenant: &'a Tenant,

@@ -43,12 +43,17 @@ pub enum Effect {
 /// Things a guest may ask for in one call; each receiver of a `send-many` counts as one.
 pub(super) const MAX_EFFECTS: usize = 100_000;
 
+/// Members of groups that the messages of one call may be handed to, all together: some tens of milliseconds.
+const MAX_FAN_OUT: usize = 1_000_000;
+
 /// The list of one call, bounded.
 #[derive(Debug)]
 pub(super) struct Effects {
     list: Vec<Effect>,
     count: usize,
     bytes: usize,
+    /// Members of groups that messages are handed to.
+    fan_out: usize,
     for_groups: Pending,
     /// Bytes of payload one call may ask to send.
     max_bytes: usize,
@@ -59,18 +64,40 @@ pub(super) struct Effects {
 pub(super) struct TooMany;
 
 impl TooMany {
-    pub(super) const TEXT: &str = "one call may ask for at most 100,000 effects and four times the largest frame, or 16 MiB, of \
-         payload";
+    pub(super) const TEXT: &str = "one call may ask for at most 100,000 effects, 1,000,000 deliveries to members of groups, and \
+         four times the largest frame, or 16 MiB, of payload";
 }
 
 impl Effects {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { list: Vec::new(), count: 0, bytes: 0, for_groups: Pending::default(), max_bytes }
+        Self {
+            list: Vec::new(),
+            count: 0,
+            bytes: 0,
+            fan_out: 0,
+            for_groups: Pending::default(),
+            max_bytes,
+        }
     }
 
     /// Adds an effect that counts as one and carries `bytes` of payload.
     pub(super) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), TooMany> {
         self.push_many(effect, 1, bytes)
+    }
+
+    /// Adds a message for a group that is handed to so many. The first of a call may be for any group there can be.
+    pub(super) fn push_to_group(
+        &mut self,
+        effect: Effect,
+        members: usize,
+        bytes: usize,
+    ) -> Result<(), TooMany> {
+        if self.fan_out > 0 && self.fan_out + members > MAX_FAN_OUT {
+            return Err(TooMany);
+        }
+        self.push_many(effect, 1, bytes)?;
+        self.fan_out += members;
+        Ok(())
     }
 
     /// Adds an effect that counts as `count`.
@@ -110,7 +137,30 @@ impl Effects {
     pub(super) fn take(&mut self) -> Vec<Effect> {
         self.count = 0;
         self.bytes = 0;
+        self.fan_out = 0;
         self.for_groups = Pending::default();
         std::mem::take(&mut self.list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to_group(effects: &mut Effects, members: usize) -> Result<(), TooMany> {
+        let frame = Frame::Text("x".into());
+        let group = GroupName::try_from("all".to_owned()).unwrap();
+        effects.push_to_group(Effect::GroupSendFrame(group, frame), members, 1)
+    }
+
+    #[test]
+    fn the_members_of_all_groups_count_together_but_for_the_first_group() {
+        let mut effects = Effects::new(1_000);
+        assert_eq!(to_group(&mut effects, 2 * MAX_FAN_OUT), Ok(()));
+        assert_eq!(to_group(&mut effects, 1), Err(TooMany));
+        assert_eq!(effects.take().len(), 1);
+        assert_eq!(to_group(&mut effects, MAX_FAN_OUT - 1), Ok(()));
+        assert_eq!(to_group(&mut effects, 1), Ok(()));
+        assert_eq!(to_group(&mut effects, 1), Err(TooMany));
     }
 }

@@ -1,6 +1,6 @@
 //! The WebAssembly engine: one a host, with a pool of instances sized at start.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use thiserror::Error;
@@ -18,6 +18,7 @@ use super::bindings::grantable_world::wasi::random::{insecure, insecure_seed, ra
 use super::build::Build;
 use super::cache::CodeCache;
 use super::imports::http;
+use super::lane;
 use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
@@ -57,6 +58,8 @@ struct Inner {
     /// With what every guest may import.
     linker: Linker<GuestState>,
     cache: Option<CodeCache>,
+    /// Held while a component is compiled, which takes all cores and much memory.
+    compiling: Mutex<()>,
     ticker: Ticker,
     overrun: Arc<Overrun>,
     /// Whether the host has come to its end, so that nobody is to wait any more.
@@ -123,7 +126,11 @@ impl Engine {
             }
         })?;
         let halted = watch::Sender::new(false);
-        Ok(Self(Arc::new(Inner { engine, linker, cache, ticker, overrun, halted })))
+        // The compiler's threads, of which there is one set a process, leave the cores to the sockets'. If somebody else has
+        // made them already, all goes on as it is.
+        let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| lane::step_back()).build_global();
+        let compiling = Mutex::default();
+        Ok(Self(Arc::new(Inner { engine, linker, cache, compiling, ticker, overrun, halted })))
     }
 
     /// What of the pool is in use.
@@ -163,7 +170,9 @@ impl Engine {
             tracing::debug!(plugin, milliseconds = milliseconds(), "taken from the cache");
             return Ok(component);
         }
+        let compiling = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         let component = Component::new(engine, build.bytes())?;
+        drop(compiling);
         tracing::debug!(plugin, milliseconds = milliseconds(), "compiled");
         if let Some(cache) = cache {
             cache.keep(engine, build.digest(), &component);
@@ -219,6 +228,17 @@ impl Engine {
     }
 }
 
+/// Places for one instance each that one of a component takes of the pool, which has a memory, four core instances and four
+/// tables a place. Of one whose modules cannot be counted it is the most that there may be.
+pub(super) fn places(component: &Component, parts: Option<u64>) -> usize {
+    let (memories, tables) = component
+        .resources_required()
+        .map_or((MAX_PARTS, MAX_PARTS), |needs| (needs.num_memories, needs.num_tables));
+    let parts = parts.and_then(|parts| u32::try_from(parts).ok()).unwrap_or(MAX_PARTS);
+    let in_fours = parts.min(MAX_PARTS).max(tables).div_ceil(CORES_PER_COMPONENT);
+    memories.max(in_fours).max(1) as usize
+}
+
 fn config(instances: u32, memory: usize) -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
@@ -249,4 +269,46 @@ fn config(instances: u32, memory: usize) -> Config {
         .concurrency_support(false)
         .epoch_interruption(true);
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_encoder::{InstanceSection, MemorySection, MemoryType, Module, ModuleSection};
+
+    /// With so many instances of a module that has so many memories.
+    fn component(engine: &Engine, instances: usize, memories: usize) -> Component {
+        let mut section = MemorySection::new();
+        for _ in 0..memories {
+            section.memory(MemoryType {
+                minimum: 1,
+                maximum: None,
+                memory64: false,
+                shared: false,
+                page_size_log2: None,
+            });
+        }
+        let mut module = Module::new();
+        module.section(&section);
+        let mut within = InstanceSection::new();
+        for _ in 0..instances {
+            within.instantiate::<_, &str>(0, []);
+        }
+        let mut component = wasm_encoder::Component::new();
+        component.section(&ModuleSection(&module)).section(&within);
+        Component::new(&engine.0.engine, component.finish()).unwrap()
+    }
+
+    #[test]
+    fn an_instance_takes_as_many_places_as_it_takes_of_the_pool() {
+        let engine = Engine::new(1, 1 << 20, None).unwrap();
+        for ((instances, memories), taken) in
+            [((1, 1), 1), ((4, 0), 1), ((5, 0), 2), ((3, 1), 3), ((6, 1), 6)]
+        {
+            let component = component(&engine, instances, memories);
+            let parts = Some(instances as u64);
+            assert_eq!(places(&component, parts), taken, "{instances} of {memories}");
+        }
+        assert_eq!(places(&component(&engine, 1, 1), None), 4);
+    }
 }

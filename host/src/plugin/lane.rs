@@ -228,7 +228,7 @@ async fn acquire_all(all: &[Arc<Semaphore>]) -> Option<Vec<OwnedSemaphorePermit>
 
 /// Lowers the priority of the calling thread, once. Without the right to do so all goes on as it
 /// is: the system shares the cores evenly then.
-fn step_back() {
+pub(super) fn step_back() {
     thread_local!(static DONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
     if !DONE.replace(true) {
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);

@@ -14,6 +14,8 @@ use crate::component::Role;
 pub(super) struct InstanceLimits {
     /// Linear memory, in bytes, all memories together.
     pub memory: usize,
+    /// Bytes of it that it has without asking what all may have together.
+    pub free_memory: usize,
     /// Running time of one call for a connection.
     pub call_time: Duration,
     /// Running time of a worker with one message.
@@ -50,9 +52,9 @@ impl InstanceLimits {
     }
 }
 
-/// Bytes of memory that an instance has without asking what all may have together: what those of most guests begin with,
-/// of which few pages are ever written.
-const FREE_MEMORY: usize = 2 * 1024 * 1024;
+/// Bytes of memory that an instance of the operator's own plugins has without asking what all may have together: what most
+/// guests begin with, of which few pages are ever written.
+pub(super) const FREE_MEMORY: usize = 2 * 1024 * 1024;
 
 /// Bytes of payload every call may ask to send, however small its frames must be.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
@@ -90,9 +92,12 @@ impl Usage {
 pub(super) struct Growth {
     usage: Arc<Usage>,
     allowance: Arc<Allowance>,
+    /// Instances that it counts for.
+    places: usize,
     /// Of what all may have together.
     room: Taken,
     memory: usize,
+    free_memory: usize,
     memory_left: usize,
     /// The bound of memory that it came to last, if it has.
     refused: Option<Bound>,
@@ -104,14 +109,17 @@ impl Growth {
         limits: &InstanceLimits,
         usage: Arc<Usage>,
         allowance: Arc<Allowance>,
+        places: usize,
     ) -> Self {
         usage.instances.fetch_add(1, Ordering::Relaxed);
-        allowance.count_instance();
+        allowance.count_instance(places);
         Self {
             usage,
+            places,
             room: allowance.none_of(Room::Memories),
             allowance,
             memory: limits.memory,
+            free_memory: limits.free_memory,
             memory_left: limits.memory,
             refused: None,
             table_left: MAX_TABLE_ELEMENTS,
@@ -122,7 +130,7 @@ impl Growth {
 impl Drop for Growth {
     fn drop(&mut self) {
         self.usage.instances.fetch_sub(1, Ordering::Relaxed);
-        self.allowance.forget_instance();
+        self.allowance.forget_instance(self.places);
         self.usage.memory.fetch_sub(self.memory_taken() as u64, Ordering::Relaxed);
     }
 }
@@ -144,8 +152,8 @@ impl Growth {
             self.allowance.note(Bound::Memory);
             Bound::Memory
         })?;
-        let beyond_free = |taken: usize| taken.saturating_sub(FREE_MEMORY);
-        let taken = self.memory_taken();
+        let (free, taken) = (self.free_memory, self.memory_taken());
+        let beyond_free = |taken: usize| taken.saturating_sub(free);
         self.room.more(beyond_free(taken + more) - beyond_free(taken))?;
         self.memory_left = left;
         self.usage.memory.fetch_add(more as u64, Ordering::Relaxed);

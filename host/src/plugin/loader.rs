@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use super::build::Build;
 use super::engine::Engine;
 use super::fit;
 use super::lane::{GuestThreads, LaneState};
-use super::limits::{InstanceLimits, MAX_TABLE_ELEMENTS};
+use super::limits::{FREE_MEMORY, InstanceLimits, MAX_TABLE_ELEMENTS};
 use super::live::Plugin;
 use super::outside::Beyond;
 use super::state::Surroundings;
@@ -251,6 +251,8 @@ impl Loader {
             lane: LaneState::new(lane(&manifest)),
             asks: manifest.asks,
             usage: Arc::default(),
+            parts: summary.needs.parts,
+            places: OnceLock::new(),
             words: Words::new(limits.log_lines),
             allowance: Arc::clone(&self.allowance),
             was_denied: AtomicBool::new(false),
@@ -276,6 +278,8 @@ impl Loader {
         let wanted = &manifest.limits;
         InstanceLimits {
             memory: least(limits.memory, wanted.memory).bytes(),
+            // Strangers might write all of it, in every instance.
+            free_memory: if self.tenant.is_default() { FREE_MEMORY } else { 0 },
             call_time: least(limits.call_time, wanted.call_time).duration(),
             worker_time: least(limits.worker_time, wanted.worker_time).duration(),
             wait_time: limits.wait_time.duration(),

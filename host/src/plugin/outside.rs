@@ -16,7 +16,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::lane;
 use super::ticker::TICK;
-use crate::allowance::Allowance;
+use crate::allowance::{Allowance, Bound};
 use crate::capabilities::Capabilities;
 use crate::egress::Egress;
 use crate::keyvalue::Keyvalue;
@@ -24,7 +24,7 @@ use crate::keyvalue::Keyvalue;
 pub(super) use requests::Requests;
 
 /// Things that a guest may hold at a time: buckets, requests, bodies, streams.
-const MOST_HELD: usize = 256;
+const MOST_HELD: usize = 64;
 
 /// Bytes of the header fields of one request, names and values.
 const FIELDS: usize = 32 * 1024;
@@ -69,6 +69,8 @@ pub(super) struct Patience {
     /// What of it no tick has been forgiven for yet: of each wait no more than the one tick that finds it ended.
     unforgiven: Duration,
     halted: watch::Receiver<bool>,
+    /// Told when a call may wait no longer.
+    allowance: Arc<Allowance>,
 }
 
 /// Why there is no answer.
@@ -95,7 +97,8 @@ impl Outside {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS);
         let requests = Requests::new(Arc::clone(&beyond));
-        let patience = Patience::new(wait_time, beyond.halted.clone());
+        let allowance = Arc::clone(&beyond.allowance);
+        let patience = Patience::new(wait_time, beyond.halted.clone(), allowance);
         Self { beyond, table, http, requests, patience, hushed: None }
     }
 
@@ -118,8 +121,9 @@ impl Hush {
 }
 
 impl Patience {
-    fn new(limit: Duration, halted: watch::Receiver<bool>) -> Self {
-        Self { limit, waited: Duration::ZERO, unforgiven: Duration::ZERO, halted }
+    fn new(limit: Duration, halted: watch::Receiver<bool>, allowance: Arc<Allowance>) -> Self {
+        let (waited, unforgiven) = (Duration::ZERO, Duration::ZERO);
+        Self { limit, waited, unforgiven, halted, allowance }
     }
 
     /// How long the running call has waited.
@@ -168,6 +172,9 @@ impl Patience {
         let waited = began.elapsed();
         self.waited += waited;
         self.unforgiven += waited.min(TICK);
+        if matches!(answer, Err(NoAnswer::NoPatience)) {
+            self.allowance.note(Bound::WaitTime);
+        }
         answer
     }
 }
@@ -188,7 +195,7 @@ mod tests {
     fn a_call_waits_so_long_and_no_longer() {
         let waits = on_a_thread(|| {
             let (_host, halted) = watch::channel(false);
-            let mut patience = Patience::new(Duration::from_millis(30), halted);
+            let mut patience = Patience::new(Duration::from_millis(30), halted, Arc::default());
             [
                 patience.wait(LONG, ready(())),
                 patience.wait(Duration::from_millis(5), pending()),
@@ -205,7 +212,7 @@ mod tests {
     fn when_the_host_stops_nobody_waits_any_more() {
         let (host, halted) = watch::channel(false);
         let waits = on_a_thread(move || {
-            let mut patience = Patience::new(LONG, halted);
+            let mut patience = Patience::new(LONG, halted, Arc::default());
             std::thread::spawn(move || host.send_replace(true));
             [patience.wait(LONG, pending()), patience.wait(LONG, ready(()))]
         });
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn without_a_runtime_there_is_nothing_to_wait_for() {
         let (_host, halted) = watch::channel(false);
-        let mut patience = Patience::new(LONG, halted);
+        let mut patience = Patience::new(LONG, halted, Arc::default());
         assert_eq!(patience.wait(LONG, ready(())), Err(NoAnswer::NoRuntime));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -22,7 +22,7 @@ use super::words::Words;
 use crate::allowance::{Allowance, Bound};
 use crate::capabilities::Capabilities;
 use crate::component::Role;
-use crate::connection::{Link, Refused};
+use crate::connection::{Link, Queued, Refused};
 use crate::layer::ChannelLayer;
 use crate::name::{ChannelName, Tenant};
 use crate::scope::Scope;
@@ -40,6 +40,10 @@ pub(super) struct Surroundings {
     pub(super) asks: Capabilities,
     pub(super) lane: LaneState,
     pub(super) usage: Arc<Usage>,
+    /// Instances of its modules; `None` if there is no telling.
+    pub(super) parts: Option<u64>,
+    /// What one instance takes of the pool, in places for one; known once it is compiled.
+    pub(super) places: OnceLock<usize>,
     pub(super) words: Words,
     pub(super) allowance: Arc<Allowance>,
     /// Whether it has asked to reach what it may not.
@@ -49,6 +53,11 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
+    /// Instances that one of it counts for.
+    pub(super) fn places(&self) -> usize {
+        self.places.get().copied().unwrap_or(1)
+    }
+
     fn outside(&self) -> Box<Mutex<Outside>> {
         let outside = Outside::new(Arc::clone(&self.beyond), self.limits.wait_time);
         Box::new(Mutex::new(outside))
@@ -85,8 +94,8 @@ struct Entry {
     scope: Arc<Scope>,
     /// The guest's object, once it has accepted.
     consumer: Option<ResourceAny>,
-    /// Bytes this call has queued for it.
-    pending: usize,
+    /// What this call has queued for it.
+    pending: Queued,
     /// Timers this call has set on it.
     timers: usize,
     /// This call has closed it.
@@ -176,6 +185,7 @@ impl GuestState {
                 &around.limits,
                 Arc::clone(&around.usage),
                 Arc::clone(&around.allowance),
+                around.places(),
             ),
             stopwatch: Stopwatch::new(&around.limits, role, overrun),
             outside,
@@ -267,7 +277,14 @@ impl GuestState {
     /// Admits a connection.
     pub(super) fn admit(&mut self, id: ConnectionId, link: Arc<Link>, scope: Arc<Scope>) {
         self.by_channel.insert(link.channel.clone(), id.0);
-        let entry = Entry { link, scope, consumer: None, pending: 0, timers: 0, closing: false };
+        let entry = Entry {
+            link,
+            scope,
+            consumer: None,
+            pending: Queued::default(),
+            timers: 0,
+            closing: false,
+        };
         self.connections.insert(id.0, entry);
     }
 
@@ -333,7 +350,7 @@ impl GuestState {
     pub(super) fn buffered(&self, handle: &Resource<ConnectionHandle>) -> usize {
         self.connections
             .get(&handle.rep())
-            .map_or(0, |entry| entry.link.outbound.buffered() + entry.pending)
+            .map_or(0, |entry| entry.link.outbound.buffered() + entry.pending.bytes)
     }
 
     /// Notes that a frame of `len` bytes goes to a connection after this call.
@@ -361,10 +378,11 @@ impl GuestState {
             }
             other => other?,
         }
-        if entry.pending == 0 {
+        if entry.pending.frames == 0 {
             self.touched.push(id);
         }
-        entry.pending += len;
+        entry.pending.frames += 1;
+        entry.pending.bytes += len;
         Ok(Arc::clone(&entry.link))
     }
 
@@ -416,7 +434,7 @@ impl GuestState {
     pub(super) fn settle(&mut self) -> Vec<Effect> {
         for id in self.touched.drain(..) {
             if let Some(entry) = self.connections.get_mut(&id) {
-                entry.pending = 0;
+                entry.pending = Queued::default();
                 entry.timers = 0;
                 entry.closing = false;
             }

@@ -9,7 +9,7 @@ use wasmtime::component::InstancePre;
 use super::bindings::WebsocketConsumerIndices;
 use super::bindings::worker_world::WorkerConsumerIndices;
 use super::build::Build;
-use super::engine::Engine;
+use super::engine::{self, Engine};
 use super::fit::{self, Misfit};
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
@@ -74,6 +74,7 @@ impl Version {
     ) -> Result<Self, VersionError> {
         let component = engine.component(&around.plugin, build).map_err(VersionError::Compile)?;
         let roles = fit::check(&component, &around.asks)?;
+        let _ = around.places.set(engine::places(&component, around.parts));
         let linked = engine.linker(&around.asks);
         let pre = linked.and_then(|linker| linker.instantiate_pre(&component));
         let pre = pre.map_err(VersionError::Import)?;
@@ -90,6 +91,11 @@ impl Version {
             around,
             tally: Tally::default(),
         })
+    }
+
+    /// Instances that one of it counts for, by what it takes of the pool.
+    pub fn places(&self) -> usize {
+        self.around.places()
     }
 
     /// Where a consumer's functions are among its exports.

@@ -10,6 +10,7 @@ mod problem;
 mod publish;
 mod reread;
 mod status;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,12 +38,16 @@ use crate::api;
 use crate::config::AdminConfig;
 use crate::journal::Journal;
 use problem::Refusal;
+use turns::Turns;
 
 /// Who may ask at once.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 128;
 
-/// Uploads at a time; each is held in memory until it is tried.
-const UPLOADS: usize = 4;
+/// Changes of a version at a time, and those of a tenant's tokens; each has a component in memory until it is tried.
+const CHANGES: (usize, usize) = (6, 2);
+
+/// Who may follow the log at a time, and of those with a tenant's token. Each has a connection for as long.
+const FOLLOWERS: (usize, usize) = (64, 8);
 
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(10);
@@ -63,7 +68,8 @@ struct Admin {
     tokens: Tokens,
     hosts: Vec<String>,
     max_upload: usize,
-    uploads: Semaphore,
+    changes: Arc<Turns>,
+    followers: Arc<Turns>,
     journal: Journal,
 }
 
@@ -87,8 +93,9 @@ impl AdminPort {
     /// Answers until it is dropped.
     pub(super) async fn serve(self, server: Arc<Server>) {
         let Self { listener, tokens, hosts, max_upload, journal } = self;
-        let uploads = Semaphore::new(UPLOADS);
-        let admin = Admin { server, tokens, hosts, max_upload, uploads, journal };
+        let changes = Turns::new(CHANGES.0, CHANGES.1);
+        let followers = Turns::new(FOLLOWERS.0, FOLLOWERS.1);
+        let admin = Admin { server, tokens, hosts, max_upload, changes, followers, journal };
         let router = router(Arc::new(admin));
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         loop {

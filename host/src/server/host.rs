@@ -205,6 +205,11 @@ impl Host {
         self.ground.engine.pool()
     }
 
+    /// Where plugins keep keys and values.
+    pub(super) fn keyvalue(&self) -> &Keyvalue {
+        &self.ground.keyvalue
+    }
+
     /// How changed files are noticed, if they are to be.
     pub(super) fn noticing(&self) -> Option<Noticing> {
         self.config().watch
@@ -262,14 +267,15 @@ impl Host {
         if let Some(origins) = world.origins().or(self.allowed.origins.as_deref()) {
             opening.check_origin(origins)?;
         }
+        let route = matched.route;
+        let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
+        let roster = world.roster(&route.plugin).ok_or(()).map_err(unavailable)?;
+        // Before anybody is asked who it is: that, too, is something of which there is only so much.
+        let admitted = roster.plugin().allowance.admit(opening.client().ip()).map_err(full)?;
         let user = match &self.users {
             Some(users) => users.who(&opening).await?,
             None => None,
         };
-        let route = matched.route;
-        let unavailable = |_| Rejection::plain(503, "this plugin is not available now\n");
-        let roster = world.roster(&route.plugin).ok_or(()).map_err(unavailable)?;
-        let admitted = roster.plugin().allowance.admit(opening.client().ip()).map_err(full)?;
         let mailbox = roster.layer().new_channel(&world.tenant).await.map_err(|error| {
             tracing::warn!(
                 plugin = &*roster.plugin().label,

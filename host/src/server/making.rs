@@ -13,6 +13,7 @@ use super::world::{Layer, Part, Tried, World};
 use crate::allowance::{Allowance, Meter};
 use crate::config::{DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, Source, TenantConfig};
 use crate::egress::Egress;
+use crate::fault::one_line;
 use crate::keyvalue::Keyvalue;
 use crate::name::Tenant;
 use crate::plugin::{Engine, GuestThreads, Loader, Plugin};
@@ -69,7 +70,7 @@ impl Making<'_> {
     /// bring it.
     pub(super) fn world(&self, tenant: Tenant, config: TenantConfig) -> Result<World, HostError> {
         let limits = self.ground.limits.within(&config.limits);
-        let part = self.part(&tenant, &config);
+        let part = self.part(&tenant);
         let layers = self.layers(&tenant, &config, &limits);
         let Plugins { served, failed } = self.plugins(&tenant, &config, &limits, &layers, &part)?;
         let workers = config.workers.iter().filter_map(|worker| {
@@ -114,7 +115,7 @@ impl Making<'_> {
             // The configuration was checked to have it.
             let layer = layers.get(&plugin.layer).or_else(|| layers.get(DEFAULT_LAYER));
             let Some(layer) = layer else { continue };
-            let (standing, flowing) = (plugin.limits.standing(), plugin.limits.flowing());
+            let standing = plugin.limits.standing();
             let made_of = MadeOf {
                 config: PluginConfig { limits: standing, ..plugin.clone() },
                 limits: limits.within(&standing),
@@ -128,14 +129,13 @@ impl Making<'_> {
                 None => self.serve(tenant, name, made_of, layer, part).map(Arc::new),
             };
             match served {
-                Ok(served) => {
-                    served.swap.plugin().allowance.set(&flowing);
-                    plugins.served.insert(name.clone(), served);
-                }
+                Ok(served) => drop(plugins.served.insert(name.clone(), served)),
                 Err(error) if self.strict => return Err(error),
                 Err(error) => {
                     let goes_on =
                         if before.is_some() { "goes on as it was" } else { "is not served" };
+                    // It may have words of the component's.
+                    let error = one_line(&error.to_string());
                     tracing::error!(plugin = tenant.label(name), "{error}; it {goes_on}");
                     plugins.served.extend(before.map(|before| (name.clone(), Arc::clone(before))));
                     plugins.failed.insert(name.clone(), tried);
@@ -146,18 +146,14 @@ impl Making<'_> {
     }
 
     /// What its plugins together use, and may.
-    fn part(&self, tenant: &Tenant, config: &TenantConfig) -> Part {
+    fn part(&self, tenant: &Tenant) -> Part {
         let new = || {
             let threads = &self.ground.threads;
             // The host's own plugins are no strangers to it.
             let threads = if tenant.is_default() { threads.clone() } else { threads.of_tenant() };
             Part { meter: Arc::default(), threads }
         };
-        let part = self.before.map_or_else(new, |before| before.part.clone());
-        if self.before.is_none_or(|before| before.config.limits != config.limits) {
-            part.meter.set(&config.limits);
-        }
-        part
+        self.before.map_or_else(new, |before| before.part.clone())
     }
 
     fn layers(

@@ -63,7 +63,7 @@ const VERSION: &[&str] = &["tenant", "plugin", "version"];
 const LAYER: &[&str] = &["tenant", "layer"];
 
 /// All figures there are.
-pub const FIGURES: [Figure; 33] = [
+pub const FIGURES: [Figure; 36] = [
     gauge("ready", HOST, "1 if the host takes connections and reaches its layers"),
     gauge("draining", HOST, "1 if the host takes no more connections, by `narrowboat drain`"),
     gauge("uptime_seconds", HOST, "Seconds since the host began to serve"),
@@ -73,6 +73,16 @@ pub const FIGURES: [Figure; 33] = [
         "connections_turned_away",
         HOST,
         "Sockets that found max_connections open, too many handshakes of their address, or the host draining",
+    ),
+    counter(
+        "handshakes_refused",
+        &["answer"],
+        "Handshakes that opened no socket, by the status that was answered, or timeout, proxy, tls or http where none was",
+    ),
+    counter(
+        "connections_closed",
+        &["tenant", "plugin", "by", "code"],
+        "Connections that are over, by who ended them, host or client, and with which code of RFC 6455",
     ),
     counter("frames_received", PLUGIN, "Whole messages of clients"),
     counter("bytes_received", PLUGIN, "Bytes of payload of clients"),
@@ -128,6 +138,11 @@ pub const FIGURES: [Figure; 33] = [
         "Core instances in use of the pool that guests run in; a component counts for about three",
     ),
     gauge("pool_memories", HOST, "Linear memories in use of the pool"),
+    gauge(
+        "keyvalue_bytes",
+        &["tenant"],
+        "Bytes that a tenant's buckets count for; in a Redis those of this host's last change",
+    ),
     gauge("layer_connected", LAYER, "1 if all of a layer's backend is reached"),
     gauge("layer_waiting", LAYER, "Operations that wait to leave for a layer's backend"),
     counter("layer_dropped", LAYER, "Deliveries for which a channel had no room"),
@@ -174,6 +189,9 @@ impl Snapshot {
             for (_, swap) in world.swaps() {
                 snapshot.plugin(&open, swap);
             }
+            if let Some(used) = server.host.keyvalue().used(tenant) {
+                snapshot.note("keyvalue_bytes", &[tenant.as_str()], Value::Gauge(used as f64));
+            }
             for (name, status) in world.layers() {
                 snapshot.layer(tenant, name, status);
             }
@@ -201,6 +219,9 @@ impl Snapshot {
         self.note("uptime_seconds", &[], Value::Gauge(server.began.elapsed().as_secs_f64()));
         self.note("connections_max", &[], Value::Gauge(limits.max_connections as f64));
         self.note("connections_turned_away", &[], Value::Counter(server.turned_away()));
+        for (answer, count) in server.refusals.each() {
+            self.note("handshakes_refused", &[answer], Value::Counter(count));
+        }
         let pool = server.host.pool();
         self.note("pool_instances", &[], Value::Gauge(pool.instances as f64));
         self.note("pool_memories", &[], Value::Gauge(pool.memories as f64));
@@ -225,6 +246,9 @@ impl Snapshot {
         note("version_pending", Value::Gauge(f64::from(u8::from(swap.pending().is_some()))));
         note("versions_refused", Value::Counter(counts.refused));
         note("rollbacks", Value::Counter(counts.taken_back));
+        for (by, code, count) in traffic.closures.each() {
+            self.note("connections_closed", &[tenant, name, by, code], Value::Counter(count));
+        }
         for bound in BOUNDS {
             let reached = Value::Counter(swap.plugin().allowance.reached(bound));
             self.note("limits_reached", &[tenant, name, bound.name()], reached);

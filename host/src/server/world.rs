@@ -85,6 +85,16 @@ impl World {
         self.workers.iter().for_each(|worker| worker.start());
     }
 
+    /// Has it and its plugins use no more than its configuration says, from now on.
+    pub(super) fn hold_to_limits(&self) {
+        self.part.meter.set(&self.config.limits);
+        for (name, served) in &self.served {
+            if let Some(plugin) = self.config.plugins.get(name) {
+                served.swap.plugin().allowance.set(&plugin.limits.flowing());
+            }
+        }
+    }
+
     /// Ends all swaps where they stand.
     pub(super) fn stop_swaps(&self) {
         self.served.values().for_each(|served| served.stop());

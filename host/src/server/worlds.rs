@@ -53,6 +53,7 @@ impl Worlds {
             let strict = tenant.is_default();
             let making = Making { ground, before: None, tell, strict };
             let world = making.world(tenant.clone(), config)?;
+            world.hold_to_limits();
             all.insert(tenant, Arc::new(world));
         }
         Ok(Self { now: RwLock::new(Arc::new(all)), changed: watch::Sender::new(()) })
@@ -133,6 +134,8 @@ impl Worlds {
 
     /// Has new connections find other worlds from now on; what is left of those before goes to whoever ends it.
     pub(super) fn put(&self, all: All) -> (Changes, Vec<Left>) {
+        // Not before everything else of the configuration can be.
+        all.values().for_each(|world| world.hold_to_limits());
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *now, Arc::new(all));
         let after = Arc::clone(&now);

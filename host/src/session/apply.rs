@@ -1,5 +1,7 @@
 //! Doing what a guest asked for, in its order, after its call.
 
+use std::time::Instant;
+
 use tracing::info_span;
 use tracing::span::EnteredSpan;
 
@@ -19,10 +21,16 @@ impl Outlet<'_> {
     /// channel filled after the guest was told otherwise, is dropped: delivery is at most once.
     /// Nothing here waits for a layer that is elsewhere.
     pub(super) fn apply(&self, effects: Vec<Effect>) {
+        let allowance = &self.plugin.allowance;
+        let began = allowance.bounds_time().then(Instant::now);
         for effect in effects {
             if let Err(error) = self.apply_one(effect) {
                 tracing::debug!(plugin = &*self.plugin.label, "dropped after the call: {error}");
             }
+        }
+        // What a guest has done for it is its own running time, too.
+        if let Some(began) = began {
+            allowance.run(began.elapsed());
         }
     }
 

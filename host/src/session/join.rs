@@ -10,7 +10,7 @@ use crate::allowance::Admitted;
 use crate::answer::{Acceptance, AnswerError, Rejection};
 use crate::closure::Closure;
 use crate::connection::Link;
-use crate::fault::{Fault, GuestFault};
+use crate::fault::{Fault, GuestFault, one_line};
 use crate::layer::Mailbox;
 use crate::plugin::{Call, ConnectionId, Plugin, Returned};
 use crate::scope::Scope;
@@ -112,6 +112,7 @@ async fn connect(roster: &Arc<Roster>, link: &Arc<Link>, scope: &Arc<Scope>) -> 
 }
 
 fn bad_answer(plugin: &str, error: &AnswerError) -> Rejection {
+    let error = one_line(&error.to_string());
     tracing::warn!(plugin, "answered a handshake with what cannot be sent: {error}");
     Rejection::plain(500, "the consumer gave an answer that cannot be sent\n")
 }

@@ -66,10 +66,10 @@ impl Seat {
     pub(super) fn connect(&mut self, call: Call) -> Calling<Called> {
         match self {
             Self::Own(plugin, _) => {
-                if let Err(bound) = plugin.allowance.check_instance() {
+                let version = plugin.live();
+                if let Err(bound) = plugin.allowance.check_instance(version.places()) {
                     return Calling::Over(Called::failed(GuestFault::Bounded(bound.name())));
                 }
-                let version = plugin.live();
                 let slow = version.is_slow();
                 let lost = || Called::failed(GuestFault::InstanceGone);
                 self.run(slow, lost, move || match Instance::new(version) {

@@ -236,8 +236,13 @@ impl Owner {
             return;
         }
         for some in consumers.chunks(SAVED_AT_ONCE) {
-            let Some(instance) = &mut self.instance else { return };
-            instance.save_ahead(some, &mut self.ahead);
+            let (some, mut ahead) = (some.to_vec(), std::mem::take(&mut self.ahead));
+            let saved = self.with_instance(move |instance| {
+                instance.save_ahead(&some, &mut ahead);
+                ahead
+            });
+            let Some(ahead) = saved.await else { return };
+            self.ahead = ahead;
             for _ in 0..QUEUE {
                 let Ok(job) = queue.try_recv() else { break };
                 self.take_up(job).await;
@@ -292,10 +297,27 @@ impl Owner {
         called
     }
 
+    /// Has something done with the instance, where its calls run. `None` if there is none.
+    async fn with_instance<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Instance) -> T + Send + 'static,
+    ) -> Option<T> {
+        let mut instance = self.instance.take()?;
+        let slow = instance.version().is_slow();
+        let work = move || {
+            let done = work(&mut instance);
+            (done, instance)
+        };
+        let done = if slow { self.plugin().share.run(work).await } else { Some(work()) };
+        let (done, instance) = done?;
+        self.instance = Some(instance);
+        Some(done)
+    }
+
     async fn start(&self) -> Result<Box<Instance>, GuestFault> {
         let bounded = |bound: Bound| GuestFault::Bounded(bound.name());
-        self.plugin().allowance.check_instance().map_err(bounded)?;
         let version = self.plugin().live();
+        self.plugin().allowance.check_instance(version.places()).map_err(bounded)?;
         let instance = if version.is_slow() {
             let work = move || Instance::new(version);
             self.plugin().share.run(work).await.ok_or(GuestFault::InstanceGone)?
@@ -308,8 +330,7 @@ impl Owner {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::Sample(answer) => {
-                let Some(instance) = &mut self.instance else { return };
-                let sample = instance.sample();
+                let Some(sample) = self.with_instance(Instance::sample).await else { return };
                 let why = sample.as_ref().err().cloned();
                 let _ = answer.send(sample);
                 self.strand_if_dead(why).await;

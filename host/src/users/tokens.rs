@@ -70,7 +70,7 @@ impl Tokens {
 }
 
 fn read(keys: &JwtKeys) -> Result<Keys, UsersError> {
-    Keys::read(keys).map_err(|problem| UsersError {
+    Keys::read(keys).map_err(|problem| UsersError::Keys {
         key: keys.key(),
         file: keys.file().to_owned(),
         problem,

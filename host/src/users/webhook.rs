@@ -1,6 +1,7 @@
 //! Asking a site who somebody is: it gets the handshake's cookies, and answers with claims. That is how a session of
 //! Django logs in.
 
+use std::io;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use tokio::task::spawn_blocking;
 use ureq::Agent;
 
 use crate::answer::Rejection;
+use crate::authorities::tls_for;
 use crate::config::WebhookConfig;
 use crate::handshake::Opening;
 
@@ -32,14 +34,15 @@ struct Answer {
 }
 
 impl Webhook {
-    pub(super) fn new(config: WebhookConfig) -> Self {
+    pub(super) fn new(config: WebhookConfig) -> io::Result<Self> {
         let agent = Agent::config_builder()
+            .tls_config(tls_for(config.url.as_str())?)
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .timeout_global(Some(config.timeout.duration()))
             .build();
-        Self { agent: agent.into(), config, asking: Arc::new(Semaphore::new(AT_ONCE)) }
+        Ok(Self { agent: agent.into(), config, asking: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
     /// The claims of whoever opens a socket, as JSON; `None` if the site knows nobody.

@@ -142,6 +142,11 @@ impl Group {
         drop(removed);
     }
 
+    /// How many there are.
+    pub(super) fn members(&self) -> usize {
+        lock(&self.members).by_channel.len()
+    }
+
     /// Gives every member the delivery and says how many had no room for it.
     pub(super) fn send(&self, world: &World, now: Instant, delivery: &Delivery) -> u64 {
         let mut wakers = Vec::new();

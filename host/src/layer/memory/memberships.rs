@@ -42,6 +42,11 @@ impl World {
         }
     }
 
+    /// How many a group has.
+    pub(super) fn members(&self, group: &GroupName) -> usize {
+        self.groups.get(group.as_str()).map_or(0, |group| group.members())
+    }
+
     /// Sends to every member and says how many had no room.
     pub(super) fn group_send(&self, group: &GroupName, delivery: &Delivery) -> u64 {
         let now = self.tidy();

@@ -98,7 +98,8 @@ impl GuestState {
         let message = self.message(message)?;
         let len = message.len();
         self.probe_group(len)?;
-        Ok(self.effects.push(Effect::GroupSend(group, message), len)?)
+        let members = self.fan_out(&group);
+        Ok(self.effects.push_to_group(Effect::GroupSend(group, message), members, len)?)
     }
 
     fn layer_group_frame(&mut self, group: String, frame: GuestFrame) -> Result<(), GuestError> {
@@ -109,12 +110,17 @@ impl GuestState {
             return Err(GuestError::TooLarge(most as u64));
         }
         self.probe_group(len)?;
-        Ok(self.effects.push(Effect::GroupSendFrame(group, frame), len)?)
+        let members = self.fan_out(&group);
+        Ok(self.effects.push_to_group(Effect::GroupSendFrame(group, frame), members, len)?)
     }
 
     fn probe_group(&self, len: usize) -> Result<(), LayerError> {
         let pending = self.effects.pending_for_groups();
         self.around.layer.probe_group(&self.around.tenant, pending, len)
+    }
+
+    fn fan_out(&self, group: &GroupName) -> usize {
+        self.around.layer.fan_out(&self.around.tenant, group)
     }
 
     fn membership(

@@ -99,8 +99,9 @@ impl HostConnection for GuestState {
         let effect = if Closure::is_for_consumers(code, &reason) {
             Effect::Close(link, Closure::new(code, reason))
         } else {
+            let begins = Closure::new(code, reason).reason;
             let fault = GuestFault::Contract(format!(
-                "close({code}, {reason:?}): a code is 1000 or 3000 to 4999, a reason at most 123 \
+                "close({code}, {begins:?}): a code is 1000 or 3000 to 4999, a reason at most 123 \
                  bytes"
             ));
             Effect::Fail(link, fault.into())

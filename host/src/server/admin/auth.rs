@@ -150,6 +150,11 @@ pub(super) struct May<S> {
 }
 
 impl<S> May<S> {
+    /// Whose token it is, if it is a tenant's.
+    pub(super) fn owner(&self) -> Option<&Tenant> {
+        self.about.as_ref().filter(|_| self.of_tenant)
+    }
+
     /// The world that is asked about; where none is named, the tenant's that there is without any.
     pub(super) fn world(&self, admin: &Admin) -> Result<Arc<World>, Refusal> {
         let tenant = self.about.clone().unwrap_or_default();

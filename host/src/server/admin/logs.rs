@@ -17,9 +17,9 @@ use utoipa::IntoParams;
 
 use super::Admin;
 use super::auth::{May, ToRead};
-use super::problem::Asked;
-use crate::api;
-use crate::api::LogLine;
+use super::problem::{Asked, Refusal};
+use super::turns::Turn;
+use crate::api::{self, LogLine, ProblemKind};
 use crate::journal::is_about;
 use crate::name::Tenant;
 
@@ -45,12 +45,20 @@ pub(super) struct Which {
     (status = 400, description = "No such question", body = api::Problem),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
+    (status = 503, description = "Too many follow", body = api::Problem),
 ))]
 pub(super) async fn logs(
     token: May<ToRead>,
     State(admin): State<Arc<Admin>>,
     Asked(which): Asked<Which>,
-) -> Response {
+) -> Result<Response, Refusal> {
+    let turn = match which.follow {
+        false => None,
+        true => match admin.followers.take(token.owner()) {
+            Some(turn) => Some(turn),
+            None => return Err(Refusal::new(ProblemKind::Unavailable, "too many follow the log")),
+        },
+    };
     // Before the last are looked up, so that none is missed; one that is in both is told once.
     let coming = which.follow.then(|| admin.journal.follow());
     let last = admin.journal.last(
@@ -59,13 +67,19 @@ pub(super) async fn logs(
         which.lines.unwrap_or(100),
     );
     let told = last.last().map_or(0, |line| line.number);
-    let lines =
-        Lines { last: last.into(), coming, tenant: token.about, plugin: which.plugin, told };
+    let lines = Lines {
+        last: last.into(),
+        coming,
+        tenant: token.about,
+        plugin: which.plugin,
+        told,
+        _turn: turn,
+    };
     let body = Body::from_stream(stream::unfold(lines, |mut lines| async move {
         let line = lines.next().await?;
         Some((Ok::<_, std::convert::Infallible>(line), lines))
     }));
-    ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 /// What is still to be told.
@@ -76,6 +90,8 @@ struct Lines {
     plugin: Option<String>,
     /// The number of the last line that was told.
     told: u64,
+    /// The place among those who follow.
+    _turn: Option<Turn>,
 }
 
 impl Lines {

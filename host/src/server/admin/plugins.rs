@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use super::Admin;
 use super::auth::{May, ToApprove, ToDeploy, ToRead};
 use super::problem::{Given, OfTenant, Refusal};
+use super::turns::Turn;
 use crate::api::{self, ProblemKind};
 use crate::capabilities::{Capabilities, on_top};
 use crate::plugin::{Build, Hash};
@@ -90,12 +91,7 @@ pub(super) async fn deploy(
     body: Body,
 ) -> Result<Json<api::Deployed>, Refusal> {
     let swap = swap(&token, &admin, &plugin)?;
-    let Ok(_permit) = admin.uploads.try_acquire() else {
-        return Err(Refusal::new(
-            ProblemKind::Unavailable,
-            "too many uploads at a time; try again",
-        ));
-    };
+    let _turn = turn(&admin, &token)?;
     if is_declared_longer(&headers, admin.max_upload) {
         return Err(turned_down(too_large(admin.max_upload), body).await);
     }
@@ -108,6 +104,13 @@ pub(super) async fn deploy(
     let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
     let origin = Origin::Deploy { by: token.name.to_string() };
     offer(&swap, build, origin).await
+}
+
+/// A place among the changes that go on.
+fn turn<S>(admin: &Admin, token: &May<S>) -> Result<Turn, Refusal> {
+    admin.changes.take(token.owner()).ok_or_else(|| {
+        Refusal::new(ProblemKind::Unavailable, "too many versions at a time; try again")
+    })
 }
 
 /// The signature that a request brings along, if it does. Nobody has checked it.
@@ -180,6 +183,7 @@ pub(super) async fn rollback(
             None => return Err(Refusal::not_found("there is no version before the live one")),
         },
     };
+    let _turn = turn(&admin, &token)?;
     let build = kept(shelf, version).await?;
     offer(&swap, build, Origin::Rollback { by: token.name.to_string() }).await
 }
@@ -213,17 +217,12 @@ pub(super) async fn approve(
 ) -> Result<Json<api::Deployed>, Refusal> {
     let swap = swap(&token, &admin, &plugin)?;
     let shelf = Arc::clone(shelf(&swap)?);
-    let version = match &wanted.version {
-        Some(digits) => find(&shelf, digits)?,
-        None => match shelf.pending() {
-            Some(pending) => pending.version,
-            None => return Err(Refusal::not_found("no version waits for an approval")),
-        },
-    };
+    let version = find(&shelf, &wanted.version)?;
     if !shelf.is_unapproved(version) {
         let error = format!("version {} does not wait for an approval", version.short());
         return Err(Refusal::not_found(error));
     }
+    let _turn = turn(&admin, &token)?;
     let build = kept(shelf, version).await?;
     offer(&swap, build, Origin::Approval { by: token.name.to_string() }).await
 }

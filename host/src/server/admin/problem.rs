@@ -1,5 +1,7 @@
 //! What is answered to what cannot be done.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -8,6 +10,7 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use utoipa::IntoParams;
 
 use crate::api::{Problem, ProblemKind};
@@ -112,6 +115,9 @@ pub(super) struct OfTenant {
     tenant: Option<String>,
 }
 
+/// How long it may take to come.
+const BODY: Duration = Duration::from_secs(10);
+
 /// JSON that was sent; nothing is as good as `{}`.
 pub(super) struct Given<T>(pub(super) T);
 
@@ -119,7 +125,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let bytes = Bytes::from_request(request, state).await;
+        let bytes = timeout(BODY, Bytes::from_request(request, state)).await;
+        let bytes = bytes.map_err(|_| Refusal::invalid("the body took too long"))?;
         let bytes = bytes.map_err(|error| Refusal::invalid(error.body_text()))?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(text).map(Self).map_err(|error| {

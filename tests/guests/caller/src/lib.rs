@@ -103,4 +103,24 @@ fn told(answer: &Response) -> String {
     format!("{} {}", answer.status, answer.text())
 }
 
+/// Does what messages of its channels say.
+#[derive(Default)]
+struct Errands;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Message {
+    #[serde(rename = "caller.errand")]
+    Errand { text: String },
+}
+
+impl Worker for Errands {
+    type Message = Message;
+
+    fn handle(&mut self, _: &str, Message::Errand { text }: Message) -> Result<(), Error> {
+        answer(&text).map(drop).map_err(Error::msg)
+    }
+}
+
 narrowboat_guest::export!(Caller);
+narrowboat_guest::export_worker!(Errands);

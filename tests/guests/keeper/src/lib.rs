@@ -108,4 +108,24 @@ fn answer(text: &str) -> Result<String, KeyvalueError> {
     })
 }
 
+/// Does what messages of its channels say.
+#[derive(Default)]
+struct Errands;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Message {
+    #[serde(rename = "keeper.errand")]
+    Errand { text: String },
+}
+
+impl Worker for Errands {
+    type Message = Message;
+
+    fn handle(&mut self, _: &str, Message::Errand { text }: Message) -> Result<(), Error> {
+        answer(&text).map(drop).map_err(Error::msg)
+    }
+}
+
 narrowboat_guest::export!(Keeper);
+narrowboat_guest::export_worker!(Errands);

@@ -24,6 +24,8 @@ enum AtEnd {
 enum Message {
     #[serde(rename = "misbehave.trap")]
     Trap,
+    #[serde(rename = "misbehave.again")]
+    Again,
 }
 
 impl Consumer for Misbehave {
@@ -37,8 +39,11 @@ impl Consumer for Misbehave {
         ways::go(self, connection, &text)
     }
 
-    fn handle(&mut self, _: &Connection, Message::Trap: Message) -> Result<(), Error> {
-        panic!("asked to trap in handle")
+    fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Trap => panic!("asked to trap in handle"),
+            Message::Again => Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?),
+        }
     }
 
     fn timer(&mut self, _: &Connection, _: TimerId) -> Result<(), Error> {

@@ -59,6 +59,10 @@ const WAYS: &[(&str, Way)] = &[
             let _ = ChannelLayer::send(connection.channel_name(), &Message::Trap);
         }
     }),
+    // talk-to-itself: a message that has itself sent again, and again
+    ("talk-to-itself", |_, connection, _| {
+        Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?)
+    }),
     // error TEXT
     // fatten BYTES: so many more are saved when the consumer moves
     ("fatten", |consumer, connection, rest| {
