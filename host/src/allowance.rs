@@ -419,6 +419,10 @@ impl Taken {
     /// # Errors
     /// As [`Allowance::take`]; what there was is still taken.
     pub fn more(&mut self, count: usize) -> Result<(), Bound> {
+        // Nothing is there even where a bound has been lowered below what is taken.
+        if count == 0 {
+            return Ok(());
+        }
         let Self { allowance, room, .. } = self;
         for (index, meter) in allowance.meters.iter().enumerate() {
             if !room.of(meter).take(count) {

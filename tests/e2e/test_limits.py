@@ -190,6 +190,16 @@ def test_instances_have_so_much_memory_together(serve, whose):
     eventually(lambda: most - 4 <= allocates(client()) <= most)
 
 
+def test_a_connection_whose_instance_would_have_no_memory_is_answered_503(serve):
+    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE}, "limits": {"memories": "20 MiB"}}}
+    host = serve(tenants=tenants, admin=ADMIN)
+    client = host.connect("/acme/misbehave/")
+    assert client.ask("allocate").endswith(" MiB")
+    assert refused(host, "/acme/misbehave/") == 503
+    host.logged("its limit of memories is reached")
+    assert client.ask("ok") == "ok"
+
+
 def test_a_guest_that_wants_memory_that_others_have_is_told_so(serve):
     host = serve(plugins={"misbehave": ALONE | {"limits": {"memories": "1 MiB"}}})
     client = host.connect("/misbehave/")

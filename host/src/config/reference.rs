@@ -224,7 +224,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
                 "memories",
                 "bytes of linear memory of all instances, of the plugins at the top of the file without the first 2 MiB of each; 0 is half of the memory of the machine, or of the process's control group",
                 host.memories,
-                "`memory.grow` fails, as does a start that needs more",
+                "`memory.grow` fails; 503 where an instance cannot begin",
                 REACHED,
             )
             .narrowed()

@@ -41,6 +41,10 @@ impl GuestStore {
         let guest = started.timed(|version, store| {
             let exports = version.pre.instantiate(&mut *store)?;
             load(version, store, &exports)
+        });
+        let guest = guest.map_err(|fault| match started.data().growth.refused() {
+            Some(bound @ Bound::Memories) => GuestFault::Bounded(bound.name()),
+            _ => fault,
         })?;
         // What start-up code asked for belongs to no connection.
         drop(started.take_effects());

@@ -93,7 +93,7 @@ pub async fn join(
             let bounded = matches!(fault, GuestFault::Bounded(_));
             Fault::Guest(fault).log(plugin, link.channel.as_str(), &version);
             Joining::Rejected(if bounded {
-                let full = Rejection::plain(503, "this plugin has as many instances as it may\n");
+                let full = Rejection::plain(503, "this plugin may use no more for now\n");
                 full.with_header("retry-after", "1")
             } else {
                 Rejection::plain(500, "the consumer failed\n")
