@@ -48,10 +48,10 @@ test: wasm-target
 	@$(STEP) "a browser for the demo page (about a minute, once)" .ci/browser.sh
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat
-	@$(STEP) "the tests in Rust (about two minutes to build the first time, seconds to run)" \
+	@$(STEP) "the tests in Rust (about three minutes to build the first time, seconds to run)" \
 		cargo test --workspace
 	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
-	@$(STEP) "the end-to-end tests (about two minutes)" \
+	@$(STEP) "the end-to-end tests (about ten minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
 
 conformance: wasm-target
