@@ -230,6 +230,16 @@ def test_where_an_answer_leads_is_not_followed_and_is_another_request(caller, se
     assert client.ask(f"follow {client.url}/redirect?{client.url}/hello") == "200 hello"
 
 
+def test_what_a_request_is_told_has_a_bound(caller, server):
+    client = caller()
+    assert client.ask(f"{'X' * 64} {client.url}/hello") != "200 hello"
+    assert len(server.asked) <= 1
+    for method, url in [("X" * 65, f"{client.url}/"), ("GET", f"http://{'x' * 400}/"), ("GET", f"{client.url}/{'x' * 20_000}")]:
+        assert client.ask(f"{method} {url}").startswith("error: ")
+    assert len(server.asked) <= 1
+    assert client.ask(f"GET {client.url}/hello") == "200 hello"
+
+
 def test_no_tunnel_is_made_and_no_header_is_sent_that_is_the_hosts(caller, server):
     client = caller()
     assert client.ask(f"CONNECT {client.url}/hello").startswith("error: ")
