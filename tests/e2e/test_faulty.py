@@ -7,6 +7,8 @@ from contextlib import suppress
 import pytest
 
 from faulty import Proxy
+from faulty_redis import RedisProxy
+from redis_server import Redis
 from support import DEADLINE, eventually
 
 
@@ -80,6 +82,10 @@ def received(client, count):
         assert data, got
         got += data
     return got
+
+
+def comes(client, expected):
+    return received(client, len(expected)) == expected
 
 
 def nothing_comes(client):
@@ -207,3 +213,39 @@ def test_a_server_that_is_not_there_is_a_reset(echo):
         with connected(proxy) as client:
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with Redis() as redis:
+        yield redis
+
+
+def command(*words):
+    parts = [b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(parts)
+
+
+def test_chosen_commands_are_answered_with_a_chosen_error_in_their_turn(redis):
+    with RedisProxy(redis.port) as proxy, connected(proxy) as client:
+        proxy.answer("OOM no memory", to=["SET"])
+        client.sendall(command("PING") + command("SET", "k", "v") + command("GET", "k"))
+        assert comes(client, b"+PONG\r\n-OOM no memory\r\n$-1\r\n")
+        proxy.answer(None)
+        client.sendall(command("SET", "k", "v") + command("GET", "k"))
+        assert comes(client, b"+OK\r\n$1\r\nv\r\n")
+        assert proxy.commands["SET"] == 2
+        proxy.answer("BUSY a script", times=1)
+        client.sendall(command("PING") + command("PING"))
+        assert comes(client, b"-BUSY a script\r\n+PONG\r\n")
+
+
+def test_who_has_subscribed_is_refused_between_messages(redis):
+    with RedisProxy(redis.port) as proxy, connected(proxy) as client:
+        client.sendall(command("SUBSCRIBE", "a"))
+        assert comes(client, b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+        proxy.answer("NOPERM no", to=["SUBSCRIBE"])
+        client.sendall(command("SUBSCRIBE", "b"))
+        assert comes(client, b"-NOPERM no\r\n")
+        redis.ask("PUBLISH", "a", "m")
+        assert comes(client, b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n")
