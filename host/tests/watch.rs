@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test it is the assertion")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -77,15 +78,26 @@ async fn until_it_reads(watcher: &mut Watcher, file: &PathBuf, text: &str) {
     tokio::time::timeout(DEADLINE, seen).await.expect("the change is not reported");
 }
 
+/// Replaces a file ten times and waits for each change. Looks alone would take ten times [`POLL`]; half of that
+/// leaves room for a busy machine.
+async fn is_noticed_by_events(watcher: &mut Watcher, folder: &Folder, name: &str, file: &PathBuf) {
+    let start = Instant::now();
+    for number in 0..10 {
+        let text = format!("new {number}");
+        folder.replace(name, &text);
+        until_it_reads(watcher, file, &text).await;
+    }
+    assert!(start.elapsed() < 5 * POLL, "{:?}: only looks noticed", start.elapsed());
+}
+
 #[tokio::test]
-async fn a_file_that_is_renamed_into_place_is_noticed_at_once() {
+async fn a_file_that_is_renamed_into_place_is_noticed_by_events() {
     let folder = Folder::new("rename");
     let file = folder.write("echo.wasm", "old");
     let mut watcher = files(&[&file], Noticing::Events);
-    let start = Instant::now();
     folder.replace("echo.wasm", "new");
-    assert_eq!(changed(&mut watcher).await, [file]);
-    assert!(start.elapsed() < POLL, "{:?}: only a look noticed", start.elapsed());
+    assert_eq!(changed(&mut watcher).await, std::slice::from_ref(&file));
+    is_noticed_by_events(&mut watcher, &folder, "echo.wasm", &file).await;
 }
 
 #[tokio::test]
@@ -137,10 +149,7 @@ async fn a_folder_may_go_and_come_back() {
         folder.write("built/echo.wasm", text);
         until_it_reads(&mut watcher, &file, text).await;
     }
-    let start = Instant::now();
-    folder.replace("built/echo.wasm", "thrice");
-    until_it_reads(&mut watcher, &file, "thrice").await;
-    assert!(start.elapsed() < POLL, "{:?}: the new folder has no events", start.elapsed());
+    is_noticed_by_events(&mut watcher, &folder, "built/echo.wasm", &file).await;
 }
 
 #[tokio::test]
@@ -164,12 +173,11 @@ async fn a_link_on_the_way_to_a_file_may_be_turned() {
     symlink("..data/echo.wasm", folder.file("echo.wasm")).unwrap();
     let file = folder.file("echo.wasm");
     let mut watcher = files(&[&file], Noticing::Events);
-    let start = Instant::now();
     symlink("..two", folder.file("..data_tmp")).unwrap();
     fs::rename(folder.file("..data_tmp"), folder.file("..data")).unwrap();
     fs::remove_dir_all(folder.file("..one")).unwrap();
-    assert_eq!(changed(&mut watcher).await, [file]);
-    assert!(start.elapsed() < POLL, "{:?}: only a look noticed", start.elapsed());
+    until_it_reads(&mut watcher, &file, "new").await;
+    is_noticed_by_events(&mut watcher, &folder, "..two/echo.wasm", &file).await;
 }
 
 #[tokio::test]
@@ -179,10 +187,9 @@ async fn what_a_link_leads_to_may_be_written() {
     symlink("elsewhere/echo.wasm", folder.file("echo.wasm")).unwrap();
     let file = folder.file("echo.wasm");
     let mut watcher = files(&[&file], Noticing::Events);
-    let start = Instant::now();
     folder.replace("elsewhere/echo.wasm", "new");
-    assert_eq!(changed(&mut watcher).await, [file]);
-    assert!(start.elapsed() < POLL, "{:?}: only a look noticed", start.elapsed());
+    assert_eq!(changed(&mut watcher).await, std::slice::from_ref(&file));
+    is_noticed_by_events(&mut watcher, &folder, "elsewhere/echo.wasm", &file).await;
 }
 
 #[tokio::test]
@@ -225,15 +232,28 @@ async fn a_file_that_is_never_still_is_reported_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_burst_of_writes_is_one_change() {
+async fn a_burst_of_writes_is_few_changes() {
+    const WRITES: usize = 100;
     let folder = Folder::new("burst");
     let (file, other) = (folder.write("echo.wasm", ""), folder.write("other.wasm", ""));
     let mut watcher = files(&[&file, &other], Noticing::Events);
-    for number in 0..5 {
+    for number in 0..WRITES {
         folder.write("echo.wasm", &number.to_string());
         folder.replace("other.wasm", &number.to_string());
     }
-    assert_eq!(changed(&mut watcher).await, [file, other]);
+    // One on a quiet machine: only a pause of more than the debounce between two writes makes another.
+    let mut reports = 0;
+    let mut reported = BTreeSet::new();
+    while !(reported.contains(&file) && reported.contains(&other)) {
+        reported.extend(changed(&mut watcher).await);
+        reports += 1;
+    }
+    while let Ok(more) = tokio::time::timeout(4 * DEBOUNCE, watcher.changed()).await {
+        reported.extend(more);
+        reports += 1;
+    }
+    assert_eq!(reported, BTreeSet::from([file, other]));
+    assert!(reports < WRITES / 4, "{reports} reports of {WRITES} writes");
 }
 
 #[tokio::test]
@@ -270,10 +290,7 @@ async fn in_a_tree_files_that_come_change_and_go_are_reported() {
     assert_eq!(changed(&mut watcher).await, std::slice::from_ref(&lib));
     let deep = folder.write("src/new/deep/mod.rs", "new");
     until_reported(&mut watcher, &deep).await;
-    let start = Instant::now();
-    folder.replace("src/new/deep/mod.rs", "newer");
-    until_reported(&mut watcher, &deep).await;
-    assert!(start.elapsed() < POLL, "{:?}: a new folder has no events", start.elapsed());
+    is_noticed_by_events(&mut watcher, &folder, "src/new/deep/mod.rs", &deep).await;
     fs::remove_file(&lib).unwrap();
     until_reported(&mut watcher, &lib).await;
 }

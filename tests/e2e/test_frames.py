@@ -125,7 +125,7 @@ def test_a_silent_client_is_pinged(serve):
 
 
 def test_a_client_that_answers_pings_stays(serve):
-    raw = serve("echo", limits={"keepalive": "50ms", "idle_timeout": "1s"}).raw("/echo/")
+    raw = serve("echo", limits={"keepalive": "50ms", "idle_timeout": "3s"}).raw("/echo/")
     for _ in range(25):
         opcode, payload = raw.recv_frame()
         assert opcode == PING
@@ -143,13 +143,13 @@ def test_a_client_of_whom_nothing_is_heard_is_closed_with_1008(serve):
 
 
 def test_a_client_that_takes_long_over_one_frame_is_not_idle(serve):
-    raw = serve("echo", limits={"keepalive": "100ms", "idle_timeout": "1s"}).raw("/echo/")
+    raw = serve("echo", limits={"keepalive": "100ms", "idle_timeout": "3s"}).raw("/echo/")
     # It cannot answer a ping before its frame is over.
-    for byte in frame(TEXT, b"x" * 20):
+    for byte in frame(TEXT, b"x" * 35):
         raw.send(bytes([byte]))
         time.sleep(0.1)
     answers = (frame for frame in iter(raw.recv_frame, None) if frame[0] != PING)
-    assert next(answers) == (TEXT, b"x" * 20)
+    assert next(answers) == (TEXT, b"x" * 35)
 
 
 def test_a_host_that_was_held_up_does_not_take_it_for_its_clients_silence(serve):
