@@ -44,7 +44,7 @@ demo: wasm-target
 test: wasm-target
 	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
-	@$(STEP) "curl and systemd's check of units (seconds, once)" .ci/tools.sh
+	@$(STEP) "curl, systemd's check of units and Prometheus (seconds, once)" .ci/tools.sh
 	@$(STEP) "a browser for the demo page (about a minute, once)" .ci/browser.sh
 	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
 		cargo build --package narrowboat

@@ -3,6 +3,8 @@
 mod bound;
 mod bucket;
 mod crowd;
+mod limit_use;
+mod reached;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,10 +13,12 @@ use std::time::Duration;
 
 pub use bound::{BOUNDS, Bound};
 pub use crowd::Crowd;
+pub use limit_use::LimitUse;
 
 use crate::config::{Limits, Quota};
 use crate::units::ByteSize;
-use bucket::Bucket;
+use bucket::{Bucket, now};
+use reached::Reached;
 
 /// Names that may be looked up at a time for one plugin, and for one tenant: each takes a thread until it is known.
 const LOOK_UPS: usize = 16;
@@ -41,6 +45,7 @@ pub struct Meter {
     spent: AtomicBool,
     inward: Rates,
     outward: Rates,
+    reached: Reached,
 }
 
 /// How many there are of something, and how many there may be.
@@ -81,6 +86,7 @@ impl Default for Meter {
             spent: AtomicBool::new(false),
             inward: Rates::default(),
             outward: Rates::default(),
+            reached: Reached::default(),
         }
     }
 }
@@ -196,9 +202,14 @@ fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Whose each of an allowance's meters is.
+const WHOSE: [&str; 3] = ["the plugin's own", "its tenant's", "the host's"];
+
 /// What a plugin may use.
 #[derive(Debug)]
 pub struct Allowance {
+    /// As the log calls the plugin.
+    label: Box<str>,
     /// Its own, its tenant's and the host's.
     meters: [Arc<Meter>; 3],
     reached: [AtomicU64; BOUNDS.len()],
@@ -206,14 +217,15 @@ pub struct Allowance {
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self::within(Arc::default(), Arc::default())
+        Self::within("", Arc::default(), Arc::default())
     }
 }
 
 impl Allowance {
-    /// All that its tenant may use, until it is told less.
-    pub fn within(tenant: Arc<Meter>, host: Arc<Meter>) -> Self {
-        Self { meters: [Arc::default(), tenant, host], reached: Default::default() }
+    /// All that its tenant may use, until it is told less. `label` is how the log calls the plugin.
+    pub fn within(label: &str, tenant: Arc<Meter>, host: Arc<Meter>) -> Self {
+        let meters = [Arc::default(), tenant, host];
+        Self { label: label.into(), meters, reached: Default::default() }
     }
 
     /// Has other bounds of its own from now on.
@@ -223,7 +235,37 @@ impl Allowance {
 
     /// Notes that it came to a bound.
     pub fn note(&self, bound: Bound) {
+        let makes_wait = |meter: &Arc<Meter>| match bound {
+            Bound::Keyvalue => meter.limit(bound).is_some(),
+            bound => meter.bucket(bound).is_some_and(|bucket| bucket.wait().is_some()),
+        };
+        match self.meters.iter().position(makes_wait) {
+            Some(place) => self.note_of(place, bound),
+            None => self.count(bound),
+        }
+    }
+
+    /// Notes that it came to a bound of one of its meters, and tells the log once in a while.
+    fn note_of(&self, place: usize, bound: Bound) {
+        self.count(bound);
+        let meter = &self.meters[place];
+        if meter.reached.count(bound, now()) {
+            let limit = meter.limit(bound).map(|limit| bound.amount(limit));
+            let (whose, name, limit) = (WHOSE[place], bound.name(), limit.unwrap_or_default());
+            tracing::warn!(
+                plugin = &*self.label,
+                "{whose} limit is reached: {name}, {limit}; this is told once a minute at most"
+            );
+        }
+    }
+
+    fn count(&self, bound: Bound) {
         self.reached[bound as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The bounds of its own, and how they fare.
+    pub fn own_limits(&self) -> impl Iterator<Item = LimitUse> + use<'_> {
+        self.meters[0].limits()
     }
 
     /// How often it came to a bound.
@@ -239,7 +281,7 @@ impl Allowance {
         for (index, meter) in self.meters.iter().enumerate() {
             if let Err(bound) = meter.admit(address) {
                 self.meters[..index].iter().for_each(|meter| meter.dismiss(address));
-                self.note(bound);
+                self.note_of(index, bound);
                 return Err(bound);
             }
         }
@@ -263,8 +305,9 @@ impl Allowance {
     /// # Errors
     /// [`Bound::Instances`].
     pub fn check_instance(&self, places: usize) -> Result<(), Bound> {
-        if self.meters.iter().any(|meter| !meter.instances.has_room(places)) {
-            self.note(Bound::Instances);
+        let full = |meter: &Arc<Meter>| !meter.instances.has_room(places);
+        if let Some(place) = self.meters.iter().position(full) {
+            self.note_of(place, Bound::Instances);
             return Err(Bound::Instances);
         }
         Ok(())
@@ -299,10 +342,13 @@ impl Allowance {
     /// Counts time that a guest has run.
     pub fn run(&self, time: Duration) {
         let time = nanoseconds(time);
-        for meter in self.meters.iter().filter(|meter| meter.cpu.is_bounded()) {
+        for (place, meter) in self.meters.iter().enumerate() {
+            if !meter.cpu.is_bounded() {
+                continue;
+            }
             meter.cpu.take(time);
             if meter.cpu.wait().is_some() && !meter.spent.swap(true, Ordering::Relaxed) {
-                self.note(Bound::Cpu);
+                self.note_of(place, Bound::Cpu);
             }
         }
     }
@@ -427,7 +473,7 @@ impl Taken {
         for (index, meter) in allowance.meters.iter().enumerate() {
             if !room.of(meter).take(count) {
                 allowance.meters[..index].iter().for_each(|meter| room.of(meter).give(count));
-                allowance.note(room.bound());
+                allowance.note_of(index, room.bound());
                 return Err(room.bound());
             }
         }
@@ -450,7 +496,7 @@ mod tests {
     const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn allowance(own: Quota, tenant: Quota) -> Arc<Allowance> {
-        let allowance = Allowance::within(Arc::new(Meter::new(&tenant)), Arc::default());
+        let allowance = Allowance::within("", Arc::new(Meter::new(&tenant)), Arc::default());
         allowance.set(&own);
         Arc::new(allowance)
     }
@@ -474,11 +520,15 @@ mod tests {
     #[test]
     fn plugins_of_a_tenant_share_what_it_may() {
         let tenant = Arc::new(Meter::new(&Quota { connections: Some(1), ..Quota::default() }));
-        let plugin = || Arc::new(Allowance::within(Arc::clone(&tenant), Arc::default()));
+        let plugin = || Arc::new(Allowance::within("", Arc::clone(&tenant), Arc::default()));
         let (one, other) = (plugin(), plugin());
         let _held = one.admit(ADDRESS).unwrap();
         assert_eq!(other.admit(ADDRESS).unwrap_err(), Bound::Connections);
         assert_eq!((one.reached(Bound::Connections), other.reached(Bound::Connections)), (0, 1));
+        let limit =
+            LimitUse { bound: Bound::Connections, used: Some(1), limit: Some(1), reached: 1 };
+        assert_eq!(tenant.limits().collect::<Vec<_>>(), [limit]);
+        assert_eq!(other.own_limits().count(), 0);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum ProblemKind {
     Forbidden,
     /// There is no such plugin, version, connection or path.
     NotFound,
+    /// The path is not asked by this method.
+    MethodNotAllowed,
     /// What was asked is not well-formed.
     Invalid,
     /// A component is larger than `admin.max_upload`.
@@ -131,12 +133,42 @@ pub struct Status {
     pub draining: Option<Draining>,
     /// Open connections.
     pub connections: u64,
-    /// Connections there may be.
+    /// Connections there may be: of the tenant that is asked about, or of all.
     pub max_connections: u64,
+    /// The host's limits; none of them where a tenant is asked about.
+    pub limits: Vec<Limit>,
+    /// By their names.
+    pub tenants: Vec<TenantUse>,
     /// By their names.
     pub plugins: Vec<Plugin>,
     /// By their names.
     pub layers: Vec<Layer>,
+}
+
+/// What a tenant uses of what it may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TenantUse {
+    /// Its name.
+    pub name: String,
+    /// Open connections.
+    pub connections: u64,
+    /// Connections it may have.
+    pub max_connections: u64,
+    /// Its limits.
+    pub limits: Vec<Limit>,
+}
+
+/// A limit of the host, a tenant or a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Limit {
+    /// As the configuration calls it.
+    pub name: String,
+    /// How much there is, of what is given back.
+    pub used: Option<u64>,
+    /// How much there may be, or how much a second: a number, bytes, or of `cpu` nanoseconds.
+    pub limit: Option<u64>,
+    /// How often it was reached since the host began.
+    pub reached: u64,
 }
 
 /// A plugin, as it serves.
@@ -172,6 +204,8 @@ pub struct Plugin {
     pub frames_in: u64,
     /// Frames to clients.
     pub frames_out: u64,
+    /// Its own limits, within those of its tenant.
+    pub limits: Vec<Limit>,
     /// The faults of late, the newest first.
     pub last_faults: Vec<LogLine>,
 }

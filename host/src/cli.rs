@@ -1,7 +1,5 @@
 //! The command line: what a person types and reads. Thin; the library does the work.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where words for people go")]
-
 mod arguments;
 mod client;
 mod connections;
@@ -10,11 +8,13 @@ mod dev;
 mod drain;
 mod log;
 mod logs;
+mod output;
 mod plugin;
 mod reference;
 mod reread;
 mod send;
 mod serve;
+mod signals;
 mod status;
 mod table;
 
@@ -67,7 +67,7 @@ Examples:
 
 Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was
 not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it, 7 a version
-waits for an approval.
+waits for an approval, 141 whoever read the output has gone.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
 NARROWBOAT_LOG_FORMAT=json makes each line an object."
 )]
@@ -118,26 +118,60 @@ enum Command {
 /// An error with the exit code it leads to.
 struct Failure {
     code: u8,
-    error: anyhow::Error,
+    /// Still to be told.
+    error: Option<anyhow::Error>,
 }
 
 impl Failure {
     fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: USAGE, error: error.into() }
+        Self::with_code(USAGE, error)
     }
 
     fn with_code(code: u8, error: impl Into<anyhow::Error>) -> Self {
-        Self { code, error: error.into() }
+        Self { code, error: Some(error.into()) }
     }
 
     fn at_run_time(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: FAILURE, error: error.into() }
+        Self::with_code(FAILURE, error)
+    }
+
+    /// One of which nothing more is to be said.
+    fn told(code: u8) -> Self {
+        Self { code, error: None }
+    }
+
+    /// The line that tells it, if there is one.
+    fn line(&self) -> Option<String> {
+        self.error.as_ref().map(|error| format!("narrowboat: {}", text(error)))
     }
 }
 
 /// Runs the program; the help says what its exit codes mean.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    match parse().and_then(|cli| execute(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(line) = failure.line() {
+                output::note(line);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Reads the arguments. Where they ask for help, that is printed.
+fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| {
+        let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+        match error.print() {
+            Err(unprinted) if !error.use_stderr() => output::unprinted(unprinted),
+            _ => Failure::told(code),
+        }
+    })
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
@@ -160,13 +194,6 @@ pub fn run() -> ExitCode {
         }
         Command::Plugin(PluginCommand::Keygen { name }) => plugin::keygen(&name),
         Command::Plugin(PluginCommand::Sign { file, key }) => plugin::sign(&file, &key),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, error }) => {
-            eprintln!("narrowboat: {}", text(&error));
-            ExitCode::from(code)
-        }
     }
 }
 

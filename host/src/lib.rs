@@ -6,6 +6,7 @@ pub mod allowance;
 pub mod answer;
 pub mod api;
 pub mod authorities;
+pub mod background_writer;
 pub mod capabilities;
 pub mod cli;
 pub mod closure;

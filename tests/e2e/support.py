@@ -159,7 +159,7 @@ class Host:
         with open(self._stdout, "w") as out, open(self._stderr, "w") as err:
             streams = {"stdout": out, "stderr": err}
             self._process = subprocess.Popen(
-                self._command, env=self._environment, **streams, **self._options
+                self._command, env=self._environment, **streams | self._options
             )
         self.pid = self._process.pid
         try:

@@ -445,3 +445,49 @@ def test_limits_that_allow_nothing_are_refused(narrowboat, component, tmp_path):
     (tmp_path / "narrowboat.toml").write_text(toml(config))
     result = narrowboat("serve", cwd=tmp_path)
     assert result.returncode == 2 and "plugins.echo.limits.connections: must be more than zero" in result.stderr
+
+
+# That a limit was reached
+
+
+def status(narrowboat, host, *arguments):
+    result = narrowboat("status", *arguments, *Admin(host).arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_a_limit_that_a_tenant_reached_is_told_by_status_and_once_by_the_log(serve, narrowboat):
+    host = serve(tenants=acme("echo", "reply", connections=2), admin=ADMIN)
+    held = [host.connect("/acme/echo/"), host.connect("/acme/reply/")]
+    for _ in range(5):
+        assert refused(host, "/acme/echo/") == 503
+    for arguments in ([], ["--tenant", "acme"]):
+        assert re.search(r"(?m)^connections +tenant acme +2 of 2 +5$", status(narrowboat, host, *arguments))
+    assert "2 of 2 connections\n" in status(narrowboat, host, "--tenant", "acme")
+    everything = status(narrowboat, host)
+    assert "2 of 10000 connections\n" in everything and re.search(r"(?m)^acme +2 of 2$", everything)
+    own = next(tenant for tenant in Admin(host).get("/v1/status")["tenants"] if tenant["name"] == "acme")
+    assert {"name": "connections", "used": 2, "limit": 2, "reached": 5} in own["limits"]
+    told = re.findall(r"WARN .*its tenant's limit is reached: connections, 2;.*acme/echo", host.log())
+    assert len(told) == 1
+    assert all(client.is_served() for client in held)
+
+
+def test_a_limit_that_a_plugin_reached_is_told_as_its_own(serve, narrowboat):
+    host = serve(plugins={"echo": {"limits": {"connections": 1}}}, admin=ADMIN)
+    assert "TIMES REACHED" not in status(narrowboat, host)
+    held = host.connect("/echo/")
+    assert refused(host, "/echo/") == 503
+    assert re.search(r"(?m)^connections +plugin echo +1 of 1 +1$", status(narrowboat, host))
+    host.logged(r"the plugin's own limit is reached: connections, 1;")
+    assert held.is_served()
+
+
+def test_a_rate_that_makes_a_plugin_wait_is_told_once_by_the_log(serve, narrowboat):
+    host = serve(plugins={"echo": {"limits": {"frames_in": 5}}}, admin=ADMIN)
+    client = host.connect("/echo/")
+    for _ in range(8):
+        client.ask("hello")
+    eventually(lambda: reached(host, "frames_in", "echo") > 0)
+    assert len(re.findall("limit is reached: frames_in, 5 a second", host.log())) == 1
+    assert re.search(r"(?m)^frames_in +plugin echo +5 a second +\d+$", status(narrowboat, host))

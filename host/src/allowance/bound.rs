@@ -1,5 +1,9 @@
 //! The bounds that a plugin can come to, one by one.
 
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
 /// What a plugin came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
@@ -89,6 +93,31 @@ impl Bound {
             Self::Requests => "requests",
             Self::Keyvalue => "keyvalue",
             Self::WaitTime => "wait_time",
+        }
+    }
+
+    /// The one of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        BOUNDS.into_iter().find(|bound| bound.name() == name)
+    }
+
+    /// An amount of it in words, with its unit.
+    pub fn amount(self, amount: u64) -> String {
+        match self {
+            Self::Cpu => format!("{:?} a second", Duration::from_nanos(amount)),
+            Self::Connects | Self::FramesIn | Self::FramesOut => format!("{amount} a second"),
+            Self::BytesIn | Self::BytesOut => format!("{} a second", ByteSize::b(amount)),
+            Self::Memory | Self::Snapshot | Self::Snapshots | Self::Memories | Self::Keyvalue => {
+                ByteSize::b(amount).to_string()
+            }
+            Self::Connections
+            | Self::ConnectionsPerAddress
+            | Self::Instances
+            | Self::Tables
+            | Self::Effects
+            | Self::Timers
+            | Self::Requests
+            | Self::WaitTime => amount.to_string(),
         }
     }
 }

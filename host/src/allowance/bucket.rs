@@ -38,6 +38,11 @@ impl Bucket {
         self.rate.load(Ordering::Relaxed) != ENDLESS
     }
 
+    /// Units a second, if there is a rate.
+    pub(super) fn rate(&self) -> Option<u64> {
+        Some(self.rate.load(Ordering::Relaxed)).filter(|rate| *rate != ENDLESS)
+    }
+
     /// Uses so many units, whether or not there are so many.
     pub(super) fn take(&self, units: u64) {
         self.take_at(units, now());
@@ -69,7 +74,8 @@ impl Bucket {
     }
 }
 
-fn now() -> u64 {
+/// Nanoseconds since the first call.
+pub(super) fn now() -> u64 {
     u64::try_from(BEGINNING.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -32,6 +32,10 @@ impl Crowd {
         self.most.store(most, Ordering::Relaxed);
     }
 
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
     /// Counts one more of an address, if there may be one more; each is to [leave](Crowd::leave).
     pub fn enter(&self, address: IpAddr) -> bool {
         if self.spares(address) {

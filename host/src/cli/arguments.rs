@@ -12,7 +12,8 @@ Examples:
   NARROWBOAT_LOG=debug narrowboat serve     says why each connection ended
 
 The first ctrl-c or SIGTERM closes every connection with 1001 within limits.shutdown_grace; a
-further ctrl-c leaves at once.")]
+further ctrl-c leaves at once, a further SIGTERM changes nothing. SIGHUP has the configuration read
+again; SIGUSR1 and SIGUSR2 are ignored.")]
 pub(super) struct ServeArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]

@@ -13,6 +13,7 @@ use ureq::{Agent, RequestBuilder};
 
 use super::arguments::HostArgs;
 use super::deploy::encoded;
+use super::output::print_line;
 use super::{Failure, NOT_ALLOWED, NOT_FOUND, PENDING, REFUSED};
 use crate::api::{Problem, ProblemKind, SIGNATURE};
 use crate::authorities::tls_for;
@@ -196,13 +197,12 @@ fn failure(url: &str, status: StatusCode, problem: Option<Problem>) -> Failure {
         ProblemKind::Pending => Failure::with_code(PENDING, error),
         ProblemKind::Refused | ProblemKind::Superseded => Failure::with_code(REFUSED, error),
         ProblemKind::Invalid | ProblemKind::TooLarge => Failure::usage(error),
-        ProblemKind::Unavailable => Failure::at_run_time(error),
+        ProblemKind::MethodNotAllowed | ProblemKind::Unavailable => Failure::at_run_time(error),
     }
 }
 
 /// Prints what was answered, for machines.
 pub(super) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(answer).map_err(Failure::at_run_time)?;
-    println!("{text}");
-    Ok(())
+    print_line(text)
 }

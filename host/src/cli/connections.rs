@@ -4,6 +4,7 @@ use super::Failure;
 use super::arguments::ConnectionsArgs;
 use super::client::{Client, print_json};
 use super::deploy::encoded;
+use super::output::print_line;
 use super::table::{self, label, span};
 use crate::api::{Close, Connections};
 
@@ -35,10 +36,10 @@ pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
             ]
         })
         .collect();
-    table::print(["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "WAITING"], &rows);
+    table::print(["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "WAITING"], &rows)?;
     let more = answer.total.saturating_sub(rows.len() as u64);
     if more > 0 {
-        println!("and {more} more; --limit shows them");
+        print_line(format_args!("and {more} more; --limit shows them"))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 
 use super::arguments::{ApproveArgs, ChangeArgs, DeployArgs, PluginArgs, RollbackArgs};
 use super::client::{Client, print_json};
+use super::output::{note, print_line};
 use super::table::{self, short};
 use super::{Failure, TAKEN_BACK};
 use crate::api::{Approve, Deployed, Rollback, Version, Versions};
@@ -23,7 +24,8 @@ pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), Failure> {
     let signature = signature_of(file)?;
     let client = Client::new(&change.host)?;
     let signed = if signature.is_some() { " and its signature" } else { "" };
-    eprintln!("uploading {}{signed} to {plugin}", table::bytes(component.len() as u64));
+    let size = table::bytes(component.len() as u64);
+    note(format_args!("uploading {size}{signed} to {plugin}"));
     let path = format!("/v1/plugins/{}/versions", encoded(plugin));
     let deployed: Deployed = client.upload(&path, &component, signature.as_ref())?;
     finish(&client, &deployed, change)
@@ -58,7 +60,7 @@ fn finish(client: &Client, deployed: &Deployed, change: &ChangeArgs) -> Result<(
     if change.json {
         print_json(deployed)?;
     } else {
-        println!("{}", words(deployed));
+        print_line(words(deployed))?;
     }
     if change.wait { watch(client, deployed) } else { Ok(()) }
 }
@@ -95,7 +97,7 @@ fn watch(client: &Client, deployed: &Deployed) -> Result<(), Failure> {
         };
         match &*version.state {
             "live" if !versions.on_trial => {
-                eprintln!("it has stood its trial");
+                note("it has stood its trial");
                 return Ok(());
             }
             "live" => {}
@@ -110,7 +112,7 @@ fn watch(client: &Client, deployed: &Deployed) -> Result<(), Failure> {
             }
         }
         if !told {
-            eprintln!("watching it for faults; ctrl-c leaves it as it is");
+            note("watching it for faults; ctrl-c leaves it as it is");
             told = true;
         }
         std::thread::sleep(LOOK);
@@ -137,8 +139,7 @@ pub(super) fn versions(arguments: &PluginArgs) -> Result<(), Failure> {
             [short(&version.version), state, version.at.clone(), version.by.clone(), size, reason]
         })
         .collect();
-    table::print(["VERSION", "STATE", "OFFERED", "BY", "SIZE", "REASON"], &rows);
-    Ok(())
+    table::print(["VERSION", "STATE", "OFFERED", "BY", "SIZE", "REASON"], &rows)
 }
 
 /// Why a version is what it is.

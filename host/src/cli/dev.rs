@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::arguments::DevArgs;
+use super::log::Log;
+use super::output::Console;
 use super::serve::{self, Served};
+use super::signals::Signals;
 use crate::config::Config;
 use crate::packaging::Halt;
 use crate::plugin::LoadError;
@@ -12,16 +15,30 @@ use crate::server::{Host, HostError};
 use crate::workshop::{News, Workshop, WorkshopError};
 
 pub(super) fn run(arguments: &DevArgs) -> Result<(), Failure> {
+    let console = Console::start()?;
+    let mut log = None;
+    let result = serve::in_runtime(build_and_serve(arguments, &console, &mut log));
+    drop(log);
+    console.finish(result)
+}
+
+/// Leaves the log in `log`, which outlives what may still write to it.
+async fn build_and_serve(
+    arguments: &DevArgs,
+    console: &Console,
+    log: &mut Option<Log>,
+) -> Result<(), Failure> {
+    let signals = Signals::listen(console).map_err(Failure::at_run_time)?;
     let file = arguments.file();
-    let (mut config, log) = serve::configuration(&file, arguments.listen)?;
+    let (mut config, started) = serve::configuration(&file, arguments.listen, console)?;
     // Without it no one would see what is built.
     let noticing = *config.watch.get_or_insert_default();
     let halt = Halt::default();
     let workshop = Workshop::new(&config, &file, noticing, halt.clone());
     // What it says of crates is not what is served, which is built of them.
     config.file = None;
-    let served = Served::of(&config, log.journal.clone());
-    serve::in_runtime(develop(config, served, workshop, halt))
+    let served = Served::of(&config, log.insert(started).journal.clone());
+    develop(config, served, workshop, halt, signals, console).await
 }
 
 impl DevArgs {
@@ -36,23 +53,25 @@ async fn develop(
     served: Served,
     mut workshop: Workshop,
     halt: Halt,
+    signals: Signals,
+    console: &Console,
 ) -> Result<(), Failure> {
-    let stopping = serve::signals().map_err(Failure::at_run_time)?;
+    let Signals { stopping, reread } = signals;
     let host = tokio::select! {
-        host = first(config, &mut workshop) => host?,
+        host = first(config, &mut workshop, console) => host?,
         () = stopping.notified() => {
             halt.halt();
             return Ok(());
         }
     };
-    let building = tokio::spawn(go_on(workshop));
+    let building = tokio::spawn(go_on(workshop, console.clone()));
     let stopped = async {
         stopping.notified().await;
         halt.halt();
     };
-    let result = serve::serve(&served, host, stopped).await.map_err(Failure::at_run_time);
+    let result = serve::serve(&served, host, stopped, reread, console).await;
     building.abort();
-    result
+    result.map_err(Failure::at_run_time)
 }
 
 /// What is left when a first build fails.
@@ -62,24 +81,29 @@ const NOTHING: &str = "waiting for its sources to change";
 const THE_OLD: &str = "the old version goes on serving";
 
 /// Builds until every crate has become a plugin that starts.
-async fn first(config: Config, workshop: &mut Workshop) -> Result<Host, Failure> {
+async fn first(
+    config: Config,
+    workshop: &mut Workshop,
+    console: &Console,
+) -> Result<Host, Failure> {
     loop {
-        workshop.build(tell(NOTHING)).await.map_err(Failure::at_run_time)?;
+        workshop.build(tell(console, NOTHING)).await.map_err(Failure::at_run_time)?;
         if let Some(config) = workshop.built(config.clone()) {
-            let load = || Host::load(config, |plugin| println!("{}", serve::ready(plugin)));
+            let tell = console.clone();
+            let load = move || Host::load(config, |plugin| tell.print_line(serve::ready(plugin)));
             let loaded = tokio::task::spawn_blocking(load).await.map_err(Failure::at_run_time)?;
             match loaded {
                 Ok(host) => {
-                    println!("{}", watched(workshop));
+                    console.print_line(watched(workshop));
                     return Ok(host);
                 }
                 Err(error) if can_be_mended(&error) => {
-                    eprintln!("{error}; {NOTHING}");
+                    console.note(format_args!("{error}; {NOTHING}"));
                 }
                 Err(error) => return Err(serve::failure(error)),
             }
         }
-        workshop.wait(tell(NOTHING)).await.map_err(Failure::at_run_time)?;
+        workshop.wait(tell(console, NOTHING)).await.map_err(Failure::at_run_time)?;
     }
 }
 
@@ -119,24 +143,24 @@ fn can_be_mended(error: &HostError) -> bool {
 }
 
 /// Builds whatever changes. The host notices by itself what has been built.
-async fn go_on(mut workshop: Workshop) {
+async fn go_on(mut workshop: Workshop, console: Console) {
     loop {
-        if let Err(error) = again(&mut workshop).await {
-            eprintln!("{error}; nothing is built any more until a restart");
+        if let Err(error) = again(&mut workshop, &console).await {
+            console.note(format_args!("{error}; nothing is built any more until a restart"));
             return;
         }
     }
 }
 
-async fn again(workshop: &mut Workshop) -> Result<(), WorkshopError> {
-    workshop.wait(tell(THE_OLD)).await?;
-    workshop.build(tell(THE_OLD)).await
+async fn again(workshop: &mut Workshop, console: &Console) -> Result<(), WorkshopError> {
+    workshop.wait(tell(console, THE_OLD)).await?;
+    workshop.build(tell(console, THE_OLD)).await
 }
 
 /// Tells on the terminal; of a failure also what it leaves.
-fn tell(left: &str) -> impl Fn(News<'_>) {
+fn tell(console: &Console, left: &str) -> impl Fn(News<'_>) {
     move |news| match news {
-        News::Failed { .. } => eprintln!("{news}; {left}"),
-        _ => println!("{news}"),
+        News::Failed { .. } => console.note(format_args!("{news}; {left}")),
+        _ => console.print_line(news),
     }
 }

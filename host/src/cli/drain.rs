@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Failure;
 use super::arguments::DrainArgs;
 use super::client::Client;
+use super::output::{note, print_line};
 use crate::api::{Drain, Draining, Status};
 
 /// The rest between two looks at what is left.
@@ -18,7 +19,7 @@ pub(super) fn run(arguments: &DrainArgs) -> Result<(), Failure> {
     while draining.left > 0 {
         if told != Some(draining.left) {
             let Draining { of, left, seconds } = draining;
-            eprintln!("{left} of {of} connections are left, {seconds} s to go");
+            note(format_args!("{left} of {of} connections are left, {seconds} s to go"));
             told = Some(draining.left);
         }
         std::thread::sleep(LOOK);
@@ -26,6 +27,5 @@ pub(super) fn run(arguments: &DrainArgs) -> Result<(), Failure> {
         let Some(now) = status.draining else { break };
         draining = now;
     }
-    println!("drained: no connection is left");
-    Ok(())
+    print_line("drained: no connection is left")
 }

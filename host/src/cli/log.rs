@@ -13,23 +13,31 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use super::output::LAST_LINES;
+use crate::background_writer::BackgroundWriter;
 use crate::config::TracesConfig;
 use crate::journal::{Journal, TRACE};
 
 /// The log, as long as it is written.
 pub(super) struct Log {
     pub(super) journal: Journal,
+    lines: BackgroundWriter,
     traces: Option<SdkTracerProvider>,
 }
 
 impl Log {
     /// Starts the log, at a level unless the environment names another, and traces where they are wanted.
-    pub(super) fn start(level: &str, traces: Option<&TracesConfig>) -> anyhow::Result<Self> {
+    /// Its lines go to standard error.
+    pub(super) fn start(
+        level: &str,
+        traces: Option<&TracesConfig>,
+        stderr: BackgroundWriter,
+    ) -> anyhow::Result<Self> {
         let journal = Journal::default();
         let traces = traces.map(provider).transpose()?;
         // A list of those there are: an absent layer would have every span made, and seen by nobody.
         let mut layers = vec![
-            lines().with_filter(filter(level)).boxed(),
+            lines(stderr.clone()).with_filter(filter(level)).boxed(),
             journal.layer().with_filter(filter(level)).boxed(),
         ];
         layers.extend(traces.as_ref().map(|traces| {
@@ -38,7 +46,7 @@ impl Log {
             spans.with_filter(targets).boxed()
         }));
         tracing_subscriber::registry().with(layers).init();
-        Ok(Self { journal, traces })
+        Ok(Self { journal, lines: stderr, traces })
     }
 }
 
@@ -49,6 +57,7 @@ impl Drop for Log {
         {
             tracing::warn!("the last traces were not sent: {error}");
         }
+        self.lines.flush_within(LAST_LINES);
     }
 }
 
@@ -61,14 +70,18 @@ fn filter(level: &str) -> EnvFilter {
     }
 }
 
-fn lines() -> Box<dyn Layer<Registry> + Send + Sync> {
+fn lines(stderr: BackgroundWriter) -> Box<dyn Layer<Registry> + Send + Sync> {
+    // Its own complaints would go to standard error directly, and wait for whoever reads that.
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match std::env::var("NARROWBOAT_LOG_FORMAT").as_deref() {
-        Ok("json") => lines.json().flatten_event(true).boxed(),
-        _ => lines.boxed(),
-    }
+        .log_internal_errors(false)
+        .with_writer(move || stderr.clone());
+    if is_json() { lines.json().flatten_event(true).boxed() } else { lines.boxed() }
+}
+
+/// Whether each line is to be an object.
+pub(super) fn is_json() -> bool {
+    std::env::var("NARROWBOAT_LOG_FORMAT").is_ok_and(|format| format == "json")
 }
 
 /// What gathers spans and sends them, on a thread of its own.

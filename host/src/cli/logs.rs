@@ -1,11 +1,10 @@
 //! `narrowboat logs`
 
-use std::io::{self, Write};
-
 use super::Failure;
 use super::arguments::LogsArgs;
 use super::client::Client;
 use super::deploy::encoded;
+use super::output::print_line;
 use crate::api::LogLine;
 
 pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {
@@ -14,16 +13,12 @@ pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {
     if let Some(plugin) = &arguments.plugin {
         path += &format!("&plugin={}", encoded(plugin));
     }
-    let mut out = io::stdout().lock();
     for line in client.lines(&path)? {
         let words = match serde_json::from_str(&line) {
             Ok(line) if !arguments.json => words(&line),
             _ => line,
         };
-        // Whoever read it has seen enough.
-        if writeln!(out, "{words}").and_then(|()| out.flush()).is_err() {
-            break;
-        }
+        print_line(words)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::Failure;
+use super::output::{print, print_line};
 use crate::packaging;
 use crate::plugin::Hash;
 use crate::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
@@ -19,9 +20,8 @@ pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), Failure> {
         }
     })?;
     let hash = Hash::of(&built.bytes);
-    println!("{}", built.file.display());
-    println!("  {}  {} bytes  sha256 {hash}", built.manifest.name, built.bytes.len());
-    Ok(())
+    let (file, name, size) = (built.file.display(), &built.manifest.name, built.bytes.len());
+    print_line(format_args!("{file}\n  {name}  {size} bytes  sha256 {hash}"))
 }
 
 /// Prints what a component says of itself, and whether the owner of a key has signed it.
@@ -31,7 +31,7 @@ pub(super) fn inspect(file: &Path, key: Option<&Path>) -> Result<(), Failure> {
         .map_err(Failure::at_run_time)?;
     let inspection = packaging::inspect(&bytes)
         .map_err(|error| Failure::at_run_time(anyhow!("{} {error}", file.display())))?;
-    print!("{inspection}");
+    print(&inspection.to_string())?;
     key.map_or(Ok(()), |key| check_signature(file, &bytes, key))
 }
 
@@ -43,8 +43,7 @@ fn check_signature(file: &Path, bytes: &[u8], key: &Path) -> Result<(), Failure>
         let error = anyhow!("{file}.sig is no signature of {file} by {key}");
         return Err(Failure::at_run_time(error));
     }
-    println!("signed    by {key}");
-    Ok(())
+    print_line(format_args!("signed    by {key}"))
 }
 
 /// Makes a pair of keys and prints where they are.
@@ -53,9 +52,10 @@ pub(super) fn keygen(name: &Path) -> Result<(), Failure> {
         KeyError::Unwritable { .. } => Failure::at_run_time(error),
         error => Failure::usage(error),
     })?;
-    println!("{}  signs components: keep it to yourself", private.display());
-    println!("{}  is what hosts know them by: for [signatures] keys", public.display());
-    Ok(())
+    let (private, public) = (private.display(), public.display());
+    print_line(format_args!(
+        "{private}  signs components: keep it to yourself\n{public}  is what hosts know them by: for [signatures] keys"
+    ))
 }
 
 /// Signs a component and prints where the signature is.
@@ -67,6 +67,5 @@ pub(super) fn sign(file: &Path, key: &Path) -> Result<(), Failure> {
     std::fs::write(&beside, signature.bytes())
         .with_context(|| beside.display().to_string())
         .map_err(Failure::at_run_time)?;
-    println!("{}", beside.display());
-    Ok(())
+    print_line(beside.display())
 }

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::arguments::RereadArgs;
 use super::client::{Client, print_json};
+use super::output::print_line;
 use crate::api::Reread;
 
 pub(super) fn run(arguments: &RereadArgs) -> Result<(), Failure> {
@@ -22,10 +23,10 @@ pub(super) fn run(arguments: &RereadArgs) -> Result<(), Failure> {
     let mut told = false;
     for (what, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
         told = true;
-        println!("{what}: {}", names.join(", "));
+        print_line(format_args!("{what}: {}", names.join(", ")))?;
     }
     if !told {
-        println!("nothing has changed");
+        print_line("nothing has changed")?;
     }
     Ok(())
 }

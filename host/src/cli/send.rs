@@ -14,6 +14,7 @@ use super::client::Client;
 use super::log::Log;
 use super::serve::in_runtime;
 use crate::api::Publish;
+use crate::background_writer::BackgroundWriter;
 use crate::config::{Backend, Config, LayerConfig, closest};
 use crate::layer::ChannelLayer;
 use crate::message::Message;
@@ -30,7 +31,8 @@ enum To {
 }
 
 pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
-    let _log = Log::start("warn", None).map_err(Failure::at_run_time)?;
+    let stderr = BackgroundWriter::stderr().map_err(Failure::at_run_time)?;
+    let _log = Log::start("warn", None, stderr).map_err(Failure::at_run_time)?;
     let entries = entries(&arguments.kind, arguments.json.as_deref()).map_err(Failure::usage)?;
     if arguments.host.admin.is_some() {
         return through_host(arguments, entries);

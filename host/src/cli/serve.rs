@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::Failure;
 use super::arguments::ServeArgs;
 use super::log::Log;
+use super::output::Console;
+use super::signals::Signals;
 use crate::config::{AdminConfig, Config, TenantConfig};
 use crate::journal::Journal;
 use crate::name::Tenant;
@@ -26,29 +27,47 @@ const SPARE_WORKERS: usize = 2;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
-/// The exit code of a program that SIGINT ended, by the shells' convention.
-const INTERRUPTED: i32 = 130;
-
 /// How long calls on guest threads may still take when all else has ended.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
-    let (config, log) = configuration(&arguments.config, arguments.listen)?;
-    let served = Served::of(&config, log.journal.clone());
-    let host = Host::load(config, |plugin| println!("{}", ready(plugin))).map_err(failure)?;
-    in_runtime(async {
-        let stopping = signals().map_err(Failure::at_run_time)?;
-        serve(&served, host, stopping.notified()).await.map_err(Failure::at_run_time)
-    })
+    let console = Console::start()?;
+    let mut log = None;
+    let result = in_runtime(load_and_serve(arguments, &console, &mut log));
+    drop(log);
+    console.finish(result)
+}
+
+/// Leaves the log in `log`, which outlives what may still write to it.
+async fn load_and_serve(
+    arguments: &ServeArgs,
+    console: &Console,
+    log: &mut Option<Log>,
+) -> Result<(), Failure> {
+    let signals = Signals::listen(console).map_err(Failure::at_run_time)?;
+    let (config, started) = configuration(&arguments.config, arguments.listen, console)?;
+    let served = Served::of(&config, log.insert(started).journal.clone());
+    let tell = console.clone();
+    let load = move || Host::load(config, |plugin| tell.print_line(ready(plugin)));
+    let host = tokio::select! {
+        loaded = tokio::task::spawn_blocking(load) => {
+            loaded.map_err(Failure::at_run_time)?.map_err(failure)?
+        }
+        () = signals.stopping.notified() => return Ok(()),
+    };
+    let stopped = signals.stopping.notified();
+    serve(&served, host, stopped, signals.reread, console).await.map_err(Failure::at_run_time)
 }
 
 /// Reads the configuration, starts the log, and warns of what the one leads to.
 pub(super) fn configuration(
     file: &Path,
     listen: Option<SocketAddr>,
+    console: &Console,
 ) -> Result<(Config, Log), Failure> {
     let mut config = Config::load(file).map_err(Failure::usage)?;
-    let log = Log::start("info", config.traces.as_ref()).map_err(Failure::at_run_time)?;
+    let log = Log::start("info", config.traces.as_ref(), console.stderr().clone());
+    let log = log.map_err(Failure::at_run_time)?;
     if let Some(listen) = listen {
         config.listen = listen;
     }
@@ -127,6 +146,8 @@ pub(super) async fn serve(
     served: &Served,
     host: Host,
     shutdown: impl Future<Output = ()>,
+    reread: Arc<Notify>,
+    console: &Console,
 ) -> anyhow::Result<()> {
     let listener = bind(served.listen, "--listen 127.0.0.1:0 takes a free port")?;
     let address = listener.local_addr()?;
@@ -134,64 +155,30 @@ pub(super) async fn serve(
         let path = own.entrance.path.as_deref().unwrap_or_default();
         for route in &own.routes {
             let plugin = tenant.label(&route.plugin);
-            println!("route  {path}{} -> {plugin}", route.pattern.source());
+            let source = route.pattern.source();
+            console.print_line(format_args!("route  {path}{source} -> {plugin}"));
         }
         for worker in &own.workers {
-            println!("worker {} -> {}", worker.channel, tenant.label(&worker.plugin));
+            let plugin = tenant.label(&worker.plugin);
+            console.print_line(format_args!("worker {} -> {plugin}", worker.channel));
         }
     }
     let admin = match &served.admin {
         Some(config) => {
             let listener = bind(config.listen, "[admin] listen may be another")?;
             let address = listener.local_addr()?;
-            let port = AdminPort::open(listener, config, served.journal.clone())?;
-            println!(
-                "admin on http://{address}, with the token in {}",
-                config.token_file.display()
-            );
+            let streams = vec![console.stdout().clone(), console.stderr().clone()];
+            let port = AdminPort::open(listener, config, served.journal.clone(), streams)?;
+            let file = config.token_file.display();
+            console.print_line(format_args!("admin on http://{address}, with the token in {file}"));
             Some(port)
         }
         None => None,
     };
-    println!("listening on {}://{address}", if served.secure { "wss" } else { "ws" });
-    server::serve(listener, admin, host, shutdown, reread()?).await;
+    let scheme = if served.secure { "wss" } else { "ws" };
+    console.print_line(format_args!("listening on {scheme}://{address}"));
+    server::serve(listener, admin, host, shutdown, reread).await;
     Ok(())
-}
-
-/// Is told of the first ctrl-c or SIGTERM; a further ctrl-c ends the process.
-pub(super) fn signals() -> std::io::Result<Arc<Notify>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let terminate = signal(SignalKind::terminate())?;
-    let stopping = Arc::new(Notify::new());
-    let told = Arc::clone(&stopping);
-    tokio::spawn(async move {
-        signalled(&mut interrupt, terminate).await;
-        eprintln!("stopping; once more to leave at once");
-        told.notify_one();
-        interrupt.recv().await;
-        std::process::exit(INTERRUPTED);
-    });
-    Ok(stopping)
-}
-
-/// Is told of each SIGHUP.
-fn reread() -> std::io::Result<Arc<Notify>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let asked = Arc::new(Notify::new());
-    let told = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            told.notify_one();
-        }
-    });
-    Ok(asked)
-}
-
-async fn signalled(interrupt: &mut Signal, mut terminate: Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 fn bind(listen: SocketAddr, otherwise: &str) -> anyhow::Result<TcpListener> {

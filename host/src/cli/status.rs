@@ -3,8 +3,10 @@
 use super::Failure;
 use super::arguments::StatusArgs;
 use super::client::{Client, print_json};
+use super::output::print_line;
 use super::table::{self, label, short, span};
-use crate::api::Status;
+use crate::allowance::Bound;
+use crate::api::{Limit, Status, TenantUse};
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
     let client = Client::new(&arguments.host)?;
@@ -14,11 +16,16 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
     }
     let ready = if status.ready { "ready".to_owned() } else { status.missing.join(", ") };
     let (open, most) = (status.connections, status.max_connections);
-    println!("up for {}, {ready}, {open} of {most} connections", span(status.uptime));
+    let uptime = span(status.uptime);
+    print_line(format_args!("up for {uptime}, {ready}, {open} of {most} connections"))?;
     if let Some(draining) = &status.draining {
-        println!("draining: {} of {} connections are left", draining.left, draining.of);
+        let (left, of) = (draining.left, draining.of);
+        print_line(format_args!("draining: {left} of {of} connections are left"))?;
     }
-    println!();
+    print_line("")?;
+    if let [_, _, ..] = &*status.tenants {
+        print_tenants(&status.tenants)?;
+    }
     let plugins: Vec<_> = status
         .plugins
         .iter()
@@ -44,8 +51,9 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
         })
         .collect();
     let head = ["PLUGIN", "VERSION", "ISOLATION", "CONNECTIONS", "EVENTS", "FAULTS", "A CALL"];
-    table::print(head, &plugins);
-    println!();
+    table::print(head, &plugins)?;
+    print_line("")?;
+    print_reached(&status)?;
     let layers: Vec<_> = status
         .layers
         .iter()
@@ -60,6 +68,50 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
             ]
         })
         .collect();
-    table::print(["LAYER", "REACHED", "WAITING", "DROPPED", "LOST"], &layers);
-    Ok(())
+    table::print(["LAYER", "REACHED", "WAITING", "DROPPED", "LOST"], &layers)
+}
+
+fn print_tenants(tenants: &[TenantUse]) -> Result<(), Failure> {
+    let rows: Vec<_> = tenants
+        .iter()
+        .map(|tenant| {
+            let (open, most) = (tenant.connections, tenant.max_connections);
+            [tenant.name.clone(), format!("{open} of {most}")]
+        })
+        .collect();
+    table::print(["TENANT", "CONNECTIONS"], &rows)?;
+    print_line("")
+}
+
+/// Prints the limits that were reached, whosever they are.
+fn print_reached(status: &Status) -> Result<(), Failure> {
+    let host = ("host".to_owned(), &status.limits);
+    let tenants = status.tenants.iter().map(|own| (format!("tenant {}", own.name), &own.limits));
+    let plugins = status.plugins.iter().map(|own| {
+        let label = label(&own.tenant, &own.name);
+        (format!("plugin {label}"), &own.limits)
+    });
+    let all = [host].into_iter().chain(tenants).chain(plugins);
+    let rows: Vec<_> = all.flat_map(|(of, limits)| reached(&of, limits)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    table::print(["LIMIT", "OF", "USED", "TIMES REACHED"], &rows)?;
+    print_line("")
+}
+
+fn reached(of: &str, limits: &[Limit]) -> Vec<[String; 4]> {
+    let reached = limits.iter().filter(|limit| limit.reached > 0);
+    let amount = |limit: &Limit, amount: u64| {
+        Bound::named(&limit.name).map_or_else(|| amount.to_string(), |it| it.amount(amount))
+    };
+    let row = |limit: &Limit| {
+        let most = limit.limit.map(|most| amount(limit, most)).unwrap_or_default();
+        let used = match limit.used {
+            Some(used) => format!("{} of {most}", amount(limit, used)),
+            None => most,
+        };
+        [limit.name.clone(), of.to_owned(), used, limit.reached.to_string()]
+    };
+    reached.map(row).collect()
 }

@@ -1,10 +1,14 @@
 //! Columns for people.
 
+use super::{Failure, output};
 use crate::name::Tenant;
 
 /// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
 /// a path, steers no terminal.
-pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+///
+/// # Errors
+/// As [`output::print`].
+pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
     let rows: Vec<[String; N]> =
         rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
     let width = |column: usize| {
@@ -15,12 +19,13 @@ pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
     let line = |cells: [&str; N]| {
         let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         let line = padded.collect::<Vec<_>>().join("  ");
-        println!("{}", line.trim_end());
+        format!("{}\n", line.trim_end())
     };
-    line(head);
+    let mut text = line(head);
     for row in &rows {
-        line(std::array::from_fn(|column| &*row[column]));
+        text += &line(std::array::from_fn(|column| &*row[column]));
     }
+    output::print(&text)
 }
 
 /// A cell with control characters as they are escaped.

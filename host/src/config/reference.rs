@@ -335,6 +335,11 @@ pub fn limit_rows() -> Vec<LimitRow> {
 
 /// What no configuration moves.
 const FIXED: &[(&str, &str, &str)] = &[
+    (
+        "1 MiB each",
+        "lines that wait for the readers of standard error and standard output",
+        "further lines are dropped; `output_lines_dropped`",
+    ),
     ("16 KiB", "a handshake's head", "400 or 431; `handshakes_refused{answer=\"http\"}`"),
     (
         "100,000 effects, 1,000,000 deliveries to members of groups, and four times the largest frame or 16 MiB of payload",

@@ -34,7 +34,8 @@ pub(super) use auth::Tokens;
 pub(crate) use auth::read as read_token;
 
 use super::{Server, rest};
-use crate::api;
+use crate::api::{self, ProblemKind};
+use crate::background_writer::BackgroundWriter;
 use crate::config::AdminConfig;
 use crate::journal::Journal;
 use problem::Refusal;
@@ -60,6 +61,7 @@ pub struct AdminPort {
     hosts: Vec<String>,
     max_upload: usize,
     journal: Journal,
+    streams: Vec<BackgroundWriter>,
 }
 
 /// What every answer is made of.
@@ -71,10 +73,12 @@ struct Admin {
     changes: Arc<Turns>,
     followers: Arc<Turns>,
     journal: Journal,
+    /// Where the host writes to.
+    streams: Vec<BackgroundWriter>,
 }
 
 impl AdminPort {
-    /// Reads the tokens, and makes the operator's own if there is none yet.
+    /// Reads the tokens, and makes the operator's own if there is none yet. `streams` are where the host writes to.
     ///
     /// # Errors
     /// When a token cannot be read, or could be by others.
@@ -82,20 +86,22 @@ impl AdminPort {
         listener: TcpListener,
         config: &AdminConfig,
         journal: Journal,
+        streams: Vec<BackgroundWriter>,
     ) -> Result<Self, TokenError> {
         if listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
             tracing::warn!("[admin] listens beyond this machine in plain HTTP, tokens and all");
         }
         let (hosts, max_upload) = (config.hosts.clone(), config.max_upload.bytes());
-        Ok(Self { listener, tokens: Tokens::open(config)?, hosts, max_upload, journal })
+        Ok(Self { listener, tokens: Tokens::open(config)?, hosts, max_upload, journal, streams })
     }
 
     /// Answers until it is dropped.
     pub(super) async fn serve(self, server: Arc<Server>) {
-        let Self { listener, tokens, hosts, max_upload, journal } = self;
+        let Self { listener, tokens, hosts, max_upload, journal, streams } = self;
         let changes = Turns::new(CHANGES.0, CHANGES.1);
         let followers = Turns::new(FOLLOWERS.0, FOLLOWERS.1);
-        let admin = Admin { server, tokens, hosts, max_upload, changes, followers, journal };
+        let admin =
+            Admin { server, tokens, hosts, max_upload, changes, followers, journal, streams };
         let router = router(Arc::new(admin));
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
@@ -165,7 +171,10 @@ fn router(admin: Arc<Admin>) -> Router {
         .fallback(async || {
             Refusal::not_found("there is no such path; /openapi.json lists those there are")
         })
-        .method_not_allowed_fallback(async || Refusal::invalid("this path is asked in another way"))
+        .method_not_allowed_fallback(async || {
+            let error = "this path is not asked by this method; `Allow` lists those it is";
+            Refusal::new(ProblemKind::MethodNotAllowed, error)
+        })
         .layer(middleware::from_fn(guarded))
         .with_state(admin)
 }

@@ -205,6 +205,11 @@ impl Host {
         self.ground.engine.pool()
     }
 
+    /// What all tenants together use, and may.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.ground.meter
+    }
+
     /// Where plugins keep keys and values.
     pub(super) fn keyvalue(&self) -> &Keyvalue {
         &self.ground.keyvalue

@@ -198,7 +198,11 @@ impl Making<'_> {
             threads: part.threads.clone(),
             limits: made_of.limits.clone(),
             signers: signers.clone(),
-            allowance: Arc::new(Allowance::within(Arc::clone(&part.meter), Arc::clone(meter))),
+            allowance: Arc::new(Allowance::within(
+                &tenant.label(name),
+                Arc::clone(&part.meter),
+                Arc::clone(meter),
+            )),
         });
         // What it has on the shelf it goes on with, in whatever way it is served.
         let before = self.before.and_then(|before| before.served.get(name));

@@ -1,25 +1,23 @@
 //! Figures for Prometheus, gathered when they are asked for. `docs/metrics.md` is made of [`FIGURES`].
 
+mod exposition;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text,
-};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
+pub(super) use exposition::Format;
 
 use super::Server;
 use super::links::Open;
 use crate::allowance::BOUNDS;
+use crate::background_writer::BackgroundWriter;
 use crate::layer::LayerStatus;
 use crate::name::Tenant;
 use crate::plugin::FaultKind;
 use crate::swap::Swap;
 use crate::times::{Counted, STEPS};
+use exposition::{Encoder, number};
 
 /// One figure.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ const VERSION: &[&str] = &["tenant", "plugin", "version"];
 const LAYER: &[&str] = &["tenant", "layer"];
 
 /// All figures there are.
-pub const FIGURES: [Figure; 36] = [
+pub const FIGURES: &[Figure] = &[
     gauge("ready", HOST, "1 if the host takes connections and reaches its layers"),
     gauge("draining", HOST, "1 if the host takes no more connections, by `narrowboat drain`"),
     gauge("uptime_seconds", HOST, "Seconds since the host began to serve"),
@@ -138,6 +136,11 @@ pub const FIGURES: [Figure; 36] = [
         "Core instances in use of the pool that guests run in; a component counts for about three",
     ),
     gauge("pool_memories", HOST, "Linear memories in use of the pool"),
+    counter(
+        "output_lines_dropped",
+        &["stream"],
+        "Lines of the log (stderr), and of what the host prints (stdout), that were dropped because nobody took them",
+    ),
     gauge(
         "keyvalue_bytes",
         &["tenant"],
@@ -164,25 +167,82 @@ enum Value {
 }
 
 /// The figures of one moment.
-#[derive(Default)]
-struct Snapshot(Vec<(&'static str, Vec<String>, Value)>);
+struct Snapshot {
+    /// Of each of [`FIGURES`], in their order.
+    samples: Vec<Vec<(Vec<String>, Value)>>,
+}
 
-/// All figures as text, or those of one tenant.
-pub(super) fn text(server: &Server, about: Option<&Tenant>) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix("narrowboat");
-    registry.register_collector(Box::new(Snapshot::of(server, about)));
-    let mut body = String::new();
-    text::encode(&mut body, &registry)?;
-    Ok(body)
+/// What the open connections of a plugin come to.
+#[derive(Default)]
+struct Traffic {
+    connections: usize,
+    /// Bytes that wait for them.
+    waiting: usize,
+}
+
+/// All figures as text, or those of one tenant. `streams` are where the host writes to.
+pub(super) fn text(
+    server: &Server,
+    streams: &[BackgroundWriter],
+    about: Option<&Tenant>,
+    format: Format,
+) -> Result<String, fmt::Error> {
+    let mut encoder = Encoder::new(format);
+    let snapshot = Snapshot::of(server, streams, about);
+    for (figure, samples) in FIGURES.iter().zip(&snapshot.samples) {
+        encode(&mut encoder, figure, samples)?;
+    }
+    Ok(encoder.finish())
+}
+
+fn encode(encoder: &mut Encoder, figure: &Figure, samples: &[(Vec<String>, Value)]) -> fmt::Result {
+    let name = format!("narrowboat_{}", figure.name);
+    encoder.family(&name, figure.kind, figure.help)?;
+    for (values, value) in samples {
+        let labels = figure.labels.iter().copied().zip(values.iter().map(String::as_str));
+        match value {
+            Value::Gauge(value) => encoder.sample(&name, "", labels, number(*value))?,
+            Value::Counter(count) => encoder.sample(&name, "_total", labels, count)?,
+            Value::Histogram(counted) => {
+                let mut count = 0;
+                let bounds = STEPS.iter().map(Duration::as_secs_f64).chain([f64::INFINITY]);
+                for (bound, step) in bounds.zip(counted.steps) {
+                    count += step;
+                    let bound = number(bound);
+                    let labels = labels.clone().chain([("le", &*bound)]);
+                    encoder.sample(&name, "_bucket", labels, count)?;
+                }
+                encoder.sample(&name, "_sum", labels.clone(), number(counted.sum.as_secs_f64()))?;
+                encoder.sample(&name, "_count", labels, count)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The open connections, by their plugins' labels.
+fn traffic(open: &[Open]) -> HashMap<&str, Traffic> {
+    let mut traffic = HashMap::<&str, Traffic>::new();
+    for open in open {
+        let of_plugin = traffic.entry(&*open.plugin.label).or_default();
+        of_plugin.connections += 1;
+        of_plugin.waiting += open.link.outbound.buffered();
+    }
+    traffic
 }
 
 impl Snapshot {
-    fn of(server: &Server, about: Option<&Tenant>) -> Self {
-        let mut snapshot = Self::default();
+    fn of(server: &Server, streams: &[BackgroundWriter], about: Option<&Tenant>) -> Self {
+        let mut snapshot = Self { samples: FIGURES.iter().map(|_| Vec::new()).collect() };
         if about.is_none() {
             snapshot.host(server);
+            for stream in streams {
+                let dropped = Value::Counter(stream.dropped());
+                snapshot.note("output_lines_dropped", &[stream.stream()], dropped);
+            }
         }
         let open = server.links.open();
+        let open = traffic(&open);
         let worlds = server.host.worlds().all();
         let worlds = worlds.iter().filter(|(tenant, _)| about.is_none_or(|about| about == *tenant));
         for (tenant, world) in worlds {
@@ -227,14 +287,14 @@ impl Snapshot {
         self.note("pool_memories", &[], Value::Gauge(pool.memories as f64));
     }
 
-    fn plugin(&mut self, open: &[Open], swap: &Swap) {
+    fn plugin(&mut self, open: &HashMap<&str, Traffic>, swap: &Swap) {
         let (tenant, name) = (swap.plugin().tenant.as_str(), &*swap.plugin().name);
-        let own = open.iter().filter(|open| open.plugin.label == swap.plugin().label);
-        let waiting: usize = own.clone().map(|open| open.link.outbound.buffered()).sum();
+        let none = Traffic::default();
+        let own = open.get(&*swap.plugin().label).unwrap_or(&none);
         let (traffic, counts) = (swap.roster().traffic(), swap.counts().get());
         let mut note = |figure, value| self.note(figure, &[tenant, name], value);
-        note("connections", Value::Gauge(own.count() as f64));
-        note("outbound_bytes", Value::Gauge(waiting as f64));
+        note("connections", Value::Gauge(own.connections as f64));
+        note("outbound_bytes", Value::Gauge(own.waiting as f64));
         note("frames_received", Value::Counter(traffic.received.frames()));
         note("bytes_received", Value::Counter(traffic.received.bytes()));
         note("frames_sent", Value::Counter(traffic.sent.frames()));
@@ -269,45 +329,10 @@ impl Snapshot {
         }
     }
 
-    fn note(&mut self, figure: &'static str, labels: &[&str], value: Value) {
-        self.0.push((figure, labels.iter().map(|label| (*label).to_owned()).collect(), value));
-    }
-}
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
-    }
-}
-
-impl Collector for Snapshot {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for figure in &FIGURES {
-            let kind = match figure.kind {
-                Kind::Gauge => MetricType::Gauge,
-                Kind::Counter => MetricType::Counter,
-                Kind::Histogram => MetricType::Histogram,
-            };
-            let mut family = encoder.encode_descriptor(figure.name, figure.help, None, kind)?;
-            for (_, values, value) in self.0.iter().filter(|(name, ..)| *name == figure.name) {
-                let labels = figure.labels.iter().copied().zip(values.iter().map(String::as_str));
-                let labels: Vec<(&str, &str)> = labels.collect();
-                write(value, family.encode_family(&labels)?)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn write(value: &Value, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-    match value {
-        Value::Gauge(value) => ConstGauge::new(*value).encode(encoder),
-        Value::Counter(value) => ConstCounter::new(*value).encode(encoder),
-        Value::Histogram(Counted { sum, steps }) => {
-            let bounds = STEPS.iter().map(Duration::as_secs_f64).chain([f64::MAX]);
-            let buckets: Vec<_> = bounds.zip(steps.iter().copied()).collect();
-            let count = steps.iter().sum();
-            encoder.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)
+    fn note(&mut self, name: &str, labels: &[&str], value: Value) {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        if let Some(place) = FIGURES.iter().position(|figure| figure.name == name) {
+            self.samples[place].push((labels, value));
         }
     }
 }
@@ -315,11 +340,12 @@ fn write(value: &Value, mut encoder: MetricEncoder<'_>) -> fmt::Result {
 /// The reference page, as `docs/metrics.md` has it.
 pub fn reference() -> String {
     let mut page = String::from(
-        "# Figures\n\nWhat `/metrics` on the listener of `[admin]` tells, in OpenMetrics. Made from \
+        "# Figures\n\nWhat `/metrics` on the listener of `[admin]` tells, in OpenMetrics or, to those who do not ask for that, in \
+         Prometheus's text format 0.0.4. Made from \
          `host/src/server/metrics.rs` by `narrowboat reference metrics`.\n\n\
          | figure | kind | labels | meaning |\n|---|---|---|---|\n",
     );
-    for Figure { name, kind, labels, help } in &FIGURES {
+    for Figure { name, kind, labels, help } in FIGURES {
         let total = if *kind == Kind::Counter { "_total" } else { "" };
         let kind = format!("{kind:?}").to_lowercase();
         let labels = labels.join(", ");

@@ -75,6 +75,7 @@ impl Refusal {
             ProblemKind::Unauthorised => StatusCode::UNAUTHORIZED,
             ProblemKind::Forbidden => StatusCode::FORBIDDEN,
             ProblemKind::NotFound => StatusCode::NOT_FOUND,
+            ProblemKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ProblemKind::Invalid => StatusCode::BAD_REQUEST,
             ProblemKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Admin;
 use super::auth::{May, ToRead};
 use super::problem::{OfTenant, Refusal};
+use crate::allowance::{Bound, LimitUse};
 use crate::api::{self, ProblemKind};
-use crate::server::metrics;
+use crate::name::Tenant;
+use crate::server::Server;
+use crate::server::metrics::{self, Format};
+use crate::server::world::World;
 use crate::swap::Swap;
-
-/// The media type of the text that Prometheus reads, as OpenMetrics names it.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Faults that are shown of a plugin.
 const FAULTS: usize = 10;
@@ -42,16 +43,22 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 
 /// Figures for Prometheus. Scope `read`.
 #[utoipa::path(get, path = "/metrics", params(OfTenant), responses(
-    (status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"),
+    (status = 200, description = "OpenMetrics where `Accept` names it, else Prometheus's text format", content(
+        (String = "text/plain"), (String = "application/openmetrics-text"))),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "Asked from another site", body = api::Problem),
 ))]
 pub(super) async fn metrics(
     token: May<ToRead>,
     State(admin): State<Arc<Admin>>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    match metrics::text(&admin.server, token.about.as_ref()) {
-        Ok(text) => Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()),
+    let format = Format::accepted(&headers);
+    match metrics::text(&admin.server, &admin.streams, token.about.as_ref(), format) {
+        Ok(text) => {
+            let headers = [(CONTENT_TYPE, format.content_type()), (VARY, "accept")];
+            Ok((headers, text).into_response())
+        }
         Err(_) => Err(Refusal::new(ProblemKind::Unavailable, "the figures cannot be written")),
     }
 }
@@ -69,16 +76,18 @@ pub(super) async fn status(
     let server = &admin.server;
     let missing = server.missing();
     let counts = server.links.count_by_plugin();
-    let (mut plugins, mut layers, mut connections) = (Vec::new(), Vec::new(), 0);
+    let (mut plugins, mut layers, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
     for (tenant, world) in &*server.host.worlds().all() {
         if !token.is_about(tenant) {
             continue;
         }
+        let mut connections = 0;
         for (_, swap) in world.swaps() {
             let open = counts.get(&swap.plugin().label).copied().unwrap_or_default();
             connections += open;
             plugins.push(plugin(&admin, swap, open));
         }
+        tenants.push(tenant_use(server, tenant, world, connections));
         layers.extend(world.layers().map(|(name, status)| api::Layer {
             tenant: tenant.to_string(),
             name: name.to_owned(),
@@ -94,11 +103,35 @@ pub(super) async fn status(
         ready: missing.is_empty(),
         missing,
         draining: server.drain.progress(&server.links),
-        connections,
-        max_connections: server.host.limits().max_connections as u64,
+        connections: tenants.iter().map(|tenant| tenant.connections).sum(),
+        max_connections: match (&token.about, &*tenants) {
+            (Some(_), [tenant]) => tenant.max_connections,
+            _ => server.host.limits().max_connections as u64,
+        },
+        limits: match token.about {
+            Some(_) => Vec::new(),
+            None => server.host.meter().limits().map(limit).collect(),
+        },
+        tenants,
         plugins,
         layers,
     })
+}
+
+fn tenant_use(server: &Server, tenant: &Tenant, world: &World, connections: u64) -> api::TenantUse {
+    let of_host = server.host.limits().max_connections as u64;
+    let own = world.part.meter.limit(Bound::Connections).unwrap_or(of_host);
+    api::TenantUse {
+        name: tenant.to_string(),
+        connections,
+        max_connections: own.min(of_host),
+        limits: world.part.meter.limits().map(limit).collect(),
+    }
+}
+
+fn limit(limit: LimitUse) -> api::Limit {
+    let LimitUse { bound, used, limit, reached } = limit;
+    api::Limit { name: bound.name().to_owned(), used, limit, reached }
 }
 
 fn plugin(admin: &Admin, swap: &Swap, connections: u64) -> api::Plugin {
@@ -123,6 +156,7 @@ fn plugin(admin: &Admin, swap: &Swap, connections: u64) -> api::Plugin {
         rolled_back: counts.taken_back,
         frames_in: traffic.received.frames(),
         frames_out: traffic.sent.frames(),
+        limits: plugin.allowance.own_limits().map(limit).collect(),
         last_faults: faults.take(FAULTS).map(|line| api::LogLine::clone(line)).collect(),
     }
 }
