@@ -22,6 +22,8 @@ pub mod code {
     pub const GOING_AWAY: u16 = 1001;
     /// The peer broke the WebSocket protocol.
     pub const PROTOCOL: u16 = 1002;
+    /// What came is of a kind that the peer does not take.
+    pub const UNSUPPORTED: u16 = 1003;
     /// The peer's Close frame had no code.
     pub const NONE: u16 = 1005;
     /// The connection ended without a Close frame.
@@ -32,12 +34,16 @@ pub mod code {
     pub const POLICY: u16 = 1008;
     /// A frame or message was larger than the bound.
     pub const TOO_BIG: u16 = 1009;
+    /// The client misses an extension that the server did not agree to.
+    pub const EXTENSION: u16 = 1010;
     /// The guest failed.
     pub const GUEST_FAILED: u16 = 1011;
     /// Come back: the state of the connection was lost, or its host restarts.
     pub const RESTART: u16 = 1012;
     /// The host, or this connection's queue, is over its bound.
     pub const OVERLOADED: u16 = 1013;
+    /// A server behind the peer gave it no valid answer.
+    pub const BAD_GATEWAY: u16 = 1014;
 }
 
 impl Closure {
@@ -51,6 +57,12 @@ impl Closure {
     /// The connection ended without a Close frame.
     pub fn abnormal() -> Self {
         Self::new(code::ABNORMAL, "")
+    }
+
+    /// Whether a Close frame may have this code: one that IANA's registry of WebSocket close codes defines and that is
+    /// not reserved, or one of the ranges that it leaves to libraries and applications (RFC 6455, section 7.4).
+    pub fn may_travel(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
     /// Whether a consumer may close with this code and reason: 1000 or 3000 to 4999 (RFC 6455,
@@ -78,6 +90,15 @@ mod tests {
     fn a_long_reason_is_cut_between_characters() {
         let closure = Closure::new(4000, "é".repeat(80));
         assert_eq!(closure.reason.len(), 122);
+    }
+
+    #[test]
+    fn rfc_6455_7_4_only_codes_of_the_registry_that_are_not_reserved_travel() {
+        let defined = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
+        for code in 0..=u16::MAX {
+            let travels = defined.contains(&code) || (3000..=4999).contains(&code);
+            assert_eq!(Closure::may_travel(code), travels, "{code}");
+        }
     }
 
     #[test]

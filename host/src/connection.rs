@@ -2,6 +2,7 @@
 
 mod closures;
 mod deflate;
+mod extension;
 mod finish;
 mod incoming;
 mod link;
@@ -23,6 +24,7 @@ pub(crate) use finish::linger;
 
 pub use closures::Closures;
 pub use deflate::Agreement;
+pub use extension::Extension;
 pub use incoming::IncomingLimits;
 pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Queued, Refused};
@@ -203,7 +205,8 @@ impl Connection {
             self.frames_since_flush = 0;
             let _ = self.poll_write(cx);
         }
-        let hold = hold || self.is_deaf(cx);
+        // Of a connection that closes only the peer's Close is still taken, and no rate is in its way.
+        let hold = matches!(self.phase, Phase::Open) && (hold || self.is_deaf(cx));
         if !hold && let Poll::Ready(incoming) = self.poll_read(cx) {
             self.frames_since_flush += 1;
             return Poll::Ready(incoming);
@@ -254,7 +257,10 @@ impl Connection {
                 }
                 Ok(Said::Close(closure)) => return self.closed_by_peer(cx, closure),
                 Err(Silence::Fault(fault)) => return self.end(fault.into()),
-                Err(Silence::Ended) => return self.ended(Closure::abnormal()),
+                Err(Silence::Ended) => {
+                    self.link.outbound.shut();
+                    return self.ended(Closure::abnormal());
+                }
             }
         }
     }
@@ -270,9 +276,8 @@ impl Connection {
         let Self { socket, link, .. } = self;
         let mut closing = None;
         let wrote = socket.poll_write(cx, |encoder, batch, cx| {
-            while !mute
-                && !batch.is_full()
-                && let Some(next) = link.outbound.take(cx, batch.is_empty())
+            while !batch.is_full()
+                && let Some(next) = link.outbound.take(cx, batch.is_empty(), mute)
             {
                 match next {
                     Next::Frame(frame) => {
@@ -291,10 +296,7 @@ impl Connection {
             self.start_closing(closure, fault);
         }
         match wrote {
-            Poll::Ready(Ok(())) if mute => {
-                self.link.outbound.listen(cx);
-                Poll::Pending
-            }
+            Poll::Ready(Ok(())) if mute && self.link.outbound.has_more() => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(_)) => {
                 self.broken = true;
@@ -370,20 +372,16 @@ impl Connection {
     }
 
     fn closed_by_peer(&mut self, cx: &mut Context<'_>, closure: Closure) -> Poll<Incoming> {
-        // What was said before goes first, and the answer before the consumer is told, however long that
-        // takes.
+        // The answer goes behind what was said before. What of it the socket does not take now, `finish` writes.
+        self.link.outbound.close(closure.clone());
+        let ended = self.ended(closure);
         let _ = self.poll_write(cx);
-        if matches!(self.phase, Phase::Open) {
-            self.socket.close(&closure);
-            let _ = self.poll_write(cx);
-        }
-        self.ended(closure)
+        ended
     }
 
     /// The end of a connection that is nobody's fault: what this side said first holds.
     fn ended(&mut self, heard: Closure) -> Poll<Incoming> {
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
-        self.link.outbound.shut();
         let end = match phase {
             Phase::Closing { end: Some(end), .. } => end,
             _ => End { closure: heard, fault: None, ours: false },

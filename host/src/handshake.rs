@@ -1,9 +1,9 @@
-//! The opening handshake of RFC 6455, section 4.2: read by hyper, decided by the consumer, answered
-//! with tungstenite's 101.
+//! The opening handshake of RFC 6455, section 4.2: read by hyper, decided by the consumer.
 
 mod document;
 mod opening;
 mod proxied;
+mod upgrade;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -151,7 +151,7 @@ where
     let accepted = take(&accepted);
     match (served, accepted) {
         (Ok(Ok(parts)), Some(Accepted { max_message, deflate, joined })) => {
-            let max_frame = limits.max_frame.min(max_message);
+            let max_frame = limits.max_frame;
             let terms = Terms { limits: IncomingLimits { max_message, max_frame }, deflate };
             let socket = Socket::new(parts.io.into_inner(), &parts.read_buf, &terms);
             Ok(Outcome::Open(Box::new(socket), joined))
@@ -176,13 +176,16 @@ where
     F: FnOnce(Opening) -> D,
     D: Future<Output = Decision<T>>,
 {
+    // Before anything is looked up by what it names.
+    if let Err(rejection) = opening.check_target() {
+        return reject(rejection);
+    }
     let switching = opening.switching();
-    let offers = opening.extensions();
+    let offers = opening.extensions().unwrap_or_default();
     match (decide(opening).await, switching) {
         (Decision::Accept { acceptance, max_message, deflate, joined }, Ok(mut response)) => {
             put(&mut response, &acceptance);
-            let offers = offers.iter().filter_map(|offer| offer.to_str().ok());
-            let agreed = deflate.and_then(|deflate| Agreement::find(offers, deflate));
+            let agreed = deflate.and_then(|deflate| Agreement::find(&offers, deflate));
             let deflate = agreed.and_then(|(agreement, answer)| {
                 let answer = HeaderValue::try_from(answer).ok()?;
                 response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, answer);

@@ -15,6 +15,7 @@ pub mod config;
 pub mod connection;
 pub mod egress;
 pub mod fault;
+pub mod fields;
 pub mod frame;
 pub mod glob;
 pub mod handshake;

@@ -5,6 +5,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 pub use target::Target;
@@ -134,8 +135,40 @@ impl Origin {
 
 /// The host that a request names, without its port: the value of `Host`, or the authority of its target.
 pub fn host_of(authority: &str) -> Option<&str> {
-    let (host, _) = split_port(authority)?;
+    // A port may be empty (RFC 3986, section 3.2.3).
+    let (host, _) = split_port(authority.strip_suffix(':').unwrap_or(authority))?;
     is_host(host).then(|| host.strip_suffix('.').unwrap_or(host))
+}
+
+/// Whether a request may name this: a host as RFC 3986, section 3.2.2, has it, which HTTP wants not to be empty (RFC 9110,
+/// section 4.2), and perhaps a port. No user stands before it (section 4.2.4).
+pub fn is_authority(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let end = text.rfind(']').map_or(0, |end| end + 1);
+    let (host, port) = match text[end..].find(':') {
+        Some(at) => (&text[..end + at], &text[end + at + 1..]),
+        None => (text, ""),
+    };
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
+        None => is_registered_name(host.as_bytes()),
+    };
+    host && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// RFC 3986, section 3.2.2: `reg-name`, but not an empty one.
+fn is_registered_name(name: &[u8]) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
+    let mut rest = name;
+    loop {
+        rest = match rest {
+            [b'%', high, low, rest @ ..] if [high, low].iter().all(|it| it.is_ascii_hexdigit()) => {
+                rest
+            }
+            [byte, rest @ ..] if plain(*byte) => rest,
+            rest => return rest.is_empty() && !name.is_empty(),
+        }
+    }
 }
 
 /// Takes `host:port` apart; an address of IPv6 keeps its brackets.

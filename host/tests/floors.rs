@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "scope",
         "answer",
         "fault",
+        "fields",
         "manifest",
         "component",
         "config",

@@ -1,12 +1,13 @@
 """How connections end: who said what, and what the consumer hears of it."""
 
+import signal
 import socket
 import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from support import CLOSE, TEXT, close_frame, closure, with_manifest
+from support import BINARY, CLOSE, TEXT, close_frame, closure, with_manifest
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +19,23 @@ def host(serving):
 # The client closes.
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1008, 1011, 3000, 4999])
+# IANA's registry of WebSocket close codes: those that it defines and does not reserve, and the ends of its ranges.
+REGISTERED = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
+
+
+@pytest.mark.parametrize("code", REGISTERED)
 def test_the_clients_code_and_reason_come_back_and_reach_the_consumer(host, code):
     raw = host.raw("/closer/")
     raw.send(close_frame(code, b"bye %d" % code))
     assert raw.ended() == (code, f"bye {code}")
     host.logged(f'closed with {code} "bye {code}"')
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 1016, 1999, 2000, 2999, 5000, 65535])
+def test_rfc_6455_7_4_a_code_that_may_not_travel_is_a_protocol_error(host, code):
+    raw = host.raw("/closer/")
+    raw.send(close_frame(code, b"hidden"))
+    assert raw.ended()[0] == 1002
 
 
 def test_a_close_without_a_code_comes_back_and_is_1005_to_the_consumer(host):
@@ -46,6 +58,77 @@ def test_what_was_sent_before_a_close_is_answered_before_it(host):
     raw.send_frame(TEXT, b"first")
     raw.send(close_frame(1000))
     assert [opcode for opcode, _ in raw.frames()] == [TEXT, CLOSE]
+
+
+def test_what_was_said_before_a_clients_close_arrives_before_the_answer_to_a_client_that_reads_late(serve):
+    host = serve(plugins={"misbehave": {}}, limits={"outbound_queue": "32 MiB", "close_timeout": "1m"}, log="debug")
+    raw = host.raw("/misbehave/", receive_buffer=4096)
+    # More than the system takes for a socket that nobody reads from.
+    raw.send_frame(TEXT, b"flood 1000 12000")
+    raw.send(close_frame(4000))
+    host.logged("connection over: 4000")
+    *frames, last = raw.frames()
+    assert (len(frames), last[0], closure(last[1])) == (1000, CLOSE, (4000, ""))
+
+
+# A rate of what a plugin says: one frame, and it is in debt for more than a minute.
+IN_DEBT = {"guest": "echo", "limits": {"bytes_out": "1 KiB"}}
+
+
+@pytest.fixture
+def indebted(serve):
+    """A host, and a client of a plugin that may say nothing more for a minute."""
+    host = serve(plugins={"echo": IN_DEBT}, limits={"close_timeout": "5s"})
+    raw = host.raw("/echo/")
+    raw.send_frame(TEXT, b"x" * 65_536)
+    assert raw.recv_frame() == (TEXT, b"x" * 65_536)
+    return host, raw
+
+
+def test_rfc_6455_7_1_7_no_rate_withholds_the_close_after_a_protocol_error(indebted):
+    _, raw = indebted
+    raw.send_frame(TEXT, b"without a mask", masked=False)
+    assert raw.ended()[0] == 1002
+
+
+def test_rfc_6455_7_1_1_no_rate_withholds_the_close_of_a_host_that_stops(indebted):
+    host, raw = indebted
+    silent = host.raw("/echo/")
+    host.send_signal(signal.SIGTERM)
+    assert silent.ended()[0] == 1001
+    assert raw.ended()[0] == 1001
+
+
+def test_rfc_6455_5_5_1_no_rate_withholds_the_answer_to_a_close_nor_what_was_said_before(indebted):
+    _, raw = indebted
+    for text in [b"one", b"two"]:
+        raw.send_frame(TEXT, text)
+    raw.send(close_frame(4000, b"bye"))
+    *frames, last = raw.frames()
+    assert frames == [(TEXT, b"one"), (TEXT, b"two")]
+    assert (last[0], closure(last[1])) == (CLOSE, (4000, "bye"))
+
+
+def test_what_is_too_much_for_a_rate_is_not_said_at_the_end_either(serve):
+    """Else whoever has its connections closed for it could say as much as it likes."""
+    host = serve(plugins={"misbehave": {"limits": {"bytes_out": "1 KiB"}}}, limits={"outbound_queue": "64 KiB"})
+    raw = host.raw("/misbehave/")
+    raw.send_frame(TEXT, b"flood 100 1000")
+    *frames, last = raw.frames()
+    assert len(frames) < 10
+    assert closure(last[1])[0] == 1013
+
+
+def test_no_rate_of_what_clients_say_withholds_their_answer_to_a_close(serve):
+    """The consumer hears the end when its client has answered, and not when the time for that is up."""
+    host = serve(plugins={"closer": {"limits": {"bytes_in": "1 KiB"}}}, limits={"close_timeout": "1m"})
+    raw = host.raw("/closer/")
+    # For more than a minute no further message is read.
+    raw.send_frame(BINARY, bytes(65_536))
+    assert closure(raw.recv_frame()[1])[0] == 4000
+    raw.send(close_frame(4000))
+    assert raw.recv_frame() is None
+    host.logged("closed with 4000")
 
 
 @pytest.mark.parametrize("isolation", ["connection", "shared"])

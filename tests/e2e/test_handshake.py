@@ -122,6 +122,147 @@ def test_a_bad_handshake_is_400(host, headers):
     assert answer(host, "/door/", headers=headers).status == 400
 
 
+# HTTP's rules, line by line.
+
+
+LINES = [
+    "Host: localhost",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    f"Sec-WebSocket-Key: {KEY}",
+    "Sec-WebSocket-Version: 13",
+]
+
+
+def answer_to(host, *lines, target="/echo/", version="1.1", leave_out="", then=b""):
+    """The answer to a handshake with further lines, and without those of a name."""
+    head = [f"GET {target} HTTP/{version}", *(line for line in LINES if not leave_out or not line.startswith(leave_out))]
+    raw = host.tcp()
+    raw.send("\r\n".join([*head, *lines, "", ""]).encode("latin-1") + then)
+    return raw.response()
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("Connection", ["Connection: keep-alive", "Connection: Upgrade"]),
+        ("Connection", ["Connection: Upgrade", "Connection: keep-alive"]),
+        ("Connection", ["Connection: keep-alive,\tUpgrade\t"]),
+        ("Connection", ["Connection:\tupgrade\t,close"]),
+        ("Connection", ["Connection: ,, ,Upgrade,"]),
+        ("Connection", ["Connection:", "Connection: Upgrade"]),
+        ("Upgrade", ["Upgrade: h2c", "Upgrade: WebSocket"]),
+        ("Upgrade", ["Upgrade: h2c,\twebsocket"]),
+        ("Upgrade", ["Upgrade: websocket, h2c/2"]),
+        ("Sec-WebSocket-Version", ["Sec-WebSocket-Version:\t13\t"]),
+    ],
+)
+def test_rfc_9110_5_3_a_list_may_stand_on_several_lines_with_any_white_space(host, name, lines):
+    assert answer_to(host, *lines, leave_out=name).status == 101
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("Connection", ["Connection: not Upgrade"]),
+        ("Connection", ["Connection: keep-alive Upgrade"]),
+        ("Connection", ['Connection: "Upgrade"']),
+        ("Upgrade", ["Upgrade: web socket"]),
+        ("Upgrade", ["Upgrade: websocket/13"]),
+        ("Sec-WebSocket-Key", ["Sec-WebSocket-Key: " + KEY, "Sec-WebSocket-Key: " + KEY]),
+        ("Sec-WebSocket-Version", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"]),
+        ("Sec-WebSocket-Version", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8"]),
+        ("none", ["Sec-WebSocket-Protocol: a b"]),
+        ("none", ["Sec-WebSocket-Protocol: chat, a/b"]),
+        ("none", ["Sec-WebSocket-Extensions: permessage-deflate; x="]),
+        ("none", ['Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits="10']),
+        ("none", ['Sec-WebSocket-Extensions: x; y="a,b"']),
+        ("none", ["Sec-WebSocket-Extensions: a b"]),
+    ],
+)
+def test_rfc_6455_4_2_1_what_its_grammar_does_not_know_is_400(host, name, lines):
+    assert answer_to(host, *lines, leave_out=name).status == 400
+
+
+@pytest.mark.parametrize("lines", [["Sec-WebSocket-Protocol: ,chat ,,\tv2", "Sec-WebSocket-Protocol:"], ["Sec-WebSocket-Extensions: ,"]])
+def test_rfc_9110_5_6_1_empty_elements_of_a_list_do_not_count(host, lines):
+    assert answer_to(host, *lines).status == 101
+
+
+@pytest.mark.parametrize("version", ["8", "12", "14", "0", "thirteen", "13, 8"])
+def test_rfc_6455_4_4_any_other_version_is_told_the_one_spoken(host, version):
+    refused = answer_to(host, f"Sec-WebSocket-Version: {version}", leave_out="Sec-WebSocket-Version")
+    assert (refused.status, refused.header("sec-websocket-version")) == (426, "13")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Host: x", "Host: y"],
+        ["Host: x", "Host: x"],
+        ["Host:"],
+        ["Host: a b"],
+        ["Host: x, y"],
+        ["Host: user@x"],
+        ["Host: x/y"],
+        ["Host: http://x"],
+        ["Host: x:y"],
+        ["Host: [::1"],
+        ["Host: \xe9"],
+        [],
+    ],
+)
+@pytest.mark.parametrize("target", ["/echo/", "/nowhere/", "http://localhost/echo/"])
+def test_rfc_9112_3_2_one_host_that_is_none_or_not_one_is_400(host, lines, target):
+    assert answer_to(host, *lines, target=target, leave_out="Host").status == 400
+
+
+@pytest.mark.parametrize("name", ["x", "x:80", "x:", "[::1]:8000", "127.0.0.1", "x.example.", "X_y-z"])
+def test_rfc_9112_3_2_any_host_that_is_one_is_served(host, name):
+    assert answer_to(host, f"Host: {name}", leave_out="Host").status == 101
+
+
+@pytest.mark.parametrize("target", ["http://else.example/echo/", "HTTP://else.example:80/echo/?a", "ws://else.example/echo/"])
+def test_rfc_9112_3_2_2_an_absolute_target_is_taken(host, target):
+    assert answer_to(host, target=target).status == 101
+
+
+@pytest.mark.parametrize("target", ["ftp://else.example/echo/", "http://user@else.example/echo/"])
+def test_rfc_9110_4_2_a_target_that_no_http_server_has_is_400(host, target):
+    assert answer_to(host, target=target).status == 400
+
+
+def test_rfc_9112_3_2_2_the_host_of_an_absolute_target_counts_and_not_the_header(serve):
+    host = serve("echo", top={"allowed_hosts": ["one.example"]})
+    assert answer_to(host, "Host: two.example", target="http://one.example/echo/", leave_out="Host").status == 101
+    assert answer_to(host, "Host: one.example", target="http://two.example/echo/", leave_out="Host").status == 400
+
+
+def test_rfc_9110_7_8_an_upgrade_in_http_1_0_does_not_count(host):
+    assert answer_to(host, version="1.0").status == 400
+
+
+@pytest.mark.parametrize(
+    ("lines", "then"),
+    [
+        (["Content-Length: 5"], b"hello"),
+        (["Content-Length: 5"], b""),
+        (["Content-Length: 5"], frame(TEXT, b"not a body")),
+        (["Transfer-Encoding: chunked"], b"5\r\nhello\r\n0\r\n\r\n"),
+        (["Transfer-Encoding: chunked"], b"0\r\n\r\n"),
+        (["Content-Length: 5", "Expect: 100-continue"], b""),
+    ],
+)
+def test_rfc_9110_7_8_a_request_for_an_upgrade_with_a_body_is_400_whenever_that_comes(host, lines, then):
+    refused = answer_to(host, *lines, then=then)
+    assert refused.status == 400
+    assert b"body" in refused.body
+
+
+def test_rfc_9110_8_6_a_body_without_content_is_none(host):
+    assert answer_to(host, "Content-Length: 0", then=frame(TEXT, b"early")).status == 101
+
+
 def test_a_head_that_does_not_end_is_not_read_for_ever(host):
     raw = host.tcp()
     raw.send(b"GET /door/ HTTP/1.1\r\nX-Long: ")

@@ -5,18 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::closure::code;
 
 /// The codes that are told apart.
-const CODES: [u16; 11] = [
+const CODES: [u16; 14] = [
     code::NORMAL,
     code::GOING_AWAY,
     code::PROTOCOL,
+    code::UNSUPPORTED,
     code::NONE,
     code::ABNORMAL,
     code::BAD_TEXT,
     code::POLICY,
     code::TOO_BIG,
+    code::EXTENSION,
     code::GUEST_FAILED,
     code::RESTART,
     code::OVERLOADED,
+    code::BAD_GATEWAY,
 ];
 
 /// As figures call them; at the end those that applications choose (RFC 6455, section 7.4.2), and the rest.
@@ -24,14 +27,17 @@ const NAMES: [&str; CODES.len() + 2] = [
     "1000",
     "1001",
     "1002",
+    "1003",
     "1005",
     "1006",
     "1007",
     "1008",
     "1009",
+    "1010",
     "1011",
     "1012",
     "1013",
+    "1014",
     "3000-4999",
     "other",
 ];

@@ -5,10 +5,14 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+use super::extension::Extension;
 use crate::config::Deflate;
 
 /// The last bytes of each deflated message, which do not travel (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// An empty message: the head of a block without content, whose rest is the tail (RFC 7692, section 7.2.3.6).
+const EMPTY: u8 = 0;
 
 /// The largest window, in bits (RFC 7692, section 7.1.2).
 const MAX_WINDOW: u8 = 15;
@@ -26,46 +30,37 @@ pub struct Agreement {
     client_forgets: bool,
     /// Ours do.
     server_forgets: bool,
-    /// Our window, in bits.
-    server_window: u8,
+    /// Our window, in bits, where the client asked for one.
+    server_window: Option<u8>,
 }
 
 impl Agreement {
-    /// The first of a client's offers, the values of its `Sec-WebSocket-Extensions`, that can be met, and
-    /// the value of ours to answer with.
-    pub fn find<'a>(
-        offers: impl IntoIterator<Item = &'a str>,
-        memory: Deflate,
-    ) -> Option<(Self, String)> {
-        let mut offers = offers.into_iter().flat_map(|header| header.split(','));
-        offers.find_map(|offer| Self::answer(offer, memory))
+    /// The first of a client's offers that can be met, and the value of `Sec-WebSocket-Extensions` to answer with.
+    pub fn find(offers: &[Extension], memory: Deflate) -> Option<(Self, String)> {
+        offers.iter().find_map(|offer| Self::answer(offer, memory))
     }
 
     /// Meets one offer, if it is of this extension and has nothing but the parameters of RFC 7692,
     /// section 7.1, once each.
-    fn answer(offer: &str, memory: Deflate) -> Option<(Self, String)> {
-        let mut words = offer.split(';').map(str::trim);
-        if words.next() != Some("permessage-deflate") {
+    fn answer(offer: &Extension, memory: Deflate) -> Option<(Self, String)> {
+        if offer.name != "permessage-deflate" {
             return None;
         }
         let forgets = memory == Deflate::Message;
         let mut agreement =
-            Self { client_forgets: forgets, server_forgets: forgets, server_window: MAX_WINDOW };
+            Self { client_forgets: forgets, server_forgets: forgets, server_window: None };
         let mut seen = Vec::new();
-        for word in words {
-            let (name, value) = match word.split_once('=') {
-                Some((name, value)) => (name.trim_end(), Some(unquoted(value.trim_start()))),
-                None => (word, None),
-            };
+        for (name, value) in &offer.parameters {
             if seen.contains(&name) {
                 return None;
             }
             seen.push(name);
-            match (name, value) {
+            match (name.as_str(), value.as_deref()) {
                 ("server_no_context_takeover", None) => agreement.server_forgets = true,
                 ("client_no_context_takeover", None) => agreement.client_forgets = true,
                 ("server_max_window_bits", Some(bits)) => {
-                    agreement.server_window = window(bits).filter(|bits| *bits >= MIN_WINDOW)?;
+                    let bits = window(bits).filter(|bits| *bits >= MIN_WINDOW)?;
+                    agreement.server_window = Some(bits);
                 }
                 ("client_max_window_bits", None) => {}
                 // The client may use less; whatever it is, ours is the largest.
@@ -87,15 +82,12 @@ impl Agreement {
         if self.client_forgets {
             text += "; client_no_context_takeover";
         }
-        if self.server_window < MAX_WINDOW {
-            text += &format!("; server_max_window_bits={}", self.server_window);
+        // Whoever offers this is to be told it, were it the largest (RFC 7692, section 7.1.2.1).
+        if let Some(bits) = self.server_window {
+            text += &format!("; server_max_window_bits={bits}");
         }
         text
     }
-}
-
-fn unquoted(value: &str) -> &str {
-    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
 /// Digits without a leading zero, 8 to 15.
@@ -152,39 +144,56 @@ impl Inflater {
 
 fn inflate(stream: &mut Decompress, bytes: &[u8], most: usize) -> Result<Bytes, NotInflated> {
     let mut out = Vec::new();
-    for input in [bytes, &TAIL] {
-        let began = stream.total_in();
-        loop {
-            let used = (stream.total_in() - began) as usize;
-            if out.len() == out.capacity() {
-                // One byte more than is allowed tells that there is more.
-                out.reserve_exact(out.len().max(STEP).min(most - out.len() + 1));
-            }
-            let status = stream
-                .decompress_vec(&input[used..], &mut out, FlushDecompress::Sync)
-                .map_err(|_| NotInflated::Damaged)?;
-            if out.len() > most {
-                return Err(NotInflated::TooLong(out.len()));
-            }
-            let used = (stream.total_in() - began) as usize;
-            match status {
-                // A stream may end within a message, and the next begins anew (RFC 7692, section 7.2.3.5).
-                Status::StreamEnd => {
-                    stream.reset(false);
-                    break;
-                }
-                _ if used == input.len() && out.len() < out.capacity() => break,
-                Status::BufError if out.len() < out.capacity() => return Err(NotInflated::Damaged),
-                Status::Ok | Status::BufError => {}
-            }
-        }
+    // A stream that ends with the message's last byte has no tail, which would begin another.
+    if !feed(stream, bytes, &mut out, most)? {
+        feed(stream, &TAIL, &mut out, most)?;
     }
     Ok(out.into())
 }
 
+/// Inflates all of `input`, and says whether the stream is at its beginning after that.
+fn feed(
+    stream: &mut Decompress,
+    mut input: &[u8],
+    out: &mut Vec<u8>,
+    most: usize,
+) -> Result<bool, NotInflated> {
+    if input.is_empty() {
+        // What some say for an empty message, in place of the byte that RFC 7692, section 7.2.3.6, has.
+        return Ok(true);
+    }
+    loop {
+        if out.len() == out.capacity() {
+            // One byte more than is allowed tells that there is more.
+            out.reserve_exact(out.len().max(STEP).min(most - out.len() + 1));
+        }
+        let began = stream.total_in();
+        let status = stream
+            .decompress_vec(input, out, FlushDecompress::Sync)
+            .map_err(|_| NotInflated::Damaged)?;
+        input = &input[(stream.total_in() - began) as usize..];
+        if out.len() > most {
+            return Err(NotInflated::TooLong(out.len()));
+        }
+        match status {
+            // The final block of a stream, behind which another may begin in the same message (RFC 7692,
+            // section 7.2.3.4). As in zlib nothing before it can be referred to from there on.
+            Status::StreamEnd => {
+                stream.reset(false);
+                if input.is_empty() {
+                    return Ok(true);
+                }
+            }
+            _ if input.is_empty() && out.len() < out.capacity() => return Ok(false),
+            Status::BufError if out.len() < out.capacity() => return Err(NotInflated::Damaged),
+            Status::Ok | Status::BufError => {}
+        }
+    }
+}
+
 impl Deflater {
     pub(super) fn new(agreement: &Agreement) -> Self {
-        let window = agreement.server_window;
+        let window = agreement.server_window.unwrap_or(MAX_WINDOW);
         let own = (!agreement.server_forgets).then(|| Box::new(compress(window)));
         Self { own, window }
     }
@@ -226,76 +235,12 @@ fn deflate(stream: &mut Compress, bytes: &[u8]) -> Bytes {
         }
     }
     out.truncate(out.len().saturating_sub(TAIL.len()));
+    if out.is_empty() {
+        // The compressor says nothing of an empty message behind another (RFC 7692, section 7.2.3.6).
+        out.push(EMPTY);
+    }
     out.into()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn agreed(offer: &str, memory: Deflate) -> Option<String> {
-        Agreement::find([offer], memory).map(|(_, text)| text)
-    }
-
-    #[test]
-    fn an_offer_is_met_as_far_as_the_route_allows() {
-        let kept = |offer| agreed(offer, Deflate::Connection);
-        assert_eq!(kept("permessage-deflate").as_deref(), Some("permessage-deflate"));
-        assert_eq!(
-            kept("permessage-deflate; client_max_window_bits; server_max_window_bits=\"10\"")
-                .as_deref(),
-            Some("permessage-deflate; server_max_window_bits=10")
-        );
-        assert_eq!(
-            agreed("permessage-deflate", Deflate::Message).as_deref(),
-            Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_met_is_passed_over_for_the_next_offer() {
-        let offers = "permessage-deflate; server_max_window_bits=8, permessage-deflate";
-        assert_eq!(agreed(offers, Deflate::Connection).as_deref(), Some("permessage-deflate"));
-        for offer in [
-            "x-webkit-deflate-frame",
-            "permessage-deflate; unheard_of",
-            "permessage-deflate; server_max_window_bits",
-            "permessage-deflate; server_max_window_bits=16",
-            "permessage-deflate; server_max_window_bits=09",
-            "permessage-deflate; client_max_window_bits=7",
-            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
-        ] {
-            assert_eq!(agreed(offer, Deflate::Connection), None, "{offer}");
-        }
-    }
-
-    fn pair(memory: Deflate) -> (Deflater, Inflater) {
-        let (agreement, _) = Agreement::find(["permessage-deflate"], memory).unwrap();
-        (Deflater::new(&agreement), Inflater::new(&agreement))
-    }
-
-    #[test]
-    fn what_is_deflated_is_inflated_to_what_it_was() {
-        for memory in [Deflate::Message, Deflate::Connection] {
-            let (mut deflater, mut inflater) = pair(memory);
-            for len in [0, 1, 100, 5_000, 70_000, 1_000_000] {
-                let text: Vec<u8> = (0..len).map(|n: u32| (n / 10 % 251) as u8).collect();
-                let deflated = deflater.deflate(&text);
-                assert_eq!(inflater.inflate(&deflated, text.len()).unwrap(), text);
-            }
-        }
-    }
-
-    #[test]
-    fn a_message_that_would_get_too_long_is_not_inflated_further() {
-        let (mut deflater, mut inflater) = pair(Deflate::Message);
-        let bomb = deflater.deflate(&vec![0; 10_000_000]);
-        assert_eq!(inflater.inflate(&bomb, 1_000), Err(NotInflated::TooLong(1_001)));
-    }
-
-    #[test]
-    fn a_damaged_message_is_told() {
-        let (_, mut inflater) = pair(Deflate::Message);
-        assert_eq!(inflater.inflate(&[0xff; 40], 1_000), Err(NotInflated::Damaged));
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::deflate::{Inflater, NotInflated};
 use crate::closure::{Closure, code};
@@ -29,6 +29,9 @@ pub(super) enum Said {
     /// How it closes; what it may not say reads as a protocol error (RFC 6455, section 7.4).
     Close(Closure),
 }
+
+/// Heads of blocks and streams that a deflated message may have beyond its content, in bytes.
+const DEFLATED_EXTRA: usize = 256;
 
 /// The bounds of what a peer may send, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -164,9 +167,13 @@ impl Decoder {
         }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if matches!(header.opcode, OpCode::Data(_)) {
-            let came = self.partial.as_ref().map_or(0, |partial| partial.bytes.len());
-            within(len, self.limits.max_frame)?;
-            within(came.saturating_add(len), self.limits.max_message)?;
+            let (came, deflated) = match &self.partial {
+                Some(partial) => (partial.bytes.len(), partial.kind.deflated),
+                None => (0, header.rsv1),
+            };
+            let most = |bytes| if deflated { deflated_most(bytes) } else { bytes };
+            within(len, most(self.limits.max_frame))?;
+            within(came.saturating_add(len), most(self.limits.max_message))?;
         }
         Ok(len)
     }
@@ -248,6 +255,12 @@ impl Partial {
     }
 }
 
+/// The most bytes that may inflate to `len`: what does not get shorter may take nine bits a byte (RFC 1951, section
+/// 3.2.6), and heads of blocks.
+fn deflated_most(len: usize) -> usize {
+    len.saturating_add(len / 8).saturating_add(DEFLATED_EXTRA)
+}
+
 fn within(size: usize, max_size: usize) -> Result<(), ClientFault> {
     if size > max_size { Err(too_long(size, max_size)) } else { Ok(()) }
 }
@@ -271,7 +284,7 @@ fn close(payload: &[u8]) -> Result<Closure, ClientFault> {
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             let reason = std::str::from_utf8(reason).map_err(|_| ClientFault::BadText)?;
-            Ok(if CloseCode::from(code).is_allowed() {
+            Ok(if Closure::may_travel(code) {
                 Closure::new(code, reason)
             } else {
                 Closure::new(code::PROTOCOL, "Protocol violation")

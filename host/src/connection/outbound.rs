@@ -251,10 +251,24 @@ impl Outbound {
 
     /// What to write next; `written` tells that all that was taken before is. Where there is nothing, the task
     /// is woken when that changes.
-    pub(super) fn take(&self, cx: &Context<'_>, written: bool) -> Option<Next> {
+    ///
+    /// `mute` holds frames back while the connection is open. One that closes has its say: what it had to say before
+    /// goes out ahead of its Close, except where there was too much of that.
+    pub(super) fn take(&self, cx: &Context<'_>, written: bool, mute: bool) -> Option<Next> {
         let mut state = self.lock();
         if written {
             state.unwritten = 0;
+        }
+        match &state.closing {
+            Closing::No if mute => {
+                rest(state, cx);
+                return None;
+            }
+            Closing::Asked(_, Some(Fault::Client(ClientFault::Stalled(_)))) if mute => {
+                state.queue = VecDeque::new();
+                state.queued = 0;
+            }
+            Closing::No | Closing::Asked(..) | Closing::Done => {}
         }
         if let Some(frame) = state.queue.pop_front() {
             state.queued -= frame.len();
@@ -464,5 +478,35 @@ mod tests {
         assert_eq!(outbound.probe(pending(6), 4), Ok(()));
         assert_eq!(outbound.probe(pending(6), 5), Err(Refused::Full));
         assert!(!outbound.is_closing());
+    }
+
+    /// What is taken by a connection whose plugin has said enough.
+    fn taken_mute(outbound: &Outbound) -> Vec<String> {
+        let cx = Context::from_waker(Waker::noop());
+        let next = std::iter::from_fn(|| outbound.take(&cx, true, true));
+        let text = |next| match next {
+            Next::Frame(frame) => format!("{} bytes", frame.len()),
+            Next::Close(closure, _) => closure.code.to_string(),
+        };
+        next.map(text).collect()
+    }
+
+    #[test]
+    fn no_rate_withholds_a_close_and_what_was_said_before_it() {
+        let outbound = outbound(Overflow::Close);
+        outbound.push(Frame::Binary(vec![0; 3].into())).unwrap();
+        assert!(taken_mute(&outbound).is_empty());
+        outbound.close(Closure::new(4000, "bye"));
+        assert_eq!(taken_mute(&outbound), ["3 bytes", "4000"]);
+        assert_eq!(outbound.buffered(), 0);
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_rate_is_dropped_before_the_close() {
+        let outbound = outbound(Overflow::Close);
+        outbound.push(Frame::Binary(vec![0; 8].into())).unwrap();
+        assert_eq!(outbound.push(Frame::Binary(vec![0; 8].into())), Err(Refused::Full));
+        assert_eq!(taken_mute(&outbound), ["1013"]);
+        assert_eq!(outbound.buffered(), 0);
     }
 }

@@ -12,7 +12,6 @@ use super::deflate::{Agreement, Deflater, Inflater};
 use super::incoming::{Decoder, IncomingLimits, Said};
 use super::outgoing::{Batch, Encoder};
 use super::stream::Stream;
-use crate::closure::Closure;
 use crate::fault::ClientFault;
 
 /// Memory that a thread reads into, in bytes.
@@ -120,11 +119,6 @@ impl Socket {
     /// Answers a ping with the next write.
     pub(super) fn pong(&mut self, payload: &[u8]) {
         self.encoder.pong(payload);
-    }
-
-    /// Says goodbye with the next write.
-    pub(super) fn close(&mut self, closure: &Closure) {
-        self.encoder.close(closure);
     }
 
     /// Writes what `fill` puts together, as [`Encoder::poll_write`].

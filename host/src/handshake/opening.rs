@@ -4,20 +4,24 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::HeaderValue;
-use hyper::{Method, Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use hyper::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::Peer;
 use super::proxied::{forwarded, forwarded_host};
+use super::upgrade::{accept_key, bad, lines};
 use crate::answer::Rejection;
 use crate::config::{ProxyConfig, TokenPlace};
-use crate::origin::{HostPattern, Origin, OriginPattern, host_of};
+use crate::connection::Extension;
+use crate::fields::{elements, token, trim};
+use crate::origin::{HostPattern, Origin, OriginPattern, host_of, is_authority};
 use crate::scope::Scope;
+
+/// What an absolute target may begin with: a client may say what it was told, or what that stands for.
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// How a subprotocol begins that is a token.
 const BEARER: &str = "bearer.";
@@ -26,6 +30,8 @@ const BEARER: &str = "bearer.";
 #[derive(Debug)]
 pub struct Opening {
     head: Request<()>,
+    /// A body is to follow, were it empty in the end.
+    has_body: bool,
     peer: Peer,
     /// What a proxy says that it was asked for.
     forwarded_host: Option<String>,
@@ -33,8 +39,9 @@ pub struct Opening {
 
 impl Opening {
     pub(super) fn new(request: Request<Incoming>, peer: Peer) -> Self {
+        let has_body = !request.body().is_end_stream();
         let (parts, _) = request.into_parts();
-        Self { head: Request::from_parts(parts, ()), peer, forwarded_host: None }
+        Self { head: Request::from_parts(parts, ()), has_body, peer, forwarded_host: None }
     }
 
     /// The path as it came, for the log.
@@ -58,7 +65,6 @@ impl Opening {
         let headers = self.head.headers();
         let handshake = ["upgrade", "sec-websocket-key", "sec-websocket-version"];
         matches!(*self.head.method(), Method::GET | Method::HEAD)
-            && self.names_host()
             && !handshake.iter().any(|name| headers.contains_key(*name))
     }
 
@@ -127,32 +133,48 @@ impl Opening {
 
     /// The 101, if there may be one.
     pub(super) fn switching(&self) -> Result<Response<Full<Bytes>>, Rejection> {
-        if !self.names_host() {
-            return Err(Rejection::plain(400, "the request names no host\n"));
+        let accept = accept_key(&self.head)?;
+        if self.extensions().is_none() {
+            return Err(bad("Sec-WebSocket-Extensions is not as RFC 6455 has it"));
         }
-        create_response_with_body(&self.head, Full::default).map_err(|error| match error {
-            Error::Protocol(ProtocolError::WrongHttpMethod) => {
-                Rejection::plain(405, "a WebSocket is opened with GET\n")
-                    .with_header("allow", "GET")
-            }
-            Error::Protocol(
-                ProtocolError::MissingConnectionUpgradeHeader
-                | ProtocolError::MissingUpgradeWebSocketHeader,
-            ) if !self.head.headers().contains_key("sec-websocket-key") => upgrade_required(
-                "this address speaks WebSocket; open it with ws:// from a WebSocket client\n",
-            ),
-            Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader)
-                if self.head.headers().contains_key("sec-websocket-version") =>
-            {
-                upgrade_required("only version 13 of WebSocket is spoken here\n")
-            }
-            error => Rejection::plain(400, format!("bad WebSocket handshake: {error}\n")),
-        })
+        // Where the WebSocket begins must not depend on how much of a body has come (RFC 9110, section 7.8).
+        if self.has_body {
+            return Err(bad("a request for a WebSocket has no body"));
+        }
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().extend([
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_ACCEPT, accept),
+        ]);
+        Ok(response)
     }
 
-    /// As RFC 6455, section 4.2.1, and RFC 9112, section 3.2, ask for.
-    fn names_host(&self) -> bool {
-        self.head.headers().contains_key("host") || self.head.uri().authority().is_some()
+    /// Whether it says what it asks for, as RFC 9112, section 3.2, has it: one `Host`, whatever the target is, and a
+    /// host in the target, if that is an absolute one.
+    ///
+    /// # Errors
+    /// 400 otherwise.
+    pub(super) fn check_target(&self) -> Result<(), Rejection> {
+        let wrong = |why| Err(Rejection::plain(400, why));
+        let mut hosts = lines(self.head.headers(), &HOST);
+        match (hosts.next(), hosts.next()) {
+            (None, _) if self.head.version() < Version::HTTP_11 => {}
+            (None, _) => return wrong("the request names no host\n"),
+            (Some(_), Some(_)) => return wrong("the request names two hosts\n"),
+            (Some(host), None) if !is_authority(trim(host)) => {
+                return wrong("the request names what is no host\n");
+            }
+            (Some(_), None) => {}
+        }
+        let uri = self.head.uri();
+        let is_known = |scheme: &str| SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(scheme));
+        let is_known = uri.scheme_str().is_none_or(is_known);
+        if !is_known || uri.authority().is_some_and(|it| !is_authority(it.as_str().as_bytes())) {
+            return wrong("the request's target is none that this host has\n");
+        }
+        Ok(())
     }
 
     /// The handshake as a consumer sees it; `path` decoded, with what the route caught.
@@ -181,9 +203,9 @@ impl Opening {
         }
     }
 
-    /// What extensions the client offers (RFC 6455, section 9.1).
-    pub(super) fn extensions(&self) -> Vec<HeaderValue> {
-        self.head.headers().get_all("sec-websocket-extensions").iter().cloned().collect()
+    /// What extensions the client offers; `None` where that cannot be read.
+    pub(super) fn extensions(&self) -> Option<Vec<Extension>> {
+        Extension::list(lines(self.head.headers(), &SEC_WEBSOCKET_EXTENSIONS))
     }
 
     /// The client's address.
@@ -224,9 +246,7 @@ impl Opening {
 
     /// Those the client offers, over all its `Sec-WebSocket-Protocol` headers (RFC 6455, 11.3.4).
     fn offered(&self) -> impl Iterator<Item = &str> {
-        let offers = self.head.headers().get_all("sec-websocket-protocol");
-        let offers = offers.iter().filter_map(|value| value.to_str().ok());
-        offers.flat_map(|value| value.split(',')).map(str::trim).filter(|name| !name.is_empty())
+        elements(lines(self.head.headers(), &SEC_WEBSOCKET_PROTOCOL)).filter_map(token)
     }
 
     /// The same without what is a token, which no consumer can mean.
@@ -234,15 +254,4 @@ impl Opening {
         let names = self.offered().filter(|name| !name.starts_with(BEARER));
         names.map(str::to_owned).collect()
     }
-}
-
-/// RFC 9110, section 15.5.22, and RFC 6455, section 4.4: with what would be understood.
-fn upgrade_required(why: &str) -> Rejection {
-    let mut rejection = Rejection::plain(426, why);
-    for (name, value) in
-        [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "13")]
-    {
-        rejection = rejection.with_header(name, value);
-    }
-    rejection
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderValue};
 use ppp::{HeaderResult, v1, v2};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::Peer;
 use crate::answer::Rejection;
 use crate::config::ProxyConfig;
+use crate::fields::elements;
 use crate::origin::host_of;
 
 /// How the binary version begins.
@@ -165,13 +166,10 @@ pub(super) fn forwarded_host(
     }
 }
 
-/// The words of a list that may be spread over headers; what is no text is a word that means nothing.
+/// The elements of a list; what is no text is an element that means nothing.
 fn words(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let values = headers.get_all(name).iter();
-    let lists = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let words = lists
-        .flat_map(|list| list.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>());
-    words.filter(|word| !word.is_empty()).collect()
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    elements(lines).map(|element| String::from_utf8_lossy(element).into_owned()).collect()
 }
 
 /// An address, with or without a port.

@@ -86,3 +86,39 @@ fn what_names_no_host_is_none() {
         assert_eq!(host_of(text), None, "{text}");
     }
 }
+
+#[test]
+fn rfc_9112_3_2_a_request_names_a_host_that_is_one() {
+    let hosts = [
+        "a",
+        "a:80",
+        "a:",
+        "a.example.",
+        "A_b~c",
+        "127.0.0.1:8000",
+        "[::1]",
+        "[::1]:80",
+        "[::1]:",
+        "%41",
+        "a,b;c=d",
+    ];
+    for host in hosts {
+        assert!(is_authority(host.as_bytes()), "{host}");
+    }
+    let others = [
+        "", ":", ":80", "a b", "a:b", "a:80:80", "a:-1", "[::1", "::1", "[]", "[a]", "[::1]a",
+        "a@b", "a/b", "%4", "%zz", "a\tb", "é", "http://a", "a?b", "a#b",
+    ];
+    for host in others {
+        assert!(!is_authority(host.as_bytes()), "{host}");
+    }
+    assert!(!is_authority(b"a\xff"));
+}
+
+#[test]
+fn rfc_3986_3_2_3_a_port_may_be_empty() {
+    assert_eq!(
+        [host_of("a:"), host_of("[::1]:"), host_of("a::")],
+        [Some("a"), Some("[::1]"), None]
+    );
+}

@@ -3,11 +3,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Deflate;
 use crate::connection::deflate::Agreement;
+use crate::connection::extension::Extension;
 
 const LIMITS: IncomingLimits = IncomingLimits { max_message: 300, max_frame: 200 };
 
 fn decoder(deflates: bool) -> Decoder {
-    let agreed = Agreement::find(["permessage-deflate"], Deflate::Connection);
+    let offers = Extension::list([&b"permessage-deflate"[..]]).unwrap();
+    let agreed = Agreement::find(&offers, Deflate::Connection);
     let inflater = agreed.filter(|_| deflates).map(|(agreement, _)| Inflater::new(&agreement));
     Decoder::new(LIMITS, inflater)
 }
@@ -61,7 +63,7 @@ fn read<'a>(
             }
         }
         decoder.detach();
-        assert!(decoder.lacks() <= LIMITS.max_frame.max(MAX_CONTROL as usize));
+        assert!(decoder.lacks() <= deflated_most(LIMITS.max_frame));
     }
     (said, None)
 }

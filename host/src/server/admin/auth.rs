@@ -260,16 +260,24 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Refuses what a web page of another site could ask: under a name that it made lead here, or as another origin.
 pub(super) fn check_site(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), Refusal> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| uri.authority().map(Authority::as_str));
+    // RFC 9112, section 3.2: the target's counts before the field's, of which there is one.
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(Refusal::invalid("the request names two hosts"));
+    }
+    let host = uri.authority().map(Authority::as_str);
+    let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
     let host = host.unwrap_or_default().to_ascii_lowercase();
     if !is_own(&host, hosts) {
         return Err(Refusal::host(&host));
     }
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-    let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    if own == Some(&*host) { Ok(()) } else { Err(Refusal::origin(&origin)) }
+    for origin in headers.get_all(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+        let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        if own != Some(&*host) {
+            return Err(Refusal::origin(&origin));
+        }
+    }
+    Ok(())
 }
 
 /// Whether this is a name that nobody else can make lead here: an address, this machine's own, or one that the
@@ -287,7 +295,38 @@ fn is_own(host: &str, hosts: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
+
+    fn asked(target: &str, fields: &[(HeaderName, &'static str)]) -> bool {
+        let fields = fields.iter().cloned();
+        let fields = fields.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, value);
+        }
+        check_site(&headers, &target.parse().unwrap(), &[]).is_ok()
+    }
+
+    #[test]
+    fn rfc_9112_3_2_a_request_names_one_host_and_an_absolute_target_counts_before_it() {
+        let (own, other) = ((HOST, "localhost"), (HOST, "evil.example"));
+        assert!(asked("/", &[own.clone()]));
+        for fields in [&[own.clone(), own.clone()], &[own.clone(), other.clone()]] {
+            assert!(!asked("/", fields));
+        }
+        assert!(asked("http://localhost/", &[other]));
+        assert!(!asked("http://evil.example/", &[own]));
+    }
+
+    #[test]
+    fn each_origin_that_a_request_names_has_to_be_this_host() {
+        let own = (ORIGIN, "http://localhost");
+        let other = (ORIGIN, "http://evil.example");
+        assert!(asked("/", &[(HOST, "localhost"), own.clone()]));
+        assert!(!asked("/", &[(HOST, "localhost"), own, other]));
+    }
 
     #[test]
     fn only_names_that_lead_nowhere_else_are_ours() {
