@@ -25,7 +25,9 @@ pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
 pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
 pub use redis::RedisLayer;
+pub(crate) use redis::error_class::ErrorClass;
 pub(crate) use redis::server::Server as RedisHostClient;
+pub(crate) use redis::warn_limiter::WarnLimiter;
 pub use redis_pubsub::RedisPubSubLayer;
 pub use status::LayerStatus;
 

@@ -28,6 +28,12 @@ def free_port():
         return taken.getsockname()[1]
 
 
+def command(*words):
+    """A command as it is sent."""
+    words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
 class Redis:
     """A server in memory only, in a folder of its own. It may be killed, paused and started again."""
 
@@ -71,6 +77,10 @@ class Redis:
     def go_on(self):
         self._process.send_signal(signal.SIGCONT)
 
+    def lose_folder(self):
+        """It can no longer save."""
+        shutil.rmtree(self._folder.name)
+
     def _answers(self):
         try:
             return self.ask("PING") in (b"+PONG\r\n", b"+PONG")
@@ -79,10 +89,16 @@ class Redis:
 
     def ask(self, *words):
         """One command; the answer as it comes, for short ones."""
-        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-        parts = [b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)]
         with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
-            connection.sendall(b"".join(parts))
+            connection.sendall(command(*words))
+            return connection.recv(65536)
+
+    def ask_after_login(self, password, *words):
+        """The same where a password is asked for."""
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
+            connection.sendall(command("AUTH", password))
+            assert connection.recv(65536) == b"+OK\r\n"
+            connection.sendall(command(*words))
             return connection.recv(65536)
 
     @property

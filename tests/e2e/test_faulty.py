@@ -8,7 +8,7 @@ import pytest
 
 from faulty import Proxy
 from faulty_redis import RedisProxy
-from redis_server import Redis
+from redis_server import Redis, command
 from support import DEADLINE, eventually
 
 
@@ -219,11 +219,6 @@ def test_a_server_that_is_not_there_is_a_reset(echo):
 def redis():
     with Redis() as redis:
         yield redis
-
-
-def command(*words):
-    parts = [b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words]
-    return b"*%d\r\n" % len(words) + b"".join(parts)
 
 
 def test_chosen_commands_are_answered_with_a_chosen_error_in_their_turn(redis):

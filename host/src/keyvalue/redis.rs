@@ -4,6 +4,7 @@
 mod scripts;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use ::redis::{Cmd, FromRedisValue, RedisError, RedisResult, Script, ScriptInvoca
 
 use super::{Bucket, ENTRY, KeyvalueError, Page};
 use crate::config::RedisHost;
-use crate::layer::RedisHostClient;
+use crate::layer::{ErrorClass, RedisHostClient, WarnLimiter};
 use crate::name::Tenant;
 
 /// How long an answer may take.
@@ -34,6 +35,9 @@ pub(super) struct RedisStore {
     connection: Mutex<Option<MultiplexedConnection>>,
     /// Bytes of each tenant, as they were when this host last changed them.
     used: Mutex<HashMap<Tenant, u64>>,
+    /// Whether the last that was asked met a server that is away or refuses everything.
+    is_away: AtomicBool,
+    refusals: WarnLimiter,
 }
 
 #[derive(Debug)]
@@ -53,7 +57,15 @@ impl RedisStore {
             increment: Script::new(scripts::INCREMENT),
         };
         let server = RedisHostClient::new(host);
-        Self { server, prefix, scripts, connection: Mutex::default(), used: Mutex::default() }
+        Self {
+            server,
+            prefix,
+            scripts,
+            connection: Mutex::default(),
+            used: Mutex::default(),
+            is_away: AtomicBool::new(false),
+            refusals: WarnLimiter::default(),
+        }
     }
 
     pub(super) async fn get(
@@ -154,12 +166,21 @@ impl RedisStore {
             }
             answer => answer,
         };
-        answer.map_err(|error| {
-            if error.is_connection_dropped() || error.is_timeout() {
-                self.keep(None);
+        match answer {
+            Ok(answer) => {
+                if self.is_away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("keyvalue: Redis at {} is back", self.server.name());
+                }
+                Ok(answer)
             }
-            self.away(&error)
-        })
+            Err(error) => {
+                // A server that refuses everything may have become a replica: the next one asked may be another.
+                if ErrorClass::of(&error).is_lasting() {
+                    self.keep(None);
+                }
+                Err(self.away(&error))
+            }
+        }
     }
 
     fn known(&self) -> Option<MultiplexedConnection> {
@@ -182,10 +203,16 @@ impl RedisStore {
         Ok(connection)
     }
 
-    /// What a guest is told says nothing of where the server is; the log does.
+    /// What a guest is told says nothing of where the server is; the log does, once while it lasts.
     fn away(&self, error: &RedisError) -> KeyvalueError {
-        tracing::warn!("keyvalue: Redis at {}: {error}", self.server.name());
-        KeyvalueError::Unavailable(error.category().to_owned())
+        let is_news = match ErrorClass::of(error).is_lasting() {
+            true => !self.is_away.swap(true, Ordering::Relaxed),
+            false => self.refusals.allows(),
+        };
+        if is_news {
+            tracing::warn!("keyvalue: Redis at {}: {error}", self.server.name());
+        }
+        KeyvalueError::Unavailable(error.code().unwrap_or(error.category()).to_owned())
     }
 
     fn hash(&self, bucket: &Bucket) -> String {

@@ -4,8 +4,10 @@
 //! for this process's channels is read by one [reader] a key, which puts it into mailboxes kept [here](super::local).
 
 pub(super) mod base;
+mod check;
 mod clock;
 mod core;
+pub(crate) mod error_class;
 mod flush;
 pub(super) mod health;
 pub(super) mod keys;
@@ -16,7 +18,8 @@ pub(super) mod queue;
 mod reader;
 mod scripts;
 pub(super) mod server;
-pub(super) mod stage;
+mod stage;
+pub(crate) mod warn_limiter;
 pub(super) mod wire;
 
 use std::fmt;

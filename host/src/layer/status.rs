@@ -9,7 +9,7 @@ pub struct LayerStatus {
     pub connected: bool,
     /// Deliveries dropped because a member of a group, or a channel elsewhere, had no room.
     pub dropped: u64,
-    /// Messages and frames of which it is not known whether they reached a backend that was away.
+    /// Messages and frames that a backend refused, or of which it is not known whether they reached it.
     pub lost: u64,
     /// What was read from the backend and is no message.
     pub foreign: u64,

@@ -149,7 +149,11 @@ pub const FIGURES: &[Figure] = &[
     gauge("layer_connected", LAYER, "1 if all of a layer's backend is reached"),
     gauge("layer_waiting", LAYER, "Operations that wait to leave for a layer's backend"),
     counter("layer_dropped", LAYER, "Deliveries for which a channel had no room"),
-    counter("layer_lost", LAYER, "Messages lost because a layer's backend was away"),
+    counter(
+        "layer_lost",
+        LAYER,
+        "Messages that a layer's backend refused, or that were under way or waited too long when it was away",
+    ),
     counter("layer_foreign", LAYER, "What was read from a backend and is no message"),
     Figure {
         name: "layer_round_trip_seconds",

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use redis::ServerError;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::base::{Base, Worlds, announce, is_local};
+use super::check::Evictions;
 use super::clock::Clock;
+use super::error_class::ErrorClass;
 use super::keys::Keys;
 use super::op::{GroupSend, Membership, Op, Overdue};
 use super::pipeline;
@@ -31,6 +34,8 @@ pub(super) struct Core {
     pub(super) process: ProcessId,
     worlds: Worlds<World>,
     pub(super) overdue: Overdue,
+    /// Of each server.
+    pub(super) evictions: Vec<Evictions>,
     /// Counts up when readers are to connect anew.
     restarts: watch::Sender<u64>,
     /// A reader lost its connection: the others may be gone too.
@@ -70,6 +75,7 @@ impl Core {
             process: ProcessId::random(),
             worlds: Worlds::default(),
             overdue: Overdue::default(),
+            evictions: config.hosts.iter().map(|_| Evictions::default()).collect(),
             restarts: watch::Sender::new(0),
             suspicion: Notify::new(),
             own: Weak::clone(own),
@@ -146,6 +152,14 @@ impl Core {
     /// Seconds that a group key lasts.
     pub(super) fn group_seconds(&self) -> u64 {
         whole_seconds(self.base.limits.group_expiry)
+    }
+
+    /// Redis answered with an error to something that others of its kind may get through with.
+    pub(super) fn refused(&self, what: &str, error: &ServerError) {
+        self.base.health.complain(format_args!("Redis refused {what}: {error}"));
+        if ErrorClass::of_reply(error) != ErrorClass::Key {
+            self.suspicion.notify_one();
+        }
     }
 
     pub(super) fn membership(

@@ -20,9 +20,9 @@ impl Core {
         let world = self.world(tenant);
         self.carried().await?;
         for server in &self.base.servers {
-            delete(server, world.keys.prefix()).await.map_err(|error| LayerError::Unavailable {
-                reason: format!("{}: {error}", server.name()),
-            })?;
+            delete(server, world.keys.prefix(), &world.keys.marker(&self.process)).await.map_err(
+                |error| LayerError::Unavailable { reason: format!("{}: {error}", server.name()) },
+            )?;
         }
         world.local.flush();
         Ok(())
@@ -35,8 +35,9 @@ impl Core {
     }
 }
 
-/// Deletes the keys that begin with a prefix, but not those of other tenants.
-async fn delete(server: &Server, prefix: &str) -> RedisResult<()> {
+/// Deletes the keys that begin with a prefix, but not those of other tenants, nor the marker that shows that nothing was
+/// lost.
+async fn delete(server: &Server, prefix: &str, marker: &str) -> RedisResult<()> {
     let mut connection = server.connect(ANSWER).await?;
     let of_tenants = format!("{prefix}@");
     let pattern = format!("{}*", escaped(prefix));
@@ -50,8 +51,10 @@ async fn delete(server: &Server, prefix: &str) -> RedisResult<()> {
             .arg(STEP)
             .query_async(&mut connection)
             .await?;
-        let own = keys.iter().filter(|key| !key.starts_with(of_tenants.as_bytes()));
-        let own: Vec<_> = own.collect();
+        let is_kept = |key: &&Vec<u8>| {
+            key.starts_with(of_tenants.as_bytes()) || key.as_slice() == marker.as_bytes()
+        };
+        let own: Vec<_> = keys.iter().filter(|key| !is_kept(key)).collect();
         if !own.is_empty() {
             let _: i64 = redis::cmd("UNLINK").arg(own).query_async(&mut connection).await?;
         }

@@ -4,16 +4,13 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::warn_limiter::WarnLimiter;
 use crate::layer::LayerStatus;
 use crate::times::Times;
-
-/// How long nothing is said of what was complained of just now.
-const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(30);
 
 /// What one layer counts, and which of its connections stand.
 pub(in crate::layer) struct Health {
@@ -21,7 +18,8 @@ pub(in crate::layer) struct Health {
     layer: String,
     links: Mutex<Links>,
     connected: watch::Sender<bool>,
-    complained: Mutex<Option<Instant>>,
+    complaints: WarnLimiter,
+    forgotten: WarnLimiter,
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
     pub(in crate::layer) foreign: AtomicU64,
@@ -49,7 +47,8 @@ impl Health {
             layer,
             links: Mutex::default(),
             connected: watch::Sender::new(false),
-            complained: Mutex::default(),
+            complaints: WarnLimiter::default(),
+            forgotten: WarnLimiter::default(),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
@@ -92,6 +91,17 @@ impl Health {
         }
     }
 
+    /// Tells that a server has lost what was written to it, though it was never away.
+    pub(in crate::layer) fn tell_forgotten(&self, why: &str) {
+        if self.forgotten.allows() {
+            let layer = &self.layer;
+            tracing::warn!(
+                layer,
+                "{why}; memberships are written again, which is said once in 30 s"
+            );
+        }
+    }
+
     /// Tells of each change.
     pub(in crate::layer) fn watch(&self) -> watch::Receiver<bool> {
         self.connected.subscribe()
@@ -109,13 +119,9 @@ impl Health {
 
     /// Tells the operator of something that goes wrong again and again, now and then.
     pub(in crate::layer) fn complain(&self, what: impl Display) {
-        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
-        if complained.is_some_and(|at| at.elapsed() < BETWEEN_COMPLAINTS) {
-            return;
+        if self.complaints.allows() {
+            tracing::warn!(layer = self.layer, "{what}; of further ones nothing is said for 30 s");
         }
-        *complained = Some(Instant::now());
-        drop(complained);
-        tracing::warn!(layer = self.layer, "{what}; of further ones nothing is said for 30 s");
     }
 
     fn lock(&self) -> MutexGuard<'_, Links> {

@@ -1,6 +1,6 @@
 //! Names of keys, and the host that each is kept on, as channels_redis has them.
 
-use crate::name::{GroupName, Tenant};
+use crate::name::{GroupName, ProcessId, Tenant};
 
 /// One tenant's keys.
 #[derive(Debug, Clone)]
@@ -41,6 +41,11 @@ impl Keys {
     /// Who has taken the turn of a name; a key of our own.
     pub(in crate::layer) fn turn(&self, name: &str) -> String {
         format!("{}:narrowboat:turn:{name}", self.prefix)
+    }
+
+    /// What a process writes to see that a server has kept its data; a key of our own.
+    pub(in crate::layer) fn marker(&self, process: &ProcessId) -> String {
+        format!("{}:narrowboat:written:{process}", self.prefix)
     }
 
     /// The shard of a group's bare name, a place or a published name.

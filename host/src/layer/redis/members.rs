@@ -25,19 +25,17 @@ struct Place {
 }
 
 impl Members {
-    /// What Redis answered; what is no member is counted.
-    pub(super) fn read(core: &Core, key: &str, answer: Value) -> Self {
+    /// What Redis answered; what is no member is counted. None if it told no members.
+    pub(super) fn read(core: &Core, key: &str, answer: Value) -> Option<Self> {
         let names = match answer {
             Value::Array(names) => names,
             Value::ServerError(error) => {
-                let error = format_args!("no members of {key}: {error}");
-                core.base.health.complain(error);
-                core.base.health.note_foreign(key, error);
-                Vec::new()
+                core.refused(&format!("the members of {key}"), &error);
+                return None;
             }
             other => {
                 core.base.health.note_foreign(key, format_args!("{other:?}"));
-                Vec::new()
+                return None;
             }
         };
         let mut members = Self(Vec::new());
@@ -48,7 +46,7 @@ impl Members {
                 Err(error) => core.base.health.note_foreign(key, error),
             }
         }
-        members
+        Some(members)
     }
 
     fn add(&mut self, places: &mut HashMap<String, usize>, name: String) {

@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use redis::{Cmd, Pipeline, RedisError, RedisResult};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use super::Core;
 use super::base::is_local;
+use super::check;
+use super::error_class::{ErrorClass, lasting_error};
 use super::health::{Health, Link};
 use super::op::{Membership, Op, Put};
-use super::stage::{Stage, unusable};
+use super::stage::Stage;
 use crate::name::ChannelName;
 
 /// How long an answer may take before the server counts as away.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How often a server is asked whether it is there when there is nothing else to ask.
-const PING: Duration = Duration::from_secs(1);
+/// How often a server is asked whether it is there and has kept its data.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// How often it is tried whether a server takes what a layer asks of it.
+const EXERCISE: Duration = Duration::from_secs(5);
 
 /// Commands in one round trip when memberships are written anew, and members in one command.
 const CHUNK: usize = 500;
@@ -43,19 +48,40 @@ pub(super) async fn run(core: Arc<Core>) {
     loop {
         let connections = reach(&core, &link).await;
         link.up();
-        let (at, error) = carry(&core, &connections).await;
+        let mut pending = Pending::default();
+        let (at, error) = carry(&core, &connections, &mut pending).await;
+        Health::count(&core.base.health.lost, pending.messages());
         let server = &core.base.servers[at];
         link.down(server.name(), &error);
         core.restart_readers();
     }
 }
 
-/// Connects to every host, and sees to it that the memberships stand there.
+/// Messages between two round trips.
+#[derive(Default)]
+struct Pending {
+    /// Those whose receivers are known.
+    ready: Vec<Put>,
+    /// What is to be asked once more before anything else.
+    again: Vec<Op>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.again.is_empty()
+    }
+
+    fn messages(&self) -> u64 {
+        (self.ready.len() + self.again.len()) as u64
+    }
+}
+
+/// Connects to every host, and sees to it that it takes what is asked of it and that the memberships stand there.
 async fn reach(core: &Core, link: &Link<'_>) -> Vec<MultiplexedConnection> {
     let mut pauses = pauses();
     loop {
         match connect(core).await {
-            Ok(connections) => match restore(core, &connections).await {
+            Ok(connections) => match begin(core, &connections).await {
                 Ok(()) => return connections,
                 Err((at, error)) => {
                     suspend(core, Vec::new());
@@ -64,8 +90,17 @@ async fn reach(core: &Core, link: &Link<'_>) -> Vec<MultiplexedConnection> {
             },
             Err((at, error)) => link.down(core.base.servers[at].name(), &error),
         }
-        sleep(pauses.next().unwrap_or(PING)).await;
+        sleep(pauses.next().unwrap_or(CHECK)).await;
     }
+}
+
+/// Nothing is carried before the servers have taken once all that may be asked of them: some answer and refuse.
+async fn begin(
+    core: &Core,
+    connections: &[MultiplexedConnection],
+) -> Result<(), (usize, RedisError)> {
+    check::exercise(core, connections).await?;
+    restore(core, connections).await
 }
 
 async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, RedisError)> {
@@ -77,7 +112,7 @@ async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, Redi
             match role {
                 Ok(role) => writable(&role)?,
                 // Whoever may not ask finds out when it writes.
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {}
+                Err(error) if ErrorClass::of(&error) == ErrorClass::Access => {}
                 Err(error) => return Err(error),
             }
             Ok(connection)
@@ -198,19 +233,23 @@ impl<'a> Writer<'a> {
         let mut connection = self.connections[shard].clone();
         let answers = connection.send_packed_commands(&pipeline, 0, count).await;
         let failed = |error| (shard, error);
-        match answers.map_err(failed)?.iter().find_map(unusable) {
+        match lasting_error(&answers.map_err(failed)?) {
             Some(error) => Err(failed(error)),
             None => Ok(()),
         }
     }
 }
 
-/// Carries batches until a server fails, and says which.
-async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, RedisError) {
+/// Carries batches until a server fails, and says which. What was pending then stays so.
+async fn carry(
+    core: &Core,
+    connections: &[MultiplexedConnection],
+    pending: &mut Pending,
+) -> (usize, RedisError) {
     let period = (core.base.limits.group_expiry / 2).max(RENEWAL);
     let mut renewals = interval_at(Instant::now() + period, period);
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ready: Vec<Put> = Vec::new();
+    let mut checks = Checks::new();
     loop {
         if core.overdue.any()
             && let Err(failed) = restore(core, connections).await
@@ -218,12 +257,22 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
             suspend(core, Vec::new());
             return failed;
         }
-        let batch = if !ready.is_empty() {
+        if let Err(failed) = checks.run_if_due(core, connections).await {
+            suspend(core, Vec::new());
+            return failed;
+        }
+        let batch = if !pending.again.is_empty() {
+            std::mem::take(&mut pending.again)
+        } else if !pending.is_empty() {
             core.base.queue.try_next()
         } else {
             tokio::select! {
-                batch = timeout(PING, core.base.queue.next()) => batch.unwrap_or_default(),
-                () = core.suspicion.notified() => Vec::new(),
+                batch = core.base.queue.next() => batch,
+                () = sleep_until(checks.next()) => continue,
+                () = core.suspicion.notified() => {
+                    checks.exercise_now();
+                    continue;
+                }
                 _ = renewals.tick() => {
                     let mut writer = Writer::new(connections);
                     let renewed = write_members(core, &mut writer, true).await;
@@ -234,17 +283,10 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
                 }
             }
         };
-        if batch.is_empty() && ready.is_empty() {
-            if let Err(failed) = ping(connections).await {
-                suspend(core, Vec::new());
-                return failed;
-            }
-            continue;
-        }
-        let mut stage = Stage::new(core, std::mem::take(&mut ready), batch);
+        let mut stage = Stage::new(core, std::mem::take(&mut pending.ready), batch);
         let messages = stage.messages();
         match stage.run(core, connections).await {
-            Ok(puts) => ready = puts,
+            Ok(puts) => pending.ready = puts,
             Err(failed) => {
                 Health::count(&core.base.health.lost, messages);
                 suspend(core, stage.memberships);
@@ -252,15 +294,59 @@ async fn carry(core: &Core, connections: &[MultiplexedConnection]) -> (usize, Re
             }
         }
         core.base.queue.done(stage.memberships.len());
+        if stage.is_forgotten {
+            pending.again = stage.again();
+            checks.exercise_now();
+        }
     }
 }
 
-async fn ping(connections: &[MultiplexedConnection]) -> Result<(), (usize, RedisError)> {
-    let pings = connections.iter().enumerate().map(async |(at, connection)| {
-        let mut connection = connection.clone();
-        let pinged: RedisResult<redis::Value> =
-            redis::cmd("PING").query_async(&mut connection).await;
-        pinged.map_err(|error| (at, error))
-    });
-    futures_util::future::try_join_all(pings).await.map(|_| ())
+/// When servers are asked next whether they are well.
+struct Checks {
+    check: Instant,
+    exercise: Instant,
+}
+
+impl Checks {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { check: now + CHECK, exercise: now + EXERCISE }
+    }
+
+    fn next(&self) -> Instant {
+        self.check.min(self.exercise)
+    }
+
+    fn exercise_now(&mut self) {
+        self.exercise = Instant::now();
+    }
+
+    /// Asks, if it is time to. Where a server has forgotten what was written to it, the memberships are written again.
+    async fn run_if_due(
+        &mut self,
+        core: &Core,
+        connections: &[MultiplexedConnection],
+    ) -> Result<(), (usize, RedisError)> {
+        let now = Instant::now();
+        if now < self.next() {
+            return Ok(());
+        }
+        let mut is_kept = true;
+        if now < self.exercise {
+            is_kept = check::is_kept(core, connections).await?;
+        }
+        // Also after a marker that is gone: it is written again by this.
+        if now >= self.exercise || !is_kept {
+            is_kept &= check::exercise(core, connections).await?;
+            self.exercise = Instant::now() + EXERCISE;
+        }
+        self.check = Instant::now() + CHECK;
+        if is_kept {
+            return Ok(());
+        }
+        core.base.health.tell_forgotten(
+            "Redis has lost what was written to it, by FLUSHALL, SWAPDB or eviction",
+        );
+        restore(core, connections).await
+    }
 }

@@ -50,7 +50,12 @@ impl Claim {
 
     /// Tells what Redis answered to the command.
     pub(in crate::layer) fn tell(self, answer: &redis::Value) {
-        let _ = self.reply.send(Ok(matches!(answer, redis::Value::Okay)));
+        let _ = self.reply.send(match answer {
+            redis::Value::ServerError(error) => {
+                Err(LayerError::Unavailable { reason: error.to_string() })
+            }
+            answer => Ok(matches!(answer, redis::Value::Okay)),
+        });
     }
 }
 

@@ -6,20 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
+use super::error_class::ErrorClass;
 use super::health::Health;
 use super::op::{Op, Put};
 use super::pipeline::pauses;
 use super::wire::To;
-use super::{Core, World, stage};
+use super::{Core, World};
 use crate::layer::{Delivery, local};
 use crate::name::ChannelName;
 
 /// Seconds that Redis lets a reader wait for a message.
 const WAIT: f64 = 5.0;
+
+/// The same the first time on a connection: whether a reader is refused is to be known at once.
+const BRIEF: f64 = 0.01;
 
 /// How long that answer may take.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -33,19 +37,29 @@ type Taken = (Vec<u8>, f64);
 /// Reads the key of one place for ever, for any number of channels of it.
 pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard: usize) {
     let key = world.keys.messages(&place);
-    let mut take = Pipeline::new();
-    take.cmd("BZPOPMIN").arg(&key).arg(WAIT).cmd("ZPOPMIN").arg(&key).arg(MORE);
+    let take = |wait: f64| {
+        let mut take = Pipeline::new();
+        take.cmd("BZPOPMIN").arg(&key).arg(wait).cmd("ZPOPMIN").arg(&key).arg(MORE);
+        take
+    };
+    let (brief, take) = (take(BRIEF), take(WAIT));
     let link = core.base.health.further_link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
     loop {
         let read = async {
             let mut connection = core.base.servers[shard].connect(ANSWER).await?;
-            link.up();
-            attempts = pauses();
+            let mut take_next = &brief;
             loop {
-                for taken in take_from(&mut connection, &take, 2).await? {
+                let (taken, refused) = take_from(&mut connection, take_next, 2).await?;
+                for taken in taken {
                     core.deliver(&world, &place, &key, taken);
+                }
+                refused.map_or(Ok(()), Err)?;
+                if std::ptr::eq(take_next, &raw const brief) {
+                    link.up();
+                    attempts = pauses();
+                    take_next = &take;
                 }
             }
         };
@@ -54,41 +68,44 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
             _ = restarts.changed() => continue,
         };
         if let Err(error) = read {
-            if error.code() == Some("WRONGTYPE") {
+            let is_cleared = ErrorClass::of(&error) == ErrorClass::Key && {
                 core.base.health.note_foreign(&key, &error);
-                clear(&core, shard, &key).await;
+                clear(&core, shard, &key).await
+            };
+            if !is_cleared {
+                link.down(core.base.servers[shard].name(), &error);
+                core.suspicion.notify_one();
             }
-            link.down(core.base.servers[shard].name(), &error);
-            core.suspicion.notify_one();
         }
         sleep(attempts.next().unwrap_or(ANSWER)).await;
     }
 }
 
 /// Deletes what somebody else has put where only messages for this process can be.
-async fn clear(core: &Core, shard: usize, key: &str) {
-    if let Ok(mut connection) = core.base.servers[shard].connect(ANSWER).await {
-        let cleared: RedisResult<i64> =
-            redis::cmd("DEL").arg(key).query_async(&mut connection).await;
-        if let Err(error) = cleared {
-            tracing::debug!(key, "not cleared: {error}");
-        }
+/// Whether that was done.
+async fn clear(core: &Core, shard: usize, key: &str) -> bool {
+    let clearing = async {
+        let mut connection = core.base.servers[shard].connect(ANSWER).await?;
+        redis::cmd("DEL").arg(key).query_async(&mut connection).await
+    };
+    let cleared: RedisResult<i64> = clearing.await;
+    if let Err(error) = &cleared {
+        tracing::debug!(key, "not cleared: {error}");
     }
+    cleared.is_ok()
 }
 
+/// What was taken, and why there is no more of it where a command was refused.
 async fn take_from(
     connection: &mut MultiplexedConnection,
     commands: &Pipeline,
     count: usize,
-) -> RedisResult<Vec<Taken>> {
+) -> RedisResult<(Vec<Taken>, Option<RedisError>)> {
     let values = connection.send_packed_commands(commands, 0, count).await?;
-    if let Some(error) = values.iter().find_map(stage::unusable) {
-        return Err(error);
-    }
-    let mut taken = Vec::new();
+    let (mut taken, mut refused) = (Vec::new(), None);
     for value in values {
         match value {
-            Value::ServerError(error) => return Err(error.into()),
+            Value::ServerError(error) => refused = refused.or_else(|| Some(error.into())),
             Value::Array(mut items) => {
                 // BZPOPMIN says which key first.
                 if items.len() == 3 {
@@ -99,7 +116,7 @@ async fn take_from(
             _ => {}
         }
     }
-    Ok(taken)
+    Ok((taken, refused))
 }
 
 fn pairs(items: Vec<Value>, taken: &mut Vec<Taken>) -> RedisResult<()> {
@@ -173,7 +190,6 @@ pub(super) async fn run_named(
     reader: Arc<NamedReader>,
 ) {
     let shard = world.keys.shard(name.as_str());
-    let key = world.keys.messages(name.as_str());
     let link = core.base.health.further_link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
@@ -184,9 +200,12 @@ pub(super) async fn run_named(
         let read = async {
             let mut connection = core.base.servers[shard].connect(ANSWER).await?;
             let number: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
-            link.up();
-            attempts = pauses();
-            read_named(&core, &world, &name, &key, &reader, (connection, number)).await
+            let passed = || {
+                link.up();
+                attempts = pauses();
+            };
+            let connection = (connection, number);
+            read_named(&core, &world, &name, &reader, connection, passed).await
         };
         let read: RedisResult<()> = tokio::select! {
             read = read => read,
@@ -194,31 +213,43 @@ pub(super) async fn run_named(
         };
         reader.waiting.store(0, Ordering::SeqCst);
         if let Err(error) = read {
-            link.down(core.base.servers[shard].name(), &error);
-            core.suspicion.notify_one();
+            if ErrorClass::of(&error) == ErrorClass::Key {
+                // What it holds is not ours to delete, and the layer is well.
+                core.base.health.complain(format_args!("channel {name} has no messages: {error}"));
+            } else {
+                link.down(core.base.servers[shard].name(), &error);
+                core.suspicion.notify_one();
+            }
             sleep(attempts.next().unwrap_or(ANSWER)).await;
         }
     }
     let _ = core.carried().await;
 }
 
+/// Takes messages until the mailbox is dropped. Tells once that the first attempt to take one was not refused.
 async fn read_named(
     core: &Core,
     world: &World,
     name: &ChannelName,
-    key: &str,
     reader: &NamedReader,
     (mut connection, number): (MultiplexedConnection, i64),
+    passed: impl FnOnce(),
 ) -> RedisResult<()> {
-    let mut take = Pipeline::new();
-    take.cmd("BZPOPMIN").arg(key).arg(WAIT);
+    let key = &world.keys.messages(name.as_str());
+    let mut passed = Some(passed);
     loop {
+        let mut take = Pipeline::new();
+        take.cmd("BZPOPMIN").arg(key).arg(if passed.is_some() { BRIEF } else { WAIT });
         reader.waiting.store(number, Ordering::SeqCst);
         if reader.is_closed() {
             return Ok(());
         }
-        let taken = take_from(&mut connection, &take, 1).await?;
+        let (taken, refused) = take_from(&mut connection, &take, 1).await?;
+        refused.map_or(Ok(()), Err)?;
         reader.waiting.store(0, Ordering::SeqCst);
+        if let Some(passed) = passed.take() {
+            passed();
+        }
         for taken in taken {
             // Whoever opens the channel next is to have what nobody here wants any more.
             match world.local.find(name.as_str()) {

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisError, RedisResult, Value};
+use redis::{Pipeline, RedisError, RedisResult, ServerError, Value};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Core;
+use super::check::{has_marker, marker};
+use super::error_class::ErrorClass;
 use super::health::Health;
 use super::members::Members;
 use super::op::{GroupSend, Membership, Op, Put};
@@ -30,6 +32,8 @@ pub(super) struct Stage {
     fetched: Vec<Option<Members>>,
     /// Groups whose members this round trip asks for, by tenant and name: their place in `fetched`.
     asked: HashMap<(usize, GroupName), usize>,
+    /// Whether a server turned out to have lost what was written to it, without having been away.
+    pub(super) is_forgotten: bool,
 }
 
 /// The commands for one host.
@@ -43,6 +47,10 @@ struct Lane {
 /// What an answer is about.
 enum Expected {
     Nothing,
+    /// Whatever it is.
+    Anything,
+    /// Whether the server has kept what was written to it.
+    Marker,
     /// The members of a group, and its key for the log.
     Members(usize, String),
     Claimed(Claim),
@@ -64,6 +72,7 @@ impl Stage {
             after: Vec::new(),
             fetched: Vec::new(),
             asked: HashMap::new(),
+            is_forgotten: false,
         };
         for put in ready {
             stage.lanes[put.shard].puts.push(put);
@@ -100,7 +109,8 @@ impl Stage {
             Op::Unblock(shard, reader) => {
                 let lane = &mut self.lanes[shard];
                 lane.commands.cmd("CLIENT").arg("UNBLOCK").arg(reader);
-                lane.answers.push(Expected::Nothing);
+                // Who may not is followed when the time that a reader waits is over.
+                lane.answers.push(Expected::Anything);
             }
             Op::Confirm(told) => self.confirms.push(told),
         }
@@ -129,6 +139,10 @@ impl Stage {
             return at;
         }
         let lane = &mut self.lanes[world.keys.shard(group.as_str())];
+        if !lane.answers.iter().any(|expected| matches!(expected, Expected::Marker)) {
+            lane.commands.cmd("ZCARD").arg(marker(core));
+            lane.answers.push(Expected::Marker);
+        }
         let key = world.keys.group(group);
         let expired = core.clock.now() - core.base.limits.group_expiry.as_secs_f64();
         lane.commands.cmd("ZREMRANGEBYSCORE").arg(&key).arg(0).arg(expired);
@@ -167,22 +181,40 @@ impl Stage {
             answers.map_err(|error| (at, error))
         });
         let answers = futures_util::future::try_join_all(exchanges).await?;
-        for (lane, values) in self.lanes.iter_mut().zip(answers) {
-            for (expected, value) in lane.answers.drain(..).zip(values) {
-                match expected {
-                    Expected::Nothing => {}
-                    Expected::Members(at, key) => {
-                        self.fetched[at] = Some(Members::read(core, &key, value));
-                    }
-                    Expected::Claimed(claim) => claim.tell(&value),
-                    Expected::Refused(puts) => tell_refused(core, puts, value),
-                }
-            }
+        let lanes = self.lanes.iter_mut().zip(answers);
+        let answered = lanes.flat_map(|(lane, values)| lane.answers.drain(..).zip(values));
+        for (expected, value) in answered.collect::<Vec<_>>() {
+            self.take(core, expected, value);
         }
         for told in self.confirms.drain(..) {
             let _ = told.send(Ok(()));
         }
-        Ok(self.ready(core))
+        Ok(if self.is_forgotten { Vec::new() } else { self.ready(core) })
+    }
+
+    fn take(&mut self, core: &Core, expected: Expected, value: Value) {
+        match (expected, value) {
+            (Expected::Anything, _) => {}
+            (Expected::Nothing, Value::ServerError(error)) => {
+                core.refused("what was asked", &error)
+            }
+            (Expected::Nothing, _) => {}
+            (Expected::Marker, value) => self.is_forgotten |= !has_marker(Some(&value)),
+            (Expected::Members(at, key), value) => {
+                self.fetched[at] = Members::read(core, &key, value);
+            }
+            (Expected::Claimed(claim), value) => claim.tell(&value),
+            (Expected::Refused(puts), value) => tell_refused(core, puts, value),
+        }
+    }
+
+    /// What is to be asked again, in its order, since a server had forgotten who is in which group.
+    pub(super) fn again(&mut self) -> Vec<Op> {
+        let again = self.after.drain(..).map(|after| match after {
+            After::Put(put) => Op::Put(put),
+            After::Group(_, send) => Op::GroupSend(send),
+        });
+        again.collect()
     }
 
     fn ready(&mut self, core: &Core) -> Vec<Put> {
@@ -190,11 +222,10 @@ impl Stage {
         for after in self.after.drain(..) {
             match after {
                 After::Put(put) => ready.push(put),
-                After::Group(at, send) => {
-                    if let Some(members) = &self.fetched[at] {
-                        members.address(core, &send, &mut ready);
-                    }
-                }
+                After::Group(at, send) => match &self.fetched[at] {
+                    Some(members) => members.address(core, &send, &mut ready),
+                    None => Health::count(&core.base.health.lost, 1),
+                },
             }
         }
         ready
@@ -228,35 +259,49 @@ impl Lane {
             return Ok(Vec::new());
         }
         let values = connection.send_packed_commands(&self.commands, 0, self.answers.len()).await?;
-        match values.iter().find_map(unusable) {
-            Some(error) => Err(error),
-            None => Ok(values),
+        let lasting = self.answers.iter().zip(&values).find_map(|(expected, value)| match value {
+            Value::ServerError(error) if expected.fails_with(error) => Some(error.clone().into()),
+            _ => None,
+        });
+        lasting.map_or(Ok(values), Err)
+    }
+}
+
+impl Expected {
+    /// Whether an error says that nothing further can be asked of the server.
+    fn fails_with(&self, error: &ServerError) -> bool {
+        match (self, ErrorClass::of_reply(error)) {
+            (Self::Anything, _) => false,
+            // Few take turns; who may not is told so.
+            (Self::Claimed(_), ErrorClass::Access) => false,
+            (_, class) => class.is_lasting(),
         }
     }
 }
 
-/// An answer of a server that is no use for now, such as one that became a replica.
-pub(in crate::layer) fn unusable(value: &Value) -> Option<RedisError> {
-    use redis::ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
-    let Value::ServerError(error) = value else { return None };
-    let known = matches!(error.kind(), Some(BusyLoading | ClusterDown | MasterDown | ReadOnly));
-    (known || matches!(error.code(), "NOAUTH" | "MISCONF" | "OOM")).then(|| error.clone().into())
-}
-
+/// Tells of messages what became of them. Those that Redis did not take are lost.
 fn tell_refused(core: &Core, puts: Vec<Put>, answer: Value) {
     let refused: Vec<i64> = match answer {
         Value::Array(list) => {
             list.into_iter().filter_map(|at| redis::from_redis_value(at).ok()).collect()
         }
         Value::ServerError(error) => {
-            core.base.health.complain(format_args!("Redis took no message: {error}"));
-            (1..=puts.len()).filter_map(|at| i64::try_from(at).ok()).map(|at| -at).collect()
+            core.refused("messages", &error);
+            Health::count(&core.base.health.lost, puts.len() as u64);
+            let reason = format!("Redis refused the message: {}", error.code());
+            for (_, reply) in puts.into_iter().filter_map(|put| put.reply) {
+                let _ = reply.send(Err(LayerError::Unavailable { reason: reason.clone() }));
+            }
+            return;
         }
         _ => Vec::new(),
     };
     for (put, at) in puts.into_iter().zip(1..) {
         let answer = if refused.contains(&-at) {
-            core.base.health.note_foreign(&put.key, "the key holds something else than messages");
+            Health::count(&core.base.health.lost, 1);
+            core.base
+                .health
+                .complain(format_args!("{} holds something else than messages", put.key));
             Err(LayerError::Unavailable { reason: format!("{} holds something else", put.key) })
         } else if refused.contains(&at) {
             Health::count(&core.base.health.dropped, put.receivers);

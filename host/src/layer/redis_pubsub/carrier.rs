@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Core;
 use super::op::{Op, Publish, Topic};
+use crate::layer::LAYER_EVENTS;
 use crate::layer::redis::base::is_local;
+use crate::layer::redis::error_class::{ErrorClass, lasting_error};
 use crate::layer::redis::health::Health;
 use crate::layer::redis::pipeline::pauses;
 
@@ -97,6 +99,7 @@ async fn connect(core: &Arc<Core>, listening: &mut JoinSet<usize>) -> Result<Vec
     for (at, topics) in wanted.iter().enumerate() {
         lines[at].set(topics, true).await.map_err(|error| (at, error))?;
     }
+    exercise(core, &mut lines).await?;
     Ok(lines)
 }
 
@@ -146,7 +149,7 @@ async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
     loop {
         let batch = timeout(PING, core.base.queue.next()).await.unwrap_or_default();
         let carried = match batch.is_empty() {
-            true => ping(lines).await,
+            true => exercise(core, lines).await,
             false => carry_batch(core, lines, batch).await,
         };
         if let Err(failure) = carried {
@@ -155,12 +158,23 @@ async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
     }
 }
 
-async fn ping(lines: &mut [Line]) -> Result<(), Failure> {
+/// Publishes nothing, where nobody listens, and asks whether the connections for what is published stand: some servers
+/// answer and refuse.
+async fn exercise(core: &Core, lines: &mut [Line]) -> Result<(), Failure> {
+    let topic = format!("{}__narrowboat__{LAYER_EVENTS}", core.prefix);
     for (at, line) in lines.iter_mut().enumerate() {
-        let pinged: RedisResult<Value> = redis::cmd("PING").query_async(&mut line.commands).await;
-        pinged.map_err(|error| (at, error))?;
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(&topic).arg("");
+        let published: RedisResult<Value> = publish.query_async(&mut line.commands).await;
+        published.map_err(|error| (at, error))?;
         let pinged: RedisResult<Value> = line.topics.ping().await;
-        pinged.map_err(|error| (at, error))?;
+        match pinged {
+            // A server that cannot save refuses PING, and nothing else here.
+            Err(error) if ErrorClass::of(&error) == ErrorClass::Connection => {
+                return Err((at, error));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -227,10 +241,16 @@ impl Publishing {
             let answers = line.commands.send_packed_commands(&pipeline, 0, count).await;
             core.base.health.round_trips.count(began.elapsed());
             let answers = answers.map_err(|error| (at, error))?;
-            match answers.iter().find_map(crate::layer::redis::stage::unusable) {
-                Some(error) => Err((at, error)),
-                None => Ok(()),
+            if let Some(error) = lasting_error(&answers) {
+                return Err((at, error));
             }
+            for answer in answers {
+                if let Value::ServerError(error) = answer {
+                    Health::count(&core.base.health.lost, 1);
+                    core.base.health.complain(format_args!("Redis refused a message: {error}"));
+                }
+            }
+            Ok(())
         });
         let done = futures_util::future::try_join_all(exchanges).await;
         if done.is_err() {
