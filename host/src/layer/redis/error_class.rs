@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_a_script_met_is_found_in_the_text_of_an_older_server() {
-        let of = |detail| ErrorClass::of_code("ERR", Some(detail));
+        let of = |detail: &str| ErrorClass::of_code("ERR", Some(detail));
         let script = "Error running script (call to f_c6): @user_script:11: @user_script: 11: ";
         assert_eq!(of(&format!("{script}-OOM command not allowed")), ErrorClass::Server);
         assert_eq!(of(&format!("{script}-NOPERM no permission")), ErrorClass::Access);
