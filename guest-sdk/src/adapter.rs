@@ -10,7 +10,8 @@ use crate::{
     error::Error,
     handshake::Deny,
     layer::{ChannelLayer, LayerError},
-    message, panic,
+    message::{self, Incoming},
+    panic,
     scope::Scope,
     timer::TimerId,
 };
@@ -78,23 +79,26 @@ impl<C: Consumer> GuestConsumer for Adapter<C> {
     fn connect(
         scope: types::Scope,
         connection: connections::Connection,
-    ) -> Result<(websocket::Consumer, types::Acceptance), types::Rejection> {
+    ) -> Result<(websocket::Consumer, types::Acceptance), websocket::Refusal> {
         panic::install_hook();
         let (adapter, acceptance) = Self::try_connect(&scope.into(), Connection::new(connection))?;
         Ok((websocket::Consumer::new(adapter), acceptance))
     }
 
-    fn receive(&self, frame: types::Frame) -> Result<(), String> {
-        self.consumer.borrow_mut().receive(&self.connection, frame.into()).map_err(text)
+    fn receive(&self, frame: types::Frame) -> Result<(), types::Error> {
+        Ok(self.consumer.borrow_mut().receive(&self.connection, frame.into())?)
     }
 
-    fn handle(&self, message: types::Message) -> Result<(), String> {
-        let Some(message) = message::known(&message).map_err(text)? else { return Ok(()) };
-        self.consumer.borrow_mut().handle(&self.connection, message).map_err(text)
+    fn handle(&self, message: types::Message) -> Result<types::Handling, types::Error> {
+        let Incoming::Known(message) = message::decode(&message)? else {
+            return Ok(types::Handling::UnknownType);
+        };
+        self.consumer.borrow_mut().handle(&self.connection, message)?;
+        Ok(types::Handling::Handled)
     }
 
-    fn timer(&self, id: connections::TimerId) -> Result<(), String> {
-        self.consumer.borrow_mut().timer(&self.connection, TimerId(id)).map_err(text)
+    fn timer(&self, id: connections::TimerId) -> Result<(), types::Error> {
+        Ok(self.consumer.borrow_mut().timer(&self.connection, TimerId(id))?)
     }
 
     fn disconnect(&self, closure: types::Closure) {

@@ -19,7 +19,10 @@ use crate::{
 /// undoes the running method and ends the instance.
 pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// What arrives through the channel layer: an enum with `#[serde(tag = "type")]` and a variant
-    /// a type, renamed to it ("chat.message"). A message of any other type is ignored.
+    /// a type, renamed to it ("chat.message"). As in Django Channels "chat_message" is the same type,
+    /// unless the enum has a variant for any other type (`#[serde(other)]`), where an
+    /// `#[serde(alias = "chat_message")]` says so. A message of any other type is ignored and counted
+    /// by the host, whose log tells of the first as a warning and of further ones at debug.
     /// [`NoMessage`](crate::NoMessage) has none.
     type Message: DeserializeOwned;
 
@@ -32,7 +35,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// Decides the handshake.
     ///
     /// # Errors
-    /// A [`Deny`] is the HTTP answer in place of the upgrade.
+    /// A [`Deny`] is the HTTP answer in place of the upgrade. Any error becomes one with `?`.
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny>;
 
     /// Groups of a connection, where they depend on its [`scope`](Connection::scope):
@@ -46,7 +49,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A frame came. Left to itself it calls `receive_text` or `receive_binary`.
     ///
     /// # Errors
-    /// Any error closes the connection with 1011.
+    /// An error closes the connection and says who is to blame: see [`Error`].
     fn receive(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
         match frame {
             Frame::Text(text) => self.receive_text(connection, text),
@@ -57,7 +60,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A text frame came. Left to itself it ignores it.
     ///
     /// # Errors
-    /// Any error closes the connection with 1011.
+    /// An error closes the connection and says who is to blame: see [`Error`].
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
         let _ = (connection, text);
         Ok(())
@@ -66,7 +69,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A binary frame came. Left to itself it ignores it.
     ///
     /// # Errors
-    /// Any error closes the connection with 1011.
+    /// An error closes the connection and says who is to blame: see [`Error`].
     fn receive_binary(&mut self, connection: &Connection, bytes: Vec<u8>) -> Result<(), Error> {
         let _ = (connection, bytes);
         Ok(())
@@ -75,8 +78,9 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A message came, on the connection's channel or to one of its groups.
     ///
     /// # Errors
-    /// Any error closes the connection with 1011. So does, before it comes here, a message of a
-    /// known type without that type's fields.
+    /// An error closes the connection and says who is to blame: see [`Error`]. So does, before it
+    /// comes here, a message of a known type without that type's fields, and then it is the plugin:
+    /// the message was sent by a consumer, a worker or a Django process, and not by this client.
     fn handle(&mut self, connection: &Connection, message: Self::Message) -> Result<(), Error> {
         let _ = (connection, message);
         Ok(())
@@ -85,14 +89,20 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A timer fired.
     ///
     /// # Errors
-    /// Any error closes the connection with 1011.
+    /// An error closes the connection and says who is to blame: see [`Error`].
     fn timer(&mut self, connection: &Connection, timer: TimerId) -> Result<(), Error> {
         let _ = (connection, timer);
         Ok(())
     }
 
     /// An accepted connection ended, whoever closed it. Does not run when it moves to another
-    /// version.
+    /// version, nor after a panic or a time-out of this consumer or of another of its instance: their
+    /// memory is gone with the instance, and the log says how many connections that were.
+    ///
+    /// So do not keep a count of who is there where it outlives the instance, as in
+    /// [`keyvalue`](crate::keyvalue): what `connect` adds, a panic never takes off again. Count in
+    /// the module's memory, which a panic takes along; or give each entry a time at which it ends
+    /// unless a timer of its connection has renewed it.
     fn disconnect(&mut self, connection: &Connection, closure: Closure) {
         let _ = (connection, closure);
     }

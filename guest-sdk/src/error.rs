@@ -1,41 +1,148 @@
 use std::fmt;
 
-/// Why a consumer gave up on an event. It closes the connection with 1011 and goes to the plugin's
-/// log.
+use crate::{bindings::narrowboat::consumer::types, client_error::ClientError};
+
+/// Why a consumer gave up on an event, and who is to blame: the plugin, unless a [`ClientError`] is the cause.
 ///
-/// Any [`std::error::Error`] becomes one with `?`, its sources included; for a text of your own
-/// there is [`Error::msg`]. As with other such catch-alls it is no `std::error::Error` itself,
-/// which is what makes `?` possible.
-pub struct Error(String);
+/// | cause | the client is closed with | the log | counted as |
+/// |---|---|---|---|
+/// | the plugin, as with `?` on a [`LayerError`](crate::LayerError) or [`Error::msg`] | 1011 | a warning with the words | a fault: too many take a new version back |
+/// | the client, as with `?` on [`Frame::json`](crate::Frame::json) or [`Error::client`] | 1007, or a code of the plugin's from 4000 to 4999, and the reason | a line at debug | a client error, never a fault |
+///
+/// Any [`std::error::Error`] becomes one with `?`, its sources included, and blames the client if it is a
+/// [`ClientError`] or has one among its sources. An error of your own blames the client that way: give it a
+/// [`ClientError`] as its [`source`](std::error::Error::source), or write `impl From<MyError> for Error` for a type that
+/// is no `std::error::Error`. As with other such catch-alls this is no `std::error::Error` itself, which is what makes
+/// `?` possible.
+pub struct Error(Cause);
+
+#[derive(Debug, PartialEq)]
+enum Cause {
+    Plugin(String),
+    Client(ClientError),
+}
 
 impl Error {
-    /// An error that says `message`.
+    /// An error that says `message` and blames the plugin, whatever `message` is.
     pub fn msg(message: impl fmt::Display) -> Self {
-        Self(message.to_string())
+        Self(Cause::Plugin(message.to_string()))
+    }
+
+    /// An error that blames the client, which is closed with `code` and `reason`: see [`ClientError::new`].
+    pub fn client(code: u16, reason: impl fmt::Display) -> Self {
+        ClientError::new(code, reason).into()
+    }
+
+    /// What the client is closed with, if it is to blame.
+    pub fn client_error(&self) -> Option<&ClientError> {
+        match &self.0 {
+            Cause::Plugin(_) => None,
+            Cause::Client(error) => Some(error),
+        }
     }
 }
 
-impl<E: std::error::Error> From<E> for Error {
+impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(cause) = next {
+            if let Some(client) = cause.downcast_ref::<ClientError>() {
+                return Self(Cause::Client(client.clone()));
+            }
+            next = cause.source();
+            if let Some(source) = next {
+                text.push_str(": ");
+                text.push_str(&source.to_string());
+            }
         }
-        Self(text)
+        Self(Cause::Plugin(text))
+    }
+}
+
+impl From<Error> for types::Error {
+    fn from(error: Error) -> Self {
+        match error.0 {
+            Cause::Plugin(text) => Self::Plugin(text),
+            Cause::Client(error) => Self::Client(error.into()),
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        match &self.0 {
+            Cause::Plugin(text) => formatter.write_str(text),
+            Cause::Client(error) => error.fmt(formatter),
+        }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{frame::Frame, keyvalue::KeyvalueError, layer::LayerError};
+
+    fn blamed(error: impl Into<Error>) -> Option<u16> {
+        error.into().client_error().map(ClientError::code)
+    }
+
+    /// An error of a plugin's own, with what it comes from.
+    #[derive(Debug)]
+    struct Own(Box<dyn std::error::Error>);
+
+    impl fmt::Display for Own {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("the order failed")
+        }
+    }
+
+    impl std::error::Error for Own {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    #[test]
+    fn what_a_client_sent_blames_the_client_with_1007() {
+        assert_eq!(blamed(Frame::from("{").json::<u8>().unwrap_err()), Some(1007));
+        assert_eq!(blamed(Frame::from(vec![1]).text().unwrap_err()), Some(1007));
+        assert_eq!(blamed(Frame::from("x").binary().unwrap_err()), Some(1007));
+    }
+
+    #[test]
+    fn everything_else_blames_the_plugin() {
+        assert_eq!(blamed(LayerError::InvalidName("a b".into())), None);
+        assert_eq!(blamed(KeyvalueError::AccessDenied), None);
+        assert_eq!(blamed(crate::http::HttpError::Timeout), None);
+        assert_eq!(blamed(serde_json::from_str::<u8>("{").unwrap_err()), None);
+        assert_eq!(blamed("x".parse::<u8>().unwrap_err()), None);
+        assert_eq!(blamed(Error::msg("anything")), None);
+        assert_eq!(blamed(Error::msg(Frame::from("{").json::<u8>().unwrap_err())), None);
+    }
+
+    #[test]
+    fn a_plugin_chooses_the_code() {
+        assert_eq!(blamed(Error::client(4003, "no")), Some(4003));
+        let error = Frame::from("{").json::<u8>().map_err(|error| error.with_code(4400));
+        assert_eq!(blamed(error.unwrap_err()), Some(4400));
+    }
+
+    #[test]
+    fn an_error_of_a_plugins_own_blames_whom_its_source_does() {
+        let client = Own(Box::new(ClientError::new(4009, "too late")));
+        let plugin = Own(Box::new(LayerError::Other("away".into())));
+        assert_eq!(blamed(client), Some(4009));
+        let error = Error::from(plugin);
+        assert_eq!(
+            (error.client_error(), error.to_string()),
+            (None, "the order failed: away".into())
+        );
     }
 }

@@ -1,6 +1,9 @@
 use serde::de::DeserializeOwned;
 
-use crate::bindings::narrowboat::consumer::types;
+use crate::{
+    bindings::narrowboat::consumer::types,
+    client_error::{ClientError, client_json},
+};
 
 /// One whole WebSocket message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,19 +24,34 @@ impl Frame {
     }
 
     /// The text of a text frame.
-    pub fn text(&self) -> Option<&str> {
+    ///
+    /// # Errors
+    /// When it is a binary frame: the client's fault, 1007.
+    pub fn text(&self) -> Result<&str, ClientError> {
         match self {
-            Self::Text(text) => Some(text),
-            Self::Binary(_) => None,
+            Self::Text(text) => Ok(text),
+            Self::Binary(_) => Err(ClientError::invalid_data("a text frame is expected")),
+        }
+    }
+
+    /// The bytes of a binary frame.
+    ///
+    /// # Errors
+    /// When it is a text frame: the client's fault, 1007.
+    pub fn binary(&self) -> Result<&[u8], ClientError> {
+        match self {
+            Self::Binary(bytes) => Ok(bytes),
+            Self::Text(_) => Err(ClientError::invalid_data("a binary frame is expected")),
         }
     }
 
     /// Reads the frame as JSON, be it text or binary.
     ///
     /// # Errors
-    /// When it is not JSON, or not of this shape.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(self.as_bytes())
+    /// When it is not JSON, or not of this shape: the client's fault, 1007. With another code:
+    /// `frame.json::<T>().map_err(|error| error.with_code(4400))?`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        client_json(self.as_bytes())
     }
 }
 

@@ -1,4 +1,10 @@
-use crate::{bindings::narrowboat::consumer::types, connection::SendError, layer::LayerError};
+use crate::{
+    bindings::{exports::narrowboat::consumer::websocket::Refusal, narrowboat::consumer::types},
+    error::Error,
+    http::HttpError,
+    keyvalue::KeyvalueError,
+    layer::LayerError,
+};
 
 /// A consumer's yes to a handshake. Made by [`accept`].
 #[derive(Debug)]
@@ -34,11 +40,23 @@ impl<C> Accept<C> {
 }
 
 /// A consumer's no to a handshake: an HTTP answer in place of the upgrade.
+///
+/// It is a decision and no fault, whatever its status, where [`deny`] makes it. With `?` an error becomes one too:
+///
+/// | error | the client gets | counted as |
+/// |---|---|---|
+/// | [`ClientError`](crate::ClientError), or an [`Error`] that blames the client | 400 and the reason | nothing |
+/// | [`LayerError::InvalidName`], since such names come with requests | 400 and the name | nothing |
+/// | [`LayerError::Denied`] | 403 | nothing |
+/// | [`LayerError::Unavailable`], [`LayerError::ChannelFull`], [`KeyvalueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a bound | 503; the words go to the plugin's log | nothing |
+/// | any other: [`Error`], [`SendError`](crate::SendError), `serde_json::Error`, … | 500; the words go to the host's log | a fault of the plugin |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deny {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
+    /// Why the plugin failed, if it did.
+    failure: Option<String>,
 }
 
 /// Denies the connection with an HTTP status from 400 to 599 and nothing else.
@@ -49,7 +67,7 @@ pub fn deny(status: u16) -> Deny {
 impl Deny {
     /// An answer with an HTTP status from 400 to 599 and no body.
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self { status, headers: Vec::new(), body: Vec::new(), failure: None }
     }
 
     /// Adds a header to the answer.
@@ -71,33 +89,51 @@ impl Deny {
     }
 }
 
-/// A name that came with the request is the client's fault, 400. One that the plugin may not reach is 403, and what it may
-/// reach no client's business; anything else is ours, 503.
-impl From<LayerError> for Deny {
-    fn from(error: LayerError) -> Self {
-        match error {
-            LayerError::InvalidName(_) => Self::plain_text(400, error.to_string()),
-            LayerError::Denied(_) => Self::plain_text(403, "denied\n".to_owned()),
-            _ => Self::plain_text(503, error.to_string()),
+/// What a plugin may reach, and what is wrong with it, is no client's business.
+impl<E: std::error::Error + 'static> From<E> for Deny {
+    fn from(error: E) -> Self {
+        match (&error as &dyn std::error::Error).downcast_ref::<LayerError>() {
+            Some(LayerError::InvalidName(_)) => Self::plain_text(400, format!("{error}\n")),
+            Some(LayerError::Denied(_)) => Self::plain_text(403, "denied\n".to_owned()),
+            _ if is_elsewhere(&error) => {
+                crate::error!("a handshake was answered 503: {error}");
+                Self::plain_text(503, "not available now\n".to_owned())
+            }
+            _ => Error::from(error).into(),
         }
     }
 }
 
-impl From<SendError> for Deny {
-    fn from(error: SendError) -> Self {
-        Self::plain_text(503, error.to_string())
+/// Whether what failed is neither the plugin's code nor the client: a server that is away, or a bound of the operator's.
+fn is_elsewhere(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(LayerError::Unavailable(_) | LayerError::ChannelFull(_)))
+        || matches!(error.downcast_ref(), Some(KeyvalueError::Other(_)))
+        || matches!(error.downcast_ref(), Some(HttpError::Timeout | HttpError::Other(_)))
+}
+
+impl From<Error> for Deny {
+    fn from(error: Error) -> Self {
+        match error.client_error() {
+            Some(error) => Self::plain_text(400, format!("{}\n", error.reason())),
+            None => Self { failure: Some(error.to_string()), ..Self::new(500) },
+        }
     }
 }
 
-impl From<Deny> for types::Rejection {
+impl From<Deny> for Refusal {
     fn from(deny: Deny) -> Self {
-        Self { status: deny.status, headers: deny.headers, body: deny.body }
+        let Deny { status, headers, body, failure } = deny;
+        match failure {
+            Some(words) => Self::Plugin(words),
+            None => Self::Rejection(types::Rejection { status, headers, body }),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::SendError;
 
     #[test]
     fn header_names_become_lower_case() {
@@ -109,7 +145,34 @@ mod tests {
     #[test]
     fn a_bad_group_name_is_the_clients_fault() {
         assert_eq!(Deny::from(LayerError::InvalidName("chat_a b".into())).status, 400);
-        assert_eq!(Deny::from(LayerError::Unavailable("no Redis".into())).status, 503);
+        let deny = Deny::from(Error::client(4400, "which room?"));
+        assert_eq!((deny.status, deny.body.as_slice()), (400, &b"which room?\n"[..]));
+        assert_eq!(Deny::from(Error::client(4400, "")).failure, None);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_nobodys_fault() {
+        for deny in [
+            Deny::from(LayerError::Unavailable("no Redis at 10.0.0.5".into())),
+            Deny::from(KeyvalueError::Other("the quota".into())),
+            Deny::from(HttpError::Timeout),
+        ] {
+            assert_eq!((deny.status, deny.failure), (503, None));
+            assert_eq!(deny.body, b"not available now\n");
+        }
+    }
+
+    #[test]
+    fn any_other_error_is_a_failure_of_the_plugin_with_its_words() {
+        fn connect() -> Result<(), Deny> {
+            Err(KeyvalueError::AccessDenied)?;
+            Ok(())
+        }
+        assert_eq!(connect().unwrap_err().failure.as_deref(), Some("access denied"));
+        assert_eq!(Deny::from(Error::msg("no")).failure.as_deref(), Some("no"));
+        assert_eq!(Deny::from(SendError::Closed).status, 500);
+        assert!(Deny::from("x".parse::<u8>().unwrap_err()).failure.is_some());
+        assert!(Deny::from(serde_json::from_str::<u8>("{").unwrap_err()).failure.is_some());
     }
 
     #[test]

@@ -81,7 +81,7 @@
 //! | `self.channel_name` | [`Connection::channel_name`] |
 //! | `self.channel_layer.send`, `group_add`, `group_discard`, `group_send` | [`ChannelLayer`] |
 //! | a handler method, `chat_message(self, event)` for "chat.message" | a variant of [`Consumer::Message`], handled in [`Consumer::handle`] |
-//! | `StopConsumer`, an exception | an [`Error`] closes the connection with 1011 |
+//! | `StopConsumer`, an exception | an [`Error`] closes the connection: with 1011, or with 1007 or a code of the plugin's where the client is to blame |
 //! | `ChannelFull`, `InvalidChannelLayerError` | [`LayerError`] |
 //! | a worker under `runworker`, `ChannelNameRouter` | [`Worker`], bound to channels by `[[workers]]` |
 //! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
@@ -93,6 +93,7 @@ pub mod __bindings;
 mod adapter;
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]
 mod allocator;
+mod client_error;
 pub mod clock;
 mod closure;
 mod connection;
@@ -114,6 +115,7 @@ mod timer;
 mod worker;
 mod worker_adapter;
 
+pub use client_error::{BlameClient, ClientError, client_json};
 pub use closure::Closure;
 pub use connection::{Connection, SendError, send_many};
 pub use consumer::Consumer;

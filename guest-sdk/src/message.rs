@@ -10,7 +10,7 @@ use serde::{
 
 use crate::{error::Error, layer::LayerError};
 use problem::Problem;
-use raw::Entry;
+use raw::{Entry, Raw};
 
 const TYPE: &str = "type";
 
@@ -50,57 +50,74 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(
     Ok(bytes)
 }
 
-/// The message, unless it is of a type that the consumer does not know, which is logged and ignored.
-pub(crate) fn known<M: DeserializeOwned>(bytes: &[u8]) -> Result<Option<M>, Error> {
-    match decode(bytes)? {
-        Incoming::Known(message) => Ok(Some(message)),
-        Incoming::Unknown(name) => {
-            crate::debug!("ignored a message of the unknown type {name:?}");
-            Ok(None)
-        }
-    }
-}
-
 /// Fails when the message is of a type that the consumer knows but does not have its fields; the
-/// error names the field.
+/// error names the field. It blames the plugin, since the sender was one and no client.
 pub(crate) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<Incoming<M>, Error> {
     let entries = raw::entries(bytes)?;
-    parse::<M>(&entries).map(Incoming::Known).or_else(|problem| explain::<M>(&entries, &problem))
+    match parse::<M>(&entries) {
+        Ok(message) => Ok(Incoming::Known(message)),
+        Err(problem) => retry::<M>(&entries, problem),
+    }
 }
 
 fn parse<M: DeserializeOwned>(entries: &[Entry<'_>]) -> Result<M, Problem> {
     M::deserialize(MapDeserializer::new(entries.iter().copied()))
 }
 
-/// Serde reads a tagged enum through a buffer and so cannot say where in the message it failed. It
-/// is asked again with less of the message until it fails for one reason only: first the type
-/// alone, then the type and each field by itself.
-fn explain<M: DeserializeOwned>(
+/// Reads the message once more if its type is written as another process may write it, else says what is wrong with it.
+fn retry<M: DeserializeOwned>(
     entries: &[Entry<'_>],
-    problem: &Problem,
+    problem: Problem,
 ) -> Result<Incoming<M>, Error> {
-    let tag = entries.iter().find(|(key, _)| key.text().as_deref() == Some(TYPE));
-    let Some(tag) = tag else { return Err(Error::msg("a message without a type")) };
+    let tag = entries.iter().position(|(key, _)| key.text().as_deref() == Some(TYPE));
+    let Some(at) = tag else { return Err(Error::msg("a message without a type")) };
+    let tag = entries[at];
     let name = tag.1.text().ok_or_else(|| Error::msg("a message whose type is no string"))?;
 
-    if let Err(Problem::UnknownVariant(_)) = parse::<M>(&[*tag]) {
+    let Err(Problem::UnknownVariant(_, known)) = parse::<M>(&[tag]) else {
+        return Err(explain::<M>(entries, tag, &name, &problem));
+    };
+    let Some(same) = known.iter().find(|known| is_same_type(known, &name)) else {
         return Ok(Incoming::Unknown(name));
-    }
+    };
+    let same = raw::string(same)?;
+    let mut entries = entries.to_vec();
+    entries[at] = (tag.0, Raw::new(&same));
+    let tag = entries[at];
+    parse::<M>(&entries)
+        .map(Incoming::Known)
+        .map_err(|problem| explain::<M>(&entries, tag, &name, &problem))
+}
+
+/// Whether two types have one handler in Django Channels, whose `get_handler_name` makes "chat_message" of
+/// "chat.message".
+fn is_same_type(one: &str, other: &str) -> bool {
+    let name = |byte: u8| if byte == b'.' { b'_' } else { byte };
+    one.bytes().map(name).eq(other.bytes().map(name))
+}
+
+/// Serde reads a tagged enum through a buffer and so cannot say where in the message it failed. It
+/// is asked again with less of the message until it fails for one reason only: the type and each
+/// field by itself.
+fn explain<M: DeserializeOwned>(
+    entries: &[Entry<'_>],
+    tag: Entry<'_>,
+    name: &str,
+    problem: &Problem,
+) -> Error {
     if let Problem::MissingField(field) = problem {
-        return Err(Error::msg(format_args!("message {name:?} lacks the field {field:?}")));
+        return Error::msg(format_args!("message {name:?} lacks the field {field:?}"));
     }
     for entry in entries.iter().filter(|entry| entry.0 != tag.0) {
-        match parse::<M>(&[*tag, *entry]) {
+        match parse::<M>(&[tag, *entry]) {
             Ok(_) | Err(Problem::MissingField(_)) => {}
             Err(problem) => {
                 let field = entry.0.text().unwrap_or_default();
-                return Err(Error::msg(format_args!(
-                    "message {name:?}, field {field:?}: {problem}"
-                )));
+                return Error::msg(format_args!("message {name:?}, field {field:?}: {problem}"));
             }
         }
     }
-    Err(Error::msg(format_args!("message {name:?}: {problem}")))
+    Error::msg(format_args!("message {name:?}: {problem}"))
 }
 
 #[cfg(test)]

@@ -48,13 +48,15 @@ use crate::error::Error;
 /// ```
 pub trait Worker: Default + 'static {
     /// What its channels bring: an enum with `#[serde(tag = "type")]` and a variant a type, renamed to it
-    /// ("sum.ask"). A message of any other type is ignored.
+    /// ("sum.ask"), or "sum_ask". A message of any other type is ignored and counted, as with
+    /// [`Consumer::Message`](crate::Consumer::Message).
     type Message: DeserializeOwned;
 
     /// A message came on `channel`. What it does takes effect when it returns.
     ///
     /// # Errors
     /// An error goes to the host's log, and the message is gone. So is, before it comes here, a message of a known
-    /// type without that type's fields.
+    /// type without that type's fields. Each is a fault of the plugin: a worker has no client to blame, and an error
+    /// that blames one counts as any other.
     fn handle(&mut self, channel: &str, message: Self::Message) -> Result<(), Error>;
 }

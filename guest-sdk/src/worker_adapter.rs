@@ -5,7 +5,8 @@ use crate::{
     bindings::{
         narrowboat::consumer::types, worker_world::exports::narrowboat::consumer::worker::Guest,
     },
-    message, panic,
+    message::{self, Incoming},
+    panic,
     worker::Worker,
 };
 
@@ -27,9 +28,12 @@ pub trait Kept: Worker {
 }
 
 impl<W: Kept> Guest for WorkerComponent<W> {
-    fn handle(channel: String, message: types::Message) -> Result<(), String> {
+    fn handle(channel: String, message: types::Message) -> Result<types::Handling, String> {
         panic::install_hook();
-        let Some(message) = message::known(&message).map_err(text)? else { return Ok(()) };
-        W::with_kept(|worker| worker.borrow_mut().handle(&channel, message)).map_err(text)
+        let Incoming::Known(message) = message::decode(&message).map_err(text)? else {
+            return Ok(types::Handling::UnknownType);
+        };
+        W::with_kept(|worker| worker.borrow_mut().handle(&channel, message)).map_err(text)?;
+        Ok(types::Handling::Handled)
     }
 }

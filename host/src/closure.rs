@@ -70,6 +70,12 @@ impl Closure {
     pub fn is_for_consumers(code: u16, reason: &str) -> bool {
         (code == code::NORMAL || (3000..=4999).contains(&code)) && reason.len() <= MAX_REASON
     }
+
+    /// Whether a consumer may blame its client with this code and reason: 1007, or a code for private use, 4000 to 4999
+    /// (RFC 6455, section 7.4.2), and a reason that fits.
+    pub fn is_for_client_errors(code: u16, reason: &str) -> bool {
+        (code == code::BAD_TEXT || (4000..=4999).contains(&code)) && reason.len() <= MAX_REASON
+    }
 }
 
 impl fmt::Display for Closure {
@@ -108,5 +114,15 @@ mod tests {
         assert_eq!(allowed.first(), Some(&1000));
         assert_eq!(allowed[1..], (3000..=4999).collect::<Vec<u16>>());
         assert!(!Closure::is_for_consumers(4000, &"x".repeat(MAX_REASON + 1)));
+    }
+
+    #[test]
+    fn consumers_blame_clients_with_1007_or_a_private_code() {
+        let allowed: Vec<u16> =
+            (0..=u16::MAX).filter(|code| Closure::is_for_client_errors(*code, "")).collect();
+        assert_eq!(allowed.first(), Some(&1007));
+        assert_eq!(allowed[1..], (4000..=4999).collect::<Vec<u16>>());
+        assert!(Closure::is_for_client_errors(1007, &"x".repeat(MAX_REASON)));
+        assert!(!Closure::is_for_client_errors(1007, &"x".repeat(MAX_REASON + 1)));
     }
 }

@@ -40,7 +40,7 @@ pub enum GuestFault {
     /// It came to a bound of what it, or its tenant, may use.
     #[error("it may use no more: its limit of {0} is reached")]
     Bounded(&'static str),
-    /// `receive`, `handle` or `timer` returned an error.
+    /// It returned an error, and blames itself.
     #[error("returned an error: {0}")]
     Error(String),
     /// It broke a rule of the contract, such as closing with a code that is not its own.
@@ -66,6 +66,9 @@ pub enum ClientFault {
     /// It did not read, and the outbound queue reached its bound.
     #[error("it does not read, and {0} bytes wait for it")]
     Stalled(usize),
+    /// It broke a rule of the plugin, whose consumer says so.
+    #[error("the consumer closes with {0}")]
+    Blamed(Closure),
 }
 
 /// What the host could not do.
@@ -103,7 +106,7 @@ impl GuestFault {
 }
 
 impl Fault {
-    /// What the peer is told. A guest's own words stay in the log.
+    /// What the peer is told. A guest's own words stay in the log, but for those with which it blames the peer.
     pub fn closure(&self) -> Closure {
         match self {
             Self::Guest(GuestFault::Bounded(_)) => {
@@ -117,6 +120,7 @@ impl Fault {
             Self::Client(ClientFault::Stalled(_)) => {
                 Closure::new(code::OVERLOADED, "outbound queue full")
             }
+            Self::Client(ClientFault::Blamed(closure)) => closure.clone(),
             Self::Host(HostFault::ShuttingDown) => {
                 Closure::new(code::GOING_AWAY, "server shutting down")
             }
@@ -138,7 +142,8 @@ impl Fault {
                 tracing::warn!(plugin, channel, version, "{words}");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
-                tracing::debug!(plugin, channel, version, "{self}");
+                let words = one_line(&self.to_string());
+                tracing::debug!(plugin, channel, version, "{words}");
             }
         }
     }

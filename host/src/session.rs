@@ -18,11 +18,11 @@ use tracing::{Span, info_span};
 
 use crate::closure::Closure;
 use crate::connection::{Alarm, Asked, Connection, End, Incoming, TimerId};
-use crate::fault::{Fault, GuestFault, HostFault};
+use crate::fault::{ClientFault, Fault, GuestFault, HostFault};
 use crate::frame::Frame;
 use crate::journal::TRACE;
 use crate::layer::Delivery;
-use crate::plugin::Call;
+use crate::plugin::{Call, Hash, Returned};
 use read_ahead::ReadAhead;
 use seat::Running;
 
@@ -77,6 +77,16 @@ impl Joined {
             }
         }
     }
+}
+
+/// Tells how many consumers are gone with their instance, so that nothing has run their `disconnect`.
+fn tell_undone(plugin: &str, version: Option<Hash>, consumers: usize) {
+    let version = version.as_ref().map(Hash::short);
+    tracing::warn!(
+        plugin,
+        version,
+        "the instance is gone; connections that end without `disconnect`: {consumers}"
+    );
 }
 
 /// Why a session takes no more events.
@@ -185,6 +195,23 @@ impl Session {
         }
         drop(span);
         match called.answer {
+            Ok(Returned::ClientError(closure)) => {
+                // The session's end tells the log.
+                let fault = Fault::Client(ClientFault::Blamed(closure));
+                self.joined.link.outbound.fail(fault);
+                self.read_ahead = ReadAhead::default();
+            }
+            Ok(Returned::Unheard(error)) => {
+                let (plugin, channel) = self.joined.names();
+                tracing::debug!(
+                    plugin,
+                    channel,
+                    "an error, but its client does not listen: {error}"
+                );
+                let outbound = &self.joined.link.outbound;
+                outbound.fail(Fault::Client(ClientFault::Stalled(outbound.buffered())));
+                self.read_ahead = ReadAhead::default();
+            }
             Ok(_) => {}
             Err(GuestFault::Error(error)) if self.peer_left() => {
                 let (plugin, channel) = self.joined.names();
@@ -197,6 +224,10 @@ impl Session {
                     return;
                 }
                 self.joined.fail(Fault::Guest(fault));
+                if self.joined.seat.is_own() && self.joined.seat.is_dead() {
+                    let version = self.joined.seat.version().map(|version| version.digest());
+                    tell_undone(self.joined.names().0, version, 1);
+                }
                 self.joined.seat.clear_dead();
                 self.read_ahead = ReadAhead::default();
             }

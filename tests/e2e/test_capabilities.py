@@ -18,16 +18,16 @@ def asking(serve, component, tmp_path):
     """Serves a guest at /GUEST/ whose manifest asks for what is told here, and which is granted all of that or what
     the test says."""
 
-    def start(guest, asks, grants="all", **settings):
+    def start(guest, asks, grants="all", isolation="connection", **settings):
         file = tmp_path / f"{guest}.wasm"
-        file.write_bytes(manifested(component, guest, asks))
+        file.write_bytes(manifested(component, guest, asks, isolation=isolation))
         return serve(plugins={guest: {"component": str(file), "grants": grants}}, **settings)
 
     return start
 
 
-def manifested(component, guest, asks):
-    return with_manifest(component(guest).read_bytes(), toml({"name": guest, "asks": asks}))
+def manifested(component, guest, asks, **manifest):
+    return with_manifest(component(guest).read_bytes(), toml({"name": guest, "asks": asks} | manifest))
 
 
 @pytest.fixture
@@ -190,13 +190,39 @@ def test_lines_of_one_that_may_not_log_are_dropped_and_counted(asking):
     assert re.search(r'narrowboat_guest_log_lines_dropped_total\{tenant="default",plugin="misbehave",version="\w+"\} 5\n', figures)
 
 
-def test_a_panic_of_one_that_may_not_log_is_a_trap_without_its_words(asking):
-    host = asking("misbehave", {})
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+def test_the_words_and_the_place_of_a_panic_are_in_the_log_of_one_that_may_not_log(asking, isolation):
+    host = asking("misbehave", {}, isolation=isolation)
     client = host.connect("/misbehave/")
+    assert client.ask("log secret") == "logged"
     client.send("trap")
     assert client.ended()[0] == 1011
+    assert "ERROR" in host.logged(r".*asked to trap \(.*ways\.rs:\d+:\d+\).*")[0]
+    assert host.logged(r"the consumer failed: trap: panic: asked to trap \(")
+    assert "secret" not in host.log()
+
+
+def test_panics_that_come_faster_than_two_a_second_are_told_in_part(asking):
+    host = asking("misbehave", {})
+    for _ in range(60):
+        client = host.connect("/misbehave/")
+        client.send("trap")
+        assert client.ended()[0] == 1011
+    host.logged("it panics more often than is told; lines are dropped")
+    said = [line for line in host.log().splitlines() if "asked to trap" in line and "ERROR" in line]
+    assert 10 <= len(said) < 60
+
+
+def test_what_a_panic_says_is_one_line_that_is_bounded_and_steers_no_terminal(asking):
+    host = asking("misbehave", {})
+    client = host.connect("/misbehave/")
+    client.send("panic first\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2Jcleared" + "x" * 50_000)
+    assert client.ended()[0] == 1011
+    line = host.logged(".*ERROR.*first.*")[0]
+    assert "forged" in line and "cleared" in line and len(line) < 5_000
     host.logged("the consumer failed: trap")
-    assert "asked to trap" not in host.log()
+    assert "\x1b[2J" not in host.log() and "\r" not in host.log()
+    assert max(map(len, host.log().splitlines())) < 5_000
 
 
 # Clocks and random numbers.

@@ -7,7 +7,8 @@ import time
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from support import CLOSE, DEADLINE, TEXT, frame
+from admin import ADMIN, Admin
+from support import CLOSE, DEADLINE, TEXT, eventually, frame
 
 MISBEHAVE = {"isolation": "connection"}
 
@@ -51,6 +52,155 @@ def test_a_failure_in_disconnect_is_nobody_elses(host, way):
     client.close()
     host.logged("ran longer" if way.startswith("loop") else "asked to trap in disconnect")
     assert host.connect("/misbehave/").ask("ok") == "ok"
+
+
+# Who is to blame.
+
+
+def figure(host, name, **labels):
+    """The sum of a figure over its versions."""
+    text = Admin(host).ask("/metrics").body.decode()
+    lines = re.findall(rf"^narrowboat_{name}{{(.*)}} (\d+)$", text, re.MULTILINE)
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return sum(int(value) for found, value in lines if all(label in found for label in wanted))
+
+
+def blamed(host):
+    """Client errors, and faults of each kind."""
+    kinds = {kind: figure(host, "guest_faults_total", kind=kind) for kind in ("trap", "time", "error", "contract")}
+    return figure(host, "guest_client_errors_total"), {kind: count for kind, count in kinds.items() if count}
+
+
+@pytest.fixture
+def judged(serve):
+    """A host whose figures nobody else changes."""
+    return lambda **plugin: serve(plugins={"misbehave": MISBEHAVE | plugin}, admin=ADMIN, log="debug")
+
+
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+def test_json_that_a_client_spoilt_closes_it_with_1007_and_is_no_fault_of_the_plugin(judged, isolation):
+    host = judged(isolation=isolation)
+    neighbour = host.connect("/misbehave/")
+    for garbage in ("{", "[1", '"x"', "-1", "99999999999", ""):
+        client = host.connect("/misbehave/")
+        client.send(f"json {garbage}")
+        # What the call has sent goes out before.
+        messages, (code, reason) = client.rest()
+        assert (messages, code) == (["read"], 1007)
+        assert reason.startswith("not the JSON that is expected: ")
+    assert neighbour.ask("json 7") == "read" and neighbour.recv() == "7"
+    host.logged("DEBUG.*the client broke a rule: the consumer closes with 1007")
+    assert "WARN" not in host.log()
+    assert blamed(host) == (6, {})
+
+
+@pytest.mark.parametrize(("said", "closure"), [
+    ("1007 not so", (1007, "not so")),
+    ("4000", (4000, "")),
+    ("4999 " + "é" * 200, (4999, "é" * 61)),
+])  # fmt: skip
+def test_a_plugin_chooses_what_a_client_is_blamed_with(judged, said, closure):
+    host = judged()
+    client = host.connect("/misbehave/")
+    client.send(f"blame {said}")
+    assert client.ended() == closure
+    assert blamed(host) == (1, {})
+
+
+@pytest.mark.parametrize("code", [0, 999, 1000, 1001, 1006, 1008, 1011, 1012, 1015, 2000, 3000, 3999, 5000, 65535])
+def test_a_client_that_is_blamed_with_a_code_out_of_range_is_the_plugins_fault(judged, code):
+    host = judged()
+    client = host.connect("/misbehave/")
+    client.send(f"blame {code} why")
+    assert client.ended() == (1011, "consumer failed")
+    host.logged(f'WARN.*broke the contract: blamed its client with {code}, "why"')
+    assert blamed(host) == (0, {"contract": 1})
+
+
+def test_a_client_may_be_blamed_for_a_message_too(judged):
+    host = judged()
+    client = host.connect("/misbehave/")
+    client.send("blame-in-handle 4009")
+    assert client.ended() == (4009, "a message says so")
+    assert blamed(host) == (1, {})
+
+
+def test_a_message_that_cannot_be_read_is_the_plugins_fault_since_a_consumer_sent_it(judged):
+    host = judged()
+    client = host.connect("/misbehave/")
+    client.send("broken-message")
+    assert client.ended() == (1011, "consumer failed")
+    host.logged('message "misbehave.blame" lacks the field "code"')
+    assert blamed(host) == (0, {"error": 1})
+
+
+def test_a_panic_is_the_plugins_fault_whatever_bytes_led_to_it(judged):
+    host = judged()
+    client = host.connect("/misbehave/")
+    client.send("json-or-panic {")
+    assert client.ended() == (1011, "consumer failed")
+    assert blamed(host) == (0, {"trap": 1})
+
+
+def test_a_close_with_a_code_out_of_range_is_the_plugins_fault(serve):
+    host = serve("closer", admin=ADMIN)
+    client = host.connect("/closer/")
+    client.send("close 1001 going")
+    assert client.ended() == (1011, "consumer failed")
+    assert blamed(host) == (0, {"contract": 1})
+
+
+@pytest.mark.parametrize("overflow", ["close", "refuse"])
+def test_an_error_for_a_client_that_does_not_read_is_no_fault_of_the_plugin(serve, overflow):
+    plugins = {"misbehave": MISBEHAVE | {"overflow": overflow}}
+    host = serve(plugins=plugins, admin=ADMIN, limits={"outbound_queue": "16 KiB"}, log="debug")
+    raw = host.raw("/misbehave/")
+    raw.send_frame(TEXT, b"flood 100 4096")
+    eventually(lambda: blamed(host)[0] == 1, "a client error")
+    assert raw.frames()[-1] == (CLOSE, (1013).to_bytes(2) + b"outbound queue full")
+    assert blamed(host) == (1, {})
+    assert "returned an error" not in host.log()
+
+
+def test_connect_may_give_up_on_any_error_and_says_who_is_to_blame(serve):
+    host = serve("doorman", admin=ADMIN)
+
+    def answer(query):
+        raw = host.tcp()
+        raw.request(f"/doorman/?{query}")
+        return raw.response()
+
+    blames = answer("blame=which-room")
+    assert (blames.status, blames.body) == (400, b"which-room\n")
+    assert blamed(host) == (0, {})
+    fails = answer("fail=secret")
+    assert (fails.status, fails.body) == (500, b"the consumer failed\n")
+    host.logged("WARN.*the consumer failed: returned an error: secret")
+    assert blamed(host) == (0, {"error": 1})
+
+
+# Unknown messages, and consumers that are gone without a word.
+
+
+def test_a_message_of_an_unknown_type_is_counted_and_told_once(judged):
+    host = judged()
+    client = host.connect("/misbehave/")
+    for count in range(1, 4):
+        assert client.ask("unknown-type") == "sent"
+        assert client.ask("ok") == "ok"
+        eventually(lambda: figure(host, "guest_unknown_messages_total") == count, "one more")
+    told = [line for line in host.log().splitlines() if 'unknown type "nobody.knows"' in line]
+    assert ["WARN" in line for line in told] == [True, False, False]
+
+
+@pytest.mark.parametrize(("isolation", "gone"), [("connection", 1), ("shared", 4)])
+@pytest.mark.parametrize("way", ["trap", "loop"])
+def test_the_log_says_how_many_connections_end_without_disconnect(serve, isolation, gone, way):
+    host = serve(plugins={"misbehave": {"isolation": isolation}})
+    clients = [host.connect("/misbehave/") for _ in range(4)]
+    clients[0].send(way)
+    assert clients[0].ended()[0] == 1011
+    host.logged(f"WARN.*connections that end without `disconnect`: {gone}")
 
 
 def test_frames_behind_a_failure_are_lost(host):

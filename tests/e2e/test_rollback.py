@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from admin import ADMIN, Admin
 from support import TEXT, counted, eventually, frame, short
 
 both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
@@ -130,6 +131,29 @@ def test_a_version_that_fails_at_handshakes_is_taken_back(travel):
     eventually(is_accepted, "a handshake that succeeds")
     taken_back(served, plan)
     assert client.ask("once") == "v1 1 once"
+
+
+# What clients do.
+
+
+@both_isolations
+def test_garbage_of_clients_does_not_take_a_version_back(travel, isolation):
+    served = travel(isolation=isolation, table=brief(window="2s", faults_per_thousand=0), admin=ADMIN, log="debug")
+    plan = "v2 reads-json"
+    served.swap(plan)
+    for _ in range(20):
+        client = served.connect()
+        client.send("{")
+        assert client.ended()[0] == 1007
+    good = served.connect()
+    assert good.ask('["well"]') == '["well"]'
+    served.host.logged(f"version {short(served.version(plan))} has stood its trial")
+    assert "taken back" not in served.host.log()
+    assert good.ask('["still"]') == '["still"]'
+    figures = Admin(served.host).ask("/metrics").body.decode()
+    errors = re.findall(r"^narrowboat_guest_client_errors_total{.*} (\d+)$", figures, re.MULTILINE)
+    faults = re.findall(r"^narrowboat_guest_faults_total{.*} (\d+)$", figures, re.MULTILINE)
+    assert sum(map(int, errors)) == 20 and sum(map(int, faults)) == 0
 
 
 # Within it.

@@ -5,7 +5,7 @@ use serde::de;
 /// Why serde could not read a message, kept apart where it matters.
 #[derive(Debug)]
 pub(super) enum Problem {
-    UnknownVariant(String),
+    UnknownVariant(String, &'static [&'static str]),
     MissingField(&'static str),
     Other(String),
 }
@@ -15,8 +15,8 @@ impl de::Error for Problem {
         Self::Other(message.to_string())
     }
 
-    fn unknown_variant(variant: &str, _expected: &'static [&'static str]) -> Self {
-        Self::UnknownVariant(variant.to_owned())
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::UnknownVariant(variant.to_owned(), expected)
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -27,7 +27,7 @@ impl de::Error for Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownVariant(variant) => write!(formatter, "unknown variant {variant:?}"),
+            Self::UnknownVariant(variant, _) => write!(formatter, "unknown variant {variant:?}"),
             Self::MissingField(field) => write!(formatter, "missing field {field:?}"),
             Self::Other(why) => formatter.write_str(why),
         }

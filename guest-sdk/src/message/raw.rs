@@ -29,6 +29,13 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry<'_>>, Error> {
     (0..length).map(|_| Ok((take(&mut rest)?, take(&mut rest)?))).collect()
 }
 
+/// A string as MessagePack has it.
+pub(super) fn string(text: &str) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(text.len() + 5);
+    rmp::encode::write_str(&mut bytes, text)?;
+    Ok(bytes)
+}
+
 fn take<'de>(rest: &mut &'de [u8]) -> Result<Raw<'de>, Error> {
     let mut reader = rmp_serde::Deserializer::new(*rest);
     IgnoredAny::deserialize(&mut reader)?;
@@ -38,6 +45,11 @@ fn take<'de>(rest: &mut &'de [u8]) -> Result<Raw<'de>, Error> {
 }
 
 impl<'de> Raw<'de> {
+    /// One value as MessagePack has it.
+    pub(super) fn new(value: &'de [u8]) -> Self {
+        Self(value)
+    }
+
     fn reader(self) -> Reader<'de> {
         rmp_serde::Deserializer::from_read_ref(self.0).with_human_readable()
     }

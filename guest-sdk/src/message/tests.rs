@@ -74,6 +74,44 @@ fn an_unknown_type_is_told_from_a_broken_message() {
 }
 
 #[test]
+fn a_type_with_underscores_is_the_one_with_full_stops_as_in_channels() {
+    for name in ["chat.message", "chat_message"] {
+        let message = packed(serde_json::json!({ "message": "hi", "type": name, "count": 3 }));
+        let known = Message::Chat { message: "hi".into(), count: 3 };
+        assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Known(known), "{name}");
+    }
+    let message =
+        packed(serde_json::json!({ "type": "chat-message", "message": "hi", "count": 3 }));
+    assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Unknown("chat-message".into()));
+    let why = failure(serde_json::json!({ "type": "chat_message", "message": "hi" }));
+    assert_eq!(why, r#"message "chat_message" lacks the field "count""#);
+}
+
+#[test]
+fn a_type_that_is_named_exactly_comes_first() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Both {
+        #[serde(rename = "a.b")]
+        Dotted,
+        #[serde(rename = "a_b", alias = "a_c")]
+        Scored,
+    }
+    for (name, known) in
+        [("a.b", Both::Dotted), ("a_b", Both::Scored), ("a.c", Both::Scored), ("a_c", Both::Scored)]
+    {
+        let message = packed(serde_json::json!({ "type": name }));
+        assert_eq!(decode::<Both>(&message).unwrap(), Incoming::Known(known), "{name}");
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_read_blames_the_plugin() {
+    let broken = packed(serde_json::json!({ "type": "chat.message", "message": 5, "count": 3 }));
+    assert_eq!(decode::<Message>(&broken).unwrap_err().client_error(), None);
+}
+
+#[test]
 fn a_missing_field_is_named() {
     let why = failure(serde_json::json!({ "type": "chat.message", "message": "hi" }));
     assert_eq!(why, r#"message "chat.message" lacks the field "count""#);

@@ -59,4 +59,10 @@ pub enum Returned {
     Rejected(Rejection),
     /// Nothing but effects.
     Done,
+    /// A message of a type that the consumer does not know.
+    Unknown,
+    /// The client has broken a rule of the plugin, and its connection is to close so.
+    ClientError(Closure),
+    /// It gave up, in these words, on a client that has left or does not read.
+    Unheard(String),
 }

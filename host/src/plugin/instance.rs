@@ -10,9 +10,11 @@ use wasmtime::component::ResourceAny;
 
 use super::bindings::WebsocketConsumer;
 use super::bindings::exports::narrowboat::consumer::websocket::{
-    Acceptance as GuestAcceptance, Closure as GuestClosure, Frame as GuestFrame, Guest,
-    Rejection as GuestRejection, Scope as GuestScope,
+    Acceptance as GuestAcceptance, Closure as GuestClosure, Error as GuestError,
+    Frame as GuestFrame, Guest, Handling, Refusal, Rejection as GuestRejection,
+    Scope as GuestScope,
 };
+use super::bindings::narrowboat::consumer::types::ClientError;
 use super::call::{Call, ConnectionId, Returned};
 use super::effects::Effect;
 use super::outside::Hush;
@@ -87,12 +89,28 @@ impl Instance {
         let result = self.enter(call);
         // Of a call that killed the instance nothing has happened.
         self.events += u64::from(!self.store.is_dead());
-        if let Err(fault) = &result
-            && *fault != GuestFault::InstanceGone
-        {
-            self.store.version().tally.fault(fault);
-        }
+        let breach = self.store.data_mut().take_breach();
+        self.note(call, &result, breach);
         result
+    }
+
+    /// Counts what came of a call.
+    fn note(&self, call: &Call, result: &Result<Returned, GuestFault>, breach: Option<GuestFault>) {
+        let version = self.store.version();
+        match result {
+            Err(GuestFault::InstanceGone) => {}
+            Err(fault) => version.tally.fault(fault),
+            Ok(Returned::ClientError(_) | Returned::Unheard(_)) => version.tally.client_error(),
+            Ok(Returned::Unknown) => {
+                if let Call::Handle(_, message) = call {
+                    version.note_unknown(message.kind());
+                }
+            }
+            Ok(_) => {}
+        }
+        if let (Ok(_), Some(fault)) = (result, breach) {
+            version.tally.fault(&fault);
+        }
     }
 
     fn enter(&mut self, call: &Call) -> Result<Returned, GuestFault> {
@@ -110,13 +128,14 @@ impl Instance {
                     Frame::Text(text) => GuestFrame::Text(text),
                     Frame::Binary(bytes) => GuestFrame::Binary(bytes),
                 };
-                guest.consumer().call_receive(store, consumer, frame)
+                guest.consumer().call_receive(store, consumer, frame).map(done)
             }),
             Call::Handle(id, message) => self.event(*id, |guest, store, consumer| {
-                guest.consumer().call_handle(store, consumer, message.bytes())
+                let handled = guest.consumer().call_handle(store, consumer, message.bytes());
+                handled.map(|handled| handled.map(Returned::from))
             }),
             Call::Timer(id, timer) => self.event(*id, |guest, store, consumer| {
-                guest.consumer().call_timer(store, consumer, *timer)
+                guest.consumer().call_timer(store, consumer, *timer).map(done)
             }),
             Call::Disconnect(id, closure) => self.disconnect(*id, closure),
         }
@@ -151,9 +170,12 @@ impl Instance {
                 self.store.data_mut().set_consumer(id, consumer);
                 Ok(Returned::Accepted(id, acceptance.into()))
             }
-            Err(rejection) => {
+            Err(refusal) => {
                 self.store.data_mut().dismiss(id);
-                Ok(Returned::Rejected(rejection.into()))
+                match refusal {
+                    Refusal::Rejection(rejection) => Ok(Returned::Rejected(rejection.into())),
+                    Refusal::Plugin(text) => Err(GuestFault::Error(one_line(&text))),
+                }
             }
         }
     }
@@ -165,14 +187,20 @@ impl Instance {
             &Guest,
             &mut Store<GuestState>,
             ResourceAny,
-        ) -> wasmtime::Result<Result<(), String>>,
+        ) -> wasmtime::Result<Result<Returned, GuestError>>,
     ) -> Result<Returned, GuestFault> {
         let Some(consumer) = self.store.data().consumer(id) else {
             return Err(GuestFault::InstanceGone);
         };
-        self.timed(|guest, store| call(guest, store, consumer))?
-            .map_err(|text| GuestFault::Error(one_line(&text)))?;
-        Ok(Returned::Done)
+        match self.timed(|guest, store| call(guest, store, consumer))? {
+            Ok(returned) => Ok(returned),
+            // A client that does not listen is not to make faults of the plugin's.
+            Err(GuestError::Plugin(text)) if self.store.data().was_refused(id) => {
+                Ok(Returned::Unheard(one_line(&text)))
+            }
+            Err(GuestError::Plugin(text)) => Err(GuestFault::Error(one_line(&text))),
+            Err(GuestError::Client(error)) => client_error(error),
+        }
     }
 
     fn disconnect(&mut self, id: ConnectionId, closure: &Closure) -> Result<Returned, GuestFault> {
@@ -198,6 +226,31 @@ impl Instance {
     ) -> Result<R, GuestFault> {
         let guest = self.guest.narrowboat_consumer_websocket();
         self.store.timed(|_, store| call(guest, store))
+    }
+}
+
+fn done(answer: Result<(), GuestError>) -> Result<Returned, GuestError> {
+    answer.map(|()| Returned::Done)
+}
+
+/// What a guest closes its connection with, since it blames the client.
+fn client_error(error: ClientError) -> Result<Returned, GuestFault> {
+    let ClientError { code, reason } = error;
+    if Closure::is_for_client_errors(code, &reason) {
+        return Ok(Returned::ClientError(Closure::new(code, reason)));
+    }
+    let begins = Closure::new(code, reason).reason;
+    Err(GuestFault::Contract(one_line(&format!(
+        "blamed its client with {code}, {begins:?}: a code is 1007 or 4000 to 4999, a reason at most 123 bytes"
+    ))))
+}
+
+impl From<Handling> for Returned {
+    fn from(handling: Handling) -> Self {
+        match handling {
+            Handling::Handled => Self::Done,
+            Handling::UnknownType => Self::Unknown,
+        }
     }
 }
 

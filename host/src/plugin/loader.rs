@@ -29,6 +29,9 @@ use crate::manifest::{Isolation, Lane, Manifest, ManifestError};
 use crate::name::Tenant;
 use crate::signature::{Distrust, Signers};
 
+/// Panics of a version that the log tells in a second, for long.
+const PANICS: u64 = 2;
+
 /// What loading a plugin needs besides its own configuration.
 pub struct Loader {
     /// Compiles and runs it.
@@ -254,6 +257,7 @@ impl Loader {
             parts: summary.needs.parts,
             places: OnceLock::new(),
             words: Words::new(limits.log_lines),
+            panics: Words::new(PANICS),
             allowance: Arc::clone(&self.allowance),
             was_denied: AtomicBool::new(false),
             version: build.digest().short(),

@@ -23,6 +23,7 @@ use crate::allowance::{Allowance, Bound};
 use crate::capabilities::Capabilities;
 use crate::component::Role;
 use crate::connection::{Link, Queued, Refused};
+use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::name::{ChannelName, Tenant};
 use crate::scope::Scope;
@@ -45,6 +46,8 @@ pub(super) struct Surroundings {
     /// What one instance takes of the pool, in places for one; known once it is compiled.
     pub(super) places: OnceLock<usize>,
     pub(super) words: Words,
+    /// Of those of panics, which need no leave.
+    pub(super) panics: Words,
     pub(super) allowance: Arc<Allowance>,
     /// Whether it has asked to reach what it may not.
     pub(super) was_denied: AtomicBool,
@@ -85,6 +88,18 @@ pub(super) struct GuestState {
     /// The connection that the running call is about, if it is about one.
     current: u32,
     handles: usize,
+    /// What a panic of the running call has said.
+    panic: Option<Panic>,
+    /// What the running call has broken of the contract and is not stopped for.
+    breach: Option<GuestFault>,
+}
+
+/// What a guest has said of its panic.
+pub(super) struct Panic {
+    /// One line.
+    pub(super) words: String,
+    /// Whether it is in the log already.
+    pub(super) said: bool,
 }
 
 /// One connection of the instance.
@@ -100,6 +115,8 @@ struct Entry {
     timers: usize,
     /// This call has closed it.
     closing: bool,
+    /// A frame of this call was refused, since the client has left or does not read.
+    refused: bool,
 }
 
 /// How long the running call has run, in ticks that found it running.
@@ -195,6 +212,8 @@ impl GuestState {
             last_id: 0,
             current: 0,
             handles: 0,
+            panic: None,
+            breach: None,
             around,
         }
     }
@@ -202,6 +221,8 @@ impl GuestState {
     /// A call begins.
     pub(super) fn begin(&mut self, now: Instant) {
         self.stopwatch.restart(now, self.outside.is_some());
+        self.panic = None;
+        self.breach = None;
         if let Some(outside) = self.held_outside() {
             outside.begin();
         }
@@ -246,6 +267,26 @@ impl GuestState {
         std::mem::replace(&mut outside.hushed, hush)
     }
 
+    /// Notes what a panic of the running call has said. It counts when the call has trapped.
+    pub(super) fn note_panic(&mut self, panic: Panic) {
+        self.panic = Some(panic);
+    }
+
+    /// What a panic of the last call has said.
+    pub(super) fn take_panic(&mut self) -> Option<Panic> {
+        self.panic.take()
+    }
+
+    /// Notes that the running call has broken the contract.
+    pub(super) fn note_breach(&mut self, breach: GuestFault) {
+        self.breach = Some(breach);
+    }
+
+    /// What the last call has broken of the contract, though it ended well.
+    pub(super) fn take_breach(&mut self) -> Option<GuestFault> {
+        self.breach.take()
+    }
+
     /// An identifier that no connection of this instance has had.
     pub(super) fn next_id(&mut self) -> ConnectionId {
         self.last_id += 1;
@@ -284,6 +325,7 @@ impl GuestState {
             pending: Queued::default(),
             timers: 0,
             closing: false,
+            refused: false,
         };
         self.connections.insert(id.0, entry);
     }
@@ -367,7 +409,12 @@ impl GuestState {
         if entry.closing {
             return Err(Refused::Closed);
         }
-        match entry.link.outbound.probe(entry.pending, len) {
+        let probed = entry.link.outbound.probe(entry.pending, len);
+        if let Err(Refused::Closed | Refused::Full) = probed {
+            entry.refused = true;
+            self.touched.push(id);
+        }
+        match probed {
             Err(Refused::Full) if entry.link.outbound.closes_on_overflow() => {
                 entry.closing = true;
                 self.touched.push(id);
@@ -396,6 +443,11 @@ impl GuestState {
         entry.closing = true;
         self.touched.push(id);
         Some(Arc::clone(&entry.link))
+    }
+
+    /// Whether a frame of the last call for a connection was refused, since its client has left or does not read.
+    pub(super) fn was_refused(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id.0).is_some_and(|entry| entry.refused)
     }
 
     /// Whether the running call has closed a connection.
@@ -437,6 +489,7 @@ impl GuestState {
                 entry.pending = Queued::default();
                 entry.timers = 0;
                 entry.closing = false;
+                entry.refused = false;
             }
         }
         self.effects.take()

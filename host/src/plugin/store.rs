@@ -9,11 +9,13 @@ use wasmtime::component::Instance as Exports;
 
 use super::effects::Effect;
 use super::outside::Hush;
-use super::state::{GuestState, OutOfTime};
+use super::state::{GuestState, OutOfTime, Panic};
 use super::version::Version;
+use super::words::Saying;
 use crate::allowance::Bound;
 use crate::component::Role;
 use crate::fault::{GuestFault, one_line};
+use crate::journal::GUEST;
 
 /// One instantiation of a version.
 pub(super) struct GuestStore {
@@ -102,7 +104,8 @@ impl GuestStore {
         result.map_err(|error| {
             self.dead = true;
             drop(self.take_effects());
-            fault(self.store.data(), &error)
+            let panic = self.store.data_mut().take_panic();
+            fault(self.store.data(), &error, panic)
         })
     }
 }
@@ -118,13 +121,20 @@ impl Version {
     }
 }
 
-/// What an error of the engine says of the guest.
-fn fault(state: &GuestState, error: &wasmtime::Error) -> GuestFault {
+/// What an error of the engine says of the guest, whose panic may have said why.
+fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
         let (limit, time) = state.around.limits.time_of(state.stopwatch.role());
         return GuestFault::OutOfTime { limit, time };
     }
-    let mut text = one_line(&format!("{error:#}"));
+    let text = format!("{error:#}");
+    let mut text = one_line(&match &panic {
+        Some(Panic { words, .. }) => format!("panic: {words}: {text}"),
+        None => text,
+    });
+    if let Some(panic) = panic {
+        say(state, &panic);
+    }
     match state.growth.refused() {
         Some(Bound::Memories) => {
             text += ", after it was refused more of the memory that all instances have (limits.memories)";
@@ -136,4 +146,22 @@ fn fault(state: &GuestState, error: &wasmtime::Error) -> GuestFault {
         None => {}
     }
     GuestFault::Trap(text)
+}
+
+/// Logs why a guest has panicked, whether or not its manifest asks for the log.
+fn say(state: &GuestState, panic: &Panic) {
+    if panic.said {
+        return;
+    }
+    let (plugin, version) = (&*state.around.plugin, &*state.around.version);
+    match state.around.panics.say() {
+        Saying::Said => {
+            let (channel, words) = (state.channel(), &panic.words);
+            tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{words}");
+        }
+        Saying::First => {
+            tracing::warn!(plugin, version, "it panics more often than is told; lines are dropped");
+        }
+        Saying::Unsaid => {}
+    }
 }

@@ -11,6 +11,10 @@ use crate::times::Times;
 #[derive(Debug, Default)]
 pub struct Tally {
     events: AtomicU64,
+    /// Events for which the guest blamed its client: no faults, so that no client decides which version is live.
+    client_errors: AtomicU64,
+    /// Messages of types that the guest does not know.
+    unknown: AtomicU64,
     kinds: [AtomicU64; FaultKind::ALL.len()],
     fault: Notify,
     times: Times,
@@ -70,6 +74,25 @@ impl Tally {
     pub(super) fn fault(&self, fault: &GuestFault) {
         self.kinds[FaultKind::of(fault) as usize].fetch_add(1, Ordering::Relaxed);
         self.fault.notify_one();
+    }
+
+    pub(super) fn client_error(&self) {
+        self.client_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a message of a type that the guest does not know; true for the first.
+    pub(super) fn unknown_message(&self) -> bool {
+        self.unknown.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// Events for which the guest blamed its client. None of them is among the faults.
+    pub fn client_errors(&self) -> u64 {
+        self.client_errors.load(Ordering::Relaxed)
+    }
+
+    /// Messages of types that the guest does not know.
+    pub fn unknown_messages(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
     }
 
     /// The counts now.

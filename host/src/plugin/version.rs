@@ -15,6 +15,7 @@ use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
 use crate::capabilities::Capabilities;
 use crate::component::Role;
+use crate::fault::one_line;
 use crate::hash::Hash;
 
 /// One build of a plugin.
@@ -126,6 +127,21 @@ impl Version {
     /// How it has fared.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Counts a message of a type that it does not know, and tells of the first.
+    pub(super) fn note_unknown(&self, kind: &str) {
+        let (plugin, version) = (&*self.around.plugin, &*self.around.version);
+        let kind = one_line(kind);
+        if self.tally.unknown_message() {
+            tracing::warn!(
+                plugin,
+                version,
+                "ignored a message of the unknown type {kind:?}; further ones of this version are told at debug"
+            );
+        } else {
+            tracing::debug!(plugin, version, "ignored a message of the unknown type {kind:?}");
+        }
     }
 
     /// What its instances have together, and have left unsaid.

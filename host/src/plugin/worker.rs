@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bindings::worker_world::WorkerConsumer;
+use super::bindings::worker_world::exports::narrowboat::consumer::worker::Handling;
 use super::effects::Effect;
 use super::store::GuestStore;
 use super::version::Version;
@@ -58,9 +59,12 @@ impl WorkerInstance {
             .timed(|_, store| guest.call_handle(store, channel.as_str(), message.bytes()));
         let answer =
             called.and_then(|answer| answer.map_err(|text| GuestFault::Error(one_line(&text))));
-        if let Err(fault) = &answer {
-            self.store.version().tally.fault(fault);
+        let version = self.store.version();
+        match &answer {
+            Ok(Handling::Handled) => {}
+            Ok(Handling::UnknownType) => version.note_unknown(message.kind()),
+            Err(fault) => version.tally.fault(fault),
         }
-        (answer, self.store.take_effects())
+        (answer.map(drop), self.store.take_effects())
     }
 }

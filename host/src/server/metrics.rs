@@ -115,6 +115,16 @@ pub const FIGURES: &[Figure] = &[
         &["tenant", "plugin", "version", "kind"],
         "Events that a guest failed at: trap, time, error or contract",
     ),
+    counter(
+        "guest_client_errors",
+        VERSION,
+        "Events for which a guest blamed its client, and closed with 1007 or a code of its own; none of them is a fault",
+    ),
+    counter(
+        "guest_unknown_messages",
+        VERSION,
+        "Messages of the layer of a type that the guest does not know, and has ignored",
+    ),
     Figure {
         name: "guest_call_seconds",
         kind: Kind::Histogram,
@@ -324,6 +334,8 @@ impl Snapshot {
             self.note("instances", &labels, Value::Gauge(usage.instances as f64));
             self.note("guest_memory_bytes", &labels, Value::Gauge(usage.memory as f64));
             self.note("guest_events", &labels, Value::Counter(tally.count().events));
+            self.note("guest_client_errors", &labels, Value::Counter(tally.client_errors()));
+            self.note("guest_unknown_messages", &labels, Value::Counter(tally.unknown_messages()));
             self.note("guest_log_lines_dropped", &labels, Value::Counter(usage.unsaid));
             self.note("guest_call_seconds", &labels, Value::Histogram(tally.times().now()));
             for kind in FaultKind::ALL {

@@ -87,7 +87,7 @@ pub async fn join(
             Ok(()) => rejection,
             Err(error) => bad_answer(plugin, &error),
         }),
-        Ok(Returned::Done) => Joining::Rejected(Rejection::plain(500, "")),
+        Ok(_) => Joining::Rejected(Rejection::plain(500, "")),
         Err(fault) => {
             let version = roster.plugin.live().digest().short();
             let bounded = matches!(fault, GuestFault::Bounded(_));

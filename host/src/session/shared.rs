@@ -12,6 +12,7 @@ use super::apply::Outlet;
 use super::order::{Direction, MoveOrder, Moving, Order};
 use super::roster::{Listed, Roster, Station};
 use super::seat::{Called, Calling, enter};
+use super::tell_undone;
 use crate::allowance::Bound;
 use crate::closure::Closure;
 use crate::config::FailedMove;
@@ -415,7 +416,7 @@ impl Owner {
     async fn strand_if_dead(&mut self, why: Option<MoveError>) {
         let Some(why) = why else { return };
         let Some(old) = self.instance.take_if(|instance| instance.is_dead()) else { return };
-        let version = old.version().digest().short();
+        let (digest, consumers) = (old.version().digest(), old.consumers().len());
         let links: Vec<_> = old.links().cloned().collect();
         if self.plugin().failed_move == FailedMove::Restart {
             let live = self.plugin().live();
@@ -426,13 +427,16 @@ impl Owner {
             }
         }
         let lost = Fault::Host(HostFault::StateLost(why.to_string()));
-        lost.log(&self.plugin().label, &format!("{} connections", links.len()), &version);
+        lost.log(&self.plugin().label, &format!("{} connections", links.len()), &digest.short());
+        tell_undone(&self.plugin().label, Some(digest), consumers);
         links.iter().for_each(|link| link.outbound.fail(lost.clone()));
     }
 
     /// The instance has failed, and with it all its connections.
     fn end(&mut self) {
         let Some(instance) = self.instance.take() else { return };
+        let version = instance.version().digest();
+        tell_undone(&self.plugin().label, Some(version), instance.consumers().len());
         for link in instance.links() {
             link.outbound.fail(Fault::Guest(GuestFault::InstanceGone));
         }

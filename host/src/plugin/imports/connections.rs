@@ -104,6 +104,7 @@ impl HostConnection for GuestState {
                 "close({code}, {begins:?}): a code is 1000 or 3000 to 4999, a reason at most 123 \
                  bytes"
             ));
+            self.note_breach(fault.clone());
             Effect::Fail(link, fault.into())
         };
         self.push_or_trap(effect)

@@ -4,18 +4,31 @@ use crate::capabilities::Power;
 use crate::fault::one_line;
 use crate::journal::GUEST;
 use crate::plugin::bindings::wasi::logging::logging::{Host, Level};
-use crate::plugin::state::GuestState;
+use crate::plugin::state::{GuestState, Panic};
 use crate::plugin::words::Saying;
 
 /// Why nothing of a guest is in the log, for whoever looks there for it.
 const UNASKED: &str =
     "it logs, and its manifest does not ask for it with `log = true` under [asks]";
 
+/// The context in which guests say, at level critical, why they panic.
+const PANIC: &str = "panic";
+
 impl Host for GuestState {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
         let may = self.around.asks.have(Power::Log);
         let words = &self.around.words;
-        let saying = if may { words.say() } else { words.swallow() };
+        let is_panic = matches!(level, Level::Critical) && context == PANIC;
+        let saying = match may {
+            true => words.say(),
+            // Those of a panic are in the log when the call has trapped.
+            false if is_panic => Saying::Unsaid,
+            false => words.swallow(),
+        };
+        if is_panic {
+            let words = one_line(&message);
+            self.note_panic(Panic { words, said: saying == Saying::Said });
+        }
         match saying {
             Saying::Said => {}
             Saying::First => {

@@ -109,9 +109,7 @@ impl Instance {
         self.store.data_mut().admit(*id, Arc::clone(link), Arc::clone(scope));
         match self.connect(*id, &told)? {
             Returned::Accepted(..) => Ok(()),
-            Returned::Rejected(_) | Returned::Done => {
-                Err(GuestFault::Error("it turned the open connection away".to_owned()))
-            }
+            _ => Err(GuestFault::Error("it turned the open connection away".to_owned())),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - `reject=STATUS`: denies, with the headers and the `body=` that were given
 //! - `greet=N`: sends N texts, "greeting 0" and on, before it answers
 //! - `close`: closes the connection before it answers
+//! - `fail=TEXT`, `blame=TEXT`: gives up with an error of its own, or of its client's
 //! - `trap`, `spin`: panics, or never answers
 //!
 //! Once connected, the text `scope` is answered with the scope as JSON.
@@ -26,6 +27,8 @@ impl Consumer for Doorman {
             match key.as_ref() {
                 "greet" => greet(connection, value.parse().unwrap_or(1))?,
                 "close" => connection.close(4001, "closed in connect"),
+                "fail" => Err(Error::msg(value))?,
+                "blame" => Err(ClientError::new(4400, value))?,
                 "trap" => panic!("asked to trap in connect"),
                 "spin" => spin(),
                 _ => {}

@@ -26,6 +26,8 @@ enum Message {
     Trap,
     #[serde(rename = "misbehave.again")]
     Again,
+    #[serde(rename = "misbehave.blame")]
+    Blame { code: u16 },
 }
 
 impl Consumer for Misbehave {
@@ -42,6 +44,7 @@ impl Consumer for Misbehave {
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
         match message {
             Message::Trap => panic!("asked to trap in handle"),
+            Message::Blame { code } => Err(Error::client(code, "a message says so")),
             Message::Again => Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?),
         }
     }

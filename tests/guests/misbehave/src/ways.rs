@@ -13,6 +13,8 @@ const MEBIBYTE: usize = 1 << 20;
 const WAYS: &[(&str, Way)] = &[
     ("ok", |_, connection, _| Ok(connection.send("ok")?)),
     ("trap", |_, _, _| panic!("asked to trap")),
+    // panic TEXT
+    ("panic", |_, _, rest| panic!("{rest}")),
     // regret TEXT: sends it, then traps
     ("regret", |_, connection, rest| {
         connection.send(rest)?;
@@ -63,7 +65,6 @@ const WAYS: &[(&str, Way)] = &[
     ("talk-to-itself", |_, connection, _| {
         Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?)
     }),
-    // error TEXT
     // fatten BYTES: so many more are saved when the consumer moves
     ("fatten", |consumer, connection, rest| {
         consumer.ballast = "x".repeat(rest.parse()?);
@@ -77,7 +78,38 @@ const WAYS: &[(&str, Way)] = &[
         }
         Ok(connection.send("flooded")?)
     }),
+    // error TEXT
     ("error", |_, _, rest| Err(Error::msg(rest))),
+    // json TEXT: a number, which comes back
+    ("json", |_, connection, rest| {
+        connection.send("read")?;
+        let number: u32 = Frame::from(rest).json()?;
+        Ok(connection.send(number.to_string())?)
+    }),
+    // json-or-panic TEXT: a number
+    ("json-or-panic", |_, connection, rest| {
+        let number: u32 = match client_json(rest) {
+            Ok(number) => number,
+            Err(error) => panic!("it trusted its client: {error}"),
+        };
+        Ok(connection.send(number.to_string())?)
+    }),
+    // blame CODE REASON
+    ("blame", |_, _, rest| {
+        let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        Err(Error::client(code.parse()?, reason))
+    }),
+    // broken-message: one of a known type that lacks a field
+    ("broken-message", |_, connection, _| {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "misbehave.blame")]
+        struct Broken {}
+        Ok(ChannelLayer::send(connection.channel_name(), &Broken {})?)
+    }),
+    // blame-in-handle CODE
+    ("blame-in-handle", |_, connection, rest| {
+        Ok(ChannelLayer::send(connection.channel_name(), &Message::Blame { code: rest.parse()? })?)
+    }),
     ("bad-group", |_, connection, _| {
         Ok(ChannelLayer::group_add("no group!", connection.channel_name())?)
     }),

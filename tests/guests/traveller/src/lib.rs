@@ -105,6 +105,10 @@ impl Consumer for Traveller {
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
         self.event()?;
+        if plan::says("reads-json") {
+            let read: Vec<String> = client_json(&text)?;
+            return connection.send_json(&read);
+        }
         let mut words = text.splitn(3, ' ');
         match (words.next(), words.next(), words.next()) {
             (Some("count"), ..) => self.counted(connection),

@@ -47,6 +47,11 @@ pub(crate) fn number(word: &str) -> Option<u64> {
     fate().iter().find_map(|other| other.strip_prefix(word)?.strip_prefix('=')?.parse().ok())
 }
 
+/// Whether the plan has a word.
+pub(crate) fn says(word: &str) -> bool {
+    fate().contains(&word)
+}
+
 /// Fails as the plan says of `moment`: `MOMENT-fails`, `MOMENT-traps` or `MOMENT-loops`.
 pub(crate) fn at(moment: &str) -> Result<(), String> {
     let how = fate().iter().find_map(|word| word.strip_prefix(moment)?.strip_prefix('-'));

@@ -1,0 +1,132 @@
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use crate::bindings::narrowboat::consumer::types;
+
+/// The longest reason that a Close frame has room for, in bytes.
+const MAX_REASON: usize = 123;
+
+/// RFC 6455, section 7.4.1: what came does not fit the kind of message it is.
+const INVALID_DATA: u16 = 1007;
+
+/// What the client did wrong, and what it is closed with.
+///
+/// With `?` it becomes an [`Error`](crate::Error) that blames the client, and in `connect` a [`Deny`](crate::Deny) with
+/// 400. The reason is told the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientError {
+    code: u16,
+    reason: String,
+}
+
+impl ClientError {
+    /// Blames the client. `code` is 1007 or from 4000 to 4999: with any other it is the plugin that has failed.
+    /// Of `reason` the first 123 bytes are sent.
+    pub fn new(code: u16, reason: impl fmt::Display) -> Self {
+        let mut reason = reason.to_string();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        Self { code, reason }
+    }
+
+    /// Blames the client for what it sent: 1007.
+    pub fn invalid_data(reason: impl fmt::Display) -> Self {
+        Self::new(INVALID_DATA, reason)
+    }
+
+    /// The same with another code, 1007 or from 4000 to 4999.
+    #[must_use]
+    pub fn with_code(mut self, code: u16) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same with another reason, of which the first 123 bytes are sent.
+    #[must_use]
+    pub fn with_reason(self, reason: impl fmt::Display) -> Self {
+        Self::new(self.code, reason)
+    }
+
+    /// The close code.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// What the client is told.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.reason, self.code)
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl From<ClientError> for types::ClientError {
+    fn from(error: ClientError) -> Self {
+        Self { code: error.code, reason: error.reason }
+    }
+}
+
+/// Blames the client for what it sent, where nothing else tells that it came from there.
+///
+/// ```
+/// use narrowboat_guest::prelude::*;
+///
+/// fn seat(text: &str) -> Result<u8, Error> {
+///     let number: u8 = text.parse().blame_client(4400)?;
+///     Ok(number)
+/// }
+/// assert_eq!(seat("x").unwrap_err().client_error().map(ClientError::code), Some(4400));
+/// ```
+pub trait BlameClient<T> {
+    /// Has an error close the connection with `code`, 1007 or from 4000 to 4999, and the error's words as the reason.
+    ///
+    /// # Errors
+    /// Where there was one.
+    fn blame_client(self, code: u16) -> Result<T, ClientError>;
+}
+
+impl<T, E: fmt::Display> BlameClient<T> for Result<T, E> {
+    fn blame_client(self, code: u16) -> Result<T, ClientError> {
+        self.map_err(|error| ClientError::new(code, error))
+    }
+}
+
+/// Reads JSON that a client sent, such as the text of [`Consumer::receive_text`](crate::Consumer::receive_text).
+///
+/// `serde_json::from_str(&text)?` reads it too, but blames the plugin: what JSON it is that `serde_json` reads, nobody
+/// can tell.
+///
+/// # Errors
+/// When it is not JSON, or not of this shape: the client's fault, 1007.
+pub fn client_json<T: DeserializeOwned>(json: impl AsRef<[u8]>) -> Result<T, ClientError> {
+    serde_json::from_slice(json.as_ref()).map_err(|error| {
+        ClientError::invalid_data(format_args!("not the JSON that is expected: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_to_what_a_close_frame_has_room_for() {
+        assert_eq!(ClientError::new(4000, "é".repeat(80)).reason().len(), 122);
+        let long = client_json::<u8>(format!("\"{}\"", "x".repeat(500))).unwrap_err();
+        assert_eq!((long.code(), long.reason().len()), (1007, 123));
+    }
+
+    #[test]
+    fn json_of_a_client_is_told_where_it_is_wrong() {
+        let error = client_json::<Vec<u8>>("[1, x]").unwrap_err();
+        assert_eq!(
+            error.reason(),
+            "not the JSON that is expected: expected value at line 1 column 5"
+        );
+    }
+}
