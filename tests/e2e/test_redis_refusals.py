@@ -13,7 +13,7 @@ import pytest
 
 from admin import ADMIN, Admin
 from faulty_redis import WRITES, RedisProxy
-from redis_server import Redis, peer
+from redis_server import Redis, free_port, peer
 from support import DEADLINE, eventually
 from test_redis import joined, layer, text
 from test_status import figures
@@ -272,7 +272,7 @@ def test_publishing_is_no_write_and_goes_on(serving, redis, proxy, group, name):
 
 
 def test_a_cluster_without_its_slots_publishes_and_takes_no_messages(serving, group):
-    with Redis("cluster-enabled yes") as redis:
+    with Redis("cluster-enabled yes", f"cluster-port {free_port()}") as redis:
         with hosted(serving, redis, "redis-pubsub") as host:
             assert all(reached(room(host, group, 2), group, "goes on"))
             assert ready(host)[0] == 200

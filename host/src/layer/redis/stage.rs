@@ -196,7 +196,7 @@ impl Stage {
         match (expected, value) {
             (Expected::Anything, _) => {}
             (Expected::Nothing, Value::ServerError(error)) => {
-                core.refused("what was asked", &error)
+                core.refused("what was asked", &error);
             }
             (Expected::Nothing, _) => {}
             (Expected::Marker, value) => self.is_forgotten |= !has_marker(Some(&value)),
