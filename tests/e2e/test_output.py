@@ -5,7 +5,7 @@ import re
 import socket
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
 import pytest
@@ -19,9 +19,9 @@ BROKEN_PIPE = 141
 
 
 class Redirected(Host):
-    """A host that a shell starts, with redirections. It says nowhere where it listens."""
+    """A host that a shell starts, with redirections, at a port that it need not tell."""
 
-    def __init__(self, binary, folder, config, redirections, verb="serve", **options):
+    def __init__(self, binary, folder, config, redirections="", verb="serve", **options):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.verb = verb
@@ -44,7 +44,7 @@ class Redirected(Host):
 def redirected(narrowboat, component, tmp_path):
     """Starts a host with a shell's redirections, for as long as a `with` lasts."""
 
-    def start(redirections, **options):
+    def start(redirections="", **options):
         config = tmp_path / "narrowboat.toml"
         config.write_text(toml(configuration(component, "echo", limits={"shutdown_grace": "1m"})))
         return Redirected(narrowboat.binary, tmp_path, config, redirections, **options)
@@ -71,6 +71,32 @@ def test_a_host_whose_output_is_not_taken_serves_and_closes_with_1001(redirected
         assert clients[0].ask("hello") == "hello"
         assert host.stop(number) == 0
         assert {client.ended()[0] for client in clients} == {1001}
+
+
+@contextmanager
+def full_pipe():
+    """A pipe that has no room and that nobody reads."""
+    read, write = os.pipe()
+    try:
+        os.set_blocking(write, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(write, bytes(1 << 12))
+        os.set_blocking(write, True)
+        yield write
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize("streams", [["stderr"], ["stdout"], ["stdout", "stderr"]], ids="+".join)
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM], ids=["ctrl-c", "SIGTERM"])
+def test_a_host_whose_output_stalls_serves_and_closes_with_1001(redirected, streams, number):
+    with full_pipe() as pipe, redirected(log="debug", **{stream: pipe for stream in streams}) as host:
+        client = host.connect("/echo/")
+        assert client.ask("hello") == "hello"
+        assert host.stop(number) == 0
+        assert client.ended()[0] == 1001
 
 
 @pytest.mark.parametrize("redirections", ["2> >(exec true)", "> >(exec true) 2>&1"])
@@ -169,6 +195,37 @@ def test_signals_without_a_meaning_are_logged_and_ignored(serve):
         host.logged(f"{name} is ignored")
     assert client.ask("hello") == "hello"
     assert host.stop() == 0
+
+
+def test_a_host_that_starts_is_ended_by_sigterm_alone(narrowboat, root, tmp_path):
+    gate, cargo = tmp_path / "gate", tmp_path / "cargo"
+    os.mkfifo(gate)
+    # A build that ends when the test does.
+    cargo.write_text(f"#!/bin/sh\nexec cat {gate}\n")
+    cargo.chmod(0o755)
+    config = tmp_path / "narrowboat.toml"
+    config.write_text(toml({"plugins": {"echo": {"crate": str(root / "plugins/echo")}}}))
+    with open(tmp_path / "log", "w") as log:
+        command = [narrowboat.binary, "serve", "--config", config, "--listen", "127.0.0.1:0"]
+        environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        writer = eventually(lambda: opened_to_write(gate), "the build")
+        for number in (SIGHUP, SIGUSR1, SIGUSR2):
+            process.send_signal(number)
+        eventually(lambda: "SIGUSR2 is ignored" in (tmp_path / "log").read_text(), "the line that says so")
+        process.send_signal(SIGTERM)
+        assert process.wait(support.DEADLINE) == 0
+        os.close(writer)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def opened_to_write(fifo):
+    """A pipe's end to write to, once somebody reads."""
+    with suppress(OSError):
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
 
 
 def test_sighup_has_the_configuration_read_anew(serve):
