@@ -63,7 +63,7 @@ impl Console {
         let (out, err) = writers().map_err(|error: io::Error| Failure::at_run_time(error))?;
         let panics = err.clone();
         std::panic::set_hook(Box::new(move |info| {
-            panics.write_lines(panic_lines(info).as_bytes())
+            panics.write_lines(panic_lines(info).as_bytes());
         }));
         Ok(Self { out, err })
     }
