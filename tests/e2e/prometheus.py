@@ -1,14 +1,13 @@
 """Readers of metrics that are not ours: Prometheus itself, and its tool."""
 
 import json
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from urllib.error import URLError
 
-from support import DEADLINE, eventually
+from support import DEADLINE, eventually, free_port
 
 
 def lint(text):
@@ -22,8 +21,7 @@ def lint(text):
 @contextmanager
 def scraping(folder, admin):
     """A Prometheus that scrapes a host. What is asked of it are expressions of PromQL."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     job = {
         "job_name": "narrowboat",
         "authorization": {"credentials_file": str(admin.token_file)},

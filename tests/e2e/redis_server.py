@@ -12,7 +12,7 @@ from pathlib import Path
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from support import DEADLINE, eventually
+from support import DEADLINE, eventually, free_port
 
 
 def program(name):
@@ -20,12 +20,6 @@ def program(name):
     found = shutil.which(f"redis-{name}") or shutil.which(f"valkey-{name}")
     assert found, f"there is no redis-{name}; .ci/redis.sh installs it"
     return found
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def command(*words):

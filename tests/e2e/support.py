@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -42,6 +43,14 @@ def eventually(condition, what="it", deadline=DEADLINE):
             return value
         time.sleep(0.01)
     raise AssertionError(f"{what} did not happen within {deadline} s")
+
+
+def free_port():
+    """A port that nobody listens on, of those that the system gives to nobody by itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def configuration(

@@ -12,7 +12,7 @@ import pytest
 
 import support
 from admin import ADMIN, Admin
-from support import Host, configuration, eventually, toml
+from support import Host, configuration, eventually, free_port, toml
 
 # The exit code of a command whose output nobody reads, as of a program that SIGPIPE ended.
 BROKEN_PIPE = 141
@@ -22,9 +22,7 @@ class Redirected(Host):
     """A host that a shell starts, with redirections, at a port that it need not tell."""
 
     def __init__(self, binary, folder, config, redirections="", verb="serve", **options):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.verb = verb
+        self.port, self.verb = free_port(), verb
         super().__init__(binary, folder, config, port=self.port, **options)
         self._command = ["bash", "-c", f'exec "$@" {redirections}', "bash", *map(str, self._command)]
 
