@@ -1,6 +1,10 @@
 //! Who somebody is: what a token in the handshake says, or a site that is asked.
 
+mod claims;
+mod header;
+mod jwk;
 mod keys;
+mod object;
 mod tokens;
 mod webhook;
 

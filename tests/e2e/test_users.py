@@ -26,9 +26,18 @@ def claims(**more):
     return {"sub": "ada", "aud": "chat", "iss": "https://id.example.com", "exp": tomorrow} | more
 
 
-def public(algorithm):
+def pem(key):
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return PRIVATE[algorithm].public_key().public_bytes(serialization.Encoding.PEM, form)
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form)
+
+
+def public(algorithm):
+    return pem(PRIVATE[algorithm])
+
+
+def private(algorithm):
+    form, no = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return PRIVATE[algorithm].private_bytes(serialization.Encoding.PEM, form, no)
 
 
 def jwk(algorithm, key=None, **more):
@@ -38,9 +47,20 @@ def jwk(algorithm, key=None, **more):
     return json.loads(text) | more
 
 
+def base64url(octets):
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
 def unsigned(header, body):
-    encode = lambda part: base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+    """Of two objects, or their texts where these are not what a library would write."""
+    encode = lambda part: base64url((part if isinstance(part, str) else json.dumps(part)).encode())
     return f"{encode(header)}.{encode(body)}"
+
+
+def by_hand(header, body, secret=SECRET):
+    """A token signed by HS256, of texts or objects."""
+    signed = unsigned(header, body)
+    return f"{signed}.{base64url(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())}"
 
 
 def told(host, path="/doorman/", **options):
@@ -138,6 +158,17 @@ FORGED = {
     ),
     "nonsense": ("nonsense", ""),
     "dots": ("..", ""),
+    "of five parts": (jwt.encode(claims(), SECRET, "HS256") + ".e30.e30", ""),
+    "with padding": (by_hand({"alg": "HS256"}, claims()) + "=", ""),
+    "that has an end twice": (by_hand({"alg": "HS256"}, json.dumps(claims())[:-1] + ', "exp": 9999999999}'), "cannot be read"),
+    "that has an algorithm twice": (by_hand('{"alg": "HS256", "alg": "HS256"}', claims()), "cannot be read"),
+    "whose end is text": (by_hand({"alg": "HS256"}, claims(exp="9999999999")), "wrong type: exp"),
+    "whose end is null": (by_hand({"alg": "HS256"}, claims(exp=None)), "wrong type: exp"),
+    "whose end was before 1970": (by_hand({"alg": "HS256"}, claims(exp=-1.5)), "expired"),
+    "whose beginning is a list": (by_hand({"alg": "HS256"}, claims(nbf=[0])), "wrong type: nbf"),
+    "for nobody": (by_hand({"alg": "HS256"}, claims(aud=[])), "somebody else"),
+    "for null": (by_hand({"alg": "HS256"}, claims(aud=None)), "wrong type: aud"),
+    "of several issuers": (by_hand({"alg": "HS256"}, claims(iss=["https://id.example.com"])), "wrong type: iss"),
 }
 
 
@@ -147,6 +178,128 @@ def test_a_forged_token_is_answered_401(secret, way):
     refused = answer(secret, token)
     assert refused.status == 401
     assert words in refused.body.decode()
+
+
+CRITICAL = {
+    "not known": {"crit": ["x"], "x": 1},
+    "that is missing": {"crit": ["x"]},
+    "that RFC 7797 has": {"crit": ["b64"], "b64": True},
+    "that RFC 7515 forbids": {"crit": ["alg"]},
+    "none": {"crit": []},
+    "null": {"crit": None},
+    "of RFC 7797, which the token hides": {"b64": False},
+}
+
+
+@pytest.mark.parametrize("what", CRITICAL)
+def test_rfc_7515_4_1_11_a_token_with_an_extension_is_invalid(secret, what):
+    refused = answer(secret, by_hand({"alg": "HS256"} | CRITICAL[what], claims()))
+    assert (refused.status, "extension" in refused.body.decode()) == (401, True)
+
+
+def test_rfc_7797_a_token_whose_payload_is_not_encoded_is_invalid(secret):
+    signed = base64url(b'{"alg":"HS256","b64":false,"crit":["b64"]}') + "." + json.dumps(claims()).replace(" ", "")
+    code = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).digest()
+    assert answer(secret, f"{signed}.{base64url(code)}").status == 401
+
+
+BELIEVED = {
+    "a fraction": claims(exp=time.time() + 86400.25, iat=time.time() - 1.5, nbf=time.time() - 1.4),
+    "far in the future": claims(exp=1e300),
+    "a beginning before 1970": claims(nbf=-1e9),
+    "a list of audiences": claims(aud=["mail", "chat"]),
+    "a subject that is a number": claims(sub=7),
+}
+
+
+@pytest.mark.parametrize("what", BELIEVED)
+def test_rfc_7519_claims_of_each_form_are_believed(secret, what):
+    assert answer(secret, by_hand({"alg": "HS256"}, BELIEVED[what])).status == 101
+
+
+def test_rfc_7519_2_clocks_may_differ_by_the_leeway(secret):
+    now = int(time.time())
+    assert answer(secret, by_hand({"alg": "HS256"}, claims(exp=now - 1))).status == 101
+    assert answer(secret, by_hand({"alg": "HS256"}, claims(nbf=now + 20))).status == 101
+    assert answer(secret, by_hand({"alg": "HS256"}, claims(exp=now - 31))).status == 401
+    assert answer(secret, by_hand({"alg": "HS256"}, claims(nbf=now + 3600))).status == 401
+
+
+def test_claims_reach_a_consumer_as_the_token_says_them(secret):
+    text = json.dumps(claims())[:-1] + ', "number": 123456789012345678901234567890}'
+    assert told(secret, **bearer(by_hand({"alg": "HS256"}, text)))["user"] == text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"typ": "at+jwt"},
+        {"cty": "x", "kid": "any"},
+        {"jku": "https://evil.example/keys", "x5u": 7, "x5c": "no list", "x5t": None, "jwk": {"kty": "AKP"}},
+    ],
+)
+def test_rfc_7515_4_1_other_parameters_do_not_matter(secret, header):
+    assert answer(secret, by_hand({"alg": "HS256"} | header, claims())).status == 101
+
+
+def test_rfc_7515_4_1_3_a_key_that_a_token_brings_is_not_believed(serving_users):
+    mine = rsa.generate_private_key(65537, 2048)
+    for header in [{"jwk": jwk("RS256", mine)}, {"jwk": jwk("RS256", mine, kid="good"), "kid": "good"}]:
+        keys = {"jwks_file": json.dumps({"keys": [jwk("RS256", kid="good")]})}
+        with serving_users(keys, algorithms=["RS256"], audience="chat") as host:
+            assert answer(host, jwt.encode(claims(), mine, "RS256", headers=header)).status == 401
+
+
+def test_rfc_7517_4_2_to_4_4_a_key_for_encryption_checks_no_signature(serving_users):
+    other = rsa.generate_private_key(65537, 2048)
+    for marks in [{"use": "enc", "alg": "RSA-OAEP"}, {"use": "enc"}, {"key_ops": ["encrypt"]}, {"alg": "RSA-OAEP"}, {"alg": "PS256"}]:
+        keys = [jwk("RS256", other, kid="other", key_ops=None) | marks, jwk("RS256", kid="good", use="sig", alg="RS256", key_ops=None)]
+        with serving_users({"jwks_file": json.dumps({"keys": keys})}, algorithms=["RS256"], audience="chat") as host:
+            by = lambda key, **header: answer(host, jwt.encode(claims(), key, "RS256", headers=header)).status
+            assert by(PRIVATE["RS256"]) == by(PRIVATE["RS256"], kid="good") == 101, marks
+            assert by(other) == by(other, kid="other") == 401, marks
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+def test_rfc_7515_6_each_key_that_a_token_may_mean_is_tried(serving_users, algorithm):
+    make = {
+        "RS256": lambda: rsa.generate_private_key(65537, 2048),
+        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "EdDSA": ed25519.Ed25519PrivateKey.generate,
+    }
+    first, second, third = (make[algorithm]() for _ in range(3))
+    named = [jwk(algorithm, first, kid="a"), jwk(algorithm, second, kid="b"), jwk(algorithm, third, kid="b")]
+    with serving_users({"jwks_file": json.dumps({"keys": named})}, algorithms=[algorithm], audience="chat") as host:
+        by = lambda key, **header: answer(host, jwt.encode(claims(), key, algorithm, headers=header)).status
+        assert [by(key) for key in (first, second, third)] == [101] * 3, "no name"
+        assert [by(key, kid="b") for key in (first, second, third)] == [401, 101, 101], "two of one name"
+        assert by(make[algorithm]()) == 401
+    unnamed = [jwk(algorithm, first), jwk(algorithm, second)]
+    with serving_users({"jwks_file": json.dumps({"keys": unnamed})}, algorithms=[algorithm], audience="chat") as host:
+        by = lambda key, **header: answer(host, jwt.encode(claims(), key, algorithm, headers=header)).status
+        assert by(first) == by(second) == by(second, kid="x") == 101
+
+
+STRANGE = [
+    {"kty": "AKP", "alg": "ML-DSA-44", "kid": "good", "pub": "AAAA"},
+    {"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "good"},
+    {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA", "kid": "good"},
+    {"kty": "EC", "crv": "P-384", "x": "AAAA", "y": "AAAA", "kid": "good"},
+    {"kty": "oct", "k": base64url(SECRET.encode()), "kid": "good"},
+    {"kid": "good"},
+    7,
+]
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+def test_rfc_7517_5_keys_that_are_not_understood_are_passed_over(serving_users, algorithm):
+    keys = {"jwks_file": json.dumps({"keys": STRANGE + [jwk(algorithm, kid="good", x5c=["MIIB"])]})}
+    with serving_users(keys, algorithms=list(PRIVATE), audience="chat") as host:
+        good = lambda key: jwt.encode(claims(), key, algorithm, headers={"kid": "good"})
+        assert answer(host, good(PRIVATE[algorithm])).status == 101
+        assert answer(host, jwt.encode(claims(), SECRET, "HS256", headers={"kid": "good"})).status == 401
+        forged = unsigned({"alg": "EdDSA", "kid": "good"}, claims()) + "." + base64url(bytes(64))
+        assert answer(host, forged).status == 401
 
 
 def test_a_public_key_is_not_taken_for_a_secret(serving_users):
@@ -182,6 +335,13 @@ def test_a_set_of_keys_is_read_anew_when_it_changes(serving, tmp_path):
         ({"key_file": "x"}, {"algorithms": ["EdDSA"]}, "is no public key"),
         ({"jwks_file": "{}"}, {"algorithms": ["EdDSA"]}, "is no set of keys"),
         ({"jwks_file": '{"keys": []}'}, {"algorithms": ["EdDSA"]}, "has no public key"),
+        ({"key_file": public("RS256")}, {"algorithms": ["ES256", "EdDSA"]}, "checks signatures by ES256, EdDSA"),
+        ({"jwks_file": json.dumps({"keys": [jwk("RS256", use="enc")]})}, {"algorithms": ["RS256"]}, "has no public key"),
+        ({"jwks_file": json.dumps({"keys": [jwk("EdDSA")] * 65})}, {"algorithms": ["EdDSA"]}, "at most 64 are taken"),
+        ({"key_file": pem(rsa.generate_private_key(65537, 1024))}, {"algorithms": ["RS256"]}, "2048 to 4096 bits, this one 1024"),
+        ({"key_file": pem(ec.generate_private_key(ec.SECP384R1()))}, {"algorithms": ["ES256"]}, "is no public key"),
+        ({"key_file": pem(ec.generate_private_key(ec.SECP256K1()))}, {"algorithms": ["ES256"]}, "is no public key"),
+        ({"key_file": private("EdDSA")}, {"algorithms": ["EdDSA"]}, "is a private key"),
         ({"key_file": public("EdDSA")}, {"algorithms": ["HS256"]}, "must be some of"),
         ({"secret_file": SECRET}, {"algorithms": ["RS256"]}, "the one by a secret"),
         ({"secret_file": SECRET}, {"algorithms": []}, "the one by a secret"),

@@ -72,9 +72,32 @@ pub enum JwtAlgorithm {
     /// The curve P-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519.
-    #[serde(rename = "EdDSA")]
+    /// Ed25519, which goes by that name too (RFC 9864).
+    #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
+}
+
+impl JwtAlgorithm {
+    /// The one that a name is registered for.
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "HS256" => Some(Self::Hs256),
+            "RS256" => Some(Self::Rs256),
+            "ES256" => Some(Self::Es256),
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
+            _ => None,
+        }
+    }
+
+    /// The name that it is registered by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
 }
 
 /// Where a handshake may have a token.

@@ -2,28 +2,53 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
-use serde_json::{Map, Value};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
 
 use super::UsersError;
+use super::claims::Expected;
+use super::header::Header;
 use super::keys::Keys;
 use crate::answer::Rejection;
-use crate::config::{JwtAlgorithm, JwtConfig, JwtKeys};
+use crate::config::{JwtConfig, TokenPlace};
 use crate::handshake::Opening;
 
 /// Where tokens are looked for, and what they are checked with.
 pub(super) struct Tokens {
     jwt: JwtConfig,
-    validation: Validation,
     keys: RwLock<Arc<Keys>>,
+}
+
+/// Why a token is not believed, in words for its bearer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Disbelief {
+    #[error("the token cannot be read")]
+    Unreadable,
+    #[error("the token needs an extension that is not known here")]
+    Extension,
+    #[error("the token is signed by a key, or in a way, that is not known here")]
+    Signature,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not valid yet")]
+    TooEarly,
+    #[error("the token is for somebody else")]
+    Audience,
+    #[error("the token is of somebody who is not known here")]
+    Issuer,
+    #[error("the token lacks a claim that it must have: {0}")]
+    Missing(&'static str),
+    #[error("a claim of the token is of the wrong type: {0}")]
+    Malformed(&'static str),
 }
 
 impl Tokens {
     pub(super) fn load(jwt: JwtConfig) -> Result<Self, UsersError> {
-        let keys = RwLock::new(Arc::new(read(&jwt.keys)?));
-        Ok(Self { validation: validation(&jwt), keys, jwt })
+        let keys = RwLock::new(Arc::new(read(&jwt)?));
+        Ok(Self { keys, jwt })
     }
 
     /// The file that the keys are in.
@@ -33,7 +58,7 @@ impl Tokens {
 
     /// Reads the keys anew; what cannot be read leaves those that were.
     pub(super) fn renew(&self) {
-        match read(&self.jwt.keys) {
+        match read(&self.jwt) {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
                 tracing::info!("tokens are checked with the new keys");
@@ -47,75 +72,44 @@ impl Tokens {
     /// # Errors
     /// 401 for a token that is not believed.
     pub(super) fn claims(&self, opening: &Opening) -> Result<Option<String>, Rejection> {
-        let token = self.jwt.from.iter().find_map(|place| opening.token(place));
-        token.map(|token| self.check(&token)).transpose()
-    }
-
-    fn check(&self, token: &str) -> Result<String, Rejection> {
-        let header = decode_header(token).map_err(|error| super::unknown(words(error.kind())))?;
-        if !self.validation.algorithms.contains(&header.alg) {
-            return Err(super::unknown(words(&ErrorKind::InvalidAlgorithm)));
-        }
+        let token = self.jwt.from.iter().find_map(|place: &TokenPlace| opening.token(place));
+        let Some(token) = token else { return Ok(None) };
         let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
-        let Some(key) = keys.find(header.kid.as_deref(), header.alg) else {
-            return Err(super::unknown("the token is signed by a key that is not known here"));
-        };
-        // The crate takes a list of one kind only.
-        let validation = Validation { algorithms: vec![header.alg], ..self.validation.clone() };
-        match decode::<Map<String, Value>>(token, key, &validation) {
-            Ok(token) => Ok(Value::Object(token.claims).to_string()),
-            Err(error) => Err(super::unknown(words(error.kind()))),
-        }
+        let checked = check(&token, &self.jwt, &keys, SystemTime::now());
+        checked.map(Some).map_err(|why| super::unknown(&why.to_string()))
     }
 }
 
-fn read(keys: &JwtKeys) -> Result<Keys, UsersError> {
-    Keys::read(keys).map_err(|problem| UsersError::Keys {
-        key: keys.key(),
-        file: keys.file().to_owned(),
+/// The claims of a token that is believed at a time, as it says them: a number of any length stays what it is.
+fn check(token: &str, jwt: &JwtConfig, keys: &Keys, now: SystemTime) -> Result<String, Disbelief> {
+    let (signed, signature) = token.rsplit_once('.').ok_or(Disbelief::Unreadable)?;
+    let (header, payload) = signed.split_once('.').ok_or(Disbelief::Unreadable)?;
+    let header = Header::parse(&decoded(header)?)?;
+    if !jwt.algorithms.contains(&header.algorithm) {
+        return Err(Disbelief::Signature);
+    }
+    if !keys.have_signed(&header, signed, signature) {
+        return Err(Disbelief::Signature);
+    }
+    let claims = decoded(payload)?;
+    let expected = Expected {
+        audience: jwt.audience.as_deref(),
+        issuer: jwt.issuer.as_deref(),
+        leeway: jwt.leeway.duration(),
+    };
+    expected.check(&claims, now)?;
+    String::from_utf8(claims).map_err(|_| Disbelief::Unreadable)
+}
+
+/// RFC 7515, section 2: without padding, and in one way only.
+fn decoded(part: &str) -> Result<Vec<u8>, Disbelief> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Disbelief::Unreadable)
+}
+
+fn read(jwt: &JwtConfig) -> Result<Keys, UsersError> {
+    Keys::read(jwt).map_err(|problem| UsersError::Keys {
+        key: jwt.keys.key(),
+        file: jwt.keys.file().to_owned(),
         problem,
     })
-}
-
-fn validation(jwt: &JwtConfig) -> Validation {
-    let mut validation = Validation {
-        algorithms: jwt.algorithms.iter().copied().map(algorithm).collect(),
-        leeway: jwt.leeway.duration().as_secs(),
-        validate_nbf: true,
-        ..Validation::default()
-    };
-    let mut required = vec!["exp"];
-    if let Some(audience) = &jwt.audience {
-        validation.set_audience(&[audience]);
-        required.push("aud");
-    }
-    if let Some(issuer) = &jwt.issuer {
-        validation.set_issuer(&[issuer]);
-        required.push("iss");
-    }
-    validation.set_required_spec_claims(&required);
-    validation
-}
-
-fn algorithm(algorithm: JwtAlgorithm) -> Algorithm {
-    match algorithm {
-        JwtAlgorithm::Hs256 => Algorithm::HS256,
-        JwtAlgorithm::Rs256 => Algorithm::RS256,
-        JwtAlgorithm::Es256 => Algorithm::ES256,
-        JwtAlgorithm::EdDsa => Algorithm::EdDSA,
-    }
-}
-
-fn words(error: &ErrorKind) -> &'static str {
-    match error {
-        ErrorKind::ExpiredSignature => "the token has expired",
-        ErrorKind::ImmatureSignature => "the token is not valid yet",
-        ErrorKind::InvalidAudience => "the token is for somebody else",
-        ErrorKind::InvalidIssuer => "the token is of somebody who is not known here",
-        ErrorKind::MissingRequiredClaim(_) => "the token lacks a claim that it must have",
-        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => {
-            "the token is signed by a key, or in a way, that is not known here"
-        }
-        _ => "the token cannot be read",
-    }
 }

@@ -4,11 +4,11 @@
 use std::io;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use ureq::Agent;
 
+use super::object::Object;
 use crate::answer::Rejection;
 use crate::authorities::tls_for;
 use crate::config::WebhookConfig;
@@ -74,8 +74,10 @@ impl Webhook {
 
     fn understand(&self, answer: &Answer) -> Result<Option<String>, Rejection> {
         match answer.status {
-            200 => match serde_json::from_slice::<Map<String, Value>>(&answer.body) {
-                Ok(claims) => Ok(Some(Value::Object(claims).to_string())),
+            // Handed on as it came, so that a number of any length stays what it is.
+            200 => match Object::parse(&answer.body).map(|_| String::from_utf8_lossy(&answer.body))
+            {
+                Ok(claims) => Ok(Some(claims.into_owned())),
                 Err(error) => Err(self.misunderstood(&format!("no object of JSON: {error}"))),
             },
             204 => Ok(None),
