@@ -37,6 +37,9 @@ const CORES_PER_COMPONENT: u32 = 4;
 /// so that this need not be the 4 GiB a 32-bit index can reach.
 const GUARD: u64 = 64 * 1024;
 
+/// Bytes that a memory may grow by before it moves, where there is no pool.
+const GROWTH: u64 = 1024 * 1024;
+
 /// Bytes of a memory that stay with its place in the pool when its guest is gone.
 const KEPT_OF_MEMORY: usize = 64 * 1024;
 
@@ -66,7 +69,7 @@ struct Inner {
     halted: watch::Sender<bool>,
 }
 
-/// What of the pool of instances is in use.
+/// What of the pool of instances is in use; nothing where there is no pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pool {
     /// Core instances; a component counts for about three.
@@ -78,9 +81,9 @@ pub struct Pool {
 /// Why there is no engine.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// The pool could not be reserved, most likely for want of address space.
+    /// The engine cannot be made, with a pool or without.
     #[error(
-        "no room for the pool of {instances} instances with {memory} bytes each: {source:#}; lower \
+        "no room for {instances} instances with {memory} bytes each: {source:#}; lower \
          limits.max_connections, limits.memory or the instances of [[workers]]"
     )]
     Pool {
@@ -98,7 +101,8 @@ pub enum EngineError {
 
 impl Engine {
     /// An engine for so many `instances` with at most `memory` bytes each, which keeps what it
-    /// compiles in `cache`.
+    /// compiles in `cache`. Where the address space is too small for a pool of them there is none, and each
+    /// instance is mapped when it starts.
     ///
     /// # Errors
     /// When the system does not have the room.
@@ -110,7 +114,18 @@ impl Engine {
         let instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let instances = instances.saturating_add(SPARE_INSTANCES);
         let pool_error = |source| EngineError::Pool { instances, memory, source };
-        let engine = wasmtime::Engine::new(&config(instances, memory)).map_err(pool_error)?;
+        let pooled = wasmtime::Engine::new(
+            config().allocation_strategy(pool(instances, memory)).memory_reservation(memory as u64),
+        );
+        let engine = pooled.or_else(|error| {
+            tracing::warn!(
+                "there is no address space for a pool of {instances} instances with {memory} bytes of memory each \
+                 ({error:#}), as under `ulimit -v` or on a processor with few address bits: memory is mapped for each \
+                 instance as it starts, which takes longer; lower limits.memory or limits.max_connections for a pool"
+            );
+            wasmtime::Engine::new(&on_demand())
+        });
+        let engine = engine.map_err(pool_error)?;
         let mut linker = Linker::new(&engine);
         WebsocketConsumer::add_to_linker::<_, Own>(&mut linker, |state| state)
             .map_err(pool_error)?;
@@ -239,7 +254,8 @@ pub(super) fn places(component: &Component, parts: Option<u64>) -> usize {
     memories.max(in_fours).max(1) as usize
 }
 
-fn config(instances: u32, memory: usize) -> Config {
+/// Places for instances with at most `memory` bytes each, reserved at once.
+fn pool(instances: u32, memory: usize) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORES_PER_COMPONENT))
@@ -249,7 +265,9 @@ fn config(instances: u32, memory: usize) -> Config {
         .total_stacks(0)
         .max_core_instances_per_component(MAX_PARTS)
         .max_memories_per_component(MAX_PARTS)
+        .max_memories_per_module(MAX_PARTS)
         .max_tables_per_component(MAX_PARTS)
+        .max_tables_per_module(MAX_PARTS)
         .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(memory);
     // Pages that a guest has written to are wiped and kept for the next, where the system tells which
@@ -259,10 +277,37 @@ fn config(instances: u32, memory: usize) -> Config {
             .linear_memory_keep_resident(KEPT_OF_MEMORY)
             .table_keep_resident(KEPT_OF_TABLE);
     }
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+/// Each memory is mapped when its instance starts, and moves where it grows beyond what was reserved for it.
+fn on_demand() -> Config {
+    let mut config = config();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .memory_reservation(0)
+        .memory_reservation_for_growth(GROWTH);
+    config
+}
+
+/// What all guests run with, however they are allocated. Which proposals are taken is written in docs/webassembly.md, and
+/// said here of each, so that another version of the engine changes none of it.
+fn config() -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .memory_reservation(memory as u64)
+        .wasm_tail_call(true)
+        .wasm_extended_const(true)
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(true)
+        // The same bytes do the same on each processor.
+        .relaxed_simd_deterministic(true)
+        .wasm_gc(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_shared_everything_threads(false)
+        .wasm_stack_switching(false)
         .memory_guard_size(GUARD)
         // Stripped guests have no names to show, and a trap in the log is one line.
         .wasm_backtrace_max_frames(None)
@@ -270,6 +315,9 @@ fn config(instances: u32, memory: usize) -> Config {
         .epoch_interruption(true);
     config
 }
+
+#[cfg(test)]
+mod proposals;
 
 #[cfg(test)]
 mod tests {
