@@ -26,7 +26,7 @@ wasm-target:
 		.ci/wasm-target.sh
 
 demo: wasm-target
-	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
 		cargo build --package narrowboat --bins --examples
 	@echo
 	@echo 'Building three plugins (seconds), then serving them. Once it says that it is listening, open'
@@ -46,7 +46,7 @@ test: wasm-target
 	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "curl, systemd's check of units and Prometheus (seconds, once)" .ci/tools.sh
 	@$(STEP) "a browser for the demo page (about a minute, once)" .ci/browser.sh
-	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "the tests in Rust (about three minutes to build the first time, seconds to run)" \
 		cargo test --workspace
@@ -56,7 +56,7 @@ test: wasm-target
 
 conformance: wasm-target
 	@$(STEP) "Python with the suite (about 20 s, once)" .ci/python-tests.sh
-	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "301 cases four times, those of compression twice" target/venv/bin/python -m pytest tests/e2e/test_conformance.py
 
@@ -65,7 +65,7 @@ MINUTES ?= 5
 soak: wasm-target
 	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
-	@$(STEP) "building the host (about five minutes the first time, on two cores)" \
+	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "everything at once for $(MINUTES) minutes" \
 		env SOAK_MINUTES=$(MINUTES) target/venv/bin/python -m pytest tests/e2e/test_soak.py

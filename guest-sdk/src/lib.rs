@@ -87,6 +87,12 @@
 //! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
 //! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::restored`] |
 
+#[cfg(target_os = "wasi")]
+compile_error!(
+    "a guest is built for wasm32-unknown-unknown, and what it needs of WASI it asks for in its plugin.toml: run \
+     `narrowboat plugin build DIR`, which names the target itself"
+);
+
 #[doc(hidden)]
 #[path = "bindings.rs"]
 pub mod __bindings;

@@ -393,6 +393,26 @@ impl Allowance {
     }
 }
 
+/// Whose bound it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The plugin's own.
+    Plugin,
+    /// Its tenant's.
+    Tenant,
+    /// The host's.
+    Host,
+}
+
+impl Allowance {
+    /// Whose bound leaves no room now for so much more of something: the first that a request for it comes to.
+    pub fn refuser(&self, room: Room, count: usize) -> Option<Owner> {
+        let mut owners = self.meters.iter().zip([Owner::Plugin, Owner::Tenant, Owner::Host]);
+        let full = owners.find(|(meter, _)| !room.of(meter).has_room(count));
+        full.map(|(_, owner)| owner)
+    }
+}
+
 fn wait<'a>(
     rates: impl Iterator<Item = &'a Rates>,
     frames: Bound,
@@ -578,8 +598,10 @@ mod tests {
         let quota = |most| Quota { memories: Some(most), ..Quota::default() };
         let allowance = allowance(quota(wide), quota(narrow));
         let mut taken = allowance.take(Room::Memories, 1 << 20).unwrap();
+        assert_eq!(allowance.refuser(Room::Memories, 0), None);
         for _ in 0..3 {
             assert_eq!(taken.more(1), Err(Bound::Memories));
+            assert_eq!(allowance.refuser(Room::Memories, 1), Some(Owner::Tenant));
         }
         assert_eq!(allowance.reached(Bound::Memories), 3);
         drop(taken);

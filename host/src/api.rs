@@ -300,8 +300,12 @@ pub struct Reread {
     pub removed: Vec<String>,
     /// Plugins that are not served, or not as the configuration wants it; the log says why.
     pub failed: Vec<String>,
-    /// Keys at the top of the file of which a start alone reads what they say now.
+    /// Keys at the top of the file of which a start alone reads what they say now, if that is other than what the host was
+    /// started with.
     pub for_a_start: Vec<String>,
+    /// Seconds since the configuration was followed that this one was compared with: at the start, or when the file was
+    /// seen to change.
+    pub since: u64,
 }
 
 /// How connections are to be closed.

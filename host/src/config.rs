@@ -16,6 +16,7 @@ mod plugin;
 mod proxy;
 mod quota;
 mod reference;
+mod remarks;
 mod requests;
 mod route;
 mod signatures;
@@ -27,10 +28,10 @@ mod versions;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserialize, Deserializer, Error, Unexpected};
+use serde::de::{Deserialize, Deserializer, Error};
 use toml::{Spanned, Table};
 
 pub use admin::{AdminConfig, Scope, TokenConfig, TokenSecret};
@@ -76,7 +77,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The hash of what is written in it.
     pub digest: Hash,
-    /// The address to accept sockets on; port 0 takes a free one.
+    /// The address to accept sockets on; port 0 takes a free one. A name was looked up when the file was read.
     pub listen: SocketAddr,
     /// How changed components are noticed, if they are to be.
     pub watch: Option<Noticing>,
@@ -158,10 +159,34 @@ fn default_listen() -> SocketAddr {
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let wanted = "an address and a port such as \"127.0.0.1:8000\"";
     let text = String::deserialize(deserializer)
-        .map_err(|_| D::Error::custom(format!("expected {wanted}")))?;
-    text.parse().map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &wanted))
+        .map_err(|_| D::Error::custom(format!("expected {LISTEN}")))?;
+    listen_address(&text).map_err(D::Error::custom)
+}
+
+/// What a host listens on is told as.
+const LISTEN: &str =
+    "an address or a name, and a port, such as \"127.0.0.1:8000\" or \"localhost:8000\"";
+
+/// The address that a host listens on. Of the addresses of a name it is the first of IPv4, or the first if there is none.
+///
+/// # Errors
+/// When it is neither an address nor a name that has one, or has no port.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let port = text.rsplit_once(':').and_then(|(name, port)| {
+        let is_name = !name.is_empty() && !name.contains(['/', ':', '[']);
+        is_name.then(|| port.parse::<u16>().ok())?
+    });
+    if port.is_none() {
+        return Err(format!("{text:?} is not what it should be: {LISTEN}"));
+    }
+    let addresses = text.to_socket_addrs();
+    let addresses: Vec<_> = addresses.map_err(|error| format!("{text:?}: {error}"))?.collect();
+    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    first.copied().ok_or_else(|| format!("{text:?}: the name has no address"))
 }
 
 fn default_requests() -> Spanned<RequestsConfig> {
@@ -228,6 +253,13 @@ impl Config {
         let versions = wanted.map(|raw| raw.check(file, &folder, &location)).transpose()?;
         let state = versions.as_ref().map_or(&folder, |versions| &versions.folder);
         let admin = raw.admin.map(|raw| raw.check(&folder, state, &location)).transpose()?;
+        if admin.as_ref().is_some_and(|admin| admin.listen == raw.listen && raw.listen.port() != 0)
+        {
+            let problem =
+                format!("is {} as `listen` is; one of them needs another port", raw.listen);
+            let place = text.find("[admin]").unwrap_or_default();
+            return Err(location.invalid(place..place, "admin.listen", problem));
+        }
         Ok(Self {
             file: Some(file.to_owned()),
             digest: Hash::of(text.as_bytes()),

@@ -32,8 +32,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-pub(crate) use admin::read_token;
 pub use admin::{AdminPort, TokenError};
+pub(crate) use admin::{TOKEN_FILE, read_token};
 pub(crate) use host::open_layer;
 pub use host::{Host, HostError};
 pub use metrics::{FIGURES, Figure, Kind, reference as metrics_reference};

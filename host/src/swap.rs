@@ -339,6 +339,7 @@ impl Swapper {
         if isolation != plugin.isolation {
             return Err(Refusal::Isolation { running: plugin.isolation, wanted: isolation });
         }
+        warn_of_another_name(plugin, &version);
         let more = plugin.live().asks().lacking(version.asks());
         if !more.is_empty() && !self.is_cleared(offer) {
             return Ok(Prepared::AsksMore(more));
@@ -456,4 +457,18 @@ fn reasons(summary: &Summary) -> String {
     reasons.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
     let reasons: Vec<_> = reasons.iter().map(|(why, times)| format!("{why} ({times}×)")).collect();
     reasons.join("; ")
+}
+
+/// Another component may have been given to this plugin by mistake.
+fn warn_of_another_name(plugin: &Plugin, version: &Version) {
+    let live = plugin.live();
+    let (old, new) = (live.own_name(), version.own_name());
+    if old != new {
+        let (label, digest) = (&*plugin.label, version.digest().short());
+        tracing::warn!(
+            plugin = label,
+            "version {digest} is of a manifest with the name {new:?}, and the live version's has {old:?}; is it the \
+             right component?"
+        );
+    }
 }

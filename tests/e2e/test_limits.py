@@ -205,7 +205,16 @@ def test_a_guest_that_wants_memory_that_others_have_is_told_so(serve):
     client = host.connect("/misbehave/")
     client.send("hoard")
     assert client.ended()[0] == 1011
-    host.logged("refused more of the memory that all instances have \\(limits.memories\\)")
+    host.logged("of the memory that all instances of the plugin have \\(plugins.misbehave.limits.memories\\)")
+
+
+def test_a_guest_that_its_tenant_has_no_memory_for_is_told_so(serve):
+    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE}, "limits": {"memories": "20 MiB"}}}
+    host = serve(tenants=tenants)
+    client = host.connect("/acme/misbehave/")
+    client.send("hoard")
+    assert client.ended()[0] == 1011
+    host.logged("of the memory that all instances of the tenant have \\(tenants.acme.limits.memories\\)")
 
 
 def test_a_component_that_takes_all_memory_at_its_start_does_not_start(narrowboat, component, tmp_path):

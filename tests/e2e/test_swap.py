@@ -280,3 +280,18 @@ def test_a_connection_that_is_accepted_late_gets_the_newest_version(travel):
     assert raw.response().status == 101
     raw.send_frame(TEXT, b"once")
     assert raw.recv_frame() == (TEXT, f"{NEW} 1 once".encode())
+
+
+def test_a_version_of_a_manifest_with_another_name_is_taken_and_warned_of(travel):
+    served = travel()
+    since = len(served.host.log())
+    served.swap("v2")
+    assert "the right component" not in served.host.log()[since:]
+    served.swap("v3", name="other")
+    served.host.logged('manifest with the name "other", and the live version\'s has "traveller"; is it the right', since)
+
+
+def test_a_component_that_calls_itself_otherwise_than_its_plugin_is_told_of(serve):
+    host = serve("echo", plugins={"talk": {"guest": "echo"}})
+    told = [line for line in host.log().splitlines() if "its component's manifest is of" in line]
+    assert len(told) == 1 and "talk" in told[0] and '"echo"' in told[0], host.log()

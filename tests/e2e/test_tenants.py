@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 
@@ -365,11 +366,55 @@ def test_a_word_or_a_signal_has_the_configuration_read_where_nobody_watches(chan
     told = narrowboat("reread", *admin.arguments)
     assert told.stdout == "new tenants: acme\n", told.stderr
     assert is_served(host, "/acme/echo/")
-    assert narrowboat("reread", *admin.arguments).stdout == "nothing has changed\n"
+    unchanged = narrowboat("reread", *admin.arguments).stdout
+    assert re.fullmatch(r"nothing has changed since the file was followed \S+ ago\n", unchanged), unchanged
     changed.write(tenants=echo_at("bolt"))
     host._process.send_signal(signal.SIGHUP)
     eventually(lambda: is_served(host, "/bolt/echo/"))
     assert not is_served(host, "/acme/echo/")
+
+
+def test_a_reread_tells_since_when_nothing_has_changed_and_what_waits_for_a_restart(changing, narrowboat):
+    changed = changing()
+    host, admin = changed.host, Admin(changed.host)
+    changed.write(tenants=echo_at("acme"), limits={"timers": 7})
+    # Whoever watches the file was first.
+    eventually(lambda: is_served(host, "/acme/echo/"))
+    for _ in range(2):
+        told = narrowboat("reread", *admin.arguments)
+        assert told.stdout == "waits for a restart: limits\n", told.stderr
+    changed.write(tenants=echo_at("acme", "bolt"), limits={})
+    eventually(lambda: is_served(host, "/bolt/echo/"))
+    told = narrowboat("reread", *admin.arguments)
+    assert re.fullmatch(r"nothing has changed since the file was followed \S+ ago\n", told.stdout), told.stdout
+
+
+def test_a_plugin_of_a_tenant_may_be_named_as_the_log_names_it(changing, narrowboat):
+    admin = Admin(changing(tenants=echo_at("acme")).host)
+    told = narrowboat("versions", "acme/echo", *admin.arguments)
+    assert (told.returncode, "live" in told.stdout) == (0, True), told.stderr
+    for name in ["echo", "acme/echo"]:
+        assert narrowboat("versions", name, "--tenant", "acme", *admin.arguments).stdout == told.stdout
+    for command in (["versions", "bolt/echo"], ["connections", "bolt/echo"], ["rollback", "bolt/echo"]):
+        other = narrowboat(*command, "--tenant", "acme", *admin.arguments)
+        assert (other.returncode, "--tenant says acme" in other.stderr) == (2, True), other.stderr
+    assert narrowboat("connections", "acme/echo", *admin.arguments).returncode == 0
+
+
+def test_the_missing_file_of_a_token_is_told_with_the_key_that_names_it(narrowboat, component, tmp_path):
+    of_tenant = {"acme": {"path": "/acme", "tokens": [{"name": "ci", "file": "gone.token", "scopes": ["read"]}]}}
+    of_host = ADMIN | {"tokens": [{"name": "ci", "file": "gone.token", "scopes": ["read"]}]}
+    for key, config in [
+        ('tenants.acme.tokens, "ci"', support.configuration(component, "echo", tenants=of_tenant, admin=ADMIN)),
+        ('admin.tokens, "ci"', support.configuration(component, "echo", admin=of_host)),
+    ]:
+        (tmp_path / "narrowboat.toml").write_text(toml(config))
+        result = narrowboat("serve", "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=60)
+        assert result.returncode in (1, 2), result.stderr
+        assert f"{key}: gone.token: No such file" in result.stderr, result.stderr
+        assert "[admin] names it" not in result.stderr
+    told = narrowboat("status", "--admin", "http://127.0.0.1:1", "--token-file", tmp_path / "none.token")
+    assert f"--token-file: {tmp_path}/none.token" in told.stderr, told.stderr
 
 
 def test_only_what_is_served_anew_closes(changing):
@@ -479,7 +524,8 @@ def test_a_version_of_a_tenant_comes_back_with_the_tenant(changing, component):
         ({"acme": {"path": "/a", "plugins": {"echo": {"layer": "x"}}}}, "tenants.acme.plugins.echo.layer: there is no layer"),
         ({"acme": {"path": "/a", "routes": [{"path": "/x/", "plugin": "commander"}]}}, "tenants.acme.routes.plugin: there is no plugin"),
         ({"acme": {"path": "/a", "tokens": [token("x", "read")]}}, "tenants.acme.tokens: tokens are for the operator's interface"),
-        ({"acme": {"path": "/a", "listen": "127.0.0.1:1"}}, "unknown field `listen`"),
+        ({"acme": {"path": "/a", "listen": "127.0.0.1:1"}}, "tenants.acme.listen: unknown field `listen`"),
+        ({"acme": {"path": "/a", "routes": [{"path": "/x/:y/", "plugin": "commander"}]}}, "tenants.acme.routes.path: a segment"),
     ],
 )
 def test_a_wrong_tenant_is_told_with_its_key(narrowboat, component, tmp_path, tenants, words):

@@ -19,7 +19,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     pub(super) config: PathBuf,
     /// Where to listen, instead of the configuration's `listen`
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
     pub(super) listen: Option<std::net::SocketAddr>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct DevArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) config: Option<PathBuf>,
     /// Where to listen, instead of the configuration's `listen`
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
     pub(super) listen: Option<std::net::SocketAddr>,
 }
 
@@ -119,7 +119,7 @@ Examples:
 Returns when the version is live and every consumer has moved. Exit codes: 3 it was not taken, and the version before
 stays; 4 it was live and has been taken back; 7 it asks for more than the live version, and waits for an approval.")]
 pub(super) struct DeployArgs {
-    /// The plugin, as routes call it
+    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// The component
     pub(super) file: PathBuf,
@@ -147,7 +147,7 @@ Examples:
   narrowboat rollback chat                to the version before
   narrowboat rollback chat 4f2a9c1e       to one that `narrowboat versions chat` lists")]
 pub(super) struct RollbackArgs {
-    /// The plugin, as routes call it
+    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// The version, by its first digits; the one before if left out
     pub(super) version: Option<String>,
@@ -163,7 +163,7 @@ Examples:
 A version that asks for more than the live one waits until somebody approves whose token has the scope `approve`. Look at
 what it asks for with `narrowboat versions chat`. Exit codes as those of `narrowboat deploy`.")]
 pub(super) struct ApproveArgs {
-    /// The plugin, as routes call it
+    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// The version, by its first digits, as `narrowboat deploy` and `narrowboat versions` tell them
     pub(super) version: String,
@@ -176,7 +176,7 @@ pub(super) struct ApproveArgs {
 Example:
   narrowboat versions chat")]
 pub(super) struct PluginArgs {
-    /// The plugin, as routes call it
+    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// Print what the host answers, as JSON
     #[arg(long)]
@@ -205,7 +205,7 @@ Examples:
   narrowboat connections chat --limit 1000
   narrowboat connections --close 'specific.4f2a…!9c1e…' --code 4000 --reason bye")]
 pub(super) struct ConnectionsArgs {
-    /// Those of one plugin
+    /// Those of one plugin; of a tenant's also as TENANT/PLUGIN
     pub(super) plugin: Option<String>,
     /// So many at most, the newest first
     #[arg(long, default_value_t = 100)]
@@ -233,7 +233,7 @@ Examples:
   narrowboat logs chat -f            goes on with what comes
   narrowboat logs --json -n 500      of the whole host, an object a line")]
 pub(super) struct LogsArgs {
-    /// What is about one plugin
+    /// What is about one plugin; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: Option<String>,
     /// Go on with what comes
     #[arg(short, long)]

@@ -18,7 +18,7 @@ use super::{Failure, NOT_ALLOWED, NOT_FOUND, PENDING, REFUSED};
 use crate::api::{Problem, ProblemKind, SIGNATURE};
 use crate::authorities::tls_for;
 use crate::config::Config;
-use crate::server::read_token;
+use crate::server::{TOKEN_FILE, read_token};
 use crate::signature::Signature;
 
 /// How long a host may take to be reached.
@@ -57,12 +57,13 @@ impl Client {
             (None, Some(admin)) => format!("http://{}", reachable(admin.listen)),
             (None, None) => return Err(missing("where the host listens; --admin URL does")),
         };
-        let file: PathBuf = match (&arguments.token_file, admin) {
-            (Some(file), _) => file.clone(),
-            (None, Some(admin)) => admin.token_file,
+        let (file, named_by): (PathBuf, _) = match (&arguments.token_file, admin) {
+            (Some(file), _) => (file.clone(), "--token-file"),
+            (None, Some(admin)) => (admin.token_file, TOKEN_FILE),
             (None, None) => return Err(missing("what the token is; --token-file FILE does")),
         };
-        let token = read_token(&file).map_err(|error| Failure::with_code(NOT_ALLOWED, error))?;
+        let token =
+            read_token(&file, named_by).map_err(|error| Failure::with_code(NOT_ALLOWED, error))?;
         let tls = tls_for(&url).map_err(|error| Failure::usage(anyhow!("{url}: {error}")))?;
         let agent = Agent::config_builder()
             .tls_config(tls)
@@ -70,6 +71,23 @@ impl Client {
             .timeout_connect(Some(CONNECT))
             .build();
         Ok(Self { agent: agent.into(), url, token, tenant: arguments.tenant.clone() })
+    }
+
+    /// The same for a plugin, which may be named as the log and `status` name a tenant's: `TENANT/PLUGIN`. Returns its
+    /// own name as well.
+    pub(super) fn of_plugin<'a>(
+        arguments: &HostArgs,
+        plugin: &'a str,
+    ) -> Result<(Self, &'a str), Failure> {
+        let mut client = Self::new(arguments)?;
+        let Some((tenant, name)) = plugin.split_once('/') else { return Ok((client, plugin)) };
+        if let Some(other) = client.tenant.as_ref().filter(|other| *other != tenant) {
+            return Err(Failure::usage(anyhow!(
+                "{plugin} is a plugin of the tenant {tenant}, and --tenant says {other}"
+            )));
+        }
+        client.tenant = Some(tenant.to_owned());
+        Ok((client, name))
     }
 
     /// Asks for something.

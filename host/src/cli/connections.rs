@@ -9,13 +9,18 @@ use super::table::{self, label, span};
 use crate::api::{Close, Connections};
 
 pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
-    let client = Client::new(&arguments.host)?;
+    let plugin = arguments.plugin.as_deref();
+    let named = plugin.map(|plugin| Client::of_plugin(&arguments.host, plugin)).transpose()?;
+    let (client, plugin) = match named {
+        Some((client, plugin)) => (client, Some(plugin)),
+        None => (Client::new(&arguments.host)?, None),
+    };
     if let Some(channel) = &arguments.close {
         let close = Close { code: arguments.code, reason: arguments.reason.clone() };
         return client.tell(&format!("/v1/connections/{}/close", encoded(channel)), &close);
     }
     let mut path = format!("/v1/connections?limit={}", arguments.limit);
-    if let Some(plugin) = &arguments.plugin {
+    if let Some(plugin) = plugin {
         path += &format!("&plugin={}", encoded(plugin));
     }
     let answer: Connections = client.get(&path)?;

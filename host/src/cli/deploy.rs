@@ -22,11 +22,11 @@ pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), Failure> {
     let component = std::fs::read(file).with_context(|| file.display().to_string());
     let component = component.map_err(Failure::usage)?;
     let signature = signature_of(file)?;
-    let client = Client::new(&change.host)?;
+    let (client, name) = Client::of_plugin(&change.host, plugin)?;
     let signed = if signature.is_some() { " and its signature" } else { "" };
     let size = table::bytes(component.len() as u64);
     note(format_args!("uploading {size}{signed} to {plugin}"));
-    let path = format!("/v1/plugins/{}/versions", encoded(plugin));
+    let path = format!("/v1/plugins/{}/versions", encoded(name));
     let deployed: Deployed = client.upload(&path, &component, signature.as_ref())?;
     finish(&client, &deployed, change)
 }
@@ -42,7 +42,7 @@ fn signature_of(file: &Path) -> Result<Option<Signature>, Failure> {
 
 pub(super) fn rollback(arguments: &RollbackArgs) -> Result<(), Failure> {
     let RollbackArgs { plugin, version, change } = arguments;
-    let client = Client::new(&change.host)?;
+    let (client, plugin) = Client::of_plugin(&change.host, plugin)?;
     let path = format!("/v1/plugins/{}/rollback", encoded(plugin));
     let deployed: Deployed = client.post(&path, &Rollback { version: version.clone() })?;
     finish(&client, &deployed, change)
@@ -50,7 +50,7 @@ pub(super) fn rollback(arguments: &RollbackArgs) -> Result<(), Failure> {
 
 pub(super) fn approve(arguments: &ApproveArgs) -> Result<(), Failure> {
     let ApproveArgs { plugin, version, change } = arguments;
-    let client = Client::new(&change.host)?;
+    let (client, plugin) = Client::of_plugin(&change.host, plugin)?;
     let path = format!("/v1/plugins/{}/approve", encoded(plugin));
     let deployed: Deployed = client.post(&path, &Approve { version: version.clone() })?;
     finish(&client, &deployed, change)
@@ -120,8 +120,8 @@ fn watch(client: &Client, deployed: &Deployed) -> Result<(), Failure> {
 }
 
 pub(super) fn versions(arguments: &PluginArgs) -> Result<(), Failure> {
-    let client = Client::new(&arguments.host)?;
-    let path = format!("/v1/plugins/{}/versions", encoded(&arguments.plugin));
+    let (client, plugin) = Client::of_plugin(&arguments.host, &arguments.plugin)?;
+    let path = format!("/v1/plugins/{}/versions", encoded(plugin));
     let answer: Versions = client.get(&path)?;
     if arguments.json {
         return print_json(&answer);

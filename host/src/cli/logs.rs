@@ -8,9 +8,14 @@ use super::output::print_line;
 use crate::api::LogLine;
 
 pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {
-    let client = Client::new(&arguments.host)?;
+    let plugin = arguments.plugin.as_deref();
+    let named = plugin.map(|plugin| Client::of_plugin(&arguments.host, plugin)).transpose()?;
+    let (client, plugin) = match named {
+        Some((client, plugin)) => (client, Some(plugin)),
+        None => (Client::new(&arguments.host)?, None),
+    };
     let mut path = format!("/v1/logs?lines={}&follow={}", arguments.lines, arguments.follow);
-    if let Some(plugin) = &arguments.plugin {
+    if let Some(plugin) = plugin {
         path += &format!("&plugin={}", encoded(plugin));
     }
     for line in client.lines(&path)? {

@@ -4,6 +4,7 @@ use super::Failure;
 use super::arguments::RereadArgs;
 use super::client::{Client, print_json};
 use super::output::print_line;
+use super::table;
 use crate::api::Reread;
 
 pub(super) fn run(arguments: &RereadArgs) -> Result<(), Failure> {
@@ -12,7 +13,7 @@ pub(super) fn run(arguments: &RereadArgs) -> Result<(), Failure> {
     if arguments.json {
         return print_json(&answer);
     }
-    let Reread { added, changed, removed, failed, for_a_start } = answer;
+    let Reread { added, changed, removed, failed, for_a_start, since } = answer;
     let kinds = [
         ("new tenants", added),
         ("changed", changed),
@@ -26,7 +27,8 @@ pub(super) fn run(arguments: &RereadArgs) -> Result<(), Failure> {
         print_line(format_args!("{what}: {}", names.join(", ")))?;
     }
     if !told {
-        print_line("nothing has changed")?;
+        let since = table::span(since);
+        print_line(format_args!("nothing has changed since the file was followed {since} ago"))?;
     }
     Ok(())
 }

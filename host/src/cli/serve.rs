@@ -80,14 +80,8 @@ pub(super) fn configuration(
              may in allowed_origins, or \"*\""
         );
     }
-    if config.tenants.values().all(|own| own.routes.is_empty() && own.workers.is_empty()) {
-        tracing::warn!("no routes: every request is answered 404");
-    }
-    for (tenant, own) in &config.tenants {
-        for (name, _) in own.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
-            let name = tenant.label(name);
-            tracing::warn!("no route leads to the plugin {name:?}, and no worker is bound to it");
-        }
+    for remark in config.remarks() {
+        tracing::warn!("{remark}");
     }
     Ok((config, log))
 }

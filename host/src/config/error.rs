@@ -92,11 +92,16 @@ impl Location<'_> {
         let excerpt = self.text[line_start..].lines().next().unwrap_or_default();
         Place {
             file: self.file.into(),
-            line: before.matches('\n').count() + 1,
+            line: self.line(start),
             column: before[line_start..].chars().count() + 1,
             excerpt: shown(excerpt.trim_end()).into(),
             table: self.table.as_str().into(),
         }
+    }
+
+    /// The line that a place of the text is in, counted from one.
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
     /// The same file, for the tables of a tenant.
@@ -124,8 +129,21 @@ impl Location<'_> {
         let parts = path.iter().flat_map(|path| path.split('.'));
         let parts: Vec<_> =
             parts.filter(|part| !part.starts_with("$__") && !part.is_empty()).collect();
-        let key = parts.join(".");
-        self.invalid(error.span().unwrap_or(0..0), &key, with_suggestion(&in_plain_words(problem)))
+        let span = error.span().unwrap_or(0..0);
+        let problem = with_suggestion(&in_plain_words(problem), parts.len() > 1);
+        let hint = self.hint_of_escape(span.clone(), &problem);
+        self.invalid(span, &parts.join("."), problem + hint)
+    }
+
+    /// What helps against a backslash in double quotes, where TOML takes it for an escape.
+    fn hint_of_escape(&self, span: Range<usize>, problem: &str) -> &'static str {
+        let place = self.place(span);
+        if problem.contains("escape") && place.excerpt.contains('\\') {
+            "; in double quotes `\\` begins an escape, so write what has one, such as an expression, in single quotes: \
+             regex = '^/\\d+/$'"
+        } else {
+            ""
+        }
     }
 }
 
@@ -144,12 +162,23 @@ fn in_plain_words(problem: &str) -> String {
         .replace("expected path string", "expected a path in quotes")
 }
 
-/// Adds "did you mean" where an unknown key or value is close to one that exists.
-fn with_suggestion(problem: &str) -> String {
+/// The keys of the file that stand in no table.
+pub(super) const AT_THE_TOP: [&str; 5] =
+    ["listen", "watch", "demo", "allowed_hosts", "allowed_origins"];
+
+/// Adds "did you mean" where an unknown key or value is close to one that exists, and where a key belongs that was found
+/// in some table and stands in none.
+fn with_suggestion(problem: &str, in_table: bool) -> String {
     let words: Vec<&str> = problem.split('`').skip(1).step_by(2).collect();
     let [unknown, known @ ..] = words.as_slice() else { return problem.to_owned() };
     if !problem.starts_with("unknown") {
         return problem.to_owned();
+    }
+    if in_table && AT_THE_TOP.contains(unknown) {
+        return format!(
+            "unknown field `{unknown}`, which is a key of the whole file: it stands above the first table, since what \
+             follows a line in brackets belongs to that table"
+        );
     }
     match closest(unknown, known.iter().copied()) {
         Some(name) => format!("{problem}; did you mean `{name}`?"),

@@ -59,11 +59,9 @@ impl Pattern {
     /// What is wrong with it.
     pub fn from_path(path: &str) -> Result<Self, String> {
         if !path.starts_with('/') {
-            return Err("a path starts with `/`".to_owned());
+            return Err("a path starts with `/`; an expression is `regex = '^/a/$'`".to_owned());
         }
-        if path.contains(['<', '>']) {
-            return Err("a segment is captured with `{room}`, not with `<room>`".to_owned());
-        }
+        check_literals(path)?;
         let mut regex = String::from("^");
         let mut rest = path;
         while let Some((literal, tail)) = rest.split_once('{') {
@@ -90,10 +88,22 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it.
     pub fn from_regex(regex: &str) -> Result<Self, String> {
+        let after = regex.strip_prefix('^').and_then(|rest| rest.chars().next());
+        if after.is_some_and(|first| first.is_alphanumeric()) {
+            return Err(format!(
+                "a path begins with `/`, so that this matches none; did you mean '^/{}'?",
+                &regex[1..]
+            ));
+        }
         Self::compile(regex, regex)
     }
 
     fn compile(regex: &str, source: &str) -> Result<Self, String> {
+        if source.contains(char::is_control) {
+            return Err("has a control character, as TOML makes one of `\\b` in double quotes; in single quotes it \
+                        stays as it is"
+                .to_owned());
+        }
         let regex = Regex::new(regex).map_err(|error| error.to_string())?;
         Ok(Self { regex, source: source.to_owned() })
     }
@@ -120,10 +130,53 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Whether this one surely matches whatever the other does, so that a route of the other that comes later is never
+    /// reached.
+    fn covers(&self, other: &Self) -> bool {
+        if self == other {
+            return true;
+        }
+        // Of expressions nothing more can be told, nor of what they say to a segment that may be anything.
+        let has_captures = other.regex.captures_len() > 1;
+        if other.is_regex() || has_captures && self.is_regex() {
+            return false;
+        }
+        self.regex.is_match(&other.sample())
+    }
+
+    /// A path that a path with captures matches, in which what they catch occurs nowhere else.
+    fn sample(&self) -> String {
+        let mut parts = self.source.split('{');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts
+            .filter_map(|part| part.split_once('}'))
+            .fold(first, |path, (_, literal)| path + "\u{10ffff}" + literal)
+    }
+}
+
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         self.regex.as_str() == other.regex.as_str()
     }
+}
+
+/// What in a path stands for itself, and is not likely to be meant so.
+fn check_literals(path: &str) -> Result<(), String> {
+    let problem = if path.contains(['<', '>']) {
+        "a segment is captured with `{room}`, not with `<room>`"
+    } else if path.contains("/:") {
+        "a segment is captured with `{room}`, not with `:room`"
+    } else if path.contains('*') {
+        "`*` has no meaning in a path: one segment is `{name}`, and more is `regex = '^/files/.+$'`"
+    } else if path.contains(['?', '#']) {
+        "a path ends before `?` and `#`; the query is in the consumer's scope"
+    } else if path.contains('%') {
+        "a path is compared decoded: write the character in place of `%` and its digits"
+    } else {
+        return Ok(());
+    };
+    Err(problem.to_owned())
 }
 
 fn is_capture_name(name: &str) -> bool {
@@ -137,7 +190,32 @@ pub(super) fn check_all(
     plugins: &mut BTreeMap<String, PluginConfig>,
     location: &Location<'_>,
 ) -> Result<Vec<RouteConfig>, ConfigError> {
-    raw.into_iter().map(|raw| check(raw, plugins, location)).collect()
+    let mut routes: Vec<(RouteConfig, usize)> = Vec::new();
+    for raw in raw {
+        let pattern = raw.get_ref().path.as_ref().or(raw.get_ref().regex.as_ref());
+        let span = pattern.map_or_else(|| raw.span(), Spanned::span);
+        let route = check(raw, plugins, location)?;
+        let line = location.line(span.start);
+        let earlier = routes.iter().find(|(earlier, _)| earlier.pattern.covers(&route.pattern));
+        if let Some((earlier, line)) = earlier {
+            let key = if route.pattern.is_regex() { "routes.regex" } else { "routes.path" };
+            return Err(location.invalid(span, key, never_reached(earlier, &route, *line)));
+        }
+        routes.push((route, line));
+    }
+    Ok(routes.into_iter().map(|(route, _)| route).collect())
+}
+
+/// What is said of a route that another in an earlier line leaves nothing for.
+fn never_reached(earlier: &RouteConfig, route: &RouteConfig, line: usize) -> String {
+    let (source, plugin) = (earlier.pattern.source(), &earlier.plugin);
+    if source == route.pattern.source() {
+        return format!("line {line} has a route with this path already, to plugin {plugin:?}");
+    }
+    format!(
+        "no request reaches this route: the one in line {line}, {source:?} to plugin {plugin:?}, matches all its paths, \
+         and the first that matches counts; put this one before it"
+    )
 }
 
 type Compile = fn(&str) -> Result<Pattern, String>;

@@ -51,6 +51,9 @@ impl Need {
 const WASI_VERSION: &str = "0.2.0";
 const KEYVALUE_VERSION: &str = "0.2.0-draft2";
 
+/// The packages that programs import which are built for WASI, whether they use them or not.
+const OF_STANDARD_LIBRARIES: [&str; 3] = ["wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
 /// What is for everybody.
 const fn open(
     name: &'static str,
@@ -224,6 +227,15 @@ pub enum Misfit {
         /// The version it names.
         built: String,
     },
+    /// An interface of WASI that the standard library of a target with WASI imports.
+    #[error(
+        "imports {import}, which this host does not offer; was it built for wasm32-wasip2? Build it for \
+         wasm32-unknown-unknown, as `narrowboat plugin build` does, and ask for what it needs of WASI in its plugin.toml"
+    )]
+    Wasi {
+        /// As the component names it.
+        import: String,
+    },
     /// An interface there is none of.
     #[error("imports {import}, which this host does not offer; {}", nearest_words(.nearest))]
     Interface {
@@ -310,6 +322,9 @@ fn offered(import: &str) -> Result<&'static Offered, Misfit> {
         offered.name == interface && version.is_none_or(fits)
     });
     offered.ok_or_else(|| {
+        if OF_STANDARD_LIBRARIES.iter().any(|package| interface.starts_with(package)) {
+            return Misfit::Wasi { import: import.to_owned() };
+        }
         let nearest = closest(interface, OFFERED.iter().map(|offered| offered.name));
         let nearest = OFFERED.iter().find(|offered| Some(offered.name) == nearest);
         Misfit::Interface { import: import.to_owned(), nearest: nearest.map(Offered::full_name) }
@@ -420,6 +435,15 @@ mod tests {
                 text.filter(|text| text.contains(&format!("package {package}@{version};")));
             assert_eq!(declared(text.next().unwrap(), interface), functions, "{name}");
         }
+    }
+
+    #[test]
+    fn a_component_for_wasip2_is_told_what_to_build_for() {
+        let imports = ["narrowboat:consumer/types@0.1.0", "wasi:cli/environment@0.2.6"];
+        let problem = check_names(&imports.map(str::to_owned)).unwrap_err().to_string();
+        assert!(problem.contains("wasi:cli/environment@0.2.6"), "{problem}");
+        assert!(problem.contains("wasm32-wasip2"), "{problem}");
+        assert!(problem.contains("Build it for wasm32-unknown-unknown"), "{problem}");
     }
 
     #[test]

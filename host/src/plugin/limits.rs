@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-use crate::allowance::{Allowance, Bound, Room, Taken};
+use crate::allowance::{Allowance, Bound, Owner, Room, Taken};
 use crate::component::Role;
 
 /// What one instance may have.
@@ -101,6 +101,8 @@ pub(super) struct Growth {
     memory_left: usize,
     /// The bound of memory that it came to last, if it has.
     refused: Option<Bound>,
+    /// Whose that was, where it is of what instances have together.
+    refuser: Option<Owner>,
     table_left: usize,
 }
 
@@ -122,6 +124,7 @@ impl Growth {
             free_memory: limits.free_memory,
             memory_left: limits.memory,
             refused: None,
+            refuser: None,
             table_left: MAX_TABLE_ELEMENTS,
         }
     }
@@ -141,6 +144,11 @@ impl Growth {
         self.refused
     }
 
+    /// Whose bound of what instances have together that was.
+    pub(super) fn refuser(&self) -> Option<Owner> {
+        self.refuser
+    }
+
     fn memory_taken(&self) -> usize {
         self.memory - self.memory_left
     }
@@ -154,7 +162,11 @@ impl Growth {
         })?;
         let (free, taken) = (self.free_memory, self.memory_taken());
         let beyond_free = |taken: usize| taken.saturating_sub(free);
-        self.room.more(beyond_free(taken + more) - beyond_free(taken))?;
+        let asked = beyond_free(taken + more) - beyond_free(taken);
+        if let Err(bound) = self.room.more(asked) {
+            self.refuser = self.allowance.refuser(Room::Memories, asked);
+            return Err(bound);
+        }
         self.memory_left = left;
         self.usage.memory.fetch_add(more as u64, Ordering::Relaxed);
         Ok(())

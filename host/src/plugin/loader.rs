@@ -186,6 +186,12 @@ impl Loader {
         build: &Build,
     ) -> Result<Plugin, LoadError> {
         let Candidate { version, isolation } = self.version(name, config, file, build)?;
+        let label = self.tenant.label(name);
+        let own_name = version.own_name();
+        // One component may serve several plugins, so that this is no error.
+        if own_name != name && own_name != label {
+            tracing::info!(plugin = &*label, "its component's manifest is of {own_name:?}");
+        }
         // What cannot start now would turn away every client later.
         if let Err(source) = Arc::clone(&version).try_start() {
             let (plugin, file) = (self.tenant.label(name), file.to_owned());
@@ -235,7 +241,8 @@ impl Loader {
             return Err(LoadError::Version { plugin, file, source: misfit.into() });
         }
         check_uses(name, config, &file, &summary)?;
-        let isolation = narrowed_isolation(config, &manifest).map_err(|problem| {
+        let has_manifest = summary.manifest.is_some();
+        let isolation = narrowed_isolation(config, &manifest, has_manifest).map_err(|problem| {
             config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
         let beyond = Beyond {
@@ -247,6 +254,7 @@ impl Loader {
         };
         let around = Surroundings {
             plugin: Arc::from(plugin.as_str()),
+            own_name: manifest.name.clone(),
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
             beyond: Arc::new(beyond),
@@ -348,11 +356,22 @@ fn failed_move(
 }
 
 /// An instance a connection is narrower than a shared one; the operator may only narrow.
-fn narrowed_isolation(config: &PluginConfig, manifest: &Manifest) -> Result<Isolation, String> {
+fn narrowed_isolation(
+    config: &PluginConfig,
+    manifest: &Manifest,
+    has_manifest: bool,
+) -> Result<Isolation, String> {
     let isolation = match (config.isolation, manifest.isolation) {
+        (Some(Isolation::Shared), _) if !has_manifest => {
+            return Err("is \"shared\", but the component has no manifest, and such a plugin has an \
+                        instance a connection; `isolation = \"shared\"` belongs into a plugin.toml, \
+                        which `narrowboat plugin build` puts into the component"
+                .to_owned());
+        }
         (Some(Isolation::Shared), Isolation::Connection) => {
             return Err("is \"shared\", but the plugin's manifest asks for an instance a \
-                        connection; a configuration may only narrow a manifest"
+                        connection; a configuration may only narrow a manifest, so that `isolation = \
+                        \"shared\"` belongs into its plugin.toml"
                 .to_owned());
         }
         (Some(wanted), _) => wanted,
@@ -364,4 +383,27 @@ fn narrowed_isolation(config: &PluginConfig, manifest: &Manifest) -> Result<Isol
             .to_owned());
     }
     Ok(isolation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn problem(manifest: &Manifest, has_manifest: bool) -> String {
+        let text = "[plugins.echo]\ncomponent = \"echo.wasm\"\nisolation = \"shared\"\n";
+        let config = Config::parse(text, Path::new("narrowboat.toml")).unwrap();
+        let plugin = &config.tenants[&Tenant::default_tenant()].plugins["echo"];
+        narrowed_isolation(plugin, manifest, has_manifest).unwrap_err()
+    }
+
+    #[test]
+    fn whoever_shares_an_instance_says_so_in_a_manifest() {
+        let manifest = Manifest::parse(b"name = \"echo\"").unwrap();
+        let without = problem(&manifest, false);
+        assert!(without.contains("has no manifest"), "{without}");
+        assert!(without.contains("plugin.toml") && without.contains("narrowboat plugin build"));
+        assert!(!without.contains("manifest asks for"), "{without}");
+        assert!(problem(&manifest, true).contains("may only narrow a manifest"));
+    }
 }

@@ -32,6 +32,8 @@ use crate::scope::Scope;
 pub(super) struct Surroundings {
     /// For the log.
     pub(super) plugin: Arc<str>,
+    /// What its manifest calls it, or its plugin's label where there is no manifest.
+    pub(super) own_name: String,
     pub(super) tenant: Tenant,
     pub(super) layer: Arc<dyn ChannelLayer>,
     /// What there is beyond the host.

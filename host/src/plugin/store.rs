@@ -12,7 +12,7 @@ use super::outside::Hush;
 use super::state::{GuestState, OutOfTime, Panic};
 use super::version::Version;
 use super::words::Saying;
-use crate::allowance::Bound;
+use crate::allowance::{Bound, Owner};
 use crate::component::Role;
 use crate::fault::{GuestFault, one_line};
 use crate::journal::GUEST;
@@ -121,6 +121,24 @@ impl Version {
     }
 }
 
+/// Whose memory, of what instances have together, had no room, and the key that bounds it.
+fn memories_refused(state: &GuestState) -> String {
+    let around = &state.around;
+    let tenant = match around.tenant.is_default() {
+        true => String::new(),
+        false => format!("tenants.{}.", around.tenant),
+    };
+    let plugin = around.plugin.rsplit('/').next().unwrap_or_default();
+    let (whose, table) = match state.growth.refuser() {
+        Some(Owner::Plugin) => {
+            ("all instances of the plugin", format!("{tenant}plugins.{plugin}."))
+        }
+        Some(Owner::Tenant) => ("all instances of the tenant", tenant),
+        Some(Owner::Host) | None => ("all instances", String::new()),
+    };
+    format!(", after it was refused more of the memory that {whose} have ({table}limits.memories)")
+}
+
 /// What an error of the engine says of the guest, whose panic may have said why.
 fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
@@ -137,7 +155,7 @@ fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> G
     }
     match state.growth.refused() {
         Some(Bound::Memories) => {
-            text += ", after it was refused more of the memory that all instances have (limits.memories)";
+            text += &memories_refused(state);
         }
         Some(_) => {
             let memory = crate::units::ByteSize::from(state.around.limits.memory);

@@ -94,6 +94,11 @@ impl Version {
         })
     }
 
+    /// What its manifest calls it, or its plugin's label where there is no manifest.
+    pub fn own_name(&self) -> &str {
+        &self.around.own_name
+    }
+
     /// Instances that one of it counts for, by what it takes of the pool.
     pub fn places(&self) -> usize {
         self.around.places()

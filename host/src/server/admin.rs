@@ -31,7 +31,7 @@ use utoipa_axum::routes;
 
 pub use auth::TokenError;
 pub(super) use auth::Tokens;
-pub(crate) use auth::read as read_token;
+pub(crate) use auth::{TOKEN_FILE, read as read_token};
 
 use super::{Server, rest};
 use crate::api::{self, ProblemKind};

@@ -1,7 +1,7 @@
 //! A host ready to serve: its plugins loaded, its routes and its layer in place.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -38,6 +38,10 @@ use super::worlds::{Changes, Worlds};
 pub struct Host {
     /// What it was made of, or was last asked to be.
     config: RwLock<Arc<Config>>,
+    /// What it was made of. What of the file only a start reads is compared with this.
+    started_with: Arc<Config>,
+    /// When the configuration was read that holds.
+    followed: Mutex<Instant>,
     ground: Ground,
     worlds: Worlds,
     /// Changes come one at a time.
@@ -115,6 +119,7 @@ impl Host {
             meter: Arc::new(Meter::of_host(&config.limits)),
         };
         let worlds = Worlds::load(&ground, config.tenants.clone(), &tell)?;
+        let config = Arc::new(config);
         Ok(Self {
             ground,
             worlds,
@@ -123,7 +128,9 @@ impl Host {
             tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
             users: config.users.clone().map(Users::load).transpose()?.map(Arc::new),
             proxy: config.proxy.clone(),
-            config: RwLock::new(Arc::new(config)),
+            followed: Mutex::new(Instant::now()),
+            started_with: Arc::clone(&config),
+            config: RwLock::new(config),
         })
     }
 
@@ -191,7 +198,11 @@ impl Host {
         let (made, config) = made.await.ok_or(HostError::NoThread)?;
         let made = made?;
         let (mut changes, left) = self.worlds.put(made);
-        changes.for_a_start = self.config().differs_in(&config);
+        changes.for_a_start = self.started_with.differs_in(&config);
+        let now = Instant::now();
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.since = now - std::mem::replace(&mut *followed, now);
+        drop(followed);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         left.iter().flat_map(|left| &left.workers).for_each(|worker| worker.stop());
         left.iter().flat_map(|left| &left.served).for_each(|served| served.retire());

@@ -87,7 +87,8 @@ impl Making<'_> {
         });
         Ok(World {
             router: Router::new(config.routes.clone()),
-            tokens: Tokens::of(&config.tokens).map_err(HostError::Token)?,
+            tokens: Tokens::of(&config.tokens, &format!("tenants.{tenant}.tokens"))
+                .map_err(HostError::Token)?,
             config,
             demo,
             served,

@@ -81,6 +81,7 @@ pub(super) async fn follow(server: &Arc<Server>, anyway: bool) -> Result<Changes
     if !anyway && read.digest == now.digest {
         return Ok(Changes::default());
     }
+    let remarks = read.remarks();
     let (changes, left) = server.host.change(read).await?;
     for Left { served, workers } in left {
         for served in served {
@@ -92,6 +93,9 @@ pub(super) async fn follow(server: &Arc<Server>, anyway: bool) -> Result<Changes
                 worker.finish(end).await;
             }
         });
+    }
+    for remark in remarks {
+        tracing::warn!("{remark}");
     }
     Ok(changes)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -36,6 +37,8 @@ pub(super) struct Changes {
     pub(super) failed: Vec<String>,
     /// Keys at the top of the file whose change only a start reads.
     pub(super) for_a_start: Vec<String>,
+    /// How long ago the configuration before was followed, which all this is compared with.
+    pub(super) since: Duration,
 }
 
 impl Worlds {

@@ -51,29 +51,46 @@ struct Token {
 #[derive(Debug, Error)]
 pub enum TokenError {
     /// The file of a token cannot be read or made.
-    #[error("{}: {source}; [admin] names it", path.display())]
+    #[error("{named_by}: {}: {source}", path.display())]
     System {
+        /// The key, or whatever else, that names it.
+        named_by: String,
         /// Which file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
     /// Others can read it.
-    #[error("{} can be read by others; `chmod 600` takes that from them", .0.display())]
-    Readable(PathBuf),
+    #[error("{named_by}: {} can be read by others; `chmod 600` takes that from them", path.display())]
+    Readable {
+        /// The key, or whatever else, that names it.
+        named_by: String,
+        /// Which file.
+        path: PathBuf,
+    },
     /// There is no token in it.
-    #[error("{} has no token in it; `openssl rand -hex 32` makes one", .0.display())]
-    Empty(PathBuf),
+    #[error("{named_by}: {} has no token in it; `openssl rand -hex 32` makes one", path.display())]
+    Empty {
+        /// The key, or whatever else, that names it.
+        named_by: String,
+        /// Which file.
+        path: PathBuf,
+    },
 }
+
+/// The key of the file of a token that may do everything.
+pub(crate) const TOKEN_FILE: &str = "admin.token_file";
 
 impl Tokens {
     /// Reads the tokens, and makes the operator's if there is none yet.
     pub(super) fn open(config: &AdminConfig) -> Result<Self, TokenError> {
         let operator = match make(&config.token_file) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&config.token_file)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                read(&config.token_file, TOKEN_FILE)?
+            }
             made => made.map_err(|source| {
-                let path = config.token_file.clone();
-                TokenError::System { path, source }
+                let (named_by, path) = (TOKEN_FILE.to_owned(), config.token_file.clone());
+                TokenError::System { named_by, path, source }
             })?,
         };
         let mut tokens = vec![Token {
@@ -81,16 +98,19 @@ impl Tokens {
             sha256: Hash::of(operator.as_bytes()),
             scopes: vec![Scope::Admin],
         }];
-        tokens.extend(Self::of(&config.tokens)?.0);
+        tokens.extend(Self::of(&config.tokens, "admin.tokens")?.0);
         Ok(Self(tokens))
     }
 
-    /// Reads the tokens of a list.
-    pub(in crate::server) fn of(list: &[TokenConfig]) -> Result<Self, TokenError> {
+    /// Reads the tokens of a list, which stands under `key`.
+    pub(in crate::server) fn of(list: &[TokenConfig], key: &str) -> Result<Self, TokenError> {
         let read = |token: &TokenConfig| {
             let sha256 = match &token.secret {
                 TokenSecret::Sha256(sha256) => *sha256,
-                TokenSecret::File(file) => Hash::of(read(file)?.as_bytes()),
+                TokenSecret::File(file) => {
+                    let named_by = format!("{key}, {:?}", token.name);
+                    Hash::of(read(file, &named_by)?.as_bytes())
+                }
             };
             let (name, scopes) = (token.name.as_str().into(), token.scopes.clone());
             Ok(Token { name, sha256, scopes })
@@ -122,17 +142,18 @@ fn make(path: &Path) -> io::Result<String> {
     Ok(token)
 }
 
-/// Reads a token from a file, refusing one that others can read.
-pub(crate) fn read(path: &Path) -> Result<String, TokenError> {
-    let system = |source| TokenError::System { path: path.to_owned(), source };
+/// Reads a token from a file that `named_by` names, refusing one that others can read.
+pub(crate) fn read(path: &Path, named_by: &str) -> Result<String, TokenError> {
+    let (owned, named_by) = (|| path.to_owned(), || named_by.to_owned());
+    let system = |source| TokenError::System { named_by: named_by(), path: owned(), source };
     let file = File::open(path).map_err(system)?;
     if file.metadata().map_err(system)?.permissions().mode() & 0o077 != 0 {
-        return Err(TokenError::Readable(path.to_owned()));
+        return Err(TokenError::Readable { named_by: named_by(), path: owned() });
     }
     let mut text = String::new();
     file.take(LONGEST).read_to_string(&mut text).map_err(system)?;
     match text.trim() {
-        "" => Err(TokenError::Empty(path.to_owned())),
+        "" => Err(TokenError::Empty { named_by: named_by(), path: owned() }),
         token => Ok(token.to_owned()),
     }
 }

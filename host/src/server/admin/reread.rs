@@ -34,5 +34,6 @@ pub(super) async fn reread(
         removed: names(changes.removed),
         failed: changes.failed,
         for_a_start: changes.for_a_start,
+        since: changes.since.as_secs(),
     }))
 }
