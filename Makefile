@@ -50,6 +50,8 @@ test: wasm-target
 		cargo build --package narrowboat
 	@$(STEP) "the tests in Rust (about three minutes to build the first time, seconds to run)" \
 		cargo test --workspace
+	@$(STEP) "every order of threads that are modelled (about two minutes to build the first time, then half a minute)" \
+		cargo test --package narrowboat-sync --features loom
 	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
 	@$(STEP) "the end-to-end tests (about ten minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
@@ -83,6 +85,8 @@ fuzz:
 lint:
 	@$(STEP) "clippy (about a minute the first time)" \
 		cargo clippy --workspace --all-targets -- --deny warnings
+	@$(STEP) "clippy for the models (seconds)" \
+		cargo clippy --package narrowboat-sync --features loom --all-targets -- --deny warnings
 	@$(STEP) "the documentation (seconds)" \
 		env RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use narrowboat_sync::{Level, UNBOUNDED};
+
 pub use bound::{BOUNDS, Bound};
 pub use crowd::Crowd;
 pub use limit_use::LimitUse;
@@ -22,9 +24,6 @@ use reached::Reached;
 
 /// Names that may be looked up at a time for one plugin, and for one tenant: each takes a thread until it is known.
 const LOOK_UPS: usize = 16;
-
-/// No bound.
-const ENDLESS: usize = usize::MAX;
 
 /// What one plugin, one tenant or the host uses, and may.
 #[derive(Debug)]
@@ -48,13 +47,6 @@ pub struct Meter {
     reached: Reached,
 }
 
-/// How many there are of something, and how many there may be.
-#[derive(Debug)]
-struct Level {
-    now: AtomicUsize,
-    most: AtomicUsize,
-}
-
 /// Frames and bytes a second, one way.
 #[derive(Debug, Default)]
 struct Rates {
@@ -64,56 +56,24 @@ struct Rates {
     bounded: AtomicBool,
 }
 
-impl Default for Level {
-    fn default() -> Self {
-        Self { now: AtomicUsize::new(0), most: AtomicUsize::new(ENDLESS) }
-    }
-}
-
 impl Default for Meter {
     fn default() -> Self {
         Self {
             connections: Level::default(),
-            addresses: Crowd::new(ENDLESS),
+            addresses: Crowd::new(UNBOUNDED),
             connects: Bucket::default(),
             instances: Level::default(),
             snapshots: Level::default(),
             memories: Level::default(),
             requests: Level::default(),
-            look_ups: Level { most: AtomicUsize::new(LOOK_UPS), ..Level::default() },
-            keyvalue: AtomicUsize::new(ENDLESS),
+            look_ups: Level::new(LOOK_UPS),
+            keyvalue: AtomicUsize::new(UNBOUNDED),
             cpu: Bucket::default(),
             spent: AtomicBool::new(false),
             inward: Rates::default(),
             outward: Rates::default(),
             reached: Reached::default(),
         }
-    }
-}
-
-impl Level {
-    fn set(&self, most: Option<usize>) {
-        self.most.store(most.unwrap_or(ENDLESS), Ordering::Relaxed);
-    }
-
-    /// Takes so many, if there is room for them.
-    fn take(&self, count: usize) -> bool {
-        let most = self.most.load(Ordering::Relaxed);
-        let before = self.now.fetch_add(count, Ordering::Relaxed);
-        let fits = before.saturating_add(count) <= most;
-        if !fits {
-            self.give(count);
-        }
-        fits
-    }
-
-    fn give(&self, count: usize) {
-        self.now.fetch_sub(count, Ordering::Relaxed);
-    }
-
-    fn has_room(&self, count: usize) -> bool {
-        let now = self.now.load(Ordering::Relaxed);
-        now.saturating_add(count) <= self.most.load(Ordering::Relaxed)
     }
 }
 
@@ -148,48 +108,32 @@ impl Meter {
     /// have, this machine itself may have any number.
     pub fn of_host(limits: &Limits) -> Self {
         let meter = if limits.connections_per_address == 0 {
-            Self { addresses: Crowd::of_others(ENDLESS), ..Self::default() }
+            Self { addresses: Crowd::of_others(UNBOUNDED), ..Self::default() }
         } else {
             Self::default()
         };
         meter.set(&limits.of_host());
         // What looks names up has a bound of its own.
-        meter.look_ups.set(None);
+        meter.look_ups.set(UNBOUNDED);
         meter
     }
 
     /// Has other bounds from now on. What is above them stays, and nothing more comes.
     pub fn set(&self, quota: &Quota) {
-        self.connections.set(quota.connections);
-        self.addresses.set(quota.connections_per_address.unwrap_or(ENDLESS));
+        self.connections.set(quota.connections.unwrap_or(UNBOUNDED));
+        self.addresses.set(quota.connections_per_address.unwrap_or(UNBOUNDED));
         self.connects.set(quota.connects);
-        self.instances.set(quota.instances);
-        self.snapshots.set(quota.snapshots.map(ByteSize::bytes));
-        self.memories.set(quota.memories.map(ByteSize::bytes));
-        self.requests.set(quota.requests);
-        let keyvalue = quota.keyvalue.map_or(ENDLESS, ByteSize::bytes);
+        self.instances.set(quota.instances.unwrap_or(UNBOUNDED));
+        self.snapshots.set(quota.snapshots.map_or(UNBOUNDED, ByteSize::bytes));
+        self.memories.set(quota.memories.map_or(UNBOUNDED, ByteSize::bytes));
+        self.requests.set(quota.requests.unwrap_or(UNBOUNDED));
+        let keyvalue = quota.keyvalue.map_or(UNBOUNDED, ByteSize::bytes);
         self.keyvalue.store(keyvalue, Ordering::Relaxed);
         self.cpu.set(quota.cpu.map(|span| nanoseconds(span.duration())));
         self.spent.store(false, Ordering::Relaxed);
         let bytes = |size: Option<ByteSize>| size.map(|size| size.bytes() as u64);
         self.inward.set(quota.frames_in, bytes(quota.bytes_in));
         self.outward.set(quota.frames_out, bytes(quota.bytes_out));
-    }
-
-    /// Admits a connection, or says which bound it came to.
-    fn admit(&self, address: IpAddr) -> Result<(), Bound> {
-        if self.connects.wait().is_some() {
-            return Err(Bound::Connects);
-        }
-        if !self.connections.take(1) {
-            return Err(Bound::Connections);
-        }
-        if !self.addresses.enter(address) {
-            self.connections.give(1);
-            return Err(Bound::ConnectionsPerAddress);
-        }
-        self.connects.take(1);
-        Ok(())
     }
 
     fn dismiss(&self, address: IpAddr) {
@@ -278,21 +222,41 @@ impl Allowance {
     /// # Errors
     /// The bound it came to.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Admitted, Bound> {
-        for (index, meter) in self.meters.iter().enumerate() {
-            if let Err(bound) = meter.admit(address) {
-                self.meters[..index].iter().for_each(|meter| meter.dismiss(address));
-                self.note_of(index, bound);
-                return Err(bound);
-            }
+        // Until they are given back, nobody else takes anything of these meters that is looked at here.
+        let mut connections = Level::hold(self.levels(|meter| &meter.connections));
+        let refused = self.meters.iter().enumerate().find_map(|(place, meter)| {
+            let bound = if meter.connects.wait().is_some() {
+                Bound::Connects
+            } else if !connections.has_room(place, 1) {
+                Bound::Connections
+            } else if !meter.addresses.has_room(address) {
+                Bound::ConnectionsPerAddress
+            } else {
+                return None;
+            };
+            Some((place, bound))
+        });
+        if let Some((place, bound)) = refused {
+            drop(connections);
+            self.note_of(place, bound);
+            return Err(bound);
+        }
+        connections.take(1);
+        for meter in &self.meters {
+            meter.addresses.add(address);
+            meter.connects.take(1);
         }
         Ok(Admitted { allowance: Arc::clone(self), address })
     }
 
+    /// The levels of something, in the order in which everybody takes of them: the narrowest first.
+    fn levels(&self, level: impl Fn(&Meter) -> &Level) -> [&Level; 3] {
+        self.meters.each_ref().map(|meter| level(meter))
+    }
+
     /// Counts an instance, or so many as one takes the room of, whether or not there may be more.
     pub fn count_instance(&self, places: usize) {
-        self.meters.iter().for_each(|meter| {
-            meter.instances.now.fetch_add(places, Ordering::Relaxed);
-        });
+        self.meters.iter().for_each(|meter| meter.instances.add(places));
     }
 
     /// An instance is gone that took so many places.
@@ -331,7 +295,7 @@ impl Allowance {
     /// Bytes that the tenant's keys and values may count for, if it was told.
     pub fn keyvalue(&self) -> Option<usize> {
         let told = self.meters.iter().map(|meter| meter.keyvalue.load(Ordering::Relaxed));
-        told.min().filter(|most| *most != ENDLESS)
+        told.min().filter(|most| *most != UNBOUNDED)
     }
 
     /// Whether there is a bound of the time that guests run.
@@ -490,12 +454,9 @@ impl Taken {
             return Ok(());
         }
         let Self { allowance, room, .. } = self;
-        for (index, meter) in allowance.meters.iter().enumerate() {
-            if !room.of(meter).take(count) {
-                allowance.meters[..index].iter().for_each(|meter| room.of(meter).give(count));
-                allowance.note_of(index, room.bound());
-                return Err(room.bound());
-            }
+        if let Err(index) = Level::take_all(allowance.levels(|meter| room.of(meter)), count) {
+            allowance.note_of(index, room.bound());
+            return Err(room.bound());
         }
         self.count += count;
         Ok(())
@@ -606,5 +567,31 @@ mod tests {
         assert_eq!(allowance.reached(Bound::Memories), 3);
         drop(taken);
         assert!(allowance.take(Room::Memories, 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn what_a_tenant_refuses_is_not_counted_as_a_handshake_of_the_plugin() {
+        let own = Quota { connects: Some(2), ..Quota::default() };
+        let tenant = Quota { connections: Some(1), ..Quota::default() };
+        let allowance = allowance(own, tenant);
+        let first = allowance.admit(ADDRESS).unwrap();
+        for _ in 0..100 {
+            assert_eq!(allowance.admit(ADDRESS).unwrap_err(), Bound::Connections);
+        }
+        drop(first);
+        assert!(allowance.admit(ADDRESS).is_ok(), "the refused ones have used up its handshakes");
+    }
+
+    #[test]
+    fn what_is_refused_at_a_wider_meter_is_not_counted_at_a_narrower_one() {
+        let one = Quota { connections_per_address: Some(1), ..Quota::default() };
+        let allowance = allowance(Quota { connections: Some(1), ..Quota::default() }, one);
+        let first = allowance.admit(ADDRESS).unwrap();
+        assert_eq!(allowance.admit(ADDRESS).unwrap_err(), Bound::Connections);
+        drop(first);
+        let other = "192.0.2.1".parse().unwrap();
+        let second = allowance.admit(other).unwrap();
+        drop(second);
+        assert!(allowance.admit(ADDRESS).is_ok());
     }
 }

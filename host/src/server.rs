@@ -217,17 +217,20 @@ impl Drop for Shaking {
 }
 
 impl Server {
-    /// One socket from accept to its end. The permit is given back however it ends.
+    /// One socket from accept to its end. The permit is given back however it ends, once a consumer that had accepted
+    /// has been told.
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        _permit: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         shaking: Shaking,
     ) {
+        let permit = Arc::new(permit);
         // Frames are whole messages that someone waits for; without it they would be held back.
         let _ = stream.set_nodelay(true);
         // Boxed, so that an open socket does not carry the room its handshake took.
-        let outcome = Box::pin(self.shake_hands(stream, |opening| self.decide(opening))).await;
+        let decide = |opening| self.decide(opening, Arc::clone(&permit));
+        let outcome = Box::pin(self.shake_hands(stream, decide)).await;
         drop(shaking);
         match outcome {
             Ok(Outcome::Open(socket, joined)) => {
@@ -317,7 +320,11 @@ impl Server {
         self.turned_away.load(Ordering::Relaxed)
     }
 
-    async fn decide(&self, opening: Opening) -> Decision<Box<crate::session::Joined>> {
+    async fn decide(
+        &self,
+        opening: Opening,
+        permit: Arc<OwnedSemaphorePermit>,
+    ) -> Decision<Box<crate::session::Joined>> {
         if self.drain.has_begun() {
             self.turned_away.fetch_add(1, Ordering::Relaxed);
             let draining = Rejection::plain(503, "this host is going out of service\n");
@@ -325,7 +332,7 @@ impl Server {
         }
         let path = opening.raw_path().to_owned();
         let span = tracing::info_span!(target: TRACE, "handshake", path, otel.kind = "server");
-        self.host.decide(opening).instrument(span).await.unwrap_or_else(|rejection| {
+        self.host.decide(opening, permit).instrument(span).await.unwrap_or_else(|rejection| {
             let words = String::from_utf8_lossy(&rejection.body);
             tracing::debug!(path, status = rejection.status, "refused: {}", words.trim_end());
             Decision::Reject(rejection)

@@ -1,6 +1,7 @@
 //! The loop that joins a connection, a consumer and a mailbox: one event at a time into the guest,
 //! its effects out. And workers, which have a mailbox alone.
 
+mod abandon;
 mod apply;
 mod join;
 mod moving;
@@ -26,7 +27,7 @@ use crate::plugin::{Call, Hash, Returned};
 use read_ahead::ReadAhead;
 use seat::Running;
 
-pub use join::{Joined, Joining, join};
+pub use join::{Joined, Joining, Permits, join};
 pub use order::Direction;
 pub use roster::{Roster, Summary};
 pub use worker::Worker;
@@ -305,8 +306,10 @@ impl Session {
 
     /// Leaves groups and channel at once, the socket when the peer is done with it.
     async fn leave(self, tell: Option<Closure>) {
-        let Self { joined: Joined { mailbox, seat, listed, .. }, connection, .. } = self;
-        drop((listed, mailbox, seat));
+        let Self { joined, connection, .. } = self;
+        let permits = joined.permits();
+        drop(joined);
         connection.finish(tell).await;
+        drop(permits);
     }
 }

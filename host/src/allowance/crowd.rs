@@ -43,12 +43,23 @@ impl Crowd {
         }
         let most = self.most.load(Ordering::Relaxed);
         let mut counts = self.lock();
-        let count = counts.entry(client(address)).or_default();
-        let fits = *count < most;
+        let fits = number(&counts, address) < most;
         if fits {
-            *count += 1;
+            *counts.entry(client(address)).or_default() += 1;
         }
         fits
+    }
+
+    /// Whether there may be one more of an address.
+    pub(super) fn has_room(&self, address: IpAddr) -> bool {
+        self.spares(address) || number(&self.lock(), address) < self.most.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more of an address, whether or not there may be; it is to [leave](Crowd::leave).
+    pub(super) fn add(&self, address: IpAddr) {
+        if !self.spares(address) {
+            *self.lock().entry(client(address)).or_default() += 1;
+        }
     }
 
     /// One of an address is gone.
@@ -74,6 +85,11 @@ impl Crowd {
         // Nothing in here panics between two writes, so a poisoned state is still whole.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many there are of an address. One of which there is none has no entry, so that refusals leave none behind.
+fn number(counts: &HashMap<IpAddr, usize>, address: IpAddr) -> usize {
+    counts.get(&client(address)).copied().unwrap_or(0)
 }
 
 /// What of an address is a client's own.

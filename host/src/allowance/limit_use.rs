@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use narrowboat_sync::{Level, UNBOUNDED};
+
 use super::bucket::Bucket;
-use super::{BOUNDS, Bound, ENDLESS, Level, Meter};
+use super::{BOUNDS, Bound, Meter};
 
 /// A bound of one plugin, one tenant or the host, and how it fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +34,12 @@ impl Meter {
 
     /// How many there may be of something, or how many a second.
     pub fn limit(&self, bound: Bound) -> Option<u64> {
-        let most = |most: usize| (most != ENDLESS).then_some(most as u64);
+        let most = |most: usize| (most != UNBOUNDED).then_some(most as u64);
         match bound {
             Bound::ConnectionsPerAddress => most(self.addresses.most()),
             Bound::Keyvalue => most(self.keyvalue.load(Ordering::Relaxed)),
             bound => match self.level(bound) {
-                Some(level) => most(level.most.load(Ordering::Relaxed)),
+                Some(level) => most(level.most()),
                 None => self.bucket(bound)?.rate(),
             },
         }
@@ -45,7 +47,7 @@ impl Meter {
 
     /// How many there are of something that is given back.
     pub fn used(&self, bound: Bound) -> Option<u64> {
-        self.level(bound).map(|level| level.now.load(Ordering::Relaxed) as u64)
+        self.level(bound).map(|level| level.taken() as u64)
     }
 
     pub(super) const fn level(&self, bound: Bound) -> Option<&Level> {

@@ -1,8 +1,9 @@
 //! The frames that wait for one socket, bounded in bytes.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::Context;
+
+use narrowboat_sync::{Guarded, Watched};
 
 use crate::closure::Closure;
 use crate::config::Overflow;
@@ -44,7 +45,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub struct Outbound {
     limits: OutboundLimits,
-    state: Mutex<State>,
+    state: Watched<State>,
 }
 
 #[derive(Debug, Default)]
@@ -58,12 +59,6 @@ struct State {
     stop: Stop,
     /// An order lies ready for the session, which does not know yet.
     summoned: bool,
-    /// Something was asked that the connection's task has not looked at.
-    news: bool,
-    /// The connection's task is awake, and will look by itself.
-    awake: bool,
-    /// The connection's task.
-    waker: Option<Waker>,
 }
 
 /// What one call has for a connection already.
@@ -129,7 +124,7 @@ const KEPT_CAPACITY: usize = 16;
 impl Outbound {
     /// An empty queue, which allocates nothing until it is used.
     pub fn new(limits: OutboundLimits) -> Self {
-        Self { limits, state: Mutex::default() }
+        Self { limits, state: Watched::default() }
     }
 
     /// Whether a frame of `len` bytes would be taken, if so many were queued before it.
@@ -187,7 +182,7 @@ impl Outbound {
         let mut state = self.lock();
         if matches!(state.closing, Closing::No) {
             state.closing = Closing::Asked(closure, fault);
-            state.news = true;
+            state.note();
             wake(state);
         }
     }
@@ -213,7 +208,7 @@ impl Outbound {
         let mut state = self.lock();
         if state.stop == Stop::No {
             state.stop = Stop::Asked;
-            state.news = true;
+            state.note();
             wake(state);
         }
     }
@@ -222,14 +217,14 @@ impl Outbound {
     pub fn summon(&self) {
         let mut state = self.lock();
         state.summoned = true;
-        state.news = true;
+        state.note();
         wake(state);
     }
 
     /// Has the connection's task look at what concerns it.
     pub(super) fn nudge(&self) {
         let mut state = self.lock();
-        state.news = true;
+        state.note();
         wake(state);
     }
 
@@ -237,10 +232,10 @@ impl Outbound {
     /// need not wake it.
     pub(super) fn look(&self) -> Found {
         let mut state = self.lock();
-        state.awake = true;
         let word = state.word();
         // Of two words the second is told by the next look.
-        state.news = state.summoned;
+        let again = state.summoned;
+        state.look(again);
         let closing = match &state.closing {
             Closing::Asked(closure, fault) => Some((closure.clone(), fault.clone())),
             Closing::No | Closing::Done => None,
@@ -261,7 +256,7 @@ impl Outbound {
         }
         match &state.closing {
             Closing::No if mute => {
-                rest(state, cx);
+                state.rest(cx);
                 return None;
             }
             Closing::Asked(_, Some(Fault::Client(ClientFault::Stalled(_)))) if mute => {
@@ -285,23 +280,22 @@ impl Outbound {
             }
             other => state.closing = other,
         }
-        rest(state, cx);
+        state.rest(cx);
         None
     }
 
     /// Has the task woken when anything changes.
     pub(super) fn listen(&self, cx: &Context<'_>) {
-        rest(self.lock(), cx);
+        self.lock().rest(cx);
     }
 
     /// The socket is gone: nothing more is taken.
     pub(super) fn shut(&self) {
-        *self.lock() = State { closing: Closing::Done, ..State::default() };
+        self.lock().reset(State { closing: Closing::Done, ..State::default() });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guarded<'_, State> {
+        self.state.lock()
     }
 }
 
@@ -358,44 +352,28 @@ impl OutboundLimits {
 }
 
 /// What waits is dropped: it would only delay the Close, and nobody reads it.
-fn overflow(mut state: MutexGuard<'_, State>) {
+fn overflow(mut state: Guarded<'_, State>) {
     if matches!(state.closing, Closing::No) {
         let fault = Fault::Client(ClientFault::Stalled(state.buffered()));
         state.queue = VecDeque::new();
         state.queued = 0;
         state.closing = Closing::Asked(fault.closure(), Some(fault));
-        state.news = true;
+        state.note();
         wake(state);
     }
 }
 
 /// Wakes the connection's task, if it rests, after the lock is given back.
-fn wake(mut state: MutexGuard<'_, State>) {
-    if !std::mem::replace(&mut state.awake, true) {
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waking::wake(waker);
-        }
-    }
-}
-
-/// Lets the connection's task rest, unless something was asked since it looked.
-fn rest(mut state: MutexGuard<'_, State>, cx: &Context<'_>) {
-    if state.news {
-        drop(state);
-        cx.waker().wake_by_ref();
-        return;
-    }
-    state.awake = false;
-    match &state.waker {
-        Some(waker) if waker.will_wake(cx.waker()) => {}
-        _ => state.waker = Some(cx.waker().clone()),
+fn wake(state: Guarded<'_, State>) {
+    if let Some(waker) = state.wake() {
+        waking::wake(waker);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     fn outbound(overflow: Overflow) -> Outbound {

@@ -25,7 +25,7 @@ use crate::answer::{Acceptance, Rejection};
 use crate::closure::Closure;
 use crate::component::Role;
 use crate::connection::Link;
-use crate::fault::{GuestFault, one_line};
+use crate::fault::{Fault, GuestFault, one_line};
 use crate::frame::Frame;
 use crate::scope::{Headers, Scope};
 
@@ -35,6 +35,8 @@ pub struct Instance {
     guest: WebsocketConsumer,
     /// Events it has been given.
     events: u64,
+    /// It is thrown away, whatever becomes of it, and nobody lives in it.
+    on_trial: bool,
 }
 
 impl Instance {
@@ -59,7 +61,7 @@ impl Instance {
             GuestStore::start(version, Role::Consumer, hush, |version, store, exports| {
                 version.consumer()?.load(store, exports)
             })?;
-        Ok(Self { store, guest, events: 0 })
+        Ok(Self { store, guest, events: 0, on_trial: hush == Some(Hush::Trial) })
     }
 
     /// The version it runs.
@@ -226,6 +228,17 @@ impl Instance {
     ) -> Result<R, GuestFault> {
         let guest = self.guest.narrowboat_consumer_websocket();
         self.store.timed(|_, store| call(guest, store))
+    }
+}
+
+impl Drop for Instance {
+    /// A panic of the host has ended whoever had it, and with it those who live in it.
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.on_trial {
+            for link in self.links() {
+                link.outbound.fail(Fault::Guest(GuestFault::InstanceGone));
+            }
+        }
     }
 }
 

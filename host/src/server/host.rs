@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::allowance::{Bound, Meter};
@@ -23,7 +23,7 @@ use crate::layer::{
 };
 use crate::packaging::{self, BuildError};
 use crate::plugin::{CodeCache, Engine, EngineError, GuestThreads, LoadError, Plugin, Pool, aside};
-use crate::session::{self, Joined, Joining};
+use crate::session::{self, Joined, Joining, Permits};
 use crate::signature::Signers;
 use crate::users::{Users, UsersError};
 use crate::versions::{StoreError, VersionStore};
@@ -256,13 +256,15 @@ impl Host {
         &self.ground.limits
     }
 
-    /// Has a handshake decided by the plugin its path leads to, or shows the demo page.
+    /// Has a handshake decided by the plugin its path leads to, or shows the demo page. The permit is kept until the
+    /// consumer has been told of the connection's end, however it comes to that.
     ///
     /// # Errors
     /// The answer in place of an upgrade.
     pub(super) async fn decide(
         &self,
         mut opening: Opening,
+        permit: Arc<OwnedSemaphorePermit>,
     ) -> Result<Decision<Box<Joined>>, Rejection> {
         if let Some(proxy) = &self.proxy {
             opening = opening.behind(proxy)?;
@@ -311,7 +313,8 @@ impl Host {
         if let Some(path) = &world.entrance().path {
             scope.attributes.push((ROOT_PATH.to_owned(), path.clone()));
         }
-        match session::join(roster, mailbox, link, scope, admitted).await {
+        let permits = Permits { host: permit, plugin: admitted };
+        match session::join(roster, mailbox, link, scope, permits).await {
             Joining::Accepted(acceptance, joined) => {
                 let deflate = route.deflate;
                 Ok(Decision::Accept { acceptance, max_message, deflate, joined })

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::abandon::{self, Abandoned};
 use super::apply::Outlet;
 use super::roster::{Listed, Roster, Station};
-use super::seat::{Called, Calling, Seat};
+use super::seat::{Called, Seat, wait};
 
 use crate::allowance::Admitted;
 use crate::answer::{Acceptance, AnswerError, Rejection};
@@ -18,7 +21,17 @@ use crate::scope::Scope;
 /// How often a handshake that waited for a shared instance while that failed is brought to the next.
 const REJOINS: usize = 3;
 
-/// A consumer that has accepted its connection, and the mailbox that was made for it.
+/// The places that a connection takes of the host and of its plugin, until this is dropped.
+#[derive(Debug)]
+pub struct Permits {
+    /// Of `max_connections`.
+    pub host: Arc<OwnedSemaphorePermit>,
+    /// Of what its plugin may have.
+    pub plugin: Admitted,
+}
+
+/// A consumer that has accepted its connection, and the mailbox that was made for it. Its consumer's `disconnect` is
+/// called once: by whoever ends the connection, or with 1006 when this is dropped before that, whatever drops it.
 pub struct Joined {
     pub(super) roster: Arc<Roster>,
     /// Where an order reaches this session, if its consumer has an instance of its own.
@@ -28,8 +41,9 @@ pub struct Joined {
     pub(super) seat: Seat,
     pub(super) id: ConnectionId,
     scope: Arc<Scope>,
-    /// Its place among those that its plugin may have.
-    _admitted: Admitted,
+    permits: Arc<Permits>,
+    /// Its `disconnect` has been called, or will be.
+    disconnected: bool,
 }
 
 /// A consumer's answer to a handshake.
@@ -46,41 +60,44 @@ pub async fn join(
     mailbox: Mailbox,
     link: Arc<Link>,
     scope: Scope,
-    admitted: Admitted,
+    permits: Permits,
 ) -> Joining {
     let scope = Arc::new(scope);
-    let (mut seat, mut called) = connect(roster, &link, &scope).await;
+    let permits = Arc::new(permits);
+    let (roster, link) = (Arc::clone(roster), link);
+    let undo = Abandoned { roster, link, permits };
+    let (mut seat, mut called) = connect(&undo, &scope).await;
     for _ in 0..REJOINS {
         if called.answer.as_ref().err() != Some(&GuestFault::InstanceGone) {
             break;
         }
-        (seat, called) = connect(roster, &link, &scope).await;
+        (seat, called) = connect(&undo, &scope).await;
     }
+    // From here to `Joined`, whose drop undoes what was accepted, there must be no await.
+    let Abandoned { roster, link, permits } = undo;
     roster.outlet().apply(called.effects);
     let plugin = &*roster.plugin.label;
     match called.answer {
         Ok(Returned::Accepted(id, acceptance)) => {
             let listed = seat.is_own().then(|| roster.list(Station::of_session(Arc::clone(&link))));
-            let roster = Arc::clone(roster);
-            let mut joined = Joined {
-                roster,
+            let joined = Joined {
+                roster: Arc::clone(&roster),
                 listed,
                 link,
                 mailbox,
                 seat,
                 id,
                 scope: Arc::clone(&scope),
-                _admitted: admitted,
+                permits,
+                disconnected: false,
             };
             match acceptance.check(&scope.subprotocols) {
                 Ok(()) => {
                     joined.confirm_groups().await;
                     Joining::Accepted(acceptance, Box::new(joined))
                 }
-                Err(error) => {
-                    joined.disconnect(Closure::abnormal()).await;
-                    Joining::Rejected(bad_answer(plugin, &error))
-                }
+                // Its consumer is told by the drop, which an end of this handshake does not stop.
+                Err(error) => Joining::Rejected(bad_answer(plugin, &error)),
             }
         }
         Ok(Returned::Rejected(rejection)) => Joining::Rejected(match rejection.check() {
@@ -102,11 +119,11 @@ pub async fn join(
     }
 }
 
-/// Takes a seat and brings the handshake there.
-async fn connect(roster: &Arc<Roster>, link: &Arc<Link>, scope: &Arc<Scope>) -> (Seat, Called) {
-    let mut seat = Seat::new(roster);
-    let call = Call::Connect { link: Arc::clone(link), scope: Arc::clone(scope) };
-    let calling = seat.connect(call);
+/// Takes a seat and brings the handshake there. Dropped, it leaves no consumer behind.
+async fn connect(undo: &Abandoned, scope: &Arc<Scope>) -> (Seat, Called) {
+    let mut seat = Seat::new(&undo.roster);
+    let call = Call::Connect { link: Arc::clone(&undo.link), scope: Arc::clone(scope) };
+    let calling = seat.connect(call, undo);
     let called = wait(&mut seat, calling).await;
     (seat, called)
 }
@@ -115,18 +132,6 @@ fn bad_answer(plugin: &str, error: &AnswerError) -> Rejection {
     let error = one_line(&error.to_string());
     tracing::warn!(plugin, "answered a handshake with what cannot be sent: {error}");
     Rejection::plain(500, "the consumer gave an answer that cannot be sent\n")
-}
-
-/// Waits for a call without attending to a socket.
-async fn wait<T>(seat: &mut Seat, calling: Calling<T>) -> T {
-    match calling {
-        Calling::Over(answer) => answer,
-        Calling::Elsewhere(running) => {
-            let (answer, instance) = running.await;
-            seat.put_back(instance);
-            answer
-        }
-    }
 }
 
 impl Joined {
@@ -165,16 +170,16 @@ impl Joined {
         self.disconnect(Closure::abnormal()).await;
     }
 
-    /// Tells the consumer, if it still lives, that its connection is over.
+    /// Tells the consumer, if it still lives, that its connection is over. To be awaited to its end.
     pub(super) async fn disconnect(&mut self, closure: Closure) {
-        let calling = self.seat.call(Call::Disconnect(self.id, closure));
-        let called = wait(&mut self.seat, calling).await;
-        if let Err(fault) = called.answer
-            && fault != GuestFault::InstanceGone
-        {
-            self.log(&Fault::Guest(fault));
-        }
-        self.outlet().apply(called.effects);
+        self.disconnected = true;
+        let Self { roster, link, seat, id, .. } = self;
+        abandon::disconnect(roster, link, seat, *id, closure).await;
+    }
+
+    /// The places it takes, for whoever goes on with its socket.
+    pub(super) fn permits(&self) -> Arc<Permits> {
+        Arc::clone(&self.permits)
     }
 
     pub(super) fn outlet(&self) -> Outlet<'_> {
@@ -197,5 +202,17 @@ impl Joined {
     /// Plugin and channel, for the log.
     pub(super) fn names(&self) -> (&str, &str) {
         (&self.roster.plugin.label, self.link.channel.as_str())
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if self.disconnected {
+            return;
+        }
+        let seat = self.seat.vacate();
+        let Self { roster, link, permits, .. } = self;
+        let (roster, link, permits) = (Arc::clone(roster), Arc::clone(link), Arc::clone(permits));
+        Abandoned { roster, link, permits }.disconnect(seat, self.id);
     }
 }

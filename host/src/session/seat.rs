@@ -3,6 +3,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
+use super::abandon::{Abandoned, Receiving};
 use super::roster::Roster;
 use super::shared::SharedInstance;
 use crate::config::FailedMove;
@@ -62,8 +65,9 @@ impl Seat {
         matches!(self, Self::Own(..))
     }
 
-    /// Makes the instance, if the consumer has one of its own, and brings the handshake to it.
-    pub(super) fn connect(&mut self, call: Call) -> Calling<Called> {
+    /// Makes the instance, if the consumer has one of its own, and brings the handshake to it. What is accepted and
+    /// not received, since whoever waits for it is dropped, is undone.
+    pub(super) fn connect(&mut self, call: Call, undo: &Abandoned) -> Calling<Called> {
         match self {
             Self::Own(plugin, _) => {
                 let version = plugin.live();
@@ -71,13 +75,18 @@ impl Seat {
                     return Calling::Over(Called::failed(GuestFault::Bounded(bound.name())));
                 }
                 let slow = version.is_slow();
-                let lost = || Called::failed(GuestFault::InstanceGone);
-                self.run(slow, lost, move || match Instance::new(version) {
-                    Ok(instance) => own(enter(Box::new(instance), call)),
+                let work = move || match Instance::new(version) {
+                    Ok(instance) => enter_own(Box::new(instance), call),
                     Err(fault) => (Called::failed(fault), None),
-                })
+                };
+                if slow {
+                    return Calling::Elsewhere(connect_aside(Arc::clone(plugin), work, undo));
+                }
+                let (answer, instance) = work();
+                self.put_back(instance);
+                Calling::Over(answer)
             }
-            Self::Shared(..) => self.call(call),
+            Self::Shared(_, shared) => shared.connect(call, undo),
         }
     }
 
@@ -87,7 +96,7 @@ impl Seat {
             return shared.call(call, &roster.outlet());
         }
         let lost = || Called::failed(GuestFault::InstanceGone);
-        self.with_own(None, lost, move |instance| own(enter(instance, call)))
+        self.with_own(None, lost, move |instance| enter_own(instance, call))
     }
 
     /// The version that the consumer's own instance runs.
@@ -144,6 +153,14 @@ impl Seat {
         })
     }
 
+    /// Takes the consumer's place, and leaves one without a consumer.
+    pub(super) fn vacate(&mut self) -> Self {
+        match self {
+            Self::Own(plugin, instance) => Self::Own(Arc::clone(plugin), instance.take()),
+            Self::Shared(roster, shared) => Self::Shared(Arc::clone(roster), shared.clone()),
+        }
+    }
+
     /// Takes back what work elsewhere has brought.
     pub(super) fn put_back(&mut self, returned: Option<Box<Instance>>) {
         if let Self::Own(_, instance) = self {
@@ -184,15 +201,54 @@ impl Seat {
     }
 }
 
-/// One call; what the guest asked for comes back with the instance.
-pub(super) fn enter(mut instance: Box<Instance>, call: Call) -> (Called, Box<Instance>) {
+/// Brings a handshake to an instance of its own on a guest thread.
+fn connect_aside(
+    plugin: Arc<Plugin>,
+    work: impl FnOnce() -> (Called, Option<Box<Instance>>) + Send + 'static,
+    undo: &Abandoned,
+) -> Running<Called> {
+    let (to, answered) = oneshot::channel();
+    let (sender, receiver) = (undo.clone(), undo.clone());
+    let receiving = Receiving::new(answered, move |unreceived| receiver.clone().undo(unreceived));
+    let work = move || {
+        // Of a handshake that has ended meanwhile nothing happens.
+        if !to.is_closed()
+            && let Err(unreceived) = to.send(work())
+        {
+            sender.undo(unreceived);
+        }
+    };
+    Box::pin(async move {
+        let lost = || (Called::failed(GuestFault::InstanceGone), None);
+        let ran = plugin.share.run(work).await;
+        match ran {
+            Some(()) => receiving.await.unwrap_or_else(|_| lost()),
+            None => lost(),
+        }
+    })
+}
+
+/// Waits for a call without attending to a socket.
+pub(super) async fn wait<T>(seat: &mut Seat, calling: Calling<T>) -> T {
+    match calling {
+        Calling::Over(answer) => answer,
+        Calling::Elsewhere(running) => {
+            let (answer, instance) = running.await;
+            seat.put_back(instance);
+            answer
+        }
+    }
+}
+
+/// One call, with what the guest asked for.
+pub(super) fn enter(instance: &mut Instance, call: Call) -> Called {
     let answer = instance.call(&call);
     let undone = instance.is_dead().then_some(call);
     let effects = instance.take_effects();
-    (Called { answer, effects, undone }, instance)
+    Called { answer, effects, undone }
 }
 
-/// The instance is this session's own, and comes back to it.
-fn own((called, instance): (Called, Box<Instance>)) -> (Called, Option<Box<Instance>>) {
-    (called, Some(instance))
+/// The same in an instance of the session's own, which comes back to it.
+fn enter_own(mut instance: Box<Instance>, call: Call) -> (Called, Option<Box<Instance>>) {
+    (enter(&mut instance, call), Some(instance))
 }

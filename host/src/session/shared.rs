@@ -1,39 +1,27 @@
 //! Shared isolation: one task owns an instance, and many sessions bring it their events.
 
+mod owner;
 mod place;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use narrowboat_sync::Next;
+use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
+use super::abandon::{Abandoned, Receiving};
 use super::apply::Outlet;
-use super::order::{Direction, MoveOrder, Moving, Order};
-use super::roster::{Listed, Roster, Station};
-use super::seat::{Called, Calling, enter};
-use super::tell_undone;
-use crate::allowance::Bound;
-use crate::closure::Closure;
-use crate::config::FailedMove;
-use crate::fault::{Fault, GuestFault, HostFault};
-use crate::plugin::{
-    Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Transfer, Version, Way, aside,
-    restart, transfer,
-};
-use place::{Death, Entered, Left, Next, Place, Waiting};
+use super::order::Order;
+use super::roster::{Roster, Station};
+use super::seat::{Called, Calling, Seat};
+use crate::fault::GuestFault;
+use crate::plugin::{Call, Returned};
+use owner::Owner;
+use place::{Entered, Place, Waiting};
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
 const QUEUE: usize = 256;
-
-/// Consumers that are saved ahead of a move between two looks at the queue.
-const SAVED_AT_ONCE: usize = 32;
-
-/// Times that the owner looks for an instance whose call is not over, before it takes that for a long one.
-const SHORT_WAITS: u32 = 64;
-
-/// Between two looks then.
-const LONG_WAIT: Duration = Duration::from_millis(1);
 
 type Answer = Result<Returned, GuestFault>;
 
@@ -84,13 +72,7 @@ impl Roster {
                 let (jobs, queue) = mpsc::channel(QUEUE);
                 let listed = self.list(Station::Shared(jobs.clone()));
                 let place = Arc::<Place>::default();
-                let owner = Owner {
-                    roster: Arc::clone(self),
-                    listed,
-                    instance: None,
-                    place: Arc::clone(&place),
-                    ahead: Ahead::default(),
-                };
+                let owner = Owner::new(self, listed, &place);
                 tokio::spawn(owner.run(queue));
                 slots.instances[index].insert(SharedInstance { jobs, place }).clone()
             }
@@ -102,6 +84,7 @@ impl SharedInstance {
     /// Brings an event to the instance: at once, if it is at leave and its calls are short, else by whoever is in
     /// it, or by its owner.
     pub(super) fn call(&self, call: Call, outlet: &Outlet<'_>) -> Calling<Called> {
+        let _told = TellIfPanicked(self);
         match self.place.enter(call, outlet) {
             Entered::Over(called) => {
                 self.serve(outlet);
@@ -110,9 +93,12 @@ impl SharedInstance {
             Entered::Waits(answered) => {
                 // Whoever was in it may have gone meanwhile.
                 self.serve(outlet);
-                Calling::Elsewhere(Box::pin(async { (heard(answered).await, None) }))
+                Calling::Elsewhere(Box::pin(async { (heard(answered.await), None) }))
             }
-            Entered::Died(answered) => self.ask(Job::Look, answered),
+            Entered::Died(answered) => {
+                self.look();
+                Calling::Elsewhere(Box::pin(async { (heard(answered.await), None) }))
+            }
             Entered::No(call) => {
                 let (to, answered) = oneshot::channel();
                 self.ask(Job::Call(Waiting { call, to, span: Span::current() }), answered)
@@ -120,19 +106,64 @@ impl SharedInstance {
         }
     }
 
+    /// Brings a handshake to the instance, as [`SharedInstance::call`] does an event. What is accepted and not
+    /// received is undone: by this when it is dropped with the answer in it, else by whoever finds nobody waiting.
+    pub(super) fn connect(&self, call: Call, undo: &Abandoned) -> Calling<Called> {
+        let _told = TellIfPanicked(self);
+        let outlet = undo.roster.outlet();
+        let (job, answered) = match self.place.enter(call, &outlet) {
+            Entered::Over(called) => {
+                self.serve(&outlet);
+                return Calling::Over(called);
+            }
+            Entered::Waits(answered) => {
+                self.serve(&outlet);
+                (None, answered)
+            }
+            Entered::Died(answered) => {
+                self.look();
+                (None, answered)
+            }
+            Entered::No(call) => {
+                let (to, answered) = oneshot::channel();
+                (Some(Job::Call(Waiting { call, to, span: Span::current() })), answered)
+            }
+        };
+        let (undo, instance) = (undo.clone(), self.clone());
+        let receiving = Receiving::new(answered, move |answer: Answer| {
+            if let Ok(Returned::Accepted(id, _)) = answer {
+                let seat = Seat::Shared(Arc::clone(&undo.roster), instance.clone());
+                undo.clone().disconnect(seat, id);
+            }
+        });
+        let jobs = self.jobs.clone();
+        Calling::Elsewhere(Box::pin(async move {
+            if let Some(job) = job
+                && jobs.send(job).await.is_err()
+            {
+                return (Called::failed(GuestFault::InstanceGone), None);
+            }
+            (heard(receiving.await), None)
+        }))
+    }
+
     /// Takes up what others have for the instance, or has its owner do so.
     fn serve(&self, outlet: &Outlet<'_>) {
         if self.place.serve(outlet) == Next::Owner {
-            // One with a full queue looks without being told; of one that is gone nobody waits any more.
-            let _ = self.jobs.try_send(Job::Look);
+            self.look();
         }
+    }
+
+    /// Has the owner look. One with a full queue looks without being told, and one that goes lets nobody wait.
+    fn look(&self) {
+        let _ = self.jobs.try_send(Job::Look);
     }
 
     fn ask(&self, job: Job, answered: oneshot::Receiver<Answer>) -> Calling<Called> {
         let jobs = self.jobs.clone();
         Calling::Elsewhere(Box::pin(async move {
             let called = match jobs.send(job).await {
-                Ok(()) => heard(answered).await,
+                Ok(()) => heard(answered.await),
                 Err(_) => Called::failed(GuestFault::InstanceGone),
             };
             (called, None)
@@ -140,313 +171,19 @@ impl SharedInstance {
     }
 }
 
-async fn heard(answered: oneshot::Receiver<Answer>) -> Called {
-    let answer = answered.await.unwrap_or(Err(GuestFault::InstanceGone));
+/// Has the owner look if a panic ends a session in the instance: it is broken then, and its connections are to end.
+struct TellIfPanicked<'a>(&'a SharedInstance);
+
+impl Drop for TellIfPanicked<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.look();
+        }
+    }
+}
+
+/// What came of an event; without an answer the instance is gone.
+fn heard(answer: Result<Answer, RecvError>) -> Called {
+    let answer = answer.unwrap_or(Err(GuestFault::InstanceGone));
     Called { answer, effects: Vec::new(), undone: None }
-}
-
-/// The task that owns the instance, and with it the store.
-struct Owner {
-    roster: Arc<Roster>,
-    listed: Listed,
-    /// Boxed, since it moves to a guest thread and back. `None` before the first event, after a failure, and
-    /// while it is lent.
-    instance: Option<Box<Instance>>,
-    /// Where it is left while nothing waits for it.
-    place: Arc<Place>,
-    /// What has been saved of it ahead of a move.
-    ahead: Ahead,
-}
-
-impl Owner {
-    async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        self.work(&mut queue).await;
-        // Whoever waits goes to another instance, and not here again.
-        queue.close();
-        self.place.close();
-    }
-
-    async fn work(&mut self, queue: &mut mpsc::Receiver<Job>) {
-        loop {
-            // Between any two jobs, so that sessions which could enter by themselves do not queue up behind
-            // one that could not.
-            self.place.leave(self.instance.take());
-            let job = match self.place.next() {
-                Some(waiting) => Job::Call(waiting),
-                None => {
-                    let Some(job) = queue.recv().await else { return };
-                    job
-                }
-            };
-            if !self.take_back().await {
-                return;
-            }
-            if let Job::Order(Order::Move(MoveOrder { direction: Direction::On, .. })) = &job {
-                self.save_ahead(queue).await;
-            }
-            let looked = matches!(job, Job::Look);
-            self.take_up(job).await;
-            if self.instance.is_none() && !looked {
-                return;
-            }
-        }
-    }
-
-    /// Takes the instance back, once the call in it is over. No thread waits meanwhile. False if it has died,
-    /// and with it its connections.
-    async fn take_back(&mut self) -> bool {
-        let mut waits = 0;
-        let death = loop {
-            if let Some(Left { instance, death }) = self.place.take() {
-                self.instance = instance;
-                break death;
-            }
-            waits += 1;
-            if waits < SHORT_WAITS {
-                tokio::task::yield_now().await;
-            } else {
-                tokio::time::sleep(LONG_WAIT).await;
-            }
-        };
-        let Some(Death { call, fault, to }) = death else { return true };
-        let _ = to.send(self.survive(call, fault).await);
-        self.instance.is_some()
-    }
-
-    async fn take_up(&mut self, job: Job) {
-        match job {
-            Job::Call(Waiting { call, to, span }) => {
-                let answer = self.call(call).instrument(span).await;
-                let unheard = to.send(answer);
-                if let Err(Ok(Returned::Accepted(id, _))) = unheard {
-                    // The peer left while its handshake was decided: its consumer is told so.
-                    let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
-                }
-            }
-            Job::Look => {}
-            Job::Order(order) => self.obey(order).await,
-        }
-    }
-
-    /// Saves consumers a few at a time, taking up in between what comes for them, so that the move
-    /// itself has to save only those that changed meanwhile.
-    async fn save_ahead(&mut self, queue: &mut mpsc::Receiver<Job>) {
-        self.ahead = Ahead::default();
-        let consumers = self.instance.as_ref().map_or_else(Vec::new, |it| it.consumers());
-        if consumers.len() <= SAVED_AT_ONCE {
-            return;
-        }
-        for some in consumers.chunks(SAVED_AT_ONCE) {
-            let (some, mut ahead) = (some.to_vec(), std::mem::take(&mut self.ahead));
-            let saved = self.with_instance(move |instance| {
-                instance.save_ahead(&some, &mut ahead);
-                ahead
-            });
-            let Some(ahead) = saved.await else { return };
-            self.ahead = ahead;
-            for _ in 0..QUEUE {
-                let Ok(job) = queue.try_recv() else { break };
-                self.take_up(job).await;
-                if self.instance.is_none() {
-                    return;
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// One call, its effects applied. An instance that died of it goes back to the version before,
-    /// if it left that not long ago, and the event is brought there; else its connections end.
-    async fn call(&mut self, call: Call) -> Answer {
-        let called = self.enter(call).await;
-        match (called.answer, called.undone) {
-            (Err(fault), Some(call)) => self.survive(call, fault).await,
-            (answer, _) => answer,
-        }
-    }
-
-    /// Goes on after the instance has died of an event.
-    async fn survive(&mut self, call: Call, fault: GuestFault) -> Answer {
-        if self.go_back(&fault).await {
-            return Box::pin(self.call(call)).await;
-        }
-        self.end();
-        Err(fault)
-    }
-
-    /// One call, its effects applied.
-    async fn enter(&mut self, call: Call) -> Called {
-        if let Some(id) = call.consumer() {
-            self.ahead.forget(id);
-        }
-        let instance = match self.instance.take() {
-            Some(instance) => Ok(instance),
-            None => self.start().await,
-        };
-        let instance = match instance {
-            Ok(instance) => instance,
-            Err(fault) => return Called::failed(fault),
-        };
-        let slow = instance.version().is_slow();
-        let work = move || enter(instance, call);
-        let returned = if slow { self.plugin().share.run(work).await } else { Some(work()) };
-        let Some((mut called, instance)) = returned else {
-            return Called::failed(GuestFault::InstanceGone);
-        };
-        self.instance = Some(instance);
-        self.outlet().apply(std::mem::take(&mut called.effects));
-        called
-    }
-
-    /// Has something done with the instance, where its calls run. `None` if there is none.
-    async fn with_instance<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Instance) -> T + Send + 'static,
-    ) -> Option<T> {
-        let mut instance = self.instance.take()?;
-        let slow = instance.version().is_slow();
-        let work = move || {
-            let done = work(&mut instance);
-            (done, instance)
-        };
-        let done = if slow { self.plugin().share.run(work).await } else { Some(work()) };
-        let (done, instance) = done?;
-        self.instance = Some(instance);
-        Some(done)
-    }
-
-    async fn start(&self) -> Result<Box<Instance>, GuestFault> {
-        let bounded = |bound: Bound| GuestFault::Bounded(bound.name());
-        let version = self.plugin().live();
-        self.plugin().allowance.check_instance(version.places()).map_err(bounded)?;
-        let instance = if version.is_slow() {
-            let work = move || Instance::new(version);
-            self.plugin().share.run(work).await.ok_or(GuestFault::InstanceGone)?
-        } else {
-            Instance::new(version)
-        };
-        instance.map(Box::new)
-    }
-
-    async fn obey(&mut self, order: Order) {
-        match order {
-            Order::Sample(answer) => {
-                let Some(sample) = self.with_instance(Instance::sample).await else { return };
-                let why = sample.as_ref().err().cloned();
-                let _ = answer.send(sample);
-                self.strand_if_dead(why).await;
-            }
-            Order::Move(MoveOrder { to, direction, done }) => {
-                let moving = self.move_over(to, direction).await;
-                let why = moving.why.clone();
-                let _ = done.send(moving);
-                self.strand_if_dead(why).await;
-            }
-        }
-    }
-
-    async fn move_over(&mut self, to: Arc<Version>, direction: Direction) -> Moving {
-        let running = self.instance.as_ref().map(|instance| instance.version());
-        if running.is_none_or(|version| Arc::ptr_eq(version, &to)) {
-            return Moving::default();
-        }
-        let way = self.listed.way(direction, std::mem::take(&mut self.ahead));
-        match self.transfer(to, way, direction).await {
-            Ok(outcome) => Moving { outcome, why: None },
-            Err(why) => {
-                let count = self.instance.as_ref().map_or(0, |instance| instance.links().count());
-                Moving::stayed(count as u64, why)
-            }
-        }
-    }
-
-    /// Takes all consumers to another version, or leaves everything as it was. On the way back
-    /// nobody can stay: whoever came later and cannot move is closed, unless the policy is to
-    /// restart it.
-    async fn transfer(
-        &mut self,
-        to: Arc<Version>,
-        way: Way,
-        direction: Direction,
-    ) -> Result<Outcome, MoveError> {
-        let gone = || MoveError::Snapshot(GuestFault::InstanceGone);
-        let mut instance = self.instance.take().ok_or_else(gone)?;
-        let policy = match (self.plugin().failed_move, direction) {
-            (FailedMove::KeepOld, Direction::Back) => FailedMove::Close,
-            (policy, _) => policy,
-        };
-        let work = move || (transfer(&mut instance, to, way, policy), instance);
-        let (moved, instance) = aside(work).await.ok_or_else(gone)?;
-        self.instance = Some(instance);
-        let Transfer { effects, left, outcome, old } = moved?;
-        // That of many consumers takes a while, for which nobody has to wait.
-        drop(tokio::task::spawn_blocking(move || drop(old)));
-        if direction == Direction::On {
-            self.listed.keep_left(left);
-        }
-        self.outlet().apply(effects);
-        Ok(outcome)
-    }
-
-    /// Takes an instance that has failed back to the version it came from, if the one it runs is
-    /// new; true if it has arrived.
-    async fn go_back(&mut self, fault: &GuestFault) -> bool {
-        let Some(left) = self.listed.take_left() else { return false };
-        self.ahead = Ahead::default();
-        let to = Arc::clone(left.version());
-        let digest = to.digest().short();
-        let back = self.transfer(to, Way::Back(left), Direction::Back).await;
-        let plugin = &*self.plugin().label;
-        match &back {
-            Ok(Outcome { moved, undone, .. }) => tracing::warn!(
-                plugin,
-                "{fault}: its {moved} consumers go back to version {digest}, and to the state they \
-                 left it with; the changes of {undone} events are lost"
-            ),
-            Err(why) => {
-                tracing::warn!(plugin, "{fault}; and no way back to version {digest}: {why}");
-            }
-        }
-        self.listed.tell_gone_back();
-        back.is_ok()
-    }
-
-    /// If the instance died of being saved: its consumers begin afresh, if that is the policy, or
-    /// their connections end.
-    async fn strand_if_dead(&mut self, why: Option<MoveError>) {
-        let Some(why) = why else { return };
-        let Some(old) = self.instance.take_if(|instance| instance.is_dead()) else { return };
-        let (digest, consumers) = (old.version().digest(), old.consumers().len());
-        let links: Vec<_> = old.links().cloned().collect();
-        if self.plugin().failed_move == FailedMove::Restart {
-            let live = self.plugin().live();
-            if let Some(Ok((instance, effects))) = aside(move || restart(&old, live)).await {
-                self.instance = Some(instance);
-                self.outlet().apply(effects);
-                return;
-            }
-        }
-        let lost = Fault::Host(HostFault::StateLost(why.to_string()));
-        lost.log(&self.plugin().label, &format!("{} connections", links.len()), &digest.short());
-        tell_undone(&self.plugin().label, Some(digest), consumers);
-        links.iter().for_each(|link| link.outbound.fail(lost.clone()));
-    }
-
-    /// The instance has failed, and with it all its connections.
-    fn end(&mut self) {
-        let Some(instance) = self.instance.take() else { return };
-        let version = instance.version().digest();
-        tell_undone(&self.plugin().label, Some(version), instance.consumers().len());
-        for link in instance.links() {
-            link.outbound.fail(Fault::Guest(GuestFault::InstanceGone));
-        }
-    }
-
-    fn plugin(&self) -> &Plugin {
-        &self.roster.plugin
-    }
-
-    fn outlet(&self) -> Outlet<'_> {
-        self.roster.outlet()
-    }
 }

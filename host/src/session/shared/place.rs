@@ -2,10 +2,7 @@
 //! it on its own task, which spares two task switches an event; one that finds another in it leaves its event for
 //! that one to take up.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-
+use narrowboat_sync::{Entry, Next, Slot, Taken};
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -25,14 +22,10 @@ const TAKEN_UP: usize = 64;
 
 /// An instance, or nothing while its owner has it, and the events that wait for it.
 #[derive(Default)]
-pub(super) struct Place {
-    left: Mutex<Left>,
-    waiting: Mutex<Events>,
-    /// As many as wait, for those who look often and find none.
-    count: AtomicUsize,
-}
+pub(super) struct Place(Slot<Left, Waiting>);
 
-/// What the owner finds when it comes back.
+/// What the owner finds when it comes back. Whoever is in the instance leaves it where it is, so that it is there even
+/// after a panic.
 #[derive(Default)]
 pub(super) struct Left {
     pub(super) instance: Option<Box<Instance>>,
@@ -53,13 +46,6 @@ pub(in crate::session) struct Waiting {
     pub(super) span: Span,
 }
 
-#[derive(Default)]
-struct Events {
-    events: VecDeque<Waiting>,
-    /// Nobody comes any more to see to them.
-    closed: bool,
-}
-
 /// What came of an attempt to enter.
 pub(super) enum Entered {
     /// The call is over, and its effects are applied.
@@ -72,25 +58,20 @@ pub(super) enum Entered {
     No(Call),
 }
 
-/// Who sees to what waits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Nothing waits, or somebody is in the instance who will.
-    Nobody,
-    /// The owner, which has to be told.
-    Owner,
-}
-
 impl Place {
     /// Enters the instance, if it is here and its calls are short; [`Place::serve`] is to follow. What the guest
     /// asks for is done before the next event comes to it.
     pub(super) fn enter(&self, call: Call, outlet: &Outlet<'_>) -> Entered {
         // Whoever this call wakes may want to enter too, and can when it is over.
         let _held = waking::hold();
-        let Ok(mut left) = self.left.try_lock() else { return self.wait(call) };
+        let mut left = match self.0.enter() {
+            Entry::In(left) => left,
+            Entry::Busy => return self.wait(call),
+            // Its owner ends what somebody has panicked in.
+            Entry::Broken => return Entered::No(call),
+        };
         let Some(instance) = left.ready() else { return Entered::No(call) };
-        let (called, instance) = run(instance, call, outlet);
-        left.instance = Some(instance);
+        let called = run(instance, call, outlet);
         match (called.answer, called.undone) {
             (Err(fault), Some(call)) => {
                 let (to, answered) = oneshot::channel();
@@ -103,80 +84,43 @@ impl Place {
 
     /// Takes up what came while this session was in the instance.
     pub(super) fn serve(&self, outlet: &Outlet<'_>) -> Next {
-        // Either this sees what another has put there, or that one sees that nobody is in the instance.
-        fence(Ordering::SeqCst);
-        let mut taken = 0;
-        while self.count.load(Ordering::Relaxed) > 0 {
-            let _held = waking::hold();
-            let Ok(mut left) = self.left.try_lock() else { return Next::Nobody };
-            while taken < TAKEN_UP
-                && let Some(instance) = left.ready()
-            {
-                let Some(waiting) = self.next() else {
-                    left.instance = Some(instance);
-                    break;
-                };
-                taken += 1;
-                left.take_up(instance, waiting, outlet);
-            }
-            if taken == TAKEN_UP || !left.is_ready() {
-                return Next::Owner;
-            }
-            drop(left);
-            fence(Ordering::SeqCst);
-        }
-        Next::Nobody
+        self.0.serve(TAKEN_UP, waking::hold, Left::is_ready, |left, waiting| {
+            left.take_up(waiting, outlet);
+        })
     }
 
     /// Leaves the instance here.
     pub(super) fn leave(&self, instance: Option<Box<Instance>>) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).instance = instance;
-        fence(Ordering::SeqCst);
+        self.0.leave(Left { instance, death: None });
     }
 
     /// What was left, if nobody is in it.
-    pub(super) fn take(&self) -> Option<Left> {
-        match self.left.try_lock() {
-            Ok(mut left) => Some(std::mem::take(&mut left)),
-            Err(TryLockError::Poisoned(left)) => Some(std::mem::take(&mut left.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    pub(super) fn take(&self) -> Option<Taken<Left>> {
+        self.0.take()
     }
 
     /// The event that has waited for longest.
     pub(super) fn next(&self) -> Option<Waiting> {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        let mut events = self.events();
-        let waiting = events.events.pop_front();
-        self.count.store(events.events.len(), Ordering::Relaxed);
-        waiting
+        self.0.next()
     }
 
     /// Nobody comes any more: who waits, or would, goes elsewhere.
     pub(super) fn close(&self) {
-        let mut events = self.events();
-        events.closed = true;
-        let left = std::mem::take(&mut events.events);
-        self.count.store(0, Ordering::Relaxed);
-        drop(events);
-        drop(left);
+        self.0.close();
     }
 
     fn wait(&self, call: Call) -> Entered {
-        let mut events = self.events();
-        if events.closed || events.events.len() >= MAX_WAITING {
-            return Entered::No(call);
-        }
+        let Some(vacancy) = self.0.vacancy(MAX_WAITING) else { return Entered::No(call) };
         let (to, answered) = oneshot::channel();
-        events.events.push_back(Waiting { call, to, span: Span::current() });
-        self.count.store(events.events.len(), Ordering::Relaxed);
+        vacancy.fill(Waiting { call, to, span: Span::current() });
         Entered::Waits(answered)
     }
+}
 
-    fn events(&self) -> MutexGuard<'_, Events> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl Waiting {
+    /// Whether it is a handshake that has ended meanwhile: nothing happens of it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        matches!(self.call, Call::Connect { .. }) && self.to.is_closed()
     }
 }
 
@@ -187,34 +131,47 @@ impl Left {
     }
 
     /// The instance, if it is here, lives, and its calls are short.
-    fn ready(&mut self) -> Option<Box<Instance>> {
-        if self.is_ready() { self.instance.take() } else { None }
+    fn ready(&mut self) -> Option<&mut Instance> {
+        if self.is_ready() { self.instance.as_deref_mut() } else { None }
     }
 
     /// Brings another session's event to the instance.
-    fn take_up(&mut self, instance: Box<Instance>, waiting: Waiting, outlet: &Outlet<'_>) {
+    fn take_up(&mut self, waiting: Waiting, outlet: &Outlet<'_>) {
+        if waiting.is_abandoned() {
+            return;
+        }
         let Waiting { call, to, span } = waiting;
-        let (called, instance) = span.in_scope(|| run(instance, call, outlet));
-        self.instance = Some(instance);
-        let answer = match (called.answer, called.undone) {
+        let Some((answer, to)) = span.in_scope(|| self.run(call, to, outlet)) else { return };
+        if let Err(Ok(Returned::Accepted(id, _))) = to.send(answer) {
+            // The peer left while its handshake was decided: its consumer is told so. Nobody waits for that.
+            let (to, _) = oneshot::channel();
+            let _ = self.run(Call::Disconnect(id, Closure::abnormal()), to, outlet);
+        }
+    }
+
+    /// One call. One of which the instance dies is left to its owner to answer.
+    fn run(
+        &mut self,
+        call: Call,
+        to: oneshot::Sender<Answer>,
+        outlet: &Outlet<'_>,
+    ) -> Option<(Answer, oneshot::Sender<Answer>)> {
+        let Some(instance) = self.ready() else {
+            return Some((Err(GuestFault::InstanceGone), to));
+        };
+        let called = run(instance, call, outlet);
+        match (called.answer, called.undone) {
             (Err(fault), Some(call)) => {
                 self.death = Some(Death { call, fault, to });
-                return;
+                None
             }
-            (answer, _) => answer,
-        };
-        if let Err(Ok(Returned::Accepted(id, _))) = to.send(answer)
-            && let Some(instance) = self.ready()
-        {
-            // The peer left while its handshake was decided: its consumer is told so.
-            let (_, instance) = run(instance, Call::Disconnect(id, Closure::abnormal()), outlet);
-            self.instance = Some(instance);
+            (answer, _) => Some((answer, to)),
         }
     }
 }
 
-fn run(instance: Box<Instance>, call: Call, outlet: &Outlet<'_>) -> (Called, Box<Instance>) {
-    let (mut called, instance) = enter(instance, call);
+fn run(instance: &mut Instance, call: Call, outlet: &Outlet<'_>) -> Called {
+    let mut called = enter(instance, call);
     outlet.apply(std::mem::take(&mut called.effects));
-    (called, instance)
+    called
 }

@@ -1,0 +1,97 @@
+//! A state that any task changes and one task follows, which is woken when it rests and not otherwise.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
+use std::task::{Context, Waker};
+
+use crate::primitives::{Mutex, MutexGuard};
+
+/// A state, and whether the task that follows it is awake.
+#[derive(Debug, Default)]
+pub struct Watched<S> {
+    inner: Mutex<Inner<S>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner<S> {
+    state: S,
+    /// Something was asked that the task has not looked at.
+    news: bool,
+    /// The task is awake, and will look by itself.
+    awake: bool,
+    /// The task.
+    waker: Option<Waker>,
+}
+
+/// The state, which nobody else sees meanwhile.
+#[derive(Debug)]
+pub struct Guarded<'a, S>(MutexGuard<'a, Inner<S>>);
+
+impl<S> Watched<S> {
+    /// A state whose task has not looked at it yet.
+    pub fn new(state: S) -> Self {
+        Self { inner: Mutex::new(Inner { state, news: false, awake: false, waker: None }) }
+    }
+
+    /// Locks the state.
+    pub fn lock(&self) -> Guarded<'_, S> {
+        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        Guarded(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<S> Guarded<'_, S> {
+    /// Has the task look, even if it does so already: it may have looked at what is changed now. To be followed by
+    /// [`Guarded::wake`].
+    pub fn note(&mut self) {
+        self.0.news = true;
+    }
+
+    /// Gives the lock back, and whom to wake then, if the task rests.
+    #[must_use = "a task that is not woken rests for ever"]
+    pub fn wake(mut self) -> Option<Waker> {
+        if std::mem::replace(&mut self.0.awake, true) { None } else { self.0.waker.take() }
+    }
+
+    /// The task looks. Until it rests nobody need wake it. With `again` there is more than it can look at now.
+    pub fn look(&mut self, again: bool) {
+        self.0.awake = true;
+        self.0.news = again;
+    }
+
+    /// Lets the task rest until it is woken, unless something was [noted](Guarded::note) since it looked: then it is
+    /// woken at once.
+    pub fn rest(mut self, cx: &Context<'_>) {
+        if self.0.news {
+            drop(self);
+            cx.waker().wake_by_ref();
+            return;
+        }
+        self.0.awake = false;
+        match &self.0.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => self.0.waker = Some(cx.waker().clone()),
+        }
+    }
+}
+
+impl<S: Default> Guarded<'_, S> {
+    /// Puts another state in its place, and forgets the task.
+    pub fn reset(&mut self, state: S) {
+        *self.0 = Inner { state, ..Inner::default() };
+    }
+}
+
+impl<S> Deref for Guarded<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.0.state
+    }
+}
+
+impl<S> DerefMut for Guarded<'_, S> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.0.state
+    }
+}

@@ -1,0 +1,206 @@
+"""Handshakes that clients abandon, in each way there is: a consumer that has accepted hears of the end all the same, and
+nothing is left of it."""
+
+import random
+import socket
+import ssl
+import struct
+import threading
+import time
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from admin import ADMIN, Admin
+from certificates import certificate, write
+from redis_server import Redis
+from support import DEADLINE, KEY, eventually, with_manifest
+
+# Of each way in each half of a test, for each plugin and each layer.
+TIMES = 120
+
+# Guests that count who is there: in their instance, and among their keys and values, for which their calls are on guest
+# threads. Each in both isolations; an instance of one visitor's own cannot tell of others.
+PLUGINS = {
+    "inline-shared": {"guest": "visitors", "isolation": "shared"},
+    "inline-own": {"guest": "visitors", "isolation": "connection"},
+    "aside-shared": {"guest": "turnstile", "isolation": "shared"},
+    "aside-own": {"guest": "turnstile", "isolation": "connection"},
+}
+TOLD = ["inline-shared", "aside-shared", "aside-own"]
+
+# What the memory of a host may grow by in the second half.
+SLACK = 12 << 20
+
+LIMITS = {"handshake_timeout": "1s", "connections_per_address": 100_000, "handshakes_per_address": 100_000}
+
+
+def request(plugin, query=""):
+    """A handshake that a host remembers much of, if it remembers it."""
+    padding = "".join(f"X-Padding-{number}: {'x' * 900}\r\n" for number in range(8))
+    return (
+        f"GET /{plugin}/{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{padding}\r\n"
+    ).encode()
+
+
+def connected(host):
+    return socket.create_connection(("127.0.0.1", host.port), DEADLINE)
+
+
+def hear_out(client):
+    """Reads until the host has ended the connection."""
+    with suppress(OSError):
+        while client.recv(65536):
+            pass
+    client.close()
+
+
+def half_close(host, plugin, before=b"", query=""):
+    client = connected(host)
+    client.sendall(before + request(plugin, query))
+    client.shutdown(socket.SHUT_WR)
+    hear_out(client)
+
+
+def proxied(host, plugin):
+    address = f"192.0.2.{random.randrange(1, 255)}"
+    half_close(host, plugin, f"PROXY TCP4 {address} 127.0.0.1 4711 80\r\n".encode())
+
+
+def reset(host, plugin):
+    client = connected(host)
+    client.sendall(request(plugin))
+    # Sooner or later than the consumer has accepted.
+    time.sleep(random.choice([0, 0.0002, 0.001]))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def tls_close(host, plugin):
+    """Ends what it sends by TLS's own means, right behind the request."""
+    client = connected(host)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = host.trusting.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            client.sendall(outgoing.read())
+            incoming.write(client.recv(65536))
+    tls.write(request(plugin))
+    with suppress(ssl.SSLWantReadError):
+        tls.unwrap()
+    client.sendall(outgoing.read())
+    hear_out(client)
+
+
+def repeat(way):
+    """Does it often, for each plugin in turn, a few at a time."""
+
+    def run(host):
+        def some():
+            for _ in range(TIMES // 4):
+                for plugin in PLUGINS:
+                    way(host, plugin)
+
+        threads = [threading.Thread(target=some) for _ in range(4)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+
+    return run
+
+
+def time_out(host):
+    """Handshakes that are not answered in time, since Redis is not, or since the guests have much to do."""
+    if host.redis:
+        host.redis.pause()
+    query = "" if host.redis else "?work=20000000"
+    clients = [(connected(host), plugin) for _ in range(TIMES) for plugin in PLUGINS]
+    for client, plugin in clients:
+        client.sendall(request(plugin, query))
+    for number, (client, _) in enumerate(clients):
+        # Those that were in time are open, and end here.
+        with suppress(OSError):
+            client.recv(65536)
+        client.close()
+        if number == 0 and host.redis:
+            # One has waited long enough, and Redis is not taken for lost yet.
+            host.redis.go_on()
+
+
+WAYS = {
+    "plain": [repeat(half_close), repeat(reset), time_out],
+    "tls": [repeat(tls_close)],
+    "proxy": [repeat(proxied)],
+}
+
+
+def here(host, plugin, ask):
+    """How many a plugin's guest says are there, besides whoever asks."""
+    client = ask(plugin)
+    told = int(client.ask("?"))
+    client.close()
+    return told - 1
+
+
+@pytest.fixture
+def serve_over(serve, tmp_path):
+    """Serves the plugins over a layer, to clients of a kind."""
+    with ExitStack() as stack:
+
+        def start(layer, kind):
+            redis = stack.enter_context(Redis()) if layer == "redis" else None
+            settings = {"layer": {"backend": "redis", "hosts": [redis.address]}} if redis else {}
+            if kind == "proxy":
+                settings["top"] = {"proxy": {"trusted": ["127.0.0.0/8"], "protocol": True}}
+            if kind == "tls":
+                authority = certificate("authority")
+                write(tmp_path, "ca", authority)
+                write(tmp_path, "server", certificate("host", authority))
+                settings["tls"] = {"cert": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+            host = serve(plugins=PLUGINS, limits=LIMITS, admin=ADMIN, watch="off", **settings)
+            host.redis = redis
+            if kind == "tls":
+                host.trusting = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+            return host
+
+        yield start
+
+
+@pytest.mark.parametrize("layer", ["memory", "redis"])
+@pytest.mark.parametrize("kind", WAYS)
+def test_of_an_abandoned_handshake_nothing_is_left(serve_over, component, layer, kind, figure):
+    host = serve_over(layer, kind)
+    admin = Admin(host)
+    secure = {"ssl": host.trusting} if kind == "tls" else {}
+
+    def ask(plugin):
+        if kind == "proxy":
+            sock = connected(host)
+            sock.sendall(b"PROXY TCP4 192.0.2.1 127.0.0.1 4711 80\r\n")
+            secure["sock"] = sock
+        if kind == "tls":
+            host.url = lambda path: f"wss://127.0.0.1:{host.port}{path}"
+        return host.connect(f"/{plugin}/", **secure)
+
+    sizes = []
+    # The first half shows what the host keeps ready for so many at a time.
+    for _ in range(2):
+        for way in WAYS[kind]:
+            way(host)
+            for plugin in TOLD:
+                what = f"the end of all visitors of {plugin}"
+                eventually(lambda: here(host, plugin, ask) == 0, what)
+        sizes.append(host.rss())
+    figure(f"memory after abandoned handshakes, {kind}, {layer}", [f"{size >> 20} MiB" for size in sizes])
+    assert sizes[1] - sizes[0] < SLACK, sizes
+    # What the limits count goes back, and nobody is there to move.
+    eventually(lambda: admin.get("/v1/status")["connections"] == 0, "the end of all connections")
+    for plugin, table in PLUGINS.items():
+        built = component(table["guest"]).read_bytes()
+        asks = "[asks]\ngroups = ['visitors']\n" + ("keyvalue = true\n" if "aside" in plugin else "")
+        other = with_manifest(built, f"name = '{table['guest']}'\ndescription = 'Another.'\nisolation = 'shared'\n{asks}")
+        answer = admin.deploy(plugin, other)
+        assert (answer.status, answer.json()["moved"]) == (200, 0), answer.body
