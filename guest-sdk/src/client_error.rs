@@ -7,13 +7,13 @@ use crate::bindings::narrowboat::consumer::types;
 /// The longest reason that a Close frame has room for, in bytes.
 const MAX_REASON: usize = 123;
 
-/// RFC 6455, section 7.4.1: what came does not fit the kind of message it is.
+/// RFC 6455, section 7.4.1: the data of a message does not fit its type.
 const INVALID_DATA: u16 = 1007;
 
-/// What the client did wrong, and what it is closed with.
+/// A client's mistake, with the close code and the reason that the client gets.
 ///
-/// With `?` it becomes an [`Error`](crate::Error) that blames the client, and in `connect` a [`Deny`](crate::Deny) with
-/// 400. The reason is told the client.
+/// `?` turns it into an [`Error`](crate::Error) that blames the client, and in `connect` into a [`Deny`](crate::Deny)
+/// with status 400.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientError {
     code: u16,
@@ -21,27 +21,27 @@ pub struct ClientError {
 }
 
 impl ClientError {
-    /// Blames the client. `code` is 1007 or from 4000 to 4999: with any other it is the plugin that has failed.
-    /// Of `reason` the first 123 bytes are sent.
+    /// Blames the client. `code` is 1007 or 4000 to 4999; the host treats any other code as a failure of the plugin.
+    /// The client gets the first 123 bytes of `reason`.
     pub fn new(code: u16, reason: impl fmt::Display) -> Self {
         let mut reason = reason.to_string();
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
         Self { code, reason }
     }
 
-    /// Blames the client for what it sent: 1007.
+    /// Blames the client for invalid data, with code 1007.
     pub fn invalid_data(reason: impl fmt::Display) -> Self {
         Self::new(INVALID_DATA, reason)
     }
 
-    /// The same with another code, 1007 or from 4000 to 4999.
+    /// The same error with another code: 1007 or 4000 to 4999.
     #[must_use]
     pub fn with_code(mut self, code: u16) -> Self {
         self.code = code;
         self
     }
 
-    /// The same with another reason, of which the first 123 bytes are sent.
+    /// The same error with another reason. The client gets its first 123 bytes.
     #[must_use]
     pub fn with_reason(self, reason: impl fmt::Display) -> Self {
         Self::new(self.code, reason)
@@ -52,7 +52,7 @@ impl ClientError {
         self.code
     }
 
-    /// What the client is told.
+    /// The reason that the client gets.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -72,7 +72,7 @@ impl From<ClientError> for types::ClientError {
     }
 }
 
-/// Blames the client for what it sent, where nothing else tells that it came from there.
+/// Turns any error into one that blames the client.
 ///
 /// ```
 /// use narrowboat_guest::prelude::*;
@@ -84,10 +84,10 @@ impl From<ClientError> for types::ClientError {
 /// assert_eq!(seat("x").unwrap_err().client_error().map(ClientError::code), Some(4400));
 /// ```
 pub trait BlameClient<T> {
-    /// Has an error close the connection with `code`, 1007 or from 4000 to 4999, and the error's words as the reason.
+    /// Replaces an error by a [`ClientError`] with this code (1007 or 4000 to 4999) and the error's text as the reason.
     ///
     /// # Errors
-    /// Where there was one.
+    /// When `self` is an error.
     fn blame_client(self, code: u16) -> Result<T, ClientError>;
 }
 
@@ -99,11 +99,11 @@ impl<T, E: fmt::Display> BlameClient<T> for Result<T, E> {
 
 /// Reads JSON that a client sent, such as the text of [`Consumer::receive_text`](crate::Consumer::receive_text).
 ///
-/// `serde_json::from_str(&text)?` reads it too, but blames the plugin: what JSON it is that `serde_json` reads, nobody
-/// can tell.
+/// `serde_json::from_str(&text)?` reads the same JSON but blames the plugin, because a `serde_json::Error` does not say
+/// where its input came from.
 ///
 /// # Errors
-/// When it is not JSON, or not of this shape: the client's fault, 1007.
+/// A [`ClientError`] with code 1007 when the text is not JSON, or not of this shape.
 pub fn client_json<T: DeserializeOwned>(json: impl AsRef<[u8]>) -> Result<T, ClientError> {
     serde_json::from_slice(json.as_ref()).map_err(|error| {
         ClientError::invalid_data(format_args!("not the JSON that is expected: {error}"))

@@ -19,10 +19,10 @@ use crate::{
 /// undoes the running method and ends the instance.
 pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// What arrives through the channel layer: an enum with `#[serde(tag = "type")]` and a variant
-    /// a type, renamed to it ("chat.message"). As in Django Channels "chat_message" is the same type,
-    /// unless the enum has a variant for any other type (`#[serde(other)]`), where an
-    /// `#[serde(alias = "chat_message")]` says so. A message of any other type is ignored and counted
-    /// by the host, whose log tells of the first as a warning and of further ones at debug.
+    /// a type, renamed to it ("chat.message"). As in Django Channels, "chat_message" is the same type.
+    /// (An enum with a `#[serde(other)]` variant needs `#[serde(alias = "chat_message")]` for that.)
+    /// The host ignores and counts messages of other types; it logs the first of each version as a
+    /// warning and the others at debug.
     /// [`NoMessage`](crate::NoMessage) has none.
     type Message: DeserializeOwned;
 
@@ -78,9 +78,9 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// A message came, on the connection's channel or to one of its groups.
     ///
     /// # Errors
-    /// An error closes the connection and says who is to blame: see [`Error`]. So does, before it
-    /// comes here, a message of a known type without that type's fields, and then it is the plugin:
-    /// the message was sent by a consumer, a worker or a Django process, and not by this client.
+    /// An error closes the connection and says who is to blame: see [`Error`]. A message of a known
+    /// type that lacks a field of that type does not reach this method: it closes the connection and
+    /// blames the plugin, because a consumer, a worker or a Django process sent it, and not this client.
     fn handle(&mut self, connection: &Connection, message: Self::Message) -> Result<(), Error> {
         let _ = (connection, message);
         Ok(())
@@ -95,14 +95,17 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
         Ok(())
     }
 
-    /// An accepted connection ended, whoever closed it. Does not run when it moves to another
-    /// version, nor after a panic or a time-out of this consumer or of another of its instance: their
-    /// memory is gone with the instance, and the log says how many connections that were.
+    /// An accepted connection ended, whoever closed it. Does not run when the connection moves to
+    /// another version.
     ///
-    /// So do not keep a count of who is there where it outlives the instance, as in
-    /// [`keyvalue`](crate::keyvalue): what `connect` adds, a panic never takes off again. Count in
-    /// the module's memory, which a panic takes along; or give each entry a time at which it ends
-    /// unless a timer of its connection has renewed it.
+    /// **Does not run after a panic or a time-out** of this consumer or of another one of its
+    /// instance, nor for a consumer that could not move to another version: the consumer no longer
+    /// exists. The log says how many connections ended that way.
+    ///
+    /// So a count of connections that outlives the instance, for example in
+    /// [`keyvalue`](crate::keyvalue), stays wrong after a panic. Instead, count in the module's
+    /// memory, which ends together with the instance; or store an entry with an expiry time for each
+    /// connection, renew it from [`Consumer::timer`], and ignore expired entries.
     fn disconnect(&mut self, connection: &Connection, closure: Closure) {
         let _ = (connection, closure);
     }

@@ -2,18 +2,18 @@ use std::fmt;
 
 use crate::{bindings::narrowboat::consumer::types, client_error::ClientError};
 
-/// Why a consumer gave up on an event, and who is to blame: the plugin, unless a [`ClientError`] is the cause.
+/// Why a consumer gave up on an event. It blames the client if a [`ClientError`] caused it, and else the plugin.
 ///
 /// | cause | the client is closed with | the log | counted as |
 /// |---|---|---|---|
-/// | the plugin, as with `?` on a [`LayerError`](crate::LayerError) or [`Error::msg`] | 1011 | a warning with the words | a fault: too many take a new version back |
-/// | the client, as with `?` on [`Frame::json`](crate::Frame::json) or [`Error::client`] | 1007, or a code of the plugin's from 4000 to 4999, and the reason | a line at debug | a client error, never a fault |
+/// | the plugin: `?` on a [`LayerError`](crate::LayerError), [`Error::msg`] | 1011 | a warning with the text | a fault; too many faults roll a new version back |
+/// | the client: `?` on [`Frame::json`](crate::Frame::json), [`Error::client`] | 1007, or a code from 4000 to 4999 that the plugin chooses, and the reason | a line at debug | a client error, never a fault |
 ///
-/// Any [`std::error::Error`] becomes one with `?`, its sources included, and blames the client if it is a
-/// [`ClientError`] or has one among its sources. An error of your own blames the client that way: give it a
-/// [`ClientError`] as its [`source`](std::error::Error::source), or write `impl From<MyError> for Error` for a type that
-/// is no `std::error::Error`. As with other such catch-alls this is no `std::error::Error` itself, which is what makes
-/// `?` possible.
+/// `?` turns any [`std::error::Error`] into an `Error`, with the text of its sources. The result blames the client if the
+/// error is a [`ClientError`] or has one among its sources. So an error type of your own can blame the client: return a
+/// [`ClientError`] from its [`source`](std::error::Error::source), or write `impl From<MyError> for Error` if it does not
+/// implement `std::error::Error`. `Error` does not implement `std::error::Error` itself: that is what makes `?` possible
+/// for all types that do.
 pub struct Error(Cause);
 
 #[derive(Debug, PartialEq)]
@@ -23,17 +23,17 @@ enum Cause {
 }
 
 impl Error {
-    /// An error that says `message` and blames the plugin, whatever `message` is.
+    /// An error that blames the plugin, with this text. `map_err(Error::msg)` makes a [`ClientError`] blame the plugin.
     pub fn msg(message: impl fmt::Display) -> Self {
         Self(Cause::Plugin(message.to_string()))
     }
 
-    /// An error that blames the client, which is closed with `code` and `reason`: see [`ClientError::new`].
+    /// An error that blames the client and closes it with this code and reason; see [`ClientError::new`].
     pub fn client(code: u16, reason: impl fmt::Display) -> Self {
         ClientError::new(code, reason).into()
     }
 
-    /// What the client is closed with, if it is to blame.
+    /// The client's error, if the client is to blame.
     pub fn client_error(&self) -> Option<&ClientError> {
         match &self.0 {
             Cause::Plugin(_) => None,

@@ -26,7 +26,7 @@ impl Frame {
     /// The text of a text frame.
     ///
     /// # Errors
-    /// When it is a binary frame: the client's fault, 1007.
+    /// A [`ClientError`] with code 1007 when it is a binary frame.
     pub fn text(&self) -> Result<&str, ClientError> {
         match self {
             Self::Text(text) => Ok(text),
@@ -37,7 +37,7 @@ impl Frame {
     /// The bytes of a binary frame.
     ///
     /// # Errors
-    /// When it is a text frame: the client's fault, 1007.
+    /// A [`ClientError`] with code 1007 when it is a text frame.
     pub fn binary(&self) -> Result<&[u8], ClientError> {
         match self {
             Self::Binary(bytes) => Ok(bytes),
@@ -48,7 +48,7 @@ impl Frame {
     /// Reads the frame as JSON, be it text or binary.
     ///
     /// # Errors
-    /// When it is not JSON, or not of this shape: the client's fault, 1007. With another code:
+    /// A [`ClientError`] with code 1007 when it is not JSON, or not of this shape. To choose another code:
     /// `frame.json::<T>().map_err(|error| error.with_code(4400))?`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         client_json(self.as_bytes())

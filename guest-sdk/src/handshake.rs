@@ -41,12 +41,13 @@ impl<C> Accept<C> {
 
 /// A consumer's no to a handshake: an HTTP answer in place of the upgrade.
 ///
-/// It is a decision and no fault, whatever its status, where [`deny`] makes it. With `?` an error becomes one too:
+/// An answer made by [`deny`] is a decision and never counts as a fault, whatever its status. `?` turns any error into
+/// an answer as well:
 ///
 /// | error | the client gets | counted as |
 /// |---|---|---|
 /// | [`ClientError`](crate::ClientError), or an [`Error`] that blames the client | 400 and the reason | nothing |
-/// | [`LayerError::InvalidName`], since such names come with requests | 400 and the name | nothing |
+/// | [`LayerError::InvalidName`], because such names usually come from the request | 400 and the name | nothing |
 /// | [`LayerError::Denied`] | 403 | nothing |
 /// | [`LayerError::Unavailable`], [`LayerError::ChannelFull`], [`KeyvalueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a bound | 503; the words go to the plugin's log | nothing |
 /// | any other: [`Error`], [`SendError`](crate::SendError), `serde_json::Error`, … | 500; the words go to the host's log | a fault of the plugin |
@@ -89,7 +90,7 @@ impl Deny {
     }
 }
 
-/// What a plugin may reach, and what is wrong with it, is no client's business.
+/// The client does not get the error's text, except where it is to blame.
 impl<E: std::error::Error + 'static> From<E> for Deny {
     fn from(error: E) -> Self {
         match (&error as &dyn std::error::Error).downcast_ref::<LayerError>() {
@@ -104,7 +105,8 @@ impl<E: std::error::Error + 'static> From<E> for Deny {
     }
 }
 
-/// Whether what failed is neither the plugin's code nor the client: a server that is away, or a bound of the operator's.
+/// Whether neither the plugin's code nor the client failed: another server did not answer, or a limit of the operator was
+/// reached.
 fn is_elsewhere(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(LayerError::Unavailable(_) | LayerError::ChannelFull(_)))
         || matches!(error.downcast_ref(), Some(KeyvalueError::Other(_)))

@@ -51,7 +51,7 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(
 }
 
 /// Fails when the message is of a type that the consumer knows but does not have its fields; the
-/// error names the field. It blames the plugin, since the sender was one and no client.
+/// error names the field. The error blames the plugin, because the sender was not the client.
 pub(crate) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<Incoming<M>, Error> {
     let entries = raw::entries(bytes)?;
     match parse::<M>(&entries) {
@@ -64,7 +64,8 @@ fn parse<M: DeserializeOwned>(entries: &[Entry<'_>]) -> Result<M, Problem> {
     M::deserialize(MapDeserializer::new(entries.iter().copied()))
 }
 
-/// Reads the message once more if its type is written as another process may write it, else says what is wrong with it.
+/// Reads the message again with the consumer's spelling of its type, if only the spelling differs; else explains the
+/// problem.
 fn retry<M: DeserializeOwned>(
     entries: &[Entry<'_>],
     problem: Problem,
@@ -89,8 +90,7 @@ fn retry<M: DeserializeOwned>(
         .map_err(|problem| explain::<M>(&entries, tag, &name, &problem))
 }
 
-/// Whether two types have one handler in Django Channels, whose `get_handler_name` makes "chat_message" of
-/// "chat.message".
+/// Whether Django Channels calls the same handler for both types: its `get_handler_name` replaces "." by "_".
 fn is_same_type(one: &str, other: &str) -> bool {
     let name = |byte: u8| if byte == b'.' { b'_' } else { byte };
     one.bytes().map(name).eq(other.bytes().map(name))

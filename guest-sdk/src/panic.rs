@@ -5,8 +5,8 @@ use std::{
 
 use crate::log::{self, Level};
 
-/// Sends panics to the log, since a bare target's say nothing. The host knows them by their level and context, and
-/// logs them even where the manifest does not ask for `log`. Every way into the guest calls this first.
+/// Sends the text of panics to the log, since panics of a bare target say nothing. The host recognises them by their
+/// level and context, and logs them even if the manifest does not ask for `log`. Every export calls this first.
 pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| panic::set_hook(Box::new(report)));

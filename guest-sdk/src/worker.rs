@@ -56,7 +56,7 @@ pub trait Worker: Default + 'static {
     ///
     /// # Errors
     /// An error goes to the host's log, and the message is gone. So is, before it comes here, a message of a known
-    /// type without that type's fields. Each is a fault of the plugin: a worker has no client to blame, and an error
-    /// that blames one counts as any other.
+    /// type without that type's fields. Both count as faults of the plugin, also where the error blames a client: a
+    /// worker has no client.
     fn handle(&mut self, channel: &str, message: Self::Message) -> Result<(), Error>;
 }

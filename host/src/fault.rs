@@ -40,7 +40,7 @@ pub enum GuestFault {
     /// It came to a bound of what it, or its tenant, may use.
     #[error("it may use no more: its limit of {0} is reached")]
     Bounded(&'static str),
-    /// It returned an error, and blames itself.
+    /// It returned an error that blames the plugin.
     #[error("returned an error: {0}")]
     Error(String),
     /// It broke a rule of the contract, such as closing with a code that is not its own.
@@ -66,7 +66,7 @@ pub enum ClientFault {
     /// It did not read, and the outbound queue reached its bound.
     #[error("it does not read, and {0} bytes wait for it")]
     Stalled(usize),
-    /// It broke a rule of the plugin, whose consumer says so.
+    /// The plugin's consumer says that it broke a rule of the plugin.
     #[error("the consumer closes with {0}")]
     Blamed(Closure),
 }
@@ -106,7 +106,7 @@ impl GuestFault {
 }
 
 impl Fault {
-    /// What the peer is told. A guest's own words stay in the log, but for those with which it blames the peer.
+    /// What the peer is told. A guest's own words stay in the log, except the reason with which it blames the peer.
     pub fn closure(&self) -> Closure {
         match self {
             Self::Guest(GuestFault::Bounded(_)) => {

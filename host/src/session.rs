@@ -80,7 +80,7 @@ impl Joined {
     }
 }
 
-/// Tells how many consumers are gone with their instance, so that nothing has run their `disconnect`.
+/// Logs how many consumers ended with their instance, so that their `disconnect` does not run.
 fn tell_undone(plugin: &str, version: Option<Hash>, consumers: usize) {
     let version = version.as_ref().map(Hash::short);
     tracing::warn!(

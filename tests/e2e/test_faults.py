@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from admin import ADMIN, Admin
-from support import CLOSE, DEADLINE, TEXT, eventually, frame
+from support import CLOSE, DEADLINE, TEXT, close_frame, eventually, frame, toml, with_manifest
 
 MISBEHAVE = {"isolation": "connection"}
 
@@ -160,6 +160,26 @@ def test_an_error_for_a_client_that_does_not_read_is_no_fault_of_the_plugin(serv
     assert raw.frames()[-1] == (CLOSE, (1013).to_bytes(2) + b"outbound queue full")
     assert blamed(host) == (1, {})
     assert "returned an error" not in host.log()
+
+
+@pytest.mark.parametrize("isolation", ["connection", "shared"])
+def test_an_error_for_a_client_that_has_left_is_no_fault_of_the_plugin(serve, component, tmp_path, isolation):
+    file = tmp_path / "misbehave.wasm"
+    manifest = {"name": "misbehave", "isolation": isolation, "lane": "slow"}
+    file.write_bytes(with_manifest(component("misbehave").read_bytes(), toml(manifest)))
+    plugins = {"misbehave": {"component": str(file)}}
+    host = serve(plugins=plugins, admin=ADMIN, limits={"call_time": "1m"}, log="debug")
+
+    def one_leaves():
+        """While its consumer works at an answer."""
+        raw = host.raw("/misbehave/")
+        raw.send(frame(TEXT, b"work 100000000") + close_frame(1000))
+        raw.frames()
+        return blamed(host)[0] > 0
+
+    eventually(one_leaves, "an answer to a client that has left")
+    assert host.connect("/misbehave/").ask("ok") == "ok"
+    assert blamed(host)[1] == {}
 
 
 def test_connect_may_give_up_on_any_error_and_says_who_is_to_blame(serve):

@@ -119,6 +119,17 @@ def test_either_sends_to_a_group_of_both(both, group):
         assert received == [text("from Django"), text("from here")]
 
 
+def test_a_type_is_the_same_with_underscores_as_for_channels_own_handlers(both, group):
+    """Channels' get_handler_name calls `commander_text` for either."""
+    host, django, servers, prefix = both
+    client = member(host, servers, group, prefix)
+    for kind in ("commander.text", "commander_text"):
+        django.group_send(group, {"type": kind, "text": kind})
+        assert client.recv() == f"message: {kind}"
+        django.send(client.ask("channel"), {"type": kind, "text": f"to one, {kind}"})
+        assert client.recv() == f"message: to one, {kind}"
+
+
 def test_a_member_leaves_by_its_own_or_by_djangos_will(both, group):
     host, django, servers, prefix = both
     stays, leaves, sent_away = (member(host, servers, group, prefix) for _ in range(3))

@@ -72,6 +72,14 @@ def test_clients_of_both_are_in_one_room(both):
     assert [client.recv() for client in elsewhere] == ["only here"] * 2
 
 
+def test_a_type_with_an_underscore_reaches_the_handlers_of_both(both):
+    host, django = both
+    here, there = host.connect("/chat/types/"), django.connect("/chat/types/")
+    for text in ("with a full stop", "_with an underscore"):
+        there.send(text)
+        assert (here.recv(), there.recv()) == (text, text)
+
+
 def test_what_one_says_keeps_its_order_on_the_other_side(both):
     host, django = both
     for speaker, listener in [(host, django), (django, host)]:

@@ -34,9 +34,9 @@ class Chat(AsyncWebsocketConsumer):
         await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data=None, bytes_data=None):
-        await self.channel_layer.group_send(
-            self.group, {"type": "chat.message", "message": text_data}
-        )
+        # Either names the handler below.
+        kind = "chat_message" if text_data.startswith("_") else "chat.message"
+        await self.channel_layer.group_send(self.group, {"type": kind, "message": text_data})
 
     async def chat_message(self, event):
         await self.send(text_data=event["message"])

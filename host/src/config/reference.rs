@@ -340,6 +340,11 @@ const FIXED: &[(&str, &str, &str)] = &[
         "lines that wait for the readers of standard error and standard output",
         "further lines are dropped; `output_lines_dropped`",
     ),
+    (
+        "2 lines a second, 10 at once",
+        "panics of a version, whether or not its manifest asks for `log`",
+        "the log says that lines are dropped; `guest_faults{kind=\"trap\"}` counts all",
+    ),
     ("16 KiB", "a handshake's head", "400 or 431; `handshakes_refused{answer=\"http\"}`"),
     (
         "100,000 effects, 1,000,000 deliveries to members of groups, and four times the largest frame or 16 MiB of payload",

@@ -61,8 +61,9 @@ pub enum Returned {
     Done,
     /// A message of a type that the consumer does not know.
     Unknown,
-    /// The client has broken a rule of the plugin, and its connection is to close so.
+    /// The guest blames the client, and the connection closes with this.
     ClientError(Closure),
-    /// It gave up, in these words, on a client that has left or does not read.
+    /// It returned an error with this text after a frame for its client was refused, because that has left or does not
+    /// read.
     Unheard(String),
 }

@@ -196,7 +196,7 @@ impl Instance {
         };
         match self.timed(|guest, store| call(guest, store, consumer))? {
             Ok(returned) => Ok(returned),
-            // A client that does not listen is not to make faults of the plugin's.
+            // A client that leaves or does not read must not cause faults of the plugin.
             Err(GuestError::Plugin(text)) if self.store.data().was_refused(id) => {
                 Ok(Returned::Unheard(one_line(&text)))
             }
@@ -246,7 +246,7 @@ fn done(answer: Result<(), GuestError>) -> Result<Returned, GuestError> {
     answer.map(|()| Returned::Done)
 }
 
-/// What a guest closes its connection with, since it blames the client.
+/// Checks what a guest blames its client with.
 fn client_error(error: ClientError) -> Result<Returned, GuestFault> {
     let ClientError { code, reason } = error;
     if Closure::is_for_client_errors(code, &reason) {

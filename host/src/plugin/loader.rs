@@ -29,7 +29,7 @@ use crate::manifest::{Isolation, Lane, Manifest, ManifestError};
 use crate::name::Tenant;
 use crate::signature::{Distrust, Signers};
 
-/// Panics of a version that the log tells in a second, for long.
+/// Panics of a version that are logged a second.
 const PANICS: u64 = 2;
 
 /// What loading a plugin needs besides its own configuration.

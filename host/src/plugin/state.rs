@@ -1,13 +1,15 @@
 //! What a store holds for its guest: connections, effects, and the time it has run.
 
+mod stopwatch;
+
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
+use wasmtime::bail;
 use wasmtime::component::{Resource, ResourceAny};
-use wasmtime::{StoreContextMut, UpdateDeadline, bail};
 
 use super::bindings::narrowboat::consumer::types::Host as Data;
 use super::call::{ConnectionHandle, ConnectionId};
@@ -16,8 +18,6 @@ use super::lane::LaneState;
 use super::limits::{Growth, InstanceLimits, Usage};
 use super::outside::{Beyond, Hush, Outside};
 use super::overrun::Overrun;
-use super::stint::Stint;
-use super::ticker::TICK;
 use super::words::Words;
 use crate::allowance::{Allowance, Bound};
 use crate::capabilities::Capabilities;
@@ -27,6 +27,8 @@ use crate::fault::GuestFault;
 use crate::layer::ChannelLayer;
 use crate::name::{ChannelName, Tenant};
 use crate::scope::Scope;
+
+pub(super) use stopwatch::{OutOfTime, Stopwatch};
 
 /// What all instances of a version have in common.
 pub(super) struct Surroundings {
@@ -48,7 +50,7 @@ pub(super) struct Surroundings {
     /// What one instance takes of the pool, in places for one; known once it is compiled.
     pub(super) places: OnceLock<usize>,
     pub(super) words: Words,
-    /// Of those of panics, which need no leave.
+    /// Limits the log lines of panics, which need no permission.
     pub(super) panics: Words,
     pub(super) allowance: Arc<Allowance>,
     /// Whether it has asked to reach what it may not.
@@ -90,18 +92,18 @@ pub(super) struct GuestState {
     /// The connection that the running call is about, if it is about one.
     current: u32,
     handles: usize,
-    /// What a panic of the running call has said.
+    /// The text of a panic in the running call.
     panic: Option<Panic>,
-    /// What the running call has broken of the contract and is not stopped for.
+    /// A violation of the contract in the running call that does not stop the call.
     breach: Option<GuestFault>,
 }
 
-/// What a guest has said of its panic.
+/// The text of a guest's panic.
 pub(super) struct Panic {
     /// One line.
-    pub(super) words: String,
-    /// Whether it is in the log already.
-    pub(super) said: bool,
+    pub(super) text: String,
+    /// Whether the log has it already.
+    pub(super) logged: bool,
 }
 
 /// One connection of the instance.
@@ -117,80 +119,8 @@ struct Entry {
     timers: usize,
     /// This call has closed it.
     closing: bool,
-    /// A frame of this call was refused, since the client has left or does not read.
+    /// A frame of this call was refused because the client has left or does not read.
     refused: bool,
-}
-
-/// How long the running call has run, in ticks that found it running.
-#[derive(Debug)]
-pub(super) struct Stopwatch {
-    ticks: u32,
-    budget: u32,
-    role: Role,
-    overrun: Arc<Overrun>,
-    stint: Stint,
-}
-
-/// The call ran past its budget.
-#[derive(Debug, thiserror::Error)]
-#[error("ran past its budget")]
-pub(super) struct OutOfTime;
-
-impl Stopwatch {
-    fn new(limits: &InstanceLimits, role: Role, overrun: Arc<Overrun>) -> Self {
-        let (_, time) = limits.time_of(role);
-        let ticks = time.as_millis() / TICK.as_millis();
-        let budget = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
-        Self { ticks: 0, budget, role, overrun, stint: Stint::Passed(Instant::now()) }
-    }
-
-    /// What the guest is run as.
-    pub(super) fn role(&self) -> Role {
-        self.role
-    }
-
-    fn restart(&mut self, now: Instant, may_wait: bool) {
-        self.ticks = 0;
-        self.stint = Stint::begin(now, may_wait);
-    }
-
-    /// Notes in which lane the version belongs when a call has ended.
-    pub(super) fn note_end(&self, lane: &LaneState) {
-        match self.role {
-            Role::Consumer => lane.note(self.overran()),
-            // Its calls are on guest threads, however long they are.
-            Role::Worker => {}
-        }
-    }
-
-    /// Whether two ticks found the call running. One finds a short call too, when the system took
-    /// its thread away for so long.
-    fn overran(&self) -> bool {
-        self.ticks > 1
-    }
-
-    /// Called by each tick that finds the guest running: a guest that the system did not let run
-    /// is not charged for the ticks it missed.
-    pub(super) fn tick(
-        mut store: StoreContextMut<'_, GuestState>,
-    ) -> wasmtime::Result<UpdateDeadline> {
-        let state = store.data_mut();
-        state.charge(Instant::now());
-        if state.held_outside().is_some_and(|outside| outside.patience.forgive_tick()) {
-            return Ok(UpdateDeadline::Continue(1));
-        }
-        let GuestState { stopwatch, around, .. } = state;
-        stopwatch.ticks += 1;
-        stopwatch.overrun.tell();
-        if stopwatch.overran() {
-            // Now, so that further calls do not follow this one onto the sockets' threads.
-            stopwatch.note_end(&around.lane);
-        }
-        if stopwatch.ticks > stopwatch.budget {
-            return Err(OutOfTime.into());
-        }
-        Ok(UpdateDeadline::Continue(1))
-    }
 }
 
 impl Data for GuestState {}
@@ -269,22 +199,22 @@ impl GuestState {
         std::mem::replace(&mut outside.hushed, hush)
     }
 
-    /// Notes what a panic of the running call has said. It counts when the call has trapped.
+    /// Stores the text of a panic of the running call, in case the call traps.
     pub(super) fn note_panic(&mut self, panic: Panic) {
         self.panic = Some(panic);
     }
 
-    /// What a panic of the last call has said.
+    /// Takes the text of a panic of the last call.
     pub(super) fn take_panic(&mut self) -> Option<Panic> {
         self.panic.take()
     }
 
-    /// Notes that the running call has broken the contract.
+    /// Stores a violation of the contract that does not stop the call.
     pub(super) fn note_breach(&mut self, breach: GuestFault) {
         self.breach = Some(breach);
     }
 
-    /// What the last call has broken of the contract, though it ended well.
+    /// Takes the violation of the contract in the last call.
     pub(super) fn take_breach(&mut self) -> Option<GuestFault> {
         self.breach.take()
     }
@@ -447,7 +377,7 @@ impl GuestState {
         Some(Arc::clone(&entry.link))
     }
 
-    /// Whether a frame of the last call for a connection was refused, since its client has left or does not read.
+    /// Whether a frame for this connection was refused in the last call because the client has left or does not read.
     pub(super) fn was_refused(&self, id: ConnectionId) -> bool {
         self.connections.get(&id.0).is_some_and(|entry| entry.refused)
     }

@@ -139,7 +139,7 @@ fn memories_refused(state: &GuestState) -> String {
     format!(", after it was refused more of the memory that {whose} have ({table}limits.memories)")
 }
 
-/// What an error of the engine says of the guest, whose panic may have said why.
+/// Turns an error of the engine into a fault; `panic` says why the guest trapped, if it panicked.
 fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
         let (limit, time) = state.around.limits.time_of(state.stopwatch.role());
@@ -147,11 +147,11 @@ fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> G
     }
     let text = format!("{error:#}");
     let mut text = one_line(&match &panic {
-        Some(Panic { words, .. }) => format!("panic: {words}: {text}"),
+        Some(panic) => format!("panic: {}: {text}", panic.text),
         None => text,
     });
     if let Some(panic) = panic {
-        say(state, &panic);
+        log_panic(state, &panic);
     }
     match state.growth.refused() {
         Some(Bound::Memories) => {
@@ -166,16 +166,16 @@ fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> G
     GuestFault::Trap(text)
 }
 
-/// Logs why a guest has panicked, whether or not its manifest asks for the log.
-fn say(state: &GuestState, panic: &Panic) {
-    if panic.said {
+/// Logs why a guest panicked, whether or not its manifest asks for `log`.
+fn log_panic(state: &GuestState, panic: &Panic) {
+    if panic.logged {
         return;
     }
     let (plugin, version) = (&*state.around.plugin, &*state.around.version);
     match state.around.panics.say() {
         Saying::Said => {
-            let (channel, words) = (state.channel(), &panic.words);
-            tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{words}");
+            let (channel, text) = (state.channel(), &panic.text);
+            tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{text}");
         }
         Saying::First => {
             tracing::warn!(plugin, version, "it panics more often than is told; lines are dropped");

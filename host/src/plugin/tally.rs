@@ -11,7 +11,7 @@ use crate::times::Times;
 #[derive(Debug, Default)]
 pub struct Tally {
     events: AtomicU64,
-    /// Events for which the guest blamed its client: no faults, so that no client decides which version is live.
+    /// Events for which the guest blamed its client. They are not faults: clients do not decide which version is live.
     client_errors: AtomicU64,
     /// Messages of types that the guest does not know.
     unknown: AtomicU64,
@@ -85,7 +85,7 @@ impl Tally {
         self.unknown.fetch_add(1, Ordering::Relaxed) == 0
     }
 
-    /// Events for which the guest blamed its client. None of them is among the faults.
+    /// Events for which the guest blamed its client. They are not among the faults.
     pub fn client_errors(&self) -> u64 {
         self.client_errors.load(Ordering::Relaxed)
     }

@@ -134,7 +134,7 @@ impl Version {
         &self.tally
     }
 
-    /// Counts a message of a type that it does not know, and tells of the first.
+    /// Counts a message of a type that the guest does not know, and logs it: the first as a warning.
     pub(super) fn note_unknown(&self, kind: &str) {
         let (plugin, version) = (&*self.around.plugin, &*self.around.version);
         let kind = one_line(kind);

@@ -99,7 +99,7 @@ pub const FIGURES: &[Figure] = &[
     counter(
         "connections_stalled",
         PLUGIN,
-        "Connections closed with 1013, since their clients did not read, under overflow = \"close\"",
+        "Connections closed with 1013, since their clients did not read: under overflow = \"close\", or when the consumer gave up",
     ),
     counter(
         "limits_reached",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::order::{Direction, MoveOrder, Moving, Order};
 use super::roster::Listed;
 use super::seat::Calling;
-use super::{Call, Fault, GuestFault, Session};
+use super::{Call, Fault, GuestFault, Session, tell_undone};
 use crate::config::FailedMove;
 use crate::fault::HostFault;
 use crate::plugin::{Ahead, MoveError, Outcome, Transfer, Version, Way};
@@ -102,6 +102,10 @@ impl Session {
     }
 
     fn lose(&self, why: &MoveError) -> Outcome {
+        if self.joined.seat.is_dead() {
+            let version = self.joined.seat.version().map(|version| version.digest());
+            tell_undone(self.joined.names().0, version, 1);
+        }
         self.joined.fail(Fault::Host(HostFault::StateLost(why.to_string())));
         Outcome { closed: 1, ..Outcome::default() }
     }

@@ -11,7 +11,7 @@ use crate::plugin::words::Saying;
 const UNASKED: &str =
     "it logs, and its manifest does not ask for it with `log = true` under [asks]";
 
-/// The context in which guests say, at level critical, why they panic.
+/// The context of the log lines, at level critical, that say why a guest panics.
 const PANIC: &str = "panic";
 
 impl Host for GuestState {
@@ -21,13 +21,13 @@ impl Host for GuestState {
         let is_panic = matches!(level, Level::Critical) && context == PANIC;
         let saying = match may {
             true => words.say(),
-            // Those of a panic are in the log when the call has trapped.
+            // The text of a panic is logged if the call traps.
             false if is_panic => Saying::Unsaid,
             false => words.swallow(),
         };
         if is_panic {
-            let words = one_line(&message);
-            self.note_panic(Panic { words, said: saying == Saying::Said });
+            let text = one_line(&message);
+            self.note_panic(Panic { text, logged: saying == Saying::Said });
         }
         match saying {
             Saying::Said => {}
