@@ -58,6 +58,11 @@ impl<O: Operation> Base<O> {
         self.runtime.set(runtime.clone()).is_ok()
     }
 
+    /// Whether tasks run.
+    pub(in crate::layer) fn is_started(&self) -> bool {
+        self.runtime.get().is_some()
+    }
+
     /// Starts a task of the layer, if the layer has been started.
     pub(in crate::layer) fn spawn(
         &self,

@@ -1,6 +1,7 @@
 //! What the tasks of the layer share.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(super) struct World {
     pub(super) tenant: Tenant,
     pub(super) keys: Keys,
     pub(super) local: Arc<Local>,
+    /// Whether the process's own key is read.
+    is_read: AtomicBool,
     /// Readers of keys other than the process's own. That of a named channel stays when the channel is closed, for
     /// the next to follow it; hosts open as many of those as are configured.
     readers: Mutex<HashMap<String, PlaceReader>>,
@@ -110,6 +113,7 @@ impl Core {
                 tenant: tenant.clone(),
                 keys: Keys::new(&self.prefix, tenant, self.base.servers.len()),
                 local,
+                is_read: AtomicBool::new(false),
                 readers: Mutex::default(),
             }
         };
@@ -128,6 +132,10 @@ impl Core {
     /// Reads the process's own key on every host: channels_redis sends to it on one host directly, and on another
     /// through a group.
     fn read_own(&self, world: &Arc<World>) {
+        // Two tasks that read one key would tear the order of what is in it.
+        if !self.base.is_started() || world.is_read.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let Some(core) = self.own.upgrade() else { return };
         for shard in 0..self.base.servers.len() {
             let (core, world) = (Arc::clone(&core), Arc::clone(world));
