@@ -10,19 +10,26 @@ use narrowboat_sync::{Entry, Next, Slot};
 
 const MOST: usize = 8;
 
-/// What is left there: there or with its owner, and how many events it has had. Loom has other threads run only where
-/// something of its own is used; so that they run while its owner takes or leaves it, too, it uses something then.
+loom::lazy_static! {
+    static ref TOUCHED: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// Loom has another thread run only where both use something of its own. So that a session comes to the slot while its
+/// owner has it locked, too, both use this: the owner under the lock, a session before it tries the lock.
+fn touch() {
+    TOUCHED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What is left there: there or with its owner, and how many events it has had.
 struct Content {
     here: bool,
     events: usize,
-    step: AtomicUsize,
 }
 
 impl Content {
     fn new(here: bool) -> Self {
-        let step = AtomicUsize::new(0);
-        step.load(Ordering::Relaxed);
-        Self { here, events: 0, step }
+        touch();
+        Self { here, events: 0 }
     }
 }
 
@@ -34,7 +41,7 @@ impl Default for Content {
 
 impl Drop for Content {
     fn drop(&mut self) {
-        self.step.load(Ordering::Relaxed);
+        touch();
     }
 }
 
@@ -81,6 +88,7 @@ impl Shared {
     /// As a session brings an event: `SharedInstance::call`.
     fn call(&self) {
         let event = self.event();
+        touch();
         match self.slot.enter() {
             Entry::In(mut content) if content.here => event.bring(&mut content),
             Entry::In(_) | Entry::Broken => return self.ask(event),
