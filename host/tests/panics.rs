@@ -208,7 +208,8 @@ impl Served {
             host: Arc::new(Arc::clone(&self.places).acquire_owned().await.unwrap()),
             plugin: self.roster.plugin().allowance.admit(address.ip()).unwrap(),
         };
-        match join(&self.roster, mailbox, Arc::clone(&link), scope, permits).await {
+        let joining = join(&self.roster, mailbox, Arc::clone(&link), scope, permits);
+        match tokio::time::timeout(DEADLINE, joining).await.unwrap() {
             Joining::Accepted(_, joined) => (joined, link),
             Joining::Rejected(rejection) => panic!("{rejection:?}"),
         }
