@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack, suppress
 
 import pytest
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from admin import ADMIN, Admin
 from certificates import certificate, write
@@ -224,3 +224,19 @@ def test_of_an_abandoned_handshake_nothing_is_left(serve_over, component, layer,
         other = with_manifest(built, f"name = '{table['guest']}'\ndescription = 'Another.'\nisolation = 'shared'\n{asks}")
         answer = admin.deploy(plugin, other)
         assert (answer.status, answer.json()["moved"]) == (200, 0), answer.body
+
+
+@pytest.mark.parametrize("layer", ["memory", "redis"])
+def test_a_trap_in_the_disconnect_of_an_abandoned_handshake_ends_whoever_shares_the_instance(serve_over, layer):
+    host = serve_over(layer, "plain")
+    silent = host.connect("/inline-shared/")
+    for _ in range(100):
+        half_close(host, "inline-shared", query="?fatal=1")
+    assert silent.ended()[0] == 1011
+
+    def is_made_anew():
+        # The last of them may still take an instance along.
+        with suppress(ConnectionClosed):
+            return is_empty("inline-shared", lambda plugin: host.connect(f"/{plugin}/"))
+
+    eventually(is_made_anew, "another instance")

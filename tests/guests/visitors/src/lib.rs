@@ -1,5 +1,6 @@
 //! Counts who is there, in its instance: each that it accepted, until its `disconnect`. Any text is answered with the
-//! count. Every connection joins the group `visitors`. `?work=N` in the query string makes its handshake take long.
+//! count. Every connection joins the group `visitors`. `?work=N` in the query string makes its handshake take long, and
+//! `?fatal=1` its `disconnect` panic.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -9,7 +10,9 @@ use narrowboat_guest::prelude::*;
 thread_local!(static HERE: Cell<i64> = const { Cell::new(0) });
 
 #[derive(Serialize, Deserialize)]
-struct Visitor;
+struct Visitor {
+    fatal: bool,
+}
 
 impl Consumer for Visitor {
     type Message = NoMessage;
@@ -22,7 +25,7 @@ impl Consumer for Visitor {
             black_box(round);
         });
         HERE.set(HERE.get() + 1);
-        Ok(accept(Visitor))
+        Ok(accept(Visitor { fatal: scope.query("fatal").is_some() }))
     }
 
     fn receive_text(&mut self, connection: &Connection, _: String) -> Result<(), Error> {
@@ -30,6 +33,7 @@ impl Consumer for Visitor {
     }
 
     fn disconnect(&mut self, _: &Connection, _: Closure) {
+        assert!(!self.fatal, "as it was told");
         HERE.set(HERE.get() - 1);
     }
 }
