@@ -91,8 +91,13 @@ impl BackgroundWriter {
             self.count_dropped(lines);
             return;
         }
+        let was_empty = state.waiting.is_empty();
         state.waiting.extend_from_slice(lines);
-        self.0.filled.notify_one();
+        drop(state);
+        // Else the thread has been woken already.
+        if was_empty {
+            self.0.filled.notify_one();
+        }
     }
 
     /// What the stream is called.

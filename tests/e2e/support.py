@@ -12,6 +12,7 @@ import subprocess
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -203,10 +204,28 @@ class Host:
         assert self._stopped or self._process.poll() is None, f"the host exited by itself:\n{log}"
 
     def stdout(self):
+        self._wait_for_writers()
         return self._stdout.read_text()
 
     def log(self):
+        self._wait_for_writers()
         return self._stderr.read_text()
+
+    def _wait_for_writers(self):
+        """Waits until what the host has logged and printed by now is written. Threads of its own write, one for each
+        stream, which sleep when there is nothing left; where it logs without a pause, that is not waited for long."""
+        end = time.monotonic() + 2
+        while self._is_writing() and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def _is_writing(self):
+        with suppress(OSError):
+            for task in Path(f"/proc/{self.pid}/task").iterdir():
+                with suppress(OSError):
+                    name, state = (task / "stat").read_text().split("(", 1)[1].rsplit(") ", 1)
+                    if name in ("stdout", "stderr") and state[0] != "S":
+                        return True
+        return False
 
     def logged(self, pattern, since=0, deadline=DEADLINE):
         """Waits until the log has a line that matches, and returns the match. `since` is a length

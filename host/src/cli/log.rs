@@ -13,7 +13,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use super::output::LAST_LINES;
 use crate::background_writer::BackgroundWriter;
 use crate::config::TracesConfig;
 use crate::journal::{Journal, TRACE};
@@ -21,7 +20,6 @@ use crate::journal::{Journal, TRACE};
 /// The log, as long as it is written.
 pub(super) struct Log {
     pub(super) journal: Journal,
-    lines: BackgroundWriter,
     traces: Option<SdkTracerProvider>,
 }
 
@@ -37,7 +35,7 @@ impl Log {
         let traces = traces.map(provider).transpose()?;
         // A list of those there are: an absent layer would have every span made, and seen by nobody.
         let mut layers = vec![
-            lines(stderr.clone()).with_filter(filter(level)).boxed(),
+            lines(stderr).with_filter(filter(level)).boxed(),
             journal.layer().with_filter(filter(level)).boxed(),
         ];
         layers.extend(traces.as_ref().map(|traces| {
@@ -46,7 +44,7 @@ impl Log {
             spans.with_filter(targets).boxed()
         }));
         tracing_subscriber::registry().with(layers).init();
-        Ok(Self { journal, lines: stderr, traces })
+        Ok(Self { journal, traces })
     }
 }
 
@@ -57,7 +55,6 @@ impl Drop for Log {
         {
             tracing::warn!("the last traces were not sent: {error}");
         }
-        self.lines.flush_within(LAST_LINES);
     }
 }
 

@@ -4,7 +4,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::panic::PanicHookInfo;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::background_writer::BackgroundWriter;
 /// The exit code of a program that SIGPIPE ended, by the shells' convention.
 const BROKEN_PIPE: u8 = 141;
 
-/// How long a host that ends waits for its last lines to be taken.
+/// How long a process that ends waits for its last lines to be taken.
 pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Prints a text as it is.
@@ -87,9 +87,11 @@ impl Console {
     }
 
     /// Waits for the last lines to be taken.
-    pub(super) fn flush(&self) {
-        self.out.flush_within(LAST_LINES);
-        self.err.flush_within(LAST_LINES);
+    fn flush(&self) {
+        let end = Instant::now() + LAST_LINES;
+        for writer in [&self.out, &self.err] {
+            writer.flush_within(end.saturating_duration_since(Instant::now()));
+        }
     }
 
     /// Tells a failure, if there is one, and waits for the last lines to be taken.

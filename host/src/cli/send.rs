@@ -12,6 +12,7 @@ use super::Failure;
 use super::arguments::SendArgs;
 use super::client::Client;
 use super::log::Log;
+use super::output::LAST_LINES;
 use super::serve::in_runtime;
 use crate::api::Publish;
 use crate::background_writer::BackgroundWriter;
@@ -32,7 +33,14 @@ enum To {
 
 pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
     let stderr = BackgroundWriter::stderr().map_err(Failure::at_run_time)?;
-    let _log = Log::start("warn", None, stderr).map_err(Failure::at_run_time)?;
+    let log = Log::start("warn", None, stderr.clone()).map_err(Failure::at_run_time)?;
+    let result = send_by(arguments);
+    drop(log);
+    stderr.flush_within(LAST_LINES);
+    result
+}
+
+fn send_by(arguments: &SendArgs) -> Result<(), Failure> {
     let entries = entries(&arguments.kind, arguments.json.as_deref()).map_err(Failure::usage)?;
     if arguments.host.admin.is_some() {
         return through_host(arguments, entries);
