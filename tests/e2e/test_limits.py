@@ -134,7 +134,7 @@ def test_a_plugin_that_has_used_its_time_waits_and_is_served_again(serve, isolat
     table = {"isolation": isolation, "limits": {"cpu": "20ms"}}
     host = serve("echo", plugins={"misbehave": table}, limits={"call_time": "1m"}, admin=ADMIN)
     client, neighbour = host.connect("/misbehave/"), host.connect("/echo/")
-    client.send("work 100000000")
+    client.send("work 60000000")
     client.send("ok")
     for number in range(20):
         assert neighbour.ask(str(number)) == str(number)
@@ -153,7 +153,7 @@ def test_plugins_of_a_tenant_share_its_time(serve):
     tenants = acme("misbehave", "echo", cpu="20ms")
     host = serve("echo", tenants=tenants, limits={"call_time": "1m"}, admin=ADMIN)
     client, sister = host.connect("/acme/misbehave/"), host.connect("/acme/echo/")
-    client.send("work 100000000")
+    client.send("work 60000000")
     assert client.recv() == "worked"
     eventually(lambda: reached(host, "cpu", "misbehave", "acme") >= 1)
     assert host.connect("/echo/").ask("of others") == "of others"
