@@ -89,7 +89,7 @@ impl Pattern {
     /// What is wrong with it.
     pub fn from_regex(regex: &str) -> Result<Self, String> {
         let after = regex.strip_prefix('^').and_then(|rest| rest.chars().next());
-        if after.is_some_and(|first| first.is_alphanumeric()) {
+        if after.is_some_and(char::is_alphanumeric) {
             return Err(format!(
                 "a path begins with `/`, so that this matches none; did you mean '^/{}'?",
                 &regex[1..]

@@ -48,7 +48,7 @@ pub(super) enum Disbelief {
 impl Tokens {
     pub(super) fn load(jwt: JwtConfig) -> Result<Self, UsersError> {
         let keys = RwLock::new(Arc::new(read(&jwt)?));
-        Ok(Self { keys, jwt })
+        Ok(Self { jwt, keys })
     }
 
     /// The file that the keys are in.
