@@ -8,6 +8,7 @@ mod incoming;
 mod link;
 mod outbound;
 mod outgoing;
+mod patience;
 mod socket;
 mod stream;
 mod timers;
@@ -28,6 +29,7 @@ pub use extension::Extension;
 pub use incoming::IncomingLimits;
 pub use link::Link;
 pub use outbound::{Outbound, OutboundLimits, Queued, Refused};
+pub use patience::Patience;
 pub use socket::{Socket, Terms};
 pub use stream::Stream;
 pub use timers::{Alarm, TimerId, Timers};
@@ -35,7 +37,6 @@ pub use traffic::{Flow, Traffic};
 
 use crate::allowance::{Allowance, Bound};
 use crate::closure::Closure;
-use crate::config::Limits;
 use crate::fault::{ClientFault, Fault};
 use crate::frame::Frame;
 use incoming::Said;
@@ -77,24 +78,6 @@ pub struct End {
     pub fault: Option<Fault>,
     /// Whether this side closed first: what the peer still sent is its loss then.
     pub ours: bool,
-}
-
-/// The spans that end or keep a silent connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    keepalive: Duration,
-    idle: Duration,
-    close: Duration,
-}
-
-impl From<&Limits> for Patience {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            keepalive: limits.keepalive.duration(),
-            idle: limits.idle_timeout.duration(),
-            close: limits.close_timeout.duration(),
-        }
-    }
 }
 
 /// One open socket. Polled by its session alone; others reach it through its [`Link`].

@@ -47,6 +47,11 @@ def test_a_page_of_an_allowed_origin_opens_a_socket(choosy, origin):
         ["Origin: "],
         [],
         ["Origin: https://example.com", "Origin: https://evil.org"],
+        ["Origin: https://evil.org", "Origin: https://example.com"],
+        # RFC 6454, section 7.1, lets a client name several; each would have to be allowed, and no browser does that.
+        ["Origin: https://example.com https://evil.org"],
+        ["Origin: https://evil.org https://example.com"],
+        ["Origin: https://evil.org, https://example.com"],
     ],
 )
 def test_any_other_is_answered_403(choosy, headers):

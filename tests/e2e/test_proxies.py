@@ -62,6 +62,25 @@ def test_the_scheme_is_what_the_proxy_spoke_with_its_client(behind):
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        ["6.6.6.6", "192.0.2.7", "10.1.2.3"],
+        ["6.6.6.6,192.0.2.7\t,\t10.1.2.3"],
+        ["6.6.6.6", "", " , 192.0.2.7 ,", "10.1.2.3,"],
+    ],
+)
+def test_rfc_9110_5_3_what_proxies_add_is_one_list_on_however_many_lines(behind, lines):
+    raw = behind.tcp()
+    chain = "\r\nX-Forwarded-For: ".join(lines)
+    schemes = "https\r\nX-Forwarded-Proto:\thttp ,\twss\t,"
+    raw.request("/doorman/", headers=UPGRADE | {"X-Forwarded-For": chain, "X-Forwarded-Proto": schemes})
+    assert raw.response().status == 101
+    raw.send_frame(1, b"scope")
+    scope = json.loads(raw.recv_frame()[1])
+    assert (scope["client"], scope["scheme"]) == (["192.0.2.7", 0], "wss")
+
+
+@pytest.mark.parametrize(
     ("proxy", "asked", "status"),
     [
         ({"host": True}, "acme.example", 101),

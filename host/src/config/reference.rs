@@ -70,7 +70,8 @@ impl LimitRow {
 const REACHED: &str = "`limits_reached`";
 const CLOSED: &str = "`connections_closed`, by code";
 const WAITS: &str = "no further one is read until there is room; the peer's writes wait";
-const HELD: &str = "frames wait in their queues, where `overflow` decides";
+const HELD: &str =
+    "frames wait in their queues, where `overflow` decides, until their connections close";
 
 /// All limits that a configuration may set, in the order of the tables.
 pub fn limit_rows() -> Vec<LimitRow> {

@@ -247,23 +247,16 @@ impl Outbound {
     /// What to write next; `written` tells that all that was taken before is. Where there is nothing, the task
     /// is woken when that changes.
     ///
-    /// `mute` holds frames back while the connection is open. One that closes has its say: what it had to say before
-    /// goes out ahead of its Close, except where there was too much of that.
+    /// `mute` holds frames back while the connection is open. One that closes is not held back: what it had to say
+    /// before goes out ahead of its Close.
     pub(super) fn take(&self, cx: &Context<'_>, written: bool, mute: bool) -> Option<Next> {
         let mut state = self.lock();
         if written {
             state.unwritten = 0;
         }
-        match &state.closing {
-            Closing::No if mute => {
-                state.rest(cx);
-                return None;
-            }
-            Closing::Asked(_, Some(Fault::Client(ClientFault::Stalled(_)))) if mute => {
-                state.queue = VecDeque::new();
-                state.queued = 0;
-            }
-            Closing::No | Closing::Asked(..) | Closing::Done => {}
+        if mute && matches!(state.closing, Closing::No) {
+            state.rest(cx);
+            return None;
         }
         if let Some(frame) = state.queue.pop_front() {
             state.queued -= frame.len();
@@ -371,120 +364,4 @@ fn wake(state: Guarded<'_, State>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Waker;
-
-    use super::*;
-
-    fn outbound(overflow: Overflow) -> Outbound {
-        Outbound::new(OutboundLimits { bytes: 10, max_frame: 20, overflow })
-    }
-
-    fn pending(bytes: usize) -> Queued {
-        Queued { frames: 1, bytes }
-    }
-
-    fn text(len: usize) -> Frame {
-        Frame::Text("x".repeat(len).into())
-    }
-
-    #[test]
-    fn frames_count_however_short_they_are() {
-        for overflow in [Overflow::Refuse, Overflow::DropOldest] {
-            let outbound = outbound(overflow);
-            for _ in 0..FEW_FRAMES {
-                assert_eq!(outbound.push(text(0)), Ok(0));
-            }
-            let more = outbound.push(text(0));
-            assert_eq!(more, if overflow == Overflow::Refuse { Err(Refused::Full) } else { Ok(1) });
-        }
-        let pending = Queued { frames: FEW_FRAMES, bytes: 0 };
-        assert_eq!(outbound(Overflow::Refuse).probe(pending, 0), Err(Refused::Full));
-    }
-
-    #[test]
-    fn the_bound_counts_bytes() {
-        let outbound = outbound(Overflow::Refuse);
-        assert_eq!(outbound.push(text(6)), Ok(0));
-        assert_eq!(outbound.push(text(5)), Err(Refused::Full));
-        assert_eq!(outbound.push(text(4)), Ok(0));
-        assert_eq!(outbound.buffered(), 10);
-    }
-
-    #[test]
-    fn a_frame_larger_than_the_queue_is_taken_when_nothing_waits() {
-        let outbound = outbound(Overflow::Refuse);
-        assert_eq!(outbound.push(text(15)), Ok(0));
-        assert_eq!(outbound.push(text(1)), Err(Refused::Full));
-        assert_eq!(outbound.push(text(21)), Err(Refused::TooLarge(20)));
-    }
-
-    #[test]
-    fn the_policy_close_ends_the_connection_at_the_bound() {
-        let outbound = outbound(Overflow::Close);
-        assert_eq!(outbound.push(text(10)), Ok(0));
-        assert_eq!(outbound.push(text(1)), Err(Refused::Full));
-        assert!(outbound.is_closing());
-        assert_eq!(outbound.push(text(1)), Err(Refused::Closed));
-    }
-
-    #[test]
-    fn the_policy_drop_oldest_makes_room_for_what_is_new() {
-        let outbound = outbound(Overflow::DropOldest);
-        assert_eq!(
-            [4, 4, 4, 7, 15].map(|len| outbound.push(text(len))),
-            [Ok(0), Ok(0), Ok(1), Ok(2), Ok(1)]
-        );
-        assert_eq!(outbound.buffered(), 15);
-        assert_eq!(outbound.push(text(21)), Err(Refused::TooLarge(20)));
-        assert_eq!(outbound.probe(pending(100), 20), Ok(()));
-        assert!(!outbound.is_closing());
-    }
-
-    #[test]
-    fn the_first_to_close_decides_the_code() {
-        let outbound = outbound(Overflow::Close);
-        outbound.close(Closure::new(4000, "bye"));
-        outbound.close(Closure::new(4001, "late"));
-        let found = outbound.look();
-        assert_eq!(found.closing.map(|(closure, _)| closure.code), Some(4000));
-    }
-
-    #[test]
-    fn a_probe_counts_what_the_call_has_sent_already() {
-        let outbound = outbound(Overflow::Close);
-        assert_eq!(outbound.probe(pending(6), 4), Ok(()));
-        assert_eq!(outbound.probe(pending(6), 5), Err(Refused::Full));
-        assert!(!outbound.is_closing());
-    }
-
-    /// What is taken by a connection whose plugin has said enough.
-    fn taken_mute(outbound: &Outbound) -> Vec<String> {
-        let cx = Context::from_waker(Waker::noop());
-        let next = std::iter::from_fn(|| outbound.take(&cx, true, true));
-        let text = |next| match next {
-            Next::Frame(frame) => format!("{} bytes", frame.len()),
-            Next::Close(closure, _) => closure.code.to_string(),
-        };
-        next.map(text).collect()
-    }
-
-    #[test]
-    fn no_rate_withholds_a_close_and_what_was_said_before_it() {
-        let outbound = outbound(Overflow::Close);
-        outbound.push(Frame::Binary(vec![0; 3].into())).unwrap();
-        assert!(taken_mute(&outbound).is_empty());
-        outbound.close(Closure::new(4000, "bye"));
-        assert_eq!(taken_mute(&outbound), ["3 bytes", "4000"]);
-        assert_eq!(outbound.buffered(), 0);
-    }
-
-    #[test]
-    fn what_is_too_much_for_a_rate_is_dropped_before_the_close() {
-        let outbound = outbound(Overflow::Close);
-        outbound.push(Frame::Binary(vec![0; 8].into())).unwrap();
-        assert_eq!(outbound.push(Frame::Binary(vec![0; 8].into())), Err(Refused::Full));
-        assert_eq!(taken_mute(&outbound), ["1013"]);
-        assert_eq!(outbound.buffered(), 0);
-    }
-}
+mod tests;
