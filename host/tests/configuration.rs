@@ -416,6 +416,20 @@ fn operators_have_another_port_than_clients() {
 }
 
 #[test]
+fn two_names_of_one_token_are_refused() {
+    let token = |name: &str, secret: &str| {
+        format!("[[admin.tokens]]\nname = \"{name}\"\n{secret}\nscopes = [\"read\"]\n")
+    };
+    let hash = format!("sha256 = \"{}\"", "a".repeat(64));
+    for secret in ["file = \"x.token\"", hash.as_str()] {
+        let text = format!("[admin]\n{}{}", token("one", secret), token("two", secret));
+        assert_refused(&text, 7, &["admin.tokens", "the same token as \"one\""]);
+    }
+    let text = format!("[admin]\n{}{}", token("one", &hash), token("two", "file = \"x.token\""));
+    assert!(parse(&text).is_ok());
+}
+
+#[test]
 fn what_has_no_effect_is_remarked_on() {
     let text = format!(
         "{ECHO}[layers.spare]\n[layers.used]\n[tenants.acme]\npath = \"/acme\"\n\

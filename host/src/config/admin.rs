@@ -155,6 +155,11 @@ pub(super) fn check_tokens(
             let problem = format!("there is another token of the name {:?}", token.name);
             return Err(location.invalid(span, &format!("{key}.name"), problem));
         }
+        if let Some(same) = tokens.iter().find(|other| other.secret == token.secret) {
+            let problem =
+                format!("is the same token as {:?}, of which only one would count", same.name);
+            return Err(location.invalid(span, key, problem));
+        }
         tokens.push(token);
     }
     Ok(tokens)

@@ -363,6 +363,11 @@ const FIXED: &[(&str, &str, &str)] = &[
         "a component, before any of it is compiled",
         "it is not taken",
     ),
+    (
+        "as many as connections and workers may be, and 256",
+        "instances of all plugins, which have a place in the pool each; no such bound where the address space has no room for a pool, see the README",
+        "503 or 500",
+    ),
     ("64 levels", "how deep a message is", "`invalid-message`"),
     ("1,000,000 memberships, 64 MiB unread", "a tenant in one layer", "`other`; `layer_dropped`"),
 ];

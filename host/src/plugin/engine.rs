@@ -351,7 +351,7 @@ mod tests {
     fn an_instance_takes_as_many_places_as_it_takes_of_the_pool() {
         let engine = Engine::new(1, 1 << 20, None).unwrap();
         for ((instances, memories), taken) in
-            [((1, 1), 1), ((4, 0), 1), ((5, 0), 2), ((3, 1), 3), ((6, 1), 6)]
+            [((1, 1), 1), ((4, 0), 1), ((5, 0), 2), ((3, 1), 3), ((6, 1), 6), ((1, 2), 2)]
         {
             let component = component(&engine, instances, memories);
             let parts = Some(instances as u64);
