@@ -289,6 +289,14 @@ pub struct Publish {
     pub message: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A message that the layer has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Published {
+    /// How many receivers there were when it was sent: a group's members, or with publish and subscribe the processes
+    /// that listen; of a channel 1 if it is read. Null where only another process knows.
+    pub receivers: Option<u64>,
+}
+
 /// What a configuration that was read anew has led to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reread {

@@ -8,6 +8,7 @@ mod answer;
 mod capacity;
 mod error;
 mod events;
+mod foreign;
 mod limits;
 mod local;
 mod mailbox;
@@ -21,6 +22,7 @@ pub use answer::Answer;
 pub use capacity::CapacityPatterns;
 pub use error::LayerError;
 pub use events::LAYER_EVENTS;
+pub use foreign::{ForeignCause, ForeignCounts};
 pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
 pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
@@ -63,6 +65,15 @@ impl Delivery {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver<'a> {
+    /// The members of a group.
+    Group(&'a GroupName),
+    /// Whoever reads a channel.
+    Channel(&'a ChannelName),
 }
 
 /// How many deliveries, and how many bytes of payload together.
@@ -196,6 +207,18 @@ pub trait ChannelLayer: Send + Sync + 'static {
         group: &'a GroupName,
         frame: Frame,
     ) -> Answer<'a, Result<(), LayerError>>;
+
+    /// How many receivers a message would have now: members of a group, or with publish and subscribe the processes
+    /// that listen; of a channel 1 if a mailbox of it is open. None where only another process knows. It is no promise,
+    /// since they come and go.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] where the backend cannot be reached.
+    fn receivers<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        to: Receiver<'a>,
+    ) -> Answer<'a, Result<Option<u64>, LayerError>>;
 
     /// Forgets every message that waits and every membership of the tenant; open mailboxes stay open. Meant for tests
     /// and operators: its cost grows with the tenant, and it is no barrier to what is sent meanwhile.

@@ -18,6 +18,7 @@ use narrowboat::frame::Frame;
 use narrowboat::keyvalue::Keyvalue;
 use narrowboat::layer::{
     Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, MemoryLayer, Pending,
+    Receiver,
 };
 use narrowboat::message::Message;
 use narrowboat::name::{ChannelName, GroupName, Tenant};
@@ -117,6 +118,14 @@ impl ChannelLayer for Panicking {
         frame: Frame,
     ) -> Done<'a> {
         self.layer.group_send_frame(tenant, group, frame)
+    }
+
+    fn receivers<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        to: Receiver<'a>,
+    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
+        self.layer.receivers(tenant, to)
     }
 
     fn flush<'a>(&'a self, tenant: &'a Tenant) -> Done<'a> {

@@ -152,7 +152,7 @@ def test_a_worker_keeps_what_consumers_find(serve, backend):
     workers, routes = [{"channel": "desk", "plugin": "keeper"}], [{"path": "/keeper/", "plugin": "keeper"}]
     host = serve("keeper", workers=workers, routes=routes, admin=ADMIN, top={"keyvalue": backend})
     message = {"type": "keeper.errand", "text": "notes set a done"}
-    assert Admin(host).ask("/v1/publish", "POST", {"channel": "desk", "message": message}).status == 204
+    assert Admin(host).ask("/v1/publish", "POST", {"channel": "desk", "message": message}).status == 200
     client = host.connect("/keeper/")
     eventually(lambda: client.ask("notes get a") == "= done")
 

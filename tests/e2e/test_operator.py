@@ -196,8 +196,19 @@ def test_a_message_is_sent_through_the_host_where_its_layer_is_in_memory(serving
             "send", "--group", "news", "--type", "commander.text", "--json", '{"text": "hello"}',
             *Admin(host).arguments,
         )  # fmt: skip
-        assert sent.returncode == 0, sent.stderr
+        assert (sent.returncode, sent.stdout) == (0, "sent to group news: 1 receiver\n"), sent.stderr
         assert client.recv() == "message: hello"
+        gone = client.ask("channel")
+        client.close_socket()
+        eventually(lambda: published(host, {"channel": gone}) == 0, "the channel's end")
+        assert published(host, {"group": "news"}) == 0
+
+
+def published(host, to):
+    """How many receivers a message had."""
+    answer = Admin(host).ask("/v1/publish", "POST", to | {"message": {"type": "commander.text"}})
+    assert answer.status == 200
+    return json.loads(answer.body)["receivers"]
 
 
 def test_draining_tells_what_is_left_until_nothing_is(operator):

@@ -302,7 +302,8 @@ def test_a_message_is_sent_from_a_shell(narrowboat, settings, redis, plain, grou
     client, channel = member(host, [redis], group), django.new_channel()
     django.group_add(group, channel)
     done = send(narrowboat, settings, "--group", group, "--json", '{"text": "from a shell"}')
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"sent to group {group}: 2 receivers\n"
     assert client.recv() == "message: from a shell"
     assert django.receive(channel) == text("from a shell")
     done = send(narrowboat, settings, "--channel", channel, "--json", '{"text": "n", "n": [1.5, null]}')

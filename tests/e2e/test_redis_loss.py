@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from faulty_redis import WRITES, RedisProxy
 from redis_server import Redis, peer
 from support import eventually
 from test_redis import joined, layer, member, text
@@ -140,6 +141,26 @@ def test_memberships_and_django_are_there_again_at_once(redis, serving):
         for client in [*clients, late]:
             assert client.recv() == "message: from Django"
         assert left.ask("channel").startswith("specific.")
+
+
+def test_a_member_that_left_is_gone_though_redis_first_refuses_to_be_told(redis, serving):
+    group = "g" + os.urandom(8).hex()
+    with RedisProxy(redis.port) as proxy, serving("commander", layer=layer([proxy])) as host:
+        stays, leaves = [member(host, [redis], group) for _ in range(2)]
+        proxy.refuse()
+        proxy.reset()
+        host.logged(LOST)
+        assert leaves.ask(f"discard {group}") == "ok"
+        written = lambda: proxy.commands["ZREM"] + proxy.commands["ZADD"]
+        before = written()
+        proxy.answer("MISCONF Errors writing to the AOF file: No space left on device", to=WRITES)
+        proxy.accept()
+        eventually(lambda: written() > before, "a write that is refused")
+        proxy.answer(None)
+        host.logged(BACK)
+        key = f"asgi:group:{group}"
+        eventually(lambda: redis.ask("ZCARD", key) == b":1\r\n", "one member")
+        joined([redis], group, stays.ask("channel"))
 
 
 def test_a_group_send_is_refused_once_nothing_more_can_wait(redis, serving):

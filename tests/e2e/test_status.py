@@ -133,4 +133,5 @@ def test_what_was_dropped_and_what_is_foreign_is_counted(serving):
             redis.ask("ZADD", "asgi" + channel[: channel.index("!") + 1], 9e9, b"foreign")
             count = lambda what: figures(host)[f'narrowboat_layer_{what}_total{{tenant="default",layer="default"}}']
             eventually(lambda: count("dropped") == "2", "two dropped")
-            eventually(lambda: count("foreign") == "1", "one foreign")
+            foreign = 'narrowboat_layer_foreign_total{tenant="default",layer="default",cause="prefix"}'
+            eventually(lambda: figures(host)[foreign] == "1", "one foreign")

@@ -12,12 +12,12 @@ use super::Failure;
 use super::arguments::SendArgs;
 use super::client::Client;
 use super::log::Log;
-use super::output::LAST_LINES;
+use super::output::{LAST_LINES, print_line};
 use super::serve::in_runtime;
-use crate::api::Publish;
+use crate::api::{Publish, Published};
 use crate::background_writer::BackgroundWriter;
 use crate::config::{Backend, Config, LayerConfig, closest};
-use crate::layer::ChannelLayer;
+use crate::layer::{ChannelLayer, Receiver};
 use crate::message::Message;
 use crate::name::{ChannelName, GroupName, Tenant};
 use crate::server::open_layer;
@@ -65,7 +65,7 @@ fn send_by(arguments: &SendArgs) -> Result<(), Failure> {
         let sent = sent.await.unwrap_or_else(|_| {
             Err(anyhow!("Redis did not take the message within {} s", PATIENCE.as_secs()))
         });
-        sent.map_err(Failure::at_run_time)
+        print_receivers(arguments, sent.map_err(Failure::at_run_time)?)
     })
 }
 
@@ -104,6 +104,19 @@ fn in_memory(layer: &str, file: &Path) -> anyhow::Error {
     )
 }
 
+/// Says how many receivers there were. Having none is no failure: a group of nobody takes every message.
+fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), Failure> {
+    let to = match (&arguments.group, &arguments.channel) {
+        (Some(group), _) => format!("group {group}"),
+        (None, channel) => format!("channel {}", channel.as_deref().unwrap_or_default()),
+    };
+    match receivers {
+        None => print_line(format_args!("sent to {to}")),
+        Some(1) => print_line(format_args!("sent to {to}: 1 receiver")),
+        Some(count) => print_line(format_args!("sent to {to}: {count} receivers")),
+    }
+}
+
 /// Has the running host send it.
 fn through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(), Failure> {
     let publish = Publish {
@@ -112,7 +125,8 @@ fn through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(),
         layer: Some(arguments.layer.clone()),
         message,
     };
-    Client::new(&arguments.host)?.tell("/v1/publish", &publish)
+    let published: Published = Client::new(&arguments.host)?.post("/v1/publish", &publish)?;
+    print_receivers(arguments, published.receivers)
 }
 
 fn receiver(arguments: &SendArgs) -> anyhow::Result<To> {
@@ -144,11 +158,19 @@ async fn send(
     tenant: &Tenant,
     to: &To,
     message: Message,
-) -> anyhow::Result<()> {
-    match to {
-        To::Channel(channel) => layer.send(tenant, channel, message.clone()).await?,
-        To::Group(group) => layer.group_send(tenant, group, message.clone()).await?,
-    }
+) -> anyhow::Result<Option<u64>> {
+    let receivers = match to {
+        To::Channel(channel) => {
+            let receivers = layer.receivers(tenant, Receiver::Channel(channel)).await?;
+            layer.send(tenant, channel, message.clone()).await?;
+            receivers
+        }
+        To::Group(group) => {
+            let receivers = layer.receivers(tenant, Receiver::Group(group)).await?;
+            layer.group_send(tenant, group, message.clone()).await?;
+            receivers
+        }
+    };
     // What comes back of a message sent afterwards, after which the first has left too.
     let mut mailbox = layer.new_channel(tenant).await?;
     let own = mailbox.channel().clone();
@@ -156,7 +178,7 @@ async fn send(
         layer.send(tenant, &own, message.clone()).await?;
         let back = tokio::time::timeout(Duration::from_millis(200), mailbox.recv());
         if back.await.is_ok() {
-            return Ok(());
+            return Ok(receivers);
         }
     }
 }

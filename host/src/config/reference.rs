@@ -370,6 +370,11 @@ const FIXED: &[(&str, &str, &str)] = &[
     ),
     ("64 levels", "how deep a message is", "`invalid-message`"),
     ("1,000,000 memberships, 64 MiB unread", "a tenant in one layer", "`other`; `layer_dropped`"),
+    (
+        "20,000 operations, 32 MiB and 1,000,000 memberships",
+        "what waits in one layer for its Redis",
+        "`unavailable`, `layer_lost`; a membership that ended lasts until it expires, which is logged",
+    ),
 ];
 
 /// The reference page, as `docs/limits.md` has it.

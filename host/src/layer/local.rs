@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(super) struct Channel {
     capacity: usize,
     world: Weak<Local>,
     queue: Mutex<Queue>,
+    /// Whether the mailbox was dropped and what waited was taken out; changed under the lock of the queue.
+    is_closed: AtomicBool,
     /// Told when nothing waits any more, for a reader that fetches only what is wanted.
     drained: Option<Arc<Notify>>,
 }
@@ -86,6 +89,7 @@ impl Local {
             capacity: self.limits.capacity_of(name.as_str()),
             world: Arc::downgrade(self),
             queue: Mutex::default(),
+            is_closed: AtomicBool::new(false),
             drained,
         });
         match self.write().channels.entry(name.clone()) {
@@ -115,6 +119,22 @@ impl Local {
             found.map(|open| Arc::clone(&open.channel)).collect()
         };
         offer_all(&channels, delivery, lasts)
+    }
+
+    /// Puts a delivery in a channel that is open here.
+    ///
+    /// # Errors
+    /// Gives it back where the channel is not open, or full.
+    pub(super) fn offer(
+        &self,
+        name: &ChannelName,
+        delivery: Delivery,
+        lasts: Duration,
+    ) -> Result<(), Delivery> {
+        match self.find(name.as_str()) {
+            Some(channel) if channel.offer(Instant::now(), lasts, delivery.clone()) => Ok(()),
+            _ => Err(delivery),
+        }
     }
 
     /// Puts a delivery in each channel of a group that is open here; says how many had no room.
@@ -168,6 +188,11 @@ impl Local {
             open.groups.retain(|other| other != group);
         }
         Some(member)
+    }
+
+    /// Whether a channel is open here and a member of the group.
+    pub(super) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
+        self.read().groups.get(group).is_some_and(|members| members.contains_key(name))
     }
 
     /// Whether a channel of this process is a member of the group.
@@ -238,7 +263,11 @@ impl Rooms {
 
 fn offer_all(channels: &[Arc<Channel>], delivery: &Delivery, lasts: Duration) -> u64 {
     let now = Instant::now();
-    let refused = channels.iter().filter(|channel| !channel.offer(now, lasts, delivery.clone()));
+    // One that was closed meanwhile takes everything in silence.
+    let refuses = |channel: &&Arc<Channel>| {
+        !channel.offer(now, lasts, delivery.clone()) && !channel.is_closed.load(Ordering::Relaxed)
+    };
+    let refused = channels.iter().filter(refuses);
     refused.count() as u64
 }
 
@@ -247,6 +276,9 @@ impl Channel {
     fn offer(&self, now: Instant, lasts: Duration, delivery: Delivery) -> bool {
         let Some(world) = self.world.upgrade() else { return false };
         let mut queue = self.lock();
+        if self.is_closed.load(Ordering::Relaxed) {
+            return false;
+        }
         queue.forget_expired(now);
         if !queue.has_room(Pending::default(), delivery.len(), self.bounds(&world.limits)) {
             return false;
@@ -283,6 +315,7 @@ impl Channel {
         let now = Instant::now();
         let mut left = Left::new();
         let mut queue = self.lock();
+        self.is_closed.store(true, Ordering::Relaxed);
         queue.forget_expired(now);
         while let Some(deadline) = queue.oldest_deadline() {
             let Some(delivery) = queue.pop(now) else { break };

@@ -22,7 +22,8 @@ use tokio::runtime::Handle;
 
 use self::world::World;
 use super::{
-    Answer, ChannelLayer, Delivery, LayerError, LayerLimits, LayerStatus, Mailbox, Pending,
+    Answer, ChannelLayer, Delivery, ForeignCounts, LayerError, LayerLimits, LayerStatus, Mailbox,
+    Pending, Receiver,
 };
 use crate::frame::Frame;
 use crate::message::Message;
@@ -185,6 +186,18 @@ impl ChannelLayer for MemoryLayer {
         Answer::ready(self.deliver_to_group(tenant, group, &Delivery::Frame(frame)))
     }
 
+    fn receivers<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        to: Receiver<'a>,
+    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
+        let world = self.world(tenant);
+        Answer::ready(Ok(Some(match to {
+            Receiver::Group(group) => world.members(group) as u64,
+            Receiver::Channel(channel) => u64::from(world.is_read(channel)),
+        })))
+    }
+
     fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>> {
         self.world(tenant).flush();
         Answer::ready(Ok(()))
@@ -212,7 +225,8 @@ impl ChannelLayer for MemoryLayer {
             connected: true,
             dropped: self.dropped.load(Ordering::Relaxed),
             lost: 0,
-            foreign: 0,
+            foreign: ForeignCounts::default(),
+            expired: 0,
             waiting: 0,
             round_trips: None,
         }

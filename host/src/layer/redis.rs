@@ -20,6 +20,7 @@ mod scripts;
 pub(super) mod server;
 mod stage;
 pub(crate) mod warn_limiter;
+mod warnings;
 pub(super) mod wire;
 
 use std::fmt;
@@ -35,6 +36,7 @@ use self::op::{Op, Put};
 use self::wire::To;
 use super::{
     Answer, ChannelLayer, Delivery, LayerError, LayerLimits, LayerStatus, Mailbox, Pending,
+    Receiver,
 };
 use crate::config::RedisConfig;
 use crate::frame::Frame;
@@ -124,7 +126,7 @@ impl ChannelLayer for RedisLayer {
         let put = Put {
             shard: world.keys.shard(place),
             key: world.keys.messages(place),
-            at: core.clock.now(),
+            at: tokio::time::Instant::now(),
             score: None,
             capacity: members::capacity(core, place),
             wire,
@@ -149,7 +151,7 @@ impl ChannelLayer for RedisLayer {
             // A channel of this process that is not open has ended.
             Ok(None) if channel.place() == core.own_place() => Ok(()),
             Ok(_) => {
-                core.membership(world, group, channel, true);
+                core.join(world, group, channel);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -164,7 +166,7 @@ impl ChannelLayer for RedisLayer {
     ) -> Answer<'a, Result<(), LayerError>> {
         let world = self.0.world(tenant);
         world.local.leave(group, channel);
-        self.0.membership(world, group, channel, false);
+        self.0.leave(world, group, channel);
         Answer::ready(Ok(()))
     }
 
@@ -184,6 +186,28 @@ impl ChannelLayer for RedisLayer {
         frame: Frame,
     ) -> Answer<'a, Result<(), LayerError>> {
         Answer::ready(self.0.group_deliver(tenant, group, Delivery::Frame(frame)))
+    }
+
+    fn receivers<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        to: Receiver<'a>,
+    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
+        let (core, world) = (&self.0, self.0.world(tenant));
+        let group = match to {
+            Receiver::Group(group) => group,
+            Receiver::Channel(channel) => {
+                let is_open = world.local.find(channel.as_str()).is_some();
+                let is_known = is_open || channel.place() == core.own_place();
+                return Answer::ready(Ok(is_known.then_some(u64::from(is_open))));
+            }
+        };
+        Answer::pending(async move {
+            let oldest = core.clock.now() - core.base.limits.group_expiry.as_secs_f64();
+            let mut count = redis::cmd("ZCOUNT");
+            count.arg(world.keys.group(group)).arg(oldest).arg("+inf");
+            core.base.ask(world.keys.shard(group.as_str()), &count).await.map(Some)
+        })
     }
 
     fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>> {

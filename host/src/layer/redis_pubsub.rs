@@ -14,13 +14,15 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use self::op::{Op, Publish, Topic};
+use self::op::{Op, Publish, Subject, Topic};
 use self::topics::Topics;
 use super::local::{Closing, Left, Local, Member};
 use super::redis::base::{Base, Worlds, announce, is_local};
 use super::redis::health::Health;
 use super::redis::wire::{Codec, To, WireError};
-use super::{Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, Pending};
+use super::{
+    Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, Pending, Receiver,
+};
 use crate::config::RedisConfig;
 use crate::frame::Frame;
 use crate::message::Message;
@@ -76,7 +78,7 @@ impl Core {
         };
         self.worlds.get(tenant, make, |world| {
             for shard in 0..self.base.servers.len() {
-                self.listen(Topic { shard, name: world.topics.own_channels(), begins: true });
+                self.listen(world, (shard, world.topics.own_channels()), Subject::OwnChannels);
             }
         })
     }
@@ -85,17 +87,29 @@ impl Core {
         self.worlds.all()
     }
 
-    /// Begins or ends to listen; what there is no room for is made good when Redis is next reached.
-    fn listen(&self, topic: Topic) {
-        let _ = self.base.queue.push(Op::Listen(topic));
+    /// Begins or ends to listen, as the subject says by then. While Redis is away this is not kept: who connects listens to
+    /// all there is.
+    fn listen(&self, world: &Arc<World>, (shard, name): (usize, String), subject: Subject) {
+        let topic = Topic { world: Arc::clone(world), shard, name, subject };
+        if let Err(Op::Listen(topic)) = self.base.queue.push(Op::Listen(topic)) {
+            let name = topic.name;
+            self.base.health.complain(format_args!("too many topics wait for Redis: {name}"));
+        }
     }
 
-    fn listen_to_group(&self, world: &World, group: &GroupName, begins: bool) {
+    fn listen_to_group(&self, world: &Arc<World>, group: &GroupName) {
         if is_local(group) {
             return;
         }
-        for (shard, name) in world.topics.group(group) {
-            self.listen(Topic { shard, name, begins });
+        for topic in world.topics.group(group) {
+            self.listen(world, topic, Subject::Group(group.clone()));
+        }
+    }
+
+    fn listen_to_channel(&self, world: &Arc<World>, channel: &ChannelName) {
+        if !world.topics.is_own(channel.as_str()) {
+            let topic = world.topics.channel(channel);
+            self.listen(world, topic, Subject::Channel(channel.clone()));
         }
     }
 
@@ -114,7 +128,7 @@ impl Core {
     fn deliver(&self, topic: &str, wire: Vec<u8>) {
         let parcel = match self.base.codec.decode(wire.into()) {
             Ok(parcel) => parcel,
-            Err(error) => return self.base.health.note_foreign(topic, error),
+            Err(error) => return self.base.health.note_unreadable(topic, &error),
         };
         for world in self.worlds() {
             let lasts = self.base.limits.expiry;
@@ -137,13 +151,10 @@ impl Closing for Core {
         let world = self.world(tenant);
         for group in groups {
             if !world.local.has_group(group.as_str()) {
-                self.listen_to_group(&world, &group, false);
+                self.listen_to_group(&world, &group);
             }
         }
-        if !world.topics.is_own(channel.as_str()) {
-            let (shard, name) = world.topics.channel(channel);
-            self.listen(Topic { shard, name, begins: false });
-        }
+        self.listen_to_channel(&world, channel);
     }
 }
 
@@ -187,9 +198,8 @@ impl ChannelLayer for RedisPubSubLayer {
     ) -> Answer<'a, Result<Mailbox, LayerError>> {
         let world = self.0.world(tenant);
         let opened = world.local.open(channel, None);
-        if opened.is_ok() && !world.topics.is_own(channel.as_str()) {
-            let (shard, name) = world.topics.channel(channel);
-            self.0.listen(Topic { shard, name, begins: true });
+        if opened.is_ok() {
+            self.0.listen_to_channel(&world, channel);
         }
         Answer::ready(opened)
     }
@@ -239,7 +249,7 @@ impl ChannelLayer for RedisPubSubLayer {
         let world = self.0.world(tenant);
         Answer::ready(world.local.join(group, channel).map(|member| {
             if member == Some(Member::Only) {
-                self.0.listen_to_group(&world, group, true);
+                self.0.listen_to_group(&world, group);
             }
         }))
     }
@@ -252,7 +262,7 @@ impl ChannelLayer for RedisPubSubLayer {
     ) -> Answer<'a, Result<(), LayerError>> {
         let world = self.0.world(tenant);
         if world.local.leave(group, channel) == Some(Member::Only) {
-            self.0.listen_to_group(&world, group, false);
+            self.0.listen_to_group(&world, group);
         }
         Answer::ready(Ok(()))
     }
@@ -281,16 +291,53 @@ impl ChannelLayer for RedisPubSubLayer {
         Answer::ready(self.0.publish(topic, wire))
     }
 
+    fn receivers<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        to: Receiver<'a>,
+    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
+        let world = self.0.world(tenant);
+        let (shard, topic) = match to {
+            Receiver::Group(group) => {
+                let [messages, _] = world.topics.group(group);
+                messages
+            }
+            Receiver::Channel(channel) => {
+                let is_open = world.local.find(channel.as_str()).is_some();
+                if is_open || world.topics.is_own(channel.as_str()) {
+                    return Answer::ready(Ok(Some(u64::from(is_open))));
+                }
+                // Other hosts listen to theirs by a pattern.
+                if world.topics.is_unique(channel.as_str()) {
+                    return Answer::ready(Ok(None));
+                }
+                world.topics.channel(channel)
+            }
+        };
+        Answer::pending(async move {
+            let mut count = redis::cmd("PUBSUB");
+            count.arg("NUMSUB").arg(topic);
+            let (_, count): (String, u64) = self.0.base.ask(shard, &count).await?;
+            Ok(Some(count))
+        })
+    }
+
     fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>> {
         Answer::pending(async {
             let world = self.0.world(tenant);
-            for group in world.local.groups() {
-                self.0.listen_to_group(&world, &group, false);
+            // Listening anew to what is listened to anyway is answered after what was published before.
+            for shard in 0..self.0.base.servers.len() {
+                let topic = (shard, world.topics.own_channels());
+                self.0.listen(&world, topic, Subject::OwnChannels);
             }
             // What comes later than this was sent later, or has not left its sender yet.
             self.0.base.carried().await?;
+            let groups = world.local.groups();
             world.local.flush();
-            Ok(())
+            for group in groups {
+                self.0.listen_to_group(&world, &group);
+            }
+            self.0.base.carried().await
         })
     }
 

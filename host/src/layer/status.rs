@@ -1,5 +1,6 @@
 //! How a layer fares.
 
+use super::ForeignCounts;
 use crate::times::Counted;
 
 /// A layer's state and what it has counted since the start.
@@ -12,7 +13,9 @@ pub struct LayerStatus {
     /// Messages and frames that a backend refused, or of which it is not known whether they reached it.
     pub lost: u64,
     /// What was read from the backend and is no message.
-    pub foreign: u64,
+    pub foreign: ForeignCounts,
+    /// Messages that had expired when they were taken, by the clocks of this process and their senders.
+    pub expired: u64,
     /// Messages and frames that wait to leave.
     pub waiting: usize,
     /// How long batches took to the backend and back; none where there is no backend elsewhere.

@@ -164,7 +164,16 @@ pub const FIGURES: &[Figure] = &[
         LAYER,
         "Messages that a layer's backend refused, or that were under way or waited too long when it was away",
     ),
-    counter("layer_foreign", LAYER, "What was read from a backend and is no message"),
+    counter(
+        "layer_foreign",
+        &["tenant", "layer", "cause"],
+        "What was read from a backend and is no message",
+    ),
+    counter(
+        "layer_expired",
+        LAYER,
+        "Messages that had expired when they were taken from a backend, by the clocks of their senders",
+    ),
     Figure {
         name: "layer_round_trip_seconds",
         kind: Kind::Histogram,
@@ -279,9 +288,13 @@ impl Snapshot {
         note("layer_waiting", Value::Gauge(status.waiting as f64));
         note("layer_dropped", Value::Counter(status.dropped));
         note("layer_lost", Value::Counter(status.lost));
-        note("layer_foreign", Value::Counter(status.foreign));
+        note("layer_expired", Value::Counter(status.expired));
         if let Some(trips) = status.round_trips {
             note("layer_round_trip_seconds", Value::Histogram(trips));
+            for (cause, count) in status.foreign.each() {
+                let labels = [tenant.as_str(), name, cause.name()];
+                self.note("layer_foreign", &labels, Value::Counter(count));
+            }
         }
     }
 

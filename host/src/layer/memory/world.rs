@@ -104,6 +104,11 @@ impl World {
         }
     }
 
+    /// Whether a mailbox of a channel is open.
+    pub(super) fn is_read(&self, name: &ChannelName) -> bool {
+        self.channels.get(name.as_str()).is_some_and(|channel| channel.state().is_read())
+    }
+
     /// Whom a send or an add to this name means. A unique name that is not here belongs to a connection that is gone,
     /// and nothing is made for it.
     pub(super) fn receiver(self: &Arc<Self>, name: &ChannelName) -> Option<Arc<Channel>> {

@@ -23,8 +23,11 @@ use crate::name::{ChannelName, GroupName, Tenant};
 /// not a moment too early.
 const TURN_HELD: f64 = 0.9;
 
+/// How long an answer may take that is asked for on its own.
+const ASKED: Duration = Duration::from_secs(2);
+
 /// Bounds, servers, the queue to them and the tasks of a layer whose operations are `O`.
-pub(in crate::layer) struct Base<O> {
+pub(in crate::layer) struct Base<O: Operation> {
     pub(in crate::layer) limits: Arc<LayerLimits>,
     pub(in crate::layer) codec: Codec,
     pub(in crate::layer) servers: Vec<Server>,
@@ -157,6 +160,22 @@ impl<O: Operation> Base<O> {
         let (told, carried) = oneshot::channel();
         self.queue.push(O::confirm(told)).map_err(|_| self.away())?;
         carried.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// Asks a server for something that stands in no order, on a connection of its own.
+    pub(in crate::layer) async fn ask<T: redis::FromRedisValue>(
+        &self,
+        shard: usize,
+        command: &redis::Cmd,
+    ) -> Result<T, LayerError> {
+        let server = &self.servers[shard];
+        let asked = async {
+            let mut connection = server.connect(ASKED).await?;
+            command.query_async(&mut connection).await
+        };
+        asked.await.map_err(|error: redis::RedisError| LayerError::Unavailable {
+            reason: format!("{}: {error}", server.name()),
+        })
     }
 
     pub(in crate::layer) fn status(&self) -> LayerStatus {

@@ -35,10 +35,49 @@ impl Clock {
         *last
     }
 
-    /// How long something lasts from now on that was scored then; `None` if it is over.
-    pub(super) fn left(&self, score: f64, lasts: Duration) -> Option<Duration> {
-        let left = score + lasts.as_secs_f64() - self.now();
+    /// How long a message lasts from now on that was scored then, by the clock of its sender; `None` if it is over.
+    ///
+    /// Where it is known how long it has waited at most, it is no older than that, whatever its score: clocks differ, and
+    /// a process of Channels, which looks at no score of what it takes, hears it as well.
+    pub(super) fn left(
+        &self,
+        score: f64,
+        lasts: Duration,
+        waited: Option<Duration>,
+    ) -> Option<Duration> {
         // A clock elsewhere that is ahead makes nothing last longer.
-        (left > 0.0).then(|| Duration::try_from_secs_f64(left).unwrap_or(lasts).min(lasts))
+        let age = Duration::try_from_secs_f64((self.now() - score).max(0.0)).unwrap_or(lasts);
+        let age = waited.map_or(age, |waited| age.min(waited));
+        lasts.checked_sub(age).filter(|left| !left.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn left(seconds_ago: f64, waited: Option<u64>) -> Option<u64> {
+        let clock = Clock::default();
+        let left = clock.left(clock.now() - seconds_ago, MINUTE, waited.map(Duration::from_secs));
+        left.map(|left| left.as_secs_f64().round() as u64)
+    }
+
+    #[test]
+    fn a_message_expires_by_its_score_where_nothing_else_is_known_of_its_age() {
+        assert_eq!(
+            [0.0, 20.0, 61.0, -90.0].map(|ago| left(ago, None)),
+            [Some(60), Some(40), None, Some(60)]
+        );
+    }
+
+    #[test]
+    fn a_message_that_just_came_is_as_young_as_that_whatever_the_clock_of_its_sender() {
+        assert_eq!(left(61.0, Some(5)), Some(55));
+        assert_eq!(left(86_400.0, Some(0)), Some(60));
+        assert_eq!(left(-86_400.0, Some(5)), Some(60));
+        assert_eq!(left(2.0, Some(50)), Some(58));
+        assert_eq!(left(61.0, Some(61)), None);
     }
 }

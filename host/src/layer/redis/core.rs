@@ -9,13 +9,14 @@ use redis::ServerError;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::base::{Base, Worlds, announce, is_local};
 use super::check::Evictions;
 use super::clock::Clock;
 use super::error_class::ErrorClass;
 use super::keys::Keys;
-use super::op::{GroupSend, Membership, Op, Overdue};
+use super::op::{GroupSend, Membership, Op};
 use super::pipeline;
 use super::reader::{self, NamedReader};
 use super::wire::Codec;
@@ -34,9 +35,10 @@ pub(super) struct Core {
     prefix: String,
     pub(super) process: ProcessId,
     worlds: Worlds<World>,
-    pub(super) overdue: Overdue,
     /// Of each server.
     pub(super) evictions: Vec<Evictions>,
+    /// Whether the memberships of the open channels are to be written, since one found no room at all.
+    pub(super) resync: AtomicBool,
     /// Counts up when readers are to connect anew.
     restarts: watch::Sender<u64>,
     /// A reader lost its connection: the others may be gone too.
@@ -77,8 +79,8 @@ impl Core {
             prefix: config.prefix.clone(),
             process: ProcessId::random(),
             worlds: Worlds::default(),
-            overdue: Overdue::default(),
             evictions: config.hosts.iter().map(|_| Evictions::default()).collect(),
+            resync: AtomicBool::new(false),
             restarts: watch::Sender::new(0),
             suspicion: Notify::new(),
             own: Weak::clone(own),
@@ -118,6 +120,19 @@ impl Core {
             }
         };
         self.worlds.get(tenant, make, |world| self.read_own(world))
+    }
+
+    /// Readers of named channels whose mailboxes were dropped.
+    pub(super) fn closed_readers(&self) -> Vec<Arc<NamedReader>> {
+        let mut closed = Vec::new();
+        for world in self.worlds() {
+            let readers = world.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            closed.extend(readers.values().filter_map(|reader| match reader {
+                PlaceReader::Named(reader) if reader.is_closed() => Some(Arc::clone(reader)),
+                _ => None,
+            }));
+        }
+        closed
     }
 
     pub(super) fn worlds(&self) -> Vec<Arc<World>> {
@@ -170,20 +185,40 @@ impl Core {
         }
     }
 
-    pub(super) fn membership(
+    /// Begins a membership of a channel that is open here, or of a name. Not being written at once is no error.
+    pub(super) fn join(&self, world: Arc<World>, group: &GroupName, channel: &ChannelName) {
+        let is_own = channel.is_unique() && world.local.is_member(group, channel);
+        self.membership(world, group, channel, (true, is_own));
+    }
+
+    /// Ends a membership.
+    pub(super) fn leave(&self, world: Arc<World>, group: &GroupName, channel: &ChannelName) {
+        self.membership(world, group, channel, (false, false));
+    }
+
+    fn membership(
         &self,
         world: Arc<World>,
         group: &GroupName,
         channel: &ChannelName,
-        begins: bool,
+        (begins, is_own): (bool, bool),
     ) {
         if is_local(group) {
             return;
         }
         let (group, channel) = (group.clone(), channel.clone());
-        let membership = Membership { world, group, channel, begins };
-        if let Err(Op::Membership(membership)) = self.base.queue.push(Op::Membership(membership)) {
-            self.overdue.note(membership);
+        let membership = Membership { world, group, channel, begins, is_own };
+        if let Err(Op::Membership(Membership { group, channel, begins, .. })) =
+            self.base.queue.push(Op::Membership(membership))
+        {
+            if begins && is_own {
+                self.resync.store(true, Ordering::Relaxed);
+                return;
+            }
+            let what = if begins { "does not begin" } else { "lasts until it expires" };
+            self.base.health.complain(format_args!(
+                "too many memberships wait for Redis: that of {channel} in {group} {what}"
+            ));
         }
     }
 
@@ -194,7 +229,7 @@ impl Core {
         delivery: Delivery,
     ) -> Result<(), LayerError> {
         self.base.check_len(delivery.len())?;
-        let (world, group, at) = (self.world(tenant), group.clone(), self.clock.now());
+        let (world, group, at) = (self.world(tenant), group.clone(), Instant::now());
         self.base.push_message(Op::GroupSend(GroupSend { world, group, delivery, at }))
     }
 
@@ -265,7 +300,7 @@ impl Closing for Core {
         drop(readers);
         if channel.is_unique() {
             for group in groups {
-                self.membership(Arc::clone(&world), &group, channel, false);
+                self.leave(Arc::clone(&world), &group, channel);
             }
         } else {
             self.put_back_left(&world, channel, left);

@@ -18,7 +18,7 @@ const STEP: usize = 1_000;
 impl Core {
     pub(super) async fn flush(&self, tenant: &Tenant) -> Result<(), LayerError> {
         let world = self.world(tenant);
-        self.carried().await?;
+        self.settled().await?;
         for server in &self.base.servers {
             delete(server, world.keys.prefix(), &world.keys.marker(&self.process)).await.map_err(
                 |error| LayerError::Unavailable { reason: format!("{}: {error}", server.name()) },
@@ -29,9 +29,18 @@ impl Core {
     }
 
     /// Waits until what was asked for before has left: a group's messages do in two steps.
-    pub(super) async fn carried(&self) -> Result<(), LayerError> {
+    pub(super) async fn settled(&self) -> Result<(), LayerError> {
         self.base.carried().await?;
         self.base.carried().await
+    }
+
+    /// The same, and what closed readers of named channels have taken and give back.
+    pub(super) async fn carried(&self) -> Result<(), LayerError> {
+        self.settled().await?;
+        for reader in self.closed_readers() {
+            reader.ended().await;
+        }
+        Ok(())
     }
 }
 

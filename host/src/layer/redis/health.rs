@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::warn_limiter::WarnLimiter;
-use crate::layer::LayerStatus;
+use super::warnings::Warnings;
+use super::wire::WireError;
+use crate::layer::{ForeignCause, ForeignCounts, LayerStatus};
 use crate::times::Times;
 
 /// What one layer counts, and which of its connections stand.
@@ -20,9 +22,11 @@ pub(in crate::layer) struct Health {
     connected: watch::Sender<bool>,
     complaints: WarnLimiter,
     forgotten: WarnLimiter,
+    warnings: Warnings,
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
-    pub(in crate::layer) foreign: AtomicU64,
+    pub(in crate::layer) foreign: [AtomicU64; ForeignCause::ALL.len()],
+    pub(in crate::layer) expired: AtomicU64,
     pub(in crate::layer) round_trips: Times,
 }
 
@@ -51,7 +55,9 @@ impl Health {
             forgotten: WarnLimiter::default(),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
-            foreign: AtomicU64::new(0),
+            foreign: Default::default(),
+            warnings: Warnings::default(),
+            expired: AtomicU64::new(0),
             round_trips: Times::default(),
         }
     }
@@ -85,7 +91,10 @@ impl Health {
             connected: self.is_connected(),
             dropped: self.dropped.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
-            foreign: self.foreign.load(Ordering::Relaxed),
+            foreign: ForeignCounts::read(|cause| {
+                self.foreign[cause as usize].load(Ordering::Relaxed)
+            }),
+            expired: self.expired.load(Ordering::Relaxed),
             waiting,
             round_trips: Some(self.round_trips.now()),
         }
@@ -113,8 +122,41 @@ impl Health {
 
     /// Notes something in Redis that is not a layer's.
     pub(in crate::layer) fn note_foreign(&self, key: &str, what: impl Display) {
-        Self::count(&self.foreign, 1);
-        tracing::debug!(layer = self.layer, key, "not a message of a channel layer: {what}");
+        self.not_taken(key, ForeignCause::Other, &what);
+    }
+
+    /// Notes what was taken from a key, or published, and cannot be read.
+    pub(in crate::layer) fn note_unreadable(&self, key: &str, error: &WireError) {
+        self.not_taken(key, error.cause(), error);
+    }
+
+    fn not_taken(&self, key: &str, cause: ForeignCause, what: &dyn Display) {
+        Self::count(&self.foreign[cause as usize], 1);
+        let (name, hint) = (cause.name(), cause.hint());
+        self.warn(name, format_args!("{key} has what is not a message ({name}): {what}{hint}"));
+    }
+
+    /// Notes a message that had expired when it was taken.
+    pub(in crate::layer) fn note_expired(&self, key: &str) {
+        Self::count(&self.expired, 1);
+        self.warn(
+            "expired",
+            format_args!(
+                "{key} has messages that are older than expiry by the clocks of their senders and of this host"
+            ),
+        );
+    }
+
+    /// Warns of a cause once in an interval.
+    fn warn(&self, cause: &'static str, what: impl Display) {
+        let layer = &self.layer;
+        match self.warnings.admit(cause) {
+            None => tracing::debug!(layer, "{what}"),
+            Some(0) => tracing::warn!(layer, "{what} (said once in 30 s)"),
+            Some(untold) => {
+                tracing::warn!(layer, "{what} ({untold} more since this was last said)");
+            }
+        }
     }
 
     /// Tells the operator of something that goes wrong again and again, now and then.

@@ -1,17 +1,15 @@
 //! What is asked of Redis.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use redis::Cmd;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use super::World;
 use super::queue::{Claim, Confirmation, Kind, Operation};
+use super::{Core, World};
 use crate::layer::{Delivery, LayerError};
 use crate::name::{ChannelName, GroupName, Tenant};
-
-/// Memberships that may be overdue. Beyond it they last until they expire.
-const MOST_OVERDUE: usize = 1_000_000;
 
 /// One thing to be done, in the order it was asked for.
 pub(super) enum Op {
@@ -31,6 +29,28 @@ pub(super) struct Membership {
     pub(super) group: GroupName,
     pub(super) channel: ChannelName,
     pub(super) begins: bool,
+    /// Whether it is known here for as long as it lasts: that of a channel which ends with its mailbox, and is open.
+    pub(super) is_own: bool,
+}
+
+impl Membership {
+    /// What writes it. One of a channel that left meanwhile is not begun: what ended it comes later, or came before.
+    pub(super) fn commands(&self, core: &Core) -> Vec<Cmd> {
+        let Self { world, group, channel, begins, is_own } = self;
+        let key = world.keys.group(group);
+        if !begins {
+            let mut end = redis::cmd("ZREM");
+            end.arg(key).arg(channel.as_str());
+            return vec![end];
+        }
+        if *is_own && !world.local.is_member(group, channel) {
+            return Vec::new();
+        }
+        let (mut begin, mut expire) = (redis::cmd("ZADD"), redis::cmd("EXPIRE"));
+        begin.arg(&key).arg(core.clock.now()).arg(channel.as_str());
+        expire.arg(key).arg(core.group_seconds());
+        vec![begin, expire]
+    }
 }
 
 /// A message for one key.
@@ -38,7 +58,7 @@ pub(super) struct Put {
     pub(super) shard: usize,
     pub(super) key: String,
     /// When it was sent.
-    pub(super) at: f64,
+    pub(super) at: Instant,
     /// Where it stood in the key before, if it was taken out of it.
     pub(super) score: Option<f64>,
     pub(super) capacity: usize,
@@ -55,10 +75,21 @@ pub(super) struct GroupSend {
     pub(super) group: GroupName,
     pub(super) delivery: Delivery,
     /// When it was sent.
-    pub(super) at: f64,
+    pub(super) at: Instant,
 }
 
 impl Operation for Op {
+    type Key = (Tenant, GroupName, ChannelName);
+
+    fn key(&self) -> Option<Self::Key> {
+        let Self::Membership(Membership { world, group, channel, .. }) = self else { return None };
+        Some((world.tenant.clone(), group.clone(), channel.clone()))
+    }
+
+    fn is_restored(&self) -> bool {
+        matches!(self, Self::Membership(Membership { begins: true, is_own: true, .. }))
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Put(put) => put.wire.len(),
@@ -81,41 +112,5 @@ impl Operation for Op {
 
     fn claim(claim: Claim) -> Self {
         Self::Claim(claim)
-    }
-}
-
-/// Memberships that could not be written when they began or ended. Those that began are known to the open channels.
-#[derive(Default)]
-pub(super) struct Overdue(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    any: bool,
-    ended: HashSet<(Tenant, GroupName, ChannelName)>,
-}
-
-impl Overdue {
-    /// Notes a membership.
-    pub(super) fn note(&self, Membership { world, group, channel, begins }: Membership) {
-        let key = (world.tenant.clone(), group, channel);
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.any = true;
-        if begins {
-            state.ended.remove(&key);
-        } else if state.ended.len() < MOST_OVERDUE {
-            state.ended.insert(key);
-        }
-    }
-
-    /// Whether any has been noted since they were [taken](Self::take).
-    pub(super) fn any(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).any
-    }
-
-    /// Takes those that ended.
-    pub(super) fn take(&self) -> HashSet<(Tenant, GroupName, ChannelName)> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.any = false;
-        std::mem::take(&mut state.ended)
     }
 }

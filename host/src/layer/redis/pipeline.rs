@@ -1,6 +1,7 @@
 //! The task that carries what is asked for to Redis, in order, a batch a round trip.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -13,7 +14,8 @@ use super::base::is_local;
 use super::check;
 use super::error_class::{ErrorClass, lasting_error};
 use super::health::{Health, Link};
-use super::op::{Membership, Op, Put};
+use super::op::{Op, Put};
+use super::queue::{Attached, Next};
 use super::stage::Stage;
 use crate::name::ChannelName;
 
@@ -32,6 +34,12 @@ const CHUNK: usize = 500;
 /// The shortest time between two renewals of the memberships.
 const RENEWAL: Duration = Duration::from_millis(100);
 
+/// A failure, and the place of the server that failed.
+type Failure = (usize, RedisError);
+
+/// The connections to every host, each at its place.
+type Connections = Vec<MultiplexedConnection>;
+
 /// Pauses between attempts to reach a server: short, since clients wait, and spread, since other hosts try too.
 pub(in crate::layer) fn pauses() -> impl Iterator<Item = Duration> {
     let backoff = ExponentialBuilder::default()
@@ -46,10 +54,11 @@ pub(in crate::layer) fn pauses() -> impl Iterator<Item = Duration> {
 pub(super) async fn run(core: Arc<Core>) {
     let link = core.base.health.link();
     loop {
-        let connections = reach(&core, &link).await;
+        let (connections, attached) = reach(&core, &link).await;
         link.up();
         let mut pending = Pending::default();
         let (at, error) = carry(&core, &connections, &mut pending).await;
+        drop(attached);
         Health::count(&core.base.health.lost, pending.messages());
         let server = &core.base.servers[at];
         link.down(server.name(), &error);
@@ -59,11 +68,11 @@ pub(super) async fn run(core: Arc<Core>) {
 
 /// Messages between two round trips.
 #[derive(Default)]
-struct Pending {
+pub(super) struct Pending {
     /// Those whose receivers are known.
-    ready: Vec<Put>,
+    pub(super) ready: Vec<Put>,
     /// What is to be asked once more before anything else.
-    again: Vec<Op>,
+    pub(super) again: Vec<Op>,
 }
 
 impl Pending {
@@ -77,33 +86,26 @@ impl Pending {
 }
 
 /// Connects to every host, and sees to it that it takes what is asked of it and that the memberships stand there.
-async fn reach(core: &Core, link: &Link<'_>) -> Vec<MultiplexedConnection> {
+async fn reach<'a>(core: &'a Core, link: &Link<'_>) -> (Connections, Attached<'a, Op>) {
     let mut pauses = pauses();
     loop {
-        match connect(core).await {
-            Ok(connections) => match begin(core, &connections).await {
-                Ok(()) => return connections,
-                Err((at, error)) => {
-                    suspend(core, Vec::new());
-                    link.down(core.base.servers[at].name(), &error);
-                }
-            },
+        let reached = async {
+            let connections = connect(core).await?;
+            // Nothing is carried before the servers have taken once all that may be asked of them: some answer and refuse.
+            check::exercise(core, &connections).await?;
+            let attached = core.base.queue.attach();
+            restore(core, &connections, &attached).await?;
+            Ok((connections, attached))
+        };
+        match reached.await {
+            Ok(reached) => return reached,
             Err((at, error)) => link.down(core.base.servers[at].name(), &error),
         }
         sleep(pauses.next().unwrap_or(CHECK)).await;
     }
 }
 
-/// Nothing is carried before the servers have taken once all that may be asked of them: some answer and refuse.
-async fn begin(
-    core: &Core,
-    connections: &[MultiplexedConnection],
-) -> Result<(), (usize, RedisError)> {
-    check::exercise(core, connections).await?;
-    restore(core, connections).await
-}
-
-async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, RedisError)> {
+async fn connect(core: &Core) -> Result<Connections, Failure> {
     let connecting = core.base.servers.iter().enumerate().map(async |(at, server)| {
         let connected = async {
             let mut connection = server.connect(ANSWER).await?;
@@ -122,18 +124,6 @@ async fn connect(core: &Core) -> Result<Vec<MultiplexedConnection>, (usize, Redi
     futures_util::future::try_join_all(connecting).await
 }
 
-/// A server is away: memberships that were under way or queued are written when it is back.
-fn suspend(core: &Core, under_way: Vec<Membership>) {
-    let queued = core.base.queue.suspend().into_iter().filter_map(|op| match op {
-        Op::Membership(membership) => Some(membership),
-        // Whoever waits is told by its end.
-        _ => None,
-    });
-    for membership in under_way.into_iter().chain(queued) {
-        core.overdue.note(membership);
-    }
-}
-
 /// Only a master can be written to.
 fn writable(role: &redis::Value) -> RedisResult<()> {
     let redis::Value::Array(role) = role else { return Ok(()) };
@@ -146,30 +136,38 @@ fn writable(role: &redis::Value) -> RedisResult<()> {
     }
 }
 
-/// Ends the memberships that are overdue and writes those of the open channels.
+/// Writes the memberships of the open channels, and those that began or ended while a server was away.
 async fn restore(
     core: &Core,
     connections: &[MultiplexedConnection],
-) -> Result<(), (usize, RedisError)> {
-    core.base.queue.resume();
-    let overdue = core.overdue.take();
-    let mut writer = Writer::new(connections);
-    for (tenant, group, channel) in overdue {
-        let world = core.world(&tenant);
-        let mut command = redis::cmd("ZREM");
-        command.arg(world.keys.group(&group)).arg(channel.as_str());
-        writer.add(world.keys.shard(group.as_str()), command).await?;
+    attached: &Attached<'_, Op>,
+) -> Result<(), Failure> {
+    write_all(core, connections, false).await?;
+    loop {
+        let mut batch = attached.deferred();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut writer = Writer::new(connections);
+        while let Some(next) = batch.next() {
+            let Next::Membership(Op::Membership(membership)) = next else { continue };
+            let shard = membership.world.keys.shard(membership.group.as_str());
+            for command in membership.commands(core) {
+                writer.add(shard, command).await?;
+            }
+        }
+        writer.finish().await?;
+        batch.written();
     }
-    write_members(core, &mut writer, false).await?;
-    writer.finish().await
 }
 
 /// Writes the members of every group that are open here. A renewal leaves out those that others have ended.
-async fn write_members(
+async fn write_all(
     core: &Core,
-    writer: &mut Writer<'_>,
+    connections: &[MultiplexedConnection],
     only_renew: bool,
-) -> Result<(), (usize, RedisError)> {
+) -> Result<(), Failure> {
+    let mut writer = Writer::new(connections);
     for world in core.worlds() {
         for group in world.local.groups().into_iter().filter(|group| !is_local(group)) {
             let shard = world.keys.shard(group.as_str());
@@ -183,7 +181,7 @@ async fn write_members(
             writer.add(shard, expire).await?;
         }
     }
-    Ok(())
+    writer.finish().await
 }
 
 fn add_members(core: &Core, key: &str, members: &[ChannelName], only_renew: bool) -> Cmd {
@@ -211,21 +209,21 @@ impl<'a> Writer<'a> {
         Self { connections, pipelines }
     }
 
-    async fn add(&mut self, shard: usize, command: Cmd) -> Result<(), (usize, RedisError)> {
+    async fn add(&mut self, shard: usize, command: Cmd) -> Result<(), Failure> {
         let (pipeline, count) = &mut self.pipelines[shard];
         pipeline.add_command(command);
         *count += 1;
         if *count >= CHUNK { self.write(shard).await } else { Ok(()) }
     }
 
-    async fn finish(mut self) -> Result<(), (usize, RedisError)> {
+    async fn finish(mut self) -> Result<(), Failure> {
         for shard in 0..self.pipelines.len() {
             self.write(shard).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, shard: usize) -> Result<(), (usize, RedisError)> {
+    async fn write(&mut self, shard: usize) -> Result<(), Failure> {
         let (pipeline, count) = std::mem::take(&mut self.pipelines[shard]);
         if count == 0 {
             return Ok(());
@@ -245,25 +243,21 @@ async fn carry(
     core: &Core,
     connections: &[MultiplexedConnection],
     pending: &mut Pending,
-) -> (usize, RedisError) {
+) -> Failure {
     let period = (core.base.limits.group_expiry / 2).max(RENEWAL);
     let mut renewals = interval_at(Instant::now() + period, period);
     renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checks = Checks::new();
     loop {
-        if core.overdue.any()
-            && let Err(failed) = restore(core, connections).await
+        if core.resync.swap(false, Ordering::Relaxed)
+            && let Err(failed) = write_all(core, connections, false).await
         {
-            suspend(core, Vec::new());
             return failed;
         }
         if let Err(failed) = checks.run_if_due(core, connections).await {
-            suspend(core, Vec::new());
             return failed;
         }
-        let batch = if !pending.again.is_empty() {
-            std::mem::take(&mut pending.again)
-        } else if !pending.is_empty() {
+        let mut batch = if !pending.is_empty() {
             core.base.queue.try_next()
         } else {
             tokio::select! {
@@ -273,27 +267,18 @@ async fn carry(
                     checks.exercise_now();
                     continue;
                 }
-                _ = renewals.tick() => {
-                    let mut writer = Writer::new(connections);
-                    let renewed = write_members(core, &mut writer, true).await;
-                    match renewed.and(writer.finish().await) {
-                        Ok(()) => continue,
-                        Err(failed) => return failed,
-                    }
+                _ = renewals.tick() => match write_all(core, connections, true).await {
+                    Ok(()) => continue,
+                    Err(failed) => return failed,
                 }
             }
         };
-        let mut stage = Stage::new(core, std::mem::take(&mut pending.ready), batch);
-        let messages = stage.messages();
+        let mut stage = Stage::new(core, std::mem::take(pending), &mut batch);
         match stage.run(core, connections).await {
             Ok(puts) => pending.ready = puts,
-            Err(failed) => {
-                Health::count(&core.base.health.lost, messages);
-                suspend(core, stage.memberships);
-                return failed;
-            }
+            Err(failed) => return failed,
         }
-        core.base.queue.done(stage.memberships.len());
+        batch.written();
         if stage.is_forgotten {
             pending.again = stage.again();
             checks.exercise_now();
@@ -326,7 +311,7 @@ impl Checks {
         &mut self,
         core: &Core,
         connections: &[MultiplexedConnection],
-    ) -> Result<(), (usize, RedisError)> {
+    ) -> Result<(), Failure> {
         let now = Instant::now();
         if now < self.next() {
             return Ok(());
@@ -347,6 +332,6 @@ impl Checks {
         core.base.health.tell_forgotten(
             "Redis has lost what was written to it, by FLUSHALL, SWAPDB or eviction",
         );
-        restore(core, connections).await
+        write_all(core, connections, false).await
     }
 }

@@ -1,11 +1,20 @@
 //! What waits to leave for Redis.
 
+mod batch;
+mod deferred;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
+use self::deferred::Deferred;
 use crate::layer::{LayerError, Pending};
+
+pub(in crate::layer) use batch::{Attached, Batch, Next, Unanswered};
 
 /// What waits at most: operations, and bytes of messages.
 const MOST: Pending = Pending { count: 20_000, bytes: 32 << 20 };
@@ -17,7 +26,16 @@ const BATCH: Pending = Pending { count: 512, bytes: 1 << 20 };
 pub(in crate::layer) type Confirmation = oneshot::Sender<Result<(), LayerError>>;
 
 /// One thing to be done.
-pub(in crate::layer) trait Operation {
+pub(in crate::layer) trait Operation: Sized {
+    /// What tells one membership from others.
+    type Key: Eq + Hash;
+
+    /// The key of a membership; none of anything else.
+    fn key(&self) -> Option<Self::Key>;
+
+    /// Whether it is a membership that is written anyway when Redis is reached anew, from what is known here.
+    fn is_restored(&self) -> bool;
+
     /// The bytes of a message.
     fn bytes(&self) -> usize;
 
@@ -70,16 +88,24 @@ pub(in crate::layer) enum Kind {
 }
 
 /// Operations that wait in their order, bounded.
-pub(in crate::layer) struct Queue<O> {
+///
+/// Each has a number, and leaves in the order of the numbers. A membership that finds no room is deferred: of those
+/// only the last for each channel in each group is kept.
+pub(in crate::layer) struct Queue<O: Operation> {
     waiting: Mutex<Waiting<O>>,
     arrived: Notify,
 }
 
-struct Waiting<O> {
-    operations: VecDeque<O>,
+struct Waiting<O: Operation> {
+    operations: VecDeque<(u64, O)>,
     load: Pending,
-    /// Memberships that are queued or under way.
+    deferred: Deferred<O>,
+    /// The number of the next operation.
+    number: u64,
+    /// Memberships among the operations.
     memberships: usize,
+    /// Memberships that were taken and are not written yet.
+    under_way: usize,
     /// Whether memberships are queued: not while Redis is away.
     taking: bool,
 }
@@ -89,7 +115,10 @@ impl<O: Operation> Default for Queue<O> {
         let waiting = Waiting {
             operations: VecDeque::new(),
             load: Pending::default(),
+            deferred: Deferred::default(),
+            number: 0,
             memberships: 0,
+            under_way: 0,
             taking: false,
         };
         Self { waiting: Mutex::new(waiting), arrived: Notify::new() }
@@ -103,10 +132,46 @@ impl<O: Operation> Waiting<O> {
         count < MOST.count && (bytes == 0 || bytes.saturating_add(len) <= MOST.bytes)
     }
 
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
     fn push(&mut self, operation: O) {
+        let number = self.next_number();
         self.load = self.load.and(operation.bytes());
         self.memberships += usize::from(operation.kind() == Kind::Membership);
-        self.operations.push_back(operation);
+        self.operations.push_back((number, operation));
+    }
+
+    /// Keeps a membership that is not queued.
+    fn defer(&mut self, number: u64, membership: O) -> Result<(), O> {
+        match membership.key() {
+            None => Err(membership),
+            Some(key) if !self.taking && membership.is_restored() => {
+                self.deferred.remove_before(number, &key);
+                Ok(())
+            }
+            Some(key) => self.deferred.insert(number, key, membership),
+        }
+    }
+
+    /// Takes the operation that is the next by its number.
+    fn pop(&mut self) -> Option<(u64, O)> {
+        let queued = self.operations.front().map(|(number, _)| *number);
+        if let Some(first) = self.deferred.first()
+            && queued.is_none_or(|queued| first < queued)
+        {
+            self.under_way += 1;
+            return self.deferred.pop();
+        }
+        let (number, operation) = self.operations.pop_front()?;
+        self.load.count -= 1;
+        self.load.bytes -= operation.bytes();
+        let membership = usize::from(operation.kind() == Kind::Membership);
+        self.memberships -= membership;
+        self.under_way += membership;
+        Some((number, operation))
     }
 }
 
@@ -121,23 +186,38 @@ impl<O: Operation> Queue<O> {
         self.lock().load.count
     }
 
-    /// Adds an operation. Gives it back where there is no room, or for a membership while Redis is away.
+    /// Adds an operation.
+    ///
+    /// # Errors
+    /// Gives it back where there is no room. A membership is deferred then, and refused where too many are.
     pub(in crate::layer) fn push(&self, operation: O) -> Result<(), O> {
         let mut waiting = self.lock();
-        let away = operation.kind() == Kind::Membership && !waiting.taking;
-        if away || !waiting.has_room(Pending::default(), operation.bytes()) {
+        let is_membership = operation.kind() == Kind::Membership;
+        let has_room = waiting.has_room(Pending::default(), operation.bytes());
+        if is_membership && (!has_room || !waiting.taking) {
+            let number = waiting.next_number();
+            waiting.defer(number, operation)?;
+        } else if has_room {
+            waiting.push(operation);
+        } else {
             return Err(operation);
         }
-        waiting.push(operation);
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
 
+    /// Adds an operation that was taken from Redis and goes back there, whether there is room or not.
+    pub(in crate::layer) fn push_back(&self, operation: O) {
+        self.lock().push(operation);
+        self.arrived.notify_one();
+    }
+
     /// Resolves once the memberships before are done; none where there are none.
     pub(in crate::layer) fn confirm(&self) -> Option<oneshot::Receiver<Result<(), LayerError>>> {
         let mut waiting = self.lock();
-        if waiting.taking && waiting.memberships == 0 {
+        let left = waiting.memberships + waiting.under_way + waiting.deferred.len();
+        if waiting.taking && left == 0 {
             return None;
         }
         let (told, confirmed) = oneshot::channel();
@@ -150,7 +230,7 @@ impl<O: Operation> Queue<O> {
     }
 
     /// Waits for something to do, and takes a batch of it.
-    pub(in crate::layer) async fn next(&self) -> Vec<O> {
+    pub(in crate::layer) async fn next(&self) -> Batch<'_, O> {
         loop {
             let arrived = self.arrived.notified();
             let batch = self.try_next();
@@ -162,42 +242,93 @@ impl<O: Operation> Queue<O> {
     }
 
     /// Takes a batch of what is there.
-    pub(in crate::layer) fn try_next(&self) -> Vec<O> {
+    pub(in crate::layer) fn try_next(&self) -> Batch<'_, O> {
         let mut waiting = self.lock();
-        let mut batch = Vec::new();
+        let mut taken = VecDeque::new();
         let mut load = Pending::default();
         while load.count < BATCH.count && load.bytes < BATCH.bytes {
-            let Some(operation) = waiting.operations.pop_front() else { break };
+            let Some((number, operation)) = waiting.pop() else { break };
             load = load.and(operation.bytes());
-            batch.push(operation);
+            taken.push_back((number, operation));
         }
-        waiting.load.count -= load.count;
-        waiting.load.bytes -= load.bytes;
-        batch
+        drop(waiting);
+        Batch::new(self, taken)
     }
 
-    /// So many memberships are done.
-    pub(in crate::layer) fn done(&self, memberships: usize) {
+    /// Takes deferred memberships with numbers up to this one.
+    fn take_deferred(&self, up_to: u64) -> Batch<'_, O> {
         let mut waiting = self.lock();
-        waiting.memberships = waiting.memberships.saturating_sub(memberships);
+        let mut taken = VecDeque::new();
+        while taken.len() < BATCH.count && waiting.deferred.first().is_some_and(|at| at <= up_to) {
+            taken.extend(waiting.deferred.pop());
+        }
+        waiting.under_way += taken.len();
+        drop(waiting);
+        Batch::new(self, taken)
     }
 
-    /// Redis is away: only messages wait from now on. Gives what else waited.
-    pub(in crate::layer) fn suspend(&self) -> VecDeque<O> {
+    /// So many memberships that were taken are written.
+    fn done(&self, memberships: usize) {
+        self.lock().under_way -= memberships;
+    }
+
+    /// What was taken and not carried out is to be carried out next.
+    fn put_back(&self, operations: VecDeque<(u64, O)>, under_way: Vec<(u64, O)>) {
+        let mut others = Vec::new();
+        let mut waiting = self.lock();
+        for (number, membership) in under_way {
+            waiting.under_way -= 1;
+            others.extend(waiting.defer(number, membership).err());
+        }
+        for (number, operation) in operations.into_iter().rev() {
+            match operation.kind() {
+                Kind::Membership => {
+                    waiting.under_way -= 1;
+                    others.extend(waiting.defer(number, operation).err());
+                }
+                Kind::Message => {
+                    waiting.load = waiting.load.and(operation.bytes());
+                    waiting.operations.push_front((number, operation));
+                }
+                Kind::Other => others.push(operation),
+            }
+        }
+        drop(waiting);
+        // Whoever waits is told by its end, which may wake a task.
+        drop(others);
+    }
+
+    /// Redis is back: memberships are queued until the answer is dropped.
+    pub(in crate::layer) fn attach(&self) -> Attached<'_, O> {
+        let mut waiting = self.lock();
+        waiting.taking = true;
+        let number = waiting.number;
+        drop(waiting);
+        Attached::new(self, number)
+    }
+
+    /// Redis is away: only messages wait from now on, and memberships that no later connection writes anyway.
+    fn suspend(&self) {
+        let mut others = Vec::new();
         let mut waiting = self.lock();
         waiting.taking = false;
         waiting.memberships = 0;
-        let (messages, others) = std::mem::take(&mut waiting.operations)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|operation| operation.kind() == Kind::Message);
-        waiting.load.count = messages.len();
-        waiting.operations = messages;
-        others
-    }
-
-    /// Redis is back: memberships are queued again.
-    pub(in crate::layer) fn resume(&self) {
-        self.lock().taking = true;
+        for (number, operation) in std::mem::take(&mut waiting.operations) {
+            match operation.kind() {
+                Kind::Message => waiting.operations.push_back((number, operation)),
+                // Restored ones take the place of those before, and are forgotten below.
+                Kind::Membership => others.extend(match operation.key() {
+                    Some(key) => waiting.deferred.insert(number, key, operation).err(),
+                    None => Some(operation),
+                }),
+                Kind::Other => others.push(operation),
+            }
+        }
+        waiting.deferred.forget_restored();
+        waiting.load.count = waiting.operations.len();
+        drop(waiting);
+        // Whoever waits is told by its end, which may wake a task.
+        drop(others);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<O>> {

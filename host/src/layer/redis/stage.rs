@@ -14,7 +14,8 @@ use super::error_class::ErrorClass;
 use super::health::Health;
 use super::members::Members;
 use super::op::{GroupSend, Membership, Op, Put};
-use super::queue::Claim;
+use super::pipeline::Pending;
+use super::queue::{Batch, Claim, Next, Unanswered};
 use super::scripts;
 use crate::layer::LayerError;
 use crate::name::GroupName;
@@ -25,7 +26,6 @@ const PUTS_A_CALL: usize = 128;
 /// What one round trip does, and what is to be done with the answers.
 pub(super) struct Stage {
     lanes: Vec<Lane>,
-    pub(super) memberships: Vec<Membership>,
     confirms: Vec<oneshot::Sender<Result<(), LayerError>>>,
     /// What has to wait for members to be known, and what was asked for after it.
     after: Vec<After>,
@@ -63,22 +63,31 @@ enum After {
 }
 
 impl Stage {
-    /// Messages that are ready first, then a batch in its order.
-    pub(super) fn new(core: &Core, ready: Vec<Put>, batch: Vec<Op>) -> Self {
+    /// Messages that are ready first, what is asked again, and then a batch in its order.
+    pub(super) fn new(core: &Core, pending: Pending, batch: &mut Batch<'_, Op>) -> Self {
         let mut stage = Self {
             lanes: core.base.servers.iter().map(|_| Lane::default()).collect(),
-            memberships: Vec::new(),
             confirms: Vec::new(),
             after: Vec::new(),
             fetched: Vec::new(),
             asked: HashMap::new(),
             is_forgotten: false,
         };
-        for put in ready {
+        for put in pending.ready {
             stage.lanes[put.shard].puts.push(put);
         }
-        for op in batch {
+        for op in pending.again {
             stage.add(core, op);
+        }
+        while let Some(next) = batch.next() {
+            match next {
+                Next::Membership(op) => {
+                    if let Op::Membership(membership) = op {
+                        stage.write_membership(core, membership);
+                    }
+                }
+                Next::Other(op) => stage.add(core, op),
+            }
         }
         for lane in &mut stage.lanes {
             lane.call_puts(core);
@@ -90,13 +99,13 @@ impl Stage {
         match op {
             // It waited for a server that was away.
             Op::Put(Put { at, .. }) | Op::GroupSend(GroupSend { at, .. })
-                if core.clock.left(at, core.base.limits.expiry).is_none() =>
+                if at.elapsed() >= core.base.limits.expiry =>
             {
                 Health::count(&core.base.health.lost, 1);
             }
             Op::Put(put) if self.after.is_empty() => self.lanes[put.shard].puts.push(put),
             Op::Put(put) => self.after.push(After::Put(put)),
-            Op::Membership(membership) => self.write_membership(core, membership),
+            Op::Membership(_) => {}
             Op::GroupSend(send) => {
                 let at = self.ask_members(core, &send);
                 self.after.push(After::Group(at, send));
@@ -116,21 +125,14 @@ impl Stage {
         }
     }
 
-    fn write_membership(&mut self, core: &Core, membership: Membership) {
-        let Membership { world, group, channel, begins } = &membership;
+    fn write_membership(&mut self, core: &Core, membership: &Membership) {
+        let Membership { world, group, .. } = membership;
         self.asked.remove(&(Arc::as_ptr(world) as usize, group.clone()));
         let lane = &mut self.lanes[world.keys.shard(group.as_str())];
-        let key = world.keys.group(group);
-        if *begins {
-            let now = core.clock.now();
-            lane.commands.cmd("ZADD").arg(&key).arg(now).arg(channel.as_str());
-            lane.commands.cmd("EXPIRE").arg(&key).arg(core.group_seconds());
-            lane.answers.extend([Expected::Nothing, Expected::Nothing]);
-        } else {
-            lane.commands.cmd("ZREM").arg(&key).arg(channel.as_str());
+        for command in membership.commands(core) {
+            lane.commands.add_command(command);
             lane.answers.push(Expected::Nothing);
         }
-        self.memberships.push(membership);
     }
 
     fn ask_members(&mut self, core: &Core, GroupSend { world, group, .. }: &GroupSend) -> usize {
@@ -155,7 +157,7 @@ impl Stage {
     }
 
     /// How many messages would be lost with this round trip.
-    pub(super) fn messages(&self) -> u64 {
+    fn messages(&self) -> u64 {
         let put = |expected: &Expected| match expected {
             Expected::Refused(puts) => puts.len(),
             _ => 0,
@@ -173,6 +175,7 @@ impl Stage {
         core: &Core,
         connections: &[MultiplexedConnection],
     ) -> Result<Vec<Put>, (usize, RedisError)> {
+        let messages = Unanswered::new(&core.base.health.lost, self.messages());
         let lanes = self.lanes.iter().zip(connections).enumerate();
         let exchanges = lanes.map(async |(at, (lane, connection))| {
             let began = Instant::now();
@@ -181,6 +184,7 @@ impl Stage {
             answers.map_err(|error| (at, error))
         });
         let answers = futures_util::future::try_join_all(exchanges).await?;
+        messages.answered();
         let lanes = self.lanes.iter_mut().zip(answers);
         let answered = lanes.flat_map(|(lane, values)| lane.answers.drain(..).zip(values));
         for (expected, value) in answered.collect::<Vec<_>>() {

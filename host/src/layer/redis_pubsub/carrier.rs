@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Core;
-use super::op::{Op, Publish, Topic};
+use super::op::Op;
 use crate::layer::LAYER_EVENTS;
 use crate::layer::redis::base::is_local;
 use crate::layer::redis::error_class::{ErrorClass, lasting_error};
 use crate::layer::redis::health::Health;
 use crate::layer::redis::pipeline::pauses;
+use crate::layer::redis::queue::{Attached, Batch, Next, Unanswered};
 
 /// How long an answer may take before the server counts as away.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -35,12 +36,6 @@ struct Line {
     topics: PubSubSink,
 }
 
-/// What is published in one go.
-struct Publishing {
-    pipelines: Vec<(Pipeline, usize)>,
-    count: u64,
-}
-
 /// Goes on for ever: connects, carries, and begins again when a server goes away.
 pub(super) async fn run(core: Arc<Core>) {
     let link = core.base.health.link();
@@ -48,7 +43,7 @@ pub(super) async fn run(core: Arc<Core>) {
     loop {
         let mut listening = JoinSet::new();
         let (at, error) = match connect(&core, &mut listening).await {
-            Ok(mut lines) => {
+            Ok((mut lines, _attached)) => {
                 link.up();
                 attempts = pauses();
                 tokio::select! {
@@ -61,14 +56,16 @@ pub(super) async fn run(core: Arc<Core>) {
             }
             Err(failure) => failure,
         };
-        core.base.queue.suspend();
         link.down(core.base.servers[at].name(), &error);
         sleep(attempts.next().unwrap_or(PING)).await;
     }
 }
 
 /// Connects to every server and listens to what is to be heard.
-async fn connect(core: &Arc<Core>, listening: &mut JoinSet<usize>) -> Result<Vec<Line>, Failure> {
+async fn connect<'a>(
+    core: &'a Arc<Core>,
+    listening: &mut JoinSet<usize>,
+) -> Result<(Vec<Line>, Attached<'a, Op>), Failure> {
     let mut lines = Vec::new();
     for (at, server) in core.base.servers.iter().enumerate() {
         let failed = |error| (at, error);
@@ -77,7 +74,7 @@ async fn connect(core: &Arc<Core>, listening: &mut JoinSet<usize>) -> Result<Vec
         listening.spawn(listen(Arc::clone(core), at, heard));
         lines.push(Line { commands, topics });
     }
-    core.base.queue.resume();
+    let attached = core.base.queue.attach();
     let mut wanted: Vec<Vec<String>> = core.base.servers.iter().map(|_| Vec::new()).collect();
     for world in core.worlds() {
         for topics in &mut wanted {
@@ -100,7 +97,7 @@ async fn connect(core: &Arc<Core>, listening: &mut JoinSet<usize>) -> Result<Vec
         lines[at].set(topics, true).await.map_err(|error| (at, error))?;
     }
     exercise(core, &mut lines).await?;
-    Ok(lines)
+    Ok((lines, attached))
 }
 
 /// Takes what is published to the mailboxes, until the connection closes; says which it was.
@@ -147,10 +144,9 @@ impl Line {
 /// Carries batches until a server fails, and says which.
 async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
     loop {
-        let batch = timeout(PING, core.base.queue.next()).await.unwrap_or_default();
-        let carried = match batch.is_empty() {
-            true => exercise(core, lines).await,
-            false => carry_batch(core, lines, batch).await,
+        let carried = match timeout(PING, core.base.queue.next()).await {
+            Ok(batch) => carry_batch(core, lines, batch).await,
+            Err(_) => exercise(core, lines).await,
         };
         if let Err(failure) = carried {
             return failure;
@@ -179,83 +175,92 @@ async fn exercise(core: &Core, lines: &mut [Line]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Does what a batch says in its order: what is published after a group was joined is heard there.
-async fn carry_batch(core: &Core, lines: &mut [Line], batch: Vec<Op>) -> Result<(), Failure> {
-    let mut publishing = Publishing::new(lines.len());
-    let mut operations = batch.into_iter().peekable();
-    while let Some(operation) = operations.next() {
-        match operation {
-            Op::Publish(publish) => publishing.add(core, publish),
-            Op::Listen(topic) => {
-                publishing.run(core, lines).await?;
-                let Topic { shard, name, begins } = topic;
-                let mut topics = vec![name];
-                let alike = |next: &Op| matches!(next, Op::Listen(next) if next.shard == shard && next.begins == begins);
-                while let Some(Op::Listen(next)) = operations.next_if(alike) {
-                    topics.push(next.name);
-                }
-                lines[shard].set(&topics, begins).await.map_err(|error| (shard, error))?;
-                core.base.queue.done(topics.len());
-            }
-            Op::Claim(claim) => {
+/// Does what a batch says in its order: what is published after a group was joined is heard there. What it has not come
+/// to when a server fails goes back to the queue with the batch.
+async fn carry_batch(
+    core: &Core,
+    lines: &mut [Line],
+    mut batch: Batch<'_, Op>,
+) -> Result<(), Failure> {
+    loop {
+        publish(core, lines, &mut batch).await?;
+        if let Some(Op::Listen(_)) = batch.peek() {
+            listen_to(lines, &mut batch).await?;
+            continue;
+        }
+        match batch.next() {
+            Some(Next::Other(Op::Claim(claim))) => {
                 let shard = claim.shard;
                 let answer = claim.command().query_async(&mut lines[shard].commands).await;
                 claim.tell(&answer.map_err(|error| (shard, error))?);
             }
-            Op::Confirm(told) => {
+            Some(Next::Other(Op::Confirm(told))) => {
                 let _ = told.send(Ok(()));
             }
+            Some(_) => {}
+            None => return Ok(()),
         }
     }
-    publishing.run(core, lines).await
 }
 
-impl Publishing {
-    fn new(servers: usize) -> Self {
-        let pipelines = (0..servers).map(|_| (Pipeline::new(), 0)).collect();
-        Self { pipelines, count: 0 }
+/// Begins or ends to listen to the topics that stand together in a batch.
+async fn listen_to(lines: &mut [Line], batch: &mut Batch<'_, Op>) -> Result<(), Failure> {
+    let mut topics = Vec::new();
+    let mut first = None;
+    while let Some(Op::Listen(topic)) = batch.peek() {
+        let kind = (topic.shard, topic.is_wanted());
+        if *first.get_or_insert(kind) != kind {
+            break;
+        }
+        topics.push(topic.name.clone());
+        let _ = batch.next();
     }
+    if let Some((shard, begins)) = first {
+        lines[shard].set(&topics, begins).await.map_err(|error| (shard, error))?;
+    }
+    batch.written();
+    Ok(())
+}
 
-    fn add(&mut self, core: &Core, Publish { shard, topic, wire, at }: Publish) {
+/// Publishes what stands together in a batch.
+async fn publish(core: &Core, lines: &[Line], batch: &mut Batch<'_, Op>) -> Result<(), Failure> {
+    let mut pipelines: Vec<_> = lines.iter().map(|_| (Pipeline::new(), 0)).collect();
+    let mut count = 0;
+    while let Some(Op::Publish(_)) = batch.peek() {
+        let Some(Next::Other(Op::Publish(publish))) = batch.next() else { break };
         // It waited for a server that was away.
-        if Instant::now().duration_since(at) > core.base.limits.expiry {
+        if publish.at.elapsed() > core.base.limits.expiry {
             Health::count(&core.base.health.lost, 1);
-            return;
+            continue;
         }
-        let (pipeline, count) = &mut self.pipelines[shard];
-        pipeline.cmd("PUBLISH").arg(topic).arg(wire);
-        *count += 1;
-        self.count += 1;
+        let (pipeline, commands) = &mut pipelines[publish.shard];
+        pipeline.cmd("PUBLISH").arg(publish.topic).arg(publish.wire);
+        *commands += 1;
+        count += 1;
     }
-
-    /// Publishes what was added.
-    async fn run(&mut self, core: &Core, lines: &mut [Line]) -> Result<(), Failure> {
-        let lost = std::mem::take(&mut self.count);
-        let exchanges = self.pipelines.iter_mut().zip(lines).enumerate();
-        let exchanges = exchanges.map(async |(at, ((pipeline, count), line))| {
-            if *count == 0 {
-                return Ok(());
-            }
-            let (pipeline, count) = (std::mem::take(pipeline), std::mem::take(count));
-            let began = Instant::now();
-            let answers = line.commands.send_packed_commands(&pipeline, 0, count).await;
-            core.base.health.round_trips.count(began.elapsed());
-            let answers = answers.map_err(|error| (at, error))?;
-            if let Some(error) = lasting_error(&answers) {
-                return Err((at, error));
-            }
-            for answer in answers {
-                if let Value::ServerError(error) = answer {
-                    Health::count(&core.base.health.lost, 1);
-                    core.base.health.complain(format_args!("Redis refused a message: {error}"));
-                }
-            }
-            Ok(())
-        });
-        let done = futures_util::future::try_join_all(exchanges).await;
-        if done.is_err() {
-            Health::count(&core.base.health.lost, lost);
+    let messages = Unanswered::new(&core.base.health.lost, count);
+    let exchanges = pipelines.into_iter().zip(lines).enumerate();
+    let exchanges = exchanges.map(async |(at, ((pipeline, count), line))| {
+        if count == 0 {
+            return Ok(Vec::new());
         }
-        done.map(|_| ())
+        let began = Instant::now();
+        let mut connection = line.commands.clone();
+        let answers = connection.send_packed_commands(&pipeline, 0, count).await;
+        core.base.health.round_trips.count(began.elapsed());
+        let answers = answers.map_err(|error| (at, error))?;
+        match lasting_error(&answers) {
+            Some(error) => Err((at, error)),
+            None => Ok(answers),
+        }
+    });
+    let answers = futures_util::future::try_join_all(exchanges).await?;
+    messages.answered();
+    for answer in answers.into_iter().flatten() {
+        if let Value::ServerError(error) = answer {
+            Health::count(&core.base.health.lost, 1);
+            core.base.health.complain(format_args!("Redis refused a message: {error}"));
+        }
     }
+    Ok(())
 }

@@ -1,8 +1,12 @@
 //! What is asked of Redis.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
+use super::World;
 use crate::layer::redis::queue::{Claim, Confirmation, Kind, Operation};
+use crate::name::{ChannelName, GroupName};
 
 /// One thing to be done, in the order it was asked for.
 pub(super) enum Op {
@@ -13,11 +17,33 @@ pub(super) enum Op {
     Confirm(Confirmation),
 }
 
-/// A topic to listen to, or not any more. One that ends in `*` is a pattern.
+/// A topic that is to be listened to, or not any more, whichever its subject says when its turn has come. So it is right
+/// in the end though members come and go meanwhile, on several threads.
 pub(super) struct Topic {
+    pub(super) world: Arc<World>,
     pub(super) shard: usize,
     pub(super) name: String,
-    pub(super) begins: bool,
+    pub(super) subject: Subject,
+}
+
+/// What a topic is for.
+pub(super) enum Subject {
+    /// The channels that this process made; the topic is a pattern, which ends in `*`.
+    OwnChannels,
+    Channel(ChannelName),
+    Group(GroupName),
+}
+
+impl Topic {
+    /// Whether it is to be listened to now.
+    pub(super) fn is_wanted(&self) -> bool {
+        let local = &self.world.local;
+        match &self.subject {
+            Subject::OwnChannels => true,
+            Subject::Channel(name) => local.find(name.as_str()).is_some(),
+            Subject::Group(group) => local.has_group(group.as_str()),
+        }
+    }
 }
 
 /// Something to be published.
@@ -30,6 +56,17 @@ pub(super) struct Publish {
 }
 
 impl Operation for Op {
+    type Key = (usize, String);
+
+    fn key(&self) -> Option<Self::Key> {
+        let Self::Listen(topic) = self else { return None };
+        Some((topic.shard, topic.name.clone()))
+    }
+
+    fn is_restored(&self) -> bool {
+        matches!(self, Self::Listen(_))
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Publish(publish) => publish.wire.len(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::json::JsonError;
+use crate::layer::ForeignCause;
 use crate::message::MessageError;
 
 /// Why a message cannot be written, or bytes are nothing that was meant for this layer.
@@ -29,6 +30,9 @@ pub(in crate::layer) enum WireError {
     /// No key decrypts it; perhaps it is not encrypted at all.
     #[error("none of symmetric_encryption_keys decrypts it")]
     Undecryptable,
+    /// It is encrypted, and there is no key here.
+    #[error("it is encrypted, and there are no symmetric_encryption_keys here")]
+    Encrypted,
     /// It was encrypted too long ago.
     #[error("encrypted {age:?} ago, more than {max:?}")]
     TooOld {
@@ -73,4 +77,44 @@ pub(in crate::layer) enum WireError {
         /// The most there may be.
         max: usize,
     },
+}
+
+impl WireError {
+    /// The cause that it counts as.
+    pub(in crate::layer) fn cause(&self) -> ForeignCause {
+        match self {
+            Self::TooShort { .. } => ForeignCause::Prefix,
+            Self::TooLarge { .. } | Self::FrameTooLarge { .. } => ForeignCause::Size,
+            Self::Undecryptable | Self::Encrypted => ForeignCause::Encryption,
+            Self::TooOld { .. } => ForeignCause::Age,
+            Self::Json(error) => match error {
+                JsonError::NotUtf8 { .. } | JsonError::LoneSurrogate { .. } => ForeignCause::Text,
+                JsonError::TooDeep { .. } => ForeignCause::Depth,
+                JsonError::LargeInteger { .. } => ForeignCause::Integer,
+                JsonError::Unexpected { .. } => ForeignCause::Other,
+            },
+            Self::Message(error) => message(error),
+            Self::BadAddress | Self::TooManyNames { .. } => ForeignCause::Address,
+            Self::BytesInJson { .. } | Self::BadFrame => ForeignCause::Other,
+        }
+    }
+}
+
+fn message(error: &MessageError) -> ForeignCause {
+    match error {
+        MessageError::TooLarge { .. } => ForeignCause::Size,
+        MessageError::NotUtf8 { .. } => ForeignCause::Text,
+        MessageError::Unsupported { .. } => ForeignCause::Extension,
+        MessageError::TooDeep { .. } => ForeignCause::Depth,
+        MessageError::NoType
+        | MessageError::TypeNotString { .. }
+        | MessageError::TypeEmpty { .. }
+        | MessageError::TypePrivate { .. }
+        | MessageError::DuplicateType { .. } => ForeignCause::Type,
+        MessageError::Truncated { .. }
+        | MessageError::NotAMap
+        | MessageError::KeyNotString { .. }
+        | MessageError::BadKey { .. }
+        | MessageError::Trailing { .. } => ForeignCause::Other,
+    }
 }
