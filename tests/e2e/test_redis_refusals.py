@@ -16,6 +16,7 @@ from faulty_redis import WRITES, RedisProxy
 from redis_server import Redis, free_port, peer
 from support import DEADLINE, eventually
 from test_redis import joined, layer, text
+from test_redis_senders import clock  # noqa: F401 a fixture
 from test_status import figures
 
 BOTH = ("redis", "redis-pubsub")
@@ -399,6 +400,23 @@ def test_an_evicted_group_is_written_again(serving, redis, proxy, group):
             joined([redis], group, client.ask("channel"))
         host.logged("maxmemory-policy should be noeviction")
         assert all(reached(clients, group, "still here"))
+        assert LOST not in host.log()
+
+
+# Clocks.
+
+
+@pytest.mark.parametrize("ahead", [-120, 120])
+def test_a_sender_whose_clock_differs_by_more_than_expiry_is_heard(
+    serving, redis, proxy, group, clock, ahead
+):
+    with hosted(serving, proxy, "redis") as host, peer([redis]) as django:
+        members = room(host, group, 2)
+        clock.ahead = ahead
+        django.group_send(group, text("from another time"))
+        assert all(comes(member, "message: from another time", DEADLINE) for member in members)
+        assert (counted(host, "lost"), counted(host, "expired")) == (0, 0)
+        assert ready(host)[0] == 200
         assert LOST not in host.log()
 
 
