@@ -32,7 +32,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, Error};
-use toml::{Spanned, Table};
+use toml::{Spanned, Table, Value};
 
 pub use admin::{AdminConfig, Scope, TokenConfig, TokenSecret};
 pub use allowed::Allowed;
@@ -294,9 +294,15 @@ impl Config {
 /// The tables and keys that tenants are made of.
 const OF_TENANTS: [&str; 6] = ["tenants", "routes", "workers", "plugins", "layer", "layers"];
 
+/// The keys of `[admin]` that say who may ask, which is read again with the tenants.
+const OF_OPERATORS: [&str; 2] = ["token_file", "tokens"];
+
 /// What of a file only a start reads.
 fn fixed(text: &str) -> BTreeMap<String, Hash> {
-    let table: Table = toml::from_str(text).unwrap_or_default();
+    let mut table: Table = toml::from_str(text).unwrap_or_default();
+    if let Some(Value::Table(admin)) = table.get_mut("admin") {
+        OF_OPERATORS.iter().for_each(|key| drop(admin.remove(*key)));
+    }
     let fixed = table.into_iter().filter(|(key, _)| !OF_TENANTS.contains(&key.as_str()));
     fixed.map(|(key, value)| (key, Hash::of(format!("{value:?}").as_bytes()))).collect()
 }

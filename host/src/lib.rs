@@ -5,6 +5,7 @@
 pub mod allowance;
 pub mod answer;
 pub mod api;
+pub mod atomic_file;
 pub mod authorities;
 pub mod background_writer;
 pub mod capabilities;

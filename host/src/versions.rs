@@ -2,12 +2,15 @@
 //! older one can come back.
 
 mod folder;
+mod index;
 mod record;
 mod shelf;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -25,6 +28,8 @@ pub struct VersionStore {
     folder: PathBuf,
     /// Versions a plugin keeps.
     keep: usize,
+    /// The shelves that are in use. A plugin has one of them at a time, whoever changes it.
+    shelves: Mutex<HashMap<PathBuf, Weak<Shelf>>>,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -68,17 +73,19 @@ impl VersionStore {
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(system)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), keep, _lock: lock }),
+            Ok(()) => {
+                Ok(Self { folder: folder.to_owned(), keep, shelves: Mutex::default(), _lock: lock })
+            }
             Err(Errno::WOULDBLOCK) => Err(StoreError::InUse(folder.to_owned())),
             Err(error) => Err(system(error.into())),
         }
     }
 
-    /// The versions of a tenant's plugin.
+    /// The versions of a tenant's plugin. Whoever asks while they are in use gets the same ones.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn shelf(&self, tenant: &Tenant, plugin: &str) -> Result<Shelf, StoreError> {
+    pub fn shelf(&self, tenant: &Tenant, plugin: &str) -> Result<Arc<Shelf>, StoreError> {
         let mut folder = self.folder.clone();
         if !tenant.is_default() {
             // No plugin's name has an `@`.
@@ -87,7 +94,15 @@ impl VersionStore {
         }
         folder.push(plugin);
         folder::make(&folder)?;
-        Shelf::open(folder.clone(), self.keep)
-            .map_err(|source| StoreError::System { path: folder, source })
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shelf) = shelves.get(&folder).and_then(Weak::upgrade) {
+            return Ok(shelf);
+        }
+        shelves.retain(|_, shelf| shelf.strong_count() > 0);
+        let shelf = Shelf::open(folder.clone(), self.keep);
+        let shelf = shelf.map_err(|source| StoreError::System { path: folder.clone(), source })?;
+        let shelf = Arc::new(shelf);
+        shelves.insert(folder, Arc::downgrade(&shelf));
+        Ok(shelf)
     }
 }

@@ -12,6 +12,7 @@ const FLOORS: [&[&str]; 6] = [
         "hash",
         "times",
         "trust",
+        "atomic_file",
         "name",
         "glob",
         "origin",
@@ -50,10 +51,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// The same within `plugin`, where `Version`, `Plugin` and `Loader` stand above what a call needs.
-const PLUGIN: [&str; 25] = [
+const PLUGIN: [&str; 26] = [
     "build", "call", "bindings", "saved", "effects", "limits", "overrun", "ticker", "words",
-    "tally", "lane", "stint", "outside", "state", "imports", "cache", "engine", "fit", "version",
-    "store", "instance", "worker", "transfer", "live", "loader",
+    "clients", "tally", "lane", "stint", "outside", "state", "imports", "cache", "engine", "fit",
+    "version", "store", "instance", "worker", "transfer", "live", "loader",
 ];
 
 /// A crate, and the modules that may name it.

@@ -3,10 +3,12 @@
 import hashlib
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
 import threading
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -254,8 +256,8 @@ def test_what_is_no_component_is_refused_and_listed(travel, spoil, words):
 
 
 def test_a_version_that_fails_too_often_is_listed_as_rolled_back(travel):
-    table = {"rollback": {"window": "30s", "faults_per_thousand": 5, "min_events": 10}}
-    served = travel(admin=ADMIN, table=table)
+    rollback = {"window": "30s", "faults_per_thousand": 5, "min_events": 10, "min_clients": 1}
+    served = travel(admin=ADMIN, table={"rollback": rollback})
     admin = Admin(served.host)
     bad = served.version("v2 fails-at=1")
     assert admin.deploy("traveller", bad).json()["on_trial"]
@@ -264,7 +266,11 @@ def test_a_version_that_fails_too_often_is_listed_as_rolled_back(travel):
     eventually(lambda: (short(bad), "rolled-back") in admin.states("traveller"), "rolled back")
     assert admin.plugin("traveller")["rolled_back"] == 1
     again = admin.deploy("traveller", bad)
-    assert again.status == 422 and "taken back" in again.json()["error"]
+    assert again.status == 422 and "--force" in again.json()["error"]
+    # Whoever knows better may have them all the same.
+    again = admin.ask("/v1/plugins/traveller/versions?force=true", "POST", bad)
+    assert again.status == 200
+    assert admin.states("traveller")[0] == (short(bad), "live")
 
 
 def test_too_large_a_component_is_turned_away(admin):
@@ -352,7 +358,7 @@ def restarting(narrowboat, component, tmp_path):
     served = support.Travelling(built.read_bytes(), tmp_path / "traveller.wasm", {})
     served.put("v1")
     plugins = {"traveller": {"component": str(served.file)}}
-    config = tmp_path / "narrowboat.toml"
+    config = served.config = tmp_path / "narrowboat.toml"
     config.write_text(toml(support.configuration(component, plugins=plugins, admin=ADMIN)))
 
     def start(**options):
@@ -382,13 +388,137 @@ def test_of_a_file_and_a_deploy_the_last_to_speak_counts(restarting):
         live = lambda version: eventually(lambda: answers(host) == version, f"{version} live")
         admin.deploy("traveller", restarting.version("v2"))
         live("v2")
-        # The file is written again, though with what it held.
-        restarting.put("v1")
-        live("v1")
-        admin.deploy("traveller", restarting.version("v3"))
+        restarting.put("v3")
         live("v3")
-        restarting.put("v4")
+        admin.deploy("traveller", restarting.version("v4"))
         live("v4")
+
+
+def test_a_file_that_is_touched_or_written_again_does_not_undo_a_deploy(restarting):
+    with restarting.start() as host:
+        admin = Admin(host)
+        admin.deploy("traveller", restarting.version("v2"))
+        for again in (lambda: os.utime(restarting.file), lambda: restarting.put("v1")):
+            since = len(host.log())
+            again()
+            host.logged(f"version {short(restarting.version('v2'))} stays", since)
+            assert answers(host) == "v2"
+        # An operator may want just these bytes.
+        assert admin.deploy("traveller", restarting.version("v1")).status == 200
+        assert answers(host) == "v1"
+
+
+def test_a_configuration_that_is_read_again_does_not_undo_a_deploy(travel):
+    """After it every file is looked at again."""
+    served = travel(admin=ADMIN, log="debug")
+    admin = Admin(served.host)
+    assert admin.deploy("traveller", served.version("v2")).status == 200
+    since = len(served.host.log())
+    os.utime(served.file)
+    served.host.logged("stays: the file holds", since)
+    assert admin.post("/v1/reread").status == 200
+    assert reload_during(served.host, 20).status == 200
+    since = len(served.host.log())
+    os.utime(served.file)
+    served.host.logged("stays: the file holds", since)
+    assert served.connect().ask("once") == "v2 1 once"
+
+
+def reread_with(host, change):
+    """Has something other stand in the configuration, and returns what the host says of it."""
+    config = tomllib.loads(host.config.read_text())
+    change(config)
+    host.config.write_text(toml(config))
+    return Admin(host).post("/v1/reread")
+
+
+def reload_during(host, number):
+    """Has the plugin served anew by another configuration."""
+    limits = {"memory": f"{number} MiB"}
+    return reread_with(host, lambda config: config["plugins"]["traveller"].update(limits=limits))
+
+
+def test_a_configuration_that_is_refused_has_changed_no_version(restarting):
+    """Preparing is pure: the file's new version is loaded, a later tenant is wrong, and no record says otherwise."""
+    restarting.config.write_text(restarting.config.read_text().replace('"events"', '"off"'))
+    with restarting.start() as host:
+        admin = Admin(host)
+        assert admin.deploy("traveller", restarting.version("v2")).status == 200
+        before = admin.versions("traveller")
+        restarting.put("v3")
+        token = {"name": "ci", "file": "there-is-none.token", "scopes": ["deploy"]}
+        zeta = {"path": "/zeta", "tokens": [token]}
+
+        def both(config):
+            config["plugins"]["traveller"]["limits"] = {"memory": "20 MiB"}
+            config["tenants"] = {"zeta": zeta}
+
+        answer = reread_with(host, both)
+        assert answer.status == 422 and "there-is-none.token" in answer.json()["error"]
+        assert admin.versions("traveller") == before
+        assert admin.plugin("traveller")["version"].startswith(short(restarting.version("v2")))
+        assert answers(host) == "v2"
+        # Without the tenant it is followed, and the records say so.
+        answer = reread_with(host, lambda config: config.pop("tenants"))
+        assert answer.status == 200
+        live = short(restarting.version("v3"))
+        assert admin.states("traveller")[0] == (live, "live")
+        assert admin.plugin("traveller")["version"].startswith(live)
+        assert answers(host) == "v3"
+
+
+def test_a_deploy_whose_upload_spans_a_reload_is_answered(restarting):
+    with restarting.start() as host:
+        admin, component = Admin(host), restarting.version("v2")
+        connection = http.client.HTTPConnection(admin.address, admin.port, timeout=support.DEADLINE)
+        connection.putrequest("POST", "/v1/plugins/traveller/versions")
+        connection.putheader("Authorization", f"Bearer {admin.token}")
+        connection.putheader("Content-Length", str(len(component)))
+        connection.endheaders(component[:1000])
+        eventually(lambda: Admin(host).plugin("traveller"), "an answer beside it")
+        assert reload_during(host, 20).status == 200
+        connection.send(component[1000:])
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+        assert answers(host) == "v2"
+        assert admin.states("traveller")[0] == (short(component), "live")
+
+
+def test_deploys_beside_reloads_are_all_answered_and_their_records_are_true(restarting):
+    with restarting.start() as host, ThreadPoolExecutor() as pool:
+        admin = Admin(host)
+        for number in range(20, 26):
+            component = restarting.version(f"v{number}")
+            deploy = pool.submit(Admin(host).deploy, "traveller", component)
+            assert reload_during(host, number).status == 200
+            answer = deploy.result(support.DEADLINE)
+            if answer.status != 200:
+                assert answer.status == 503 and "was reloaded or removed" in answer.json()["error"]
+            live = admin.plugin("traveller")["version"]
+            newest = next(each for each in admin.versions("traveller") if each["state"] == "live")
+            assert newest["version"].startswith(live)
+            assert answer.status != 200 or live.startswith(short(component))
+
+
+@pytest.mark.parametrize("ask", ["signal", "reread"])
+def test_a_token_that_was_changed_counts_when_the_configuration_is_read_again(restarting, ask):
+    with restarting.start() as host:
+        admin = Admin(host)
+        old, new = admin.token, "another token"
+        admin.token_file.write_text(new + "\n")
+        assert admin.ask("/v1/status").status == 200
+        if ask == "signal":
+            host.send_signal(signal.SIGHUP)
+        else:
+            assert admin.post("/v1/reread").status == 200
+        eventually(lambda: admin.ask("/v1/status", token=new).status == 200, "the new token")
+        assert admin.ask("/v1/status", token=old).status == 401
+        # One that cannot be read changes nothing.
+        admin.token_file.write_text("")
+        admin.token = new
+        assert admin.post("/v1/reread").status == 422
+        assert admin.ask("/v1/status").status == 200
 
 
 def test_a_version_whose_consumers_cannot_all_move_is_refused(travel):
@@ -454,16 +584,18 @@ def test_two_hosts_do_not_share_a_folder(restarting, narrowboat, tmp_path):
 @contextmanager
 def full(folder):
     """A folder that has no room from some time on: a small disk, or where none may be mounted, one in which the
-    name is taken that files have until they are whole."""
+    names of components are taken by folders."""
     folder.mkdir(mode=0o700)
     small = ["mount", "-t", "tmpfs", "-o", "size=400k,mode=700", "tmpfs", folder]
     if subprocess.run(small, capture_output=True).returncode == 0:
         try:
-            yield lambda: None
+            yield lambda components: None
         finally:
             subprocess.run(["umount", folder], check=True)
     else:
-        yield lambda: (folder / "traveller/.unfinished").mkdir()
+        digests = lambda components: [hashlib.sha256(each).hexdigest() for each in components]
+        names = lambda components: [f"{digest}.wasm" for digest in digests(components)]
+        yield lambda components: [(folder / "traveller" / name).mkdir() for name in names(components)]
 
 
 def test_a_full_disk_refuses_a_deploy_and_changes_nothing(narrowboat, component, tmp_path):
@@ -477,8 +609,9 @@ def test_a_full_disk_refuses_a_deploy_and_changes_nothing(narrowboat, component,
     with full(folder) as fill:
         with Host(narrowboat.binary, tmp_path, file) as host:
             admin = Admin(host)
-            fill()
-            answers = [admin.deploy("traveller", served.version(f"v{number}")) for number in range(2, 6)]
+            components = [served.version(f"v{number}") for number in range(2, 6)]
+            fill(components)
+            answers = [admin.deploy("traveller", component) for component in components]
             refused = next(answer for answer in answers if answer.status == 422)
             assert "cannot be kept" in refused.json()["error"]
             live = admin.states("traveller")[0][0]

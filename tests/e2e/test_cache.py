@@ -306,7 +306,7 @@ def test_code_over_the_bound_is_not_kept(start, folder):
 
 
 def test_leftovers_of_a_host_that_was_killed_are_removed_after_an_hour(start, entry, folder):
-    old, young = (folder / f"{digit * 16}.unfinished" for digit in "ab")
+    old, young = (folder / f".{digit * 16}.unfinished" for digit in "ab")
     for file, age in (old, 3601), (young, 0):
         file.write_bytes(b"half of it")
         file.chmod(0o600)

@@ -11,7 +11,7 @@ import pytest
 from admin import ADMIN, Admin
 from support import DEADLINE, eventually, short, toml
 
-ROLLBACK = {"window": "30s", "faults_per_thousand": 5, "min_events": 10}
+ROLLBACK = {"window": "30s", "faults_per_thousand": 5, "min_events": 10, "min_clients": 1}
 
 
 @pytest.fixture
@@ -65,6 +65,8 @@ def test_waiting_ends_with_4_when_the_version_is_taken_back(operator):
     thread.join(DEADLINE)
     assert results[0].returncode == 4
     assert "was taken back: " in results[0].stderr
+    assert served.run("deploy", "traveller", file).returncode == 3
+    assert served.run("deploy", "traveller", file, "--force").returncode == 0
 
 
 def test_a_component_that_is_not_taken_is_3(operator):

@@ -10,16 +10,17 @@ from support import TEXT, counted, eventually, frame, short
 
 both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
 
-# Few events say enough, so that tests are short.
-HASTY = {"rollback": {"window": "1m", "faults_per_thousand": 5, "min_events": 5}}
+# Few events of few clients say enough, so that tests are short.
+FEW = {"faults_per_thousand": 5, "min_events": 5, "min_clients": 1, "clients_per_hundred": 0}
+HASTY = {"rollback": FEW | {"window": "1m"}}
 
 
 def brief(**rollback):
-    return {"rollback": {"window": "400ms", "faults_per_thousand": 5, "min_events": 5} | rollback}
+    return {"rollback": FEW | {"window": "400ms"} | rollback}
 
 
 TAKEN_BACK = (
-    r"version (\w+) is taken back after (\d+) faults in (\d+) events: (\w+) is live again; "
+    r"version (\w+) is taken back after (\d+) faults in (\d+) events, seen by \d+ of \d+ clients: (\w+) is live again; "
     r"(\d+) consumers went back to the state they had left it with, and the changes of (\d+) "
     r"events are lost; (\d+) restarted, (\d+) closed, (\d+) stay"
 )
@@ -109,7 +110,7 @@ def test_the_same_bytes_are_not_taken_again_and_others_are(travel):
     taken_back(served, plan)
     why = served.refused(None, lambda _: os.utime(served.file))
     version = short(served.version(plan))
-    assert why.startswith(f"version {version} was taken back for its faults; offer other bytes")
+    assert why.startswith(f"version {version} was taken back for its faults; offer other bytes, or")
     served.swap("v3")
     why = served.refuse(plan)
     assert "was taken back" in why
@@ -154,6 +155,95 @@ def test_garbage_of_clients_does_not_take_a_version_back(travel, isolation):
     errors = re.findall(r"^narrowboat_guest_client_errors_total{.*} (\d+)$", figures, re.MULTILINE)
     faults = re.findall(r"^narrowboat_guest_faults_total{.*} (\d+)$", figures, re.MULTILINE)
     assert sum(map(int, errors)) == 20 and sum(map(int, faults)) == 0
+
+
+# By whom.
+
+CAREFUL = {"rollback": {"window": "1m", "faults_per_thousand": 5, "min_events": 20}}
+
+
+def provoke(client, times):
+    """Has a plugin fail at the last of so many events."""
+    for number in range(times):
+        client.send(str(number))
+    assert client.rest()[1] == (1011, "consumer failed")
+
+
+def test_a_client_that_comes_again_and_again_takes_no_version_back(travel):
+    served = travel(table=CAREFUL, admin=ADMIN)
+    served.swap("v2 fails-at=2")
+    others = served.clients(4)
+    assert [other.ask("once") for other in others] == ["v2 1 once"] * 4
+    for _ in range(40):
+        provoke(served.connect(), 2)
+    told = Admin(served.host).plugin("traveller")
+    assert told["faults"] == 40 and told["rolled_back"] == 0
+    assert "taken back" not in served.host.log()
+
+
+def test_a_few_that_send_garbage_at_once_take_no_version_back_that_serves_the_others(travel):
+    served = travel(table=CAREFUL, admin=ADMIN)
+    served.swap("v2 fails-at=2")
+    others = served.clients(4)
+    assert [other.ask("once") for other in others] == ["v2 1 once"] * 4
+    for _ in range(10):
+        for attacker in served.clients(3):
+            provoke(attacker, 2)
+    told = Admin(served.host).plugin("traveller")
+    assert told["faults"] == 30 and told["rolled_back"] == 0
+    assert "taken back" not in served.host.log()
+
+
+def test_a_version_that_fails_for_most_clients_is_taken_back(travel):
+    served = travel(table=CAREFUL)
+    plan = "v2 fails-at=4"
+    served.swap(plan)
+    clients = served.clients(6)
+    for text in "abc":
+        for client in clients:
+            client.ask(text)
+    for client in clients[:2]:
+        client.send("fails")
+        client.ended()
+    assert "taken back" not in served.host.log()
+    for client in clients[2:]:
+        client.send("fails")
+    taken_back(served, plan)
+    assert counted(served.connect())["version"] == "v1"
+
+
+def test_an_address_of_the_internet_is_one_client(travel):
+    """As a proxy tells it: one who opens many connections is one all the same."""
+    served = travel(table=CAREFUL, top={"proxy": {"trusted": ["127.0.0.1"]}}, admin=ADMIN)
+    come = lambda address: served.connect(additional_headers={"X-Forwarded-For": address})
+    plan = "v2 fails-at=2"
+    served.swap(plan)
+    others = [come(f"203.0.113.{number}") for number in range(3)]
+    assert [other.ask("once") for other in others] == ["v2 1 once"] * 3
+    attackers = [come("198.51.100.7") for _ in range(20)]
+    for attacker in attackers:
+        provoke(attacker, 2)
+    told = Admin(served.host).plugin("traveller")
+    assert told["faults"] == 20 and told["rolled_back"] == 0
+    for other in others[:2]:
+        other.send("fails")
+    taken_back(served, plan)
+
+
+def test_a_version_is_taken_back_while_the_next_one_is_prepared(travel):
+    """The one that is prepared hangs in its trial, longer than this test waits."""
+    served = travel(table=HASTY, limits={"call_time": "1m"})
+    client, victim = served.clients(2)
+    plan = "v2 fails-at=5"
+    served.swap(plan)
+    since = len(served.host.log())
+    served.put("v3 load-loops")
+    for number in range(5):
+        victim.send(str(number))
+    assert victim.rest()[1][0] == 1011
+    taken_back(served, plan)
+    assert "refused" not in served.host.log()[since:]
+    assert client.ask("one") == "v1 1 one"
 
 
 # Within it.

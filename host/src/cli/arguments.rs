@@ -114,6 +114,7 @@ pub(super) struct ChangeArgs {
 Examples:
   narrowboat deploy chat target/narrowboat/chat.wasm
   narrowboat deploy chat chat.wasm --wait          until it can no longer be taken back for its faults
+  narrowboat deploy chat chat.wasm --force         once more, after it was taken back
   narrowboat deploy chat chat.wasm --admin http://10.0.0.7:8001 --token-file ci.token
 
 Returns when the version is live and every consumer has moved. Exit codes: 3 it was not taken, and the version before
@@ -123,6 +124,9 @@ pub(super) struct DeployArgs {
     pub(super) plugin: String,
     /// The component
     pub(super) file: PathBuf,
+    /// Deploy it even if the same bytes were taken back for their faults
+    #[arg(long)]
+    pub(super) force: bool,
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }

@@ -18,7 +18,7 @@ use crate::signature::{Signature, Unsigned};
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), Failure> {
-    let DeployArgs { plugin, file, change } = arguments;
+    let DeployArgs { plugin, file, force, change } = arguments;
     let component = std::fs::read(file).with_context(|| file.display().to_string());
     let component = component.map_err(Failure::usage)?;
     let signature = signature_of(file)?;
@@ -26,7 +26,8 @@ pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), Failure> {
     let signed = if signature.is_some() { " and its signature" } else { "" };
     let size = table::bytes(component.len() as u64);
     note(format_args!("uploading {size}{signed} to {plugin}"));
-    let path = format!("/v1/plugins/{}/versions", encoded(name));
+    let query = if *force { "?force=true" } else { "" };
+    let path = format!("/v1/plugins/{}/versions{query}", encoded(name));
     let deployed: Deployed = client.upload(&path, &component, signature.as_ref())?;
     finish(&client, &deployed, change)
 }

@@ -138,7 +138,8 @@ fn can_be_mended(error: &HostError) -> bool {
         | HostError::Tls(_)
         | HostError::Users(_)
         | HostError::Token(_)
-        | HostError::NoThread => false,
+        | HostError::NoThread
+        | HostError::Unsettled => false,
     }
 }
 

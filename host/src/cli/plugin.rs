@@ -6,9 +6,13 @@ use anyhow::{Context, anyhow};
 
 use super::Failure;
 use super::output::{print, print_line};
+use crate::atomic_file;
 use crate::packaging;
 use crate::plugin::Hash;
 use crate::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
+
+/// For everybody to read, as far as the process's umask lets them.
+const SIGNATURE_MODE: u32 = 0o666;
 
 /// Builds a guest crate and prints where its component is.
 pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), Failure> {
@@ -64,7 +68,7 @@ pub(super) fn sign(file: &Path, key: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(file).with_context(|| file.display().to_string());
     let signature = key.sign(&bytes.map_err(Failure::usage)?);
     let beside = signature::file_beside(file);
-    std::fs::write(&beside, signature.bytes())
+    atomic_file::write(&beside, SIGNATURE_MODE, signature.bytes())
         .with_context(|| beside.display().to_string())
         .map_err(Failure::at_run_time)?;
     print_line(beside.display())

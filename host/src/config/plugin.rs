@@ -92,11 +92,21 @@ pub struct Rollback {
     pub faults_per_thousand: u32,
     /// Events before the rate says anything.
     pub min_events: u64,
+    /// Different clients that have to have seen a fault.
+    pub min_clients: u64,
+    /// How many of a hundred clients have to have seen one.
+    pub clients_per_hundred: u64,
 }
 
 impl Default for Rollback {
     fn default() -> Self {
-        Self { window: Span::seconds(30), faults_per_thousand: 5, min_events: 200 }
+        Self {
+            window: Span::seconds(30),
+            faults_per_thousand: 5,
+            min_events: 200,
+            min_clients: 3,
+            clients_per_hundred: 50,
+        }
     }
 }
 

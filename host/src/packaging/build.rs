@@ -11,8 +11,12 @@ use wit_component::ComponentEncoder;
 use super::halt::Halt;
 use super::metadata::metadata;
 use super::toolchain::{TARGET, Toolchain, ToolchainError};
+use crate::atomic_file;
 use crate::component::{self, ComponentError};
 use crate::manifest::{Manifest, ManifestError};
+
+/// For everybody to read, as far as the process's umask lets them.
+const FILE_MODE: u32 = 0o666;
 
 /// A built plugin.
 #[derive(Debug)]
@@ -241,13 +245,10 @@ fn encode(module: &Path) -> Result<Vec<u8>, BuildError> {
     Ok(component)
 }
 
-/// Writes beside the file and renames, so that whoever reads it finds the old bytes or the new.
+/// Writes the file whole: readers find the old bytes or the new.
 fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(&beside, file)
+    atomic_file::write(file, FILE_MODE, bytes)
 }

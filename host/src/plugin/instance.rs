@@ -92,8 +92,26 @@ impl Instance {
         // Of a call that killed the instance nothing has happened.
         self.events += u64::from(!self.store.is_dead());
         let breach = self.store.data_mut().take_breach();
+        self.count_client(call, &result, breach.as_ref());
         self.note(call, &result, breach);
         result
+    }
+
+    /// Counts whom a call was for, while its version is watched.
+    fn count_client(
+        &mut self,
+        call: &Call,
+        result: &Result<Returned, GuestFault>,
+        breach: Option<&GuestFault>,
+    ) {
+        let clients = self.store.version().tally.clients();
+        if matches!(call, Call::Disconnect(..)) || !clients.is_watched() {
+            return;
+        }
+        let clients = Arc::clone(clients);
+        let fault = result.as_ref().err().or(breach);
+        let has_failed = fault.is_some_and(|fault| *fault != GuestFault::InstanceGone);
+        self.store.data_mut().count_client(&clients, has_failed);
     }
 
     /// Counts what came of a call.

@@ -13,6 +13,7 @@ use wasmtime::component::{Resource, ResourceAny};
 
 use super::bindings::narrowboat::consumer::types::Host as Data;
 use super::call::{ConnectionHandle, ConnectionId};
+use super::clients::{Client, Clients};
 use super::effects::{Effect, Effects, TooMany};
 use super::lane::LaneState;
 use super::limits::{Growth, InstanceLimits, Usage};
@@ -121,6 +122,10 @@ struct Entry {
     closing: bool,
     /// A frame of this call was refused because the client has left or does not read.
     refused: bool,
+    /// Whether it has had an event of a version that is watched.
+    is_counted: bool,
+    /// Its place among the version's clients, if it has one.
+    client: Option<Client>,
 }
 
 impl Data for GuestState {}
@@ -230,6 +235,18 @@ impl GuestState {
         self.current = id.0;
     }
 
+    /// Counts the client that the last call was about among those of its version, and whether it saw the version fail.
+    pub(super) fn count_client(&mut self, clients: &Arc<Clients>, has_failed: bool) {
+        let Some(entry) = self.connections.get_mut(&self.current) else { return };
+        if !entry.is_counted {
+            entry.is_counted = true;
+            entry.client = clients.enter(entry.scope.client.ip());
+        }
+        if let Some(client) = entry.client.as_mut().filter(|_| has_failed) {
+            client.fail();
+        }
+    }
+
     /// The channel of the connection that the running call is about.
     pub(super) fn channel(&self) -> Option<&str> {
         self.connections.get(&self.current).map(|entry| entry.link.channel.as_str())
@@ -258,6 +275,8 @@ impl GuestState {
             timers: 0,
             closing: false,
             refused: false,
+            is_counted: false,
+            client: None,
         };
         self.connections.insert(id.0, entry);
     }

@@ -1,9 +1,11 @@
 //! How a version has fared: the calls it got, how long they took, and those that failed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use super::clients::{ClientCount, Clients};
 use crate::fault::GuestFault;
 use crate::times::Times;
 
@@ -18,6 +20,10 @@ pub struct Tally {
     kinds: [AtomicU64; FaultKind::ALL.len()],
     fault: Notify,
     times: Times,
+    /// What of all this were messages that workers handle, which no client's connection brings.
+    worker_events: AtomicU64,
+    worker_faults: AtomicU64,
+    clients: Arc<Clients>,
 }
 
 /// A tally at one moment.
@@ -93,6 +99,42 @@ impl Tally {
     /// Messages of types that the guest does not know.
     pub fn unknown_messages(&self) -> u64 {
         self.unknown.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn worker_event(&self) {
+        self.event();
+        self.worker_events.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn worker_fault(&self, fault: &GuestFault) {
+        self.worker_faults.fetch_add(1, Ordering::Relaxed);
+        self.fault(fault);
+    }
+
+    pub(super) fn clients(&self) -> &Arc<Clients> {
+        &self.clients
+    }
+
+    /// Tells its clients apart from now on.
+    pub fn watch_clients(&self) {
+        self.clients.watch();
+    }
+
+    /// Tells its clients apart no more.
+    pub fn end_watch(&self) {
+        self.clients.end_watch();
+    }
+
+    /// The clients since they are told apart.
+    pub fn client_count(&self) -> ClientCount {
+        self.clients.count()
+    }
+
+    /// The counts of workers' messages now.
+    pub fn worker_count(&self) -> Count {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let faults = load(&self.worker_faults);
+        Count { events: load(&self.worker_events), faults }
     }
 
     /// The counts now.

@@ -52,7 +52,7 @@ impl WorkerInstance {
         channel: &ChannelName,
         message: &Message,
     ) -> (Result<(), GuestFault>, Vec<Effect>) {
-        self.store.version().tally.event();
+        self.store.version().tally.worker_event();
         let guest = self.guest.narrowboat_consumer_worker();
         let called = self
             .store
@@ -63,7 +63,7 @@ impl WorkerInstance {
         match &answer {
             Ok(Handling::Handled) => {}
             Ok(Handling::UnknownType) => version.note_unknown(message.kind()),
-            Err(fault) => version.tally.fault(fault),
+            Err(fault) => version.tally.worker_fault(fault),
         }
         (answer.map(drop), self.store.take_effects())
     }

@@ -30,7 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::TokenError;
-pub(super) use auth::Tokens;
+pub(super) use auth::{Operators, Tokens};
 pub(crate) use auth::{TOKEN_FILE, read as read_token};
 
 use super::{Server, rest};
@@ -67,7 +67,6 @@ pub struct AdminPort {
 /// What every answer is made of.
 struct Admin {
     server: Arc<Server>,
-    tokens: Tokens,
     hosts: Vec<String>,
     max_upload: usize,
     changes: Arc<Turns>,
@@ -100,8 +99,8 @@ impl AdminPort {
         let Self { listener, tokens, hosts, max_upload, journal, streams } = self;
         let changes = Turns::new(CHANGES.0, CHANGES.1);
         let followers = Turns::new(FOLLOWERS.0, FOLLOWERS.1);
-        let admin =
-            Admin { server, tokens, hosts, max_upload, changes, followers, journal, streams };
+        server.host.operators().set(tokens);
+        let admin = Admin { server, hosts, max_upload, changes, followers, journal, streams };
         let router = router(Arc::new(admin));
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         loop {

@@ -2,7 +2,8 @@
 //! written, or what was live where the file asks for more.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::capabilities::{Capabilities, on_top};
 use crate::config::PluginConfig;
@@ -14,34 +15,90 @@ use crate::versions::{Shelf, ShelfError};
 /// What errors call a version that is not the file's.
 const KEPT: &str = "the kept version";
 
+/// A plugin that is loaded, and what has to be kept of that once it is served.
+pub(super) struct First {
+    pub(super) plugin: Plugin,
+    pub(super) recording: Option<Recording>,
+}
+
+/// What is to be written down of a plugin's first version. Loading alone writes nothing, so that a configuration that is
+/// refused after all has changed nothing.
+pub(super) struct Recording {
+    shelf: Arc<Shelf>,
+    tenant: Tenant,
+    plugin: String,
+    file: PathBuf,
+    build: Build,
+    /// What the file's version asks for and the live one has not, if it has to wait; else it is served.
+    more: Option<Capabilities>,
+}
+
+impl Recording {
+    /// Writes it down. Not for async threads. A failure changes nothing of what is served, so it is only logged.
+    pub(super) fn write(self) {
+        let Self { shelf, tenant, plugin, file, build, more } = self;
+        let (version, label) = (build.digest().short(), tenant.label(&plugin));
+        let kept = match more {
+            None => shelf.serve_file(&build),
+            Some(more) => {
+                let (file, words) = (file.display(), more.words());
+                let which = tenant.arguments(&plugin);
+                tracing::warn!(
+                    plugin = &*label,
+                    "{file} waits for an approval, since it asks for more than the version that was live: {}; \
+                     `narrowboat approve {which} {version}` makes it live",
+                    on_top(&words)
+                );
+                shelf.pend(&build, "file", words, Some(build.digest()))
+            }
+        };
+        if let Err(error) = kept {
+            tracing::warn!(plugin = &*label, "version {version}: {error}");
+        }
+    }
+}
+
 /// Loads a plugin. A version that was deployed comes back, unless the file has changed since; and the one that was live
-/// goes on where the file's asks for more than that has, or is not signed as it has to be.
+/// goes on where the file's asks for more than that has, or is not signed as it has to be. Changes nothing on the shelf.
 pub(super) fn load(
     loader: &Loader,
     name: &str,
     config: &PluginConfig,
     file: &Path,
-    shelf: Option<&Shelf>,
-) -> Result<Plugin, LoadError> {
+    shelf: Option<&Arc<Shelf>>,
+) -> Result<First, LoadError> {
     let build = loader.read(name, file)?;
-    let Some(shelf) = shelf else { return loader.load(name, config, file, &build) };
+    let unrecorded = |plugin| First { plugin, recording: None };
+    let Some(shelf) = shelf else { return loader.load(name, config, file, &build).map(unrecorded) };
     if let Err(distrust) = loader.check_signature(&build) {
-        return trusted(loader, name, config, file, shelf, &build, &distrust);
+        let loaded = trusted(loader, name, config, file, shelf, &build, &distrust);
+        return loaded.map(unrecorded);
     }
     let label = loader.tenant.label(name);
     let more = more_than_live(shelf, &label, file, &build);
     if let Some(more) = &more {
         config.check_pin(name, build.digest())?;
         config.check_grants(name, more)?;
-        pend(shelf, &loader.tenant, name, file, &build, more);
     }
     let has_to_wait = more.is_some() || shelf.is_unapproved(build.digest());
-    if let Some(deployed) = deployed(shelf, &build, has_to_wait) {
-        match deployed.map_err(|error| error.to_string()).and_then(|deployed| {
-            let loaded = loader.load(name, config, Path::new(KEPT), &deployed);
+    let kept = deployed(shelf, &build, has_to_wait);
+    let recorded = |build, more| Recording {
+        shelf: Arc::clone(shelf),
+        tenant: loader.tenant.clone(),
+        plugin: name.to_owned(),
+        file: file.to_owned(),
+        build,
+        more,
+    };
+    if let Some(kept) = kept {
+        match kept.map_err(|error| error.to_string()).and_then(|kept| {
+            let loaded = loader.load(name, config, Path::new(KEPT), &kept);
             loaded.map_err(|error| error.to_string())
         }) {
-            Ok(plugin) => return Ok(plugin),
+            Ok(plugin) => {
+                let recording = more.map(|more| recorded(build, Some(more)));
+                return Ok(First { plugin, recording });
+            }
             Err(error) if has_to_wait => return Err(no_other(&label, file, &error)),
             Err(error) => {
                 let file = file.display();
@@ -50,10 +107,7 @@ pub(super) fn load(
         }
     }
     let plugin = loader.load(name, config, file, &build)?;
-    if let Err(error) = note(shelf, &build) {
-        tracing::warn!(plugin = &*label, "version {}: {error}", build.digest().short());
-    }
-    Ok(plugin)
+    Ok(First { plugin, recording: Some(recorded(build, None)) })
 }
 
 /// What is served where the file holds what is not trusted: the version that was live, if that still is.
@@ -100,29 +154,6 @@ fn more_than_live(shelf: &Shelf, name: &str, file: &Path, build: &Build) -> Opti
     (!more.is_empty()).then_some(more)
 }
 
-/// Has the file's version wait until somebody approves.
-fn pend(
-    shelf: &Shelf,
-    tenant: &Tenant,
-    name: &str,
-    file: &Path,
-    build: &Build,
-    more: &Capabilities,
-) {
-    let (version, file, words) = (build.digest().short(), file.display(), more.words());
-    let (label, which) = (tenant.label(name), tenant.arguments(name));
-    tracing::warn!(
-        plugin = &*label,
-        "{file} waits for an approval, since it asks for more than the version that was live: {}; \
-         `narrowboat approve {which} {version}` makes it live",
-        on_top(&words)
-    );
-    let kept = shelf.pend(build, "file", words);
-    if let Err(error) = kept.and_then(|()| shelf.note_file(build.digest())) {
-        tracing::warn!(plugin = &*label, "version {version}: {error}");
-    }
-}
-
 /// What is said where the file's version has to wait, and there is none that could be served meanwhile.
 fn no_other(name: &str, file: &Path, error: &str) -> LoadError {
     let problem = format!(
@@ -140,15 +171,4 @@ fn deployed(shelf: &Shelf, file: &Build, has_to_wait: bool) -> Option<Result<Bui
     let live = shelf.live()?.version;
     let goes_on = has_to_wait || shelf.knows_file(file.digest());
     (goes_on && live != file.digest()).then(|| shelf.build(live))
-}
-
-/// Notes that the file's version is live.
-fn note(shelf: &Shelf, build: &Build) -> Result<(), ShelfError> {
-    shelf.note_file(build.digest())?;
-    if shelf.live().is_some_and(|live| live.version == build.digest()) {
-        // It may have been signed since.
-        return shelf.keep_signature(build);
-    }
-    shelf.keep(build, "file")?;
-    shelf.publish(build.digest())
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -28,11 +29,12 @@ use crate::signature::Signers;
 use crate::users::{Users, UsersError};
 use crate::versions::{StoreError, VersionStore};
 
-use super::admin::TokenError;
+use super::admin::{Operators, TokenError, Tokens};
+use super::first::Recording;
 use super::making::Ground;
 use super::tls::{Tls, TlsError};
 use super::world::Left;
-use super::worlds::{Changes, Worlds};
+use super::worlds::{Changes, Prepared, Ready, Worlds};
 
 /// What a host serves, and with what.
 pub struct Host {
@@ -46,6 +48,7 @@ pub struct Host {
     worlds: Worlds,
     /// Changes come one at a time.
     changing: Arc<Semaphore>,
+    operators: Operators,
     allowed: Allowed,
     tls: Option<Arc<Tls>>,
     users: Option<Arc<Users>>,
@@ -81,13 +84,19 @@ pub enum HostError {
     /// The system has no thread to load plugins on.
     #[error("no thread to load plugins on")]
     NoThread,
-    /// A tenant's token cannot be had.
+    /// A token cannot be had.
     #[error(transparent)]
     Token(TokenError),
     /// The versions that plugins have had cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A plugin got another version each time that the configuration was read.
+    #[error("versions of plugins kept changing while the configuration was read; try again")]
+    Unsettled,
 }
+
+/// How often a configuration is prepared again because a version became live meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// What a scope's attribute is called that has the beginning of the path which routes do not see, as ASGI's `root_path`.
 const ROOT_PATH: &str = "root_path";
@@ -124,6 +133,7 @@ impl Host {
             ground,
             worlds,
             changing: Arc::new(Semaphore::new(1)),
+            operators: Operators::default(),
             allowed: config.allowed.clone(),
             tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
             users: config.users.clone().map(Users::load).transpose()?.map(Arc::new),
@@ -179,8 +189,9 @@ impl Host {
         &self.worlds
     }
 
-    /// Makes the tenants as another configuration wants them. What only a start reads stays, and is told. What
-    /// nothing leads to any more is left to whoever asked.
+    /// Makes the tenants as another configuration wants them: first everything is prepared, which may fail and changes
+    /// nothing; then it is committed, which cannot fail. What only a start reads stays, and is told. What nothing leads
+    /// to any more is left to whoever asked. Has to be awaited to its end.
     ///
     /// # Errors
     /// What cannot be; nothing has changed then.
@@ -188,27 +199,70 @@ impl Host {
         self: &Arc<Self>,
         config: Config,
     ) -> Result<(Changes, Vec<Left>), HostError> {
-        let turn = Arc::clone(&self.changing).acquire_owned().await;
-        let host = Arc::clone(self);
-        let made = aside(move || {
-            let tell = |plugin: &Plugin| tracing::info!(plugin = &*plugin.label, "is ready");
-            let made = host.worlds.make(&host.ground, config.tenants.clone(), &tell);
-            (made, config)
+        let _turn = Arc::clone(&self.changing).acquire_owned().await;
+        let config = Arc::new(config);
+        for _ in 0..ATTEMPTS {
+            let (prepared, tokens) = self.prepare(&config).await?;
+            if let Some(ready) = prepared.hold().await {
+                return Ok(self.commit(ready, tokens, config).await);
+            }
+        }
+        Err(HostError::Unsettled)
+    }
+
+    /// Makes what another configuration wants, and reads what it names.
+    async fn prepare(
+        self: &Arc<Self>,
+        config: &Arc<Config>,
+    ) -> Result<(Prepared, Option<Tokens>), HostError> {
+        let (host, config) = (Arc::clone(self), Arc::clone(config));
+        let prepared = aside(move || {
+            let admin = config.admin.as_ref().filter(|_| host.operators.is_asked());
+            let tokens = admin.map(Tokens::read).transpose().map_err(HostError::Token)?;
+            let worlds = host.worlds.prepare(&host.ground, config.tenants.clone())?;
+            Ok((worlds, tokens))
         });
-        let (made, config) = made.await.ok_or(HostError::NoThread)?;
-        let made = made?;
-        let (mut changes, left) = self.worlds.put(made);
+        prepared.await.ok_or(HostError::NoThread)?
+    }
+
+    /// Has what was prepared serve. Nothing of it can fail: what cannot be written to the disk is logged.
+    async fn commit(
+        &self,
+        ready: Ready,
+        tokens: Option<Tokens>,
+        config: Arc<Config>,
+    ) -> (Changes, Vec<Left>) {
+        let Ready { all, fresh, recordings, holds } = ready;
+        let (mut changes, left) = self.worlds.put(all);
+        fresh.iter().for_each(|plugin| tracing::info!(plugin, "is ready"));
         changes.for_a_start = self.started_with.differs_in(&config);
-        let now = Instant::now();
-        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.since = now - std::mem::replace(&mut *followed, now);
-        drop(followed);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        changes.since = self.note_followed();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        if let Some(tokens) = tokens {
+            self.operators.set(tokens);
+        }
         left.iter().flat_map(|left| &left.workers).for_each(|worker| worker.stop());
         left.iter().flat_map(|left| &left.served).for_each(|served| served.retire());
+        // Their swaps have ended.
+        drop(holds);
+        let recorded = aside(move || recordings.into_iter().for_each(Recording::write));
+        if recorded.await.is_none() {
+            tracing::warn!("a restart may bring other versions back: no thread to write them down");
+        }
         self.worlds.all().values().for_each(|world| world.start(&Handle::current()));
-        drop(turn);
-        Ok((changes, left))
+        (changes, left)
+    }
+
+    /// Notes that a configuration is followed now, and says how long the one before was.
+    fn note_followed(&self) -> Duration {
+        let now = Instant::now();
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        now - std::mem::replace(&mut *followed, now)
+    }
+
+    /// Whose tokens the operator's interface takes.
+    pub(super) fn operators(&self) -> &Operators {
+        &self.operators
     }
 
     /// What of the pool that guests run in is in use.

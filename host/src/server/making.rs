@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::admin::Tokens;
 use super::demo::Demo;
-use super::first;
+use super::first::{self, First, Recording};
 use super::host::{HostError, component_file, open_layer};
 use super::served::{MadeOf, Served, Working};
 use super::world::{Layer, Part, Tried, World};
@@ -16,11 +16,11 @@ use crate::egress::Egress;
 use crate::fault::one_line;
 use crate::keyvalue::Keyvalue;
 use crate::name::Tenant;
-use crate::plugin::{Engine, GuestThreads, Loader, Plugin};
+use crate::plugin::{Engine, GuestThreads, Hash, Loader, Plugin};
 use crate::router::Router;
 use crate::session::Roster;
 use crate::signature::Signers;
-use crate::swap::Swap;
+use crate::swap::{Swap, VersionHold};
 use crate::versions::VersionStore;
 
 /// What all worlds of a host stand on.
@@ -59,20 +59,59 @@ struct Plugins {
     served: BTreeMap<String, Arc<Served>>,
     /// The component's file of each that cannot be served as it was asked for.
     failed: BTreeMap<String, Tried>,
+    /// What is to be kept of the new ones.
+    recordings: Vec<Recording>,
+    /// Those of the world before in whose place there is a new one.
+    replaced: Vec<Replaced>,
+}
+
+/// A world that is made and that nothing leads to yet. Dropped, it leaves no trace.
+pub(super) struct Made {
+    pub(super) world: World,
+    /// What is to be kept once something leads to it.
+    pub(super) recordings: Vec<Recording>,
+    /// Plugins of the world before in whose place there is a new one.
+    pub(super) replaced: Vec<Replaced>,
+}
+
+/// A plugin in whose place another will be, or none. The other one goes on with the version that was live when it was
+/// made.
+pub(super) struct Replaced {
+    served: Arc<Served>,
+    live: Hash,
+}
+
+impl Replaced {
+    pub(super) fn now(served: &Arc<Served>) -> Self {
+        Self { served: Arc::clone(served), live: served.swap.plugin().live().digest() }
+    }
+
+    /// Holds its live version as it is.
+    pub(super) async fn hold(&self) -> VersionHold {
+        self.served.swap.hold_version().await
+    }
+
+    /// Whether the same version is live as when the other was made.
+    pub(super) fn is_as_before(&self) -> bool {
+        self.served.swap.plugin().live().digest() == self.live
+    }
 }
 
 impl Making<'_> {
-    /// Makes a tenant's world; of the one before it has what is wanted as it was. Takes a while: not for async
-    /// threads.
+    /// Makes a tenant's world; of the one before it has what is wanted as it was. Nothing that serves or is kept changes.
+    /// Takes a while: not for async threads.
     ///
     /// # Errors
     /// What failed, with the plugin at fault. A plugin of which nothing can be served is no error where strangers
     /// bring it.
-    pub(super) fn world(&self, tenant: Tenant, config: TenantConfig) -> Result<World, HostError> {
+    pub(super) fn world(&self, tenant: Tenant, config: TenantConfig) -> Result<Made, HostError> {
+        let tokens = Tokens::of(&config.tokens, &format!("tenants.{tenant}.tokens"));
+        let tokens = tokens.map_err(HostError::Token)?;
         let limits = self.ground.limits.within(&config.limits);
         let part = self.part(&tenant);
         let layers = self.layers(&tenant, &config, &limits);
-        let Plugins { served, failed } = self.plugins(&tenant, &config, &limits, &layers, &part)?;
+        let Plugins { served, failed, recordings, replaced } =
+            self.plugins(&tenant, &config, &limits, &layers, &part)?;
         let workers = config.workers.iter().filter_map(|worker| {
             let roster = served.get(&worker.plugin)?.roster();
             let before = self.before.into_iter().flat_map(|before| &before.workers);
@@ -85,10 +124,9 @@ impl Making<'_> {
             let find = |name: &str| Some(Arc::clone(served.get(name)?.swap.plugin()));
             Demo::new(&config.routes, find)
         });
-        Ok(World {
+        let world = World {
             router: Router::new(config.routes.clone()),
-            tokens: Tokens::of(&config.tokens, &format!("tenants.{tenant}.tokens"))
-                .map_err(HostError::Token)?,
+            tokens,
             config,
             demo,
             served,
@@ -97,7 +135,8 @@ impl Making<'_> {
             workers,
             part,
             tenant,
-        })
+        };
+        Ok(Made { world, recordings, replaced })
     }
 
     /// Its plugins: those there are that are wanted as they are, and new ones.
@@ -125,12 +164,19 @@ impl Making<'_> {
             };
             let tried = Tried::now(place(plugin));
             let before = self.before.and_then(|before| before.served.get(name));
-            let served = match before.filter(|before| before.made_of.serves(&made_of)) {
-                Some(same) => Ok(Arc::clone(same)),
-                None => self.serve(tenant, name, made_of, layer, part).map(Arc::new),
-            };
-            match served {
-                Ok(served) => drop(plugins.served.insert(name.clone(), served)),
+            let same = before.filter(|before| before.made_of.serves(&made_of));
+            if let Some(same) = same {
+                plugins.served.insert(name.clone(), Arc::clone(same));
+                continue;
+            }
+            // Before the shelf is asked which version is live.
+            let replaced = before.map(Replaced::now);
+            match self.serve(tenant, name, made_of, layer, part) {
+                Ok((served, recording)) => {
+                    plugins.served.insert(name.clone(), Arc::new(served));
+                    plugins.recordings.extend(recording);
+                    plugins.replaced.extend(replaced);
+                }
                 Err(error) if self.strict => return Err(error),
                 Err(error) => {
                     let goes_on =
@@ -184,7 +230,7 @@ impl Making<'_> {
         made_of: MadeOf,
         layer: &Layer,
         part: &Part,
-    ) -> Result<Served, HostError> {
+    ) -> Result<(Served, Option<Recording>), HostError> {
         let Ground { engine, store, signers, keyvalue, egress, meter, .. } = self.ground;
         let config = &made_of.config;
         let file = component_file(&tenant.label(name), config)?;
@@ -211,14 +257,15 @@ impl Making<'_> {
             Some(shelf) => Some(Arc::clone(shelf)),
             None => {
                 let shelf = store.as_ref().map(|store| store.shelf(tenant, name));
-                shelf.transpose()?.map(Arc::new)
+                shelf.transpose()?
             }
         };
-        let plugin = first::load(&loader, name, config, &file, shelf.as_deref())?;
+        let First { plugin, recording } =
+            first::load(&loader, name, config, &file, shelf.as_ref())?;
         (self.tell)(&plugin);
         let roster = Arc::new(Roster::new(Arc::new(plugin), Arc::clone(&loader.layer)));
         let swap = Swap::new(roster, loader, config.clone(), shelf);
-        Ok(Served::new(made_of, file, swap))
+        Ok((Served::new(made_of, file, swap), recording))
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) enum RereadError {
     /// It cannot be followed.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A defect of the host.
+    #[error("the task that follows the configuration has failed; the log says why")]
+    Failed,
 }
 
 impl Reread {
@@ -70,11 +73,17 @@ pub(super) async fn run(server: Arc<Server>) {
     }
 }
 
-/// Reads the configuration and follows it; if not `anyway`, only if it says something new.
+/// Reads the configuration and follows it; if not `anyway`, only if it says something new. Goes on to its end if it is
+/// dropped: whoever asked may be gone, and half of a configuration is none.
 ///
 /// # Errors
 /// What is wrong with it; nothing has changed then.
 pub(super) async fn follow(server: &Arc<Server>, anyway: bool) -> Result<Changes, RereadError> {
+    let following = tokio::spawn(follow_to_the_end(Arc::clone(server), anyway));
+    following.await.unwrap_or(Err(RereadError::Failed))
+}
+
+async fn follow_to_the_end(server: Arc<Server>, anyway: bool) -> Result<Changes, RereadError> {
     let now = server.host.config();
     let Some(file) = now.file.clone() else { return Err(RereadError::NoFile) };
     let read = aside(move || Config::load(&file)).await.ok_or(HostError::NoThread)??;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::component::Role;
 use crate::config::{LayerConfig, Limits, PluginConfig, WorkerConfig};
 use crate::session::{Roster, Worker};
-use crate::swap::Swap;
+use crate::swap::{Closing, Swap};
 
 /// What a plugin was made of: if another configuration says the same, it stays.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,14 +59,20 @@ impl Served {
         swapping.get_or_insert_with(|| tokio::spawn(Arc::clone(&self.swap).run()).abort_handle());
     }
 
-    /// Nothing leads to it any more: its swaps end, and whoever still joins it is to be closed.
+    /// Nothing leads to it any more: its swaps end, whoever waits for one is told so, and whoever still joins it is to be
+    /// closed.
     pub(super) fn retire(&self) {
-        self.stop();
+        self.end(Closing::Reloaded);
         self.roster().retire();
     }
 
-    /// Ends its swaps where they stand.
+    /// Ends its swaps where they stand, since the host ends.
     pub(super) fn stop(&self) {
+        self.end(Closing::Stopping);
+    }
+
+    fn end(&self, why: Closing) {
+        self.swap.close(why);
         let mut swapping = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(swapping) = swapping.take() {
             swapping.abort();

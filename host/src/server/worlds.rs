@@ -1,5 +1,6 @@
 //! The worlds of all tenants, and how they change while the host runs.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,15 +8,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::first::Recording;
 use super::host::HostError;
-use super::making::{Ground, Making};
+use super::making::{Ground, Made, Making, Replaced};
 use super::world::{Left, Tried, World};
 use crate::config::TenantConfig;
 use crate::name::Tenant;
 use crate::plugin::Plugin;
-use crate::swap::Swap;
+use crate::swap::{Swap, VersionHold};
 
-type All = BTreeMap<Tenant, Arc<World>>;
+pub(super) type All = BTreeMap<Tenant, Arc<World>>;
 
 /// The worlds there are.
 pub(super) struct Worlds {
@@ -41,6 +43,39 @@ pub(super) struct Changes {
     pub(super) since: Duration,
 }
 
+/// Worlds that are made and that nothing leads to yet. Dropped, they leave no trace.
+pub(super) struct Prepared {
+    all: All,
+    fresh: Vec<String>,
+    recordings: Vec<Recording>,
+    replaced: Vec<Replaced>,
+}
+
+/// Prepared worlds that fit what serves now, and go on fitting it as long as this is there.
+pub(super) struct Ready {
+    pub(super) all: All,
+    /// Plugins that are new or served anew, for the log.
+    pub(super) fresh: Vec<String>,
+    /// What is to be kept once something leads to them.
+    pub(super) recordings: Vec<Recording>,
+    /// Live versions that stay what they are until the worlds are exchanged and the swaps before have ended.
+    pub(super) holds: Vec<VersionHold>,
+}
+
+impl Prepared {
+    /// Waits until no swap goes on of a plugin that is to be replaced, and holds further ones up. `None` if another version
+    /// has become live since: the worlds have to be made again.
+    pub(super) async fn hold(self) -> Option<Ready> {
+        let Self { all, fresh, recordings, replaced } = self;
+        let mut holds = Vec::with_capacity(replaced.len());
+        for replaced in &replaced {
+            holds.push(replaced.hold().await);
+        }
+        let fits = replaced.iter().all(Replaced::is_as_before);
+        fits.then_some(Ready { all, fresh, recordings, holds })
+    }
+}
+
 impl Worlds {
     /// The worlds of a host that starts.
     ///
@@ -51,14 +86,16 @@ impl Worlds {
         tenants: BTreeMap<Tenant, TenantConfig>,
         tell: &dyn Fn(&Plugin),
     ) -> Result<Self, HostError> {
-        let mut all = All::new();
+        let (mut all, mut recordings) = (All::new(), Vec::new());
         for (tenant, config) in tenants {
             let strict = tenant.is_default();
             let making = Making { ground, before: None, tell, strict };
-            let world = making.world(tenant.clone(), config)?;
-            world.hold_to_limits();
-            all.insert(tenant, Arc::new(world));
+            let made = making.world(tenant.clone(), config)?;
+            recordings.extend(made.recordings);
+            made.world.hold_to_limits();
+            all.insert(tenant, Arc::new(made.world));
         }
+        recordings.into_iter().for_each(Recording::write);
         Ok(Self { now: RwLock::new(Arc::new(all)), changed: watch::Sender::new(()) })
     }
 
@@ -113,29 +150,48 @@ impl Worlds {
         files
     }
 
-    /// Makes the worlds as another configuration wants them; of those there are stays what it says the same of. Takes a
-    /// while: not for async threads, and one at a time. Nobody is told before [`Worlds::put`].
+    /// Makes the worlds as another configuration wants them; of those there are stays what it says the same of. Nothing
+    /// that serves or is kept changes before [`Worlds::put`]. Takes a while: not for async threads, and one at a time.
     ///
     /// # Errors
     /// What of the configuration cannot be; nothing has changed then. A plugin that cannot be served is no error.
-    pub(super) fn make(
+    pub(super) fn prepare(
         &self,
         ground: &Ground,
         tenants: BTreeMap<Tenant, TenantConfig>,
-        tell: &dyn Fn(&Plugin),
-    ) -> Result<All, HostError> {
+    ) -> Result<Prepared, HostError> {
         let before = self.all();
-        let mut all = All::new();
+        let mut prepared = Prepared {
+            all: All::new(),
+            fresh: Vec::new(),
+            recordings: Vec::new(),
+            replaced: Vec::new(),
+        };
+        let fresh = RefCell::new(Vec::new());
         for (tenant, config) in tenants {
             let before = before.get(&tenant).map(|world| &**world);
-            let making = Making { ground, before, tell, strict: false };
-            let world = making.world(tenant.clone(), config)?;
-            all.insert(tenant, Arc::new(world));
+            let tell = |plugin: &Plugin| fresh.borrow_mut().push(plugin.label.to_string());
+            let making = Making { ground, before, tell: &tell, strict: false };
+            let Made { world, recordings, replaced } = making.world(tenant.clone(), config)?;
+            prepared.all.insert(tenant, Arc::new(world));
+            prepared.recordings.extend(recordings);
+            prepared.replaced.extend(replaced);
         }
-        Ok(all)
+        prepared.fresh = fresh.into_inner();
+        // Those in whose place there is nothing end between two swaps as well.
+        for (tenant, world) in &*before {
+            let after = prepared.all.get(tenant);
+            let gone = world
+                .served
+                .iter()
+                .filter(|(name, _)| after.is_none_or(|after| !after.served.contains_key(*name)));
+            prepared.replaced.extend(gone.map(|(_, served)| Replaced::now(served)));
+        }
+        Ok(prepared)
     }
 
-    /// Has new connections find other worlds from now on; what is left of those before goes to whoever ends it.
+    /// Has new connections find other worlds from now on; what is left of those before goes to whoever ends it. Nothing of
+    /// this can fail.
     pub(super) fn put(&self, all: All) -> (Changes, Vec<Left>) {
         // Not before everything else of the configuration can be.
         all.values().for_each(|world| world.hold_to_limits());

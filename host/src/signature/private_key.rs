@@ -1,14 +1,15 @@
 //! The half of a key that signs, which no host needs.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer, SigningKey};
 
 use super::{KeyError, PublicKey, Signature, read_open, with_suffix};
+use crate::atomic_file;
 
 /// For its owner alone.
 const PRIVATE_MODE: u32 = 0o600;
@@ -86,14 +87,7 @@ fn write_new(file: &Path, mode: u32, pem: Option<&str>) -> Result<(), KeyError> 
         _ => KeyError::Unwritable { file: file.to_owned(), source },
     };
     let pem = pem.ok_or_else(|| failed(io::Error::other("the key cannot be written as PEM")))?;
-    let mut options = File::options();
-    let mut open = options.write(true).create_new(true).mode(mode).open(file).map_err(failed)?;
-    let written = open.write_all(pem.as_bytes()).and_then(|()| open.sync_all());
-    if written.is_err() {
-        // It was made just now, and half a key is none.
-        let _ = std::fs::remove_file(file);
-    }
-    written.map_err(failed)
+    atomic_file::write_new(file, mode, pem.as_bytes()).map_err(failed)
 }
 
 #[cfg(test)]

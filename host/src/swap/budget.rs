@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::Rollback;
-use crate::plugin::{Count, Version};
+use crate::plugin::{ClientCount, Count, Version};
 
 /// The rest between two looks at a version that no fault asked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A version in its window.
+/// A version in its window. Its clients are told apart until this is dropped.
 pub(super) struct Watched {
     pub(super) version: Arc<Version>,
     /// The one to go back to.
@@ -25,8 +25,35 @@ pub(super) struct Watched {
 struct Budget {
     faults_per_thousand: u32,
     min_events: u64,
+    min_clients: u64,
+    clients_per_hundred: u64,
     /// How the version before fared, in all its life.
-    before: Count,
+    before: Record,
+}
+
+/// What is known of a version.
+#[derive(Debug, Clone, Copy, Default)]
+struct Record {
+    /// Events that clients' connections brought.
+    clients: Count,
+    /// Messages that workers handled.
+    workers: Count,
+}
+
+impl Record {
+    fn of(version: &Version) -> Self {
+        let (all, workers) = (version.tally().count(), version.tally().worker_count());
+        // Read one after the other while both grow.
+        let events = all.events.saturating_sub(workers.events);
+        let faults = all.faults.saturating_sub(workers.faults);
+        Self { clients: Count { events, faults }, workers }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.version.tally().end_watch();
+    }
 }
 
 impl Watched {
@@ -34,14 +61,16 @@ impl Watched {
         let budget = Budget {
             faults_per_thousand: rollback.faults_per_thousand,
             min_events: rollback.min_events,
-            before: previous.tally().count(),
+            min_clients: rollback.min_clients,
+            clients_per_hundred: rollback.clients_per_hundred,
+            before: Record::of(&previous),
         };
         Self { version, previous, budget, until: Instant::now() + rollback.window.duration() }
     }
 
     /// Waits until the window is over, false, or the budget is spent, true.
     pub(super) async fn wait(&self) -> bool {
-        while !self.budget.is_spent(self.version.tally().count()) {
+        while !self.is_spent() {
             let now = Instant::now();
             if now >= self.until {
                 return false;
@@ -55,19 +84,40 @@ impl Watched {
         true
     }
 
+    fn is_spent(&self) -> bool {
+        let (now, tally) = (Record::of(&self.version), self.version.tally());
+        self.budget.is_spent_by_workers(now)
+            || (self.budget.fails_too_often(now.clients, self.budget.before.clients)
+                && self.budget.has_enough(tally.client_count()))
+    }
+
     /// What it has done, for the log.
     pub(super) fn count(&self) -> String {
         let Count { events, faults } = self.version.tally().count();
-        format!("{faults} faults in {events} events")
+        let ClientCount { clients, failed } = self.version.tally().client_count();
+        format!("{faults} faults in {events} events, seen by {failed} of {clients} clients")
     }
 }
 
 impl Budget {
-    fn is_spent(&self, now: Count) -> bool {
-        let Self { faults_per_thousand, min_events, before } = *self;
+    /// Whether workers alone fail too often. A message that they handle has no client of which one could ask whether others
+    /// saw the same.
+    fn is_spent_by_workers(&self, now: Record) -> bool {
+        self.fails_too_often(now.workers, self.before.workers)
+    }
+
+    fn fails_too_often(&self, now: Count, before: Count) -> bool {
+        let Self { faults_per_thousand, min_events, .. } = *self;
         let thousandfold = u128::from(now.faults) * 1_000;
         let allowed = u128::from(now.events) * u128::from(faults_per_thousand);
         now.events >= min_events && thousandfold > allowed && !is_like(now, before)
+    }
+
+    /// Whether so many clients saw a fault that it is not their doing.
+    fn has_enough(&self, count: ClientCount) -> bool {
+        let hundredfold = u128::from(count.failed) * 100;
+        count.failed >= self.min_clients
+            && hundredfold >= u128::from(count.clients) * u128::from(self.clients_per_hundred)
     }
 }
 
@@ -83,30 +133,62 @@ fn is_like(now: Count, before: Count) -> bool {
 mod tests {
     use super::*;
 
-    const BUDGET: Budget =
-        Budget { faults_per_thousand: 5, min_events: 200, before: Count { events: 0, faults: 0 } };
+    const NOTHING: Count = Count { events: 0, faults: 0 };
 
-    fn count(events: u64, faults: u64) -> Count {
-        Count { events, faults }
+    const BUDGET: Budget = Budget {
+        faults_per_thousand: 5,
+        min_events: 200,
+        min_clients: 3,
+        clients_per_hundred: 50,
+        before: Record { clients: NOTHING, workers: NOTHING },
+    };
+
+    fn fails(events: u64, faults: u64) -> bool {
+        BUDGET.fails_too_often(Count { events, faults }, NOTHING)
+    }
+
+    fn enough(clients: u64, failed: u64) -> bool {
+        BUDGET.has_enough(ClientCount { clients, failed })
     }
 
     #[test]
     fn few_events_say_nothing() {
-        assert!(!BUDGET.is_spent(count(199, 199)));
-        assert!(BUDGET.is_spent(count(200, 2)));
+        assert!(!fails(199, 199));
+        assert!(fails(200, 2));
     }
 
     #[test]
     fn faults_within_the_rate_are_borne() {
-        assert!(!BUDGET.is_spent(count(1_000, 5)));
-        assert!(BUDGET.is_spent(count(1_000, 6)));
-        assert!(!BUDGET.is_spent(count(1_000_000, 0)));
+        assert!(!fails(1_000, 5));
+        assert!(fails(1_000, 6));
+        assert!(!fails(1_000_000, 0));
     }
 
     #[test]
     fn a_version_no_worse_than_the_one_before_stays() {
-        let budget = Budget { before: count(10_000, 500), ..BUDGET };
-        assert!(!budget.is_spent(count(1_000, 100)));
-        assert!(budget.is_spent(count(1_000, 101)));
+        let before = Count { events: 10_000, faults: 500 };
+        assert!(!BUDGET.fails_too_often(Count { events: 1_000, faults: 100 }, before));
+        assert!(BUDGET.fails_too_often(Count { events: 1_000, faults: 101 }, before));
+    }
+
+    #[test]
+    fn few_clients_say_nothing() {
+        assert!(!enough(2, 2));
+        assert!(enough(3, 3));
+    }
+
+    #[test]
+    fn a_version_that_most_clients_are_well_served_by_stays() {
+        assert!(!enough(7, 3));
+        assert!(enough(6, 3));
+        assert!(!enough(1_000, 499));
+    }
+
+    #[test]
+    fn workers_are_held_against_workers() {
+        let workers = Count { events: 200, faults: 2 };
+        assert!(BUDGET.is_spent_by_workers(Record { clients: NOTHING, workers }));
+        let clients = Count { events: 200, faults: 200 };
+        assert!(!BUDGET.is_spent_by_workers(Record { clients, workers: NOTHING }));
     }
 }

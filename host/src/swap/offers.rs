@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::refusal::Refusal;
+use super::refusal::{Closing, Refusal};
 use crate::capabilities::Capabilities;
 use crate::plugin::{Build, Hash, Outcome};
 
@@ -60,6 +60,8 @@ pub enum Origin {
     Deploy {
         /// The name of the token.
         by: String,
+        /// Even if the same bytes were taken back once.
+        force: bool,
     },
     /// Somebody wants it back.
     Rollback {
@@ -78,7 +80,7 @@ impl Origin {
     pub fn by(&self) -> &str {
         match self {
             Self::Found(_) | Self::File(_) => "file",
-            Self::Deploy { by } | Self::Rollback { by } | Self::Approval { by } => by,
+            Self::Deploy { by, .. } | Self::Rollback { by } | Self::Approval { by } => by,
         }
     }
 
@@ -88,6 +90,15 @@ impl Origin {
             Self::Found(file) | Self::File(file) => file,
             Self::Deploy { .. } => Path::new("the upload"),
             Self::Rollback { .. } | Self::Approval { .. } => Path::new("the kept version"),
+        }
+    }
+
+    /// Whether somebody asks for just these bytes, whatever became of them before.
+    pub(super) fn is_explicit(&self) -> bool {
+        match self {
+            Self::Found(_) | Self::File(_) => false,
+            Self::Deploy { force, .. } => *force,
+            Self::Rollback { .. } | Self::Approval { .. } => true,
         }
     }
 
@@ -105,27 +116,33 @@ const MOST: usize = 16;
 pub(super) struct Offers {
     queue: Mutex<VecDeque<Offer>>,
     filled: Notify,
+    /// Why nothing is taken out any more; whoever still waits is told so.
+    closed: Arc<OnceLock<Closing>>,
 }
 
-/// A component, and who waits to hear of it.
+/// A component, and who waits to hear of it. Dropped without a verdict, it says that the queue has closed.
 pub(super) struct Offer {
     pub(super) build: Arc<Build>,
     pub(super) origin: Origin,
-    verdict: oneshot::Sender<Verdict>,
+    verdict: Option<oneshot::Sender<Verdict>>,
+    closed: Arc<OnceLock<Closing>>,
 }
 
 impl Offers {
-    /// Adds an offer. Of what a file held, only the newest counts.
+    /// Adds an offer. Of what a file held, only the newest counts. The receiver always gets a verdict.
     pub(super) fn put(&self, build: Arc<Build>, origin: Origin) -> oneshot::Receiver<Verdict> {
         let (verdict, heard) = oneshot::channel();
-        let offer = Offer { build, origin, verdict };
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = Arc::clone(&self.closed);
+        let offer = Offer { build, origin, verdict: Some(verdict), closed };
+        let mut queue = self.lock();
         let older = match offer.origin.is_file() {
             true => queue.iter().position(|older| older.origin.is_file()),
             false => None,
         };
         let older = older.and_then(|index| queue.remove(index));
-        let unwanted = if queue.len() < MOST {
+        // Looked at under the lock, so that `close` finds every offer that was not turned away here.
+        let is_closed = self.closed.get().is_some();
+        let unwanted = if queue.len() < MOST && !is_closed {
             queue.push_back(offer);
             None
         } else {
@@ -136,7 +153,8 @@ impl Offers {
         if let Some(older) = older {
             older.answer(Verdict::Superseded);
         }
-        if let Some(unwanted) = unwanted {
+        // Dropped, it says why the queue has closed.
+        if let Some(unwanted) = unwanted.filter(|_| !is_closed) {
             unwanted.answer(Verdict::Refused(Refusal::Busy(MOST)));
         }
         heard
@@ -145,19 +163,45 @@ impl Offers {
     /// Waits for an offer. Cancel safe.
     pub(super) async fn take(&self) -> Offer {
         loop {
-            let offer = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let offer = self.lock().pop_front();
             if let Some(offer) = offer {
                 return offer;
             }
             self.filled.notified().await;
         }
     }
+
+    /// Takes no further offer, and tells everybody who waits why. The first reason stays.
+    pub(super) fn close(&self, why: Closing) {
+        let mut queue = self.lock();
+        let _ = self.closed.set(why);
+        let waiting = std::mem::take(&mut *queue);
+        drop(queue);
+        drop(waiting);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Offer>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Offer {
-    pub(super) fn answer(self, verdict: Verdict) {
-        // Whoever offered it may have stopped listening.
-        let _ = self.verdict.send(verdict);
+    pub(super) fn answer(mut self, verdict: Verdict) {
+        self.send(verdict);
+    }
+
+    fn send(&mut self, verdict: Verdict) {
+        if let Some(sender) = self.verdict.take() {
+            // Whoever offered it may have stopped listening.
+            let _ = sender.send(verdict);
+        }
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        let why = self.closed.get().copied().unwrap_or(Closing::Failed);
+        self.send(Verdict::Refused(Refusal::Closed(why)));
     }
 }
 
@@ -184,5 +228,55 @@ impl fmt::Display for Report {
             }
         }
         if self.reasons.is_empty() { Ok(()) } else { write!(f, ": {}", self.reasons) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(bytes: &[u8]) -> Arc<Build> {
+        Arc::new(Build::new(bytes.to_vec(), Err(crate::signature::Unsigned::Uploaded)))
+    }
+
+    fn deploy() -> Origin {
+        Origin::Deploy { by: "ci".to_owned(), force: false }
+    }
+
+    fn closing(verdict: Verdict) -> Closing {
+        match verdict {
+            Verdict::Refused(Refusal::Closed(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_closed_queue_answers_everybody_who_waits() {
+        let offers = Offers::default();
+        let mut waiting = [offers.put(build(b"a"), deploy()), offers.put(build(b"b"), deploy())];
+        offers.close(Closing::Reloaded);
+        for waiting in &mut waiting {
+            assert_eq!(closing(waiting.try_recv().unwrap()), Closing::Reloaded);
+        }
+    }
+
+    #[test]
+    fn a_queue_that_has_closed_answers_later_offers_at_once() {
+        let offers = Offers::default();
+        offers.close(Closing::Reloaded);
+        offers.close(Closing::Stopping);
+        let mut late = offers.put(build(b"late"), deploy());
+        assert_eq!(closing(late.try_recv().unwrap()), Closing::Reloaded);
+    }
+
+    #[tokio::test]
+    async fn an_offer_that_was_taken_and_is_dropped_is_answered() {
+        let offers = Offers::default();
+        let mut heard = offers.put(build(b"a"), deploy());
+        let offer = offers.take().await;
+        offers.close(Closing::Stopping);
+        assert!(heard.try_recv().is_err());
+        drop(offer);
+        assert_eq!(closing(heard.try_recv().unwrap()), Closing::Stopping);
     }
 }

@@ -38,7 +38,9 @@ pub enum Refusal {
     #[error("its consumers could not move: {0}")]
     Move(String),
     /// It was live and failed too often.
-    #[error("version {} was taken back for its faults; offer other bytes", .0.short())]
+    #[error(
+        "version {} was taken back for its faults; offer other bytes, or deploy the same ones with --force", .0.short()
+    )]
     TakenBack(Hash),
     /// It cannot be kept, so that it would be lost with the process.
     #[error(transparent)]
@@ -46,7 +48,29 @@ pub enum Refusal {
     /// Too many wait already.
     #[error("{0} versions wait to be tried; offer it again later")]
     Busy(usize),
+    /// Nothing takes offers for this plugin any more.
+    #[error("{0}")]
+    Closed(Closing),
     /// The system gave no thread to compile on, or the compiler panicked.
     #[error("it could not be compiled: no thread")]
     NoThread,
+}
+
+/// Why the queue of a plugin's offers has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Closing {
+    /// The configuration was read again, and another object serves the plugin, or none.
+    #[error(
+        "the configuration was read again, and this plugin was reloaded or removed while the version waited; offer it \
+         again"
+    )]
+    Reloaded,
+    /// The host ends.
+    #[error("the host is stopping")]
+    Stopping,
+    /// The task that carries swaps out has ended without being asked to.
+    #[error(
+        "the task that changes this plugin's version has failed; the log says why, and a restart brings it back"
+    )]
+    Failed,
 }

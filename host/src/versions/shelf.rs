@@ -1,43 +1,37 @@
 //! The versions of one plugin: their bytes, and a file that says what became of them.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::folder::{self, UNFINISHED};
+use super::folder;
+use super::index::Index;
 use super::record::{Record, State};
+use crate::atomic_file;
 use crate::plugin::{Build, Hash};
 use crate::signature::{self, Signature, Unsigned};
 
 /// The file that says what became of each version.
 const INDEX: &str = "versions.json";
 
-/// Refused versions that are remembered; of the others the configuration says how many.
-const REFUSED: usize = 20;
-
 /// Bytes of a reason that are kept.
 const REASON: usize = 1_000;
 
 /// The versions of one plugin. Each change is on the disk when its method returns: not for async
-/// threads.
+/// threads. Several threads may change it: one of them does at a time, from the first byte to the last.
 #[derive(Debug)]
 pub struct Shelf {
     folder: PathBuf,
     keep: usize,
+    /// Whoever writes to the folder holds this: bytes, what is known of them, and the removal of bytes of which nothing is
+    /// known are one change.
+    writing: Mutex<()>,
+    /// Changed while `writing` is held, and never locked while the disk is waited for.
     index: Mutex<Index>,
-}
-
-/// What the file says.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Index {
-    /// What the component's file held when it was last looked at.
-    file: Option<Hash>,
-    /// The oldest first.
-    versions: Vec<Record>,
 }
 
 /// Why a version cannot be kept or had.
@@ -54,46 +48,72 @@ pub enum ShelfError {
     Damaged(Hash),
 }
 
+/// The turn of a thread that changes what is kept. Only it has the methods that write.
+struct Writer<'a> {
+    shelf: &'a Shelf,
+    _turn: MutexGuard<'a, ()>,
+}
+
 impl Shelf {
-    /// Opens a folder.
+    /// Opens a folder that no other shelf has open.
     pub(super) fn open(folder: PathBuf, keep: usize) -> io::Result<Self> {
         let index = match std::fs::read(folder.join(INDEX)) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Index::default(),
             Err(error) => return Err(error),
         };
+        let shelf = Self { folder, keep, writing: Mutex::new(()), index: Mutex::new(index) };
         // What a crash left half done.
-        let _ = std::fs::remove_file(folder.join(UNFINISHED));
-        let shelf = Self { folder, keep, index: Mutex::new(index) };
-        shelf.sweep();
+        shelf.writer().sweep(true);
         Ok(shelf)
     }
 
     /// The versions, the newest first.
     pub fn list(&self) -> Vec<Record> {
-        self.lock().versions.iter().rev().cloned().collect()
+        self.index().versions.iter().rev().cloned().collect()
     }
 
     /// The version that is live.
     pub fn live(&self) -> Option<Record> {
-        self.lock().find(State::Live)
+        self.index().find(State::Live)
     }
 
     /// The version that was live before.
     pub fn previous(&self) -> Option<Record> {
-        self.lock().find(State::Previous)
+        self.index().find(State::Previous)
     }
 
     /// The versions that were taken back.
     pub fn taken_back(&self) -> Vec<Hash> {
-        let index = self.lock();
+        let index = self.index();
         let back = index.versions.iter().filter(|record| record.state == State::RolledBack);
         back.map(|record| record.version).collect()
     }
 
     /// Whether the component's file says nothing new: it holds what it held when it was last looked at.
     pub fn knows_file(&self, file: Hash) -> bool {
-        self.lock().file == Some(file)
+        self.index().file == Some(file)
+    }
+
+    /// What became of a version, if that is known.
+    pub fn state(&self, version: Hash) -> Option<State> {
+        self.index().state(version)
+    }
+
+    /// The version that was offered last of those that wait for an approval.
+    pub fn pending(&self) -> Option<Record> {
+        let index = self.index();
+        index.versions.iter().rfind(|record| record.state == State::Pending).cloned()
+    }
+
+    /// Whether a version may have what it asks for: it has served, or somebody has approved it.
+    pub fn is_cleared(&self, version: Hash) -> bool {
+        self.state(version).is_some_and(State::is_cleared)
+    }
+
+    /// Whether a version waits for an approval.
+    pub fn is_unapproved(&self, version: Hash) -> bool {
+        self.state(version).is_some_and(State::is_unapproved)
     }
 
     /// Notes what the component's file holds.
@@ -101,7 +121,7 @@ impl Shelf {
     /// # Errors
     /// When that cannot be written; nothing has changed then.
     pub fn note_file(&self, file: Hash) -> Result<(), ShelfError> {
-        self.change(|index| index.file = Some(file))
+        self.writer().change(|index| index.file = Some(file))
     }
 
     /// Keeps a version that is about to be published.
@@ -109,102 +129,94 @@ impl Shelf {
     /// # Errors
     /// When there is no room; nothing has changed then.
     pub fn keep(&self, build: &Build, by: &str) -> Result<(), ShelfError> {
-        let version = build.digest();
-        self.store(build)?;
-        let kept = self.change(|index| {
-            let state = match index.state(version) {
-                Some(state @ (State::Live | State::Previous)) => state,
-                _ => State::Kept,
-            };
-            index.put(Record { state, ..record(build, by) });
-            index.forget_old(self.keep);
-        });
-        self.sweep();
-        kept
+        self.writer().put(build, |index, keep| {
+            put_kept(index, build, by);
+            index.forget_old(keep);
+        })
     }
 
-    /// Keeps the signature of a version beside its bytes, if it came with one: where components have to be
-    /// signed, it could not come back without.
+    /// Keeps a version that asks for more than the live one until somebody approves, and notes what the component's file
+    /// holds if the version comes from it.
     ///
     /// # Errors
     /// When there is no room; nothing has changed then.
-    pub fn keep_signature(&self, build: &Build) -> Result<(), ShelfError> {
-        let version = build.digest();
-        match build.signature() {
-            Some(signature) if self.signature(version).as_ref() != Ok(signature) => {
-                let name = signature_name(version);
-                folder::write(&self.folder, &name, signature.bytes()).map_err(ShelfError::Write)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Keeps a version that asks for more than the live one until somebody approves.
-    ///
-    /// # Errors
-    /// When there is no room; nothing has changed then.
-    pub fn pend(&self, build: &Build, by: &str, asks_more: Vec<String>) -> Result<(), ShelfError> {
-        self.store(build)?;
-        let kept = self.change(|index| {
+    pub fn pend(
+        &self,
+        build: &Build,
+        by: &str,
+        asks_more: Vec<String>,
+        file: Option<Hash>,
+    ) -> Result<(), ShelfError> {
+        self.writer().put(build, |index, keep| {
+            index.file = file.or(index.file);
             index.put(Record { state: State::Pending, asks_more, ..record(build, by) });
-            index.forget_old(self.keep);
-        });
-        self.sweep();
-        kept
+            index.forget_old(keep);
+        })
     }
 
     /// Keeps a version that somebody has approved and that is about to be published.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When there is no room; nothing has changed then.
     pub fn approve(&self, build: &Build, by: &str) -> Result<(), ShelfError> {
-        let offered_by = self.lock().find_version(build.digest()).map(|record| record.by.clone());
-        self.keep(build, offered_by.as_deref().unwrap_or(by))?;
-        self.change(|index| {
+        self.writer().put(build, |index, keep| {
+            let offered_by = index.find_version(build.digest()).map(|record| record.by.clone());
+            put_kept(index, build, offered_by.as_deref().unwrap_or(by));
             for record in index.versions.iter_mut().filter(|it| it.version == build.digest()) {
                 record.approved_by = Some(by.to_owned());
             }
+            index.forget_old(keep);
         })
     }
 
-    /// The version that was offered last of those that wait for an approval.
-    pub fn pending(&self) -> Option<Record> {
-        let index = self.lock();
-        index.versions.iter().rfind(|record| record.state == State::Pending).cloned()
-    }
-
-    /// Whether a version may have what it asks for: it has served, or somebody has approved it.
-    pub fn is_cleared(&self, version: Hash) -> bool {
-        self.lock().state(version).is_some_and(State::is_cleared)
-    }
-
-    /// Whether a version waits for an approval.
-    pub fn is_unapproved(&self, version: Hash) -> bool {
-        self.lock().state(version).is_some_and(State::is_unapproved)
-    }
-
-    /// Notes that a version is live now. What waits for an approval waits no longer for its turn.
+    /// Keeps what the component's file holds, and notes that it is live: one change, so that after a crash the host serves
+    /// the version that the file says or the one before, as the records say.
     ///
     /// # Errors
-    /// When that cannot be written; nothing has changed then.
-    pub fn publish(&self, version: Hash) -> Result<(), ShelfError> {
-        self.change(|index| {
-            if index.state(version) == Some(State::Live) {
-                return;
+    /// When there is no room; nothing has changed then.
+    pub fn serve_file(&self, build: &Build) -> Result<(), ShelfError> {
+        let version = build.digest();
+        let writer = self.writer();
+        if self.state(version) == Some(State::Live) && self.knows_file(version) {
+            // It may have been signed since.
+            return writer.keep_signature(build);
+        }
+        writer.put(build, |index, keep| {
+            index.file = Some(version);
+            if index.state(version) != Some(State::Live) {
+                put_kept(index, build, "file");
+                index.publish(version);
             }
-            index.move_all(State::Previous, State::Kept);
-            index.move_all(State::Live, State::Previous);
-            index.move_all(State::Pending, State::Superseded);
-            index.mark(version, State::Live, None);
+            index.forget_old(keep);
         })
     }
 
-    /// Notes that a version was not taken, and keeps no bytes of it.
+    /// Notes that a version is live now, and what the component's file holds if the version comes from it. Versions that
+    /// wait for an approval are superseded.
     ///
     /// # Errors
     /// When that cannot be written; nothing has changed then.
-    pub fn refuse(&self, build: &Build, by: &str, why: &str) -> Result<(), ShelfError> {
-        self.change(|index| {
+    pub fn publish(&self, version: Hash, file: Option<Hash>) -> Result<(), ShelfError> {
+        self.writer().change(|index| {
+            index.file = file.or(index.file);
+            index.publish(version);
+        })
+    }
+
+    /// Notes that a version was not taken, and keeps no bytes of it. Notes what the component's file holds if the version
+    /// comes from it.
+    ///
+    /// # Errors
+    /// When that cannot be written; nothing has changed then.
+    pub fn refuse(
+        &self,
+        build: &Build,
+        by: &str,
+        why: &str,
+        file: Option<Hash>,
+    ) -> Result<(), ShelfError> {
+        self.writer().change(|index| {
+            index.file = file.or(index.file);
             if index.state(build.digest()).is_some_and(State::has_bytes) {
                 // An older version that could not come back stays one that was live once.
                 return;
@@ -226,7 +238,7 @@ impl Shelf {
         live: Hash,
         why: &str,
     ) -> Result<(), ShelfError> {
-        self.change(|index| {
+        self.writer().change(|index| {
             index.mark(version, state, Some(shortened(why)));
             index.mark(live, State::Live, None);
         })
@@ -237,20 +249,11 @@ impl Shelf {
     /// # Errors
     /// When they are not there, or are others than they were.
     pub fn build(&self, version: Hash) -> Result<Build, ShelfError> {
-        match self.lock().state(version) {
+        match self.state(version) {
             Some(state) if state.has_bytes() => {}
             _ => return Err(ShelfError::Unknown(version)),
         }
         self.bytes(version)
-    }
-
-    fn store(&self, build: &Build) -> Result<(), ShelfError> {
-        let version = build.digest();
-        if self.bytes(version).is_err() {
-            folder::write(&self.folder, &file_name(version), build.bytes())
-                .map_err(ShelfError::Write)?;
-        }
-        self.keep_signature(build)
     }
 
     fn bytes(&self, version: Hash) -> Result<Build, ShelfError> {
@@ -267,100 +270,87 @@ impl Shelf {
         })
     }
 
+    fn writer(&self) -> Writer<'_> {
+        // Every change is whole on the disk before the index has it, so a poisoned turn left nothing half done.
+        let turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        Writer { shelf: self, _turn: turn }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // It is replaced in one step, so a poisoned one is still whole.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer<'_> {
+    /// Keeps the bytes of a version, then what is to be known of it, then removes what that supersedes.
+    fn put(&self, build: &Build, change: impl FnOnce(&mut Index, usize)) -> Result<(), ShelfError> {
+        let stored = self.store(build);
+        let kept = stored.and_then(|()| self.change(|index| change(index, self.shelf.keep)));
+        self.sweep(false);
+        kept
+    }
+
+    fn store(&self, build: &Build) -> Result<(), ShelfError> {
+        let version = build.digest();
+        if self.shelf.bytes(version).is_err() {
+            folder::write(&self.shelf.folder, &file_name(version), build.bytes())
+                .map_err(ShelfError::Write)?;
+        }
+        self.keep_signature(build)
+    }
+
+    /// Keeps the signature of a version beside its bytes, if it came with one: where components have to be
+    /// signed, it could not come back without.
+    fn keep_signature(&self, build: &Build) -> Result<(), ShelfError> {
+        let version = build.digest();
+        match build.signature() {
+            Some(signature) if self.shelf.signature(version).as_ref() != Ok(signature) => {
+                let name = signature_name(version);
+                folder::write(&self.shelf.folder, &name, signature.bytes())
+                    .map_err(ShelfError::Write)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Changes what is known, on the disk first.
     fn change(&self, change: impl FnOnce(&mut Index)) -> Result<(), ShelfError> {
-        let mut index = self.lock();
-        let mut changed = index.clone();
+        let mut changed = self.shelf.index().clone();
         change(&mut changed);
         let bytes =
             serde_json::to_vec_pretty(&changed).map_err(|error| ShelfError::Write(error.into()))?;
-        folder::write(&self.folder, INDEX, &bytes).map_err(ShelfError::Write)?;
-        *index = changed;
+        folder::write(&self.shelf.folder, INDEX, &bytes).map_err(ShelfError::Write)?;
+        *self.shelf.index() = changed;
         Ok(())
     }
 
-    /// Removes bytes of which nothing is known any more, and their signatures.
-    fn sweep(&self) {
-        let index = self.lock();
-        let known = |name: &str| {
-            let with_bytes = index.versions.iter().filter(|record| record.state.has_bytes());
-            with_bytes.into_iter().any(|record| {
-                file_name(record.version) == name || signature_name(record.version) == name
-            })
+    /// Removes bytes of which nothing is known any more and their signatures, and where nobody else writes yet, files that
+    /// a crash left unfinished.
+    fn sweep(&self, unfinished: bool) {
+        let known: HashSet<String> = {
+            let index = self.shelf.index();
+            index.with_bytes().flat_map(|it| [file_name(it), signature_name(it)]).collect()
         };
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        let Ok(entries) = std::fs::read_dir(&self.shelf.folder) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if is_of_a_version(&path) && !known(name) {
+            let is_leftover = unfinished && atomic_file::is_temporary(name);
+            if is_leftover || (is_of_a_version(&path) && !known.contains(name)) {
                 // It is looked for again the next time.
                 let _ = std::fs::remove_file(&path);
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Index> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Index {
-    fn find(&self, state: State) -> Option<Record> {
-        self.versions.iter().find(|record| record.state == state).cloned()
-    }
-
-    fn find_version(&self, version: Hash) -> Option<&Record> {
-        self.versions.iter().find(|record| record.version == version)
-    }
-
-    fn state(&self, version: Hash) -> Option<State> {
-        self.find_version(version).map(|record| record.state)
-    }
-
-    /// Adds a record as the newest, in the place of an older one of the same version. What was approved stays so.
-    fn put(&mut self, mut record: Record) {
-        if let Some(older) = self.find_version(record.version) {
-            record.approved_by.clone_from(&older.approved_by);
-            if record.asks_more.is_empty() {
-                record.asks_more.clone_from(&older.asks_more);
-            }
-        }
-        self.versions.retain(|other| other.version != record.version);
-        self.versions.push(record);
-    }
-
-    fn mark(&mut self, version: Hash, state: State, reason: Option<String>) {
-        for record in self.versions.iter_mut().filter(|record| record.version == version) {
-            record.state = state;
-            record.reason.clone_from(&reason);
-        }
-    }
-
-    fn move_all(&mut self, from: State, to: State) {
-        self.versions
-            .iter_mut()
-            .filter(|record| record.state == from)
-            .for_each(|record| record.state = to);
-    }
-
-    /// Forgets the oldest beyond the bounds; never the live one, nor the one before.
-    fn forget_old(&mut self, keep: usize) {
-        let in_use = |state| matches!(state, State::Live | State::Previous);
-        let (mut kept, mut refused) = (0, 0);
-        self.versions.reverse();
-        self.versions.retain(|record| {
-            if in_use(record.state) {
-                return true;
-            }
-            let (count, most) = match record.state.has_bytes() {
-                true => (&mut kept, keep.saturating_sub(2)),
-                false => (&mut refused, REFUSED),
-            };
-            *count += 1;
-            *count <= most
-        });
-        self.versions.reverse();
-    }
+/// Adds a version as the newest; one that serves or served last stays that.
+fn put_kept(index: &mut Index, build: &Build, by: &str) {
+    let state = match index.state(build.digest()) {
+        Some(state @ (State::Live | State::Previous)) => state,
+        _ => State::Kept,
+    };
+    index.put(Record { state, ..record(build, by) });
 }
 
 fn record(build: &Build, by: &str) -> Record {

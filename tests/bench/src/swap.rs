@@ -250,6 +250,8 @@ grants = \"all\"
 [plugins.traveller.rollback]
 window = \"60s\"
 faults_per_thousand = 0
+min_clients = 1
+clients_per_hundred = 0
 
 [[routes]]
 path = \"{PATH}\"

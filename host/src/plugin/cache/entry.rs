@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::folder::FolderError;
+use crate::atomic_file;
 use crate::hash::Hash;
 
 /// How a file begins; the last byte is the version of the format.
@@ -97,16 +98,11 @@ impl Key {
 impl Kind {
     /// What the file of this name is; `None` if it is none of the cache's, which is left alone.
     pub(super) fn of(name: &str) -> Option<Self> {
-        if let Some(number) = name.strip_suffix(".unfinished") {
-            return is_hex(number, 16).then_some(Self::Unfinished);
+        if atomic_file::is_temporary(name) {
+            return Some(Self::Unfinished);
         }
         let (component, engine) = name.strip_suffix(".code")?.split_once('-')?;
         (is_hex(component, DIGITS) && is_hex(engine, DIGITS)).then_some(Self::Entry)
-    }
-
-    /// A name for a file that is being written, which no other host will choose.
-    pub(super) fn unfinished_name() -> String {
-        format!("{:016x}.unfinished", rand::random::<u64>())
     }
 }
 
@@ -188,7 +184,7 @@ mod tests {
     #[test]
     fn only_the_caches_own_files_are_known() {
         assert_eq!(Kind::of(&key(b"echo").file_name()), Some(Kind::Entry));
-        assert_eq!(Kind::of(&Kind::unfinished_name()), Some(Kind::Unfinished));
+        assert_eq!(Kind::of(".0123456789abcdef.unfinished"), Some(Kind::Unfinished));
         for name in ["", "main.code", "a-b.code", "thesis.unfinished", ".ssh", ".code"] {
             assert_eq!(Kind::of(name), None, "{name:?}");
         }

@@ -12,13 +12,14 @@ use thiserror::Error;
 
 use super::entry::Kind;
 use super::eviction::Kept;
+use crate::atomic_file::{AtomicFile, Durability};
 use crate::trust::{self, Untrusted};
 
 /// For this user alone.
 const FOLDER_MODE: u32 = 0o700;
 
 /// For this user alone.
-const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+const FILE_MODE: u32 = 0o600;
 
 /// A folder that nobody else can write to. Held open, so that what was checked is what is used,
 /// whatever happens to its path.
@@ -102,18 +103,10 @@ impl Folder {
     /// # Errors
     /// When the system has no room or does not allow it; nothing is left then.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let unfinished = Kind::unfinished_name();
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.0, &*unfinished, flags, FILE_MODE)?;
-        let mut file = File::from(file);
-        // Not synced: what a power failure leaves of it has another digest.
-        let written = parts.iter().try_for_each(|part| file.write_all(part));
-        let named =
-            written.and_then(|()| Ok(rustix::fs::renameat(&self.0, &*unfinished, &self.0, name)?));
-        if named.is_err() {
-            let _ = self.remove(&unfinished);
-        }
-        named
+        let mut file = AtomicFile::create_at(self.0.try_clone()?, FILE_MODE)?;
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        // Not synced: a file that a power failure damaged has another digest.
+        file.replace(name, Durability::Cached)
     }
 
     /// Removes a file. Another host may have done it already.

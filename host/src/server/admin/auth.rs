@@ -1,12 +1,12 @@
 //! Who may ask what: tokens, and no web page of another site.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use super::Admin;
 use super::problem::Refusal;
+use crate::atomic_file;
 use crate::config::{AdminConfig, Scope, TokenConfig, TokenSecret};
 use crate::hash::Hash;
 use crate::name::Tenant;
@@ -32,12 +33,36 @@ const CHANCE: usize = 32;
 /// A token's file is no longer than this, in bytes.
 const LONGEST: u64 = 4_096;
 
+/// For this user alone.
+const TOKEN_MODE: u32 = 0o600;
+
 /// Whose the token is that the host makes.
 const OPERATOR: &str = "operator";
 
 /// The tokens that there are.
 #[derive(Debug)]
 pub(in crate::server) struct Tokens(Vec<Token>);
+
+/// The tokens that the operator's interface takes, which change when the configuration is read again.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Operators(RwLock<Option<Arc<Tokens>>>);
+
+impl Operators {
+    /// Takes other tokens from now on.
+    pub(in crate::server) fn set(&self, tokens: Tokens) {
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *now = Some(Arc::new(tokens));
+    }
+
+    /// Whether there is an interface that takes any.
+    pub(in crate::server) fn is_asked(&self) -> bool {
+        self.now().is_some()
+    }
+
+    fn now(&self) -> Option<Arc<Tokens>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Token {
@@ -84,15 +109,15 @@ pub(crate) const TOKEN_FILE: &str = "admin.token_file";
 impl Tokens {
     /// Reads the tokens, and makes the operator's if there is none yet.
     pub(super) fn open(config: &AdminConfig) -> Result<Self, TokenError> {
-        let operator = match make(&config.token_file) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                read(&config.token_file, TOKEN_FILE)?
-            }
-            made => made.map_err(|source| {
-                let (named_by, path) = (TOKEN_FILE.to_owned(), config.token_file.clone());
-                TokenError::System { named_by, path, source }
-            })?,
-        };
+        Self::with_operator(&read_or_make(&config.token_file)?, config)
+    }
+
+    /// Reads the tokens that there are.
+    pub(in crate::server) fn read(config: &AdminConfig) -> Result<Self, TokenError> {
+        Self::with_operator(&read(&config.token_file, TOKEN_FILE)?, config)
+    }
+
+    fn with_operator(operator: &str, config: &AdminConfig) -> Result<Self, TokenError> {
         let mut tokens = vec![Token {
             name: OPERATOR.into(),
             sha256: Hash::of(operator.as_bytes()),
@@ -130,15 +155,29 @@ impl Tokens {
     }
 }
 
+/// Reads a token, and makes one if there is no file.
+fn read_or_make(path: &Path) -> Result<String, TokenError> {
+    match read(path, TOKEN_FILE) {
+        Err(TokenError::System { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        token => return token,
+    }
+    match make(path) {
+        // Another host was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path, TOKEN_FILE),
+        made => made.map_err(|source| {
+            let (named_by, path) = (TOKEN_FILE.to_owned(), path.to_owned());
+            TokenError::System { named_by, path, source }
+        }),
+    }
+}
+
 /// Makes a token in a file that only this user can read.
 fn make(path: &Path) -> io::Result<String> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; CHANCE]>());
-    writeln!(file, "{token}")?;
-    file.sync_all()?;
+    atomic_file::write_new(path, TOKEN_MODE, format!("{token}\n").as_bytes())?;
     Ok(token)
 }
 
@@ -265,7 +304,9 @@ impl<S: Wanted> FromRequestParts<Arc<Admin>> for May<S> {
 /// that nobody has.
 fn find(admin: &Admin, token: &str) -> Option<(Token, Option<Tenant>)> {
     let sha256 = Hash::of(token.as_bytes());
-    let mut found = admin.tokens.find(sha256).map(|token| (token.clone(), None));
+    let operators = admin.server.host.operators().now();
+    let token = operators.as_ref().and_then(|tokens| tokens.find(sha256));
+    let mut found = token.map(|token| (token.clone(), None));
     for (tenant, world) in &*admin.server.host.worlds().all() {
         if let Some(token) = world.tokens.find(sha256) {
             found.get_or_insert_with(|| (token.clone(), Some(tenant.clone())));

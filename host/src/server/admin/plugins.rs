@@ -9,16 +9,17 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
+use serde::Deserialize;
 
 use super::Admin;
 use super::auth::{May, ToApprove, ToDeploy, ToRead};
-use super::problem::{Given, OfTenant, Refusal};
+use super::problem::{Asked, Given, OfTenant, Refusal};
 use super::turns::Turn;
 use crate::api::{self, ProblemKind};
 use crate::capabilities::{Capabilities, on_top};
 use crate::plugin::{Build, Hash};
 use crate::signature::{Signature, Unsigned};
-use crate::swap::{self, Origin, Report, Swap, Verdict};
+use crate::swap::{self, Closing, Origin, Report, Swap, Verdict};
 use crate::versions::{Shelf, ShelfError, State as VersionState};
 
 /// How long an upload may take.
@@ -28,7 +29,7 @@ const UPLOAD: Duration = Duration::from_secs(300);
 const HEARING_OUT: Duration = Duration::from_secs(10);
 
 /// What changes a plugin of the tenant that is asked about.
-fn swap<S>(token: &May<S>, admin: &Admin, plugin: &str) -> Result<Arc<Swap>, Refusal> {
+fn find_swap<S>(token: &May<S>, admin: &Admin, plugin: &str) -> Result<Arc<Swap>, Refusal> {
     let world = token.world(admin)?;
     let known = world.swaps().map(|(name, _)| name.as_str());
     world.swap(plugin).cloned().ok_or_else(|| Refusal::unknown("plugin", plugin, known))
@@ -51,7 +52,7 @@ pub(super) async fn versions(
     State(admin): State<Arc<Admin>>,
     Path(plugin): Path<String>,
 ) -> Result<Json<api::Versions>, Refusal> {
-    let swap = swap(&token, &admin, &plugin)?;
+    let swap = find_swap(&token, &admin, &plugin)?;
     let versions = shelf(&swap)?.list().into_iter().map(|record| api::Version {
         version: record.version.to_string(),
         size: record.size,
@@ -68,8 +69,17 @@ pub(super) async fn versions(
     Ok(Json(api::Versions { plugin, on_trial: swap.is_on_trial(), versions: versions.collect() }))
 }
 
+/// How a component is to be deployed.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Whether it may become live although the same bytes were taken back for their faults
+    #[serde(default)]
+    force: bool,
+}
+
 /// Makes a component the live version, once it has been tried and everyone has moved. Scope `deploy`.
-#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(OfTenant,
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(OfTenant, Wanted,
     ("plugin" = String, Path, description = "As routes call it"),
     ("Narrowboat-Signature" = Option<String>, Header, description = "The component's signature by Ed25519, its 64 bytes as base64; needed where the configuration has `[signatures]`")),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component"), responses(
@@ -87,10 +97,12 @@ pub(super) async fn deploy(
     token: May<ToDeploy>,
     State(admin): State<Arc<Admin>>,
     Path(plugin): Path<String>,
+    Asked(wanted): Asked<Wanted>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<api::Deployed>, Refusal> {
-    let swap = swap(&token, &admin, &plugin)?;
+    // Nothing is uploaded for a plugin that there is not.
+    find_swap(&token, &admin, &plugin)?;
     let _turn = turn(&admin, &token)?;
     if is_declared_longer(&headers, admin.max_upload) {
         return Err(turned_down(too_large(admin.max_upload), body).await);
@@ -102,7 +114,9 @@ pub(super) async fn deploy(
     let bytes = upload(&admin, body).await?;
     let build = tokio::task::spawn_blocking(|| Build::new(bytes, signature)).await;
     let build = build.map_err(|error| Refusal::invalid(error.to_string()))?;
-    let origin = Origin::Deploy { by: token.name.to_string() };
+    let origin = Origin::Deploy { by: token.name.to_string(), force: wanted.force };
+    // An upload takes a while, and the configuration may have been read again meanwhile.
+    let swap = find_swap(&token, &admin, &plugin)?;
     offer(&swap, build, origin).await
 }
 
@@ -174,8 +188,7 @@ pub(super) async fn rollback(
     Path(plugin): Path<String>,
     Given(wanted): Given<api::Rollback>,
 ) -> Result<Json<api::Deployed>, Refusal> {
-    let swap = swap(&token, &admin, &plugin)?;
-    let shelf = Arc::clone(shelf(&swap)?);
+    let shelf = Arc::clone(shelf(&*find_swap(&token, &admin, &plugin)?)?);
     let version = match &wanted.version {
         Some(digits) => find(&shelf, digits)?,
         None => match shelf.previous() {
@@ -185,7 +198,12 @@ pub(super) async fn rollback(
     };
     let _turn = turn(&admin, &token)?;
     let build = kept(shelf, version).await?;
-    offer(&swap, build, Origin::Rollback { by: token.name.to_string() }).await
+    offer(
+        &*find_swap(&token, &admin, &plugin)?,
+        build,
+        Origin::Rollback { by: token.name.to_string() },
+    )
+    .await
 }
 
 /// The bytes of a version.
@@ -215,8 +233,7 @@ pub(super) async fn approve(
     Path(plugin): Path<String>,
     Given(wanted): Given<api::Approve>,
 ) -> Result<Json<api::Deployed>, Refusal> {
-    let swap = swap(&token, &admin, &plugin)?;
-    let shelf = Arc::clone(shelf(&swap)?);
+    let shelf = Arc::clone(shelf(&*find_swap(&token, &admin, &plugin)?)?);
     let version = find(&shelf, &wanted.version)?;
     if !shelf.is_unapproved(version) {
         let error = format!("version {} does not wait for an approval", version.short());
@@ -224,7 +241,12 @@ pub(super) async fn approve(
     }
     let _turn = turn(&admin, &token)?;
     let build = kept(shelf, version).await?;
-    offer(&swap, build, Origin::Approval { by: token.name.to_string() }).await
+    offer(
+        &*find_swap(&token, &admin, &plugin)?,
+        build,
+        Origin::Approval { by: token.name.to_string() },
+    )
+    .await
 }
 
 /// The version that some first digits name.
@@ -247,8 +269,9 @@ fn find(shelf: &Shelf, digits: &str) -> Result<Hash, Refusal> {
 /// Waits for what becomes of an offer.
 async fn offer(swap: &Swap, build: Build, origin: Origin) -> Result<Json<api::Deployed>, Refusal> {
     let verdict = swap.offer(Arc::new(build), origin).await;
-    let stopping = || Refusal::new(ProblemKind::Unavailable, "the host is stopping");
-    match verdict.map_err(|_| stopping())? {
+    // Every offer is answered, also one whose turn never comes.
+    let verdict = verdict.unwrap_or(Verdict::Refused(swap::Refusal::Closed(Closing::Failed)));
+    match verdict {
         Verdict::Live(report) => Ok(Json(deployed(swap, &report))),
         Verdict::Unchanged(version) => Ok(Json(unchanged(swap, version))),
         Verdict::Pending { version, more } => {
@@ -259,7 +282,7 @@ async fn offer(swap: &Swap, build: Build, origin: Origin) -> Result<Json<api::De
         }
         Verdict::Refused(why) => {
             let kind = match why {
-                swap::Refusal::Busy(_) => ProblemKind::Unavailable,
+                swap::Refusal::Busy(_) | swap::Refusal::Closed(_) => ProblemKind::Unavailable,
                 _ => ProblemKind::Refused,
             };
             Err(Refusal::new(kind, why.to_string()))

@@ -134,7 +134,7 @@ mod tests {
         let shared = "trap: its 8 consumers go back to version 11ee, and to the state they left it \
                       with; the changes of 9 events are lost";
         assert_eq!(told(shared), Told::WentBack { undone: 9 });
-        let all = "version 00ff is taken back after 1 faults in 200 events: 11ee is live again; 8 \
+        let all = "version 00ff is taken back after 1 faults in 200 events, seen by 1 of 1 clients: 11ee is live again; 8 \
                    consumers went back to the state they had left it with, and the changes of 7 \
                    events are lost; 0 restarted, 0 closed, 0 stay; the same bytes will not be";
         assert_eq!(told(all), Told::TakenBack { undone: 7 });
