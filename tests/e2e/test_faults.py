@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -154,12 +155,29 @@ def test_a_close_with_a_code_out_of_range_is_the_plugins_fault(serve):
 def test_an_error_for_a_client_that_does_not_read_is_no_fault_of_the_plugin(serve, overflow):
     plugins = {"misbehave": MISBEHAVE | {"overflow": overflow}}
     host = serve(plugins=plugins, admin=ADMIN, limits={"outbound_queue": "16 KiB"}, log="debug")
-    raw = host.raw("/misbehave/")
-    raw.send_frame(TEXT, b"flood 100 4096")
-    eventually(lambda: blamed(host)[0] == 1, "a client error")
-    assert raw.frames()[-1] == (CLOSE, (1013).to_bytes(2) + b"outbound queue full")
+    raw = host.tcp(receive_buffer=4096)
+    raw.request("/misbehave/")
+    assert raw.response().status == 101
+
+    def asks_for_more():
+        """Each answer has room in an empty queue."""
+        with suppress(OSError):
+            raw.send(frame(TEXT, b"flood 3 4096") * 20)
+        return blamed(host)[0] > 0
+
+    eventually(asks_for_more, "a client error")
+    host.logged("it does not read, and .* bytes wait for it")
     assert blamed(host) == (1, {})
     assert "returned an error" not in host.log()
+
+
+def test_a_call_that_sends_more_than_an_empty_queue_takes_is_the_plugins_fault(serve):
+    plugins = {"misbehave": MISBEHAVE | {"overflow": "refuse"}}
+    host = serve(plugins=plugins, admin=ADMIN, limits={"outbound_queue": "16 KiB"})
+    client = host.connect("/misbehave/")
+    client.send("flood 100 4096")
+    assert client.rest()[1] == (1011, "consumer failed")
+    assert blamed(host) == (0, {"error": 1})
 
 
 @pytest.mark.parametrize("isolation", ["connection", "shared"])

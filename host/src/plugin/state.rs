@@ -361,7 +361,13 @@ impl GuestState {
             return Err(Refused::Closed);
         }
         let probed = entry.link.outbound.probe(entry.pending, len);
-        if let Err(Refused::Closed | Refused::Full) = probed {
+        let by_client = match probed {
+            Err(Refused::Closed) => true,
+            // A call that fills an empty queue has itself to blame.
+            Err(Refused::Full) => entry.link.outbound.buffered() > 0,
+            Ok(()) | Err(Refused::TooLarge(_)) => false,
+        };
+        if by_client {
             entry.refused = true;
             self.touched.push(id);
         }
