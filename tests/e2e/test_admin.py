@@ -428,7 +428,10 @@ def reread_with(host, change):
     """Has something other stand in the configuration, and returns what the host says of it."""
     config = tomllib.loads(host.config.read_text())
     change(config)
-    host.config.write_text(toml(config))
+    # Whole at once, since the host looks at it by itself too.
+    beside = host.config.with_suffix(".new")
+    beside.write_text(toml(config))
+    beside.rename(host.config)
     return Admin(host).post("/v1/reread")
 
 
