@@ -75,6 +75,11 @@ impl Proxy {
         }
     }
 
+    /// On how many connections a command has been sent, those that ended included.
+    pub fn count(&self, command: &str) -> usize {
+        self.shared.lock().open.iter().filter(|pair| pair.has_sent(command)).count()
+    }
+
     /// Holds answers back on connections on which a command was sent; on all if it is empty.
     pub fn hold(&self, command: &'static str) {
         self.shared.lock().held = Some(command);
