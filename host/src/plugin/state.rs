@@ -367,8 +367,8 @@ impl GuestState {
             Err(Refused::Full) => entry.link.outbound.buffered() > 0,
             Ok(()) | Err(Refused::TooLarge(_)) => false,
         };
-        if by_client {
-            entry.refused = true;
+        // Once: a guest may ask again as often as its time allows.
+        if by_client && !std::mem::replace(&mut entry.refused, true) {
             self.touched.push(id);
         }
         match probed {
@@ -452,3 +452,6 @@ impl GuestState {
         self.effects.take()
     }
 }
+
+#[cfg(test)]
+mod tests;
