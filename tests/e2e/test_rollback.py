@@ -6,7 +6,7 @@ import re
 import pytest
 
 from admin import ADMIN, Admin
-from support import TEXT, counted, eventually, frame, short
+from support import TEXT, UPGRADE, counted, eventually, frame, short
 
 both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
 
@@ -210,6 +210,42 @@ def test_a_version_that_fails_for_most_clients_is_taken_back(travel):
         client.send("fails")
     taken_back(served, plan)
     assert counted(served.connect())["version"] == "v1"
+
+
+@pytest.mark.parametrize("way", ["errors", "traps"])
+def test_a_version_whose_every_handshake_fails_is_taken_back(travel, way):
+    """Also if those who come have one address, one of this machine."""
+    served = travel(table=CAREFUL)
+    others = served.clients(4)
+    plan = f"v2 connect-{way}"
+    served.swap(plan)
+    assert [other.ask("once") for other in others] == ["v2 1 once"] * 4
+
+    def is_accepted():
+        raw = served.host.tcp()
+        raw.request("/traveller/")
+        return raw.response().status == 101
+
+    eventually(is_accepted, "a handshake that succeeds")
+    taken_back(served, plan)
+    assert [other.ask("once") for other in others] == ["v1 1 once"] * 4
+
+
+def test_an_address_of_the_internet_whose_handshakes_fail_is_one_client(travel):
+    served = travel(table=CAREFUL, top={"proxy": {"trusted": ["127.0.0.1"]}}, admin=ADMIN)
+    plan = "v2 connect-errors"
+    served.swap(plan)
+
+    def status(address):
+        raw = served.host.tcp()
+        raw.request("/traveller/", headers=UPGRADE | {"X-Forwarded-For": address})
+        return raw.response().status
+
+    assert [status("198.51.100.7") for _ in range(30)] == [500] * 30
+    told = Admin(served.host).plugin("traveller")
+    assert told["faults"] == 30 and told["rolled_back"] == 0
+    assert [status(f"203.0.113.{number}") for number in range(2)] == [500] * 2
+    taken_back(served, plan)
 
 
 def test_an_address_of_the_internet_is_one_client(travel):

@@ -14,8 +14,9 @@ const NETWORK: u128 = !0 << 64;
 /// The clients of a version, counted only while it is watched.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
+    /// Changes only under the lock.
     is_watched: AtomicBool,
-    addresses: Mutex<HashMap<IpAddr, Address>>,
+    counted: Mutex<Counted>,
 }
 
 /// Clients at one moment.
@@ -27,8 +28,17 @@ pub struct ClientCount {
     pub failed: u64,
 }
 
-/// The connections of one address. Each has a place; who comes when another has left takes that one's place, first one
-/// that failed, so that a client that comes again counts once. There are as many places as there were connections at once.
+/// The clients so far, by address and in sum.
+#[derive(Debug, Default)]
+struct Counted {
+    addresses: HashMap<IpAddr, Address>,
+    /// The sum over the addresses, so that a fault does not have to add them up.
+    sum: ClientCount,
+}
+
+/// The connections of one address. Each has a place; a connection that comes when another has left takes that one's place,
+/// first one that failed, so that a client that comes again counts once. There are as many places as there were connections
+/// at once.
 #[derive(Debug, Default)]
 struct Address {
     places: u64,
@@ -36,6 +46,10 @@ struct Address {
     free: u64,
     /// Free places of connections that failed.
     free_failed: u64,
+    /// Whether a handshake of this address has been accepted.
+    is_accepted: bool,
+    /// Handshakes that failed before one was accepted. They have no places.
+    failed_handshakes: u64,
 }
 
 /// The place of a connection among the clients of its version, until it is dropped.
@@ -49,14 +63,17 @@ pub(super) struct Client {
 impl Clients {
     /// Counts from now on, beginning with nobody.
     pub(super) fn watch(&self) {
-        self.lock().clear();
+        let mut counted = self.lock();
+        *counted = Counted::default();
         self.is_watched.store(true, Ordering::Relaxed);
     }
 
     /// Counts no more.
     pub(super) fn end_watch(&self) {
+        let mut counted = self.lock();
         self.is_watched.store(false, Ordering::Relaxed);
-        let old = std::mem::take(&mut *self.lock());
+        let old = std::mem::take(&mut *counted);
+        drop(counted);
         drop(old);
     }
 
@@ -65,38 +82,84 @@ impl Clients {
         self.is_watched.load(Ordering::Relaxed)
     }
 
-    /// A connection of this address has its first event.
+    /// A connection of this address has its first event, after another version accepted it.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Client> {
+        self.give_place(address, Address::take)
+    }
+
+    /// A handshake of this address is accepted.
+    pub(super) fn accept(self: &Arc<Self>, address: IpAddr) -> Option<Client> {
+        self.give_place(address, |address| {
+            address.accept();
+            address.take()
+        })
+    }
+
+    /// A handshake of this address ends without a connection.
+    pub(super) fn turn_away(&self, address: IpAddr, has_failed: bool) {
+        self.change(network(address), |address| address.turn_away(has_failed));
+    }
+
+    fn give_place(
+        self: &Arc<Self>,
+        address: IpAddr,
+        take: impl FnOnce(&mut Address) -> bool,
+    ) -> Option<Client> {
         let address = network(address);
-        let mut addresses = self.lock();
-        if addresses.len() >= MOST && !addresses.contains_key(&address) {
-            return None;
-        }
-        let place = addresses.entry(address).or_default();
-        let has_failed = place.take();
-        drop(addresses);
+        let has_failed = self.change(address, take)?;
         Some(Client { clients: Arc::clone(self), address, has_failed })
     }
 
     /// The counts now. An address of the internet is one client, however many connections it opens. One of this machine or
-    /// of a private network may be a proxy, and is as many clients as it had connections at once.
+    /// of a private network may be a proxy, and is as many clients as it had connections at once, and as many more as
+    /// handshakes failed before one was accepted.
     pub(super) fn count(&self) -> ClientCount {
-        let mut count = ClientCount::default();
-        for (address, Address { places, failed, .. }) in &*self.lock() {
-            let most = if may_be_a_proxy(*address) { u64::MAX } else { 1 };
-            count.clients += most.min(*places);
-            count.failed += most.min(*failed);
-        }
-        count
+        self.lock().sum
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
+    /// Changes what is known of an address, which is known from now on. `None` if it is not counted.
+    fn change<T>(&self, address: IpAddr, change: impl FnOnce(&mut Address) -> T) -> Option<T> {
+        let mut counted = self.lock();
+        // The watch may have ended since the caller asked.
+        if !self.is_watched() {
+            return None;
+        }
+        let is_known = counted.addresses.contains_key(&address);
+        if !is_known && counted.addresses.len() >= MOST {
+            return None;
+        }
+        counted.addresses.entry(address).or_default();
+        counted.change(address, change)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
         // Nothing in here panics between two writes, so a poisoned state is still whole.
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counted {
+    /// Changes an address and the sum. `None` if the address is not counted.
+    fn change<T>(&mut self, address: IpAddr, change: impl FnOnce(&mut Address) -> T) -> Option<T> {
+        let known = self.addresses.get_mut(&address)?;
+        let before = known.count(address);
+        let answer = change(known);
+        let after = known.count(address);
+        self.sum.clients = self.sum.clients - before.clients + after.clients;
+        self.sum.failed = self.sum.failed - before.failed + after.failed;
+        Some(answer)
     }
 }
 
 impl Address {
+    /// How many clients it is.
+    fn count(&self, address: IpAddr) -> ClientCount {
+        let most = if may_be_a_proxy(address) { u64::MAX } else { 1 };
+        let clients = most.min(self.places + self.failed_handshakes);
+        let failed = most.min(self.failed + self.failed_handshakes);
+        ClientCount { clients, failed }
+    }
+
     /// Takes a place; whether that counts as failed already.
     fn take(&mut self) -> bool {
         if self.free_failed > 0 {
@@ -109,29 +172,52 @@ impl Address {
         }
         false
     }
+
+    /// Gives a place back.
+    fn give_back(&mut self, has_failed: bool) {
+        match has_failed {
+            true => self.free_failed += 1,
+            false => self.free += 1,
+        }
+    }
+
+    /// A handshake is accepted: those that failed before may all have been of one client, which comes again.
+    fn accept(&mut self) {
+        self.is_accepted = true;
+        if std::mem::take(&mut self.failed_handshakes) > 0 {
+            self.places += 1;
+            self.failed += 1;
+            self.free_failed += 1;
+        }
+    }
+
+    /// A handshake ends without a connection. If no other has been accepted, nothing says that a failure is the doing of
+    /// one client, so each counts.
+    fn turn_away(&mut self, fails: bool) {
+        if fails && !self.is_accepted {
+            self.failed_handshakes += 1;
+            return;
+        }
+        let has_failed = self.take();
+        self.failed += u64::from(fails && !has_failed);
+        self.give_back(fails || has_failed);
+    }
 }
 
 impl Client {
     /// It saw a fault.
     pub(super) fn fail(&mut self) {
-        if self.has_failed {
-            return;
-        }
-        if let Some(address) = self.clients.lock().get_mut(&self.address) {
-            address.failed += 1;
-            self.has_failed = true;
+        if !self.has_failed {
+            let failed = self.clients.lock().change(self.address, |address| address.failed += 1);
+            self.has_failed = failed.is_some();
         }
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(address) = self.clients.lock().get_mut(&self.address) {
-            match self.has_failed {
-                true => address.free_failed += 1,
-                false => address.free += 1,
-            }
-        }
+        let has_failed = self.has_failed;
+        self.clients.lock().change(self.address, |address| address.give_back(has_failed));
     }
 }
 
@@ -226,9 +312,88 @@ mod tests {
     #[test]
     fn nobody_is_kept_when_nobody_watches() {
         let clients = watched();
-        let client = enter(&clients, "127.0.0.1");
+        let mut client = enter(&clients, "127.0.0.1");
         clients.end_watch();
+        client.fail();
         drop(client);
         assert_eq!(clients.count(), count(0, 0));
+    }
+
+    #[test]
+    fn an_event_that_is_counted_after_the_watch_leaves_nothing_behind() {
+        let clients = watched();
+        clients.end_watch();
+        let address = "127.0.0.1".parse().unwrap();
+        assert!(clients.enter(address).is_none());
+        assert!(clients.accept(address).is_none());
+        clients.turn_away(address, true);
+        assert!(clients.lock().addresses.is_empty());
+    }
+
+    #[test]
+    fn behind_a_proxy_each_handshake_that_fails_counts_until_one_is_accepted() {
+        let clients = watched();
+        let proxy = "127.0.0.1".parse().unwrap();
+        let _moved = enter(&clients, "127.0.0.1");
+        for _ in 0..100 {
+            clients.turn_away(proxy, true);
+        }
+        assert_eq!(clients.count(), count(101, 100));
+        let first = clients.accept(proxy).unwrap();
+        assert_eq!(clients.count(), count(2, 1));
+        for _ in 0..100 {
+            clients.turn_away(proxy, true);
+        }
+        assert_eq!(clients.count(), count(3, 2));
+        drop(first);
+        clients.turn_away(proxy, true);
+        assert_eq!(clients.count(), count(3, 2));
+    }
+
+    #[test]
+    fn an_address_of_the_internet_whose_handshakes_fail_is_one_client() {
+        let clients = watched();
+        for address in ["203.0.113.1", "203.0.113.2", "2001:db8:1:2::1", "2001:db8:1:2::2"] {
+            let address = address.parse().unwrap();
+            (0..10).for_each(|_| clients.turn_away(address, true));
+        }
+        assert_eq!(clients.count(), count(3, 3));
+        let accepted = clients.accept("203.0.113.1".parse().unwrap());
+        drop(accepted);
+        assert_eq!(clients.count(), count(3, 3));
+    }
+
+    #[test]
+    fn a_client_that_is_turned_away_is_a_client_that_had_an_event() {
+        let clients = watched();
+        for address in ["127.0.0.1", "203.0.113.1"] {
+            let address = address.parse().unwrap();
+            (0..10).for_each(|_| clients.turn_away(address, false));
+        }
+        assert_eq!(clients.count(), count(2, 0));
+    }
+
+    #[test]
+    fn the_counts_are_the_sums_over_all_addresses() {
+        let clients = watched();
+        let addresses = ["127.0.0.1", "203.0.113.1", "fd00::1", "2001:db8::1"];
+        let mut held = Vec::new();
+        for step in 0..200_usize {
+            let address = addresses[step % addresses.len()].parse().unwrap();
+            match step * 7 % 11 {
+                0..=2 => clients.turn_away(address, true),
+                3 => clients.turn_away(address, false),
+                4 => held.extend(clients.accept(address)),
+                5 => drop(held.pop()),
+                6 => held.iter_mut().for_each(Client::fail),
+                _ => held.extend(clients.enter(address)),
+            }
+            let counted = clients.lock();
+            let each = counted.addresses.iter().map(|(of, known)| known.count(*of));
+            let sum = each.fold(count(0, 0), |sum, one| {
+                count(sum.clients + one.clients, sum.failed + one.failed)
+            });
+            assert_eq!(counted.sum, sum, "after step {step}");
+        }
     }
 }

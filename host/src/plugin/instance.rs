@@ -105,13 +105,21 @@ impl Instance {
         breach: Option<&GuestFault>,
     ) {
         let clients = self.store.version().tally.clients();
-        if matches!(call, Call::Disconnect(..)) || !clients.is_watched() {
+        let is_event = !matches!(call, Call::Disconnect(..))
+            && !matches!(result, Err(GuestFault::InstanceGone));
+        if !is_event || !clients.is_watched() {
             return;
         }
         let clients = Arc::clone(clients);
-        let fault = result.as_ref().err().or(breach);
-        let has_failed = fault.is_some_and(|fault| *fault != GuestFault::InstanceGone);
-        self.store.data_mut().count_client(&clients, has_failed);
+        let has_failed = result.is_err() || breach.is_some();
+        let is_accepted = matches!(result, Ok(Returned::Accepted(..)));
+        match call {
+            // It has left the instance again.
+            Call::Connect { scope, .. } if !is_accepted => {
+                clients.turn_away(scope.client.ip(), has_failed);
+            }
+            _ => self.store.data_mut().count_client(&clients, is_accepted, has_failed),
+        }
     }
 
     /// Counts what came of a call.

@@ -235,12 +235,20 @@ impl GuestState {
         self.current = id.0;
     }
 
-    /// Counts the client that the last call was about among those of its version, and whether it saw the version fail.
-    pub(super) fn count_client(&mut self, clients: &Arc<Clients>, has_failed: bool) {
+    /// Counts the client that the last call was about among those of its version, whether that was accepted by it, and
+    /// whether it saw the version fail.
+    pub(super) fn count_client(
+        &mut self,
+        clients: &Arc<Clients>,
+        is_accepted: bool,
+        has_failed: bool,
+    ) {
         let Some(entry) = self.connections.get_mut(&self.current) else { return };
         if !entry.is_counted {
             entry.is_counted = true;
-            entry.client = clients.enter(entry.scope.client.ip());
+            let address = entry.scope.client.ip();
+            entry.client =
+                if is_accepted { clients.accept(address) } else { clients.enter(address) };
         }
         if let Some(client) = entry.client.as_mut().filter(|_| has_failed) {
             client.fail();

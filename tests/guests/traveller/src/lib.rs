@@ -94,6 +94,9 @@ impl Consumer for Traveller {
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
         plan::work("busy-connect");
         plan::at("connect").map_err(|_| deny(403))?;
+        if plan::says("connect-errors") {
+            return Err(Error::msg("told to return an error from connect").into());
+        }
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
         let restarted = scope.restarted();
         if restarted {
