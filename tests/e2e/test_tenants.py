@@ -433,6 +433,35 @@ def test_only_what_is_served_anew_closes(changing):
     assert not is_served(host, "/acme/echo/")
 
 
+def test_a_shared_instance_ends_with_its_connections_when_its_plugin_is_served_anew(changing, figure):
+    plugin = {"isolation": "shared", "instances": 2}
+    acme = {"path": "/acme", "plugins": {"turnstile": plugin}, "limits": {"instances": 6}}
+    changed = changing(tenants={"acme": acme})
+    host, admin = changed.host, Admin(changed.host)
+
+    def instances():
+        tenants = admin.get("/v1/status")["tenants"]
+        limits = next(tenant["limits"] for tenant in tenants if tenant["name"] == "acme")
+        return next(limit["used"] for limit in limits if limit["name"] == "instances")
+
+    sizes = []
+    for number in range(10):
+        clients = [host.connect("/acme/turnstile/") for _ in range(6)]
+        assert clients[0].ask("?") == "6"
+        assert instances() == 2
+        if number % 2:
+            [client.close() for client in clients]
+        plugin["overflow"] = "close" if number % 2 else "refuse"
+        changed.write(tenants={"acme": acme})
+        if number % 2 == 0:
+            assert [client.ended()[0] for client in clients] == [RESTART] * 6
+        eventually(lambda: instances() == 0, "the end of the instances")
+        sizes.append(host.rss())
+    figure("memory after a shared plugin was served anew", [f"{size >> 20} MiB" for size in sizes])
+    assert sizes[-1] - sizes[2] < 64 << 20, sizes
+    assert "without `disconnect`" not in host.log()
+
+
 def test_a_changed_token_counts_at_once(changing):
     tenants = echo_at("acme")
     tenants["acme"]["tokens"] = [token("first", "read")]

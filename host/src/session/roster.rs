@@ -51,8 +51,9 @@ struct WentBack {
 pub(super) enum Station {
     /// A session, which is summoned to look for it.
     Session(Arc<Link>, Mutex<Option<Box<Order>>>),
-    /// The task of a shared instance.
-    Shared(mpsc::Sender<Job>),
+    /// The task of a shared instance. The roster does not keep it: a task whose plugin is retired ends with its last
+    /// connection.
+    Shared(mpsc::WeakSender<Job>),
 }
 
 /// A place on the roster, given up when dropped.
@@ -87,9 +88,11 @@ impl Roster {
         }
     }
 
-    /// Nothing leads to the plugin any more.
+    /// Nothing leads to the plugin any more. A shared instance ends when the last of its connections has been told of its
+    /// end; one that has none ends at once.
     pub fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
+        self.shared.retire();
     }
 
     /// Whether nothing leads to the plugin any more: who joins it nevertheless has been on the way.
@@ -215,6 +218,7 @@ impl Station {
             }
             Self::Shared(jobs) => {
                 // A task that has ended drops the order with the job.
+                let Some(jobs) = jobs.upgrade() else { return };
                 let _ = jobs.send(Job::Order(order)).await;
             }
         }

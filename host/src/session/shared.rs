@@ -3,7 +3,7 @@
 mod owner;
 mod place;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use narrowboat_sync::Next;
 use tokio::sync::oneshot::error::RecvError;
@@ -35,7 +35,7 @@ pub(super) enum Job {
     Order(Order),
 }
 
-/// The way to a shared instance.
+/// The way to a shared instance. Its task ends when nobody has one any more.
 #[derive(Clone)]
 pub(super) struct SharedInstance {
     jobs: mpsc::Sender<Job>,
@@ -48,35 +48,69 @@ pub(super) struct SharedInstances {
 }
 
 struct Slots {
-    instances: Vec<Option<SharedInstance>>,
+    instances: Vec<Option<Kept>>,
     /// The slot the next connection goes to, in turn.
     next: usize,
+    /// Nothing leads to the plugin any more: its instances live as long as their connections.
+    retired: bool,
+}
+
+/// A shared instance that new connections go to.
+struct Kept {
+    jobs: mpsc::WeakSender<Job>,
+    place: Arc<Place>,
+    /// Has it live on without connections.
+    alive: Option<mpsc::Sender<Job>>,
+}
+
+impl Kept {
+    fn instance(&self) -> Option<SharedInstance> {
+        let jobs = self.jobs.upgrade().filter(|jobs| !jobs.is_closed())?;
+        Some(SharedInstance { jobs, place: Arc::clone(&self.place) })
+    }
 }
 
 impl SharedInstances {
     /// So many empty slots.
     pub(super) fn new(count: usize) -> Self {
-        Self { slots: Mutex::new(Slots { instances: vec![None; count], next: 0 }) }
+        let instances = std::iter::repeat_with(|| None).take(count).collect();
+        Self { slots: Mutex::new(Slots { instances, next: 0, retired: false }) }
+    }
+
+    /// From now on an instance ends with its last connection.
+    pub(super) fn retire(&self) {
+        let mut slots = self.lock();
+        slots.retired = true;
+        let unused: Vec<_> =
+            slots.instances.iter_mut().flatten().map(|it| it.alive.take()).collect();
+        drop(slots);
+        drop(unused);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        // Nothing in here panics between two writes, so poisoned slots are still whole.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Roster {
     /// The instance for a new connection.
     pub(super) fn share(self: &Arc<Self>) -> SharedInstance {
-        let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.shared.lock();
         let index = slots.next;
         slots.next = (index + 1) % slots.instances.len();
-        match &slots.instances[index] {
-            Some(instance) if !instance.jobs.is_closed() => instance.clone(),
-            _ => {
-                let (jobs, queue) = mpsc::channel(QUEUE);
-                let listed = self.list(Station::Shared(jobs.clone()));
-                let place = Arc::<Place>::default();
-                let owner = Owner::new(self, listed, &place);
-                tokio::spawn(owner.run(queue));
-                slots.instances[index].insert(SharedInstance { jobs, place }).clone()
-            }
+        if let Some(instance) = slots.instances[index].as_ref().and_then(Kept::instance) {
+            return instance;
         }
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let listed = self.list(Station::Shared(jobs.downgrade()));
+        let place = Arc::<Place>::default();
+        let owner = Owner::new(self, listed, &place);
+        tokio::spawn(owner.run(queue));
+        let alive = (!slots.retired).then(|| jobs.clone());
+        let kept = Kept { jobs: jobs.downgrade(), place: Arc::clone(&place), alive };
+        slots.instances[index] = Some(kept);
+        SharedInstance { jobs, place }
     }
 }
 

@@ -52,7 +52,8 @@ impl Owner {
         Self { roster, listed, instance: None, place, ahead: Ahead::default() }
     }
 
-    /// To the end of the instance, however that comes. The queue is dropped before the owner, whose drop has whoever
+    /// To the end of the instance, however that comes: it fails, or its plugin is retired and the last of its connections
+    /// has gone. The queue is dropped before the owner, whose drop has whoever
     /// waits go to another instance, and not here again.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         self.work(&mut queue).await;
@@ -66,6 +67,7 @@ impl Owner {
             let job = match self.place.next() {
                 Some(waiting) => Job::Call(waiting),
                 None => {
+                    // Whoever has an event, or a consumer here, has a sender too.
                     let Some(job) = queue.recv().await else { return };
                     job
                 }
