@@ -34,6 +34,12 @@ TOLD = ["inline-shared", "aside-shared", "aside-own"]
 # What the memory of a host may grow by in the second half.
 SLACK = 32 << 20
 
+# Calls in a row that pass no tick, after which those of a version count as short again.
+GOOD_STREAK = 1000
+
+# Of the handshakes that make calls long, most are abandoned while another session brings them to the instance.
+ABANDONED_AS_CALLS_BECOME_LONG = 12
+
 LIMITS = {"connections_per_address": 100_000, "handshakes_per_address": 100_000}
 
 
@@ -240,3 +246,23 @@ def test_a_trap_in_the_disconnect_of_an_abandoned_handshake_ends_whoever_shares_
             return is_empty("inline-shared", lambda plugin: host.connect(f"/{plugin}/"))
 
     eventually(is_made_anew, "another instance")
+
+
+def test_a_consumer_that_an_abandoned_handshake_leaves_as_calls_become_long_is_told(serve):
+    """Calls are short again, and many handshakes come at once; the one that takes long is abandoned while whoever is in the
+    instance brings it there."""
+    host = serve(plugins={"visitors": {"isolation": "shared"}}, limits=LIMITS | {"call_time": "5s"})
+    client = host.connect("/visitors/")
+    for _ in range(ABANDONED_AS_CALLS_BECOME_LONG):
+        for _ in range(GOOD_STREAK + 50):
+            client.ask("?")
+        short, long = [connected(host) for _ in range(24)], connected(host)
+        for number, other in enumerate(short):
+            other.sendall(request("visitors", "?work=150000"))
+            if number == 4:
+                long.sendall(request("visitors", "?work=40000000"))
+        time.sleep(0.02)
+        for other in [long, *short]:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            other.close()
+        eventually(lambda: client.ask("?") == "1", "the end of all visitors but one")

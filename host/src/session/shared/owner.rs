@@ -7,15 +7,15 @@ use narrowboat_sync::Taken;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
-use super::place::{Death, Left, Place, Waiting};
+use super::place::{Death, Due, Left, Place, Waiting};
 use super::{Answer, Job, QUEUE};
 use crate::allowance::Bound;
 use crate::closure::Closure;
 use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault, HostFault};
 use crate::plugin::{
-    Ahead, Call, Instance, MoveError, Outcome, Plugin, Returned, Transfer, Version, Way, aside,
-    restart, transfer,
+    Ahead, Call, ConnectionId, Instance, MoveError, Outcome, Plugin, Returned, Transfer, Version,
+    Way, aside, restart, transfer,
 };
 use crate::session::apply::Outlet;
 use crate::session::order::{Direction, MoveOrder, Moving, Order};
@@ -90,14 +90,14 @@ impl Owner {
     /// and with it its connections.
     async fn take_back(&mut self) -> bool {
         let mut waits = 0;
-        let death = loop {
-            if let Some(Taken { content: Left { instance, death }, broken }) = self.place.take() {
+        let due = loop {
+            if let Some(Taken { content: Left { instance, due }, broken }) = self.place.take() {
                 self.instance = instance;
                 if broken {
                     self.end();
                     return false;
                 }
-                break death;
+                break due;
             }
             waits += 1;
             if waits < SHORT_WAITS {
@@ -106,9 +106,14 @@ impl Owner {
                 tokio::time::sleep(LONG_WAIT).await;
             }
         };
-        let Some(Death { call, fault, to }) = death else { return true };
-        let answer = self.survive(call, fault).await;
-        self.answer(to, answer).await;
+        match due {
+            None => return true,
+            Some(Due::Death(Death { call, fault, to })) => {
+                let answer = self.survive(call, fault).await;
+                self.answer(to, answer).await;
+            }
+            Some(Due::Disconnect(id)) => self.tell_of_abandoned(id).await,
+        }
         self.instance.is_some()
     }
 
@@ -127,8 +132,12 @@ impl Owner {
     /// Answers whoever waits for an event. If the peer left while its handshake was decided, its consumer is told so.
     async fn answer(&mut self, to: oneshot::Sender<Answer>, answer: Answer) {
         if let Err(Ok(Returned::Accepted(id, _))) = to.send(answer) {
-            let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
+            self.tell_of_abandoned(id).await;
         }
+    }
+
+    async fn tell_of_abandoned(&mut self, id: ConnectionId) {
+        let _ = self.call(Call::Disconnect(id, Closure::abnormal())).await;
     }
 
     /// Saves consumers a few at a time, taking up in between what comes for them, so that the move
@@ -358,9 +367,9 @@ impl Drop for Owner {
     fn drop(&mut self) {
         self.place.close();
         // What an event has died of, and who waits for what comes of it, may lie there still.
-        if let Some(Taken { content: Left { instance, death }, .. }) = self.place.take() {
+        if let Some(Taken { content: Left { instance, due }, .. }) = self.place.take() {
             self.instance = self.instance.take().or(instance);
-            drop(death);
+            drop(due);
         }
         if self.instance.as_ref().is_some_and(|instance| instance.links().next().is_some()) {
             self.end();

@@ -9,7 +9,7 @@ use tracing::Span;
 use super::Answer;
 use crate::closure::Closure;
 use crate::fault::GuestFault;
-use crate::plugin::{Call, Instance, Returned};
+use crate::plugin::{Call, ConnectionId, Instance, Returned};
 use crate::session::apply::Outlet;
 use crate::session::seat::{Called, enter};
 use crate::waking;
@@ -29,7 +29,16 @@ pub(super) struct Place(Slot<Left, Waiting>);
 #[derive(Default)]
 pub(super) struct Left {
     pub(super) instance: Option<Box<Instance>>,
-    pub(super) death: Option<Death>,
+    /// Nobody enters before its owner has seen to it.
+    pub(super) due: Option<Due>,
+}
+
+/// What is its owner's to do before there is another event.
+pub(super) enum Due {
+    /// The instance has died.
+    Death(Death),
+    /// A consumer whose peer left while its handshake was decided is to be told so, and calls have become long.
+    Disconnect(ConnectionId),
 }
 
 /// An event of which the instance has died, and who waits for what comes of it.
@@ -75,7 +84,7 @@ impl Place {
         match (called.answer, called.undone) {
             (Err(fault), Some(call)) => {
                 let (to, answered) = oneshot::channel();
-                left.death = Some(Death { call, fault, to });
+                left.due = Some(Due::Death(Death { call, fault, to }));
                 Entered::Died(answered)
             }
             (answer, undone) => Entered::Over(Called { answer, effects: Vec::new(), undone }),
@@ -91,7 +100,7 @@ impl Place {
 
     /// Leaves the instance here.
     pub(super) fn leave(&self, instance: Option<Box<Instance>>) {
-        self.0.leave(Left { instance, death: None });
+        self.0.leave(Left { instance, due: None });
     }
 
     /// What was left, if nobody is in it.
@@ -127,10 +136,10 @@ impl Waiting {
 impl Left {
     fn is_ready(&self) -> bool {
         let ready = |instance: &Instance| !instance.is_dead() && !instance.version().is_slow();
-        self.instance.as_deref().is_some_and(ready)
+        self.due.is_none() && self.instance.as_deref().is_some_and(ready)
     }
 
-    /// The instance, if it is here, lives, and its calls are short.
+    /// The instance, if it is here, lives, its calls are short and its owner has nothing to do.
     fn ready(&mut self) -> Option<&mut Instance> {
         if self.is_ready() { self.instance.as_deref_mut() } else { None }
     }
@@ -144,6 +153,10 @@ impl Left {
         let Some((answer, to)) = span.in_scope(|| self.run(call, to, outlet)) else { return };
         if let Err(Ok(Returned::Accepted(id, _))) = to.send(answer) {
             // The peer left while its handshake was decided: its consumer is told so. Nobody waits for that.
+            if !self.is_ready() {
+                self.due = Some(Due::Disconnect(id));
+                return;
+            }
             let (to, _) = oneshot::channel();
             let _ = self.run(Call::Disconnect(id, Closure::abnormal()), to, outlet);
         }
@@ -162,7 +175,7 @@ impl Left {
         let called = run(instance, call, outlet);
         match (called.answer, called.undone) {
             (Err(fault), Some(call)) => {
-                self.death = Some(Death { call, fault, to });
+                self.due = Some(Due::Death(Death { call, fault, to }));
                 None
             }
             (answer, _) => Some((answer, to)),
