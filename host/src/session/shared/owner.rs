@@ -53,8 +53,8 @@ impl Owner {
     }
 
     /// To the end of the instance, however that comes: it fails, or its plugin is retired and the last of its connections
-    /// has gone. The queue is dropped before the owner, whose drop has whoever
-    /// waits go to another instance, and not here again.
+    /// has gone. The queue is dropped before the owner, whose drop has whoever waits go to another instance, and not here
+    /// again.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         self.work(&mut queue).await;
     }

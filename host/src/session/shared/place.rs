@@ -169,7 +169,8 @@ impl Left {
         to: oneshot::Sender<Answer>,
         outlet: &Outlet<'_>,
     ) -> Option<(Answer, oneshot::Sender<Answer>)> {
-        let Some(instance) = self.ready() else {
+        // Whether calls are short has been looked at: that changes at any time, by what other instances do.
+        let Some(instance) = self.instance.as_deref_mut().filter(|it| !it.is_dead()) else {
             return Some((Err(GuestFault::InstanceGone), to));
         };
         let called = run(instance, call, outlet);
