@@ -114,6 +114,76 @@ fn whoever_asks_for_the_versions_of_a_plugin_gets_the_same_shelf() {
 }
 
 #[test]
+fn a_version_that_was_kept_and_neither_served_nor_was_approved_is_not_cleared() {
+    let scratch = Scratch::new();
+    let shelf = || {
+        let store = VersionStore::open(&scratch.0, KEEP).unwrap();
+        store.shelf(&Tenant::default(), "chat").unwrap()
+    };
+    let (first, second) = (build(0, 0), build(0, 1));
+    let kept = shelf();
+    kept.serve_file(&first).unwrap();
+    kept.keep(&second, "ci").unwrap();
+    assert!(kept.is_cleared(first.digest()) && !kept.is_cleared(second.digest()));
+    // Its consumers could not move, and it may be wanted once more.
+    kept.leave(second.digest(), State::Kept, first.digest(), "no consumer could move").unwrap();
+    assert!(!kept.is_cleared(second.digest()));
+    drop(kept);
+    assert!(!shelf().is_cleared(second.digest()));
+}
+
+#[test]
+fn a_version_that_has_served_or_was_approved_stays_cleared() {
+    let scratch = Scratch::new();
+    let shelf = || {
+        let store = VersionStore::open(&scratch.0, KEEP).unwrap();
+        store.shelf(&Tenant::default(), "chat").unwrap()
+    };
+    let [served, approved, newer, newest] = [0, 1, 2, 3].map(|change| build(0, change));
+    let kept = shelf();
+    for build in [&served, &newer, &newest] {
+        kept.keep(build, "ci").unwrap();
+        kept.publish(build.digest(), None).unwrap();
+    }
+    kept.keep(&served, "ci").unwrap();
+    kept.pend(&approved, "ci", vec!["random".to_owned()], None).unwrap();
+    assert!(!kept.is_cleared(approved.digest()));
+    kept.approve(&approved, "chief").unwrap();
+    kept.keep(&approved, "ci").unwrap();
+    assert_eq!(kept.state(served.digest()), Some(State::Kept));
+    drop(kept);
+    let kept = shelf();
+    for build in [&served, &approved, &newer, &newest] {
+        assert!(kept.is_cleared(build.digest()));
+    }
+}
+
+#[test]
+fn of_records_that_do_not_say_who_served_only_the_last_two_that_did_are_cleared() {
+    let scratch = Scratch::new();
+    let shelf = || {
+        let store = VersionStore::open(&scratch.0, KEEP).unwrap();
+        store.shelf(&Tenant::default(), "chat").unwrap()
+    };
+    let builds = [0, 1, 2].map(|change| build(0, change));
+    let kept = shelf();
+    for build in &builds {
+        kept.keep(build, "ci").unwrap();
+        kept.publish(build.digest(), None).unwrap();
+    }
+    drop(kept);
+    let file = scratch.0.join("chat/versions.json");
+    let mut records: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for record in records["versions"].as_array_mut().unwrap() {
+        assert_eq!(record.as_object_mut().unwrap().remove("served"), Some(true.into()));
+    }
+    std::fs::write(&file, records.to_string()).unwrap();
+    let kept = shelf();
+    assert_eq!(builds.map(|build| kept.is_cleared(build.digest())), [false, true, true]);
+}
+
+#[test]
 fn what_a_crash_left_unfinished_is_removed() {
     let scratch = Scratch::new();
     let store = VersionStore::open(&scratch.0, KEEP).unwrap();

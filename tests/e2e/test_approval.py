@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import support
 from admin import ADMIN, Admin
-from support import Host, short, toml
+from support import Host, counted, eventually, short, toml
 
 LESS = {"log": True}
 SOME = {"groups": ["room.*"], "log": True}
@@ -160,6 +162,45 @@ def test_one_that_fails_its_trial_goes_on_waiting(served):
     assert (waiting["state"], waiting["approved_by"]) == ("pending", None)
 
 
+def test_what_is_kept_while_the_live_version_is_taken_back_is_compared_anew(travel):
+    # Few events of few clients take a version back.
+    few = {"window": "1m", "faults_per_thousand": 5, "min_events": 5, "min_clients": 1, "clients_per_hundred": 0}
+    served = travel(manifest={"asks": SOME}, table={"rollback": few}, admin=ADMIN | {"tokens": TOKENS})
+    served.admin = Admin(served.host)
+    deploy(served, "v2 fails-at=4", MORE)
+    assert approve(served).status == 200
+    version = served.version("v3", asks=MORE)
+    # Whoever keeps the version looks first whether its bytes lie there, and finds what ends when the test wants it to.
+    pipe = served.admin.token_file.parent / "traveller" / f"{hashlib.sha256(version).hexdigest()}.wasm"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        deployed = pool.submit(deploy, served, "v3", MORE)
+        writer = eventually(lambda: writing_end(pipe), "a version that is about to be kept")
+        try:
+            clients = served.clients(2)
+            for client in clients:
+                assert [client.ask(text) for text in "abc"] == ["v2 1 a", "v2 2 b", "v2 3 c"]
+            clients[0].send("d")
+            assert clients[0].ended()[0] == 1011
+            eventually(lambda: counted(served.connect())["version"] == "v1", "the version before")
+        finally:
+            os.close(writer)
+        answer = deployed.result()
+    assert answer.status == 409 and answer.json()["kind"] == "pending"
+    assert record(served, version)["state"] == "pending"
+    assert served.connect().ask("hello") == "v1 1 hello"
+    assert approve(served, short(version)).status == 200
+    assert served.connect().ask("hello") == "v3 1 hello"
+
+
+def writing_end(pipe):
+    """The end of a pipe at whose other end somebody reads."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
 def test_what_is_not_granted_does_not_wait_but_is_refused(travel):
     served = travel(manifest={"asks": SOME}, table={"grants": SOME}, admin=ADMIN)
     served.admin = Admin(served.host)
@@ -248,6 +289,20 @@ def test_a_file_that_waits_is_not_served_for_want_of_another(restarting, narrowb
     result = narrowboat("serve", "--config", tmp_path / "narrowboat.toml", "--listen", "127.0.0.1:0", timeout=30)
     assert result.returncode == 2
     assert "waits for an approval and is not served instead" in result.stderr
+
+
+def test_what_was_kept_and_never_published_when_the_host_died_waits_if_it_asks_for_more(restarting):
+    with restarting.start() as host:
+        version = restarting.version("v2", asks=MORE)
+        assert Admin(host).deploy("traveller", version).status == 409
+        records = Admin(host).token_file.parent / "traveller" / "versions.json"
+        assert host.stop() == 0
+    assert records.read_text().count('"pending"') == 1
+    records.write_text(records.read_text().replace('"pending"', '"kept"'))
+    with restarting.start() as host:
+        assert Admin(host).states("traveller")[0] == (short(version), "kept")
+        assert Admin(host).deploy("traveller", version).status == 409
+        assert answers(host) == "v1"
 
 
 def test_what_waits_is_superseded_by_a_file_that_asks_for_no_more(restarting):

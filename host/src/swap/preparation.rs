@@ -16,7 +16,7 @@ use crate::versions::ShelfError;
 
 /// A version that fits.
 pub(super) enum Prepared {
-    /// It has been tried and kept, and may become live.
+    /// It has been tried, and may become live.
     Ready(Arc<Version>),
     /// It asks for this and the live one has not: somebody has to approve.
     AsksMore(Capabilities),
@@ -31,18 +31,14 @@ pub(super) enum Failed {
 }
 
 impl Swap {
-    /// Compiles, checks, tries and keeps a version. Nothing has happened if it fails, and nothing of it has run if it
-    /// asks for more than the live one. Cancel safe.
-    pub(super) async fn prepare(&self, offer: &Offer) -> Result<Prepared, Failed> {
+    /// Compiles, checks and tries a version. Nothing has happened if it fails, and nothing of it has run if it asks for
+    /// more than the live one. Cancel safe.
+    pub(super) async fn check(&self, offer: &Offer) -> Result<Prepared, Refusal> {
         let span = tracing::info_span!(target: TRACE, "prepare");
-        let prepared = self.check(offer).instrument(span).await.map_err(Failed::Unfit)?;
-        if let Prepared::Ready(_) = prepared {
-            self.keep(offer).await.map_err(Failed::Unkept)?;
-        }
-        Ok(prepared)
+        self.check_by_live(offer).instrument(span).await
     }
 
-    async fn check(&self, offer: &Offer) -> Result<Prepared, Refusal> {
+    async fn check_by_live(&self, offer: &Offer) -> Result<Prepared, Refusal> {
         let plugin = self.plugin();
         let work = {
             let (loader, config) = (Arc::clone(&self.loader), self.config.clone());
@@ -93,8 +89,8 @@ impl Swap {
     }
 
     /// Keeps a version that is about to be published. What cannot be kept is not taken, unless the
-    /// plugin's file has it anyway.
-    async fn keep(&self, offer: &Offer) -> Result<(), ShelfError> {
+    /// plugin's file has it anyway. Dropped, it may be kept all the same, and later than whatever is noted next.
+    pub(super) async fn keep(&self, offer: &Offer) -> Result<(), ShelfError> {
         let (build, by) = (Arc::clone(&offer.build), offer.origin.by().to_owned());
         let is_approval = matches!(offer.origin, Origin::Approval { .. });
         let kept = self.shelve(move |shelf| match is_approval {

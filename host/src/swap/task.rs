@@ -243,19 +243,44 @@ impl Swapper {
         }
     }
 
-    /// Prepares a version while the live one goes on being watched. `None` if the live one was taken back meanwhile.
+    /// Prepares a version, and keeps it if it may become live, while the live one goes on being watched. `None` if the live
+    /// one was taken back meanwhile.
     async fn prepare(&mut self, offer: &Offer) -> Option<Result<Prepared, Failed>> {
         let swap = Arc::clone(&self.swap);
-        let mut preparing = Box::pin(swap.prepare(offer));
+        let mut checking = Box::pin(swap.check(offer));
+        let Some(checked) = self.while_watched(&mut checking).await else {
+            // An instance takes one order at a time, so no sample may be asked for while all of them go back.
+            drop(checking);
+            self.end_watch(true).await;
+            return None;
+        };
+        let version = match checked {
+            Ok(Prepared::Ready(version)) => version,
+            other => return Some(other.map_err(Failed::Unfit)),
+        };
+        let mut keeping = Box::pin(swap.keep(offer));
+        let Some(kept) = self.while_watched(&mut keeping).await else {
+            self.end_watch(true).await;
+            // A thread that writes goes on to its end, which must not come after what is noted of the same version next.
+            let _ = keeping.await;
+            return None;
+        };
+        Some(kept.map(|()| Prepared::Ready(version)).map_err(Failed::Unkept))
+    }
+
+    /// Waits for work while the live version is watched, and ends the watch if its window is over meanwhile. `None` if the
+    /// live version has to be taken back first.
+    async fn while_watched<T>(
+        &mut self,
+        work: &mut (impl Future<Output = T> + Unpin),
+    ) -> Option<T> {
+        let swap = Arc::clone(&self.swap);
         loop {
             let failed = tokio::select! {
-                prepared = &mut preparing => return Some(prepared),
+                done = &mut *work => return Some(done),
                 failed = watch(self.watched.as_ref(), &swap.roster) => failed,
             };
             if failed {
-                // An instance takes one order at a time, so no sample may be asked for while all of them go back.
-                drop(preparing);
-                self.end_watch(failed).await;
                 return None;
             }
             self.end_watch(failed).await;

@@ -30,10 +30,22 @@ impl Index {
         self.find_version(version).map(|record| record.state)
     }
 
-    /// Adds a record as the newest, in the place of an older one of the same version. What was approved stays so.
+    /// What a file says. Of records that do not say whether their version has served, only those that serve or served last
+    /// tell that it has.
+    pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Self> {
+        let mut index: Self = serde_json::from_slice(bytes)?;
+        for record in &mut index.versions {
+            record.served |= matches!(record.state, State::Live | State::Previous);
+        }
+        Ok(index)
+    }
+
+    /// Adds a record as the newest, in the place of an older one of the same version. What was approved, or has served,
+    /// stays so.
     pub(super) fn put(&mut self, mut record: Record) {
         if let Some(older) = self.find_version(record.version) {
             record.approved_by.clone_from(&older.approved_by);
+            record.served = older.served;
             if record.asks_more.is_empty() {
                 record.asks_more.clone_from(&older.asks_more);
             }
@@ -45,6 +57,7 @@ impl Index {
     pub(super) fn mark(&mut self, version: Hash, state: State, reason: Option<String>) {
         for record in self.versions.iter_mut().filter(|record| record.version == version) {
             record.state = state;
+            record.served |= state == State::Live;
             record.reason.clone_from(&reason);
         }
     }

@@ -26,6 +26,18 @@ pub struct Record {
     /// The name of the token that approved it, where it needed that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// Whether it has ever been live.
+    #[serde(default)]
+    pub served: bool,
+}
+
+impl Record {
+    /// Whether it may have what it asks for: it has served, or somebody has approved it. That it is kept says nothing: it
+    /// is kept before it is published, and then may not be.
+    pub fn is_cleared(&self) -> bool {
+        let is_allowed = self.served || self.approved_by.is_some();
+        is_allowed && !self.state.is_unapproved() && self.state.has_bytes()
+    }
 }
 
 /// What became of a version.
@@ -65,11 +77,6 @@ impl State {
     /// Whether it waits for an approval.
     pub fn is_unapproved(self) -> bool {
         matches!(self, Self::Pending | Self::Superseded)
-    }
-
-    /// Whether it may have what it asks for: it has served, or somebody has approved it.
-    pub fn is_cleared(self) -> bool {
-        !self.is_unapproved() && self.has_bytes()
     }
 
     /// Whether its bytes are kept.

@@ -58,7 +58,7 @@ impl Shelf {
     /// Opens a folder that no other shelf has open.
     pub(super) fn open(folder: PathBuf, keep: usize) -> io::Result<Self> {
         let index = match std::fs::read(folder.join(INDEX)) {
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Ok(bytes) => Index::read(&bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Index::default(),
             Err(error) => return Err(error),
         };
@@ -108,7 +108,7 @@ impl Shelf {
 
     /// Whether a version may have what it asks for: it has served, or somebody has approved it.
     pub fn is_cleared(&self, version: Hash) -> bool {
-        self.state(version).is_some_and(State::is_cleared)
+        self.index().find_version(version).is_some_and(Record::is_cleared)
     }
 
     /// Whether a version waits for an approval.
@@ -363,6 +363,7 @@ fn record(build: &Build, by: &str) -> Record {
         reason: None,
         asks_more: Vec::new(),
         approved_by: None,
+        served: false,
     }
 }
 
