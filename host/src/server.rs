@@ -15,6 +15,7 @@ mod reload;
 mod renewal;
 mod reread;
 mod served;
+mod stopping;
 mod tls;
 mod world;
 mod worlds;

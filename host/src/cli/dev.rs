@@ -139,7 +139,8 @@ fn can_be_mended(error: &HostError) -> bool {
         | HostError::Users(_)
         | HostError::Token(_)
         | HostError::NoThread
-        | HostError::Unsettled => false,
+        | HostError::Unsettled
+        | HostError::Stopping => false,
     }
 }
 

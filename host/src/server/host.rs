@@ -1,5 +1,8 @@
 //! A host ready to serve: its plugins loaded, its routes and its layer in place.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -32,6 +35,7 @@ use crate::versions::{StoreError, VersionStore};
 use super::admin::{Operators, TokenError, Tokens};
 use super::first::Recording;
 use super::making::Ground;
+use super::stopping::Stopping;
 use super::tls::{Tls, TlsError};
 use super::world::Left;
 use super::worlds::{Changes, Prepared, Ready, Worlds};
@@ -48,6 +52,7 @@ pub struct Host {
     worlds: Worlds,
     /// Changes come one at a time.
     changing: Arc<Semaphore>,
+    stopping: Stopping,
     operators: Operators,
     allowed: Allowed,
     tls: Option<Arc<Tls>>,
@@ -93,6 +98,9 @@ pub enum HostError {
     /// A plugin got another version each time that the configuration was read.
     #[error("versions of plugins kept changing while the configuration was read; try again")]
     Unsettled,
+    /// The host ends, and nothing is started any more.
+    #[error("the host is stopping")]
+    Stopping,
 }
 
 /// How often a configuration is prepared again because a version became live meanwhile.
@@ -133,6 +141,7 @@ impl Host {
             ground,
             worlds,
             changing: Arc::new(Semaphore::new(1)),
+            stopping: Stopping::default(),
             operators: Operators::default(),
             allowed: config.allowed.clone(),
             tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
@@ -146,7 +155,7 @@ impl Host {
 
     /// Names the runtime that it is served on, and starts what is not for a connection.
     pub(super) fn serves(&self, runtime: &Handle) {
-        self.worlds.all().values().for_each(|world| world.start(runtime));
+        self.start(runtime);
         self.ground.engine.serves(runtime.clone());
     }
 
@@ -155,9 +164,10 @@ impl Host {
         self.ground.engine.halt();
     }
 
-    /// Ends all swaps where they stand, so that nobody moves on the way out.
+    /// Ends all swaps where they stand, so that nobody moves on the way out. No other configuration is followed any more.
     pub(super) fn stop_swaps(&self) {
-        self.worlds.all().values().for_each(|world| world.stop_swaps());
+        let stop = || self.worlds.all().values().for_each(|world| world.stop_swaps());
+        self.stopping.begin(stop);
     }
 
     /// Has no worker take a further message, and waits for those that were taken until `end`.
@@ -190,8 +200,8 @@ impl Host {
     }
 
     /// Makes the tenants as another configuration wants them: first everything is prepared, which may fail and changes
-    /// nothing; then it is committed, which cannot fail. What only a start reads stays, and is told. What nothing leads
-    /// to any more is left to whoever asked. Has to be awaited to its end.
+    /// nothing; then it is committed, which fails only if the host stops. What only a start reads stays, and is told.
+    /// What nothing leads to any more is left to whoever asked. Has to be awaited to its end.
     ///
     /// # Errors
     /// What cannot be; nothing has changed then.
@@ -204,7 +214,7 @@ impl Host {
         for _ in 0..ATTEMPTS {
             let (prepared, tokens) = self.prepare(&config).await?;
             if let Some(ready) = prepared.hold().await {
-                return Ok(self.commit(ready, tokens, config).await);
+                return self.commit(ready, tokens, config).await;
             }
         }
         Err(HostError::Unsettled)
@@ -225,15 +235,17 @@ impl Host {
         prepared.await.ok_or(HostError::NoThread)?
     }
 
-    /// Has what was prepared serve. Nothing of it can fail: what cannot be written to the disk is logged.
+    /// Has what was prepared serve, unless the host stops: nothing has changed then. Nothing else of it can fail: what
+    /// cannot be written to the disk is logged.
     async fn commit(
         &self,
         ready: Ready,
         tokens: Option<Tokens>,
         config: Arc<Config>,
-    ) -> (Changes, Vec<Left>) {
+    ) -> Result<(Changes, Vec<Left>), HostError> {
         let Ready { all, fresh, recordings, holds } = ready;
-        let (mut changes, left) = self.worlds.put(all);
+        let put = self.stopping.unless_begun(|| self.worlds.put(all));
+        let (mut changes, left) = put.ok_or(HostError::Stopping)?;
         fresh.iter().for_each(|plugin| tracing::info!(plugin, "is ready"));
         changes.for_a_start = self.started_with.differs_in(&config);
         changes.since = self.note_followed();
@@ -249,8 +261,14 @@ impl Host {
         if recorded.await.is_none() {
             tracing::warn!("a restart may bring other versions back: no thread to write them down");
         }
-        self.worlds.all().values().for_each(|world| world.start(&Handle::current()));
-        (changes, left)
+        // If the host stops since, it has stopped these too, and they are not to begin.
+        self.stopping.unless_begun(|| self.start(&Handle::current()));
+        Ok((changes, left))
+    }
+
+    /// Starts what is not for a connection and not running yet.
+    fn start(&self, runtime: &Handle) {
+        self.worlds.all().values().for_each(|world| world.start(runtime));
     }
 
     /// Notes that a configuration is followed now, and says how long the one before was.

@@ -10,7 +10,8 @@ use super::auth::{May, ToAdminister};
 use super::problem::Refusal;
 use crate::api::{self, ProblemKind};
 use crate::name::Tenant;
-use crate::server::reread;
+use crate::server::HostError;
+use crate::server::reread::{self, RereadError};
 
 /// Reads the configuration anew and makes tenants as it wants them. Scope `admin`, and no tenant's.
 #[utoipa::path(post, path = "/v1/reread", responses(
@@ -18,6 +19,7 @@ use crate::server::reread;
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "The token does not allow it", body = api::Problem),
     (status = 422, description = "It is wrong; all goes on as it was", body = api::Problem),
+    (status = 503, description = "The host is stopping", body = api::Problem),
 ))]
 pub(super) async fn reread(
     token: May<ToAdminister>,
@@ -25,7 +27,13 @@ pub(super) async fn reread(
 ) -> Result<Json<api::Reread>, Refusal> {
     token.check_operator()?;
     let changes = reread::follow(&admin.server, true).await;
-    let changes = changes.map_err(|error| Refusal::new(ProblemKind::Refused, error.to_string()))?;
+    let changes = changes.map_err(|error| {
+        let kind = match error {
+            RereadError::Host(HostError::Stopping) => ProblemKind::Unavailable,
+            _ => ProblemKind::Refused,
+        };
+        Refusal::new(kind, error.to_string())
+    })?;
     changes.log();
     let names = |tenants: Vec<Tenant>| tenants.iter().map(Tenant::to_string).collect();
     Ok(Json(api::Reread {

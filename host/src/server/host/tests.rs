@@ -1,0 +1,40 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+
+fn config(port: u16) -> Config {
+    let text = format!("listen = \"127.0.0.1:{port}\"\n[limits]\nmax_connections = 4\n");
+    let mut config = Config::parse(&text, Path::new("narrowboat.toml")).unwrap();
+    config.cache = None;
+    config
+}
+
+fn host() -> Arc<Host> {
+    Arc::new(Host::load(config(8001), |_| {}).unwrap())
+}
+
+#[tokio::test]
+async fn a_host_that_stops_follows_no_other_configuration() {
+    let host = host();
+    host.change(config(8002)).await.unwrap();
+    let before = host.worlds.all();
+    host.stop_swaps();
+    assert!(matches!(host.change(config(8003)).await, Err(HostError::Stopping)));
+    assert!(Arc::ptr_eq(&before, &host.worlds.all()));
+    assert_eq!(host.config().listen.port(), 8002);
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_prepared_when_the_host_stops_is_not_followed() {
+    let host = host();
+    let before = host.worlds.all();
+    let config = Arc::new(config(8002));
+    let (prepared, tokens) = host.prepare(&config).await.unwrap();
+    let ready = prepared.hold().await.unwrap();
+    host.stop_swaps();
+    let committed = host.commit(ready, tokens, config).await;
+    assert!(matches!(committed, Err(HostError::Stopping)));
+    assert!(Arc::ptr_eq(&before, &host.worlds.all()));
+    assert_eq!(host.config().listen.port(), 8001);
+}
