@@ -65,10 +65,10 @@ Examples:
   narrowboat deploy chat target/narrowboat/chat.wasm --wait
   narrowboat status
 
-Exit codes: 0 all went well (`send`: the message was taken, even if nobody receives it), 1 a failure
-at run time, 2 wrong usage or configuration, 3 a version was not taken, 4 it was taken back, 5 there is
-no such thing, 6 the token does not allow it, 7 a version waits for an approval, 141 whoever read the
-output has gone.
+Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was
+not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it, 7 a version
+waits for an approval, 141 the reader of the output has gone. `send` ends with 0 when the message was
+taken, even if it has no receiver.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
 NARROWBOAT_LOG_FORMAT=json makes each line an object."
 )]
