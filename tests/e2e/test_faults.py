@@ -324,9 +324,12 @@ def test_an_error_in_a_shared_instance_ends_one_connection_only(serve):
 
 
 def test_a_handshake_that_waits_while_a_shared_instance_fails_gets_a_fresh_one(serve):
-    host = serve("misbehave", limits={"call_time": "500ms"})
-    looping = host.connect("/misbehave/")
+    host = serve("misbehave", limits={"call_time": "2s"}, admin=ADMIN)
+    admin, looping = Admin(host), host.connect("/misbehave/")
     looping.send("loop")
+    # A frame goes to the guest as soon as it is read.
+    read = re.compile(rb"^narrowboat_frames_received_total\{.* 1$", re.MULTILINE)
+    eventually(lambda: read.search(admin.ask("/metrics").body), "the frame")
     waiting = host.connect("/misbehave/")
     assert waiting.ask("ok") == "ok"
     assert looping.ended()[0] == 1011
