@@ -294,6 +294,34 @@ def test_a_cluster_without_its_slots_publishes_and_takes_no_messages(serving, gr
             assert ready(host)[0] == 503
 
 
+def test_a_cluster_is_no_backend_for_messages_though_it_has_all_its_slots(serving, group):
+    with Redis("cluster-enabled yes", f"cluster-port {free_port()}") as redis:
+        redis.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        eventually(lambda: b"cluster_state:ok" in redis.ask("CLUSTER", "INFO"), "a cluster", 30)
+        with hosted(serving, redis, "redis") as host:
+            host.logged(f"{LOST}: .*(?i:crossslot)")
+            assert ready(host)[0] == 503
+
+
+@pytest.mark.parametrize("rule", ["~asgijobs", "~asgi:group:other"])
+def test_a_key_that_is_not_permitted_takes_no_messages_and_the_rest_goes_on(serving, redis, proxy, group, rule):
+    with hosted(serving, proxy, "redis") as host:
+        clients = room(host, group, 2)
+        allowed = ["~asgispecific*", "~asgi:narrowboat:*", f"~asgi:group:{group}", "~asgi:group:narrowboat*"]
+        permit(redis, "resetkeys", *allowed)
+        command = "send jobs" if rule == "~asgijobs" else "group-send other"
+        for number in range(3):
+            clients[0].ask(f"{command} {number}")
+            eventually(lambda: counted(host, "lost") == number + 1, "a lost message")
+            assert all(reached(clients, group, f"goes on {number}"))
+        assert ready(host)[0] == 200
+        assert LOST not in host.log()
+        permit(redis, rule)
+        clients[0].ask(f"{command} last")
+        assert all(reached(clients, group, "last"))
+        assert counted(host, "lost") == 3
+
+
 def test_a_server_refuses_an_idle_host_too(serving, redis, proxy):
     with hosted(serving, proxy, "redis") as host:
         eventually(lambda: ready(host)[0] == 200, "ready")

@@ -302,9 +302,10 @@ impl Channel {
         Bounds { count: self.capacity, bytes: limits.mailbox_bytes }
     }
 
-    /// Whether nothing waits.
+    /// Whether it is open and nothing waits.
     pub(super) fn is_drained(&self) -> bool {
-        self.lock().is_empty()
+        let queue = self.lock();
+        queue.is_empty() && !self.is_closed.load(Ordering::Relaxed)
     }
 
     fn take(&self) -> Option<Delivery> {
@@ -312,9 +313,9 @@ impl Channel {
     }
 
     fn take_all(&self) -> Left {
-        let now = Instant::now();
         let mut left = Left::new();
         let mut queue = self.lock();
+        let now = Instant::now();
         self.is_closed.store(true, Ordering::Relaxed);
         queue.forget_expired(now);
         while let Some(deadline) = queue.oldest_deadline() {

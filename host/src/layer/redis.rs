@@ -12,6 +12,7 @@ mod flush;
 pub(super) mod health;
 pub(super) mod keys;
 mod members;
+mod memberships;
 mod op;
 pub(super) mod pipeline;
 pub(super) mod queue;

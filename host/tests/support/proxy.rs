@@ -1,6 +1,6 @@
 //! A proxy before a test's Redis that cuts connections and holds answers back.
 
-#![allow(unreachable_pub, reason = "a module of a test")]
+#![allow(dead_code, unreachable_pub, reason = "a module of tests, each of which uses some")]
 #![allow(clippy::expect_used, reason = "in a test it is the assertion")]
 
 use std::io::{Read, Write};
@@ -24,6 +24,8 @@ struct Shared {
 struct State {
     /// Whether connections are cut as they come.
     is_away: bool,
+    /// How many were.
+    cut: usize,
     /// Answers are held back on connections on which this command was sent; on all if it is empty.
     held: Option<&'static str>,
     open: Vec<Arc<Pair>>,
@@ -80,6 +82,11 @@ impl Proxy {
         self.shared.lock().open.iter().filter(|pair| pair.has_sent(command)).count()
     }
 
+    /// How many connections were cut as they came.
+    pub fn cut_count(&self) -> usize {
+        self.shared.lock().cut
+    }
+
     /// Holds answers back on connections on which a command was sent; on all if it is empty.
     pub fn hold(&self, command: &'static str) {
         self.shared.lock().held = Some(command);
@@ -107,9 +114,12 @@ impl Shared {
     }
 
     fn take(self: &Arc<Self>, client: TcpStream) {
-        if self.lock().is_away {
+        let mut state = self.lock();
+        if state.is_away {
+            state.cut += 1;
             return;
         }
+        drop(state);
         let Ok(server) = TcpStream::connect(self.server) else { return };
         let pair = Arc::new(Pair { client, server, sent: Mutex::default() });
         self.lock().open.push(Arc::clone(&pair));

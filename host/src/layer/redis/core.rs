@@ -281,8 +281,10 @@ impl Closing for Core {
         let world = self.world(tenant);
         let place = channel.place();
         let mut readers = world.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = None;
         match readers.get_mut(place) {
             Some(PlaceReader::Named(reader)) => {
+                named = Some(Arc::clone(reader));
                 if let Some(number) = reader.close() {
                     let shard = world.keys.shard(place);
                     let _ = self.base.queue.push(Op::Unblock(shard, number));
@@ -302,8 +304,8 @@ impl Closing for Core {
             for group in groups {
                 self.leave(Arc::clone(&world), &group, channel);
             }
-        } else {
-            self.put_back_left(&world, channel, left);
+        } else if let Some(reader) = named {
+            self.put_back_left(&world, channel, &reader, left);
         }
     }
 }

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisResult};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
+use redis::{RedisError, RedisResult};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Core;
-use super::base::is_local;
 use super::check;
-use super::error_class::{ErrorClass, lasting_error};
+use super::error_class::ErrorClass;
 use super::health::{Health, Link};
+use super::memberships::{Group, restore, write_all, write_groups};
 use super::op::{Op, Put};
-use super::queue::{Attached, Next};
+use super::queue::Attached;
 use super::stage::Stage;
-use crate::name::ChannelName;
 
 /// How long an answer may take before the server counts as away.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -28,14 +27,14 @@ const CHECK: Duration = Duration::from_secs(1);
 /// How often it is tried whether a server takes what a layer asks of it.
 const EXERCISE: Duration = Duration::from_secs(5);
 
-/// Commands in one round trip when memberships are written anew, and members in one command.
-const CHUNK: usize = 500;
+/// A server that was there for less than this may pass every check and refuse what is asked.
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// The shortest time between two renewals of the memberships.
 const RENEWAL: Duration = Duration::from_millis(100);
 
 /// A failure, and the place of the server that failed.
-type Failure = (usize, RedisError);
+pub(super) type Failure = (usize, RedisError);
 
 /// The connections to every host, each at its place.
 type Connections = Vec<MultiplexedConnection>;
@@ -50,19 +49,37 @@ pub(in crate::layer) fn pauses() -> impl Iterator<Item = Duration> {
     backoff.build()
 }
 
+/// Pauses before a server is reached again that was there for less than [`BRIEF`].
+fn rests() -> impl Iterator<Item = Duration> {
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(8))
+        .with_jitter()
+        .without_max_times();
+    backoff.build()
+}
+
 /// Goes on for ever: connects, carries, and begins again when a server goes away.
 pub(super) async fn run(core: Arc<Core>) {
     let link = core.base.health.link();
+    let mut rests = rests();
     loop {
-        let (connections, attached) = reach(&core, &link).await;
+        let (connections, attached, unwritten) = reach(&core, &link).await;
         link.up();
+        let began = Instant::now();
         let mut pending = Pending::default();
-        let (at, error) = carry(&core, &connections, &mut pending).await;
+        let (at, error) = carry(&core, &connections, &mut pending, unwritten).await;
         drop(attached);
         Health::count(&core.base.health.lost, pending.messages());
         let server = &core.base.servers[at];
         link.down(server.name(), &error);
         core.restart_readers();
+        // Otherwise a server that passes every check and then refuses would be lost and found many times a second.
+        if began.elapsed() < BRIEF {
+            sleep(rests.next().unwrap_or(CHECK)).await;
+        } else {
+            rests = self::rests();
+        }
     }
 }
 
@@ -86,7 +103,8 @@ impl Pending {
 }
 
 /// Connects to every host, and sees to it that it takes what is asked of it and that the memberships stand there.
-async fn reach<'a>(core: &'a Core, link: &Link<'_>) -> (Connections, Attached<'a, Op>) {
+/// Gives the groups that have another type.
+async fn reach<'a>(core: &'a Core, link: &Link<'_>) -> (Connections, Attached<'a, Op>, Vec<Group>) {
     let mut pauses = pauses();
     loop {
         let reached = async {
@@ -94,8 +112,8 @@ async fn reach<'a>(core: &'a Core, link: &Link<'_>) -> (Connections, Attached<'a
             // Nothing is carried before the servers have taken once all that may be asked of them: some answer and refuse.
             check::exercise(core, &connections).await?;
             let attached = core.base.queue.attach();
-            restore(core, &connections, &attached).await?;
-            Ok((connections, attached))
+            let unwritten = restore(core, &connections, &attached).await?;
+            Ok((connections, attached, unwritten))
         };
         match reached.await {
             Ok(reached) => return reached,
@@ -136,128 +154,27 @@ fn writable(role: &redis::Value) -> RedisResult<()> {
     }
 }
 
-/// Writes the memberships of the open channels, and those that began or ended while a server was away.
-async fn restore(
-    core: &Core,
-    connections: &[MultiplexedConnection],
-    attached: &Attached<'_, Op>,
-) -> Result<(), Failure> {
-    write_all(core, connections, false).await?;
-    loop {
-        let mut batch = attached.deferred();
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let mut writer = Writer::new(connections);
-        while let Some(next) = batch.next() {
-            let Next::Membership(Op::Membership(membership)) = next else { continue };
-            let shard = membership.world.keys.shard(membership.group.as_str());
-            for command in membership.commands(core) {
-                writer.add(shard, command).await?;
-            }
-        }
-        writer.finish().await?;
-        batch.written();
-    }
-}
-
-/// Writes the members of every group that are open here. A renewal leaves out those that others have ended.
-async fn write_all(
-    core: &Core,
-    connections: &[MultiplexedConnection],
-    only_renew: bool,
-) -> Result<(), Failure> {
-    let mut writer = Writer::new(connections);
-    for world in core.worlds() {
-        for group in world.local.groups().into_iter().filter(|group| !is_local(group)) {
-            let shard = world.keys.shard(group.as_str());
-            let key = world.keys.group(&group);
-            let members = world.local.members(group.as_str());
-            for members in members.chunks(CHUNK) {
-                writer.add(shard, add_members(core, &key, members, only_renew)).await?;
-            }
-            let mut expire = redis::cmd("EXPIRE");
-            expire.arg(&key).arg(core.group_seconds());
-            writer.add(shard, expire).await?;
-        }
-    }
-    writer.finish().await
-}
-
-fn add_members(core: &Core, key: &str, members: &[ChannelName], only_renew: bool) -> Cmd {
-    let now = core.clock.now();
-    let mut command = redis::cmd("ZADD");
-    command.arg(key);
-    if only_renew {
-        command.arg("XX");
-    }
-    for member in members {
-        command.arg(now).arg(member.as_str());
-    }
-    command
-}
-
-/// Commands whose answers say nothing, written in large pieces.
-struct Writer<'a> {
-    connections: &'a [MultiplexedConnection],
-    pipelines: Vec<(Pipeline, usize)>,
-}
-
-impl<'a> Writer<'a> {
-    fn new(connections: &'a [MultiplexedConnection]) -> Self {
-        let pipelines = connections.iter().map(|_| (Pipeline::new(), 0)).collect();
-        Self { connections, pipelines }
-    }
-
-    async fn add(&mut self, shard: usize, command: Cmd) -> Result<(), Failure> {
-        let (pipeline, count) = &mut self.pipelines[shard];
-        pipeline.add_command(command);
-        *count += 1;
-        if *count >= CHUNK { self.write(shard).await } else { Ok(()) }
-    }
-
-    async fn finish(mut self) -> Result<(), Failure> {
-        for shard in 0..self.pipelines.len() {
-            self.write(shard).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, shard: usize) -> Result<(), Failure> {
-        let (pipeline, count) = std::mem::take(&mut self.pipelines[shard]);
-        if count == 0 {
-            return Ok(());
-        }
-        let mut connection = self.connections[shard].clone();
-        let answers = connection.send_packed_commands(&pipeline, 0, count).await;
-        let failed = |error| (shard, error);
-        match lasting_error(&answers.map_err(failed)?) {
-            Some(error) => Err(failed(error)),
-            None => Ok(()),
-        }
-    }
-}
-
 /// Carries batches until a server fails, and says which. What was pending then stays so.
 async fn carry(
     core: &Core,
     connections: &[MultiplexedConnection],
     pending: &mut Pending,
+    unwritten: Vec<Group>,
 ) -> Failure {
-    let period = (core.base.limits.group_expiry / 2).max(RENEWAL);
-    let mut renewals = interval_at(Instant::now() + period, period);
-    renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut checks = Checks::new();
+    let mut checks = Checks::new(core, unwritten);
     loop {
         if core.resync.swap(false, Ordering::Relaxed)
-            && let Err(failed) = write_all(core, connections, false).await
+            && let Err(failed) = checks.write_all(core, connections).await
         {
             return failed;
         }
         if let Err(failed) = checks.run_if_due(core, connections).await {
             return failed;
         }
-        let mut batch = if !pending.is_empty() {
+        let mut batch = if !pending.again.is_empty() {
+            // Nothing more is taken before that is done.
+            core.base.queue.nothing()
+        } else if !pending.is_empty() {
             core.base.queue.try_next()
         } else {
             tokio::select! {
@@ -267,10 +184,6 @@ async fn carry(
                     checks.exercise_now();
                     continue;
                 }
-                _ = renewals.tick() => match write_all(core, connections, true).await {
-                    Ok(()) => continue,
-                    Err(failed) => return failed,
-                }
             }
         };
         let mut stage = Stage::new(core, std::mem::take(pending), &mut batch);
@@ -278,44 +191,77 @@ async fn carry(
             Ok(puts) => pending.ready = puts,
             Err(failed) => return failed,
         }
-        batch.written();
+        batch.written_but(&stage.refused);
         if stage.is_forgotten {
             pending.again = stage.again();
+        }
+        if stage.is_forgotten || stage.is_forbidden {
             checks.exercise_now();
         }
     }
 }
 
-/// When servers are asked next whether they are well.
+/// When servers are asked next whether they are well, and memberships are written again.
 struct Checks {
     check: Instant,
     exercise: Instant,
+    renewal: Instant,
+    retry: Instant,
+    /// Groups whose members are to be written, since that was refused.
+    unwritten: Vec<Group>,
 }
 
 impl Checks {
-    fn new() -> Self {
+    fn new(core: &Core, unwritten: Vec<Group>) -> Self {
         let now = Instant::now();
-        Self { check: now + CHECK, exercise: now + EXERCISE }
+        Self {
+            check: now + CHECK,
+            exercise: now + EXERCISE,
+            renewal: now + renewal_period(core),
+            retry: now + EXERCISE,
+            unwritten,
+        }
     }
 
     fn next(&self) -> Instant {
-        self.check.min(self.exercise)
+        self.check.min(self.exercise).min(self.renewal).min(self.retry)
     }
 
     fn exercise_now(&mut self) {
         self.exercise = Instant::now();
     }
 
-    /// Asks, if it is time to. Where a server has forgotten what was written to it, the memberships are written again.
+    /// Does what is due.
     async fn run_if_due(
         &mut self,
         core: &Core,
         connections: &[MultiplexedConnection],
     ) -> Result<(), Failure> {
         let now = Instant::now();
-        if now < self.next() {
-            return Ok(());
+        if now >= self.check.min(self.exercise) {
+            self.check(core, connections, now).await?;
         }
+        if now >= self.renewal {
+            let refused = write_all(core, connections, true).await?;
+            self.add_unwritten(refused);
+            self.renewal = Instant::now() + renewal_period(core);
+        }
+        if now >= self.retry {
+            let unwritten = std::mem::take(&mut self.unwritten);
+            self.unwritten = write_groups(core, connections, unwritten, false).await?;
+            core.base.queue.retry();
+            self.retry = Instant::now() + EXERCISE;
+        }
+        Ok(())
+    }
+
+    /// Asks whether servers are well. Where one has forgotten what was written to it, the memberships are written again.
+    async fn check(
+        &mut self,
+        core: &Core,
+        connections: &[MultiplexedConnection],
+        now: Instant,
+    ) -> Result<(), Failure> {
         let mut is_kept = true;
         if now < self.exercise {
             is_kept = check::is_kept(core, connections).await?;
@@ -332,6 +278,31 @@ impl Checks {
         core.base.health.tell_forgotten(
             "Redis has lost what was written to it, by FLUSHALL, SWAPDB or eviction",
         );
-        write_all(core, connections, false).await
+        self.write_all(core, connections).await
     }
+
+    async fn write_all(
+        &mut self,
+        core: &Core,
+        connections: &[MultiplexedConnection],
+    ) -> Result<(), Failure> {
+        self.unwritten = write_all(core, connections, false).await?;
+        Ok(())
+    }
+
+    fn add_unwritten(&mut self, groups: Vec<Group>) {
+        for (world, group) in groups {
+            let is_known = self
+                .unwritten
+                .iter()
+                .any(|(other, name)| Arc::ptr_eq(other, &world) && *name == group);
+            if !is_known {
+                self.unwritten.push((world, group));
+            }
+        }
+    }
+}
+
+fn renewal_period(core: &Core) -> Duration {
+    (core.base.limits.group_expiry / 2).max(RENEWAL)
 }

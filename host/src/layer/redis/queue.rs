@@ -5,7 +5,7 @@ mod deferred;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -100,6 +100,8 @@ struct Waiting<O: Operation> {
     operations: VecDeque<(u64, O)>,
     load: Pending,
     deferred: Deferred<O>,
+    /// Those that Redis refused, until they are [tried again](Queue::retry).
+    refused: Deferred<O>,
     /// The number of the next operation.
     number: u64,
     /// Memberships among the operations.
@@ -116,6 +118,7 @@ impl<O: Operation> Default for Queue<O> {
             operations: VecDeque::new(),
             load: Pending::default(),
             deferred: Deferred::default(),
+            refused: Deferred::default(),
             number: 0,
             memberships: 0,
             under_way: 0,
@@ -153,6 +156,15 @@ impl<O: Operation> Waiting<O> {
                 Ok(())
             }
             Some(key) => self.deferred.insert(number, key, membership),
+        }
+    }
+
+    fn retry(&mut self) {
+        while let Some((number, membership)) = self.refused.pop() {
+            if let Some(key) = membership.key() {
+                // Where there are too many it is forgotten, as one that comes late is.
+                let _ = self.deferred.insert(number, key, membership);
+            }
         }
     }
 
@@ -267,9 +279,31 @@ impl<O: Operation> Queue<O> {
         Batch::new(self, taken)
     }
 
-    /// So many memberships that were taken are written.
-    fn done(&self, memberships: usize) {
-        self.lock().under_way -= memberships;
+    /// A batch of nothing.
+    pub(in crate::layer) fn nothing(&self) -> Batch<'_, O> {
+        Batch::new(self, VecDeque::new())
+    }
+
+    /// Memberships that were taken are written, but for those at these places, which Redis refused.
+    fn done(&self, memberships: Vec<(u64, O)>, refused: &HashSet<usize>) {
+        let mut too_many = Vec::new();
+        let mut waiting = self.lock();
+        waiting.under_way -= memberships.len();
+        for (at, (number, membership)) in memberships.into_iter().enumerate() {
+            let Some(key) = membership.key() else { continue };
+            if refused.contains(&at) {
+                too_many.extend(waiting.refused.insert(number, key, membership).err());
+            } else if waiting.refused.len() > 0 {
+                waiting.refused.remove_before(number, &key);
+            }
+        }
+        drop(waiting);
+        drop(too_many);
+    }
+
+    /// Memberships that were refused are the next to be taken, in their places among the others.
+    pub(in crate::layer) fn retry(&self) {
+        self.lock().retry();
     }
 
     /// What was taken and not carried out is to be carried out next.
@@ -324,6 +358,7 @@ impl<O: Operation> Queue<O> {
                 Kind::Other => others.push(operation),
             }
         }
+        waiting.retry();
         waiting.deferred.forget_restored();
         waiting.load.count = waiting.operations.len();
         drop(waiting);

@@ -18,11 +18,12 @@ use super::{Core, World};
 
 pub(super) use named::{NamedReader, run as run_named};
 
-/// Seconds that Redis lets a reader wait for a message.
-const WAIT: f64 = 5.0;
+/// The longest that Redis lets a reader wait for a message.
+const WAIT: Duration = Duration::from_secs(5);
 
-/// The same the first time on a connection: whether a reader is refused is to be known at once.
-const BRIEF: f64 = 0.01;
+/// The shortest, and how long it waits the first time on a connection: whether a reader is refused is to be known at
+/// once.
+const BRIEF: Duration = Duration::from_millis(10);
 
 /// How long that answer may take.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -35,7 +36,7 @@ pub(super) async fn run(core: Arc<Core>, world: Arc<World>, place: String, shard
     let key = world.keys.messages(&place);
     let lasts = core.pop_lasts();
     // Nobody else knows the name of this process before it does.
-    let mut pops = Pops::new(&key, MORE, lasts, place == core.own_place());
+    let mut pops = Pops::new(&key, MORE, &core.base.limits, place == core.own_place());
     let link = core.base.health.further_link();
     let mut restarts = core.restarts();
     let mut attempts = pauses();
@@ -97,7 +98,7 @@ async fn clear(core: &Core, shard: usize, key: &str) -> bool {
 impl Core {
     /// How long a pop may be answered: what it would bring later has expired.
     fn pop_lasts(&self) -> Duration {
-        self.base.limits.expiry.max(ANSWER)
+        pops::lasts(&self.base.limits)
     }
 
     /// How long a message lasts that was taken from a key; `None`, and counted, if it has expired.

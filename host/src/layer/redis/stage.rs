@@ -1,6 +1,6 @@
 //! One round trip to every host: commands out, answers in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
@@ -34,6 +34,10 @@ pub(super) struct Stage {
     asked: HashMap<(usize, GroupName), usize>,
     /// Whether a server turned out to have lost what was written to it, without having been away.
     pub(super) is_forgotten: bool,
+    /// Whether a command was not permitted, which may be for its key alone.
+    pub(super) is_forbidden: bool,
+    /// The places in the batch of memberships that were refused.
+    pub(super) refused: HashSet<usize>,
 }
 
 /// The commands for one host.
@@ -49,6 +53,8 @@ enum Expected {
     Nothing,
     /// Whatever it is.
     Anything,
+    /// The membership at a place in the batch, which is tried again if it is refused.
+    Membership(usize),
     /// Whether the server has kept what was written to it.
     Marker,
     /// The members of a group, and its key for the log.
@@ -72,6 +78,8 @@ impl Stage {
             fetched: Vec::new(),
             asked: HashMap::new(),
             is_forgotten: false,
+            is_forbidden: false,
+            refused: HashSet::new(),
         };
         for put in pending.ready {
             stage.lanes[put.shard].puts.push(put);
@@ -79,11 +87,13 @@ impl Stage {
         for op in pending.again {
             stage.add(core, op);
         }
-        while let Some(next) = batch.next() {
+        loop {
+            let place = batch.place();
+            let Some(next) = batch.next() else { break };
             match next {
                 Next::Membership(op) => {
                     if let Op::Membership(membership) = op {
-                        stage.write_membership(core, membership);
+                        stage.write_membership(core, membership, place);
                     }
                 }
                 Next::Other(op) => stage.add(core, op),
@@ -125,13 +135,13 @@ impl Stage {
         }
     }
 
-    fn write_membership(&mut self, core: &Core, membership: &Membership) {
+    fn write_membership(&mut self, core: &Core, membership: &Membership, place: usize) {
         let Membership { world, group, .. } = membership;
         self.asked.remove(&(Arc::as_ptr(world) as usize, group.clone()));
         let lane = &mut self.lanes[world.keys.shard(group.as_str())];
         for command in membership.commands(core) {
             lane.commands.add_command(command);
-            lane.answers.push(Expected::Nothing);
+            lane.answers.push(Expected::Membership(place));
         }
     }
 
@@ -197,12 +207,21 @@ impl Stage {
     }
 
     fn take(&mut self, core: &Core, expected: Expected, value: Value) {
+        if let Value::ServerError(error) = &value
+            && !matches!(expected, Expected::Anything | Expected::Claimed(_))
+        {
+            self.is_forbidden |= ErrorClass::of_reply(error) == ErrorClass::Access;
+        }
         match (expected, value) {
             (Expected::Anything, _) => {}
             (Expected::Nothing, Value::ServerError(error)) => {
                 core.refused("what was asked", &error);
             }
-            (Expected::Nothing, _) => {}
+            (Expected::Membership(place), Value::ServerError(error)) => {
+                core.refused("a membership", &error);
+                self.refused.insert(place);
+            }
+            (Expected::Nothing | Expected::Membership(_), _) => {}
             (Expected::Marker, value) => self.is_forgotten |= !has_marker(Some(&value)),
             (Expected::Members(at, key), value) => {
                 self.fetched[at] = Members::read(core, &key, value);
@@ -278,6 +297,8 @@ impl Expected {
             (Self::Anything, _) => false,
             // Few take turns; who may not is told so.
             (Self::Claimed(_), ErrorClass::Access) => false,
+            // It may be for that key alone: what was asked fails, and whether all else does is tried at once.
+            (Self::Refused(_) | Self::Members(..) | Self::Nothing, ErrorClass::Access) => false,
             (_, class) => class.is_lasting(),
         }
     }

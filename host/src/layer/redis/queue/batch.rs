@@ -1,6 +1,6 @@
 //! Operations that were taken out of the queue, and the right to take memberships.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 
 use super::super::health::Health;
@@ -51,10 +51,19 @@ impl<'a, O: Operation> Batch<'a, O> {
         self.under_way.last().map(|(_, membership)| Next::Membership(membership))
     }
 
+    /// The place of the next membership among those that were taken and are not written.
+    pub(in crate::layer) fn place(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// The memberships that were taken so far are written.
     pub(in crate::layer) fn written(&mut self) {
-        self.queue.done(self.under_way.len());
-        self.under_way.clear();
+        self.written_but(&HashSet::new());
+    }
+
+    /// The same, but for those that Redis refused: their places among them.
+    pub(in crate::layer) fn written_but(&mut self, refused: &HashSet<usize>) {
+        self.queue.done(std::mem::take(&mut self.under_way), refused);
     }
 }
 

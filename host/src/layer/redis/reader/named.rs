@@ -1,7 +1,7 @@
 //! Readers of named channels, whose messages any host may take.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redis::RedisResult;
@@ -31,6 +31,8 @@ pub(in crate::layer::redis) struct NamedReader {
     closed: AtomicBool,
     /// The number Redis gave the connection while a message is waited for on it, or 0.
     waiting: AtomicI64,
+    /// The messages that were put into the mailbox since it was last empty, each with its score in the key.
+    accepted: Mutex<Vec<(Message, f64)>>,
     /// Held while it reads, so that the next reader of the channel begins when this one has given back what it took.
     turn: Arc<Semaphore>,
 }
@@ -42,6 +44,7 @@ impl NamedReader {
             drained: Arc::default(),
             closed: AtomicBool::new(false),
             waiting: AtomicI64::new(0),
+            accepted: Mutex::default(),
             turn: before.map_or_else(|| Arc::new(Semaphore::new(1)), |it| Arc::clone(&it.turn)),
         }
     }
@@ -60,6 +63,20 @@ impl NamedReader {
 
     pub(in crate::layer::redis) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The score of a message in the mailbox. None if it did not come from the key.
+    fn score(&self, message: &Message) -> Option<f64> {
+        let accepted = self.accepted();
+        let found = accepted.iter().find(|(other, _)| {
+            // A copy of a message shares its bytes.
+            std::ptr::eq(other.bytes().as_ptr(), message.bytes().as_ptr())
+        });
+        found.map(|(_, score)| *score)
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, Vec<(Message, f64)>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,7 +111,7 @@ impl<'a> Reading<'a> {
         reader: &'a NamedReader,
     ) -> Self {
         let key = world.keys.messages(name.as_str());
-        let pops = Pops::new(&key, 0, core.pop_lasts(), false);
+        let pops = Pops::new(&key, 0, &core.base.limits, false);
         Self { core, world, name, reader, key, pops }
     }
 
@@ -122,6 +139,7 @@ impl<'a> Reading<'a> {
             if let Err(error) = read {
                 if ErrorClass::of(&error) == ErrorClass::Key {
                     // What it holds is not ours to delete, and the layer is well.
+                    link.up();
                     let name = self.name;
                     core.base
                         .health
@@ -171,9 +189,12 @@ impl<'a> Reading<'a> {
             self.deliver(popped);
             refused.map_or(Ok(()), Err)?;
             while let Some(channel) = self.world.local.find(self.name.as_str())
-                && !channel.is_drained()
                 && !self.reader.is_closed()
             {
+                if channel.is_drained() {
+                    self.reader.accepted().clear();
+                    break;
+                }
                 self.reader.drained.notified().await;
             }
         }
@@ -189,6 +210,10 @@ impl<'a> Reading<'a> {
             let Some(lasts) = core.lasts(&self.key, score, popped.waited) else { continue };
             match core.base.codec.decode(Bytes::from(wire)) {
                 Ok(parcel) => {
+                    // Before it can be in the mailbox, which may be dropped at any time.
+                    if let Delivery::Message(message) = &parcel.delivery {
+                        self.reader.accepted().push((message.clone(), score));
+                    }
                     let refused = self.world.local.offer(self.name, parcel.delivery, lasts);
                     if let Err(Delivery::Message(message)) = refused {
                         core.put_back_message(self.world, &self.key, (&message, score));
@@ -229,17 +254,21 @@ impl Core {
         }
     }
 
-    /// Puts what a mailbox had not read back to where it came from.
+    /// Puts what a mailbox had not read back to where it came from, and in its place there.
     pub(in crate::layer::redis) fn put_back_left(
         &self,
         world: &World,
         name: &ChannelName,
+        reader: &NamedReader,
         left: local::Left,
     ) {
         let key = world.keys.messages(name.as_str());
         for (lasts, delivery) in left {
             let Delivery::Message(message) = delivery else { continue };
-            let score = self.clock.now() - (self.base.limits.expiry - lasts).as_secs_f64();
+            let score = reader.score(&message).unwrap_or_else(|| {
+                let age = self.base.limits.expiry.saturating_sub(lasts);
+                self.clock.now() - age.as_secs_f64()
+            });
             self.put_back_message(world, &key, (&message, score));
         }
     }

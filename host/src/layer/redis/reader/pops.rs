@@ -11,6 +11,7 @@ use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::time::{Instant, timeout};
 
 use super::{ANSWER, BRIEF, WAIT};
+use crate::layer::LayerLimits;
 use crate::layer::redis::error_class::{ErrorClass, lasting_error};
 
 /// The most pops that were given up on and may be answered yet; the oldest is forgotten for another.
@@ -21,6 +22,17 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// How often Redis is asked to end them meanwhile.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a pop may be answered: what it would bring later has expired.
+pub(super) fn lasts(limits: &LayerLimits) -> Duration {
+    limits.expiry.max(ANSWER)
+}
+
+/// How long Redis lets a pop wait. When the key was last seen empty is known no better than that: what comes may have
+/// waited for as long as two pops, which is to be well below `expiry`.
+fn waits(limits: &LayerLimits) -> Duration {
+    (limits.expiry / 4).clamp(BRIEF, WAIT)
+}
 
 /// A message as it was taken from a key, and its score there.
 pub(super) type Message = (Vec<u8>, f64);
@@ -49,9 +61,9 @@ impl Commands {
         Self { key: key.to_owned(), more }
     }
 
-    fn waiting(&self, seconds: f64) -> Pipeline {
+    fn waiting(&self, span: Duration) -> Pipeline {
         let mut commands = Pipeline::new();
-        commands.cmd("BZPOPMIN").arg(&self.key).arg(seconds);
+        commands.cmd("BZPOPMIN").arg(&self.key).arg(span.as_secs_f64());
         if self.more > 0 {
             commands.cmd("ZPOPMIN").arg(&self.key).arg(self.more);
         }
@@ -77,6 +89,8 @@ pub(super) struct Pops {
     has_passed: bool,
     /// How long a pop is kept.
     lasts: Duration,
+    /// How long Redis lets a pop wait.
+    waits: Duration,
     /// The number that Redis gave the connection, or 0.
     number: i64,
     current: Option<Pop>,
@@ -90,14 +104,15 @@ pub(super) struct Pops {
 
 impl Pops {
     /// Pops a key: one message that is waited for, and so many more. A key that can hold nothing yet is `new`.
-    pub(super) fn new(key: &str, more: usize, lasts: Duration, is_new: bool) -> Self {
+    pub(super) fn new(key: &str, more: usize, limits: &LayerLimits, is_new: bool) -> Self {
         let commands = Commands::new(key, more);
         let empty = is_new.then(Instant::now);
         let late = VecDeque::new();
         Self {
             commands,
             has_passed: false,
-            lasts,
+            lasts: lasts(limits),
+            waits: waits(limits),
             number: 0,
             current: None,
             late,
@@ -138,7 +153,7 @@ impl Pops {
             self.is_settled = true;
         }
         if self.current.is_none() {
-            let commands = self.commands.waiting(if self.has_passed { WAIT } else { BRIEF });
+            let commands = self.commands.waiting(if self.has_passed { self.waits } else { BRIEF });
             let pop = pop(connection.clone(), commands, self.commands.count());
             self.current = Some(Box::pin(pop));
         }
