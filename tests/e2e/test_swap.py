@@ -188,17 +188,21 @@ def test_what_came_while_the_guest_was_busy_is_kept(travel, isolation):
     raw, other = served.host.raw("/traveller/"), served.connect()
     raw.send(frame(TEXT, b"join red") + frame(TEXT, b"joined"))
     assert raw.recv_frame() == (TEXT, b"v1 2 joined")
-    # The guest is busy with each of these for a while, and a swap comes in the middle.
-    numbers = [str(number) for number in range(20)]
-    raw.send(b"".join(frame(TEXT, number.encode()) for number in numbers))
     other.send("group red delivered")
-    served.swap(NEW)
-    got = [raw.recv_frame()[1].decode() for _ in range(21)]
+    served.put(NEW)
+    # The guest is busy with each of these for a while. Eight wait at any time, so that the swap comes in the middle.
+    raw.send(b"".join(frame(TEXT, str(number).encode()) for number in range(8)))
+    sent, got = 8, []
+    while not any(text.startswith(NEW) for text in got):
+        got.append(raw.recv_frame()[1].decode())
+        raw.send_frame(TEXT, str(sent).encode())
+        sent += 1
+    got += [raw.recv_frame()[1].decode() for _ in range(sent + 1 - len(got))]
     got.remove("delivered")
-    assert [text.split()[2] for text in got] == numbers
+    assert [text.split()[2] for text in got] == [str(number) for number in range(sent)]
     assert {text.split()[0] for text in got} == {"v1", NEW}
     raw.send_frame(TEXT, b"last")
-    assert raw.recv_frame() == (TEXT, f"{NEW} 24 last".encode())
+    assert raw.recv_frame() == (TEXT, f"{NEW} {sent + 4} last".encode())
 
 
 @both_isolations
