@@ -4,6 +4,7 @@ docs/redis-failures.md, row by row."""
 import os
 import re
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -459,14 +460,35 @@ def test_keyvalue_tells_the_guest_and_the_log_once(serve, redis, proxy):
     redis.ask("SCRIPT", "FLUSH")
     assert client.ask("notes set a 2") == "ok", "NOSCRIPT: the script is sent again"
     for error in ["NOREPLICAS too few", "READONLY a replica", "OOM no memory", "MISCONF no disk", "BUSY a script"]:
-        since = len(host.log())
+        since, connections, began = len(host.log()), proxy.accepted, time.monotonic()
         proxy.answer(error, WRITES)
-        for _ in range(3):
+        for _ in range(10):
             assert client.ask("notes set a 3") == f"error: the store is away: {error.split()[0]}"
+            # What is not refused says nothing of what is.
+            assert client.ask("notes get a").startswith("= ")
+        # A second and more stands between new connections, to what may be another server.
+        assert proxy.accepted - connections <= 1 + (time.monotonic() - began)
         proxy.answer(None)
         assert client.ask("notes set a 4") == "ok"
-        host.logged("keyvalue: Redis at .* is back", since)
+        assert client.ask("notes get a") == "= 4"
+        host.logged("keyvalue: Redis at .* refuses set: ", since)
+        host.logged("keyvalue: Redis at .* takes set again", since)
         assert host.log()[since:].count("keyvalue: Redis at") == 2
+
+
+def test_keyvalue_tells_once_of_a_redis_that_is_away(serve, redis, proxy):
+    host = serve("keeper", top={"keyvalue": {"backend": "redis", "hosts": [proxy.address]}})
+    client = host.connect("/keeper/")
+    assert client.ask("notes set a 1") == "ok"
+    proxy.refuse()
+    proxy.reset()
+    for asked in ["set a 2", "get a", "exists a", "set a 2"]:
+        assert client.ask(f"notes {asked}").startswith("error: the store is away")
+    proxy.accept()
+    assert client.ask("notes get a") == "= 1"
+    assert client.ask("notes set a 3") == "ok"
+    host.logged("keyvalue: Redis at .* is back")
+    assert host.log().count("keyvalue: Redis at") == 2
 
 
 def test_every_row_of_the_table_is_tested():

@@ -1,23 +1,22 @@
 //! Keys and values in a Redis: a hash a bucket, and beside them one number a tenant, the bytes that its buckets count
 //! for. Each script changes both in one go, so that the quota holds for all hosts together.
 
+mod connection;
+mod refusals;
 mod scripts;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
+use ::redis::{Cmd, FromRedisValue, RedisResult, Script, ScriptInvocation};
 
+use self::connection::{Connection, Taken};
+use self::refusals::{Operation, Refusals};
 use super::{Bucket, ENTRY, KeyvalueError, Page};
 use crate::config::RedisHost;
-use crate::layer::{ErrorClass, RedisHostClient, WarnLimiter};
+use crate::layer::{ErrorClass, RedisHostClient};
 use crate::name::Tenant;
-
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// Keys that one page looks at, about. Their values are read with them, in Redis itself.
 const SCANNED: usize = 100;
@@ -28,16 +27,12 @@ const OVER: &str = "over";
 /// A Redis, and the one connection to it.
 #[derive(Debug)]
 pub(super) struct RedisStore {
-    server: RedisHostClient,
+    connection: Connection,
     prefix: String,
     scripts: Scripts,
-    /// Taken up by whoever asks, and forgotten by whoever finds it gone.
-    connection: Mutex<Option<MultiplexedConnection>>,
     /// Bytes of each tenant, as they were when this host last changed them.
     used: Mutex<HashMap<Tenant, u64>>,
-    /// Whether the last that was asked met a server that is away or refuses everything.
-    is_away: AtomicBool,
-    refusals: WarnLimiter,
+    refusals: Refusals,
 }
 
 #[derive(Debug)]
@@ -56,15 +51,12 @@ impl RedisStore {
             keys: Script::new(scripts::KEYS),
             increment: Script::new(scripts::INCREMENT),
         };
-        let server = RedisHostClient::new(host);
         Self {
-            server,
+            connection: Connection::new(RedisHostClient::new(host)),
             prefix,
             scripts,
-            connection: Mutex::default(),
             used: Mutex::default(),
-            is_away: AtomicBool::new(false),
-            refusals: WarnLimiter::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -73,11 +65,15 @@ impl RedisStore {
         bucket: &Bucket,
         key: &str,
     ) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        self.ask(&Ask::Command(::redis::cmd("HGET").arg(self.hash(bucket)).arg(key))).await
+        let mut command = ::redis::cmd("HGET");
+        command.arg(self.hash(bucket)).arg(key);
+        self.ask(Operation::Get, &Ask::Command(&command)).await
     }
 
     pub(super) async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
-        self.ask(&Ask::Command(::redis::cmd("HEXISTS").arg(self.hash(bucket)).arg(key))).await
+        let mut command = ::redis::cmd("HEXISTS");
+        command.arg(self.hash(bucket)).arg(key);
+        self.ask(Operation::Exists, &Ask::Command(&command)).await
     }
 
     pub(super) async fn set(
@@ -89,7 +85,7 @@ impl RedisStore {
     ) -> Result<(), KeyvalueError> {
         let mut script = self.scripts.set.key(self.hash(bucket));
         script.key(self.counter(bucket)).arg(key).arg(value).arg(base(bucket)).arg(quota);
-        match self.ask::<String>(&Ask::Script(&script)).await?.as_str() {
+        match self.ask::<String>(Operation::Set, &Ask::Script(&script)).await?.as_str() {
             OVER => Err(KeyvalueError::Quota { quota }),
             used => {
                 self.note(bucket, used);
@@ -101,7 +97,7 @@ impl RedisStore {
     pub(super) async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
         let mut script = self.scripts.delete.key(self.hash(bucket));
         script.key(self.counter(bucket)).arg(key).arg(base(bucket));
-        let used: String = self.ask(&Ask::Script(&script)).await?;
+        let used: String = self.ask(Operation::Delete, &Ask::Script(&script)).await?;
         self.note(bucket, &used);
         Ok(())
     }
@@ -114,7 +110,8 @@ impl RedisStore {
         let from: u64 = from.unwrap_or("0").parse().map_err(|_| KeyvalueError::BadCursor)?;
         let mut script = self.scripts.keys.key(self.hash(bucket));
         script.arg(from).arg(SCANNED);
-        let (next, keys): (String, Vec<Vec<u8>>) = self.ask(&Ask::Script(&script)).await?;
+        let page = self.ask(Operation::Keys, &Ask::Script(&script)).await?;
+        let (next, keys): (String, Vec<Vec<u8>>) = page;
         // What others may have put there is no key of ours.
         let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
         Ok(Page { keys, cursor: (next != "0").then_some(next) })
@@ -129,7 +126,8 @@ impl RedisStore {
     ) -> Result<i64, KeyvalueError> {
         let mut script = self.scripts.increment.key(self.hash(bucket));
         script.key(self.counter(bucket)).arg(key).arg(delta).arg(base(bucket)).arg(quota);
-        let (sum, used): (String, String) = self.ask(&Ask::Once(&script)).await?;
+        let (sum, used): (String, String) =
+            self.ask(Operation::Increment, &Ask::Once(&script)).await?;
         self.note(bucket, &used);
         match sum.as_str() {
             OVER => Err(KeyvalueError::Quota { quota }),
@@ -153,66 +151,48 @@ impl RedisStore {
         }
     }
 
-    /// Asks, on a new connection if there is none, and once more if the one there was turns out to be gone and to ask
-    /// twice is as to ask once.
-    async fn ask<T: FromRedisValue>(&self, ask: &Ask<'_>) -> Result<T, KeyvalueError> {
-        let (mut connection, is_new) = match self.known() {
-            Some(connection) => (connection, false),
-            None => (self.connect().await?, true),
-        };
-        let answer = match ask.put(&mut connection).await {
-            Err(error) if !is_new && !ask.is_once() && error.is_connection_dropped() => {
-                ask.put(&mut self.connect().await?).await
-            }
-            answer => answer,
-        };
-        match answer {
+    /// Asks. What a guest is told of a failure says nothing of where the server is; the log does.
+    async fn ask<T: FromRedisValue>(
+        &self,
+        operation: Operation,
+        ask: &Ask<'_>,
+    ) -> Result<T, KeyvalueError> {
+        match self.answer(ask).await {
             Ok(answer) => {
-                if self.is_away.swap(false, Ordering::Relaxed) {
-                    tracing::info!("keyvalue: Redis at {} is back", self.server.name());
-                }
+                self.refusals.passed(operation, self.connection.name());
                 Ok(answer)
             }
             Err(error) => {
-                // A server that refuses everything may have become a replica: the next one asked may be another.
-                if ErrorClass::of(&error).is_lasting() {
-                    self.keep(None);
-                }
-                Err(self.away(&error))
+                self.refusals.failed(operation, self.connection.name(), &error);
+                Err(KeyvalueError::Unavailable(error.code().unwrap_or(error.category()).to_owned()))
             }
         }
     }
 
-    fn known(&self) -> Option<MultiplexedConnection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn keep(&self, connection: Option<MultiplexedConnection>) {
-        // The one before is let go outside of the lock.
-        let before = {
-            let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *kept, connection)
-        };
-        drop(before);
-    }
-
-    async fn connect(&self) -> Result<MultiplexedConnection, KeyvalueError> {
-        let connected = self.server.connect(ANSWER).await;
-        let connection = connected.map_err(|error| self.away(&error))?;
-        self.keep(Some(connection.clone()));
-        Ok(connection)
-    }
-
-    /// What a guest is told says nothing of where the server is; the log does, once while it lasts.
-    fn away(&self, error: &RedisError) -> KeyvalueError {
-        let is_news = match ErrorClass::of(error).is_lasting() {
-            true => !self.is_away.swap(true, Ordering::Relaxed),
-            false => self.refusals.allows(),
-        };
-        if is_news {
-            tracing::warn!("keyvalue: Redis at {}: {error}", self.server.name());
+    /// Asks, on a new connection if there is none, and once more if the one there was turns out to be gone and to ask
+    /// twice is as to ask once.
+    async fn answer<T: FromRedisValue>(&self, ask: &Ask<'_>) -> RedisResult<T> {
+        let mut taken = self.connection.take().await?;
+        let answer = self.put(ask, &mut taken).await;
+        match answer {
+            Err(error) if !taken.is_new && !ask.is_once() && error.is_connection_dropped() => {
+                self.put(ask, &mut self.connection.take().await?).await
+            }
+            answer => answer,
         }
-        KeyvalueError::Unavailable(error.code().unwrap_or(error.category()).to_owned())
+    }
+
+    /// Asks on a connection, which is forgotten if it is no good.
+    async fn put<T: FromRedisValue>(&self, ask: &Ask<'_>, taken: &mut Taken) -> RedisResult<T> {
+        let answer = ask.put(&mut taken.connection).await;
+        if let Err(error) = &answer {
+            match ErrorClass::of(error) {
+                ErrorClass::Connection => self.connection.forget(taken),
+                class if class.is_lasting() => self.connection.forget_refusing(taken),
+                _ => {}
+            }
+        }
+        answer
     }
 
     fn hash(&self, bucket: &Bucket) -> String {
