@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use narrowboat::layer::{ChannelLayer, ForeignCause, LayerLimits, Receiver, RedisLayer};
+use narrowboat::layer::{ChannelLayer, ForeignCause, LayerError, LayerLimits, Receiver, RedisLayer};
 use redis_layer::*;
 
 #[path = "support/proxy.rs"]
@@ -92,6 +92,37 @@ fn leaving_a_layer_waits_for_what_its_readers_give_back() {
         layer.carried().await.unwrap();
         drop(layer);
         assert_eq!(received(&mut opened(&other, "worker").await).await, "a");
+    });
+}
+
+#[test]
+fn a_flush_keeps_what_other_processes_see_by_that_nothing_was_lost() {
+    run(async {
+        let redis = Redis::start();
+        let (layer, _other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
+        let markers = || redis.ask::<Vec<String>>(&["KEYS", "asgi:narrowboat:written:*"]).len();
+        until(|| markers() == 2).await;
+        sent(&layer, "worker", "a").await;
+        layer.flush(&tenant()).await.unwrap();
+        assert_eq!((markers(), redis.ask::<i64>(&["DBSIZE"])), (2, 2));
+    });
+}
+
+#[test]
+fn a_turn_that_is_refused_fails_alone_on_a_layer_by_publish_and_subscribe() {
+    run(async {
+        let redis = Redis::start();
+        let layer = redis.pubsub(LayerLimits::default()).await;
+        redis.ask::<String>(&["ACL", "SETUSER", "default", "-set"]);
+        let connections = redis.proxy.count("PSUBSCRIBE");
+        for _ in 0..3 {
+            let turn = layer.claim(&tenant(), &channel("worker"), DEADLINE).await;
+            let refused = |reason: &str| reason.to_lowercase().contains("noperm");
+            assert!(matches!(turn, Err(LayerError::Unavailable { reason }) if refused(&reason)));
+        }
+        layer.carried().await.unwrap();
+        assert!(layer.status().connected);
+        assert_eq!(redis.proxy.count("PSUBSCRIBE"), connections);
     });
 }
 

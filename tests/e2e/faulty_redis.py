@@ -5,9 +5,10 @@
         proxy.answer(None)      # the server answers everything itself again
 """
 
+import asyncio
 from collections import Counter, deque
 
-from faulty import Pair, Proxy, Pump
+from faulty import LOOK, Pair, Proxy, Pump
 
 # What a host writes with.
 WRITES = frozenset("EVAL EVALSHA ZADD ZREM EXPIRE SET BZPOPMIN ZPOPMIN ZREMRANGEBYSCORE DEL UNLINK".split())
@@ -23,6 +24,8 @@ class RedisProxy(Proxy):
         super().__init__(target, port)
         # Commands that clients have sent.
         self.commands = Counter()
+        # Whether nothing comes from the server on connections for what is published; the others go on.
+        self.subscriptions_stalled = False
         self._error, self._to, self._left = None, None, None
 
     def answer(self, error, to=None, times=None):
@@ -121,6 +124,11 @@ class Answers(Pump):
                 await super().forward(ready)
         finally:
             self._writing = False
+
+    async def send(self, data):
+        while self.pair.is_subscribed and self.pair.proxy.subscriptions_stalled:
+            await asyncio.sleep(LOOK)
+        await super().send(data)
 
 
 def ended(data, at=0):

@@ -267,6 +267,22 @@ def tried_again(host, proxy, name):
 UNNOTICED = ["NOREPLICAS", "OOM", "MISCONF", "READONLY"]
 
 
+@pytest.mark.parametrize("under_load", [False, True])
+def test_a_connection_for_what_is_published_that_stalls_is_noticed(serving, redis, proxy, group, under_load):
+    with hosted(serving, proxy, "redis-pubsub") as host:
+        clients = room(host, group, 2)
+        busy = lambda: under_load and clients[0].send(f"group-send {group} more")
+        proxy.subscriptions_stalled = True
+        eventually(lambda: (busy(), LOST in host.log())[1], "a layer that is away")
+        assert ready(host)[0] == 503
+        # Nor does an attempt to come back hang.
+        tried_again(host, proxy, "stalled")
+        proxy.subscriptions_stalled = False
+        host.logged(BACK)
+        eventually(lambda: ready(host)[0] == 200, "ready")
+        eventually(lambda: all(reached(clients, group, "goes on")), "a message to all")
+
+
 @pytest.mark.parametrize("name", UNNOTICED)
 def test_publishing_is_no_write_and_goes_on(serving, redis, proxy, group, name):
     fault = FAULTS[name]

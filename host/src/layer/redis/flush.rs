@@ -20,9 +20,9 @@ impl Core {
         let world = self.world(tenant);
         self.settled().await?;
         for server in &self.base.servers {
-            delete(server, world.keys.prefix(), &world.keys.marker(&self.process)).await.map_err(
-                |error| LayerError::Unavailable { reason: format!("{}: {error}", server.name()) },
-            )?;
+            delete(server, world.keys.prefix(), &world.keys.markers()).await.map_err(|error| {
+                LayerError::Unavailable { reason: format!("{}: {error}", server.name()) }
+            })?;
         }
         world.local.flush();
         Ok(())
@@ -44,9 +44,9 @@ impl Core {
     }
 }
 
-/// Deletes the keys that begin with a prefix, but not those of other tenants, nor the marker that shows that nothing was
-/// lost.
-async fn delete(server: &Server, prefix: &str, marker: &str) -> RedisResult<()> {
+/// Deletes the keys that begin with a prefix, but not those of other tenants, nor the markers by which this and other
+/// processes see that nothing was lost.
+async fn delete(server: &Server, prefix: &str, markers: &str) -> RedisResult<()> {
     let mut connection = server.connect(ANSWER).await?;
     let of_tenants = format!("{prefix}@");
     let pattern = format!("{}*", escaped(prefix));
@@ -61,7 +61,7 @@ async fn delete(server: &Server, prefix: &str, marker: &str) -> RedisResult<()> 
             .query_async(&mut connection)
             .await?;
         let is_kept = |key: &&Vec<u8>| {
-            key.starts_with(of_tenants.as_bytes()) || key.as_slice() == marker.as_bytes()
+            key.starts_with(of_tenants.as_bytes()) || key.starts_with(markers.as_bytes())
         };
         let own: Vec<_> = keys.iter().filter(|key| !is_kept(key)).collect();
         if !own.is_empty() {

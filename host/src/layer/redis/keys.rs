@@ -45,7 +45,12 @@ impl Keys {
 
     /// What a process writes to see that a server has kept its data; a key of our own.
     pub(in crate::layer) fn marker(&self, process: &ProcessId) -> String {
-        format!("{}:narrowboat:written:{process}", self.prefix)
+        format!("{}{process}", self.markers())
+    }
+
+    /// What the markers of all processes begin with.
+    pub(in crate::layer) fn markers(&self) -> String {
+        format!("{}:narrowboat:written:", self.prefix)
     }
 
     /// The shard of a group's bare name, a place or a published name.

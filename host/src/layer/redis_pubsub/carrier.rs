@@ -7,21 +7,21 @@ use futures_util::StreamExt as _;
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Core;
 use super::op::Op;
-use crate::layer::LAYER_EVENTS;
 use crate::layer::redis::base::is_local;
 use crate::layer::redis::error_class::{ErrorClass, lasting_error};
 use crate::layer::redis::health::Health;
 use crate::layer::redis::pipeline::pauses;
-use crate::layer::redis::queue::{Attached, Batch, Next, Unanswered};
+use crate::layer::redis::queue::{Attached, Batch, Claim, Next, Unanswered};
+use crate::layer::{LAYER_EVENTS, LayerError};
 
 /// How long an answer may take before the server counts as away.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How often a server is asked whether it is there when there is nothing else to ask.
+/// How often it is asked whether both connections to a server stand, also while messages pass.
 const PING: Duration = Duration::from_secs(1);
 
 /// Topics in one command.
@@ -134,19 +134,44 @@ impl Line {
             }
             Ok(())
         };
-        match timeout(ANSWER, setting).await {
-            Ok(set) => set,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        answered(setting).await
+    }
+
+    /// Asks whether the connection for what is published stands.
+    async fn ping(&mut self) -> RedisResult<()> {
+        let pinged: RedisResult<Value> = answered(self.topics.ping()).await;
+        match pinged {
+            // A server that cannot save refuses PING, and nothing else here.
+            Err(error) if ErrorClass::of(&error) == ErrorClass::Connection => Err(error),
+            _ => Ok(()),
         }
+    }
+}
+
+/// What is answered in time: the connection for what is published has no time-out of its own.
+async fn answered<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    match timeout(ANSWER, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
 }
 
 /// Carries batches until a server fails, and says which.
 async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
+    let mut due = Instant::now() + PING;
     loop {
-        let carried = match timeout(PING, core.base.queue.next()).await {
-            Ok(batch) => carry_batch(core, lines, batch).await,
-            Err(_) => exercise(core, lines).await,
+        // A queue that always has something is no reason to wait any longer.
+        let batch = match Instant::now() < due {
+            true => timeout_at(due, core.base.queue.next()).await.ok(),
+            false => None,
+        };
+        let carried = match batch {
+            Some(batch) => carry_batch(core, lines, batch).await,
+            None => {
+                let exercised = exercise(core, lines).await;
+                due = Instant::now() + PING;
+                exercised
+            }
         };
         if let Err(failure) = carried {
             return failure;
@@ -163,14 +188,7 @@ async fn exercise(core: &Core, lines: &mut [Line]) -> Result<(), Failure> {
         publish.arg(&topic).arg("");
         let published: RedisResult<Value> = publish.query_async(&mut line.commands).await;
         published.map_err(|error| (at, error))?;
-        let pinged: RedisResult<Value> = line.topics.ping().await;
-        match pinged {
-            // A server that cannot save refuses PING, and nothing else here.
-            Err(error) if ErrorClass::of(&error) == ErrorClass::Connection => {
-                return Err((at, error));
-            }
-            _ => {}
-        }
+        line.ping().await.map_err(|error| (at, error))?;
     }
     Ok(())
 }
@@ -190,9 +208,7 @@ async fn carry_batch(
         }
         match batch.next() {
             Some(Next::Other(Op::Claim(claim))) => {
-                let shard = claim.shard;
-                let answer = claim.command().query_async(&mut lines[shard].commands).await;
-                claim.tell(&answer.map_err(|error| (shard, error))?);
+                take_turn(lines, claim).await?;
             }
             Some(Next::Other(Op::Confirm(told))) => {
                 let _ = told.send(Ok(()));
@@ -201,6 +217,22 @@ async fn carry_batch(
             None => return Ok(()),
         }
     }
+}
+
+/// Takes a turn. One that is refused fails alone: nothing else here writes.
+async fn take_turn(lines: &mut [Line], claim: Claim) -> Result<(), Failure> {
+    let shard = claim.shard;
+    match claim.command().query_async(&mut lines[shard].commands).await {
+        Ok(answer) => claim.tell(&answer),
+        Err(error) if ErrorClass::of(&error) == ErrorClass::Connection => {
+            return Err((shard, error));
+        }
+        Err(error) => {
+            let refused = LayerError::Unavailable { reason: error.to_string() };
+            let _ = claim.reply.send(Err(refused));
+        }
+    }
+    Ok(())
 }
 
 /// Begins or ends to listen to the topics that stand together in a batch.

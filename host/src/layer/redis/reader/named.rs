@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ANSWER;
@@ -35,6 +35,17 @@ pub(in crate::layer::redis) struct NamedReader {
     accepted: Mutex<Vec<(Message, f64)>>,
     /// Held while it reads, so that the next reader of the channel begins when this one has given back what it took.
     turn: Arc<Semaphore>,
+    /// Whether it has given back what it took.
+    ended: watch::Sender<bool>,
+}
+
+/// Tells that a reader has ended, also where its task is stopped.
+struct End<'a>(&'a NamedReader);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.ended.send_replace(true);
+    }
 }
 
 impl NamedReader {
@@ -46,6 +57,7 @@ impl NamedReader {
             waiting: AtomicI64::new(0),
             accepted: Mutex::default(),
             turn: before.map_or_else(|| Arc::new(Semaphore::new(1)), |it| Arc::clone(&it.turn)),
+            ended: watch::Sender::new(false),
         }
     }
 
@@ -56,9 +68,10 @@ impl NamedReader {
         Some(self.waiting.load(Ordering::SeqCst)).filter(|waiting| *waiting != 0)
     }
 
-    /// Waits until a reader whose mailbox was dropped has given back what it took.
+    /// Waits until a reader whose mailbox was dropped has given back what it took. The next reader of the channel is not
+    /// waited for.
     pub(in crate::layer::redis) async fn ended(&self) {
-        let _ = self.turn.acquire().await;
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     pub(in crate::layer::redis) fn is_closed(&self) -> bool {
@@ -87,6 +100,7 @@ pub(in crate::layer::redis) async fn run(
     name: ChannelName,
     reader: Arc<NamedReader>,
 ) {
+    let _end = End(&reader);
     let Ok(_turn) = Arc::clone(&reader.turn).acquire_owned().await else { return };
     // What is being put back is to be read first. A server that is away is waited for below.
     let _ = core.settled().await;
@@ -271,5 +285,22 @@ impl Core {
             });
             self.put_back_message(world, &key, (&message, score));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_reader_is_told_though_the_next_one_reads() {
+        let before = NamedReader::after(None);
+        let end = End(&before);
+        before.close();
+        let next = NamedReader::after(Some(&before));
+        let _turn = next.turn.acquire().await.unwrap();
+        assert!(timeout(ANSWER, before.ended()).await.is_err());
+        drop(end);
+        timeout(ANSWER, before.ended()).await.unwrap();
     }
 }
