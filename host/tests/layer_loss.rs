@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use narrowboat::layer::{ChannelLayer, ForeignCause, LayerError, LayerLimits, Receiver, RedisLayer};
+use narrowboat::layer::{
+    ChannelLayer, ForeignCause, LayerError, LayerLimits, Receiver, RedisLayer,
+};
 use redis_layer::*;
 
 #[path = "support/proxy.rs"]

@@ -21,16 +21,25 @@ const MARKER: &str = "narrowboat";
 pub(super) type Failed = (usize, RedisError);
 
 /// How many keys a server had evicted when it was last asked.
-#[derive(Default)]
 pub(super) struct Evictions(AtomicU64);
 
+impl Default for Evictions {
+    fn default() -> Self {
+        Self(AtomicU64::new(Self::UNKNOWN))
+    }
+}
+
 impl Evictions {
-    /// Whether the server has evicted keys since it was last asked.
+    /// It was never asked.
+    const UNKNOWN: u64 = u64::MAX;
+
+    /// Whether the server has evicted keys since it was last asked. What it evicted before the first time is no news.
     fn grew(&self, info: &Value) -> bool {
         let Ok(info) = redis::from_redis_value_ref::<String>(info) else { return false };
         let count = info.lines().find_map(|line| line.strip_prefix("evicted_keys:"));
         let Some(count) = count.and_then(|count| count.trim().parse().ok()) else { return false };
-        self.0.swap(count, Ordering::Relaxed) < count
+        let before = self.0.swap(count, Ordering::Relaxed);
+        before != Self::UNKNOWN && before < count
     }
 }
 
@@ -119,4 +128,21 @@ fn refused(at: usize, answers: &[Value]) -> Result<(), Failed> {
         _ => None,
     });
     refused.map_or(Ok(()), |error| Err((at, error.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_that_were_evicted_since_the_first_look_are_news() {
+        let evictions = Evictions::default();
+        let grew = |count: u64| {
+            let info = format!("# Stats\r\nexpired_keys:9\r\nevicted_keys:{count}\r\n");
+            evictions.grew(&Value::BulkString(info.into_bytes()))
+        };
+        assert_eq!([7, 7, 8, 8].map(grew), [false, false, true, false]);
+        // A server that was started again counts from the beginning.
+        assert_eq!([0, 1].map(grew), [false, true]);
+    }
 }

@@ -170,21 +170,17 @@ impl Health {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Publishes whether all stand. The lock is held meanwhile, so that of two changes the later one is published last;
+    /// publishing only wakes tasks.
     fn tell(&self, mut links: MutexGuard<'_, Links>) {
-        if !links.all.values().all(|stands| *stands) {
-            drop(links);
-            self.connected.send_if_modified(|connected| std::mem::replace(connected, false));
-            return;
-        }
-        let away = links.away.take();
-        drop(links);
-        if let Some((since, lost)) = away {
+        let stand = links.all.values().all(|stands| *stands);
+        if stand && let Some((since, lost)) = links.away.take() {
             let lost = self.lost.load(Ordering::Relaxed) - lost;
             let seconds = since.elapsed().as_secs_f64();
             let layer = &self.layer;
             tracing::info!(layer, "channel layer is back after {seconds:.1} s; {lost} lost");
         }
-        self.connected.send_if_modified(|connected| !std::mem::replace(connected, true));
+        self.connected.send_if_modified(|connected| std::mem::replace(connected, stand) != stand);
     }
 }
 
@@ -218,5 +214,33 @@ impl Drop for Link<'_> {
         let mut links = self.health.lock();
         links.all.remove(&self.id);
         self.health.tell(links);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn of_changes_at_the_same_time_the_last_is_published() {
+        let health = Health::new("default".to_owned());
+        let links = [health.link(), health.link()];
+        for round in 0..20_000 {
+            links[0].up();
+            links[1].down("server", &"gone");
+            let both = Barrier::new(2);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    both.wait();
+                    links[0].down("server", &"gone");
+                });
+                both.wait();
+                links[1].up();
+            });
+            assert!(!health.is_connected(), "round {round}");
+        }
     }
 }
