@@ -80,6 +80,13 @@ pub struct End {
     pub ours: bool,
 }
 
+impl End {
+    /// The end that the peer brings without a fault.
+    fn of_peer(closure: Closure) -> Self {
+        Self { closure, fault: None, ours: false }
+    }
+}
+
 /// One open socket. Polled by its session alone; others reach it through its [`Link`].
 pub struct Connection {
     socket: Socket,
@@ -239,10 +246,10 @@ impl Connection {
                     }
                 }
                 Ok(Said::Close(closure)) => return self.closed_by_peer(cx, closure),
-                Err(Silence::Fault(fault)) => return self.end(fault.into()),
+                Err(Silence::Fault(fault)) => return self.failed(fault.into()),
                 Err(Silence::Ended) => {
                     self.link.outbound.shut();
-                    return self.ended(Closure::abnormal());
+                    return self.ended(End::of_peer(Closure::abnormal()));
                 }
             }
         }
@@ -357,28 +364,23 @@ impl Connection {
     fn closed_by_peer(&mut self, cx: &mut Context<'_>, closure: Closure) -> Poll<Incoming> {
         // The answer goes behind what was said before. What of it the socket does not take now, `finish` writes.
         self.link.outbound.close(closure.clone());
-        let ended = self.ended(closure);
+        let ended = self.ended(End::of_peer(closure));
         let _ = self.poll_write(cx);
         ended
     }
 
-    /// The end of a connection that is nobody's fault: what this side said first holds.
-    fn ended(&mut self, heard: Closure) -> Poll<Incoming> {
+    /// The end of a connection: where this side has closed first, what it said holds.
+    fn ended(&mut self, otherwise: End) -> Poll<Incoming> {
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
         let end = match phase {
             Phase::Closing { end: Some(end), .. } => end,
-            _ => End { closure: heard, fault: None, ours: false },
+            _ => otherwise,
         };
         Poll::Ready(Incoming::Closed(end))
     }
 
     /// The end that a fault of the peer brings.
-    fn end(&mut self, fault: Fault) -> Poll<Incoming> {
-        self.phase = Phase::Ended;
-        Poll::Ready(Incoming::Closed(End {
-            closure: fault.closure(),
-            fault: Some(fault),
-            ours: false,
-        }))
+    fn failed(&mut self, fault: Fault) -> Poll<Incoming> {
+        self.ended(End { closure: fault.closure(), fault: Some(fault), ours: false })
     }
 }

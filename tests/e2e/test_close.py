@@ -7,7 +7,7 @@ import time
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from support import BINARY, CLOSE, TEXT, close_frame, closure, with_manifest
+from support import BINARY, CLOSE, CONTINUATION, TEXT, close_frame, closure, frame, with_manifest
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +220,20 @@ def test_the_answer_to_a_consumers_close_does_not_change_what_it_hears(host):
     assert raw.recv_frame() is None
     host.logged('closed with 4100 "mine"')
     assert "4200" not in host.log()
+
+
+@pytest.mark.parametrize(
+    "crossing", [frame(3), frame(TEXT, b"unmasked", masked=False), frame(CONTINUATION)], ids=["opcode", "mask", "order"]
+)
+def test_a_malformed_frame_that_crosses_a_consumers_close_does_not_change_what_it_hears(serve, crossing):
+    host = serve("closer")
+    raw = host.raw("/closer/")
+    raw.send_frame(TEXT, b"close 4000 mine")
+    assert closure(raw.recv_frame()[1]) == (4000, "mine")
+    raw.send(crossing)
+    assert raw.recv_frame() is None
+    host.logged('closed with 4000 "mine"')
+    assert "1002" not in host.log()
 
 
 def test_frames_that_cross_a_close_do_not_reach_the_consumer(host):

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from admin import ADMIN, Admin
-from support import UPGRADE, eventually
+from support import TEXT, UPGRADE, closure, eventually, frame
 
 
 @pytest.fixture(scope="module")
 def host(serving):
     limits = {"max_message": "64 KiB", "handshake_timeout": "1s", "idle_timeout": "2s", "keepalive": "1s"}
-    plugins = {"echo": {}, "misbehave": {}}
+    plugins = {"echo": {}, "misbehave": {}, "closer": {}}
     with serving(plugins=plugins, limits=limits, admin=ADMIN) as host:
         yield host
 
@@ -69,6 +69,19 @@ def test_what_the_host_ends_is_counted_by_its_code(host, end, plugin, code):
 def test_what_clients_end_is_counted_by_theirs(host, code, name):
     client = host.connect("/echo/")
     counts(host, lambda: closed(host, "echo", "client", name), lambda: client.close(code))
+
+
+def test_a_malformed_frame_after_the_consumers_close_does_not_change_how_its_end_is_counted(host):
+    def end():
+        raw = host.raw("/closer/")
+        raw.send_frame(TEXT, b"close 4000 mine")
+        assert closure(raw.recv_frame()[1]) == (4000, "mine")
+        raw.send(frame(3))
+        assert raw.recv_frame() is None
+
+    before = closed(host, "closer", "host", "1002")
+    counts(host, lambda: closed(host, "closer", "host", "3000-4999"), end)
+    assert closed(host, "closer", "host", "1002") == before
 
 
 def test_a_connection_that_is_lost_is_counted_as_1006(host):
