@@ -238,7 +238,7 @@ impl Connection {
                     self.link.traffic.hear(frame.len());
                     return Poll::Ready(Incoming::Frame(frame));
                 }
-                // Messages that crossed our Close are the peer's loss.
+                // Messages that crossed our Close are the peer's loss, and dropped before they are inflated.
                 Ok(Said::Message(_) | Said::Pong) => {}
                 Ok(Said::Ping(payload)) => {
                     if matches!(self.phase, Phase::Open) {
@@ -311,6 +311,7 @@ impl Connection {
             let deadline = Instant::now() + self.patience.close;
             self.phase = Phase::Closing { end: Some(End { closure, fault, ours: true }), deadline };
             self.alarm.as_mut().reset(deadline);
+            self.socket.discard();
         }
     }
 

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from support import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, UPGRADE, closure
+from support import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, UPGRADE, close_frame, closure
 
 OFFER = UPGRADE | {"Sec-WebSocket-Extensions": "permessage-deflate"}
 
@@ -157,6 +157,22 @@ def test_its_bit_without_an_agreement_is_closed_with_1002(deflating):
     client.send_frame(TEXT, deflated(b"hello"), reserved=4)
     opcode, payload = client.recv_frame()
     assert opcode == CLOSE and closure(payload)[0] == 1002
+
+
+def test_a_deflated_message_that_crosses_a_close_is_not_inflated(serve):
+    host = serve("closer", routes=[{"path": "/closer/", "plugin": "closer", "deflate": "message"}])
+    client = host.tcp()
+    client.request("/closer/", headers=OFFER)
+    assert client.response().status == 101
+    client.send_frame(TEXT, b"close 4000 mine")
+    assert closure(client.recv_frame()[1]) == (4000, "mine")
+    # One is no deflate stream, the other is larger than a message may be: inflating either would be a fault.
+    client.send_frame(TEXT, b"\xff" * 40, reserved=4)
+    client.send_frame(BINARY, deflated(bytes(10_000_000)), reserved=4)
+    client.send(close_frame(4000))
+    assert client.recv_frame() is None
+    host.logged('closed with 4000 "mine"')
+    assert "closed with 1" not in host.log()
 
 
 # What is agreed on.

@@ -53,6 +53,8 @@ pub(super) struct Decoder {
     begun: Option<(FrameHeader, usize)>,
     /// The message whose last frame has not come.
     partial: Option<Partial>,
+    /// Messages are dropped.
+    discards: bool,
     inflater: Option<Inflater>,
 }
 
@@ -72,7 +74,16 @@ struct Kind {
 impl Decoder {
     pub(super) fn new(limits: IncomingLimits, inflater: Option<Inflater>) -> Self {
         let bytes = BytesMut::new();
-        Self { limits, bytes, cut: false, begun: None, partial: None, inflater }
+        Self { limits, bytes, cut: false, begun: None, partial: None, discards: false, inflater }
+    }
+
+    /// Drops messages from now on: they are neither inflated nor checked for being UTF-8. Frames are still held to
+    /// their rules.
+    pub(super) fn discard(&mut self) {
+        self.discards = true;
+        if let Some(partial) = &mut self.partial {
+            partial.bytes = BytesMut::new();
+        }
     }
 
     /// Takes bytes as they came. Nothing is copied where all that came before is used up.
@@ -190,6 +201,14 @@ impl Decoder {
                 return close(&payload).map(|how| Some(Said::Close(how)));
             }
             OpCode::Control(_) => return Ok(Some(Said::Pong)),
+            OpCode::Data(_) if self.discards => {
+                let kind = Kind { text: false, deflated: header.rsv1 };
+                let kind = self.partial.take().map_or(kind, |partial| partial.kind);
+                // Whether a message is open decides about the next frame.
+                let open = Partial { kind, bytes: BytesMut::new(), checked: 0 };
+                self.partial = (!header.is_final).then_some(open);
+                return Ok(None);
+            }
             OpCode::Data(data) => data,
         };
         let mut partial = match self.partial.take() {

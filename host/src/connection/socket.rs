@@ -96,6 +96,11 @@ impl Socket {
         })
     }
 
+    /// Drops the peer's messages from now on, as [`Decoder::discard`].
+    pub(super) fn discard(&mut self) {
+        self.decoder.discard();
+    }
+
     /// Whether anything was read since this was last asked.
     pub(super) fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.heard)

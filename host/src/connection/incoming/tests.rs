@@ -87,3 +87,37 @@ proptest! {
         prop_assert_eq!(whole, read(deflates, bytes.chunks(size)));
     }
 }
+
+/// A frame of a peer that is short and masked with zeros.
+fn short(first: u8, payload: &[u8]) -> Vec<u8> {
+    [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+}
+
+#[test]
+fn what_is_discarded_is_neither_inflated_nor_read_as_text() {
+    let mut decoder = decoder(true);
+    decoder.put(BytesMut::from(&*short(0x01, b"begun")));
+    assert!(decoder.next().unwrap().is_none());
+    decoder.discard();
+    // The rest of what was begun, what is no deflate stream, what is no text, and far more than a message may have.
+    let crossing = [short(0x80, b"\xff"), short(0xc1, &[0xff; 40]), short(0x81, b"\xff")].concat();
+    decoder.put(BytesMut::from(&*crossing));
+    assert!(decoder.next().unwrap().is_none());
+    decoder.put(BytesMut::from(&*short(0x02, &[0; 100])));
+    for _ in 0..2 * LIMITS.max_message / 100 {
+        decoder.put(BytesMut::from(&*short(0x00, &[0; 100])));
+        assert!(decoder.next().unwrap().is_none());
+    }
+    decoder.put(BytesMut::from(&*[short(0x80, b""), short(0x88, b"")].concat()));
+    assert!(matches!(decoder.next(), Ok(Some(Said::Close(_)))));
+}
+
+#[test]
+fn rfc_6455_5_4_frames_that_are_discarded_are_still_held_to_their_order() {
+    for wrong in [[short(0x01, b""), short(0x01, b"")], [short(0x81, b""), short(0x80, b"")]] {
+        let mut decoder = decoder(false);
+        decoder.discard();
+        decoder.put(BytesMut::from(&*wrong.concat()));
+        assert!(matches!(decoder.next(), Err(ClientFault::Protocol(_))));
+    }
+}
