@@ -180,6 +180,16 @@ def test_a_call_that_sends_more_than_an_empty_queue_takes_is_the_plugins_fault(s
     assert blamed(host) == (0, {"error": 1})
 
 
+def test_what_waits_for_a_client_does_not_excuse_a_call_that_alone_sends_more_than_a_queue_takes(serve):
+    plugins = {"misbehave": MISBEHAVE | {"overflow": "refuse"}}
+    host = serve(plugins=plugins, admin=ADMIN, limits={"outbound_queue": 62_000})
+    client = host.raw("/misbehave/")
+    # They come at once, so that the first answer still waits during the second call. Of the second's frames 15 fit.
+    client.send(frame(TEXT, b"flood 1 10") + frame(TEXT, b"flood 100 4096"))
+    assert client.frames()[-1] == (CLOSE, (1011).to_bytes(2) + b"consumer failed")
+    assert blamed(host) == (0, {"error": 1})
+
+
 @pytest.mark.parametrize("isolation", ["connection", "shared"])
 def test_an_error_for_a_client_that_has_left_is_no_fault_of_the_plugin(serve, component, tmp_path, isolation):
     file = tmp_path / "misbehave.wasm"

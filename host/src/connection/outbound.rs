@@ -135,6 +135,11 @@ impl Outbound {
         self.limits.check(&self.lock(), pending, len)
     }
 
+    /// Whether an empty queue would take a frame of `len` bytes, if so many were queued before it.
+    pub fn fits_alone(&self, pending: Queued, len: usize) -> bool {
+        self.limits.check(&State::default(), pending, len).is_ok()
+    }
+
     /// Queues a frame, and says how many older ones gave way to it. At the bound the policy `close` ends the
     /// connection with 1013.
     ///

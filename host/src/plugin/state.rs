@@ -371,8 +371,8 @@ impl GuestState {
         let probed = entry.link.outbound.probe(entry.pending, len);
         let by_client = match probed {
             Err(Refused::Closed) => true,
-            // A call that fills an empty queue has itself to blame.
-            Err(Refused::Full) => entry.link.outbound.buffered() > 0,
+            // A call that sends more than an empty queue takes has itself to blame.
+            Err(Refused::Full) => entry.link.outbound.fits_alone(entry.pending, len),
             Ok(()) | Err(Refused::TooLarge(_)) => false,
         };
         // Once: a guest may ask again as often as its time allows.

@@ -113,3 +113,13 @@ fn what_is_too_much_for_a_rate_is_not_said_before_the_close() {
     assert_eq!(taken_mute(&outbound), ["1013"]);
     assert_eq!(outbound.buffered(), 0);
 }
+
+#[test]
+fn what_waits_is_not_in_the_way_of_what_fits_alone() {
+    let outbound = outbound(Overflow::Refuse);
+    assert_eq!(outbound.push(text(10)), Ok(0));
+    assert_eq!(outbound.probe(pending(6), 4), Err(Refused::Full));
+    assert!(outbound.fits_alone(pending(6), 4));
+    assert!(!outbound.fits_alone(pending(6), 5));
+    assert!(!outbound.fits_alone(Queued { frames: FEW_FRAMES, bytes: 0 }, 0));
+}
