@@ -168,7 +168,7 @@ where
 }
 
 async fn answer<T, F, D>(
-    opening: Opening,
+    mut opening: Opening,
     decide: F,
     accepted: &Mutex<Option<Accepted<T>>>,
 ) -> Response<Full<Bytes>>
@@ -180,6 +180,7 @@ where
     if let Err(rejection) = opening.check_target() {
         return reject(rejection);
     }
+    opening.replace_host();
     let switching = opening.switching();
     let offers = opening.extensions().unwrap_or_default();
     match (decide(opening).await, switching) {

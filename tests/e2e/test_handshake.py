@@ -238,6 +238,23 @@ def test_rfc_9112_3_2_2_the_host_of_an_absolute_target_counts_and_not_the_header
     assert answer_to(host, "Host: one.example", target="http://two.example/echo/", leave_out="Host").status == 400
 
 
+@pytest.mark.parametrize(
+    ("target", "lines", "seen"),
+    [
+        ("http://one.example:80/door/", ["Host: two.example"], "one.example:80"),
+        ("ws://one.example/door/", ["Host: one.example"], "one.example"),
+        ("/door/", ["Host: two.example"], "two.example"),
+    ],
+)
+def test_rfc_9112_3_2_2_a_consumer_sees_the_host_of_an_absolute_target_alone(host, target, lines, seen):
+    raw = host.tcp()
+    head = [f"GET {target} HTTP/1.1", *(line for line in LINES if not line.startswith("Host")), *lines]
+    raw.send("\r\n".join([*head, "", ""]).encode() + frame(TEXT, b"scope"))
+    assert raw.response().status == 101
+    headers = json.loads(raw.recv_frame()[1])["headers"]
+    assert [value for name, value in headers if name == "host"] == [seen]
+
+
 def test_rfc_9110_7_8_an_upgrade_in_http_1_0_does_not_count(host):
     assert answer_to(host, version="1.0").status == 400
 

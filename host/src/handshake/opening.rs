@@ -92,11 +92,7 @@ impl Opening {
         if let Some(host) = &self.forwarded_host {
             return Some(host);
         }
-        let authority = match self.head.uri().authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => self.only("host"),
-        };
-        authority.and_then(host_of)
+        self.only("host").and_then(host_of)
     }
 
     /// Whether the host it names is one of these.
@@ -175,6 +171,15 @@ impl Opening {
             return wrong("the request's target is none that this host has\n");
         }
         Ok(())
+    }
+
+    /// Has the host of an absolute target replace what the `Host` header says, which must be ignored then (RFC 9112,
+    /// section 3.2.2), so that all who look at the headers see the host that is checked.
+    pub(super) fn replace_host(&mut self) {
+        let authority = self.head.uri().authority();
+        if let Some(host) = authority.and_then(|it| HeaderValue::from_str(it.as_str()).ok()) {
+            self.head.headers_mut().insert(HOST, host);
+        }
     }
 
     /// The handshake as a consumer sees it; `path` decoded, with what the route caught.
