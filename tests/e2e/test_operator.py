@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import threading
 
@@ -188,6 +189,31 @@ def test_logs_are_shown_and_followed(operator, narrowboat):
     shown = served.run("logs", "traveller", "-n", "1").stdout
     assert "is live after" in shown
     assert json.loads(served.run("logs", "--json", "-n", "1").stdout)["plugin"] == "traveller"
+
+
+def test_a_log_that_breaks_off_is_1(narrowboat, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("a" * 64)
+    token.chmod(0o600)
+    line = b'{"one": "line"}\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            client, _ = server.accept()
+            with client, client.makefile("rb") as request:
+                while request.readline().strip():
+                    pass
+                client.sendall(head + b"%x\r\n%b\r\n" % (len(line), line))
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        told = narrowboat("logs", "--follow", "--admin", url, "--token-file", token)
+        answering.join()
+    assert told.stdout == line.decode()
+    assert told.returncode == 1
+    assert "broke off" in told.stderr
 
 
 def test_a_message_is_sent_through_the_host_where_its_layer_is_in_memory(serving, narrowboat):

@@ -1,6 +1,6 @@
 //! Asking a running host.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,14 +95,18 @@ impl Client {
         self.read(self.ask(path)?)
     }
 
-    /// Asks for lines, which come as long as there are any.
+    /// Asks for lines, which come as long as there are any. An error is the last of them.
     pub(super) fn lines(
         &self,
         path: &str,
-    ) -> Result<impl Iterator<Item = String> + use<>, Failure> {
+    ) -> Result<impl Iterator<Item = Result<String, Failure>> + use<>, Failure> {
         let answer = self.ask(path)?;
+        let url = self.url.clone();
+        let broken = move |error: io::Error| {
+            Failure::at_run_time(anyhow!("the answer of {url} broke off: {error}"))
+        };
         let lines = BufReader::new(answer.into_body().into_reader()).lines();
-        Ok(lines.map_while(Result::ok))
+        Ok(lines.map(move |line| line.map_err(&broken)))
     }
 
     /// Asks for something to be done.

@@ -19,6 +19,7 @@ pub(super) fn run(arguments: &LogsArgs) -> Result<(), Failure> {
         path += &format!("&plugin={}", encoded(plugin));
     }
     for line in client.lines(&path)? {
+        let line = line?;
         let words = match serde_json::from_str(&line) {
             Ok(line) if !arguments.json => words(&line),
             _ => line,
