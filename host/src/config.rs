@@ -11,6 +11,7 @@ mod hosts;
 mod keyvalue;
 mod layer;
 mod limits;
+mod listen;
 mod noticing;
 mod plugin;
 mod proxy;
@@ -28,10 +29,9 @@ mod versions;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserialize, Deserializer, Error};
 use toml::{Spanned, Table, Value};
 
 pub use admin::{AdminConfig, Scope, TokenConfig, TokenSecret};
@@ -46,6 +46,7 @@ pub use grants::Grants;
 pub use keyvalue::{KeyvalueBackend, KeyvalueConfig};
 pub use layer::{CapacityRule, DEFAULT_LAYER, LayerConfig};
 pub use limits::{Limits, MAX_TIMERS};
+pub use listen::ListenAddress;
 pub use noticing::Noticing;
 pub use plugin::{FailedMove, Overflow, PluginConfig, Rollback, Source, Use};
 pub use proxy::ProxyConfig;
@@ -77,8 +78,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The hash of what is written in it.
     pub digest: Hash,
-    /// The address to accept sockets on; port 0 takes a free one. A name was looked up when the file was read.
-    pub listen: SocketAddr,
+    /// Where to accept sockets; port 0 takes a free one.
+    pub listen: ListenAddress,
     /// How changed components are noticed, if they are to be.
     pub watch: Option<Noticing>,
     /// Whether browsers are shown the demo page at `/`.
@@ -118,8 +119,8 @@ pub struct Config {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    #[serde(default = "default_listen", deserialize_with = "address")]
-    listen: SocketAddr,
+    #[serde(default = "default_listen")]
+    listen: ListenAddress,
     #[serde(default)]
     watch: noticing::Raw,
     #[serde(default)]
@@ -154,39 +155,8 @@ struct File {
     cache: cache::Raw,
 }
 
-fn default_listen() -> SocketAddr {
-    DEFAULT_LISTEN
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)
-        .map_err(|_| D::Error::custom(format!("expected {LISTEN}")))?;
-    listen_address(&text).map_err(D::Error::custom)
-}
-
-/// What a host listens on is told as.
-const LISTEN: &str =
-    "an address or a name, and a port, such as \"127.0.0.1:8000\" or \"localhost:8000\"";
-
-/// The address that a host listens on. Of the addresses of a name it is the first of IPv4, or the first if there is none.
-///
-/// # Errors
-/// When it is neither an address nor a name that has one, or has no port.
-pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let port = text.rsplit_once(':').and_then(|(name, port)| {
-        let is_name = !name.is_empty() && !name.contains(['/', ':', '[']);
-        is_name.then(|| port.parse::<u16>().ok())?
-    });
-    if port.is_none() {
-        return Err(format!("{text:?} is not what it should be: {LISTEN}"));
-    }
-    let addresses = text.to_socket_addrs();
-    let addresses: Vec<_> = addresses.map_err(|error| format!("{text:?}: {error}"))?.collect();
-    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-    first.copied().ok_or_else(|| format!("{text:?}: the name has no address"))
+fn default_listen() -> ListenAddress {
+    DEFAULT_LISTEN.into()
 }
 
 fn default_requests() -> Spanned<RequestsConfig> {

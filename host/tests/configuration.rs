@@ -387,8 +387,10 @@ fn a_key_of_the_whole_file_below_a_table_is_told_where_it_stands() {
 
 #[test]
 fn a_name_is_listened_on_by_its_first_address_of_ipv4() {
-    let listen =
-        |text: &str| parse(&format!("listen = \"{text}\"\n")).map(|it| it.listen.to_string());
+    let listen = |text: &str| {
+        let config = parse(&format!("listen = \"{text}\"\n")).unwrap();
+        config.listen.resolve().map(|address| address.to_string())
+    };
     assert_eq!(listen("localhost:8000").unwrap(), "127.0.0.1:8000");
     assert_eq!(listen("[::1]:9").unwrap(), "[::1]:9");
     for wrong in [
@@ -402,10 +404,18 @@ fn a_name_is_listened_on_by_its_first_address_of_ipv4() {
     ] {
         assert_refused(&format!("listen = \"{wrong}\"\n"), 1, &["listen", "\"localhost:8000\""]);
     }
-    let nowhere = "listen = \"no-such-name.invalid:80\"\n";
-    assert_refused(nowhere, 1, &["listen", "no-such-name.invalid"]);
     let admin = parse("[admin]\nlisten = \"localhost:1\"\n").unwrap().admin.unwrap();
-    assert_eq!(admin.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(admin.listen.resolve().unwrap().to_string(), "127.0.0.1:1");
+}
+
+#[test]
+fn a_configuration_is_read_where_no_name_is_found() {
+    let nowhere = "no-such-name.invalid:80";
+    let config =
+        parse(&format!("listen = \"{nowhere}\"\n[admin]\nlisten = \"{nowhere}1\"\n")).unwrap();
+    assert_eq!((config.listen.to_string().as_str(), config.listen.port()), (nowhere, 80));
+    assert!(config.listen.resolve().unwrap_err().contains(nowhere));
+    assert_eq!(config.admin.unwrap().listen.port(), 801);
 }
 
 #[test]

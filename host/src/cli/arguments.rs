@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::config::ListenAddress;
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -19,8 +21,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     pub(super) config: PathBuf,
     /// Where to listen, instead of the configuration's `listen`
-    #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
-    pub(super) listen: Option<std::net::SocketAddr>,
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<ListenAddress>,
 }
 
 #[derive(Args)]
@@ -41,8 +43,8 @@ pub(super) struct DevArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) config: Option<PathBuf>,
     /// Where to listen, instead of the configuration's `listen`
-    #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
-    pub(super) listen: Option<std::net::SocketAddr>,
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<ListenAddress>,
 }
 
 #[derive(Args)]

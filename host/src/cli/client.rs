@@ -54,7 +54,11 @@ impl Client {
                 let problem = "[admin] listens on a free port; say which one with --admin URL";
                 return Err(Failure::usage(anyhow!(problem)));
             }
-            (None, Some(admin)) => format!("http://{}", reachable(admin.listen)),
+            (None, Some(admin)) => {
+                let listen = admin.listen.resolve();
+                let listen = listen.map_err(|error| Failure::at_run_time(anyhow!(error)))?;
+                format!("http://{}", reachable(listen))
+            }
             (None, None) => return Err(missing("where the host listens; --admin URL does")),
         };
         let (file, named_by): (PathBuf, _) = match (&arguments.token_file, admin) {

@@ -16,13 +16,12 @@ use crate::workshop::{News, Workshop, WorkshopError};
 
 pub(super) fn run(arguments: &DevArgs) -> Result<(), Failure> {
     let console = Console::start()?;
-    let mut log = None;
-    let result = serve::in_runtime(build_and_serve(arguments, &console, &mut log));
-    drop(log);
-    console.finish(result)
+    let _flushed = console.flush_at_end();
+    let work = async |log: &mut Option<Log>| build_and_serve(arguments, &console, log).await;
+    serve::in_runtime(serve::to_the_end(&console, work))
 }
 
-/// Leaves the log in `log`, which outlives what may still write to it.
+/// Leaves the log in `log`, which outlives what is served.
 async fn build_and_serve(
     arguments: &DevArgs,
     console: &Console,
@@ -30,7 +29,7 @@ async fn build_and_serve(
 ) -> Result<(), Failure> {
     let signals = Signals::listen(console).map_err(Failure::at_run_time)?;
     let file = arguments.file();
-    let (mut config, started) = serve::configuration(&file, arguments.listen, console)?;
+    let (mut config, started) = serve::configuration(&file, arguments.listen.clone(), console)?;
     // Without it no one would see what is built.
     let noticing = *config.watch.get_or_insert_default();
     let halt = Halt::default();

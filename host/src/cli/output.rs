@@ -86,6 +86,11 @@ impl Console {
         &self.err
     }
 
+    /// Waits for the last lines to be taken when it is dropped, and so after a panic too.
+    pub(super) fn flush_at_end(&self) -> FlushAtEnd {
+        FlushAtEnd(self.clone())
+    }
+
     /// Waits for the last lines to be taken.
     fn flush(&self) {
         let end = Instant::now() + LAST_LINES;
@@ -104,6 +109,15 @@ impl Console {
         });
         self.flush();
         result
+    }
+}
+
+/// Waits for a host's last lines to be taken when it is dropped.
+pub(super) struct FlushAtEnd(Console);
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        self.0.flush();
     }
 }
 
@@ -131,6 +145,36 @@ mod tests {
     use std::{panic, thread};
 
     use super::*;
+
+    /// A stream that takes its time.
+    #[derive(Clone, Default)]
+    struct Slow(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            thread::sleep(Duration::from_millis(100));
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_before_a_panic_are_written_before_the_process_ends() {
+        let slow = Slow::default();
+        let out = BackgroundWriter::start("stdout", io::sink()).unwrap();
+        let err = BackgroundWriter::start("stderr", slow.clone()).unwrap();
+        let console = Console { out, err };
+        let panicking = thread::spawn(move || {
+            let _flushed = console.flush_at_end();
+            console.note("last words");
+            panic::resume_unwind(Box::new(()));
+        });
+        assert!(panicking.join().is_err());
+        assert_eq!(*slow.0.lock().unwrap(), b"last words\n");
+    }
 
     #[test]
     fn a_panic_is_told_with_its_thread_its_place_and_its_message() {

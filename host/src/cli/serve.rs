@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
@@ -15,7 +15,7 @@ use super::arguments::ServeArgs;
 use super::log::Log;
 use super::output::Console;
 use super::signals::Signals;
-use crate::config::{AdminConfig, Config, TenantConfig};
+use crate::config::{AdminConfig, Config, ListenAddress, TenantConfig};
 use crate::journal::Journal;
 use crate::name::Tenant;
 use crate::plugin::Plugin;
@@ -32,20 +32,30 @@ const LAST_CALLS: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let console = Console::start()?;
+    let _flushed = console.flush_at_end();
+    in_runtime(to_the_end(&console, async |log| load_and_serve(arguments, &console, log).await))
+}
+
+/// Tells the failure of what is done, sends the last traces and writes the last lines while the runtime still answers a
+/// further ctrl-c. It blocks its thread, on which nothing else runs.
+pub(super) async fn to_the_end(
+    console: &Console,
+    work: impl AsyncFnOnce(&mut Option<Log>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut log = None;
-    let result = in_runtime(load_and_serve(arguments, &console, &mut log));
+    let result = work(&mut log).await;
     drop(log);
     console.finish(result)
 }
 
-/// Leaves the log in `log`, which outlives what may still write to it.
+/// Leaves the log in `log`, which outlives what is served.
 async fn load_and_serve(
     arguments: &ServeArgs,
     console: &Console,
     log: &mut Option<Log>,
 ) -> Result<(), Failure> {
     let signals = Signals::listen(console).map_err(Failure::at_run_time)?;
-    let (config, started) = configuration(&arguments.config, arguments.listen, console)?;
+    let (config, started) = configuration(&arguments.config, arguments.listen.clone(), console)?;
     let served = Served::of(&config, log.insert(started).journal.clone());
     let tell = console.clone();
     let load = move || Host::load(config, |plugin| tell.print_line(ready(plugin)));
@@ -62,19 +72,23 @@ async fn load_and_serve(
 /// Reads the configuration, starts the log, and warns of what the one leads to.
 pub(super) fn configuration(
     file: &Path,
-    listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
     console: &Console,
 ) -> Result<(Config, Log), Failure> {
     let mut config = Config::load(file).map_err(Failure::usage)?;
-    let log = Log::start("info", config.traces.as_ref(), console.stderr().clone());
-    let log = log.map_err(Failure::at_run_time)?;
     if let Some(listen) = listen {
         config.listen = listen;
     }
+    let address = resolved(&mut config.listen, "listen")?;
+    if let Some(admin) = &mut config.admin {
+        resolved(&mut admin.listen, "admin.listen")?;
+    }
+    let log = Log::start("info", config.traces.as_ref(), console.stderr().clone());
+    let log = log.map_err(Failure::at_run_time)?;
     for warning in preflight(&config.limits) {
         tracing::warn!("{warning}");
     }
-    if !config.listen.ip().is_loopback() && config.allowed.origins.is_none() {
+    if !address.ip().is_loopback() && config.allowed.origins.is_none() {
         tracing::warn!(
             "pages of any site may open WebSockets here with what their visitors' browsers know; name those that \
              may in allowed_origins, or \"*\""
@@ -86,9 +100,16 @@ pub(super) fn configuration(
     Ok((config, log))
 }
 
+/// Looks a name up that is to be listened on, once for all.
+fn resolved(listen: &mut ListenAddress, key: &str) -> Result<SocketAddr, Failure> {
+    let address = listen.resolve().map_err(|error| Failure::usage(anyhow!("{key}: {error}")))?;
+    *listen = address.into();
+    Ok(address)
+}
+
 /// What is said of a host that serves.
 pub(super) struct Served {
-    listen: SocketAddr,
+    listen: ListenAddress,
     secure: bool,
     admin: Option<AdminConfig>,
     tenants: BTreeMap<Tenant, TenantConfig>,
@@ -98,7 +119,7 @@ pub(super) struct Served {
 impl Served {
     pub(super) fn of(config: &Config, journal: Journal) -> Self {
         Self {
-            listen: config.listen,
+            listen: config.listen.clone(),
             secure: config.tls.is_some(),
             admin: config.admin.clone(),
             tenants: config.tenants.clone(),
@@ -143,7 +164,7 @@ pub(super) async fn serve(
     reread: Arc<Notify>,
     console: &Console,
 ) -> anyhow::Result<()> {
-    let listener = bind(served.listen, "--listen 127.0.0.1:0 takes a free port")?;
+    let listener = bind(&served.listen, "--listen 127.0.0.1:0 takes a free port")?;
     let address = listener.local_addr()?;
     for (tenant, own) in &served.tenants {
         let path = own.entrance.path.as_deref().unwrap_or_default();
@@ -159,7 +180,7 @@ pub(super) async fn serve(
     }
     let admin = match &served.admin {
         Some(config) => {
-            let listener = bind(config.listen, "[admin] listen may be another")?;
+            let listener = bind(&config.listen, "[admin] listen may be another")?;
             let address = listener.local_addr()?;
             let streams = vec![console.stdout().clone(), console.stderr().clone()];
             let port = AdminPort::open(listener, config, served.journal.clone(), streams)?;
@@ -175,7 +196,8 @@ pub(super) async fn serve(
     Ok(())
 }
 
-fn bind(listen: SocketAddr, otherwise: &str) -> anyhow::Result<TcpListener> {
+fn bind(listen: &ListenAddress, otherwise: &str) -> anyhow::Result<TcpListener> {
+    let listen = listen.resolve().map_err(anyhow::Error::msg)?;
     let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(listen).with_context(|| format!("cannot listen on {listen}; {otherwise}"))?;

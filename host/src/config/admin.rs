@@ -7,14 +7,15 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Location};
+use super::listen::ListenAddress;
 use crate::hash::Hash;
 use crate::units::ByteSize;
 
 /// The listener for the operator's tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
-    /// The address; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where it listens; port 0 takes a free one.
+    pub listen: ListenAddress,
     /// Names besides its address and those of this machine that it may be asked by, as behind a proxy.
     pub hosts: Vec<String>,
     /// The file of a token that may do everything; made if it is not there.
@@ -89,8 +90,8 @@ const TOKEN_FILE: &str = "admin.token";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
-    #[serde(default = "default_listen", deserialize_with = "super::address")]
-    listen: SocketAddr,
+    #[serde(default = "default_listen")]
+    listen: ListenAddress,
     #[serde(default)]
     hosts: Vec<String>,
     token_file: Option<PathBuf>,
@@ -108,8 +109,8 @@ pub(super) struct RawToken {
     scopes: Spanned<Vec<Scope>>,
 }
 
-fn default_listen() -> SocketAddr {
-    DEFAULT_LISTEN
+fn default_listen() -> ListenAddress {
+    DEFAULT_LISTEN.into()
 }
 
 impl Raw {
