@@ -674,6 +674,7 @@ def test_the_log_is_told_and_followed(admin):
     assert line["version"] == admin.plugin("commander")["version"][:12]
     last = admin.ask("/v1/logs?plugin=commander&lines=5").body
     assert line in map(json.loads, last.splitlines())
+    assert len(admin.ask("/v1/logs?plugin=commander&lines=1").body.splitlines()) == 1
     connection.close()
 
 

@@ -21,7 +21,6 @@ mod scripts;
 pub(super) mod server;
 mod stage;
 pub(crate) mod warn_limiter;
-mod warnings;
 pub(super) mod wire;
 
 use std::fmt;

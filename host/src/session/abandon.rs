@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -87,8 +87,7 @@ impl<T, F: FnMut(T) + Unpin> Future for Receiving<T, F> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(Pin::new(&mut self.answered).poll(cx));
-        Poll::Ready(answer)
+        Pin::new(&mut self.answered).poll(cx)
     }
 }
 

@@ -77,7 +77,7 @@ impl Refusals {
                 }
             }
             _ => {
-                if self.others.allows() {
+                if self.others.admit("other").is_some() {
                     tracing::warn!("keyvalue: Redis at {server}: {error}");
                 }
             }

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::warn_limiter::WarnLimiter;
-use super::warnings::Warnings;
 use super::wire::WireError;
 use crate::layer::{ForeignCause, ForeignCounts, LayerStatus};
 use crate::times::Times;
@@ -20,9 +19,7 @@ pub(in crate::layer) struct Health {
     layer: String,
     links: Mutex<Links>,
     connected: watch::Sender<bool>,
-    complaints: WarnLimiter,
-    forgotten: WarnLimiter,
-    warnings: Warnings,
+    warnings: WarnLimiter,
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
     pub(in crate::layer) foreign: [AtomicU64; ForeignCause::ALL.len()],
@@ -51,12 +48,10 @@ impl Health {
             layer,
             links: Mutex::default(),
             connected: watch::Sender::new(false),
-            complaints: WarnLimiter::default(),
-            forgotten: WarnLimiter::default(),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             foreign: Default::default(),
-            warnings: Warnings::default(),
+            warnings: WarnLimiter::default(),
             expired: AtomicU64::new(0),
             round_trips: Times::default(),
         }
@@ -102,7 +97,7 @@ impl Health {
 
     /// Tells that a server has lost what was written to it, though it was never away.
     pub(in crate::layer) fn tell_forgotten(&self, why: &str) {
-        if self.forgotten.allows() {
+        if self.warnings.admit("forgotten").is_some() {
             let layer = &self.layer;
             tracing::warn!(
                 layer,
@@ -161,7 +156,7 @@ impl Health {
 
     /// Tells the operator of something that goes wrong again and again, now and then.
     pub(in crate::layer) fn complain(&self, what: impl Display) {
-        if self.complaints.allows() {
+        if self.warnings.admit("complaint").is_some() {
             tracing::warn!(layer = self.layer, "{what}; of further ones nothing is said for 30 s");
         }
     }

@@ -41,22 +41,18 @@ type Connections = Vec<MultiplexedConnection>;
 
 /// Pauses between attempts to reach a server: short, since clients wait, and spread, since other hosts try too.
 pub(in crate::layer) fn pauses() -> impl Iterator<Item = Duration> {
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(Duration::from_millis(500))
-        .with_jitter()
-        .without_max_times();
-    backoff.build()
+    backoff(Duration::from_millis(50), Duration::from_millis(500))
 }
 
 /// Pauses before a server is reached again that was there for less than [`BRIEF`].
 fn rests() -> impl Iterator<Item = Duration> {
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(Duration::from_secs(8))
-        .with_jitter()
-        .without_max_times();
-    backoff.build()
+    backoff(Duration::from_millis(500), Duration::from_secs(8))
+}
+
+/// Pauses that grow from the first to the last of two, without end.
+fn backoff(first: Duration, last: Duration) -> impl Iterator<Item = Duration> {
+    let backoff = ExponentialBuilder::default().with_min_delay(first).with_max_delay(last);
+    backoff.with_jitter().without_max_times().build()
 }
 
 /// Goes on for ever: connects, carries, and begins again when a server goes away.
