@@ -17,7 +17,6 @@ use std::task::{Context, Poll};
 use tokio::task::coop::consume_budget;
 use tracing::{Span, info_span};
 
-use crate::closure::Closure;
 use crate::connection::{Alarm, Asked, Connection, End, Incoming, TimerId};
 use crate::fault::{ClientFault, Fault, GuestFault, HostFault};
 use crate::frame::Frame;
@@ -281,11 +280,16 @@ impl Session {
         let closure = Fault::Host(HostFault::ShuttingDown).closure();
         self.joined.link.traffic.closures.by_host(closure.code);
         self.joined.disconnect(closure.clone()).await;
-        self.leave(Some(closure)).await;
+        let Self { joined, connection, .. } = self;
+        let permits = joined.permits();
+        // It leaves groups and channel now, and the socket when its peer is done with it.
+        drop(joined);
+        connection.finish(Some(closure)).await;
+        drop(permits);
     }
 
     /// The connection is over: the consumer is told how.
-    async fn end(mut self, end: End) {
+    async fn end(self, end: End) {
         let (plugin, channel) = self.joined.names();
         tracing::debug!(plugin, channel, "connection over: {}", end.closure);
         let closures = &self.joined.link.traffic.closures;
@@ -300,16 +304,11 @@ impl Session {
             }
             _ => None,
         };
-        self.joined.disconnect(end.closure).await;
-        self.leave(tell).await;
-    }
-
-    /// Leaves groups and channel at once, the socket when the peer is done with it.
-    async fn leave(self, tell: Option<Closure>) {
-        let Self { joined, connection, .. } = self;
+        let Self { mut joined, connection, .. } = self;
         let permits = joined.permits();
-        drop(joined);
-        connection.finish(tell).await;
+        let disconnecting = async move { joined.disconnect(end.closure).await };
+        // A peer that broke a rule is told at once (RFC 6455 §7.1.7), and not when a busy instance is free.
+        tokio::join!(connection.finish(tell), disconnecting);
         drop(permits);
     }
 }

@@ -7,7 +7,7 @@ import time
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from support import BINARY, CLOSE, CONTINUATION, TEXT, close_frame, closure, frame, with_manifest
+from support import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, closure, frame, with_manifest
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +156,20 @@ def test_a_close_is_answered_while_the_consumer_is_busy(serve, component, tmp_pa
     raw.send(close_frame(4000))
     opcode, payload = raw.recv_frame()
     assert (opcode, closure(payload)) == (CLOSE, (4000, ""))
+
+
+def test_rfc_6455_7_1_7_a_client_that_broke_a_rule_is_told_while_the_shared_instance_is_busy(serve, component, tmp_path):
+    slow = tmp_path / "slow.wasm"
+    manifest = 'name = "misbehave"\nlane = "slow"\nisolation = "shared"'
+    slow.write_bytes(with_manifest(component("misbehave").read_bytes(), manifest))
+    host = serve(plugins={"misbehave": {"component": str(slow)}}, limits={"call_time": "5m"})
+    other, raw = host.raw("/misbehave/"), host.raw("/misbehave/")
+    other.send_frame(TEXT, b"loop")
+    other.send_frame(PING)
+    assert other.recv_frame() == (PONG, b"")
+    raw.send_frame(TEXT, b"\xff")
+    opcode, payload = raw.recv_frame()
+    assert (opcode, closure(payload)[0]) == (CLOSE, 1007)
 
 
 def test_after_the_closing_handshake_the_host_ends_the_stream(host):
