@@ -254,29 +254,6 @@ impl Allowance {
         self.meters.each_ref().map(|meter| level(meter))
     }
 
-    /// Counts an instance, or so many as one takes the room of, whether or not there may be more.
-    pub fn count_instance(&self, places: usize) {
-        self.meters.iter().for_each(|meter| meter.instances.add(places));
-    }
-
-    /// An instance is gone that took so many places.
-    pub fn forget_instance(&self, places: usize) {
-        self.meters.iter().for_each(|meter| meter.instances.give(places));
-    }
-
-    /// Whether there may be so many more instances than there are.
-    ///
-    /// # Errors
-    /// [`Bound::Instances`].
-    pub fn check_instance(&self, places: usize) -> Result<(), Bound> {
-        let full = |meter: &Arc<Meter>| !meter.instances.has_room(places);
-        if let Some(place) = self.meters.iter().position(full) {
-            self.note_of(place, Bound::Instances);
-            return Err(Bound::Instances);
-        }
-        Ok(())
-    }
-
     /// Takes so much of something that there is only so much of.
     ///
     /// # Errors
@@ -285,6 +262,12 @@ impl Allowance {
         let mut taken = self.none_of(room);
         taken.more(count)?;
         Ok(taken)
+    }
+
+    /// Takes so much of something, whether or not there is so much left.
+    pub fn take_anyway(self: &Arc<Self>, room: Room, count: usize) -> Taken {
+        self.levels(|meter| room.of(meter)).iter().for_each(|level| level.add(count));
+        Taken { allowance: Arc::clone(self), room, count }
     }
 
     /// Nothing yet of something that there is only so much of.
@@ -405,6 +388,8 @@ impl Drop for Admitted {
 /// What there is only so much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
+    /// Instances, each as many as it takes the room of.
+    Instances,
     /// Bytes of what guests leave to their successors.
     Snapshots,
     /// Bytes of linear memory.
@@ -418,6 +403,7 @@ pub enum Room {
 impl Room {
     fn of(self, meter: &Meter) -> &Level {
         match self {
+            Self::Instances => &meter.instances,
             Self::Snapshots => &meter.snapshots,
             Self::Memories => &meter.memories,
             Self::Requests => &meter.requests,
@@ -427,6 +413,7 @@ impl Room {
 
     const fn bound(self) -> Bound {
         match self {
+            Self::Instances => Bound::Instances,
             Self::Snapshots => Bound::Snapshots,
             Self::Memories => Bound::Memories,
             // Only requests have names looked up.

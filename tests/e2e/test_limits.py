@@ -129,6 +129,17 @@ def test_a_plugin_has_as_many_instances_as_it_may_and_moves_them_nevertheless(se
     eventually(lambda: connects(host, "/misbehave/"))
 
 
+def test_an_instance_counts_before_a_guest_thread_is_free_to_start_it(serve, component, tmp_path):
+    file = tmp_path / "doorman.wasm"
+    file.write_bytes(with_manifest(component("doorman").read_bytes(), 'name = "doorman"\nlane = "slow"'))
+    table = ALONE | {"component": str(file), "limits": {"instances": 2}}
+    host = serve(plugins={"doorman": table}, limits={"call_time": "5m"}, admin=ADMIN)
+    handshakes = [host.tcp() for _ in range(5)]
+    for raw in handshakes:
+        raw.request("/doorman/?spin", headers=UPGRADE)
+    eventually(lambda: reached(host, "instances", "doorman") == 3)
+
+
 @pytest.mark.parametrize("isolation", ["connection", "shared"])
 def test_a_plugin_that_has_used_its_time_waits_and_is_served_again(serve, isolation):
     table = {"isolation": isolation, "limits": {"cpu": "20ms"}}

@@ -23,6 +23,7 @@ use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
 use super::overrun::Overrun;
 use super::state::{GuestState, Stopwatch, Surroundings};
 use super::ticker::{Running, Ticker};
+use crate::allowance::Taken;
 use crate::capabilities::{Capabilities, Power};
 use crate::component::Role;
 
@@ -225,9 +226,14 @@ impl Engine {
 
     /// A store whose guest is bounded in memory, and in each call by the time of its
     /// role.
-    pub(super) fn store(&self, around: Arc<Surroundings>, role: Role) -> Store<GuestState> {
+    pub(super) fn store(
+        &self,
+        around: Arc<Surroundings>,
+        role: Role,
+        places: Taken,
+    ) -> Store<GuestState> {
         let hostcall_bytes = around.limits.hostcall_bytes();
-        let state = GuestState::new(around, role, Arc::clone(&self.0.overrun));
+        let state = GuestState::new(around, role, places, Arc::clone(&self.0.overrun));
         let mut store = Store::new(&self.0.engine, state);
         store.limiter(|state| &mut state.growth as &mut dyn ResourceLimiter);
         store.set_hostcall_fuel(hostcall_bytes);

@@ -21,6 +21,7 @@ use super::outside::Hush;
 use super::state::GuestState;
 use super::store::GuestStore;
 use super::version::Version;
+use crate::allowance::Taken;
 use crate::answer::{Acceptance, Rejection};
 use crate::closure::Closure;
 use crate::component::Role;
@@ -40,25 +41,35 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// A new instance with no consumers.
+    /// A new instance with no consumers, in the places that were taken for it.
     ///
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
-    pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
-        Self::start(version, None)
+    pub fn new(version: Arc<Version>, places: Taken) -> Result<Self, GuestFault> {
+        Self::start(version, places, None)
     }
 
-    /// The same, to be thrown away: what it does has no effects, and changes nothing beyond the host.
+    /// A new instance for the consumers of another, which counts whether or not there may be more.
+    ///
+    /// # Errors
+    /// As [`Instance::new`].
+    pub(super) fn successor(version: Arc<Version>) -> Result<Self, GuestFault> {
+        let places = version.count_places();
+        Self::start(version, places, None)
+    }
+
+    /// An instance to be thrown away: what it does has no effects, and changes nothing beyond the host.
     ///
     /// # Errors
     /// As [`Instance::new`].
     pub(super) fn on_trial(version: Arc<Version>) -> Result<Self, GuestFault> {
-        Self::start(version, Some(Hush::Trial))
+        let places = version.count_places();
+        Self::start(version, places, Some(Hush::Trial))
     }
 
-    fn start(version: Arc<Version>, hush: Option<Hush>) -> Result<Self, GuestFault> {
+    fn start(version: Arc<Version>, places: Taken, hush: Option<Hush>) -> Result<Self, GuestFault> {
         let (store, guest) =
-            GuestStore::start(version, Role::Consumer, hush, |version, store, exports| {
+            GuestStore::start(version, Role::Consumer, places, hush, |version, store, exports| {
                 version.consumer()?.load(store, exports)
             })?;
         Ok(Self { store, guest, events: 0, on_trial: hush == Some(Hush::Trial) })

@@ -92,8 +92,8 @@ impl Usage {
 pub(super) struct Growth {
     usage: Arc<Usage>,
     allowance: Arc<Allowance>,
-    /// Instances that it counts for.
-    places: usize,
+    /// Of instances.
+    _places: Taken,
     /// Of what all may have together.
     room: Taken,
     memory: usize,
@@ -111,13 +111,12 @@ impl Growth {
         limits: &InstanceLimits,
         usage: Arc<Usage>,
         allowance: Arc<Allowance>,
-        places: usize,
+        places: Taken,
     ) -> Self {
         usage.instances.fetch_add(1, Ordering::Relaxed);
-        allowance.count_instance(places);
         Self {
             usage,
-            places,
+            _places: places,
             room: allowance.none_of(Room::Memories),
             allowance,
             memory: limits.memory,
@@ -133,7 +132,6 @@ impl Growth {
 impl Drop for Growth {
     fn drop(&mut self) {
         self.usage.instances.fetch_sub(1, Ordering::Relaxed);
-        self.allowance.forget_instance(self.places);
         self.usage.memory.fetch_sub(self.memory_taken() as u64, Ordering::Relaxed);
     }
 }

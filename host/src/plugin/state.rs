@@ -20,7 +20,7 @@ use super::limits::{Growth, InstanceLimits, Usage};
 use super::outside::{Beyond, Hush, Outside};
 use super::overrun::Overrun;
 use super::words::Words;
-use crate::allowance::{Allowance, Bound};
+use crate::allowance::{Allowance, Bound, Taken};
 use crate::capabilities::Capabilities;
 use crate::component::Role;
 use crate::connection::{Link, Queued, Refused};
@@ -131,7 +131,12 @@ struct Entry {
 impl Data for GuestState {}
 
 impl GuestState {
-    pub(super) fn new(around: Arc<Surroundings>, role: Role, overrun: Arc<Overrun>) -> Self {
+    pub(super) fn new(
+        around: Arc<Surroundings>,
+        role: Role,
+        places: Taken,
+        overrun: Arc<Overrun>,
+    ) -> Self {
         let outside = around.asks.may_wait().then(|| around.outside());
         Self {
             effects: Effects::new(around.limits.effect_bytes()),
@@ -139,7 +144,7 @@ impl GuestState {
                 &around.limits,
                 Arc::clone(&around.usage),
                 Arc::clone(&around.allowance),
-                around.places(),
+                places,
             ),
             stopwatch: Stopwatch::new(&around.limits, role, overrun),
             outside,

@@ -12,7 +12,7 @@ use super::outside::Hush;
 use super::state::{GuestState, OutOfTime, Panic};
 use super::version::Version;
 use super::words::Saying;
-use crate::allowance::{Bound, Owner};
+use crate::allowance::{Bound, Owner, Taken};
 use crate::component::Role;
 use crate::fault::{GuestFault, one_line};
 use crate::journal::GUEST;
@@ -34,10 +34,11 @@ impl GuestStore {
     pub(super) fn start<G>(
         version: Arc<Version>,
         role: Role,
+        places: Taken,
         hush: Option<Hush>,
         load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
     ) -> Result<(Self, G), GuestFault> {
-        let mut store = version.engine.store(Arc::clone(&version.around), role);
+        let mut store = version.engine.store(Arc::clone(&version.around), role, places);
         store.data_mut().hush(hush);
         let mut started = Self { store, version, dead: false };
         let guest = started.timed(|version, store| {
@@ -117,7 +118,8 @@ impl Version {
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn try_start(self: Arc<Self>) -> Result<(), GuestFault> {
         let role = self.first_role();
-        GuestStore::start(self, role, Some(Hush::Trial), |_, _, _| Ok(())).map(drop)
+        let places = self.count_places();
+        GuestStore::start(self, role, places, Some(Hush::Trial), |_, _, _| Ok(())).map(drop)
     }
 }
 

@@ -179,7 +179,7 @@ pub fn transfer(
         Way::Back(_) => old.events(),
     };
     let (left, unsaved) = leave(old, &passengers, way, policy)?;
-    let mut new = Instance::new(to).map_err(MoveError::Start)?;
+    let mut new = Instance::successor(to).map_err(MoveError::Start)?;
     new.succeed(old);
     if let Some(module) = &left.module {
         new.load_module(module).map_err(MoveError::LoadModule)?;
@@ -214,7 +214,7 @@ pub fn restart(
     old: &Instance,
     to: Arc<Version>,
 ) -> Result<(Box<Instance>, Vec<Effect>), MoveError> {
-    let mut instance = Instance::new(to).map_err(MoveError::Start)?;
+    let mut instance = Instance::successor(to).map_err(MoveError::Start)?;
     instance.succeed(old);
     let mut effects = Vec::new();
     for passenger in old.passengers() {

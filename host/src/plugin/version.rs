@@ -13,9 +13,10 @@ use super::engine::{self, Engine};
 use super::fit::{self, Misfit};
 use super::state::{GuestState, Surroundings};
 use super::tally::Tally;
+use crate::allowance::{Room, Taken};
 use crate::capabilities::Capabilities;
 use crate::component::Role;
-use crate::fault::one_line;
+use crate::fault::{GuestFault, one_line};
 use crate::hash::Hash;
 
 /// One build of a plugin.
@@ -99,9 +100,18 @@ impl Version {
         &self.around.own_name
     }
 
-    /// Instances that one of it counts for, by what it takes of the pool.
-    pub fn places(&self) -> usize {
-        self.around.places()
+    /// Takes the places of one more instance: as many as it takes of the pool.
+    ///
+    /// # Errors
+    /// [`GuestFault::Bounded`].
+    pub fn take_places(&self) -> Result<Taken, GuestFault> {
+        let taken = self.around.allowance.take(Room::Instances, self.around.places());
+        taken.map_err(|bound| GuestFault::Bounded(bound.name()))
+    }
+
+    /// Counts one more instance, whether or not there may be more.
+    pub(super) fn count_places(&self) -> Taken {
+        self.around.allowance.take_anyway(Room::Instances, self.around.places())
     }
 
     /// Where a consumer's functions are among its exports.

@@ -24,8 +24,9 @@ impl WorkerInstance {
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
+        let places = version.count_places();
         let (store, guest) =
-            GuestStore::start(version, Role::Worker, None, |version, store, exports| {
+            GuestStore::start(version, Role::Worker, places, None, |version, store, exports| {
                 version.worker()?.load(store, exports)
             })?;
         Ok(Self { store, guest })

@@ -71,11 +71,12 @@ impl Seat {
         match self {
             Self::Own(plugin, _) => {
                 let version = plugin.live();
-                if let Err(bound) = plugin.allowance.check_instance(version.places()) {
-                    return Calling::Over(Called::failed(GuestFault::Bounded(bound.name())));
-                }
+                let places = match version.take_places() {
+                    Ok(places) => places,
+                    Err(fault) => return Calling::Over(Called::failed(fault)),
+                };
                 let slow = version.is_slow();
-                let work = move || match Instance::new(version) {
+                let work = move || match Instance::new(version, places) {
                     Ok(instance) => enter_own(Box::new(instance), call),
                     Err(fault) => (Called::failed(fault), None),
                 };

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::*;
+use crate::allowance::Room;
 use crate::config::{Config, Overflow};
 use crate::connection::{OutboundLimits, Traffic};
 use crate::egress::Egress;
@@ -79,7 +80,8 @@ async fn one_connection() -> (GuestState, Resource<ConnectionHandle>, Arc<Link>)
     let limits = OutboundLimits { bytes: 16, max_frame: 16, overflow: Overflow::Refuse };
     let traffic = Arc::new(Traffic::default());
     let link = Arc::new(Link::new(mailbox.channel().clone(), limits, traffic));
-    let mut state = GuestState::new(around, Role::Consumer, Arc::default());
+    let places = around.allowance.take_anyway(Room::Instances, 1);
+    let mut state = GuestState::new(around, Role::Consumer, places, Arc::default());
     let id = state.next_id();
     state.admit(id, Arc::clone(&link), Arc::new(scope()));
     let handle = state.handle(id).unwrap();

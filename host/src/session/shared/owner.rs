@@ -9,7 +9,6 @@ use tracing::Instrument;
 
 use super::place::{Death, Due, Left, Place, Waiting};
 use super::{Answer, Job, QUEUE};
-use crate::allowance::Bound;
 use crate::closure::Closure;
 use crate::config::FailedMove;
 use crate::fault::{Fault, GuestFault, HostFault};
@@ -228,14 +227,13 @@ impl Owner {
     }
 
     async fn start(&self) -> Result<Box<Instance>, GuestFault> {
-        let bounded = |bound: Bound| GuestFault::Bounded(bound.name());
         let version = self.plugin().live();
-        self.plugin().allowance.check_instance(version.places()).map_err(bounded)?;
+        let places = version.take_places()?;
         let instance = if version.is_slow() {
-            let work = move || Instance::new(version);
+            let work = move || Instance::new(version, places);
             self.plugin().share.run(work).await.ok_or(GuestFault::InstanceGone)?
         } else {
-            Instance::new(version)
+            Instance::new(version, places)
         };
         instance.map(Box::new)
     }
