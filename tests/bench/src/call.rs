@@ -89,8 +89,14 @@ fn plugin(file: &Path) -> anyhow::Result<Plugin> {
     Ok(loader.load("echo", config, file, &loader.read("echo", file)?)?)
 }
 
+fn start(plugin: &Plugin) -> anyhow::Result<Instance> {
+    let version = plugin.live();
+    let places = version.take_places()?;
+    Ok(Instance::new(version, places)?)
+}
+
 fn calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {
-    let mut instance = Instance::new(plugin.live())?;
+    let mut instance = start(plugin)?;
     let link = link();
     let call = Call::Connect { link: Arc::clone(&link), scope: Arc::new(scope()) };
     let Returned::Accepted(id, _) = instance.call(&call)? else { bail!("it accepts nobody") };
@@ -107,7 +113,7 @@ fn calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {
 fn instances(plugin: &Plugin) -> anyhow::Result<f64> {
     let began = Instant::now();
     for _ in 0..INSTANCES {
-        drop(Instance::new(plugin.live())?);
+        drop(start(plugin)?);
     }
     Ok(micros(began.elapsed(), INSTANCES))
 }
