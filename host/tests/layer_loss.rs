@@ -62,6 +62,28 @@ fn what_redis_popped_for_a_reader_is_not_lost_by_a_false_alarm() {
 }
 
 #[test]
+fn a_layer_is_connected_while_a_reader_waits_for_its_mailbox() {
+    run(async {
+        let redis = Redis::start();
+        let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
+        let mut mailbox = opened(&layer, "worker").await;
+        sent(&other, "worker", "a").await;
+        assert_eq!(received(&mut mailbox).await, "a");
+        popped_and_held(&redis, &other, "b").await;
+        // The answer is late, and comes when the reader has given its connection up.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        tokio::time::resume();
+        until(|| !layer.status().connected).await;
+        redis.proxy.release();
+        until(|| layer.status().connected).await;
+        assert_eq!(received(&mut mailbox).await, "b");
+        sent(&other, "worker", "c").await;
+        assert_eq!(received(&mut mailbox).await, "c");
+    });
+}
+
+#[test]
 fn what_redis_popped_for_a_process_is_not_lost_by_a_false_alarm() {
     run(async {
         let redis = Redis::start();

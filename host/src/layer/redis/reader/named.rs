@@ -177,7 +177,8 @@ impl<'a> Reading<'a> {
         reader.waiting.store(0, Ordering::SeqCst);
     }
 
-    /// Takes messages until the mailbox is dropped. Tells once that the first attempt to take one was not refused.
+    /// Takes messages until the mailbox is dropped. Tells once that the first attempt to take one was not refused, or that
+    /// none is made yet.
     async fn read(
         &mut self,
         connection: &MultiplexedConnection,
@@ -186,6 +187,8 @@ impl<'a> Reading<'a> {
     ) -> RedisResult<()> {
         let mut passed = Some(passed);
         loop {
+            // While the reader waits, it asks the server for nothing, so the server can refuse nothing.
+            self.drained(|| passed.take().into_iter().for_each(|passed| passed())).await;
             self.reader.waiting.store(number, Ordering::SeqCst);
             if self.reader.is_closed() {
                 return Ok(());
@@ -202,15 +205,20 @@ impl<'a> Reading<'a> {
             }
             self.deliver(popped);
             refused.map_or(Ok(()), Err)?;
-            while let Some(channel) = self.world.local.find(self.name.as_str())
-                && !self.reader.is_closed()
-            {
-                if channel.is_drained() {
-                    self.reader.accepted().clear();
-                    break;
-                }
-                self.reader.drained.notified().await;
+        }
+    }
+
+    /// Waits until every message has been taken from the mailbox, or it was dropped. Calls `must_wait` before it waits.
+    async fn drained(&mut self, mut must_wait: impl FnMut()) {
+        while let Some(channel) = self.world.local.find(self.name.as_str())
+            && !self.reader.is_closed()
+        {
+            if channel.is_drained() {
+                self.reader.accepted().clear();
+                return;
             }
+            must_wait();
+            self.reader.drained.notified().await;
         }
     }
 
