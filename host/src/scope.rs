@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use hyper::header::HeaderName;
 
 /// Header names in lower case with their raw values, in the order of the wire.
 pub type Headers = Vec<(String, Bytes)>;
@@ -11,7 +12,7 @@ pub type Headers = Vec<(String, Bytes)>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// `ws`, or `wss` behind TLS.
-    pub scheme: String,
+    pub scheme: &'static str,
     /// Percent-decoded, as the route matched it.
     pub path: String,
     /// As it stood in the request line, without the query.
@@ -19,7 +20,7 @@ pub struct Scope {
     /// Without the question mark; still encoded.
     pub query_string: Bytes,
     /// Every header of the request.
-    pub headers: Headers,
+    pub headers: Vec<(HeaderName, Bytes)>,
     /// Offered by the client, in its order.
     pub subprotocols: Vec<String>,
     /// The peer's address.

@@ -201,7 +201,7 @@ impl Served {
         let traffic = Arc::clone(self.roster.traffic());
         let link = Arc::new(Link::new(mailbox.channel().clone(), limits, traffic));
         let scope = Scope {
-            scheme: "ws".to_owned(),
+            scheme: "ws",
             path: "/".to_owned(),
             raw_path: Bytes::from_static(b"/"),
             query_string: Bytes::new(),

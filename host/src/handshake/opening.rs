@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE};
 use hyper::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use hyper::http::HeaderMap;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 
@@ -184,27 +185,24 @@ impl Opening {
 
     /// The handshake as a consumer sees it; `path` decoded, with what the route caught.
     pub fn scope(
-        &self,
+        self,
         path: String,
         url_route: Vec<(String, String)>,
         user: Option<String>,
     ) -> Scope {
-        let headers = self.head.headers().iter().map(|(name, value)| {
-            (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes()))
-        });
         let uri = self.head.uri();
         Scope {
-            scheme: if self.peer.secure { "wss" } else { "ws" }.to_owned(),
+            scheme: if self.peer.secure { "wss" } else { "ws" },
             path,
             raw_path: Bytes::copy_from_slice(uri.path().as_bytes()),
             query_string: Bytes::copy_from_slice(uri.query().unwrap_or_default().as_bytes()),
-            headers: headers.collect(),
             subprotocols: self.subprotocols(),
             client: self.peer.client,
             server: self.peer.server,
             url_route,
             user,
             attributes: Vec::new(),
+            headers: list(self.head.into_parts().0.headers),
         }
     }
 
@@ -259,4 +257,15 @@ impl Opening {
         let names = self.offered().filter(|name| !name.starts_with(BEARER));
         names.map(str::to_owned).collect()
     }
+}
+
+/// The headers with copies of their values, which would keep all that the handshake was read into.
+fn list(headers: HeaderMap) -> Vec<(HeaderName, Bytes)> {
+    let mut all: Vec<(HeaderName, Bytes)> = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        // A value without a name is a further one of the header before.
+        let Some(name) = name.or_else(|| Some(all.last()?.0.clone())) else { continue };
+        all.push((name, Bytes::copy_from_slice(value.as_bytes())));
+    }
+    all
 }

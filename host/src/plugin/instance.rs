@@ -316,7 +316,7 @@ fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) ->
     let attributes: Vec<(&str, &str)> =
         scope.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     call(GuestScope {
-        scheme: &scope.scheme,
+        scheme: scope.scheme,
         path: &scope.path,
         raw_path: &scope.raw_path,
         query_string: &scope.query_string,

@@ -117,15 +117,15 @@ struct Entry {
     /// What this call has queued for it.
     pending: Queued,
     /// Timers this call has set on it.
-    timers: usize,
+    timers: u32,
     /// This call has closed it.
     closing: bool,
     /// A frame of this call was refused because the client has left or does not read.
     refused: bool,
     /// Whether it has had an event of a version that is watched.
     is_counted: bool,
-    /// Its place among the version's clients, if it has one.
-    client: Option<Client>,
+    /// Its place among the version's clients, if it has one. Boxed, since only connections of a watched version have.
+    client: Option<Box<Client>>,
 }
 
 impl Data for GuestState {}
@@ -252,8 +252,8 @@ impl GuestState {
         if !entry.is_counted {
             entry.is_counted = true;
             let address = entry.scope.client.ip();
-            entry.client =
-                if is_accepted { clients.accept(address) } else { clients.enter(address) };
+            let client = if is_accepted { clients.accept(address) } else { clients.enter(address) };
+            entry.client = client.map(Box::new);
         }
         if let Some(client) = entry.client.as_mut().filter(|_| has_failed) {
             client.fail();
@@ -432,7 +432,7 @@ impl GuestState {
     ) -> Result<Option<Arc<Link>>, Refused> {
         let id = handle.rep();
         let entry = self.connections.get_mut(&id).ok_or(Refused::Closed)?;
-        if entry.link.timers.len() + entry.timers >= self.around.limits.timers {
+        if entry.link.timers.len() + entry.timers as usize >= self.around.limits.timers {
             self.around.allowance.note(Bound::Timers);
             return Ok(None);
         }

@@ -131,7 +131,7 @@ fn link() -> Arc<Link> {
 fn scope() -> Scope {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Scope {
-        scheme: "ws".to_owned(),
+        scheme: "ws",
         path: "/".to_owned(),
         raw_path: Vec::from("/").into(),
         query_string: Vec::new().into(),

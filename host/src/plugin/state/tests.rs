@@ -59,7 +59,7 @@ fn around() -> Surroundings {
 fn scope() -> Scope {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
     Scope {
-        scheme: "ws".to_owned(),
+        scheme: "ws",
         path: "/".to_owned(),
         raw_path: Bytes::from_static(b"/"),
         query_string: Bytes::new(),
