@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use hyper::header::HeaderName;
+use http::HeaderName;
 
 /// Header names in lower case with their raw values, in the order of the wire.
 pub type Headers = Vec<(String, Bytes)>;
