@@ -185,7 +185,9 @@ impl Allowance {
         };
         match self.meters.iter().position(makes_wait) {
             Some(place) => self.note_of(place, bound),
-            None => self.count(bound),
+            None if self.meters[0].measures(bound) => self.count(bound),
+            // Limits of one instance, one call or one connection belong to no meter: the plugin's own counts them.
+            None => self.note_of(0, bound),
         }
     }
 
@@ -194,12 +196,14 @@ impl Allowance {
         self.count(bound);
         let meter = &self.meters[place];
         if meter.reached.count(bound, now()) {
-            let limit = meter.limit(bound).map(|limit| bound.amount(limit));
-            let (whose, name, limit) = (WHOSE[place], bound.name(), limit.unwrap_or_default());
-            tracing::warn!(
-                plugin = &*self.label,
-                "{whose} limit is reached: {name}, {limit}; this is told once a minute at most"
-            );
+            let (plugin, name) = (&*self.label, bound.name());
+            let which = match meter.limit(bound) {
+                Some(limit) => {
+                    format!("{} limit is reached: {name}, {}", WHOSE[place], bound.amount(limit))
+                }
+                None => format!("a limit is reached: {name}"),
+            };
+            tracing::warn!(plugin, "{which}; this is told once a minute at most");
         }
     }
 

@@ -75,7 +75,7 @@ class Proxy:
         self.silent = False
         self._port = port
         self._pairs, self._tasks = set(), set()
-        self._listener = self._accepting = None
+        self._listener = None
 
     def __enter__(self):
         self._loop = asyncio.new_event_loop()
@@ -119,7 +119,7 @@ class Proxy:
                 self._listener.listen(1024)
                 self._listener.setblocking(False)
                 self._port = self._listener.getsockname()[1]
-                self._accepting = self._spawn(self._accept_all(self._listener))
+                self._loop.add_reader(self._listener, self._accept_one, self._listener)
 
         self._do(listen())
 
@@ -128,9 +128,7 @@ class Proxy:
 
         async def stop():
             if self._listener is not None:
-                self._accepting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await self._accepting
+                self._loop.remove_reader(self._listener)
                 self._listener.close()
                 self._listener = None
 
@@ -199,16 +197,21 @@ class Proxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that was cancelled before it began has closed nothing.
+        for pair in list(self._pairs):
+            pair.shut()
 
-    async def _accept_all(self, listener):
-        while True:
-            client, _ = await self._loop.sock_accept(listener)
+    def _accept_one(self, listener):
+        """Takes a connection. Nothing here can be cancelled, so no socket is lost."""
+        with suppress(BlockingIOError, ConnectionError):
+            client, _ = listener.accept()
+            client.setblocking(False)
             self.accepted += 1
-            self._spawn(self._serve(client))
+            pair = self.pair(client)
+            self._pairs.add(pair)
+            self._spawn(self._serve(pair))
 
-    async def _serve(self, client):
-        pair = self.pair(client)
-        self._pairs.add(pair)
+    async def _serve(self, pair):
         try:
             await pair.run()
         finally:

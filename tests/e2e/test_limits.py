@@ -309,6 +309,16 @@ def test_a_connection_is_in_as_many_groups_as_it_may_be(serve):
     assert client.recv() == "message: to b"
 
 
+def test_a_group_that_is_one_too_many_is_counted_logged_and_shown(serve, narrowboat):
+    host = serve(plugins={"commander": {}}, limits={"groups": 2}, admin=ADMIN)
+    client = host.connect("/commander/")
+    for name in ["red", "green", "blue"]:
+        assert client.ask(f"add {name}") == "ok"
+    eventually(lambda: reached(host, "groups", "commander") == 1)
+    host.logged("a limit is reached: groups;.*commander")
+    assert re.search(r"(?m)^groups +plugin commander +1$", status(narrowboat, host))
+
+
 def test_a_connection_has_as_many_timers_as_it_may(serve):
     host = serve(plugins={"commander": {"limits": {"timers": 2}}}, admin=ADMIN)
     client = host.connect("/commander/")

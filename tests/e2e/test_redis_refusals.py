@@ -361,6 +361,51 @@ def test_a_command_refused_once_loses_what_it_carried_and_nothing_else(serving, 
         eventually(lambda: host.log().count(LOST) == host.log().count(BACK), "a layer that is back")
 
 
+def test_the_log_says_how_much_an_outage_lost(serving, redis, proxy, group):
+    with hosted(serving, proxy, "redis") as host:
+        clients = room(host, group, 2)
+        redis.ask("CONFIG", "SET", "maxmemory", 1)
+        clients[0].send(f"group-send {group} refused")
+        host.logged(LOST)
+        redis.ask("CONFIG", "SET", "maxmemory", 0)
+        told = host.logged(rf"{BACK} after .*; (\d+) lost")
+        assert int(told[1]) == counted(host, "lost") == 1
+
+
+def test_the_log_says_how_much_expired_in_an_outage(serving, redis, proxy, group):
+    with serving("commander", layer=layer([proxy], backend="redis", expiry="2s"), admin=ADMIN) as host:
+        clients = room(host, group, 2)
+        proxy.refuse()
+        proxy.cut()
+        clients[0].send(f"group-send {group} begins")
+        host.logged(LOST)
+        for number in range(3):
+            clients[0].send(f"group-send {group} {number}")
+        time.sleep(3)
+        proxy.accept()
+        told = host.logged(rf"{BACK} after .*; (\d+) lost")
+        assert int(told[1]) == counted(host, "lost") >= 3
+
+
+def test_the_log_has_the_cause_where_the_first_connection_only_broke(serving, redis, proxy):
+    with hosted(serving, proxy, "redis") as host:
+        login(redis, proxy)
+        # The first error is a connection that broke, or already what a new one is answered.
+        host.logged("channel layer (lost|is still lost): .*(?i:noauth|authentication)")
+        redis.ask_after_login("secret", "CONFIG", "SET", "requirepass", "")
+        host.logged(BACK)
+        assert host.log().count(LOST) == 1 and host.log().count("still lost") <= 1
+
+
+def test_a_host_that_stops_does_not_say_that_its_layer_is_back(serving, proxy):
+    with hosted(serving, proxy, "redis") as host:
+        proxy.refuse()
+        proxy.cut()
+        host.logged(LOST)
+        assert host.stop() == 0
+        assert BACK not in host.log()
+
+
 # Keys that hold something else.
 
 

@@ -33,6 +33,10 @@ pub enum Bound {
     Effects,
     /// Pending timers of a connection.
     Timers,
+    /// Groups that one channel is in.
+    Groups,
+    /// Memberships of a tenant in one layer.
+    Memberships,
     /// What one consumer, or a module, leaves to its successor.
     Snapshot,
     /// All that was left to successors.
@@ -48,7 +52,7 @@ pub enum Bound {
 }
 
 /// Each of them, in order.
-pub const BOUNDS: [Bound; 19] = [
+pub const BOUNDS: [Bound; 21] = [
     Bound::Connections,
     Bound::ConnectionsPerAddress,
     Bound::Connects,
@@ -62,6 +66,8 @@ pub const BOUNDS: [Bound; 19] = [
     Bound::Tables,
     Bound::Effects,
     Bound::Timers,
+    Bound::Groups,
+    Bound::Memberships,
     Bound::Snapshot,
     Bound::Snapshots,
     Bound::Memories,
@@ -87,6 +93,8 @@ impl Bound {
             Self::Tables => "tables",
             Self::Effects => "effects",
             Self::Timers => "timers",
+            Self::Groups => "groups",
+            Self::Memberships => "memberships",
             Self::Snapshot => "snapshot",
             Self::Snapshots => "snapshots",
             Self::Memories => "memories",
@@ -116,6 +124,8 @@ impl Bound {
             | Self::Tables
             | Self::Effects
             | Self::Timers
+            | Self::Groups
+            | Self::Memberships
             | Self::Requests
             | Self::WaitTime => amount.to_string(),
         }

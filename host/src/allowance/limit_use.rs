@@ -50,6 +50,12 @@ impl Meter {
         self.level(bound).map(|level| level.taken() as u64)
     }
 
+    /// Whether it is what a meter measures, whatever bound there is.
+    pub(super) const fn measures(&self, bound: Bound) -> bool {
+        let is_counted = matches!(bound, Bound::ConnectionsPerAddress | Bound::Keyvalue);
+        is_counted || self.level(bound).is_some() || self.bucket(bound).is_some()
+    }
+
     pub(super) const fn level(&self, bound: Bound) -> Option<&Level> {
         match bound {
             Bound::Connections => Some(&self.connections),

@@ -259,7 +259,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
                 "groups that a connection is in",
                 host.groups,
                 "it is not added",
-                "`layer_dropped`",
+                REACHED,
             )
         },
     ];
@@ -369,7 +369,12 @@ const FIXED: &[(&str, &str, &str)] = &[
         "503 or 500",
     ),
     ("64 levels", "how deep a message is", "`invalid-message`"),
-    ("1,000,000 memberships, 64 MiB unread", "a tenant in one layer", "`other`; `layer_dropped`"),
+    (
+        "1,000,000 memberships",
+        "a tenant in one layer",
+        "it is not added; `limits_reached{limit=\"memberships\"}`",
+    ),
+    ("64 MiB unread", "a tenant in one layer", "`other`; `layer_dropped`"),
     (
         "20,000 operations, 32 MiB and 1,000,000 memberships",
         "what waits in one layer for its Redis",

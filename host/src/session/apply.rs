@@ -5,6 +5,7 @@ use std::time::Instant;
 use tracing::info_span;
 use tracing::span::EnteredSpan;
 
+use crate::allowance::Bound;
 use crate::journal::TRACE;
 use crate::layer::{Answer, ChannelLayer, LayerError};
 use crate::plugin::{Effect, Plugin};
@@ -25,6 +26,9 @@ impl Outlet<'_> {
         let began = allowance.bounds_time().then(Instant::now);
         for effect in effects {
             if let Err(error) = self.apply_one(effect) {
+                if let Some(bound) = bound_of(&error) {
+                    allowance.note(bound);
+                }
                 tracing::debug!(plugin = &*self.plugin.label, "dropped after the call: {error}");
             }
         }
@@ -87,6 +91,15 @@ impl Outlet<'_> {
                 known(layer.group_send_frame(tenant, &group, frame))
             }
         }
+    }
+}
+
+/// The limit that an operation on the layer came to, where the layer itself does not count that.
+const fn bound_of(error: &LayerError) -> Option<Bound> {
+    match error {
+        LayerError::TooManyGroups { .. } => Some(Bound::Groups),
+        LayerError::TooManyMemberships { .. } => Some(Bound::Memberships),
+        _ => None,
     }
 }
 

@@ -89,6 +89,11 @@ impl<O: Operation> Base<O> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts what expired in the queue while a server was away. To be called before the layer is said to be back.
+    pub(in crate::layer) fn drop_expired(&self) {
+        Health::count(&self.health.lost, self.queue.drop_expired(self.limits.expiry));
+    }
+
     pub(in crate::layer) fn check_len(&self, len: usize) -> Result<(), LayerError> {
         let limit = self.limits.message_bytes;
         if len > limit { Err(LayerError::TooLarge { len, limit }) } else { Ok(()) }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use redis::RedisError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -22,6 +23,8 @@ pub(in crate::layer) struct Health {
     warnings: WarnLimiter,
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
+    /// What had been lost when the last round trip began.
+    lost_before: AtomicU64,
     pub(in crate::layer) foreign: [AtomicU64; ForeignCause::ALL.len()],
     pub(in crate::layer) expired: AtomicU64,
     pub(in crate::layer) round_trips: Times,
@@ -32,14 +35,20 @@ struct Links {
     last: u64,
     /// Whether each stands.
     all: HashMap<u64, bool>,
-    /// Since when one does not, once that has been told, and what had been lost then.
+    /// Since when one does not, once that has been logged, and what had been lost before.
     away: Option<(Instant, u64)>,
+    /// Whether an error has been logged that shows the cause.
+    cause_logged: bool,
+    /// The connection that lasts as long as the layer has ended, so the layer has.
+    has_ended: bool,
 }
 
 /// One connection that has to stand for the layer to be whole; forgotten when dropped.
 pub(in crate::layer) struct Link<'a> {
     health: &'a Health,
     id: u64,
+    /// Whether it lasts as long as the layer.
+    is_lasting: bool,
 }
 
 impl Health {
@@ -50,6 +59,7 @@ impl Health {
             connected: watch::Sender::new(false),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            lost_before: AtomicU64::new(0),
             foreign: Default::default(),
             warnings: WarnLimiter::default(),
             expired: AtomicU64::new(0),
@@ -57,22 +67,22 @@ impl Health {
         }
     }
 
-    /// A connection that the layer is not whole without until it stands.
+    /// A connection that lasts as long as the layer, which is not whole without it until it stands.
     pub(in crate::layer) fn link(&self) -> Link<'_> {
-        self.add(false)
+        self.add(true)
     }
 
     /// A connection that counts as standing until it is found that it cannot be made.
     pub(in crate::layer) fn further_link(&self) -> Link<'_> {
-        self.add(true)
+        self.add(false)
     }
 
-    fn add(&self, stands: bool) -> Link<'_> {
+    fn add(&self, is_lasting: bool) -> Link<'_> {
         let mut links = self.lock();
         links.last += 1;
         let id = links.last;
-        links.all.insert(id, stands);
-        Link { health: self, id }
+        links.all.insert(id, !is_lasting);
+        Link { health: self, id, is_lasting }
     }
 
     /// Whether every connection stands.
@@ -104,6 +114,11 @@ impl Health {
                 "{why}; memberships are written again, which is said once in 30 s"
             );
         }
+    }
+
+    /// Notes that a round trip begins. What is lost in one that fails counts to the outage.
+    pub(in crate::layer) fn begin_round_trip(&self) {
+        self.lost_before.store(self.lost.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Tells of each change.
@@ -168,6 +183,9 @@ impl Health {
     /// Publishes whether all stand. The lock is held meanwhile, so that of two changes the later one is published last;
     /// publishing only wakes tasks.
     fn tell(&self, mut links: MutexGuard<'_, Links>) {
+        if links.has_ended {
+            return;
+        }
         let stand = links.all.values().all(|stands| *stands);
         if stand && let Some((since, lost)) = links.away.take() {
             let lost = self.lost.load(Ordering::Relaxed) - lost;
@@ -187,18 +205,25 @@ impl Link<'_> {
         self.health.tell(links);
     }
 
-    /// The connection does not stand. The first one to say so is logged.
-    pub(in crate::layer) fn down(&self, server: &str, error: &dyn Display) {
+    /// The connection does not stand. The first error of an outage is logged, and so is the first that shows the cause:
+    /// a connection breaks, and only the next one is refused.
+    pub(in crate::layer) fn down(&self, server: &str, error: &RedisError) {
         let mut links = self.health.lock();
         links.all.insert(self.id, false);
+        let is_telling = is_telling(error);
         if links.away.is_none() {
-            links.away = Some((Instant::now(), self.health.lost.load(Ordering::Relaxed)));
+            links.away = Some((Instant::now(), self.health.lost_before.load(Ordering::Relaxed)));
+            links.cause_logged = is_telling;
             let layer = &self.health.layer;
             tracing::warn!(
                 layer,
                 server,
                 "channel layer lost: {error}; trying again until it is back"
             );
+        } else if is_telling && !links.cause_logged {
+            links.cause_logged = true;
+            let layer = &self.health.layer;
+            tracing::warn!(layer, server, "channel layer is still lost: {error}");
         }
         self.health.tell(links);
     }
@@ -208,8 +233,14 @@ impl Drop for Link<'_> {
     fn drop(&mut self) {
         let mut links = self.health.lock();
         links.all.remove(&self.id);
+        links.has_ended |= self.is_lasting;
         self.health.tell(links);
     }
+}
+
+/// Whether an error says more than that a connection broke or could not be made.
+fn is_telling(error: &RedisError) -> bool {
+    !(error.is_connection_dropped() || error.is_connection_refusal() || error.is_timeout())
 }
 
 #[cfg(test)]
@@ -222,15 +253,16 @@ mod tests {
     #[test]
     fn of_changes_at_the_same_time_the_last_is_published() {
         let health = Health::new("default".to_owned());
+        let gone = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
         let links = [health.link(), health.link()];
         for round in 0..20_000 {
             links[0].up();
-            links[1].down("server", &"gone");
+            links[1].down("server", &gone);
             let both = Barrier::new(2);
             thread::scope(|scope| {
                 scope.spawn(|| {
                     both.wait();
-                    links[0].down("server", &"gone");
+                    links[0].down("server", &gone);
                 });
                 both.wait();
                 links[1].up();

@@ -98,6 +98,13 @@ impl Operation for Op {
         }
     }
 
+    fn sent_at(&self) -> Option<Instant> {
+        match self {
+            Self::Put(Put { at, .. }) | Self::GroupSend(GroupSend { at, .. }) => Some(*at),
+            Self::Membership(_) | Self::Claim(_) | Self::Unblock(..) | Self::Confirm(_) => None,
+        }
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::Put(_) | Self::GroupSend(_) => Kind::Message,

@@ -61,6 +61,7 @@ pub(super) async fn run(core: Arc<Core>) {
     let mut rests = rests();
     loop {
         let (connections, attached, unwritten) = reach(&core, &link).await;
+        core.base.drop_expired();
         link.up();
         let began = Instant::now();
         let mut pending = Pending::default();
@@ -159,6 +160,7 @@ async fn carry(
 ) -> Failure {
     let mut checks = Checks::new(core, unwritten);
     loop {
+        core.base.health.begin_round_trip();
         if core.resync.swap(false, Ordering::Relaxed)
             && let Err(failed) = checks.write_all(core, connections).await
         {

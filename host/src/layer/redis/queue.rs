@@ -8,8 +8,10 @@ mod tests;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use self::deferred::Deferred;
 use crate::layer::{LayerError, Pending};
@@ -38,6 +40,9 @@ pub(in crate::layer) trait Operation: Sized {
 
     /// The bytes of a message.
     fn bytes(&self) -> usize;
+
+    /// When a message was sent; none of anything else.
+    fn sent_at(&self) -> Option<Instant>;
 
     /// What it is to the queue.
     fn kind(&self) -> Kind;
@@ -330,6 +335,21 @@ impl<O: Operation> Queue<O> {
         drop(waiting);
         // Whoever waits is told by its end, which may wake a task.
         drop(others);
+    }
+
+    /// Drops the messages that have waited for this long, and returns their number.
+    pub(in crate::layer) fn drop_expired(&self, expiry: Duration) -> u64 {
+        let mut expired = Vec::new();
+        let mut waiting = self.lock();
+        while let Some((_, operation)) = waiting.operations.front()
+            && operation.sent_at().is_some_and(|at| at.elapsed() >= expiry)
+        {
+            waiting.load.bytes -= operation.bytes();
+            waiting.load.count -= 1;
+            expired.extend(waiting.operations.pop_front());
+        }
+        drop(waiting);
+        expired.len() as u64
     }
 
     /// Redis is back: memberships are queued until the answer is dropped.

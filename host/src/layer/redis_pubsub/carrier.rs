@@ -44,12 +44,16 @@ pub(super) async fn run(core: Arc<Core>) {
         let mut listening = JoinSet::new();
         let (at, error) = match connect(&core, &mut listening).await {
             Ok((mut lines, _attached)) => {
+                core.base.drop_expired();
                 link.up();
                 attempts = pauses();
                 tokio::select! {
                     failure = carry(&core, &mut lines) => failure,
                     Some(at) = listening.join_next() => {
-                        let closed = std::io::Error::other("the connection for what is published closed");
+                        let closed = std::io::Error::new(
+                            std::io::ErrorKind::ConnectionReset,
+                            "the connection for what is published closed",
+                        );
                         (at.unwrap_or(0), closed.into())
                     }
                 }
@@ -160,6 +164,7 @@ async fn answered<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult
 async fn carry(core: &Core, lines: &mut [Line]) -> Failure {
     let mut due = Instant::now() + PING;
     loop {
+        core.base.health.begin_round_trip();
         // A queue that always has something is no reason to wait any longer.
         let batch = match Instant::now() < due {
             true => timeout_at(due, core.base.queue.next()).await.ok(),

@@ -74,6 +74,13 @@ impl Operation for Op {
         }
     }
 
+    fn sent_at(&self) -> Option<Instant> {
+        match self {
+            Self::Publish(publish) => Some(publish.at),
+            Self::Listen(_) | Self::Claim(_) | Self::Confirm(_) => None,
+        }
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::Publish(_) => Kind::Message,

@@ -29,6 +29,10 @@ impl Operation for Op {
         usize::from(matches!(self, Self::Message(_)))
     }
 
+    fn sent_at(&self) -> Option<Instant> {
+        None
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::Message(_) => Kind::Message,
