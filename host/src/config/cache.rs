@@ -56,7 +56,8 @@ impl Raw {
 
 /// The user's own folder for caches.
 fn users_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    folders::own(&variable, "XDG_CACHE_HOME", ".cache")
+    folders::of_systemd(&variable, "CACHE_DIRECTORY")
+        .or_else(|| folders::own(&variable, "XDG_CACHE_HOME", ".cache"))
 }
 
 #[cfg(test)]
@@ -77,5 +78,7 @@ mod tests {
         let relative = [("XDG_CACHE_HOME", "caches"), ("HOME", "/home/ada")];
         assert_eq!(folder(&relative), Some("/home/ada/.cache/narrowboat".into()));
         assert_eq!(folder(&[("HOME", "")]), None);
+        let of_unit = [("CACHE_DIRECTORY", "/var/cache/nb"), both[0]];
+        assert_eq!(folder(&of_unit), Some("/var/cache/nb".into()));
     }
 }

@@ -12,6 +12,15 @@ pub(super) fn absolute(
     variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
+/// The folder that systemd made for the unit and names in a variable. With `DynamicUser=` that is a link of root's to
+/// where the folder is, and folders that are links are not trusted; so the link is followed here.
+pub(super) fn of_systemd(
+    variable: &impl Fn(&str) -> Option<OsString>,
+    name: &str,
+) -> Option<PathBuf> {
+    absolute(variable, name).map(|link| link.canonicalize().unwrap_or(link))
+}
+
 /// The program's own folder below the one that a variable names, or else one in the user's home.
 pub(super) fn own(
     variable: &impl Fn(&str) -> Option<OsString>,

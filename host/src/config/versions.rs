@@ -61,7 +61,7 @@ impl Raw {
 
 /// The folder that systemd gives the unit, or one for this configuration in the user's own for state.
 fn users_folder(variable: impl Fn(&str) -> Option<OsString>, file: &Path) -> Option<PathBuf> {
-    if let Some(folder) = folders::absolute(&variable, "STATE_DIRECTORY") {
+    if let Some(folder) = folders::of_systemd(&variable, "STATE_DIRECTORY") {
         return Some(folder);
     }
     let states = folders::own(&variable, "XDG_STATE_HOME", ".local/state")?;
@@ -81,6 +81,17 @@ mod tests {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
         };
         users_folder(variable, Path::new("/"))
+    }
+
+    #[test]
+    fn systemds_link_to_the_folder_of_a_dynamic_user_is_followed() {
+        let root = std::env::temp_dir().join(format!("narrowboat-state-{}", std::process::id()));
+        let (real, link) = (root.join("private/narrowboat"), root.join("narrowboat"));
+        std::fs::create_dir_all(&real).unwrap();
+        std::os::unix::fs::symlink("private/narrowboat", &link).unwrap();
+        let found = folder(&[("STATE_DIRECTORY", link.to_str().unwrap())]);
+        assert_eq!(found, Some(real.canonicalize().unwrap()));
+        std::fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]
