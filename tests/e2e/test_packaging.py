@@ -1,4 +1,4 @@
-"""What the project ships besides the program: a unit, a container file, and a README whose commands work."""
+"""What the project ships besides the program: a unit, a container file, and pages whose commands work."""
 
 import json
 import os
@@ -150,13 +150,13 @@ def test_the_images_program_serves(image, component, tmp_path):
         assert Admin(host).token_file == tmp_path / "state_directory/admin.token"
 
 
-# The README.
+# The book.
 
 
 def blocks(root):
-    """The commands of the chapter "Running it"."""
-    chapter = (root / "README.md").read_text().split("## Running it")[1].split("\n## ")[0]
-    return [block.split("```")[0] for block in chapter.split("```sh\n")[1:]]
+    """The commands of the page about production."""
+    page = (root / "docs/how-to/run-in-production.md").read_text()
+    return [block.split("```")[0] for block in page.split("```sh\n")[1:]]
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def site(narrowboat, component, tmp_path):
         yield host, Admin(host)
 
 
-def test_the_readmes_commands_work(root, site, narrowboat, component, tmp_path):
+def test_the_commands_of_the_book_work(root, site, narrowboat, component, tmp_path):
     host, admin = site
 
     def version(asks):

@@ -1,5 +1,5 @@
 """Each way in which Redis fails, and what becomes of messages, memberships, readiness, figures and the log: the table of
-docs/redis-failures.md, row by row."""
+docs/reference/redis-failures.md, row by row."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from test_status import figures
 
 BOTH = ("redis", "redis-pubsub")
 LOST, BACK = "channel layer lost", "channel layer is back"
-TABLE = Path(__file__).resolve().parents[2] / "docs/redis-failures.md"
+TABLE = Path(__file__).resolve().parents[2] / "docs/reference/redis-failures.md"
 
 
 @dataclass(frozen=True)

@@ -84,17 +84,17 @@ def test_traffic_and_guests_are_counted(serving):
 
 def test_the_reference_of_figures_is_what_the_program_says(narrowboat, root):
     told = narrowboat("reference", "metrics")
-    page = Path(root / "docs/metrics.md").read_text()
-    assert told.stdout == page, "narrowboat reference metrics > docs/metrics.md"
+    page = Path(root / "docs/reference/metrics.md").read_text()
+    assert told.stdout == page, "narrowboat reference metrics > docs/reference/metrics.md"
 
 
 def test_the_reference_of_limits_is_what_the_program_says(narrowboat, root):
     told = narrowboat("reference", "limits")
-    assert told.stdout == (root / "docs/limits.md").read_text(), "narrowboat reference limits > docs/limits.md"
+    assert told.stdout == (root / "docs/reference/limits.md").read_text(), "narrowboat reference limits > docs/reference/limits.md"
 
 
 def test_every_figure_of_the_reference_is_told(serving, root):
-    names = [line.split("`")[1] for line in (root / "docs/metrics.md").read_text().splitlines() if line.startswith("| `")]
+    names = [line.split("`")[1] for line in (root / "docs/reference/metrics.md").read_text().splitlines() if line.startswith("| `")]
     with Redis() as redis:
         layer = {"backend": "redis", "hosts": [redis.address]}
         with serving("commander", layer=layer, admin=ADMIN) as host:

@@ -1,4 +1,4 @@
-//! The signals that a host answers; README.md lists them.
+//! The signals that a host answers; docs/how-to/shut-down-and-drain.md lists them.
 
 use std::io;
 use std::sync::Arc;

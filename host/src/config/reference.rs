@@ -1,4 +1,4 @@
-//! The reference of limits: `docs/limits.md` is made of it, and a test holds it against the keys that are read.
+//! The reference of limits: `docs/reference/limits.md` is made of it, and a test holds it against the keys that are read.
 
 use std::fmt::Display;
 
@@ -365,7 +365,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ),
     (
         "as many as connections and workers may be, and 256",
-        "instances of all plugins, which have a place in the pool each; no such bound where the address space has no room for a pool, see the README",
+        "instances of all plugins, which have a place in the pool each; no such bound where the address space has no room for a pool, see docs/explanation/limits-and-fairness.md",
         "503 or 500",
     ),
     ("64 levels", "how deep a message is", "`invalid-message`"),
@@ -382,7 +382,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The reference page, as `docs/limits.md` has it.
+/// The reference page, as `docs/reference/limits.md` has it.
 pub fn limits_reference() -> String {
     let mut page = String::from(
         "# Limits\n\nMade from `host/src/config/reference.rs` by `narrowboat reference limits`. The host's stand in \

@@ -296,7 +296,7 @@ fn on_demand() -> Config {
     config
 }
 
-/// What all guests run with, however they are allocated. Which proposals are taken is written in docs/webassembly.md, and
+/// What all guests run with, however they are allocated. Which proposals are taken is written in docs/reference/webassembly.md, and
 /// said here of each, so that another version of the engine changes none of it.
 fn config() -> Config {
     let mut config = Config::new();

@@ -1,4 +1,4 @@
-//! Figures for Prometheus, gathered when they are asked for. `docs/metrics.md` is made of [`FIGURES`].
+//! Figures for Prometheus, gathered when they are asked for. `docs/reference/metrics.md` is made of [`FIGURES`].
 
 mod exposition;
 
@@ -104,7 +104,7 @@ pub const FIGURES: &[Figure] = &[
     counter(
         "limits_reached",
         &["tenant", "plugin", "limit"],
-        "How often a plugin came to a bound of its own, its tenant's or the host's; `docs/limits.md` has them",
+        "How often a plugin came to a bound of its own, its tenant's or the host's; `docs/reference/limits.md` has them",
     ),
     gauge("outbound_bytes", PLUGIN, "Bytes that wait for sockets"),
     gauge("instances", VERSION, "Running instances"),
@@ -366,7 +366,7 @@ impl Snapshot {
     }
 }
 
-/// The reference page, as `docs/metrics.md` has it.
+/// The reference page, as `docs/reference/metrics.md` has it.
 pub fn reference() -> String {
     let mut page = String::from(
         "# Figures\n\nWhat `/metrics` on the listener of `[admin]` tells, in OpenMetrics or, to those who do not ask for that, in \

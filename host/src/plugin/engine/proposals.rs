@@ -6,7 +6,7 @@ use wasmtime::component::Component;
 use super::Engine;
 
 /// The page that tells which are taken.
-const PAGE: &str = include_str!("../../../../docs/webassembly.md");
+const PAGE: &str = include_str!("../../../../docs/reference/webassembly.md");
 
 fn section(id: u8, body: &[u8]) -> Vec<u8> {
     let length = u8::try_from(body.len()).unwrap();
