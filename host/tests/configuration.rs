@@ -127,6 +127,12 @@ fn what_is_not_granted_is_named_with_the_lines_that_would_grant_it() {
         "grants = \"all\"",
     ];
     assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    let of_tenant = format!("[tenants.acme]\npath = \"/acme\"\n[tenants.acme.{}", &ECHO[1..]);
+    let config = parse(&of_tenant).unwrap();
+    let acme: Tenant = "acme".parse().unwrap();
+    let error =
+        config.tenants[&acme].plugins["echo"].check_grants("echo", &asks).unwrap_err().to_string();
+    assert!(error.contains("[tenants.acme.plugins.echo.grants] would need"), "{error}");
     let config = parse(&format!("{ECHO}grants = \"all\"\n")).unwrap();
     let open = &own(&config).plugins["echo"];
     assert!(open.check_grants("echo", &asks).is_ok());
@@ -455,9 +461,9 @@ fn what_has_no_effect_is_remarked_on() {
 }
 
 #[test]
-fn the_readmes_block_of_all_keys_is_a_configuration_with_the_defaults_that_it_names() {
-    let readme = include_str!("../../README.md");
-    let (_, after) = readme.split_once("All keys, with their defaults").unwrap();
+fn the_references_block_of_all_keys_is_a_configuration_with_the_defaults_that_it_names() {
+    let page = include_str!("../../docs/reference/configuration.md");
+    let (_, after) = page.split_once("All keys, with their defaults").unwrap();
     let (_, block) = after.split_once("```toml\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     let config = parse(block).unwrap_or_else(|error| panic!("{error}"));

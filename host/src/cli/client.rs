@@ -68,6 +68,10 @@ impl Client {
         };
         let token =
             read_token(&file, named_by).map_err(|error| Failure::with_code(NOT_ALLOWED, error))?;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            let problem = "is not a URL; write it as `--admin http://HOST:PORT`";
+            return Err(Failure::usage(anyhow!("--admin {url}: {problem}")));
+        }
         let tls = tls_for(&url).map_err(|error| Failure::usage(anyhow!("{url}: {error}")))?;
         let agent = Agent::config_builder()
             .tls_config(tls)

@@ -47,8 +47,13 @@ impl Place {
     /// A problem that was found when what stands here was used; `key` is a path such as
     /// `plugins.echo.isolation`, within the tenant whose it is.
     pub fn invalid(&self, key: &str, problem: impl Into<String>) -> ConfigError {
-        let key = if key.is_empty() { String::new() } else { format!("{}{key}: ", self.table) };
+        let key = if key.is_empty() { String::new() } else { format!("{}: ", self.whole_key(key)) };
         ConfigError::Invalid { place: self.clone(), key, problem: problem.into() }
+    }
+
+    /// A key of the table that this is in, such as `plugins.echo`, from the top of the file.
+    pub fn whole_key(&self, key: &str) -> String {
+        format!("{}{key}", self.table)
     }
 }
 

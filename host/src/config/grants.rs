@@ -63,9 +63,10 @@ impl PluginConfig {
             return Ok(());
         }
         let lines = granted.lines_with(&lacking).join("`, `");
+        let table = self.grants_place.whole_key(&format!("plugins.{name}"));
         let problem = format!(
-            "its manifest asks for what is not granted: {lacking}; [plugins.{name}.grants] would \
-             need `{lines}`, or [plugins.{name}] `grants = \"all\"` where the code is your own"
+            "its manifest asks for what is not granted: {lacking}; [{table}.grants] would need \
+             `{lines}`, or [{table}] `grants = \"all\"` where the code is your own"
         );
         Err(self.grants_place.invalid(&format!("plugins.{name}.grants"), problem))
     }

@@ -400,10 +400,10 @@ impl Host {
 fn full(bound: Bound) -> Rejection {
     let (status, words) = match bound {
         Bound::ConnectionsPerAddress => {
-            (429, "there are as many connections of this address as there may be\n")
+            (429, "this address has its limit of connections open; close one, or try again later\n")
         }
-        Bound::Connects => (503, "this plugin is asked for more often than it may be\n"),
-        _ => (503, "this plugin has as many connections as it may\n"),
+        Bound::Connects => (503, "too many new connections a second; try again later\n"),
+        _ => (503, "the limit of open connections is reached; try again later\n"),
     };
     Rejection::plain(status, words).with_header("retry-after", "1")
 }

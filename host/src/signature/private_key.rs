@@ -38,11 +38,11 @@ impl PrivateKey {
     pub fn read(file: &Path) -> Result<Self, KeyError> {
         let unreadable = |source| KeyError::Unreadable { file: file.to_owned(), source };
         let open = File::open(file).map_err(unreadable)?;
-        if open.metadata().map_err(unreadable)?.permissions().mode() & OTHERS != 0 {
-            return Err(KeyError::Open(file.to_owned()));
-        }
+        let mode = open.metadata().map_err(unreadable)?.permissions().mode();
         let bytes = read_open(open).map_err(unreadable)?;
-        Self::parse(&bytes).ok_or_else(|| KeyError::NotPrivate(file.to_owned()))
+        // First, since of a public key it is no matter who can read it.
+        let key = Self::parse(&bytes).ok_or_else(|| KeyError::NotPrivate(file.to_owned()))?;
+        if mode & OTHERS != 0 { Err(KeyError::Open(file.to_owned())) } else { Ok(key) }
     }
 
     /// Reads PEM.

@@ -274,9 +274,8 @@ impl<S: Wanted> FromRequestParts<Arc<Admin>> for May<S> {
         admin: &Arc<Admin>,
     ) -> Result<Self, Self::Rejection> {
         check_site(&parts.headers, &parts.uri, &admin.hosts)?;
-        let Some((token, own)) = bearer(&parts.headers).and_then(|token| find(admin, token)) else {
-            return Err(Refusal::unauthorised());
-        };
+        let given = bearer(&parts.headers).ok_or_else(Refusal::without_token)?;
+        let (token, own) = find(admin, given).ok_or_else(Refusal::unknown_token)?;
         if !token.scopes.iter().any(|scope| scope.allows(S::SCOPE)) {
             return Err(Refusal::scope(&token.name, S::SCOPE));
         }

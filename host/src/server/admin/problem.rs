@@ -43,9 +43,15 @@ impl Refusal {
         Self::not_found(format!("there is no {what} {name:?}{}", meant.unwrap_or_default()))
     }
 
-    pub(super) fn unauthorised() -> Self {
+    pub(super) fn without_token() -> Self {
         let error = "this needs a token, as `Authorization: Bearer TOKEN`; the host's own is in the \
                      file that [admin] token_file names";
+        Self::new(ProblemKind::Unauthorised, error)
+    }
+
+    pub(super) fn unknown_token() -> Self {
+        let error = "the host does not know this token; its own is in the file that [admin] token_file names, and it \
+                     writes a new one there if the file is gone when it starts";
         Self::new(ProblemKind::Unauthorised, error)
     }
 
