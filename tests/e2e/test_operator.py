@@ -97,7 +97,7 @@ def test_a_wrong_token_is_6(operator, narrowboat, tmp_path):
     (tmp_path / "token").write_text("wrong")
     (tmp_path / "token").chmod(0o600)
     result = narrowboat("status", "--admin", served.admin.url, "--token-file", tmp_path / "token")
-    assert result.returncode == 6 and "needs a token" in result.stderr
+    assert result.returncode == 6 and "does not know this token" in result.stderr
 
 
 def test_a_file_that_is_missing_is_2_and_a_host_that_is_not_there_1(operator, narrowboat):
