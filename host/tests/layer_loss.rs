@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use narrowboat::layer::{
-    ChannelLayer, ForeignCause, LayerError, LayerLimits, Receiver, RedisLayer,
+    ChannelLayer, ForeignCause, LayerError, LayerLimits, Mailbox, Receiver, RedisLayer,
 };
 use redis_layer::*;
 
@@ -15,22 +15,23 @@ mod proxy;
 mod redis_layer;
 mod support;
 
-/// Sends a message and waits until Redis has popped it for a reader whose answers are held back.
-async fn popped_and_held(redis: &Redis, other: &RedisLayer, kind: &str) {
+/// A layer with a reader of `worker`, for which Redis has popped `b` in an answer that is held back; and a second layer.
+async fn reader_of_held_answer(redis: &Redis) -> (RedisLayer, RedisLayer, Mailbox) {
+    let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
+    let mut mailbox = opened(&layer, "worker").await;
+    sent(&other, "worker", "a").await;
+    assert_eq!(received(&mut mailbox).await, "a");
     redis.proxy.hold("BZPOPMIN");
-    sent(other, "worker", kind).await;
+    sent(&other, "worker", "b").await;
     until(|| redis.ask::<i64>(&["EXISTS", "asgiworker"]) == 0).await;
+    (layer, other, mailbox)
 }
 
 #[test]
 fn what_redis_popped_for_a_reader_that_ends_is_read_by_the_next() {
     run(async {
         let redis = Redis::start();
-        let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
-        let mut mailbox = opened(&layer, "worker").await;
-        sent(&other, "worker", "a").await;
-        assert_eq!(received(&mut mailbox).await, "a");
-        popped_and_held(&redis, &other, "b").await;
+        let (layer, other, mailbox) = reader_of_held_answer(&redis).await;
         drop(mailbox);
         let mut mailbox = opened(&layer, "worker").await;
         sent(&other, "worker", "c").await;
@@ -45,11 +46,7 @@ fn what_redis_popped_for_a_reader_that_ends_is_read_by_the_next() {
 fn what_redis_popped_for_a_reader_is_not_lost_by_a_false_alarm() {
     run(async {
         let redis = Redis::start();
-        let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
-        let mut mailbox = opened(&layer, "worker").await;
-        sent(&other, "worker", "a").await;
-        assert_eq!(received(&mut mailbox).await, "a");
-        popped_and_held(&redis, &other, "b").await;
+        let (_layer, other, mut mailbox) = reader_of_held_answer(&redis).await;
         // The task that writes finds its connection cut, and the readers are to connect anew.
         let readers = redis.proxy.count("BZPOPMIN");
         redis.proxy.cut_others("BZPOPMIN");
@@ -65,11 +62,7 @@ fn what_redis_popped_for_a_reader_is_not_lost_by_a_false_alarm() {
 fn a_layer_is_connected_while_a_reader_waits_for_its_mailbox() {
     run(async {
         let redis = Redis::start();
-        let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
-        let mut mailbox = opened(&layer, "worker").await;
-        sent(&other, "worker", "a").await;
-        assert_eq!(received(&mut mailbox).await, "a");
-        popped_and_held(&redis, &other, "b").await;
+        let (layer, other, mut mailbox) = reader_of_held_answer(&redis).await;
         // The answer is late, and comes when the reader has given its connection up.
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(10)).await;

@@ -82,27 +82,12 @@ def test_each_code_block_says_its_language(page):
     assert page not in BOOK and page.name != "README.md" or not set(languages) - LANGUAGES, languages
 
 
-def test_toml_parses():
-    for where, code in blocks("toml"):
+@pytest.mark.parametrize(("language", "parse"), [("toml", tomllib.loads), ("json", json.loads), ("python", ast.parse)])
+def test_code_parses(language, parse):
+    for where, code in blocks(language):
         try:
-            tomllib.loads(code)
-        except tomllib.TOMLDecodeError as error:
-            raise AssertionError(f"{where}: {error}") from None
-
-
-def test_json_parses():
-    for where, code in blocks("json"):
-        try:
-            json.loads(code)
-        except json.JSONDecodeError as error:
-            raise AssertionError(f"{where}: {error}") from None
-
-
-def test_python_parses():
-    for where, code in blocks("python"):
-        try:
-            ast.parse(code)
-        except SyntaxError as error:
+            parse(code)
+        except (ValueError, SyntaxError) as error:
             raise AssertionError(f"{where}: {error}") from None
 
 

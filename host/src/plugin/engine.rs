@@ -296,8 +296,8 @@ fn on_demand() -> Config {
     config
 }
 
-/// What all guests run with, however they are allocated. Which proposals are taken is written in docs/reference/webassembly.md, and
-/// said here of each, so that another version of the engine changes none of it.
+/// The engine configuration of all guests, however they are allocated. docs/reference/webassembly.md lists the accepted
+/// proposals. Each is set here, so that another version of the engine changes none of them.
 fn config() -> Config {
     let mut config = Config::new();
     config

@@ -40,7 +40,7 @@ impl PrivateKey {
         let open = File::open(file).map_err(unreadable)?;
         let mode = open.metadata().map_err(unreadable)?.permissions().mode();
         let bytes = read_open(open).map_err(unreadable)?;
-        // First, since of a public key it is no matter who can read it.
+        // Parse first: anyone may read a public key, so its file mode does not matter.
         let key = Self::parse(&bytes).ok_or_else(|| KeyError::NotPrivate(file.to_owned()))?;
         if mode & OTHERS != 0 { Err(KeyError::Open(file.to_owned())) } else { Ok(key) }
     }

@@ -23,7 +23,7 @@ pub(in crate::layer) struct Health {
     warnings: WarnLimiter,
     pub(in crate::layer) dropped: AtomicU64,
     pub(in crate::layer) lost: AtomicU64,
-    /// What had been lost when the last round trip began.
+    /// The value of `lost` when the last round trip began.
     lost_before: AtomicU64,
     pub(in crate::layer) foreign: [AtomicU64; ForeignCause::ALL.len()],
     pub(in crate::layer) expired: AtomicU64,
