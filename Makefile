@@ -76,11 +76,11 @@ CASES ?= 1000000
 
 fuzz:
 	@$(STEP) "whatever reads what others write, $(CASES) times each" \
-		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --test fuzz
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-websocket --test fuzz
 	@$(STEP) "the wire of the layers over Redis" \
-		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --lib layer::redis::wire
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-channels --lib redis::wire
 	@$(STEP) "the frames of clients" \
-		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat --lib connection::incoming
+		env PROPTEST_CASES=$(CASES) cargo test --package narrowboat-websocket --lib connection::incoming
 
 lint:
 	@$(STEP) "clippy (about a minute the first time)" \

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use narrowboat::config::{Config, Overflow};
-use narrowboat::connection::{Link, OutboundLimits};
-use narrowboat::egress::Egress;
-use narrowboat::frame::Frame;
-use narrowboat::keyvalue::Keyvalue;
-use narrowboat::layer::{LayerLimits, MemoryLayer};
-use narrowboat::name::{ChannelName, ProcessId, Tenant};
-use narrowboat::plugin::{Call, Engine, GuestThreads, Instance, Loader, Plugin, Returned};
-use narrowboat::scope::Scope;
+use narrowboat_channels::{LayerLimits, MemoryLayer};
+use narrowboat_config::{Config, Overflow};
+use narrowboat_core::frame::Frame;
+use narrowboat_core::name::{ChannelName, ProcessId, Tenant};
+use narrowboat_core::scope::Scope;
+use narrowboat_egress::Egress;
+use narrowboat_keyvalue::Keyvalue;
+use narrowboat_runtime::{Call, Engine, GuestThreads, Instance, Loader, Plugin, Returned};
+use narrowboat_websocket::connection::{Link, OutboundLimits};
 use serde::{Deserialize, Serialize};
 
 /// Calls that are timed together.

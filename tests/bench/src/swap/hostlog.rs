@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> Told {
-        let line = format!("2026-01-31T12:00:00.000001Z  WARN narrowboat::swap: {line}");
+        let line = format!("2026-01-31T12:00:00.000001Z  WARN narrowboat_deploy::swap: {line}");
         parse(&line, &Clock::start()).unwrap().told
     }
 

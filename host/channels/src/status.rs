@@ -1,0 +1,23 @@
+//! How a layer fares.
+
+use super::ForeignCounts;
+use narrowboat_core::times::Counted;
+
+/// A layer's state and what it has counted since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerStatus {
+    /// Whether all of its backend is reached. The memory layer always is.
+    pub connected: bool,
+    /// Deliveries dropped because a member of a group, or a channel elsewhere, had no room.
+    pub dropped: u64,
+    /// Messages and frames that a backend refused, or of which it is not known whether they reached it.
+    pub lost: u64,
+    /// What was read from the backend and is no message.
+    pub foreign: ForeignCounts,
+    /// Messages that had expired when they were taken, by the clocks of this process and their senders.
+    pub expired: u64,
+    /// Messages and frames that wait to leave.
+    pub waiting: usize,
+    /// How long batches took to the backend and back; none where there is no backend elsewhere.
+    pub round_trips: Option<Counted>,
+}

@@ -1,0 +1,36 @@
+//! `narrowboat completions` and `narrowboat reference`
+
+use clap::CommandFactory;
+
+use super::output::print;
+use super::{Cli, Failure};
+use narrowboat_config::limits_reference;
+use narrowboat_server::metrics_reference;
+
+pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut command = Cli::command();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "narrowboat", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// The manual page: the program, and then each of its commands.
+pub(super) fn man() -> Result<(), Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let mut out = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut out).map_err(Failure::at_run_time)?;
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        // Building has named it after the program.
+        clap_mangen::Man::new(sub.clone()).render(&mut out).map_err(Failure::at_run_time)?;
+    }
+    print(&String::from_utf8_lossy(&out))
+}
+
+pub(super) fn limits() -> Result<(), Failure> {
+    print(&limits_reference())
+}
+
+pub(super) fn metrics() -> Result<(), Failure> {
+    print(&metrics_reference())
+}

@@ -1,0 +1,184 @@
+//! `narrowboat send`
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Map, Value};
+use tokio::runtime::Handle;
+
+use super::Failure;
+use super::arguments::SendArgs;
+use super::client::Client;
+use super::log::Log;
+use super::output::{LAST_LINES, print_line};
+use super::serve::in_runtime;
+use narrowboat_channels::{ChannelLayer, Receiver};
+use narrowboat_config::{Backend, Config, LayerConfig, closest};
+use narrowboat_core::message::Message;
+use narrowboat_core::name::{ChannelName, GroupName, Tenant};
+use narrowboat_server::api::{Publish, Published};
+use narrowboat_server::background_writer::BackgroundWriter;
+use narrowboat_server::open_layer;
+
+/// How long Redis may take to be reached and to take the message.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whom a message is for.
+enum To {
+    Group(GroupName),
+    Channel(ChannelName),
+}
+
+pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
+    let stderr = BackgroundWriter::stderr().map_err(Failure::at_run_time)?;
+    let log = Log::start("warn", None, stderr.clone()).map_err(Failure::at_run_time)?;
+    let result = send_by(arguments);
+    drop(log);
+    stderr.flush_within(LAST_LINES);
+    result
+}
+
+fn send_by(arguments: &SendArgs) -> Result<(), Failure> {
+    let entries = entries(&arguments.kind, arguments.json.as_deref()).map_err(Failure::usage)?;
+    if arguments.host.admin.is_some() {
+        return through_host(arguments, entries);
+    }
+    let file = &arguments.host.config;
+    let config = Config::read(file).map_err(Failure::usage)?;
+    let tenant = tenant(arguments).map_err(Failure::usage)?;
+    let layer = layer(&config, &tenant, &arguments.layer, file).map_err(Failure::usage)?;
+    if matches!(layer.backend, Backend::Memory) {
+        if config.admin.is_none() {
+            return Err(Failure::usage(in_memory(&arguments.layer, file)));
+        }
+        return through_host(arguments, entries);
+    }
+    let to = receiver(arguments).map_err(Failure::usage)?;
+    let message = Message::from_json(&entries).context("--type and --json");
+    let message = message.map_err(Failure::usage)?;
+    in_runtime(async {
+        let layer = open_layer(&arguments.layer, layer, &config.limits);
+        layer.start(&Handle::current());
+        let sent = tokio::time::timeout(PATIENCE, send(&layer, &tenant, &to, message));
+        let sent = sent.await.unwrap_or_else(|_| {
+            Err(anyhow!("Redis did not take the message within {} s", PATIENCE.as_secs()))
+        });
+        print_receivers(arguments, sent.map_err(Failure::at_run_time)?)
+    })
+}
+
+fn tenant(arguments: &SendArgs) -> anyhow::Result<Tenant> {
+    match &arguments.host.tenant {
+        Some(name) => name.parse().context("--tenant"),
+        None => Ok(Tenant::default_tenant()),
+    }
+}
+
+fn layer<'a>(
+    config: &'a Config,
+    tenant: &Tenant,
+    name: &str,
+    file: &Path,
+) -> anyhow::Result<&'a LayerConfig> {
+    let file = file.display();
+    let Some(layers) = config.tenants.get(tenant).map(|tenant| &tenant.layers) else {
+        bail!("{file} has no tenant {tenant}");
+    };
+    let Some(layer) = layers.get(name) else {
+        let known = layers.keys().map(String::as_str);
+        match closest(name, known) {
+            Some(meant) => bail!("{file} has no layer {name:?}; did you mean {meant:?}?"),
+            None => bail!("{file} has no layer {name:?}"),
+        }
+    };
+    Ok(layer)
+}
+
+fn in_memory(layer: &str, file: &Path) -> anyhow::Error {
+    let file = file.display();
+    anyhow!(
+        "{file}: layer {layer:?} is in the host's own memory, and is reached through the host alone, which has no \
+         [admin] table"
+    )
+}
+
+/// Says how many receivers there were. Having none is no failure: a group of nobody takes every message.
+fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), Failure> {
+    let to = match (&arguments.group, &arguments.channel) {
+        (Some(group), _) => format!("group {group}"),
+        (None, channel) => format!("channel {}", channel.as_deref().unwrap_or_default()),
+    };
+    match receivers {
+        None => print_line(format_args!("sent to {to}")),
+        Some(1) => print_line(format_args!("sent to {to}: 1 receiver")),
+        Some(count) => print_line(format_args!("sent to {to}: {count} receivers")),
+    }
+}
+
+/// Has the running host send it.
+fn through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(), Failure> {
+    let publish = Publish {
+        group: arguments.group.clone(),
+        channel: arguments.channel.clone(),
+        layer: Some(arguments.layer.clone()),
+        message,
+    };
+    let published: Published = Client::new(&arguments.host)?.post("/v1/publish", &publish)?;
+    print_receivers(arguments, published.receivers)
+}
+
+fn receiver(arguments: &SendArgs) -> anyhow::Result<To> {
+    match (&arguments.group, &arguments.channel) {
+        (Some(group), _) => Ok(To::Group(group.parse().context("--group")?)),
+        (None, Some(channel)) => Ok(To::Channel(channel.parse().context("--channel")?)),
+        (None, None) => bail!("whom is it for? --group NAME or --channel NAME"),
+    }
+}
+
+/// What a message of a type has, with the entries of a JSON object.
+fn entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>> {
+    let mut entries = Map::new();
+    entries.insert("type".to_owned(), Value::String(kind.to_owned()));
+    if let Some(json) = json {
+        let Value::Object(others) = serde_json::from_str(json).context("--json")? else {
+            bail!("--json: expected an object such as {{\"text\": \"hello\"}}");
+        };
+        if others.get("type").is_some_and(|other| *other != entries["type"]) {
+            bail!("--json has another \"type\" than --type {kind:?}");
+        }
+        entries.extend(others);
+    }
+    Ok(entries)
+}
+
+async fn send(
+    layer: &Arc<dyn ChannelLayer>,
+    tenant: &Tenant,
+    to: &To,
+    message: Message,
+) -> anyhow::Result<Option<u64>> {
+    let receivers = match to {
+        To::Channel(channel) => {
+            let receivers = layer.receivers(tenant, Receiver::Channel(channel)).await?;
+            layer.send(tenant, channel, message.clone()).await?;
+            receivers
+        }
+        To::Group(group) => {
+            let receivers = layer.receivers(tenant, Receiver::Group(group)).await?;
+            layer.group_send(tenant, group, message.clone()).await?;
+            receivers
+        }
+    };
+    // What comes back of a message sent afterwards, after which the first has left too.
+    let mut mailbox = layer.new_channel(tenant).await?;
+    let own = mailbox.channel().clone();
+    loop {
+        layer.send(tenant, &own, message.clone()).await?;
+        let back = tokio::time::timeout(Duration::from_millis(200), mailbox.recv());
+        if back.await.is_ok() {
+            return Ok(receivers);
+        }
+    }
+}

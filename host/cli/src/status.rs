@@ -1,0 +1,117 @@
+//! `narrowboat status`
+
+use super::Failure;
+use super::arguments::StatusArgs;
+use super::client::{Client, print_json};
+use super::output::print_line;
+use super::table::{self, label, short, span};
+use narrowboat_quota::Bound;
+use narrowboat_server::api::{Limit, Status, TenantUse};
+
+pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
+    let client = Client::new(&arguments.host)?;
+    let status: Status = client.get("/v1/status")?;
+    if arguments.json {
+        return print_json(&status);
+    }
+    let ready = if status.ready { "ready".to_owned() } else { status.missing.join(", ") };
+    let (open, most) = (status.connections, status.max_connections);
+    let uptime = span(status.uptime);
+    print_line(format_args!("up for {uptime}, {ready}, {open} of {most} connections"))?;
+    if let Some(draining) = &status.draining {
+        let (left, of) = (draining.left, draining.of);
+        print_line(format_args!("draining: {left} of {of} connections are left"))?;
+    }
+    print_line("")?;
+    if let [_, _, ..] = &*status.tenants {
+        print_tenants(&status.tenants)?;
+    }
+    let plugins: Vec<_> = status
+        .plugins
+        .iter()
+        .map(|plugin| {
+            let trial = if plugin.on_trial { ", on trial" } else { "" };
+            let pending = plugin.pending.as_deref().map(short);
+            let pending = pending.map(|it| format!(", {it} pending")).unwrap_or_default();
+            let mean = match plugin.events {
+                0 => "-".to_owned(),
+                events => {
+                    format!("{:.1} µs", plugin.guest_seconds * 1_000_000.0 / events as f64)
+                }
+            };
+            [
+                label(&plugin.tenant, &plugin.name),
+                format!("{}{trial}{pending}", short(&plugin.version)),
+                plugin.isolation.clone(),
+                plugin.connections.to_string(),
+                plugin.events.to_string(),
+                plugin.faults.to_string(),
+                mean,
+            ]
+        })
+        .collect();
+    let head = ["PLUGIN", "VERSION", "ISOLATION", "CONNECTIONS", "EVENTS", "FAULTS", "A CALL"];
+    table::print(head, &plugins)?;
+    print_line("")?;
+    print_reached(&status)?;
+    let layers: Vec<_> = status
+        .layers
+        .iter()
+        .map(|layer| {
+            let reached = if layer.connected { "yes" } else { "no" };
+            [
+                label(&layer.tenant, &layer.name),
+                reached.to_owned(),
+                layer.waiting.to_string(),
+                layer.dropped.to_string(),
+                layer.lost.to_string(),
+            ]
+        })
+        .collect();
+    table::print(["LAYER", "REACHED", "WAITING", "DROPPED", "LOST"], &layers)
+}
+
+fn print_tenants(tenants: &[TenantUse]) -> Result<(), Failure> {
+    let rows: Vec<_> = tenants
+        .iter()
+        .map(|tenant| {
+            let (open, most) = (tenant.connections, tenant.max_connections);
+            [tenant.name.clone(), format!("{open} of {most}")]
+        })
+        .collect();
+    table::print(["TENANT", "CONNECTIONS"], &rows)?;
+    print_line("")
+}
+
+/// Prints the limits that were reached, whosever they are.
+fn print_reached(status: &Status) -> Result<(), Failure> {
+    let host = ("host".to_owned(), &status.limits);
+    let tenants = status.tenants.iter().map(|own| (format!("tenant {}", own.name), &own.limits));
+    let plugins = status.plugins.iter().map(|own| {
+        let label = label(&own.tenant, &own.name);
+        (format!("plugin {label}"), &own.limits)
+    });
+    let all = [host].into_iter().chain(tenants).chain(plugins);
+    let rows: Vec<_> = all.flat_map(|(of, limits)| reached(&of, limits)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    table::print(["LIMIT", "OF", "USED", "TIMES REACHED"], &rows)?;
+    print_line("")
+}
+
+fn reached(of: &str, limits: &[Limit]) -> Vec<[String; 4]> {
+    let reached = limits.iter().filter(|limit| limit.reached > 0);
+    let amount = |limit: &Limit, amount: u64| {
+        Bound::named(&limit.name).map_or_else(|| amount.to_string(), |it| it.amount(amount))
+    };
+    let row = |limit: &Limit| {
+        let most = limit.limit.map(|most| amount(limit, most)).unwrap_or_default();
+        let used = match limit.used {
+            Some(used) => format!("{} of {most}", amount(limit, used)),
+            None => most,
+        };
+        [limit.name.clone(), of.to_owned(), used, limit.reached.to_string()]
+    };
+    reached.map(row).collect()
+}

@@ -1,0 +1,67 @@
+//! Columns for people.
+
+use super::{Failure, output};
+use narrowboat_core::name::Tenant;
+
+/// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
+/// a path, steers no terminal.
+///
+/// # Errors
+/// As [`output::print`].
+pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |cells: [&str; N]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = padded.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = line(head);
+    for row in &rows {
+        text += &line(std::array::from_fn(|column| &*row[column]));
+    }
+    output::print(&text)
+}
+
+/// A cell with control characters as they are escaped.
+fn plain(cell: &str) -> String {
+    cell.chars()
+        .flat_map(|character| match character.is_control() {
+            true => character.escape_default().collect::<Vec<_>>(),
+            false => vec![character],
+        })
+        .collect()
+}
+
+/// A number of bytes.
+pub(super) fn bytes(count: u64) -> String {
+    bytesize::ByteSize::b(count).to_string()
+}
+
+/// A span of time in its largest unit.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The first digits of a version.
+pub(super) fn short(version: &str) -> String {
+    version.chars().take(12).collect()
+}
+
+/// What is a tenant's, as the log calls it.
+pub(super) fn label(tenant: &str, name: &str) -> String {
+    match tenant.parse::<Tenant>() {
+        Ok(tenant) => tenant.label(name),
+        Err(_) => name.to_owned(),
+    }
+}

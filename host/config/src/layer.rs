@@ -1,0 +1,317 @@
+//! `[layer]` and `[layers.NAME]`: which channel layers there are, and their bounds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::{Spanned, Value};
+
+use super::backend::{Backend, RedisConfig, RedisHost, RedisServer, Secret, Serializer};
+use super::error::{ConfigError, Location};
+use super::hosts;
+use narrowboat_core::units::{ByteSize, Seconds, Span};
+
+/// The layer that a plugin has unless it names another.
+pub const DEFAULT_LAYER: &str = "default";
+
+/// Bytes in front of each message in a sorted set, with channels_redis.
+const RANDOM_PREFIX: usize = 12;
+
+/// More than this of them are a slip of the keyboard.
+const MAX_RANDOM_PREFIX: usize = 1_024;
+
+/// A channel layer's settings, after Channels' `CHANNEL_LAYERS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerConfig {
+    /// What carries the messages.
+    pub backend: Backend,
+    /// Messages a channel holds unless a rule of `channel_capacity` says otherwise.
+    pub capacity: usize,
+    /// First match on the channel's name wins.
+    pub channel_capacity: Vec<CapacityRule>,
+    /// How long a message waits for its reader.
+    pub expiry: Span,
+    /// How long a channel without a live mailbox stays in a group.
+    pub group_expiry: Span,
+    /// Bytes a channel holds.
+    pub mailbox_bytes: ByteSize,
+    /// The largest message.
+    pub max_message: ByteSize,
+}
+
+/// Another capacity for the channels whose names match a glob.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityRule {
+    /// With `*`, `?`, `[abc]` and `[!abc]`, as Python's `fnmatch`.
+    pub pattern: String,
+    /// Messages such a channel holds.
+    pub capacity: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawBackend {
+    Memory,
+    Redis,
+    RedisPubsub,
+}
+
+/// `[{ pattern = "…", capacity = 1 }]`, or `{ "…" = 1 }` as Django writes it.
+#[derive(Default)]
+struct Capacities(Vec<CapacityRule>);
+
+impl<'de> Deserialize<'de> for Capacities {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rules;
+        impl<'de> Visitor<'de> for Rules {
+            type Value = Vec<CapacityRule>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("{ \"jobs.*\" = 10 } or [{ pattern = \"jobs.*\", capacity = 10 }]")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut rules = Vec::new();
+                while let Some(rule) = list.next_element()? {
+                    rules.push(rule);
+                }
+                Ok(rules)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut rules = Vec::new();
+                while let Some((pattern, capacity)) = map.next_entry()? {
+                    rules.push(CapacityRule { pattern, capacity });
+                }
+                Ok(rules)
+            }
+        }
+        deserializer.deserialize_any(Rules).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Raw {
+    backend: RawBackend,
+    capacity: Spanned<usize>,
+    channel_capacity: Spanned<Capacities>,
+    expiry: Spanned<Seconds>,
+    group_expiry: Spanned<Seconds>,
+    mailbox_bytes: Spanned<ByteSize>,
+    max_message: Spanned<ByteSize>,
+    hosts: Option<Spanned<Value>>,
+    prefix: Option<Spanned<String>>,
+    symmetric_encryption_keys: Option<Spanned<Value>>,
+    serializer: Option<Spanned<Serializer>>,
+    serializer_format: Option<Spanned<Serializer>>,
+    random_prefix_length: Option<Spanned<usize>>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            backend: RawBackend::Memory,
+            capacity: Spanned::new(0..0, 100),
+            channel_capacity: Spanned::new(0..0, Capacities::default()),
+            expiry: Spanned::new(0..0, Seconds(Span::seconds(60))),
+            group_expiry: Spanned::new(0..0, Seconds(Span::seconds(86_400))),
+            mailbox_bytes: Spanned::new(0..0, ByteSize::mib(1)),
+            max_message: Spanned::new(0..0, ByteSize::mib(1)),
+            hosts: None,
+            prefix: None,
+            symmetric_encryption_keys: None,
+            serializer: None,
+            serializer_format: None,
+            random_prefix_length: None,
+        }
+    }
+}
+
+/// The layers by their names; `default` is always there. Those that are not written here are as `shared` has them.
+pub(super) fn check_all(
+    short: Option<Spanned<Raw>>,
+    named: BTreeMap<String, Spanned<Raw>>,
+    shared: &BTreeMap<String, LayerConfig>,
+    folder: &Path,
+    location: &Location<'_>,
+) -> Result<BTreeMap<String, LayerConfig>, ConfigError> {
+    let mut layers = BTreeMap::new();
+    if let Some(raw) = short {
+        let layer = raw.into_inner().check("layer", folder, location)?;
+        layers.insert(DEFAULT_LAYER.to_owned(), layer);
+    }
+    for (name, raw) in named {
+        let (key, span) = (format!("layers.{name}"), raw.span());
+        if layers.contains_key(&name) {
+            let problem = "there is [layer] already, which is short for it; keep one";
+            return Err(location.invalid(span, &key, problem));
+        }
+        let layer = raw.into_inner().check(&key, folder, location)?;
+        layers.insert(name, layer);
+    }
+    for (name, layer) in shared {
+        layers.entry(name.clone()).or_insert_with(|| layer.clone());
+    }
+    if !layers.contains_key(DEFAULT_LAYER) {
+        let layer = Raw::default().check("layer", folder, location)?;
+        layers.insert(DEFAULT_LAYER.to_owned(), layer);
+    }
+    Ok(layers)
+}
+
+impl Raw {
+    fn check(
+        self,
+        table: &str,
+        folder: &Path,
+        location: &Location<'_>,
+    ) -> Result<LayerConfig, ConfigError> {
+        let wrong = |span: Range<usize>, key: &str, problem: &str| {
+            location.invalid(span, &format!("{table}.{key}"), problem)
+        };
+        if *self.capacity.get_ref() == 0 {
+            let problem = "a channel must hold at least 1 message";
+            return Err(wrong(self.capacity.span(), "capacity", problem));
+        }
+        for (key, span) in [("expiry", &self.expiry), ("group_expiry", &self.group_expiry)] {
+            if span.get_ref().0 < Span::millis(1) {
+                return Err(wrong(span.span(), key, "must be at least 1ms"));
+            }
+        }
+        let sizes = [("mailbox_bytes", &self.mailbox_bytes), ("max_message", &self.max_message)];
+        for (key, size) in sizes {
+            if size.get_ref().bytes() == 0 {
+                return Err(wrong(size.span(), key, "must be more than 0 bytes"));
+            }
+        }
+        if self.channel_capacity.get_ref().0.iter().any(|rule| rule.capacity == 0) {
+            let problem = "a channel must hold at least 1 message";
+            return Err(wrong(self.channel_capacity.span(), "channel_capacity", problem));
+        }
+        Ok(LayerConfig {
+            backend: self.check_backend(table, folder, location)?,
+            capacity: self.capacity.into_inner(),
+            channel_capacity: self.channel_capacity.into_inner().0,
+            expiry: self.expiry.into_inner().0,
+            group_expiry: self.group_expiry.into_inner().0,
+            mailbox_bytes: self.mailbox_bytes.into_inner(),
+            max_message: self.max_message.into_inner(),
+        })
+    }
+
+    fn check_backend(
+        &self,
+        table: &str,
+        folder: &Path,
+        location: &Location<'_>,
+    ) -> Result<Backend, ConfigError> {
+        if self.backend == RawBackend::Memory {
+            return match self.of_redis() {
+                None => Ok(Backend::Memory),
+                Some((key, span)) => {
+                    let problem = "belongs to backend = \"redis\" or \"redis-pubsub\"";
+                    Err(location.invalid(span, &format!("{table}.{key}"), problem))
+                }
+            };
+        }
+        let redis = self.redis(table, folder, location)?;
+        match (self.backend, &self.random_prefix_length) {
+            (RawBackend::RedisPubsub, Some(length)) if *length.get_ref() > 0 => {
+                let key = format!("{table}.random_prefix_length");
+                let problem = "what is published has no prefix; it belongs to backend = \"redis\"";
+                Err(location.invalid(length.span(), &key, problem))
+            }
+            (RawBackend::RedisPubsub, _) => {
+                Ok(Backend::RedisPubSub(RedisConfig { random_prefix_length: 0, ..redis }))
+            }
+            _ => Ok(Backend::Redis(redis)),
+        }
+    }
+
+    /// A key that only Redis has.
+    fn of_redis(&self) -> Option<(&'static str, Range<usize>)> {
+        let hosts = self.hosts.as_ref().map(|it| ("hosts", it.span()));
+        let prefix = self.prefix.as_ref().map(|it| ("prefix", it.span()));
+        let keys = self.symmetric_encryption_keys.as_ref();
+        let keys = keys.map(|it| ("symmetric_encryption_keys", it.span()));
+        let serializer = self.serializer.as_ref().map(|it| ("serializer", it.span()));
+        let format = self.serializer_format.as_ref().map(|it| ("serializer_format", it.span()));
+        let length = self.random_prefix_length.as_ref();
+        let length = length.map(|it| ("random_prefix_length", it.span()));
+        hosts.or(prefix).or(keys).or(serializer).or(format).or(length)
+    }
+
+    fn redis(
+        &self,
+        table: &str,
+        folder: &Path,
+        location: &Location<'_>,
+    ) -> Result<RedisConfig, ConfigError> {
+        let hosts = match &self.hosts {
+            None => vec![RedisHost::Server(RedisServer::default())],
+            Some(value) => hosts::read(value.get_ref(), folder).map_err(|(below, problem)| {
+                location.invalid(value.span(), &format!("{table}.hosts{below}"), problem)
+            })?,
+        };
+        let prefix = match &self.prefix {
+            None => "asgi".to_owned(),
+            Some(prefix) => check_prefix(prefix, &format!("{table}.prefix"), location)?,
+        };
+        if let (Some(_), Some(second)) = (&self.serializer, &self.serializer_format) {
+            let problem = "is `serializer` under Django's name; keep one";
+            let key = format!("{table}.serializer_format");
+            return Err(location.invalid(second.span(), &key, problem));
+        }
+        let serializer = self.serializer.as_ref().or(self.serializer_format.as_ref());
+        let random_prefix_length = match &self.random_prefix_length {
+            None => RANDOM_PREFIX,
+            Some(length) if *length.get_ref() <= MAX_RANDOM_PREFIX => *length.get_ref(),
+            Some(length) => {
+                let problem = format!("at most {MAX_RANDOM_PREFIX} bytes");
+                let key = format!("{table}.random_prefix_length");
+                return Err(location.invalid(length.span(), &key, problem));
+            }
+        };
+        Ok(RedisConfig {
+            hosts,
+            prefix,
+            symmetric_encryption_keys: self.keys(table, location)?,
+            serializer: serializer.map(|it| *it.get_ref()).unwrap_or_default(),
+            random_prefix_length,
+        })
+    }
+
+    fn keys(&self, table: &str, location: &Location<'_>) -> Result<Vec<Secret>, ConfigError> {
+        let Some(value) = &self.symmetric_encryption_keys else { return Ok(Vec::new()) };
+        let texts = value.get_ref().as_array().map(|list| {
+            list.iter()
+                .map(|key| key.as_str().filter(|key| !key.is_empty()))
+                .map(|key| key.map(|key| Secret::from(key.to_owned())))
+                .collect::<Option<Vec<_>>>()
+        });
+        texts.flatten().ok_or_else(|| {
+            let problem = "expected a list of keys in quotes, none of them empty";
+            location.invalid(value.span(), &format!("{table}.symmetric_encryption_keys"), problem)
+        })
+    }
+}
+
+/// What keys of Redis may begin with.
+pub(super) fn check_prefix(
+    prefix: &Spanned<String>,
+    key: &str,
+    location: &Location<'_>,
+) -> Result<String, ConfigError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
+    let text = prefix.get_ref();
+    if text.len() <= 50 && text.chars().all(plain) {
+        return Ok(text.clone());
+    }
+    let problem = "a prefix is at most 50 of the letters, digits, `.`, `_`, `-` and `:`";
+    Err(location.invalid(prefix.span(), key, problem))
+}

@@ -1,0 +1,78 @@
+//! `[requests]`: bounds of the requests that plugins make.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Location};
+use narrowboat_core::units::{ByteSize, Span};
+
+/// Bounds of the requests that plugins make, if they may make any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestsConfig {
+    /// From the look-up of the name to a connection.
+    pub connect_timeout: Span,
+    /// From there to the head of the answer.
+    pub first_byte_timeout: Span,
+    /// From one part of the answer to the next.
+    pub between_bytes_timeout: Span,
+    /// From the beginning to the end of the answer.
+    pub total_timeout: Span,
+    /// The longest body of a request.
+    pub max_request: ByteSize,
+    /// The longest body of an answer.
+    pub max_response: ByteSize,
+    /// Header fields that either may have.
+    pub max_headers: usize,
+    /// Requests that one call may make.
+    pub requests: u32,
+}
+
+impl Default for RequestsConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Span::seconds(5),
+            first_byte_timeout: Span::seconds(10),
+            between_bytes_timeout: Span::seconds(10),
+            total_timeout: Span::seconds(20),
+            max_request: ByteSize::mib(1),
+            max_response: ByteSize::mib(4),
+            max_headers: 100,
+            requests: 16,
+        }
+    }
+}
+
+/// More than this of them nobody needs.
+const MAX_HEADERS: usize = 1_000;
+
+pub(super) fn check(
+    raw: Spanned<RequestsConfig>,
+    location: &Location<'_>,
+) -> Result<RequestsConfig, ConfigError> {
+    let (span, requests) = (raw.span(), raw.into_inner());
+    let times = [
+        ("connect_timeout", requests.connect_timeout),
+        ("first_byte_timeout", requests.first_byte_timeout),
+        ("between_bytes_timeout", requests.between_bytes_timeout),
+        ("total_timeout", requests.total_timeout),
+    ];
+    let short = times.into_iter().find(|(_, time)| *time < Span::millis(1));
+    let sizes = [("max_request", requests.max_request), ("max_response", requests.max_response)];
+    let empty = sizes.into_iter().find(|(_, size)| size.bytes() == 0);
+    let wrong = match (short, empty) {
+        (Some((key, _)), _) => Some((key, "must be at least 1ms".to_owned())),
+        (_, Some((key, _))) => Some((key, "must be more than 0 bytes".to_owned())),
+        _ if !(1..=MAX_HEADERS).contains(&requests.max_headers) => {
+            Some(("max_headers", format!("must be 1 to {MAX_HEADERS}")))
+        }
+        _ => None,
+    };
+    match wrong {
+        Some((key, problem)) => {
+            let place = location.key(span, key);
+            Err(location.invalid(place, &format!("requests.{key}"), problem))
+        }
+        None => Ok(requests),
+    }
+}

@@ -1,0 +1,274 @@
+//! `[layer]` and `[layers.NAME]`, and the forms of CHANNEL_LAYERS that go into them.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+use std::path::{Path, PathBuf};
+
+use narrowboat_config::{
+    Backend, Config, Endpoint, LayerConfig, RedisAccess, RedisConfig, RedisHost, RedisServer,
+    RedisTls, Secret, Serializer, TenantConfig,
+};
+use narrowboat_core::name::Tenant;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("folder/narrowboat.toml")).map_err(|error| error.to_string())
+}
+
+/// What stands at the top of the file.
+fn own(config: &Config) -> &TenantConfig {
+    &config.tenants[&Tenant::default_tenant()]
+}
+
+fn layer(text: &str) -> LayerConfig {
+    own(&parse(&format!("[layer]\n{text}\n")).unwrap()).layers["default"].clone()
+}
+
+fn redis(text: &str) -> RedisConfig {
+    match layer(&format!("backend = \"redis\"\n{text}")).backend {
+        Backend::Redis(redis) => redis,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn host(text: &str) -> RedisHost {
+    let mut hosts = redis(&format!("hosts = [{text}]")).hosts;
+    assert_eq!(hosts.len(), 1);
+    hosts.remove(0)
+}
+
+fn tcp(host: &str, port: u16) -> RedisServer {
+    RedisServer { endpoint: Endpoint::Tcp(host.into(), port), access: RedisAccess::default() }
+}
+
+fn access(username: &str, password: &str, database: i64) -> RedisAccess {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    RedisAccess {
+        username: text(username),
+        password: text(password).map(Secret::from),
+        database,
+        tls: None,
+    }
+}
+
+#[track_caller]
+fn assert_refused(text: &str, key: &str, words: &[&str]) {
+    let error = parse(&format!("[layer]\nbackend = \"redis\"\n{text}\n")).unwrap_err();
+    assert!(error.contains(&format!(" {key}: ")), "{error}");
+    for word in words {
+        assert!(error.contains(word), "{word:?} is not in {error}");
+    }
+}
+
+#[test]
+fn without_a_word_the_settings_are_those_of_channels_redis() {
+    let found = layer("backend = \"redis\"");
+    let Backend::Redis(redis) = found.backend else { panic!("{found:?}") };
+    assert_eq!(redis.hosts, [RedisHost::Server(tcp("localhost", 6379))]);
+    assert_eq!((redis.prefix.as_str(), redis.random_prefix_length), ("asgi", 12));
+    assert_eq!((redis.serializer, redis.symmetric_encryption_keys), (Serializer::Msgpack, vec![]));
+    assert_eq!(found.capacity, 100);
+    assert_eq!(found.expiry.to_string(), "1m");
+    assert_eq!(found.group_expiry.to_string(), "1day");
+}
+
+#[test]
+fn each_form_of_a_host_is_understood() {
+    let server = |endpoint, access| RedisHost::Server(RedisServer { endpoint, access });
+    let at = |host: &str, port| Endpoint::Tcp(host.to_owned(), port);
+    let unix = |path| Endpoint::Unix(PathBuf::from(path));
+    let forms = [
+        ("[\"10.0.0.5\", 6379]", RedisHost::Server(tcp("10.0.0.5", 6379))),
+        ("\"redis://redis\"", RedisHost::Server(tcp("redis", 6379))),
+        ("\"redis://u:p%40ss@h:7000/3\"", server(at("h", 7000), access("u", "p@ss", 3))),
+        ("\"redis://:pass@[::1]:1\"", server(at("::1", 1), access("", "pass", 0))),
+        ("\"redis://h?db=4\"", server(at("h", 6379), access("", "", 4))),
+        ("\"unix:///run/redis.sock?db=2\"", server(unix("/run/redis.sock"), access("", "", 2))),
+        ("{ address = \"redis://h:1\", db = 5 }", server(at("h", 1), access("", "", 5))),
+        ("{ host = \"h\", port = 9 }", RedisHost::Server(tcp("h", 9))),
+        (
+            "{ host = \"h\", username = \"u\", password = \"p\" }",
+            server(at("h", 6379), access("u", "p", 0)),
+        ),
+        ("{ unix_socket_path = \"r.sock\" }", server(unix("folder/r.sock"), access("", "", 0))),
+    ];
+    for (text, expected) in forms {
+        assert_eq!(host(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn tls_is_spoken_with_the_certificates_that_are_named() {
+    let tls = |host: RedisHost| match host.clone() {
+        RedisHost::Server(server) => server.access.tls,
+        RedisHost::Sentinel { .. } => panic!("{host:?}"),
+    };
+    assert_eq!(tls(host("\"rediss://h\"")), Some(RedisTls::default()));
+    assert_eq!(tls(host("{ host = \"h\", ssl = true }")), Some(RedisTls::default()));
+    let text = "{ address = \"rediss://h\", ssl_ca_certs = \"ca.pem\", ssl_certfile = \"c.pem\", \
+        ssl_keyfile = \"/k.pem\", ssl_cert_reqs = \"none\" }";
+    let expected = RedisTls {
+        unverified: true,
+        authorities: Some("folder/ca.pem".into()),
+        identity: Some(("folder/c.pem".into(), "/k.pem".into())),
+    };
+    assert_eq!(tls(host(text)), Some(expected));
+    let in_url = tls(host("\"rediss://h?ssl_cert_reqs=none\"")).unwrap();
+    assert!(in_url.unverified);
+}
+
+#[test]
+fn sentinels_know_the_master() {
+    let text = "{ sentinels = [[\"a\", 26379], [\"b\", 1]], master_name = \"m\", \
+        sentinel_kwargs = { password = \"s\" }, password = \"p\", db = 1 }";
+    let with = |server: RedisServer| RedisServer { access: access("", "s", 0), ..server };
+    let expected = RedisHost::Sentinel {
+        sentinels: vec![with(tcp("a", 26379)), with(tcp("b", 1))],
+        master_name: "m".into(),
+        master: access("", "p", 1),
+    };
+    assert_eq!(host(text), expected);
+}
+
+#[test]
+fn several_hosts_keep_their_order() {
+    let hosts = redis("hosts = [\"redis://a\", [\"b\", 2], { host = \"c\" }]").hosts;
+    let expected = [tcp("a", 6379), tcp("b", 2), tcp("c", 6379)].map(RedisHost::Server);
+    assert_eq!(hosts, expected);
+}
+
+#[test]
+fn settings_are_spelled_as_in_channel_layers() {
+    let text = "prefix = \"site\"\nexpiry = 30\ngroup_expiry = 0.5\ncapacity = 7\n\
+        channel_capacity = { \"z.*\" = 1, \"a.*\" = 2 }\nsymmetric_encryption_keys = [\"new\", \"old\"]\n\
+        serializer = \"json\"\nrandom_prefix_length = 0";
+    let found = layer(&format!("backend = \"redis\"\n{text}"));
+    assert_eq!(found.expiry.to_string(), "30s");
+    assert_eq!(found.group_expiry.to_string(), "500ms");
+    let rules: Vec<_> = found.channel_capacity.iter().map(|rule| rule.pattern.as_str()).collect();
+    assert_eq!(rules, ["z.*", "a.*"]);
+    let redis = redis(text);
+    assert_eq!((redis.prefix.as_str(), redis.random_prefix_length), ("site", 0));
+    assert_eq!(redis.serializer, Serializer::Json);
+    let keys: Vec<_> = redis.symmetric_encryption_keys.iter().map(Secret::reveal).collect();
+    assert_eq!(keys, ["new", "old"]);
+    assert_eq!(self::redis("serializer_format = \"json\"").serializer, Serializer::Json);
+}
+
+#[test]
+fn what_is_published_has_no_prefix() {
+    let Backend::RedisPubSub(redis) = layer("backend = \"redis-pubsub\"").backend else { panic!() };
+    assert_eq!(redis.random_prefix_length, 0);
+    let text = "[layer]\nbackend = \"redis-pubsub\"\nrandom_prefix_length = 12\n";
+    let error = parse(text).unwrap_err();
+    assert!(error.contains("layer.random_prefix_length"), "{error}");
+}
+
+#[test]
+fn a_wrong_host_is_told_with_its_place() {
+    let refused = [
+        ("hosts = 5", "layer.hosts", "a list of hosts"),
+        ("hosts = []", "layer.hosts", "at least one"),
+        ("hosts = [5]", "layer.hosts[0]", "a host is"),
+        ("hosts = [\"nonsense\"]", "layer.hosts[0]", "a host is"),
+        ("hosts = [\"http://h\"]", "layer.hosts[0]", "no http://"),
+        ("hosts = [\"redis://a\", [\"b\"], [\"c\", 0]]", "layer.hosts[2]", "1 to 65535"),
+        ("hosts = [\"redis://h/x\"]", "layer.hosts[0]", "a database is a number"),
+        ("hosts = [\"redis://h?speed=1\"]", "layer.hosts[0]", "\"speed\""),
+        ("hosts = [{ hots = \"h\" }]", "layer.hosts[0]", "did you mean `host`"),
+        ("hosts = [{ host = 5 }]", "layer.hosts[0].host", "in quotes"),
+        ("hosts = [{ host = \"h\", port = \"6379\" }]", "layer.hosts[0].port", "1 to 65535"),
+        ("hosts = [{ host = \"h\", db = -1 }]", "layer.hosts[0].db", "0 or more"),
+        (
+            "hosts = [{ host = \"h\", ssl_certfile = \"c\" }]",
+            "layer.hosts[0].ssl_certfile",
+            "no TLS",
+        ),
+        (
+            "hosts = [{ address = \"rediss://h\", ssl_certfile = \"c\" }]",
+            "layer.hosts[0]",
+            "go together",
+        ),
+        ("hosts = [{ address = \"x\" }]", "layer.hosts[0].address", "a host is"),
+        ("hosts = [{ sentinels = [[\"a\", 1]] }]", "layer.hosts[0].master_name", "needs the name"),
+        (
+            "hosts = [{ sentinels = [], master_name = \"m\" }]",
+            "layer.hosts[0].sentinels",
+            "at least one",
+        ),
+        (
+            "hosts = [{ sentinels = [5], master_name = \"m\" }]",
+            "layer.hosts[0].sentinels[0]",
+            "a host and a port",
+        ),
+    ];
+    for (text, key, word) in refused {
+        assert_refused(text, key, &["narrowboat.toml:3:", word]);
+    }
+}
+
+#[test]
+fn a_wrong_option_is_told_with_its_key() {
+    let refused = [
+        ("prefix = \"a b\"", "layer.prefix", "letters"),
+        ("expiry = -1", "layer.expiry", "number of seconds"),
+        ("expiry = 0", "layer.expiry", "at least 1ms"),
+        ("capacity = 0", "layer.capacity", "at least 1"),
+        ("channel_capacity = { \"a\" = 0 }", "layer.channel_capacity", "at least 1"),
+        ("channel_capacity = 5", "layer.channel_capacity", "jobs.*"),
+        ("serializer = \"yaml\"", "layer.serializer", "`msgpack`"),
+        ("random_prefix_length = 5000", "layer.random_prefix_length", "at most"),
+        ("symmetric_encryption_keys = \"key\"", "layer.symmetric_encryption_keys", "a list"),
+        ("symmetric_encryption_keys = [5]", "layer.symmetric_encryption_keys", "in quotes"),
+        ("serialiser = \"json\"", "layer.serialiser", "did you mean `serializer`"),
+    ];
+    for (text, key, word) in refused {
+        assert_refused(text, key, &["narrowboat.toml:3:", word]);
+    }
+}
+
+#[test]
+fn an_option_of_redis_is_no_option_of_memory() {
+    for text in ["hosts = []", "prefix = \"x\"", "serializer = \"json\""] {
+        let error = parse(&format!("[layer]\n{text}\n")).unwrap_err();
+        assert!(error.contains("belongs to backend"), "{error}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let secrets = [
+        "hosts = [\"redis://:hidden@h/x\"]",
+        "hosts = [{ host = \"h\", password = \"hidden\", port = 0 }]",
+        "symmetric_encryption_keys = [\"hidden\", 5]",
+        "symmetric_encryption_keys = [\"hidden\"",
+    ];
+    for text in secrets {
+        let error = parse(&format!("[layer]\nbackend = \"redis\"\n{text}\n")).unwrap_err();
+        assert!(!error.contains("hidden"), "{error}");
+    }
+    let config = parse(
+        "[layer]\nbackend = \"redis\"\nhosts = [\"redis://:hidden@h\"]\n\
+         symmetric_encryption_keys = [\"hidden\"]\n",
+    );
+    assert!(!format!("{config:?}").contains("hidden"));
+}
+
+#[test]
+fn there_may_be_several_layers_and_a_plugin_takes_one() {
+    let plugin = "[plugins.a]\ncomponent = \"a.wasm\"\n";
+    let text = format!("[layers.jobs]\ncapacity = 3\n{plugin}layer = \"jobs\"\n");
+    let config = parse(&text).unwrap();
+    let own = own(&config);
+    assert_eq!(own.layers["jobs"].capacity, 3);
+    assert_eq!(own.layers["default"].backend, Backend::Memory);
+    assert_eq!(own.plugins["a"].layer, "jobs");
+    let config = parse(plugin).unwrap();
+    assert_eq!(config.tenants[&Tenant::default_tenant()].plugins["a"].layer, "default");
+    let error = parse(&text.replace("layer = \"jobs\"", "layer = \"job\"")).unwrap_err();
+    assert!(
+        error.contains("plugins.a.layer") && error.contains("did you mean \"jobs\""),
+        "{error}"
+    );
+    let error = parse("[layer]\n[layers.default]\n").unwrap_err();
+    assert!(error.contains("layers.default") && error.contains("keep one"), "{error}");
+}

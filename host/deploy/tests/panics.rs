@@ -1,0 +1,276 @@
+//! What a panic of the host means for those who are not in it. The guest is `tests/guests/visitors`, its layer one that
+//! panics when it is told to.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test it is the assertion")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use narrowboat_channels::{
+    Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, MemoryLayer, Pending,
+    Receiver,
+};
+use narrowboat_config::{Config, Limits, Overflow};
+use narrowboat_core::frame::Frame;
+use narrowboat_core::message::Message;
+use narrowboat_core::name::{ChannelName, GroupName, Tenant};
+use narrowboat_core::scope::Scope;
+use narrowboat_deploy::packaging;
+use narrowboat_egress::Egress;
+use narrowboat_keyvalue::Keyvalue;
+use narrowboat_quota::Allowance;
+use narrowboat_runtime::{Engine, GuestThreads, Loader};
+use narrowboat_session::{Joined, Joining, Permits, Roster, join};
+use narrowboat_websocket::connection::{Link, OutboundLimits};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A layer in memory whose groups cannot be joined, at times.
+struct Panicking {
+    layer: MemoryLayer,
+    armed: AtomicBool,
+}
+
+type Done<'a> = Answer<'a, Result<(), LayerError>>;
+
+impl ChannelLayer for Panicking {
+    fn start(&self, runtime: &Handle) {
+        self.layer.start(runtime);
+    }
+
+    fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>> {
+        self.layer.new_channel(tenant)
+    }
+
+    fn open<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        channel: &'a ChannelName,
+    ) -> Answer<'a, Result<Mailbox, LayerError>> {
+        self.layer.open(tenant, channel)
+    }
+
+    fn probe(
+        &self,
+        tenant: &Tenant,
+        channel: &ChannelName,
+        pending: Pending,
+        len: usize,
+    ) -> Result<(), LayerError> {
+        self.layer.probe(tenant, channel, pending, len)
+    }
+
+    fn probe_group(&self, tenant: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError> {
+        self.layer.probe_group(tenant, pending, len)
+    }
+
+    fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize {
+        self.layer.fan_out(tenant, group)
+    }
+
+    fn send<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        channel: &'a ChannelName,
+        message: Message,
+    ) -> Done<'a> {
+        self.layer.send(tenant, channel, message)
+    }
+
+    fn group_add<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> Done<'a> {
+        assert!(!self.armed.load(Ordering::SeqCst), "as the test wants it");
+        self.layer.group_add(tenant, group, channel)
+    }
+
+    fn group_discard<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> Done<'a> {
+        self.layer.group_discard(tenant, group, channel)
+    }
+
+    fn group_send<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        message: Message,
+    ) -> Done<'a> {
+        self.layer.group_send(tenant, group, message)
+    }
+
+    fn group_send_frame<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        group: &'a GroupName,
+        frame: Frame,
+    ) -> Done<'a> {
+        self.layer.group_send_frame(tenant, group, frame)
+    }
+
+    fn receivers<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        to: Receiver<'a>,
+    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
+        self.layer.receivers(tenant, to)
+    }
+
+    fn flush<'a>(&'a self, tenant: &'a Tenant) -> Done<'a> {
+        self.layer.flush(tenant)
+    }
+
+    fn claim<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        name: &'a ChannelName,
+        period: Duration,
+    ) -> Answer<'a, Result<bool, LayerError>> {
+        self.layer.claim(tenant, name, period)
+    }
+
+    fn confirm(&self) -> Done<'_> {
+        self.layer.confirm()
+    }
+
+    fn carried(&self) -> Done<'_> {
+        self.layer.carried()
+    }
+
+    fn status(&self) -> LayerStatus {
+        self.layer.status()
+    }
+}
+
+/// A plugin whose connections share an instance.
+struct Served {
+    roster: Arc<Roster>,
+    layer: Arc<Panicking>,
+    places: Arc<Semaphore>,
+}
+
+impl Served {
+    fn load() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/visitors");
+        let built = packaging::build(&folder, None).unwrap();
+        let text = "[plugins.visitors]\ncomponent = \"visitors.wasm\"\ngrants = \"all\"\n";
+        let config = Config::parse(text, Path::new("narrowboat.toml")).unwrap();
+        let tenant = Tenant::default_tenant();
+        let plugin = &config.tenants[&tenant].plugins["visitors"];
+        let layer = MemoryLayer::new(LayerLimits::default());
+        let layer = Arc::new(Panicking { layer, armed: AtomicBool::new(false) });
+        let limits = Limits::default();
+        let loader = Loader {
+            engine: Engine::new(4, limits.memory.bytes(), None).unwrap(),
+            tenant,
+            layer: Arc::clone(&layer) as Arc<dyn ChannelLayer>,
+            keyvalue: Arc::new(Keyvalue::open(&config.keyvalue)),
+            egress: Arc::new(Egress::new(config.requests)),
+            max_message: limits.max_message.bytes(),
+            max_frame: limits.max_frame.bytes(),
+            threads: GuestThreads::new(2),
+            limits,
+            allowance: Arc::new(Allowance::default()),
+            signers: None,
+        };
+        let build = loader.read("visitors", &built.file).unwrap();
+        let loaded = loader.load("visitors", plugin, &built.file, &build).unwrap();
+        let shared = Arc::clone(&layer) as Arc<dyn ChannelLayer>;
+        let roster = Arc::new(Roster::new(Arc::new(loaded), shared));
+        Self { roster, layer, places: Arc::new(Semaphore::new(100)) }
+    }
+
+    /// A handshake; the consumer that has accepted it, and its link.
+    async fn join(&self) -> (Box<Joined>, Arc<Link>) {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mailbox = self.layer.new_channel(&Tenant::default_tenant()).await.unwrap();
+        let limits =
+            OutboundLimits { bytes: 1 << 20, max_frame: 1 << 20, overflow: Overflow::Close };
+        let traffic = Arc::clone(self.roster.traffic());
+        let link = Arc::new(Link::new(mailbox.channel().clone(), limits, traffic));
+        let scope = Scope {
+            scheme: "ws",
+            path: "/".to_owned(),
+            raw_path: Bytes::from_static(b"/"),
+            query_string: Bytes::new(),
+            headers: Vec::new(),
+            subprotocols: Vec::new(),
+            client: address,
+            server: address,
+            url_route: Vec::new(),
+            user: None,
+            attributes: Vec::new(),
+        };
+        let permits = Permits {
+            host: Arc::new(Arc::clone(&self.places).acquire_owned().await.unwrap()),
+            plugin: self.roster.plugin().allowance.admit(address.ip()).unwrap(),
+        };
+        let joining = join(&self.roster, mailbox, Arc::clone(&link), scope, permits);
+        match tokio::time::timeout(DEADLINE, joining).await.unwrap() {
+            Joining::Accepted(_, joined) => (joined, link),
+            Joining::Rejected(rejection) => panic!("{rejection:?}"),
+        }
+    }
+
+    /// The same, on a task that the layer's panic ends.
+    async fn panic(self: &Arc<Self>) {
+        let other = Arc::clone(self);
+        self.layer.armed.store(true, Ordering::SeqCst);
+        let ended = tokio::spawn(async move { drop(other.join().await) }).await;
+        self.layer.armed.store(false, Ordering::SeqCst);
+        assert!(ended.unwrap_err().is_panic());
+    }
+}
+
+async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, wait).await.is_ok(), "{what} did not happen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shared_instance_that_the_host_panicked_in_is_dead_and_the_next_connection_makes_another()
+{
+    let served = Arc::new(tokio::task::spawn_blocking(Served::load).await.unwrap());
+    let (first, link) = served.join().await;
+    let (second, other) = served.join().await;
+    served.panic().await;
+    // Nobody had an event for it: its connections are told by themselves.
+    for link in [&link, &other] {
+        eventually("the end of a connection", || link.outbound.is_closing()).await;
+        let closing = format!("{:?}", link.outbound);
+        assert!(closing.contains("1011"), "{closing}");
+    }
+    let (third, link) = served.join().await;
+    assert!(!link.outbound.is_closing());
+    for joined in [first, second, third] {
+        joined.abandon().await;
+    }
+    eventually("all places being free", || served.places.available_permits() == 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_is_dropped_is_told_and_its_places_go_back() {
+    let served = Arc::new(tokio::task::spawn_blocking(Served::load).await.unwrap());
+    for _ in 0..100 {
+        let (joined, link) = served.join().await;
+        drop(joined);
+        assert!(link.outbound.is_closing());
+    }
+    eventually("all places being free", || served.places.available_permits() == 100).await;
+}

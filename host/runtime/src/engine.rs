@@ -1,0 +1,368 @@
+//! The WebAssembly engine: one a host, with a pool of instances sized at start.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
+};
+
+use super::bindings::WebsocketConsumer;
+use super::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
+use super::bindings::grantable_world::wasi::keyvalue::{atomics, store};
+use super::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
+use super::build::Build;
+use super::cache::CodeCache;
+use super::imports::http;
+use super::lane;
+use super::limits::{MAX_PARTS, MAX_TABLE_ELEMENTS};
+use super::overrun::Overrun;
+use super::state::{GuestState, Stopwatch, Surroundings};
+use super::ticker::{Running, Ticker};
+use narrowboat_core::capabilities::{Capabilities, Power};
+use narrowboat_core::component::Role;
+use narrowboat_quota::Taken;
+
+/// Instances in the pool beyond one a connection: shared ones, trials, and old ones going as new
+/// ones come.
+const SPARE_INSTANCES: u32 = 256;
+
+/// Core instances that one component of a guest language counts for; three were measured.
+const CORES_PER_COMPONENT: u32 = 4;
+
+/// Address space between two memories, in bytes. Accesses are checked against the memory's bound,
+/// so that this need not be the 4 GiB a 32-bit index can reach.
+const GUARD: u64 = 64 * 1024;
+
+/// Bytes that a memory may grow by before it moves, where there is no pool.
+const GROWTH: u64 = 1024 * 1024;
+
+/// Bytes of a memory that stay with its place in the pool when its guest is gone.
+const KEPT_OF_MEMORY: usize = 64 * 1024;
+
+/// The same of a table.
+const KEPT_OF_TABLE: usize = 4 * 1024;
+
+/// A call's deadline in ticks: the running tick ends anytime, the next is a whole one.
+const FIRST_TICK: u64 = 2;
+
+/// Imports find what they need in the store's data itself.
+type Own = HasSelf<GuestState>;
+
+/// Compiles components and runs them.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    engine: wasmtime::Engine,
+    /// With what every guest may import.
+    linker: Linker<GuestState>,
+    cache: Option<CodeCache>,
+    /// Held while a component is compiled, which takes all cores and much memory.
+    compiling: Mutex<()>,
+    ticker: Ticker,
+    overrun: Arc<Overrun>,
+    /// Whether the host has come to its end, so that nobody is to wait any more.
+    halted: watch::Sender<bool>,
+}
+
+/// What of the pool of instances is in use; nothing where there is no pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pool {
+    /// Core instances; a component counts for about three.
+    pub instances: u64,
+    /// Linear memories.
+    pub memories: u64,
+}
+
+/// Why there is no engine.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The engine cannot be made, with a pool or without.
+    #[error(
+        "no room for {instances} instances with {memory} bytes each: {source:#}; lower \
+         limits.max_connections, limits.memory or the instances of [[workers]]"
+    )]
+    Pool {
+        /// Instances asked for.
+        instances: u32,
+        /// Bytes of linear memory each may have.
+        memory: usize,
+        /// What the engine said.
+        source: wasmtime::Error,
+    },
+    /// The system gave no thread for the clock.
+    #[error("no thread for the clock that stops guests: {0}")]
+    Clock(#[from] std::io::Error),
+}
+
+impl Engine {
+    /// An engine for so many `instances` with at most `memory` bytes each, which keeps what it
+    /// compiles in `cache`. Where the address space is too small for a pool of them there is none, and each
+    /// instance is mapped when it starts.
+    ///
+    /// # Errors
+    /// When the system does not have the room.
+    pub fn new(
+        instances: usize,
+        memory: usize,
+        cache: Option<CodeCache>,
+    ) -> Result<Self, EngineError> {
+        let instances = u32::try_from(instances).unwrap_or(u32::MAX);
+        let instances = instances.saturating_add(SPARE_INSTANCES);
+        let pool_error = |source| EngineError::Pool { instances, memory, source };
+        let pooled = wasmtime::Engine::new(
+            config().allocation_strategy(pool(instances, memory)).memory_reservation(memory as u64),
+        );
+        let engine = pooled.or_else(|error| {
+            tracing::warn!(
+                "there is no address space for a pool of {instances} instances with {memory} bytes of memory each \
+                 ({error:#}), as under `ulimit -v` or on a processor with few address bits: memory is mapped for each \
+                 instance as it starts, which takes longer; lower limits.memory or limits.max_connections for a pool"
+            );
+            wasmtime::Engine::new(&on_demand())
+        });
+        let engine = engine.map_err(pool_error)?;
+        let mut linker = Linker::new(&engine);
+        WebsocketConsumer::add_to_linker::<_, Own>(&mut linker, |state| state)
+            .map_err(pool_error)?;
+        let overrun = Arc::new(Overrun::default());
+        let ticker = Ticker::start({
+            let engine = engine.weak();
+            let overrun = Arc::clone(&overrun);
+            move || {
+                overrun.wake_another();
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        })?;
+        let halted = watch::Sender::new(false);
+        // The compiler's threads, of which there is one set a process, leave the cores to the sockets'. If somebody else has
+        // made them already, all goes on as it is.
+        let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| lane::step_back()).build_global();
+        let compiling = Mutex::default();
+        Ok(Self(Arc::new(Inner { engine, linker, cache, compiling, ticker, overrun, halted })))
+    }
+
+    /// What of the pool is in use.
+    pub fn pool(&self) -> Pool {
+        let metrics = self.0.engine.pooling_allocator_metrics();
+        metrics.map_or_else(Pool::default, |metrics| Pool {
+            instances: metrics.core_instances(),
+            memories: metrics.memories() as u64,
+        })
+    }
+
+    /// Names the runtime whose sockets have to be heard while a call overruns on one of its threads.
+    pub fn serves(&self, runtime: Handle) {
+        self.0.overrun.serves(runtime);
+    }
+
+    /// Ends all waiting of guests, and any further. For the end of the runtime, which would answer nobody any more.
+    pub fn halt(&self) {
+        self.0.halted.send_replace(true);
+    }
+
+    /// Tells whoever waits when to stop.
+    pub(super) fn halted(&self) -> watch::Receiver<bool> {
+        self.0.halted.subscribe()
+    }
+
+    /// The code of a component: what the cache has, or else compiled now and kept there.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub(super) fn component(&self, plugin: &str, build: &Build) -> wasmtime::Result<Component> {
+        let Inner { engine, cache, .. } = &*self.0;
+        let started = Instant::now();
+        let milliseconds = || started.elapsed().as_millis();
+        if let Some(component) = cache.as_ref().and_then(|cache| cache.take(engine, build.digest()))
+        {
+            tracing::debug!(plugin, milliseconds = milliseconds(), "taken from the cache");
+            return Ok(component);
+        }
+        let compiling = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = Component::new(engine, build.bytes())?;
+        drop(compiling);
+        tracing::debug!(plugin, milliseconds = milliseconds(), "compiled");
+        if let Some(cache) = cache {
+            cache.keep(engine, build.digest(), &component);
+        }
+        Ok(component)
+    }
+
+    /// What a guest may import that has these capabilities.
+    ///
+    /// # Errors
+    /// When there are two of one name, which would be our mistake.
+    pub(super) fn linker(
+        &self,
+        capabilities: &Capabilities,
+    ) -> wasmtime::Result<Linker<GuestState>> {
+        let mut linker = self.0.linker.clone();
+        if capabilities.have(Power::Clocks) {
+            monotonic_clock::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            wall_clock::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+        }
+        if capabilities.have(Power::Random) {
+            random::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            insecure::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            insecure_seed::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+        }
+        if capabilities.have(Power::Keyvalue) {
+            store::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+            atomics::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+        }
+        if capabilities.reach_hosts() {
+            http::add_to_linker(&mut linker)?;
+        }
+        Ok(linker)
+    }
+
+    /// A store whose guest is bounded in memory, and in each call by the time of its
+    /// role.
+    pub(super) fn store(
+        &self,
+        around: Arc<Surroundings>,
+        role: Role,
+        places: Taken,
+    ) -> Store<GuestState> {
+        let hostcall_bytes = around.limits.hostcall_bytes();
+        let state = GuestState::new(around, role, places, Arc::clone(&self.0.overrun));
+        let mut store = Store::new(&self.0.engine, state);
+        store.limiter(|state| &mut state.growth as &mut dyn ResourceLimiter);
+        store.set_hostcall_fuel(hostcall_bytes);
+        store.epoch_deadline_callback(Stopwatch::tick);
+        store
+    }
+
+    /// Starts the clock for one call.
+    pub(super) fn begin(&self, store: &mut Store<GuestState>, now: Instant) -> Running<'_> {
+        store.data_mut().begin(now);
+        store.set_epoch_deadline(FIRST_TICK);
+        self.0.ticker.run()
+    }
+}
+
+/// Places for one instance each that one of a component takes of the pool, which has a memory, four core instances and four
+/// tables a place. Of one whose modules cannot be counted it is the most that there may be.
+pub(super) fn places(component: &Component, parts: Option<u64>) -> usize {
+    let (memories, tables) = component
+        .resources_required()
+        .map_or((MAX_PARTS, MAX_PARTS), |needs| (needs.num_memories, needs.num_tables));
+    let parts = parts.and_then(|parts| u32::try_from(parts).ok()).unwrap_or(MAX_PARTS);
+    let in_fours = parts.min(MAX_PARTS).max(tables).div_ceil(CORES_PER_COMPONENT);
+    memories.max(in_fours).max(1) as usize
+}
+
+/// Places for instances with at most `memory` bytes each, reserved at once.
+fn pool(instances: u32, memory: usize) -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORES_PER_COMPONENT))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(CORES_PER_COMPONENT))
+        // Plain calls need no fibers, and the guard page of each would take two mappings.
+        .total_stacks(0)
+        .max_core_instances_per_component(MAX_PARTS)
+        .max_memories_per_component(MAX_PARTS)
+        .max_memories_per_module(MAX_PARTS)
+        .max_tables_per_component(MAX_PARTS)
+        .max_tables_per_module(MAX_PARTS)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(memory);
+    // Pages that a guest has written to are wiped and kept for the next, where the system tells which
+    // they are: to give them back would take each thread's attention, and then a fault a page.
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEPT_OF_MEMORY)
+            .table_keep_resident(KEPT_OF_TABLE);
+    }
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+/// Each memory is mapped when its instance starts, and moves where it grows beyond what was reserved for it.
+fn on_demand() -> Config {
+    let mut config = config();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .memory_reservation(0)
+        .memory_reservation_for_growth(GROWTH);
+    config
+}
+
+/// The engine configuration of all guests, however they are allocated. docs/reference/webassembly.md lists the accepted
+/// proposals. Each is set here, so that another version of the engine changes none of them.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_tail_call(true)
+        .wasm_extended_const(true)
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(true)
+        // The same bytes do the same on each processor.
+        .relaxed_simd_deterministic(true)
+        .wasm_gc(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_shared_everything_threads(false)
+        .wasm_stack_switching(false)
+        .memory_guard_size(GUARD)
+        // Stripped guests have no names to show, and a trap in the log is one line.
+        .wasm_backtrace_max_frames(None)
+        .concurrency_support(false)
+        .epoch_interruption(true);
+    config
+}
+
+#[cfg(test)]
+mod proposals;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_encoder::{InstanceSection, MemorySection, MemoryType, Module, ModuleSection};
+
+    /// With so many instances of a module that has so many memories.
+    fn component(engine: &Engine, instances: usize, memories: usize) -> Component {
+        let mut section = MemorySection::new();
+        for _ in 0..memories {
+            section.memory(MemoryType {
+                minimum: 1,
+                maximum: None,
+                memory64: false,
+                shared: false,
+                page_size_log2: None,
+            });
+        }
+        let mut module = Module::new();
+        module.section(&section);
+        let mut within = InstanceSection::new();
+        for _ in 0..instances {
+            within.instantiate::<_, &str>(0, []);
+        }
+        let mut component = wasm_encoder::Component::new();
+        component.section(&ModuleSection(&module)).section(&within);
+        Component::new(&engine.0.engine, component.finish()).unwrap()
+    }
+
+    #[test]
+    fn an_instance_takes_as_many_places_as_it_takes_of_the_pool() {
+        let engine = Engine::new(1, 1 << 20, None).unwrap();
+        for ((instances, memories), taken) in
+            [((1, 1), 1), ((4, 0), 1), ((5, 0), 2), ((3, 1), 3), ((6, 1), 6), ((1, 2), 2)]
+        {
+            let component = component(&engine, instances, memories);
+            let parts = Some(instances as u64);
+            assert_eq!(places(&component, parts), taken, "{instances} of {memories}");
+        }
+        assert_eq!(places(&component(&engine, 1, 1), None), 4);
+    }
+}

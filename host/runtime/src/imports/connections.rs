@@ -1,0 +1,159 @@
+//! `narrowboat:consumer/connections`: sockets.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use wasmtime::component::Resource;
+
+use crate::bindings::narrowboat::consumer::connections::{
+    Frame as GuestFrame, Host, HostConnection, SendError,
+};
+use crate::bindings::narrowboat::consumer::types::ScopeResult as GuestScope;
+use crate::call::ConnectionHandle;
+use crate::effects::{Effect, TooMany};
+use crate::state::GuestState;
+use narrowboat_core::closure::Closure;
+use narrowboat_core::fault::GuestFault;
+use narrowboat_core::frame::Frame;
+use narrowboat_core::scope::Scope;
+use narrowboat_websocket::connection::{Refused, TimerId};
+
+type Handle = Resource<ConnectionHandle>;
+
+impl From<GuestFrame> for Frame {
+    fn from(frame: GuestFrame) -> Self {
+        match frame {
+            GuestFrame::Text(text) => Self::Text(text.into()),
+            GuestFrame::Binary(bytes) => Self::Binary(Bytes::from(bytes)),
+        }
+    }
+}
+
+impl From<&Scope> for GuestScope {
+    fn from(scope: &Scope) -> Self {
+        let headers = scope.headers.iter();
+        Self {
+            scheme: scope.scheme.to_owned(),
+            path: scope.path.clone(),
+            raw_path: scope.raw_path.to_vec(),
+            query_string: scope.query_string.to_vec(),
+            headers: headers.map(|(name, value)| (name.to_string(), value.to_vec())).collect(),
+            subprotocols: scope.subprotocols.clone(),
+            client: Some((scope.client.ip().to_string(), scope.client.port())),
+            server: Some((scope.server.ip().to_string(), scope.server.port())),
+            url_route: scope.url_route.clone(),
+            user: scope.user.clone(),
+            attributes: scope.attributes.clone(),
+        }
+    }
+}
+
+impl From<Refused> for SendError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Closed => Self::Closed,
+            Refused::Full => Self::Backpressure,
+            Refused::TooLarge(limit) => Self::TooLarge(limit as u64),
+        }
+    }
+}
+
+impl From<TooMany> for SendError {
+    fn from(_: TooMany) -> Self {
+        Self::Other(TooMany::TEXT.to_owned())
+    }
+}
+
+impl GuestState {
+    fn send_frame(&mut self, to: &Handle, frame: GuestFrame) -> Result<(), SendError> {
+        let frame = Frame::from(frame);
+        let len = frame.len();
+        let link = self.reserve(to, len)?;
+        Ok(self.effects.push(Effect::Send(link, frame), len)?)
+    }
+}
+
+impl HostConnection for GuestState {
+    fn channel_name(&mut self, handle: Handle) -> wasmtime::Result<String> {
+        Ok(self.link(&handle).map_or_else(String::new, |link| link.channel.to_string()))
+    }
+
+    fn scope(&mut self, handle: Handle) -> wasmtime::Result<Option<GuestScope>> {
+        Ok(self.scope_of(&handle).map(|scope| GuestScope::from(&**scope)))
+    }
+
+    fn send(
+        &mut self,
+        handle: Handle,
+        frame: GuestFrame,
+    ) -> wasmtime::Result<Result<(), SendError>> {
+        Ok(self.send_frame(&handle, frame))
+    }
+
+    fn buffered_amount(&mut self, handle: Handle) -> wasmtime::Result<u64> {
+        Ok(self.buffered(&handle) as u64)
+    }
+
+    fn close(&mut self, handle: Handle, code: u16, reason: String) -> wasmtime::Result<()> {
+        let Some(link) = GuestState::close(self, &handle) else { return Ok(()) };
+        let effect = if Closure::is_for_consumers(code, &reason) {
+            Effect::Close(link, Closure::new(code, reason))
+        } else {
+            let begins = Closure::new(code, reason).reason;
+            let fault = GuestFault::Contract(format!(
+                "close({code}, {begins:?}): a code is 1000 or 3000 to 4999, a reason at most 123 \
+                 bytes"
+            ));
+            self.note_breach(fault.clone());
+            Effect::Fail(link, fault.into())
+        };
+        self.push_or_trap(effect)
+    }
+
+    fn set_timer(
+        &mut self,
+        handle: Handle,
+        delay_ms: u32,
+    ) -> wasmtime::Result<Result<TimerId, SendError>> {
+        let link = match self.reserve_timer(&handle) {
+            Ok(Some(link)) => link,
+            Ok(None) => {
+                let text = format!("a connection may have {} timers", self.around.limits.timers);
+                return Ok(Err(SendError::Other(text)));
+            }
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let id = link.timers.reserve();
+        let delay = Duration::from_millis(delay_ms.into());
+        Ok(self.effects.push(Effect::SetTimer(link, id, delay), 0).map(|()| id).map_err(Into::into))
+    }
+
+    fn clear_timer(&mut self, handle: Handle, id: TimerId) -> wasmtime::Result<()> {
+        match self.link(&handle).cloned() {
+            Some(link) => self.push_or_trap(Effect::ClearTimer(link, id)),
+            None => Ok(()),
+        }
+    }
+
+    fn drop(&mut self, _handle: Handle) -> wasmtime::Result<()> {
+        self.drop_handle();
+        Ok(())
+    }
+}
+
+impl Host for GuestState {
+    fn send_many(&mut self, to: Vec<Handle>, frame: GuestFrame) -> wasmtime::Result<u32> {
+        let frame = Frame::from(frame);
+        let len = frame.len();
+        let links: Vec<_> = to.iter().filter_map(|handle| self.reserve(handle, len).ok()).collect();
+        let count = links.len();
+        match self.effects.push_many(Effect::SendMany(links, frame), count, len) {
+            Ok(()) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+            Err(TooMany) => Ok(0),
+        }
+    }
+
+    fn find(&mut self, channel: String) -> wasmtime::Result<Option<Handle>> {
+        GuestState::find(self, &channel).map(|id| self.handle(id)).transpose()
+    }
+}

@@ -1,0 +1,211 @@
+//! `wasi:io`: streams, and waiting for them. The crate's own way to wait has no bound; here a call has its patience.
+
+use std::time::Duration;
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
+use wasmtime_wasi_io::bindings::wasi::io::error;
+use wasmtime_wasi_io::bindings::wasi::io::poll::{Host as Poll, HostPollable as Pollable};
+use wasmtime_wasi_io::bindings::wasi::io::streams::{
+    Host as Streams, HostInputStream as Input, HostOutputStream as Output,
+};
+use wasmtime_wasi_io::poll::DynPollable;
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
+
+use super::http::coded;
+use crate::outside::Patience;
+use crate::state::GuestState;
+
+/// As long as the call's patience lasts.
+const FOREVER: Duration = Duration::MAX;
+
+/// A guest's streams, and how long it may still wait for them.
+pub(crate) struct Io<'a> {
+    table: &'a mut ResourceTable,
+    patience: &'a mut Patience,
+}
+
+struct HasIo;
+
+impl HasData for HasIo {
+    type Data<'a> = Io<'a>;
+}
+
+struct HasTable;
+
+impl HasData for HasTable {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+impl GuestState {
+    fn io(&mut self) -> Io<'_> {
+        let outside = self.outside_at_last();
+        Io { table: &mut outside.table, patience: &mut outside.patience }
+    }
+}
+
+/// What the interfaces need whose functions give streams.
+///
+/// # Errors
+/// When it is there already.
+pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    error::add_to_linker::<_, HasTable>(linker, |state| &mut state.outside_at_last().table)?;
+    poll::add_to_linker::<_, HasIo>(linker, GuestState::io)?;
+    streams::add_to_linker::<_, HasIo>(linker, GuestState::io)
+}
+
+impl Io<'_> {
+    /// Waits for something of the table's. Too long is a trap: not every function has an error for it.
+    fn wait<'t, T, F: Future<Output = T>>(
+        &'t mut self,
+        work: impl FnOnce(&'t mut ResourceTable) -> F,
+    ) -> wasmtime::Result<T> {
+        Ok(self.patience.wait(FOREVER, work(self.table))?)
+    }
+
+    fn stream<'t, T, F: Future<Output = StreamResult<T>>>(
+        &'t mut self,
+        work: impl FnOnce(&'t mut ResourceTable) -> F,
+    ) -> StreamResult<T> {
+        self.wait(work).map_err(StreamError::Trap)?
+    }
+}
+
+impl poll::Host for Io<'_> {
+    fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        self.wait(|table| Poll::poll(table, pollables))?
+    }
+}
+
+impl poll::HostPollable for Io<'_> {
+    fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
+        self.wait(|table| Pollable::ready(table, pollable))?
+    }
+
+    fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.wait(|table| Pollable::block(table, pollable))?
+    }
+
+    fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        Pollable::drop(self.table, pollable)
+    }
+}
+
+impl streams::Host for Io<'_> {
+    fn convert_stream_error(
+        &mut self,
+        error: StreamError,
+    ) -> wasmtime::Result<streams::StreamError> {
+        let error = match error {
+            StreamError::LastOperationFailed(error) => {
+                StreamError::LastOperationFailed(coded(error))
+            }
+            other => other,
+        };
+        Ok(Streams::convert_stream_error(self.table, error)?.into())
+    }
+}
+
+impl streams::HostInputStream for Io<'_> {
+    fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
+        Input::read(self.table, stream, len)
+    }
+
+    fn blocking_read(
+        &mut self,
+        stream: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<Vec<u8>> {
+        self.stream(|table| Input::blocking_read(table, stream, len))
+    }
+
+    fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
+        Input::skip(self.table, stream, len)
+    }
+
+    fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
+        self.stream(|table| Input::blocking_skip(table, stream, len))
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Resource<DynInputStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        Input::subscribe(self.table, stream)
+    }
+
+    fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
+        self.wait(|table| Input::drop(table, stream))?
+    }
+}
+
+impl streams::HostOutputStream for Io<'_> {
+    fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
+        Output::check_write(self.table, stream)
+    }
+
+    fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+        Output::write(self.table, stream, bytes)
+    }
+
+    fn blocking_write_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
+        self.stream(|table| Output::blocking_write_and_flush(table, stream, bytes))
+    }
+
+    fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
+        Output::flush(self.table, stream)
+    }
+
+    fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
+        self.stream(|table| Output::blocking_flush(table, stream))
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        Output::subscribe(self.table, stream)
+    }
+
+    fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
+        // The crate makes them all before it looks.
+        if len > Output::check_write(self.table, Resource::new_borrow(stream.rep()))? {
+            return Err(StreamError::trap("more zeros than there is room for"));
+        }
+        Output::write_zeroes(self.table, stream, len)
+    }
+
+    fn blocking_write_zeroes_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        len: u64,
+    ) -> StreamResult<()> {
+        self.stream(|table| Output::blocking_write_zeroes_and_flush(table, stream, len))
+    }
+
+    fn splice(
+        &mut self,
+        to: Resource<DynOutputStream>,
+        from: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<u64> {
+        Output::splice(self.table, to, from, len)
+    }
+
+    fn blocking_splice(
+        &mut self,
+        to: Resource<DynOutputStream>,
+        from: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<u64> {
+        self.stream(|table| Output::blocking_splice(table, to, from, len))
+    }
+
+    fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
+        self.wait(|table| Output::drop(table, stream))?
+    }
+}

@@ -1,0 +1,46 @@
+//! `wasi:random`: numbers that nobody can guess, all from the process's one cryptographic generator.
+
+use wasmtime::bail;
+
+use crate::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
+use crate::state::GuestState;
+
+/// Bytes that are given at once, as browsers have it.
+const MOST: u64 = 65_536;
+
+fn bytes(len: u64) -> wasmtime::Result<Vec<u8>> {
+    match usize::try_from(len) {
+        Ok(count) if len <= MOST => {
+            let mut bytes = vec![0; count];
+            rand::fill(&mut bytes[..]);
+            Ok(bytes)
+        }
+        _ => bail!("it asked for {len} random bytes at once, and may have {MOST}"),
+    }
+}
+
+impl random::Host for GuestState {
+    fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        bytes(len)
+    }
+
+    fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        Ok(rand::random())
+    }
+}
+
+impl insecure::Host for GuestState {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        bytes(len)
+    }
+
+    fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
+        Ok(rand::random())
+    }
+}
+
+impl insecure_seed::Host for GuestState {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        Ok(rand::random())
+    }
+}

@@ -1,0 +1,71 @@
+//! A running instantiation of a version that takes messages of named channels.
+
+use std::sync::Arc;
+
+use super::bindings::worker_world::WorkerConsumer;
+use super::bindings::worker_world::exports::narrowboat::consumer::worker::Handling;
+use super::effects::Effect;
+use super::store::GuestStore;
+use super::version::Version;
+use narrowboat_core::component::Role;
+use narrowboat_core::fault::{GuestFault, one_line};
+use narrowboat_core::message::Message;
+use narrowboat_core::name::ChannelName;
+
+/// An instance that works without a connection. Whoever owns it makes its calls, one at a time.
+pub struct WorkerInstance {
+    store: GuestStore,
+    guest: WorkerConsumer,
+}
+
+impl WorkerInstance {
+    /// A new instance. May take as long as one of its calls: not for async threads.
+    ///
+    /// # Errors
+    /// When its start-up code fails, or the pool of instances is exhausted.
+    pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
+        let places = version.count_places();
+        let (store, guest) =
+            GuestStore::start(version, Role::Worker, places, None, |version, store, exports| {
+                version.worker()?.load(store, exports)
+            })?;
+        Ok(Self { store, guest })
+    }
+
+    /// The version it runs.
+    pub fn version(&self) -> &Arc<Version> {
+        self.store.version()
+    }
+
+    /// Whether it failed, so that it can only be dropped.
+    pub fn is_dead(&self) -> bool {
+        self.store.is_dead()
+    }
+
+    /// Takes a message into the guest, and gives back what it asks for. May take as long as the
+    /// plugin's `worker_time`: not for async threads.
+    ///
+    /// # Errors
+    /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance is dead; nothing of the
+    /// call has happened.
+    pub fn handle(
+        &mut self,
+        channel: &ChannelName,
+        message: &Message,
+    ) -> (Result<(), GuestFault>, Vec<Effect>) {
+        self.store.version().tally.worker_event();
+        let guest = self.guest.narrowboat_consumer_worker();
+        let called = self
+            .store
+            .timed(|_, store| guest.call_handle(store, channel.as_str(), message.bytes()));
+        let answer =
+            called.and_then(|answer| answer.map_err(|text| GuestFault::Error(one_line(&text))));
+        let version = self.store.version();
+        match &answer {
+            Ok(Handling::Handled) => {}
+            Ok(Handling::UnknownType) => version.note_unknown(message.kind()),
+            Err(fault) => version.tally.worker_fault(fault),
+        }
+        (answer.map(drop), self.store.take_effects())
+    }
+}

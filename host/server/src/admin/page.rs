@@ -1,0 +1,47 @@
+//! The dashboard: files that are compiled in and talk to the interface beside them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::Admin;
+use crate::pages::{JAVASCRIPT, POLICY};
+
+/// The page and its parts: path, media type, text. They hold nothing that a token is needed for.
+const FILES: [(&str, &str, &str); 8] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
+    ("/page/palette.css", "text/css; charset=utf-8", include_str!("../palette.css")),
+    ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/page/page.js", JAVASCRIPT, include_str!("page/page.js")),
+    ("/page/api.js", JAVASCRIPT, include_str!("page/api.js")),
+    ("/page/chart.js", JAVASCRIPT, include_str!("page/chart.js")),
+    ("/page/element.js", JAVASCRIPT, include_str!("page/element.js")),
+    ("/page/icon.svg", "image/svg+xml", include_str!("../demo/icon.svg")),
+];
+
+/// The routes of the page's files.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    FILES.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
+        router.route(path, get(async move || ([(CONTENT_TYPE, content_type)], text)))
+    })
+}
+
+/// A JSON text as an answer.
+pub(super) fn json(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// What every answer says of itself.
+pub(super) fn guard(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}

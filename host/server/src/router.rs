@@ -1,0 +1,90 @@
+//! Which plugin serves a path: the configured routes in order, first match wins.
+
+use narrowboat_config::RouteConfig;
+
+/// The routes of one tenant.
+#[derive(Debug)]
+pub(crate) struct Router {
+    routes: Vec<RouteConfig>,
+}
+
+/// A route that matched, and what it caught.
+#[derive(Debug)]
+pub(crate) struct Matched<'a> {
+    /// The route.
+    pub route: &'a RouteConfig,
+    /// Its named captures, for the scope's `url-route`.
+    pub captures: Vec<(String, String)>,
+}
+
+impl Router {
+    /// A router that tries `routes` in their order.
+    pub(crate) fn new(routes: Vec<RouteConfig>) -> Self {
+        Self { routes }
+    }
+
+    /// The first route that matches a percent-decoded path.
+    pub(crate) fn find(&self, path: &str) -> Option<Matched<'_>> {
+        self.routes.iter().find_map(|route| {
+            route.pattern.captures(path).map(|captures| Matched { route, captures })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use narrowboat_config::Pattern;
+
+    fn router(patterns: [Result<Pattern, String>; 3]) -> Router {
+        let names = ["first", "second", "third"];
+        let routes = patterns.into_iter().zip(names).map(|(pattern, name)| RouteConfig {
+            pattern: pattern.unwrap(),
+            plugin: name.to_owned(),
+            max_message: None,
+            deflate: None,
+        });
+        Router::new(routes.collect())
+    }
+
+    #[test]
+    fn the_first_match_wins() {
+        let router = router([
+            Pattern::from_path("/chat/lobby/"),
+            Pattern::from_path("/chat/{room}/"),
+            Pattern::from_regex("^/chat/"),
+        ]);
+        let plugin = |path| router.find(path).map(|matched| matched.route.plugin.clone());
+        assert_eq!(plugin("/chat/lobby/").as_deref(), Some("first"));
+        assert_eq!(plugin("/chat/kitchen/").as_deref(), Some("second"));
+        assert_eq!(plugin("/chat/kitchen/2/").as_deref(), Some("third"));
+        assert_eq!(plugin("/other/"), None);
+    }
+
+    #[test]
+    fn a_segment_holds_no_slash_and_is_not_empty() {
+        let pattern = Pattern::from_path("/group/{room}/").unwrap();
+        assert_eq!(
+            pattern.captures("/group/red.1/"),
+            Some(vec![("room".to_owned(), "red.1".to_owned())])
+        );
+        assert_eq!(pattern.captures("/group//"), None);
+        assert_eq!(pattern.captures("/group/a/b/"), None);
+        assert_eq!(pattern.captures("/group/a"), None);
+    }
+
+    #[test]
+    fn a_path_is_not_read_as_a_regex() {
+        let pattern = Pattern::from_path("/a.b+/{x}").unwrap();
+        assert!(pattern.captures("/a.b+/1").is_some());
+        assert!(pattern.captures("/aXbb/1").is_none());
+    }
+
+    #[test]
+    fn named_groups_of_a_regex_are_captured_in_order() {
+        let pattern = Pattern::from_regex("^/(?P<b>\\w+)/(x)?(?P<a>\\w*)$").unwrap();
+        let captures = pattern.captures("/one/two").unwrap();
+        let names: Vec<_> = captures.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b", "a"]);
+    }
+}

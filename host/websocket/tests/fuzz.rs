@@ -1,0 +1,299 @@
+//! What anybody may write, thrown at what reads it: it says no, and never panics. `make fuzz` tries many times as
+//! many. Seeds are what is right, cut, doubled and spoilt.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use narrowboat_config::signature::{PublicKey, Signature};
+use narrowboat_config::{Config, Pattern};
+use narrowboat_core::answer::Rejection;
+use narrowboat_core::component;
+use narrowboat_core::manifest::Manifest;
+use narrowboat_core::message::Message;
+use narrowboat_websocket::connection::Stream;
+use narrowboat_websocket::handshake::{self, Decision, HandshakeLimits, Outcome, Peer};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// One way to spoil a text.
+#[derive(Debug, Clone)]
+enum Edit {
+    Cut(Index, Index),
+    Double(Index, Index),
+    Insert(Index, Vec<u8>),
+    Replace(Index, u8),
+}
+
+fn edit(words: &'static [&'static str]) -> impl Strategy<Value = Edit> {
+    let place = any::<Index>;
+    let word = prop_oneof![
+        select(words).prop_map(|word| word.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 1..6),
+    ];
+    prop_oneof![
+        (place(), place()).prop_map(|(from, to)| Edit::Cut(from, to)),
+        (place(), place()).prop_map(|(from, to)| Edit::Double(from, to)),
+        (place(), word).prop_map(|(at, word)| Edit::Insert(at, word)),
+        (place(), any::<u8>()).prop_map(|(at, byte)| Edit::Replace(at, byte)),
+    ]
+}
+
+impl Edit {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        let at = |place: &Index, len: usize| place.index(len + 1);
+        let range = |from: &Index, to: &Index, len: usize| {
+            let (from, to) = (at(from, len), at(to, len));
+            from.min(to)..from.max(to)
+        };
+        match self {
+            Self::Cut(from, to) => drop(bytes.drain(range(from, to, bytes.len()))),
+            Self::Double(from, to) => {
+                let range = range(from, to, bytes.len());
+                let copy = bytes[range.clone()].to_vec();
+                bytes.splice(range.end..range.end, copy);
+            }
+            Self::Insert(place, word) => {
+                let at = at(place, bytes.len());
+                bytes.splice(at..at, word.iter().copied());
+            }
+            Self::Replace(place, byte) if !bytes.is_empty() => {
+                let at = place.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            Self::Replace(..) => {}
+        }
+    }
+}
+
+/// A seed with up to eight edits; an edit may put in one of the words.
+fn spoilt(
+    seeds: &'static [&'static [u8]],
+    words: &'static [&'static str],
+) -> impl Strategy<Value = Vec<u8>> {
+    let edits = prop::collection::vec(edit(words), 0..8);
+    (select(seeds), edits).prop_map(|(seed, edits)| {
+        let mut bytes = seed.to_vec();
+        edits.iter().for_each(|edit| edit.apply(&mut bytes));
+        bytes
+    })
+}
+
+const CONFIGURATION: &[u8] = br#"
+listen = "127.0.0.1:0"
+watch = "poll"
+[plugins.chat]
+component = "chat.wasm"
+isolation = "shared"
+limits = { memory = "16 MiB", cpu = "500ms", bytes_in = "1 MiB" }
+rollback = { window = "5s", faults_per_thousand = 5 }
+[plugins.chat.grants]
+groups = ["room.*", "x[!ab]?"]
+channels = ["jobs"]
+log = true
+[plugins.talk]
+component = "talk.wasm"
+grants = "all"
+[[routes]]
+path = "/chat/{room}/"
+plugin = "chat"
+[[routes]]
+regex = '^/x/(?P<y>\d+)$'
+plugin = "chat"
+max_message = "2 MiB"
+[[workers]]
+channel = "jobs"
+plugin = "chat"
+every = "10s"
+[limits]
+keepalive = "5s"
+[layer]
+backend = "redis"
+hosts = [["10.0.0.5", 6379], "redis://u:p@h:1/2", { sentinels = [["s", 26379]], master_name = "m" }]
+symmetric_encryption_keys = ["secret"]
+channel_capacity = { "a*" = 3 }
+[layers.other]
+backend = "memory"
+[tenants.acme]
+hosts = [".acme.example"]
+path = "/acme"
+limits = { connections = 5 }
+tokens = [{ name = "a", file = "a.token", scopes = ["deploy"] }]
+plugins = { echo = { crate = "echo" } }
+routes = [{ path = "/", plugin = "echo" }]
+[admin]
+[[admin.tokens]]
+name = "ci"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+scopes = ["deploy"]
+[versions]
+keep = 5
+[traces]
+endpoint = "http://localhost:4318/v1/traces"
+[signatures]
+keys = ["release.pub"]
+"#;
+
+const CONFIGURATION_WORDS: &[&str] = &[
+    "[",
+    "]]",
+    "=",
+    "\"",
+    "{",
+    "}",
+    "\n",
+    "[plugins.",
+    "[[routes]]\n",
+    "[admin]\n",
+    "0",
+    "-1",
+    "\"1 EiB\"",
+    "\"99999999999d\"",
+    "é",
+    "{room",
+    "(?P<",
+    "unix://",
+    "rediss://[::1",
+    "@",
+    "%zz",
+];
+
+const MANIFEST: &[u8] =
+    b"name = \"chat\"\ndescription = \"talks\"\nisolation = \"shared\"\nlane = \
+    \"slow\"\n[limits]\nmemory = \"16 MiB\"\ncall_time = \"20ms\"\nworker_time = \"2s\"\n[asks]\ngroups = [\"room.*\"]\nchannels = [\"x[!ab]?\"]\nlog = true\nclocks = true\n";
+
+const MESSAGES: &[&[u8]] = &[
+    b"\x82\xa4type\xacchat.message\xa4text\xa5hello",
+    b"\x81\xa4type\xa1t",
+    b"\x84\xa4type\xa1t\xa1a\x93\x01\xcb\x40\x09\x21\xfb\x54\x44\x2d\x18\xc0\xa1b\x81\xa1c\xc4\x02\x00\xff\xa1d\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"\xde\x00\x01\xa4type\xda\x00\x01t",
+];
+
+const PATTERNS: &[&[u8]] = &[b"/chat/{room}/", b"^/chat/(?P<room>\\w+)/$", b"/a/{b}/{c}", b"/"];
+
+const REQUEST: &[u8] =
+    b"GET /chat/red/?a=%20b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\nOrigin: http://localhost\r\n\r\n";
+
+const REQUEST_WORDS: &[&str] = &[
+    "\r\n",
+    "\r\n\r\n",
+    ":",
+    " ",
+    "GET ",
+    "POST ",
+    "HTTP/1.0",
+    "HTTP/2",
+    "Upgrade: h2c\r\n",
+    "Content-Length: 5\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Sec-WebSocket-Key: \r\n",
+    "%",
+    "%00",
+    "//",
+    "Host: \r\n",
+    "\u{ff}",
+];
+
+const SIGNATURES: &[&[u8]] = &[
+    b"5VZDAMNgrHKQhuLMgG6CioSHfx64tl12mIc95+BlIkkBVVZAnKPOPAGV1UHDVfW0bKgz8Jkk8nsI6bsTh1Jxww==\n",
+    &[7; 64],
+];
+
+const PUBLIC_KEY: &[u8] = b"-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+    -----END PUBLIC KEY-----\n";
+
+/// An empty component that carries a manifest.
+const COMPONENT: &[u8] =
+    b"\0asm\x0d\0\x01\0\x00\x24\x13narrowboat:manifestname = \"echo\"\n\x07\x01\x00\x0b\x01\x00";
+
+proptest! {
+    #[test]
+    fn a_configuration(bytes in spoilt(&[CONFIGURATION], CONFIGURATION_WORDS)) {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Err(error) = Config::parse(&text, Path::new("boat.toml")) {
+            prop_assert!(error.to_string().starts_with("boat.toml:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_manifest(bytes in spoilt(&[MANIFEST, b"name = \"a\""], CONFIGURATION_WORDS)) {
+        let _ = Manifest::parse(&bytes);
+    }
+
+    #[test]
+    fn a_component(bytes in spoilt(&[COMPONENT], &["\0asm", "\x01", "\x7f", "\x0b"])) {
+        let _ = component::summarise(&bytes);
+    }
+
+    #[test]
+    fn a_signature(bytes in spoilt(SIGNATURES, &["=", "\n", "A", "\u{ff}"])) {
+        if let Ok(signature) = Signature::parse(&bytes) {
+            prop_assert_eq!(signature.to_base64().parse(), Ok(signature));
+        }
+    }
+
+    #[test]
+    fn a_public_key(bytes in spoilt(&[PUBLIC_KEY], &["-----", "BEGIN ", "\r\n", "=", "MCow"])) {
+        if let Some(key) = PublicKey::parse(&bytes) {
+            prop_assert!(!key.has_signed(b"component", &Signature::parse(&[7; 64]).unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_message(bytes in spoilt(MESSAGES, &["\u{81}", "type", "\u{ff}", "\x00"])) {
+        let len = bytes.len();
+        if let Ok(message) = Message::parse(bytes.into(), 1 << 20) {
+            prop_assert!(!message.kind().is_empty() && !message.kind().starts_with('_'));
+            prop_assert_eq!(message.len(), len);
+        }
+    }
+
+    #[test]
+    fn a_route(
+        bytes in spoilt(PATTERNS, &["{", "}", "(", "?P<a>", "*", "\\", "[^", "/", "é", "{1,9}"]),
+        path in "/[a-z/%.]{0,20}",
+    ) {
+        let text = String::from_utf8_lossy(&bytes);
+        for pattern in [Pattern::from_path(&text), Pattern::from_regex(&text)].into_iter().flatten() {
+            let _ = pattern.captures(&path);
+        }
+    }
+
+    #[test]
+    fn a_handshake(bytes in spoilt(&[REQUEST], REQUEST_WORDS)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(shake(&bytes));
+    }
+}
+
+/// Brings bytes to a handshake, which ends, and hears what it answers.
+async fn shake(bytes: &[u8]) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, from) = listener.accept().await.unwrap();
+    let whom = Peer { client: from, server: listener.local_addr().unwrap(), secure: false };
+    let limits = HandshakeLimits { timeout: Duration::from_secs(10), max_frame: 1 << 16 };
+    let server = async {
+        let decide = |_| async { Decision::<()>::Reject(Rejection::plain(403, "no\n")) };
+        if let Ok(Outcome::Open(..)) =
+            handshake::accept(Stream::Plain(stream), whom, limits, decide).await
+        {
+            panic!("a socket opened that nobody accepted");
+        }
+    };
+    let peer = async {
+        // The host may have heard enough, and hung up.
+        let _ = client.write_all(bytes).await;
+        let _ = client.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = client.read_to_end(&mut answer).await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{answer:?}");
+    };
+    tokio::join!(server, peer);
+}
