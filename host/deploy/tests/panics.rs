@@ -163,7 +163,7 @@ struct Served {
 
 impl Served {
     fn load() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/visitors");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/visitors");
         let built = packaging::build(&folder, None).unwrap();
         let text = "[plugins.visitors]\ncomponent = \"visitors.wasm\"\ngrants = \"all\"\n";
         let config = Config::parse(text, Path::new("narrowboat.toml")).unwrap();
