@@ -2,7 +2,7 @@
 
 STEP := .ci/step
 HOST := target/debug/narrowboat
-TALK := target/debug/examples/talk
+TALK := target/debug/narrowboat talk
 PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
@@ -27,7 +27,7 @@ wasm-target:
 
 demo: wasm-target
 	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
-		cargo build --package narrowboat --bins --examples
+		cargo build --package narrowboat
 	@echo
 	@echo 'Building three plugins (seconds), then serving them. Once it says that it is listening, open'
 	@echo 'in a browser, in as many tabs as you like,'

@@ -17,6 +17,7 @@ mod serve;
 mod signals;
 mod status;
 mod table;
+mod talk;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ Examples:
   narrowboat serve
   narrowboat serve --config chat.toml --listen 0.0.0.0:80
   narrowboat dev
+  narrowboat talk ws://127.0.0.1:8000/echo/
   narrowboat plugin build plugins/echo
   narrowboat plugin inspect echo.wasm
   narrowboat plugin sign echo.wasm --key release.pem
@@ -83,6 +85,8 @@ enum Command {
     Serve(ServeArgs),
     /// Serve, and build plugins again whenever their sources change
     Dev(DevArgs),
+    /// Open a WebSocket, send each typed line and print each message
+    Talk(talk::TalkArgs),
     /// Send a message to a group or a channel
     Send(SendArgs),
     /// Make a component the live version of a running host's plugin
@@ -175,6 +179,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Talk(arguments) => talk::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Deploy(arguments) => deploy::deploy(&arguments),
         Command::Rollback(arguments) => deploy::rollback(&arguments),

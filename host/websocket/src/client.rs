@@ -1,0 +1,120 @@
+//! The client's side of a WebSocket, for a person at a terminal: text out, messages in.
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error as TungsteniteError, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+/// A connection that this process has opened. Dropping it closes the socket without a Close frame.
+pub struct Client(WebSocketStream<TcpStream>);
+
+/// A message of the server, or its Close frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerMessage {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Bytes),
+    /// A Close frame: its status code, and its reason.
+    Close(u16, String),
+}
+
+/// Why a client cannot connect, or its connection has failed.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The URL is not one of a WebSocket without TLS.
+    #[error("{0:?} is not a URL of a WebSocket: write ws://HOST:PORT/PATH")]
+    Url(String),
+    /// No TCP connection.
+    #[error("cannot connect to {authority}: {error}")]
+    Connect {
+        /// The host and port of the URL.
+        authority: String,
+        /// The error of the system.
+        error: std::io::Error,
+    },
+    /// The server answered the handshake with another status than 101.
+    #[error("the server responded with {status}: {body}")]
+    Rejected {
+        /// The status and its phrase.
+        status: String,
+        /// The body of the response.
+        body: String,
+    },
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Connection(Box<TungsteniteError>),
+}
+
+impl From<TungsteniteError> for ClientError {
+    fn from(error: TungsteniteError) -> Self {
+        match error {
+            TungsteniteError::Http(response) => {
+                let body = response.body().as_deref().unwrap_or_default();
+                Self::Rejected {
+                    status: response.status().to_string(),
+                    body: String::from_utf8_lossy(body).trim_end().to_owned(),
+                }
+            }
+            error => Self::Connection(Box::new(error)),
+        }
+    }
+}
+
+impl Client {
+    /// Opens a connection to a `ws://` URL. A URL without a port means port 80.
+    ///
+    /// # Errors
+    /// When the URL is wrong, the server is not reached, or it rejects the handshake.
+    pub async fn connect(url: &str) -> Result<Self, ClientError> {
+        let wrong_url = || ClientError::Url(url.to_owned());
+        let request = url.into_client_request().map_err(|_| wrong_url())?;
+        let uri = request.uri();
+        let host = uri.host().filter(|_| uri.scheme_str() == Some("ws")).ok_or_else(wrong_url)?;
+        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+        let stream = TcpStream::connect(&authority)
+            .await
+            .map_err(|error| ClientError::Connect { authority, error })?;
+        let (socket, _response) = client_async(request, stream).await?;
+        Ok(Self(socket))
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub async fn send_text(&mut self, text: String) -> Result<(), ClientError> {
+        Ok(self.0.send(Message::text(text)).await?)
+    }
+
+    /// Sends a Close frame. [`receive`](Self::receive) still gives what the server sent before its own.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub async fn close(&mut self) -> Result<(), ClientError> {
+        Ok(self.0.close(None).await?)
+    }
+
+    /// The server's next message; `None` once the connection has ended. Pings are answered. Cancel-safe: a dropped
+    /// call has lost no message.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub async fn receive(&mut self) -> Result<Option<ServerMessage>, ClientError> {
+        while let Some(message) = self.0.next().await.transpose()? {
+            return Ok(Some(match message {
+                Message::Text(text) => ServerMessage::Text(text.to_string()),
+                Message::Binary(bytes) => ServerMessage::Binary(bytes),
+                Message::Close(Some(close)) => {
+                    ServerMessage::Close(close.code.into(), close.reason.to_string())
+                }
+                Message::Close(None) => ServerMessage::Close(1005, String::new()),
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            }));
+        }
+        Ok(None)
+    }
+}
