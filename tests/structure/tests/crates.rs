@@ -4,25 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
-/// The crates of the host, from the ground up. A crate depends only on crates that stand before it.
-const FLOORS: [&str; 14] = [
-    "sync",
-    "core",
-    "config",
-    "quota",
-    "redis-client",
-    "websocket",
-    "channels",
-    "keyvalue",
-    "egress",
-    "runtime",
-    "session",
-    "deploy",
-    "server",
-    "cli",
-];
+use narrowboat_structure::{Dependencies, FLOORS, dependencies, host_folder};
 
 /// A library, and the crates that may depend on it.
 const SEAMS: [(&str, &[&str]); 11] = [
@@ -44,25 +27,6 @@ const NOT_IN_CORE: [&str; 4] = ["tokio", "hyper", "wasmtime", "tokio-tungstenite
 
 /// Crates whose tests build without Cranelift.
 const WITHOUT_CRANELIFT: [&str; 5] = ["core", "config", "quota", "websocket", "channels"];
-
-/// What the manifest of a crate lists.
-struct Dependencies {
-    normal: BTreeSet<String>,
-    dev: BTreeSet<String>,
-}
-
-fn manifest(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("Cargo.toml")
-}
-
-fn dependencies(folder: &str) -> Dependencies {
-    let table: toml::Table = fs::read_to_string(manifest(folder)).unwrap().parse().unwrap();
-    let names = |key: &str| {
-        let section = table.get(key).and_then(toml::Value::as_table);
-        section.into_iter().flat_map(|section| section.keys().cloned()).collect()
-    };
-    Dependencies { normal: names("dependencies"), dev: names("dev-dependencies") }
-}
 
 fn all_dependencies() -> BTreeMap<&'static str, Dependencies> {
     FLOORS.into_iter().map(|folder| (folder, dependencies(folder))).collect()
@@ -92,8 +56,7 @@ fn reached(
 
 #[test]
 fn every_crate_of_the_host_stands_on_a_floor() {
-    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for entry in fs::read_dir(host).unwrap() {
+    for entry in fs::read_dir(host_folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(FLOORS.contains(&&*name), "host/{name} stands on no floor: add it to FLOORS");
     }

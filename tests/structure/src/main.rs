@@ -1,0 +1,54 @@
+//! Prints lines of files and functions for each crate of the host, and the crates that each depends on.
+
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+use narrowboat_structure::{FLOORS, SourceFile, dependencies, host_sources};
+
+fn main() {
+    let sources = host_sources();
+    println!(
+        "| crate | files | lines | file median | file longest | functions | median | 90 % | longest |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for krate in FLOORS {
+        let files: Vec<_> = sources.iter().filter(|file| file.krate == krate).collect();
+        println!("{}", row(krate, &files));
+    }
+    println!("{}", row("all", &sources.iter().collect::<Vec<_>>()));
+    println!();
+    for krate in FLOORS {
+        let normal = dependencies(krate).normal;
+        let own: Vec<_> =
+            normal.iter().filter_map(|name| name.strip_prefix("narrowboat-")).collect();
+        println!("{krate} -> {}", own.join(", "));
+    }
+}
+
+fn row(name: &str, files: &[&SourceFile]) -> String {
+    let lines = sorted(files.iter().map(|file| file.line_count));
+    let functions = files.iter().flat_map(|file| file.functions());
+    let functions = sorted(functions.map(|function| function.line_count));
+    format!(
+        "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        lines.len(),
+        lines.iter().sum::<usize>(),
+        at(&lines, 50),
+        at(&lines, 100),
+        functions.len(),
+        at(&functions, 50),
+        at(&functions, 90),
+        at(&functions, 100),
+    )
+}
+
+fn sorted(counts: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut counts: Vec<_> = counts.collect();
+    counts.sort_unstable();
+    counts
+}
+
+/// The count below which a percentage of them lies.
+fn at(counts: &[usize], percent: usize) -> usize {
+    let last = counts.len().saturating_sub(1);
+    counts.get(last * percent / 100).copied().unwrap_or_default()
+}
