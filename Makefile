@@ -7,11 +7,12 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target
+.PHONY: help demo test book conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target
 
 help:
 	@echo 'make demo   build the host and three plugins, serve them on 127.0.0.1:8000, build what changes'
 	@echo 'make test   all tests'
+	@echo 'make book   the documents as a book of HTML, in target/book'
 	@echo 'make conformance   the WebSocket conformance suite alone, through the echo plugin'
 	@echo 'make soak   everything at once for so many MINUTES, 5 unless told otherwise'
 	@echo 'make fuzz   what may be written, spoilt a million ways (CASES=…), at what reads it'
@@ -55,6 +56,11 @@ test: wasm-target
 	@$(STEP) "building the host as it is served (seconds)" cargo build --package narrowboat
 	@$(STEP) "the end-to-end tests (about ten minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
+
+book:
+	@$(STEP) "mdBook (a minute or two, once)" .ci/book.sh
+	@$(STEP) "the book, and its links" .ci/book.py
+	@echo 'target/book/index.html is its first page'
 
 conformance: wasm-target
 	@$(STEP) "Python with the suite (about 20 s, once)" .ci/python-tests.sh
