@@ -1,29 +1,44 @@
-"""The documents: their links lead somewhere, and their code blocks are what they say they are."""
+"""The documents: their links lead somewhere, and their code blocks are what they say they are.
+
+`test_book_commands.py` runs the commands. Rust is compiled by `cargo test --doc -p narrowboat-book`, and TOML is read by
+`cargo test -p narrowboat-config --test documents`.
+"""
 
 import ast
 import json
 import re
 import shutil
 import subprocess
-import tomllib
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
+import crossplane
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
-BOOK = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
+from book import BLOCK, ROOT, SHELL, all_blocks, blocks, documents, name
+from browser import chromium
+from test_book_commands import PAGES as RUN
 
-# A fence, what stands behind it, and the lines between it and the next.
-BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```$", re.M | re.S)
+BOOK = [page for page in documents() if page.is_relative_to(ROOT / "docs")]
+
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
-LANGUAGES = {"console", "html", "ini", "js", "json", "nginx", "python", "rust", "sh", "text", "toml", "yaml"}
 
+# The languages of code blocks. A new one needs a check.
+LANGUAGES = {"console", "js", "json", "nginx", "python", "rust", "sh", "text", "toml", "yaml"}
 
-def name(page):
-    return str(page.relative_to(ROOT))
+# What is in no language: output and pictures.
+UNCHECKED = {"text"}
+
+# Why blocks are not run, and how many there are. A block that is newly marked belongs here too.
+NOT_RUN = {
+    "it builds for minutes": 2,
+    "it measures for minutes": 5,
+    "it needs a container engine": 1,
+    "it needs root on a server": 1,
+    "it tests for minutes": 2,
+}
+
+# Links.
 
 
 @cache
@@ -46,18 +61,7 @@ def anchors(page):
     return every
 
 
-def blocks(language):
-    """The code blocks of a language, each with its page and line."""
-    for page in PAGES:
-        text = page.read_text()
-        for block in BLOCK.finditer(text):
-            if block[2].split(",")[0] == language:
-                indent = len(block[1])
-                code = "".join(line[indent:] for line in block[3].splitlines(keepends=True))
-                yield f"{name(page)}:{text[: block.start()].count(chr(10)) + 1}", code
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", documents(), ids=name)
 def test_each_link_leads_to_a_file_and_a_heading(page):
     broken = []
     for first, second in LINK.findall(prose(page)):
@@ -76,25 +80,103 @@ def test_each_page_of_the_book_is_in_its_summary_once():
     assert sorted(listed) == [name(page) for page in BOOK if page.name != "SUMMARY.md"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_each_code_block_says_its_language(page):
-    languages = [block[2].split(",")[0] for block in BLOCK.finditer(page.read_text())]
-    assert page not in BOOK and page.name != "README.md" or not set(languages) - LANGUAGES, languages
+# Blocks.
 
 
-@pytest.mark.parametrize(("language", "parse"), [("toml", tomllib.loads), ("json", json.loads), ("python", ast.parse)])
+def test_each_code_block_says_its_language():
+    wrong = [block.place for block in all_blocks() if block.language not in LANGUAGES]
+    assert not wrong, "a block needs a language of LANGUAGES; output and pictures are `text`"
+
+
+def test_each_mark_stands_before_a_block_of_commands():
+    for page in documents():
+        marks = len(re.findall(r"(?m)^ *<!-- not run:", page.read_text()))
+        marked = [block for block in blocks(page) if block.reason]
+        assert len(marked) == marks, f"{name(page)}: a mark stands on the line before its block"
+        assert all(block.language in SHELL for block in marked), f"{name(page)}: only commands are marked"
+
+
+def test_the_blocks_that_are_not_run_are_those_that_are_known(figure):
+    every, marked = (Counter(block.language for block in group) for group in (all_blocks(), marks()))
+    for language, count in sorted(every.items()):
+        checked = 0 if language in UNCHECKED else count - marked[language]
+        figure(f"code blocks in {language}", f"{checked} checked, {count - checked} not")
+    assert Counter(block.reason for block in marks()) == NOT_RUN
+
+
+def marks():
+    return [block for block in all_blocks() if block.reason]
+
+
+def test_each_page_with_commands_has_a_test_that_runs_them():
+    pages = {name(block.page) for block in all_blocks() if block.is_to_run}
+    assert pages == set(RUN), "test_book_commands.py has a test for each page with commands"
+
+
+def test_the_targets_of_make_that_are_not_run_exist():
+    commands = [line for block in marks() for line in block.code.splitlines() if line.startswith("make ")]
+    assert commands
+    for command in commands:
+        done = subprocess.run(["sh", "-c", command.replace("make", "make --dry-run", 1)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("language", "parse"),
+    [
+        ("json", json.loads),
+        ("python", lambda code: compile(code, "block", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)),
+    ],
+)
 def test_code_parses(language, parse):
-    for where, code in blocks(language):
+    for block in all_blocks(language):
         try:
-            parse(code)
+            parse(block.code)
         except (ValueError, SyntaxError) as error:
-            raise AssertionError(f"{where}: {error}") from None
+            raise AssertionError(f"{block.place}: {error}") from None
 
 
 def test_shell_parses():
-    for where, code in blocks("sh"):
-        done = subprocess.run([shutil.which("sh"), "-n"], input=code, capture_output=True, text=True)
-        assert done.returncode == 0, f"{where}: {done.stderr}"
+    for block in all_blocks("sh"):
+        done = subprocess.run([shutil.which("sh"), "-n"], input=block.code, capture_output=True, text=True)
+        assert done.returncode == 0, f"{block.place}: {done.stderr}"
+
+
+def test_a_block_of_a_console_has_a_prompt():
+    for block in all_blocks("console"):
+        assert re.search(r"(?m)^[$#] ", block.code), f"{block.place}: output without a command is `text`"
+
+
+def test_javascript_parses(tmp_path):
+    with chromium(tmp_path) as browser:
+        for block in all_blocks("js"):
+            problem = browser.execute_script("try { new Function(arguments[0]) } catch (e) { return String(e) }", block.code)
+            assert problem is None, f"{block.place}: {problem}"
+
+
+def test_prometheus_takes_its_configuration_and_its_rules(tmp_path):
+    for number, block in enumerate(all_blocks("yaml")):
+        file = tmp_path / f"{number}.yml"
+        file.write_text(block.code)
+        kind = ["rules"] if block.code.startswith("groups:") else ["config", "--syntax-only"]
+        done = subprocess.run(["promtool", "check", *kind, file], capture_output=True, text=True)
+        assert done.returncode == 0, f"{block.place}: {done.stdout}{done.stderr}"
+
+
+def test_nginxs_own_parser_takes_its_configuration(tmp_path):
+    file = tmp_path / "nginx.conf"
+    for block in all_blocks("nginx"):
+        file.write_text(f"events {{}} http {{ server {{\n{block.code}}} }}")
+        read = crossplane.parse(str(file), strict=True, check_ctx=True, check_args=True)
+        assert read["status"] == "ok", f"{block.place}: {read['errors']}"
+
+
+def test_every_document_with_rust_is_compiled():
+    crate = (ROOT / "tests/book/src/lib.rs").read_text()
+    compiled = re.findall(r'(?m)^    \w+ = "(.*)";$', crate)
+    assert compiled == sorted({name(block.page) for block in all_blocks("rust")}, key=lambda page: page.split("/")[-1].lower())
+    for block in all_blocks("rust"):
+        assert block.info in ("rust", "rust,no_run", "rust,ignore"), block.place
 
 
 def test_the_readme_is_short():

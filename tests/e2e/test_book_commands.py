@@ -1,0 +1,497 @@
+"""The commands of the documents, in their order and with what they print, beside real hosts."""
+
+import os
+import re
+import shutil
+import subprocess
+from contextlib import ExitStack
+
+import pytest
+
+from admin import Admin
+from book import ROOT, blocks
+from support import BUILD_DEADLINE, DEADLINE, Host, eventually, free_port, short, toml, with_manifest
+
+# What differs from run to run: spaces of a table, versions, and numbers with their units.
+VARYING = re.compile(
+    r"(…|\s+|\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b|\d[\d.:TZ-]*(?: ?[KMG]iB\b| ?[mµ]?s\b|[hmd]\b)?)"
+)
+
+# Commands that do not end by themselves.
+LASTING = re.compile(r"narrowboat (serve|dev)\b|(\S*/)?talk |.* -f$")
+
+PAGES = []
+
+
+def page(path):
+    """Gives a test the commands of a page."""
+    PAGES.append(path)
+    return pytest.mark.parametrize("commands", [path], indirect=True)
+
+
+def pattern(line):
+    """What a printed line matches that differs from this one in what varies."""
+
+    def varying(text):
+        match text:
+            case "…":
+                return ".*"
+            case _ if text.isspace():
+                return r"\s+"
+            case _ if re.fullmatch("[0-9a-f]{8,}", text):
+                return "[0-9a-f]+"
+            case _:
+                return r"\d\S*( [KMG]iB| B| [mµ]?s)?"
+
+    parts = VARYING.split(line)
+    return "".join(varying(part) if index % 2 else re.escape(part) for index, part in enumerate(parts))
+
+
+def missing(expected, printed):
+    """The first line of a block that is not among what was printed after the line before it."""
+    lines = iter(printed.splitlines())
+    for line in expected:
+        if not any(re.fullmatch(pattern(line) + r"\s*", found) for found in lines):
+            return line
+    return None
+
+
+def split(block):
+    """The commands of a block, each with what it prints."""
+    code = block.code.replace("\\\n", "")
+    if block.language == "sh":
+        return [(line, []) for line in code.splitlines()]
+    found = []
+    for line in code.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif line != "…":
+            found[-1][1].append(line)
+    return found
+
+
+class Process:
+    """A command that lasts, and what it has printed."""
+
+    def __init__(self, line, file, **options):
+        self.file = file
+        with open(file, "w") as output:
+            command = ["sh", "-ec", f"exec {line}"]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True, **options
+            )
+
+    @property
+    def printed(self):
+        return self.file.read_text()
+
+    def has_ended(self):
+        return self._process.poll() is not None
+
+    def type(self, line):
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def prints(self, expected, since=0):
+        """Waits until it has printed these lines."""
+        done = lambda: missing(expected, self.printed[since:]) is None or self.has_ended()
+        try:
+            eventually(done, "its output", BUILD_DEADLINE)
+        finally:
+            line = missing(expected, self.printed[since:])
+            assert line is None, f"{line!r} is not in what was printed:\n{self.printed[since:]}"
+
+    def converses(self, dialogue):
+        """Types the lines of a dialogue, and waits for those that come back."""
+        since = len(self.printed)
+        heard = []
+        for line in dialogue:
+            if line.startswith("< "):
+                heard.append(line)
+                self.prints(heard, since)
+            else:
+                self.type(line)
+
+    def stop(self):
+        self._process.stdin.close()
+        self._process.terminate()
+        self._process.wait(DEADLINE)
+
+
+class Commands:
+    """The commands of a page, run one after the other as in one shell; each has to be run."""
+
+    def __init__(self, path, folder, program, stack):
+        self.folder, self._stack = folder, stack
+        self.page = ROOT / path
+        self.left = [block for block in blocks(self.page) if block.is_to_run]
+        self._cwd = folder
+        self._environment = os.environ | {
+            "PATH": f"{folder / 'bin'}:{program.parent}:{program.parent / 'examples'}:{os.environ['PATH']}",
+            "CARGO_TARGET_DIR": str(ROOT / "target"),
+        }
+        # What the page says, and what it is here.
+        self.here = {"/home/you/narrowboat": str(ROOT)}
+        self._count = 0
+
+    def code(self, language, index=0):
+        """The code of one of the page's blocks in a language."""
+        return [block for block in blocks(self.page) if block.language == language][index].code
+
+    def write(self, file, text):
+        file = self.folder / file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    def at(self, host, admin=None):
+        """Commands and requests go to this host."""
+        self.here["127.0.0.1:8000"] = f"127.0.0.1:{host.port}"
+        if admin:
+            self.here["127.0.0.1:8001"] = f"127.0.0.1:{admin.port}"
+            self.here["admin.token"] = str(admin.token_file)
+            self._environment |= {"NARROWBOAT_ADMIN": admin.url, "NARROWBOAT_TOKEN_FILE": str(admin.token_file)}
+
+    def take(self):
+        """The next block, which the test runs itself."""
+        return self.left.pop(0)
+
+    def run(self, before=None, last=None):
+        """Runs the next block, and returns what its commands printed. `before` maps how commands begin to what is done
+        before they run; the command that begins with `last` is run after the others."""
+        commands = split(self.take())
+        if last:
+            commands.sort(key=lambda command: command[0].startswith(last))
+        printed = []
+        for line, expected in commands:
+            for beginning, action in (before or {}).items():
+                if line.startswith(beginning):
+                    action()
+            printed.append(self.command(line, expected))
+        return printed
+
+    def _replaced(self, line):
+        for there, here in self.here.items():
+            line = line.replace(there, here)
+        return line
+
+    def command(self, line, expected=()):
+        """Runs a command, which has to print what is expected, and to succeed unless that is an error."""
+        expected = [self._replaced(line) for line in expected]
+        if LASTING.match(line):
+            process = self.start(line)
+            process.prints(expected)
+            return process.printed
+        state = self.folder / "state"
+        done = subprocess.run(
+            ["sh", "-eac", f"{self._replaced(line)}\n{{ pwd; env -0; }} >{state}"],
+            cwd=self._cwd, env=self._environment, timeout=BUILD_DEADLINE,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, (line, done.stdout)
+        lacking = missing(expected, done.stdout)
+        assert lacking is None, f"{line} did not print {lacking!r}:\n{done.stdout}"
+        self._cwd, environment = state.read_text().split("\n", 1)
+        self._environment = dict(pair.split("=", 1) for pair in environment.split("\0") if pair)
+        return done.stdout
+
+    def start(self, line):
+        """Starts a command that lasts as long as the test."""
+        if re.match(r"narrowboat (serve|dev)\b", line) and "--listen" not in line:
+            line += f" --listen 127.0.0.1:{free_port()}"
+        self._count += 1
+        process = Process(
+            self._replaced(line), self.folder / f"output-{self._count}", cwd=self._cwd, env=self._environment
+        )
+        self._stack.callback(process.stop)
+        return process
+
+
+@pytest.fixture
+def commands(request, narrowboat, tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with ExitStack() as stack:
+        commands = Commands(request.param, folder, narrowboat.binary, stack)
+        yield commands
+    left = [block.place for block in commands.left]
+    assert not left, f"not run, and not marked as `not run`: {left}"
+
+
+@pytest.fixture
+def chat(component):
+    """Versions of a chat room, which differ in what their manifests say."""
+
+    def version(description="", **asks):
+        asks = {"groups": ["chat_*"]} | asks
+        manifest = {"name": "chat", "description": description, "asks": asks}
+        return with_manifest(component("group").read_bytes(), toml(manifest))
+
+    return version
+
+
+@pytest.fixture
+def site(commands, narrowboat, chat):
+    """Starts a host with the plugin `chat` in the folder of the commands, which has the same component as `chat.wasm`
+    once more, to be deployed. `settings` are further keys of its configuration."""
+    with ExitStack() as stack:
+
+        def start(admin=None, **settings):
+            commands.write("chat.wasm", chat())
+            commands.write("live.wasm", chat("the first"))
+            plugin = {"component": "live.wasm", "grants": "all", "rollback": {"window": "1s"}}
+            config = {
+                "plugins": {"chat": plugin},
+                "routes": [{"path": "/chat/{room}/", "plugin": "chat"}],
+                "admin": {"listen": "127.0.0.1:0", "token_file": "admin.token"} | (admin or {}),
+            }
+            file = commands.write("narrowboat.toml", toml(config | settings))
+            host = stack.enter_context(Host(narrowboat.binary, commands.folder, file))
+            admin = Admin(host)
+            commands.at(host, admin)
+            return host, admin
+
+        yield start
+
+
+def crate(commands, folder, lib, manifest='name = "chat"\n'):
+    """A plugin's crate, as the tutorial makes it."""
+    tutorial = next(block.code for block in blocks(ROOT / "docs/tutorial/first-plugin.md") if block.info == "toml")
+    commands.write(f"{folder}/Cargo.toml", cargo(tutorial))
+    commands.write(f"{folder}/plugin.toml", manifest)
+    # The same dependencies, so that they are built already.
+    shutil.copy(ROOT / "Cargo.lock", commands.folder / folder)
+    return commands.write(f"{folder}/src/lib.rs", lib)
+
+
+def cargo(text):
+    """The tutorial's Cargo.toml, with where the SDK is here."""
+    there = '"../narrowboat/guest-sdk"'
+    assert there in text
+    return text.replace(there, f'"{ROOT}/guest-sdk"')
+
+
+ROOM = (ROOT / "plugins/group/src/lib.rs").read_text()
+ASKS = 'name = "chat"\n[asks]\ngroups = ["chat_*"]\n'
+
+
+@page("README.md")
+def test_readme(commands, serve):
+    commands.at(serve("group", routes=[{"path": "/group/{room}/", "plugin": "group"}]))
+    (commands.folder / "target").symlink_to(ROOT / "target")
+    talk = commands.start(commands.take().code.strip())
+    talk.converses(["hello", "< hello"])
+
+
+@page("docs/tutorial/first-plugin.md")
+def test_first_plugin(commands, serve):
+    commands.at(serve("echo"))
+    clone = commands.folder / "narrowboat"
+    clone.mkdir()
+    (clone / "target").symlink_to(ROOT / "target")
+    commands.command("cd narrowboat")
+    commands.start(commands.take().code.strip()).converses(["hello", "< hello"])
+    commands.run()
+    commands.run()
+
+    toml_blocks = iter([commands.code("toml", index) for index in range(5)])
+    rust_blocks = iter([commands.code("rust", index) for index in range(4)])
+    texts = iter([commands.code("text", index).splitlines() for index in range(3)])
+    commands.write("chat/Cargo.toml", cargo(next(toml_blocks)))
+    shutil.copy(ROOT / "Cargo.lock", commands.folder / "chat")
+    commands.write("chat/plugin.toml", next(toml_blocks))
+    lib = commands.write("chat/src/lib.rs", next(rust_blocks))
+    commands.write("chat/narrowboat.toml", next(toml_blocks))
+
+    def develops():
+        port = free_port()
+        (line, expected), = split(commands.take()) if expecting else [("narrowboat dev", [])]
+        commands.here["127.0.0.1:8000"] = f"127.0.0.1:{port}"
+        dev = commands.start(f"{line} --listen 127.0.0.1:{port}")
+        dev.prints([commands._replaced(line) for line in expected] or ["listening on ws://127.0.0.1:8000"])
+        return dev
+
+    expecting = True
+    dev = develops()
+    (line, dialogue), = split(commands.take())
+    talk = commands.start(line)
+    talk.prints(dialogue[:1])
+    talk.converses(dialogue[1:])
+
+    since = len(dev.printed)
+    lib.write_text(next(rust_blocks))
+    dev.prints(next(texts), since)
+    talk.converses(next(texts))
+
+    since = len(dev.printed)
+    lines = lib.read_text().splitlines(keepends=True)
+    place = next(index for index, line in enumerate(lines) if "{text}" in line)
+    lines[place] = next(rust_blocks)
+    assert commands.take().code == lines[place]
+    lib.write_text("".join(lines))
+    dev.prints(["version 1234567890ab is live after 1234567890ab, …"], since)
+    talk.converses(next(texts))
+
+    dev.stop()
+    commands.write("chat/plugin.toml", next(toml_blocks))
+    commands.write("chat/narrowboat.toml", next(toml_blocks))
+    lib.write_text(next(rust_blocks))
+    expecting = False
+    develops()
+    line = commands.take().code.strip()
+    one, other = commands.start(line), commands.start(line)
+    for talk in (one, other):
+        talk.prints(["connected; …"])
+    one.type("hello")
+    for talk in (one, other):
+        talk.prints(["< hello"])
+
+
+@page("docs/how-to/deploy-and-roll-back.md")
+def test_deploy_and_roll_back(commands, site, chat):
+    crate(commands, "plugins/chat", ROOM, ASKS)
+    host, admin = site()
+    commands.run()
+    commands.write("chat.wasm", chat())
+    clients = [host.connect("/chat/red/") for _ in range(3)]
+    commands.run()
+    assert admin.deploy("chat", chat("the third")).status < 300
+    commands.here["9b1c07aa"] = short(chat("the first"))[:8]
+    commands.run()
+    commands.run()
+    assert clients[0].is_served()
+
+
+@page("docs/how-to/deploy-over-http.md")
+def test_deploy_over_http(commands, site, chat):
+    commands.write("ci.token", "a" * 64).chmod(0o600)
+    commands.write("bin/ssh", "#!/bin/sh\n# Another machine is not there.\n").chmod(0o755)
+    host, admin = site(admin={"tokens": [{"name": "ci", "file": "ci.token", "scopes": ["admin"]}]})
+    client = host.connect("/chat/red/")
+    client.ask("hello")
+    commands.run()
+    commands.run()
+    waiting = chat(groups=["chat_*", "admin.*"], random=True)
+    assert admin.deploy("chat", waiting).status == 409
+    commands.here |= {"c07d15e2": short(waiting)[:8], "4f2a9c1e": short(chat("the first"))[:8]}
+    commands.run(before={"narrowboat rollback chat 4": lambda: admin.deploy("chat", chat("the third"))})
+    channel = admin.get("/v1/connections?plugin=chat")["connections"][0]["channel"]
+    commands.here["specific.4f2a…!9c1e…"] = channel
+    commands.run()
+    assert client.rest()[1] == (4000, "bye")
+
+
+@page("docs/how-to/develop-with-live-reload.md")
+def test_develop_with_live_reload(commands):
+    crate(commands, "plugins/chat", ROOM, ASKS)
+    commands.write("narrowboat.toml", commands.code("toml"))
+    commands.run()
+
+
+@page("docs/how-to/host-several-tenants.md")
+def test_host_several_tenants(commands, site, chat):
+    tenant = {"acme": {"path": "/acme", "plugins": {"chat": {"component": "acme.wasm", "grants": "all"}}}}
+    commands.write("acme.wasm", chat("the tenant's"))
+    site(tenants=tenant)
+    commands.run()
+    file = commands.folder / "narrowboat.toml"
+    site(watch="off")
+    file.write_text(file.read_text() + toml({"tenants": tenant, "limits": {"max_connections": 10}}))
+    commands.run()
+
+
+@page("docs/how-to/monitor.md")
+def test_monitor(commands, site):
+    site()
+    commands.run()
+
+
+@page("docs/how-to/route-requests.md")
+def test_route_requests(commands, serve, chat):
+    commands.write("chat.wasm", chat())
+    commands.write("lobby.wasm", chat())
+    text = commands.code("toml")
+    plugins, first, second = (part.strip() for part in text.split("[[routes]]"))
+    commands.write("narrowboat.toml", text.replace("component", 'grants = "all"\ncomponent'))
+    commands.run()
+    routes = f"[[routes]]\n{second}\n\n[[routes]]\n{first}\n"
+    commands.write("narrowboat.toml", f"{plugins}\n\n{routes}")
+    commands.run()
+    commands.at(serve("group", routes=[{"path": "/chat/{room}/", "plugin": "group"}]))
+    commands.run()
+
+
+@page("docs/how-to/run-beside-django.md")
+def test_run_beside_django(commands, site):
+    host, _ = site()
+    clients = [host.connect("/chat/red/") for _ in range(2)]
+    commands.run()
+    assert [client.recv() for client in clients] == ["hello", "hello"]
+
+
+@page("docs/how-to/run-in-production.md")
+def test_run_in_production(commands, site, narrowboat, chat):
+    host, admin = site()
+    client = host.connect("/chat/red/")
+    waiting = chat(random=True)
+    commands.here["4f2a9c1e"] = short(waiting)[:8]
+    asked = [line.split()[1] for line, _ in split(commands.left[0])]
+    commands.run(
+        before={"narrowboat approve": lambda: admin.deploy("chat", waiting)},
+        # Draining is the end of it.
+        last="narrowboat drain",
+    )
+    assert client.recv() == "hello"
+    program = narrowboat("--help").stdout.split("Commands:")[1].split("Options:")[0]
+    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"serve", "dev", "plugin", "help"}
+    assert known == set(asked)
+    # It drains, so it is not ready.
+    assert commands.run()[-1] == "draining\n"
+
+
+@page("docs/how-to/shut-down-and-drain.md")
+def test_shut_down_and_drain(commands, site):
+    host, _ = site()
+    for _ in range(12):
+        host.connect("/chat/red/")
+    commands.here["5m"] = "3s"
+    commands.run()
+
+
+@page("docs/how-to/sign-components.md")
+def test_sign_components(commands, site, chat):
+    commands.write("chat.wasm", chat())
+    commands.run()
+    commands.run()
+    commands.write("live.wasm", chat("the first"))
+    commands.command("narrowboat plugin sign live.wasm --key release.pem")
+    _, admin = site(signatures={"keys": ["release.pub"]})
+    commands.command("TOKEN=$(cat admin.token)")
+    printed, = commands.run()
+    assert short(chat()) in printed
+    assert admin.get("/v1/plugins/chat/versions")["versions"][0]["version"].startswith(short(chat()))
+
+
+@page("docs/how-to/write-a-worker.md")
+def test_write_a_worker(commands, serve, component):
+    crate(commands, ".", commands.code("rust"), commands.code("toml"))
+    commands.run()
+    commands.write("narrowboat.toml", commands.code("toml", 1))
+    commands.run()
+    workers = [{"channel": "sums", "plugin": "sums"}]
+    plugins = {"sums": {"component": str(commands.folder / "sums.wasm")}}
+    host = serve(plugins=plugins, workers=workers, admin={"listen": "127.0.0.1:0"})
+    commands.at(host, Admin(host))
+    commands.run()
+
+
+@page("docs/reference/configuration.md")
+def test_configuration(commands, chat):
+    commands.write("chat.wasm", chat())
+    text = '[plugins.chat]\ncomponent = "chat.wasm"\n\n[[routes]]\npath = "/chat/{room}/"\nplugin = "chat"\n'
+    commands.write("narrowboat.toml", text.replace("\n\n", '\ngrants = "all"\n\n'))
+    commands.here |= {"/etc/narrowboat": str(commands.folder), "127.0.0.1:9000": "127.0.0.1:0"}
+    started = commands.start(commands.take().code.strip())
+    started.prints(["listening on ws://127.0.0.1:9000"])
+    commands.write("narrowboat.toml", text.replace('plugin = "chat"', 'plugin = "caht"'))
+    commands.run()
