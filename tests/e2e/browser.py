@@ -120,7 +120,7 @@ class Page:
     def lines(self, kind):
         """What the log has of a kind, without names and times."""
         script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
-        return self.run(script, f"#log .{kind} .words")
+        return self.run(script, f"#log .{kind} .content")
 
     def logs(self, kind, words):
         """Waits for a line of a kind that contains these words, and returns it."""

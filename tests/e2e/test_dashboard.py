@@ -104,16 +104,16 @@ def test_a_person_looks_deploys_sees_it_live_and_rolls_back(watching, tmp_path):
     file = tmp_path / "new.wasm"
     file.write_bytes(served.version("v2"))
     page.find(".plugin input[type=file]").send_keys(str(file))
-    page.shows(".news", f"{short(served.version('v2'))} is live after")
+    page.shows(".message", f"{short(served.version('v2'))} is live and replaces")
     page.shows(".plugin .version", short(served.version("v2")))
-    page.shows(".pill", "live, on trial")
+    page.shows(".pill", "live, in rollback window")
     assert client.ask("hello") == "v2 4 hello"
 
     page.find(".plugin details summary").click()
     row = f"tr[data-version='{short(served.version('v1'))}']"
     eventually(lambda: page.texts(row), "the version before")
     page.press(f"{row} button")
-    page.shows(".news", f"{short(served.version('v1'))} is live after")
+    page.shows(".message", f"{short(served.version('v1'))} is live and replaces")
     assert client.ask("hello") == "v1 5 hello"
     assert page.complaints() == []
 
@@ -126,7 +126,7 @@ def test_a_signature_is_uploaded_with_its_component(watching, tmp_path):
     file.write_bytes(served.version("v2"))
     beside = Signer(tmp_path, "release").sign(file)
     page.find(".plugin input[type=file]").send_keys(f"{beside}\n{file}")
-    page.shows(".news", f"{short(served.version('v2'))} is live after")
+    page.shows(".message", f"{short(served.version('v2'))} is live and replaces")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     kept = admin.token_file.parent / "traveller" / f"{digest}.wasm.sig"
     assert kept.read_bytes() == beside.read_bytes()
@@ -139,7 +139,7 @@ def test_a_version_that_is_not_taken_is_told(watching, tmp_path):
     file = tmp_path / "bad.wasm"
     file.write_bytes(b"not a component")
     page.find(".plugin input[type=file]").send_keys(str(file))
-    page.shows(".news", "is not WebAssembly")
+    page.shows(".message", "is not WebAssembly")
     page.shows(".plugin .version", short(served.version("v1")))
 
 
@@ -150,7 +150,7 @@ def test_a_version_that_waits_is_approved(watching, tmp_path):
     asking = served.version("v2", asks={"groups": ["*"], "log": True, "random": True})
     (tmp_path / "new.wasm").write_bytes(asking)
     page.find(".plugin input[type=file]").send_keys(str(tmp_path / "new.wasm"))
-    page.shows(".news", "asks for more than the live one: + random")
+    page.shows(".message", "asks for more than the live one: + random")
     page.find(".plugin details summary").click()
     row = f"tr[data-version='{short(asking)}']"
     page.shows(f"{row} td", "pending: asks for more: + random")
@@ -164,7 +164,7 @@ def test_a_fault_is_shown_with_the_guests_words_and_place(watching, serving, bro
         other = Dashboard(browser, Admin(host))
         other.sign_in()
         host.connect("/misbehave/").send("trap")
-        other.shows(".faults li", "src/")
+        other.shows(".log-lines li", "src/")
         other.close()
     page.sign_in()
 
@@ -176,19 +176,19 @@ def test_a_connection_is_closed(watching):
     page.shows("#connections", "/traveller/")
     page.press("#connections button")
     assert client.ended() == (1001, "closed by the operator")
-    page.shows("#more", "There is none.")
+    page.shows("#connections-note", "No open connections.")
 
 
 def test_a_wrong_token_is_told_and_the_right_one_is_asked_once(watching):
     _, _, page = watching
-    assert page.find("#entry").is_displayed() and not page.find("#board").is_displayed()
+    assert page.find("#sign-in").is_displayed() and not page.find("#dashboard").is_displayed()
     page.sign_in("wrong")
-    page.shows("#refusal", "does not know this token")
+    page.shows("#sign-in-error", "does not accept this token")
     page.sign_in()
     page.run("location.reload()")
     page.shows("#summary", "ready")
-    page.find("#leave").click()
-    eventually(lambda: page.find("#entry").is_displayed(), "the way in")
+    page.find("#sign-out").click()
+    eventually(lambda: page.find("#sign-in").is_displayed(), "the way in")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,12 +14,14 @@ PLAIN = {"Host": "localhost"}
 
 FILES = {
     "/": "text/html; charset=utf-8",
-    "/demo/palette.css": "text/css; charset=utf-8",
+    "/demo/base.css": "text/css; charset=utf-8",
     "/demo/page.css": "text/css; charset=utf-8",
     "/demo/page.js": "text/javascript; charset=utf-8",
-    "/demo/choices.js": "text/javascript; charset=utf-8",
+    "/demo/dom.js": "text/javascript; charset=utf-8",
+    "/demo/format.js": "text/javascript; charset=utf-8",
+    "/demo/route_picker.js": "text/javascript; charset=utf-8",
     "/demo/log.js": "text/javascript; charset=utf-8",
-    "/demo/words.js": "text/javascript; charset=utf-8",
+    "/demo/labels.js": "text/javascript; charset=utf-8",
     "/demo/icon.svg": "image/svg+xml",
     "/demo/plugins.json": "application/json",
 }
@@ -250,14 +252,14 @@ def test_a_consumers_close_is_shown_with_code_and_reason(visit):
     page = visit("#/")
     page.connect()
     page.say("close 4000 enough said")
-    assert "(4000, a code of the plugin’s own: “enough said”)" in page.logs("trouble", "4000")
+    assert "(4000 application-defined: “enough said”)" in page.logs("error", "4000")
 
 
 def test_disconnecting_closes_and_nothing_connects_again(visit, host):
     page = visit()
     page.connect()
     page.button("connect").send_keys(Keys.ENTER)
-    assert "1000, all went well" in page.logs("event", "Closed by you")
+    assert "1000 normal closure" in page.logs("event", "Closed by you")
     page.is_in_state("Not connected")
     assert page.button("connect").text == "Connect"
     page.connect()
@@ -267,7 +269,7 @@ def test_disconnecting_closes_and_nothing_connects_again(visit, host):
 def test_a_refused_handshake_is_told(visit):
     page = visit("#/group/two%20words/")
     page.button("connect").send_keys(Keys.ENTER)
-    page.logs("trouble", "refused the handshake")
+    page.logs("error", "rejected the handshake")
     page.is_in_state("Not connected")
 
 
@@ -276,8 +278,8 @@ def test_a_host_that_goes_away_is_told(visit, serve):
     page = visit(host=host)
     page.connect()
     assert host.stop() == 0
-    assert "1001" in page.logs("trouble", "Closed by the host")
-    page.logs("trouble", "The host does not answer")
+    assert "1001" in page.logs("error", "Closed by the host")
+    page.logs("error", "The host is unreachable")
     page.is_in_state("Not connected")
 
 
@@ -358,8 +360,9 @@ def test_a_swap_is_shown_and_the_socket_stays(visit, narrowboat, component, tmp_
         file.write_bytes(reply)
         swapped = short(reply)
         eventually(lambda: page.version("talk") == swapped, "the swap")
-        assert "this socket has been open" in page.logs("swap", f"talk is now {swapped}")
+        line = page.logs("version-change", f"The live version of talk is now {swapped}")
+        assert "this connection stayed open" in line
         assert page.state() == "Open"
         page.say("hello again")
         page.logs("received", "收到了")
-        assert not any("Closed" in line for line in page.lines("event") + page.lines("trouble"))
+        assert not any("Closed" in line for line in page.lines("event") + page.lines("error"))

@@ -14,15 +14,17 @@ use narrowboat_websocket::handshake::{Document, Opening};
 const PLUGINS: &str = "/demo/plugins.json";
 
 /// The page and its parts: path, media type, text.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("demo/page.html")),
-    ("/demo/palette.css", "text/css; charset=utf-8", include_str!("palette.css")),
+    ("/demo/base.css", "text/css; charset=utf-8", include_str!("web/base.css")),
     ("/demo/page.css", "text/css; charset=utf-8", include_str!("demo/page.css")),
     ("/demo/page.js", JAVASCRIPT, include_str!("demo/page.js")),
-    ("/demo/choices.js", JAVASCRIPT, include_str!("demo/choices.js")),
+    ("/demo/dom.js", JAVASCRIPT, include_str!("web/dom.js")),
+    ("/demo/format.js", JAVASCRIPT, include_str!("web/format.js")),
+    ("/demo/route_picker.js", JAVASCRIPT, include_str!("demo/route_picker.js")),
     ("/demo/log.js", JAVASCRIPT, include_str!("demo/log.js")),
-    ("/demo/words.js", JAVASCRIPT, include_str!("demo/words.js")),
-    ("/demo/icon.svg", "image/svg+xml", include_str!("demo/icon.svg")),
+    ("/demo/labels.js", JAVASCRIPT, include_str!("demo/labels.js")),
+    ("/demo/icon.svg", "image/svg+xml", include_str!("web/icon.svg")),
 ];
 
 /// What the page tells of a host.

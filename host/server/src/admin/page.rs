@@ -15,15 +15,17 @@ use super::Admin;
 use crate::pages::{JAVASCRIPT, POLICY};
 
 /// The page and its parts: path, media type, text. They hold nothing that a token is needed for.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
-    ("/page/palette.css", "text/css; charset=utf-8", include_str!("../palette.css")),
+    ("/page/base.css", "text/css; charset=utf-8", include_str!("../web/base.css")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page/page.js", JAVASCRIPT, include_str!("page/page.js")),
     ("/page/api.js", JAVASCRIPT, include_str!("page/api.js")),
     ("/page/chart.js", JAVASCRIPT, include_str!("page/chart.js")),
-    ("/page/element.js", JAVASCRIPT, include_str!("page/element.js")),
-    ("/page/icon.svg", "image/svg+xml", include_str!("../demo/icon.svg")),
+    ("/page/plugin_card.js", JAVASCRIPT, include_str!("page/plugin_card.js")),
+    ("/page/dom.js", JAVASCRIPT, include_str!("../web/dom.js")),
+    ("/page/format.js", JAVASCRIPT, include_str!("../web/format.js")),
+    ("/page/icon.svg", "image/svg+xml", include_str!("../web/icon.svg")),
 ];
 
 /// The routes of the page's files.

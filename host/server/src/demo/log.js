@@ -1,75 +1,65 @@
-// What was said and what happened, the newest below.
+// The log of messages and events, with the newest at the bottom.
 
-import { clock } from "./words.js";
+import { createElement } from "./dom.js";
+import { formatTime } from "./labels.js";
 
-/** Lines kept; the oldest go. */
-const MOST_LINES = 500;
+/** The log keeps this number of lines and drops older ones. */
+const MAX_LINES = 500;
 
-/** Characters shown of one text. */
-const MOST_TEXT = 4000;
+/** The log shows at most this number of characters of a message. */
+const MAX_MESSAGE_LENGTH = 4000;
 
-/** How far from the end, in pixels, someone still reads the newest line. */
-const AT_END = 40;
+/** The log follows new lines while the reader is at most this number of pixels above the bottom. */
+const FOLLOW_DISTANCE = 40;
 
 export class Log {
   #box;
-  #waiting = [];
-  #scheduled = false;
+  #pendingLines = [];
+  #flushScheduled = false;
 
   constructor(box) {
     this.#box = box;
   }
 
-  /** A message: `kind` is "sent" or "received". */
-  message(kind, from, text) {
-    const shown =
-      text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}… (${text.length} characters in all)` : text;
-    const head = element("span", "head");
-    head.append(element("span", "from", from), " ", time());
-    this.#add(kind, head, element("span", "words", shown));
+  /** Adds a message. The kind is "sent" or "received". */
+  addMessage(kind, sender, text) {
+    const meta = createElement("span", { class: "meta" }, createElement("span", { class: "sender" }, sender), " ");
+    meta.append(createTimestamp());
+    this.#addLine(kind, meta, createElement("span", { class: "content" }, truncate(text)));
   }
 
-  /** An event; `kind` is "event", "trouble" or "swap". Parts are texts or elements. */
-  event(kind, ...parts) {
-    const words = element("span", "words");
-    words.append(...parts);
-    this.#add(kind, time(), words);
+  /** Adds an event. The kind is "event", "error" or "version-change"; the parts are texts and elements. */
+  addEvent(kind, ...parts) {
+    this.#addLine(kind, createTimestamp(), createElement("span", { class: "content" }, ...parts));
   }
 
-  #add(kind, head, words) {
-    const line = element("p", `line ${kind}`);
-    line.append(head, " ", words);
-    this.#waiting.push(line);
-    if (this.#waiting.length > MOST_LINES) this.#waiting.shift();
-    // A flood of messages is laid out once, not once a message.
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      setTimeout(() => this.#show(), 0);
+  #addLine(kind, meta, content) {
+    this.#pendingLines.push(createElement("p", { class: `line ${kind}` }, meta, " ", content));
+    if (this.#pendingLines.length > MAX_LINES) this.#pendingLines.shift();
+    // A burst of messages needs one layout, not one per message.
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      setTimeout(() => this.#flush(), 0);
     }
   }
 
-  #show() {
+  #flush() {
     const box = this.#box;
-    const reading = box.scrollHeight - box.scrollTop - box.clientHeight < AT_END;
-    box.append(...this.#waiting);
-    this.#waiting = [];
-    this.#scheduled = false;
-    while (box.childElementCount > MOST_LINES) box.firstElementChild.remove();
-    if (reading) box.scrollTop = box.scrollHeight;
+    const isAtBottom = box.scrollHeight - box.scrollTop - box.clientHeight < FOLLOW_DISTANCE;
+    box.append(...this.#pendingLines);
+    this.#pendingLines = [];
+    this.#flushScheduled = false;
+    while (box.childElementCount > MAX_LINES) box.firstElementChild.remove();
+    if (isAtBottom) box.scrollTop = box.scrollHeight;
   }
 }
 
-function time() {
+function createTimestamp() {
   const now = new Date();
-  const made = element("time", "", clock(now));
-  made.dateTime = now.toISOString();
-  return made;
+  return createElement("time", { datetime: now.toISOString() }, formatTime(now));
 }
 
-/** An element with a class and a text. */
-export function element(tag, className, text = "") {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
+function truncate(text) {
+  if (text.length <= MAX_MESSAGE_LENGTH) return text;
+  return `${text.slice(0, MAX_MESSAGE_LENGTH)}… (${text.length} characters in total)`;
 }

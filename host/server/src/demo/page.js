@@ -1,179 +1,185 @@
-// One socket, which is never opened again by itself, and a look at what is live twice a second.
+// The demo page: opens one WebSocket, which it never reopens by itself, and polls the live versions.
 
-import { Choices } from "./choices.js";
-import { Log, element } from "./log.js";
-import { closure, hex, span } from "./words.js";
+import { byId, createElement, setText } from "./dom.js";
+import { formatCount, formatDuration } from "./format.js";
+import { describeClose, formatHex } from "./labels.js";
+import { Log } from "./log.js";
+import { RoutePicker } from "./route_picker.js";
 
-/** Milliseconds between two looks; and while the host does not answer. */
-const PAUSE = 500;
-const LONG_PAUSE = 2000;
+/** Milliseconds between two polls, and between two polls while the host is unreachable. */
+const POLL_INTERVAL = 500;
+const RETRY_INTERVAL = 2000;
 
-/** Milliseconds after which a look is given up. */
-const PATIENCE = 5000;
+/** Milliseconds until a poll fails. */
+const POLL_TIMEOUT = 5000;
 
-const STATES = { closed: "Not connected", connecting: "Connecting", open: "Open", closing: "Closing" };
+const STATE_LABELS = { closed: "Not connected", connecting: "Connecting", open: "Open", closing: "Closing" };
 
-const part = (id) => document.getElementById(id);
-const log = new Log(part("log"));
-const choices = new Choices(part("routes"), part("fields"));
+const log = new Log(byId("log"));
+const routePicker = new RoutePicker(byId("routes"), byId("fields"));
 
-/** The socket there is, with its plugin's name, when it opened, and the swaps it has seen. */
-let talk = null;
+/** The current connection: its socket, plugin and path, when it opened, and the version changes since then. */
+let connection = null;
 
-/** Versions by plugin, as last seen. */
-let live = new Map();
+/** The live version of each plugin, as of the last poll. */
+let liveVersions = new Map();
 
-let answering = true;
-let wasHidden = false;
+let isHostReachable = true;
+let wasTabHidden = false;
+
+const secondsSince = (start) => (performance.now() - start) / 1000;
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 function connect() {
-  const { name, path } = choices.chosen;
+  const { name: plugin, path } = routePicker.selection;
   const socket = new WebSocket(location.origin.replace(/^http/, "ws") + path);
   socket.binaryType = "arraybuffer";
-  const mine = { socket, name, path, opened: null, swaps: 0, left: false };
-  talk = mine;
-  socket.onopen = () => open(mine);
+  const opened = { socket, plugin, path, openedAt: null, versionChanges: 0, closedByUser: false };
+  connection = opened;
+  socket.onopen = () => onOpen(opened);
   socket.onmessage = ({ data }) => {
-    log.message("received", name, typeof data === "string" ? data : hex(new Uint8Array(data)));
+    log.addMessage("received", plugin, typeof data === "string" ? data : formatHex(new Uint8Array(data)));
   };
-  socket.onclose = (event) => ended(mine, event);
-  log.event("event", "Connecting to ", element("code", "", path));
-  show();
+  socket.onclose = (event) => onClose(opened, event);
+  log.addEvent("event", "Connecting to ", createElement("code", {}, path));
+  updateControls();
 }
 
-function open(mine) {
-  mine.opened = performance.now();
-  const version = live.get(mine.name);
-  const words = version ? [" as ", element("code", "", version)] : [];
-  log.event("event", `Connected; ${mine.name} answers`, ...words);
-  const wasChoosing = part("choice").contains(document.activeElement) || document.activeElement === document.body;
-  show();
-  // Whoever has gone elsewhere meanwhile is left there.
-  if (wasChoosing) part("text").focus();
+function onOpen(opened) {
+  opened.openedAt = performance.now();
+  const version = liveVersions.get(opened.plugin);
+  const versionParts = version ? [", version ", createElement("code", {}, version)] : [];
+  log.addEvent("event", `Connected to ${opened.plugin}`, ...versionParts);
+  // Focus the message input, unless the user has moved the focus elsewhere meanwhile.
+  const { activeElement } = document;
+  const moveFocus = activeElement === document.body || byId("connection-form").contains(activeElement);
+  updateControls();
+  if (moveFocus) byId("text").focus();
 }
 
-function ended(mine, event) {
-  const wasWriting = part("message").contains(document.activeElement);
-  talk = null;
-  log.event(mine.left || event.code === 1000 ? "event" : "trouble", farewell(mine, event));
-  show();
-  if (wasWriting) part("connect").focus();
+function onClose(closed, event) {
+  const hadFocus = byId("message").contains(document.activeElement);
+  connection = null;
+  log.addEvent(closed.closedByUser || event.code === 1000 ? "event" : "error", describeEnd(closed, event));
+  updateControls();
+  if (hadFocus) byId("connect").focus();
 }
 
-function farewell({ opened, left }, event) {
-  if (opened === null) {
-    if (left) return "Given up before it was open";
-    // Scripts are not told what a handshake was answered.
-    return "Not connected: the host refused the handshake, or could not be reached";
+function describeEnd({ openedAt, closedByUser }, event) {
+  if (openedAt === null) {
+    if (closedByUser) return "Cancelled before the connection opened";
+    // The WebSocket API does not expose the HTTP response of a failed handshake.
+    return "Connection failed: the host rejected the handshake or is unreachable";
   }
-  const lasted = span(performance.now() - opened);
-  return left
-    ? `Closed by you after ${lasted} (${closure(event)})`
-    : `Closed by the host after ${lasted} (${closure(event)})`;
+  const closedBy = closedByUser ? "you" : "the host";
+  return `Closed by ${closedBy} after ${formatDuration(secondsSince(openedAt))} (${describeClose(event)})`;
 }
 
 function disconnect() {
-  talk.left = true;
-  talk.socket.close(1000);
-  show();
+  connection.closedByUser = true;
+  connection.socket.close(1000);
+  updateControls();
 }
 
-function send() {
-  const field = part("text");
-  if (field.value === "" || state() !== "open") return;
-  talk.socket.send(field.value);
-  log.message("sent", "you", field.value);
-  field.value = "";
+function sendMessage() {
+  const input = byId("text");
+  if (input.value === "" || connectionState() !== "open") return;
+  connection.socket.send(input.value);
+  log.addMessage("sent", "you", input.value);
+  input.value = "";
 }
 
-function state() {
-  if (!talk) return "closed";
-  return ["connecting", "open", "closing", "closed"][talk.socket.readyState];
+function connectionState() {
+  if (!connection) return "closed";
+  return ["connecting", "open", "closing", "closed"][connection.socket.readyState];
 }
 
-/** Brings the controls in line with the socket. */
-function show() {
-  const now = state();
-  const label = part("state");
-  if (label.dataset.state !== now) label.textContent = STATES[now];
-  label.dataset.state = now;
-  part("settings").disabled = talk !== null;
-  part("connect").textContent = talk ? "Disconnect" : "Connect";
-  part("connect").disabled = now === "closing" || choices.isEmpty;
-  part("text").disabled = part("send").disabled = now !== "open";
-  part("text").placeholder = now === "open" ? `Message to ${talk.path}` : "Connect to send messages";
-  tick();
+function updateControls() {
+  const state = connectionState();
+  const isOpen = state === "open";
+  byId("state").dataset.state = state;
+  setText(byId("state"), STATE_LABELS[state]);
+  byId("settings").disabled = connection !== null;
+  byId("connect").textContent = connection ? "Disconnect" : "Connect";
+  byId("connect").disabled = state === "closing" || routePicker.isEmpty;
+  byId("text").disabled = byId("send").disabled = !isOpen;
+  byId("text").placeholder = isOpen ? `Message to ${connection.path}` : "Connect to send messages";
+  updateFacts();
 }
 
-/** What changes by itself, kept out of the live regions. */
-function tick() {
+/** Updates the facts that change every second. Their element is not a live region of the page. */
+function updateFacts() {
   const facts = [];
-  if (talk) facts.push(talk.path);
-  if (talk?.opened) facts.push(span(performance.now() - talk.opened));
-  if (talk?.swaps) facts.push(talk.swaps === 1 ? "stayed through 1 swap" : `stayed through ${talk.swaps} swaps`);
-  if (!answering) facts.push("the host does not answer");
-  part("facts").textContent = facts.join(" · ");
+  if (connection) facts.push(connection.path);
+  if (connection?.openedAt) facts.push(formatDuration(secondsSince(connection.openedAt)));
+  if (connection?.versionChanges) {
+    facts.push(`kept open through ${formatCount(connection.versionChanges, "version change")}`);
+  }
+  if (!isHostReachable) facts.push("host unreachable");
+  setText(byId("facts"), facts.join(" · "));
 }
 
-/** Asks the host what is live. */
-async function look() {
+async function pollPlugins() {
   try {
-    const signal = AbortSignal.timeout(PATIENCE);
-    const answer = await fetch("/demo/plugins.json", { cache: "no-store", signal });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const plugins = await answer.json();
-    told(true);
-    choices.show(plugins);
-    compare(plugins);
-    wasHidden = false;
+    const signal = AbortSignal.timeout(POLL_TIMEOUT);
+    const response = await fetch("/demo/plugins.json", { cache: "no-store", signal });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const plugins = await response.json();
+    setHostReachable(true);
+    routePicker.update(plugins);
+    updateVersions(plugins);
+    wasTabHidden = false;
   } catch {
-    told(false);
+    setHostReachable(false);
   }
-  show();
+  updateControls();
 }
 
-function told(now) {
-  if (now !== answering) log.event(now ? "event" : "trouble", now ? "The host answers again" : "The host does not answer");
-  answering = now;
+function setHostReachable(isReachable) {
+  if (isReachable && !isHostReachable) log.addEvent("event", "The host is reachable again");
+  if (!isReachable && isHostReachable) log.addEvent("error", "The host is unreachable");
+  isHostReachable = isReachable;
 }
 
-function compare(plugins) {
+function updateVersions(plugins) {
   for (const { name, version } of plugins) {
-    if (live.has(name) && live.get(name) !== version) swapped(name, version);
+    const isChanged = liveVersions.has(name) && liveVersions.get(name) !== version;
+    if (isChanged) reportVersionChange(name, version);
   }
-  live = new Map(plugins.map(({ name, version }) => [name, version]));
+  liveVersions = new Map(plugins.map(({ name, version }) => [name, version]));
 }
 
-function swapped(name, version) {
-  const when = wasHidden ? ", swapped while this tab was hidden" : "";
-  const words = [`${name} is now `, element("code", "", version), when];
-  if (talk?.name === name && state() === "open") {
-    talk.swaps += 1;
-    words.push(`; this socket has been open ${span(performance.now() - talk.opened)} and stayed`);
+function reportVersionChange(plugin, version) {
+  const parts = [`The live version of ${plugin} is now `, createElement("code", {}, version)];
+  if (wasTabHidden) parts.push(" (changed while this tab was hidden)");
+  if (connection?.plugin === plugin && connectionState() === "open") {
+    connection.versionChanges += 1;
+    parts.push(`; this connection stayed open (${formatDuration(secondsSince(connection.openedAt))})`);
   }
-  log.event("swap", ...words);
+  log.addEvent("version-change", ...parts);
 }
 
-async function watch() {
+async function pollForever() {
   for (;;) {
     if (document.hidden) {
-      wasHidden = true;
-      await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
+      wasTabHidden = true;
+      await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
     } else {
-      await look();
-      await new Promise((done) => setTimeout(done, answering ? PAUSE : LONG_PAUSE));
+      await pollPlugins();
+      await sleep(isHostReachable ? POLL_INTERVAL : RETRY_INTERVAL);
     }
   }
 }
 
-part("choice").addEventListener("submit", (event) => {
+byId("connection-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (talk) disconnect();
+  if (connection) disconnect();
   else connect();
 });
-part("message").addEventListener("submit", (event) => {
+byId("message").addEventListener("submit", (event) => {
   event.preventDefault();
-  send();
+  sendMessage();
 });
-setInterval(tick, 1000);
-watch();
+setInterval(updateFacts, 1000);
+pollForever();

@@ -1,67 +1,69 @@
-// The host's interface. The token stays in this tab, and is gone when the tab is.
+// A client of the admin API. The token is stored for this browser tab only.
 
-const KEPT = "narrowboat token";
+const STORAGE_KEY = "narrowboat token";
 
 export const token = {
-  get: () => sessionStorage.getItem(KEPT),
-  set: (value) => sessionStorage.setItem(KEPT, value),
-  forget: () => sessionStorage.removeItem(KEPT),
+  get: () => sessionStorage.getItem(STORAGE_KEY),
+  set: (value) => sessionStorage.setItem(STORAGE_KEY, value),
+  clear: () => sessionStorage.removeItem(STORAGE_KEY),
 };
 
-// What the host answered to what it did not do.
-export class Refusal extends Error {
+/** An error response of the admin API. */
+export class ApiError extends Error {
   constructor(status, problem) {
-    super(problem.error ?? `the host answered ${status}`);
-    this.isAboutTheToken = status === 401;
+    super(problem.error ?? `the host responded with status ${status}`);
+    this.isUnauthorized = status === 401;
   }
 }
 
-async function ask(path, options = {}) {
+async function request(path, options = {}) {
   const headers = { authorization: `Bearer ${token.get()}`, ...options.headers };
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { ...options, headers });
+    response = await fetch(path, { ...options, headers });
   } catch {
-    throw new Error("the host does not answer");
+    throw new Error("the host is unreachable");
   }
-  if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => ({})));
-  return answer.status === 204 ? undefined : answer.json();
+  if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({})));
+  return response.status === 204 ? undefined : response.json();
 }
 
-const post = (path, given) =>
-  ask(path, {
+const postJson = (path, body) =>
+  request(path, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify(given),
+    body: JSON.stringify(body),
   });
 
-// The header for a file of a signature: 64 bytes as they are, or a text of base64.
-async function signed(file) {
+/** The header for a signature file, which contains 64 raw bytes or base64; no header without a file. */
+async function signatureHeader(file) {
   if (!file) return {};
   const bytes = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
   const text = String.fromCharCode(...bytes);
   const base64 = bytes.length === 64 ? btoa(text) : text.replace(/\s/g, "");
-  if (!/^[A-Za-z0-9+/]{86}==$/.test(base64)) throw new Error(`${file.name} is no signature`);
+  if (!/^[A-Za-z0-9+/]{86}==$/.test(base64)) {
+    throw new Error(`${file.name} is not an Ed25519 signature: expected 64 raw bytes or base64`);
+  }
   return { "narrowboat-signature": base64 };
 }
 
-const plugin = ({ tenant, name }, what) =>
-  `/v1/plugins/${encodeURIComponent(name)}/${what}?tenant=${encodeURIComponent(tenant)}`;
+const pluginPath = ({ tenant, name }, resource) =>
+  `/v1/plugins/${encodeURIComponent(name)}/${resource}?tenant=${encodeURIComponent(tenant)}`;
 
 export const api = {
-  status: () => ask("/v1/status"),
-  connections: () => ask("/v1/connections?limit=50"),
-  versions: (which) => ask(plugin(which, "versions")),
-  deploy: async (which, file, signature) =>
-    ask(plugin(which, "versions"), {
+  getStatus: () => request("/v1/status"),
+  listConnections: () => request("/v1/connections?limit=50"),
+  listVersions: (plugin) => request(pluginPath(plugin, "versions")),
+  deploy: async (plugin, component, signature) =>
+    request(pluginPath(plugin, "versions"), {
       method: "POST",
-      headers: { "content-type": "application/wasm", ...(await signed(signature)) },
-      body: file,
+      headers: { "content-type": "application/wasm", ...(await signatureHeader(signature)) },
+      body: component,
     }),
-  rollback: (which, version) => post(plugin(which, "rollback"), { version }),
-  approve: (which, version) => post(plugin(which, "approve"), { version }),
-  close: (channel) =>
-    post(`/v1/connections/${encodeURIComponent(channel)}/close`, {
+  rollBack: (plugin, version) => postJson(pluginPath(plugin, "rollback"), { version }),
+  approve: (plugin, version) => postJson(pluginPath(plugin, "approve"), { version }),
+  closeConnection: (channel) =>
+    postJson(`/v1/connections/${encodeURIComponent(channel)}/close`, {
       code: 1001,
       reason: "closed by the operator",
     }),
