@@ -360,7 +360,7 @@ def test_a_swap_is_shown_and_the_socket_stays(visit, narrowboat, component, tmp_
         file.write_bytes(reply)
         swapped = short(reply)
         eventually(lambda: page.version("talk") == swapped, "the swap")
-        line = page.logs("version-change", f"The live version of talk is now {swapped}")
+        line = page.logs("version-change", f"talk is now at version {swapped}")
         assert "this connection stayed open" in line
         assert page.state() == "Open"
         page.say("hello again")

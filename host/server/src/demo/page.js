@@ -151,7 +151,7 @@ function updateVersions(plugins) {
 }
 
 function reportVersionChange(plugin, version) {
-  const parts = [`The live version of ${plugin} is now `, createElement("code", {}, version)];
+  const parts = [`${plugin} is now at version `, createElement("code", {}, version)];
   if (wasTabHidden) parts.push(" (changed while this tab was hidden)");
   if (connection?.plugin === plugin && connectionState() === "open") {
     connection.versionChanges += 1;
