@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from contextlib import ExitStack
 
 import pytest
 
 from admin import Admin
 from book import ROOT, blocks
-from support import BUILD_DEADLINE, DEADLINE, Host, eventually, free_port, short, toml, with_manifest
+from support import BUILD_DEADLINE, DEADLINE, Host, free_port, short, toml, with_manifest
 
 # What differs from run to run: spaces of a table, versions, and numbers with their units.
 VARYING = re.compile(
@@ -19,6 +20,9 @@ VARYING = re.compile(
 
 # Commands that do not end by themselves.
 LASTING = re.compile(r"narrowboat (serve|dev)\b|(\S*/)?talk |.* -f$")
+
+# How long a command that lasts may print nothing while its output is awaited, in seconds. A crate is compiled meanwhile.
+SILENCE = 60
 
 PAGES = []
 
@@ -93,13 +97,15 @@ class Process:
         self._process.stdin.flush()
 
     def prints(self, expected, since=0):
-        """Waits until it has printed these lines."""
-        done = lambda: missing(expected, self.printed[since:]) is None or self.has_ended()
-        try:
-            eventually(done, "its output", BUILD_DEADLINE)
-        finally:
-            line = missing(expected, self.printed[since:])
-            assert line is None, f"{line!r} is not in what was printed:\n{self.printed[since:]}"
+        """Waits until it has printed these lines, as long as it prints anything within some time."""
+        end, length = time.monotonic() + SILENCE, 0
+        while (line := missing(expected, self.printed[since:])) is not None:
+            if len(self.printed) > length:
+                end, length = time.monotonic() + SILENCE, len(self.printed)
+            over = self.has_ended() or time.monotonic() > end
+            printed = self.printed[since:]
+            assert not over or missing(expected, printed) is None, f"{line!r} is not in what was printed:\n{printed}"
+            time.sleep(0.05)
 
     def converses(self, dialogue):
         """Types the lines of a dialogue, and waits for those that come back."""
@@ -130,9 +136,9 @@ class Commands:
             "PATH": f"{folder / 'bin'}:{program.parent}:{program.parent / 'examples'}:{os.environ['PATH']}",
             "CARGO_TARGET_DIR": str(ROOT / "target"),
         }
-        # What the page says, and what it is here.
-        self.here = {"/home/you/narrowboat": str(ROOT)}
-        self._count = 0
+        # What the page says, and what it is here. A request with a token has to succeed.
+        self.here = {"/home/you/narrowboat": str(ROOT), "curl -sS -H": "curl -sS --fail-with-body -H"}
+        self.lasting = []
 
     def code(self, language, index=0):
         """The code of one of the page's blocks in a language."""
@@ -180,7 +186,7 @@ class Commands:
         expected = [self._replaced(line) for line in expected]
         if LASTING.match(line):
             process = self.start(line)
-            process.prints(expected)
+            process.prints(expected or ["…"])
             return process.printed
         state = self.folder / "state"
         done = subprocess.run(
@@ -198,11 +204,11 @@ class Commands:
     def start(self, line):
         """Starts a command that lasts as long as the test."""
         if re.match(r"narrowboat (serve|dev)\b", line) and "--listen" not in line:
-            line += f" --listen 127.0.0.1:{free_port()}"
-        self._count += 1
-        process = Process(
-            self._replaced(line), self.folder / f"output-{self._count}", cwd=self._cwd, env=self._environment
-        )
+            self.here["127.0.0.1:8000"] = f"127.0.0.1:{free_port()}"
+            line += " --listen 127.0.0.1:8000"
+        file = self.folder / f"output-{len(self.lasting)}"
+        process = Process(self._replaced(line), file, cwd=self._cwd, env=self._environment)
+        self.lasting.append(process)
         self._stack.callback(process.stop)
         return process
 
@@ -237,6 +243,8 @@ def site(commands, narrowboat, chat):
     with ExitStack() as stack:
 
         def start(admin=None, **settings):
+            # One at a time, in this folder.
+            stack.close()
             commands.write("chat.wasm", chat())
             commands.write("live.wasm", chat("the first"))
             plugin = {"component": "live.wasm", "grants": "all", "rollback": {"window": "1s"}}
@@ -303,17 +311,9 @@ def test_first_plugin(commands, serve):
     lib = commands.write("chat/src/lib.rs", next(rust_blocks))
     commands.write("chat/narrowboat.toml", next(toml_blocks))
 
-    def develops():
-        port = free_port()
-        (line, expected), = split(commands.take()) if expecting else [("narrowboat dev", [])]
-        commands.here["127.0.0.1:8000"] = f"127.0.0.1:{port}"
-        dev = commands.start(f"{line} --listen 127.0.0.1:{port}")
-        dev.prints([commands._replaced(line) for line in expected] or ["listening on ws://127.0.0.1:8000"])
-        return dev
-
-    expecting = True
-    dev = develops()
-    (line, dialogue), = split(commands.take())
+    commands.run()
+    dev = commands.lasting[-1]
+    [(line, dialogue)] = split(commands.take())
     talk = commands.start(line)
     talk.prints(dialogue[:1])
     talk.converses(dialogue[1:])
@@ -329,15 +329,14 @@ def test_first_plugin(commands, serve):
     lines[place] = next(rust_blocks)
     assert commands.take().code == lines[place]
     lib.write_text("".join(lines))
-    dev.prints(["version 1234567890ab is live after 1234567890ab, …"], since)
+    dev.prints(["… version 1234567890ab is live after 1234567890ab, …"], since)
     talk.converses(next(texts))
 
     dev.stop()
     commands.write("chat/plugin.toml", next(toml_blocks))
     commands.write("chat/narrowboat.toml", next(toml_blocks))
     lib.write_text(next(rust_blocks))
-    expecting = False
-    develops()
+    commands.start("narrowboat dev").prints(["listening on ws://127.0.0.1:8000"])
     line = commands.take().code.strip()
     one, other = commands.start(line), commands.start(line)
     for talk in (one, other):
@@ -372,7 +371,7 @@ def test_deploy_over_http(commands, site, chat):
     commands.run()
     commands.run()
     waiting = chat(groups=["chat_*", "admin.*"], random=True)
-    assert admin.deploy("chat", waiting).status == 409
+    assert admin.deploy("chat", waiting, token="a" * 64).status == 409
     commands.here |= {"c07d15e2": short(waiting)[:8], "4f2a9c1e": short(chat("the first"))[:8]}
     commands.run(before={"narrowboat rollback chat 4": lambda: admin.deploy("chat", chat("the third"))})
     channel = admin.get("/v1/connections?plugin=chat")["connections"][0]["channel"]
@@ -467,7 +466,7 @@ def test_sign_components(commands, site, chat):
     commands.command("narrowboat plugin sign live.wasm --key release.pem")
     _, admin = site(signatures={"keys": ["release.pub"]})
     commands.command("TOKEN=$(cat admin.token)")
-    printed, = commands.run()
+    [printed] = commands.run()
     assert short(chat()) in printed
     assert admin.get("/v1/plugins/chat/versions")["versions"][0]["version"].startswith(short(chat()))
 
@@ -479,7 +478,7 @@ def test_write_a_worker(commands, serve, component):
     commands.write("narrowboat.toml", commands.code("toml", 1))
     commands.run()
     workers = [{"channel": "sums", "plugin": "sums"}]
-    plugins = {"sums": {"component": str(commands.folder / "sums.wasm")}}
+    plugins = {"sums": {"guest": "echo", "component": str(commands.folder / "sums.wasm")}}
     host = serve(plugins=plugins, workers=workers, admin={"listen": "127.0.0.1:0"})
     commands.at(host, Admin(host))
     commands.run()

@@ -1,4 +1,4 @@
-"""What the project ships besides the program: a unit, a container file, and pages whose commands work."""
+"""What the project ships besides the program: a unit and a container file."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from admin import Admin
-from support import BUILD_DEADLINE, Host, short, toml, with_manifest
+from support import BUILD_DEADLINE, Host, toml
 
 EXECUTABLE = Path(sys.executable).parent
 
@@ -148,66 +148,3 @@ def test_the_images_program_serves(image, component, tmp_path):
     with Host(program, tmp_path, tmp_path / "narrowboat.toml", environment=environment) as host:
         assert host.connect("/echo/").ask("hello") == "hello"
         assert Admin(host).token_file == tmp_path / "state_directory/admin.token"
-
-
-# The book.
-
-
-def blocks(root):
-    """The commands of the page about production."""
-    page = (root / "docs/how-to/run-in-production.md").read_text()
-    return [block.split("```")[0] for block in page.split("```sh\n")[1:]]
-
-
-@pytest.fixture
-def site(narrowboat, component, tmp_path):
-    """A host with the plugin `chat`, in the folder of its configuration."""
-    shutil.copy(component("group"), tmp_path / "chat.wasm")
-    shutil.copy(component("group"), tmp_path / "first.wasm")
-    config = {
-        "plugins": {"chat": {"component": "first.wasm", "grants": "all", "rollback": {"window": "1s"}}},
-        "routes": [{"path": "/chat/{room}/", "plugin": "chat"}],
-        "admin": {"listen": "127.0.0.1:0", "token_file": "admin.token"},
-    }
-    (tmp_path / "narrowboat.toml").write_text(toml(config))
-    with Host(narrowboat.binary, tmp_path, tmp_path / "narrowboat.toml") as host:
-        yield host, Admin(host)
-
-
-def test_the_commands_of_the_book_work(root, site, narrowboat, component, tmp_path):
-    host, admin = site
-
-    def version(asks):
-        """The same with another manifest."""
-        asks = {"groups": ["chat_*"]} | asks
-        return with_manifest(component("group").read_bytes(), toml({"name": "chat", "asks": asks}))
-
-    (tmp_path / "chat.wasm").write_bytes(version({}))
-    environment = os.environ | {
-        "PATH": f"{narrowboat.binary.parent}:{os.environ['PATH']}",
-        "NARROWBOAT_ADMIN": admin.url,
-        "NARROWBOAT_TOKEN_FILE": str(admin.token_file),
-    }
-    commands, requests = blocks(root)
-    client = host.connect("/chat/red/")
-    asked = []
-    # Draining is the end of it.
-    for line in sorted(commands.splitlines(), key=lambda line: "drain" in line):
-        if line.startswith("narrowboat approve"):
-            assert admin.deploy("chat", version({"random": True})).status == 409
-            line = line.replace("4f2a9c1e", short(version({"random": True})))
-        done = run("sh", "-ec", line, cwd=tmp_path, env=environment)
-        assert done.returncode == 0, (line, done.stderr)
-        asked.append(line.split()[1])
-        if line.startswith("narrowboat send"):
-            assert "hello" in client.recv()
-    program = narrowboat("--help").stdout.split("Commands:")[1].split("Options:")[0]
-    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"serve", "dev", "plugin", "help"}
-    assert known == set(asked)
-
-    requests = requests.replace("http://127.0.0.1:8001", admin.url).replace("curl -sS", "curl -sS --fail-with-body")
-    # It drains, so it is not ready.
-    requests = requests.replace(f"curl -sS --fail-with-body {admin.url}/readyz", f"curl -sS {admin.url}/readyz")
-    done = run("sh", "-ec", requests, cwd=tmp_path, env=environment)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    assert done.stdout.endswith("draining\n")

@@ -481,19 +481,3 @@ def test_a_wrong_table_is_told_with_its_place(narrowboat, tmp_path, text, line, 
         result = narrowboat(verb, "--config", "narrowboat.toml", cwd=tmp_path)
         assert result.returncode == 2 and f"narrowboat.toml:{line}:" in result.stderr, result.stderr
         assert words in result.stderr
-
-
-# The book.
-
-
-def test_the_commands_of_the_book_work(root, site, narrowboat, tmp_path, monkeypatch):
-    page = (root / "docs/how-to/sign-components.md").read_text()
-    commands = [block.split("```")[0] for block in page.split("```sh\n")[1:]]
-    (tmp_path / "chat.wasm").write_bytes(site.file.read_bytes())
-    monkeypatch.setenv("PATH", str(narrowboat.binary.parent), prepend=":")
-    assert len(commands) == 2
-    for block in commands:
-        # The keys of the fixture are called like those of the page.
-        command = ["sh", "-ec", block.replace("release", "ours")]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, (block, done.stderr)
