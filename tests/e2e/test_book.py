@@ -24,7 +24,7 @@ BOOK = [page for page in documents() if page.is_relative_to(ROOT / "docs")]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 # The languages of code blocks. A new one needs a check.
-LANGUAGES = {"console", "js", "json", "nginx", "python", "rust", "sh", "text", "toml", "yaml"}
+LANGUAGES = {"console", "js", "json", "nginx", "promql", "python", "rust", "sh", "text", "toml", "yaml"}
 
 # What is in no language: output and pictures.
 UNCHECKED = {"text"}
@@ -160,6 +160,16 @@ def test_prometheus_takes_its_configuration_and_its_rules(tmp_path):
         file.write_text(block.code)
         kind = ["rules"] if block.code.startswith("groups:") else ["config", "--syntax-only"]
         done = subprocess.run(["promtool", "check", *kind, file], capture_output=True, text=True)
+        assert done.returncode == 0, f"{block.place}: {done.stdout}{done.stderr}"
+
+
+def test_prometheus_takes_its_queries(tmp_path):
+    file = tmp_path / "rules.yml"
+    for block in all_blocks("promql"):
+        rule = {"record": "block", "expr": block.code}
+        # JSON is YAML.
+        file.write_text(json.dumps({"groups": [{"name": "blocks", "rules": [rule]}]}))
+        done = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True)
         assert done.returncode == 0, f"{block.place}: {done.stdout}{done.stderr}"
 
 
