@@ -14,27 +14,28 @@ use std::ptr;
 use dlmalloc::{Allocator, Dlmalloc};
 
 /// Bytes of a page of memory.
-const PAGE: usize = 64 * 1024;
+const PAGE_BYTES: usize = 64 * 1024;
 
-/// Less than this is not worth a beginning, in bytes.
-const LEAST: usize = 4 * 1024;
+/// Less than this is not worth an initial region, in bytes.
+const MIN_REGION_BYTES: usize = 4 * 1024;
 
 /// What pointers are aligned to that the allocator is given.
 const ALIGNMENT: usize = 16;
 
 #[global_allocator]
-static HEAP: Heap =
-    Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Memory { begun: Cell::new(false) })));
+static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(LinearMemory {
+    initial_region_taken: Cell::new(false),
+})));
 
-struct Heap(UnsafeCell<Dlmalloc<Memory>>);
+struct Heap(UnsafeCell<Dlmalloc<LinearMemory>>);
 
 // SAFETY: a guest has one thread.
 unsafe impl Sync for Heap {}
 
 /// Where the allocator gets memory from.
-struct Memory {
+struct LinearMemory {
     /// What the linker left has been given out.
-    begun: Cell<bool>,
+    initial_region_taken: Cell<bool>,
 }
 
 unsafe extern "C" {
@@ -42,30 +43,30 @@ unsafe extern "C" {
     static __heap_base: u8;
 }
 
-impl Memory {
+impl LinearMemory {
     /// What lies between the guest's data and the end of its first memory.
-    fn beginning(&self) -> Option<(*mut u8, usize)> {
-        if self.begun.replace(true) {
+    fn take_initial_region(&self) -> Option<(*mut u8, usize)> {
+        if self.initial_region_taken.replace(true) {
             return None;
         }
         let base = (&raw const __heap_base).cast_mut();
         let base = base.wrapping_add(base.align_offset(ALIGNMENT));
-        let end = wasm32::memory_size(0).checked_mul(PAGE)?;
+        let end = wasm32::memory_size(0).checked_mul(PAGE_BYTES)?;
         let size = end.checked_sub(base.addr())?;
-        (size >= LEAST).then_some((base, size))
+        (size >= MIN_REGION_BYTES).then_some((base, size))
     }
 }
 
 // SAFETY: each byte is given out once: the rest of the first memory, and what it grew by.
-unsafe impl Allocator for Memory {
+unsafe impl Allocator for LinearMemory {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        if let Some((base, size)) = self.beginning() {
+        if let Some((base, size)) = self.take_initial_region() {
             return (base, size, 0);
         }
-        let pages = size.div_ceil(PAGE);
+        let pages = size.div_ceil(PAGE_BYTES);
         match wasm32::memory_grow(0, pages) {
             usize::MAX => (ptr::null_mut(), 0, 0),
-            page => (ptr::without_provenance_mut(page * PAGE), pages * PAGE, 0),
+            page => (ptr::without_provenance_mut(page * PAGE_BYTES), pages * PAGE_BYTES, 0),
         }
     }
 
@@ -90,13 +91,13 @@ unsafe impl Allocator for Memory {
     }
 
     fn page_size(&self) -> usize {
-        PAGE
+        PAGE_BYTES
     }
 }
 
 impl Heap {
-    /// Tries twice: the first time may have been given less than it asked for, as the beginning of the heap.
-    fn try_twice(attempt: impl Fn(&mut Dlmalloc<Memory>) -> *mut u8) -> *mut u8 {
+    /// Tries twice: the first time may have been given less than it asked for, as at the start of the heap.
+    fn alloc_with_retry(attempt: impl Fn(&mut Dlmalloc<LinearMemory>) -> *mut u8) -> *mut u8 {
         // SAFETY: a guest has one thread, and the allocator calls nothing that allocates.
         let heap = unsafe { &mut *HEAP.0.get() };
         let first = attempt(heap);
@@ -108,12 +109,12 @@ impl Heap {
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller's.
-        Self::try_twice(|heap| unsafe { heap.malloc(layout.size(), layout.align()) })
+        Self::alloc_with_retry(|heap| unsafe { heap.malloc(layout.size(), layout.align()) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller's.
-        Self::try_twice(|heap| unsafe { heap.calloc(layout.size(), layout.align()) })
+        Self::alloc_with_retry(|heap| unsafe { heap.calloc(layout.size(), layout.align()) })
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
@@ -123,7 +124,7 @@ unsafe impl GlobalAlloc for Heap {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as the caller's. One that failed has left the old block as it was.
-        Self::try_twice(|heap| unsafe {
+        Self::alloc_with_retry(|heap| unsafe {
             heap.realloc(pointer, layout.size(), layout.align(), size)
         })
     }

@@ -44,7 +44,7 @@ pub mod requester_world {
     });
 }
 
-/// What a manifest has to ask for before it may be called.
+/// What a manifest has to request before it may be called.
 pub mod grantable_world {
     wit_bindgen::generate!({
         path: "../wit",

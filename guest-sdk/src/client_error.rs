@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 use crate::bindings::narrowboat::consumer::types;
 
 /// The longest reason that a Close frame has room for, in bytes.
-const MAX_REASON: usize = 123;
+const MAX_REASON_BYTES: usize = 123;
 
 /// RFC 6455, section 7.4.1: the data of a message does not fit its type.
-const INVALID_DATA: u16 = 1007;
+const INVALID_PAYLOAD_DATA: u16 = 1007;
 
 /// A client's mistake, with the close code and the reason that the client gets.
 ///
@@ -25,13 +25,13 @@ impl ClientError {
     /// The client gets the first 123 bytes of `reason`.
     pub fn new(code: u16, reason: impl fmt::Display) -> Self {
         let mut reason = reason.to_string();
-        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         Self { code, reason }
     }
 
     /// Blames the client for invalid data, with code 1007.
     pub fn invalid_data(reason: impl fmt::Display) -> Self {
-        Self::new(INVALID_DATA, reason)
+        Self::new(INVALID_PAYLOAD_DATA, reason)
     }
 
     /// The same error with another code: 1007 or 4000 to 4999.
@@ -83,16 +83,16 @@ impl From<ClientError> for types::ClientError {
 /// }
 /// assert_eq!(seat("x").unwrap_err().client_error().map(ClientError::code), Some(4400));
 /// ```
-pub trait BlameClient<T> {
+pub trait ClientErrorExt<T> {
     /// Replaces an error by a [`ClientError`] with this code (1007 or 4000 to 4999) and the error's text as the reason.
     ///
     /// # Errors
     /// When `self` is an error.
-    fn blame_client(self, code: u16) -> Result<T, ClientError>;
+    fn or_client_error(self, code: u16) -> Result<T, ClientError>;
 }
 
-impl<T, E: fmt::Display> BlameClient<T> for Result<T, E> {
-    fn blame_client(self, code: u16) -> Result<T, ClientError> {
+impl<T, E: fmt::Display> ClientErrorExt<T> for Result<T, E> {
+    fn or_client_error(self, code: u16) -> Result<T, ClientError> {
         self.map_err(|error| ClientError::new(code, error))
     }
 }
@@ -104,7 +104,7 @@ impl<T, E: fmt::Display> BlameClient<T> for Result<T, E> {
 ///
 /// # Errors
 /// A [`ClientError`] with code 1007 when the text is not JSON, or not of this shape.
-pub fn client_json<T: DeserializeOwned>(json: impl AsRef<[u8]>) -> Result<T, ClientError> {
+pub fn parse_client_json<T: DeserializeOwned>(json: impl AsRef<[u8]>) -> Result<T, ClientError> {
     serde_json::from_slice(json.as_ref()).map_err(|error| {
         ClientError::invalid_data(format_args!("not the JSON that is expected: {error}"))
     })
@@ -117,13 +117,13 @@ mod tests {
     #[test]
     fn a_reason_is_cut_to_what_a_close_frame_has_room_for() {
         assert_eq!(ClientError::new(4000, "é".repeat(80)).reason().len(), 122);
-        let long = client_json::<u8>(format!("\"{}\"", "x".repeat(500))).unwrap_err();
+        let long = parse_client_json::<u8>(format!("\"{}\"", "x".repeat(500))).unwrap_err();
         assert_eq!((long.code(), long.reason().len()), (1007, 123));
     }
 
     #[test]
     fn json_of_a_client_is_told_where_it_is_wrong() {
-        let error = client_json::<Vec<u8>>("[1, x]").unwrap_err();
+        let error = parse_client_json::<Vec<u8>>("[1, x]").unwrap_err();
         assert_eq!(
             error.reason(),
             "not the JSON that is expected: expected value at line 1 column 5"

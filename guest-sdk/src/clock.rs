@@ -1,4 +1,4 @@
-//! What time it is, for plugins whose manifests say `clocks = true` under `[asks]` and whose operators grant it: the
+//! What time it is, for plugins whose manifests say `clocks = true` under `[capabilities]` and whose operators grant it: the
 //! host refuses any other that calls what is here.
 
 use std::time::{Duration, SystemTime};

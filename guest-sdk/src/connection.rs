@@ -80,7 +80,7 @@ impl Connection {
     /// # Errors
     /// When the connection is closing or gone, or has as many timers as it may have.
     pub fn set_timer(&self, delay: Duration) -> Result<TimerId, SendError> {
-        Ok(TimerId(self.0.handle.set_timer(timer::milliseconds(delay))?))
+        Ok(TimerId(self.0.handle.set_timer(timer::delay_milliseconds(delay))?))
     }
 
     /// Forgets a timer. One that has fired, or never was, is no error.

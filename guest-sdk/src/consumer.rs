@@ -1,13 +1,13 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    closure::Closure,
+    close_frame::CloseFrame,
     connection::Connection,
     error::Error,
     frame::Frame,
     handshake::{Accept, Deny},
-    saved::Saved,
     scope::Scope,
+    snapshot::Snapshot,
     timer::TimerId,
 };
 
@@ -30,7 +30,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     const GROUPS: &'static [&'static str] = &[];
 
     /// Number it up when a state that an older version saved can no longer be read.
-    const SCHEMA: u32 = 0;
+    const SCHEMA_VERSION: u32 = 0;
 
     /// Decides the handshake.
     ///
@@ -90,7 +90,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error closes the connection and says who is to blame: see [`Error`].
-    fn timer(&mut self, connection: &Connection, timer: TimerId) -> Result<(), Error> {
+    fn on_timer(&mut self, connection: &Connection, timer: TimerId) -> Result<(), Error> {
         let _ = (connection, timer);
         Ok(())
     }
@@ -106,13 +106,13 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// [`keyvalue`](crate::keyvalue), stays wrong after a panic. Instead, count in the module's
     /// memory, which ends together with the instance; or store an entry with an expiry time for each
     /// connection, renew it from [`Consumer::timer`], and ignore expired entries.
-    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
+    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
         let _ = (connection, closure);
     }
 
     /// This consumer has come over from another version: the place to list the connection again in
     /// the module's memory.
-    fn restored(&mut self, connection: &Connection) {
+    fn after_restore(&mut self, connection: &Connection) {
         let _ = connection;
     }
 
@@ -122,21 +122,21 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error keeps this version.
-    fn snapshot(&self) -> Result<Saved, Error> {
-        Saved::encode(Self::SCHEMA, self)
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        Snapshot::encode(Self::SCHEMA_VERSION, self)
     }
 
     /// Makes a consumer of what another version saved. Left to itself it reads what `snapshot`
-    /// writes, where new fields have `#[serde(default)]`, and refuses another [`Consumer::SCHEMA`].
+    /// writes, where new fields have `#[serde(default)]`, and refuses another [`Consumer::SCHEMA_VERSION`].
     ///
     /// # Errors
     /// An error keeps the other version.
-    fn restore(connection: &Connection, saved: Saved) -> Result<Self, Error> {
+    fn restore(connection: &Connection, saved: Snapshot) -> Result<Self, Error> {
         let _ = connection;
-        if saved.schema == Self::SCHEMA {
+        if saved.schema_version == Self::SCHEMA_VERSION {
             return saved.decode();
         }
-        let (theirs, ours) = (saved.schema, Self::SCHEMA);
+        let (theirs, ours) = (saved.schema_version, Self::SCHEMA_VERSION);
         Err(Error::msg(format_args!(
             "the saved state has schema {theirs}, this version reads {ours}"
         )))
@@ -146,7 +146,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error keeps this version.
-    fn save_module() -> Result<Option<Saved>, Error> {
+    fn snapshot_shared() -> Result<Option<Snapshot>, Error> {
         Ok(None)
     }
 
@@ -154,7 +154,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error keeps the other version.
-    fn load_module(saved: Saved) -> Result<(), Error> {
+    fn restore_shared(saved: Snapshot) -> Result<(), Error> {
         let _ = saved;
         Ok(())
     }

@@ -87,7 +87,7 @@ impl fmt::Debug for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{frame::Frame, keyvalue::KeyvalueError, layer::LayerError};
+    use crate::{channel_layer::ChannelLayerError, frame::Frame, keyvalue::KeyValueError};
 
     fn blamed(error: impl Into<Error>) -> Option<u16> {
         error.into().client_error().map(ClientError::code)
@@ -118,8 +118,8 @@ mod tests {
 
     #[test]
     fn everything_else_blames_the_plugin() {
-        assert_eq!(blamed(LayerError::InvalidName("a b".into())), None);
-        assert_eq!(blamed(KeyvalueError::AccessDenied), None);
+        assert_eq!(blamed(ChannelLayerError::InvalidName("a b".into())), None);
+        assert_eq!(blamed(KeyValueError::AccessDenied), None);
         assert_eq!(blamed(crate::http::HttpError::Timeout), None);
         assert_eq!(blamed(serde_json::from_str::<u8>("{").unwrap_err()), None);
         assert_eq!(blamed("x".parse::<u8>().unwrap_err()), None);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn an_error_of_a_plugins_own_blames_whom_its_source_does() {
         let client = Own(Box::new(ClientError::new(4009, "too late")));
-        let plugin = Own(Box::new(LayerError::Other("away".into())));
+        let plugin = Own(Box::new(ChannelLayerError::Other("away".into())));
         assert_eq!(blamed(client), Some(4009));
         let error = Error::from(plugin);
         assert_eq!(

@@ -2,7 +2,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     bindings::narrowboat::consumer::types,
-    client_error::{ClientError, client_json},
+    client_error::{ClientError, parse_client_json},
 };
 
 /// One whole WebSocket message.
@@ -51,7 +51,7 @@ impl Frame {
     /// A [`ClientError`] with code 1007 when it is not JSON, or not of this shape. To choose another code:
     /// `frame.json::<T>().map_err(|error| error.with_code(4400))?`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        client_json(self.as_bytes())
+        parse_client_json(self.as_bytes())
     }
 }
 

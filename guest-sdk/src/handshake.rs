@@ -1,9 +1,9 @@
 use crate::{
     bindings::{exports::narrowboat::consumer::websocket::Refusal, narrowboat::consumer::types},
+    channel_layer::ChannelLayerError,
     error::Error,
     http::HttpError,
-    keyvalue::KeyvalueError,
-    layer::LayerError,
+    keyvalue::KeyValueError,
 };
 
 /// A consumer's yes to a handshake. Made by [`accept`].
@@ -93,10 +93,10 @@ impl Deny {
 /// The client does not get the error's text, except where it is to blame.
 impl<E: std::error::Error + 'static> From<E> for Deny {
     fn from(error: E) -> Self {
-        match (&error as &dyn std::error::Error).downcast_ref::<LayerError>() {
-            Some(LayerError::InvalidName(_)) => Self::plain_text(400, format!("{error}\n")),
-            Some(LayerError::Denied(_)) => Self::plain_text(403, "denied\n".to_owned()),
-            _ if is_elsewhere(&error) => {
+        match (&error as &dyn std::error::Error).downcast_ref::<ChannelLayerError>() {
+            Some(ChannelLayerError::InvalidName(_)) => Self::plain_text(400, format!("{error}\n")),
+            Some(ChannelLayerError::Denied(_)) => Self::plain_text(403, "denied\n".to_owned()),
+            _ if is_external_failure(&error) => {
                 crate::error!("a handshake was answered 503: {error}");
                 Self::plain_text(503, "not available now\n".to_owned())
             }
@@ -107,9 +107,11 @@ impl<E: std::error::Error + 'static> From<E> for Deny {
 
 /// Whether neither the plugin's code nor the client failed: another server did not answer, or a limit of the operator was
 /// reached.
-fn is_elsewhere(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(LayerError::Unavailable(_) | LayerError::ChannelFull(_)))
-        || matches!(error.downcast_ref(), Some(KeyvalueError::Other(_)))
+fn is_external_failure(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(ChannelLayerError::Unavailable(_) | ChannelLayerError::ChannelFull(_))
+    ) || matches!(error.downcast_ref(), Some(KeyValueError::Other(_)))
         || matches!(error.downcast_ref(), Some(HttpError::Timeout | HttpError::Other(_)))
 }
 
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_bad_group_name_is_the_clients_fault() {
-        assert_eq!(Deny::from(LayerError::InvalidName("chat_a b".into())).status, 400);
+        assert_eq!(Deny::from(ChannelLayerError::InvalidName("chat_a b".into())).status, 400);
         let deny = Deny::from(Error::client(4400, "which room?"));
         assert_eq!((deny.status, deny.body.as_slice()), (400, &b"which room?\n"[..]));
         assert_eq!(Deny::from(Error::client(4400, "")).failure, None);
@@ -155,8 +157,8 @@ mod tests {
     #[test]
     fn a_server_that_is_away_is_nobodys_fault() {
         for deny in [
-            Deny::from(LayerError::Unavailable("no Redis at 10.0.0.5".into())),
-            Deny::from(KeyvalueError::Other("the quota".into())),
+            Deny::from(ChannelLayerError::Unavailable("no Redis at 10.0.0.5".into())),
+            Deny::from(KeyValueError::Other("the quota".into())),
             Deny::from(HttpError::Timeout),
         ] {
             assert_eq!((deny.status, deny.failure), (503, None));
@@ -167,7 +169,7 @@ mod tests {
     #[test]
     fn any_other_error_is_a_failure_of_the_plugin_with_its_words() {
         fn connect() -> Result<(), Deny> {
-            Err(KeyvalueError::AccessDenied)?;
+            Err(KeyValueError::AccessDenied)?;
             Ok(())
         }
         assert_eq!(connect().unwrap_err().failure.as_deref(), Some("access denied"));
@@ -179,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_client_does_not_hear_what_a_plugin_may() {
-        let deny = Deny::from(LayerError::Denied("no pattern of groups matches \"x\"".into()));
+        let deny =
+            Deny::from(ChannelLayerError::Denied("no pattern of groups matches \"x\"".into()));
         assert_eq!((deny.status, deny.body.as_slice()), (403, &b"denied\n"[..]));
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to other servers, for plugins whose manifests name the hosts under `[asks]`, such as
+//! Requests to other servers, for plugins whose manifests name the hosts under `[capabilities]`, such as
 //! `http = ["https://api.example.com", ".example.com"]`, and whose operators grant them: the host refuses any other that
 //! calls what is here.
 //!
@@ -47,11 +47,11 @@ pub struct Response {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HttpError {
     /// The URL or a header is none.
-    Invalid(String),
-    /// The manifest does not ask for the host.
+    InvalidRequest(String),
+    /// The manifest does not request the host.
     Denied,
     /// The host has no address on the public internet, and `private_addresses` is not granted.
-    Private,
+    PrivateAddress,
     /// Something took too long.
     Timeout,
     /// A body is longer than the host allows.
@@ -117,7 +117,7 @@ impl Request {
     /// Always.
     #[cfg(not(target_family = "wasm"))]
     pub fn send(self) -> Result<Response, HttpError> {
-        split(&self.url)?;
+        split_url(&self.url)?;
         Err(HttpError::Other(format!("{} {} is sent by plugins alone", self.method, self.url)))
     }
 }
@@ -138,8 +138,8 @@ impl Response {
 }
 
 /// Scheme, host with port, and the rest of a URL.
-fn split(url: &str) -> Result<(&str, &str, &str), HttpError> {
-    let wrong = || HttpError::Invalid(format!("{url:?} is no URL: http://HOST/PATH"));
+fn split_url(url: &str) -> Result<(&str, &str, &str), HttpError> {
+    let wrong = || HttpError::InvalidRequest(format!("{url:?} is no URL: http://HOST/PATH"));
     let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
     let rest = rest.split('#').next().unwrap_or_default();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -153,9 +153,9 @@ fn split(url: &str) -> Result<(&str, &str, &str), HttpError> {
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid(text) | Self::Other(text) => f.write_str(text),
+            Self::InvalidRequest(text) | Self::Other(text) => f.write_str(text),
             Self::Denied => f.write_str("the host is not among those asked for"),
-            Self::Private => f.write_str("the host has no public address"),
+            Self::PrivateAddress => f.write_str("the host has no public address"),
             Self::Timeout => f.write_str("it took too long"),
             Self::TooLarge => f.write_str("a body is too long"),
         }
@@ -176,8 +176,8 @@ mod tests {
             ("http://a?b", ("http", "a", "?b")),
         ];
         for (url, parts) in yes {
-            assert_eq!(split(url), Ok(parts));
+            assert_eq!(split_url(url), Ok(parts));
         }
-        assert!(["a", "://a", "http://", "http:///a"].iter().all(|url| split(url).is_err()));
+        assert!(["a", "://a", "http://", "http:///a"].iter().all(|url| split_url(url).is_err()));
     }
 }

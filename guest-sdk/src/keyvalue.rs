@@ -1,4 +1,4 @@
-//! Keys and values that outlive instances and versions, for plugins whose manifests say `keyvalue = true` under `[asks]`
+//! Keys and values that outlive instances and versions, for plugins whose manifests say `keyvalue = true` under `[capabilities]`
 //! and whose operators grant it: the host refuses any other that calls what is here.
 //!
 //! A bucket is there once it is named, and for all plugins of a tenant. What is written is written at once, not when the
@@ -35,7 +35,7 @@ pub struct Bucket(backend::Bucket);
 
 /// Some keys of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
+pub struct KeyPage {
     /// The keys, in no order.
     pub keys: Vec<String>,
     /// Where to go on, if there is more.
@@ -44,7 +44,7 @@ pub struct Keys {
 
 /// Why something is not kept, or not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyvalueError {
+pub enum KeyValueError {
     /// No bucket can have the name.
     NoSuchStore,
     /// The bucket is not this plugin's.
@@ -57,7 +57,7 @@ pub enum KeyvalueError {
 ///
 /// # Errors
 /// [`KeyvalueError::NoSuchStore`] for any other name.
-pub fn open(name: &str) -> Result<Bucket, KeyvalueError> {
+pub fn open(name: &str) -> Result<Bucket, KeyValueError> {
     backend::open(name).map(Bucket)
 }
 
@@ -66,7 +66,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When the key is too long or there is no answer.
-    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
         self.0.get(key)
     }
 
@@ -74,7 +74,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When it is over a bound or there is no answer.
-    pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), KeyvalueError> {
+    pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), KeyValueError> {
         self.0.set(key, value.as_ref())
     }
 
@@ -82,7 +82,7 @@ impl Bucket {
     ///
     /// # Errors
     /// As [`Bucket::get`].
-    pub fn delete(&self, key: &str) -> Result<(), KeyvalueError> {
+    pub fn delete(&self, key: &str) -> Result<(), KeyValueError> {
         self.0.delete(key)
     }
 
@@ -90,7 +90,7 @@ impl Bucket {
     ///
     /// # Errors
     /// As [`Bucket::get`].
-    pub fn exists(&self, key: &str) -> Result<bool, KeyvalueError> {
+    pub fn exists(&self, key: &str) -> Result<bool, KeyValueError> {
         self.0.exists(key)
     }
 
@@ -98,8 +98,8 @@ impl Bucket {
     ///
     /// # Errors
     /// When there is no answer.
-    pub fn keys(&self, cursor: Option<&str>) -> Result<Keys, KeyvalueError> {
-        self.0.keys(cursor)
+    pub fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
+        self.0.list_keys(cursor)
     }
 
     /// Adds to a number, in one go whoever else does, and tells what it has become. It is kept in decimal digits; a key
@@ -107,12 +107,12 @@ impl Bucket {
     ///
     /// # Errors
     /// As [`Bucket::set`], and when the value is no number.
-    pub fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyvalueError> {
+    pub fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
         self.0.increment(key, delta)
     }
 }
 
-impl fmt::Display for KeyvalueError {
+impl fmt::Display for KeyValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchStore => f.write_str("no such store"),
@@ -122,4 +122,4 @@ impl fmt::Display for KeyvalueError {
     }
 }
 
-impl std::error::Error for KeyvalueError {}
+impl std::error::Error for KeyValueError {}

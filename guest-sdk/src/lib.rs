@@ -53,7 +53,7 @@
 //! [`keyvalue`], and other servers ([`http`]).
 //!
 //! ```toml
-//! [asks]
+//! [capabilities]
 //! groups = ["chat_*"]
 //! channels = ["jobs"]
 //! log = true
@@ -96,42 +96,42 @@ compile_error!(
 #[doc(hidden)]
 #[path = "bindings.rs"]
 pub mod __bindings;
-mod adapter;
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]
 mod allocator;
+mod channel_layer;
 mod client_error;
 pub mod clock;
-mod closure;
+mod close_frame;
 mod connection;
 mod consumer;
+mod consumer_adapter;
 mod error;
 mod frame;
 mod handshake;
 pub mod http;
 pub mod keyvalue;
-mod layer;
 pub mod log;
 mod message;
 mod panic;
 pub mod prelude;
 pub mod random;
-mod saved;
 mod scope;
+mod snapshot;
 mod timer;
 mod worker;
 mod worker_adapter;
 
-pub use client_error::{BlameClient, ClientError, client_json};
-pub use closure::Closure;
+pub use channel_layer::{ChannelLayer, ChannelLayerError};
+pub use client_error::{ClientError, ClientErrorExt, parse_client_json};
+pub use close_frame::CloseFrame;
 pub use connection::{Connection, SendError, send_many};
 pub use consumer::Consumer;
 pub use error::Error;
 pub use frame::Frame;
 pub use handshake::{Accept, Deny, accept, deny};
-pub use layer::{ChannelLayer, LayerError};
 pub use message::NoMessage;
-pub use saved::Saved;
 pub use scope::Scope;
+pub use snapshot::Snapshot;
 pub use timer::TimerId;
 pub use worker::Worker;
 
@@ -188,6 +188,6 @@ macro_rules! export_worker {
 // For the export macros alone, as is `__bindings`.
 use __bindings as bindings;
 #[doc(hidden)]
-pub use adapter::Component as __Component;
+pub use consumer_adapter::ConsumerComponent as __Component;
 #[doc(hidden)]
-pub use worker_adapter::{Kept as __Kept, WorkerComponent as __WorkerComponent};
+pub use worker_adapter::{WorkerCell as __Kept, WorkerComponent as __WorkerComponent};

@@ -1,4 +1,4 @@
-//! The plugin's log. Written to with [`info!`](crate::info) and its kin. Without `log = true` under `[asks]` in the plugin's
+//! The plugin's log. Written to with [`info!`](crate::info) and its kin. Without `log = true` under `[capabilities]` in the plugin's
 //! manifest the host drops what is written, except the message and the location of a panic.
 
 use std::fmt;

@@ -6,13 +6,13 @@ use std::{
 use crate::log::{self, Level};
 
 /// Sends the text of panics to the log, since panics of a bare target say nothing. The host recognises them by their
-/// level and context, and logs them even if the manifest does not ask for `log`. Every export calls this first.
+/// level and context, and logs them even if the manifest does not request `log`. Every export calls this first.
 pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| panic::set_hook(Box::new(report)));
+    ONCE.call_once(|| panic::set_hook(Box::new(log_panic)));
 }
 
-fn report(info: &PanicHookInfo<'_>) {
+fn log_panic(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("a panic without a message");
     match info.location() {
         Some(place) => log::write(Level::Critical, "panic", format_args!("{message} ({place})")),

@@ -1,4 +1,4 @@
-//! Random numbers, for plugins whose manifests say `random = true` under `[asks]` and whose operators grant it: the host
+//! Random numbers, for plugins whose manifests say `random = true` under `[capabilities]` and whose operators grant it: the host
 //! refuses any other that calls what is here.
 
 /// Fills bytes with what nobody can guess.

@@ -34,18 +34,18 @@ pub struct Scope {
 
 impl Scope {
     /// What the matched route captured under `name`.
-    pub fn route(&self, name: &str) -> Option<&str> {
-        lookup(&self.url_route, name)
+    pub fn path_param(&self, name: &str) -> Option<&str> {
+        find_value(&self.url_route, name)
     }
 
     /// What the host says under `name` beyond the fields here.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        lookup(&self.attributes, name)
+        find_value(&self.attributes, name)
     }
 
     /// Whether this connection had a consumer before, which was lost with its state when the plugin
     /// changed: the one that `connect` makes takes its place on a socket that is open already.
-    pub fn restarted(&self) -> bool {
+    pub fn is_restarted(&self) -> bool {
         self.attribute("restarted").is_some()
     }
 
@@ -56,7 +56,7 @@ impl Scope {
     }
 
     /// The first value of `key` in the query string, decoded by the rules of HTML forms.
-    pub fn query(&self, key: &str) -> Option<String> {
+    pub fn query_param(&self, key: &str) -> Option<String> {
         self.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
@@ -67,7 +67,7 @@ impl Scope {
     }
 }
 
-fn lookup<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+fn find_value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
@@ -100,19 +100,19 @@ mod tests {
     #[test]
     fn query_follows_form_rules() {
         let scope = with_query("a=1&b=x+y%2Fz&&empty=&bare&a=2&%E4%BD%A0=%E5%A5%BD&odd=%zz");
-        assert_eq!(scope.query("a").as_deref(), Some("1"));
-        assert_eq!(scope.query("b").as_deref(), Some("x y/z"));
-        assert_eq!(scope.query("empty").as_deref(), Some(""));
-        assert_eq!(scope.query("bare").as_deref(), Some(""));
-        assert_eq!(scope.query("你").as_deref(), Some("好"));
-        assert_eq!(scope.query("odd").as_deref(), Some("%zz"));
-        assert_eq!(scope.query("absent"), None);
+        assert_eq!(scope.query_param("a").as_deref(), Some("1"));
+        assert_eq!(scope.query_param("b").as_deref(), Some("x y/z"));
+        assert_eq!(scope.query_param("empty").as_deref(), Some(""));
+        assert_eq!(scope.query_param("bare").as_deref(), Some(""));
+        assert_eq!(scope.query_param("你").as_deref(), Some("好"));
+        assert_eq!(scope.query_param("odd").as_deref(), Some("%zz"));
+        assert_eq!(scope.query_param("absent"), None);
         assert_eq!(scope.query_pairs().filter(|(key, _)| key == "a").count(), 2);
     }
 
     #[test]
     fn a_query_that_is_no_utf_8_does_no_harm() {
-        assert_eq!(with_query("a=%FF").query("a").as_deref(), Some("\u{fffd}"));
+        assert_eq!(with_query("a=%FF").query_param("a").as_deref(), Some("\u{fffd}"));
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn captures_are_found_by_name() {
         let scope = Scope { url_route: vec![("room".into(), "lobby".into())], ..Scope::default() };
-        assert_eq!(scope.route("room"), Some("lobby"));
-        assert_eq!(scope.route("other"), None);
+        assert_eq!(scope.path_param("room"), Some("lobby"));
+        assert_eq!(scope.path_param("other"), None);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct TimerId(pub(crate) u32);
 
 /// Rounded up, for a timer may be late but not early.
-pub(crate) fn milliseconds(delay: Duration) -> u32 {
+pub(crate) fn delay_milliseconds(delay: Duration) -> u32 {
     delay.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u32::MAX)
 }
 
@@ -17,9 +17,9 @@ mod tests {
 
     #[test]
     fn delays_are_rounded_up_and_bounded() {
-        assert_eq!(milliseconds(Duration::ZERO), 0);
-        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
-        assert_eq!(milliseconds(Duration::from_millis(250)), 250);
-        assert_eq!(milliseconds(Duration::MAX), u32::MAX);
+        assert_eq!(delay_milliseconds(Duration::ZERO), 0);
+        assert_eq!(delay_milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(delay_milliseconds(Duration::from_millis(250)), 250);
+        assert_eq!(delay_milliseconds(Duration::MAX), u32::MAX);
     }
 }

@@ -1,11 +1,11 @@
 use std::{cell::RefCell, marker::PhantomData};
 
 use crate::{
-    adapter::text,
     bindings::{
         narrowboat::consumer::types, worker_world::exports::narrowboat::consumer::worker::Guest,
     },
-    message::{self, Incoming},
+    consumer_adapter::error_text,
+    message::{self, DecodedMessage},
     panic,
     worker::Worker,
 };
@@ -22,18 +22,18 @@ impl<W: Worker> WorkerComponent<W> {
 
 /// Where the instance's worker is kept. A static cannot be generic, so that the export macro, which knows the type,
 /// has it.
-pub trait Kept: Worker {
+pub trait WorkerCell: Worker {
     /// Runs `work` with the worker, which is made when it is first asked for.
     fn with_kept<R>(work: impl FnOnce(&RefCell<Self>) -> R) -> R;
 }
 
-impl<W: Kept> Guest for WorkerComponent<W> {
+impl<W: WorkerCell> Guest for WorkerComponent<W> {
     fn handle(channel: String, message: types::Message) -> Result<types::Handling, String> {
         panic::install_hook();
-        let Incoming::Known(message) = message::decode(&message).map_err(text)? else {
+        let DecodedMessage::Known(message) = message::decode(&message).map_err(error_text)? else {
             return Ok(types::Handling::UnknownType);
         };
-        W::with_kept(|worker| worker.borrow_mut().handle(&channel, message)).map_err(text)?;
+        W::with_kept(|worker| worker.borrow_mut().handle(&channel, message)).map_err(error_text)?;
         Ok(types::Handling::Handled)
     }
 }

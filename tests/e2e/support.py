@@ -333,7 +333,7 @@ class Travelling:
         assert len(words) == self.ROOM, "the plan has no room"
         component = self._built[:start] + words + self._built[start + self.ROOM :]
         asks = {"groups": ["*"], "log": True}
-        manifest = {"name": "traveller", "asks": asks} | self._manifest | manifest
+        manifest = {"name": "traveller", "capabilities": asks} | self._manifest | manifest
         return with_manifest(component, toml(manifest))
 
     def write(self, component):

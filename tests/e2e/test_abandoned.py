@@ -178,7 +178,7 @@ def serve_over(serve, tmp_path):
             limits = LIMITS | ({"handshake_timeout": "1s"} if kind == "plain" else {})
             settings = {"layer": {"backend": "redis", "hosts": [redis.address]}} if redis else {}
             if kind == "proxy":
-                settings["top"] = {"proxy": {"trusted": ["127.0.0.0/8"], "protocol": True}}
+                settings["top"] = {"proxy": {"trusted": ["127.0.0.0/8"], "proxy_protocol": True}}
             if kind == "tls":
                 authority = certificate("authority")
                 write(tmp_path, "ca", authority)
@@ -226,10 +226,10 @@ def test_of_an_abandoned_handshake_nothing_is_left(serve_over, component, layer,
     eventually(lambda: admin.get("/v1/status")["connections"] == 0, "the end of all connections")
     for plugin, table in PLUGINS.items():
         built = component(table["guest"]).read_bytes()
-        asks = "[asks]\ngroups = ['visitors']\n" + ("keyvalue = true\n" if "aside" in plugin else "")
+        asks = "[capabilities]\ngroups = ['visitors']\n" + ("keyvalue = true\n" if "aside" in plugin else "")
         other = with_manifest(built, f"name = '{table['guest']}'\ndescription = 'Another.'\nisolation = 'shared'\n{asks}")
         answer = admin.deploy(plugin, other)
-        assert (answer.status, answer.json()["moved"]) == (200, 0), answer.body
+        assert (answer.status, answer.json()["migrated"]) == (200, 0), answer.body
 
 
 @pytest.mark.parametrize("layer", ["memory", "redis"])

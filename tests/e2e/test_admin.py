@@ -55,7 +55,7 @@ EVERYTHING = [
     ("POST", "/v1/plugins/echo/approve", "approve"),
     ("POST", "/v1/connections/x/close", "admin"),
     ("POST", "/v1/drain", "admin"),
-    ("POST", "/v1/reread", "admin"),
+    ("POST", "/v1/reload", "admin"),
 ]
 
 
@@ -66,7 +66,7 @@ def test_without_a_token_nothing_is_answered(admin, method, path, scope, token):
     assert answer.status == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     problem = "the host does not know this token" if token else "Bearer TOKEN"
-    assert answer.json()["kind"] == "unauthorised" and problem in answer.json()["error"]
+    assert answer.json()["kind"] == "unauthorized" and problem in answer.json()["error"]
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), EVERYTHING)
@@ -170,8 +170,8 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
         ("/v1/connections/nobody/close", {}, 404, "no connection"),
         ("/v1/connections/nobody/close", {"code": 1005}, 400, "1005"),
         ("/v1/connections/nobody/close", {"reason": "x" * 124}, 400, "123 bytes"),
-        ("/v1/drain", {"over": "soon"}, 400, '"30s"'),
-        ("/v1/drain", {"over": "3days"}, 400, "a day"),
+        ("/v1/drain", {"duration": "soon"}, 400, '"30s"'),
+        ("/v1/drain", {"duration": "3days"}, 400, "a day"),
         ("/v1/nothing", {}, 404, "/openapi.json"),
     ],
 )
@@ -200,19 +200,19 @@ def test_a_deploy_is_live_when_it_is_answered(travel):
     told = answer.json()
     assert told["version"] == hashlib.sha256(new).hexdigest()
     assert told["previous"] == hashlib.sha256(served.version("v1")).hexdigest()
-    assert told["moved"] == 1
+    assert told["migrated"] == 1
     assert client.ask("once") == "v2 2 once"
     assert admin.states("traveller") == [
         (short(new), "live"), (short(served.version("v1")), "previous"),
     ]  # fmt: skip
     newest = admin.versions("traveller")[0]
-    assert (newest["by"], newest["size"]) == ("operator", len(new))
+    assert (newest["deployed_by"], newest["size"]) == ("operator", len(new))
 
 
 def test_a_version_that_is_live_already_stays(travel):
     served = travel(admin=ADMIN)
     answer = Admin(served.host).deploy("traveller", served.version("v1")).json()
-    assert answer["previous"] is None and answer["moved"] == 0
+    assert answer["previous"] is None and answer["migrated"] == 0
 
 
 def test_the_version_before_comes_back_with_the_state_of_now(travel):
@@ -261,7 +261,7 @@ def test_a_version_that_fails_too_often_is_listed_as_rolled_back(travel):
     served = travel(admin=ADMIN, table={"rollback": rollback})
     admin = Admin(served.host)
     bad = served.version("v2 fails-at=1")
-    assert admin.deploy("traveller", bad).json()["on_trial"]
+    assert admin.deploy("traveller", bad).json()["in_rollback_window"]
     for _ in range(20):
         served.connect().send("once")
     eventually(lambda: (short(bad), "rolled-back") in admin.states("traveller"), "rolled back")
@@ -314,7 +314,7 @@ def test_deploys_in_parallel_are_put_in_order(travel):
         order.append(at)
     assert len(order) == 4
     assert admin.states("traveller")[0] == (order[-1], "live")
-    assert admin.plugin("traveller")["swaps"] == 4
+    assert admin.plugin("traveller")["deploys"] == 4
     assert client.ask("once").endswith(" 1 once")
 
 
@@ -417,7 +417,7 @@ def test_a_configuration_that_is_read_again_does_not_undo_a_deploy(travel):
     since = len(served.host.log())
     os.utime(served.file)
     served.host.logged("stays: the file holds", since)
-    assert admin.post("/v1/reread").status == 200
+    assert admin.post("/v1/reload").status == 200
     assert reload_during(served.host, 20).status == 200
     since = len(served.host.log())
 
@@ -438,7 +438,7 @@ def reread_with(host, change):
     beside = host.config.with_suffix(".new")
     beside.write_text(toml(config))
     beside.rename(host.config)
-    return Admin(host).post("/v1/reread")
+    return Admin(host).post("/v1/reload")
 
 
 def reload_during(host, number):
@@ -510,7 +510,7 @@ def test_deploys_beside_reloads_are_all_answered_and_their_records_are_true(rest
             assert answer.status != 200 or live.startswith(short(component))
 
 
-@pytest.mark.parametrize("ask", ["signal", "reread"])
+@pytest.mark.parametrize("ask", ["signal", "reload"])
 def test_a_token_that_was_changed_counts_when_the_configuration_is_read_again(restarting, ask):
     with restarting.start() as host:
         admin = Admin(host)
@@ -520,13 +520,13 @@ def test_a_token_that_was_changed_counts_when_the_configuration_is_read_again(re
         if ask == "signal":
             host.send_signal(signal.SIGHUP)
         else:
-            assert admin.post("/v1/reread").status == 200
+            assert admin.post("/v1/reload").status == 200
         eventually(lambda: admin.ask("/v1/status", token=new).status == 200, "the new token")
         assert admin.ask("/v1/status", token=old).status == 401
         # One that cannot be read changes nothing.
         admin.token_file.write_text("")
         admin.token = new
-        assert admin.post("/v1/reread").status == 422
+        assert admin.post("/v1/reload").status == 422
         assert admin.ask("/v1/status").status == 200
 
 
@@ -669,9 +669,9 @@ def test_the_log_is_told_and_followed(admin):
     client.close_socket()
     # The connections of tests before this one may still be ending.
     told = map(json.loads, iter(lines.readline, b""))
-    line = next(line for line in told if line["connection"] == channel)
+    line = next(line for line in told if line["channel"] == channel)
     assert line["message"].startswith(f"{channel} ended with")
-    assert line["guest"] and line["plugin"] == "commander" and line["connection"] == channel
+    assert line["from_guest"] and line["plugin"] == "commander" and line["channel"] == channel
     assert line["version"] == admin.plugin("commander")["version"][:12]
     last = admin.ask("/v1/logs?plugin=commander&lines=5").body
     assert line in map(json.loads, last.splitlines())
@@ -683,17 +683,17 @@ def test_draining_refuses_and_closes_evenly(serving):
     with serving("commander", admin=ADMIN) as host:
         admin = Admin(host)
         clients = [host.connect("/commander/") for _ in range(20)]
-        answer = admin.post("/v1/drain", {"over": "2s"})
-        assert (answer.status, answer.json()) == (202, {"of": 20, "left": 20, "seconds": 2})
+        answer = admin.post("/v1/drain", {"duration": "2s"})
+        assert (answer.status, answer.json()) == (202, {"total": 20, "remaining": 20, "seconds_remaining": 2})
         assert admin.ask("/readyz").body == b"draining\n"
         turned_away = host.tcp()
         turned_away.request("/commander/")
         response = turned_away.response()
         assert response.status == 503 and response.header("retry-after")
         seen = set()
-        while left := admin.get("/v1/status")["draining"]["left"]:
+        while left := admin.get("/v1/status")["draining"]["remaining"]:
             seen.add(left)
         # Not all at once.
         assert len(seen) > 5
-        assert {client.ended() for client in clients} == {(1012, "the host is going out of service")}
+        assert {client.ended() for client in clients} == {(1012, "server is draining")}
         assert host.stop() == 0

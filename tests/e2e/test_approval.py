@@ -1,4 +1,4 @@
-"""A version that asks for more than the live one waits until somebody approves."""
+"""A version that requests more capabilities than the live one waits until somebody approves."""
 
 import hashlib
 import json
@@ -24,13 +24,13 @@ TOKENS = [
 @pytest.fixture
 def served(travel):
     """A host of the guest `traveller`, whose first version asks for `SOME`."""
-    served = travel(manifest={"asks": SOME}, admin=ADMIN | {"tokens": TOKENS})
+    served = travel(manifest={"capabilities": SOME}, admin=ADMIN | {"tokens": TOKENS})
     served.admin = Admin(served.host)
     return served
 
 
 def deploy(served, plan, asks, token="ci"):
-    return served.admin.deploy("traveller", served.version(plan, asks=asks), token=token)
+    return served.admin.deploy("traveller", served.version(plan, capabilities=asks), token=token)
 
 
 def approve(served, version=None, token="chief"):
@@ -49,12 +49,12 @@ def test_a_version_that_asks_for_more_waits_and_tells_the_difference(served):
     answer = deploy(served, "v2", MORE)
     assert answer.status == 409 and answer.json()["kind"] == "pending"
     assert '+ groups "admin.*", + random' in answer.json()["error"]
-    version = served.version("v2", asks=MORE)
+    version = served.version("v2", capabilities=MORE)
     assert f"`narrowboat approve traveller {short(version)}`" in answer.json()["error"]
     served.host.logged(r'waits for an approval, .*: \+ groups "admin\.\*", \+ random')
     waiting = record(served, version)
-    assert (waiting["state"], waiting["by"]) == ("pending", "ci")
-    assert waiting["asks_more"] == ['groups "admin.*"', "random"] and waiting["approved_by"] is None
+    assert (waiting["state"], waiting["deployed_by"]) == ("pending", "ci")
+    assert waiting["extra_capabilities"] == ['groups "admin.*"', "random"] and waiting["approved_by"] is None
     assert client.ask("hello") == "v1 1 hello"
 
 
@@ -68,11 +68,11 @@ def test_an_approval_makes_it_live_with_the_state_of_now(served):
     deploy(served, "v2", MORE)
     client.ask("hello")
     answer = approve(served)
-    assert answer.status == 200 and answer.json()["moved"] == 1
+    assert answer.status == 200 and answer.json()["migrated"] == 1
     assert client.ask("hello") == "v2 2 hello"
-    live = record(served, served.version("v2", asks=MORE))
-    assert (live["state"], live["by"], live["approved_by"]) == ("live", "ci", "chief")
-    assert live["asks_more"] == ['groups "admin.*"', "random"]
+    live = record(served, served.version("v2", capabilities=MORE))
+    assert (live["state"], live["deployed_by"], live["approved_by"]) == ("live", "ci", "chief")
+    assert live["extra_capabilities"] == ['groups "admin.*"', "random"]
     served.host.logged("is live after .*, by chief")
     assert approve(served).status == 404
 
@@ -85,7 +85,7 @@ def test_who_deploys_cannot_approve_and_the_other_way_round(served):
 
 
 def test_nothing_gets_around_an_approval(served):
-    version = served.version("v2", asks=MORE)
+    version = served.version("v2", capabilities=MORE)
     assert deploy(served, "v2", MORE).status == 409
     assert deploy(served, "v2", MORE, token="").status == 401
     assert deploy(served, "v2", MORE).status == 409
@@ -113,13 +113,13 @@ def test_what_was_approved_stays_so(served):
     assert approve(served).status == 200
     assert deploy(served, "v3", LESS).status == 200
     assert deploy(served, "v2", MORE).status == 200
-    assert record(served, served.version("v2", asks=MORE))["approved_by"] == "chief"
+    assert record(served, served.version("v2", capabilities=MORE))["approved_by"] == "chief"
 
 
 def test_a_newer_version_that_asks_for_no_more_supersedes_what_waits(served):
     deploy(served, "v2", MORE)
     assert deploy(served, "v3", SOME).status == 200
-    version = short(served.version("v2", asks=MORE))
+    version = short(served.version("v2", capabilities=MORE))
     assert (version, "superseded") in served.admin.states("traveller")
     assert approve(served).status == 404
     # Whoever wants just this one still may have it.
@@ -140,7 +140,7 @@ def test_of_several_that_wait_the_newest_may_be_approved(served):
     assert approve(served).status == 200
     assert served.connect().ask("hello") == "v3 1 hello"
     states = dict(served.admin.states("traveller"))
-    assert states[short(served.version("v2", asks=MORE))] == "superseded"
+    assert states[short(served.version("v2", capabilities=MORE))] == "superseded"
 
 
 def test_only_what_waits_can_be_approved(served):
@@ -157,7 +157,7 @@ def test_one_that_fails_its_trial_goes_on_waiting(served):
     deploy(served, "v2 load-traps", MORE)
     answer = approve(served)
     assert answer.status == 422 and "the trial failed" in answer.json()["error"]
-    version = served.version("v2 load-traps", asks=MORE)
+    version = served.version("v2 load-traps", capabilities=MORE)
     waiting = record(served, version)
     assert (waiting["state"], waiting["approved_by"]) == ("pending", None)
 
@@ -165,11 +165,11 @@ def test_one_that_fails_its_trial_goes_on_waiting(served):
 def test_what_is_kept_while_the_live_version_is_taken_back_is_compared_anew(travel):
     # Few events of few clients take a version back.
     few = {"window": "1m", "faults_per_thousand": 5, "min_events": 5, "min_clients": 1, "clients_per_hundred": 0}
-    served = travel(manifest={"asks": SOME}, table={"rollback": few}, admin=ADMIN | {"tokens": TOKENS})
+    served = travel(manifest={"capabilities": SOME}, table={"rollback": few}, admin=ADMIN | {"tokens": TOKENS})
     served.admin = Admin(served.host)
     deploy(served, "v2 fails-at=4", MORE)
     assert approve(served).status == 200
-    version = served.version("v3", asks=MORE)
+    version = served.version("v3", capabilities=MORE)
     # Whoever keeps the version looks first whether its bytes lie there, and finds what ends when the test wants it to.
     pipe = served.admin.token_file.parent / "traveller" / f"{hashlib.sha256(version).hexdigest()}.wasm"
     os.mkfifo(pipe)
@@ -202,7 +202,7 @@ def writing_end(pipe):
 
 
 def test_what_is_not_granted_does_not_wait_but_is_refused(travel):
-    served = travel(manifest={"asks": SOME}, table={"grants": SOME}, admin=ADMIN)
+    served = travel(manifest={"capabilities": SOME}, table={"grants": SOME}, admin=ADMIN)
     served.admin = Admin(served.host)
     answer = deploy(served, "v2", MORE, token=None)
     assert answer.status == 422 and 'not granted: groups "admin.*", random' in answer.json()["error"]
@@ -210,7 +210,7 @@ def test_what_is_not_granted_does_not_wait_but_is_refused(travel):
 
 def test_a_file_that_asks_for_more_waits_too(served):
     client = served.connect()
-    served.put("v2", asks=MORE)
+    served.put("v2", capabilities=MORE)
     served.host.logged("by file, waits for an approval")
     assert client.ask("hello") == "v1 1 hello"
     assert approve(served).status == 200
@@ -218,11 +218,11 @@ def test_a_file_that_asks_for_more_waits_too(served):
 
 
 def test_without_a_place_to_wait_it_is_refused_with_what_to_do(travel):
-    served = travel(manifest={"asks": SOME})
-    why = served.refuse("v2", asks=MORE)
-    assert 'asks for more than the running version: + groups "admin.*", + random' in why
+    served = travel(manifest={"capabilities": SOME})
+    why = served.refuse("v2", capabilities=MORE)
+    assert 'requests more capabilities than the running version: + groups "admin.*", + random' in why
     assert "restart the host with it, or configure [versions]" in why
-    assert "is live after" in served.swap("v3", asks=LESS)
+    assert "is live after" in served.swap("v3", capabilities=LESS)
 
 
 # At the start of a host.
@@ -231,7 +231,7 @@ def test_without_a_place_to_wait_it_is_refused_with_what_to_do(travel):
 @pytest.fixture
 def restarting(narrowboat, component, tmp_path):
     """A host of the guest `traveller` that is started again and again with the same configuration."""
-    served = support.Travelling(component("traveller").read_bytes(), tmp_path / "traveller.wasm", {"asks": SOME})
+    served = support.Travelling(component("traveller").read_bytes(), tmp_path / "traveller.wasm", {"capabilities": SOME})
     served.put("v1")
     plugins = {"traveller": {"component": str(served.file)}}
     config = tmp_path / "narrowboat.toml"
@@ -250,18 +250,18 @@ def answers(host):
 
 
 def test_a_first_start_needs_no_approval(restarting):
-    restarting.put("v1", asks=MORE)
+    restarting.put("v1", capabilities=MORE)
     with restarting.start() as host:
         assert answers(host) == "v1"
-        assert Admin(host).states("traveller") == [(short(restarting.version("v1", asks=MORE)), "live")]
+        assert Admin(host).states("traveller") == [(short(restarting.version("v1", capabilities=MORE)), "live")]
 
 
 def test_a_file_that_asks_for_more_at_the_start_waits_while_the_live_version_serves(restarting):
     with restarting.start() as host:
         assert answers(host) == "v1"
         assert host.stop() == 0
-    restarting.put("v2", asks=MORE)
-    waiting = (short(restarting.version("v2", asks=MORE)), "pending")
+    restarting.put("v2", capabilities=MORE)
+    waiting = (short(restarting.version("v2", capabilities=MORE)), "pending")
     for _ in range(2):
         with restarting.start() as host:
             assert answers(host) == "v1"
@@ -281,7 +281,7 @@ def test_a_file_that_waits_is_not_served_for_want_of_another(restarting, narrowb
     with restarting.start() as host:
         folder = Admin(host).token_file.parent / "traveller"
         assert host.stop() == 0
-    restarting.put("v2", asks=MORE)
+    restarting.put("v2", capabilities=MORE)
     with restarting.start() as host:
         assert host.stop() == 0
     live = hashlib.sha256(restarting.version("v1")).hexdigest()
@@ -293,7 +293,7 @@ def test_a_file_that_waits_is_not_served_for_want_of_another(restarting, narrowb
 
 def test_what_was_kept_and_never_published_when_the_host_died_waits_if_it_asks_for_more(restarting):
     with restarting.start() as host:
-        version = restarting.version("v2", asks=MORE)
+        version = restarting.version("v2", capabilities=MORE)
         assert Admin(host).deploy("traveller", version).status == 409
         records = Admin(host).token_file.parent / "traveller" / "versions.json"
         assert host.stop() == 0
@@ -307,7 +307,7 @@ def test_what_was_kept_and_never_published_when_the_host_died_waits_if_it_asks_f
 
 def test_what_waits_is_superseded_by_a_file_that_asks_for_no_more(restarting):
     with restarting.start() as host:
-        version = restarting.version("v2", asks=MORE)
+        version = restarting.version("v2", capabilities=MORE)
         assert Admin(host).deploy("traveller", version).status == 409
         assert host.stop() == 0
     restarting.put("v3")
@@ -325,7 +325,7 @@ def run(served, narrowboat, tmp_path):
         return narrowboat(command, *arguments, *served.admin.arguments)
 
     def file(plan, asks):
-        (tmp_path / "new.wasm").write_bytes(served.version(plan, asks=asks))
+        (tmp_path / "new.wasm").write_bytes(served.version(plan, capabilities=asks))
         return tmp_path / "new.wasm"
 
     run.file = file
@@ -335,14 +335,14 @@ def run(served, narrowboat, tmp_path):
 def test_a_deploy_that_waits_is_7(served, run):
     result = run("deploy", "traveller", run.file("v2", MORE))
     assert result.returncode == 7
-    assert 'waits for an approval, since it asks for more than the live one: + groups "admin.*", + random' in result.stderr
+    assert 'waits for an approval, since it requests more capabilities than the live one: + groups "admin.*", + random' in result.stderr
 
 
 def test_a_version_that_waits_shows_in_status_and_figures(served, run):
     figure = 'narrowboat_version_pending{tenant="default",plugin="traveller"}'
     assert f"{figure} 0" in served.admin.ask("/metrics").body.decode()
     run("deploy", "traveller", run.file("v2", MORE))
-    waiting = served.version("v2", asks=MORE)
+    waiting = served.version("v2", capabilities=MORE)
     assert f"{figure} 1" in served.admin.ask("/metrics").body.decode()
     (plugin,) = json.loads(run("status", "--json").stdout)["plugins"]
     assert plugin["pending"].startswith(short(waiting))
@@ -356,8 +356,8 @@ def test_versions_that_wait_are_listed_and_approved(served, run):
     client = served.connect()
     run("deploy", "traveller", run.file("v2", MORE))
     line = run("versions", "traveller").stdout.splitlines()[1]
-    assert line.split()[:2] == [short(served.version("v2", asks=MORE)), "pending"]
-    assert line.endswith('asks for more: + groups "admin.*", + random')
+    assert line.split()[:2] == [short(served.version("v2", capabilities=MORE)), "pending"]
+    assert line.endswith('requests more capabilities: + groups "admin.*", + random')
     result = run("approve", "traveller", line.split()[0])
     assert result.returncode == 0 and "1 consumers moved" in result.stdout
     assert client.ask("hello") == "v2 1 hello"

@@ -97,7 +97,7 @@ def test_a_stalled_readers_close_is_still_read(refusing):
 def test_a_stalled_reader_of_whom_nothing_is_heard_is_dropped(serve):
     host = serve(
         plugins={"commander": {"overflow": "refuse"}},
-        limits={"keepalive": "100ms", "idle_timeout": "500ms", "close_timeout": "500ms"},
+        limits={"ping_interval": "100ms", "idle_timeout": "500ms", "close_timeout": "500ms"},
         log="debug",
     )
     stalled = stalled_member(host)

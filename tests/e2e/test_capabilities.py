@@ -1,4 +1,4 @@
-"""What plugins cannot do unless their manifests ask for it and the operator grants it."""
+"""What plugins cannot do unless their manifests request it and the operator grants it."""
 
 import re
 import time
@@ -15,7 +15,7 @@ TO_GROUPS = ["add {}", "discard {}", "group-send {} hello", "group-send-raw {} 8
 
 @pytest.fixture
 def asking(serve, component, tmp_path):
-    """Serves a guest at /GUEST/ whose manifest asks for what is told here, and which is granted all of that or what
+    """Serves a guest at /GUEST/ whose manifest requests what is told here, and which is granted all of that or what
     the test says."""
 
     def start(guest, asks, grants="all", isolation="connection", **settings):
@@ -27,7 +27,7 @@ def asking(serve, component, tmp_path):
 
 
 def manifested(component, guest, asks, **manifest):
-    return with_manifest(component(guest).read_bytes(), toml({"name": guest, "asks": asks} | manifest))
+    return with_manifest(component(guest).read_bytes(), toml({"name": guest, "capabilities": asks} | manifest))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_client_who_asks_for_what_the_plugin_may_not_reach_is_403_and_the_log_
         turned_away.request("/relay/")
         answer = turned_away.response()
         assert (answer.status, answer.body) == (403, b"denied\n")
-    host.logged('denied, and told this once: no pattern of groups that the manifest asks for matches "x1"')
+    host.logged('denied, and told this once: no pattern of groups that the manifest requests matches "x1"')
     assert host.log().count("denied, and told this once") == 1
 
 
@@ -150,8 +150,8 @@ def test_a_file_and_an_upload_that_ask_for_what_is_not_granted_are_refused(trave
     served = travel(admin=ADMIN, table={"grants": {"groups": ["*"], "log": True}})
     client = served.connect()
     asks = {"groups": ["*"], "clocks": True}
-    assert "not granted: clocks; [plugins.traveller.grants] would need `clocks = true`" in served.refuse("v2", asks=asks)
-    answer = Admin(served.host).deploy("traveller", served.version("v3", asks=asks))
+    assert "not granted: clocks; [plugins.traveller.grants] would need `clocks = true`" in served.refuse("v2", capabilities=asks)
+    answer = Admin(served.host).deploy("traveller", served.version("v3", capabilities=asks))
     assert answer.status == 422 and answer.json()["kind"] == "refused"
     assert "not granted: clocks" in answer.json()["error"]
     assert client.ask("hello").startswith("v1 ")
@@ -183,9 +183,9 @@ def test_lines_of_one_that_may_not_log_are_dropped_and_counted(asking):
     host = asking("misbehave", {}, admin=ADMIN)
     client = host.connect("/misbehave/")
     assert [client.ask(f"log secret {number}") for number in range(5)] == ["logged"] * 5
-    host.logged("it logs, and its manifest does not ask for it with `log = true`")
+    host.logged("it logs, and its manifest does not request it with `log = true`")
     assert client.ask("ok") == "ok"
-    assert "secret" not in host.log() and host.log().count("does not ask for it") == 1
+    assert "secret" not in host.log() and host.log().count("does not request it") == 1
     figures = Admin(host).ask("/metrics").body.decode()
     assert re.search(r'narrowboat_guest_log_lines_dropped_total\{tenant="default",plugin="misbehave",version="\w+"\} 5\n', figures)
 
@@ -275,7 +275,7 @@ def test_a_component_that_imports_what_it_does_not_ask_for_is_refused(started, a
     result = started("oracle", asks, "all")
     assert result.returncode == 2
     assert re.search(
-        rf"imports {interface}, and its manifest does not ask for it: `{key} = true` belongs under \[asks\]",
+        rf"imports {interface}, and its manifest does not request it: `{key} = true` belongs under \[capabilities\]",
         result.stderr,
     )
 
@@ -289,5 +289,5 @@ def test_clocks_and_random_numbers_of_a_later_wasi_fit(serve, component, tmp_pat
 
 def test_inspecting_tells_what_a_component_asks_for(narrowboat, component):
     told = narrowboat("plugin", "inspect", component("clerk")).stdout
-    assert re.search(r'(?m)^asks      groups "ticks"\n          channels "\*"\n          log$', told)
-    assert re.search(r"(?m)^asks      none$", narrowboat("plugin", "inspect", component("echo")).stdout)
+    assert re.search(r'(?m)^capabilities groups "ticks"\n             channels "\*"\n             log$', told)
+    assert re.search(r"(?m)^capabilities none$", narrowboat("plugin", "inspect", component("echo")).stdout)

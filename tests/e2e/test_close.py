@@ -149,7 +149,7 @@ def test_what_was_sent_before_the_end_reaches_a_consumer_that_was_busy(serve, is
 
 def test_a_close_is_answered_while_the_consumer_is_busy(serve, component, tmp_path):
     slow = tmp_path / "slow.wasm"
-    slow.write_bytes(with_manifest(component("misbehave").read_bytes(), 'name = "misbehave"\nlane = "slow"'))
+    slow.write_bytes(with_manifest(component("misbehave").read_bytes(), 'name = "misbehave"\nexecution = "thread"'))
     host = serve(plugins={"misbehave": {"component": str(slow)}}, limits={"call_time": "5m"})
     raw = host.raw("/misbehave/")
     raw.send_frame(TEXT, b"loop")
@@ -160,7 +160,7 @@ def test_a_close_is_answered_while_the_consumer_is_busy(serve, component, tmp_pa
 
 def test_rfc_6455_7_1_7_a_client_that_broke_a_rule_is_told_while_the_shared_instance_is_busy(serve, component, tmp_path):
     slow = tmp_path / "slow.wasm"
-    manifest = 'name = "misbehave"\nlane = "slow"\nisolation = "shared"'
+    manifest = 'name = "misbehave"\nexecution = "thread"\nisolation = "shared"'
     slow.write_bytes(with_manifest(component("misbehave").read_bytes(), manifest))
     host = serve(plugins={"misbehave": {"component": str(slow)}}, limits={"call_time": "5m"})
     other, raw = host.raw("/misbehave/"), host.raw("/misbehave/")

@@ -84,7 +84,7 @@ def test_every_case_passes_while_the_plugin_is_swapped_every_second(served, tmp_
     host.logged("is live after")
 
 
-@pytest.mark.parametrize("deflate", ["message", "connection"])
+@pytest.mark.parametrize("deflate", ["no-context-takeover", "context-takeover"])
 def test_every_case_of_compression_passes(narrowboat, component, root, tmp_path, deflate):
     config = (root / "tests/conformance/narrowboat.toml").read_text().replace("ECHO", str(component("echo")))
     config = config.replace('path = "/"', f'path = "/"\ndeflate = "{deflate}"')

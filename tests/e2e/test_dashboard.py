@@ -147,13 +147,13 @@ def test_a_version_that_waits_is_approved(watching, tmp_path):
     served, _, page = watching
     page.sign_in()
     page.shows(".plugin h3", "traveller")
-    asking = served.version("v2", asks={"groups": ["*"], "log": True, "random": True})
+    asking = served.version("v2", capabilities={"groups": ["*"], "log": True, "random": True})
     (tmp_path / "new.wasm").write_bytes(asking)
     page.find(".plugin input[type=file]").send_keys(str(tmp_path / "new.wasm"))
-    page.shows(".message", "asks for more than the live one: + random")
+    page.shows(".message", "requests more capabilities than the live one: + random")
     page.find(".plugin details summary").click()
     row = f"tr[data-version='{short(asking)}']"
-    page.shows(f"{row} td", "pending: asks for more: + random")
+    page.shows(f"{row} td", "pending: requests more capabilities: + random")
     page.press(f"{row} button")
     page.shows(".plugin .version", short(asking))
 

@@ -114,7 +114,7 @@ def agreed(client):
     return [extension.name for extension in client.protocol.extensions]
 
 
-@pytest.fixture(params=["message", "connection"])
+@pytest.fixture(params=["no-context-takeover", "context-takeover"])
 def deflating(request, serve):
     return serve("echo", routes=[{"path": "/echo/", "plugin": "echo", "deflate": request.param, "max_message": "64 KiB"}])
 
@@ -160,7 +160,7 @@ def test_its_bit_without_an_agreement_is_closed_with_1002(deflating):
 
 
 def test_a_deflated_message_that_crosses_a_close_is_not_inflated(serve):
-    host = serve("closer", routes=[{"path": "/closer/", "plugin": "closer", "deflate": "message"}])
+    host = serve("closer", routes=[{"path": "/closer/", "plugin": "closer", "deflate": "no-context-takeover"}])
     client = host.tcp()
     client.request("/closer/", headers=OFFER)
     assert client.response().status == 101
@@ -179,7 +179,7 @@ def test_a_deflated_message_that_crosses_a_close_is_not_inflated(serve):
 
 
 def test_both_ways_of_a_route_say_whether_context_is_kept(deflating, request):
-    forgets = request.node.callspec.params["deflating"] == "message"
+    forgets = request.node.callspec.params["deflating"] == "no-context-takeover"
     for offer in OFFERS:
         agreed = Peer(deflating, offer).agreed
         for side in ["client", "server"]:

@@ -68,7 +68,7 @@ def figure(host, name, **labels):
 
 def blamed(host):
     """Client errors, and faults of each kind."""
-    kinds = {kind: figure(host, "guest_faults_total", kind=kind) for kind in ("trap", "time", "error", "contract")}
+    kinds = {kind: figure(host, "guest_faults_total", kind=kind) for kind in ("trap", "timeout", "error", "contract")}
     return figure(host, "guest_client_errors_total"), {kind: count for kind, count in kinds.items() if count}
 
 
@@ -193,7 +193,7 @@ def test_what_waits_for_a_client_does_not_excuse_a_call_that_alone_sends_more_th
 @pytest.mark.parametrize("isolation", ["connection", "shared"])
 def test_an_error_for_a_client_that_has_left_is_no_fault_of_the_plugin(serve, component, tmp_path, isolation):
     file = tmp_path / "misbehave.wasm"
-    manifest = {"name": "misbehave", "isolation": isolation, "lane": "slow"}
+    manifest = {"name": "misbehave", "isolation": isolation, "execution": "thread"}
     file.write_bytes(with_manifest(component("misbehave").read_bytes(), toml(manifest)))
     plugins = {"misbehave": {"component": str(file)}}
     host = serve(plugins=plugins, admin=ADMIN, limits={"call_time": "1m"}, log="debug")

@@ -10,7 +10,7 @@ from support import TEXT, UPGRADE, closure, eventually, frame
 
 @pytest.fixture(scope="module")
 def host(serving):
-    limits = {"max_message": "64 KiB", "handshake_timeout": "1s", "idle_timeout": "2s", "keepalive": "1s"}
+    limits = {"max_message": "64 KiB", "handshake_timeout": "1s", "idle_timeout": "2s", "ping_interval": "1s"}
     plugins = {"echo": {}, "misbehave": {}, "closer": {}}
     with serving(plugins=plugins, limits=limits, admin=ADMIN) as host:
         yield host
@@ -115,4 +115,4 @@ def speaks_no_http(host):
     ],
 )
 def test_a_handshake_that_opens_nothing_is_counted_by_its_answer(host, end, answer):
-    counts(host, lambda: figure(host, "handshakes_refused_total", answer=answer), lambda: end(host))
+    counts(host, lambda: figure(host, "handshakes_failed_total", reason=answer), lambda: end(host))

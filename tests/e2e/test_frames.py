@@ -120,12 +120,12 @@ def test_a_ping_is_answered_while_the_guest_computes(serve):
 
 
 def test_a_silent_client_is_pinged(serve):
-    raw = serve("echo", limits={"keepalive": "50ms"}).raw("/echo/")
+    raw = serve("echo", limits={"ping_interval": "50ms"}).raw("/echo/")
     assert [raw.recv_frame()[0] for _ in range(3)] == [PING] * 3
 
 
 def test_a_client_that_answers_pings_stays(serve):
-    raw = serve("echo", limits={"keepalive": "50ms", "idle_timeout": "3s"}).raw("/echo/")
+    raw = serve("echo", limits={"ping_interval": "50ms", "idle_timeout": "3s"}).raw("/echo/")
     for _ in range(25):
         opcode, payload = raw.recv_frame()
         assert opcode == PING
@@ -136,14 +136,14 @@ def test_a_client_that_answers_pings_stays(serve):
 
 
 def test_a_client_of_whom_nothing_is_heard_is_closed_with_1008(serve):
-    raw = serve("echo", limits={"keepalive": "50ms", "idle_timeout": "200ms"}).raw("/echo/")
+    raw = serve("echo", limits={"ping_interval": "50ms", "idle_timeout": "200ms"}).raw("/echo/")
     frames = raw.frames()
     assert {opcode for opcode, _ in frames[:-1]} == {PING}
     assert frames[-1][0] == CLOSE and closure(frames[-1][1])[0] == 1008
 
 
 def test_a_client_that_takes_long_over_one_frame_is_not_idle(serve):
-    raw = serve("echo", limits={"keepalive": "100ms", "idle_timeout": "3s"}).raw("/echo/")
+    raw = serve("echo", limits={"ping_interval": "100ms", "idle_timeout": "3s"}).raw("/echo/")
     # It cannot answer a ping before its frame is over.
     for byte in frame(TEXT, b"x" * 35):
         raw.send(bytes([byte]))
@@ -153,7 +153,7 @@ def test_a_client_that_takes_long_over_one_frame_is_not_idle(serve):
 
 
 def test_a_host_that_was_held_up_does_not_take_it_for_its_clients_silence(serve):
-    host = serve("echo", limits={"keepalive": "100ms", "idle_timeout": "1s"})
+    host = serve("echo", limits={"ping_interval": "100ms", "idle_timeout": "1s"})
     raw = host.raw("/echo/")
     os.kill(host.pid, signal.SIGSTOP)
     try:

@@ -100,19 +100,19 @@ def server():
 
 
 def manifested(component, asks, **manifest):
-    return with_manifest(component("caller").read_bytes(), toml({"name": "caller", "asks": asks} | manifest))
+    return with_manifest(component("caller").read_bytes(), toml({"name": "caller", "capabilities": asks} | manifest))
 
 
 @pytest.fixture
 def calling(serve, component, tmp_path):
-    """Serves the guest `caller` at /caller/, whose manifest asks for what is told here and is granted that."""
+    """Serves the guest `caller` at /caller/, whose manifest requests what is told here and is granted that."""
 
     def start(http, private=True, requests=None, **settings):
         file = tmp_path / "caller.wasm"
         asks = {"http": http} | ({"private_addresses": True} if private else {})
         file.write_bytes(manifested(component, asks))
         plugins = {"caller": {"component": str(file)}}
-        return serve(plugins=plugins, top={"requests": requests or {}}, **settings)
+        return serve(plugins=plugins, top={"http_client": requests or {}}, **settings)
 
     return start
 
@@ -138,7 +138,7 @@ def started(narrowboat, component, tmp_path):
         file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
         file.write_bytes(manifested(component, asks))
         plugins = {"caller": {"component": str(file), "grants": grants}}
-        config.write_text(toml(configuration(component, plugins=plugins, top={"requests": requests or {}})))
+        config.write_text(toml(configuration(component, plugins=plugins, top={"http_client": requests or {}})))
         return narrowboat("serve", "--config", config, "--listen", "127.0.0.1:0", timeout=30)
 
     return run
@@ -309,19 +309,19 @@ def test_header_fields_have_bounds(caller, server):
 
 
 def test_a_call_makes_no_more_than_so_many_requests(caller, server):
-    client = caller({"requests": 3})
+    client = caller({"max_requests_per_call": 3})
     assert client.ask(f"many {client.url}/hello 3") == "ok"
     assert client.ask(f"many {client.url}/hello 4") == "error: ErrorCode::ConnectionLimitReached"
     assert server.asked == ["/hello"] * 6
 
 
 def test_so_many_requests_are_open_at_a_time(caller, server):
-    client = caller(limits={"requests": 1}, admin=ADMIN)
+    client = caller(limits={"http_requests": 1}, admin=ADMIN)
     other = client.host.connect("/caller/")
     client.send(f"GET {client.url}/held")
     eventually(lambda: server.asked, "a request")
     assert other.ask(f"GET {client.url}/hello") == "error: ErrorCode::ConnectionLimitReached"
-    assert 'limit="requests"} 1\n' in Admin(client.host).ask("/metrics").body.decode()
+    assert 'limit="http_requests"} 1\n' in Admin(client.host).ask("/metrics").body.decode()
     server.released.set()
     assert client.recv() == "200 held"
     eventually(lambda: other.ask(f"GET {client.url}/hello") == "200 hello", "a connection that is free again")
@@ -338,7 +338,7 @@ def test_who_waits_for_a_server_keeps_no_guest_thread_from_who_computes(serve, c
     caller, slow = tmp_path / "caller.wasm", tmp_path / "echo.wasm"
     asks = {"http": [f"http://localhost:{server.port}"], "private_addresses": True}
     caller.write_bytes(manifested(component, asks))
-    slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "lane": "slow"})))
+    slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "execution": "thread"})))
     plugins = {"caller": {"component": str(caller)}, "echo": {"component": str(slow)}}
     host = serve(plugins=plugins, limits={"guest_threads": 1, "call_time": "50ms"})
     waiting, echo = [host.connect("/caller/") for _ in range(20)], host.connect("/echo/")
@@ -366,7 +366,7 @@ def test_who_does_not_ask_for_hosts_cannot_import_it(started):
     result = started({}, "all")
     assert result.returncode != 0
     assert "imports wasi:http/" in result.stderr or "imports wasi:io/" in result.stderr
-    assert "belongs under [asks]" in result.stderr and "http = [" in result.stderr
+    assert "belongs under [capabilities]" in result.stderr and "http = [" in result.stderr
 
 
 def test_hosts_that_are_not_granted_are_named(started):
@@ -378,11 +378,11 @@ def test_hosts_that_are_not_granted_are_named(started):
     assert line in result.stderr
 
 
-@pytest.mark.parametrize("requests", [{"requests": -1}, {"max_headers": 0}, {"total_timeout": "0s"}, {"max_request": "0 B"}])
+@pytest.mark.parametrize("requests", [{"max_requests_per_call": -1}, {"max_headers": 0}, {"total_timeout": "0s"}, {"max_request": "0 B"}])
 def test_a_wrong_table_is_told(started, requests):
     result = started({"http": ["*"]}, "all", requests)
     assert result.returncode == 2
-    assert f"requests.{next(iter(requests))}" in result.stderr
+    assert f"http_client.{next(iter(requests))}" in result.stderr
 
 
 @pytest.mark.parametrize("isolation", ["connection", "shared"])

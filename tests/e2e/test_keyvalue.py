@@ -46,7 +46,7 @@ def started(narrowboat, component, tmp_path):
 
     def run(asks, grants, keyvalue=None):
         file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
-        manifest = toml({"name": "keeper", "asks": asks})
+        manifest = toml({"name": "keeper", "capabilities": asks})
         file.write_bytes(with_manifest(component("keeper").read_bytes(), manifest))
         plugins = {"keeper": {"component": str(file), "grants": grants}}
         top = {"keyvalue": keyvalue or {}}
@@ -191,7 +191,7 @@ def test_whoever_does_not_ask_for_it_cannot_import_it(started):
     result = started({}, "all")
     assert result.returncode == 1 or result.returncode == 2
     assert "imports wasi:keyvalue/" in result.stderr
-    assert "`keyvalue = true` belongs under [asks]" in result.stderr
+    assert "`keyvalue = true` belongs under [capabilities]" in result.stderr
 
 
 def test_whoever_is_not_granted_it_does_not_start(started):
@@ -225,7 +225,7 @@ def test_a_trial_writes_nothing_and_neither_does_whoever_saves(serve, component,
     file, built = tmp_path / "keeper.wasm", component("keeper").read_bytes()
 
     def version(description):
-        told = {"name": "keeper", "description": description, "isolation": isolation, "asks": ASKS}
+        told = {"name": "keeper", "description": description, "isolation": isolation, "capabilities": ASKS}
         return with_manifest(built, toml(told))
 
     file.write_bytes(version("one"))
@@ -311,7 +311,7 @@ def test_a_redis_that_goes_and_comes_back_is_found_again(serve, keeping):
         client = keeping({"backend": "redis", "hosts": [redis.address]}).connect("/keeper/")
         assert client.ask("notes set a 1") == "ok"
         redis.kill()
-        assert client.ask("notes get a").startswith("error: the store is away")
+        assert client.ask("notes get a").startswith("error: key-value store unavailable")
         redis.start()
         eventually(lambda: client.ask("notes set a 2") == "ok", "a Redis that is back")
         assert client.ask("notes get a") == "= 2"
@@ -346,7 +346,7 @@ def test_all_the_waits_of_a_call_together_have_a_bound(keeping, over_redis, redi
 
 def test_who_waits_keeps_no_guest_thread_from_who_computes(serve, component, tmp_path, over_redis, redis):
     slow = tmp_path / "echo.wasm"
-    slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "lane": "slow"})))
+    slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "execution": "thread"})))
     plugins = {"keeper": {}, "echo": {"component": str(slow)}}
     host = serve(plugins=plugins, top={"keyvalue": over_redis}, limits={"guest_threads": 1})
     waiting, echo = [host.connect("/keeper/") for _ in range(20)], host.connect("/echo/")

@@ -76,14 +76,14 @@ def test_one_address_has_as_many_connections_as_it_may(serve):
 
 
 def test_handshakes_come_as_fast_as_they_may(serve):
-    host = serve(plugins={"echo": {"limits": {"connects": 3}}}, admin=ADMIN)
+    host = serve(plugins={"echo": {"limits": {"handshakes_per_second": 3}}}, admin=ADMIN)
     statuses = []
     for _ in range(8):
         raw = host.tcp()
         raw.request("/echo/", headers=UPGRADE)
         statuses.append(raw.response().status)
     assert statuses[:3] == [101] * 3 and 503 in statuses
-    assert reached(host, "connects", "echo") == statuses.count(503)
+    assert reached(host, "handshakes_per_second", "echo") == statuses.count(503)
     eventually(lambda: connects(host, "/echo/"))
 
 
@@ -131,7 +131,7 @@ def test_a_plugin_has_as_many_instances_as_it_may_and_moves_them_nevertheless(se
 
 def test_an_instance_counts_before_a_guest_thread_is_free_to_start_it(serve, component, tmp_path):
     file = tmp_path / "doorman.wasm"
-    file.write_bytes(with_manifest(component("doorman").read_bytes(), 'name = "doorman"\nlane = "slow"'))
+    file.write_bytes(with_manifest(component("doorman").read_bytes(), 'name = "doorman"\nexecution = "thread"'))
     table = ALONE | {"component": str(file), "limits": {"instances": 2}}
     host = serve(plugins={"doorman": table}, limits={"call_time": "5m"}, admin=ADMIN)
     handshakes = [host.tcp() for _ in range(5)]
@@ -179,7 +179,7 @@ def test_memory_that_is_refused_is_counted(serve):
 
 @pytest.mark.parametrize("whose", ["plugin", "tenant", "host"])
 def test_instances_have_so_much_memory_together(serve, whose):
-    few = {"memories": "20 MiB"}
+    few = {"total_memory": "20 MiB"}
     limits, own, plugin = (few if whose == owner else {} for owner in ["host", "tenant", "plugin"])
     tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE | {"limits": plugin}}, "limits": own}}
     host = serve("echo", limits=limits, tenants=tenants, admin=ADMIN)
@@ -195,37 +195,37 @@ def test_instances_have_so_much_memory_together(serve, whose):
     most = 10 if whose == "host" else 20
     assert most - 4 <= allocates(first) <= most
     assert allocates(second) <= 2
-    assert reached(host, "memories", "misbehave", "acme") >= 2
+    assert reached(host, "total_memory", "misbehave", "acme") >= 2
     assert host.connect("/echo/").is_served()
     first.close()
     eventually(lambda: most - 4 <= allocates(client()) <= most)
 
 
 def test_a_connection_whose_instance_would_have_no_memory_is_answered_503(serve):
-    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE}, "limits": {"memories": "20 MiB"}}}
+    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE}, "limits": {"total_memory": "20 MiB"}}}
     host = serve(tenants=tenants, admin=ADMIN)
     client = host.connect("/acme/misbehave/")
     assert client.ask("allocate").endswith(" MiB")
     assert refused(host, "/acme/misbehave/") == 503
-    host.logged("its limit of memories is reached")
+    host.logged("its limit of total_memory is reached")
     assert client.ask("ok") == "ok"
 
 
 def test_a_guest_that_wants_memory_that_others_have_is_told_so(serve):
-    host = serve(plugins={"misbehave": ALONE | {"limits": {"memories": "1 MiB"}}})
+    host = serve(plugins={"misbehave": ALONE | {"limits": {"total_memory": "1 MiB"}}})
     client = host.connect("/misbehave/")
     client.send("hoard")
     assert client.ended()[0] == 1011
-    host.logged("of the memory that all instances of the plugin have \\(plugins.misbehave.limits.memories\\)")
+    host.logged("of the memory that all instances of the plugin have \\(plugins.misbehave.limits.total_memory\\)")
 
 
 def test_a_guest_that_its_tenant_has_no_memory_for_is_told_so(serve):
-    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE}, "limits": {"memories": "20 MiB"}}}
+    tenants = {"acme": {"path": "/acme", "plugins": {"misbehave": ALONE}, "limits": {"total_memory": "20 MiB"}}}
     host = serve(tenants=tenants)
     client = host.connect("/acme/misbehave/")
     client.send("hoard")
     assert client.ended()[0] == 1011
-    host.logged("of the memory that all instances of the tenant have \\(tenants.acme.limits.memories\\)")
+    host.logged("of the memory that all instances of the tenant have \\(tenants.acme.limits.total_memory\\)")
 
 
 def test_a_component_that_takes_all_memory_at_its_start_does_not_start(narrowboat, component, tmp_path):
@@ -270,7 +270,7 @@ def test_clients_of_one_plugin_share_its_rate_and_those_of_another_do_not(serve)
 
 
 def test_a_client_that_waits_for_a_rate_is_not_taken_for_silent(serve):
-    limits = {"keepalive": "200ms", "idle_timeout": "500ms"}
+    limits = {"ping_interval": "200ms", "idle_timeout": "500ms"}
     host = serve(plugins={"echo": {"limits": {"bytes_in": "10 KiB"}}}, limits=limits)
     client = host.connect("/echo/")
     client.send("x" * 25_000)
@@ -328,7 +328,7 @@ def test_a_connection_has_as_many_timers_as_it_may(serve):
 
 
 def test_a_version_logs_as_much_as_it_may(serve):
-    host = serve(plugins={"misbehave": ALONE | {"limits": {"log_lines": 2}}}, admin=ADMIN)
+    host = serve(plugins={"misbehave": ALONE | {"limits": {"log_lines_per_second": 2}}}, admin=ADMIN)
     assert host.connect("/misbehave/").ask("log-flood 100") == "logged"
     host.logged("logs more than is kept")
     lines = host.log().count("of a flood")
@@ -343,7 +343,7 @@ def test_a_version_logs_as_much_as_it_may(serve):
 
 @pytest.mark.parametrize(
     ("limits", "sizes", "limit"),
-    [({"snapshot": "100 KB"}, [200_000], "snapshot"), ({"snapshots": "100 KB"}, [60_000, 60_000], "snapshots")],
+    [({"snapshot": "100 KB"}, [200_000], "snapshot"), ({"total_snapshots": "100 KB"}, [60_000, 60_000], "total_snapshots")],
 )
 def test_a_consumer_that_leaves_too_much_stays_where_it_is(serve, component, tmp_path, limits, sizes, limit):
     file = tmp_path / "misbehave.wasm"
@@ -425,10 +425,10 @@ def test_a_component_that_is_too_large_is_not_read(serve, component, tmp_path):
     file = tmp_path / "echo.wasm"
     echo = component("echo").read_bytes()
     file.write_bytes(echo)
-    host = serve(plugins={"echo": {"component": str(file)}}, limits={"component": len(echo) + 1_000})
+    host = serve(plugins={"echo": {"component": str(file)}}, limits={"max_component": len(echo) + 1_000})
     client = host.connect("/echo/")
     file.write_bytes(with_manifest(echo, 'name = "echo"' + " " * 10_000))
-    host.logged("is larger than limits.component")
+    host.logged("is larger than limits.max_component")
     assert client.ask("still here") == "still here"
 
 

@@ -85,7 +85,7 @@ def test_promtool_finds_nothing_to_complain_of(host):
 
 def test_each_family_with_a_unit_says_so(host):
     units = {family.name: family.unit for family in families(host).values() if family.unit}
-    assert units["narrowboat_guest_call_seconds"] == "seconds"
+    assert units["narrowboat_guest_call_duration_seconds"] == "seconds"
     assert units["narrowboat_guest_memory_bytes"] == "bytes"
     assert all(name.endswith(f"_{unit}") for name, unit in units.items())
 
@@ -115,8 +115,8 @@ def quantile(q, buckets):
 def test_every_histogram_ends_with_all_that_was_counted(host):
     histograms = [family for family in families(host).values() if family.type == "histogram"]
     assert {family.name for family in histograms} >= {
-        "narrowboat_guest_call_seconds",
-        "narrowboat_layer_round_trip_seconds",
+        "narrowboat_guest_call_duration_seconds",
+        "narrowboat_layer_round_trip_duration_seconds",
     }
     for family in histograms:
         totals = [sample for sample in family.samples if sample.name.endswith("_count")]
@@ -128,7 +128,7 @@ def test_every_histogram_ends_with_all_that_was_counted(host):
 
 
 def test_quantiles_are_where_the_calls_were(host):
-    calls = families(host)["narrowboat_guest_call_seconds"]
+    calls = families(host)["narrowboat_guest_call_duration_seconds"]
     of = lambda plugin: buckets(calls, tenant="default", plugin=plugin)
     # Of those that loop, half are longer than their limit, and none is as long as a test waits.
     looping = of("misbehave")
@@ -154,9 +154,9 @@ def test_prometheus_scrapes_and_computes_the_same_quantiles(host, tmp_path):
         for plugin in ("misbehave", "echo"):
             for q in (0.5, 0.99):
                 labels = f'tenant="default",plugin="{plugin}"'
-                expression = f"histogram_quantile({q}, narrowboat_guest_call_seconds_bucket{{{labels}}})"
+                expression = f"histogram_quantile({q}, narrowboat_guest_call_duration_seconds_bucket{{{labels}}})"
                 told = float(ask(expression)[0]["value"][1])
-                own = quantile(q, buckets(families(host)["narrowboat_guest_call_seconds"], tenant="default", plugin=plugin))
+                own = quantile(q, buckets(families(host)["narrowboat_guest_call_duration_seconds"], tenant="default", plugin=plugin))
                 assert told == pytest.approx(own)
 
 
@@ -193,7 +193,7 @@ PATHS = {
     "/v1/connections/x/close": {"POST"},
     "/v1/publish": {"POST"},
     "/v1/drain": {"POST"},
-    "/v1/reread": {"POST"},
+    "/v1/reload": {"POST"},
 }
 
 

@@ -50,7 +50,7 @@ def test_a_component_is_deployed(operator):
 def test_waiting_ends_when_the_version_has_stood_its_trial(operator):
     served = operator(table={"rollback": ROLLBACK | {"window": "1s"}})
     result = served.run("deploy", "traveller", served.file_of("v2"), "--wait")
-    assert result.returncode == 0 and "stood its trial" in result.stderr
+    assert result.returncode == 0 and "passed its rollback window" in result.stderr
 
 
 def test_waiting_ends_with_4_when_the_version_is_taken_back(operator):
@@ -65,7 +65,7 @@ def test_waiting_ends_with_4_when_the_version_is_taken_back(operator):
         served.connect().send("hello")
     thread.join(DEADLINE)
     assert results[0].returncode == 4
-    assert "was taken back: " in results[0].stderr
+    assert "was rolled back: " in results[0].stderr
     assert served.run("deploy", "traveller", file).returncode == 3
     assert served.run("deploy", "traveller", file, "--force").returncode == 0
 
@@ -130,7 +130,7 @@ def test_a_version_comes_back(operator):
     assert served.run("rollback", "traveller").returncode == 0
     assert client.ask("hello") == "v2 1 hello"
     result = served.run("rollback", "traveller", short(served.version("v1")), "--json")
-    assert json.loads(result.stdout)["moved"] == 1
+    assert json.loads(result.stdout)["migrated"] == 1
     assert client.ask("hello") == "v1 2 hello"
 
 
@@ -138,7 +138,7 @@ def test_versions_are_a_table_for_people_and_json_for_machines(operator):
     served = operator()
     served.run("deploy", "traveller", served.file_of("v2"))
     lines = served.run("versions", "traveller").stdout.splitlines()
-    assert lines[0].split() == ["VERSION", "STATE", "OFFERED", "BY", "SIZE", "REASON"]
+    assert lines[0].split() == ["VERSION", "STATE", "DEPLOYED", "BY", "SIZE", "REASON"]
     assert re.match(rf"{short(served.version('v2'))}  live, on trial +\S+Z +operator +\d", lines[1])
     assert re.match(rf"{short(served.version('v1'))}  previous +\S+Z +file +\d", lines[2])
     versions = json.loads(served.run("versions", "traveller", "--json").stdout)
@@ -160,7 +160,7 @@ def test_connections_are_listed_and_closed(operator):
     served = operator()
     client = served.connect()
     listed = served.run("connections", "traveller").stdout.splitlines()
-    assert listed[0].split() == ["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "WAITING"]
+    assert listed[0].split() == ["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "BUFFERED"]
     channel = listed[1].split()[0]
     assert served.run("connections", "--close", channel, "--code", "4000", "--reason", "bye").returncode == 0
     assert client.ended() == (4000, "bye")
@@ -244,7 +244,7 @@ def test_draining_tells_what_is_left_until_nothing_is(operator):
     clients = served.clients(5)
     threads = [threading.Thread(target=client.rest) for client in clients]
     [thread.start() for thread in threads]
-    result = served.run("drain", "--over", "1s")
+    result = served.run("drain", "--duration", "1s")
     assert result.returncode == 0
     assert "5 of 5 connections are left" in result.stderr
     assert result.stdout == "drained: no connection is left\n"

@@ -119,7 +119,7 @@ def stalled(serving):
     """A host whose standard error is a pipe that nobody reads, full; and the end to read it from."""
     read, write = os.pipe()
     try:
-        limits = {"log_lines": 100_000, "handshake_timeout": "1s", "shutdown_grace": "1m"}
+        limits = {"log_lines_per_second": 100_000, "handshake_timeout": "1s", "shutdown_grace": "1m"}
         with serving("misbehave", "echo", limits=limits, admin=ADMIN, process={"stderr": write}) as host:
             os.close(write)
             client = host.connect("/misbehave/")
@@ -275,8 +275,8 @@ ASKING = [
     ["connections"],
     ["connections", "--json"],
     ["logs"],
-    ["reread"],
-    ["drain", "--over", "1ms"],
+    ["reload"],
+    ["drain", "--duration", "1ms"],
 ]
 
 PRINTING = [

@@ -156,7 +156,7 @@ def ready(host):
 
 def counted(host, name):
     """How much a counter of the layer has counted, all causes together."""
-    begins = f'narrowboat_layer_{name}_total{{tenant="default",layer="default"'
+    begins = f'narrowboat_layer_messages_{name}_total{{tenant="default",layer="default"'
     counts = [int(count) for figure, count in figures(host).items() if figure.startswith(begins)]
     assert counts, begins
     return sum(counts)
@@ -226,7 +226,7 @@ def test_a_layer_that_is_refused_is_away_until_all_it_asks_is_taken(
             assert answers(sender).count("ok") == len(sent)
             line = host.logged(f".*{LOST}.*")[0]
             assert re.search(fault.says, line), line
-            eventually(lambda: ready(host) == (503, b'layer "default" is away\n'), "not ready")
+            eventually(lambda: ready(host) == (503, b'layer "default" is disconnected\n'), "not ready")
             assert late.ask(f"add {group}") == "ok"
             assert "ok" in (leaves.ask(f"discard {group}"), *answers(leaves))
             tried_again(host, proxy, name)
@@ -247,7 +247,7 @@ def test_a_layer_that_is_refused_is_away_until_all_it_asks_is_taken(
         if backend == "redis":
             # More would tear the order.
             eventually(lambda: readers(redis) == 1, "one reader of the host's key")
-        assert counted(host, "foreign") == 0
+        assert counted(host, "malformed") == 0
         assert not [line for line in answers(leaves) if line in ("message: late too", "message: end")]
 
 
@@ -419,7 +419,7 @@ def test_messages_to_a_group_key_of_another_type_are_lost_and_the_rest_goes_on(s
         host.logged("Redis refused .*(?i:wrongtype)")
         assert all(reached(clients, group, "goes on"))
         assert ready(host)[0] == 200
-        assert LOST not in host.log() and counted(host, "foreign") == 0
+        assert LOST not in host.log() and counted(host, "malformed") == 0
 
 
 def test_a_message_to_a_channels_key_of_another_type_is_lost(serving, redis, proxy):
@@ -430,7 +430,7 @@ def test_a_message_to_a_channels_key_of_another_type_is_lost(serving, redis, pro
         eventually(lambda: counted(host, "lost") == 1, "a lost message")
         host.logged("asgijobs holds something else")
         assert ready(host)[0] == 200
-        assert LOST not in host.log() and counted(host, "foreign") == 0
+        assert LOST not in host.log() and counted(host, "malformed") == 0
 
 
 # Data lost without a disconnect.
@@ -524,7 +524,7 @@ def test_keyvalue_tells_the_guest_and_the_log_once(serve, redis, proxy):
         since, connections, began = len(host.log()), proxy.accepted, time.monotonic()
         proxy.answer(error, WRITES)
         for _ in range(10):
-            assert client.ask("notes set a 3") == f"error: the store is away: {error.split()[0]}"
+            assert client.ask("notes set a 3") == f"error: key-value store unavailable: {error.split()[0]}"
             # What is not refused says nothing of what is.
             assert client.ask("notes get a").startswith("= ")
         # A second and more stands between new connections, to what may be another server.
@@ -544,7 +544,7 @@ def test_keyvalue_tells_once_of_a_redis_that_is_away(serve, redis, proxy):
     proxy.refuse()
     proxy.reset()
     for asked in ["set a 2", "get a", "exists a", "set a 2"]:
-        assert client.ask(f"notes {asked}").startswith("error: the store is away")
+        assert client.ask(f"notes {asked}").startswith("error: key-value store unavailable")
     proxy.accept()
     assert client.ask("notes get a") == "= 1"
     assert client.ask("notes set a 3") == "ok"

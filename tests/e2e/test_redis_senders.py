@@ -60,7 +60,7 @@ def test_a_django_process_is_heard_whatever_its_clock_says(redis, serving, clock
                 # The other way: a receiver of Channels looks at no time either.
                 client.ask(f"send {channel} {ahead}")
                 assert django.receive(channel) == text(str(ahead))
-            expired = 'narrowboat_layer_expired_total{tenant="default",layer="default"}'
+            expired = 'narrowboat_layer_messages_expired_total{tenant="default",layer="default"}'
             assert figures(host)[expired] == "0"
 
 
@@ -80,7 +80,7 @@ def test_members_stay_where_a_clock_differs_by_less_than_group_expiry(redis, ser
 
 
 def counted(host, cause):
-    figure = f'narrowboat_layer_foreign_total{{tenant="default",layer="default",cause="{cause}"}}'
+    figure = f'narrowboat_layer_messages_malformed_total{{tenant="default",layer="default",cause="{cause}"}}'
     return int(figures(host)[figure])
 
 

@@ -1,4 +1,4 @@
-"""A new version is watched for a while, and taken back if it fails too often."""
+"""A new version is watched for a while, and rolled back if it fails too often."""
 
 import os
 import re
@@ -20,14 +20,14 @@ def brief(**rollback):
 
 
 TAKEN_BACK = (
-    r"version (\w+) is taken back after (\d+) faults in (\d+) events, seen by \d+ of \d+ clients: (\w+) is live again; "
+    r"version (\w+) was rolled back after (\d+) faults in (\d+) events, seen by \d+ of \d+ clients: (\w+) is live again; "
     r"(\d+) consumers went back to the state they had left it with, and the changes of (\d+) "
     r"events are lost; (\d+) restarted, (\d+) closed, (\d+) stay"
 )
 
 
 def taken_back(served, plan):
-    """Waits until a version is taken back for another, and returns the numbers that the log says
+    """Waits until a version is rolled back for another, and returns the numbers that the log says
     of it: faults, events, gone back, lost, restarted, closed, stay."""
     version, faults, events, _, *numbers = served.host.logged(TAKEN_BACK).groups()
     assert version == short(served.version(plan))
@@ -36,8 +36,8 @@ def taken_back(served, plan):
 
 def stands(served, plan):
     """Waits until a version's window is over, and it is still live."""
-    served.host.logged(f"version {short(served.version(plan))} has stood its trial")
-    assert "taken back" not in served.host.log()
+    served.host.logged(f"version {short(served.version(plan))} has passed its rollback window")
+    assert "rolled back" not in served.host.log()
     assert counted(served.connect())["version"] == plan.split()[0]
 
 
@@ -110,10 +110,10 @@ def test_the_same_bytes_are_not_taken_again_and_others_are(travel):
     taken_back(served, plan)
     why = served.refused(None, lambda _: os.utime(served.file))
     version = short(served.version(plan))
-    assert why.startswith(f"version {version} was taken back for its faults; offer other bytes, or")
+    assert why.startswith(f"version {version} was rolled back for its faults; offer other bytes, or")
     served.swap("v3")
     why = served.refuse(plan)
-    assert "was taken back" in why
+    assert "was rolled back" in why
     assert counted(served.connect())["version"] == "v3"
 
 
@@ -148,8 +148,8 @@ def test_garbage_of_clients_does_not_take_a_version_back(travel, isolation):
         assert client.ended()[0] == 1007
     good = served.connect()
     assert good.ask('["well"]') == '["well"]'
-    served.host.logged(f"version {short(served.version(plan))} has stood its trial")
-    assert "taken back" not in served.host.log()
+    served.host.logged(f"version {short(served.version(plan))} has passed its rollback window")
+    assert "rolled back" not in served.host.log()
     assert good.ask('["still"]') == '["still"]'
     figures = Admin(served.host).ask("/metrics").body.decode()
     errors = re.findall(r"^narrowboat_guest_client_errors_total{.*} (\d+)$", figures, re.MULTILINE)
@@ -178,7 +178,7 @@ def test_a_client_that_comes_again_and_again_takes_no_version_back(travel):
         provoke(served.connect(), 2)
     told = Admin(served.host).plugin("traveller")
     assert told["faults"] == 40 and told["rolled_back"] == 0
-    assert "taken back" not in served.host.log()
+    assert "rolled back" not in served.host.log()
 
 
 def test_a_few_that_send_garbage_at_once_take_no_version_back_that_serves_the_others(travel):
@@ -191,7 +191,7 @@ def test_a_few_that_send_garbage_at_once_take_no_version_back_that_serves_the_ot
             provoke(attacker, 2)
     told = Admin(served.host).plugin("traveller")
     assert told["faults"] == 30 and told["rolled_back"] == 0
-    assert "taken back" not in served.host.log()
+    assert "rolled back" not in served.host.log()
 
 
 def test_a_version_that_fails_for_most_clients_is_taken_back(travel):
@@ -205,7 +205,7 @@ def test_a_version_that_fails_for_most_clients_is_taken_back(travel):
     for client in clients[:2]:
         client.send("fails")
         client.ended()
-    assert "taken back" not in served.host.log()
+    assert "rolled back" not in served.host.log()
     for client in clients[2:]:
         client.send("fails")
     taken_back(served, plan)
@@ -391,7 +391,7 @@ def test_a_trap_after_the_window_ends_the_connection(travel):
     client = served.connect()
     plan = "v2 traps-at=3"
     served.swap(plan)
-    served.host.logged("has stood its trial")
+    served.host.logged("has passed its rollback window")
     for text in "abc":
         client.send(text)
     assert client.rest() == (["v2 1 a", "v2 2 b"], (1011, "consumer failed"))

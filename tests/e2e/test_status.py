@@ -69,14 +69,14 @@ def test_traffic_and_guests_are_counted(serving):
         of = 'tenant="default",plugin="reply"'
         assert counted[f"narrowboat_frames_received_total{{{of}}}"] == "9"
         assert counted[f"narrowboat_frames_sent_total{{{of}}}"] == "9"
-        assert int(counted[f"narrowboat_bytes_received_total{{{of}}}"]) == 9 * len("hello")
+        assert int(counted[f"narrowboat_received_bytes_total{{{of}}}"]) == 9 * len("hello")
         assert float(counted[f"narrowboat_connections{{{of}}}"]) == 1
         instances = next(name for name in counted if name.startswith("narrowboat_instances{" + of))
         of_version = lambda name: instances.replace("instances", name)
         assert float(counted[instances]) == 1
         assert float(counted[of_version("guest_memory_bytes")]) >= 65536
         assert int(counted[of_version("guest_events_total")]) == 10
-        assert int(counted[of_version("guest_call_seconds_count")]) >= 10
+        assert int(counted[of_version("guest_call_duration_seconds_count")]) >= 10
         client.close()
         eventually(lambda: float(figures(host)[instances]) == 0, "the instance gone")
         assert float(figures(host)[of_version("guest_memory_bytes")]) == 0
@@ -111,13 +111,13 @@ def test_a_host_is_not_ready_while_its_layer_is_away(serving, backend):
             eventually(lambda: asked(host, "/readyz").status == 200, "ready")
             redis.kill()
             eventually(lambda: asked(host, "/readyz").status == 503, "not ready")
-            assert asked(host, "/readyz").body == b'layer "default" is away\n'
+            assert asked(host, "/readyz").body == b'layer "default" is disconnected\n'
             assert asked(host, "/healthz").status == 200
             client = host.connect("/commander/")
             for _ in range(3):
                 assert client.ask("group-send g hello") == "ok"
             assert figures(host)['narrowboat_layer_connected{tenant="default",layer="default"}'] == "0.0"
-            assert float(figures(host)['narrowboat_layer_waiting{tenant="default",layer="default"}']) >= 3
+            assert float(figures(host)['narrowboat_layer_queued_operations{tenant="default",layer="default"}']) >= 3
             redis.start()
             eventually(lambda: asked(host, "/readyz").status == 200, "ready")
 
@@ -131,7 +131,7 @@ def test_what_was_dropped_and_what_is_foreign_is_counted(serving):
                 assert client.ask("send jobs hello") == "ok"
             channel = client.ask("channel")
             redis.ask("ZADD", "asgi" + channel[: channel.index("!") + 1], 9e9, b"foreign")
-            count = lambda what: figures(host)[f'narrowboat_layer_{what}_total{{tenant="default",layer="default"}}']
+            count = lambda what: figures(host)[f'narrowboat_layer_messages_{what}_total{{tenant="default",layer="default"}}']
             eventually(lambda: count("dropped") == "2", "two dropped")
-            foreign = 'narrowboat_layer_foreign_total{tenant="default",layer="default",cause="prefix"}'
+            foreign = 'narrowboat_layer_messages_malformed_total{tenant="default",layer="default",cause="prefix"}'
             eventually(lambda: figures(host)[foreign] == "1", "one foreign")

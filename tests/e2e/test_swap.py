@@ -179,7 +179,7 @@ def test_frames_queued_for_a_slow_reader_are_kept(travel):
     assert raw.recv_frame() == (TEXT, f"{NEW} {count + 1} and on".encode())
 
 
-SLOW = {"lane": "slow"}
+SLOW = {"execution": "thread"}
 
 
 @both_isolations

@@ -257,7 +257,7 @@ def test_a_tenants_token_asks_nothing_of_another(admin, method, path, other):
     assert answer.status == 403 and "a tenant's" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/v1/drain", "/v1/reread"])
+@pytest.mark.parametrize("path", ["/v1/drain", "/v1/reload"])
 def test_what_concerns_all_is_not_a_tenants(admin, path):
     answer = admin.ask(path, "POST", body={}, token="token of acme")
     assert answer.status == 403 and "a tenant's" in answer.json()["error"]
@@ -363,10 +363,10 @@ def test_a_word_or_a_signal_has_the_configuration_read_where_nobody_watches(chan
     host, admin = changed.host, Admin(changed.host)
     changed.write(tenants=echo_at("acme"))
     assert not is_served(host, "/acme/echo/")
-    told = narrowboat("reread", *admin.arguments)
+    told = narrowboat("reload", *admin.arguments)
     assert told.stdout == "new tenants: acme\n", told.stderr
     assert is_served(host, "/acme/echo/")
-    unchanged = narrowboat("reread", *admin.arguments).stdout
+    unchanged = narrowboat("reload", *admin.arguments).stdout
     assert re.fullmatch(r"nothing has changed since the file was followed \S+ ago\n", unchanged), unchanged
     changed.write(tenants=echo_at("bolt"))
     host._process.send_signal(signal.SIGHUP)
@@ -381,11 +381,11 @@ def test_a_reread_tells_since_when_nothing_has_changed_and_what_waits_for_a_rest
     # Whoever watches the file was first.
     eventually(lambda: is_served(host, "/acme/echo/"))
     for _ in range(2):
-        told = narrowboat("reread", *admin.arguments)
+        told = narrowboat("reload", *admin.arguments)
         assert told.stdout == "waits for a restart: limits\n", told.stderr
     changed.write(tenants=echo_at("acme", "bolt"), limits={})
     eventually(lambda: is_served(host, "/bolt/echo/"))
-    told = narrowboat("reread", *admin.arguments)
+    told = narrowboat("reload", *admin.arguments)
     assert re.fullmatch(r"nothing has changed since the file was followed \S+ ago\n", told.stdout), told.stdout
 
 

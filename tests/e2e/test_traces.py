@@ -63,7 +63,7 @@ def collector():
 
 
 def test_handshake_frame_hop_and_swap_are_traced(travel, collector):
-    traces = {"endpoint": collector.endpoint, "sample": 1.0}
+    traces = {"endpoint": collector.endpoint, "sample_ratio": 1.0}
     served = travel(admin=ADMIN, traces=traces, plugins={"commander": {}})
     sender, receiver = (served.host.connect("/commander/") for _ in range(2))
     receiver.ask("add news")
@@ -87,7 +87,7 @@ def test_handshake_frame_hop_and_swap_are_traced(travel, collector):
 
 
 def test_a_part_of_all_traces_may_be_sent(serving, collector):
-    with serving("echo", traces={"endpoint": collector.endpoint, "sample": 0.1}) as host:
+    with serving("echo", traces={"endpoint": collector.endpoint, "sample_ratio": 0.1}) as host:
         client = host.connect("/echo/")
         for _ in range(300):
             client.ask("hello")
@@ -96,7 +96,7 @@ def test_a_part_of_all_traces_may_be_sent(serving, collector):
 
 
 def test_a_collector_that_is_not_there_costs_no_client_anything(serving):
-    traces = {"endpoint": "http://127.0.0.1:1/v1/traces", "sample": 1.0}
+    traces = {"endpoint": "http://127.0.0.1:1/v1/traces", "sample_ratio": 1.0}
     with serving("echo", traces=traces) as host:
         client = host.connect("/echo/")
         for _ in range(100):
@@ -117,8 +117,8 @@ def test_without_a_word_nothing_is_traced(serving, collector):
     [
         ({"endpoint": "collector"}, "traces.endpoint", "http://localhost:4318/v1/traces"),
         ({"endpoint": "ftp://x"}, "traces.endpoint", "http://localhost:4318/v1/traces"),
-        ({"endpoint": "http://x", "sample": 0.0}, "traces.sample", "leave [traces] out"),
-        ({"endpoint": "http://x", "sample": 2.0}, "traces.sample", "at most 1"),
+        ({"endpoint": "http://x", "sample_ratio": 0.0}, "traces.sample_ratio", "leave [traces] out"),
+        ({"endpoint": "http://x", "sample_ratio": 2.0}, "traces.sample_ratio", "at most 1"),
         ({}, "traces", "`endpoint`"),
     ],
 )

@@ -291,7 +291,7 @@ def test_a_version_that_fails_too_often_is_taken_back(desk, layer):
     desk.swap("v2")
     for _ in range(12):
         desk.order(channel, "fail")
-    desk.host.logged("is taken back after")
+    desk.host.logged("was rolled back after")
     client.take(12)
     desk.order(channel, "echo again")
     assert client.recv().startswith("message: v1 ")

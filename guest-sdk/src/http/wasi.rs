@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use super::{HttpError, Request, Response, split};
+use super::{HttpError, Request, Response, split_url};
 use crate::bindings::requester_world::wasi::http::{outgoing_handler, types};
 use crate::bindings::requester_world::wasi::io::streams::{OutputStream, StreamError};
 
 /// Bytes that a stream takes at once.
-const PART: usize = 4_096;
+const WRITE_CHUNK_BYTES: usize = 4_096;
 
 /// Bytes that are read at once.
-const READ: u64 = 65_536;
+const READ_CHUNK_BYTES: u64 = 65_536;
 
 pub(super) fn send(request: Request) -> Result<Response, HttpError> {
-    let outgoing = outgoing(&request)?;
-    let options = request.timeout.map(options).transpose()?;
+    let outgoing = build_outgoing_request(&request)?;
+    let options = request.timeout.map(request_options).transpose()?;
     let body = match request.body.is_empty() {
         true => None,
-        false => Some(outgoing.body().map_err(|()| internal("its body is taken"))?),
+        false => Some(outgoing.body().map_err(|()| other_error("its body is taken"))?),
     };
     let answer = outgoing_handler::handle(outgoing, options)?;
     if let Some(body) = body {
-        let stream = body.write().map_err(|()| internal("its body's stream is taken"))?;
+        let stream = body.write().map_err(|()| other_error("its body's stream is taken"))?;
         // Who does not take all of it may have answered all the same.
-        let written = write(&stream, &request.body);
+        let written = write_body(&stream, &request.body);
         drop(stream);
         if written {
             types::OutgoingBody::finish(body, None)?;
@@ -31,13 +31,13 @@ pub(super) fn send(request: Request) -> Result<Response, HttpError> {
     }
     answer.subscribe().block();
     match answer.get() {
-        Some(Ok(answer)) => read(answer?),
-        _ => Err(internal("it has no answer")),
+        Some(Ok(answer)) => read_response(answer?),
+        _ => Err(other_error("it has no answer")),
     }
 }
 
-fn outgoing(request: &Request) -> Result<types::OutgoingRequest, HttpError> {
-    let (scheme, authority, path) = split(&request.url)?;
+fn build_outgoing_request(request: &Request) -> Result<types::OutgoingRequest, HttpError> {
+    let (scheme, authority, path) = split_url(&request.url)?;
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "http" => types::Scheme::Http,
         "https" => types::Scheme::Https,
@@ -48,19 +48,20 @@ fn outgoing(request: &Request) -> Result<types::OutgoingRequest, HttpError> {
         headers.push(("content-length".to_owned(), request.body.len().to_string().into_bytes()));
     }
     let headers = types::Fields::from_list(&headers);
-    let headers = headers.map_err(|error| HttpError::Invalid(format!("a header: {error:?}")))?;
+    let headers =
+        headers.map_err(|error| HttpError::InvalidRequest(format!("a header: {error:?}")))?;
     let outgoing = types::OutgoingRequest::new(headers);
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     outgoing
-        .set_method(&method(&request.method))
+        .set_method(&parse_method(&request.method))
         .and_then(|()| outgoing.set_scheme(Some(&scheme)))
         .and_then(|()| outgoing.set_authority(Some(authority)))
         .and_then(|()| outgoing.set_path_with_query(Some(&path)))
-        .map_err(|()| HttpError::Invalid(format!("{} {:?}", request.method, request.url)))?;
+        .map_err(|()| HttpError::InvalidRequest(format!("{} {:?}", request.method, request.url)))?;
     Ok(outgoing)
 }
 
-fn method(name: &str) -> types::Method {
+fn parse_method(name: &str) -> types::Method {
     match name {
         "GET" => types::Method::Get,
         "HEAD" => types::Method::Head,
@@ -75,41 +76,41 @@ fn method(name: &str) -> types::Method {
     }
 }
 
-fn options(timeout: Duration) -> Result<types::RequestOptions, HttpError> {
+fn request_options(timeout: Duration) -> Result<types::RequestOptions, HttpError> {
     let options = types::RequestOptions::new();
     let nanoseconds = Some(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
     options
         .set_connect_timeout(nanoseconds)
         .and_then(|()| options.set_first_byte_timeout(nanoseconds))
         .and_then(|()| options.set_between_bytes_timeout(nanoseconds))
-        .map_err(|()| internal("its time-outs are not taken"))?;
+        .map_err(|()| other_error("its time-outs are not taken"))?;
     Ok(options)
 }
 
 /// Whether all of it was taken.
-fn write(stream: &OutputStream, body: &[u8]) -> bool {
-    body.chunks(PART).all(|part| stream.blocking_write_and_flush(part).is_ok())
+fn write_body(stream: &OutputStream, body: &[u8]) -> bool {
+    body.chunks(WRITE_CHUNK_BYTES).all(|part| stream.blocking_write_and_flush(part).is_ok())
 }
 
-fn read(answer: types::IncomingResponse) -> Result<Response, HttpError> {
+fn read_response(answer: types::IncomingResponse) -> Result<Response, HttpError> {
     let status = answer.status();
     let headers = answer.headers().entries();
-    let incoming = answer.consume().map_err(|()| internal("its body is taken"))?;
-    let stream = incoming.stream().map_err(|()| internal("its body's stream is taken"))?;
+    let incoming = answer.consume().map_err(|()| other_error("its body is taken"))?;
+    let stream = incoming.stream().map_err(|()| other_error("its body's stream is taken"))?;
     let mut body = Vec::new();
     loop {
-        match stream.blocking_read(READ) {
+        match stream.blocking_read(READ_CHUNK_BYTES) {
             Ok(part) => body.extend_from_slice(&part),
             Err(StreamError::Closed) => return Ok(Response { status, headers, body }),
             Err(StreamError::LastOperationFailed(error)) => {
                 let code = types::http_error_code(&error).map(HttpError::from);
-                return Err(code.unwrap_or_else(|| internal(&error.to_debug_string())));
+                return Err(code.unwrap_or_else(|| other_error(&error.to_debug_string())));
             }
         }
     }
 }
 
-fn internal(text: &str) -> HttpError {
+fn other_error(text: &str) -> HttpError {
     HttpError::Other(text.to_owned())
 }
 
@@ -118,7 +119,7 @@ impl From<types::ErrorCode> for HttpError {
         use types::ErrorCode as Code;
         match code {
             Code::HttpRequestDenied => Self::Denied,
-            Code::DestinationIpProhibited => Self::Private,
+            Code::DestinationIpProhibited => Self::PrivateAddress,
             Code::DnsTimeout
             | Code::ConnectionTimeout
             | Code::ConnectionReadTimeout
@@ -126,7 +127,7 @@ impl From<types::ErrorCode> for HttpError {
             | Code::HttpResponseTimeout => Self::Timeout,
             Code::HttpRequestBodySize(_) | Code::HttpResponseBodySize(_) => Self::TooLarge,
             Code::HttpRequestUriInvalid | Code::HttpRequestMethodInvalid => {
-                Self::Invalid(format!("{code:?}"))
+                Self::InvalidRequest(format!("{code:?}"))
             }
             other => Self::Other(format!("{other:?}")),
         }

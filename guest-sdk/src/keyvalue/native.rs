@@ -3,59 +3,59 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{Keys, KeyvalueError};
+use super::{KeyPage, KeyValueError};
 
-type Answer<T> = Result<T, KeyvalueError>;
+type KeyValueResult<T> = Result<T, KeyValueError>;
 
 thread_local! {
-    static KEPT: RefCell<BTreeMap<(String, String), Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static ENTRIES: RefCell<BTreeMap<(String, String), Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 #[derive(Debug)]
 pub(super) struct Bucket(String);
 
-pub(super) fn open(name: &str) -> Answer<Bucket> {
+pub(super) fn open(name: &str) -> KeyValueResult<Bucket> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     match (1..=99).contains(&name.len()) && name.bytes().all(legal) {
         true => Ok(Bucket(name.to_owned())),
-        false => Err(KeyvalueError::NoSuchStore),
+        false => Err(KeyValueError::NoSuchStore),
     }
 }
 
 impl Bucket {
-    fn at(&self, key: &str) -> (String, String) {
+    fn entry_key(&self, key: &str) -> (String, String) {
         (self.0.clone(), key.to_owned())
     }
 
-    pub(super) fn get(&self, key: &str) -> Answer<Option<Vec<u8>>> {
-        Ok(KEPT.with_borrow(|kept| kept.get(&self.at(key)).cloned()))
+    pub(super) fn get(&self, key: &str) -> KeyValueResult<Option<Vec<u8>>> {
+        Ok(ENTRIES.with_borrow(|kept| kept.get(&self.entry_key(key)).cloned()))
     }
 
-    pub(super) fn set(&self, key: &str, value: &[u8]) -> Answer<()> {
-        KEPT.with_borrow_mut(|kept| kept.insert(self.at(key), value.to_owned()));
+    pub(super) fn set(&self, key: &str, value: &[u8]) -> KeyValueResult<()> {
+        ENTRIES.with_borrow_mut(|kept| kept.insert(self.entry_key(key), value.to_owned()));
         Ok(())
     }
 
-    pub(super) fn delete(&self, key: &str) -> Answer<()> {
-        KEPT.with_borrow_mut(|kept| kept.remove(&self.at(key)));
+    pub(super) fn delete(&self, key: &str) -> KeyValueResult<()> {
+        ENTRIES.with_borrow_mut(|kept| kept.remove(&self.entry_key(key)));
         Ok(())
     }
 
-    pub(super) fn exists(&self, key: &str) -> Answer<bool> {
+    pub(super) fn exists(&self, key: &str) -> KeyValueResult<bool> {
         Ok(self.get(key)?.is_some())
     }
 
-    pub(super) fn keys(&self, _: Option<&str>) -> Answer<Keys> {
+    pub(super) fn list_keys(&self, _: Option<&str>) -> KeyValueResult<KeyPage> {
         let own = |(name, key): &(String, String)| (*name == self.0).then(|| key.clone());
-        let keys = KEPT.with_borrow(|kept| kept.keys().filter_map(own).collect());
-        Ok(Keys { keys, cursor: None })
+        let keys = ENTRIES.with_borrow(|kept| kept.keys().filter_map(own).collect());
+        Ok(KeyPage { keys, cursor: None })
     }
 
-    pub(super) fn increment(&self, key: &str, delta: i64) -> Answer<i64> {
+    pub(super) fn increment(&self, key: &str, delta: i64) -> KeyValueResult<i64> {
         let value = self.get(key)?.unwrap_or_else(|| b"0".to_vec());
         let number = str::from_utf8(&value).ok().and_then(|text| text.parse::<i64>().ok());
         let sum = number.and_then(|number| number.checked_add(delta));
-        let sum = sum.ok_or_else(|| KeyvalueError::Other("no number".to_owned()))?;
+        let sum = sum.ok_or_else(|| KeyValueError::Other("no number".to_owned()))?;
         self.set(key, sum.to_string().as_bytes())?;
         Ok(sum)
     }

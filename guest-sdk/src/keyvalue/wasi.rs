@@ -1,45 +1,45 @@
 //! Keys and values as the host has them.
 
-use super::{Keys, KeyvalueError};
+use super::{KeyPage, KeyValueError};
 use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
 
 #[derive(Debug)]
 pub(super) struct Bucket(store::Bucket);
 
-type Answer<T> = Result<T, KeyvalueError>;
+type KeyValueResult<T> = Result<T, KeyValueError>;
 
-pub(super) fn open(name: &str) -> Answer<Bucket> {
+pub(super) fn open(name: &str) -> KeyValueResult<Bucket> {
     Ok(Bucket(store::open(name)?))
 }
 
 impl Bucket {
-    pub(super) fn get(&self, key: &str) -> Answer<Option<Vec<u8>>> {
+    pub(super) fn get(&self, key: &str) -> KeyValueResult<Option<Vec<u8>>> {
         Ok(self.0.get(key)?)
     }
 
-    pub(super) fn set(&self, key: &str, value: &[u8]) -> Answer<()> {
+    pub(super) fn set(&self, key: &str, value: &[u8]) -> KeyValueResult<()> {
         Ok(self.0.set(key, value)?)
     }
 
-    pub(super) fn delete(&self, key: &str) -> Answer<()> {
+    pub(super) fn delete(&self, key: &str) -> KeyValueResult<()> {
         Ok(self.0.delete(key)?)
     }
 
-    pub(super) fn exists(&self, key: &str) -> Answer<bool> {
+    pub(super) fn exists(&self, key: &str) -> KeyValueResult<bool> {
         Ok(self.0.exists(key)?)
     }
 
-    pub(super) fn keys(&self, cursor: Option<&str>) -> Answer<Keys> {
+    pub(super) fn list_keys(&self, cursor: Option<&str>) -> KeyValueResult<KeyPage> {
         let store::KeyResponse { keys, cursor } = self.0.list_keys(cursor)?;
-        Ok(Keys { keys, cursor })
+        Ok(KeyPage { keys, cursor })
     }
 
-    pub(super) fn increment(&self, key: &str, delta: i64) -> Answer<i64> {
+    pub(super) fn increment(&self, key: &str, delta: i64) -> KeyValueResult<i64> {
         Ok(atomics::increment(&self.0, key, delta)?)
     }
 }
 
-impl From<store::Error> for KeyvalueError {
+impl From<store::Error> for KeyValueError {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::NoSuchStore => Self::NoSuchStore,

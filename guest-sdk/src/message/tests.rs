@@ -31,13 +31,13 @@ fn what_is_sent_is_what_arrives() {
     let sent = Message::Chat { message: "hi".into(), count: 3 };
     let bytes = encode(&sent).unwrap();
     assert_eq!(rmp::decode::read_map_len(&mut bytes.as_slice()).unwrap(), 3);
-    assert_eq!(decode::<Message>(&bytes).unwrap(), Incoming::Known(sent));
+    assert_eq!(decode::<Message>(&bytes).unwrap(), DecodedMessage::Known(sent));
 }
 
 #[test]
 fn readable_types_survive_the_tag() {
     let sent = Message::Paint { colour: Colour::Red, from: Some("::1".parse().unwrap()) };
-    assert_eq!(decode::<Message>(&encode(&sent).unwrap()).unwrap(), Incoming::Known(sent));
+    assert_eq!(decode::<Message>(&encode(&sent).unwrap()).unwrap(), DecodedMessage::Known(sent));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn bytes_arrive_as_bytes() {
     }
     let bytes = encode(&Blob { data: vec![0, 255] }).unwrap();
     assert!(bytes.ends_with(&[0xc4, 2, 0, 255]));
-    assert_eq!(decode::<Blob>(&bytes).unwrap(), Incoming::Known(Blob { data: vec![0, 255] }));
+    assert_eq!(decode::<Blob>(&bytes).unwrap(), DecodedMessage::Known(Blob { data: vec![0, 255] }));
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn the_type_need_not_come_first_and_more_fields_do_no_harm() {
     let message = packed(
         serde_json::json!({ "aside": [1, { "deep": null }], "zone": "x", "type": "chat.leave" }),
     );
-    assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Known(Message::Leave));
+    assert_eq!(decode::<Message>(&message).unwrap(), DecodedMessage::Known(Message::Leave));
 }
 
 #[test]
 fn an_unknown_type_is_told_from_a_broken_message() {
     let message = packed(serde_json::json!({ "type": "chat.else", "message": 5 }));
-    assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Unknown("chat.else".into()));
+    assert_eq!(decode::<Message>(&message).unwrap(), DecodedMessage::Unknown("chat.else".into()));
     let unknown_inside =
         failure(serde_json::json!({ "type": "chat.paint", "colour": "Mauve", "from": null }));
     assert!(
@@ -78,11 +78,14 @@ fn a_type_with_underscores_is_the_one_with_full_stops_as_in_channels() {
     for name in ["chat.message", "chat_message"] {
         let message = packed(serde_json::json!({ "message": "hi", "type": name, "count": 3 }));
         let known = Message::Chat { message: "hi".into(), count: 3 };
-        assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Known(known), "{name}");
+        assert_eq!(decode::<Message>(&message).unwrap(), DecodedMessage::Known(known), "{name}");
     }
     let message =
         packed(serde_json::json!({ "type": "chat-message", "message": "hi", "count": 3 }));
-    assert_eq!(decode::<Message>(&message).unwrap(), Incoming::Unknown("chat-message".into()));
+    assert_eq!(
+        decode::<Message>(&message).unwrap(),
+        DecodedMessage::Unknown("chat-message".into())
+    );
     let why = failure(serde_json::json!({ "type": "chat_message", "message": "hi" }));
     assert_eq!(why, r#"message "chat_message" lacks the field "count""#);
 }
@@ -101,7 +104,7 @@ fn a_type_that_is_named_exactly_comes_first() {
         [("a.b", Both::Dotted), ("a_b", Both::Scored), ("a.c", Both::Scored), ("a_c", Both::Scored)]
     {
         let message = packed(serde_json::json!({ "type": name }));
-        assert_eq!(decode::<Both>(&message).unwrap(), Incoming::Known(known), "{name}");
+        assert_eq!(decode::<Both>(&message).unwrap(), DecodedMessage::Known(known), "{name}");
     }
 }
 
@@ -127,7 +130,7 @@ fn a_field_of_the_wrong_kind_is_named() {
 #[test]
 fn no_message_ignores_all() {
     let message = packed(serde_json::json!({ "type": "chat.leave" }));
-    let Incoming::Unknown(name) = decode::<NoMessage>(&message).unwrap();
+    let DecodedMessage::Unknown(name) = decode::<NoMessage>(&message).unwrap();
     assert_eq!(name, "chat.leave");
 }
 

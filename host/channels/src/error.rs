@@ -41,7 +41,7 @@ pub enum LayerError {
     },
     /// The backend cannot carry this message, as JSON cannot carry bytes. The memory layer never says this.
     #[error("the message cannot be written: {reason}")]
-    Unwritable {
+    Unserializable {
         /// What it has that cannot be written.
         reason: String,
     },

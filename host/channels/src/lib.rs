@@ -4,28 +4,28 @@
 //! once, and in order from one sender to one receiver, messages and frames alike. Every operation belongs to a
 //! [`Tenant`], and tenants never see each other.
 
-mod answer;
 mod capacity;
+mod decode_error;
 mod error;
-mod events;
-mod foreign;
+mod layer_events;
 mod limits;
-mod local;
 mod mailbox;
+mod mailbox_queue;
+mod maybe_ready;
 mod memory;
-mod queue;
+mod process_channels;
 mod redis;
 mod redis_pubsub;
 mod status;
 
-pub use answer::Answer;
 pub use capacity::CapacityPatterns;
+pub use decode_error::{DecodeErrorCause, DecodeErrorCounts};
 pub use error::LayerError;
-pub use events::LAYER_EVENTS;
-pub use foreign::{ForeignCause, ForeignCounts};
+pub use layer_events::LAYER_EVENTS_GROUP;
 pub use limits::LayerLimits;
 pub use mailbox::Mailbox;
-pub use memory::{MemoryLayer, UNREAD_OVERHEAD};
+pub use maybe_ready::MaybeReady;
+pub use memory::{MemoryLayer, UNREAD_OVERHEAD_BYTES};
 pub use redis::RedisLayer;
 pub use redis_pubsub::RedisPubSubLayer;
 pub use status::LayerStatus;
@@ -66,7 +66,7 @@ impl Delivery {
 
 /// Whom a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receiver<'a> {
+pub enum Recipient<'a> {
     /// The members of a group.
     Group(&'a GroupName),
     /// Whoever reads a channel.
@@ -75,17 +75,17 @@ pub enum Receiver<'a> {
 
 /// How many deliveries, and how many bytes of payload together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
+pub struct QueueLoad {
     /// The number of deliveries.
     pub count: usize,
     /// Their payloads' bytes together.
     pub bytes: usize,
 }
 
-impl Pending {
+impl QueueLoad {
     /// With one more delivery of `len` bytes.
     #[must_use]
-    pub fn and(self, len: usize) -> Self {
+    pub fn with_item(self, len: usize) -> Self {
         Self { count: self.count.saturating_add(1), bytes: self.bytes.saturating_add(len) }
     }
 }
@@ -103,23 +103,24 @@ pub trait ChannelLayer: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] where the backend cannot be reached.
-    fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>>;
+    fn new_channel<'a>(&'a self, tenant: &'a Tenant)
+    -> MaybeReady<'a, Result<Mailbox, LayerError>>;
 
     /// Opens a channel by its name, with what waits in it. Dropping the mailbox keeps what waits and the memberships,
     /// unless the name has a `!`: such a channel ends.
     ///
     /// # Errors
     /// [`LayerError::ChannelBusy`] while another mailbox of that channel is open.
-    fn open<'a>(
+    fn open_channel<'a>(
         &'a self,
         tenant: &'a Tenant,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<Mailbox, LayerError>>;
+    ) -> MaybeReady<'a, Result<Mailbox, LayerError>>;
 
     /// Whether a name is one that [`new_channel`](Self::new_channel) makes here or in another process: nobody knows it who
     /// was not told.
     fn is_unique(&self, _tenant: &Tenant, channel: &ChannelName) -> bool {
-        channel.is_unique()
+        channel.is_process_local()
     }
 
     /// What can be told of a send without making it. `pending` is what this caller means to send to the same channel
@@ -129,11 +130,11 @@ pub trait ChannelLayer: Send + Sync + 'static {
     ///
     /// # Errors
     /// What [`send`](Self::send) would answer now.
-    fn probe(
+    fn check_send(
         &self,
         tenant: &Tenant,
         channel: &ChannelName,
-        pending: Pending,
+        pending: QueueLoad,
         len: usize,
     ) -> Result<(), LayerError>;
 
@@ -143,7 +144,12 @@ pub trait ChannelLayer: Send + Sync + 'static {
     /// # Errors
     /// [`LayerError::Unavailable`] where nothing more can wait for a backend that is away, or
     /// [`LayerError::TooLarge`].
-    fn probe_group(&self, tenant: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError>;
+    fn check_group_send(
+        &self,
+        tenant: &Tenant,
+        pending: QueueLoad,
+        len: usize,
+    ) -> Result<(), LayerError>;
 
     /// Members of a group that a message to it would be handed to at once, by whoever sends it; 0 where others do that.
     fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize;
@@ -157,7 +163,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
         tenant: &'a Tenant,
         channel: &'a ChannelName,
         message: Message,
-    ) -> Answer<'a, Result<(), LayerError>>;
+    ) -> MaybeReady<'a, Result<(), LayerError>>;
 
     /// Makes a channel a member of a group. Doing so again only renews the membership. A channel that ended is
     /// ignored in silence.
@@ -169,7 +175,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
         tenant: &'a Tenant,
         group: &'a GroupName,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<(), LayerError>>;
+    ) -> MaybeReady<'a, Result<(), LayerError>>;
 
     /// Ends a membership, if there is one.
     ///
@@ -180,7 +186,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
         tenant: &'a Tenant,
         group: &'a GroupName,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<(), LayerError>>;
+    ) -> MaybeReady<'a, Result<(), LayerError>>;
 
     /// Sends a message to every member. Where a member's mailbox is full the message is dropped for that member and
     /// [counted](LayerStatus::dropped), which is no error.
@@ -192,7 +198,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
         tenant: &'a Tenant,
         group: &'a GroupName,
         message: Message,
-    ) -> Answer<'a, Result<(), LayerError>>;
+    ) -> MaybeReady<'a, Result<(), LayerError>>;
 
     /// Puts one frame in every member's mailbox, as [`group_send`](Self::group_send) does a message.
     ///
@@ -203,7 +209,7 @@ pub trait ChannelLayer: Send + Sync + 'static {
         tenant: &'a Tenant,
         group: &'a GroupName,
         frame: Frame,
-    ) -> Answer<'a, Result<(), LayerError>>;
+    ) -> MaybeReady<'a, Result<(), LayerError>>;
 
     /// How many receivers a message would have now: members of a group, or with publish and subscribe the processes
     /// that listen; of a channel 1 if a mailbox of it is open. None where only another process knows. It is no promise,
@@ -211,18 +217,18 @@ pub trait ChannelLayer: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] where the backend cannot be reached.
-    fn receivers<'a>(
+    fn receiver_count<'a>(
         &'a self,
         tenant: &'a Tenant,
-        to: Receiver<'a>,
-    ) -> Answer<'a, Result<Option<u64>, LayerError>>;
+        to: Recipient<'a>,
+    ) -> MaybeReady<'a, Result<Option<u64>, LayerError>>;
 
     /// Forgets every message that waits and every membership of the tenant; open mailboxes stay open. Meant for tests
     /// and operators: its cost grows with the tenant, and it is no barrier to what is sent meanwhile.
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] where the backend cannot be reached.
-    fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>>;
+    fn flush<'a>(&'a self, tenant: &'a Tenant) -> MaybeReady<'a, Result<(), LayerError>>;
 
     /// Takes a turn of which there is one a `period` under a name, whoever else asks: whether it is this caller's.
     ///
@@ -233,19 +239,19 @@ pub trait ChannelLayer: Send + Sync + 'static {
         tenant: &'a Tenant,
         name: &'a ChannelName,
         period: Duration,
-    ) -> Answer<'a, Result<bool, LayerError>>;
+    ) -> MaybeReady<'a, Result<bool, LayerError>>;
 
     /// Waits until every membership that was begun or ended before is so wherever the layer keeps it.
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] where the backend is away; memberships of open mailboxes follow when it is back.
-    fn confirm(&self) -> Answer<'_, Result<(), LayerError>>;
+    fn wait_for_memberships(&self) -> MaybeReady<'_, Result<(), LayerError>>;
 
     /// Waits until everything that was asked for before has left this process.
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] where the backend is away.
-    fn carried(&self) -> Answer<'_, Result<(), LayerError>>;
+    fn wait_until_sent(&self) -> MaybeReady<'_, Result<(), LayerError>>;
 
     /// How the layer fares.
     fn status(&self) -> LayerStatus;

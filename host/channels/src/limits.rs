@@ -20,7 +20,7 @@ pub struct LayerLimits {
     /// How many bytes of payload wait in one channel; a single delivery that is larger is taken when nothing waits.
     pub mailbox_bytes: usize,
     /// How many bytes wait in all channels of a tenant that nobody reads, each delivery with
-    /// [`UNREAD_OVERHEAD`](super::UNREAD_OVERHEAD) added. What a leaving reader leaves behind may pass the bound; then
+    /// [`UNREAD_OVERHEAD_BYTES`](super::UNREAD_OVERHEAD_BYTES) added. What a leaving reader leaves behind may pass the bound; then
     /// nothing more is taken until enough expired.
     pub unread_bytes: usize,
     /// How many groups one channel may be in.

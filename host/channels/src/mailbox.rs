@@ -9,7 +9,7 @@ use super::Delivery;
 use narrowboat_core::name::ChannelName;
 
 /// What a mailbox reads from: a backend's side of one channel.
-pub(crate) trait Source: Send + Sync {
+pub(crate) trait MailboxSource: Send + Sync {
     /// The channel's name.
     fn channel(&self) -> &ChannelName;
 
@@ -25,10 +25,10 @@ pub(crate) trait Source: Send + Sync {
 
 /// The receiving end of a channel, with at most one at a time. Dropping it ends a unique channel with its
 /// memberships; a named one keeps what waits in it, and its memberships.
-pub struct Mailbox(Arc<dyn Source>);
+pub struct Mailbox(Arc<dyn MailboxSource>);
 
 impl Mailbox {
-    pub(crate) fn new(source: Arc<dyn Source>) -> Self {
+    pub(crate) fn new(source: Arc<dyn MailboxSource>) -> Self {
         Self(source)
     }
 

@@ -4,13 +4,13 @@
 //! deadlines. A group is never taken with a shard of channels; whatever has to go the other way, from a channel to its
 //! groups, lets go of the channel first. No lock is held where a task is woken.
 
-mod budget;
-mod channel;
-mod deadlines;
-mod group;
+mod capped_counter;
+mod deadline_queue;
 mod memberships;
-mod shards;
-mod world;
+mod memory_channel;
+mod memory_group;
+mod sharded_set;
+mod tenant;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use self::world::World;
+use self::tenant::MemoryTenant;
 use super::{
-    Answer, ChannelLayer, Delivery, ForeignCounts, LayerError, LayerLimits, LayerStatus, Mailbox,
-    Pending, Receiver,
+    ChannelLayer, DecodeErrorCounts, Delivery, LayerError, LayerLimits, LayerStatus, Mailbox,
+    MaybeReady, QueueLoad, Recipient,
 };
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
@@ -31,7 +31,7 @@ use narrowboat_core::name::{ChannelName, GroupName, ProcessId, Tenant};
 
 /// What a delivery to a channel without a reader counts beside its payload, in bytes: about what the channel and the
 /// queue cost that one small message brings into being.
-pub const UNREAD_OVERHEAD: usize = 512;
+pub const UNREAD_OVERHEAD_BYTES: usize = 512;
 
 /// The guarded value, also after another thread panicked with it: no operation here leaves a value half changed where
 /// it could panic.
@@ -45,7 +45,7 @@ pub struct MemoryLayer {
     limits: Arc<LayerLimits>,
     process: ProcessId,
     /// Grows with the tenants that the operator configured, and with nothing else.
-    worlds: RwLock<HashMap<Tenant, Arc<World>>>,
+    tenants: RwLock<HashMap<Tenant, Arc<MemoryTenant>>>,
     dropped: AtomicU64,
 }
 
@@ -56,20 +56,21 @@ impl MemoryLayer {
         Self {
             limits: Arc::new(limits),
             process: ProcessId::random(),
-            worlds: RwLock::default(),
+            tenants: RwLock::default(),
             dropped: AtomicU64::new(0),
         }
     }
 
-    fn world(&self, tenant: &Tenant) -> Arc<World> {
-        let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
+    fn tenant(&self, tenant: &Tenant) -> Arc<MemoryTenant> {
+        let worlds = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(world) = worlds.get(tenant) {
             return Arc::clone(world);
         }
         drop(worlds);
-        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-        let world =
-            worlds.entry(tenant.clone()).or_insert_with(|| World::new(Arc::clone(&self.limits)));
+        let mut worlds = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let world = worlds
+            .entry(tenant.clone())
+            .or_insert_with(|| MemoryTenant::new(Arc::clone(&self.limits)));
         Arc::clone(world)
     }
 
@@ -85,7 +86,7 @@ impl MemoryLayer {
         delivery: Delivery,
     ) -> Result<(), LayerError> {
         self.check_len(delivery.len())?;
-        self.world(tenant).send(channel, delivery)
+        self.tenant(tenant).send(channel, delivery)
     }
 
     fn deliver_to_group(
@@ -95,7 +96,7 @@ impl MemoryLayer {
         delivery: &Delivery,
     ) -> Result<(), LayerError> {
         self.check_len(delivery.len())?;
-        let dropped = self.world(tenant).group_send(group, delivery);
+        let dropped = self.tenant(tenant).group_send(group, delivery);
         self.dropped.fetch_add(dropped, Ordering::Relaxed);
         Ok(())
     }
@@ -104,40 +105,43 @@ impl MemoryLayer {
 impl ChannelLayer for MemoryLayer {
     fn start(&self, _runtime: &Handle) {}
 
-    fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>> {
-        Answer::ready(self.world(tenant).open(&ChannelName::unique(&self.process)))
+    fn new_channel<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+    ) -> MaybeReady<'a, Result<Mailbox, LayerError>> {
+        MaybeReady::ready(self.tenant(tenant).open_channel(&ChannelName::unique(&self.process)))
     }
 
-    fn open<'a>(
+    fn open_channel<'a>(
         &'a self,
         tenant: &'a Tenant,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<Mailbox, LayerError>> {
-        Answer::ready(self.world(tenant).open(channel))
+    ) -> MaybeReady<'a, Result<Mailbox, LayerError>> {
+        MaybeReady::ready(self.tenant(tenant).open_channel(channel))
     }
 
-    fn probe(
+    fn check_send(
         &self,
         tenant: &Tenant,
         channel: &ChannelName,
-        pending: Pending,
+        pending: QueueLoad,
         len: usize,
     ) -> Result<(), LayerError> {
         self.check_len(len)?;
-        self.world(tenant).probe(channel, pending, len)
+        self.tenant(tenant).check_send(channel, pending, len)
     }
 
-    fn probe_group(
+    fn check_group_send(
         &self,
         _tenant: &Tenant,
-        _pending: Pending,
+        _pending: QueueLoad,
         len: usize,
     ) -> Result<(), LayerError> {
         self.check_len(len)
     }
 
     fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize {
-        self.world(tenant).members(group)
+        self.tenant(tenant).member_count(group)
     }
 
     fn send<'a>(
@@ -145,8 +149,8 @@ impl ChannelLayer for MemoryLayer {
         tenant: &'a Tenant,
         channel: &'a ChannelName,
         message: Message,
-    ) -> Answer<'a, Result<(), LayerError>> {
-        Answer::ready(self.deliver(tenant, channel, Delivery::Message(message)))
+    ) -> MaybeReady<'a, Result<(), LayerError>> {
+        MaybeReady::ready(self.deliver(tenant, channel, Delivery::Message(message)))
     }
 
     fn group_add<'a>(
@@ -154,8 +158,8 @@ impl ChannelLayer for MemoryLayer {
         tenant: &'a Tenant,
         group: &'a GroupName,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<(), LayerError>> {
-        Answer::ready(self.world(tenant).group_add(group, channel))
+    ) -> MaybeReady<'a, Result<(), LayerError>> {
+        MaybeReady::ready(self.tenant(tenant).group_add(group, channel))
     }
 
     fn group_discard<'a>(
@@ -163,9 +167,9 @@ impl ChannelLayer for MemoryLayer {
         tenant: &'a Tenant,
         group: &'a GroupName,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<(), LayerError>> {
-        self.world(tenant).group_discard(group, channel);
-        Answer::ready(Ok(()))
+    ) -> MaybeReady<'a, Result<(), LayerError>> {
+        self.tenant(tenant).group_discard(group, channel);
+        MaybeReady::ready(Ok(()))
     }
 
     fn group_send<'a>(
@@ -173,8 +177,8 @@ impl ChannelLayer for MemoryLayer {
         tenant: &'a Tenant,
         group: &'a GroupName,
         message: Message,
-    ) -> Answer<'a, Result<(), LayerError>> {
-        Answer::ready(self.deliver_to_group(tenant, group, &Delivery::Message(message)))
+    ) -> MaybeReady<'a, Result<(), LayerError>> {
+        MaybeReady::ready(self.deliver_to_group(tenant, group, &Delivery::Message(message)))
     }
 
     fn group_send_frame<'a>(
@@ -182,25 +186,25 @@ impl ChannelLayer for MemoryLayer {
         tenant: &'a Tenant,
         group: &'a GroupName,
         frame: Frame,
-    ) -> Answer<'a, Result<(), LayerError>> {
-        Answer::ready(self.deliver_to_group(tenant, group, &Delivery::Frame(frame)))
+    ) -> MaybeReady<'a, Result<(), LayerError>> {
+        MaybeReady::ready(self.deliver_to_group(tenant, group, &Delivery::Frame(frame)))
     }
 
-    fn receivers<'a>(
+    fn receiver_count<'a>(
         &'a self,
         tenant: &'a Tenant,
-        to: Receiver<'a>,
-    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
-        let world = self.world(tenant);
-        Answer::ready(Ok(Some(match to {
-            Receiver::Group(group) => world.members(group) as u64,
-            Receiver::Channel(channel) => u64::from(world.is_read(channel)),
+        to: Recipient<'a>,
+    ) -> MaybeReady<'a, Result<Option<u64>, LayerError>> {
+        let world = self.tenant(tenant);
+        MaybeReady::ready(Ok(Some(match to {
+            Recipient::Group(group) => world.member_count(group) as u64,
+            Recipient::Channel(channel) => u64::from(world.has_reader(channel)),
         })))
     }
 
-    fn flush<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<(), LayerError>> {
-        self.world(tenant).flush();
-        Answer::ready(Ok(()))
+    fn flush<'a>(&'a self, tenant: &'a Tenant) -> MaybeReady<'a, Result<(), LayerError>> {
+        self.tenant(tenant).flush();
+        MaybeReady::ready(Ok(()))
     }
 
     fn claim<'a>(
@@ -208,26 +212,26 @@ impl ChannelLayer for MemoryLayer {
         _tenant: &'a Tenant,
         _name: &'a ChannelName,
         _period: Duration,
-    ) -> Answer<'a, Result<bool, LayerError>> {
-        Answer::ready(Ok(true))
+    ) -> MaybeReady<'a, Result<bool, LayerError>> {
+        MaybeReady::ready(Ok(true))
     }
 
-    fn confirm(&self) -> Answer<'_, Result<(), LayerError>> {
-        Answer::ready(Ok(()))
+    fn wait_for_memberships(&self) -> MaybeReady<'_, Result<(), LayerError>> {
+        MaybeReady::ready(Ok(()))
     }
 
-    fn carried(&self) -> Answer<'_, Result<(), LayerError>> {
-        Answer::ready(Ok(()))
+    fn wait_until_sent(&self) -> MaybeReady<'_, Result<(), LayerError>> {
+        MaybeReady::ready(Ok(()))
     }
 
     fn status(&self) -> LayerStatus {
         LayerStatus {
             connected: true,
-            dropped: self.dropped.load(Ordering::Relaxed),
+            dropped_count: self.dropped.load(Ordering::Relaxed),
             lost: 0,
-            foreign: ForeignCounts::default(),
-            expired: 0,
-            waiting: 0,
+            decode_errors: DecodeErrorCounts::default(),
+            expired_count: 0,
+            queued_count: 0,
             round_trips: None,
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use narrowboat_channels::{
     CapacityPatterns, ChannelLayer, Delivery, LayerError, LayerLimits, Mailbox, MemoryLayer,
-    Pending, RedisLayer, RedisPubSubLayer,
+    QueueLoad, RedisLayer, RedisPubSubLayer,
 };
 use narrowboat_config::{
     self as config, Endpoint, RedisAccess, RedisConfig, RedisHost, Serializer,
@@ -227,7 +227,7 @@ fn frame(text: &'static str) -> Frame {
 
 fn text(delivery: Delivery) -> String {
     match delivery {
-        Delivery::Message(message) => message.kind().to_owned(),
+        Delivery::Message(message) => message.message_type().to_owned(),
         Delivery::Frame(Frame::Text(text)) => text.to_string(),
         Delivery::Frame(Frame::Binary(bytes)) => format!("{bytes:?}"),
     }
@@ -269,7 +269,7 @@ trait Calls: ChannelLayer {
     async fn all(&self, mailbox: &mut Mailbox) -> Vec<String> {
         self.settled().await;
         let mut read = Vec::new();
-        if mailbox.channel().is_unique() {
+        if mailbox.channel().is_process_local() {
             read.extend(std::iter::from_fn(|| mailbox.try_recv()).map(text));
             return read;
         }
@@ -302,7 +302,7 @@ trait Calls: ChannelLayer {
         self.new_channel(&tenant()).await.unwrap()
     }
     async fn opened(&self, name: &str) -> Mailbox {
-        self.open(&tenant(), &channel(name)).await.unwrap()
+        self.open_channel(&tenant(), &channel(name)).await.unwrap()
     }
     async fn sent(&self, to: &ChannelName, kind: &str) {
         self.send(&tenant(), to, message(kind)).await.unwrap();
@@ -456,13 +456,13 @@ async fn a_message_over_the_limit_is_too_large_for_everyone(backend: impl Backen
     assert_eq!(layer.tried(mailbox.channel(), large.clone()).await, Err(error.clone()));
     assert_eq!(layer.group_send(&tenant(), &group("g"), large.clone()).await, Err(error.clone()));
     assert_eq!(
-        layer.probe(&tenant(), mailbox.channel(), Pending::default(), large.len()),
+        layer.check_send(&tenant(), mailbox.channel(), QueueLoad::default(), large.len()),
         Err(error)
     );
     let large = Frame::Binary(Bytes::from(vec![0; 101]));
     let refused = layer.group_send_frame(&tenant(), &group("g"), large).await;
     assert_eq!(refused, Err(LayerError::TooLarge { len: 101, limit: 100 }));
-    assert_eq!((layer.next(&mut mailbox).await, layer.status().dropped), (None, 0));
+    assert_eq!((layer.next(&mut mailbox).await, layer.status().dropped_count), (None, 0));
 }
 
 async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending(backend: impl Backend) {
@@ -471,13 +471,14 @@ async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending(backend: i
     layer.sent(mailbox.channel(), "a").await;
     for name in [mailbox.channel(), &channel("never.sent.to")] {
         let waits = usize::from(name == mailbox.channel());
-        let probe = |count, bytes, len| layer.probe(&tenant(), name, Pending { count, bytes }, len);
+        let probe =
+            |count, bytes, len| layer.check_send(&tenant(), name, QueueLoad { count, bytes }, len);
         assert_eq!(probe(2 - waits, 20, 20), Ok(()));
         assert!(is_full(probe(3 - waits, 20, 20), name));
         assert!(is_full(probe(1, 80, 21), name));
     }
     let gone = channel("specific.gone!1");
-    assert_eq!(layer.probe(&tenant(), &gone, Pending { count: 9, bytes: 900 }, 99), Ok(()));
+    assert_eq!(layer.check_send(&tenant(), &gone, QueueLoad { count: 9, bytes: 900 }, 99), Ok(()));
 }
 
 async fn a_group_reaches_its_members_until_they_are_discarded(backend: impl Backend) {
@@ -526,10 +527,10 @@ async fn a_group_drops_and_counts_where_a_member_is_full(backend: impl Backend) 
     layer.sent(full.channel(), "before").await;
     layer.group_sent("g", "a").await;
     layer.settled().await;
-    assert_eq!(layer.status().dropped, 1);
+    assert_eq!(layer.status().dropped_count, 1);
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
     layer.settled().await;
-    assert_eq!(layer.status().dropped, 3);
+    assert_eq!(layer.status().dropped_count, 3);
     assert_eq!(layer.all(&mut full).await, ["before"]);
     assert_eq!(layer.all(&mut free).await, ["a"]);
 }
@@ -539,7 +540,7 @@ async fn a_group_of_nobody_takes_everything(backend: impl Backend) {
     layer.group_sent("g", "a").await;
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
     layer.settled().await;
-    assert_eq!(layer.status().dropped, 0);
+    assert_eq!(layer.status().dropped_count, 0);
 }
 
 async fn messages_expire_in_a_mailbox(backend: impl Backend) {
@@ -561,7 +562,7 @@ async fn an_expired_message_leaves_room(backend: impl Backend) {
     for name in [mailbox.channel(), &channel("worker")] {
         layer.sent(name, "a").await;
         pass(&layer, 60.0).await;
-        assert_eq!(layer.probe(&tenant(), name, Pending::default(), 9), Ok(()));
+        assert_eq!(layer.check_send(&tenant(), name, QueueLoad::default(), 9), Ok(()));
         layer.sent(name, "b").await;
     }
 }
@@ -588,7 +589,7 @@ async fn channels_that_nobody_reads_are_bounded_together(backend: impl Backend) 
     assert!((5..10).contains(&taken), "{taken}");
     let refused = layer.tried(&name(taken), sized("a", 1_000)).await;
     assert_eq!(refused, Err(LayerError::UnreadFull { channel: name(taken), limit: 10_000 }));
-    assert_eq!(layer.probe(&tenant(), &name(taken), Pending::default(), 1_000), refused);
+    assert_eq!(layer.check_send(&tenant(), &name(taken), QueueLoad::default(), 1_000), refused);
     let read = layer.opened("worker.0").await;
     layer.tried(&name(taken), sized("a", 1_000)).await.unwrap();
     assert!(layer.tried(&name(taken + 1), sized("a", 1_000)).await.is_err());
@@ -688,7 +689,7 @@ async fn tenants_do_not_see_each_other(backend: impl Backend) {
     layer.group_discard(&stranger, &group("g"), mailbox.channel()).await.unwrap();
     layer.flush(&stranger).await.unwrap();
     assert_eq!((layer.next(&mut mailbox).await, layer.next(&mut named).await), (None, None));
-    layer.open(&stranger, named.channel()).await.unwrap();
+    layer.open_channel(&stranger, named.channel()).await.unwrap();
     layer.group_add(&stranger, &group("g"), named.channel()).await.unwrap();
     layer.group_sent("g", "b").await;
     assert_eq!(
@@ -710,7 +711,7 @@ async fn a_dropped_unique_channel_takes_nothing_and_leaves_its_groups(backend: i
         layer.group_sent("g", kind).await;
     }
     layer.settled().await;
-    assert_eq!(layer.status().dropped, 0);
+    assert_eq!(layer.status().dropped_count, 0);
     layer.added("g", &name).await;
     layer.discarded("g", &name).await;
     let mut reopened = layer.opened(name.as_str()).await;
@@ -742,10 +743,10 @@ async fn a_channel_has_one_reader_at_a_time(backend: impl Backend) {
     let (unique, named) = (layer.new_mailbox().await, layer.opened("worker").await);
     for mailbox in [unique, named] {
         let name = mailbox.channel().clone();
-        let refused = layer.open(&tenant(), &name).await.unwrap_err();
+        let refused = layer.open_channel(&tenant(), &name).await.unwrap_err();
         assert_eq!(refused, LayerError::ChannelBusy { channel: name.clone() });
         drop(mailbox);
-        layer.open(&tenant(), &name).await.unwrap();
+        layer.open_channel(&tenant(), &name).await.unwrap();
     }
 }
 

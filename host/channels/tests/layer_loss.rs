@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use narrowboat_channels::{
-    ChannelLayer, ForeignCause, LayerError, LayerLimits, Mailbox, Receiver, RedisLayer,
+    ChannelLayer, DecodeErrorCause, LayerError, LayerLimits, Mailbox, Recipient, RedisLayer,
 };
 use redis_layer::*;
 
@@ -106,7 +106,7 @@ fn leaving_a_layer_waits_for_what_its_readers_give_back() {
         sent(&layer, "worker", "a").await;
         until(|| redis.ask::<i64>(&["EXISTS", "asgiworker"]) == 0).await;
         drop(mailbox);
-        layer.carried().await.unwrap();
+        layer.wait_until_sent().await.unwrap();
         drop(layer);
         assert_eq!(received(&mut opened(&other, "worker").await).await, "a");
     });
@@ -137,7 +137,7 @@ fn a_turn_that_is_refused_fails_alone_on_a_layer_by_publish_and_subscribe() {
             let refused = |reason: &str| reason.to_lowercase().contains("noperm");
             assert!(matches!(turn, Err(LayerError::Unavailable { reason }) if refused(&reason)));
         }
-        layer.carried().await.unwrap();
+        layer.wait_until_sent().await.unwrap();
         assert!(layer.status().connected);
         assert_eq!(redis.proxy.count("PSUBSCRIBE"), connections);
     });
@@ -155,7 +155,7 @@ fn a_membership_that_ended_while_redis_was_away_ends_though_its_first_write_fail
         for mailbox in [&stays, &leaves] {
             layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         }
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         assert_eq!(redis.ask::<i64>(&["ZCARD", "asgi:group:g"]), 2);
         redis.proxy.cut();
         until(|| !layer.status().connected).await;
@@ -164,7 +164,7 @@ fn a_membership_that_ended_while_redis_was_away_ends_though_its_first_write_fail
         redis.ask::<String>(&["CLIENT", "PAUSE", "4000", "WRITE"]);
         redis.proxy.mend();
         until(|| layer.status().connected).await;
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         let members: Vec<String> = redis.ask(&["ZRANGE", "asgi:group:g", "0", "-1"]);
         assert_eq!(members, [stays.channel().as_str()]);
     });
@@ -194,11 +194,12 @@ fn memberships_are_refused_at_once_when_it_is_a_renewal_that_fails() {
         let layer = redis.layer(limits).await;
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         redis.proxy.cut();
         until(|| !layer.status().connected).await;
         layer.group_add(&tenant(), &group("h"), mailbox.channel()).await.unwrap();
-        let confirmed = tokio::time::timeout(Duration::from_secs(20), layer.confirm()).await;
+        let confirmed =
+            tokio::time::timeout(Duration::from_secs(20), layer.wait_for_memberships()).await;
         assert!(confirmed.unwrap().is_err());
     });
 }
@@ -242,14 +243,14 @@ fn a_message_from_a_clock_that_is_behind_is_heard_as_a_process_of_channels_hears
         assert_eq!(received(&mut named).await, "b");
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1a"), -61.0);
         assert_eq!(received(&mut named).await, "a");
-        assert_eq!(layer.status().expired, 0);
+        assert_eq!(layer.status().expired_count, 0);
         drop(named);
-        layer.carried().await.unwrap();
+        layer.wait_until_sent().await.unwrap();
         // Of one that waits for a reader only its score says how old it is.
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1c"), -61.0);
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1d"), 0.0);
         assert_eq!(received(&mut opened(&layer, "worker").await).await, "d");
-        assert_eq!(layer.status().expired, 1);
+        assert_eq!(layer.status().expired_count, 1);
     });
 }
 
@@ -262,13 +263,13 @@ fn what_is_not_taken_is_counted_by_its_cause() {
         let name = mailbox.channel().as_str().to_owned();
         let key = format!("asgi{}", &name[..=name.find('!').unwrap()]);
         let deep = [b"\x82\xa4type\xa1a\xa1x".as_slice(), &[0x91; 64], b"\xc0"].concat();
-        let bodies: [(&[u8], ForeignCause); 6] = [
-            (b"\x82\xa4type\xa1a\xa1x\xd4\x01\x00", ForeignCause::Extension),
-            (b"\x82\xa4type\xa1a\xa1x\xa3\xed\xa0\x80", ForeignCause::Text),
-            (&deep, ForeignCause::Depth),
-            (b"\x81\xa1x\xa1a", ForeignCause::Type),
-            (b"\x82\xa4type\xa1a\xb0__asgi_channel__\x01", ForeignCause::Address),
-            (b"\x90", ForeignCause::Other),
+        let bodies: [(&[u8], DecodeErrorCause); 6] = [
+            (b"\x82\xa4type\xa1a\xa1x\xd4\x01\x00", DecodeErrorCause::Extension),
+            (b"\x82\xa4type\xa1a\xa1x\xa3\xed\xa0\x80", DecodeErrorCause::Text),
+            (&deep, DecodeErrorCause::Depth),
+            (b"\x81\xa1x\xa1a", DecodeErrorCause::Type),
+            (b"\x82\xa4type\xa1a\xb0__asgi_channel__\x01", DecodeErrorCause::Address),
+            (b"\x90", DecodeErrorCause::Other),
         ];
         for (body, _) in bodies {
             redis.put(&key, &wire(body), 0.0);
@@ -276,10 +277,10 @@ fn what_is_not_taken_is_counted_by_its_cause() {
         redis.put(&key, b"short", 0.0);
         redis.put(&key, &addressed(mailbox.channel()), 1.0);
         assert_eq!(received(&mut mailbox).await, "a");
-        let counts = layer.status().foreign;
+        let counts = layer.status().decode_errors;
         let expected = bodies.map(|(_, cause)| cause);
-        for (cause, count) in counts.each() {
-            let is_expected = expected.contains(&cause) || cause == ForeignCause::Prefix;
+        for (cause, count) in counts.counts_by_cause() {
+            let is_expected = expected.contains(&cause) || cause == DecodeErrorCause::Prefix;
             assert_eq!(count, u64::from(is_expected), "{cause:?}");
         }
         assert_eq!(counts.total(), 7);
@@ -294,23 +295,23 @@ fn receivers_are_counted_where_they_are_known() {
         let pubsub = redis.pubsub(LayerLimits::default()).await;
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
         let heard = pubsub.new_channel(&tenant()).await.unwrap();
-        let count = async |layer: &dyn ChannelLayer, to: Receiver<'_>| {
-            layer.receivers(&tenant(), to).await.unwrap()
+        let count = async |layer: &dyn ChannelLayer, to: Recipient<'_>| {
+            layer.receiver_count(&tenant(), to).await.unwrap()
         };
         let members = group("g");
-        let members = Receiver::Group(&members);
+        let members = Recipient::Group(&members);
         assert_eq!(count(&layer, members).await, Some(0));
         assert_eq!(count(&pubsub, members).await, Some(0));
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         pubsub.group_add(&tenant(), &group("g"), heard.channel()).await.unwrap();
-        pubsub.confirm().await.unwrap();
+        pubsub.wait_for_memberships().await.unwrap();
         assert_eq!(count(&other, members).await, Some(1));
         assert_eq!(count(&pubsub, members).await, Some(1));
-        assert_eq!(count(&layer, Receiver::Channel(mailbox.channel())).await, Some(1));
-        assert_eq!(count(&other, Receiver::Channel(mailbox.channel())).await, None);
+        assert_eq!(count(&layer, Recipient::Channel(mailbox.channel())).await, Some(1));
+        assert_eq!(count(&other, Recipient::Channel(mailbox.channel())).await, None);
         let gone = mailbox.channel().clone();
         drop(mailbox);
-        assert_eq!(count(&layer, Receiver::Channel(&gone)).await, Some(0));
+        assert_eq!(count(&layer, Recipient::Channel(&gone)).await, Some(0));
     });
 }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use narrowboat_channels::{
-    Answer, ChannelLayer, Delivery, LayerError, LayerLimits, Mailbox, MemoryLayer, UNREAD_OVERHEAD,
+    ChannelLayer, Delivery, LayerError, LayerLimits, Mailbox, MaybeReady, MemoryLayer,
+    UNREAD_OVERHEAD_BYTES,
 };
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
@@ -55,7 +56,7 @@ fn limits() -> LayerLimits {
         group_expiry: Duration::from_secs(200),
         message_bytes: 85,
         mailbox_bytes: 120,
-        unread_bytes: 4 * UNREAD_OVERHEAD + 200,
+        unread_bytes: 4 * UNREAD_OVERHEAD_BYTES + 200,
         groups_per_channel: 1,
         memberships: 3,
         ..LayerLimits::default()
@@ -152,7 +153,7 @@ impl Model {
         let unread = self.waiting.iter().filter(|(channel, _)| !self.open[**channel]);
         unread
             .flat_map(|(_, waiting)| waiting)
-            .map(|one| one.delivery.len() + UNREAD_OVERHEAD)
+            .map(|one| one.delivery.len() + UNREAD_OVERHEAD_BYTES)
             .sum()
     }
 
@@ -167,7 +168,8 @@ impl Model {
         if waiting.len() >= self.limits.capacity || over {
             return Outcome::Full;
         }
-        if !self.open[to] && self.unread() + len + UNREAD_OVERHEAD > self.limits.unread_bytes {
+        if !self.open[to] && self.unread() + len + UNREAD_OVERHEAD_BYTES > self.limits.unread_bytes
+        {
             return Outcome::UnreadFull;
         }
         let until = Instant::now() + self.limits.expiry;
@@ -252,7 +254,7 @@ struct Real {
     mailboxes: HashMap<usize, Mailbox>,
 }
 
-fn outcome<T>(answer: Answer<'_, Result<T, LayerError>>) -> Outcome {
+fn outcome<T>(answer: MaybeReady<'_, Result<T, LayerError>>) -> Outcome {
     answer.into_ready().ok().unwrap().map_or_else(Outcome::from, |_| Outcome::Done)
 }
 
@@ -268,7 +270,13 @@ impl Real {
     }
 
     fn open(&mut self, channel: usize) -> Outcome {
-        match self.layer.open(&self.tenant, &self.channels[channel]).into_ready().ok().unwrap() {
+        match self
+            .layer
+            .open_channel(&self.tenant, &self.channels[channel])
+            .into_ready()
+            .ok()
+            .unwrap()
+        {
             Ok(mailbox) => {
                 self.mailboxes.insert(channel, mailbox);
                 Outcome::Done
@@ -297,7 +305,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     for (serial, step) in steps.into_iter().enumerate() {
         model.expire();
         apply(&mut model, &mut real, serial, step).await?;
-        prop_assert_eq!(model.dropped, real.layer.status().dropped);
+        prop_assert_eq!(model.dropped, real.layer.status().dropped_count);
     }
     model.expire();
     for channel in 0..CHANNELS.len() {
@@ -333,10 +341,10 @@ async fn apply(
         Step::Send(to, len) => {
             let message = message(serial, len);
             let expected = model.send(to, Delivery::Message(message.clone()));
-            let probed = layer.probe(
+            let probed = layer.check_send(
                 tenant,
                 &channels[to],
-                narrowboat_channels::Pending::default(),
+                narrowboat_channels::QueueLoad::default(),
                 message.len(),
             );
             prop_assert_eq!(&probed.map_or_else(Outcome::from, |()| Outcome::Done), &expected);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use narrowboat_channels::{ChannelLayer, LayerLimits, Pending};
+use narrowboat_channels::{ChannelLayer, LayerLimits, QueueLoad};
 use redis_layer::*;
 
 #[path = "support/proxy.rs"]
@@ -51,7 +51,7 @@ fn a_membership_that_redis_refuses_begins_once_it_is_taken() {
         for name in [mailbox.channel(), &channel("worker")] {
             layer.group_add(&tenant(), &group("g"), name).await.unwrap();
         }
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         redis.ask::<i64>(&["DEL", GROUP]);
         until(|| members(&redis) == [mailbox.channel().as_str(), "worker"]).await;
     });
@@ -64,7 +64,7 @@ fn a_membership_that_redis_refuses_to_restore_begins_once_it_is_taken() {
         let layer = redis.layer(LayerLimits::default()).await;
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         redis.proxy.cut();
         until(|| !layer.status().connected).await;
         layer.group_add(&tenant(), &group("g"), &channel("worker")).await.unwrap();
@@ -84,13 +84,13 @@ fn a_membership_whose_end_redis_refuses_ends_once_it_is_taken() {
         for name in ["kicked", "stays", "returns"] {
             layer.group_add(&tenant(), &group("g"), &channel(name)).await.unwrap();
         }
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         redis.ask::<String>(&["RENAME", GROUP, "aside"]);
         is_another_type(&redis, GROUP);
         for name in ["kicked", "returns"] {
             layer.group_discard(&tenant(), &group("g"), &channel(name)).await.unwrap();
         }
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         redis.ask::<String>(&["RENAME", "aside", GROUP]);
         // What is asked later counts.
         layer.group_add(&tenant(), &group("g"), &channel("returns")).await.unwrap();
@@ -109,12 +109,13 @@ fn a_message_given_back_from_a_mailbox_takes_its_place_before_later_ones() {
         assert_eq!(received(&mut mailbox).await, "z");
         // Of a sender whose clock is behind: what comes while it is waited for is as young as that.
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1a"), -30.0);
-        let is_full = || layer.probe(&tenant(), &channel("worker"), Pending::default(), 1).is_err();
+        let is_full =
+            || layer.check_send(&tenant(), &channel("worker"), QueueLoad::default(), 1).is_err();
         until(is_full).await;
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1b"), -29.0);
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1c"), -28.0);
         drop(mailbox);
-        layer.carried().await.unwrap();
+        layer.wait_until_sent().await.unwrap();
         let mut mailbox = opened(&other, "worker").await;
         for kind in ["a", "b", "c"] {
             assert_eq!(received(&mut mailbox).await, kind);
@@ -131,7 +132,7 @@ fn memberships_are_renewed_while_there_is_always_more_to_send() {
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
         let name = mailbox.channel().as_str().to_owned();
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         let score = || redis.ask::<Option<f64>>(&["ZSCORE", GROUP, &name]);
         let first = score().unwrap();
         loop {
@@ -153,19 +154,19 @@ fn nothing_more_is_taken_from_the_queue_before_what_is_asked_again() {
         let layer = redis.layer(LayerLimits::default()).await;
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
-        layer.confirm().await.unwrap();
+        layer.wait_for_memberships().await.unwrap();
         let markers: Vec<String> = redis.ask(&["KEYS", "*:written:*"]);
         // The server seems to forget all that is written, again and again.
         is_another_type(&redis, &markers[0]);
         for _ in 0..5_000 {
             layer.group_send(&tenant(), &group("g"), message("a")).await.unwrap();
         }
-        let round_trips = || layer.status().round_trips.unwrap().steps.iter().sum::<u64>();
+        let round_trips = || layer.status().round_trips.unwrap().bucket_counts.iter().sum::<u64>();
         let before = round_trips();
         until(|| round_trips() > before + 50).await;
-        assert!(layer.status().waiting > 4_000);
+        assert!(layer.status().queued_count > 4_000);
         redis.ask::<i64>(&["DEL", &markers[0]]);
-        until(|| layer.status().waiting == 0).await;
+        until(|| layer.status().queued_count == 0).await;
         assert_eq!(layer.status().lost, 0);
     });
 }

@@ -14,8 +14,8 @@ Examples:
   NARROWBOAT_LOG=debug narrowboat serve     says why each connection ended
 
 The first ctrl-c or SIGTERM closes every connection with 1001 within limits.shutdown_grace; a
-further ctrl-c leaves at once, a further SIGTERM changes nothing. SIGHUP has the configuration read
-again; SIGUSR1 and SIGUSR2 are ignored.")]
+further ctrl-c leaves at once, a further SIGTERM changes nothing. SIGHUP reloads the configuration;
+SIGUSR1 and SIGUSR2 are ignored.")]
 pub(super) struct ServeArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
@@ -100,8 +100,8 @@ pub(super) struct HostArgs {
 
 /// What goes with a change of the live version.
 #[derive(Args)]
-pub(super) struct ChangeArgs {
-    /// Wait until it can no longer be taken back for its faults, or has been
+pub(super) struct RolloutArgs {
+    /// Wait until it can no longer be rolled back for its faults, or has been
     #[arg(long)]
     pub(super) wait: bool,
     /// Print what the host answers, as JSON
@@ -115,31 +115,32 @@ pub(super) struct ChangeArgs {
 #[command(after_help = "\
 Examples:
   narrowboat deploy chat target/narrowboat/chat.wasm
-  narrowboat deploy chat chat.wasm --wait          until it can no longer be taken back for its faults
-  narrowboat deploy chat chat.wasm --force         once more, after it was taken back
+  narrowboat deploy chat chat.wasm --wait          until it can no longer be rolled back for its faults
+  narrowboat deploy chat chat.wasm --force         once more, after it was rolled back
   narrowboat deploy chat chat.wasm --admin http://10.0.0.7:8001 --token-file ci.token
 
 Returns when the version is live and every consumer has moved. Exit codes: 3 it was not taken, and the version before
-stays; 4 it was live and has been taken back; 7 it asks for more than the live version, and waits for an approval.")]
+stays; 4 it was live and has been rolled back; 7 it requests more capabilities than the live version, and waits for an
+approval.")]
 pub(super) struct DeployArgs {
     /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// The component
     pub(super) file: PathBuf,
-    /// Deploy it even if the same bytes were taken back for their faults
+    /// Deploy it even if the same bytes were rolled back for their faults
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]
-    pub(super) change: ChangeArgs,
+    pub(super) rollout: RolloutArgs,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  narrowboat reread            as SIGHUP, and tells what came of it
+  narrowboat reload            as SIGHUP, and tells what came of it
 
 What is not a tenant's waits for a restart, and is named.")]
-pub(super) struct RereadArgs {
+pub(super) struct ReloadArgs {
     /// Print what the host answers, as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -158,7 +159,7 @@ pub(super) struct RollbackArgs {
     /// The version, by its first digits; the one before if left out
     pub(super) version: Option<String>,
     #[command(flatten)]
-    pub(super) change: ChangeArgs,
+    pub(super) rollout: RolloutArgs,
 }
 
 #[derive(Args)]
@@ -166,22 +167,22 @@ pub(super) struct RollbackArgs {
 Examples:
   narrowboat approve chat 4f2a9c1e        one that `narrowboat versions chat` lists as pending or superseded
 
-A version that asks for more than the live one waits until somebody approves whose token has the scope `approve`. Look at
-what it asks for with `narrowboat versions chat`. Exit codes as those of `narrowboat deploy`.")]
+A version that requests more capabilities than the live one waits until somebody approves whose token has the scope
+`approve`. `narrowboat versions chat` shows the requested capabilities. Exit codes as those of `narrowboat deploy`.")]
 pub(super) struct ApproveArgs {
     /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// The version, by its first digits, as `narrowboat deploy` and `narrowboat versions` tell them
     pub(super) version: String,
     #[command(flatten)]
-    pub(super) change: ChangeArgs,
+    pub(super) rollout: RolloutArgs,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   narrowboat versions chat")]
-pub(super) struct PluginArgs {
+pub(super) struct VersionsArgs {
     /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
     pub(super) plugin: String,
     /// Print what the host answers, as JSON
@@ -258,14 +259,14 @@ pub(super) struct LogsArgs {
 #[command(after_help = "\
 Examples:
   narrowboat drain
-  narrowboat drain --over 5m
+  narrowboat drain --duration 5m
 
 It takes no more connections and is not ready from then on, so that a balancer goes elsewhere, and closes those there are
 with 1012, evenly over the time. Returns when none is left; SIGTERM then ends the host.")]
 pub(super) struct DrainArgs {
     /// The time over which the closes are spread
     #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub(super) over: String,
+    pub(super) duration: String,
     #[command(flatten)]
     pub(super) host: HostArgs,
 }

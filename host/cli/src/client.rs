@@ -12,23 +12,23 @@ use ureq::typestate::WithBody;
 use ureq::{Agent, RequestBuilder};
 
 use super::arguments::HostArgs;
-use super::deploy::encoded;
+use super::deploy::encode_path_segment;
 use super::output::print_line;
-use super::{Failure, NOT_ALLOWED, NOT_FOUND, PENDING, REFUSED};
+use super::{CliError, EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, EXIT_PENDING, EXIT_REFUSED};
 use narrowboat_config::Config;
 use narrowboat_config::signature::Signature;
-use narrowboat_egress::authorities::tls_for;
-use narrowboat_server::api::{Problem, ProblemKind, SIGNATURE};
-use narrowboat_server::{TOKEN_FILE, read_token};
+use narrowboat_egress::root_certificates::tls_config_for;
+use narrowboat_server::api::{Problem, ProblemKind, SIGNATURE_HEADER};
+use narrowboat_server::{TOKEN_FILE_KEY, read_token};
 
 /// How long a host may take to be reached.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest answer that is read, in bytes.
-const ANSWER: u64 = 64 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A running host, and a token for it.
-pub(super) struct Client {
+pub(super) struct AdminClient {
     agent: Agent,
     url: String,
     token: String,
@@ -36,61 +36,62 @@ pub(super) struct Client {
     tenant: Option<String>,
 }
 
-impl Client {
+impl AdminClient {
     /// Finds out where the host listens and what the token is.
-    pub(super) fn new(arguments: &HostArgs) -> Result<Self, Failure> {
+    pub(super) fn new(arguments: &HostArgs) -> Result<Self, CliError> {
         let config = match (&arguments.admin, &arguments.token_file) {
             (Some(_), Some(_)) => None,
-            _ => Some(Config::read(&arguments.config).map_err(Failure::usage)?),
+            _ => Some(Config::read(&arguments.config).map_err(CliError::usage)?),
         };
         let admin = config.and_then(|config| config.admin);
         let missing = |what: &str| {
             let file = arguments.config.display();
-            Failure::usage(anyhow!("{file} has no [admin] table, and nothing else says {what}"))
+            CliError::usage(anyhow!("{file} has no [admin] table, and nothing else says {what}"))
         };
         let url = match (&arguments.admin, &admin) {
             (Some(url), _) => url.trim_end_matches('/').to_owned(),
             (None, Some(admin)) if admin.listen.port() == 0 => {
                 let problem = "[admin] listens on a free port; say which one with --admin URL";
-                return Err(Failure::usage(anyhow!(problem)));
+                return Err(CliError::usage(anyhow!(problem)));
             }
             (None, Some(admin)) => {
                 let listen = admin.listen.resolve();
-                let listen = listen.map_err(|error| Failure::at_run_time(anyhow!(error)))?;
-                format!("http://{}", reachable(listen))
+                let listen = listen.map_err(|error| CliError::runtime(anyhow!(error)))?;
+                format!("http://{}", connectable_address(listen))
             }
             (None, None) => return Err(missing("where the host listens; --admin URL does")),
         };
         let (file, named_by): (PathBuf, _) = match (&arguments.token_file, admin) {
             (Some(file), _) => (file.clone(), "--token-file"),
-            (None, Some(admin)) => (admin.token_file, TOKEN_FILE),
+            (None, Some(admin)) => (admin.token_file, TOKEN_FILE_KEY),
             (None, None) => return Err(missing("what the token is; --token-file FILE does")),
         };
-        let token =
-            read_token(&file, named_by).map_err(|error| Failure::with_code(NOT_ALLOWED, error))?;
+        let token = read_token(&file, named_by)
+            .map_err(|error| CliError::with_code(EXIT_NOT_ALLOWED, error))?;
         if !url.starts_with("http://") && !url.starts_with("https://") {
             let problem = "is not a URL; write it as `--admin http://HOST:PORT`";
-            return Err(Failure::usage(anyhow!("--admin {url}: {problem}")));
+            return Err(CliError::usage(anyhow!("--admin {url}: {problem}")));
         }
-        let tls = tls_for(&url).map_err(|error| Failure::usage(anyhow!("{url}: {error}")))?;
+        let tls =
+            tls_config_for(&url).map_err(|error| CliError::usage(anyhow!("{url}: {error}")))?;
         let agent = Agent::config_builder()
             .tls_config(tls)
             .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .build();
         Ok(Self { agent: agent.into(), url, token, tenant: arguments.tenant.clone() })
     }
 
-    /// The same for a plugin, which may be named as the log and `status` name a tenant's: `TENANT/PLUGIN`. Returns its
+    /// The same for a plugin, which may be named as the log and `status` name a tenant's: `TENANT/PLUGIN_LABELS`. Returns its
     /// own name as well.
-    pub(super) fn of_plugin<'a>(
+    pub(super) fn for_plugin<'a>(
         arguments: &HostArgs,
         plugin: &'a str,
-    ) -> Result<(Self, &'a str), Failure> {
+    ) -> Result<(Self, &'a str), CliError> {
         let mut client = Self::new(arguments)?;
         let Some((tenant, name)) = plugin.split_once('/') else { return Ok((client, plugin)) };
         if let Some(other) = client.tenant.as_ref().filter(|other| *other != tenant) {
-            return Err(Failure::usage(anyhow!(
+            return Err(CliError::usage(anyhow!(
                 "{plugin} is a plugin of the tenant {tenant}, and --tenant says {other}"
             )));
         }
@@ -99,19 +100,19 @@ impl Client {
     }
 
     /// Asks for something.
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.read(self.ask(path)?)
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.read_json(self.send_get(path)?)
     }
 
     /// Asks for lines, which come as long as there are any. An error is the last of them.
-    pub(super) fn lines(
+    pub(super) fn stream_lines(
         &self,
         path: &str,
-    ) -> Result<impl Iterator<Item = Result<String, Failure>> + use<>, Failure> {
-        let answer = self.ask(path)?;
+    ) -> Result<impl Iterator<Item = Result<String, CliError>> + use<>, CliError> {
+        let answer = self.send_get(path)?;
         let url = self.url.clone();
         let broken = move |error: io::Error| {
-            Failure::at_run_time(anyhow!("the answer of {url} broke off: {error}"))
+            CliError::runtime(anyhow!("the answer of {url} broke off: {error}"))
         };
         let lines = BufReader::new(answer.into_body().into_reader()).lines();
         Ok(lines.map(move |line| line.map_err(&broken)))
@@ -122,15 +123,19 @@ impl Client {
         &self,
         path: &str,
         given: &impl Serialize,
-    ) -> Result<T, Failure> {
-        let body = serde_json::to_vec(given).map_err(Failure::at_run_time)?;
-        self.read(self.send(path, "application/json", &body)?)
+    ) -> Result<T, CliError> {
+        let body = serde_json::to_vec(given).map_err(CliError::runtime)?;
+        self.read_json(self.send_post(path, "application/json", &body)?)
     }
 
     /// The same where nothing is answered.
-    pub(super) fn tell(&self, path: &str, given: &impl Serialize) -> Result<(), Failure> {
-        let body = serde_json::to_vec(given).map_err(Failure::at_run_time)?;
-        self.send(path, "application/json", &body).map(drop)
+    pub(super) fn post_without_reply(
+        &self,
+        path: &str,
+        given: &impl Serialize,
+    ) -> Result<(), CliError> {
+        let body = serde_json::to_vec(given).map_err(CliError::runtime)?;
+        self.send_post(path, "application/json", &body).map(drop)
     }
 
     /// Uploads a component, and its signature if there is one.
@@ -139,69 +144,79 @@ impl Client {
         path: &str,
         body: &[u8],
         signature: Option<&Signature>,
-    ) -> Result<T, Failure> {
-        let mut request = self.request(path, "application/wasm");
+    ) -> Result<T, CliError> {
+        let mut request = self.post_request(path, "application/wasm");
         if let Some(signature) = signature {
-            request = request.header(SIGNATURE, signature.to_base64());
+            request = request.header(SIGNATURE_HEADER, signature.to_base64());
         }
-        self.read(self.check(request.send(body))?)
+        self.read_json(self.check_status(request.send(body))?)
     }
 
-    fn ask(&self, path: &str) -> Result<Response<ureq::Body>, Failure> {
-        let request = self.agent.get(self.address(path)).header("authorization", self.bearer());
-        self.check(request.call())
+    fn send_get(&self, path: &str) -> Result<Response<ureq::Body>, CliError> {
+        let request =
+            self.agent.get(self.url_of(path)).header("authorization", self.authorization());
+        self.check_status(request.call())
     }
 
-    fn send(&self, path: &str, kind: &str, body: &[u8]) -> Result<Response<ureq::Body>, Failure> {
-        self.check(self.request(path, kind).send(body))
+    fn send_post(
+        &self,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> Result<Response<ureq::Body>, CliError> {
+        self.check_status(self.post_request(path, kind).send(body))
     }
 
     /// A request that something is sent with.
-    fn request(&self, path: &str, kind: &str) -> RequestBuilder<WithBody> {
-        let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
+    fn post_request(&self, path: &str, kind: &str) -> RequestBuilder<WithBody> {
+        let request =
+            self.agent.post(self.url_of(path)).header("authorization", self.authorization());
         // A host that wants nothing of it says so before it is sent, and not while.
         request.header("content-type", kind).header("expect", "100-continue")
     }
 
-    fn address(&self, path: &str) -> String {
+    fn url_of(&self, path: &str) -> String {
         let Some(tenant) = &self.tenant else { return format!("{}{path}", self.url) };
         let joint = if path.contains('?') { '&' } else { '?' };
-        format!("{}{path}{joint}tenant={}", self.url, encoded(tenant))
+        format!("{}{path}{joint}tenant={}", self.url, encode_path_segment(tenant))
     }
 
-    fn bearer(&self) -> String {
+    fn authorization(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
-    fn check(
+    fn check_status(
         &self,
         answer: Result<Response<ureq::Body>, ureq::Error>,
-    ) -> Result<Response<ureq::Body>, Failure> {
+    ) -> Result<Response<ureq::Body>, CliError> {
         let mut answer = answer.map_err(|error| {
             let url = &self.url;
-            Failure::at_run_time(anyhow!("no answer from {url}: {error}; does the host run?"))
+            CliError::runtime(anyhow!("no answer from {url}: {error}; does the host run?"))
         })?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status();
-        let problem = answer.body_mut().with_config().limit(ANSWER).read_to_vec();
+        let problem = answer.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec();
         let problem = problem.ok().and_then(|body| serde_json::from_slice(&body).ok());
-        Err(failure(&self.url, status, problem))
+        Err(error_of_problem(&self.url, status, problem))
     }
 
-    fn read<T: DeserializeOwned>(&self, mut answer: Response<ureq::Body>) -> Result<T, Failure> {
-        let body = answer.body_mut().with_config().limit(ANSWER).read_to_vec();
-        let body = body.map_err(Failure::at_run_time)?;
+    fn read_json<T: DeserializeOwned>(
+        &self,
+        mut answer: Response<ureq::Body>,
+    ) -> Result<T, CliError> {
+        let body = answer.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec();
+        let body = body.map_err(CliError::runtime)?;
         serde_json::from_slice(&body).map_err(|error| {
             let url = &self.url;
-            Failure::at_run_time(anyhow!("{url} answers what this program does not know: {error}"))
+            CliError::runtime(anyhow!("{url} answers what this program does not know: {error}"))
         })
     }
 }
 
 /// A host that listens everywhere is reached at this machine's own address.
-fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
+fn connectable_address(listen: std::net::SocketAddr) -> std::net::SocketAddr {
     let mut address = listen;
     if listen.ip().is_unspecified() {
         address.set_ip(match listen {
@@ -212,27 +227,27 @@ fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
     address
 }
 
-fn failure(url: &str, status: StatusCode, problem: Option<Problem>) -> Failure {
+fn error_of_problem(url: &str, status: StatusCode, problem: Option<Problem>) -> CliError {
     let Some(Problem { kind, error }) = problem else {
-        return Failure::at_run_time(anyhow!(
+        return CliError::runtime(anyhow!(
             "{url} answers {status}; is a host of Narrowboat there?"
         ));
     };
     let error = anyhow!(error);
     match kind {
-        ProblemKind::Unauthorised | ProblemKind::Forbidden => {
-            Failure::with_code(NOT_ALLOWED, error)
+        ProblemKind::Unauthorized | ProblemKind::Forbidden => {
+            CliError::with_code(EXIT_NOT_ALLOWED, error)
         }
-        ProblemKind::NotFound => Failure::with_code(NOT_FOUND, error),
-        ProblemKind::Pending => Failure::with_code(PENDING, error),
-        ProblemKind::Refused | ProblemKind::Superseded => Failure::with_code(REFUSED, error),
-        ProblemKind::Invalid | ProblemKind::TooLarge => Failure::usage(error),
-        ProblemKind::MethodNotAllowed | ProblemKind::Unavailable => Failure::at_run_time(error),
+        ProblemKind::NotFound => CliError::with_code(EXIT_NOT_FOUND, error),
+        ProblemKind::Pending => CliError::with_code(EXIT_PENDING, error),
+        ProblemKind::Refused | ProblemKind::Superseded => CliError::with_code(EXIT_REFUSED, error),
+        ProblemKind::Invalid | ProblemKind::TooLarge => CliError::usage(error),
+        ProblemKind::MethodNotAllowed | ProblemKind::Unavailable => CliError::runtime(error),
     }
 }
 
 /// Prints what was answered, for machines.
-pub(super) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(answer).map_err(Failure::at_run_time)?;
+pub(super) fn print_json(answer: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(answer).map_err(CliError::runtime)?;
     print_line(text)
 }

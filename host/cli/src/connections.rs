@@ -1,29 +1,33 @@
 //! `narrowboat connections`
 
-use super::Failure;
+use super::CliError;
 use super::arguments::ConnectionsArgs;
-use super::client::{Client, print_json};
-use super::deploy::encoded;
+use super::client::{AdminClient, print_json};
+use super::deploy::encode_path_segment;
 use super::output::print_line;
-use super::table::{self, label, span};
-use narrowboat_server::api::{Close, Connections};
+use super::table::{self, format_duration, tenant_label};
+use narrowboat_server::api::{CloseRequest, ConnectionList};
 
-pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
+pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), CliError> {
     let plugin = arguments.plugin.as_deref();
-    let named = plugin.map(|plugin| Client::of_plugin(&arguments.host, plugin)).transpose()?;
+    let named =
+        plugin.map(|plugin| AdminClient::for_plugin(&arguments.host, plugin)).transpose()?;
     let (client, plugin) = match named {
         Some((client, plugin)) => (client, Some(plugin)),
-        None => (Client::new(&arguments.host)?, None),
+        None => (AdminClient::new(&arguments.host)?, None),
     };
     if let Some(channel) = &arguments.close {
-        let close = Close { code: arguments.code, reason: arguments.reason.clone() };
-        return client.tell(&format!("/v1/connections/{}/close", encoded(channel)), &close);
+        let close = CloseRequest { code: arguments.code, reason: arguments.reason.clone() };
+        return client.post_without_reply(
+            &format!("/v1/connections/{}/close", encode_path_segment(channel)),
+            &close,
+        );
     }
     let mut path = format!("/v1/connections?limit={}", arguments.limit);
     if let Some(plugin) = plugin {
-        path += &format!("&plugin={}", encoded(plugin));
+        path += &format!("&plugin={}", encode_path_segment(plugin));
     }
-    let answer: Connections = client.get(&path)?;
+    let answer: ConnectionList = client.get(&path)?;
     if arguments.json {
         return print_json(&answer);
     }
@@ -33,15 +37,15 @@ pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), Failure> {
         .map(|connection| {
             [
                 connection.channel.clone(),
-                label(&connection.tenant, &connection.plugin),
+                tenant_label(&connection.tenant, &connection.plugin),
                 connection.client.clone(),
                 connection.path.clone(),
-                span(connection.age),
-                table::bytes(connection.buffered),
+                format_duration(connection.age_seconds),
+                table::format_bytes(connection.buffered_bytes),
             ]
         })
         .collect();
-    table::print(["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "WAITING"], &rows)?;
+    table::print(["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "BUFFERED"], &rows)?;
     let more = answer.total.saturating_sub(rows.len() as u64);
     if more > 0 {
         print_line(format_args!("and {more} more; --limit shows them"))?;

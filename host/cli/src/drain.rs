@@ -2,28 +2,30 @@
 
 use std::time::Duration;
 
-use super::Failure;
+use super::CliError;
 use super::arguments::DrainArgs;
-use super::client::Client;
-use super::output::{note, print_line};
-use narrowboat_server::api::{Drain, Draining, Status};
+use super::client::AdminClient;
+use super::output::{eprint_line, print_line};
+use narrowboat_server::api::{DrainRequest, DrainStatus, HostStatus};
 
 /// The rest between two looks at what is left.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-pub(super) fn run(arguments: &DrainArgs) -> Result<(), Failure> {
-    let client = Client::new(&arguments.host)?;
-    let drain = Drain { over: Some(arguments.over.clone()) };
-    let mut draining: Draining = client.post("/v1/drain", &drain)?;
+pub(super) fn run(arguments: &DrainArgs) -> Result<(), CliError> {
+    let client = AdminClient::new(&arguments.host)?;
+    let drain = DrainRequest { duration: Some(arguments.duration.clone()) };
+    let mut draining: DrainStatus = client.post("/v1/drain", &drain)?;
     let mut told = None;
-    while draining.left > 0 {
-        if told != Some(draining.left) {
-            let Draining { of, left, seconds } = draining;
-            note(format_args!("{left} of {of} connections are left, {seconds} s to go"));
-            told = Some(draining.left);
+    while draining.remaining > 0 {
+        if told != Some(draining.remaining) {
+            let DrainStatus { total, remaining, seconds_remaining } = draining;
+            eprint_line(format_args!(
+                "{remaining} of {total} connections are left, {seconds_remaining} s to go"
+            ));
+            told = Some(draining.remaining);
         }
-        std::thread::sleep(LOOK);
-        let status: Status = client.get("/v1/status")?;
+        std::thread::sleep(POLL_INTERVAL);
+        let status: HostStatus = client.get("/v1/status")?;
         let Some(now) = status.draining else { break };
         draining = now;
     }

@@ -6,48 +6,48 @@ mod connections;
 mod deploy;
 mod dev;
 mod drain;
-mod log;
 mod logs;
 mod output;
 mod plugin;
 mod reference;
-mod reread;
+mod reload;
 mod send;
 mod serve;
 mod signals;
 mod status;
 mod table;
 mod talk;
+mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use arguments::{
-    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginArgs,
-    PluginCommand, ReferenceCommand, RereadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
+    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginCommand,
+    ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, VersionsArgs,
 };
 
 /// A failure at run time.
-const FAILURE: u8 = 1;
+const EXIT_FAILURE: u8 = 1;
 
 /// Wrong usage or configuration; clap uses the same for its own.
-const USAGE: u8 = 2;
+const EXIT_USAGE: u8 = 2;
 
 /// The host did not take a version.
-const REFUSED: u8 = 3;
+const EXIT_REFUSED: u8 = 3;
 
-/// A version was live and has been taken back.
-const TAKEN_BACK: u8 = 4;
+/// A version was live and has been rolled back.
+const EXIT_ROLLED_BACK: u8 = 4;
 
 /// There is no such plugin, version or connection.
-const NOT_FOUND: u8 = 5;
+const EXIT_NOT_FOUND: u8 = 5;
 
 /// The token is not there, or does not allow it.
-const NOT_ALLOWED: u8 = 6;
+const EXIT_NOT_ALLOWED: u8 = 6;
 
-/// A version asks for more than the live one, and waits for an approval.
-const PENDING: u8 = 7;
+/// A version requests more capabilities than the live one, and waits for an approval.
+const EXIT_PENDING: u8 = 7;
 
 /// A WebSocket host whose consumers are WebAssembly components.
 #[derive(Parser)]
@@ -68,7 +68,7 @@ Examples:
   narrowboat status
 
 Exit codes: 0 all went well, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was
-not taken, 4 it was taken back, 5 there is no such thing, 6 the token does not allow it, 7 a version
+not taken, 4 it was rolled back, 5 there is no such thing, 6 the token does not allow it, 7 a version
 waits for an approval, 141 the reader of the output has gone. `send` ends with 0 when the message was
 taken, even if it has no receiver.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
@@ -93,10 +93,10 @@ enum Command {
     Deploy(DeployArgs),
     /// Make an older version live again
     Rollback(RollbackArgs),
-    /// Let a version that waits have what it asks for, and make it live
+    /// Let a version that waits have the capabilities that it requests, and make it live
     Approve(ApproveArgs),
     /// List the versions of a plugin
-    Versions(PluginArgs),
+    Versions(VersionsArgs),
     /// Tell how a running host fares
     Status(StatusArgs),
     /// List the open connections, or close one
@@ -105,8 +105,8 @@ enum Command {
     Logs(LogsArgs),
     /// Take a running host out of service
     Drain(DrainArgs),
-    /// Have a running host read its configuration anew, and follow it where tenants are concerned
-    Reread(RereadArgs),
+    /// Reload the configuration of a running host
+    Reload(ReloadArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -121,33 +121,33 @@ enum Command {
 }
 
 /// An error with the exit code it leads to.
-struct Failure {
+struct CliError {
     code: u8,
     /// Still to be told.
     error: Option<anyhow::Error>,
 }
 
-impl Failure {
+impl CliError {
     fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self::with_code(USAGE, error)
+        Self::with_code(EXIT_USAGE, error)
     }
 
     fn with_code(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Self { code, error: Some(error.into()) }
     }
 
-    fn at_run_time(error: impl Into<anyhow::Error>) -> Self {
-        Self::with_code(FAILURE, error)
+    fn runtime(error: impl Into<anyhow::Error>) -> Self {
+        Self::with_code(EXIT_FAILURE, error)
     }
 
     /// One of which nothing more is to be said.
-    fn told(code: u8) -> Self {
+    fn silent(code: u8) -> Self {
         Self { code, error: None }
     }
 
     /// The line that tells it, if there is one.
-    fn line(&self) -> Option<String> {
-        self.error.as_ref().map(|error| format!("narrowboat: {}", text(error)))
+    fn message(&self) -> Option<String> {
+        self.error.as_ref().map(|error| format!("narrowboat: {}", format_error_chain(error)))
     }
 }
 
@@ -156,8 +156,8 @@ fn main() -> ExitCode {
     match parse().and_then(|cli| execute(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(line) = failure.line() {
-                output::note(line);
+            if let Some(line) = failure.message() {
+                output::eprint_line(line);
             }
             ExitCode::from(failure.code)
         }
@@ -165,17 +165,17 @@ fn main() -> ExitCode {
 }
 
 /// Reads the arguments. Where they ask for help, that is printed.
-fn parse() -> Result<Cli, Failure> {
+fn parse() -> Result<Cli, CliError> {
     Cli::try_parse().map_err(|error| {
-        let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+        let code = u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE);
         match error.print() {
-            Err(unprinted) if !error.use_stderr() => output::unprinted(unprinted),
-            _ => Failure::told(code),
+            Err(unprinted) if !error.use_stderr() => output::output_error(unprinted),
+            _ => CliError::silent(code),
         }
     })
 }
 
-fn execute(command: Command) -> Result<(), Failure> {
+fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
@@ -189,7 +189,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
         Command::Drain(arguments) => drain::run(&arguments),
-        Command::Reread(arguments) => reread::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::Completions { shell } => reference::completions(shell),
         Command::Reference(ReferenceCommand::Man) => reference::man(),
         Command::Reference(ReferenceCommand::Limits) => reference::limits(),
@@ -204,7 +204,7 @@ fn execute(command: Command) -> Result<(), Failure> {
 }
 
 /// An error with its causes, less those that its own words contain already.
-fn text(error: &anyhow::Error) -> String {
+fn format_error_chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {

@@ -9,43 +9,43 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::anyhow;
 use serde_json::json;
 
-use super::Failure;
-use super::log::is_json;
+use super::CliError;
+use super::telemetry::is_json_format;
 use narrowboat_server::background_writer::BackgroundWriter;
 
 /// The exit code of a program that SIGPIPE ended, by the shells' convention.
-const BROKEN_PIPE: u8 = 141;
+const EXIT_BROKEN_PIPE: u8 = 141;
 
 /// How long a process that ends waits for its last lines to be taken.
-pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
+pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Prints a text as it is.
 ///
 /// # Errors
 /// When it cannot be written. Nothing is said where nobody reads any more.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(unprinted)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(output_error)
 }
 
 /// Prints a line.
 ///
 /// # Errors
 /// As [`print`].
-pub(super) fn print_line(line: impl Display) -> Result<(), Failure> {
+pub(super) fn print_line(line: impl Display) -> Result<(), CliError> {
     print(&format!("{line}\n"))
 }
 
 /// What becomes of a command whose output is not taken.
-pub(super) fn unprinted(error: io::Error) -> Failure {
+pub(super) fn output_error(error: io::Error) -> CliError {
     match error.kind() {
-        ErrorKind::BrokenPipe => Failure::told(BROKEN_PIPE),
-        _ => Failure::at_run_time(anyhow!("standard output: {error}")),
+        ErrorKind::BrokenPipe => CliError::silent(EXIT_BROKEN_PIPE),
+        _ => CliError::runtime(anyhow!("standard output: {error}")),
     }
 }
 
 /// Tells something beside what a command prints. It goes on where nobody reads that.
-pub(super) fn note(line: impl Display) {
+pub(super) fn eprint_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Console {
 
 impl Console {
     /// Starts to write, and has panics told there too.
-    pub(super) fn start() -> Result<Self, Failure> {
+    pub(super) fn start() -> Result<Self, CliError> {
         let writers = || Ok((BackgroundWriter::stdout()?, BackgroundWriter::stderr()?));
-        let (out, err) = writers().map_err(|error: io::Error| Failure::at_run_time(error))?;
+        let (out, err) = writers().map_err(|error: io::Error| CliError::runtime(error))?;
         let panics = err.clone();
         std::panic::set_hook(Box::new(move |info| {
-            panics.write_lines(panic_lines(info).as_bytes());
+            panics.write_lines(format_panic(info).as_bytes());
         }));
         Ok(Self { out, err })
     }
@@ -74,7 +74,7 @@ impl Console {
     }
 
     /// Writes a line to standard error.
-    pub(super) fn note(&self, line: impl Display) {
+    pub(super) fn eprint_line(&self, line: impl Display) {
         self.err.write_lines(format!("{line}\n").as_bytes());
     }
 
@@ -87,25 +87,25 @@ impl Console {
     }
 
     /// Waits for the last lines to be taken when it is dropped, and so after a panic too.
-    pub(super) fn flush_at_end(&self) -> FlushAtEnd {
-        FlushAtEnd(self.clone())
+    pub(super) fn flush_on_drop(&self) -> FlushGuard {
+        FlushGuard(self.clone())
     }
 
     /// Waits for the last lines to be taken.
     fn flush(&self) {
-        let end = Instant::now() + LAST_LINES;
+        let end = Instant::now() + FLUSH_TIMEOUT;
         for writer in [&self.out, &self.err] {
             writer.flush_within(end.saturating_duration_since(Instant::now()));
         }
     }
 
     /// Tells a failure, if there is one, and waits for the last lines to be taken.
-    pub(super) fn finish(&self, result: Result<(), Failure>) -> Result<(), Failure> {
+    pub(super) fn report_and_flush(&self, result: Result<(), CliError>) -> Result<(), CliError> {
         let result = result.map_err(|failure| {
-            if let Some(line) = failure.line() {
-                self.note(line);
+            if let Some(line) = failure.message() {
+                self.eprint_line(line);
             }
-            Failure::told(failure.code)
+            CliError::silent(failure.code)
         });
         self.flush();
         result
@@ -113,16 +113,16 @@ impl Console {
 }
 
 /// Waits for a host's last lines to be taken when it is dropped.
-pub(super) struct FlushAtEnd(Console);
+pub(super) struct FlushGuard(Console);
 
-impl Drop for FlushAtEnd {
+impl Drop for FlushGuard {
     fn drop(&mut self) {
         self.0.flush();
     }
 }
 
 /// What is written of a panic. It goes past the log, whose locks the panicking thread may hold.
-fn panic_lines(info: &PanicHookInfo<'_>) -> String {
+fn format_panic(info: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("<unnamed>");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
@@ -132,7 +132,7 @@ fn panic_lines(info: &PanicHookInfo<'_>) -> String {
     if backtrace.status() == BacktraceStatus::Captured {
         text += &format!("\n{backtrace}");
     }
-    if !is_json() {
+    if !is_json_format() {
         return text + "\n";
     }
     let at = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
@@ -164,12 +164,12 @@ mod tests {
     #[test]
     fn lines_before_a_panic_are_written_before_the_process_ends() {
         let slow = Slow::default();
-        let out = BackgroundWriter::start("stdout", io::sink()).unwrap();
-        let err = BackgroundWriter::start("stderr", slow.clone()).unwrap();
+        let out = BackgroundWriter::spawn("stdout", io::sink()).unwrap();
+        let err = BackgroundWriter::spawn("stderr", slow.clone()).unwrap();
         let console = Console { out, err };
         let panicking = thread::spawn(move || {
-            let _flushed = console.flush_at_end();
-            console.note("last words");
+            let _flushed = console.flush_on_drop();
+            console.eprint_line("last words");
             panic::resume_unwind(Box::new(()));
         });
         assert!(panicking.join().is_err());
@@ -182,7 +182,7 @@ mod tests {
         let (telling, before) = (Arc::clone(&told), panic::take_hook());
         // The hook is the whole process's, and other tests may panic meanwhile.
         panic::set_hook(Box::new(move |info| match thread::current().name() {
-            Some("panicking") => *telling.lock().unwrap() = panic_lines(info),
+            Some("panicking") => *telling.lock().unwrap() = format_panic(info),
             _ => before(info),
         }));
         let panicking = thread::Builder::new().name("panicking".to_owned());

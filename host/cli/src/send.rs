@@ -8,75 +8,77 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use super::Failure;
+use super::CliError;
 use super::arguments::SendArgs;
-use super::client::Client;
-use super::log::Log;
-use super::output::{LAST_LINES, print_line};
-use super::serve::in_runtime;
-use narrowboat_channels::{ChannelLayer, Receiver};
-use narrowboat_config::{Backend, Config, LayerConfig, closest};
+use super::client::AdminClient;
+use super::output::{FLUSH_TIMEOUT, print_line};
+use super::serve::run_on_runtime;
+use super::telemetry::Log;
+use narrowboat_channels::{ChannelLayer, Recipient};
+use narrowboat_config::{Config, LayerBackend, LayerConfig, closest_match};
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
-use narrowboat_server::api::{Publish, Published};
+use narrowboat_server::api::{PublishRequest, PublishResponse};
 use narrowboat_server::background_writer::BackgroundWriter;
 use narrowboat_server::open_layer;
 
 /// How long Redis may take to be reached and to take the message.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whom a message is for.
-enum To {
+enum SendTarget {
     Group(GroupName),
     Channel(ChannelName),
 }
 
-pub(super) fn run(arguments: &SendArgs) -> Result<(), Failure> {
-    let stderr = BackgroundWriter::stderr().map_err(Failure::at_run_time)?;
-    let log = Log::start("warn", None, stderr.clone()).map_err(Failure::at_run_time)?;
-    let result = send_by(arguments);
+pub(super) fn run(arguments: &SendArgs) -> Result<(), CliError> {
+    let stderr = BackgroundWriter::stderr().map_err(CliError::runtime)?;
+    let log = Log::start("warn", None, stderr.clone()).map_err(CliError::runtime)?;
+    let result = send_message(arguments);
     drop(log);
-    stderr.flush_within(LAST_LINES);
+    stderr.flush_within(FLUSH_TIMEOUT);
     result
 }
 
-fn send_by(arguments: &SendArgs) -> Result<(), Failure> {
-    let entries = entries(&arguments.kind, arguments.json.as_deref()).map_err(Failure::usage)?;
+fn send_message(arguments: &SendArgs) -> Result<(), CliError> {
+    let entries =
+        parse_entries(&arguments.kind, arguments.json.as_deref()).map_err(CliError::usage)?;
     if arguments.host.admin.is_some() {
-        return through_host(arguments, entries);
+        return send_through_host(arguments, entries);
     }
     let file = &arguments.host.config;
-    let config = Config::read(file).map_err(Failure::usage)?;
-    let tenant = tenant(arguments).map_err(Failure::usage)?;
-    let layer = layer(&config, &tenant, &arguments.layer, file).map_err(Failure::usage)?;
-    if matches!(layer.backend, Backend::Memory) {
+    let config = Config::read(file).map_err(CliError::usage)?;
+    let tenant = parse_tenant(arguments).map_err(CliError::usage)?;
+    let layer = find_layer(&config, &tenant, &arguments.layer, file).map_err(CliError::usage)?;
+    if matches!(layer.backend, LayerBackend::Memory) {
         if config.admin.is_none() {
-            return Err(Failure::usage(in_memory(&arguments.layer, file)));
+            return Err(CliError::usage(memory_layer_error(&arguments.layer, file)));
         }
-        return through_host(arguments, entries);
+        return send_through_host(arguments, entries);
     }
-    let to = receiver(arguments).map_err(Failure::usage)?;
+    let to = parse_target(arguments).map_err(CliError::usage)?;
     let message = Message::from_json(&entries).context("--type and --json");
-    let message = message.map_err(Failure::usage)?;
-    in_runtime(async {
+    let message = message.map_err(CliError::usage)?;
+    run_on_runtime(async {
         let layer = open_layer(&arguments.layer, layer, &config.limits);
         layer.start(&Handle::current());
-        let sent = tokio::time::timeout(PATIENCE, send(&layer, &tenant, &to, message));
+        let sent =
+            tokio::time::timeout(REDIS_TIMEOUT, send_to_layer(&layer, &tenant, &to, message));
         let sent = sent.await.unwrap_or_else(|_| {
-            Err(anyhow!("Redis did not take the message within {} s", PATIENCE.as_secs()))
+            Err(anyhow!("Redis did not take the message within {} s", REDIS_TIMEOUT.as_secs()))
         });
-        print_receivers(arguments, sent.map_err(Failure::at_run_time)?)
+        print_receivers(arguments, sent.map_err(CliError::runtime)?)
     })
 }
 
-fn tenant(arguments: &SendArgs) -> anyhow::Result<Tenant> {
+fn parse_tenant(arguments: &SendArgs) -> anyhow::Result<Tenant> {
     match &arguments.host.tenant {
         Some(name) => name.parse().context("--tenant"),
         None => Ok(Tenant::default_tenant()),
     }
 }
 
-fn layer<'a>(
+fn find_layer<'a>(
     config: &'a Config,
     tenant: &Tenant,
     name: &str,
@@ -88,7 +90,7 @@ fn layer<'a>(
     };
     let Some(layer) = layers.get(name) else {
         let known = layers.keys().map(String::as_str);
-        match closest(name, known) {
+        match closest_match(name, known) {
             Some(meant) => bail!("{file} has no layer {name:?}; did you mean {meant:?}?"),
             None => bail!("{file} has no layer {name:?}"),
         }
@@ -96,7 +98,7 @@ fn layer<'a>(
     Ok(layer)
 }
 
-fn in_memory(layer: &str, file: &Path) -> anyhow::Error {
+fn memory_layer_error(layer: &str, file: &Path) -> anyhow::Error {
     let file = file.display();
     anyhow!(
         "{file}: layer {layer:?} is in the host's own memory, and is reached through the host alone, which has no \
@@ -105,7 +107,7 @@ fn in_memory(layer: &str, file: &Path) -> anyhow::Error {
 }
 
 /// Says how many receivers there were. Having none is no failure: a group of nobody takes every message.
-fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), Failure> {
+fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), CliError> {
     let to = match (&arguments.group, &arguments.channel) {
         (Some(group), _) => format!("group {group}"),
         (None, channel) => format!("channel {}", channel.as_deref().unwrap_or_default()),
@@ -118,27 +120,28 @@ fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), F
 }
 
 /// Has the running host send it.
-fn through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(), Failure> {
-    let publish = Publish {
+fn send_through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(), CliError> {
+    let publish = PublishRequest {
         group: arguments.group.clone(),
         channel: arguments.channel.clone(),
         layer: Some(arguments.layer.clone()),
         message,
     };
-    let published: Published = Client::new(&arguments.host)?.post("/v1/publish", &publish)?;
+    let published: PublishResponse =
+        AdminClient::new(&arguments.host)?.post("/v1/publish", &publish)?;
     print_receivers(arguments, published.receivers)
 }
 
-fn receiver(arguments: &SendArgs) -> anyhow::Result<To> {
+fn parse_target(arguments: &SendArgs) -> anyhow::Result<SendTarget> {
     match (&arguments.group, &arguments.channel) {
-        (Some(group), _) => Ok(To::Group(group.parse().context("--group")?)),
-        (None, Some(channel)) => Ok(To::Channel(channel.parse().context("--channel")?)),
+        (Some(group), _) => Ok(SendTarget::Group(group.parse().context("--group")?)),
+        (None, Some(channel)) => Ok(SendTarget::Channel(channel.parse().context("--channel")?)),
         (None, None) => bail!("whom is it for? --group NAME or --channel NAME"),
     }
 }
 
 /// What a message of a type has, with the entries of a JSON object.
-fn entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>> {
+fn parse_entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>> {
     let mut entries = Map::new();
     entries.insert("type".to_owned(), Value::String(kind.to_owned()));
     if let Some(json) = json {
@@ -153,20 +156,20 @@ fn entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>>
     Ok(entries)
 }
 
-async fn send(
+async fn send_to_layer(
     layer: &Arc<dyn ChannelLayer>,
     tenant: &Tenant,
-    to: &To,
+    to: &SendTarget,
     message: Message,
 ) -> anyhow::Result<Option<u64>> {
     let receivers = match to {
-        To::Channel(channel) => {
-            let receivers = layer.receivers(tenant, Receiver::Channel(channel)).await?;
+        SendTarget::Channel(channel) => {
+            let receivers = layer.receiver_count(tenant, Recipient::Channel(channel)).await?;
             layer.send(tenant, channel, message.clone()).await?;
             receivers
         }
-        To::Group(group) => {
-            let receivers = layer.receivers(tenant, Receiver::Group(group)).await?;
+        SendTarget::Group(group) => {
+            let receivers = layer.receiver_count(tenant, Recipient::Group(group)).await?;
             layer.group_send(tenant, group, message.clone()).await?;
             receivers
         }

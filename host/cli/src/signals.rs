@@ -10,17 +10,17 @@ use tokio::sync::Notify;
 use super::output::Console;
 
 /// The exit code of a program that SIGINT ended, by the shells' convention.
-const INTERRUPTED: i32 = 130;
+const EXIT_INTERRUPTED: i32 = 130;
 
 /// How long a host that leaves at once waits for its last lines to be taken.
-const LAST_LINES: Duration = Duration::from_millis(100);
+const EXIT_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What a host is told by signals.
 pub(super) struct Signals {
     /// The first ctrl-c or SIGTERM.
-    pub(super) stopping: Arc<Notify>,
+    pub(super) shutdown: Arc<Notify>,
     /// Each SIGHUP.
-    pub(super) reread: Arc<Notify>,
+    pub(super) reload: Arc<Notify>,
 }
 
 impl Signals {
@@ -29,23 +29,23 @@ impl Signals {
     ///
     /// # Errors
     /// When the system does not let it.
-    pub(super) fn listen(console: &Console) -> io::Result<Self> {
-        let signals = Self { stopping: Arc::default(), reread: Arc::default() };
-        let stop = stop(
+    pub(super) fn install(console: &Console) -> io::Result<Self> {
+        let signals = Self { shutdown: Arc::default(), reload: Arc::default() };
+        let stop = handle_stop_signals(
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
-            Arc::clone(&signals.stopping),
+            Arc::clone(&signals.shutdown),
             console.clone(),
         );
         tokio::spawn(stop);
-        tokio::spawn(reread(signal(SignalKind::hangup())?, Arc::clone(&signals.reread)));
-        tokio::spawn(ignore(signal(SignalKind::user_defined1())?, "SIGUSR1"));
-        tokio::spawn(ignore(signal(SignalKind::user_defined2())?, "SIGUSR2"));
+        tokio::spawn(forward_hangups(signal(SignalKind::hangup())?, Arc::clone(&signals.reload)));
+        tokio::spawn(log_ignored(signal(SignalKind::user_defined1())?, "SIGUSR1"));
+        tokio::spawn(log_ignored(signal(SignalKind::user_defined2())?, "SIGUSR2"));
         Ok(signals)
     }
 }
 
-async fn stop(
+async fn handle_stop_signals(
     mut interrupt: Signal,
     mut terminate: Signal,
     stopping: Arc<Notify>,
@@ -56,20 +56,20 @@ async fn stop(
         _ = terminate.recv() => {}
     }
     stopping.notify_one();
-    console.note("stopping; ctrl-c once more to leave at once");
+    console.eprint_line("stopping; ctrl-c once more to leave at once");
     interrupt.recv().await;
-    console.stderr().flush_within(LAST_LINES);
-    std::process::exit(INTERRUPTED);
+    console.stderr().flush_within(EXIT_FLUSH_TIMEOUT);
+    std::process::exit(EXIT_INTERRUPTED);
 }
 
-async fn reread(mut hangup: Signal, reread: Arc<Notify>) {
+async fn forward_hangups(mut hangup: Signal, reread: Arc<Notify>) {
     while hangup.recv().await.is_some() {
         reread.notify_one();
     }
 }
 
-async fn ignore(mut signal: Signal, name: &str) {
+async fn log_ignored(mut signal: Signal, name: &str) {
     while signal.recv().await.is_some() {
-        tracing::info!("{name} is ignored; SIGHUP has the configuration read anew");
+        tracing::info!("{name} is ignored; SIGHUP reloads the configuration");
     }
 }

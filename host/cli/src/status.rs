@@ -1,25 +1,25 @@
 //! `narrowboat status`
 
-use super::Failure;
+use super::CliError;
 use super::arguments::StatusArgs;
-use super::client::{Client, print_json};
+use super::client::{AdminClient, print_json};
 use super::output::print_line;
-use super::table::{self, label, short, span};
-use narrowboat_quota::Bound;
-use narrowboat_server::api::{Limit, Status, TenantUse};
+use super::table::{self, format_duration, short_version, tenant_label};
+use narrowboat_quota::LimitKind;
+use narrowboat_server::api::{HostStatus, LimitInfo, TenantInfo};
 
-pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
-    let client = Client::new(&arguments.host)?;
-    let status: Status = client.get("/v1/status")?;
+pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
+    let client = AdminClient::new(&arguments.host)?;
+    let status: HostStatus = client.get("/v1/status")?;
     if arguments.json {
         return print_json(&status);
     }
-    let ready = if status.ready { "ready".to_owned() } else { status.missing.join(", ") };
+    let ready = if status.ready { "ready".to_owned() } else { status.not_ready_reasons.join(", ") };
     let (open, most) = (status.connections, status.max_connections);
-    let uptime = span(status.uptime);
+    let uptime = format_duration(status.uptime_seconds);
     print_line(format_args!("up for {uptime}, {ready}, {open} of {most} connections"))?;
     if let Some(draining) = &status.draining {
-        let (left, of) = (draining.left, draining.of);
+        let (left, of) = (draining.remaining, draining.total);
         print_line(format_args!("draining: {left} of {of} connections are left"))?;
     }
     print_line("")?;
@@ -30,18 +30,18 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
         .plugins
         .iter()
         .map(|plugin| {
-            let trial = if plugin.on_trial { ", on trial" } else { "" };
-            let pending = plugin.pending.as_deref().map(short);
+            let trial = if plugin.in_rollback_window { ", on trial" } else { "" };
+            let pending = plugin.pending.as_deref().map(short_version);
             let pending = pending.map(|it| format!(", {it} pending")).unwrap_or_default();
             let mean = match plugin.events {
                 0 => "-".to_owned(),
                 events => {
-                    format!("{:.1} µs", plugin.guest_seconds * 1_000_000.0 / events as f64)
+                    format!("{:.1} µs", plugin.guest_call_seconds * 1_000_000.0 / events as f64)
                 }
             };
             [
-                label(&plugin.tenant, &plugin.name),
-                format!("{}{trial}{pending}", short(&plugin.version)),
+                tenant_label(&plugin.tenant, &plugin.name),
+                format!("{}{trial}{pending}", short_version(&plugin.version)),
                 plugin.isolation.clone(),
                 plugin.connections.to_string(),
                 plugin.events.to_string(),
@@ -50,28 +50,29 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), Failure> {
             ]
         })
         .collect();
-    let head = ["PLUGIN", "VERSION", "ISOLATION", "CONNECTIONS", "EVENTS", "FAULTS", "A CALL"];
+    let head =
+        ["PLUGIN", "VERSION", "ISOLATION", "CONNECTIONS", "EVENTS", "FAULTS", "MEAN CALL TIME"];
     table::print(head, &plugins)?;
     print_line("")?;
-    print_reached(&status)?;
+    print_reached_limits(&status)?;
     let layers: Vec<_> = status
         .layers
         .iter()
         .map(|layer| {
             let reached = if layer.connected { "yes" } else { "no" };
             [
-                label(&layer.tenant, &layer.name),
+                tenant_label(&layer.tenant, &layer.name),
                 reached.to_owned(),
-                layer.waiting.to_string(),
+                layer.queued.to_string(),
                 layer.dropped.to_string(),
                 layer.lost.to_string(),
             ]
         })
         .collect();
-    table::print(["LAYER", "REACHED", "WAITING", "DROPPED", "LOST"], &layers)
+    table::print(["LAYER", "CONNECTED", "QUEUED", "DROPPED", "LOST"], &layers)
 }
 
-fn print_tenants(tenants: &[TenantUse]) -> Result<(), Failure> {
+fn print_tenants(tenants: &[TenantInfo]) -> Result<(), CliError> {
     let rows: Vec<_> = tenants
         .iter()
         .map(|tenant| {
@@ -84,15 +85,15 @@ fn print_tenants(tenants: &[TenantUse]) -> Result<(), Failure> {
 }
 
 /// Prints the limits that were reached, whosever they are.
-fn print_reached(status: &Status) -> Result<(), Failure> {
+fn print_reached_limits(status: &HostStatus) -> Result<(), CliError> {
     let host = ("host".to_owned(), &status.limits);
     let tenants = status.tenants.iter().map(|own| (format!("tenant {}", own.name), &own.limits));
     let plugins = status.plugins.iter().map(|own| {
-        let label = label(&own.tenant, &own.name);
+        let label = tenant_label(&own.tenant, &own.name);
         (format!("plugin {label}"), &own.limits)
     });
     let all = [host].into_iter().chain(tenants).chain(plugins);
-    let rows: Vec<_> = all.flat_map(|(of, limits)| reached(&of, limits)).collect();
+    let rows: Vec<_> = all.flat_map(|(of, limits)| reached_limit_rows(&of, limits)).collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -100,12 +101,13 @@ fn print_reached(status: &Status) -> Result<(), Failure> {
     print_line("")
 }
 
-fn reached(of: &str, limits: &[Limit]) -> Vec<[String; 4]> {
+fn reached_limit_rows(of: &str, limits: &[LimitInfo]) -> Vec<[String; 4]> {
     let reached = limits.iter().filter(|limit| limit.reached > 0);
-    let amount = |limit: &Limit, amount: u64| {
-        Bound::named(&limit.name).map_or_else(|| amount.to_string(), |it| it.amount(amount))
+    let amount = |limit: &LimitInfo, amount: u64| {
+        LimitKind::from_name(&limit.name)
+            .map_or_else(|| amount.to_string(), |it| it.format_amount(amount))
     };
-    let row = |limit: &Limit| {
+    let row = |limit: &LimitInfo| {
         let most = limit.limit.map(|most| amount(limit, most)).unwrap_or_default();
         let used = match limit.used {
             Some(used) => format!("{} of {most}", amount(limit, used)),

@@ -1,6 +1,6 @@
 //! Columns for people.
 
-use super::{Failure, output};
+use super::{CliError, output};
 use narrowboat_core::name::Tenant;
 
 /// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
@@ -8,9 +8,9 @@ use narrowboat_core::name::Tenant;
 ///
 /// # Errors
 /// As [`output::print`].
-pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), CliError> {
     let rows: Vec<[String; N]> =
-        rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
+        rows.iter().map(|row| row.each_ref().map(|cell| escape_controls(cell))).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or_default()
@@ -29,7 +29,7 @@ pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Re
 }
 
 /// A cell with control characters as they are escaped.
-fn plain(cell: &str) -> String {
+fn escape_controls(cell: &str) -> String {
     cell.chars()
         .flat_map(|character| match character.is_control() {
             true => character.escape_default().collect::<Vec<_>>(),
@@ -39,12 +39,12 @@ fn plain(cell: &str) -> String {
 }
 
 /// A number of bytes.
-pub(super) fn bytes(count: u64) -> String {
+pub(super) fn format_bytes(count: u64) -> String {
     bytesize::ByteSize::b(count).to_string()
 }
 
 /// A span of time in its largest unit.
-pub(super) fn span(seconds: u64) -> String {
+pub(super) fn format_duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7_200 => format!("{}m", seconds / 60),
@@ -54,14 +54,14 @@ pub(super) fn span(seconds: u64) -> String {
 }
 
 /// The first digits of a version.
-pub(super) fn short(version: &str) -> String {
+pub(super) fn short_version(version: &str) -> String {
     version.chars().take(12).collect()
 }
 
 /// What is a tenant's, as the log calls it.
-pub(super) fn label(tenant: &str, name: &str) -> String {
+pub(super) fn tenant_label(tenant: &str, name: &str) -> String {
     match tenant.parse::<Tenant>() {
-        Ok(tenant) => tenant.label(name),
+        Ok(tenant) => tenant.plugin_label(name),
         Err(_) => name.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use narrowboat_websocket::client::{Client, ClientError, ServerMessage};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-use super::{Failure, output};
+use super::{CliError, output};
 
 /// Arguments of `talk`.
 #[derive(Args)]
@@ -20,13 +20,12 @@ pub(super) struct TalkArgs {
 const TYPED_LINES: usize = 16;
 
 /// Talks until the server closes the connection, or standard input has ended and the server has answered the close.
-pub(super) fn run(arguments: &TalkArgs) -> Result<(), Failure> {
-    let runtime =
-        Builder::new_current_thread().enable_all().build().map_err(Failure::at_run_time)?;
+pub(super) fn run(arguments: &TalkArgs) -> Result<(), CliError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(CliError::runtime)?;
     runtime.block_on(talk(&arguments.url))
 }
 
-async fn talk(url: &str) -> Result<(), Failure> {
+async fn talk(url: &str) -> Result<(), CliError> {
     let mut client = Client::connect(url).await.map_err(failure)?;
     output::print_line("connected; type lines, end with ctrl-d")?;
     let mut lines = read_standard_input();
@@ -48,10 +47,10 @@ async fn talk(url: &str) -> Result<(), Failure> {
     }
 }
 
-fn failure(error: ClientError) -> Failure {
+fn failure(error: ClientError) -> CliError {
     match error {
-        ClientError::Url(_) => Failure::usage(error),
-        _ => Failure::at_run_time(error),
+        ClientError::Url(_) => CliError::usage(error),
+        _ => CliError::runtime(error),
     }
 }
 

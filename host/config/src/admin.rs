@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
-use super::listen::ListenAddress;
-use narrowboat_core::hash::Hash;
+use super::error::{ConfigError, Locator};
+use super::listen_address::ListenAddress;
+use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_core::units::ByteSize;
 
 /// The listener for the operator's tools.
@@ -34,7 +34,7 @@ pub struct TokenConfig {
     /// The token.
     pub secret: TokenSecret,
     /// What it allows.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<TokenScope>,
 }
 
 /// How a token is told.
@@ -43,13 +43,13 @@ pub enum TokenSecret {
     /// It stands in a file.
     File(PathBuf),
     /// Its SHA-256, so that the configuration has no secret.
-    Sha256(Hash),
+    Sha256(Sha256Digest),
 }
 
 /// What a token allows. Each allows what [`Scope::Read`] does, and [`Scope::Admin`] everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scope {
+pub enum TokenScope {
     /// To look.
     Read,
     /// To send to groups and channels.
@@ -62,7 +62,7 @@ pub enum Scope {
     Admin,
 }
 
-impl Scope {
+impl TokenScope {
     /// Whether it allows what asks for `wanted`.
     pub fn allows(self, wanted: Self) -> bool {
         self == Self::Admin || self == wanted || wanted == Self::Read
@@ -81,15 +81,15 @@ impl Scope {
 }
 
 /// Where the operator's tools ask unless told otherwise.
-const DEFAULT_LISTEN: SocketAddr =
+const DEFAULT_ADMIN_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8001);
 
 /// The token's file in the folder of the versions.
-const TOKEN_FILE: &str = "admin.token";
+const DEFAULT_TOKEN_FILE: &str = "admin.token";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawAdmin {
     #[serde(default = "default_listen")]
     listen: ListenAddress,
     #[serde(default)]
@@ -106,20 +106,20 @@ pub(super) struct RawToken {
     name: Spanned<String>,
     file: Option<PathBuf>,
     sha256: Option<Spanned<String>>,
-    scopes: Spanned<Vec<Scope>>,
+    scopes: Spanned<Vec<TokenScope>>,
 }
 
 fn default_listen() -> ListenAddress {
-    DEFAULT_LISTEN.into()
+    DEFAULT_ADMIN_LISTEN.into()
 }
 
-impl Raw {
+impl RawAdmin {
     /// `base` is the configuration's folder, `state` that of the versions.
     pub(super) fn check(
         self,
         base: &Path,
         state: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<AdminConfig, ConfigError> {
         let tokens = check_tokens(self.tokens, "admin.tokens", base, location)?;
         let max_upload = match self.max_upload {
@@ -134,7 +134,7 @@ impl Raw {
             hosts: self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             token_file: self
                 .token_file
-                .map_or_else(|| state.join(TOKEN_FILE), |file| base.join(file)),
+                .map_or_else(|| state.join(DEFAULT_TOKEN_FILE), |file| base.join(file)),
             tokens,
             max_upload,
         })
@@ -146,7 +146,7 @@ pub(super) fn check_tokens(
     raw: Vec<Spanned<RawToken>>,
     key: &str,
     base: &Path,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<Vec<TokenConfig>, ConfigError> {
     let mut tokens: Vec<TokenConfig> = Vec::new();
     for raw in raw {
@@ -171,7 +171,7 @@ impl RawToken {
         self,
         key: &str,
         base: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<TokenConfig, ConfigError> {
         let Self { name, file, sha256, scopes } = self;
         let within = |name: &str| format!("{key}.{name}");

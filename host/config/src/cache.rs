@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
-use super::folders;
+use super::base_directories;
+use super::error::{ConfigError, Locator};
 use narrowboat_core::units::ByteSize;
 
 /// A folder for compiled code, and its bound.
@@ -21,24 +21,24 @@ pub struct CacheConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Raw {
+pub(super) struct RawCache {
     folder: Option<Spanned<PathBuf>>,
     /// 0 turns the cache off.
     size: ByteSize,
 }
 
-impl Default for Raw {
+impl Default for RawCache {
     fn default() -> Self {
         Self { folder: None, size: ByteSize::mib(512) }
     }
 }
 
-impl Raw {
+impl RawCache {
     /// `None` if the cache is turned off, or nothing says where it could be.
     pub(super) fn check(
         self,
         base: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<Option<CacheConfig>, ConfigError> {
         let folder = match self.folder {
             Some(folder) if folder.get_ref().as_os_str().is_empty() => {
@@ -47,7 +47,7 @@ impl Raw {
             }
             // Without a slash at its end, which would hide that it is a symbolic link.
             Some(folder) => Some(base.join(folder.get_ref()).components().collect()),
-            None => users_folder(|name| std::env::var_os(name)),
+            None => default_folder(|name| std::env::var_os(name)),
         };
         let size = self.size;
         Ok(folder.filter(|_| size.bytes() > 0).map(|folder| CacheConfig { folder, size }))
@@ -55,9 +55,9 @@ impl Raw {
 }
 
 /// The user's own folder for caches.
-fn users_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    folders::of_systemd(&variable, "CACHE_DIRECTORY")
-        .or_else(|| folders::own(&variable, "XDG_CACHE_HOME", ".cache"))
+fn default_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    base_directories::systemd_directory(&variable, "CACHE_DIRECTORY")
+        .or_else(|| base_directories::xdg_directory(&variable, "XDG_CACHE_HOME", ".cache"))
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn folder(variables: &[(&str, &str)]) -> Option<PathBuf> {
-        users_folder(|name| {
+        default_folder(|name| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
         })
     }

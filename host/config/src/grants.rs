@@ -15,12 +15,12 @@ pub enum Grants {
     /// All of it, whatever it is: for code of one's own.
     All,
     /// What these cover.
-    These(Capabilities),
+    Only(Capabilities),
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self::These(Capabilities::default())
+        Self::Only(Capabilities::default())
     }
 }
 
@@ -47,7 +47,7 @@ impl<'de> Visitor<'de> for GrantsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Grants, A::Error> {
-        Capabilities::deserialize(MapAccessDeserializer::new(map)).map(Grants::These)
+        Capabilities::deserialize(MapAccessDeserializer::new(map)).map(Grants::Only)
     }
 }
 
@@ -57,17 +57,17 @@ impl PluginConfig {
     /// # Errors
     /// With each thing that it may not have, and the lines that would grant it.
     pub fn check_grants(&self, name: &str, asks: &Capabilities) -> Result<(), ConfigError> {
-        let Grants::These(granted) = &self.grants else { return Ok(()) };
-        let lacking = granted.lacking(asks);
+        let Grants::Only(granted) = &self.grants else { return Ok(()) };
+        let lacking = granted.missing_for(asks);
         if lacking.is_empty() {
             return Ok(());
         }
-        let lines = granted.lines_with(&lacking).join("`, `");
-        let table = self.grants_place.whole_key(&format!("plugins.{name}"));
+        let lines = granted.toml_lines_with(&lacking).join("`, `");
+        let table = self.grants_location.qualified_key(&format!("plugins.{name}"));
         let problem = format!(
-            "its manifest asks for what is not granted: {lacking}; [{table}.grants] would need \
+            "its manifest requests what is not granted: {lacking}; [{table}.grants] would need \
              `{lines}`, or [{table}] `grants = \"all\"` where the code is your own"
         );
-        Err(self.grants_place.invalid(&format!("plugins.{name}.grants"), problem))
+        Err(self.grants_location.invalid(&format!("plugins.{name}.grants"), problem))
     }
 }

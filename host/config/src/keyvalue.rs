@@ -5,19 +5,19 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::backend::{RedisHost, RedisServer};
-use super::error::{ConfigError, Location};
-use super::{hosts, layer};
+use super::error::{ConfigError, Locator};
+use super::layer_backend::{RedisHost, RedisServer};
+use super::{layer, redis_hosts};
 use narrowboat_core::units::ByteSize;
 
 /// What every key of Redis begins with, unless it is told.
-const PREFIX: &str = "keyvalue";
+const DEFAULT_PREFIX: &str = "keyvalue";
 
 /// What one import takes out of a guest has a bound that no larger value would keep to.
-const LARGEST_VALUE: ByteSize = ByteSize::mib(4);
+const MAX_VALUE_CEILING: ByteSize = ByteSize::mib(4);
 
 /// The longest that a key may be made.
-const LONGEST_KEY: ByteSize = ByteSize::kib(64);
+const MAX_KEY_CEILING: ByteSize = ByteSize::kib(64);
 
 /// Where plugins keep keys and values, and how much of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum KeyvalueBackend {
 
 #[derive(Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum RawBackend {
+enum RawKeyvalueBackend {
     #[default]
     Memory,
     Redis,
@@ -56,8 +56,8 @@ enum RawBackend {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Raw {
-    backend: RawBackend,
+pub(super) struct RawKeyvalue {
+    backend: RawKeyvalueBackend,
     hosts: Option<Spanned<Value>>,
     prefix: Option<Spanned<String>>,
     quota: Spanned<ByteSize>,
@@ -65,10 +65,10 @@ pub(super) struct Raw {
     max_key: Spanned<ByteSize>,
 }
 
-impl Default for Raw {
+impl Default for RawKeyvalue {
     fn default() -> Self {
         Self {
-            backend: RawBackend::default(),
+            backend: RawKeyvalueBackend::default(),
             hosts: None,
             prefix: None,
             quota: Spanned::new(0..0, ByteSize::mib(16)),
@@ -78,16 +78,16 @@ impl Default for Raw {
     }
 }
 
-impl Raw {
+impl RawKeyvalue {
     pub(super) fn check(
         self,
         folder: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<KeyvalueConfig, ConfigError> {
         let bounds = [
             ("quota", &self.quota, None),
-            ("max_value", &self.max_value, Some(LARGEST_VALUE)),
-            ("max_key", &self.max_key, Some(LONGEST_KEY)),
+            ("max_value", &self.max_value, Some(MAX_VALUE_CEILING)),
+            ("max_key", &self.max_key, Some(MAX_KEY_CEILING)),
         ];
         for (key, size, most) in bounds {
             let problem = match most {
@@ -98,19 +98,19 @@ impl Raw {
             return Err(location.invalid(size.span(), &format!("keyvalue.{key}"), problem));
         }
         Ok(KeyvalueConfig {
-            backend: self.backend(folder, location)?,
+            backend: self.check_backend(folder, location)?,
             quota: self.quota.into_inner(),
             max_value: self.max_value.into_inner(),
             max_key: self.max_key.into_inner(),
         })
     }
 
-    fn backend(
+    fn check_backend(
         &self,
         folder: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<KeyvalueBackend, ConfigError> {
-        if self.backend == RawBackend::Memory {
+        if self.backend == RawKeyvalueBackend::Memory {
             let hosts = self.hosts.as_ref().map(|hosts| ("hosts", hosts.span()));
             let prefix = self.prefix.as_ref().map(|prefix| ("prefix", prefix.span()));
             return match hosts.or(prefix) {
@@ -122,19 +122,19 @@ impl Raw {
             };
         }
         let prefix = match &self.prefix {
-            None => PREFIX.to_owned(),
+            None => DEFAULT_PREFIX.to_owned(),
             Some(prefix) => layer::check_prefix(prefix, "keyvalue.prefix", location)?,
         };
-        let host = Box::new(self.host(folder, location)?);
+        let host = Box::new(self.check_host(folder, location)?);
         Ok(KeyvalueBackend::Redis { host, prefix })
     }
 
     /// One host alone: what a tenant keeps is counted where it is kept.
-    fn host(&self, folder: &Path, location: &Location<'_>) -> Result<RedisHost, ConfigError> {
+    fn check_host(&self, folder: &Path, location: &Locator<'_>) -> Result<RedisHost, ConfigError> {
         let Some(value) = &self.hosts else {
             return Ok(RedisHost::Server(RedisServer::default()));
         };
-        let hosts = hosts::read(value.get_ref(), folder);
+        let hosts = redis_hosts::parse_redis_hosts(value.get_ref(), folder);
         let mut hosts = hosts.map_err(|(below, problem)| {
             location.invalid(value.span(), &format!("keyvalue.hosts{below}"), problem)
         })?;

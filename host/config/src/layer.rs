@@ -9,33 +9,33 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Value};
 
-use super::backend::{Backend, RedisConfig, RedisHost, RedisServer, Secret, Serializer};
-use super::error::{ConfigError, Location};
-use super::hosts;
-use narrowboat_core::units::{ByteSize, Seconds, Span};
+use super::error::{ConfigError, Locator};
+use super::layer_backend::{LayerBackend, RedisConfig, RedisHost, RedisServer, Secret, Serializer};
+use super::redis_hosts;
+use narrowboat_core::units::{ByteSize, DurationSetting, SecondsSetting};
 
 /// The layer that a plugin has unless it names another.
 pub const DEFAULT_LAYER: &str = "default";
 
 /// Bytes in front of each message in a sorted set, with channels_redis.
-const RANDOM_PREFIX: usize = 12;
+const DEFAULT_RANDOM_PREFIX_LENGTH: usize = 12;
 
 /// More than this of them are a slip of the keyboard.
-const MAX_RANDOM_PREFIX: usize = 1_024;
+const MAX_RANDOM_PREFIX_LENGTH: usize = 1_024;
 
 /// A channel layer's settings, after Channels' `CHANNEL_LAYERS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerConfig {
     /// What carries the messages.
-    pub backend: Backend,
+    pub backend: LayerBackend,
     /// Messages a channel holds unless a rule of `channel_capacity` says otherwise.
     pub capacity: usize,
     /// First match on the channel's name wins.
     pub channel_capacity: Vec<CapacityRule>,
     /// How long a message waits for its reader.
-    pub expiry: Span,
+    pub expiry: DurationSetting,
     /// How long a channel without a live mailbox stays in a group.
-    pub group_expiry: Span,
+    pub group_expiry: DurationSetting,
     /// Bytes a channel holds.
     pub mailbox_bytes: ByteSize,
     /// The largest message.
@@ -54,7 +54,7 @@ pub struct CapacityRule {
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum RawBackend {
+enum RawLayerBackend {
     Memory,
     Redis,
     RedisPubsub,
@@ -62,12 +62,12 @@ enum RawBackend {
 
 /// `[{ pattern = "…", capacity = 1 }]`, or `{ "…" = 1 }` as Django writes it.
 #[derive(Default)]
-struct Capacities(Vec<CapacityRule>);
+struct CapacityRules(Vec<CapacityRule>);
 
-impl<'de> Deserialize<'de> for Capacities {
+impl<'de> Deserialize<'de> for CapacityRules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Rules;
-        impl<'de> Visitor<'de> for Rules {
+        struct CapacityRulesVisitor;
+        impl<'de> Visitor<'de> for CapacityRulesVisitor {
             type Value = Vec<CapacityRule>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,18 +90,18 @@ impl<'de> Deserialize<'de> for Capacities {
                 Ok(rules)
             }
         }
-        deserializer.deserialize_any(Rules).map(Self)
+        deserializer.deserialize_any(CapacityRulesVisitor).map(Self)
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Raw {
-    backend: RawBackend,
+pub(super) struct RawLayer {
+    backend: RawLayerBackend,
     capacity: Spanned<usize>,
-    channel_capacity: Spanned<Capacities>,
-    expiry: Spanned<Seconds>,
-    group_expiry: Spanned<Seconds>,
+    channel_capacity: Spanned<CapacityRules>,
+    expiry: Spanned<SecondsSetting>,
+    group_expiry: Spanned<SecondsSetting>,
     mailbox_bytes: Spanned<ByteSize>,
     max_message: Spanned<ByteSize>,
     hosts: Option<Spanned<Value>>,
@@ -112,14 +112,14 @@ pub(super) struct Raw {
     random_prefix_length: Option<Spanned<usize>>,
 }
 
-impl Default for Raw {
+impl Default for RawLayer {
     fn default() -> Self {
         Self {
-            backend: RawBackend::Memory,
+            backend: RawLayerBackend::Memory,
             capacity: Spanned::new(0..0, 100),
-            channel_capacity: Spanned::new(0..0, Capacities::default()),
-            expiry: Spanned::new(0..0, Seconds(Span::seconds(60))),
-            group_expiry: Spanned::new(0..0, Seconds(Span::seconds(86_400))),
+            channel_capacity: Spanned::new(0..0, CapacityRules::default()),
+            expiry: Spanned::new(0..0, SecondsSetting(DurationSetting::from_secs(60))),
+            group_expiry: Spanned::new(0..0, SecondsSetting(DurationSetting::from_secs(86_400))),
             mailbox_bytes: Spanned::new(0..0, ByteSize::mib(1)),
             max_message: Spanned::new(0..0, ByteSize::mib(1)),
             hosts: None,
@@ -134,11 +134,11 @@ impl Default for Raw {
 
 /// The layers by their names; `default` is always there. Those that are not written here are as `shared` has them.
 pub(super) fn check_all(
-    short: Option<Spanned<Raw>>,
-    named: BTreeMap<String, Spanned<Raw>>,
+    short: Option<Spanned<RawLayer>>,
+    named: BTreeMap<String, Spanned<RawLayer>>,
     shared: &BTreeMap<String, LayerConfig>,
     folder: &Path,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<BTreeMap<String, LayerConfig>, ConfigError> {
     let mut layers = BTreeMap::new();
     if let Some(raw) = short {
@@ -158,18 +158,18 @@ pub(super) fn check_all(
         layers.entry(name.clone()).or_insert_with(|| layer.clone());
     }
     if !layers.contains_key(DEFAULT_LAYER) {
-        let layer = Raw::default().check("layer", folder, location)?;
+        let layer = RawLayer::default().check("layer", folder, location)?;
         layers.insert(DEFAULT_LAYER.to_owned(), layer);
     }
     Ok(layers)
 }
 
-impl Raw {
+impl RawLayer {
     fn check(
         self,
         table: &str,
         folder: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<LayerConfig, ConfigError> {
         let wrong = |span: Range<usize>, key: &str, problem: &str| {
             location.invalid(span, &format!("{table}.{key}"), problem)
@@ -179,7 +179,7 @@ impl Raw {
             return Err(wrong(self.capacity.span(), "capacity", problem));
         }
         for (key, span) in [("expiry", &self.expiry), ("group_expiry", &self.group_expiry)] {
-            if span.get_ref().0 < Span::millis(1) {
+            if span.get_ref().0 < DurationSetting::from_millis(1) {
                 return Err(wrong(span.span(), key, "must be at least 1ms"));
             }
         }
@@ -208,33 +208,33 @@ impl Raw {
         &self,
         table: &str,
         folder: &Path,
-        location: &Location<'_>,
-    ) -> Result<Backend, ConfigError> {
-        if self.backend == RawBackend::Memory {
-            return match self.of_redis() {
-                None => Ok(Backend::Memory),
+        location: &Locator<'_>,
+    ) -> Result<LayerBackend, ConfigError> {
+        if self.backend == RawLayerBackend::Memory {
+            return match self.find_redis_only_key() {
+                None => Ok(LayerBackend::Memory),
                 Some((key, span)) => {
                     let problem = "belongs to backend = \"redis\" or \"redis-pubsub\"";
                     Err(location.invalid(span, &format!("{table}.{key}"), problem))
                 }
             };
         }
-        let redis = self.redis(table, folder, location)?;
+        let redis = self.check_redis(table, folder, location)?;
         match (self.backend, &self.random_prefix_length) {
-            (RawBackend::RedisPubsub, Some(length)) if *length.get_ref() > 0 => {
+            (RawLayerBackend::RedisPubsub, Some(length)) if *length.get_ref() > 0 => {
                 let key = format!("{table}.random_prefix_length");
                 let problem = "what is published has no prefix; it belongs to backend = \"redis\"";
                 Err(location.invalid(length.span(), &key, problem))
             }
-            (RawBackend::RedisPubsub, _) => {
-                Ok(Backend::RedisPubSub(RedisConfig { random_prefix_length: 0, ..redis }))
+            (RawLayerBackend::RedisPubsub, _) => {
+                Ok(LayerBackend::RedisPubSub(RedisConfig { random_prefix_length: 0, ..redis }))
             }
-            _ => Ok(Backend::Redis(redis)),
+            _ => Ok(LayerBackend::Redis(redis)),
         }
     }
 
     /// A key that only Redis has.
-    fn of_redis(&self) -> Option<(&'static str, Range<usize>)> {
+    fn find_redis_only_key(&self) -> Option<(&'static str, Range<usize>)> {
         let hosts = self.hosts.as_ref().map(|it| ("hosts", it.span()));
         let prefix = self.prefix.as_ref().map(|it| ("prefix", it.span()));
         let keys = self.symmetric_encryption_keys.as_ref();
@@ -246,17 +246,19 @@ impl Raw {
         hosts.or(prefix).or(keys).or(serializer).or(format).or(length)
     }
 
-    fn redis(
+    fn check_redis(
         &self,
         table: &str,
         folder: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<RedisConfig, ConfigError> {
         let hosts = match &self.hosts {
             None => vec![RedisHost::Server(RedisServer::default())],
-            Some(value) => hosts::read(value.get_ref(), folder).map_err(|(below, problem)| {
-                location.invalid(value.span(), &format!("{table}.hosts{below}"), problem)
-            })?,
+            Some(value) => redis_hosts::parse_redis_hosts(value.get_ref(), folder).map_err(
+                |(below, problem)| {
+                    location.invalid(value.span(), &format!("{table}.hosts{below}"), problem)
+                },
+            )?,
         };
         let prefix = match &self.prefix {
             None => "asgi".to_owned(),
@@ -269,10 +271,10 @@ impl Raw {
         }
         let serializer = self.serializer.as_ref().or(self.serializer_format.as_ref());
         let random_prefix_length = match &self.random_prefix_length {
-            None => RANDOM_PREFIX,
-            Some(length) if *length.get_ref() <= MAX_RANDOM_PREFIX => *length.get_ref(),
+            None => DEFAULT_RANDOM_PREFIX_LENGTH,
+            Some(length) if *length.get_ref() <= MAX_RANDOM_PREFIX_LENGTH => *length.get_ref(),
             Some(length) => {
-                let problem = format!("at most {MAX_RANDOM_PREFIX} bytes");
+                let problem = format!("at most {MAX_RANDOM_PREFIX_LENGTH} bytes");
                 let key = format!("{table}.random_prefix_length");
                 return Err(location.invalid(length.span(), &key, problem));
             }
@@ -280,13 +282,17 @@ impl Raw {
         Ok(RedisConfig {
             hosts,
             prefix,
-            symmetric_encryption_keys: self.keys(table, location)?,
+            symmetric_encryption_keys: self.check_encryption_keys(table, location)?,
             serializer: serializer.map(|it| *it.get_ref()).unwrap_or_default(),
             random_prefix_length,
         })
     }
 
-    fn keys(&self, table: &str, location: &Location<'_>) -> Result<Vec<Secret>, ConfigError> {
+    fn check_encryption_keys(
+        &self,
+        table: &str,
+        location: &Locator<'_>,
+    ) -> Result<Vec<Secret>, ConfigError> {
         let Some(value) = &self.symmetric_encryption_keys else { return Ok(Vec::new()) };
         let texts = value.get_ref().as_array().map(|list| {
             list.iter()
@@ -305,7 +311,7 @@ impl Raw {
 pub(super) fn check_prefix(
     prefix: &Spanned<String>,
     key: &str,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<String, ConfigError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
     let text = prefix.get_ref();

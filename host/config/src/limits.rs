@@ -4,7 +4,7 @@ use serde::Deserialize;
 use sysinfo::System;
 
 use super::quota::Quota;
-use narrowboat_core::units::{ByteSize, Span};
+use narrowboat_core::units::{ByteSize, DurationSetting};
 
 /// Every bound the operator may move. Nothing in the host is unbounded.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -13,15 +13,15 @@ pub struct Limits {
     /// Sockets at a time; one more is answered 503.
     pub max_connections: usize,
     /// From accept to the 101, the consumer's decision included.
-    pub handshake_timeout: Span,
+    pub handshake_timeout: DurationSetting,
     /// A ping goes out when nothing was heard for so long.
-    pub keepalive: Span,
+    pub ping_interval: DurationSetting,
     /// The connection ends when nothing, not even a pong, was heard for so long.
-    pub idle_timeout: Span,
+    pub idle_timeout: DurationSetting,
     /// How long the peer has to answer a Close frame.
-    pub close_timeout: Span,
+    pub close_timeout: DurationSetting,
     /// How long a stopping host waits for its sockets.
-    pub shutdown_grace: Span,
+    pub shutdown_grace: DurationSetting,
     /// The largest message of a client, all fragments together; a route may set its own.
     pub max_message: ByteSize,
     /// The largest single frame of a client.
@@ -31,11 +31,11 @@ pub struct Limits {
     /// Linear memory of one instance; a plugin may have less.
     pub memory: ByteSize,
     /// Running time of one call for a connection, in whole milliseconds; a plugin may have less.
-    pub call_time: Span,
+    pub call_time: DurationSetting,
     /// Running time of a worker with one message, in whole milliseconds; a plugin may have less.
-    pub worker_time: Span,
+    pub worker_time: DurationSetting,
     /// How long one call may wait, all its waits together, for what plugins keep or request.
-    pub wait_time: Span,
+    pub wait_time: DurationSetting,
     /// Threads for calls that are not short; 0 means two a core.
     pub guest_threads: usize,
     /// Connections at a time of one client address; 0 means half of `max_connections`, and any number from this machine.
@@ -48,46 +48,46 @@ pub struct Limits {
     /// Groups that one connection may be in; a tenant may have fewer.
     pub groups: usize,
     /// Lines a second that a version may log for long, and five times as many at once; a plugin may have fewer.
-    pub log_lines: u64,
+    pub log_lines_per_second: u64,
     /// What one consumer, or a module, may leave to its successor; a plugin may have less.
     pub snapshot: ByteSize,
     /// What all that was left to successors may take of the host's memory at a time.
-    pub snapshots: ByteSize,
+    pub total_snapshots: ByteSize,
     /// Linear memory of all instances together, what each may have for nothing aside; 0 means half of the machine's.
-    pub memories: ByteSize,
+    pub total_memory: ByteSize,
     /// Requests of plugins that are open at a time.
-    pub requests: usize,
+    pub http_requests: usize,
     /// The largest component that is looked at.
-    pub component: ByteSize,
+    pub max_component: ByteSize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
-            handshake_timeout: Span::seconds(10),
-            keepalive: Span::seconds(20),
-            idle_timeout: Span::seconds(60),
-            close_timeout: Span::seconds(5),
-            shutdown_grace: Span::seconds(10),
+            handshake_timeout: DurationSetting::from_secs(10),
+            ping_interval: DurationSetting::from_secs(20),
+            idle_timeout: DurationSetting::from_secs(60),
+            close_timeout: DurationSetting::from_secs(5),
+            shutdown_grace: DurationSetting::from_secs(10),
             max_message: ByteSize::mib(1),
             max_frame: ByteSize::mib(1),
             outbound_queue: ByteSize::mib(1),
             memory: ByteSize::mib(64),
-            call_time: Span::millis(100),
-            worker_time: Span::seconds(10),
-            wait_time: Span::seconds(30),
+            call_time: DurationSetting::from_millis(100),
+            worker_time: DurationSetting::from_secs(10),
+            wait_time: DurationSetting::from_secs(30),
             guest_threads: 0,
             connections_per_address: 0,
             handshakes_per_address: 0,
             timers: 64,
             groups: 1_000,
-            log_lines: 100,
+            log_lines_per_second: 100,
             snapshot: ByteSize::mib(16),
-            snapshots: ByteSize::mib(512),
-            memories: ByteSize::mib(0),
-            requests: 256,
-            component: ByteSize::mib(64),
+            total_snapshots: ByteSize::mib(512),
+            total_memory: ByteSize::mib(0),
+            http_requests: 256,
+            max_component: ByteSize::mib(64),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Default for Limits {
 pub const MAX_TIMERS: usize = 1_000;
 
 /// wasm32 addresses no more.
-const MAX_MEMORY: ByteSize = ByteSize::mib(4096);
+const MAX_INSTANCE_MEMORY: ByteSize = ByteSize::mib(4096);
 
 /// More of them a process cannot have open.
 const MAX_REQUESTS: usize = 100_000;
@@ -109,7 +109,7 @@ impl Limits {
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         let spans = [
             ("handshake_timeout", self.handshake_timeout),
-            ("keepalive", self.keepalive),
+            ("ping_interval", self.ping_interval),
             ("idle_timeout", self.idle_timeout),
             ("close_timeout", self.close_timeout),
             ("call_time", self.call_time),
@@ -117,7 +117,7 @@ impl Limits {
             ("wait_time", self.wait_time),
         ];
         for (key, span) in spans {
-            if span < Span::millis(1) {
+            if span < DurationSetting::from_millis(1) {
                 return Err((key, "must be at least 1ms".to_owned()));
             }
         }
@@ -127,8 +127,8 @@ impl Limits {
             ("outbound_queue", self.outbound_queue),
             ("memory", self.memory),
             ("snapshot", self.snapshot),
-            ("snapshots", self.snapshots),
-            ("component", self.component),
+            ("total_snapshots", self.total_snapshots),
+            ("max_component", self.max_component),
         ];
         for (key, size) in sizes {
             if size.bytes() == 0 {
@@ -138,16 +138,16 @@ impl Limits {
         if self.timers > MAX_TIMERS {
             return Err(("timers", format!("must be at most {MAX_TIMERS}")));
         }
-        if self.memory > MAX_MEMORY {
-            return Err(("memory", format!("must be at most {MAX_MEMORY}")));
+        if self.memory > MAX_INSTANCE_MEMORY {
+            return Err(("memory", format!("must be at most {MAX_INSTANCE_MEMORY}")));
         }
-        if !(1..=MAX_REQUESTS).contains(&self.requests) {
-            return Err(("requests", format!("must be 1 to {MAX_REQUESTS}")));
+        if !(1..=MAX_REQUESTS).contains(&self.http_requests) {
+            return Err(("http_requests", format!("must be 1 to {MAX_REQUESTS}")));
         }
-        if self.idle_timeout <= self.keepalive {
+        if self.idle_timeout <= self.ping_interval {
             let problem = format!(
-                "{} must be longer than keepalive ({}), or no ping could be answered in time",
-                self.idle_timeout, self.keepalive
+                "{} must be longer than ping_interval ({}), or no ping could be answered in time",
+                self.idle_timeout, self.ping_interval
             );
             return Err(("idle_timeout", problem));
         }
@@ -159,56 +159,56 @@ impl Limits {
 
     /// Connections at a time of one client address: by default no more than half of all, so that nobody takes all.
     pub fn connections_per_address(&self) -> usize {
-        or_part(self.connections_per_address, self.max_connections / 2)
+        value_or_share(self.connections_per_address, self.max_connections / 2)
     }
 
     /// Sockets of one address whose handshakes are not over.
     pub fn handshakes_per_address(&self) -> usize {
-        or_part(self.handshakes_per_address, self.max_connections / 8)
+        value_or_share(self.handshakes_per_address, self.max_connections / 8)
     }
 
     /// Linear memory of all instances: by default half of what there is, or half of what the process may have.
     pub fn memories(&self) -> ByteSize {
-        match self.memories.bytes() {
-            0 => ByteSize::from(machine_memory() / 2),
-            _ => self.memories,
+        match self.total_memory.bytes() {
+            0 => ByteSize::from(available_memory_bytes() / 2),
+            _ => self.total_memory,
         }
     }
 
     /// What all plugins of the host together may use beside what each limit says by itself.
-    pub fn of_host(&self) -> Quota {
+    pub fn host_quota(&self) -> Quota {
         Quota {
             connections_per_address: Some(self.connections_per_address()),
-            snapshots: Some(self.snapshots),
-            memories: Some(self.memories()),
-            requests: Some(self.requests),
+            total_snapshots: Some(self.total_snapshots),
+            total_memory: Some(self.memories()),
+            http_requests: Some(self.http_requests),
             ..Quota::default()
         }
     }
 
     /// What a tenant may use that strangers have, unless its own table says otherwise: no more than half of the host
     /// in anything that all have of one store.
-    pub fn of_stranger(&self) -> Quota {
+    pub fn default_tenant_quota(&self) -> Quota {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         Quota {
-            connections: Some(or_part(0, self.max_connections / 2)),
-            instances: Some(or_part(0, self.max_connections / 2)),
-            connects: Some(500),
-            cpu: Some(Span::millis(500 * cores)),
+            connections: Some(value_or_share(0, self.max_connections / 2)),
+            instances: Some(value_or_share(0, self.max_connections / 2)),
+            handshakes_per_second: Some(500),
+            cpu: Some(DurationSetting::from_millis(500 * cores)),
             frames_in: Some(50_000),
             bytes_in: Some(ByteSize::mib(64)),
             frames_out: Some(100_000),
             bytes_out: Some(ByteSize::mib(128)),
-            snapshots: Some(ByteSize::from(self.snapshots.bytes() / 2)),
-            memories: Some(ByteSize::from(self.memories().bytes() / 2)),
-            requests: Some(or_part(0, self.requests / 2)),
+            total_snapshots: Some(ByteSize::from(self.total_snapshots.bytes() / 2)),
+            total_memory: Some(ByteSize::from(self.memories().bytes() / 2)),
+            http_requests: Some(value_or_share(0, self.http_requests / 2)),
             ..Quota::default()
         }
     }
 
     /// The same, no more of anything than a quota says.
     #[must_use]
-    pub fn within(&self, quota: &Quota) -> Self {
+    pub fn narrowed_by(&self, quota: &Quota) -> Self {
         let least = |own: usize, other: Option<usize>| other.map_or(own, |other| own.min(other));
         Self {
             memory: quota.memory.map_or(self.memory, |other| self.memory.min(other)),
@@ -216,7 +216,9 @@ impl Limits {
             worker_time: quota.worker_time.map_or(self.worker_time, |it| self.worker_time.min(it)),
             timers: least(self.timers, quota.timers),
             groups: least(self.groups, quota.groups),
-            log_lines: quota.log_lines.map_or(self.log_lines, |it| self.log_lines.min(it)),
+            log_lines_per_second: quota
+                .log_lines_per_second
+                .map_or(self.log_lines_per_second, |it| self.log_lines_per_second.min(it)),
             snapshot: quota.snapshot.map_or(self.snapshot, |it| self.snapshot.min(it)),
             ..self.clone()
         }
@@ -224,12 +226,12 @@ impl Limits {
 }
 
 /// What is said, or a part of something larger, of which there is one at least.
-fn or_part(said: usize, part: usize) -> usize {
+fn value_or_share(said: usize, part: usize) -> usize {
     if said == 0 { part.max(1) } else { said }
 }
 
 /// Bytes of memory that this process may use, by the machine and by its control group; no bound where neither tells.
-fn machine_memory() -> usize {
+fn available_memory_bytes() -> usize {
     let system = System::new().map(|mut system| {
         system.refresh_memory();
         system

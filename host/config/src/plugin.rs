@@ -7,72 +7,72 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location, Place, closest};
+use super::error::{ConfigError, Locator, SourceLocation, closest_match};
 use super::grants::Grants;
 use super::layer::DEFAULT_LAYER;
 use super::limits::Limits;
 use super::quota::Quota;
 use narrowboat_core::component::Role;
-use narrowboat_core::hash::Hash;
-use narrowboat_core::manifest::{Isolation, is_plugin_name};
-use narrowboat_core::units::Span;
+use narrowboat_core::manifest::{Isolation, is_valid_plugin_name};
+use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_core::units::DurationSetting;
 
 /// A plugin as the operator wants it; what is `None` the manifest or the defaults decide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginConfig {
     /// Where its bytes come from.
-    pub source: Source,
+    pub source: PluginSource,
     /// Where the configuration says so.
-    pub source_place: Place,
+    pub source_location: SourceLocation,
     /// The only versions that may run, whoever brings them; `None` if any may.
-    pub pins: Option<Vec<Hash>>,
+    pub pins: Option<Vec<Sha256Digest>>,
     /// Where the configuration says so.
-    pub pins_place: Place,
+    pub pins_location: SourceLocation,
     /// May only narrow what the manifest says.
     pub isolation: Option<Isolation>,
     /// Where the configuration says so, or the plugin's table if it does not.
-    pub isolation_place: Place,
+    pub isolation_location: SourceLocation,
     /// Instances that the connections of a shared plugin are spread over.
     pub instances: usize,
     /// What it may have of what its manifest asks for.
     pub grants: Grants,
     /// Where the configuration says so, or the plugin's table if it does not.
-    pub grants_place: Place,
+    pub grants_location: SourceLocation,
     /// What happens to a client that does not read.
-    pub overflow: Overflow,
+    pub overflow: OverflowPolicy,
     /// What it may use.
     pub limits: Quota,
     /// What happens to a consumer that cannot move to another version.
-    pub failed_move: Option<FailedMove>,
+    pub on_failed_move: Option<FailedMovePolicy>,
     /// Where the configuration says so.
-    pub failed_move_place: Place,
-    /// When a new version is taken back.
-    pub rollback: Rollback,
+    pub on_failed_move_location: SourceLocation,
+    /// When a new version is rolled back.
+    pub rollback: RollbackPolicy,
     /// The layer its consumers talk through.
     pub layer: String,
     /// Where the configuration says so.
-    pub layer_place: Place,
+    pub layer_location: SourceLocation,
     /// What routes and workers use it as, each role once.
-    pub uses: Vec<Use>,
+    pub uses: Vec<PluginUse>,
 }
 
 /// What a plugin is used as.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Use {
+pub struct PluginUse {
     /// What it has to export for that.
     pub role: Role,
     /// The key that names the plugin.
     pub key: &'static str,
     /// Where that stands.
-    pub place: Place,
+    pub location: SourceLocation,
 }
 
 /// What happens to a consumer that cannot move to another version of its plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FailedMove {
+pub enum FailedMovePolicy {
     /// It ends its life on the version it was made for. Of an instance that many share nobody
-    /// moves then, and the new version is taken back.
+    /// moves then, and the new version is rolled back.
     #[default]
     KeepOld,
     /// A fresh consumer without its state takes its place, and is told so.
@@ -84,9 +84,9 @@ pub enum FailedMove {
 /// How much a new version may fail before the one before it comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Rollback {
+pub struct RollbackPolicy {
     /// How long a new version is watched; zero turns watching off.
-    pub window: Span,
+    pub window: DurationSetting,
     /// Traps, errors and time-outs per thousand events. Twice the rate of the version before it is
     /// allowed if that is more.
     pub faults_per_thousand: u32,
@@ -98,10 +98,10 @@ pub struct Rollback {
     pub clients_per_hundred: u64,
 }
 
-impl Default for Rollback {
+impl Default for RollbackPolicy {
     fn default() -> Self {
         Self {
-            window: Span::seconds(30),
+            window: DurationSetting::from_secs(30),
             faults_per_thousand: 5,
             min_events: 200,
             min_clients: 3,
@@ -112,7 +112,7 @@ impl Default for Rollback {
 
 /// Where a plugin's component comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum PluginSource {
     /// A built component.
     Component(PathBuf),
     /// A guest crate, built at start.
@@ -122,7 +122,7 @@ pub enum Source {
 /// What happens when the outbound queue of a connection is at its bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Overflow {
+pub enum OverflowPolicy {
     /// The connection closes with 1013.
     #[default]
     Close,
@@ -135,7 +135,7 @@ pub enum Overflow {
 
 impl PluginConfig {
     /// Notes what it is used as, and where that is said first.
-    pub(super) fn note_use(&mut self, used: Use) {
+    pub(super) fn record_use(&mut self, used: PluginUse) {
         if self.uses.iter().all(|other| other.role != used.role) {
             self.uses.push(used);
         }
@@ -150,23 +150,23 @@ impl PluginConfig {
         if layers.clone().any(|layer| *layer == self.layer) {
             return Ok(());
         }
-        let meant = match closest(&self.layer, layers.map(String::as_str)) {
+        let meant = match closest_match(&self.layer, layers.map(String::as_str)) {
             Some(layer) => format!("; did you mean {layer:?}?"),
             None => format!("; it would be [layers.{}]", self.layer),
         };
         let problem = format!("there is no layer {:?}{meant}", self.layer);
-        Err(self.layer_place.invalid(&format!("plugins.{name}.layer"), problem))
+        Err(self.layer_location.invalid(&format!("plugins.{name}.layer"), problem))
     }
 
     /// Whether a version may run, by its hash alone.
     ///
     /// # Errors
     /// With the place of the list that it is not in.
-    pub fn check_pin(&self, name: &str, version: Hash) -> Result<(), ConfigError> {
+    pub fn check_pin(&self, name: &str, version: Sha256Digest) -> Result<(), ConfigError> {
         match &self.pins {
             Some(pins) if !pins.contains(&version) => {
                 let problem = format!("does not have {version}, so that this version may not run");
-                Err(self.pins_place.invalid(&format!("plugins.{name}.sha256"), problem))
+                Err(self.pins_location.invalid(&format!("plugins.{name}.sha256"), problem))
             }
             _ => Ok(()),
         }
@@ -176,36 +176,36 @@ impl PluginConfig {
     ///
     /// # Errors
     /// With the place in the configuration that names it.
-    pub(super) fn check_source(&self, name: &str) -> Result<(), ConfigError> {
+    pub(super) fn check_source_exists(&self, name: &str) -> Result<(), ConfigError> {
         let (key, path, is_there) = match &self.source {
-            Source::Component(file) => ("component", file, file.is_file()),
-            Source::Crate(folder) => ("crate", folder, folder.is_dir()),
+            PluginSource::Component(file) => ("component", file, file.is_file()),
+            PluginSource::Crate(folder) => ("crate", folder, folder.is_dir()),
         };
         if is_there {
             return Ok(());
         }
         let what = if key == "crate" { "folder" } else { "file" };
         let problem = format!("there is no {what} {}", path.display());
-        Err(self.source_place.invalid(&format!("plugins.{name}.{key}"), problem))
+        Err(self.source_location.invalid(&format!("plugins.{name}.{key}"), problem))
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawPlugin {
     component: Option<Spanned<PathBuf>>,
     #[serde(rename = "crate")]
-    krate: Option<Spanned<PathBuf>>,
-    sha256: Option<Spanned<Vec<Hash>>>,
+    crate_dir: Option<Spanned<PathBuf>>,
+    sha256: Option<Spanned<Vec<Sha256Digest>>>,
     grants: Option<Spanned<Grants>>,
     isolation: Option<Spanned<Isolation>>,
     instances: Option<Spanned<usize>>,
     #[serde(default)]
-    overflow: Overflow,
+    overflow: OverflowPolicy,
     limits: Option<Spanned<Quota>>,
-    on_failed_move: Option<Spanned<FailedMove>>,
+    on_failed_move: Option<Spanned<FailedMovePolicy>>,
     #[serde(default)]
-    rollback: Rollback,
+    rollback: RollbackPolicy,
     layer: Option<Spanned<String>>,
 }
 
@@ -213,10 +213,10 @@ pub(super) struct Raw {
 const MAX_INSTANCES: usize = 1_000;
 
 pub(super) fn check_all(
-    raw: BTreeMap<String, Spanned<Raw>>,
+    raw: BTreeMap<String, Spanned<RawPlugin>>,
     limits: &Limits,
     folder: &Path,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<BTreeMap<String, PluginConfig>, ConfigError> {
     raw.into_iter()
         .map(|(name, raw)| {
@@ -227,28 +227,28 @@ pub(super) fn check_all(
         .collect()
 }
 
-impl Raw {
+impl RawPlugin {
     fn check(
         self,
         name: &str,
         span: Range<usize>,
         limits: &Limits,
         folder: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<PluginConfig, ConfigError> {
         let table = format!("plugins.{name}");
-        if !is_plugin_name(name) {
+        if !is_valid_plugin_name(name) {
             let problem = "a plugin's name is 1 to 64 of a-z, 0-9, `-` and `_`";
             return Err(location.invalid(span.clone(), &table, problem));
         }
-        let (source, source_span) = match (self.component, self.krate) {
+        let (source, source_span) = match (self.component, self.crate_dir) {
             (Some(file), None) => {
                 let span = file.span();
-                (Source::Component(folder.join(file.into_inner())), span)
+                (PluginSource::Component(folder.join(file.into_inner())), span)
             }
             (None, Some(dir)) => {
                 let span = dir.span();
-                (Source::Crate(folder.join(dir.into_inner())), span)
+                (PluginSource::Crate(folder.join(dir.into_inner())), span)
             }
             (None, None) => {
                 let problem = "needs `component = \"FILE.wasm\"` or `crate = \"DIR\"`";
@@ -259,7 +259,7 @@ impl Raw {
                 return Err(location.invalid(dir.span(), &table, problem));
             }
         };
-        let instances = check_count(self.instances, &format!("{table}.instances"), location)?;
+        let instances = check_instances(self.instances, &format!("{table}.instances"), location)?;
         let isolation = self.isolation.as_ref().map(|isolation| *isolation.get_ref());
         if instances > 1 && isolation == Some(Isolation::Connection) {
             let problem = "`instances` is for isolation = \"shared\"; leave one of them out";
@@ -277,33 +277,33 @@ impl Raw {
         }
         Ok(PluginConfig {
             source,
-            source_place: location.place(source_span),
-            pins_place: location.place(self.sha256.as_ref().map_or(0..0, Spanned::span)),
+            source_location: location.locate(source_span),
+            pins_location: location.locate(self.sha256.as_ref().map_or(0..0, Spanned::span)),
             pins: self.sha256.map(Spanned::into_inner),
-            grants_place: location
-                .place(self.grants.as_ref().map_or_else(|| span.clone(), Spanned::span)),
+            grants_location: location
+                .locate(self.grants.as_ref().map_or_else(|| span.clone(), Spanned::span)),
             grants: self.grants.map(Spanned::into_inner).unwrap_or_default(),
             isolation,
-            isolation_place: location.place(self.isolation.map_or(span, |it| it.span())),
+            isolation_location: location.locate(self.isolation.map_or(span, |it| it.span())),
             instances,
             overflow: self.overflow,
             limits: quota,
             uses: Vec::new(),
-            failed_move: self.on_failed_move.as_ref().map(|policy| *policy.get_ref()),
-            failed_move_place: location
-                .place(self.on_failed_move.map_or(0..0, |policy| policy.span())),
+            on_failed_move: self.on_failed_move.as_ref().map(|policy| *policy.get_ref()),
+            on_failed_move_location: location
+                .locate(self.on_failed_move.map_or(0..0, |policy| policy.span())),
             rollback: self.rollback,
-            layer_place: location.place(self.layer.as_ref().map_or(0..0, Spanned::span)),
+            layer_location: location.locate(self.layer.as_ref().map_or(0..0, Spanned::span)),
             layer: self.layer.map_or_else(|| DEFAULT_LAYER.to_owned(), Spanned::into_inner),
         })
     }
 }
 
 /// How many instances a key asks for; one where it is not set.
-pub(super) fn check_count(
+pub(super) fn check_instances(
     instances: Option<Spanned<usize>>,
     key: &str,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<usize, ConfigError> {
     match instances {
         None => Ok(1),
@@ -315,9 +315,12 @@ pub(super) fn check_count(
 }
 
 /// What is said of a plugin that there is none of.
-pub(super) fn unknown(name: &str, plugins: &BTreeMap<String, PluginConfig>) -> String {
+pub(super) fn unknown_plugin_message(
+    name: &str,
+    plugins: &BTreeMap<String, PluginConfig>,
+) -> String {
     let known = plugins.keys().map(String::as_str);
-    match closest(name, known.clone()) {
+    match closest_match(name, known.clone()) {
         Some(near) => format!("there is no plugin {name:?}; did you mean {near:?}?"),
         None if plugins.is_empty() => {
             format!("there is no plugin {name:?}; add a table [plugins.{name}]")

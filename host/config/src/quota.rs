@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
+use super::error::{ConfigError, Locator};
 use super::limits::Limits;
-use narrowboat_core::units::{ByteSize, Span};
+use narrowboat_core::units::{ByteSize, DurationSetting};
 
 /// Bounds of a plugin, or of a tenant; `None` where only those above it hold. What a plugin's own table says can only
 /// narrow what its tenant's says, and that what the host's `[limits]` say.
@@ -15,13 +15,13 @@ pub struct Quota {
     /// Linear memory of one instance.
     pub memory: Option<ByteSize>,
     /// Running time of one call for a connection.
-    pub call_time: Option<Span>,
+    pub call_time: Option<DurationSetting>,
     /// Running time of a worker with one message.
-    pub worker_time: Option<Span>,
+    pub worker_time: Option<DurationSetting>,
     /// Timers that may be pending on one connection.
     pub timers: Option<usize>,
     /// Lines a second that a version may log for long.
-    pub log_lines: Option<u64>,
+    pub log_lines_per_second: Option<u64>,
     /// What one consumer, or a module, may leave to its successor.
     pub snapshot: Option<ByteSize>,
     /// Groups that one connection may be in; a tenant's alone, since layers are its.
@@ -31,11 +31,11 @@ pub struct Quota {
     /// Connections at a time of one client address.
     pub connections_per_address: Option<usize>,
     /// Handshakes a second.
-    pub connects: Option<u64>,
+    pub handshakes_per_second: Option<u64>,
     /// Running instances.
     pub instances: Option<usize>,
     /// Running time of guests a second.
-    pub cpu: Option<Span>,
+    pub cpu: Option<DurationSetting>,
     /// Messages of clients a second.
     pub frames_in: Option<u64>,
     /// Their bytes a second.
@@ -45,11 +45,11 @@ pub struct Quota {
     /// Their bytes a second.
     pub bytes_out: Option<ByteSize>,
     /// What all that was left to successors may take of the host's memory at a time.
-    pub snapshots: Option<ByteSize>,
+    pub total_snapshots: Option<ByteSize>,
     /// Linear memory of all instances, what each may have for nothing aside.
-    pub memories: Option<ByteSize>,
+    pub total_memory: Option<ByteSize>,
     /// Requests that are open at a time.
-    pub requests: Option<usize>,
+    pub http_requests: Option<usize>,
     /// What all buckets of keys and values may count for; a tenant's alone, since they are its.
     pub keyvalue: Option<ByteSize>,
 }
@@ -63,34 +63,34 @@ impl Quota {
             call_time: self.call_time.or(other.call_time),
             worker_time: self.worker_time.or(other.worker_time),
             timers: self.timers.or(other.timers),
-            log_lines: self.log_lines.or(other.log_lines),
+            log_lines_per_second: self.log_lines_per_second.or(other.log_lines_per_second),
             snapshot: self.snapshot.or(other.snapshot),
             groups: self.groups.or(other.groups),
             connections: self.connections.or(other.connections),
             connections_per_address: self.connections_per_address.or(other.connections_per_address),
-            connects: self.connects.or(other.connects),
+            handshakes_per_second: self.handshakes_per_second.or(other.handshakes_per_second),
             instances: self.instances.or(other.instances),
             cpu: self.cpu.or(other.cpu),
             frames_in: self.frames_in.or(other.frames_in),
             bytes_in: self.bytes_in.or(other.bytes_in),
             frames_out: self.frames_out.or(other.frames_out),
             bytes_out: self.bytes_out.or(other.bytes_out),
-            snapshots: self.snapshots.or(other.snapshots),
-            memories: self.memories.or(other.memories),
-            requests: self.requests.or(other.requests),
+            total_snapshots: self.total_snapshots.or(other.total_snapshots),
+            total_memory: self.total_memory.or(other.total_memory),
+            http_requests: self.http_requests.or(other.http_requests),
             keyvalue: self.keyvalue.or(other.keyvalue),
         }
     }
 
     /// What of it may change while a plugin is served; the rest is in its instances.
     #[must_use]
-    pub fn flowing(self) -> Self {
+    pub fn reloadable(self) -> Self {
         Self {
             memory: None,
             call_time: None,
             worker_time: None,
             timers: None,
-            log_lines: None,
+            log_lines_per_second: None,
             snapshot: None,
             groups: None,
             ..self
@@ -99,14 +99,23 @@ impl Quota {
 
     /// What of it is in the instances of a plugin, and in its layers.
     #[must_use]
-    pub fn standing(self) -> Self {
-        let Self { memory, call_time, worker_time, timers, log_lines, snapshot, groups, .. } = self;
+    pub fn fixed_at_start(self) -> Self {
+        let Self {
+            memory,
+            call_time,
+            worker_time,
+            timers,
+            log_lines_per_second,
+            snapshot,
+            groups,
+            ..
+        } = self;
         Self {
             memory,
             call_time,
             worker_time,
             timers,
-            log_lines,
+            log_lines_per_second,
             snapshot,
             groups,
             ..Self::default()
@@ -118,15 +127,15 @@ impl Quota {
         raw: Option<Spanned<Self>>,
         limits: &Limits,
         key: &str,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<Self, ConfigError> {
         let Some(raw) = raw else { return Ok(Self::default()) };
         let quota = *raw.get_ref();
         let wrong = |name: &str, problem: String| {
-            let place = location.key(raw.span(), name);
+            let place = location.find_key(raw.span(), name);
             Err(location.invalid(place, &format!("{key}.{name}"), problem))
         };
-        for (name, is_nothing) in quota.nothings() {
+        for (name, is_nothing) in quota.zero_fields() {
             if is_nothing {
                 return wrong(name, "must be more than zero".to_owned());
             }
@@ -149,30 +158,32 @@ impl Quota {
     }
 
     /// Each key, and whether it allows nothing at all.
-    fn nothings(&self) -> [(&'static str, bool); 20] {
+    fn zero_fields(&self) -> [(&'static str, bool); 20] {
         let size = |size: Option<ByteSize>| size.is_some_and(|size| size.bytes() == 0);
-        let span = |span: Option<Span>| span.is_some_and(|span| span < Span::millis(1));
+        let span = |span: Option<DurationSetting>| {
+            span.is_some_and(|span| span < DurationSetting::from_millis(1))
+        };
         [
             ("memory", size(self.memory)),
             ("call_time", span(self.call_time)),
             ("worker_time", span(self.worker_time)),
             // No timers, groups or words may be meant.
             ("timers", false),
-            ("log_lines", false),
+            ("log_lines_per_second", false),
             ("groups", false),
             ("snapshot", size(self.snapshot)),
             ("connections", self.connections == Some(0)),
             ("connections_per_address", self.connections_per_address == Some(0)),
-            ("connects", self.connects == Some(0)),
+            ("handshakes_per_second", self.handshakes_per_second == Some(0)),
             ("instances", self.instances == Some(0)),
             ("cpu", span(self.cpu)),
             ("frames_in", self.frames_in == Some(0)),
             ("bytes_in", size(self.bytes_in)),
             ("frames_out", self.frames_out == Some(0)),
             ("bytes_out", size(self.bytes_out)),
-            ("snapshots", size(self.snapshots)),
-            ("memories", size(self.memories)),
-            ("requests", self.requests == Some(0)),
+            ("total_snapshots", size(self.total_snapshots)),
+            ("total_memory", size(self.total_memory)),
+            ("http_requests", self.http_requests == Some(0)),
             ("keyvalue", size(self.keyvalue)),
         ]
     }

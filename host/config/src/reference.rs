@@ -10,45 +10,45 @@ pub struct LimitRow {
     /// As the tables call it.
     pub key: &'static str,
     /// What it bounds, and in what.
-    pub bounds: &'static str,
+    pub description: &'static str,
     /// What `[limits]` says of it unless told otherwise; `None` if it is not one of its keys.
-    pub host: Option<String>,
+    pub host_default: Option<String>,
     /// Whether `[tenants.NAME.limits]` may say it.
-    pub of_tenant: bool,
+    pub tenant_may_set: bool,
     /// What a tenant has unless told otherwise; as much as the host has if it is `None`.
     pub tenant: Option<String>,
     /// Whether `[plugins.NAME.limits]` may say it.
-    pub of_plugin: bool,
+    pub plugin_may_set: bool,
     /// What happens at it.
-    pub beyond: &'static str,
+    pub on_reached: &'static str,
     /// The figure that counts that.
-    pub figure: &'static str,
+    pub metric: &'static str,
 }
 
 impl LimitRow {
     /// One that is the host's alone.
-    fn host(
+    fn host_only(
         key: &'static str,
-        bounds: &'static str,
+        description: &'static str,
         default: impl Display,
-        beyond: &'static str,
-        figure: &'static str,
+        on_reached: &'static str,
+        metric: &'static str,
     ) -> Self {
         Self {
             key,
-            bounds,
-            host: Some(default.to_string()),
-            of_tenant: false,
+            description,
+            host_default: Some(default.to_string()),
+            tenant_may_set: false,
             tenant: None,
-            of_plugin: false,
-            beyond,
-            figure,
+            plugin_may_set: false,
+            on_reached,
+            metric,
         }
     }
 
     /// The same, where a tenant and a plugin may have less.
-    fn narrowed(self) -> Self {
-        Self { of_tenant: true, of_plugin: true, ..self }
+    fn narrowable(self) -> Self {
+        Self { tenant_may_set: true, plugin_may_set: true, ..self }
     }
 
     /// One that plugins have, and tenants, and not the host as a whole.
@@ -60,206 +60,206 @@ impl LimitRow {
         figure: &'static str,
     ) -> Self {
         Self {
-            host: None,
+            host_default: None,
             tenant: tenant.map(|tenant| tenant.to_string()),
-            ..Self::host(key, bounds, "", beyond, figure).narrowed()
+            ..Self::host_only(key, bounds, "", beyond, figure).narrowable()
         }
     }
 }
 
-const REACHED: &str = "`limits_reached`";
-const CLOSED: &str = "`connections_closed`, by code";
-const WAITS: &str = "no further one is read until there is room; the peer's writes wait";
-const HELD: &str =
+const LIMITS_REACHED_METRIC: &str = "`limits_reached`";
+const CONNECTIONS_CLOSED_METRIC: &str = "`connections_closed`, by code";
+const READING_PAUSES: &str = "no further one is read until there is room; the peer's writes wait";
+const FRAMES_WAIT: &str =
     "frames wait in their queues, where `overflow` decides, until their connections close";
 
 /// All limits that a configuration may set, in the order of the tables.
 pub fn limit_rows() -> Vec<LimitRow> {
     let host = Limits::default();
-    let stranger = host.of_stranger();
+    let stranger = host.default_tenant_quota();
     let text = |value: Option<&dyn Display>| value.map(ToString::to_string);
     let number = |value: &Option<u64>| text(value.as_ref().map(|it| it as &dyn Display));
     let mut rows = vec![
-        LimitRow::host(
+        LimitRow::host_only(
             "max_connections",
             "sockets at a time",
             host.max_connections,
             "503; unheard if 64 are being told so",
-            "`connections_turned_away`",
+            "`connections_rejected`",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "handshakes_per_address",
             "sockets of one address whose handshakes are not over; 0 is an eighth of max_connections, and any number from this machine",
             host.handshakes_per_address,
             "the socket closes unheard",
-            "`connections_turned_away`",
+            "`connections_rejected`",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "handshake_timeout",
             "from accept to the answer",
             host.handshake_timeout,
             "the socket closes",
-            "`handshakes_refused{answer=\"timeout\"}`",
+            "`handshakes_failed{reason=\"timeout\"}`",
         ),
-        LimitRow::host("keepalive", "silence before a ping", host.keepalive, "a ping", "–"),
-        LimitRow::host("idle_timeout", "silence in all", host.idle_timeout, "1008", CLOSED),
-        LimitRow::host(
+        LimitRow::host_only("ping_interval", "silence before a ping", host.ping_interval, "a ping", "–"),
+        LimitRow::host_only("idle_timeout", "silence in all", host.idle_timeout, "1008", CONNECTIONS_CLOSED_METRIC),
+        LimitRow::host_only(
             "close_timeout",
             "the peer's time for a Close",
             host.close_timeout,
             "the socket closes",
             "–",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "shutdown_grace",
             "a stopping host's time",
             host.shutdown_grace,
             "sockets close",
             "–",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "max_message",
             "bytes of a message of a client",
             host.max_message,
             "1009",
-            CLOSED,
+            CONNECTIONS_CLOSED_METRIC,
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "max_frame",
             "bytes of a single frame of a client",
             host.max_frame,
             "1009",
-            CLOSED,
+            CONNECTIONS_CLOSED_METRIC,
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "outbound_queue",
             "bytes that wait for one socket",
             host.outbound_queue,
             "as `overflow` says: 1013, `backpressure`, or the oldest go",
             "`connections_stalled`, `frames_refused`, `frames_dropped`",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "guest_threads",
             "calls at a time that are not short; 0 is two a core; half of them a plugin or tenant, and a tenant no more than half of the cores",
             host.guest_threads,
             "calls wait",
-            "`guest_call_seconds`",
+            "`guest_call_duration_seconds`",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "wait_time",
             "how long a call waits, all in all, for keys, values and requests",
             host.wait_time,
             "what it waits for fails",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         ),
-        LimitRow::host(
-            "component",
+        LimitRow::host_only(
+            "max_component",
             "bytes of a component",
-            host.component,
+            host.max_component,
             "it is not taken",
-            "`versions_refused`",
+            "`deploys_refused`",
         ),
-        LimitRow::host(
+        LimitRow::host_only(
             "memory",
             "bytes of linear memory of an instance",
             host.memory,
             "`memory.grow` fails",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         )
-        .narrowed(),
-        LimitRow::host(
+        .narrowable(),
+        LimitRow::host_only(
             "call_time",
             "running time of a call for a connection",
             host.call_time,
             "1011; the instance ends",
             "`guest_faults`",
         )
-        .narrowed(),
-        LimitRow::host(
+        .narrowable(),
+        LimitRow::host_only(
             "worker_time",
             "running time of a worker with a message",
             host.worker_time,
             "the message is lost; the instance ends",
             "`guest_faults`",
         )
-        .narrowed(),
-        LimitRow::host(
+        .narrowable(),
+        LimitRow::host_only(
             "timers",
             "pending timers of a connection",
             host.timers,
             "`set-timer` answers `other`",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         )
-        .narrowed(),
-        LimitRow::host(
-            "log_lines",
+        .narrowable(),
+        LimitRow::host_only(
+            "log_lines_per_second",
             "lines a second that a version logs for long, five times as many at once",
-            host.log_lines,
+            host.log_lines_per_second,
             "further lines are dropped, which is logged once",
             "`guest_log_lines_dropped`",
         )
-        .narrowed(),
-        LimitRow::host(
+        .narrowable(),
+        LimitRow::host_only(
             "snapshot",
             "bytes that one consumer, or a module, leaves to its successor",
             host.snapshot,
             "it does not move: `on_failed_move`",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         )
-        .narrowed(),
+        .narrowable(),
         LimitRow {
-            of_plugin: true,
-            of_tenant: true,
-            tenant: text(stranger.snapshots.as_ref().map(|it| it as &dyn Display)),
-            ..LimitRow::host(
-                "snapshots",
+            plugin_may_set: true,
+            tenant_may_set: true,
+            tenant: text(stranger.total_snapshots.as_ref().map(|it| it as &dyn Display)),
+            ..LimitRow::host_only(
+                "total_snapshots",
                 "bytes of all that was left to successors and is not taken back yet",
-                host.snapshots,
+                host.total_snapshots,
                 "it does not move: `on_failed_move`",
-                REACHED,
+                LIMITS_REACHED_METRIC,
             )
         },
         LimitRow {
             tenant: Some("half of the host's".to_owned()),
-            ..LimitRow::host(
-                "memories",
+            ..LimitRow::host_only(
+                "total_memory",
                 "bytes of linear memory of all instances, of the plugins at the top of the file without the first 2 MiB of each; 0 is half of the memory of the machine, or of the process's control group",
-                host.memories,
+                host.total_memory,
                 "`memory.grow` fails; 503 where an instance cannot begin",
-                REACHED,
+                LIMITS_REACHED_METRIC,
             )
-            .narrowed()
+            .narrowable()
         },
         LimitRow {
-            tenant: text(stranger.requests.as_ref().map(|it| it as &dyn Display)),
-            ..LimitRow::host(
-                "requests",
+            tenant: text(stranger.http_requests.as_ref().map(|it| it as &dyn Display)),
+            ..LimitRow::host_only(
+                "http_requests",
                 "requests over `wasi:http` that are open at a time",
-                host.requests,
+                host.http_requests,
                 "`connection-limit-reached`",
-                REACHED,
+                LIMITS_REACHED_METRIC,
             )
-            .narrowed()
+            .narrowable()
         },
         LimitRow {
-            of_plugin: true,
-            of_tenant: true,
-            ..LimitRow::host(
+            plugin_may_set: true,
+            tenant_may_set: true,
+            ..LimitRow::host_only(
                 "connections_per_address",
                 "connections at a time of one client address, or network of IPv6; 0 is half of max_connections, and any number from this machine",
                 host.connections_per_address,
                 "429",
-                REACHED,
+                LIMITS_REACHED_METRIC,
             )
         },
         LimitRow {
-            of_tenant: true,
-            ..LimitRow::host(
+            tenant_may_set: true,
+            ..LimitRow::host_only(
                 "groups",
                 "groups that a connection is in",
                 host.groups,
                 "it is not added",
-                REACHED,
+                LIMITS_REACHED_METRIC,
             )
         },
     ];
@@ -269,65 +269,65 @@ pub fn limit_rows() -> Vec<LimitRow> {
             "connections at a time",
             Some("half of max_connections".to_owned()),
             "503",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
-            "connects",
+            "handshakes_per_second",
             "handshakes a second",
-            number(&stranger.connects),
+            number(&stranger.handshakes_per_second),
             "503",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
             "instances",
             "running instances, each of several memories, or of more than four modules, counting for several; those of workers and of moves count and are not refused",
             Some("half of max_connections".to_owned()),
             "503",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
             "cpu",
             "running time of guests a second",
             Some("half of what all cores have".to_owned()),
             "calls wait, and with them the reading of sockets",
-            REACHED,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
             "frames_in",
             "messages of clients a second",
             number(&stranger.frames_in),
-            WAITS,
-            REACHED,
+            READING_PAUSES,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
             "bytes_in",
             "bytes of clients a second",
             text(stranger.bytes_in.as_ref().map(|it| it as &dyn Display)),
-            WAITS,
-            REACHED,
+            READING_PAUSES,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
             "frames_out",
             "frames to clients a second",
             number(&stranger.frames_out),
-            HELD,
-            REACHED,
+            FRAMES_WAIT,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow::quota(
             "bytes_out",
             "bytes to clients a second",
             text(stranger.bytes_out.as_ref().map(|it| it as &dyn Display)),
-            HELD,
-            REACHED,
+            FRAMES_WAIT,
+            LIMITS_REACHED_METRIC,
         ),
         LimitRow {
-            of_plugin: false,
+            plugin_may_set: false,
             ..LimitRow::quota(
                 "keyvalue",
                 "bytes that all buckets of `wasi:keyvalue` count for, 128 an entry included",
                 Some("`quota` of `[keyvalue]`".to_owned()),
                 "nothing more is kept",
-                REACHED,
+                LIMITS_REACHED_METRIC,
             )
         },
     ]);
@@ -335,7 +335,7 @@ pub fn limit_rows() -> Vec<LimitRow> {
 }
 
 /// What no configuration moves.
-const FIXED: &[(&str, &str, &str)] = &[
+const FIXED_LIMITS: &[(&str, &str, &str)] = &[
     (
         "1 MiB each",
         "lines that wait for the readers of standard error and standard output",
@@ -343,10 +343,10 @@ const FIXED: &[(&str, &str, &str)] = &[
     ),
     (
         "2 lines a second, 10 at once",
-        "panics of a version, whether or not its manifest asks for `log`",
+        "panics of a version, whether or not its manifest requests `log`",
         "the log says that lines are dropped; `guest_faults{kind=\"trap\"}` counts all",
     ),
-    ("16 KiB", "a handshake's head", "400 or 431; `handshakes_refused{answer=\"http\"}`"),
+    ("16 KiB", "a handshake's head", "400 or 431; `handshakes_failed{reason=\"http\"}`"),
     (
         "100,000 effects, 1,000,000 deliveries to members of groups, and four times the largest frame or 16 MiB of payload",
         "what one call asks for",
@@ -374,38 +374,38 @@ const FIXED: &[(&str, &str, &str)] = &[
         "a tenant in one layer",
         "it is not added; `limits_reached{limit=\"memberships\"}`",
     ),
-    ("64 MiB unread", "a tenant in one layer", "`other`; `layer_dropped`"),
+    ("64 MiB unread", "a tenant in one layer", "`other`; `layer_messages_dropped`"),
     (
         "20,000 operations, 32 MiB and 1,000,000 memberships",
         "what waits in one layer for its Redis",
-        "`unavailable`, `layer_lost`; a membership that ended lasts until it expires, which is logged",
+        "`unavailable`, `layer_messages_lost`; a membership that ended lasts until it expires, which is logged",
     ),
 ];
 
 /// The reference page, as `docs/reference/limits.md` has it.
 pub fn limits_reference() -> String {
     let mut page = String::from(
-        "# Limits\n\nMade from `host/src/config/reference.rs` by `narrowboat reference limits`. The host's stand in \
+        "# Limits\n\nMade from `host/config/src/reference.rs` by `narrowboat reference limits`. The host's stand in \
          `[limits]`, a tenant's in `[tenants.NAME.limits]`, a plugin's in `[plugins.NAME.limits]` or \
          `[tenants.NAME.plugins.PLUGIN.limits]`. Of several that hold the narrowest does; those of the host and of a \
-         tenant are for all their plugins together where they are of something that is shared. Figures begin with `narrowboat_`; `limits_reached` has the label `limit`.\n\n\
-         | key | bounds | host | a tenant | a plugin | beyond it | figure |\n|---|---|---|---|---|---|---|\n",
+         tenant are for all their plugins together where they are of something that is shared. Metrics begin with `narrowboat_`; `limits_reached` has the label `limit`.\n\n\
+         | key | bounds | host | a tenant | a plugin | beyond it | metric |\n|---|---|---|---|---|---|---|\n",
     );
     for row in limit_rows() {
-        let host = row.host.unwrap_or_else(|| "–".to_owned());
-        let tenant = match (row.of_tenant, row.tenant) {
+        let host = row.host_default.unwrap_or_else(|| "–".to_owned());
+        let tenant = match (row.tenant_may_set, row.tenant) {
             (false, _) => "–".to_owned(),
             (true, None) => "may have less".to_owned(),
             (true, Some(tenant)) => tenant,
         };
-        let plugin = if row.of_plugin { "may have less" } else { "–" };
-        let (key, bounds, beyond, figure) = (row.key, row.bounds, row.beyond, row.figure);
+        let plugin = if row.plugin_may_set { "may have less" } else { "–" };
+        let (key, bounds, beyond, figure) = (row.key, row.description, row.on_reached, row.metric);
         page += &format!(
             "| `{key}` | {bounds} | {host} | {tenant} | {plugin} | {beyond} | {figure} |\n"
         );
     }
     page += "\nWhat no configuration moves:\n\n| bound | of what | beyond it |\n|---|---|---|\n";
-    for (bound, of, beyond) in FIXED {
+    for (bound, of, beyond) in FIXED_LIMITS {
         page += &format!("| {bound} | {of} | {beyond} |\n");
     }
     page

@@ -1,23 +1,23 @@
-//! `[requests]`: bounds of the requests that plugins make.
+//! `[http_client]`: bounds of the requests that plugins make.
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
-use narrowboat_core::units::{ByteSize, Span};
+use super::error::{ConfigError, Locator};
+use narrowboat_core::units::{ByteSize, DurationSetting};
 
 /// Bounds of the requests that plugins make, if they may make any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestsConfig {
     /// From the look-up of the name to a connection.
-    pub connect_timeout: Span,
+    pub connect_timeout: DurationSetting,
     /// From there to the head of the answer.
-    pub first_byte_timeout: Span,
+    pub first_byte_timeout: DurationSetting,
     /// From one part of the answer to the next.
-    pub between_bytes_timeout: Span,
+    pub between_bytes_timeout: DurationSetting,
     /// From the beginning to the end of the answer.
-    pub total_timeout: Span,
+    pub total_timeout: DurationSetting,
     /// The longest body of a request.
     pub max_request: ByteSize,
     /// The longest body of an answer.
@@ -25,20 +25,20 @@ pub struct RequestsConfig {
     /// Header fields that either may have.
     pub max_headers: usize,
     /// Requests that one call may make.
-    pub requests: u32,
+    pub max_requests_per_call: u32,
 }
 
 impl Default for RequestsConfig {
     fn default() -> Self {
         Self {
-            connect_timeout: Span::seconds(5),
-            first_byte_timeout: Span::seconds(10),
-            between_bytes_timeout: Span::seconds(10),
-            total_timeout: Span::seconds(20),
+            connect_timeout: DurationSetting::from_secs(5),
+            first_byte_timeout: DurationSetting::from_secs(10),
+            between_bytes_timeout: DurationSetting::from_secs(10),
+            total_timeout: DurationSetting::from_secs(20),
             max_request: ByteSize::mib(1),
             max_response: ByteSize::mib(4),
             max_headers: 100,
-            requests: 16,
+            max_requests_per_call: 16,
         }
     }
 }
@@ -48,7 +48,7 @@ const MAX_HEADERS: usize = 1_000;
 
 pub(super) fn check(
     raw: Spanned<RequestsConfig>,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<RequestsConfig, ConfigError> {
     let (span, requests) = (raw.span(), raw.into_inner());
     let times = [
@@ -57,7 +57,7 @@ pub(super) fn check(
         ("between_bytes_timeout", requests.between_bytes_timeout),
         ("total_timeout", requests.total_timeout),
     ];
-    let short = times.into_iter().find(|(_, time)| *time < Span::millis(1));
+    let short = times.into_iter().find(|(_, time)| *time < DurationSetting::from_millis(1));
     let sizes = [("max_request", requests.max_request), ("max_response", requests.max_response)];
     let empty = sizes.into_iter().find(|(_, size)| size.bytes() == 0);
     let wrong = match (short, empty) {
@@ -70,8 +70,8 @@ pub(super) fn check(
     };
     match wrong {
         Some((key, problem)) => {
-            let place = location.key(span, key);
-            Err(location.invalid(place, &format!("requests.{key}"), problem))
+            let place = location.find_key(span, key);
+            Err(location.invalid(place, &format!("http_client.{key}"), problem))
         }
         None => Ok(requests),
     }

@@ -6,8 +6,8 @@ use regex::Regex;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
-use super::plugin::{PluginConfig, Use, unknown};
+use super::error::{ConfigError, Locator};
+use super::plugin::{PluginConfig, PluginUse, unknown_plugin_message};
 use narrowboat_core::component::Role;
 use narrowboat_core::units::ByteSize;
 
@@ -15,28 +15,28 @@ use narrowboat_core::units::ByteSize;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
     /// What the path must look like.
-    pub pattern: Pattern,
+    pub pattern: RoutePattern,
     /// The plugin that serves it.
     pub plugin: String,
     /// The largest message of a client here, instead of the host's `max_message`.
     pub max_message: Option<ByteSize>,
     /// Whether messages here may be deflated, and what is remembered for it.
-    pub deflate: Option<Deflate>,
+    pub deflate: Option<DeflateMode>,
 }
 
 /// What a connection remembers of its messages to deflate the next (RFC 7692, section 7.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Deflate {
+#[serde(rename_all = "kebab-case")]
+pub enum DeflateMode {
     /// Nothing: each message stands on its own, and an idle connection keeps no buffers for it.
-    Message,
+    NoContextTakeover,
     /// What went before, some 300 KiB a connection: better for many small messages that are alike.
-    Connection,
+    ContextTakeover,
 }
 
 /// A compiled pattern over percent-decoded paths, whose named groups become `url-route`.
 #[derive(Debug, Clone)]
-pub struct Pattern {
+pub struct RoutePattern {
     regex: Regex,
     /// As the operator wrote it.
     source: String,
@@ -44,15 +44,15 @@ pub struct Pattern {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawRoute {
     path: Option<Spanned<String>>,
     regex: Option<Spanned<String>>,
     plugin: Spanned<String>,
     max_message: Option<Spanned<ByteSize>>,
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateMode>,
 }
 
-impl Pattern {
+impl RoutePattern {
     /// A path in which `{name}` stands for one segment: `/group/{room}/`.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Pattern {
     }
 }
 
-impl Pattern {
+impl RoutePattern {
     /// Whether this one surely matches whatever the other does, so that a route of the other that comes later is never
     /// reached.
     fn covers(&self, other: &Self) -> bool {
@@ -142,11 +142,11 @@ impl Pattern {
         if other.is_regex() || has_captures && self.is_regex() {
             return false;
         }
-        self.regex.is_match(&other.sample())
+        self.regex.is_match(&other.example_path())
     }
 
     /// A path that a path with captures matches, in which what they catch occurs nowhere else.
-    fn sample(&self) -> String {
+    fn example_path(&self) -> String {
         let mut parts = self.source.split('{');
         let first = parts.next().unwrap_or_default().to_owned();
         parts
@@ -155,7 +155,7 @@ impl Pattern {
     }
 }
 
-impl PartialEq for Pattern {
+impl PartialEq for RoutePattern {
     fn eq(&self, other: &Self) -> bool {
         self.regex.as_str() == other.regex.as_str()
     }
@@ -186,20 +186,24 @@ fn is_capture_name(name: &str) -> bool {
 }
 
 pub(super) fn check_all(
-    raw: Vec<Spanned<Raw>>,
+    raw: Vec<Spanned<RawRoute>>,
     plugins: &mut BTreeMap<String, PluginConfig>,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<Vec<RouteConfig>, ConfigError> {
     let mut routes: Vec<(RouteConfig, usize)> = Vec::new();
     for raw in raw {
         let pattern = raw.get_ref().path.as_ref().or(raw.get_ref().regex.as_ref());
         let span = pattern.map_or_else(|| raw.span(), Spanned::span);
         let route = check(raw, plugins, location)?;
-        let line = location.line(span.start);
+        let line = location.line_number(span.start);
         let earlier = routes.iter().find(|(earlier, _)| earlier.pattern.covers(&route.pattern));
         if let Some((earlier, line)) = earlier {
             let key = if route.pattern.is_regex() { "routes.regex" } else { "routes.path" };
-            return Err(location.invalid(span, key, never_reached(earlier, &route, *line)));
+            return Err(location.invalid(
+                span,
+                key,
+                unreachable_route_message(earlier, &route, *line),
+            ));
         }
         routes.push((route, line));
     }
@@ -207,7 +211,7 @@ pub(super) fn check_all(
 }
 
 /// What is said of a route that another in an earlier line leaves nothing for.
-fn never_reached(earlier: &RouteConfig, route: &RouteConfig, line: usize) -> String {
+fn unreachable_route_message(earlier: &RouteConfig, route: &RouteConfig, line: usize) -> String {
     let (source, plugin) = (earlier.pattern.source(), &earlier.plugin);
     if source == route.pattern.source() {
         return format!("line {line} has a route with this path already, to plugin {plugin:?}");
@@ -218,18 +222,18 @@ fn never_reached(earlier: &RouteConfig, route: &RouteConfig, line: usize) -> Str
     )
 }
 
-type Compile = fn(&str) -> Result<Pattern, String>;
+type PatternCompiler = fn(&str) -> Result<RoutePattern, String>;
 
 fn check(
-    raw: Spanned<Raw>,
+    raw: Spanned<RawRoute>,
     plugins: &mut BTreeMap<String, PluginConfig>,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<RouteConfig, ConfigError> {
     let whole = raw.span();
     let raw = raw.into_inner();
-    let (key, text, compile): (_, _, Compile) = match (raw.path, raw.regex) {
-        (Some(path), None) => ("routes.path", path, Pattern::from_path),
-        (None, Some(regex)) => ("routes.regex", regex, Pattern::from_regex),
+    let (key, text, compile): (_, _, PatternCompiler) = match (raw.path, raw.regex) {
+        (Some(path), None) => ("routes.path", path, RoutePattern::from_path),
+        (None, Some(regex)) => ("routes.regex", regex, RoutePattern::from_regex),
         (None, None) => {
             let problem = "a route needs `path = \"/a/{name}/\"` or `regex = \"^/a/$\"`";
             return Err(location.invalid(whole, "routes", problem));
@@ -241,12 +245,12 @@ fn check(
     };
     let pattern =
         compile(text.get_ref()).map_err(|problem| location.invalid(text.span(), key, problem))?;
-    let place = location.place(raw.plugin.span());
+    let place = location.locate(raw.plugin.span());
     let key = "routes.plugin";
     let Some(plugin) = plugins.get_mut(raw.plugin.get_ref()) else {
-        return Err(place.invalid(key, unknown(raw.plugin.get_ref(), plugins)));
+        return Err(place.invalid(key, unknown_plugin_message(raw.plugin.get_ref(), plugins)));
     };
-    plugin.note_use(Use { role: Role::Consumer, key, place });
+    plugin.record_use(PluginUse { role: Role::Consumer, key, location: place });
     if let Some(size) = raw.max_message.as_ref().filter(|size| size.get_ref().bytes() == 0) {
         let problem = "must be more than 0 bytes";
         return Err(location.invalid(size.span(), "routes.max_message", problem));

@@ -2,7 +2,7 @@
 
 mod private_key;
 mod public_key;
-mod signers;
+mod trusted_keys;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,29 +15,29 @@ use thiserror::Error;
 
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
-pub use signers::{Distrust, Signers};
+pub use trusted_keys::{SignatureError, TrustedKeys};
 
 /// Bytes of a signature.
-const LENGTH: usize = 64;
+const SIGNATURE_LENGTH: usize = 64;
 
 /// The longest file of a signature or a key that is read, in bytes.
-const LONGEST: u64 = 4_096;
+const MAX_FILE_BYTES: u64 = 4_096;
 
 /// A signature of Ed25519 (RFC 8032, section 5.1.6), which lies apart from the bytes it is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature([u8; LENGTH]);
+pub struct Signature([u8; SIGNATURE_LENGTH]);
 
 /// Bytes or a text that is no signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is no signature: one of Ed25519 has 64 bytes, as they are or as base64")]
-pub struct NotASignature;
+pub struct SignatureFormatError;
 
 /// Why a component came without a signature.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unsigned {
+pub enum MissingSignature {
     /// Nothing lies beside its file.
     #[error("there is no {}; `narrowboat plugin sign` makes it", .0.display())]
-    Missing(PathBuf),
+    FileNotFound(PathBuf),
     /// What lies beside its file cannot be read.
     #[error("{}: {problem}", file.display())]
     Unreadable {
@@ -52,17 +52,17 @@ pub enum Unsigned {
         /// The signature's file.
         file: PathBuf,
         /// What it is not.
-        source: NotASignature,
+        source: SignatureFormatError,
     },
     /// Whoever uploaded it sent none.
     #[error(
         "no header Narrowboat-Signature came with it; `narrowboat deploy` sends what `narrowboat plugin \
          sign` wrote beside the file"
     )]
-    Uploaded,
+    NotInUpload,
     /// It came without one when it was kept.
     #[error("none was kept with it; deploy it again with one")]
-    Kept,
+    NotInStore,
 }
 
 /// Why a key cannot be used or written.
@@ -92,7 +92,7 @@ pub enum KeyError {
     NotPrivate(PathBuf),
     /// Whoever can read it can sign.
     #[error("{} can be read by others; `chmod 600` takes that from them", .0.display())]
-    Open(PathBuf),
+    PermissionsTooOpen(PathBuf),
     /// A key that is overwritten is lost.
     #[error("{} is there already, and a key is never written over; give another name", .0.display())]
     Exists(PathBuf),
@@ -111,28 +111,32 @@ impl Signature {
     ///
     /// # Errors
     /// When it is something else.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NotASignature> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, SignatureFormatError> {
         match bytes.try_into() {
             Ok(bytes) => Ok(Self(bytes)),
-            Err(_) => std::str::from_utf8(bytes).map_err(|_| NotASignature)?.parse(),
+            Err(_) => std::str::from_utf8(bytes).map_err(|_| SignatureFormatError)?.parse(),
         }
     }
 
-    /// The signature that lies beside a component's file, in [`file_beside`] it.
+    /// The signature that lies beside a component's file, in [`signature_path`] it.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn beside(component: &Path) -> Result<Self, Unsigned> {
-        let file = file_beside(component);
-        match read(&file) {
-            Ok(bytes) => Self::parse(&bytes).map_err(|source| Unsigned::Malformed { file, source }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unsigned::Missing(file)),
-            Err(error) => Err(Unsigned::Unreadable { file, problem: error.to_string() }),
+    pub fn read_beside(component: &Path) -> Result<Self, MissingSignature> {
+        let file = signature_path(component);
+        match read_bounded(&file) {
+            Ok(bytes) => {
+                Self::parse(&bytes).map_err(|source| MissingSignature::Malformed { file, source })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(MissingSignature::FileNotFound(file))
+            }
+            Err(error) => Err(MissingSignature::Unreadable { file, problem: error.to_string() }),
         }
     }
 
     /// Its bytes, which other programs take for a file.
-    pub fn bytes(&self) -> &[u8; LENGTH] {
+    pub fn bytes(&self) -> &[u8; SIGNATURE_LENGTH] {
         &self.0
     }
 
@@ -143,18 +147,18 @@ impl Signature {
 }
 
 impl FromStr for Signature {
-    type Err = NotASignature;
+    type Err = SignatureFormatError;
 
     /// Reads base64; whitespace does not count.
-    fn from_str(text: &str) -> Result<Self, NotASignature> {
+    fn from_str(text: &str) -> Result<Self, SignatureFormatError> {
         let text: String = text.split_ascii_whitespace().collect();
-        let bytes = BASE64_STANDARD.decode(text).map_err(|_| NotASignature)?;
-        bytes.try_into().map(Self).map_err(|_| NotASignature)
+        let bytes = BASE64_STANDARD.decode(text).map_err(|_| SignatureFormatError)?;
+        bytes.try_into().map(Self).map_err(|_| SignatureFormatError)
     }
 }
 
 /// The file that the signature of a component's file lies in: of `chat.wasm` it is `chat.wasm.sig`.
-pub fn file_beside(component: &Path) -> PathBuf {
+pub fn signature_path(component: &Path) -> PathBuf {
     with_suffix(component, ".sig")
 }
 
@@ -166,13 +170,13 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Reads a file that is short, or no more of it than shows that it is not.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    read_open(File::open(file)?)
+fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
+    read_open_bounded(File::open(file)?)
 }
 
-fn read_open(file: File) -> io::Result<Vec<u8>> {
+fn read_open_bounded(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_read_as_it_is_and_as_base64() {
-        let signature = Signature([7; LENGTH]);
+        let signature = Signature([7; SIGNATURE_LENGTH]);
         assert_eq!(Signature::parse(signature.bytes()), Ok(signature));
         let text = signature.to_base64();
         let (first, second) = text.split_at(64);
@@ -193,15 +197,15 @@ mod tests {
 
     #[test]
     fn what_has_another_length_or_is_no_text_is_none() {
-        let short = BASE64_STANDARD.encode([7; LENGTH - 1]);
-        let long = BASE64_STANDARD.encode([7; LENGTH + 1]);
+        let short = BASE64_STANDARD.encode([7; SIGNATURE_LENGTH - 1]);
+        let long = BASE64_STANDARD.encode([7; SIGNATURE_LENGTH + 1]);
         for bytes in [&b""[..], b"\n", short.as_bytes(), long.as_bytes(), &[0xff; 63], b"sig!"] {
-            assert_eq!(Signature::parse(bytes), Err(NotASignature));
+            assert_eq!(Signature::parse(bytes), Err(SignatureFormatError));
         }
     }
 
     #[test]
     fn the_file_beside_keeps_the_whole_name() {
-        assert_eq!(file_beside(Path::new("a/chat.v1.wasm")), Path::new("a/chat.v1.wasm.sig"));
+        assert_eq!(signature_path(Path::new("a/chat.v1.wasm")), Path::new("a/chat.v1.wasm.sig"));
     }
 }

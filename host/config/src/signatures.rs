@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location, Place};
-use super::plugin::{PluginConfig, Source};
+use super::error::{ConfigError, Locator, SourceLocation};
+use super::plugin::{PluginConfig, PluginSource};
 
 /// Who has to have signed every component.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,20 +21,20 @@ pub struct KeyFile {
     /// The file.
     pub file: PathBuf,
     /// Where the configuration names it.
-    pub place: Place,
+    pub location: SourceLocation,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawSignatures {
     keys: Spanned<Vec<Spanned<PathBuf>>>,
 }
 
-impl Raw {
+impl RawSignatures {
     pub(super) fn check(
         self,
         folder: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<SignaturesConfig, ConfigError> {
         if self.keys.get_ref().is_empty() {
             let problem = "names no key, so that nothing could run; leave the table out to run \
@@ -42,22 +42,22 @@ impl Raw {
             return Err(location.invalid(self.keys.span(), "signatures.keys", problem));
         }
         let keys = self.keys.into_inner().into_iter().map(|key| {
-            let place = location.place(key.span());
-            KeyFile { file: folder.join(key.into_inner()), place }
+            let place = location.locate(key.span());
+            KeyFile { file: folder.join(key.into_inner()), location: place }
         });
         Ok(SignaturesConfig { keys: keys.collect() })
     }
 }
 
 /// Whether a plugin's component may be signed before the host begins.
-pub(super) fn check_source(name: &str, plugin: &PluginConfig) -> Result<(), ConfigError> {
+pub(super) fn reject_crate_source(name: &str, plugin: &PluginConfig) -> Result<(), ConfigError> {
     match plugin.source {
-        Source::Component(_) => Ok(()),
-        Source::Crate(_) => {
+        PluginSource::Component(_) => Ok(()),
+        PluginSource::Crate(_) => {
             let problem = "is built here, where nobody signs it, and [signatures] takes only what is \
                            signed; build and sign it elsewhere, and name it as `component = \
                            \"FILE.wasm\"`";
-            Err(plugin.source_place.invalid(&format!("plugins.{name}.crate"), problem))
+            Err(plugin.source_location.invalid(&format!("plugins.{name}.crate"), problem))
         }
     }
 }

@@ -15,13 +15,13 @@ pub struct TlsConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawTls {
     cert: PathBuf,
     key: PathBuf,
 }
 
-impl Raw {
-    pub(super) fn within(self, folder: &Path) -> TlsConfig {
+impl RawTls {
+    pub(super) fn into_config(self, folder: &Path) -> TlsConfig {
         TlsConfig { cert: folder.join(self.cert), key: folder.join(self.key) }
     }
 }

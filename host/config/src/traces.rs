@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
-use super::error::{ConfigError, Location};
+use super::error::{ConfigError, Locator};
 
 /// A collector of traces, and how many of them it gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,18 +12,18 @@ pub struct TracesConfig {
     /// Takes OTLP over HTTP as JSON.
     pub endpoint: Url,
     /// The part of all traces that is sent, more than 0 and at most 1.
-    pub sample: f64,
+    pub sample_ratio: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawTraces {
     endpoint: Spanned<String>,
-    sample: Option<Spanned<f64>>,
+    sample_ratio: Option<Spanned<f64>>,
 }
 
-impl Raw {
-    pub(super) fn check(self, location: &Location<'_>) -> Result<TracesConfig, ConfigError> {
+impl RawTraces {
+    pub(super) fn check(self, location: &Locator<'_>) -> Result<TracesConfig, ConfigError> {
         let wanted =
             "must be the address of a collector such as \"http://localhost:4318/v1/traces\"";
         let endpoint = Url::parse(self.endpoint.get_ref()).ok();
@@ -31,14 +31,14 @@ impl Raw {
         let Some(endpoint) = endpoint else {
             return Err(location.invalid(self.endpoint.span(), "traces.endpoint", wanted));
         };
-        match self.sample {
+        match self.sample_ratio {
             Some(sample) if !(*sample.get_ref() > 0.0 && *sample.get_ref() <= 1.0) => {
                 let problem = "must be more than 0 and at most 1; leave [traces] out for none";
-                Err(location.invalid(sample.span(), "traces.sample", problem))
+                Err(location.invalid(sample.span(), "traces.sample_ratio", problem))
             }
             sample => {
                 let sample = sample.map_or(0.01, Spanned::into_inner);
-                Ok(TracesConfig { endpoint, sample })
+                Ok(TracesConfig { endpoint, sample_ratio: sample })
             }
         }
     }

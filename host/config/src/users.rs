@@ -7,8 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
-use super::error::{ConfigError, Location};
-use narrowboat_core::units::Span;
+use super::error::{ConfigError, Locator};
+use narrowboat_core::units::DurationSetting;
 
 /// How the host learns who somebody is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub struct WebhookConfig {
     /// The headers of a handshake that are passed on, in lower case.
     pub headers: Vec<String>,
     /// How long the answer may take.
-    pub timeout: Span,
+    pub timeout: DurationSetting,
 }
 
 /// Tokens that are believed (RFC 7519).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtConfig {
     /// With what they are checked.
-    pub keys: JwtKeys,
+    pub key_file: JwtKeyFile,
     /// The only ways in which they may be signed; never none.
     pub algorithms: Vec<JwtAlgorithm>,
     /// Whom they have to be for (`aud`). Without it a token that is for somebody is not taken.
@@ -44,20 +44,20 @@ pub struct JwtConfig {
     /// Who has to have made them (`iss`).
     pub issuer: Option<String>,
     /// Where a handshake may have one, looked at in this order.
-    pub from: Vec<TokenPlace>,
+    pub token_locations: Vec<TokenLocation>,
     /// What clocks may differ by.
-    pub leeway: Span,
+    pub leeway: DurationSetting,
 }
 
 /// A file of keys; it may change while the host runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JwtKeys {
+pub enum JwtKeyFile {
     /// A secret that whoever signs has too, as bytes; whitespace around it does not count.
     Secret(PathBuf),
     /// A public key as PEM.
-    Public(PathBuf),
+    PublicKey(PathBuf),
     /// A set of public keys (RFC 7517, section 5).
-    Set(PathBuf),
+    Jwks(PathBuf),
 }
 
 /// How a token is signed (RFC 7518, section 3.1, and RFC 8037). There is no `none`.
@@ -79,7 +79,7 @@ pub enum JwtAlgorithm {
 
 impl JwtAlgorithm {
     /// The one that a name is registered for.
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "HS256" => Some(Self::Hs256),
             "RS256" => Some(Self::Rs256),
@@ -102,36 +102,36 @@ impl JwtAlgorithm {
 
 /// Where a handshake may have a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenPlace {
-    /// `Authorization: Bearer TOKEN`.
+pub enum TokenLocation {
+    /// `Authorization: Bearer TOKEN_PREFIX`.
     Header,
     /// A cookie of this name.
     Cookie(String),
     /// A parameter of this name in the query.
     Query(String),
-    /// A subprotocol `bearer.TOKEN`, for browsers, whose pages can set nothing else. Consumers are not offered it.
+    /// A subprotocol `bearer.TOKEN_PREFIX`, for browsers, whose pages can set nothing else. Consumers are not offered it.
     Subprotocol,
 }
 
-impl JwtKeys {
+impl JwtKeyFile {
     /// The file.
-    pub fn file(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         match self {
-            Self::Secret(file) | Self::Public(file) | Self::Set(file) => file,
+            Self::Secret(file) | Self::PublicKey(file) | Self::Jwks(file) => file,
         }
     }
 
     /// The configuration's key that names it.
-    pub fn key(&self) -> &'static str {
+    pub fn config_key(&self) -> &'static str {
         match self {
             Self::Secret(_) => "secret_file",
-            Self::Public(_) => "key_file",
-            Self::Set(_) => "jwks_file",
+            Self::PublicKey(_) => "key_file",
+            Self::Jwks(_) => "jwks_file",
         }
     }
 }
 
-impl FromStr for TokenPlace {
+impl FromStr for TokenLocation {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -149,7 +149,7 @@ impl FromStr for TokenPlace {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawUsers {
     #[serde(default)]
     required: bool,
     jwt: Option<Spanned<RawJwt>>,
@@ -161,7 +161,7 @@ pub(super) struct Raw {
 struct RawWebhook {
     url: Spanned<String>,
     headers: Option<Spanned<Vec<String>>>,
-    timeout: Option<Span>,
+    timeout: Option<DurationSetting>,
 }
 
 #[derive(Deserialize)]
@@ -174,16 +174,16 @@ struct RawJwt {
     audience: Option<String>,
     issuer: Option<String>,
     from: Option<Spanned<Vec<Spanned<String>>>>,
-    leeway: Option<Span>,
+    leeway: Option<DurationSetting>,
 }
 
 pub(super) fn check(
-    raw: Spanned<Raw>,
+    raw: Spanned<RawUsers>,
     folder: &Path,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<UsersConfig, ConfigError> {
     let span = raw.span();
-    let Raw { required, jwt, webhook } = raw.into_inner();
+    let RawUsers { required, jwt, webhook } = raw.into_inner();
     let jwt = jwt.map(|jwt| check_jwt(jwt, folder, location)).transpose()?;
     let webhook = webhook.map(|webhook| webhook.check(location)).transpose()?;
     if jwt.is_none() && webhook.is_none() {
@@ -194,7 +194,7 @@ pub(super) fn check(
 }
 
 impl RawWebhook {
-    fn check(self, location: &Location<'_>) -> Result<WebhookConfig, ConfigError> {
+    fn check(self, location: &Locator<'_>) -> Result<WebhookConfig, ConfigError> {
         let url = Url::parse(self.url.get_ref()).ok();
         let Some(url) =
             url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -212,7 +212,11 @@ impl RawWebhook {
                 names.into_inner().iter().map(|name| name.to_ascii_lowercase()).collect()
             }
         };
-        Ok(WebhookConfig { url, headers, timeout: self.timeout.unwrap_or(Span::seconds(2)) })
+        Ok(WebhookConfig {
+            url,
+            headers,
+            timeout: self.timeout.unwrap_or(DurationSetting::from_secs(2)),
+        })
     }
 }
 
@@ -225,15 +229,15 @@ fn is_header_name(name: &str) -> bool {
 fn check_jwt(
     raw: Spanned<RawJwt>,
     folder: &Path,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<JwtConfig, ConfigError> {
     let span = raw.span();
     let RawJwt { secret_file, key_file, jwks_file, algorithms, audience, issuer, from, leeway } =
         raw.into_inner();
     let keys = match (secret_file, key_file, jwks_file) {
-        (Some(file), None, None) => JwtKeys::Secret(folder.join(file)),
-        (None, Some(file), None) => JwtKeys::Public(folder.join(file)),
-        (None, None, Some(file)) => JwtKeys::Set(folder.join(file)),
+        (Some(file), None, None) => JwtKeyFile::Secret(folder.join(file)),
+        (None, Some(file), None) => JwtKeyFile::PublicKey(folder.join(file)),
+        (None, None, Some(file)) => JwtKeyFile::Jwks(folder.join(file)),
         _ => {
             let problem = "needs one of `secret_file`, `key_file` and `jwks_file`";
             return Err(location.invalid(span, "users.jwt", problem));
@@ -241,38 +245,40 @@ fn check_jwt(
     };
     check_algorithms(&keys, &algorithms, location)?;
     Ok(JwtConfig {
-        keys,
+        key_file: keys,
         algorithms: algorithms.into_inner(),
         audience,
         issuer,
-        from: places(from, location)?,
-        leeway: leeway.unwrap_or(Span::seconds(30)),
+        token_locations: parse_token_locations(from, location)?,
+        leeway: leeway.unwrap_or(DurationSetting::from_secs(30)),
     })
 }
 
 /// Anybody could sign with a public key, were it taken for a secret.
 fn check_algorithms(
-    keys: &JwtKeys,
+    keys: &JwtKeyFile,
     algorithms: &Spanned<Vec<JwtAlgorithm>>,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<(), ConfigError> {
-    let secret = matches!(keys, JwtKeys::Secret(_));
+    let secret = matches!(keys, JwtKeyFile::Secret(_));
     let fits = |algorithm: &JwtAlgorithm| (*algorithm == JwtAlgorithm::Hs256) == secret;
     if !algorithms.get_ref().is_empty() && algorithms.get_ref().iter().all(fits) {
         return Ok(());
     }
     let problem = match keys {
-        JwtKeys::Secret(_) => "must be [\"HS256\"], the one by a secret",
-        JwtKeys::Public(_) | JwtKeys::Set(_) => "must be some of \"RS256\", \"ES256\", \"EdDSA\"",
+        JwtKeyFile::Secret(_) => "must be [\"HS256\"], the one by a secret",
+        JwtKeyFile::PublicKey(_) | JwtKeyFile::Jwks(_) => {
+            "must be some of \"RS256\", \"ES256\", \"EdDSA\""
+        }
     };
     Err(location.invalid(algorithms.span(), "users.jwt.algorithms", problem))
 }
 
-fn places(
+fn parse_token_locations(
     from: Option<Spanned<Vec<Spanned<String>>>>,
-    location: &Location<'_>,
-) -> Result<Vec<TokenPlace>, ConfigError> {
-    let Some(from) = from else { return Ok(vec![TokenPlace::Header]) };
+    location: &Locator<'_>,
+) -> Result<Vec<TokenLocation>, ConfigError> {
+    let Some(from) = from else { return Ok(vec![TokenLocation::Header]) };
     if from.get_ref().is_empty() {
         let problem = "names no place; leave it out for [\"header\"]";
         return Err(location.invalid(from.span(), "users.jwt.from", problem));

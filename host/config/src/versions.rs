@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Location};
-use super::folders;
-use narrowboat_core::hash::Hash;
+use super::base_directories;
+use super::error::{ConfigError, Locator};
+use narrowboat_core::sha256_digest::Sha256Digest;
 
 /// A folder for versions, and its bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,24 +21,24 @@ pub struct VersionsConfig {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Raw {
+pub(super) struct RawVersions {
     folder: Option<Spanned<PathBuf>>,
     keep: Option<Spanned<usize>>,
 }
 
 /// Versions a plugin keeps unless told otherwise.
-const KEEP: usize = 10;
+const DEFAULT_KEEP: usize = 10;
 
 /// The live one, the one before, and one that is coming; and a number past which disks fill.
-const BOUNDS: std::ops::RangeInclusive<usize> = 3..=1_000;
+const KEEP_RANGE: std::ops::RangeInclusive<usize> = 3..=1_000;
 
-impl Raw {
+impl RawVersions {
     /// Where nothing says where the folder could be, one in the configuration's own folder is taken.
     pub(super) fn check(
         self,
         file: &Path,
         base: &Path,
-        location: &Location<'_>,
+        location: &Locator<'_>,
     ) -> Result<VersionsConfig, ConfigError> {
         let folder = match self.folder {
             Some(folder) if folder.get_ref().as_os_str().is_empty() => {
@@ -46,29 +46,31 @@ impl Raw {
                 return Err(location.invalid(folder.span(), "versions.folder", problem));
             }
             Some(folder) => base.join(folder.get_ref()).components().collect(),
-            None => users_folder(|name| std::env::var_os(name), file)
+            None => default_folder(|name| std::env::var_os(name), file)
                 .unwrap_or_else(|| base.join(".narrowboat")),
         };
         match self.keep {
-            Some(keep) if !BOUNDS.contains(keep.get_ref()) => {
-                let problem = format!("must be {} to {}", BOUNDS.start(), BOUNDS.end());
+            Some(keep) if !KEEP_RANGE.contains(keep.get_ref()) => {
+                let problem = format!("must be {} to {}", KEEP_RANGE.start(), KEEP_RANGE.end());
                 Err(location.invalid(keep.span(), "versions.keep", problem))
             }
-            keep => Ok(VersionsConfig { folder, keep: keep.map_or(KEEP, Spanned::into_inner) }),
+            keep => {
+                Ok(VersionsConfig { folder, keep: keep.map_or(DEFAULT_KEEP, Spanned::into_inner) })
+            }
         }
     }
 }
 
 /// The folder that systemd gives the unit, or one for this configuration in the user's own for state.
-fn users_folder(variable: impl Fn(&str) -> Option<OsString>, file: &Path) -> Option<PathBuf> {
-    if let Some(folder) = folders::of_systemd(&variable, "STATE_DIRECTORY") {
+fn default_folder(variable: impl Fn(&str) -> Option<OsString>, file: &Path) -> Option<PathBuf> {
+    if let Some(folder) = base_directories::systemd_directory(&variable, "STATE_DIRECTORY") {
         return Some(folder);
     }
-    let states = folders::own(&variable, "XDG_STATE_HOME", ".local/state")?;
+    let states = base_directories::xdg_directory(&variable, "XDG_STATE_HOME", ".local/state")?;
     let file = file.canonicalize().ok()?;
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     // Two configurations have two folders, and a person finds each.
-    let digits = Hash::of(file.as_os_str().as_encoded_bytes()).to_string();
+    let digits = Sha256Digest::of(file.as_os_str().as_encoded_bytes()).to_string();
     Some(states.join(format!("{folder}-{}", &digits[..8])))
 }
 
@@ -80,7 +82,7 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
         };
-        users_folder(variable, Path::new("/"))
+        default_folder(variable, Path::new("/"))
     }
 
     #[test]

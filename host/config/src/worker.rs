@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::backend::Backend;
-use super::error::{ConfigError, Location};
+use super::error::{ConfigError, Locator};
 use super::layer::LayerConfig;
-use super::plugin::{PluginConfig, Use, check_count, unknown};
+use super::layer_backend::LayerBackend;
+use super::plugin::{PluginConfig, PluginUse, check_instances, unknown_plugin_message};
 use narrowboat_core::component::Role;
 use narrowboat_core::name::ChannelName;
-use narrowboat_core::units::Span;
+use narrowboat_core::units::DurationSetting;
 
 /// A named channel whose messages a plugin takes, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,27 +23,27 @@ pub struct WorkerConfig {
     /// Messages this host takes at a time, each by an instance of its own.
     pub instances: usize,
     /// How often a `worker.tick` is put into the channel, by all hosts together.
-    pub every: Option<Span>,
+    pub tick_interval: Option<DurationSetting>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
+pub(super) struct RawWorker {
     channel: Spanned<String>,
     plugin: Spanned<String>,
     instances: Option<Spanned<usize>>,
-    every: Option<Spanned<Span>>,
+    every: Option<Spanned<DurationSetting>>,
 }
 
 /// The shortest `every`: hosts agree on turns over the network.
-const SHORTEST: Span = Span::millis(100);
+const MIN_TICK_INTERVAL: DurationSetting = DurationSetting::from_millis(100);
 
 /// Checks the tables, and notes in each plugin that it is used as a worker.
 pub(super) fn check_all(
-    raw: Vec<Spanned<Raw>>,
+    raw: Vec<Spanned<RawWorker>>,
     plugins: &mut BTreeMap<String, PluginConfig>,
     layers: &BTreeMap<String, LayerConfig>,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<Vec<WorkerConfig>, ConfigError> {
     let mut taken = BTreeSet::new();
     let mut workers = Vec::new();
@@ -53,8 +53,10 @@ pub(super) fn check_all(
         let used = raw.plugin.span();
         let worker = check(raw, plugins, location)?;
         let Some(plugin) = plugins.get_mut(&worker.plugin) else { continue };
-        if matches!(layers.get(&plugin.layer).map(|it| &it.backend), Some(Backend::RedisPubSub(_)))
-        {
+        if matches!(
+            layers.get(&plugin.layer).map(|it| &it.backend),
+            Some(LayerBackend::RedisPubSub(_))
+        ) {
             let problem = format!(
                 "the layer {:?} of plugin {:?} is \"redis-pubsub\", which brings a message to every \
                  host, so that each would do the work; a worker needs backend = \"redis\" or \
@@ -70,10 +72,10 @@ pub(super) fn check_all(
             );
             return Err(location.invalid(place, "workers.channel", problem));
         }
-        plugin.note_use(Use {
+        plugin.record_use(PluginUse {
             role: Role::Worker,
             key: "workers.plugin",
-            place: location.place(used),
+            location: location.locate(used),
         });
         workers.push(worker);
     }
@@ -81,31 +83,31 @@ pub(super) fn check_all(
 }
 
 fn check(
-    raw: Raw,
+    raw: RawWorker,
     plugins: &BTreeMap<String, PluginConfig>,
-    location: &Location<'_>,
+    location: &Locator<'_>,
 ) -> Result<WorkerConfig, ConfigError> {
     let bad_channel =
         |problem: String| location.invalid(raw.channel.span(), "workers.channel", problem);
     let channel: ChannelName =
         raw.channel.get_ref().parse().map_err(|error| bad_channel(format!("{error}")))?;
-    if channel.is_unique() {
+    if channel.is_process_local() {
         let problem = "a channel with `!` in its name is one connection's own; a worker's is named \
                        like \"thumbnails\"";
         return Err(bad_channel(problem.to_owned()));
     }
     if !plugins.contains_key(raw.plugin.get_ref()) {
-        let problem = unknown(raw.plugin.get_ref(), plugins);
+        let problem = unknown_plugin_message(raw.plugin.get_ref(), plugins);
         return Err(location.invalid(raw.plugin.span(), "workers.plugin", problem));
     }
-    if let Some(every) = raw.every.as_ref().filter(|every| *every.get_ref() < SHORTEST) {
-        let problem = format!("must be at least {SHORTEST}");
+    if let Some(every) = raw.every.as_ref().filter(|every| *every.get_ref() < MIN_TICK_INTERVAL) {
+        let problem = format!("must be at least {MIN_TICK_INTERVAL}");
         return Err(location.invalid(every.span(), "workers.every", problem));
     }
     Ok(WorkerConfig {
         channel,
         plugin: raw.plugin.into_inner(),
-        instances: check_count(raw.instances, "workers.instances", location)?,
-        every: raw.every.map(Spanned::into_inner),
+        instances: check_instances(raw.instances, "workers.instances", location)?,
+        tick_interval: raw.every.map(Spanned::into_inner),
     })
 }

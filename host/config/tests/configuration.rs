@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use narrowboat_config::{
-    Config, Grants, LimitRow, Noticing, Overflow, Quota, Source, TenantConfig, limit_rows,
+    Config, Grants, LimitRow, OverflowPolicy, PluginSource, Quota, TenantConfig, WatchMode,
+    limit_rows,
 };
 use narrowboat_core::manifest::{Isolation, Manifest};
 use narrowboat_core::name::Tenant;
-use narrowboat_core::units::{ByteSize, Span};
+use narrowboat_core::units::{ByteSize, DurationSetting};
 use proptest::prelude::*;
 
 const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\n";
@@ -41,14 +42,14 @@ fn an_empty_file_is_a_configuration() {
     assert_eq!(config.limits.max_connections, 10_000);
     assert_eq!(own(&config).layers["default"].capacity, 100);
     assert!(!config.demo);
-    assert_eq!(config.watch, Some(Noticing::Events));
+    assert_eq!(config.watch, Some(WatchMode::Events));
 }
 
 #[test]
 fn changes_are_noticed_by_events_by_polling_or_not_at_all() {
     let watch = |how: &str| parse(&format!("watch = {how:?}\n")).unwrap().watch;
-    assert_eq!(watch("events"), Some(Noticing::Events));
-    assert_eq!(watch("poll"), Some(Noticing::Poll));
+    assert_eq!(watch("events"), Some(WatchMode::Events));
+    assert_eq!(watch("poll"), Some(WatchMode::Poll));
     assert_eq!(watch("off"), None);
     assert_refused("watch = \"on\"\n", 1, &["watch", "`events`", "`poll`", "`off`"]);
 }
@@ -57,19 +58,19 @@ fn changes_are_noticed_by_events_by_polling_or_not_at_all() {
 fn what_is_written_is_what_holds() {
     let config = parse(
         "listen = \"[::1]:9\"\ndemo = true\n\
-         [limits]\nmax_message = \"2 MiB\"\nkeepalive = \"5s\"\n\
+         [limits]\nmax_message = \"2 MiB\"\nping_interval = \"5s\"\n\
          [layer]\ncapacity = 7\nchannel_capacity = [{ pattern = \"jobs.*\", capacity = 3 }]\n\
          [plugins.chat]\ncrate = \"chat\"\nisolation = \"shared\"\ninstances = 2\noverflow = \"refuse\"\n\
          [[routes]]\nregex = \"^/chat/(?P<room>\\\\w+)/$\"\nplugin = \"chat\"\n",
     )
     .unwrap();
     let chat = &own(&config).plugins["chat"];
-    assert_eq!(chat.source, Source::Crate("folder/chat".into()));
+    assert_eq!(chat.source, PluginSource::Crate("folder/chat".into()));
     assert_eq!(chat.isolation, Some(Isolation::Shared));
-    assert_eq!((chat.instances, chat.overflow), (2, Overflow::Refuse));
+    assert_eq!((chat.instances, chat.overflow), (2, OverflowPolicy::Refuse));
     assert!(config.demo);
     assert_eq!(config.limits.max_message, ByteSize::mib(2));
-    assert_eq!(config.limits.keepalive, Span::seconds(5));
+    assert_eq!(config.limits.ping_interval, DurationSetting::from_secs(5));
     assert_eq!(own(&config).layers["default"].channel_capacity[0].capacity, 3);
     let captures = own(&config).routes[0].pattern.captures("/chat/red/").unwrap();
     assert_eq!(captures, [("room".to_owned(), "red".to_owned())]);
@@ -84,7 +85,7 @@ fn what_is_granted_is_all_or_a_table_or_nothing() {
     };
     let words = |text: &str| match grants(text) {
         Grants::All => vec!["all".to_owned()],
-        Grants::These(granted) => granted.words(),
+        Grants::Only(granted) => granted.descriptions(),
     };
     assert_eq!(words(""), [""; 0]);
     assert_eq!(words("grants = \"all\"\n"), ["all"]);
@@ -114,10 +115,11 @@ fn what_is_not_granted_is_named_with_the_lines_that_would_grant_it() {
     let text = format!("{ECHO}[plugins.echo.grants]\ngroups = [\"lobby\"]\nlog = true\n");
     let config = parse(&text).unwrap();
     let echo = &own(&config).plugins["echo"];
-    let asks =
-        |text: &str| Manifest::parse(format!("name = \"x\"\n{text}").as_bytes()).unwrap().asks;
-    assert!(echo.check_grants("echo", &asks("asks = { log = true }")).is_ok());
-    let asks = asks("[asks]\ngroups = [\"room.*\", \"lobby\"]\nlog = true\nclocks = true");
+    let asks = |text: &str| {
+        Manifest::parse(format!("name = \"x\"\n{text}").as_bytes()).unwrap().capabilities
+    };
+    assert!(echo.check_grants("echo", &asks("capabilities = { log = true }")).is_ok());
+    let asks = asks("[capabilities]\ngroups = [\"room.*\", \"lobby\"]\nlog = true\nclocks = true");
     let error = echo.check_grants("echo", &asks).unwrap_err().to_string();
     let words = [
         "folder/narrowboat.toml:3:",
@@ -151,7 +153,7 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
 fn a_wrong_value_is_told_with_what_would_be_right() {
     assert_refused("demo = \"yes\"", 1, &["demo", "boolean"]);
     assert_refused("listen = \"localhost\"", 1, &["listen", "\"127.0.0.1:8000\""]);
-    assert_refused("[limits]\nkeepalive = 5\n", 2, &["limits.keepalive", "\"10s\""]);
+    assert_refused("[limits]\nping_interval = 5\n", 2, &["limits.ping_interval", "\"10s\""]);
     assert_refused("[limits]\nmemory = \"big\"\n", 2, &["limits.memory", "\"1 MiB\""]);
     assert_refused("[limits]\nmax_connections = -1\n", 2, &["limits.max_connections"]);
     let text = "[plugins.echo]\ncomponent = \"a\"\nisolation = \"none\"\n";
@@ -162,8 +164,8 @@ fn a_wrong_value_is_told_with_what_would_be_right() {
 #[test]
 fn limits_that_cannot_work_are_refused() {
     assert_refused("[limits]\nmax_connections = 0\n", 2, &["limits.max_connections", "1 to"]);
-    let text = "[limits]\nkeepalive = \"2m\"\n";
-    assert_refused(text, 1, &["limits.idle_timeout", "longer than keepalive"]);
+    let text = "[limits]\nping_interval = \"2m\"\n";
+    assert_refused(text, 1, &["limits.idle_timeout", "longer than ping_interval"]);
     assert_refused("[limits]\ncall_time = \"0s\"\n", 2, &["limits.call_time", "at least 1ms"]);
     assert_refused("[limits]\nmemory = \"5 GiB\"\n", 2, &["limits.memory", "at most"]);
     assert_refused("[layer]\ncapacity = 0\n", 2, &["layer.capacity", "at least 1"]);
@@ -241,16 +243,16 @@ fn the_reference_of_limits_has_each_key_that_is_read_and_no_other() {
     let of = |has: fn(&LimitRow) -> bool| -> BTreeSet<_> {
         rows.iter().filter(|row| has(row)).map(|row| row.key.to_owned()).collect()
     };
-    assert_eq!(of(|row| row.host.is_some()), keys("[limits]\n"));
+    assert_eq!(of(|row| row.host_default.is_some()), keys("[limits]\n"));
     let tenant = "[tenants.acme]\npath = \"/acme\"\n[tenants.acme.limits]\n";
     let mut of_plugins = keys(&format!("{ECHO}[plugins.echo.limits]\n"));
-    assert_eq!(of(|row| row.of_tenant), keys(tenant));
+    assert_eq!(of(|row| row.tenant_may_set), keys(tenant));
     for of_tenants in ["groups", "keyvalue"] {
         of_plugins.remove(of_tenants);
         let said = format!("{ECHO}[plugins.echo.limits]\n{of_tenants} = 1\n");
         assert_refused(&said, 3, &[&format!("plugins.echo.limits.{of_tenants}"), "a tenant's"]);
     }
-    assert_eq!(of(|row| row.of_plugin), of_plugins);
+    assert_eq!(of(|row| row.plugin_may_set), of_plugins);
 }
 
 #[test]
@@ -259,7 +261,7 @@ fn a_tenant_has_half_of_what_all_have_unless_it_says_otherwise() {
                 [tenants.acme]\npath = \"/acme\"\n[tenants.acme.limits]\ncpu = \"3s\"\n";
     let config = parse(text).unwrap();
     let limits = config.tenants[&"acme".parse::<Tenant>().unwrap()].limits;
-    assert_eq!((limits.connections, limits.cpu), (Some(50), Some(Span::seconds(3))));
+    assert_eq!((limits.connections, limits.cpu), (Some(50), Some(DurationSetting::from_secs(3))));
     assert_eq!(own(&config).limits, Quota::default());
 }
 
@@ -278,7 +280,7 @@ fn signatures_name_keys_and_want_components_that_were_built_elsewhere() {
     let keys = parse(&format!("{ECHO}{signatures}")).unwrap().signatures.unwrap().keys;
     let files: Vec<_> = keys.iter().map(|key| key.file.display().to_string()).collect();
     assert_eq!(files, ["folder/release.pub", "/keys/spare.pub"]);
-    assert_eq!(keys[1].place.to_string(), "folder/narrowboat.toml:4:24");
+    assert_eq!(keys[1].location.to_string(), "folder/narrowboat.toml:4:24");
     assert!(parse(ECHO).unwrap().signatures.is_none());
     assert_refused("[signatures]\nkeys = []\n", 2, &["signatures.keys", "names no key"]);
     let built = format!("[plugins.echo]\ncrate = \"echo\"\n{signatures}");
@@ -451,13 +453,13 @@ fn what_has_no_effect_is_remarked_on() {
         "{ECHO}[layers.spare]\n[layers.used]\n[tenants.acme]\npath = \"/acme\"\n\
                         [tenants.acme.plugins.idle]\ncomponent = \"a\"\nlayer = \"used\"\n"
     );
-    let remarks = parse(&text).unwrap().remarks().join("\n");
+    let remarks = parse(&text).unwrap().warnings().join("\n");
     for words in ["no routes", "plugin \"echo\"", "plugin \"acme/idle\"", "[layers.spare]"] {
         assert!(remarks.contains(words), "{remarks}");
     }
     assert!(!remarks.contains("layers.used") && !remarks.contains("layers.default"), "{remarks}");
     let text = format!("{ECHO}[[routes]]\npath = \"/\"\nplugin = \"echo\"\n");
-    assert_eq!(parse(&text).unwrap().remarks(), Vec::<String>::new());
+    assert_eq!(parse(&text).unwrap().warnings(), Vec::<String>::new());
 }
 
 #[test]
@@ -506,7 +508,7 @@ proptest! {
         before in "(/[a-z.+()|^$]{0,5}){0,2}",
         value in "[^/]{1,12}",
     ) {
-        let pattern = narrowboat_config::Pattern::from_path(&format!("{before}/{{{name}}}/")).unwrap();
+        let pattern = narrowboat_config::RoutePattern::from_path(&format!("{before}/{{{name}}}/")).unwrap();
         let path = format!("{before}/{value}/");
         prop_assert_eq!(pattern.captures(&path), Some(vec![(name, value)]));
         prop_assert_eq!(pattern.captures(&format!("{path}x")), None);

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use narrowboat_config::{
-    Backend, Config, Endpoint, LayerConfig, RedisAccess, RedisConfig, RedisHost, RedisServer,
+    Config, Endpoint, LayerBackend, LayerConfig, RedisAccess, RedisConfig, RedisHost, RedisServer,
     RedisTls, Secret, Serializer, TenantConfig,
 };
 use narrowboat_core::name::Tenant;
@@ -25,7 +25,7 @@ fn layer(text: &str) -> LayerConfig {
 
 fn redis(text: &str) -> RedisConfig {
     match layer(&format!("backend = \"redis\"\n{text}")).backend {
-        Backend::Redis(redis) => redis,
+        LayerBackend::Redis(redis) => redis,
         other => panic!("{other:?}"),
     }
 }
@@ -62,7 +62,7 @@ fn assert_refused(text: &str, key: &str, words: &[&str]) {
 #[test]
 fn without_a_word_the_settings_are_those_of_channels_redis() {
     let found = layer("backend = \"redis\"");
-    let Backend::Redis(redis) = found.backend else { panic!("{found:?}") };
+    let LayerBackend::Redis(redis) = found.backend else { panic!("{found:?}") };
     assert_eq!(redis.hosts, [RedisHost::Server(tcp("localhost", 6379))]);
     assert_eq!((redis.prefix.as_str(), redis.random_prefix_length), ("asgi", 12));
     assert_eq!((redis.serializer, redis.symmetric_encryption_keys), (Serializer::Msgpack, vec![]));
@@ -107,13 +107,13 @@ fn tls_is_spoken_with_the_certificates_that_are_named() {
     let text = "{ address = \"rediss://h\", ssl_ca_certs = \"ca.pem\", ssl_certfile = \"c.pem\", \
         ssl_keyfile = \"/k.pem\", ssl_cert_reqs = \"none\" }";
     let expected = RedisTls {
-        unverified: true,
-        authorities: Some("folder/ca.pem".into()),
+        skip_verify: true,
+        ca_file: Some("folder/ca.pem".into()),
         identity: Some(("folder/c.pem".into(), "/k.pem".into())),
     };
     assert_eq!(tls(host(text)), Some(expected));
     let in_url = tls(host("\"rediss://h?ssl_cert_reqs=none\"")).unwrap();
-    assert!(in_url.unverified);
+    assert!(in_url.skip_verify);
 }
 
 #[test]
@@ -149,14 +149,16 @@ fn settings_are_spelled_as_in_channel_layers() {
     let redis = redis(text);
     assert_eq!((redis.prefix.as_str(), redis.random_prefix_length), ("site", 0));
     assert_eq!(redis.serializer, Serializer::Json);
-    let keys: Vec<_> = redis.symmetric_encryption_keys.iter().map(Secret::reveal).collect();
+    let keys: Vec<_> = redis.symmetric_encryption_keys.iter().map(Secret::expose).collect();
     assert_eq!(keys, ["new", "old"]);
     assert_eq!(self::redis("serializer_format = \"json\"").serializer, Serializer::Json);
 }
 
 #[test]
 fn what_is_published_has_no_prefix() {
-    let Backend::RedisPubSub(redis) = layer("backend = \"redis-pubsub\"").backend else { panic!() };
+    let LayerBackend::RedisPubSub(redis) = layer("backend = \"redis-pubsub\"").backend else {
+        panic!()
+    };
     assert_eq!(redis.random_prefix_length, 0);
     let text = "[layer]\nbackend = \"redis-pubsub\"\nrandom_prefix_length = 12\n";
     let error = parse(text).unwrap_err();
@@ -260,7 +262,7 @@ fn there_may_be_several_layers_and_a_plugin_takes_one() {
     let config = parse(&text).unwrap();
     let own = own(&config);
     assert_eq!(own.layers["jobs"].capacity, 3);
-    assert_eq!(own.layers["default"].backend, Backend::Memory);
+    assert_eq!(own.layers["default"].backend, LayerBackend::Memory);
     assert_eq!(own.plugins["a"].layer, "jobs");
     let config = parse(plugin).unwrap();
     assert_eq!(config.tenants[&Tenant::default_tenant()].plugins["a"].layer, "default");

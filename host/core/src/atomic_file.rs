@@ -10,19 +10,19 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 /// The end of the name that a file has until it is complete.
-const SUFFIX: &str = ".unfinished";
+const TEMP_SUFFIX: &str = ".unfinished";
 
 /// Digits of a temporary name, without its dot and its suffix.
-const DIGITS: usize = 16;
+const TEMP_NAME_DIGITS: usize = 16;
 
 /// A file that is being written. It lies in its folder under a random name, so two writers never share one, and gets its
 /// own name when it is complete. Dropped before that, it is removed and nothing has changed.
 #[derive(Debug)]
 pub struct AtomicFile {
-    folder: OwnedFd,
-    temporary: String,
+    dir: OwnedFd,
+    temp_name: String,
     file: File,
-    has_name: bool,
+    is_committed: bool,
 }
 
 /// Whether a file has to survive a power failure once it has its name.
@@ -31,7 +31,7 @@ pub enum Durability {
     /// Yes: its bytes and its name are flushed to the disk.
     Synced,
     /// No: whoever reads it can tell a damaged one and make it anew.
-    Cached,
+    NotSynced,
 }
 
 impl AtomicFile {
@@ -51,10 +51,10 @@ impl AtomicFile {
     /// # Errors
     /// When the system does not allow it.
     pub fn create_at(folder: OwnedFd, mode: u32) -> io::Result<Self> {
-        let temporary = format!(".{:0DIGITS$x}{SUFFIX}", rand::random::<u64>());
+        let temporary = format!(".{:0TEMP_NAME_DIGITS$x}{TEMP_SUFFIX}", rand::random::<u64>());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&folder, &*temporary, flags, Mode::from_raw_mode(mode))?;
-        Ok(Self { folder, temporary, file: file.into(), has_name: false })
+        Ok(Self { dir: folder, temp_name: temporary, file: file.into(), is_committed: false })
     }
 
     /// Gives the file its name, in the place of the file that had it. Readers find the old bytes or the new.
@@ -64,9 +64,9 @@ impl AtomicFile {
     pub fn replace(mut self, name: impl AsRef<Path>, durability: Durability) -> io::Result<()> {
         let name = name.as_ref();
         self.flush_to_disk(durability)?;
-        rustix::fs::renameat(&self.folder, &*self.temporary, &self.folder, name)?;
-        self.has_name = true;
-        self.sync_folder(durability);
+        rustix::fs::renameat(&self.dir, &*self.temp_name, &self.dir, name)?;
+        self.is_committed = true;
+        self.sync_dir(durability);
         Ok(())
     }
 
@@ -77,28 +77,22 @@ impl AtomicFile {
     pub fn create_new(mut self, name: impl AsRef<Path>) -> io::Result<()> {
         let name = name.as_ref();
         self.flush_to_disk(Durability::Synced)?;
-        match rustix::fs::linkat(
-            &self.folder,
-            &*self.temporary,
-            &self.folder,
-            name,
-            AtFlags::empty(),
-        ) {
+        match rustix::fs::linkat(&self.dir, &*self.temp_name, &self.dir, name, AtFlags::empty()) {
             // The temporary name goes when `self` is dropped.
             Ok(()) => {}
             // A file system without hard links.
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => {
-                match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
                     Err(Errno::NOENT) => {}
                     Err(error) => return Err(error.into()),
                 }
-                rustix::fs::renameat(&self.folder, &*self.temporary, &self.folder, name)?;
-                self.has_name = true;
+                rustix::fs::renameat(&self.dir, &*self.temp_name, &self.dir, name)?;
+                self.is_committed = true;
             }
             Err(error) => return Err(error.into()),
         }
-        self.sync_folder(Durability::Synced);
+        self.sync_dir(Durability::Synced);
         Ok(())
     }
 
@@ -106,15 +100,15 @@ impl AtomicFile {
         self.file.flush()?;
         match durability {
             Durability::Synced => self.file.sync_all(),
-            Durability::Cached => Ok(()),
+            Durability::NotSynced => Ok(()),
         }
     }
 
     /// Flushes the name. The new file is what everybody reads from now on, so a failure is not the writer's: it only means
     /// that the old file may come back after a power failure.
-    fn sync_folder(&self, durability: Durability) {
+    fn sync_dir(&self, durability: Durability) {
         if durability == Durability::Synced
-            && let Err(error) = rustix::fs::fsync(&self.folder)
+            && let Err(error) = rustix::fs::fsync(&self.dir)
         {
             tracing::warn!("a file that was written may be lost in a power failure: {error}");
         }
@@ -133,9 +127,9 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        if !self.has_name {
+        if !self.is_committed {
             // Whoever begins in the folder the next time may remove it as well.
-            let _ = rustix::fs::unlinkat(self.folder.as_fd(), &*self.temporary, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(self.dir.as_fd(), &*self.temp_name, AtFlags::empty());
         }
     }
 }
@@ -145,7 +139,7 @@ impl Drop for AtomicFile {
 /// # Errors
 /// As [`AtomicFile::replace`].
 pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let (file, name) = begin(path, mode, bytes)?;
+    let (file, name) = write_temp_file(path, mode, bytes)?;
     file.replace(name, Durability::Synced)
 }
 
@@ -154,11 +148,15 @@ pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`AtomicFile::create_new`].
 pub fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let (file, name) = begin(path, mode, bytes)?;
+    let (file, name) = write_temp_file(path, mode, bytes)?;
     file.create_new(name)
 }
 
-fn begin<'a>(path: &'a Path, mode: u32, bytes: &[u8]) -> io::Result<(AtomicFile, &'a OsStr)> {
+fn write_temp_file<'a>(
+    path: &'a Path,
+    mode: u32,
+    bytes: &[u8],
+) -> io::Result<(AtomicFile, &'a OsStr)> {
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     let mut file = AtomicFile::create(path.parent().unwrap_or(Path::new("")), mode)?;
     file.write_all(bytes)?;
@@ -166,10 +164,11 @@ fn begin<'a>(path: &'a Path, mode: u32, bytes: &[u8]) -> io::Result<(AtomicFile,
 }
 
 /// Whether a name is a temporary one of an [`AtomicFile`]: in a folder where nobody writes, a crash left it behind.
-pub fn is_temporary(name: &str) -> bool {
-    let digits = name.strip_prefix('.').and_then(|name| name.strip_suffix(SUFFIX));
+pub fn is_temp_name(name: &str) -> bool {
+    let digits = name.strip_prefix('.').and_then(|name| name.strip_suffix(TEMP_SUFFIX));
     digits.is_some_and(|digits| {
-        digits.len() == DIGITS && digits.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+        digits.len() == TEMP_NAME_DIGITS
+            && digits.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
@@ -224,7 +223,7 @@ mod tests {
         write(&scratch.0.join("file"), 0o600, b"old").unwrap();
         let mut given_up = AtomicFile::create(&scratch.0, 0o600).unwrap();
         given_up.write_all(b"new").unwrap();
-        assert!(scratch.names().iter().any(|name| is_temporary(name)));
+        assert!(scratch.names().iter().any(|name| is_temp_name(name)));
         drop(given_up);
         assert_eq!(scratch.names(), ["file"]);
         assert_eq!(std::fs::read(scratch.0.join("file")).unwrap(), b"old");
@@ -243,11 +242,11 @@ mod tests {
 
     #[test]
     fn only_its_own_temporary_names_are_temporary() {
-        assert!(is_temporary(".0123456789abcdef.unfinished"));
+        assert!(is_temp_name(".0123456789abcdef.unfinished"));
         for name in
             ["", ".unfinished", "0123456789abcdef.unfinished", ".thesis.unfinished", "a.wasm"]
         {
-            assert!(!is_temporary(name), "{name}");
+            assert!(!is_temp_name(name), "{name}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The bytes of a component, looked at without running them: what it is, what it imports and
 //! exports, and the manifest it carries.
 
-mod needs;
+mod resources;
 
 use thiserror::Error;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
-pub use needs::Needs;
+pub use resources::ComponentResources;
 
 use crate::manifest;
 
@@ -61,7 +61,7 @@ pub enum ComponentError {
     CoreModule,
     /// Cut off or damaged.
     #[error("is cut off or damaged at byte {offset}: {problem}")]
-    Damaged {
+    Malformed {
         /// Where reading failed.
         offset: usize,
         /// What the parser said.
@@ -69,7 +69,7 @@ pub enum ComponentError {
     },
     /// More than the host admits, whatever its code does.
     #[error("has {has} {what}, and may have {most}")]
-    TooMuch {
+    LimitExceeded {
         /// Of what.
         what: &'static str,
         /// How much.
@@ -84,7 +84,7 @@ pub enum ComponentError {
         Role::Worker.interface(),
         if exports.is_empty() { NO_EXPORTS.to_owned() } else { exports.join(", ") }
     )]
-    OtherWorld {
+    UnsupportedWorld {
         /// What it exports instead.
         exports: Vec<String>,
     },
@@ -92,7 +92,7 @@ pub enum ComponentError {
 
 /// What a component says of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Summary<'a> {
+pub struct ComponentInfo<'a> {
     /// Names of its imports, in order.
     pub imports: Vec<String>,
     /// Names of its exports, in order.
@@ -100,10 +100,10 @@ pub struct Summary<'a> {
     /// The text of its manifest, if it carries one.
     pub manifest: Option<&'a [u8]>,
     /// What it takes of a host.
-    pub needs: Needs,
+    pub resources: ComponentResources,
 }
 
-impl Summary<'_> {
+impl ComponentInfo<'_> {
     /// What it can be run as.
     pub fn roles(&self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(|role| {
@@ -118,18 +118,18 @@ impl Summary<'_> {
 ///
 /// # Errors
 /// When the bytes are not a whole component.
-pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
+pub fn parse_info(bytes: &[u8]) -> Result<ComponentInfo<'_>, ComponentError> {
     if bytes.is_empty() {
         return Err(ComponentError::Empty);
     }
     if !bytes.starts_with(b"\0asm") {
         return Err(ComponentError::NotWasm);
     }
-    let mut summary = Summary::default();
+    let mut summary = ComponentInfo::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(damaged)?;
-        summary.needs.count(&payload, depth == 0).map_err(damaged)?;
+        let payload = payload.map_err(malformed)?;
+        summary.resources.add_payload(&payload, depth == 0).map_err(malformed)?;
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(ComponentError::CoreModule);
@@ -138,19 +138,19 @@ pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
-                    summary.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                    summary.imports.push(import.map_err(malformed)?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(exports) if depth == 0 => {
                 for export in exports {
-                    let export = export.map_err(damaged)?;
+                    let export = export.map_err(malformed)?;
                     if export.kind != ComponentExternalKind::Type {
                         summary.exports.push(export.name.name.to_owned());
                     }
                 }
             }
             Payload::CustomSection(section)
-                if depth == 0 && section.name() == manifest::SECTION =>
+                if depth == 0 && section.name() == manifest::CUSTOM_SECTION_NAME =>
             {
                 summary.manifest = Some(section.data());
             }
@@ -164,26 +164,27 @@ pub fn summarise(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
 ///
 /// # Errors
 /// When the bytes are not a whole component, or one of another world.
-pub fn plugin(bytes: &[u8]) -> Result<Summary<'_>, ComponentError> {
-    let summary = summarise(bytes)?;
+pub fn parse_plugin(bytes: &[u8]) -> Result<ComponentInfo<'_>, ComponentError> {
+    let summary = parse_info(bytes)?;
     if summary.roles().next().is_none() {
-        return Err(ComponentError::OtherWorld { exports: summary.exports });
+        return Err(ComponentError::UnsupportedWorld { exports: summary.exports });
     }
     Ok(summary)
 }
 
 /// Appends a manifest to a component.
-pub fn with_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
+pub fn append_manifest(mut component: Vec<u8>, text: &str) -> Vec<u8> {
     use wasm_encoder::{CustomSection, Encode, Section};
 
-    let section = CustomSection { name: manifest::SECTION.into(), data: text.as_bytes().into() };
+    let section =
+        CustomSection { name: manifest::CUSTOM_SECTION_NAME.into(), data: text.as_bytes().into() };
     component.push(section.id());
     section.encode(&mut component);
     component
 }
 
-fn damaged(error: wasmparser::BinaryReaderError) -> ComponentError {
-    ComponentError::Damaged { offset: error.offset(), problem: error.message().to_owned() }
+fn malformed(error: wasmparser::BinaryReaderError) -> ComponentError {
+    ComponentError::Malformed { offset: error.offset(), problem: error.message().to_owned() }
 }
 
 #[cfg(test)]
@@ -192,17 +193,17 @@ mod tests {
 
     #[test]
     fn what_is_no_component_is_named() {
-        assert!(matches!(summarise(b""), Err(ComponentError::Empty)));
-        assert!(matches!(summarise(b"#!/bin/sh"), Err(ComponentError::NotWasm)));
-        assert!(matches!(summarise(b"\0asm\x01\0\0\0"), Err(ComponentError::CoreModule)));
-        assert!(matches!(summarise(b"\0asm\x0d\0"), Err(ComponentError::Damaged { .. })));
+        assert!(matches!(parse_info(b""), Err(ComponentError::Empty)));
+        assert!(matches!(parse_info(b"#!/bin/sh"), Err(ComponentError::NotWasm)));
+        assert!(matches!(parse_info(b"\0asm\x01\0\0\0"), Err(ComponentError::CoreModule)));
+        assert!(matches!(parse_info(b"\0asm\x0d\0"), Err(ComponentError::Malformed { .. })));
     }
 
     #[test]
     fn a_manifest_comes_out_as_it_went_in() {
         let empty = wasm_encoder::Component::new().finish();
-        let bytes = with_manifest(empty, "name = \"echo\"");
-        assert_eq!(summarise(&bytes).unwrap().manifest, Some(&b"name = \"echo\""[..]));
-        assert!(matches!(plugin(&bytes), Err(ComponentError::OtherWorld { .. })));
+        let bytes = append_manifest(empty, "name = \"echo\"");
+        assert_eq!(parse_info(&bytes).unwrap().manifest, Some(&b"name = \"echo\""[..]));
+        assert!(matches!(parse_plugin(&bytes), Err(ComponentError::UnsupportedWorld { .. })));
     }
 }

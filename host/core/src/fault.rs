@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::closure::{Closure, code};
+use crate::close_frame::{CloseFrame, code};
 
 /// A failure that ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -28,7 +28,7 @@ pub enum GuestFault {
     Trap(String),
     /// It ran past its budget and was stopped; its instance is gone.
     #[error("ran longer than its {limit} of {} ms", time.as_millis())]
-    OutOfTime {
+    TimeLimitExceeded {
         /// The key that bounds it.
         limit: &'static str,
         /// The bound.
@@ -36,16 +36,16 @@ pub enum GuestFault {
     },
     /// Another consumer of the same instance trapped.
     #[error("the instance it shared has failed")]
-    InstanceGone,
+    SharedInstanceFailed,
     /// It came to a bound of what it, or its tenant, may use.
     #[error("it may use no more: its limit of {0} is reached")]
-    Bounded(&'static str),
+    QuotaExceeded(&'static str),
     /// It returned an error that blames the plugin.
     #[error("returned an error: {0}")]
     Error(String),
     /// It broke a rule of the contract, such as closing with a code that is not its own.
     #[error("broke the contract: {0}")]
-    Contract(String),
+    ContractViolation(String),
 }
 
 /// What a client did wrong.
@@ -53,22 +53,22 @@ pub enum GuestFault {
 pub enum ClientFault {
     /// A text message that is not UTF-8.
     #[error("a text message is not UTF-8")]
-    BadText,
+    InvalidUtf8,
     /// A message or frame over the bound.
     #[error("{0}")]
-    TooBig(String),
+    MessageTooBig(String),
     /// Anything else that RFC 6455 forbids.
     #[error("{0}")]
     Protocol(String),
     /// Nothing was heard for the idle time-out.
-    #[error("nothing heard for {} s", .0.as_secs())]
-    Idle(Duration),
+    #[error("idle timeout: no data for {} s", .0.as_secs())]
+    IdleTimeout(Duration),
     /// It did not read, and the outbound queue reached its bound.
     #[error("it does not read, and {0} bytes wait for it")]
-    Stalled(usize),
+    SendQueueFull(usize),
     /// The plugin's consumer says that it broke a rule of the plugin.
     #[error("the consumer closes with {0}")]
-    Blamed(Closure),
+    ReportedByConsumer(CloseFrame),
 }
 
 /// What the host could not do.
@@ -86,49 +86,57 @@ pub enum HostFault {
 }
 
 /// Bytes of a guest's own words that are kept in one line of the log.
-const MAX_LINE: usize = 4 * 1024;
+const MAX_LOG_LINE_BYTES: usize = 4 * 1024;
 
 /// A guest's words as one line of bounded length without control characters: it must not forge the
 /// log's lines or steer a terminal.
-pub fn one_line(text: &str) -> String {
-    let text = &text[..text.floor_char_boundary(MAX_LINE)];
+pub fn sanitize_log_line(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(MAX_LOG_LINE_BYTES)];
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl GuestFault {
     /// Whether the instance can only be dropped after it.
-    pub fn ends_instance(&self) -> bool {
+    pub fn is_fatal_to_instance(&self) -> bool {
         match self {
-            Self::Trap(_) | Self::OutOfTime { .. } | Self::InstanceGone => true,
-            Self::Error(_) | Self::Contract(_) | Self::Bounded(_) => false,
+            Self::Trap(_) | Self::TimeLimitExceeded { .. } | Self::SharedInstanceFailed => true,
+            Self::Error(_) | Self::ContractViolation(_) | Self::QuotaExceeded(_) => false,
         }
     }
 }
 
 impl Fault {
     /// What the peer is told. A guest's own words stay in the log, except the reason with which it blames the peer.
-    pub fn closure(&self) -> Closure {
+    pub fn close_frame(&self) -> CloseFrame {
         match self {
-            Self::Guest(GuestFault::Bounded(_)) => {
-                Closure::new(code::OVERLOADED, "the plugin may use no more")
+            Self::Guest(GuestFault::QuotaExceeded(_)) => {
+                CloseFrame::new(code::TRY_AGAIN_LATER, "the plugin may use no more")
             }
-            Self::Guest(_) => Closure::new(code::GUEST_FAILED, "consumer failed"),
-            Self::Client(ClientFault::BadText) => Closure::new(code::BAD_TEXT, self.reason()),
-            Self::Client(ClientFault::TooBig(_)) => Closure::new(code::TOO_BIG, self.reason()),
-            Self::Client(ClientFault::Protocol(_)) => Closure::new(code::PROTOCOL, self.reason()),
-            Self::Client(ClientFault::Idle(_)) => Closure::new(code::POLICY, self.reason()),
-            Self::Client(ClientFault::Stalled(_)) => {
-                Closure::new(code::OVERLOADED, "outbound queue full")
+            Self::Guest(_) => CloseFrame::new(code::INTERNAL_ERROR, "consumer failed"),
+            Self::Client(ClientFault::InvalidUtf8) => {
+                CloseFrame::new(code::INVALID_PAYLOAD_DATA, self.close_reason())
             }
-            Self::Client(ClientFault::Blamed(closure)) => closure.clone(),
+            Self::Client(ClientFault::MessageTooBig(_)) => {
+                CloseFrame::new(code::MESSAGE_TOO_BIG, self.close_reason())
+            }
+            Self::Client(ClientFault::Protocol(_)) => {
+                CloseFrame::new(code::PROTOCOL_ERROR, self.close_reason())
+            }
+            Self::Client(ClientFault::IdleTimeout(_)) => {
+                CloseFrame::new(code::POLICY_VIOLATION, self.close_reason())
+            }
+            Self::Client(ClientFault::SendQueueFull(_)) => {
+                CloseFrame::new(code::TRY_AGAIN_LATER, "outbound queue full")
+            }
+            Self::Client(ClientFault::ReportedByConsumer(closure)) => closure.clone(),
             Self::Host(HostFault::ShuttingDown) => {
-                Closure::new(code::GOING_AWAY, "server shutting down")
+                CloseFrame::new(code::GOING_AWAY, "server shutting down")
             }
             Self::Host(HostFault::Overloaded(_)) => {
-                Closure::new(code::OVERLOADED, "server overloaded")
+                CloseFrame::new(code::TRY_AGAIN_LATER, "server overloaded")
             }
             Self::Host(HostFault::StateLost(_)) => {
-                Closure::new(code::RESTART, "state lost in an update")
+                CloseFrame::new(code::SERVICE_RESTART, "state lost in an update")
             }
         }
     }
@@ -138,17 +146,17 @@ impl Fault {
     pub fn log(&self, plugin: &str, channel: &str, version: &str) {
         match self {
             Self::Guest(_) | Self::Host(HostFault::Overloaded(_) | HostFault::StateLost(_)) => {
-                let words = one_line(&self.to_string());
+                let words = sanitize_log_line(&self.to_string());
                 tracing::warn!(plugin, channel, version, "{words}");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
-                let words = one_line(&self.to_string());
+                let words = sanitize_log_line(&self.to_string());
                 tracing::debug!(plugin, channel, version, "{words}");
             }
         }
     }
 
-    fn reason(&self) -> String {
+    fn close_reason(&self) -> String {
         match self {
             Self::Guest(fault) => fault.to_string(),
             Self::Client(fault) => fault.to_string(),
@@ -181,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_guest_cannot_forge_a_line_or_steer_a_terminal() {
-        assert_eq!(one_line("a\nERROR b\x1b[2J"), "a ERROR b [2J");
-        assert_eq!(one_line(&"é".repeat(MAX_LINE)).len(), MAX_LINE);
+        assert_eq!(sanitize_log_line("a\nERROR b\x1b[2J"), "a ERROR b [2J");
+        assert_eq!(sanitize_log_line(&"é".repeat(MAX_LOG_LINE_BYTES)).len(), MAX_LOG_LINE_BYTES);
     }
 }

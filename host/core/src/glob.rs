@@ -5,12 +5,12 @@
 /// A shell glob as Python's `fnmatch` has it: `*` is anything, `?` one character, `[seq]` one of a sequence with ranges,
 /// `[!seq]` one that is not; every other character, an unclosed `[` included, is itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glob(Vec<Step>);
+pub struct Glob(Vec<GlobStep>);
 
 /// One step of a pattern. Names are ASCII, so bytes are characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Anything,
+enum GlobStep {
+    AnyString,
     /// One byte out of a set of ASCII, a bit each.
     OneOf(u128),
 }
@@ -23,10 +23,10 @@ impl Glob {
         while let Some(first) = rest.chars().next() {
             let after = &rest[first.len_utf8()..];
             let (step, remaining) = match first {
-                '*' => (Step::Anything, after),
-                '?' => (Step::OneOf(u128::MAX), after),
-                '[' => sequence(after).unwrap_or((Step::OneOf(bit('[')), after)),
-                _ => (Step::OneOf(bit(first)), after),
+                '*' => (GlobStep::AnyString, after),
+                '?' => (GlobStep::OneOf(u128::MAX), after),
+                '[' => parse_bracket(after).unwrap_or((GlobStep::OneOf(char_bit('[')), after)),
+                _ => (GlobStep::OneOf(char_bit(first)), after),
             };
             steps.push(step);
             rest = remaining;
@@ -43,12 +43,14 @@ impl Glob {
         let mut retry = None;
         while at < name.len() || step < self.0.len() {
             match self.0.get(step) {
-                Some(Step::Anything) => {
+                Some(GlobStep::AnyString) => {
                     retry = Some((step, at));
                     step += 1;
                     continue;
                 }
-                Some(&Step::OneOf(set)) if name.get(at).is_some_and(|&b| contains(set, b)) => {
+                Some(&GlobStep::OneOf(set))
+                    if name.get(at).is_some_and(|&b| set_contains(set, b)) =>
+                {
                     step += 1;
                     at += 1;
                     continue;
@@ -67,37 +69,37 @@ impl Glob {
     }
 }
 
-fn contains(set: u128, byte: u8) -> bool {
+fn set_contains(set: u128, byte: u8) -> bool {
     byte.is_ascii() && set & (1 << byte) != 0
 }
 
 /// The set of one character; none for what no name can have.
-fn bit(character: char) -> u128 {
+fn char_bit(character: char) -> u128 {
     if character.is_ascii() { 1 << u32::from(character) } else { 0 }
 }
 
 /// Reads `seq]` or `!seq]`; nothing if it is not closed. A `]` that comes first is one of the sequence.
-fn sequence(text: &str) -> Option<(Step, &str)> {
+fn parse_bracket(text: &str) -> Option<(GlobStep, &str)> {
     let (negated, body) = match text.strip_prefix('!') {
         Some(body) => (true, body),
         None => (false, text),
     };
     let skip = usize::from(body.starts_with(']'));
     let end = body[skip..].find(']')? + skip;
-    let set = set_of(&body[..end]);
-    Some((Step::OneOf(if negated { !set } else { set }), &body[end + 1..]))
+    let set = parse_bracket_set(&body[..end]);
+    Some((GlobStep::OneOf(if negated { !set } else { set }), &body[end + 1..]))
 }
 
-fn set_of(sequence: &str) -> u128 {
+fn parse_bracket_set(sequence: &str) -> u128 {
     let characters: Vec<char> = sequence.chars().collect();
     let (mut set, mut at) = (0, 0);
     while at < characters.len() {
         if let [low, '-', high, ..] = characters[at..] {
             let range = (0..=127_u8).map(char::from).filter(|c| (low..=high).contains(c));
-            set = range.fold(set, |set, c| set | bit(c));
+            set = range.fold(set, |set, c| set | char_bit(c));
             at += 3;
         } else {
-            set |= bit(characters[at]);
+            set |= char_bit(characters[at]);
             at += 1;
         }
     }

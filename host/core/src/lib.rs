@@ -1,23 +1,23 @@
 //! Types and rules that every crate of the host shares: names, messages, frames, capabilities, manifests and small
 //! tools. This crate opens no sockets and runs no guests: it does not depend on tokio, hyper or wasmtime.
 
-pub mod answer;
 pub mod atomic_file;
 pub mod capabilities;
-pub mod closure;
+pub mod close_frame;
 pub mod component;
+pub mod deferred_wake;
 pub mod fault;
-pub mod fields;
 pub mod frame;
+pub mod fs_ownership;
 pub mod glob;
-pub mod hash;
+pub mod handshake_response;
+pub mod histogram;
+pub mod http_fields;
 pub mod log_target;
 pub mod manifest;
 pub mod message;
 pub mod name;
 pub mod origin;
 pub mod scope;
-pub mod times;
-pub mod trust;
+pub mod sha256_digest;
 pub mod units;
-pub mod waking;

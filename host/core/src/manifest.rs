@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::capabilities::Capabilities;
-use crate::units::{ByteSize, Span};
+use crate::units::{ByteSize, DurationSetting};
 
 /// The custom section of a component that holds the manifest's text.
-pub const SECTION: &str = "narrowboat:manifest";
+pub const CUSTOM_SECTION_NAME: &str = "narrowboat:manifest";
 
 /// What a plugin says of itself and wishes for; the operator's configuration may only narrow it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -25,13 +25,13 @@ pub struct Manifest {
     pub isolation: Isolation,
     /// Where its calls run.
     #[serde(default)]
-    pub lane: Lane,
+    pub execution: ExecutionMode,
     /// Limits below the host's own.
     #[serde(default)]
-    pub limits: WantedLimits,
+    pub limits: RequestedLimits,
     /// What it cannot do without its operator's leave.
     #[serde(default)]
-    pub asks: Capabilities,
+    pub capabilities: Capabilities,
 }
 
 /// How many consumers share an instance.
@@ -48,24 +48,24 @@ pub enum Isolation {
 /// Where a plugin's calls run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Lane {
+pub enum ExecutionMode {
     /// On the socket's own task while calls are short, on guest threads once they are not.
     #[default]
     Auto,
     /// Always on guest threads.
-    Slow,
+    Thread,
 }
 
 /// Limits a plugin sets itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WantedLimits {
+pub struct RequestedLimits {
     /// Linear memory of one instance, in bytes.
     pub memory: Option<ByteSize>,
     /// Running time of one call for a connection.
-    pub call_time: Option<Span>,
+    pub call_time: Option<DurationSetting>,
     /// Running time of a worker with one message.
-    pub worker_time: Option<Span>,
+    pub worker_time: Option<DurationSetting>,
 }
 
 /// Why a text is no manifest.
@@ -73,16 +73,16 @@ pub struct WantedLimits {
 pub enum ManifestError {
     /// Not UTF-8.
     #[error("the manifest is not UTF-8")]
-    NotText,
+    NotUtf8,
     /// Not TOML, an unknown key, a wrong value.
     #[error("{0}")]
     Syntax(String),
     /// A name that cannot stand in a log or a file name.
     #[error("name = {0:?}: a plugin's name is 1 to 64 of a-z, 0-9, `-` and `_`")]
-    Name(String),
+    InvalidName(String),
     /// A limit of nothing.
     #[error("limits.{0} must be more than zero")]
-    Zero(&'static str),
+    ZeroLimit(&'static str),
 }
 
 impl Manifest {
@@ -91,7 +91,7 @@ impl Manifest {
     /// # Errors
     /// With line, column and what would be right.
     pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
-        let text = std::str::from_utf8(text).map_err(|_| ManifestError::NotText)?;
+        let text = std::str::from_utf8(text).map_err(|_| ManifestError::NotUtf8)?;
         let manifest: Self = toml::from_str(text)
             .map_err(|error| ManifestError::Syntax(error.to_string().trim_end().to_owned()))?;
         manifest.check()?;
@@ -99,24 +99,24 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        if !is_plugin_name(&self.name) {
-            return Err(ManifestError::Name(self.name.clone()));
+        if !is_valid_plugin_name(&self.name) {
+            return Err(ManifestError::InvalidName(self.name.clone()));
         }
         if self.limits.memory.is_some_and(|memory| memory.bytes() == 0) {
-            return Err(ManifestError::Zero("memory"));
+            return Err(ManifestError::ZeroLimit("memory"));
         }
         if self.limits.call_time.is_some_and(|time| time.duration() == Duration::ZERO) {
-            return Err(ManifestError::Zero("call_time"));
+            return Err(ManifestError::ZeroLimit("call_time"));
         }
         if self.limits.worker_time.is_some_and(|time| time.duration() == Duration::ZERO) {
-            return Err(ManifestError::Zero("worker_time"));
+            return Err(ManifestError::ZeroLimit("worker_time"));
         }
         Ok(())
     }
 }
 
 /// Whether this may be a plugin's name: it stands in logs, file names and routes.
-pub fn is_plugin_name(name: &str) -> bool {
+pub fn is_valid_plugin_name(name: &str) -> bool {
     let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     (1..=64).contains(&name.len()) && name.bytes().all(legal)
 }
@@ -129,22 +129,25 @@ mod tests {
     fn a_name_is_enough() {
         let manifest = Manifest::parse(b"name = \"echo\"").unwrap();
         assert_eq!(manifest.isolation, Isolation::Connection);
-        assert_eq!(manifest.lane, Lane::Auto);
+        assert_eq!(manifest.execution, ExecutionMode::Auto);
     }
 
     #[test]
     fn what_it_asks_for_is_told_in_words() {
         let text =
-            b"name = \"echo\"\n[asks]\ngroups = [\"room.*\"]\nchannels = [\"jobs\"]\nlog = true";
+            b"name = \"echo\"\n[capabilities]\ngroups = [\"room.*\"]\nchannels = [\"jobs\"]\nlog = true";
         let manifest = Manifest::parse(text).unwrap();
-        assert_eq!(manifest.asks.words(), ["groups \"room.*\"", "channels \"jobs\"", "log"]);
-        assert!(Manifest::parse(b"name = \"echo\"").unwrap().asks.is_empty());
+        assert_eq!(
+            manifest.capabilities.descriptions(),
+            ["groups \"room.*\"", "channels \"jobs\"", "log"]
+        );
+        assert!(Manifest::parse(b"name = \"echo\"").unwrap().capabilities.is_empty());
     }
 
     #[test]
     fn a_wrong_ask_is_named_with_its_line() {
         for (ask, words) in [("groups = [\"a b\"]", "no pattern"), ("clock = true", "`clocks`")] {
-            let text = format!("name = \"echo\"\n[asks]\n{ask}");
+            let text = format!("name = \"echo\"\n[capabilities]\n{ask}");
             let text = Manifest::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(text.contains("line 3") && text.contains(words), "{text}");
         }
@@ -162,7 +165,7 @@ mod tests {
     fn names_that_could_walk_the_file_system_are_refused() {
         for name in ["", "../echo", "Echo", "a b", "é"] {
             let text = format!("name = {name:?}");
-            assert!(matches!(Manifest::parse(text.as_bytes()), Err(ManifestError::Name(_))));
+            assert!(matches!(Manifest::parse(text.as_bytes()), Err(ManifestError::InvalidName(_))));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A channel layer's message: one MessagePack map with a string under the key `type`.
 
-mod reader;
-mod walk;
+mod msgpack_reader;
+mod validation;
 
-pub use reader::{Reader, Value};
+pub use msgpack_reader::{MsgpackReader, Value};
 
 use std::fmt;
 use std::ops::Range;
@@ -41,7 +41,7 @@ pub enum MessageError {
     },
     /// A key of a map inside the message is neither a string nor bytes.
     #[error("the key at byte {at} is neither a string nor bytes")]
-    BadKey {
+    InvalidKey {
         /// Where the key starts.
         at: usize,
     },
@@ -94,7 +94,7 @@ pub enum MessageError {
     },
     /// Bytes follow the map.
     #[error("bytes follow the message at byte {at}")]
-    Trailing {
+    TrailingBytes {
         /// Where they start.
         at: usize,
     },
@@ -104,8 +104,8 @@ pub enum MessageError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     bytes: Bytes,
-    kind_start: u32,
-    kind_len: u32,
+    type_start: u32,
+    type_len: u32,
 }
 
 impl Message {
@@ -119,7 +119,7 @@ impl Message {
         if bytes.len() > max {
             return Err(MessageError::TooLarge { len: bytes.len(), max });
         }
-        let kind = walk::kind_of(&bytes)?;
+        let kind = validation::find_type(&bytes)?;
         Ok(Self::new(bytes, kind))
     }
 
@@ -138,7 +138,7 @@ impl Message {
     // Both fit: parse refuses what is longer than a u32 can say.
     #[allow(clippy::cast_possible_truncation)]
     fn new(bytes: Bytes, kind: Range<usize>) -> Self {
-        Self { bytes, kind_start: kind.start as u32, kind_len: kind.len() as u32 }
+        Self { bytes, type_start: kind.start as u32, type_len: kind.len() as u32 }
     }
 
     /// The message as it goes over the wire.
@@ -155,9 +155,9 @@ impl Message {
 
     /// The message's `type`, such as `chat.message`.
     #[must_use]
-    pub fn kind(&self) -> &str {
-        let start = self.kind_start as usize;
-        let kind = &self.bytes[start..start + self.kind_len as usize];
+    pub fn message_type(&self) -> &str {
+        let start = self.type_start as usize;
+        let kind = &self.bytes[start..start + self.type_len as usize];
         // Checked when it was parsed; the few bytes are checked again rather than trusted without proof.
         std::str::from_utf8(kind).unwrap_or_default()
     }
@@ -172,7 +172,7 @@ impl Message {
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Message({:?}, {} bytes)", self.kind(), self.len())
+        write!(f, "Message({:?}, {} bytes)", self.message_type(), self.len())
     }
 }
 

@@ -60,7 +60,7 @@ fn excerpt(name: &str) -> String {
 }
 
 /// Checks `name`, whose `!` may stand where `separator_allowed` says for a position.
-fn check(name: &str, separator_allowed: fn(&str, usize) -> bool) -> Result<(), NameError> {
+fn check_name(name: &str, separator_allowed: fn(&str, usize) -> bool) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
@@ -108,7 +108,7 @@ macro_rules! name_type {
             type Err = NameError;
 
             fn from_str(name: &str) -> Result<Self, NameError> {
-                check(name, $separator)?;
+                check_name(name, $separator)?;
                 Ok(Self(name.into()))
             }
         }
@@ -186,7 +186,7 @@ impl Tenant {
 
     /// What the log calls one of its plugins: by its name alone, or after the tenant's and a slash.
     #[must_use]
-    pub fn label(&self, plugin: &str) -> String {
+    pub fn plugin_label(&self, plugin: &str) -> String {
         if self.is_default() { plugin.to_owned() } else { format!("{self}/{plugin}") }
     }
 }
@@ -215,13 +215,13 @@ impl ChannelName {
 
     /// The part that says where its messages are kept: up to the `!`, that included, or all of it.
     #[must_use]
-    pub fn place(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         self.0.find('!').map_or(&self.0, |separator| &self.0[..=separator])
     }
 
     /// Whether the name has a `!`, as the channels have that belong to one process and end with their mailbox.
     #[must_use]
-    pub fn is_unique(&self) -> bool {
+    pub fn is_process_local(&self) -> bool {
         self.0.contains('!')
     }
 }
@@ -233,24 +233,26 @@ impl ChannelName {
 pub struct ProcessId(u128);
 
 /// Where a UUID says its version and its variant, and what is said there.
-const UUID_KIND: u128 = 0xf << 76 | 0b11 << 62;
+const UUID_VERSION_VARIANT_MASK: u128 = 0xf << 76 | 0b11 << 62;
 const VERSION_8: u128 = 0x8 << 76 | 0b10 << 62;
 
 impl ProcessId {
     /// A fresh identity, drawn once when a layer starts.
     #[must_use]
     pub fn random() -> Self {
-        Self(rand::random::<u128>() & !UUID_KIND | VERSION_8)
+        Self(rand::random::<u128>() & !UUID_VERSION_VARIANT_MASK | VERSION_8)
     }
 
     /// Whether a unique channel, by its name or the part of it up to the `!`, is one that
     /// [`ChannelName::unique`] made in some process.
     #[must_use]
-    pub fn is_ours(channel: &str) -> bool {
+    pub fn is_narrowboat_channel(channel: &str) -> bool {
         let digits = channel.strip_prefix("specific.").and_then(|rest| rest.get(..33));
         let Some(digits) = digits.and_then(|digits| digits.strip_suffix('!')) else { return false };
         let lower = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        lower && u128::from_str_radix(digits, 16).is_ok_and(|id| id & UUID_KIND == VERSION_8)
+        lower
+            && u128::from_str_radix(digits, 16)
+                .is_ok_and(|id| id & UUID_VERSION_VARIANT_MASK == VERSION_8)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Which hosts a handshake may name, and from which pages it may come: Django's `ALLOWED_HOSTS`
 //! (`django/http/request.py`, `validate_host`) and Channels' `OriginValidator` (`channels/security/websocket.py`).
 
-mod target;
+mod http_target;
 #[cfg(test)]
 mod tests;
 
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-pub use target::Target;
+pub use http_target::HttpTarget;
 
 /// A host name, or one with all that end in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub enum HostPattern {
     /// `*`: whatever it is.
     Any,
     /// `example.com`, an address, or `[::1]`.
-    Exactly(String),
+    Exact(String),
     /// `.example.com`: the domain and all below it. Kept with its dot.
-    Below(String),
+    DomainAndSubdomains(String),
 }
 
 /// From where a page may open a WebSocket here: `example.com`, `.example.com`, `https://example.com:8443`.
@@ -44,8 +44,8 @@ impl HostPattern {
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Exactly(name) => host.eq_ignore_ascii_case(name),
-            Self::Below(suffix) => {
+            Self::Exact(name) => host.eq_ignore_ascii_case(name),
+            Self::DomainAndSubdomains(suffix) => {
                 let host = host.to_ascii_lowercase();
                 host.ends_with(suffix.as_str()) || host == suffix[1..]
             }
@@ -58,9 +58,11 @@ impl HostPattern {
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
-            (_, Self::Exactly(name)) => self.matches(name),
-            (Self::Below(suffix), Self::Below(other)) => other.ends_with(suffix.as_str()),
-            (Self::Exactly(_) | Self::Below(_), _) => false,
+            (_, Self::Exact(name)) => self.matches(name),
+            (Self::DomainAndSubdomains(suffix), Self::DomainAndSubdomains(other)) => {
+                other.ends_with(suffix.as_str())
+            }
+            (Self::Exact(_) | Self::DomainAndSubdomains(_), _) => false,
         }
     }
 }
@@ -73,12 +75,16 @@ impl FromStr for HostPattern {
         if text == "*" {
             return Ok(Self::Any);
         }
-        if name.is_empty() || name.starts_with('.') || !is_host(name) {
+        if name.is_empty() || name.starts_with('.') || !is_valid_host(name) {
             let problem = "is no host: `example.com`, `.example.com` with all below it, or `*`";
             return Err(format!("{text:?} {problem}; without a port or a scheme"));
         }
         let lower = text.to_ascii_lowercase();
-        Ok(if text.starts_with('.') { Self::Below(lower) } else { Self::Exactly(lower) })
+        Ok(if text.starts_with('.') {
+            Self::DomainAndSubdomains(lower)
+        } else {
+            Self::Exact(lower)
+        })
     }
 }
 
@@ -92,8 +98,10 @@ impl OriginPattern {
         let scheme = self.scheme.as_ref().is_none_or(|scheme| *scheme == origin.scheme);
         let port = match (&self.scheme, self.port) {
             (None, None) => true,
-            (None, port) => port == origin.port(),
-            (Some(scheme), port) => port.or_else(|| usual_port(scheme)) == origin.port(),
+            (None, port) => port == origin.effective_port(),
+            (Some(scheme), port) => {
+                port.or_else(|| default_port(scheme)) == origin.effective_port()
+            }
         };
         scheme && port && self.host.matches(&origin.host)
     }
@@ -104,14 +112,16 @@ impl FromStr for OriginPattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (scheme, rest) = match text.split_once("://") {
-            Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme.to_ascii_lowercase()), rest),
+            Some((scheme, rest)) if is_valid_scheme(scheme) => {
+                (Some(scheme.to_ascii_lowercase()), rest)
+            }
             Some(_) => return Err(format!("{text:?} has no scheme before its `://`")),
             None => (None, text),
         };
         let wrong = || {
             format!("{text:?} is no origin: `https://example.com`, `.example.com`, `*`; no path")
         };
-        let (host, port) = split_port(rest).ok_or_else(wrong)?;
+        let (host, port) = split_host_port(rest).ok_or_else(wrong)?;
         Ok(Self { scheme, host: host.parse().map_err(|_: String| wrong())?, port })
     }
 }
@@ -120,29 +130,29 @@ impl Origin {
     /// Reads the value of an `Origin` header. `None` for `null` and whatever else names no host.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        let (host, port) = split_port(rest)?;
-        (is_scheme(scheme) && is_host(host)).then(|| Self {
+        let (host, port) = split_host_port(rest)?;
+        (is_valid_scheme(scheme) && is_valid_host(host)).then(|| Self {
             scheme: scheme.to_ascii_lowercase(),
             host: host.to_ascii_lowercase(),
             port,
         })
     }
 
-    fn port(&self) -> Option<u16> {
-        self.port.or_else(|| usual_port(&self.scheme))
+    fn effective_port(&self) -> Option<u16> {
+        self.port.or_else(|| default_port(&self.scheme))
     }
 }
 
 /// The host that a request names, without its port: the value of `Host`, or the authority of its target.
-pub fn host_of(authority: &str) -> Option<&str> {
+pub fn host_from_authority(authority: &str) -> Option<&str> {
     // A port may be empty (RFC 3986, section 3.2.3).
-    let (host, _) = split_port(authority.strip_suffix(':').unwrap_or(authority))?;
-    is_host(host).then(|| host.strip_suffix('.').unwrap_or(host))
+    let (host, _) = split_host_port(authority.strip_suffix(':').unwrap_or(authority))?;
+    is_valid_host(host).then(|| host.strip_suffix('.').unwrap_or(host))
 }
 
 /// Whether a request may name this: a host as RFC 3986, section 3.2.2, has it, which HTTP wants not to be empty (RFC 9110,
 /// section 4.2), and perhaps a port. No user stands before it (section 4.2.4).
-pub fn is_authority(text: &[u8]) -> bool {
+pub fn is_valid_authority(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let end = text.rfind(']').map_or(0, |end| end + 1);
     let (host, port) = match text[end..].find(':') {
@@ -151,13 +161,13 @@ pub fn is_authority(text: &[u8]) -> bool {
     };
     let host = match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
-        None => is_registered_name(host.as_bytes()),
+        None => is_valid_reg_name(host.as_bytes()),
     };
     host && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// RFC 3986, section 3.2.2: `reg-name`, but not an empty one.
-fn is_registered_name(name: &[u8]) -> bool {
+fn is_valid_reg_name(name: &[u8]) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
     let mut rest = name;
     loop {
@@ -172,7 +182,7 @@ fn is_registered_name(name: &[u8]) -> bool {
 }
 
 /// Takes `host:port` apart; an address of IPv6 keeps its brackets.
-pub fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+pub fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let end = text.rfind(']').map_or(0, |end| end + 1);
     match text[end..].find(':').map(|at| end + at) {
         Some(at) if text[at + 1..].bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -183,7 +193,7 @@ pub fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-fn usual_port(scheme: &str) -> Option<u16> {
+fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" | "ws" => Some(80),
         "https" | "wss" => Some(443),
@@ -191,13 +201,13 @@ fn usual_port(scheme: &str) -> Option<u16> {
     }
 }
 
-fn is_scheme(text: &str) -> bool {
+fn is_valid_scheme(text: &str) -> bool {
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(rest)
 }
 
 /// As Django's `host_validation_re`: names, addresses, and addresses of IPv6 in brackets.
-fn is_host(text: &str) -> bool {
+fn is_valid_host(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     match text.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| {

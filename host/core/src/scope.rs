@@ -37,4 +37,4 @@ pub struct Scope {
 
 /// The attribute that tells a fresh consumer that its connection had one before, whose state was
 /// lost when the plugin changed. Its value is `true`.
-pub const RESTARTED: &str = "restarted";
+pub const RESTARTED_ATTRIBUTE: &str = "restarted";

@@ -12,7 +12,7 @@ pub struct ByteSize(usize);
 
 /// A span of time, written `"100ms"`, `"10s"`, `"5m"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(Duration);
+pub struct DurationSetting(Duration);
 
 impl ByteSize {
     /// So many times 1,024 bytes.
@@ -37,14 +37,14 @@ impl From<usize> for ByteSize {
     }
 }
 
-impl Span {
+impl DurationSetting {
     /// So many seconds.
-    pub const fn seconds(count: u64) -> Self {
+    pub const fn from_secs(count: u64) -> Self {
         Self(Duration::from_secs(count))
     }
 
     /// So many milliseconds.
-    pub const fn millis(count: u64) -> Self {
+    pub const fn from_millis(count: u64) -> Self {
         Self(Duration::from_millis(count))
     }
 
@@ -60,7 +60,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for DurationSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", humantime::format_duration(self.0))
     }
@@ -68,44 +68,44 @@ impl fmt::Display for Span {
 
 /// A span of time that may also be written as a number of seconds, as Django writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seconds(pub Span);
+pub struct SecondsSetting(pub DurationSetting);
 
-impl<'de> Deserialize<'de> for Seconds {
+impl<'de> Deserialize<'de> for SecondsSetting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Time;
-        impl Visitor<'_> for Time {
-            type Value = Span;
+        struct SecondsVisitor;
+        impl Visitor<'_> for SecondsVisitor {
+            type Value = DurationSetting;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a span of time such as \"10s\", or a number of seconds")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<DurationSetting, E> {
                 humantime::parse_duration(text)
-                    .map(Span)
+                    .map(DurationSetting)
                     .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
             }
 
-            fn visit_i64<E: Error>(self, seconds: i64) -> Result<Span, E> {
+            fn visit_i64<E: Error>(self, seconds: i64) -> Result<DurationSetting, E> {
                 let seconds = u64::try_from(seconds)
                     .map_err(|_| E::invalid_value(Unexpected::Signed(seconds), &self))?;
-                Ok(Span(Duration::from_secs(seconds)))
+                Ok(DurationSetting(Duration::from_secs(seconds)))
             }
 
-            fn visit_f64<E: Error>(self, seconds: f64) -> Result<Span, E> {
+            fn visit_f64<E: Error>(self, seconds: f64) -> Result<DurationSetting, E> {
                 Duration::try_from_secs_f64(seconds)
-                    .map(Span)
+                    .map(DurationSetting)
                     .map_err(|_| E::invalid_value(Unexpected::Float(seconds), &self))
             }
         }
-        deserializer.deserialize_any(Time).map(Self)
+        deserializer.deserialize_any(SecondsVisitor).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Size;
-        impl Visitor<'_> for Size {
+        struct ByteSizeVisitor;
+        impl Visitor<'_> for ByteSizeVisitor {
             type Value = ByteSize;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,27 +126,27 @@ impl<'de> Deserialize<'de> for ByteSize {
                     .map_err(|_| E::invalid_value(Unexpected::Signed(bytes), &self))
             }
         }
-        deserializer.deserialize_any(Size)
+        deserializer.deserialize_any(ByteSizeVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for DurationSetting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Time;
-        impl Visitor<'_> for Time {
-            type Value = Span;
+        struct DurationVisitor;
+        impl Visitor<'_> for DurationVisitor {
+            type Value = DurationSetting;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a span of time such as \"100ms\", \"10s\" or \"5m\"")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<DurationSetting, E> {
                 humantime::parse_duration(text)
-                    .map(Span)
+                    .map(DurationSetting)
                     .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
-        deserializer.deserialize_any(Time)
+        deserializer.deserialize_any(DurationVisitor)
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     #[derive(serde::Deserialize)]
     struct Sample {
         size: ByteSize,
-        time: Span,
+        time: DurationSetting,
     }
 
     fn parse(size: &str, time: &str) -> Result<Sample, toml::de::Error> {
@@ -168,7 +168,7 @@ mod tests {
     fn sizes_and_times_read_as_people_write_them() {
         let sample = parse("\"1 MiB\"", "\"1m 30s\"").unwrap();
         assert_eq!(sample.size, ByteSize::mib(1));
-        assert_eq!(sample.time, Span::seconds(90));
+        assert_eq!(sample.time, DurationSetting::from_secs(90));
         assert_eq!(parse("4096", "\"5ms\"").unwrap().size, ByteSize::kib(4));
     }
 

@@ -1,14 +1,14 @@
 //! From a guest crate to one file that deploys, and from such a file to what it says of itself.
 
 mod build;
-mod halt;
+mod cancellation;
+mod cargo_metadata;
 mod inspect;
-mod metadata;
 mod sources;
 mod toolchain;
 
-pub use build::{BuildError, Built, build, build_under};
-pub use halt::Halt;
+pub use build::{BuildError, BuiltPlugin, build, build_cancellable};
+pub use cancellation::BuildCancellation;
 pub use inspect::{Inspection, inspect};
-pub use sources::{Sources, sources};
+pub use sources::{Sources, find_sources};
 pub use toolchain::ToolchainError;

@@ -1,10 +1,10 @@
 //! The versions that plugins have had, kept on disk: which one is live outlives the process, and an
 //! older one can come back.
 
-mod folder;
-mod index;
-mod record;
-mod shelf;
+mod plugin_version_store;
+mod private_folder;
+mod version_index;
+mod version_record;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,20 +16,20 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use thiserror::Error;
 
-pub use record::{Record, State};
-pub use shelf::{Shelf, ShelfError};
+pub use plugin_version_store::{PluginVersionStore, PluginVersionStoreError};
+pub use version_record::{VersionRecord, VersionState};
 
+use narrowboat_core::fs_ownership::OwnershipError;
 use narrowboat_core::name::Tenant;
-use narrowboat_core::trust::Untrusted;
 
 /// The folder of one host's versions, held by it alone.
 #[derive(Debug)]
 pub struct VersionStore {
     folder: PathBuf,
     /// Versions a plugin keeps.
-    keep: usize,
+    keep_count: usize,
     /// The shelves that are in use. A plugin has one of them at a time, whoever changes it.
-    shelves: Mutex<HashMap<PathBuf, Weak<Shelf>>>,
+    plugin_stores: Mutex<HashMap<PathBuf, Weak<PluginVersionStore>>>,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -51,7 +51,7 @@ pub enum StoreError {
         /// Where.
         path: PathBuf,
         /// Whom it is open to.
-        source: Untrusted,
+        source: OwnershipError,
     },
     /// Another host uses it.
     #[error(
@@ -67,15 +67,18 @@ impl VersionStore {
     /// # Errors
     /// When it cannot be made, trusted or had alone.
     pub fn open(folder: &Path, keep: usize) -> Result<Self, StoreError> {
-        folder::make(folder)?;
+        private_folder::create(folder)?;
         let path = folder.join("lock");
         let system = |source| StoreError::System { path: path.clone(), source };
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(system)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                Ok(Self { folder: folder.to_owned(), keep, shelves: Mutex::default(), _lock: lock })
-            }
+            Ok(()) => Ok(Self {
+                folder: folder.to_owned(),
+                keep_count: keep,
+                plugin_stores: Mutex::default(),
+                _lock: lock,
+            }),
             Err(Errno::WOULDBLOCK) => Err(StoreError::InUse(folder.to_owned())),
             Err(error) => Err(system(error.into())),
         }
@@ -85,21 +88,25 @@ impl VersionStore {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn shelf(&self, tenant: &Tenant, plugin: &str) -> Result<Arc<Shelf>, StoreError> {
+    pub fn plugin_store(
+        &self,
+        tenant: &Tenant,
+        plugin: &str,
+    ) -> Result<Arc<PluginVersionStore>, StoreError> {
         let mut folder = self.folder.clone();
         if !tenant.is_default() {
             // No plugin's name has an `@`.
             folder.push(format!("@{tenant}"));
-            folder::make(&folder)?;
+            private_folder::create(&folder)?;
         }
         folder.push(plugin);
-        folder::make(&folder)?;
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        private_folder::create(&folder)?;
+        let mut shelves = self.plugin_stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shelf) = shelves.get(&folder).and_then(Weak::upgrade) {
             return Ok(shelf);
         }
         shelves.retain(|_, shelf| shelf.strong_count() > 0);
-        let shelf = Shelf::open(folder.clone(), self.keep);
+        let shelf = PluginVersionStore::open(folder.clone(), self.keep_count);
         let shelf = shelf.map_err(|source| StoreError::System { path: folder.clone(), source })?;
         let shelf = Arc::new(shelf);
         shelves.insert(folder, Arc::downgrade(&shelf));

@@ -3,10 +3,10 @@
 //! An event of the system says that it is time to look, and a look compares what lies on disk with
 //! the last one; so whatever a file system tells or keeps to itself, only what changed is reported.
 
-mod events;
-mod look;
-mod lookout;
-mod subjects;
+mod file_scan;
+mod notify_watcher;
+mod watch_targets;
+mod watch_thread;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,22 +16,22 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Notify;
 
-use lookout::{Lookout, Waker};
-pub use narrowboat_config::Noticing;
-use subjects::Subjects;
+pub use narrowboat_config::WatchMode;
+use watch_targets::WatchTargets;
+use watch_thread::{WatchThread, WatchThreadHandle};
 
 /// How long things must have been still before a change is reported, so that a file is seen when it
 /// is whole.
 pub const DEBOUNCE: Duration = Duration::from_millis(30);
 
 /// The longest a change waits to be reported when things do not become still.
-pub const PATIENCE: Duration = Duration::from_millis(300);
+pub const MAX_DEBOUNCE: Duration = Duration::from_millis(300);
 
 /// The rest between two looks that no event asked for.
-pub const POLL: Duration = Duration::from_secs(1);
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The same where looks are all there is: with [`Noticing::Poll`], and while a folder is gone.
-pub const POLL_ALONE: Duration = Duration::from_millis(250);
+pub const POLL_ONLY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The most files a watcher looks at; it says so where there are more.
 pub const MAX_FILES: usize = 50_000;
@@ -39,8 +39,8 @@ pub const MAX_FILES: usize = 50_000;
 /// Notices changes from the moment it is made until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    touched: Arc<Touched>,
-    waker: Waker,
+    changed_paths: Arc<ChangedPaths>,
+    thread: WatchThreadHandle,
 }
 
 /// Why files cannot be watched.
@@ -68,9 +68,9 @@ impl Watcher {
     /// When a path is none, or a thread cannot be started.
     pub fn files(
         files: impl IntoIterator<Item = PathBuf>,
-        noticing: Noticing,
+        noticing: WatchMode,
     ) -> Result<Self, WatchError> {
-        Self::of(Subjects::files(files)?, noticing)
+        Self::start(WatchTargets::files(files)?, noticing)
     }
 
     /// Watches the files in folders and in folders within them, and single files among `folders`.
@@ -83,52 +83,52 @@ impl Watcher {
     pub fn trees(
         folders: impl IntoIterator<Item = PathBuf>,
         except: Vec<PathBuf>,
-        noticing: Noticing,
+        noticing: WatchMode,
     ) -> Result<Self, WatchError> {
-        Self::of(Subjects::trees(folders, except)?, noticing)
+        Self::start(WatchTargets::trees(folders, except)?, noticing)
     }
 
-    fn of(subjects: Subjects, noticing: Noticing) -> Result<Self, WatchError> {
-        let touched = Arc::new(Touched::default());
-        let (lookout, waker) = Lookout::new(subjects, noticing, Arc::clone(&touched));
-        lookout.start().map_err(WatchError::Thread)?;
-        Ok(Self { touched, waker })
+    fn start(subjects: WatchTargets, noticing: WatchMode) -> Result<Self, WatchError> {
+        let touched = Arc::new(ChangedPaths::default());
+        let (lookout, waker) = WatchThread::new(subjects, noticing, Arc::clone(&touched));
+        lookout.spawn().map_err(WatchError::Thread)?;
+        Ok(Self { changed_paths: touched, thread: waker })
     }
 
     /// Waits for a change, and returns what was touched since the last answer, in order and each
     /// path once. Cancel safe.
     pub async fn changed(&mut self) -> Vec<PathBuf> {
         loop {
-            let paths = self.touched.take();
+            let paths = self.changed_paths.take();
             if !paths.is_empty() {
                 return paths;
             }
-            self.touched.told.notified().await;
+            self.changed_paths.notify.notified().await;
         }
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.waker.stop();
+        self.thread.stop();
     }
 }
 
 /// What was touched and has not been asked for: paths that are watched, each once.
 #[derive(Debug, Default)]
-struct Touched {
+struct ChangedPaths {
     paths: Mutex<BTreeSet<PathBuf>>,
-    told: Notify,
+    notify: Notify,
 }
 
-impl Touched {
+impl ChangedPaths {
     fn add(&self, paths: impl IntoIterator<Item = PathBuf>) {
         {
             let mut touched = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
             let room = MAX_FILES.saturating_sub(touched.len());
             touched.extend(paths.into_iter().take(room));
         }
-        self.told.notify_one();
+        self.notify.notify_one();
     }
 
     fn take(&self) -> Vec<PathBuf> {

@@ -11,21 +11,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use narrowboat_channels::{
-    Answer, ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, MemoryLayer, Pending,
-    Receiver,
+    ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, MaybeReady, MemoryLayer,
+    QueueLoad, Recipient,
 };
-use narrowboat_config::{Config, Limits, Overflow};
+use narrowboat_config::{Config, Limits, OverflowPolicy};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 use narrowboat_core::scope::Scope;
 use narrowboat_deploy::packaging;
 use narrowboat_egress::Egress;
-use narrowboat_keyvalue::Keyvalue;
-use narrowboat_quota::Allowance;
-use narrowboat_runtime::{Engine, GuestThreads, Loader};
-use narrowboat_session::{Joined, Joining, Permits, Roster, join};
-use narrowboat_websocket::connection::{Link, OutboundLimits};
+use narrowboat_keyvalue::KeyvalueStore;
+use narrowboat_quota::QuotaChain;
+use narrowboat_runtime::{Engine, GuestThreadPool, Loader};
+use narrowboat_session::{
+    AcceptedConsumer, ConnectOutcome, InstanceRegistry, Permits, connect_consumer,
+};
+use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -37,37 +39,45 @@ struct Panicking {
     armed: AtomicBool,
 }
 
-type Done<'a> = Answer<'a, Result<(), LayerError>>;
+type Done<'a> = MaybeReady<'a, Result<(), LayerError>>;
 
 impl ChannelLayer for Panicking {
     fn start(&self, runtime: &Handle) {
         self.layer.start(runtime);
     }
 
-    fn new_channel<'a>(&'a self, tenant: &'a Tenant) -> Answer<'a, Result<Mailbox, LayerError>> {
+    fn new_channel<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+    ) -> MaybeReady<'a, Result<Mailbox, LayerError>> {
         self.layer.new_channel(tenant)
     }
 
-    fn open<'a>(
+    fn open_channel<'a>(
         &'a self,
         tenant: &'a Tenant,
         channel: &'a ChannelName,
-    ) -> Answer<'a, Result<Mailbox, LayerError>> {
-        self.layer.open(tenant, channel)
+    ) -> MaybeReady<'a, Result<Mailbox, LayerError>> {
+        self.layer.open_channel(tenant, channel)
     }
 
-    fn probe(
+    fn check_send(
         &self,
         tenant: &Tenant,
         channel: &ChannelName,
-        pending: Pending,
+        pending: QueueLoad,
         len: usize,
     ) -> Result<(), LayerError> {
-        self.layer.probe(tenant, channel, pending, len)
+        self.layer.check_send(tenant, channel, pending, len)
     }
 
-    fn probe_group(&self, tenant: &Tenant, pending: Pending, len: usize) -> Result<(), LayerError> {
-        self.layer.probe_group(tenant, pending, len)
+    fn check_group_send(
+        &self,
+        tenant: &Tenant,
+        pending: QueueLoad,
+        len: usize,
+    ) -> Result<(), LayerError> {
+        self.layer.check_group_send(tenant, pending, len)
     }
 
     fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize {
@@ -120,12 +130,12 @@ impl ChannelLayer for Panicking {
         self.layer.group_send_frame(tenant, group, frame)
     }
 
-    fn receivers<'a>(
+    fn receiver_count<'a>(
         &'a self,
         tenant: &'a Tenant,
-        to: Receiver<'a>,
-    ) -> Answer<'a, Result<Option<u64>, LayerError>> {
-        self.layer.receivers(tenant, to)
+        to: Recipient<'a>,
+    ) -> MaybeReady<'a, Result<Option<u64>, LayerError>> {
+        self.layer.receiver_count(tenant, to)
     }
 
     fn flush<'a>(&'a self, tenant: &'a Tenant) -> Done<'a> {
@@ -137,16 +147,16 @@ impl ChannelLayer for Panicking {
         tenant: &'a Tenant,
         name: &'a ChannelName,
         period: Duration,
-    ) -> Answer<'a, Result<bool, LayerError>> {
+    ) -> MaybeReady<'a, Result<bool, LayerError>> {
         self.layer.claim(tenant, name, period)
     }
 
-    fn confirm(&self) -> Done<'_> {
-        self.layer.confirm()
+    fn wait_for_memberships(&self) -> Done<'_> {
+        self.layer.wait_for_memberships()
     }
 
-    fn carried(&self) -> Done<'_> {
-        self.layer.carried()
+    fn wait_until_sent(&self) -> Done<'_> {
+        self.layer.wait_until_sent()
     }
 
     fn status(&self) -> LayerStatus {
@@ -156,7 +166,7 @@ impl ChannelLayer for Panicking {
 
 /// A plugin whose connections share an instance.
 struct Served {
-    roster: Arc<Roster>,
+    roster: Arc<InstanceRegistry>,
     layer: Arc<Panicking>,
     places: Arc<Semaphore>,
 }
@@ -176,30 +186,33 @@ impl Served {
             engine: Engine::new(4, limits.memory.bytes(), None).unwrap(),
             tenant,
             layer: Arc::clone(&layer) as Arc<dyn ChannelLayer>,
-            keyvalue: Arc::new(Keyvalue::open(&config.keyvalue)),
+            keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
             egress: Arc::new(Egress::new(config.requests)),
-            max_message: limits.max_message.bytes(),
-            max_frame: limits.max_frame.bytes(),
-            threads: GuestThreads::new(2),
+            max_message_bytes: limits.max_message.bytes(),
+            max_frame_bytes: limits.max_frame.bytes(),
+            thread_pool: GuestThreadPool::new(2),
             limits,
-            allowance: Arc::new(Allowance::default()),
+            quota: Arc::new(QuotaChain::default()),
             signers: None,
         };
-        let build = loader.read("visitors", &built.file).unwrap();
+        let build = loader.read_build("visitors", &built.file).unwrap();
         let loaded = loader.load("visitors", plugin, &built.file, &build).unwrap();
         let shared = Arc::clone(&layer) as Arc<dyn ChannelLayer>;
-        let roster = Arc::new(Roster::new(Arc::new(loaded), shared));
+        let roster = Arc::new(InstanceRegistry::new(Arc::new(loaded), shared));
         Self { roster, layer, places: Arc::new(Semaphore::new(100)) }
     }
 
     /// A handshake; the consumer that has accepted it, and its link.
-    async fn join(&self) -> (Box<Joined>, Arc<Link>) {
+    async fn join(&self) -> (Box<AcceptedConsumer>, Arc<ConnectionHandle>) {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let mailbox = self.layer.new_channel(&Tenant::default_tenant()).await.unwrap();
-        let limits =
-            OutboundLimits { bytes: 1 << 20, max_frame: 1 << 20, overflow: Overflow::Close };
+        let limits = OutboundLimits {
+            max_queued_bytes: 1 << 20,
+            max_frame: 1 << 20,
+            overflow: OverflowPolicy::Close,
+        };
         let traffic = Arc::clone(self.roster.traffic());
-        let link = Arc::new(Link::new(mailbox.channel().clone(), limits, traffic));
+        let link = Arc::new(ConnectionHandle::new(mailbox.channel().clone(), limits, traffic));
         let scope = Scope {
             scheme: "ws",
             path: "/".to_owned(),
@@ -215,12 +228,12 @@ impl Served {
         };
         let permits = Permits {
             host: Arc::new(Arc::clone(&self.places).acquire_owned().await.unwrap()),
-            plugin: self.roster.plugin().allowance.admit(address.ip()).unwrap(),
+            plugin: self.roster.plugin().quota.try_admit_connection(address.ip()).unwrap(),
         };
-        let joining = join(&self.roster, mailbox, Arc::clone(&link), scope, permits);
+        let joining = connect_consumer(&self.roster, mailbox, Arc::clone(&link), scope, permits);
         match tokio::time::timeout(DEADLINE, joining).await.unwrap() {
-            Joining::Accepted(_, joined) => (joined, link),
-            Joining::Rejected(rejection) => panic!("{rejection:?}"),
+            ConnectOutcome::Accepted(_, joined) => (joined, link),
+            ConnectOutcome::Rejected(rejection) => panic!("{rejection:?}"),
         }
     }
 
@@ -259,7 +272,7 @@ async fn a_shared_instance_that_the_host_panicked_in_is_dead_and_the_next_connec
     let (third, link) = served.join().await;
     assert!(!link.outbound.is_closing());
     for joined in [first, second, third] {
-        joined.abandon().await;
+        joined.disconnect_abnormally().await;
     }
     eventually("all places being free", || served.places.available_permits() == 100).await;
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use narrowboat_deploy::watch::{DEBOUNCE, Noticing, POLL, Watcher};
+use narrowboat_deploy::watch::{DEBOUNCE, POLL_INTERVAL, WatchMode, Watcher};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -50,12 +50,12 @@ impl Drop for Folder {
     }
 }
 
-fn files(files: &[&PathBuf], noticing: Noticing) -> Watcher {
+fn files(files: &[&PathBuf], noticing: WatchMode) -> Watcher {
     Watcher::files(files.iter().map(|file| (*file).clone()), noticing).unwrap()
 }
 
 fn tree(folder: &Folder) -> Watcher {
-    Watcher::trees([folder.0.clone()], vec![folder.file("out")], Noticing::Events).unwrap()
+    Watcher::trees([folder.0.clone()], vec![folder.file("out")], WatchMode::Events).unwrap()
 }
 
 async fn changed(watcher: &mut Watcher) -> Vec<PathBuf> {
@@ -78,7 +78,7 @@ async fn until_it_reads(watcher: &mut Watcher, file: &PathBuf, text: &str) {
     tokio::time::timeout(DEADLINE, seen).await.expect("the change is not reported");
 }
 
-/// Replaces a file ten times and waits for each change. Looks alone would take ten times [`POLL`]; half of that
+/// Replaces a file ten times and waits for each change. Looks alone would take ten times [`POLL_INTERVAL`]; half of that
 /// leaves room for a busy machine.
 async fn is_noticed_by_events(watcher: &mut Watcher, folder: &Folder, name: &str, file: &PathBuf) {
     let start = Instant::now();
@@ -87,14 +87,14 @@ async fn is_noticed_by_events(watcher: &mut Watcher, folder: &Folder, name: &str
         folder.replace(name, &text);
         until_it_reads(watcher, file, &text).await;
     }
-    assert!(start.elapsed() < 5 * POLL, "{:?}: only looks noticed", start.elapsed());
+    assert!(start.elapsed() < 5 * POLL_INTERVAL, "{:?}: only looks noticed", start.elapsed());
 }
 
 #[tokio::test]
 async fn a_file_that_is_renamed_into_place_is_noticed_by_events() {
     let folder = Folder::new("rename");
     let file = folder.write("echo.wasm", "old");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     folder.replace("echo.wasm", "new");
     assert_eq!(changed(&mut watcher).await, std::slice::from_ref(&file));
     is_noticed_by_events(&mut watcher, &folder, "echo.wasm", &file).await;
@@ -104,7 +104,7 @@ async fn a_file_that_is_renamed_into_place_is_noticed_by_events() {
 async fn a_file_that_is_written_in_place_is_noticed_when_it_is_whole() {
     let folder = Folder::new("in-place");
     let file = folder.write("echo.wasm", "old");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     folder.write("echo.wasm", "new");
     assert_eq!(changed(&mut watcher).await, [file]);
 }
@@ -113,7 +113,7 @@ async fn a_file_that_is_written_in_place_is_noticed_when_it_is_whole() {
 async fn a_file_that_is_written_with_the_same_text_is_noticed() {
     let folder = Folder::new("same");
     let file = folder.write("echo.wasm", "same");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     folder.write("echo.wasm", "same");
     assert_eq!(changed(&mut watcher).await, [file]);
 }
@@ -122,7 +122,7 @@ async fn a_file_that_is_written_with_the_same_text_is_noticed() {
 async fn a_file_that_is_deleted_is_noticed_when_it_is_back() {
     let folder = Folder::new("delete");
     let (file, other) = (folder.write("echo.wasm", "old"), folder.write("other.wasm", "old"));
-    let mut watcher = files(&[&file, &other], Noticing::Events);
+    let mut watcher = files(&[&file, &other], WatchMode::Events);
     fs::remove_file(&file).unwrap();
     folder.write("other.wasm", "new");
     assert_eq!(changed(&mut watcher).await, [other]);
@@ -134,7 +134,7 @@ async fn a_file_that_is_deleted_is_noticed_when_it_is_back() {
 async fn a_file_that_comes_only_later_is_noticed() {
     let folder = Folder::new("later");
     let file = folder.file("not/yet/echo.wasm");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     folder.write("not/yet/echo.wasm", "new");
     assert_eq!(changed(&mut watcher).await, [file]);
 }
@@ -143,7 +143,7 @@ async fn a_file_that_comes_only_later_is_noticed() {
 async fn a_folder_may_go_and_come_back() {
     let folder = Folder::new("folder");
     let file = folder.write("built/echo.wasm", "old");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     for text in ["once", "twice"] {
         fs::remove_dir_all(folder.file("built")).unwrap();
         folder.write("built/echo.wasm", text);
@@ -157,7 +157,7 @@ async fn a_folder_may_be_renamed_away_and_another_take_its_place() {
     let folder = Folder::new("folder-renamed");
     let file = folder.write("built/echo.wasm", "old");
     folder.write("next/echo.wasm", "new");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     fs::rename(folder.file("built"), folder.file("before")).unwrap();
     fs::rename(folder.file("next"), folder.file("built")).unwrap();
     until_it_reads(&mut watcher, &file, "new").await;
@@ -172,7 +172,7 @@ async fn a_link_on_the_way_to_a_file_may_be_turned() {
     symlink("..one", folder.file("..data")).unwrap();
     symlink("..data/echo.wasm", folder.file("echo.wasm")).unwrap();
     let file = folder.file("echo.wasm");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     symlink("..two", folder.file("..data_tmp")).unwrap();
     fs::rename(folder.file("..data_tmp"), folder.file("..data")).unwrap();
     fs::remove_dir_all(folder.file("..one")).unwrap();
@@ -186,7 +186,7 @@ async fn what_a_link_leads_to_may_be_written() {
     folder.write("elsewhere/echo.wasm", "old");
     symlink("elsewhere/echo.wasm", folder.file("echo.wasm")).unwrap();
     let file = folder.file("echo.wasm");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     folder.replace("elsewhere/echo.wasm", "new");
     assert_eq!(changed(&mut watcher).await, std::slice::from_ref(&file));
     is_noticed_by_events(&mut watcher, &folder, "elsewhere/echo.wasm", &file).await;
@@ -196,7 +196,7 @@ async fn what_a_link_leads_to_may_be_written() {
 async fn without_events_the_same_is_noticed() {
     let folder = Folder::new("poll");
     let file = folder.write("built/echo.wasm", "old");
-    let mut watcher = files(&[&file], Noticing::Poll);
+    let mut watcher = files(&[&file], WatchMode::Poll);
     folder.replace("built/echo.wasm", "renamed");
     until_it_reads(&mut watcher, &file, "renamed").await;
     folder.write("built/echo.wasm", "written");
@@ -210,7 +210,7 @@ async fn without_events_the_same_is_noticed() {
 async fn a_file_that_is_never_still_is_reported_again_and_again() {
     let folder = Arc::new(Folder::new("busy"));
     let file = folder.write("echo.wasm", "0");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     for pause in [Duration::from_millis(100), DEBOUNCE / 6] {
         let done = Arc::new(AtomicBool::new(false));
         let (writing, until) = (Arc::clone(&folder), Arc::clone(&done));
@@ -236,7 +236,7 @@ async fn a_burst_of_writes_is_few_changes() {
     const WRITES: usize = 100;
     let folder = Folder::new("burst");
     let (file, other) = (folder.write("echo.wasm", ""), folder.write("other.wasm", ""));
-    let mut watcher = files(&[&file, &other], Noticing::Events);
+    let mut watcher = files(&[&file, &other], WatchMode::Events);
     for number in 0..WRITES {
         folder.write("echo.wasm", &number.to_string());
         folder.replace("other.wasm", &number.to_string());
@@ -258,14 +258,14 @@ async fn a_burst_of_writes_is_few_changes() {
 
 #[tokio::test]
 async fn other_files_are_not_reported() {
-    for noticing in [Noticing::Events, Noticing::Poll] {
+    for noticing in [WatchMode::Events, WatchMode::Poll] {
         let folder = Folder::new("unrelated");
         let file = folder.write("echo.wasm", "old");
         let mut watcher = files(&[&file], noticing);
         folder.write("unrelated.wasm", "new");
         folder.write("echo.wasm.new", "new");
         fs::read(&file).unwrap();
-        let quiet = tokio::time::timeout(POLL + 4 * DEBOUNCE, watcher.changed()).await;
+        let quiet = tokio::time::timeout(POLL_INTERVAL + 4 * DEBOUNCE, watcher.changed()).await;
         assert!(quiet.is_err(), "{quiet:?}");
     }
 }
@@ -274,7 +274,7 @@ async fn other_files_are_not_reported() {
 async fn an_answer_nobody_awaited_is_kept() {
     let folder = Folder::new("cancelled");
     let file = folder.write("echo.wasm", "old");
-    let mut watcher = files(&[&file], Noticing::Events);
+    let mut watcher = files(&[&file], WatchMode::Events);
     assert!(tokio::time::timeout(DEBOUNCE, watcher.changed()).await.is_err());
     folder.replace("echo.wasm", "new");
     std::thread::sleep(10 * DEBOUNCE);
@@ -309,7 +309,7 @@ async fn in_a_tree_what_is_no_source_does_not_count() {
     for name in ["src/4913", "src/#lib.rs#", "src/.#lib.rs", "src/___jb_tmp___"] {
         folder.write(name, "new");
     }
-    let quiet = tokio::time::timeout(POLL + 4 * DEBOUNCE, watcher.changed()).await;
+    let quiet = tokio::time::timeout(POLL_INTERVAL + 4 * DEBOUNCE, watcher.changed()).await;
     assert!(quiet.is_err(), "{quiet:?}");
     folder.write("src/lib.rs", "new");
     assert_eq!(changed(&mut watcher).await, [lib]);
@@ -319,7 +319,7 @@ async fn in_a_tree_what_is_no_source_does_not_count() {
 async fn a_tree_may_be_a_single_file() {
     let folder = Folder::new("single");
     let lock = folder.file("Cargo.lock");
-    let mut watcher = Watcher::trees([lock.clone()], Vec::new(), Noticing::Events).unwrap();
+    let mut watcher = Watcher::trees([lock.clone()], Vec::new(), WatchMode::Events).unwrap();
     folder.write("Cargo.toml", "not watched");
     folder.write("Cargo.lock", "new");
     assert_eq!(changed(&mut watcher).await, [lock]);
@@ -327,8 +327,8 @@ async fn a_tree_may_be_a_single_file() {
 
 #[test]
 fn a_path_of_no_file_is_refused() {
-    let error = Watcher::files(["/".into()], Noticing::Events).unwrap_err().to_string();
+    let error = Watcher::files(["/".into()], WatchMode::Events).unwrap_err().to_string();
     assert!(error.contains("/ cannot be watched"), "{error}");
-    let error = Watcher::files([PathBuf::new()], Noticing::Events).unwrap_err().to_string();
+    let error = Watcher::files([PathBuf::new()], WatchMode::Events).unwrap_err().to_string();
     assert!(error.contains("cannot be watched"), "{error}");
 }

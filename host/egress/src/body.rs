@@ -15,51 +15,51 @@ use super::EgressError;
 
 /// What carries a request and its answer. It stops with this.
 #[derive(Debug)]
-pub struct Driver(JoinHandle<()>);
+pub struct ConnectionTask(JoinHandle<()>);
 
-impl Driver {
+impl ConnectionTask {
     pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
 }
 
-impl Drop for Driver {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// The body of a request, of so many bytes at most.
-pub(super) struct Bounded<B> {
+pub(super) struct LimitedRequestBody<B> {
     body: Pin<Box<B>>,
-    left: u64,
+    remaining_bytes: u64,
     /// Told where it would be longer.
-    over: Arc<AtomicBool>,
+    limit_exceeded: Arc<AtomicBool>,
 }
 
 /// Why a request's body ends early.
-type GivenUp = Box<dyn std::error::Error + Send + Sync>;
+type RequestBodyError = Box<dyn std::error::Error + Send + Sync>;
 
-impl<B> Bounded<B> {
-    pub(super) fn new(body: B, most: usize, over: Arc<AtomicBool>) -> Self {
-        Self { body: Box::pin(body), left: most as u64, over }
+impl<B> LimitedRequestBody<B> {
+    pub(super) fn new(body: B, most: usize, limit_exceeded: Arc<AtomicBool>) -> Self {
+        Self { body: Box::pin(body), remaining_bytes: most as u64, limit_exceeded }
     }
 }
 
-impl<B: Body<Data = Bytes, Error: Into<GivenUp>>> Body for Bounded<B> {
+impl<B: Body<Data = Bytes, Error: Into<RequestBodyError>>> Body for LimitedRequestBody<B> {
     type Data = Bytes;
-    type Error = GivenUp;
+    type Error = RequestBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let frame = match ready!(self.body.as_mut().poll_frame(context)) {
             None => return Poll::Ready(None),
             Some(frame) => frame.map_err(Into::into)?,
         };
-        let frame = counted(frame, &mut self.left).ok_or_else(|| {
-            self.over.store(true, Ordering::Relaxed);
+        let frame = count_frame_bytes(frame, &mut self.remaining_bytes).ok_or_else(|| {
+            self.limit_exceeded.store(true, Ordering::Relaxed);
             "it is too long".into()
         });
         Poll::Ready(Some(frame))
@@ -76,32 +76,40 @@ impl<B: Body<Data = Bytes, Error: Into<GivenUp>>> Body for Bounded<B> {
 
 /// The body of an answer, which has a time for each part, and so many bytes at most.
 #[derive(Debug)]
-pub struct Answered {
+pub struct LimitedResponseBody {
     body: Incoming,
-    left: u64,
-    most: u64,
-    between: Duration,
+    remaining_bytes: u64,
+    max_bytes: u64,
+    between_bytes_timeout: Duration,
     /// When all of it has to be there.
-    end: Instant,
+    deadline: Instant,
     /// While somebody waits for a part.
-    pause: Option<Pin<Box<Sleep>>>,
-    _driver: Driver,
+    between_bytes_timer: Option<Pin<Box<Sleep>>>,
+    _connection_task: ConnectionTask,
 }
 
-impl Answered {
+impl LimitedResponseBody {
     pub(super) fn new(
         body: Incoming,
         most: usize,
-        between: Duration,
-        end: Instant,
-        driver: Driver,
+        between_bytes_timeout: Duration,
+        deadline: Instant,
+        driver: ConnectionTask,
     ) -> Self {
-        let most = most as u64;
-        Self { body, left: most, most, between, end, pause: None, _driver: driver }
+        let max_bytes = most as u64;
+        Self {
+            body,
+            remaining_bytes: max_bytes,
+            max_bytes,
+            between_bytes_timeout,
+            deadline,
+            between_bytes_timer: None,
+            _connection_task: driver,
+        }
     }
 }
 
-impl Body for Answered {
+impl Body for LimitedResponseBody {
     type Data = Bytes;
     type Error = EgressError;
 
@@ -109,19 +117,27 @@ impl Body for Answered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
-        let Self { body, left, most, between, end, pause, .. } = &mut *self;
+        let Self {
+            body,
+            remaining_bytes: left,
+            max_bytes: most,
+            between_bytes_timeout: between,
+            deadline: end,
+            between_bytes_timer: pause,
+            ..
+        } = &mut *self;
         let Poll::Ready(frame) = Pin::new(body).poll_frame(context) else {
             let pause = pause.get_or_insert_with(|| Box::pin(sleep(*between)));
             ready!(pause.as_mut().poll(context));
             return Poll::Ready(Some(Err(EgressError::BetweenBytesTimeout)));
         };
         *pause = None;
-        let over = || EgressError::ResponseBody { most: *most };
+        let over = || EgressError::ResponseBodyTooLong { most: *most };
         // What carried it has ended then.
         let late = Instant::now() >= *end;
         Poll::Ready(frame.map(|frame| match frame {
             Err(_) if late => Err(EgressError::BetweenBytesTimeout),
-            frame => counted(frame?, left).ok_or_else(over),
+            frame => count_frame_bytes(frame?, left).ok_or_else(over),
         }))
     }
 
@@ -135,7 +151,7 @@ impl Body for Answered {
 }
 
 /// A part, if there is room for it.
-fn counted(frame: Frame<Bytes>, left: &mut u64) -> Option<Frame<Bytes>> {
+fn count_frame_bytes(frame: Frame<Bytes>, left: &mut u64) -> Option<Frame<Bytes>> {
     let len = frame.data_ref().map_or(0, Bytes::len);
     *left = left.checked_sub(len as u64)?;
     Some(frame)

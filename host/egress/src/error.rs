@@ -8,38 +8,38 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum EgressError {
     /// No host that it may reach.
-    #[error("the host is none that the manifest asks for and the operator grants")]
+    #[error("the host is none that the manifest requests and the operator grants")]
     Denied,
     /// All addresses of the host are of this machine, its network, or not of the public internet otherwise.
     #[error("the host has no public address, and `private_addresses` is not granted")]
-    Private,
+    PrivateAddress,
     /// As many requests are open as there may be.
-    #[error("too many requests are open (limits.requests)")]
-    Busy,
+    #[error("too many requests are open (limits.http_requests)")]
+    TooManyRequests,
     /// A method that makes a tunnel.
     #[error("there are no tunnels")]
-    Method,
+    MethodNotAllowed,
     /// No `http` or `https`, no host, or a name and password before it.
     #[error("no host to send it to")]
-    Target,
+    InvalidTarget,
     /// More header fields than a request may have.
     #[error("too many header fields")]
-    RequestHeaders,
+    TooManyHeaders,
     /// The request's body is too long.
     #[error("the request's body is longer than {most} bytes")]
-    RequestBody {
+    RequestBodyTooLong {
         /// Bytes it may have.
         most: u64,
     },
     /// The answer's body is too long.
     #[error("the answer's body is longer than {most} bytes")]
-    ResponseBody {
+    ResponseBodyTooLong {
         /// Bytes it may have.
         most: u64,
     },
     /// Nobody knows the host.
     #[error("the host's name is not known: {0}")]
-    Name(io::Error),
+    NameResolution(io::Error),
     /// It does not let anybody connect.
     #[error("cannot connect: {0}")]
     Connect(io::Error),

@@ -26,7 +26,7 @@ impl Bucket {
     /// # Errors
     /// When no bucket can have the name.
     pub fn new(tenant: &Tenant, name: String) -> Result<Self, KeyvalueError> {
-        let name = GroupName::try_from(name).map_err(|_| KeyvalueError::NoSuchStore)?;
+        let name = GroupName::try_from(name).map_err(|_| KeyvalueError::InvalidBucketName)?;
         Ok(Self { tenant: tenant.clone(), name })
     }
 

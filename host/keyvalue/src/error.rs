@@ -9,13 +9,13 @@ use narrowboat_core::units::ByteSize;
 pub enum KeyvalueError {
     /// No bucket can have the name.
     #[error("no bucket can have this name: it is 1 to 99 ASCII letters, digits, '.', '_' and '-'")]
-    NoSuchStore,
+    InvalidBucketName,
     /// A key has at least one byte.
     #[error("the key is empty")]
     EmptyKey,
     /// The key is too long.
     #[error("the key has {len} bytes, and may have {most}")]
-    LongKey {
+    KeyTooLong {
         /// Bytes it has.
         len: usize,
         /// Bytes it may have.
@@ -23,7 +23,7 @@ pub enum KeyvalueError {
     },
     /// The value is too long.
     #[error("the value has {len} bytes, and may have {most}")]
-    LongValue {
+    ValueTooLong {
         /// Bytes it has.
         len: usize,
         /// Bytes it may have.
@@ -31,17 +31,17 @@ pub enum KeyvalueError {
     },
     /// The tenant would keep more than it may.
     #[error("over the quota: all buckets together may have {}", ByteSize::from(*.quota))]
-    Quota {
+    QuotaExceeded {
         /// Bytes it may keep.
         quota: usize,
     },
     /// What was to be added to is no number, or the sum is none that 64 bits hold.
     #[error("the value is no whole number of 64 bits, or would be none")]
-    NoNumber,
+    NotAnInteger,
     /// A cursor that was never told.
     #[error("no such cursor")]
-    BadCursor,
+    InvalidCursor,
     /// Nobody answers.
-    #[error("the store is away: {0}")]
+    #[error("key-value store unavailable: {0}")]
     Unavailable(String),
 }

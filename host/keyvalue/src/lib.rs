@@ -11,47 +11,47 @@ pub use error::KeyvalueError;
 
 use narrowboat_config::{KeyvalueBackend, KeyvalueConfig, RedisHost};
 use narrowboat_core::name::Tenant;
-use narrowboat_quota::{Allowance, Bound};
+use narrowboat_quota::{LimitKind, QuotaChain};
 
 use self::memory::MemoryStore;
 use self::redis::RedisStore;
 
 /// What an entry counts for beside its key, its value and its bucket's name: what keeping it takes, about.
-const ENTRY: usize = 128;
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// Keys that are told at once.
-const PAGE: usize = 1_000;
+const MAX_PAGE_KEYS: usize = 1_000;
 
 /// What plugins keep, and its bounds.
 #[derive(Debug)]
-pub struct Keyvalue {
-    backend: Backend,
-    quota: usize,
-    max_value: usize,
-    max_key: usize,
+pub struct KeyvalueStore {
+    backend: StoreBackend,
+    default_quota_bytes: usize,
+    max_value_bytes: usize,
+    max_key_bytes: usize,
 }
 
 #[derive(Debug)]
-enum Backend {
+enum StoreBackend {
     Memory(MemoryStore),
     Redis(Box<RedisStore>),
 }
 
-impl Keyvalue {
+impl KeyvalueStore {
     /// With nothing in it, or with what its Redis has, which is not asked before a plugin asks.
     #[must_use]
     pub fn open(config: &KeyvalueConfig) -> Self {
         Self {
             backend: match &config.backend {
-                KeyvalueBackend::Memory => Backend::Memory(MemoryStore::default()),
+                KeyvalueBackend::Memory => StoreBackend::Memory(MemoryStore::default()),
                 KeyvalueBackend::Redis { host, prefix } => {
                     let host = RedisHost::clone(host);
-                    Backend::Redis(Box::new(RedisStore::new(host, prefix.clone())))
+                    StoreBackend::Redis(Box::new(RedisStore::new(host, prefix.clone())))
                 }
             },
-            quota: config.quota.bytes(),
-            max_value: config.max_value.bytes(),
-            max_key: config.max_key.bytes(),
+            default_quota_bytes: config.quota.bytes(),
+            max_value_bytes: config.max_value.bytes(),
+            max_key_bytes: config.max_key.bytes(),
         }
     }
 
@@ -62,8 +62,8 @@ impl Keyvalue {
     pub async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
         self.check_key(key)?;
         match &self.backend {
-            Backend::Memory(memory) => Ok(memory.get(bucket, key)),
-            Backend::Redis(redis) => redis.get(bucket, key).await,
+            StoreBackend::Memory(memory) => Ok(memory.get(bucket, key)),
+            StoreBackend::Redis(redis) => redis.get(bucket, key).await,
         }
     }
 
@@ -76,18 +76,21 @@ impl Keyvalue {
         bucket: &Bucket,
         key: &str,
         value: Vec<u8>,
-        allowance: &Allowance,
+        allowance: &QuotaChain,
     ) -> Result<(), KeyvalueError> {
         self.check_key(key)?;
-        if value.len() > self.max_value {
-            return Err(KeyvalueError::LongValue { len: value.len(), most: self.max_value });
+        if value.len() > self.max_value_bytes {
+            return Err(KeyvalueError::ValueTooLong {
+                len: value.len(),
+                most: self.max_value_bytes,
+            });
         }
-        let quota = self.quota(allowance);
+        let quota = self.quota_bytes(allowance);
         let answer = match &self.backend {
-            Backend::Memory(memory) => memory.set(bucket, key, value, quota),
-            Backend::Redis(redis) => redis.set(bucket, key, value, quota).await,
+            StoreBackend::Memory(memory) => memory.set(bucket, key, value, quota),
+            StoreBackend::Redis(redis) => redis.set(bucket, key, value, quota).await,
         };
-        noted(answer, allowance)
+        record_quota_hit(answer, allowance)
     }
 
     /// Takes a key away, if it is there.
@@ -97,11 +100,11 @@ impl Keyvalue {
     pub async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
         self.check_key(key)?;
         match &self.backend {
-            Backend::Memory(memory) => {
+            StoreBackend::Memory(memory) => {
                 memory.delete(bucket, key);
                 Ok(())
             }
-            Backend::Redis(redis) => redis.delete(bucket, key).await,
+            StoreBackend::Redis(redis) => redis.delete(bucket, key).await,
         }
     }
 
@@ -112,8 +115,8 @@ impl Keyvalue {
     pub async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
         self.check_key(key)?;
         match &self.backend {
-            Backend::Memory(memory) => Ok(memory.exists(bucket, key)),
-            Backend::Redis(redis) => redis.exists(bucket, key).await,
+            StoreBackend::Memory(memory) => Ok(memory.exists(bucket, key)),
+            StoreBackend::Redis(redis) => redis.exists(bucket, key).await,
         }
     }
 
@@ -123,8 +126,8 @@ impl Keyvalue {
     /// When the cursor is none that was told, or there is no answer.
     pub async fn keys(&self, bucket: &Bucket, from: Option<&str>) -> Result<Page, KeyvalueError> {
         match &self.backend {
-            Backend::Memory(memory) => Ok(memory.keys(bucket, from)),
-            Backend::Redis(redis) => redis.keys(bucket, from).await,
+            StoreBackend::Memory(memory) => Ok(memory.keys(bucket, from)),
+            StoreBackend::Redis(redis) => redis.keys(bucket, from).await,
         }
     }
 
@@ -137,44 +140,49 @@ impl Keyvalue {
         bucket: &Bucket,
         key: &str,
         delta: i64,
-        allowance: &Allowance,
+        allowance: &QuotaChain,
     ) -> Result<i64, KeyvalueError> {
         self.check_key(key)?;
-        let quota = self.quota(allowance);
+        let quota = self.quota_bytes(allowance);
         let answer = match &self.backend {
-            Backend::Memory(memory) => memory.increment(bucket, key, delta, quota),
-            Backend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
+            StoreBackend::Memory(memory) => memory.increment(bucket, key, delta, quota),
+            StoreBackend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
         };
-        noted(answer, allowance)
+        record_quota_hit(answer, allowance)
     }
 
     /// Bytes that a tenant's buckets count for. In a Redis they are those of this host's last change, and `None` before the
     /// first.
-    pub fn used(&self, tenant: &Tenant) -> Option<u64> {
+    pub fn used_bytes(&self, tenant: &Tenant) -> Option<u64> {
         match &self.backend {
-            Backend::Memory(memory) => Some(memory.used(tenant)),
-            Backend::Redis(redis) => redis.used(tenant),
+            StoreBackend::Memory(memory) => Some(memory.used_bytes(tenant)),
+            StoreBackend::Redis(redis) => redis.used_bytes(tenant),
         }
     }
 
     /// What its tenant was told it may keep, or what all may that were told nothing.
-    fn quota(&self, allowance: &Allowance) -> usize {
-        allowance.keyvalue().unwrap_or(self.quota)
+    fn quota_bytes(&self, allowance: &QuotaChain) -> usize {
+        allowance.keyvalue_bytes_limit().unwrap_or(self.default_quota_bytes)
     }
 
     fn check_key(&self, key: &str) -> Result<(), KeyvalueError> {
         match key.len() {
             0 => Err(KeyvalueError::EmptyKey),
-            len if len > self.max_key => Err(KeyvalueError::LongKey { len, most: self.max_key }),
+            len if len > self.max_key_bytes => {
+                Err(KeyvalueError::KeyTooLong { len, most: self.max_key_bytes })
+            }
             _ => Ok(()),
         }
     }
 }
 
 /// An answer, of which it is counted if the tenant has come to its quota.
-fn noted<T>(answer: Result<T, KeyvalueError>, allowance: &Allowance) -> Result<T, KeyvalueError> {
-    if let Err(KeyvalueError::Quota { .. }) = answer {
-        allowance.note(Bound::Keyvalue);
+fn record_quota_hit<T>(
+    answer: Result<T, KeyvalueError>,
+    allowance: &QuotaChain,
+) -> Result<T, KeyvalueError> {
+    if let Err(KeyvalueError::QuotaExceeded { .. }) = answer {
+        allowance.record_limit_hit(LimitKind::Keyvalue);
     }
     answer
 }

@@ -6,23 +6,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Bucket, ENTRY, KeyvalueError, PAGE, Page};
+use super::{Bucket, ENTRY_OVERHEAD_BYTES, KeyvalueError, MAX_PAGE_KEYS, Page};
 use narrowboat_core::name::Tenant;
 
 /// What all tenants keep. No operation holds the lock for longer than a look-up, or a page, takes.
 #[derive(Debug, Default)]
-pub(super) struct MemoryStore(Mutex<HashMap<Tenant, Holding>>);
+pub(super) struct MemoryStore(Mutex<HashMap<Tenant, TenantBuckets>>);
 
 /// What one tenant keeps.
 #[derive(Debug, Default)]
-struct Holding {
+struct TenantBuckets {
     buckets: HashMap<String, BTreeMap<String, Bytes>>,
     /// Bytes that all of it counts for.
-    used: usize,
+    used_bytes: usize,
 }
 
 impl MemoryStore {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Tenant, Holding>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Tenant, TenantBuckets>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -31,8 +31,8 @@ impl MemoryStore {
     }
 
     /// Bytes that a tenant's buckets count for.
-    pub(super) fn used(&self, tenant: &Tenant) -> u64 {
-        self.lock().get(tenant).map_or(0, |holding| holding.used as u64)
+    pub(super) fn used_bytes(&self, tenant: &Tenant) -> u64 {
+        self.lock().get(tenant).map_or(0, |holding| holding.used_bytes as u64)
     }
 
     pub(super) fn get(&self, bucket: &Bucket, key: &str) -> Option<Vec<u8>> {
@@ -54,7 +54,7 @@ impl MemoryStore {
         // What it has beyond its length is not counted.
         let value = Bytes::from(value.into_boxed_slice());
         let mut tenants = self.lock();
-        tenants.entry(bucket.tenant().clone()).or_default().put(bucket, key, value, quota)
+        tenants.entry(bucket.tenant().clone()).or_default().insert(bucket, key, value, quota)
     }
 
     pub(super) fn delete(&self, bucket: &Bucket, key: &str) {
@@ -69,7 +69,7 @@ impl MemoryStore {
         let Some(entries) = entries else { return Page { keys: Vec::new(), cursor: None } };
         let from = from.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = entries.range::<str, _>((from, Bound::Unbounded)).map(|(key, _)| key);
-        let keys: Vec<_> = rest.by_ref().take(PAGE).cloned().collect();
+        let keys: Vec<_> = rest.by_ref().take(MAX_PAGE_KEYS).cloned().collect();
         let cursor = rest.next().and_then(|_| keys.last().cloned());
         Page { keys, cursor }
     }
@@ -85,34 +85,34 @@ impl MemoryStore {
         let holding = tenants.entry(bucket.tenant().clone()).or_default();
         let before = match holding.value(bucket, key) {
             None => 0,
-            Some(value) => number(&value).ok_or(KeyvalueError::NoNumber)?,
+            Some(value) => parse_integer(&value).ok_or(KeyvalueError::NotAnInteger)?,
         };
-        let sum = before.checked_add(delta).ok_or(KeyvalueError::NoNumber)?;
-        holding.put(bucket, key, Bytes::from(sum.to_string()), quota)?;
+        let sum = before.checked_add(delta).ok_or(KeyvalueError::NotAnInteger)?;
+        holding.insert(bucket, key, Bytes::from(sum.to_string()), quota)?;
         Ok(sum)
     }
 }
 
-impl Holding {
+impl TenantBuckets {
     fn value(&self, bucket: &Bucket, key: &str) -> Option<Bytes> {
         self.buckets.get(bucket.name())?.get(key).cloned()
     }
 
-    fn put(
+    fn insert(
         &mut self,
         bucket: &Bucket,
         key: &str,
         value: Bytes,
         quota: usize,
     ) -> Result<(), KeyvalueError> {
-        let before = self.value(bucket, key).map_or(0, |value| cost(bucket, key, &value));
-        let after = cost(bucket, key, &value);
-        let used = self.used - before + after;
+        let before = self.value(bucket, key).map_or(0, |value| entry_bytes(bucket, key, &value));
+        let after = entry_bytes(bucket, key, &value);
+        let used = self.used_bytes - before + after;
         // What does not grow is taken even where the operator has lowered the quota.
         if after > before && used > quota {
-            return Err(KeyvalueError::Quota { quota });
+            return Err(KeyvalueError::QuotaExceeded { quota });
         }
-        self.used = used;
+        self.used_bytes = used;
         let entries = self.buckets.entry(bucket.name().to_owned()).or_default();
         entries.insert(key.to_owned(), value);
         Ok(())
@@ -121,7 +121,7 @@ impl Holding {
     fn remove(&mut self, bucket: &Bucket, key: &str) {
         let Some(entries) = self.buckets.get_mut(bucket.name()) else { return };
         if let Some(value) = entries.remove(key) {
-            self.used -= cost(bucket, key, &value);
+            self.used_bytes -= entry_bytes(bucket, key, &value);
         }
         // An empty bucket would be kept for nothing.
         if entries.is_empty() {
@@ -131,12 +131,12 @@ impl Holding {
 }
 
 /// Bytes that an entry counts for.
-fn cost(bucket: &Bucket, key: &str, value: &[u8]) -> usize {
-    ENTRY + bucket.name().len() + key.len() + value.len()
+fn entry_bytes(bucket: &Bucket, key: &str, value: &[u8]) -> usize {
+    ENTRY_OVERHEAD_BYTES + bucket.name().len() + key.len() + value.len()
 }
 
 /// A value as Redis reads a number: without a sign that it need not have, spaces or leading zeros.
-fn number(value: &[u8]) -> Option<i64> {
+fn parse_integer(value: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(value).ok()?;
     let number: i64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn used(store: &MemoryStore) -> usize {
-        store.lock().values().map(|holding| holding.used).sum()
+        store.lock().values().map(|holding| holding.used_bytes).sum()
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
     fn over_the_quota_nothing_grows_and_all_may_shrink() {
         let store = MemoryStore::default();
         let bucket = bucket("a", "x");
-        let quota = cost(&bucket, "one", &[0; 100]);
+        let quota = entry_bytes(&bucket, "one", &[0; 100]);
         store.set(&bucket, "one", vec![0; 100], quota).unwrap();
-        let over = Err(KeyvalueError::Quota { quota });
+        let over = Err(KeyvalueError::QuotaExceeded { quota });
         assert_eq!(store.set(&bucket, "two", Vec::new(), quota), over);
         assert_eq!(store.set(&bucket, "one", vec![0; 101], quota), over);
         store.set(&bucket, "one", vec![0; 99], quota).unwrap();
@@ -190,7 +190,7 @@ mod tests {
         for value in ["", "x", "1.5", "+1", "01", " 1", "9223372036854775807"] {
             store.set(&bucket, "key", value.into(), 1_000).unwrap();
             let sum = store.increment(&bucket, "key", 1, 1_000);
-            assert_eq!(sum, Err(KeyvalueError::NoNumber), "{value:?}");
+            assert_eq!(sum, Err(KeyvalueError::NotAnInteger), "{value:?}");
         }
         store.set(&bucket, "key", "-2".into(), 1_000).unwrap();
         assert_eq!(store.increment(&bucket, "key", 5, 1_000), Ok(3));
@@ -212,10 +212,10 @@ mod tests {
                 let tenants = store.lock();
                 let Some(holding) = tenants.values().next() else { continue };
                 let costs = holding.buckets.iter().flat_map(|(name, entries)| {
-                    entries.iter().map(move |(key, value)| ENTRY + name.len() + key.len() + value.len())
+                    entries.iter().map(move |(key, value)| ENTRY_OVERHEAD_BYTES + name.len() + key.len() + value.len())
                 });
-                prop_assert_eq!(holding.used, costs.sum::<usize>());
-                prop_assert!(holding.used <= quota);
+                prop_assert_eq!(holding.used_bytes, costs.sum::<usize>());
+                prop_assert!(holding.used_bytes <= quota);
                 prop_assert!(holding.buckets.values().all(|entries| !entries.is_empty()));
             }
         }

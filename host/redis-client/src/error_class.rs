@@ -34,7 +34,7 @@ impl ErrorClass {
     }
 
     /// Whether further commands will fail as well, until somebody mends something.
-    pub fn is_lasting(self) -> bool {
+    pub fn is_persistent(self) -> bool {
         matches!(self, Self::Connection | Self::Server | Self::Access)
     }
 
@@ -47,16 +47,16 @@ impl ErrorClass {
             "NOAUTH" | "NOPERM" | "WRONGPASS" => Self::Access,
             "WRONGTYPE" => Self::Key,
             // Redis before 7 writes the code of what a script called into the text: "… -OOM command not allowed".
-            "ERR" => {
-                detail.and_then(called).map_or(Self::Command, |code| Self::of_code(code, None))
-            }
+            "ERR" => detail
+                .and_then(nested_script_error_code)
+                .map_or(Self::Command, |code| Self::of_code(code, None)),
             _ => Self::Command,
         }
     }
 }
 
 /// The code of an error in a script, where the text has one.
-fn called(detail: &str) -> Option<&str> {
+fn nested_script_error_code(detail: &str) -> Option<&str> {
     let codes = detail.split_whitespace().filter_map(|word| word.strip_prefix('-'));
     codes
         .into_iter()
@@ -64,9 +64,9 @@ fn called(detail: &str) -> Option<&str> {
 }
 
 /// The first error among the answers of a pipeline that further commands will meet as well.
-pub fn lasting_error(values: &[Value]) -> Option<RedisError> {
+pub fn find_persistent_error(values: &[Value]) -> Option<RedisError> {
     values.iter().find_map(|value| match value {
-        Value::ServerError(error) if ErrorClass::of_reply(error).is_lasting() => {
+        Value::ServerError(error) if ErrorClass::of_reply(error).is_persistent() => {
             Some(error.clone().into())
         }
         _ => None,

@@ -2,9 +2,9 @@
 //! key-value store share it.
 
 mod error_class;
-mod server;
+mod redis_client;
 mod warn_limiter;
 
-pub use error_class::{ErrorClass, lasting_error};
-pub use server::Server as RedisHostClient;
+pub use error_class::{ErrorClass, find_persistent_error};
+pub use redis_client::RedisClient;
 pub use warn_limiter::WarnLimiter;

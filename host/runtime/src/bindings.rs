@@ -5,7 +5,7 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "websocket-consumer",
-    with: { "narrowboat:consumer/connections.connection": super::call::ConnectionHandle },
+    with: { "narrowboat:consumer/connections.connection": super::call::WitConnection },
     imports: { default: trappable },
     // Frames and messages go into the guest from where they lie.
     ownership: Borrowing { duplicate_if_necessary: true },

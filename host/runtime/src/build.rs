@@ -7,23 +7,23 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use narrowboat_config::signature::{Distrust, Signature, Signers, Unsigned};
-use narrowboat_core::hash::Hash;
+use narrowboat_config::signature::{MissingSignature, Signature, SignatureError, TrustedKeys};
+use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_core::units::ByteSize;
 
 /// One build of a plugin before it is compiled: bytes that need not be a component, hashed once.
 #[derive(Debug)]
 pub struct Build {
-    digest: Hash,
+    digest: Sha256Digest,
     bytes: Vec<u8>,
-    signature: Result<Signature, Unsigned>,
+    signature: Result<Signature, MissingSignature>,
 }
 
 impl Build {
     /// Hashes the bytes; the signature came with them and is not checked. Of large ones that takes a
     /// while: not for async threads.
-    pub fn new(bytes: Vec<u8>, signature: Result<Signature, Unsigned>) -> Self {
-        Self { digest: Hash::of(&bytes), bytes, signature }
+    pub fn new(bytes: Vec<u8>, signature: Result<Signature, MissingSignature>) -> Self {
+        Self { digest: Sha256Digest::of(&bytes), bytes, signature }
     }
 
     /// Reads a file of at most so many bytes, and the signature beside it. Takes a while: not for async threads.
@@ -41,16 +41,16 @@ impl Build {
         file.take(most.bytes() as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > most.bytes() {
             let problem = format!(
-                "is larger than limits.component of {most}: it has {} bytes",
+                "is larger than limits.max_component of {most}: it has {} bytes",
                 metadata.len()
             );
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
         }
-        Ok(Self::new(bytes, Signature::beside(path)))
+        Ok(Self::new(bytes, Signature::read_beside(path)))
     }
 
     /// The hash of the bytes.
-    pub fn digest(&self) -> Hash {
+    pub fn digest(&self) -> Sha256Digest {
         self.digest
     }
 
@@ -69,7 +69,7 @@ impl Build {
     ///
     /// # Errors
     /// Why it is not trusted.
-    pub fn check_signature(&self, signers: &Signers) -> Result<(), Distrust> {
-        signers.check(&self.bytes, self.signature.as_ref())
+    pub fn check_signature(&self, signers: &TrustedKeys) -> Result<(), SignatureError> {
+        signers.verify(&self.bytes, self.signature.as_ref())
     }
 }

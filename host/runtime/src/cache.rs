@@ -13,16 +13,16 @@ use std::time::SystemTime;
 
 use wasmtime::component::Component;
 
-use entry::{Damage, Key};
-use folder::{Folder, FolderError};
+use entry::{CacheEntryError, CodeCacheKey};
+use folder::{CacheFolder, FolderError};
 use narrowboat_config::CacheConfig;
-use narrowboat_core::hash::Hash;
+use narrowboat_core::sha256_digest::Sha256Digest;
 
 /// The compiled code of components, by their digests and the engine that compiled it.
 pub struct CodeCache {
     path: PathBuf,
     /// Bytes of all files together.
-    bound: u64,
+    max_bytes: u64,
     /// Whether the log has been told that something is wrong with the folder.
     warned: AtomicBool,
 }
@@ -32,26 +32,30 @@ impl CodeCache {
     pub fn open(config: &CacheConfig) -> Self {
         let cache = Self {
             path: config.folder.clone(),
-            bound: config.size.bytes() as u64,
+            max_bytes: config.size.bytes() as u64,
             warned: AtomicBool::new(false),
         };
-        match Folder::open(&cache.path) {
+        match CacheFolder::open(&cache.path) {
             Ok(Some(folder)) => {
-                cache.make_room(&folder, 0);
+                cache.evict_to_fit(&folder, 0);
             }
             Ok(None) => {}
-            Err(error) => cache.warn(&error),
+            Err(error) => cache.warn_once(&error),
         }
         cache
     }
 
     /// The code of a component, if this cache has it whole.
-    pub(super) fn take(&self, engine: &wasmtime::Engine, component: Hash) -> Option<Component> {
-        let key = Key::new(component, engine);
-        let folder = match Folder::open(&self.path) {
+    pub(super) fn load(
+        &self,
+        engine: &wasmtime::Engine,
+        component: Sha256Digest,
+    ) -> Option<Component> {
+        let key = CodeCacheKey::new(component, engine);
+        let folder = match CacheFolder::open(&self.path) {
             Ok(folder) => folder?,
             Err(error) => {
-                self.warn(&error);
+                self.warn_once(&error);
                 return None;
             }
         };
@@ -69,15 +73,15 @@ impl CodeCache {
 
     fn read(
         &self,
-        folder: &Folder,
-        key: &Key,
+        folder: &CacheFolder,
+        key: &CodeCacheKey,
         engine: &wasmtime::Engine,
-    ) -> Result<Option<Component>, Damage> {
-        let Some(file) = folder.file(&key.file_name())? else { return Ok(None) };
+    ) -> Result<Option<Component>, CacheEntryError> {
+        let Some(file) = folder.open_file(&key.file_name())? else { return Ok(None) };
         let mut bytes = Vec::new();
         // One that is larger comes out cut off, and is damaged then.
-        (&file).take(self.bound).read_to_end(&mut bytes)?;
-        let code = key.unseal(&bytes)?;
+        (&file).take(self.max_bytes).read_to_end(&mut bytes)?;
+        let code = key.decode(&bytes)?;
         #[expect(unsafe_code, reason = "the engine cannot tell its own code from another's")]
         // SAFETY: `deserialize` asks for bytes that `Component::serialize` made and nobody changed.
         // `Folder` gives only regular files that belong to this user and that nobody else may
@@ -85,23 +89,29 @@ impl CodeCache {
         // hosts alone wrote the file, and they write what `serialize` made. That it is all of that,
         // of this component, this engine's settings and this version of wasmtime, `unseal` has
         // found by its digests. `bytes` is our copy, which no longer changes.
-        let component = unsafe { Component::deserialize(engine, code) }.map_err(Damage::Engine)?;
+        let component =
+            unsafe { Component::deserialize(engine, code) }.map_err(CacheEntryError::Engine)?;
         // A folder that is read-only keeps its order.
         let _ = file.set_modified(SystemTime::now());
         Ok(Some(component))
     }
 
     /// Keeps the code of a component for the next run.
-    pub(super) fn keep(&self, engine: &wasmtime::Engine, digest: Hash, component: &Component) {
+    pub(super) fn store(
+        &self,
+        engine: &wasmtime::Engine,
+        digest: Sha256Digest,
+        component: &Component,
+    ) {
         let code = match component.serialize() {
             Ok(code) => code,
-            Err(error) => return self.warn(&error),
+            Err(error) => return self.warn_once(&error),
         };
-        let key = Key::new(digest, engine);
-        let header = key.seal(&code);
+        let key = CodeCacheKey::new(digest, engine);
+        let header = key.encode_header(&code);
         let size = (header.len() + code.len()) as u64;
-        let written = Folder::make(&self.path).and_then(|folder| {
-            if self.make_room(&folder, size) {
+        let written = CacheFolder::open_or_create(&self.path).and_then(|folder| {
+            if self.evict_to_fit(&folder, size) {
                 folder.write(&key.file_name(), &[&header, &code])?;
             } else {
                 tracing::debug!("{size} bytes of compiled code are not kept: over cache.size");
@@ -109,25 +119,25 @@ impl CodeCache {
             Ok(())
         });
         if let Err(error) = written {
-            self.warn(&error);
+            self.warn_once(&error);
         }
     }
 
     /// Removes what was not used for longest until there is room for `size` bytes more; says
     /// whether there is.
-    fn make_room(&self, folder: &Folder, size: u64) -> bool {
-        let Some(room) = self.bound.checked_sub(size) else { return false };
-        let files = match folder.files() {
+    fn evict_to_fit(&self, folder: &CacheFolder, size: u64) -> bool {
+        let Some(room) = self.max_bytes.checked_sub(size) else { return false };
+        let files = match folder.list_files() {
             Ok(files) => files,
             Err(error) => {
-                self.warn(&error);
+                self.warn_once(&error);
                 return false;
             }
         };
-        let plan = eviction::plan(files, room, SystemTime::now());
-        for file in &plan.doomed {
+        let plan = eviction::plan_eviction(files, room, SystemTime::now());
+        for file in &plan.evict {
             if let Err(error) = folder.remove(&file.name) {
-                self.warn(&FolderError::from(error));
+                self.warn_once(&FolderError::from(error));
                 return false;
             }
         }
@@ -135,7 +145,7 @@ impl CodeCache {
     }
 
     /// Says once what is wrong with the folder: it will be the same for the next plugin.
-    fn warn(&self, problem: &dyn Display) {
+    fn warn_once(&self, problem: &dyn Display) {
         let folder = self.path.display();
         if self.warned.swap(true, Ordering::Relaxed) {
             tracing::debug!("the cache for compiled code, {folder}: {problem}");

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use narrowboat_core::answer::{Acceptance, Rejection};
-use narrowboat_core::closure::Closure;
+use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::frame::Frame;
+use narrowboat_core::handshake_response::{Acceptance, Rejection};
 use narrowboat_core::message::Message;
 use narrowboat_core::scope::Scope;
-use narrowboat_websocket::connection::{Link, TimerId};
+use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
 
 /// Names a connection within its instance; never used twice there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +15,7 @@ pub struct ConnectionId(pub(super) u32);
 
 /// The type behind the guest's `connection` handles: never made, a handle is only its number.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub enum ConnectionHandle {}
+pub enum WitConnection {}
 
 /// An event on its way into a guest.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub enum Call {
     /// A handshake to decide.
     Connect {
         /// The connection it would open.
-        link: Arc<Link>,
+        connection: Arc<ConnectionHandle>,
         /// What is known of it.
         scope: Arc<Scope>,
     },
@@ -34,7 +34,7 @@ pub enum Call {
     /// A timer that is due.
     Timer(ConnectionId, TimerId),
     /// The end of a connection; its consumer is dropped afterwards.
-    Disconnect(ConnectionId, Closure),
+    Disconnect(ConnectionId, CloseFrame),
 }
 
 impl Call {
@@ -52,7 +52,7 @@ impl Call {
 
 /// What a call answers.
 #[derive(Debug)]
-pub enum Returned {
+pub enum GuestReply {
     /// The handshake is accepted and a consumer exists.
     Accepted(ConnectionId, Acceptance),
     /// The handshake is turned away.
@@ -60,10 +60,10 @@ pub enum Returned {
     /// Nothing but effects.
     Done,
     /// A message of a type that the consumer does not know.
-    Unknown,
+    UnknownType,
     /// The guest blames the client, and the connection closes with this.
-    ClientError(Closure),
+    ClientError(CloseFrame),
     /// It returned an error with this text after a frame for its client was refused, because that has left or does not
     /// read.
-    Unheard(String),
+    ErrorAfterRefusedSend(String),
 }

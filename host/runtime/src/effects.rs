@@ -3,31 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrowboat_channels::Pending;
-use narrowboat_core::closure::Closure;
+use narrowboat_channels::QueueLoad;
+use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::Fault;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName};
-use narrowboat_websocket::connection::{Link, TimerId};
+use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
 
 /// One thing a guest asked for.
 #[derive(Debug)]
 pub enum Effect {
     /// A frame for one socket.
-    Send(Arc<Link>, Frame),
+    Send(Arc<ConnectionHandle>, Frame),
     /// One frame for many sockets.
-    SendMany(Vec<Arc<Link>>, Frame),
+    SendMany(Vec<Arc<ConnectionHandle>>, Frame),
     /// The closing handshake.
-    Close(Arc<Link>, Closure),
+    Close(Arc<ConnectionHandle>, CloseFrame),
     /// The end of a connection whose consumer broke the contract.
-    Fail(Arc<Link>, Fault),
+    Fail(Arc<ConnectionHandle>, Fault),
     /// The end of a connection that was sent more than its peer reads.
-    Overflow(Arc<Link>),
+    Overflow(Arc<ConnectionHandle>),
     /// A timer under an identifier the guest knows already.
-    SetTimer(Arc<Link>, TimerId, Duration),
+    SetTimer(Arc<ConnectionHandle>, TimerId, Duration),
     /// A timer that is no longer wanted.
-    ClearTimer(Arc<Link>, TimerId),
+    ClearTimer(Arc<ConnectionHandle>, TimerId),
     /// A message for one channel.
     LayerSend(ChannelName, Message),
     /// A membership begins.
@@ -53,35 +53,35 @@ pub(super) struct Effects {
     count: usize,
     bytes: usize,
     /// Members of groups that messages are handed to.
-    fan_out: usize,
-    for_groups: Pending,
+    fan_out_count: usize,
+    pending_for_groups: QueueLoad,
     /// Bytes of payload one call may ask to send.
-    max_bytes: usize,
+    bytes_limit: usize,
 }
 
 /// The guest asked for too much in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooMany;
+pub(super) struct EffectLimitExceeded;
 
-impl TooMany {
+impl EffectLimitExceeded {
     pub(super) const TEXT: &str = "one call may ask for at most 100,000 effects, 1,000,000 deliveries to members of groups, and \
          four times the largest frame, or 16 MiB, of payload";
 }
 
 impl Effects {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) fn new(bytes_limit: usize) -> Self {
         Self {
             list: Vec::new(),
             count: 0,
             bytes: 0,
-            fan_out: 0,
-            for_groups: Pending::default(),
-            max_bytes,
+            fan_out_count: 0,
+            pending_for_groups: QueueLoad::default(),
+            bytes_limit,
         }
     }
 
     /// Adds an effect that counts as one and carries `bytes` of payload.
-    pub(super) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), TooMany> {
+    pub(super) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), EffectLimitExceeded> {
         self.push_many(effect, 1, bytes)
     }
 
@@ -91,12 +91,12 @@ impl Effects {
         effect: Effect,
         members: usize,
         bytes: usize,
-    ) -> Result<(), TooMany> {
-        if self.fan_out > 0 && self.fan_out + members > MAX_FAN_OUT {
-            return Err(TooMany);
+    ) -> Result<(), EffectLimitExceeded> {
+        if self.fan_out_count > 0 && self.fan_out_count + members > MAX_FAN_OUT {
+            return Err(EffectLimitExceeded);
         }
         self.push_many(effect, 1, bytes)?;
-        self.fan_out += members;
+        self.fan_out_count += members;
         Ok(())
     }
 
@@ -106,39 +106,39 @@ impl Effects {
         effect: Effect,
         count: usize,
         bytes: usize,
-    ) -> Result<(), TooMany> {
-        if self.count + count > MAX_EFFECTS || self.bytes + bytes > self.max_bytes {
-            return Err(TooMany);
+    ) -> Result<(), EffectLimitExceeded> {
+        if self.count + count > MAX_EFFECTS || self.bytes + bytes > self.bytes_limit {
+            return Err(EffectLimitExceeded);
         }
         self.count += count;
         self.bytes += bytes;
         if let Effect::GroupSend(..) | Effect::GroupSendFrame(..) = effect {
-            self.for_groups = self.for_groups.and(bytes);
+            self.pending_for_groups = self.pending_for_groups.with_item(bytes);
         }
         self.list.push(effect);
         Ok(())
     }
 
     /// What this call has for a channel already.
-    pub(super) fn pending_for(&self, channel: &ChannelName) -> Pending {
+    pub(super) fn pending_for(&self, channel: &ChannelName) -> QueueLoad {
         let lengths = self.list.iter().filter_map(|effect| match effect {
             Effect::LayerSend(to, message) if to == channel => Some(message.len()),
             _ => None,
         });
-        lengths.fold(Pending::default(), Pending::and)
+        lengths.fold(QueueLoad::default(), QueueLoad::with_item)
     }
 
     /// What this call has for groups already.
-    pub(super) fn pending_for_groups(&self) -> Pending {
-        self.for_groups
+    pub(super) fn pending_for_groups(&self) -> QueueLoad {
+        self.pending_for_groups
     }
 
     /// Takes the list, leaving an empty one.
     pub(super) fn take(&mut self) -> Vec<Effect> {
         self.count = 0;
         self.bytes = 0;
-        self.fan_out = 0;
-        self.for_groups = Pending::default();
+        self.fan_out_count = 0;
+        self.pending_for_groups = QueueLoad::default();
         std::mem::take(&mut self.list)
     }
 }
@@ -147,7 +147,7 @@ impl Effects {
 mod tests {
     use super::*;
 
-    fn to_group(effects: &mut Effects, members: usize) -> Result<(), TooMany> {
+    fn to_group(effects: &mut Effects, members: usize) -> Result<(), EffectLimitExceeded> {
         let frame = Frame::Text("x".into());
         let group = GroupName::try_from("all".to_owned()).unwrap();
         effects.push_to_group(Effect::GroupSendFrame(group, frame), members, 1)
@@ -157,10 +157,10 @@ mod tests {
     fn the_members_of_all_groups_count_together_but_for_the_first_group() {
         let mut effects = Effects::new(1_000);
         assert_eq!(to_group(&mut effects, 2 * MAX_FAN_OUT), Ok(()));
-        assert_eq!(to_group(&mut effects, 1), Err(TooMany));
+        assert_eq!(to_group(&mut effects, 1), Err(EffectLimitExceeded));
         assert_eq!(effects.take().len(), 1);
         assert_eq!(to_group(&mut effects, MAX_FAN_OUT - 1), Ok(()));
         assert_eq!(to_group(&mut effects, 1), Ok(()));
-        assert_eq!(to_group(&mut effects, 1), Err(TooMany));
+        assert_eq!(to_group(&mut effects, 1), Err(EffectLimitExceeded));
     }
 }

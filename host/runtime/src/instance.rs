@@ -1,6 +1,6 @@
 //! A running instantiation of a version, with the consumers that live in it.
 
-mod saving;
+mod save_restore;
 
 use std::sync::Arc;
 
@@ -15,29 +15,29 @@ use super::bindings::exports::narrowboat::consumer::websocket::{
     Scope as GuestScope,
 };
 use super::bindings::narrowboat::consumer::types::ClientError;
-use super::call::{Call, ConnectionId, Returned};
+use super::call::{Call, ConnectionId, GuestReply};
 use super::effects::Effect;
-use super::outside::Hush;
 use super::state::GuestState;
 use super::store::GuestStore;
 use super::version::Version;
-use narrowboat_core::answer::{Acceptance, Rejection};
-use narrowboat_core::closure::Closure;
+use super::wasi_state::SuppressReason;
+use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::component::Role;
-use narrowboat_core::fault::{Fault, GuestFault, one_line};
+use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
 use narrowboat_core::frame::Frame;
+use narrowboat_core::handshake_response::{Acceptance, Rejection};
 use narrowboat_core::scope::{Headers, Scope};
-use narrowboat_quota::Taken;
-use narrowboat_websocket::connection::Link;
+use narrowboat_quota::Reservation;
+use narrowboat_websocket::connection::ConnectionHandle;
 
 /// An instance. Whoever owns it makes its calls, one at a time.
 pub struct Instance {
     store: GuestStore,
     guest: WebsocketConsumer,
     /// Events it has been given.
-    events: u64,
+    event_count: u64,
     /// It is thrown away, whatever becomes of it, and nobody lives in it.
-    on_trial: bool,
+    is_trial: bool,
 }
 
 impl Instance {
@@ -45,34 +45,41 @@ impl Instance {
     ///
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
-    pub fn new(version: Arc<Version>, places: Taken) -> Result<Self, GuestFault> {
-        Self::start(version, places, None)
+    pub fn new(version: Arc<Version>, places: Reservation) -> Result<Self, GuestFault> {
+        Self::instantiate(version, places, None)
     }
 
     /// A new instance for the consumers of another, which counts whether or not there may be more.
     ///
     /// # Errors
     /// As [`Instance::new`].
-    pub(super) fn successor(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let places = version.count_places();
-        Self::start(version, places, None)
+    pub(super) fn new_successor(version: Arc<Version>) -> Result<Self, GuestFault> {
+        let places = version.force_reserve_pool_slots();
+        Self::instantiate(version, places, None)
     }
 
     /// An instance to be thrown away: what it does has no effects, and changes nothing beyond the host.
     ///
     /// # Errors
     /// As [`Instance::new`].
-    pub(super) fn on_trial(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let places = version.count_places();
-        Self::start(version, places, Some(Hush::Trial))
+    pub(super) fn new_trial(version: Arc<Version>) -> Result<Self, GuestFault> {
+        let places = version.force_reserve_pool_slots();
+        Self::instantiate(version, places, Some(SuppressReason::Trial))
     }
 
-    fn start(version: Arc<Version>, places: Taken, hush: Option<Hush>) -> Result<Self, GuestFault> {
-        let (store, guest) =
-            GuestStore::start(version, Role::Consumer, places, hush, |version, store, exports| {
-                version.consumer()?.load(store, exports)
-            })?;
-        Ok(Self { store, guest, events: 0, on_trial: hush == Some(Hush::Trial) })
+    fn instantiate(
+        version: Arc<Version>,
+        places: Reservation,
+        hush: Option<SuppressReason>,
+    ) -> Result<Self, GuestFault> {
+        let (store, guest) = GuestStore::instantiate(
+            version,
+            Role::Consumer,
+            places,
+            hush,
+            |version, store, exports| version.consumer_indices()?.load(store, exports),
+        )?;
+        Ok(Self { store, guest, event_count: 0, is_trial: hush == Some(SuppressReason::Trial) })
     }
 
     /// The version it runs.
@@ -81,8 +88,8 @@ impl Instance {
     }
 
     /// Events it has been given.
-    pub fn events(&self) -> u64 {
-        self.events
+    pub fn event_count(&self) -> u64 {
+        self.event_count
     }
 
     /// Whether it failed, so that it can only be dropped.
@@ -95,16 +102,16 @@ impl Instance {
     /// # Errors
     /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance is dead; what the call
     /// asked for is gone.
-    pub fn call(&mut self, call: &Call) -> Result<Returned, GuestFault> {
+    pub fn call(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
         if !matches!(call, Call::Disconnect(..)) {
-            self.store.version().tally.event();
+            self.store.version().stats.record_event();
         }
-        let result = self.enter(call);
+        let result = self.dispatch(call);
         // Of a call that killed the instance nothing has happened.
-        self.events += u64::from(!self.store.is_dead());
-        let breach = self.store.data_mut().take_breach();
+        self.event_count += u64::from(!self.store.is_dead());
+        let breach = self.store.data_mut().take_contract_violation();
         self.count_client(call, &result, breach.as_ref());
-        self.note(call, &result, breach);
+        self.record_result(call, &result, breach);
         result
     }
 
@@ -112,69 +119,76 @@ impl Instance {
     fn count_client(
         &mut self,
         call: &Call,
-        result: &Result<Returned, GuestFault>,
+        result: &Result<GuestReply, GuestFault>,
         breach: Option<&GuestFault>,
     ) {
-        let clients = self.store.version().tally.clients();
+        let clients = self.store.version().stats.clients();
         let is_event = !matches!(call, Call::Disconnect(..))
-            && !matches!(result, Err(GuestFault::InstanceGone));
-        if !is_event || !clients.is_watched() {
+            && !matches!(result, Err(GuestFault::SharedInstanceFailed));
+        if !is_event || !clients.is_tracking() {
             return;
         }
         let clients = Arc::clone(clients);
         let has_failed = result.is_err() || breach.is_some();
-        let is_accepted = matches!(result, Ok(Returned::Accepted(..)));
+        let is_accepted = matches!(result, Ok(GuestReply::Accepted(..)));
         match call {
             // It has left the instance again.
             Call::Connect { scope, .. } if !is_accepted => {
-                clients.turn_away(scope.client.ip(), has_failed);
+                clients.record_rejected(scope.client.ip(), has_failed);
             }
             _ => self.store.data_mut().count_client(&clients, is_accepted, has_failed),
         }
     }
 
     /// Counts what came of a call.
-    fn note(&self, call: &Call, result: &Result<Returned, GuestFault>, breach: Option<GuestFault>) {
+    fn record_result(
+        &self,
+        call: &Call,
+        result: &Result<GuestReply, GuestFault>,
+        breach: Option<GuestFault>,
+    ) {
         let version = self.store.version();
         match result {
-            Err(GuestFault::InstanceGone) => {}
-            Err(fault) => version.tally.fault(fault),
-            Ok(Returned::ClientError(_) | Returned::Unheard(_)) => version.tally.client_error(),
-            Ok(Returned::Unknown) => {
+            Err(GuestFault::SharedInstanceFailed) => {}
+            Err(fault) => version.stats.record_fault(fault),
+            Ok(GuestReply::ClientError(_) | GuestReply::ErrorAfterRefusedSend(_)) => {
+                version.stats.record_client_error()
+            }
+            Ok(GuestReply::UnknownType) => {
                 if let Call::Handle(_, message) = call {
-                    version.note_unknown(message.kind());
+                    version.record_unknown_message(message.message_type());
                 }
             }
             Ok(_) => {}
         }
         if let (Ok(_), Some(fault)) = (result, breach) {
-            version.tally.fault(&fault);
+            version.stats.record_fault(&fault);
         }
     }
 
-    fn enter(&mut self, call: &Call) -> Result<Returned, GuestFault> {
+    fn dispatch(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
         if let Some(id) = call.consumer() {
-            self.store.data_mut().turn_to(id);
+            self.store.data_mut().set_current_connection(id);
         }
         match call {
-            Call::Connect { link, scope } => {
+            Call::Connect { connection: link, scope } => {
                 let id = self.store.data_mut().next_id();
-                self.store.data_mut().admit(id, Arc::clone(link), Arc::clone(scope));
+                self.store.data_mut().insert_connection(id, Arc::clone(link), Arc::clone(scope));
                 self.connect(id, scope)
             }
-            Call::Receive(id, frame) => self.event(*id, |guest, store, consumer| {
+            Call::Receive(id, frame) => self.call_consumer(*id, |guest, store, consumer| {
                 let frame = match frame {
                     Frame::Text(text) => GuestFrame::Text(text),
                     Frame::Binary(bytes) => GuestFrame::Binary(bytes),
                 };
-                guest.consumer().call_receive(store, consumer, frame).map(done)
+                guest.consumer().call_receive(store, consumer, frame).map(into_done)
             }),
-            Call::Handle(id, message) => self.event(*id, |guest, store, consumer| {
+            Call::Handle(id, message) => self.call_consumer(*id, |guest, store, consumer| {
                 let handled = guest.consumer().call_handle(store, consumer, message.bytes());
-                handled.map(|handled| handled.map(Returned::from))
+                handled.map(|handled| handled.map(GuestReply::from))
             }),
-            Call::Timer(id, timer) => self.event(*id, |guest, store, consumer| {
-                guest.consumer().call_timer(store, consumer, *timer).map(done)
+            Call::Timer(id, timer) => self.call_consumer(*id, |guest, store, consumer| {
+                guest.consumer().call_timer(store, consumer, *timer).map(into_done)
             }),
             Call::Disconnect(id, closure) => self.disconnect(*id, closure),
         }
@@ -186,120 +200,126 @@ impl Instance {
     }
 
     /// The connections that live in it.
-    pub fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
-        self.store.data().links()
+    pub fn connections(&self) -> impl Iterator<Item = &Arc<ConnectionHandle>> {
+        self.store.data().connections()
     }
 
     /// Has an admitted connection accepted or turned away.
-    fn connect(&mut self, id: ConnectionId, scope: &Scope) -> Result<Returned, GuestFault> {
-        self.store.data_mut().turn_to(id);
-        let handle = self.store.data_mut().handle(id);
-        let answer = self.timed(|guest, store| {
+    fn connect(&mut self, id: ConnectionId, scope: &Scope) -> Result<GuestReply, GuestFault> {
+        self.store.data_mut().set_current_connection(id);
+        let handle = self.store.data_mut().new_handle(id);
+        let answer = self.call_with_deadline(|guest, store| {
             with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))
         })?;
         if self.store.data().is_closing(id) {
             if let Ok((consumer, _)) = answer {
                 self.drop_consumer(consumer)?;
             }
-            self.store.data_mut().dismiss(id);
-            return Ok(Returned::Rejected(Rejection::plain(403, "")));
+            self.store.data_mut().remove_connection(id);
+            return Ok(GuestReply::Rejected(Rejection::plain_text(403, "")));
         }
         match answer {
             Ok((consumer, acceptance)) => {
                 self.store.data_mut().set_consumer(id, consumer);
-                Ok(Returned::Accepted(id, acceptance.into()))
+                Ok(GuestReply::Accepted(id, acceptance.into()))
             }
             Err(refusal) => {
-                self.store.data_mut().dismiss(id);
+                self.store.data_mut().remove_connection(id);
                 match refusal {
-                    Refusal::Rejection(rejection) => Ok(Returned::Rejected(rejection.into())),
-                    Refusal::Plugin(text) => Err(GuestFault::Error(one_line(&text))),
+                    Refusal::Rejection(rejection) => Ok(GuestReply::Rejected(rejection.into())),
+                    Refusal::Plugin(text) => Err(GuestFault::Error(sanitize_log_line(&text))),
                 }
             }
         }
     }
 
-    fn event(
+    fn call_consumer(
         &mut self,
         id: ConnectionId,
         call: impl FnOnce(
             &Guest,
             &mut Store<GuestState>,
             ResourceAny,
-        ) -> wasmtime::Result<Result<Returned, GuestError>>,
-    ) -> Result<Returned, GuestFault> {
+        ) -> wasmtime::Result<Result<GuestReply, GuestError>>,
+    ) -> Result<GuestReply, GuestFault> {
         let Some(consumer) = self.store.data().consumer(id) else {
-            return Err(GuestFault::InstanceGone);
+            return Err(GuestFault::SharedInstanceFailed);
         };
-        match self.timed(|guest, store| call(guest, store, consumer))? {
+        match self.call_with_deadline(|guest, store| call(guest, store, consumer))? {
             Ok(returned) => Ok(returned),
             // A client that leaves or does not read must not cause faults of the plugin.
-            Err(GuestError::Plugin(text)) if self.store.data().was_refused(id) => {
-                Ok(Returned::Unheard(one_line(&text)))
+            Err(GuestError::Plugin(text)) if self.store.data().was_send_refused(id) => {
+                Ok(GuestReply::ErrorAfterRefusedSend(sanitize_log_line(&text)))
             }
-            Err(GuestError::Plugin(text)) => Err(GuestFault::Error(one_line(&text))),
-            Err(GuestError::Client(error)) => client_error(error),
+            Err(GuestError::Plugin(text)) => Err(GuestFault::Error(sanitize_log_line(&text))),
+            Err(GuestError::Client(error)) => check_client_error(error),
         }
     }
 
-    fn disconnect(&mut self, id: ConnectionId, closure: &Closure) -> Result<Returned, GuestFault> {
+    fn disconnect(
+        &mut self,
+        id: ConnectionId,
+        closure: &CloseFrame,
+    ) -> Result<GuestReply, GuestFault> {
         let Some(consumer) = self.store.data().consumer(id) else {
-            return Err(GuestFault::InstanceGone);
+            return Err(GuestFault::SharedInstanceFailed);
         };
         let closure = GuestClosure { code: closure.code, reason: &closure.reason };
-        self.timed(|guest, store| guest.consumer().call_disconnect(store, consumer, closure))?;
-        self.store.data_mut().dismiss(id);
+        self.call_with_deadline(|guest, store| {
+            guest.consumer().call_disconnect(store, consumer, closure)
+        })?;
+        self.store.data_mut().remove_connection(id);
         self.drop_consumer(consumer)?;
-        Ok(Returned::Done)
+        Ok(GuestReply::Done)
     }
 
     /// Runs the guest's destructor of a consumer.
     fn drop_consumer(&mut self, consumer: ResourceAny) -> Result<(), GuestFault> {
-        self.timed(|_, store| consumer.resource_drop(store))
+        self.call_with_deadline(|_, store| consumer.resource_drop(store))
     }
 
     /// Enters the guest with its clock running.
-    fn timed<R>(
+    fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, GuestFault> {
         let guest = self.guest.narrowboat_consumer_websocket();
-        self.store.timed(|_, store| call(guest, store))
+        self.store.call_with_deadline(|_, store| call(guest, store))
     }
 }
 
 impl Drop for Instance {
     /// A panic of the host has ended whoever had it, and with it those who live in it.
     fn drop(&mut self) {
-        if std::thread::panicking() && !self.on_trial {
-            for link in self.links() {
-                link.outbound.fail(Fault::Guest(GuestFault::InstanceGone));
+        if std::thread::panicking() && !self.is_trial {
+            for link in self.connections() {
+                link.outbound.fail(Fault::Guest(GuestFault::SharedInstanceFailed));
             }
         }
     }
 }
 
-fn done(answer: Result<(), GuestError>) -> Result<Returned, GuestError> {
-    answer.map(|()| Returned::Done)
+fn into_done(answer: Result<(), GuestError>) -> Result<GuestReply, GuestError> {
+    answer.map(|()| GuestReply::Done)
 }
 
 /// Checks what a guest blames its client with.
-fn client_error(error: ClientError) -> Result<Returned, GuestFault> {
+fn check_client_error(error: ClientError) -> Result<GuestReply, GuestFault> {
     let ClientError { code, reason } = error;
-    if Closure::is_for_client_errors(code, &reason) {
-        return Ok(Returned::ClientError(Closure::new(code, reason)));
+    if CloseFrame::is_allowed_for_client_error(code, &reason) {
+        return Ok(GuestReply::ClientError(CloseFrame::new(code, reason)));
     }
-    let begins = Closure::new(code, reason).reason;
-    Err(GuestFault::Contract(one_line(&format!(
+    let begins = CloseFrame::new(code, reason).reason;
+    Err(GuestFault::ContractViolation(sanitize_log_line(&format!(
         "blamed its client with {code}, {begins:?}: a code is 1007 or 4000 to 4999, a reason at most 123 bytes"
     ))))
 }
 
-impl From<Handling> for Returned {
+impl From<Handling> for GuestReply {
     fn from(handling: Handling) -> Self {
         match handling {
             Handling::Handled => Self::Done,
-            Handling::UnknownType => Self::Unknown,
+            Handling::UnknownType => Self::UnknownType,
         }
     }
 }
@@ -332,17 +352,17 @@ fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) ->
 
 impl From<GuestAcceptance> for Acceptance {
     fn from(guest: GuestAcceptance) -> Self {
-        Self { subprotocol: guest.subprotocol, headers: headers(guest.headers) }
+        Self { subprotocol: guest.subprotocol, headers: into_headers(guest.headers) }
     }
 }
 
 impl From<GuestRejection> for Rejection {
     fn from(guest: GuestRejection) -> Self {
         let (status, body) = (guest.status, Bytes::from(guest.body));
-        Self { status, headers: headers(guest.headers), body }
+        Self { status, headers: into_headers(guest.headers), body }
     }
 }
 
-fn headers(guest: Vec<(String, Vec<u8>)>) -> Headers {
+fn into_headers(guest: Vec<(String, Vec<u8>)>) -> Headers {
     guest.into_iter().map(|(name, value)| (name, Bytes::from(value))).collect()
 }

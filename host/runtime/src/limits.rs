@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
 use narrowboat_core::component::Role;
-use narrowboat_quota::{Allowance, Bound, Owner, Room, Taken};
+use narrowboat_quota::{LimitKind, QuotaChain, QuotaOwner, QuotaResource, Reservation};
 
 /// What one instance may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct InstanceLimits {
     /// Linear memory, in bytes, all memories together.
     pub memory: usize,
     /// Bytes of it that it has without asking what all may have together.
-    pub free_memory: usize,
+    pub uncounted_memory: usize,
     /// Running time of one call for a connection.
     pub call_time: Duration,
     /// Running time of a worker with one message.
@@ -27,14 +27,14 @@ pub(super) struct InstanceLimits {
     /// How long one call may wait for what is not of this process.
     pub wait_time: Duration,
     /// The largest message, and frame for a group, it may give the layer, in bytes.
-    pub max_message: usize,
+    pub max_message_bytes: usize,
     /// The largest frame any of its sockets takes, in bytes.
-    pub max_frame: usize,
+    pub max_frame_bytes: usize,
 }
 
 impl InstanceLimits {
     /// Running time of one call into a guest that is run as this, and what bounds it.
-    pub(super) fn time_of(&self, role: Role) -> (&'static str, Duration) {
+    pub(super) fn time_limit(&self, role: Role) -> (&'static str, Duration) {
         match role {
             Role::Consumer => ("call_time", self.call_time),
             Role::Worker => ("worker_time", self.worker_time),
@@ -43,18 +43,18 @@ impl InstanceLimits {
 
     /// Bytes of payload one call may ask to send: some of the largest frames.
     pub(super) fn effect_bytes(&self) -> usize {
-        self.max_frame.max(self.max_message).saturating_mul(4).max(MIN_EFFECT_BYTES)
+        self.max_frame_bytes.max(self.max_message_bytes).saturating_mul(4).max(MIN_EFFECT_BYTES)
     }
 
     /// Bytes one import may copy out of the guest: its largest argument and some change.
     pub(super) fn hostcall_bytes(&self) -> usize {
-        self.max_frame.max(self.max_message).saturating_add(MIN_HOSTCALL_BYTES)
+        self.max_frame_bytes.max(self.max_message_bytes).saturating_add(MIN_HOSTCALL_BYTES)
     }
 }
 
 /// Bytes of memory that an instance of the operator's own plugins has without asking what all may have together: what most
 /// guests begin with, of which few pages are ever written.
-pub(super) const FREE_MEMORY: usize = 2 * 1024 * 1024;
+pub(super) const UNCOUNTED_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of payload every call may ask to send, however small its frames must be.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
@@ -66,16 +66,16 @@ const MIN_HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
 pub(super) const MAX_TABLE_ELEMENTS: usize = 20_000;
 
 /// Memories, tables and core instances one component may consist of.
-pub(super) const MAX_PARTS: u32 = 16;
+pub(super) const MAX_CORE_ITEMS: u32 = 16;
 
 /// What the instances of a version have together.
 #[derive(Debug, Default)]
-pub(super) struct Usage {
+pub(super) struct InstanceGauges {
     instances: AtomicU64,
     memory: AtomicU64,
 }
 
-impl Usage {
+impl InstanceGauges {
     /// Running instances.
     pub(super) fn instances(&self) -> u64 {
         self.instances.load(Ordering::Relaxed)
@@ -89,89 +89,89 @@ impl Usage {
 
 /// Counts what an instance has taken.
 #[derive(Debug)]
-pub(super) struct Growth {
-    usage: Arc<Usage>,
-    allowance: Arc<Allowance>,
+pub(super) struct StoreLimiter {
+    usage: Arc<InstanceGauges>,
+    quota: Arc<QuotaChain>,
     /// Of instances.
-    _places: Taken,
+    _pool_slots: Reservation,
     /// Of what all may have together.
-    room: Taken,
-    memory: usize,
-    free_memory: usize,
-    memory_left: usize,
+    memory_reservation: Reservation,
+    memory_limit: usize,
+    uncounted_memory: usize,
+    memory_available: usize,
     /// The bound of memory that it came to last, if it has.
-    refused: Option<Bound>,
+    denied_limit: Option<LimitKind>,
     /// Whose that was, where it is of what instances have together.
-    refuser: Option<Owner>,
-    table_left: usize,
+    denied_by: Option<QuotaOwner>,
+    table_elements_available: usize,
 }
 
-impl Growth {
+impl StoreLimiter {
     pub(super) fn new(
         limits: &InstanceLimits,
-        usage: Arc<Usage>,
-        allowance: Arc<Allowance>,
-        places: Taken,
+        usage: Arc<InstanceGauges>,
+        quota: Arc<QuotaChain>,
+        places: Reservation,
     ) -> Self {
         usage.instances.fetch_add(1, Ordering::Relaxed);
         Self {
             usage,
-            _places: places,
-            room: allowance.none_of(Room::Memories),
-            allowance,
-            memory: limits.memory,
-            free_memory: limits.free_memory,
-            memory_left: limits.memory,
-            refused: None,
-            refuser: None,
-            table_left: MAX_TABLE_ELEMENTS,
+            _pool_slots: places,
+            memory_reservation: quota.empty_reservation(QuotaResource::MemoryBytes),
+            quota,
+            memory_limit: limits.memory,
+            uncounted_memory: limits.uncounted_memory,
+            memory_available: limits.memory,
+            denied_limit: None,
+            denied_by: None,
+            table_elements_available: MAX_TABLE_ELEMENTS,
         }
     }
 }
 
-impl Drop for Growth {
+impl Drop for StoreLimiter {
     fn drop(&mut self) {
         self.usage.instances.fetch_sub(1, Ordering::Relaxed);
-        self.usage.memory.fetch_sub(self.memory_taken() as u64, Ordering::Relaxed);
+        self.usage.memory.fetch_sub(self.memory_used() as u64, Ordering::Relaxed);
     }
 }
 
-impl Growth {
+impl StoreLimiter {
     /// Why the guest was refused memory, if it was, which may be why it trapped.
-    pub(super) fn refused(&self) -> Option<Bound> {
-        self.refused
+    pub(super) fn denied_limit(&self) -> Option<LimitKind> {
+        self.denied_limit
     }
 
     /// Whose bound of what instances have together that was.
-    pub(super) fn refuser(&self) -> Option<Owner> {
-        self.refuser
+    pub(super) fn denied_by(&self) -> Option<QuotaOwner> {
+        self.denied_by
     }
 
-    fn memory_taken(&self) -> usize {
-        self.memory - self.memory_left
+    fn memory_used(&self) -> usize {
+        self.memory_limit - self.memory_available
     }
 
     /// Takes so much memory, of its own and of what all may have together.
-    fn take_memory(&mut self, more: usize) -> Result<(), Bound> {
-        let left = self.memory_left.checked_sub(more);
+    fn reserve_memory(&mut self, more: usize) -> Result<(), LimitKind> {
+        let left = self.memory_available.checked_sub(more);
         let left = left.ok_or_else(|| {
-            self.allowance.note(Bound::Memory);
-            Bound::Memory
+            self.quota.record_limit_hit(LimitKind::Memory);
+            LimitKind::Memory
         })?;
-        let (free, taken) = (self.free_memory, self.memory_taken());
+        let (free, taken) = (self.uncounted_memory, self.memory_used());
         let beyond_free = |taken: usize| taken.saturating_sub(free);
         let asked = beyond_free(taken + more) - beyond_free(taken);
-        if let Err(bound) = self.room.more(asked) {
-            self.refuser = self.allowance.refuser(Room::Memories, asked);
+        if let Err(bound) = self.memory_reservation.try_grow(asked) {
+            self.denied_by = self.quota.find_full_owner(QuotaResource::MemoryBytes, asked);
             return Err(bound);
         }
-        self.memory_left = left;
+        self.memory_available = left;
         self.usage.memory.fetch_add(more as u64, Ordering::Relaxed);
         Ok(())
     }
 }
 
-impl ResourceLimiter for Growth {
+impl ResourceLimiter for StoreLimiter {
     fn memory_growing(
         &mut self,
         current: usize,
@@ -179,8 +179,8 @@ impl ResourceLimiter for Growth {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         // A growth is refused, as WebAssembly's `memory.grow` allows; the guest's allocator then fails.
-        let grown = self.take_memory(desired.saturating_sub(current));
-        self.refused = grown.err().or(self.refused);
+        let grown = self.reserve_memory(desired.saturating_sub(current));
+        self.denied_limit = grown.err().or(self.denied_limit);
         Ok(grown.is_ok())
     }
 
@@ -190,27 +190,27 @@ impl ResourceLimiter for Growth {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        match self.table_left.checked_sub(desired.saturating_sub(current)) {
+        match self.table_elements_available.checked_sub(desired.saturating_sub(current)) {
             Some(left) => {
-                self.table_left = left;
+                self.table_elements_available = left;
                 Ok(true)
             }
             None => {
-                self.allowance.note(Bound::Tables);
+                self.quota.record_limit_hit(LimitKind::Tables);
                 Ok(false)
             }
         }
     }
 
     fn instances(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_CORE_ITEMS as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_CORE_ITEMS as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_PARTS as usize
+        MAX_CORE_ITEMS as usize
     }
 }

@@ -8,29 +8,29 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::build::Build;
+use super::compat;
 use super::engine::Engine;
-use super::fit;
-use super::lane::{GuestThreads, LaneState};
-use super::limits::{FREE_MEMORY, InstanceLimits, MAX_TABLE_ELEMENTS};
-use super::live::Plugin;
-use super::outside::Beyond;
-use super::state::Surroundings;
+use super::guest_threads::{ExecutionModeState, GuestThreadPool};
+use super::limits::{InstanceLimits, MAX_TABLE_ELEMENTS, UNCOUNTED_MEMORY_BYTES};
+use super::log_limiter::LogLimiter;
+use super::plugin::Plugin;
+use super::state::VersionContext;
 use super::version::{Version, VersionError};
-use super::words::Words;
+use super::wasi_state::HostServices;
 use narrowboat_channels::ChannelLayer;
-use narrowboat_config::signature::{Distrust, Signers};
-use narrowboat_config::{ConfigError, FailedMove, Limits, PluginConfig, Use};
+use narrowboat_config::signature::{SignatureError, TrustedKeys};
+use narrowboat_config::{ConfigError, FailedMovePolicy, Limits, PluginConfig, PluginUse};
 use narrowboat_core::capabilities::Capabilities;
-use narrowboat_core::component::{self, ComponentError, Role, Summary};
+use narrowboat_core::component::{self, ComponentError, ComponentInfo, Role};
 use narrowboat_core::fault::GuestFault;
-use narrowboat_core::manifest::{Isolation, Lane, Manifest, ManifestError};
+use narrowboat_core::manifest::{ExecutionMode, Isolation, Manifest, ManifestError};
 use narrowboat_core::name::Tenant;
 use narrowboat_egress::Egress;
-use narrowboat_keyvalue::Keyvalue;
-use narrowboat_quota::Allowance;
+use narrowboat_keyvalue::KeyvalueStore;
+use narrowboat_quota::QuotaChain;
 
 /// Panics of a version that are logged a second.
-const PANICS: u64 = 2;
+const PANIC_LINES_PER_SECOND: u64 = 2;
 
 /// What loading a plugin needs besides its own configuration.
 pub struct Loader {
@@ -41,21 +41,21 @@ pub struct Loader {
     /// What its consumers talk through.
     pub layer: Arc<dyn ChannelLayer>,
     /// Where it keeps keys and values, if it may.
-    pub keyvalue: Arc<Keyvalue>,
+    pub keyvalue: Arc<KeyvalueStore>,
     /// What sends its requests, if it may make any.
     pub egress: Arc<Egress>,
     /// The largest message of the layer, in bytes.
-    pub max_message: usize,
+    pub max_message_bytes: usize,
     /// The largest frame any route takes, in bytes.
-    pub max_frame: usize,
+    pub max_frame_bytes: usize,
     /// Where its long calls run.
-    pub threads: GuestThreads,
+    pub thread_pool: GuestThreadPool,
     /// What it may have unless it or the operator says less.
     pub limits: Limits,
     /// What it may use, and what it uses.
-    pub allowance: Arc<Allowance>,
+    pub quota: Arc<QuotaChain>,
     /// Who has to have signed it; `None` if nobody has to.
-    pub signers: Option<Arc<Signers>>,
+    pub signers: Option<Arc<TrustedKeys>>,
 }
 
 /// A version that may become a plugin's live one.
@@ -81,13 +81,13 @@ pub enum LoadError {
     },
     /// Nobody who has to has signed it.
     #[error("plugin {plugin:?}: {} {source}", file.display())]
-    Distrusted {
+    Signature {
         /// As the configuration calls it.
         plugin: String,
         /// Where its component is.
         file: PathBuf,
         /// What is wrong.
-        source: Distrust,
+        source: SignatureError,
     },
     /// The bytes are no component.
     #[error("plugin {plugin:?}: {} {source}", file.display())]
@@ -131,25 +131,29 @@ pub enum LoadError {
     },
     /// The operator's configuration and the manifest do not agree.
     #[error(transparent)]
-    Conflict(#[from] ConfigError),
+    Config(#[from] ConfigError),
 }
 
-/// What a component's manifest asks for, whether or not it is granted; `file` is where it came from.
+/// What a component's manifest requests, whether or not it is granted; `file` is where it came from.
 ///
 /// # Errors
 /// When it is no component, or its manifest is wrong.
-pub fn asks(plugin: &str, file: &Path, build: &Build) -> Result<Capabilities, LoadError> {
-    read(plugin, file, build).map(|(_, manifest)| manifest.asks)
+pub fn requested_capabilities(
+    plugin: &str,
+    file: &Path,
+    build: &Build,
+) -> Result<Capabilities, LoadError> {
+    parse_component(plugin, file, build).map(|(_, manifest)| manifest.capabilities)
 }
 
 /// What a component says of itself.
-fn read<'a>(
+fn parse_component<'a>(
     plugin: &str,
     file: &Path,
     build: &'a Build,
-) -> Result<(Summary<'a>, Manifest), LoadError> {
+) -> Result<(ComponentInfo<'a>, Manifest), LoadError> {
     let (plugin, file) = (plugin.to_owned(), file.to_owned());
-    let summary = match component::plugin(build.bytes()) {
+    let summary = match component::parse_plugin(build.bytes()) {
         Ok(summary) => summary,
         Err(source) => return Err(LoadError::Component { plugin, file, source }),
     };
@@ -165,9 +169,9 @@ impl Loader {
     ///
     /// # Errors
     /// [`LoadError::Read`].
-    pub fn read(&self, name: &str, file: &Path) -> Result<Build, LoadError> {
-        let plugin = self.tenant.label(name);
-        Build::read(file, self.limits.component).map_err(|source| LoadError::Read {
+    pub fn read_build(&self, name: &str, file: &Path) -> Result<Build, LoadError> {
+        let plugin = self.tenant.plugin_label(name);
+        Build::read(file, self.limits.max_component).map_err(|source| LoadError::Read {
             plugin,
             file: file.to_owned(),
             source,
@@ -185,31 +189,31 @@ impl Loader {
         file: &Path,
         build: &Build,
     ) -> Result<Plugin, LoadError> {
-        let Candidate { version, isolation } = self.version(name, config, file, build)?;
-        let label = self.tenant.label(name);
-        let own_name = version.own_name();
+        let Candidate { version, isolation } = self.compile_version(name, config, file, build)?;
+        let label = self.tenant.plugin_label(name);
+        let own_name = version.manifest_name();
         // One component may serve several plugins, so that this is no error.
         if own_name != name && own_name != label {
             tracing::info!(plugin = &*label, "its component's manifest is of {own_name:?}");
         }
         // What cannot start now would turn away every client later.
         if let Err(source) = Arc::clone(&version).try_start() {
-            let (plugin, file) = (self.tenant.label(name), file.to_owned());
+            let (plugin, file) = (self.tenant.plugin_label(name), file.to_owned());
             return Err(LoadError::Start { plugin, file, source });
         }
         Ok(Plugin {
             name: Arc::from(name),
-            label: self.tenant.label(name).into(),
+            label: self.tenant.plugin_label(name).into(),
             tenant: self.tenant.clone(),
             isolation,
-            instances: config.instances,
+            instance_count: config.instances,
             overflow: config.overflow,
-            failed_move: failed_move(name, config, isolation)?,
+            failed_move: resolve_failed_move(name, config, isolation)?,
             rollback: config.rollback,
-            share: self.threads.share(Arc::clone(&self.allowance)),
-            allowance: Arc::clone(&self.allowance),
-            known: Mutex::new(vec![Arc::downgrade(&version)]),
-            live: watch::Sender::new(version),
+            executor: self.thread_pool.plugin_executor(Arc::clone(&self.quota)),
+            quota: Arc::clone(&self.quota),
+            known_versions: Mutex::new(vec![Arc::downgrade(&version)]),
+            live_version: watch::Sender::new(version),
         })
     }
 
@@ -218,7 +222,7 @@ impl Loader {
     ///
     /// # Errors
     /// What is wrong, with the plugin and the file.
-    pub fn version(
+    pub fn compile_version(
         &self,
         name: &str,
         config: &PluginConfig,
@@ -227,48 +231,50 @@ impl Loader {
     ) -> Result<Candidate, LoadError> {
         // Before any of it is read.
         config.check_pin(name, build.digest())?;
-        let (plugin, file) = (self.tenant.label(name), file.to_owned());
+        let (plugin, file) = (self.tenant.plugin_label(name), file.to_owned());
         if let Err(source) = self.check_signature(build) {
-            return Err(LoadError::Distrusted { plugin, file, source });
+            return Err(LoadError::Signature { plugin, file, source });
         }
-        let (summary, manifest) = read(&plugin, &file, build)?;
-        let limits = self.limits.within(&config.limits);
-        if let Err(source) = summary.needs.check(limits.memory, MAX_TABLE_ELEMENTS as u64) {
+        let (summary, manifest) = parse_component(&plugin, &file, build)?;
+        let limits = self.limits.narrowed_by(&config.limits);
+        if let Err(source) =
+            summary.resources.check_limits(limits.memory, MAX_TABLE_ELEMENTS as u64)
+        {
             return Err(LoadError::Component { plugin, file, source });
         }
-        config.check_grants(name, &manifest.asks)?;
-        if let Err(misfit) = fit::check_names(&summary.imports) {
+        config.check_grants(name, &manifest.capabilities)?;
+        if let Err(misfit) = compat::check_names(&summary.imports) {
             return Err(LoadError::Version { plugin, file, source: misfit.into() });
         }
         check_uses(name, config, &file, &summary)?;
         let has_manifest = summary.manifest.is_some();
-        let isolation = narrowed_isolation(config, &manifest, has_manifest).map_err(|problem| {
-            config.isolation_place.invalid(&format!("plugins.{name}.isolation"), problem)
+        let isolation = resolve_isolation(config, &manifest, has_manifest).map_err(|problem| {
+            config.isolation_location.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
-        let beyond = Beyond {
+        let beyond = HostServices {
             keyvalue: Arc::clone(&self.keyvalue),
             egress: Arc::clone(&self.egress),
-            halted: self.engine.halted(),
-            asks: manifest.asks.clone(),
-            allowance: Arc::clone(&self.allowance),
+            stopping: self.engine.subscribe_stopping(),
+            capabilities: manifest.capabilities.clone(),
+            quota: Arc::clone(&self.quota),
         };
-        let around = Surroundings {
+        let around = VersionContext {
             plugin: Arc::from(plugin.as_str()),
-            own_name: manifest.name.clone(),
+            manifest_name: manifest.name.clone(),
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
-            beyond: Arc::new(beyond),
+            services: Arc::new(beyond),
             limits: self.instance_limits(&limits, &manifest),
-            lane: LaneState::new(lane(&manifest)),
-            asks: manifest.asks,
+            execution_mode: ExecutionModeState::new(execution_mode(&manifest)),
+            capabilities: manifest.capabilities,
             usage: Arc::default(),
-            parts: summary.needs.parts,
-            places: OnceLock::new(),
-            words: Words::new(limits.log_lines),
-            panics: Words::new(PANICS),
-            allowance: Arc::clone(&self.allowance),
+            core_instance_count: summary.resources.core_instances,
+            pool_slots: OnceLock::new(),
+            log_limiter: LogLimiter::new(limits.log_lines_per_second),
+            panic_limiter: LogLimiter::new(PANIC_LINES_PER_SECOND),
+            quota: Arc::clone(&self.quota),
             was_denied: AtomicBool::new(false),
-            version: build.digest().short(),
+            version: build.digest().short_hex(),
         };
         match Version::compile(&self.engine, build, Arc::new(around)) {
             Ok(version) => Ok(Candidate { version: Arc::new(version), isolation }),
@@ -281,7 +287,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why it is not trusted.
-    pub fn check_signature(&self, build: &Build) -> Result<(), Distrust> {
+    pub fn check_signature(&self, build: &Build) -> Result<(), SignatureError> {
         self.signers.as_ref().map_or(Ok(()), |signers| build.check_signature(signers))
     }
 
@@ -289,26 +295,26 @@ impl Loader {
     fn instance_limits(&self, limits: &Limits, manifest: &Manifest) -> InstanceLimits {
         let wanted = &manifest.limits;
         InstanceLimits {
-            memory: least(limits.memory, wanted.memory).bytes(),
+            memory: min_limit(limits.memory, wanted.memory).bytes(),
             // Strangers might write all of it, in every instance.
-            free_memory: if self.tenant.is_default() { FREE_MEMORY } else { 0 },
-            call_time: least(limits.call_time, wanted.call_time).duration(),
-            worker_time: least(limits.worker_time, wanted.worker_time).duration(),
+            uncounted_memory: if self.tenant.is_default() { UNCOUNTED_MEMORY_BYTES } else { 0 },
+            call_time: min_limit(limits.call_time, wanted.call_time).duration(),
+            worker_time: min_limit(limits.worker_time, wanted.worker_time).duration(),
             wait_time: limits.wait_time.duration(),
             timers: limits.timers,
             snapshot: limits.snapshot.bytes(),
-            max_message: self.max_message,
-            max_frame: self.max_frame,
+            max_message_bytes: self.max_message_bytes,
+            max_frame_bytes: self.max_frame_bytes,
         }
     }
 }
 
 /// What may wait does so on guest threads.
-fn lane(manifest: &Manifest) -> Lane {
-    if manifest.asks.may_wait() { Lane::Slow } else { manifest.lane }
+fn execution_mode(manifest: &Manifest) -> ExecutionMode {
+    if manifest.capabilities.may_wait_on_io() { ExecutionMode::Thread } else { manifest.execution }
 }
 
-fn least<T: Ord>(operator: T, plugin: Option<T>) -> T {
+fn min_limit<T: Ord>(operator: T, plugin: Option<T>) -> T {
     plugin.into_iter().fold(operator, Ord::min)
 }
 
@@ -317,9 +323,9 @@ fn check_uses(
     name: &str,
     config: &PluginConfig,
     file: &Path,
-    component: &Summary<'_>,
+    component: &ComponentInfo<'_>,
 ) -> Result<(), ConfigError> {
-    for Use { role, key, place } in &config.uses {
+    for PluginUse { role, key, location: place } in &config.uses {
         if !component.roles().any(|exported| exported == *role) {
             let (what, instead) = match role {
                 Role::Consumer => ("consumer of connections", "[[workers]] binds a worker"),
@@ -338,25 +344,25 @@ fn check_uses(
 }
 
 /// What happens to a consumer that cannot move. One of many in an instance cannot stay behind.
-fn failed_move(
+fn resolve_failed_move(
     name: &str,
     config: &PluginConfig,
     isolation: Isolation,
-) -> Result<FailedMove, ConfigError> {
-    match (config.failed_move, isolation) {
-        (Some(FailedMove::KeepOld), Isolation::Shared) => {
+) -> Result<FailedMovePolicy, ConfigError> {
+    match (config.on_failed_move, isolation) {
+        (Some(FailedMovePolicy::KeepOld), Isolation::Shared) => {
             let problem = "\"keep-old\" is for an instance a connection; the consumers of a \
                            shared instance move together or not at all unless this is \
                            \"restart\" or \"close\"";
             let key = format!("plugins.{name}.on_failed_move");
-            Err(config.failed_move_place.invalid(&key, problem))
+            Err(config.on_failed_move_location.invalid(&key, problem))
         }
         (policy, _) => Ok(policy.unwrap_or_default()),
     }
 }
 
 /// An instance a connection is narrower than a shared one; the operator may only narrow.
-fn narrowed_isolation(
+fn resolve_isolation(
     config: &PluginConfig,
     manifest: &Manifest,
     has_manifest: bool,
@@ -394,7 +400,7 @@ mod tests {
         let text = "[plugins.echo]\ncomponent = \"echo.wasm\"\nisolation = \"shared\"\n";
         let config = Config::parse(text, Path::new("narrowboat.toml")).unwrap();
         let plugin = &config.tenants[&Tenant::default_tenant()].plugins["echo"];
-        narrowed_isolation(plugin, manifest, has_manifest).unwrap_err()
+        resolve_isolation(plugin, manifest, has_manifest).unwrap_err()
     }
 
     #[test]

@@ -12,62 +12,62 @@ use wasmtime::bail;
 use wasmtime::component::{Resource, ResourceAny};
 
 use super::bindings::narrowboat::consumer::types::Host as Data;
-use super::call::{ConnectionHandle, ConnectionId};
-use super::clients::{Client, Clients};
-use super::effects::{Effect, Effects, TooMany};
-use super::lane::LaneState;
-use super::limits::{Growth, InstanceLimits, Usage};
-use super::outside::{Beyond, Hush, Outside};
-use super::overrun::Overrun;
-use super::words::Words;
+use super::call::{ConnectionId, WitConnection};
+use super::client_tracker::{ClientSlot, ClientTracker};
+use super::effects::{Effect, EffectLimitExceeded, Effects};
+use super::guest_threads::ExecutionModeState;
+use super::io_driver_waker::IoDriverWaker;
+use super::limits::{InstanceGauges, InstanceLimits, StoreLimiter};
+use super::log_limiter::LogLimiter;
+use super::wasi_state::{HostServices, SuppressReason, WasiState};
 use narrowboat_channels::ChannelLayer;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::name::{ChannelName, Tenant};
 use narrowboat_core::scope::Scope;
-use narrowboat_quota::{Allowance, Bound, Taken};
-use narrowboat_websocket::connection::{Link, Queued, Refused};
+use narrowboat_quota::{LimitKind, QuotaChain, Reservation};
+use narrowboat_websocket::connection::{ConnectionHandle, PendingSize, PushError};
 
 pub(super) use stopwatch::{OutOfTime, Stopwatch};
 
 /// What all instances of a version have in common.
-pub(super) struct Surroundings {
+pub(super) struct VersionContext {
     /// For the log.
     pub(super) plugin: Arc<str>,
     /// What its manifest calls it, or its plugin's label where there is no manifest.
-    pub(super) own_name: String,
+    pub(super) manifest_name: String,
     pub(super) tenant: Tenant,
     pub(super) layer: Arc<dyn ChannelLayer>,
     /// What there is beyond the host.
-    pub(super) beyond: Arc<Beyond>,
+    pub(super) services: Arc<HostServices>,
     pub(super) limits: InstanceLimits,
     /// What its manifest asks for, all of it granted.
-    pub(super) asks: Capabilities,
-    pub(super) lane: LaneState,
-    pub(super) usage: Arc<Usage>,
+    pub(super) capabilities: Capabilities,
+    pub(super) execution_mode: ExecutionModeState,
+    pub(super) usage: Arc<InstanceGauges>,
     /// Instances of its modules; `None` if there is no telling.
-    pub(super) parts: Option<u64>,
+    pub(super) core_instance_count: Option<u64>,
     /// What one instance takes of the pool, in places for one; known once it is compiled.
-    pub(super) places: OnceLock<usize>,
-    pub(super) words: Words,
+    pub(super) pool_slots: OnceLock<usize>,
+    pub(super) log_limiter: LogLimiter,
     /// Limits the log lines of panics, which need no permission.
-    pub(super) panics: Words,
-    pub(super) allowance: Arc<Allowance>,
+    pub(super) panic_limiter: LogLimiter,
+    pub(super) quota: Arc<QuotaChain>,
     /// Whether it has asked to reach what it may not.
     pub(super) was_denied: AtomicBool,
     /// The version's first digits, for the log.
     pub(super) version: String,
 }
 
-impl Surroundings {
+impl VersionContext {
     /// Instances that one of it counts for.
-    pub(super) fn places(&self) -> usize {
-        self.places.get().copied().unwrap_or(1)
+    pub(super) fn pool_slots(&self) -> usize {
+        self.pool_slots.get().copied().unwrap_or(1)
     }
 
-    fn outside(&self) -> Box<Mutex<Outside>> {
-        let outside = Outside::new(Arc::clone(&self.beyond), self.limits.wait_time);
+    fn new_wasi_state(&self) -> Box<Mutex<WasiState>> {
+        let outside = WasiState::new(Arc::clone(&self.services), self.limits.wait_time);
         Box::new(Mutex::new(outside))
     }
 }
@@ -77,30 +77,30 @@ const SPARE_HANDLES: usize = 1_024;
 
 /// One store's host data.
 pub(super) struct GuestState {
-    pub(super) around: Arc<Surroundings>,
+    pub(super) ctx: Arc<VersionContext>,
     pub(super) effects: Effects,
-    pub(super) growth: Growth,
+    pub(super) limiter: StoreLimiter,
     pub(super) stopwatch: Stopwatch,
     /// Boxed, since few have it. Nobody takes the lock: it lets an instance be lent to another thread, which what is
     /// in it does not.
-    outside: Option<Box<Mutex<Outside>>>,
-    connections: FxHashMap<u32, Entry>,
+    wasi: Option<Box<Mutex<WasiState>>>,
+    connections: FxHashMap<u32, InstanceConnection>,
     /// Only guests choose when to search it, so the hash is one they cannot steer.
     by_channel: HashMap<ChannelName, u32>,
     /// Connections this call has queued something for.
-    touched: Vec<u32>,
+    touched_ids: Vec<u32>,
     last_id: u32,
     /// The connection that the running call is about, if it is about one.
-    current: u32,
-    handles: usize,
+    current_id: u32,
+    handle_count: usize,
     /// The text of a panic in the running call.
-    panic: Option<Panic>,
+    panic: Option<GuestPanic>,
     /// A violation of the contract in the running call that does not stop the call.
-    breach: Option<GuestFault>,
+    contract_violation: Option<GuestFault>,
 }
 
 /// The text of a guest's panic.
-pub(super) struct Panic {
+pub(super) struct GuestPanic {
     /// One line.
     pub(super) text: String,
     /// Whether the log has it already.
@@ -108,87 +108,87 @@ pub(super) struct Panic {
 }
 
 /// One connection of the instance.
-struct Entry {
-    link: Arc<Link>,
+struct InstanceConnection {
+    connection: Arc<ConnectionHandle>,
     /// What its handshake told, which another version is told again.
     scope: Arc<Scope>,
     /// The guest's object, once it has accepted.
     consumer: Option<ResourceAny>,
     /// What this call has queued for it.
-    pending: Queued,
+    pending: PendingSize,
     /// Timers this call has set on it.
-    timers: u32,
+    new_timer_count: u32,
     /// This call has closed it.
-    closing: bool,
+    is_closing: bool,
     /// A frame of this call was refused because the client has left or does not read.
-    refused: bool,
+    send_refused: bool,
     /// Whether it has had an event of a version that is watched.
     is_counted: bool,
     /// Its place among the version's clients, if it has one. Boxed, since only connections of a watched version have.
-    client: Option<Box<Client>>,
+    client: Option<Box<ClientSlot>>,
 }
 
 impl Data for GuestState {}
 
 impl GuestState {
     pub(super) fn new(
-        around: Arc<Surroundings>,
+        ctx: Arc<VersionContext>,
         role: Role,
-        places: Taken,
-        overrun: Arc<Overrun>,
+        places: Reservation,
+        overrun: Arc<IoDriverWaker>,
     ) -> Self {
-        let outside = around.asks.may_wait().then(|| around.outside());
+        let wasi = ctx.capabilities.may_wait_on_io().then(|| ctx.new_wasi_state());
         Self {
-            effects: Effects::new(around.limits.effect_bytes()),
-            growth: Growth::new(
-                &around.limits,
-                Arc::clone(&around.usage),
-                Arc::clone(&around.allowance),
+            effects: Effects::new(ctx.limits.effect_bytes()),
+            limiter: StoreLimiter::new(
+                &ctx.limits,
+                Arc::clone(&ctx.usage),
+                Arc::clone(&ctx.quota),
                 places,
             ),
-            stopwatch: Stopwatch::new(&around.limits, role, overrun),
-            outside,
+            stopwatch: Stopwatch::new(&ctx.limits, role, overrun),
+            wasi,
             connections: FxHashMap::default(),
             by_channel: HashMap::new(),
-            touched: Vec::new(),
+            touched_ids: Vec::new(),
             last_id: 0,
-            current: 0,
-            handles: 0,
+            current_id: 0,
+            handle_count: 0,
             panic: None,
-            breach: None,
-            around,
+            contract_violation: None,
+            ctx,
         }
     }
 
     /// A call begins.
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.stopwatch.restart(now, self.outside.is_some());
+    pub(super) fn begin_call(&mut self, now: Instant) {
+        self.stopwatch.restart(now, self.wasi.is_some());
         self.panic = None;
-        self.breach = None;
-        if let Some(outside) = self.held_outside() {
-            outside.begin();
+        self.contract_violation = None;
+        if let Some(outside) = self.wasi_mut() {
+            outside.begin_call();
         }
     }
 
     /// Charges the plugin for what the running call has run since it was charged last.
-    pub(super) fn charge(&mut self, now: Instant) {
-        let time = self.stopwatch.stint.charge(now);
-        self.around.allowance.run(time);
+    pub(super) fn charge_cpu_time(&mut self, now: Instant) {
+        let time = self.stopwatch.cpu_meter.take_uncharged(now);
+        self.ctx.quota.record_cpu_time(time);
     }
 
     /// How long the running call has waited for what is not of this process. That is no time of the guest's.
-    pub(super) fn waited(&mut self) -> Duration {
-        self.held_outside().map_or(Duration::ZERO, |outside| outside.patience.waited())
+    pub(super) fn time_waited(&mut self) -> Duration {
+        self.wasi_mut().map_or(Duration::ZERO, |outside| outside.wait_budget.waited())
     }
 
     /// What it holds of the world beyond the host, for imports that are linked to those alone that may hold something.
-    pub(super) fn outside_at_last(&mut self) -> &mut Outside {
-        let outside = self.outside.get_or_insert_with(|| self.around.outside());
+    pub(super) fn wasi_mut_or_init(&mut self) -> &mut WasiState {
+        let outside = self.wasi.get_or_insert_with(|| self.ctx.new_wasi_state());
         outside.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held_outside(&mut self) -> Option<&mut Outside> {
-        let outside = self.outside.as_mut()?;
+    fn wasi_mut(&mut self) -> Option<&mut WasiState> {
+        let outside = self.wasi.as_mut()?;
         Some(outside.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -196,37 +196,40 @@ impl GuestState {
     ///
     /// # Errors
     /// Where it may hold nothing, and then its imports are not linked either.
-    pub(super) fn outside(&mut self) -> wasmtime::Result<&mut Outside> {
-        match self.held_outside() {
+    pub(super) fn require_wasi(&mut self) -> wasmtime::Result<&mut WasiState> {
+        match self.wasi_mut() {
             Some(outside) => Ok(outside),
             None => bail!("nothing beyond the host is granted"),
         }
     }
 
     /// Has calls change nothing beyond the host from now on, or again what they like; answers with what was before.
-    pub(super) fn hush(&mut self, hush: Option<Hush>) -> Option<Hush> {
-        let outside = self.held_outside()?;
-        std::mem::replace(&mut outside.hushed, hush)
+    pub(super) fn replace_suppress_reason(
+        &mut self,
+        hush: Option<SuppressReason>,
+    ) -> Option<SuppressReason> {
+        let outside = self.wasi_mut()?;
+        std::mem::replace(&mut outside.suppressed, hush)
     }
 
     /// Stores the text of a panic of the running call, in case the call traps.
-    pub(super) fn note_panic(&mut self, panic: Panic) {
+    pub(super) fn record_panic(&mut self, panic: GuestPanic) {
         self.panic = Some(panic);
     }
 
     /// Takes the text of a panic of the last call.
-    pub(super) fn take_panic(&mut self) -> Option<Panic> {
+    pub(super) fn take_panic(&mut self) -> Option<GuestPanic> {
         self.panic.take()
     }
 
     /// Stores a violation of the contract that does not stop the call.
-    pub(super) fn note_breach(&mut self, breach: GuestFault) {
-        self.breach = Some(breach);
+    pub(super) fn record_contract_violation(&mut self, breach: GuestFault) {
+        self.contract_violation = Some(breach);
     }
 
     /// Takes the violation of the contract in the last call.
-    pub(super) fn take_breach(&mut self) -> Option<GuestFault> {
-        self.breach.take()
+    pub(super) fn take_contract_violation(&mut self) -> Option<GuestFault> {
+        self.contract_violation.take()
     }
 
     /// An identifier that no connection of this instance has had.
@@ -236,33 +239,37 @@ impl GuestState {
     }
 
     /// Notes which connection the next call is about.
-    pub(super) fn turn_to(&mut self, id: ConnectionId) {
-        self.current = id.0;
+    pub(super) fn set_current_connection(&mut self, id: ConnectionId) {
+        self.current_id = id.0;
     }
 
     /// Counts the client that the last call was about among those of its version, whether that was accepted by it, and
     /// whether it saw the version fail.
     pub(super) fn count_client(
         &mut self,
-        clients: &Arc<Clients>,
+        clients: &Arc<ClientTracker>,
         is_accepted: bool,
         has_failed: bool,
     ) {
-        let Some(entry) = self.connections.get_mut(&self.current) else { return };
+        let Some(entry) = self.connections.get_mut(&self.current_id) else { return };
         if !entry.is_counted {
             entry.is_counted = true;
             let address = entry.scope.client.ip();
-            let client = if is_accepted { clients.accept(address) } else { clients.enter(address) };
+            let client = if is_accepted {
+                clients.add_accepted(address)
+            } else {
+                clients.add_migrated(address)
+            };
             entry.client = client.map(Box::new);
         }
         if let Some(client) = entry.client.as_mut().filter(|_| has_failed) {
-            client.fail();
+            client.record_fault();
         }
     }
 
     /// The channel of the connection that the running call is about.
-    pub(super) fn channel(&self) -> Option<&str> {
-        self.connections.get(&self.current).map(|entry| entry.link.channel.as_str())
+    pub(super) fn current_channel(&self) -> Option<&str> {
+        self.connections.get(&self.current_id).map(|entry| entry.connection.channel.as_str())
     }
 
     /// The identifier used last, for an instance that takes over the connections of this one.
@@ -271,23 +278,28 @@ impl GuestState {
     }
 
     /// Goes on where the instance stood whose connections this one takes over.
-    pub(super) fn succeed(&mut self, last_id: u32, connections: usize) {
+    pub(super) fn inherit_ids(&mut self, last_id: u32, connections: usize) {
         self.last_id = last_id;
         self.connections.reserve(connections);
         self.by_channel.reserve(connections);
     }
 
     /// Admits a connection.
-    pub(super) fn admit(&mut self, id: ConnectionId, link: Arc<Link>, scope: Arc<Scope>) {
+    pub(super) fn insert_connection(
+        &mut self,
+        id: ConnectionId,
+        link: Arc<ConnectionHandle>,
+        scope: Arc<Scope>,
+    ) {
         self.by_channel.insert(link.channel.clone(), id.0);
-        let entry = Entry {
-            link,
+        let entry = InstanceConnection {
+            connection: link,
             scope,
             consumer: None,
-            pending: Queued::default(),
-            timers: 0,
-            closing: false,
-            refused: false,
+            pending: PendingSize::default(),
+            new_timer_count: 0,
+            is_closing: false,
+            send_refused: false,
             is_counted: false,
             client: None,
         };
@@ -296,26 +308,31 @@ impl GuestState {
 
     /// The connections that have a consumer, in no order. Those that came later have higher
     /// identifiers.
-    pub(super) fn joined(&self) -> impl Iterator<Item = (ConnectionId, &Arc<Link>, &Arc<Scope>)> {
+    pub(super) fn consumer_connections(
+        &self,
+    ) -> impl Iterator<Item = (ConnectionId, &Arc<ConnectionHandle>, &Arc<Scope>)> {
         let with_consumer = self.connections.iter().filter(|(_, entry)| entry.consumer.is_some());
-        with_consumer.map(|(id, entry)| (ConnectionId(*id), &entry.link, &entry.scope))
+        with_consumer.map(|(id, entry)| (ConnectionId(*id), &entry.connection, &entry.scope))
     }
 
     /// A handle for the guest to own.
-    pub(super) fn handle(
+    pub(super) fn new_handle(
         &mut self,
         id: ConnectionId,
-    ) -> wasmtime::Result<Resource<ConnectionHandle>> {
-        if self.handles > self.connections.len() + SPARE_HANDLES {
-            bail!("the guest holds {} connection handles; drop those not needed", self.handles);
+    ) -> wasmtime::Result<Resource<WitConnection>> {
+        if self.handle_count > self.connections.len() + SPARE_HANDLES {
+            bail!(
+                "the guest holds {} connection handles; drop those not needed",
+                self.handle_count
+            );
         }
-        self.handles += 1;
+        self.handle_count += 1;
         Ok(Resource::new_own(id.0))
     }
 
     /// The guest dropped a handle, which closes nothing.
     pub(super) fn drop_handle(&mut self) {
-        self.handles = self.handles.saturating_sub(1);
+        self.handle_count = self.handle_count.saturating_sub(1);
     }
 
     pub(super) fn set_consumer(&mut self, id: ConnectionId, consumer: ResourceAny) {
@@ -329,137 +346,144 @@ impl GuestState {
     }
 
     /// Lets a connection go; its handles answer `closed` from now on.
-    pub(super) fn dismiss(&mut self, id: ConnectionId) -> Option<ResourceAny> {
+    pub(super) fn remove_connection(&mut self, id: ConnectionId) -> Option<ResourceAny> {
         let entry = self.connections.remove(&id.0)?;
-        self.by_channel.remove(&entry.link.channel);
+        self.by_channel.remove(&entry.connection.channel);
         entry.consumer
     }
 
     /// The connections of this instance.
-    pub(super) fn links(&self) -> impl ExactSizeIterator<Item = &Arc<Link>> {
-        self.connections.values().map(|entry| &entry.link)
+    pub(super) fn connections(&self) -> impl ExactSizeIterator<Item = &Arc<ConnectionHandle>> {
+        self.connections.values().map(|entry| &entry.connection)
     }
 
-    pub(super) fn link(&self, handle: &Resource<ConnectionHandle>) -> Option<&Arc<Link>> {
-        self.connections.get(&handle.rep()).map(|entry| &entry.link)
+    pub(super) fn connection(
+        &self,
+        handle: &Resource<WitConnection>,
+    ) -> Option<&Arc<ConnectionHandle>> {
+        self.connections.get(&handle.rep()).map(|entry| &entry.connection)
     }
 
-    pub(super) fn scope_of(&self, handle: &Resource<ConnectionHandle>) -> Option<&Arc<Scope>> {
+    pub(super) fn scope_of(&self, handle: &Resource<WitConnection>) -> Option<&Arc<Scope>> {
         self.connections.get(&handle.rep()).map(|entry| &entry.scope)
     }
 
-    pub(super) fn find(&self, channel: &str) -> Option<ConnectionId> {
+    pub(super) fn find_connection(&self, channel: &str) -> Option<ConnectionId> {
         self.by_channel.get(channel).copied().map(ConnectionId)
     }
 
     /// Bytes waiting for a connection, this call's own included.
-    pub(super) fn buffered(&self, handle: &Resource<ConnectionHandle>) -> usize {
+    pub(super) fn buffered_bytes(&self, handle: &Resource<WitConnection>) -> usize {
         self.connections
             .get(&handle.rep())
-            .map_or(0, |entry| entry.link.outbound.buffered() + entry.pending.bytes)
+            .map_or(0, |entry| entry.connection.outbound.buffered_bytes() + entry.pending.bytes)
     }
 
     /// Notes that a frame of `len` bytes goes to a connection after this call.
     ///
     /// # Errors
     /// As the queue would answer.
-    pub(super) fn reserve(
+    pub(super) fn reserve_send(
         &mut self,
-        handle: &Resource<ConnectionHandle>,
+        handle: &Resource<WitConnection>,
         len: usize,
-    ) -> Result<Arc<Link>, Refused> {
+    ) -> Result<Arc<ConnectionHandle>, PushError> {
         let id = handle.rep();
-        let entry = self.connections.get_mut(&id).ok_or(Refused::Closed)?;
-        if entry.closing {
-            return Err(Refused::Closed);
+        let entry = self.connections.get_mut(&id).ok_or(PushError::Closed)?;
+        if entry.is_closing {
+            return Err(PushError::Closed);
         }
-        let probed = entry.link.outbound.probe(entry.pending, len);
+        let probed = entry.connection.outbound.check_push(entry.pending, len);
         let by_client = match probed {
-            Err(Refused::Closed) => true,
+            Err(PushError::Closed) => true,
             // A call that sends more than an empty queue takes has itself to blame.
-            Err(Refused::Full) => entry.link.outbound.fits_alone(entry.pending, len),
-            Ok(()) | Err(Refused::TooLarge(_)) => false,
+            Err(PushError::Full) => entry.connection.outbound.fits_when_empty(entry.pending, len),
+            Ok(()) | Err(PushError::TooLarge(_)) => false,
         };
         // Once: a guest may ask again as often as its time allows.
-        if by_client && !std::mem::replace(&mut entry.refused, true) {
-            self.touched.push(id);
+        if by_client && !std::mem::replace(&mut entry.send_refused, true) {
+            self.touched_ids.push(id);
         }
         match probed {
-            Err(Refused::Full) if entry.link.outbound.closes_on_overflow() => {
-                entry.closing = true;
-                self.touched.push(id);
-                let overflow = Effect::Overflow(Arc::clone(&entry.link));
+            Err(PushError::Full) if entry.connection.outbound.closes_on_overflow() => {
+                entry.is_closing = true;
+                self.touched_ids.push(id);
+                let overflow = Effect::Overflow(Arc::clone(&entry.connection));
                 // The list is full: the next frame for this connection finds it over its bound too.
                 let _ = self.effects.push(overflow, 0);
-                return Err(Refused::Closed);
+                return Err(PushError::Closed);
             }
             other => other?,
         }
         if entry.pending.frames == 0 {
-            self.touched.push(id);
+            self.touched_ids.push(id);
         }
         entry.pending.frames += 1;
         entry.pending.bytes += len;
-        Ok(Arc::clone(&entry.link))
+        Ok(Arc::clone(&entry.connection))
     }
 
     /// Notes that a connection closes after this call; `None` where it does already.
-    pub(super) fn close(&mut self, handle: &Resource<ConnectionHandle>) -> Option<Arc<Link>> {
+    pub(super) fn mark_closing(
+        &mut self,
+        handle: &Resource<WitConnection>,
+    ) -> Option<Arc<ConnectionHandle>> {
         let id = handle.rep();
         let entry = self.connections.get_mut(&id)?;
-        if entry.closing || entry.link.outbound.is_closing() {
+        if entry.is_closing || entry.connection.outbound.is_closing() {
             return None;
         }
-        entry.closing = true;
-        self.touched.push(id);
-        Some(Arc::clone(&entry.link))
+        entry.is_closing = true;
+        self.touched_ids.push(id);
+        Some(Arc::clone(&entry.connection))
     }
 
     /// Whether a frame for this connection was refused in the last call because the client has left or does not read.
-    pub(super) fn was_refused(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id.0).is_some_and(|entry| entry.refused)
+    pub(super) fn was_send_refused(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id.0).is_some_and(|entry| entry.send_refused)
     }
 
     /// Whether the running call has closed a connection.
     pub(super) fn is_closing(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id.0).is_some_and(|entry| entry.closing)
+        self.connections.get(&id.0).is_some_and(|entry| entry.is_closing)
     }
 
     /// Notes that a timer starts after this call; `None` where the connection has enough.
     pub(super) fn reserve_timer(
         &mut self,
-        handle: &Resource<ConnectionHandle>,
-    ) -> Result<Option<Arc<Link>>, Refused> {
+        handle: &Resource<WitConnection>,
+    ) -> Result<Option<Arc<ConnectionHandle>>, PushError> {
         let id = handle.rep();
-        let entry = self.connections.get_mut(&id).ok_or(Refused::Closed)?;
-        if entry.link.timers.len() + entry.timers as usize >= self.around.limits.timers {
-            self.around.allowance.note(Bound::Timers);
+        let entry = self.connections.get_mut(&id).ok_or(PushError::Closed)?;
+        if entry.connection.timers.len() + entry.new_timer_count as usize >= self.ctx.limits.timers
+        {
+            self.ctx.quota.record_limit_hit(LimitKind::Timers);
             return Ok(None);
         }
-        entry.timers += 1;
-        self.touched.push(id);
-        Ok(Some(Arc::clone(&entry.link)))
+        entry.new_timer_count += 1;
+        self.touched_ids.push(id);
+        Ok(Some(Arc::clone(&entry.connection)))
     }
 
     /// Adds an effect that cannot answer: too many of them end the call.
-    pub(super) fn push_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
+    pub(super) fn push_effect_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
         match self.effects.push(effect, 0) {
             Ok(()) => Ok(()),
-            Err(TooMany) => {
-                self.around.allowance.note(Bound::Effects);
-                bail!("{}", TooMany::TEXT)
+            Err(EffectLimitExceeded) => {
+                self.ctx.quota.record_limit_hit(LimitKind::Effects);
+                bail!("{}", EffectLimitExceeded::TEXT)
             }
         }
     }
 
     /// Takes the call's effects and forgets what it had pending.
-    pub(super) fn settle(&mut self) -> Vec<Effect> {
-        for id in self.touched.drain(..) {
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        for id in self.touched_ids.drain(..) {
             if let Some(entry) = self.connections.get_mut(&id) {
-                entry.pending = Queued::default();
-                entry.timers = 0;
-                entry.closing = false;
-                entry.refused = false;
+                entry.pending = PendingSize::default();
+                entry.new_timer_count = 0;
+                entry.is_closing = false;
+                entry.send_refused = false;
             }
         }
         self.effects.take()

@@ -8,21 +8,21 @@ use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
 use super::effects::Effect;
-use super::outside::Hush;
-use super::state::{GuestState, OutOfTime, Panic};
+use super::log_limiter::LogDecision;
+use super::state::{GuestPanic, GuestState, OutOfTime};
 use super::version::Version;
-use super::words::Saying;
+use super::wasi_state::SuppressReason;
 use narrowboat_core::component::Role;
-use narrowboat_core::fault::{GuestFault, one_line};
+use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::log_target::GUEST;
-use narrowboat_quota::{Bound, Owner, Taken};
+use narrowboat_quota::{LimitKind, QuotaOwner, Reservation};
 
 /// One instantiation of a version.
 pub(super) struct GuestStore {
     store: Store<GuestState>,
     version: Arc<Version>,
     /// It trapped, or was stopped, and cannot be entered again.
-    dead: bool,
+    is_dead: bool,
 }
 
 impl GuestStore {
@@ -31,22 +31,22 @@ impl GuestStore {
     ///
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
-    pub(super) fn start<G>(
+    pub(super) fn instantiate<G>(
         version: Arc<Version>,
         role: Role,
-        places: Taken,
-        hush: Option<Hush>,
+        places: Reservation,
+        hush: Option<SuppressReason>,
         load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
     ) -> Result<(Self, G), GuestFault> {
-        let mut store = version.engine.store(Arc::clone(&version.around), role, places);
-        store.data_mut().hush(hush);
-        let mut started = Self { store, version, dead: false };
-        let guest = started.timed(|version, store| {
+        let mut store = version.engine.new_store(Arc::clone(&version.ctx), role, places);
+        store.data_mut().replace_suppress_reason(hush);
+        let mut started = Self { store, version, is_dead: false };
+        let guest = started.call_with_deadline(|version, store| {
             let exports = version.pre.instantiate(&mut *store)?;
             load(version, store, &exports)
         });
-        let guest = guest.map_err(|fault| match started.data().growth.refused() {
-            Some(bound @ Bound::Memories) => GuestFault::Bounded(bound.name()),
+        let guest = guest.map_err(|fault| match started.data().limiter.denied_limit() {
+            Some(bound @ LimitKind::Memories) => GuestFault::QuotaExceeded(bound.name()),
             _ => fault,
         })?;
         // What start-up code asked for belongs to no connection.
@@ -59,7 +59,7 @@ impl GuestStore {
     }
 
     pub(super) fn is_dead(&self) -> bool {
-        self.dead
+        self.is_dead
     }
 
     pub(super) fn data(&self) -> &GuestState {
@@ -72,24 +72,24 @@ impl GuestStore {
 
     /// Takes what the last call asked for.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        self.store.data_mut().settle()
+        self.store.data_mut().take_effects()
     }
 
     /// Enters the guest with its clock running.
     ///
     /// # Errors
     /// After any but [`GuestFault::InstanceGone`] it is dead, and what the call asked for is gone.
-    pub(super) fn timed<R>(
+    pub(super) fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Version, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, GuestFault> {
-        if self.dead {
-            return Err(GuestFault::InstanceGone);
+        if self.is_dead {
+            return Err(GuestFault::SharedInstanceFailed);
         }
         let began = Instant::now();
-        let running = self.version.engine.begin(&mut self.store, began);
+        let running = self.version.engine.begin_call(&mut self.store, began);
         let (version, store) = (&*self.version, &mut self.store);
-        let result = match version.asks().may_wait() {
+        let result = match version.capabilities().may_wait_on_io() {
             // It is on a guest thread, but for the rare call that a session makes itself, as when a shared instance is
             // sampled: the sockets of that thread go on elsewhere meanwhile.
             true => tokio::task::block_in_place(|| call(version, store)),
@@ -97,16 +97,16 @@ impl GuestStore {
         };
         drop(running);
         let (state, ended) = (self.store.data_mut(), Instant::now());
-        state.charge(ended);
-        let ran = (ended - began).saturating_sub(state.waited());
-        self.version.tally.times().count(ran);
-        let GuestState { stopwatch, around, .. } = self.store.data();
-        stopwatch.note_end(&around.lane);
+        state.charge_cpu_time(ended);
+        let ran = (ended - began).saturating_sub(state.time_waited());
+        self.version.stats.call_durations().count(ran);
+        let GuestState { stopwatch, ctx: around, .. } = self.store.data();
+        stopwatch.record_call_end(&around.execution_mode);
         result.map_err(|error| {
-            self.dead = true;
+            self.is_dead = true;
             drop(self.take_effects());
             let panic = self.store.data_mut().take_panic();
-            fault(self.store.data(), &error, panic)
+            to_guest_fault(self.store.data(), &error, panic)
         })
     }
 }
@@ -117,50 +117,57 @@ impl Version {
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn try_start(self: Arc<Self>) -> Result<(), GuestFault> {
-        let role = self.first_role();
-        let places = self.count_places();
-        GuestStore::start(self, role, places, Some(Hush::Trial), |_, _, _| Ok(())).map(drop)
+        let role = self.default_role();
+        let places = self.force_reserve_pool_slots();
+        GuestStore::instantiate(self, role, places, Some(SuppressReason::Trial), |_, _, _| Ok(()))
+            .map(drop)
     }
 }
 
 /// Whose memory, of what instances have together, had no room, and the key that bounds it.
-fn memories_refused(state: &GuestState) -> String {
-    let around = &state.around;
+fn describe_memory_denial(state: &GuestState) -> String {
+    let around = &state.ctx;
     let tenant = match around.tenant.is_default() {
         true => String::new(),
         false => format!("tenants.{}.", around.tenant),
     };
     let plugin = around.plugin.rsplit('/').next().unwrap_or_default();
-    let (whose, table) = match state.growth.refuser() {
-        Some(Owner::Plugin) => {
+    let (whose, table) = match state.limiter.denied_by() {
+        Some(QuotaOwner::Plugin) => {
             ("all instances of the plugin", format!("{tenant}plugins.{plugin}."))
         }
-        Some(Owner::Tenant) => ("all instances of the tenant", tenant),
-        Some(Owner::Host) | None => ("all instances", String::new()),
+        Some(QuotaOwner::Tenant) => ("all instances of the tenant", tenant),
+        Some(QuotaOwner::Host) | None => ("all instances", String::new()),
     };
-    format!(", after it was refused more of the memory that {whose} have ({table}limits.memories)")
+    format!(
+        ", after it was refused more of the memory that {whose} have ({table}limits.total_memory)"
+    )
 }
 
 /// Turns an error of the engine into a fault; `panic` says why the guest trapped, if it panicked.
-fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> GuestFault {
+fn to_guest_fault(
+    state: &GuestState,
+    error: &wasmtime::Error,
+    panic: Option<GuestPanic>,
+) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
-        let (limit, time) = state.around.limits.time_of(state.stopwatch.role());
-        return GuestFault::OutOfTime { limit, time };
+        let (limit, time) = state.ctx.limits.time_limit(state.stopwatch.role());
+        return GuestFault::TimeLimitExceeded { limit, time };
     }
     let text = format!("{error:#}");
-    let mut text = one_line(&match &panic {
+    let mut text = sanitize_log_line(&match &panic {
         Some(panic) => format!("panic: {}: {text}", panic.text),
         None => text,
     });
     if let Some(panic) = panic {
         log_panic(state, &panic);
     }
-    match state.growth.refused() {
-        Some(Bound::Memories) => {
-            text += &memories_refused(state);
+    match state.limiter.denied_limit() {
+        Some(LimitKind::Memories) => {
+            text += &describe_memory_denial(state);
         }
         Some(_) => {
-            let memory = narrowboat_core::units::ByteSize::from(state.around.limits.memory);
+            let memory = narrowboat_core::units::ByteSize::from(state.ctx.limits.memory);
             text += &format!(", after it was refused more than its memory of {memory}");
         }
         None => {}
@@ -168,20 +175,20 @@ fn fault(state: &GuestState, error: &wasmtime::Error, panic: Option<Panic>) -> G
     GuestFault::Trap(text)
 }
 
-/// Logs why a guest panicked, whether or not its manifest asks for `log`.
-fn log_panic(state: &GuestState, panic: &Panic) {
+/// Logs why a guest panicked, whether or not its manifest requests `log`.
+fn log_panic(state: &GuestState, panic: &GuestPanic) {
     if panic.logged {
         return;
     }
-    let (plugin, version) = (&*state.around.plugin, &*state.around.version);
-    match state.around.panics.say() {
-        Saying::Said => {
-            let (channel, text) = (state.channel(), &panic.text);
+    let (plugin, version) = (&*state.ctx.plugin, &*state.ctx.version);
+    match state.ctx.panic_limiter.decide() {
+        LogDecision::Log => {
+            let (channel, text) = (state.current_channel(), &panic.text);
             tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{text}");
         }
-        Saying::First => {
+        LogDecision::DropAndWarn => {
             tracing::warn!(plugin, version, "it panics more often than is told; lines are dropped");
         }
-        Saying::Unsaid => {}
+        LogDecision::Drop => {}
     }
 }

@@ -13,85 +13,85 @@ const IDLE_TICKS: u32 = 20;
 
 /// A thread that ticks while guests run and sleeps while none does.
 pub(super) struct Ticker {
-    shared: Arc<Shared>,
+    shared: Arc<TickerState>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct TickerState {
     /// Calls begun. The clock compares it with what it saw last, so that a call costs one addition.
-    begun: AtomicU64,
+    calls_begun: AtomicU64,
     /// Calls ended.
-    ended: AtomicU64,
-    asleep: AtomicBool,
+    calls_ended: AtomicU64,
+    is_asleep: AtomicBool,
     stop: AtomicBool,
 }
 
 /// A guest is running until this is dropped.
-pub(super) struct Running<'a>(&'a Shared);
+pub(super) struct TickerGuard<'a>(&'a TickerState);
 
 impl Ticker {
     /// Starts the clock, which calls `tick` each time.
     pub(super) fn start(tick: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(TickerState::default());
         let thread = thread::Builder::new().name("ticker".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || shared.run(tick)
+            move || shared.run_loop(tick)
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Tells that a guest runs, waking the clock if it sleeps.
-    pub(super) fn run(&self) -> Running<'_> {
+    pub(super) fn begin_call(&self) -> TickerGuard<'_> {
         // Sequentially consistent with the clock's going to sleep: one of the two sees the other.
-        self.shared.begun.fetch_add(1, Ordering::SeqCst);
-        if self.shared.asleep.load(Ordering::SeqCst) {
+        self.shared.calls_begun.fetch_add(1, Ordering::SeqCst);
+        if self.shared.is_asleep.load(Ordering::SeqCst) {
             self.wake();
         }
-        Running(&self.shared)
+        TickerGuard(&self.shared)
     }
 
     fn wake(&self) {
-        self.shared.asleep.store(false, Ordering::SeqCst);
+        self.shared.is_asleep.store(false, Ordering::SeqCst);
         if let Some(thread) = &self.thread {
             thread.thread().unpark();
         }
     }
 }
 
-impl Shared {
-    fn run(&self, tick: impl Fn()) {
+impl TickerState {
+    fn run_loop(&self, tick: impl Fn()) {
         let mut seen = 0;
         let mut idle = 0;
         while !self.stop.load(Ordering::SeqCst) {
             thread::sleep(TICK);
             tick();
-            let begun = self.begun.load(Ordering::SeqCst);
-            let running = begun != self.ended.load(Ordering::SeqCst);
+            let begun = self.calls_begun.load(Ordering::SeqCst);
+            let running = begun != self.calls_ended.load(Ordering::SeqCst);
             idle = if running || begun != seen { 0 } else { idle + 1 };
             seen = begun;
             if idle > IDLE_TICKS {
-                self.sleep(seen);
+                self.park_until_call(seen);
                 idle = 0;
             }
         }
     }
 
-    fn sleep(&self, seen: u64) {
-        self.asleep.store(true, Ordering::SeqCst);
-        while self.asleep.load(Ordering::SeqCst)
-            && self.begun.load(Ordering::SeqCst) == seen
+    fn park_until_call(&self, seen: u64) {
+        self.is_asleep.store(true, Ordering::SeqCst);
+        while self.is_asleep.load(Ordering::SeqCst)
+            && self.calls_begun.load(Ordering::SeqCst) == seen
             && !self.stop.load(Ordering::SeqCst)
         {
             thread::park();
         }
-        self.asleep.store(false, Ordering::SeqCst);
+        self.is_asleep.store(false, Ordering::SeqCst);
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for TickerGuard<'_> {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::SeqCst);
+        self.0.calls_ended.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -121,11 +121,11 @@ mod tests {
         })
         .unwrap();
         for _ in 0..2 {
-            while !ticker.shared.asleep.load(Ordering::SeqCst) {
+            while !ticker.shared.is_asleep.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
             while ticks.try_recv().is_ok() {}
-            let running = ticker.run();
+            let running = ticker.begin_call();
             for _ in 0..IDLE_TICKS * 2 {
                 ticks.recv_timeout(DEADLINE).unwrap();
             }

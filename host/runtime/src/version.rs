@@ -9,36 +9,36 @@ use wasmtime::component::InstancePre;
 use super::bindings::WebsocketConsumerIndices;
 use super::bindings::worker_world::WorkerConsumerIndices;
 use super::build::Build;
+use super::compat::{self, Incompatibility};
 use super::engine::{self, Engine};
-use super::fit::{self, Misfit};
-use super::state::{GuestState, Surroundings};
-use super::tally::Tally;
+use super::state::{GuestState, VersionContext};
+use super::version_stats::VersionStats;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
-use narrowboat_core::fault::{GuestFault, one_line};
-use narrowboat_core::hash::Hash;
-use narrowboat_quota::{Room, Taken};
+use narrowboat_core::fault::{GuestFault, sanitize_log_line};
+use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_quota::{QuotaResource, Reservation};
 
 /// One build of a plugin.
 pub struct Version {
-    digest: Hash,
+    digest: Sha256Digest,
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<GuestState>,
-    consumer: Option<WebsocketConsumerIndices>,
-    worker: Option<WorkerConsumerIndices>,
-    pub(super) around: Arc<Surroundings>,
-    pub(super) tally: Tally,
+    consumer_indices: Option<WebsocketConsumerIndices>,
+    worker_indices: Option<WorkerConsumerIndices>,
+    pub(super) ctx: Arc<VersionContext>,
+    pub(super) stats: VersionStats,
 }
 
 /// What the instances of a version have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionUsage {
     /// Running instances.
-    pub instances: u64,
+    pub instance_count: u64,
     /// Bytes of their linear memories.
-    pub memory: u64,
+    pub memory_bytes: u64,
     /// Lines of the log that came too fast, or that it may not write.
-    pub unsaid: u64,
+    pub dropped_log_lines: u64,
 }
 
 /// Why bytes are no version of a plugin.
@@ -49,7 +49,7 @@ pub enum VersionError {
     Compile(wasmtime::Error),
     /// It was made for another host.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Incompatible(#[from] Incompatibility),
     /// It imports what this host does not have.
     #[error("imports what this host does not offer: {0:#}")]
     Import(wasmtime::Error),
@@ -72,12 +72,13 @@ impl Version {
     pub(super) fn compile(
         engine: &Engine,
         build: &Build,
-        around: Arc<Surroundings>,
+        around: Arc<VersionContext>,
     ) -> Result<Self, VersionError> {
-        let component = engine.component(&around.plugin, build).map_err(VersionError::Compile)?;
-        let roles = fit::check(&component, &around.asks)?;
-        let _ = around.places.set(engine::places(&component, around.parts));
-        let linked = engine.linker(&around.asks);
+        let component =
+            engine.load_component(&around.plugin, build).map_err(VersionError::Compile)?;
+        let roles = compat::check(&component, &around.capabilities)?;
+        let _ = around.pool_slots.set(engine::pool_slots(&component, around.core_instance_count));
+        let linked = engine.new_linker(&around.capabilities);
         let pre = linked.and_then(|linker| linker.instantiate_pre(&component));
         let pre = pre.map_err(VersionError::Import)?;
         let has = |role| roles.contains(&role);
@@ -87,68 +88,68 @@ impl Version {
         Ok(Self {
             digest: build.digest(),
             engine: engine.clone(),
-            consumer: consumer.transpose().map_err(world(Role::Consumer))?,
-            worker: worker.transpose().map_err(world(Role::Worker))?,
+            consumer_indices: consumer.transpose().map_err(world(Role::Consumer))?,
+            worker_indices: worker.transpose().map_err(world(Role::Worker))?,
             pre,
-            around,
-            tally: Tally::default(),
+            ctx: around,
+            stats: VersionStats::default(),
         })
     }
 
     /// What its manifest calls it, or its plugin's label where there is no manifest.
-    pub fn own_name(&self) -> &str {
-        &self.around.own_name
+    pub fn manifest_name(&self) -> &str {
+        &self.ctx.manifest_name
     }
 
     /// Takes the places of one more instance: as many as it takes of the pool.
     ///
     /// # Errors
     /// [`GuestFault::Bounded`].
-    pub fn take_places(&self) -> Result<Taken, GuestFault> {
-        let taken = self.around.allowance.take(Room::Instances, self.around.places());
-        taken.map_err(|bound| GuestFault::Bounded(bound.name()))
+    pub fn reserve_pool_slots(&self) -> Result<Reservation, GuestFault> {
+        let taken = self.ctx.quota.try_reserve(QuotaResource::Instances, self.ctx.pool_slots());
+        taken.map_err(|bound| GuestFault::QuotaExceeded(bound.name()))
     }
 
     /// Counts one more instance, whether or not there may be more.
-    pub(super) fn count_places(&self) -> Taken {
-        self.around.allowance.take_anyway(Room::Instances, self.around.places())
+    pub(super) fn force_reserve_pool_slots(&self) -> Reservation {
+        self.ctx.quota.reserve_unchecked(QuotaResource::Instances, self.ctx.pool_slots())
     }
 
     /// Where a consumer's functions are among its exports.
-    pub(super) fn consumer(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
-        self.consumer.as_ref().ok_or_else(|| lacks(Role::Consumer))
+    pub(super) fn consumer_indices(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
+        self.consumer_indices.as_ref().ok_or_else(|| missing_role_error(Role::Consumer))
     }
 
     /// Where a worker's functions are among its exports.
-    pub(super) fn worker(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
-        self.worker.as_ref().ok_or_else(|| lacks(Role::Worker))
+    pub(super) fn worker_indices(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
+        self.worker_indices.as_ref().ok_or_else(|| missing_role_error(Role::Worker))
     }
 
     /// What it is started as by whoever only wants to know whether it starts.
-    pub(super) fn first_role(&self) -> Role {
-        if self.consumer.is_some() { Role::Consumer } else { Role::Worker }
+    pub(super) fn default_role(&self) -> Role {
+        if self.consumer_indices.is_some() { Role::Consumer } else { Role::Worker }
     }
 
     /// The hash that names it.
-    pub fn digest(&self) -> Hash {
+    pub fn digest(&self) -> Sha256Digest {
         self.digest
     }
 
     /// What it cannot do without its operator's leave, and has it.
-    pub fn asks(&self) -> &Capabilities {
-        &self.around.asks
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.ctx.capabilities
     }
 
     /// How it has fared.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn stats(&self) -> &VersionStats {
+        &self.stats
     }
 
     /// Counts a message of a type that the guest does not know, and logs it: the first as a warning.
-    pub(super) fn note_unknown(&self, kind: &str) {
-        let (plugin, version) = (&*self.around.plugin, &*self.around.version);
-        let kind = one_line(kind);
-        if self.tally.unknown_message() {
+    pub(super) fn record_unknown_message(&self, kind: &str) {
+        let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
+        let kind = sanitize_log_line(kind);
+        if self.stats.record_unknown_message() {
             tracing::warn!(
                 plugin,
                 version,
@@ -161,18 +162,22 @@ impl Version {
 
     /// What its instances have together, and have left unsaid.
     pub fn usage(&self) -> VersionUsage {
-        let Surroundings { usage, words, .. } = &*self.around;
+        let VersionContext { usage, log_limiter: words, .. } = &*self.ctx;
         let (instances, memory) = (usage.instances(), usage.memory());
-        VersionUsage { instances, memory, unsaid: words.unsaid() }
+        VersionUsage {
+            instance_count: instances,
+            memory_bytes: memory,
+            dropped_log_lines: words.dropped_lines(),
+        }
     }
 
     /// Whether its calls belong on guest threads now, since they are long, or have to wait since they were many.
-    pub fn is_slow(&self) -> bool {
-        self.around.lane.is_slow() || self.around.allowance.is_spent()
+    pub fn needs_guest_thread(&self) -> bool {
+        self.ctx.execution_mode.is_slow() || self.ctx.quota.is_cpu_exhausted()
     }
 }
 
 /// Loading has checked that a version has what its plugin is used for.
-fn lacks(role: Role) -> wasmtime::Error {
+fn missing_role_error(role: Role) -> wasmtime::Error {
     wasmtime::Error::msg(format!("it exports no {}", role.interface()))
 }

@@ -8,7 +8,7 @@ use super::effects::Effect;
 use super::store::GuestStore;
 use super::version::Version;
 use narrowboat_core::component::Role;
-use narrowboat_core::fault::{GuestFault, one_line};
+use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::message::Message;
 use narrowboat_core::name::ChannelName;
 
@@ -24,11 +24,14 @@ impl WorkerInstance {
     /// # Errors
     /// When its start-up code fails, or the pool of instances is exhausted.
     pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let places = version.count_places();
-        let (store, guest) =
-            GuestStore::start(version, Role::Worker, places, None, |version, store, exports| {
-                version.worker()?.load(store, exports)
-            })?;
+        let places = version.force_reserve_pool_slots();
+        let (store, guest) = GuestStore::instantiate(
+            version,
+            Role::Worker,
+            places,
+            None,
+            |version, store, exports| version.worker_indices()?.load(store, exports),
+        )?;
         Ok(Self { store, guest })
     }
 
@@ -53,18 +56,18 @@ impl WorkerInstance {
         channel: &ChannelName,
         message: &Message,
     ) -> (Result<(), GuestFault>, Vec<Effect>) {
-        self.store.version().tally.worker_event();
+        self.store.version().stats.record_worker_event();
         let guest = self.guest.narrowboat_consumer_worker();
-        let called = self
-            .store
-            .timed(|_, store| guest.call_handle(store, channel.as_str(), message.bytes()));
-        let answer =
-            called.and_then(|answer| answer.map_err(|text| GuestFault::Error(one_line(&text))));
+        let called = self.store.call_with_deadline(|_, store| {
+            guest.call_handle(store, channel.as_str(), message.bytes())
+        });
+        let answer = called
+            .and_then(|answer| answer.map_err(|text| GuestFault::Error(sanitize_log_line(&text))));
         let version = self.store.version();
         match &answer {
             Ok(Handling::Handled) => {}
-            Ok(Handling::UnknownType) => version.note_unknown(message.kind()),
-            Err(fault) => version.tally.worker_fault(fault),
+            Ok(Handling::UnknownType) => version.record_unknown_message(message.message_type()),
+            Err(fault) => version.stats.record_worker_fault(fault),
         }
         (answer.map(drop), self.store.take_effects())
     }

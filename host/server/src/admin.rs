@@ -1,16 +1,16 @@
 //! The operator's interface, on a listener of its own: JSON behind tokens, two probes, figures and a page.
 
+mod api_error;
 mod auth;
+mod concurrency;
+mod config_reload;
 mod connections;
 mod drain;
 mod logs;
 mod page;
 mod plugins;
-mod problem;
 mod publish;
-mod reread;
 mod status;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,53 +30,53 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::TokenError;
-pub(super) use auth::{Operators, Tokens};
-pub use auth::{TOKEN_FILE, read as read_token};
+pub(super) use auth::{ApiTokens, OperatorTokens};
+pub use auth::{TOKEN_FILE_KEY, read as read_token};
 
-use super::{Server, rest};
+use super::{Server, handle_accept_error};
 use crate::api::{self, ProblemKind};
 use crate::background_writer::BackgroundWriter;
-use crate::journal::Journal;
+use crate::log_buffer::LogBuffer;
+use api_error::ApiError;
+use concurrency::ConcurrencyLimit;
 use narrowboat_config::AdminConfig;
-use problem::Refusal;
-use turns::Turns;
 
 /// Who may ask at once.
-const CONNECTIONS: usize = 128;
+const MAX_CONNECTIONS: usize = 128;
 
 /// Changes of a version at a time, and those of a tenant's tokens; each has a component in memory until it is tried.
-const CHANGES: (usize, usize) = (6, 2);
+const MAX_CONCURRENT_DEPLOYS: (usize, usize) = (6, 2);
 
 /// Who may follow the log at a time, and of those with a tenant's token. Each has a connection for as long.
-const FOLLOWERS: (usize, usize) = (64, 8);
+const MAX_LOG_FOLLOWERS: (usize, usize) = (64, 8);
 
 /// How long a request's head may take.
-const HEAD: Duration = Duration::from_secs(10);
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the operator's tools ask, and who may.
 #[derive(Debug)]
-pub struct AdminPort {
+pub struct AdminServer {
     listener: TcpListener,
-    tokens: Tokens,
+    tokens: ApiTokens,
     hosts: Vec<String>,
     max_upload: usize,
-    journal: Journal,
-    streams: Vec<BackgroundWriter>,
+    log_buffer: LogBuffer,
+    output_writers: Vec<BackgroundWriter>,
 }
 
 /// What every answer is made of.
-struct Admin {
+struct AdminState {
     server: Arc<Server>,
     hosts: Vec<String>,
     max_upload: usize,
-    changes: Arc<Turns>,
-    followers: Arc<Turns>,
-    journal: Journal,
+    deploy_limit: Arc<ConcurrencyLimit>,
+    follower_limit: Arc<ConcurrencyLimit>,
+    log_buffer: LogBuffer,
     /// Where the host writes to.
-    streams: Vec<BackgroundWriter>,
+    output_writers: Vec<BackgroundWriter>,
 }
 
-impl AdminPort {
+impl AdminServer {
     /// Reads the tokens, and makes the operator's own if there is none yet. `streams` are where the host writes to.
     ///
     /// # Errors
@@ -84,47 +84,69 @@ impl AdminPort {
     pub fn open(
         listener: TcpListener,
         config: &AdminConfig,
-        journal: Journal,
+        journal: LogBuffer,
         streams: Vec<BackgroundWriter>,
     ) -> Result<Self, TokenError> {
         if listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
             tracing::warn!("[admin] listens beyond this machine in plain HTTP, tokens and all");
         }
         let (hosts, max_upload) = (config.hosts.clone(), config.max_upload.bytes());
-        Ok(Self { listener, tokens: Tokens::open(config)?, hosts, max_upload, journal, streams })
+        Ok(Self {
+            listener,
+            tokens: ApiTokens::read_or_create(config)?,
+            hosts,
+            max_upload,
+            log_buffer: journal,
+            output_writers: streams,
+        })
     }
 
     /// Answers until it is dropped.
     pub(super) async fn serve(self, server: Arc<Server>) {
-        let Self { listener, tokens, hosts, max_upload, journal, streams } = self;
-        let changes = Turns::new(CHANGES.0, CHANGES.1);
-        let followers = Turns::new(FOLLOWERS.0, FOLLOWERS.1);
-        server.host.operators().set(tokens);
-        let admin = Admin { server, hosts, max_upload, changes, followers, journal, streams };
-        let router = router(Arc::new(admin));
-        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        let Self {
+            listener,
+            tokens,
+            hosts,
+            max_upload,
+            log_buffer: journal,
+            output_writers: streams,
+        } = self;
+        let changes = ConcurrencyLimit::new(MAX_CONCURRENT_DEPLOYS.0, MAX_CONCURRENT_DEPLOYS.1);
+        let followers = ConcurrencyLimit::new(MAX_LOG_FOLLOWERS.0, MAX_LOG_FOLLOWERS.1);
+        server.host.operator_tokens().replace(tokens);
+        let admin = AdminState {
+            server,
+            hosts,
+            max_upload,
+            deploy_limit: changes,
+            follower_limit: followers,
+            log_buffer: journal,
+            output_writers: streams,
+        };
+        let router = build_router(Arc::new(admin));
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    rest(&error).await;
+                    handle_accept_error(&error).await;
                     continue;
                 }
             };
             let router = router.clone();
             tokio::spawn(async move {
-                answer(stream, router).await;
+                serve_connection(stream, router).await;
                 drop(permit);
             });
         }
     }
 }
 
-async fn answer(stream: TcpStream, router: Router) {
+async fn serve_connection(stream: TcpStream, router: Router) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(HEADER_READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = served.await {
         tracing::debug!("of the operator's tools: {error}");
@@ -142,10 +164,10 @@ async fn answer(stream: TcpStream, router: Router) {
     ),
     components(schemas(api::Problem))
 )]
-struct Document;
+struct ApiDoc;
 
-fn documented() -> OpenApiRouter<Arc<Admin>> {
-    OpenApiRouter::with_openapi(Document::openapi())
+fn api_router() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .routes(routes!(status::metrics))
@@ -157,30 +179,30 @@ fn documented() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(connections::close))
         .routes(routes!(publish::publish))
         .routes(routes!(drain::drain))
-        .routes(routes!(reread::reread))
+        .routes(routes!(config_reload::reload))
         .routes(routes!(logs::logs))
 }
 
-fn router(admin: Arc<Admin>) -> Router {
-    let (router, document) = documented().split_for_parts();
+fn build_router(admin: Arc<AdminState>) -> Router {
+    let (router, document) = api_router().split_for_parts();
     let document = document.to_pretty_json().unwrap_or_default();
     router
-        .route("/openapi.json", get(move || async { page::json(document) }))
+        .route("/openapi.json", get(move || async { page::json_response(document) }))
         .merge(page::routes())
         .fallback(async || {
-            Refusal::not_found("there is no such path; /openapi.json lists those there are")
+            ApiError::not_found("there is no such path; /openapi.json lists those there are")
         })
         .method_not_allowed_fallback(async || {
             let error = "this path is not asked by this method; `Allow` lists those it is";
-            Refusal::new(ProblemKind::MethodNotAllowed, error)
+            ApiError::new(ProblemKind::MethodNotAllowed, error)
         })
-        .layer(middleware::from_fn(guarded))
+        .layer(middleware::from_fn(set_security_headers))
         .with_state(admin)
 }
 
 /// Says with every answer that no other page may show or guess at it.
-async fn guarded(request: Request, next: Next) -> Response {
+async fn set_security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    page::guard(response.headers_mut());
+    page::insert_security_headers(response.headers_mut());
     response
 }

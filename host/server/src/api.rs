@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The header that a component's signature comes in with an upload.
-pub const SIGNATURE: &str = "narrowboat-signature";
+pub const SIGNATURE_HEADER: &str = "narrowboat-signature";
 
 /// An answer to what could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,7 +21,7 @@ pub struct Problem {
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
     /// There is no token, or one that nobody has.
-    Unauthorised,
+    Unauthorized,
     /// The token does not allow this, or a web page of another site asked.
     Forbidden,
     /// There is no such plugin, version, connection or path.
@@ -34,7 +34,7 @@ pub enum ProblemKind {
     TooLarge,
     /// The component is not taken; the version before stays.
     Refused,
-    /// The component asks for more than the live version has, and waits for an approval.
+    /// The component requests more capabilities than the live version has, and waits for an approval.
     Pending,
     /// A newer version was offered before its turn came.
     Superseded,
@@ -44,7 +44,7 @@ pub enum ProblemKind {
 
 /// A version that is live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Deployed {
+pub struct DeployResponse {
     /// The plugin.
     pub plugin: String,
     /// The SHA-256 of the live component.
@@ -52,34 +52,34 @@ pub struct Deployed {
     /// The version before; none where this one was live already.
     pub previous: Option<String>,
     /// Consumers that moved with their state.
-    pub moved: u64,
+    pub migrated: u64,
     /// Consumers that began afresh.
     pub restarted: u64,
     /// Connections that were closed.
     pub closed: u64,
     /// Consumers that stay on the version before.
-    pub stayed: u64,
+    pub remaining: u64,
     /// Milliseconds from the offer's turn to the end of the trial.
-    pub prepared_ms: u64,
+    pub prepare_ms: u64,
     /// Milliseconds from the publishing to the last consumer's move.
-    pub moved_ms: u64,
-    /// Whether it may still be taken back for its faults.
-    pub on_trial: bool,
+    pub migrate_ms: u64,
+    /// Whether it may still be rolled back for its faults.
+    pub in_rollback_window: bool,
 }
 
 /// The version that is wanted back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rollback {
+pub struct RollbackRequest {
     /// Its SHA-256, or so many of its first digits that no other has them; the one before if left out.
     #[serde(default)]
     pub version: Option<String>,
 }
 
-/// The version that may have what it asks for.
+/// The version that may have the capabilities that it requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Approve {
+pub struct ApproveRequest {
     /// Its SHA-256, or so many of its first digits that no other has them. There is no default: another may have come since
     /// somebody looked at what waits.
     pub version: String,
@@ -87,67 +87,67 @@ pub struct Approve {
 
 /// The versions of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Versions {
+pub struct VersionList {
     /// The plugin.
     pub plugin: String,
-    /// Whether the live one may still be taken back for its faults.
-    pub on_trial: bool,
+    /// Whether the live one may still be rolled back for its faults.
+    pub in_rollback_window: bool,
     /// The newest first.
-    pub versions: Vec<Version>,
+    pub versions: Vec<VersionInfo>,
 }
 
 /// A version that was offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Version {
+pub struct VersionInfo {
     /// The SHA-256 of its component.
     pub version: String,
     /// Its component's length in bytes.
     pub size: u64,
     /// Who offered it last: `file`, or the name of a token.
-    pub by: String,
+    pub deployed_by: String,
     /// When, as RFC 3339 writes it.
-    pub at: String,
+    pub deployed_at: String,
     /// `live`, `previous`, `kept`, `pending`, `superseded`, `refused` or `rolled-back`.
     pub state: String,
-    /// Why it was refused or taken back, or waits for an approval.
+    /// Why it was refused or rolled back, or waits for an approval.
     pub reason: Option<String>,
     /// What it asks for and the version that was live when it was offered had not, where that needs an approval, such as
     /// `groups "admin.*"`.
-    pub asks_more: Vec<String>,
+    pub extra_capabilities: Vec<String>,
     /// The name of the token that approved it, where it needed that.
     pub approved_by: Option<String>,
 }
 
 /// How a host fares.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Status {
+pub struct HostStatus {
     /// The program's version.
-    pub narrowboat: String,
+    pub version: String,
     /// Seconds since it began to serve.
-    pub uptime: u64,
+    pub uptime_seconds: u64,
     /// Whether it takes connections and reaches its layers.
     pub ready: bool,
     /// Why it is not ready.
-    pub missing: Vec<String>,
+    pub not_ready_reasons: Vec<String>,
     /// What is left to close, while it drains.
-    pub draining: Option<Draining>,
+    pub draining: Option<DrainStatus>,
     /// Open connections.
     pub connections: u64,
     /// Connections there may be: of the tenant that is asked about, or of all.
     pub max_connections: u64,
     /// The host's limits; none of them where a tenant is asked about.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<LimitInfo>,
     /// By their names.
-    pub tenants: Vec<TenantUse>,
+    pub tenants: Vec<TenantInfo>,
     /// By their names.
-    pub plugins: Vec<Plugin>,
+    pub plugins: Vec<PluginInfo>,
     /// By their names.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerInfo>,
 }
 
 /// What a tenant uses of what it may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TenantUse {
+pub struct TenantInfo {
     /// Its name.
     pub name: String,
     /// Open connections.
@@ -155,12 +155,12 @@ pub struct TenantUse {
     /// Connections it may have.
     pub max_connections: u64,
     /// Its limits.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<LimitInfo>,
 }
 
 /// A limit of the host, a tenant or a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Limit {
+pub struct LimitInfo {
     /// As the configuration calls it.
     pub name: String,
     /// How much there is, of what is given back.
@@ -173,15 +173,15 @@ pub struct Limit {
 
 /// A plugin, as it serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Plugin {
+pub struct PluginInfo {
     /// Whose it is.
     pub tenant: String,
     /// As routes call it.
     pub name: String,
     /// The SHA-256 of the live component.
     pub version: String,
-    /// Whether that may still be taken back for its faults.
-    pub on_trial: bool,
+    /// Whether that may still be rolled back for its faults.
+    pub in_rollback_window: bool,
     /// The version that waits for an approval, if one does.
     pub pending: Option<String>,
     /// `connection` or `shared`.
@@ -193,26 +193,26 @@ pub struct Plugin {
     /// Those of them that ended in a trap, a time-out or an error.
     pub faults: u64,
     /// Seconds that guests have run for those events.
-    pub guest_seconds: f64,
+    pub guest_call_seconds: f64,
     /// Versions that became live since the host began.
-    pub swaps: u64,
+    pub deploys: u64,
     /// Versions that were not taken.
     pub refused: u64,
     /// Versions that were live and failed too often.
     pub rolled_back: u64,
     /// Frames of clients.
-    pub frames_in: u64,
+    pub frames_received: u64,
     /// Frames to clients.
-    pub frames_out: u64,
+    pub frames_sent: u64,
     /// Its own limits, within those of its tenant.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<LimitInfo>,
     /// The faults of late, the newest first.
-    pub last_faults: Vec<LogLine>,
+    pub recent_warnings: Vec<LogLine>,
 }
 
 /// A channel layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Layer {
+pub struct LayerInfo {
     /// Whose it is.
     pub tenant: String,
     /// As the configuration calls it.
@@ -220,7 +220,7 @@ pub struct Layer {
     /// Whether all of its backend is reached.
     pub connected: bool,
     /// Operations that wait to leave.
-    pub waiting: u64,
+    pub queued: u64,
     /// Deliveries for which a channel had no room.
     pub dropped: u64,
     /// Messages lost because the backend was away.
@@ -229,16 +229,16 @@ pub struct Layer {
 
 /// Open connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Connections {
+pub struct ConnectionList {
     /// How many there are, those that are not listed included.
     pub total: u64,
     /// At most as many as asked for, the newest first.
-    pub connections: Vec<Connection>,
+    pub connections: Vec<ConnectionInfo>,
 }
 
 /// An open connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Connection {
+pub struct ConnectionInfo {
     /// Its channel, which names it.
     pub channel: String,
     /// The tenant of the plugin.
@@ -250,15 +250,15 @@ pub struct Connection {
     /// The path it asked for.
     pub path: String,
     /// Seconds since its handshake.
-    pub age: u64,
+    pub age_seconds: u64,
     /// Bytes that wait for it.
-    pub buffered: u64,
+    pub buffered_bytes: u64,
 }
 
 /// Why a connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Close {
+pub struct CloseRequest {
     /// 1000, 1001, 1008, 1011 to 1013, or 3000 to 4999.
     #[serde(default = "going_away")]
     pub code: u16,
@@ -274,7 +274,7 @@ fn going_away() -> u16 {
 /// A message for a group or a channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Publish {
+pub struct PublishRequest {
     /// The group it is for; this or `channel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
@@ -291,7 +291,7 @@ pub struct Publish {
 
 /// A message that the layer has taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Published {
+pub struct PublishResponse {
     /// How many receivers there were when it was sent: a group's members, or with publish and subscribe the processes
     /// that listen; of a channel 1 if it is read. Null where only another process knows.
     pub receivers: Option<u64>,
@@ -299,7 +299,7 @@ pub struct Published {
 
 /// What a configuration that was read anew has led to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reread {
+pub struct ConfigReloadResponse {
     /// Tenants that are new.
     pub added: Vec<String>,
     /// Tenants of which something is other than it was.
@@ -310,43 +310,43 @@ pub struct Reread {
     pub failed: Vec<String>,
     /// Keys at the top of the file of which a start alone reads what they say now, if that is other than what the host was
     /// started with.
-    pub for_a_start: Vec<String>,
+    pub restart_required: Vec<String>,
     /// Seconds since the configuration was followed that this one was compared with: at the start, or when the file was
     /// seen to change.
-    pub since: u64,
+    pub seconds_since_last_reload: u64,
 }
 
 /// How connections are to be closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Drain {
+pub struct DrainRequest {
     /// The time over which the closes are spread, such as `30s`.
     #[serde(default)]
-    pub over: Option<String>,
+    pub duration: Option<String>,
 }
 
 /// A host on its way to having no connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Draining {
+pub struct DrainStatus {
     /// Connections when it began.
-    pub of: u64,
+    pub total: u64,
     /// Connections that are left.
-    pub left: u64,
+    pub remaining: u64,
     /// Seconds until the last is told to close.
-    pub seconds: u64,
+    pub seconds_remaining: u64,
 }
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
     /// Its number; each is one more than the one before.
-    pub number: u64,
+    pub sequence: u64,
     /// When, as RFC 3339 writes it.
-    pub at: String,
+    pub timestamp: String,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
     /// Whether a guest wrote it, rather than the host.
-    pub guest: bool,
+    pub from_guest: bool,
     /// The tenant it is about, if that is not `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
@@ -355,7 +355,7 @@ pub struct LogLine {
     /// The version, by its first digits.
     pub version: Option<String>,
     /// The channel of the connection it is about.
-    pub connection: Option<String>,
+    pub channel: Option<String>,
     /// The words.
     pub message: String,
 }

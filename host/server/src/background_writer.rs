@@ -14,7 +14,7 @@ use std::time::Duration;
 pub const CAPACITY: usize = 1 << 20;
 
 /// Bytes of a buffer that are kept when it is empty.
-const KEPT: usize = 64 << 10;
+const RETAINED_CAPACITY: usize = 64 << 10;
 
 /// The pause before a stream is tried again that is full and does not block.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -25,19 +25,19 @@ pub struct BackgroundWriter(Arc<Inner>);
 
 struct Inner {
     /// What the stream is called where dropped lines are told.
-    stream: &'static str,
-    state: Mutex<State>,
+    stream_name: &'static str,
+    state: Mutex<PendingOutput>,
     /// There is something to write.
-    filled: Condvar,
+    not_empty: Condvar,
     /// Everything has been written or dropped.
     idle: Condvar,
     /// Lines that were not written.
-    dropped: AtomicU64,
+    dropped_lines: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
-    waiting: Vec<u8>,
+struct PendingOutput {
+    pending: Vec<u8>,
     is_writing: bool,
 }
 
@@ -49,8 +49,8 @@ impl BackgroundWriter {
     pub fn stdout() -> io::Result<Self> {
         // A descriptor of its own: a write that blocks must not hold the lock of `io::stdout()`.
         match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(descriptor) => Self::start("stdout", File::from(descriptor)),
-            Err(_) => Self::start("stdout", io::stdout()),
+            Ok(descriptor) => Self::spawn("stdout", File::from(descriptor)),
+            Err(_) => Self::spawn("stdout", io::stdout()),
         }
     }
 
@@ -60,8 +60,8 @@ impl BackgroundWriter {
     /// When there is no thread for it.
     pub fn stderr() -> io::Result<Self> {
         match io::stderr().as_fd().try_clone_to_owned() {
-            Ok(descriptor) => Self::start("stderr", File::from(descriptor)),
-            Err(_) => Self::start("stderr", io::stderr()),
+            Ok(descriptor) => Self::spawn("stderr", File::from(descriptor)),
+            Err(_) => Self::spawn("stderr", io::stderr()),
         }
     }
 
@@ -69,13 +69,13 @@ impl BackgroundWriter {
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn start(stream: &'static str, output: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn spawn(stream: &'static str, output: impl Write + Send + 'static) -> io::Result<Self> {
         let inner = Arc::new(Inner {
-            stream,
+            stream_name: stream,
             state: Mutex::default(),
-            filled: Condvar::new(),
+            not_empty: Condvar::new(),
             idle: Condvar::new(),
-            dropped: AtomicU64::new(0),
+            dropped_lines: AtomicU64::new(0),
         });
         let writer = Self(inner);
         let own = writer.clone();
@@ -86,35 +86,35 @@ impl BackgroundWriter {
     /// Appends whole lines, which are dropped together where there is no room for all of them.
     pub fn write_lines(&self, lines: &[u8]) {
         let mut state = self.lock();
-        if state.waiting.len() + lines.len() > CAPACITY {
+        if state.pending.len() + lines.len() > CAPACITY {
             drop(state);
             self.count_dropped(lines);
             return;
         }
-        let was_empty = state.waiting.is_empty();
-        state.waiting.extend_from_slice(lines);
+        let was_empty = state.pending.is_empty();
+        state.pending.extend_from_slice(lines);
         drop(state);
         // Else the thread has been woken already.
         if was_empty {
-            self.0.filled.notify_one();
+            self.0.not_empty.notify_one();
         }
     }
 
     /// What the stream is called.
-    pub fn stream(&self) -> &'static str {
-        self.0.stream
+    pub fn stream_name(&self) -> &'static str {
+        self.0.stream_name
     }
 
     /// Lines that were not written since the start.
-    pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
+    pub fn dropped_lines(&self) -> u64 {
+        self.0.dropped_lines.load(Ordering::Relaxed)
     }
 
     /// Waits until every line so far has been written or dropped, but not for longer than `limit`; whether that was
     /// enough.
     pub fn flush_within(&self, limit: Duration) -> bool {
         let state = self.lock();
-        let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
+        let is_busy = |state: &mut PendingOutput| state.is_writing || !state.pending.is_empty();
         let (_state, waited) = self
             .0
             .idle
@@ -126,31 +126,31 @@ impl BackgroundWriter {
     fn run(&self, mut output: impl Write) {
         let (mut batch, mut told, mut is_torn) = (Vec::new(), 0, false);
         loop {
-            self.next(&mut batch);
+            self.next_batch(&mut batch);
             let is_written = self.write(&mut output, &batch, &mut is_torn);
             batch.clear();
-            batch.shrink_to(KEPT);
-            let dropped = self.dropped();
+            batch.shrink_to(RETAINED_CAPACITY);
+            let dropped = self.dropped_lines();
             if is_written && dropped > told {
                 let count = dropped - told;
-                tracing::warn!("{} takes lines again: {count} lines dropped", self.0.stream);
+                tracing::warn!("{} takes lines again: {count} lines dropped", self.0.stream_name);
                 told = dropped;
             }
         }
     }
 
     /// Waits for lines, and exchanges them for an empty buffer.
-    fn next(&self, batch: &mut Vec<u8>) {
+    fn next_batch(&self, batch: &mut Vec<u8>) {
         let mut state = self.lock();
         state.is_writing = false;
-        if state.waiting.is_empty() {
+        if state.pending.is_empty() {
             self.0.idle.notify_all();
         }
-        while state.waiting.is_empty() {
-            state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.pending.is_empty() {
+            state = self.0.not_empty.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.is_writing = true;
-        std::mem::swap(batch, &mut state.waiting);
+        std::mem::swap(batch, &mut state.pending);
     }
 
     /// Writes lines, or counts those that the stream does not take. `is_torn` is whether it has got a part of a line.
@@ -181,11 +181,11 @@ impl BackgroundWriter {
     /// Counts lines that are not written; none are left.
     fn count_dropped(&self, lines: &[u8]) -> &'static [u8] {
         let count = lines.iter().filter(|byte| **byte == b'\n').count();
-        self.0.dropped.fetch_add(count as u64, Ordering::Relaxed);
+        self.0.dropped_lines.fetch_add(count as u64, Ordering::Relaxed);
         &[]
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PendingOutput> {
         // Nothing in here panics between two writes, so a poisoned state is still whole.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,7 +216,9 @@ impl Write for BackgroundWriter {
 
 impl fmt::Debug for BackgroundWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackgroundWriter").field("stream", &self.0.stream).finish_non_exhaustive()
+        f.debug_struct("BackgroundWriter")
+            .field("stream", &self.0.stream_name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -255,7 +257,7 @@ mod tests {
         let (answers, answered) = sync_channel(16);
         let written = Arc::<Mutex<Vec<u8>>>::default();
         let stream = Stream { answers: answered, written: Arc::clone(&written) };
-        (BackgroundWriter::start("test", stream).unwrap(), Reader { answers, written })
+        (BackgroundWriter::spawn("test", stream).unwrap(), Reader { answers, written })
     }
 
     fn written(reader: &Reader) -> String {
@@ -272,13 +274,13 @@ mod tests {
         }
         assert!(!writer.flush_within(Duration::from_millis(1)));
         let fits = CAPACITY / line.len();
-        let dropped = usize::try_from(writer.dropped()).unwrap();
+        let dropped = usize::try_from(writer.dropped_lines()).unwrap();
         assert!((count - 2 * fits..=count - fits).contains(&dropped), "{dropped}");
         // Without a reader's answers everything is taken.
         drop(reader.answers);
         assert!(writer.flush_within(DEADLINE));
         assert_eq!(reader.written.lock().unwrap().len(), (count - dropped) * line.len());
-        assert_eq!(usize::try_from(writer.dropped()).unwrap(), dropped);
+        assert_eq!(usize::try_from(writer.dropped_lines()).unwrap(), dropped);
     }
 
     #[test]
@@ -289,11 +291,11 @@ mod tests {
             writer.write_lines(b"one\ntwo\n");
             assert!(writer.flush_within(DEADLINE));
         }
-        assert_eq!(writer.dropped(), 4);
+        assert_eq!(writer.dropped_lines(), 4);
         reader.answers.send(Ok(usize::MAX)).unwrap();
         writer.write_lines(b"three\n");
         assert!(writer.flush_within(DEADLINE));
-        assert_eq!((written(&reader).as_str(), writer.dropped()), ("three\n", 4));
+        assert_eq!((written(&reader).as_str(), writer.dropped_lines()), ("three\n", 4));
     }
 
     #[test]
@@ -310,7 +312,7 @@ mod tests {
             String::from_utf8(reader.written.lock().unwrap().clone()).unwrap(),
             "br\nwhole\n"
         );
-        assert_eq!(writer.dropped(), 1);
+        assert_eq!(writer.dropped_lines(), 1);
     }
 
     #[test]
@@ -322,6 +324,6 @@ mod tests {
         reader.answers.send(Ok(usize::MAX)).unwrap();
         writer.write_lines(b"line\n");
         assert!(writer.flush_within(DEADLINE));
-        assert_eq!((written(&reader).as_str(), writer.dropped()), ("line\n", 0));
+        assert_eq!((written(&reader).as_str(), writer.dropped_lines()), ("line\n", 0));
     }
 }

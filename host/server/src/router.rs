@@ -10,7 +10,7 @@ pub(crate) struct Router {
 
 /// A route that matched, and what it caught.
 #[derive(Debug)]
-pub(crate) struct Matched<'a> {
+pub(crate) struct RouteMatch<'a> {
     /// The route.
     pub route: &'a RouteConfig,
     /// Its named captures, for the scope's `url-route`.
@@ -24,9 +24,9 @@ impl Router {
     }
 
     /// The first route that matches a percent-decoded path.
-    pub(crate) fn find(&self, path: &str) -> Option<Matched<'_>> {
+    pub(crate) fn match_path(&self, path: &str) -> Option<RouteMatch<'_>> {
         self.routes.iter().find_map(|route| {
-            route.pattern.captures(path).map(|captures| Matched { route, captures })
+            route.pattern.captures(path).map(|captures| RouteMatch { route, captures })
         })
     }
 }
@@ -34,9 +34,9 @@ impl Router {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use narrowboat_config::Pattern;
+    use narrowboat_config::RoutePattern;
 
-    fn router(patterns: [Result<Pattern, String>; 3]) -> Router {
+    fn router(patterns: [Result<RoutePattern, String>; 3]) -> Router {
         let names = ["first", "second", "third"];
         let routes = patterns.into_iter().zip(names).map(|(pattern, name)| RouteConfig {
             pattern: pattern.unwrap(),
@@ -50,11 +50,11 @@ mod tests {
     #[test]
     fn the_first_match_wins() {
         let router = router([
-            Pattern::from_path("/chat/lobby/"),
-            Pattern::from_path("/chat/{room}/"),
-            Pattern::from_regex("^/chat/"),
+            RoutePattern::from_path("/chat/lobby/"),
+            RoutePattern::from_path("/chat/{room}/"),
+            RoutePattern::from_regex("^/chat/"),
         ]);
-        let plugin = |path| router.find(path).map(|matched| matched.route.plugin.clone());
+        let plugin = |path| router.match_path(path).map(|matched| matched.route.plugin.clone());
         assert_eq!(plugin("/chat/lobby/").as_deref(), Some("first"));
         assert_eq!(plugin("/chat/kitchen/").as_deref(), Some("second"));
         assert_eq!(plugin("/chat/kitchen/2/").as_deref(), Some("third"));
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_segment_holds_no_slash_and_is_not_empty() {
-        let pattern = Pattern::from_path("/group/{room}/").unwrap();
+        let pattern = RoutePattern::from_path("/group/{room}/").unwrap();
         assert_eq!(
             pattern.captures("/group/red.1/"),
             Some(vec![("room".to_owned(), "red.1".to_owned())])
@@ -75,14 +75,14 @@ mod tests {
 
     #[test]
     fn a_path_is_not_read_as_a_regex() {
-        let pattern = Pattern::from_path("/a.b+/{x}").unwrap();
+        let pattern = RoutePattern::from_path("/a.b+/{x}").unwrap();
         assert!(pattern.captures("/a.b+/1").is_some());
         assert!(pattern.captures("/aXbb/1").is_none());
     }
 
     #[test]
     fn named_groups_of_a_regex_are_captured_in_order() {
-        let pattern = Pattern::from_regex("^/(?P<b>\\w+)/(x)?(?P<a>\\w*)$").unwrap();
+        let pattern = RoutePattern::from_regex("^/(?P<b>\\w+)/(x)?(?P<a>\\w*)$").unwrap();
         let captures = pattern.captures("/one/two").unwrap();
         let names: Vec<_> = captures.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["b", "a"]);

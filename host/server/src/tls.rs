@@ -15,13 +15,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use narrowboat_config::TlsConfig;
-use narrowboat_websocket::connection::Stream;
+use narrowboat_websocket::connection::MaybeTlsStream;
 
 /// How handshakes of TLS are answered.
 pub(super) struct Tls {
     acceptor: TlsAcceptor,
-    shown: Arc<Shown>,
-    files: TlsConfig,
+    certificate: Arc<CurrentCertificate>,
+    config: TlsConfig,
 }
 
 /// Why there is no certificate to show.
@@ -29,7 +29,7 @@ pub(super) struct Tls {
 pub enum TlsError {
     /// A file has none of what is looked for in it.
     #[error("tls.{key}: {}: {source}; it has to be PEM", file.display())]
-    Unreadable {
+    InvalidPem {
         /// The configuration's key.
         key: &'static str,
         /// The file it names.
@@ -39,10 +39,10 @@ pub enum TlsError {
     },
     /// The file has no certificate in it.
     #[error("tls.cert: {}: there is no certificate in it", .0.display())]
-    Empty(PathBuf),
+    NoCertificate(PathBuf),
     /// The key is of no kind that is known, or is not the certificate's.
     #[error("tls.key: {}: {source}", file.display())]
-    Unfit {
+    InvalidKey {
         /// The file of the key.
         file: PathBuf,
         /// What is wrong with it.
@@ -52,9 +52,9 @@ pub enum TlsError {
 
 /// The certificate that clients are shown now.
 #[derive(Debug)]
-struct Shown(RwLock<Arc<CertifiedKey>>);
+struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -67,8 +67,10 @@ impl Tls {
     /// What is wrong with it, and in which file.
     pub(super) fn load(files: TlsConfig) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
-        let shown = Arc::new(Shown(RwLock::new(Arc::new(read(&files, &provider)?))));
-        let unfit = |source| TlsError::Unfit { file: files.key.clone(), source };
+        let shown = Arc::new(CurrentCertificate(RwLock::new(Arc::new(load_certified_key(
+            &files, &provider,
+        )?))));
+        let unfit = |source| TlsError::InvalidKey { file: files.key.clone(), source };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(unfit)?
@@ -76,27 +78,32 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         // A WebSocket is opened by HTTP/1.1.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), shown, files })
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            certificate: shown,
+            config: files,
+        })
     }
 
     /// Answers a client's handshake of TLS.
     ///
     /// # Errors
     /// When the client speaks something else, or leaves.
-    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<Stream> {
-        Ok(Stream::Tls(Box::new(self.acceptor.accept(stream).await?)))
+    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<MaybeTlsStream> {
+        Ok(MaybeTlsStream::Tls(Box::new(self.acceptor.accept(stream).await?)))
     }
 
     /// The files of the certificate.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        vec![self.files.cert.clone(), self.files.key.clone()]
+        vec![self.config.cert.clone(), self.config.key.clone()]
     }
 
     /// Shows new clients what the files hold now.
-    pub(super) fn renew(&self) {
-        match read(&self.files, &Arc::new(default_provider())) {
+    pub(super) fn reload(&self) {
+        match load_certified_key(&self.config, &Arc::new(default_provider())) {
             Ok(certified) => {
-                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+                *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) =
+                    Arc::new(certified);
                 tracing::info!("new connections are shown the new certificate");
             }
             // Half of a pair is common while it is renewed: the other half follows.
@@ -105,18 +112,21 @@ impl Tls {
     }
 }
 
-fn read(files: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+fn load_certified_key(
+    files: &TlsConfig,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsError> {
     let unreadable = |key, file: &Path| {
         let file = file.to_owned();
-        move |source| TlsError::Unreadable { key, file, source }
+        move |source| TlsError::InvalidPem { key, file, source }
     };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(unreadable("cert", &files.cert))?;
     if chain.is_empty() {
-        return Err(TlsError::Empty(files.cert.clone()));
+        return Err(TlsError::NoCertificate(files.cert.clone()));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable("key", &files.key))?;
-    let unfit = |source| TlsError::Unfit { file: files.key.clone(), source };
+    let unfit = |source| TlsError::InvalidKey { file: files.key.clone(), source };
     CertifiedKey::from_der(chain, key, provider).map_err(unfit)
 }

@@ -1,14 +1,14 @@
 //! The loop that joins a connection, a consumer and a mailbox: one event at a time into the guest,
 //! its effects out. And workers, which have a mailbox alone.
 
-mod abandon;
-mod apply;
-mod join;
-mod moving;
-mod order;
+mod connect;
+mod disconnect;
+mod effect_applier;
+mod instance_binding;
+mod instance_registry;
+mod migration;
+mod owner_command;
 mod read_ahead;
-mod roster;
-mod seat;
 mod shared;
 mod worker;
 
@@ -17,71 +17,73 @@ use std::task::{Context, Poll};
 use tokio::task::coop::consume_budget;
 use tracing::{Span, info_span};
 
+use instance_binding::CallFuture;
 use narrowboat_channels::Delivery;
 use narrowboat_core::fault::{ClientFault, Fault, GuestFault, HostFault};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::log_target::TRACE;
-use narrowboat_runtime::{Call, Hash, Returned};
-use narrowboat_websocket::connection::{Alarm, Asked, Connection, End, Incoming, TimerId};
+use narrowboat_runtime::{Call, GuestReply, Sha256Digest};
+use narrowboat_websocket::connection::{
+    Connection, ConnectionEnd, ConnectionEvent, ControlState, NextTimer, TimerId,
+};
 use read_ahead::ReadAhead;
-use seat::Running;
 
-pub use join::{Joined, Joining, Permits, join};
-pub use order::Direction;
-pub use roster::{Roster, Summary};
+pub use connect::{AcceptedConsumer, ConnectOutcome, Permits, connect_consumer};
+pub use instance_registry::{InstanceRegistry, MigrationSummary};
+pub use owner_command::Direction;
 pub use worker::Worker;
 
 /// Deliveries that are taken up before the socket is looked at again.
-const DELIVERIES_IN_A_ROW: u32 = 32;
+const MAX_CONSECUTIVE_DELIVERIES: u32 = 32;
 
 /// What a session does next.
-enum Event {
+enum SessionEvent {
     Frame(Frame),
     Delivery(Delivery),
     Timer(TimerId),
     /// An order lies ready: to move to another version, for one.
-    Order,
+    Command,
     Shutdown,
-    Closed(End),
+    Closed(ConnectionEnd),
 }
 
-impl From<Incoming> for Event {
-    fn from(incoming: Incoming) -> Self {
+impl From<ConnectionEvent> for SessionEvent {
+    fn from(incoming: ConnectionEvent) -> Self {
         match incoming {
-            Incoming::Frame(frame) => Self::Frame(frame),
-            Incoming::Closed(end) => Self::Closed(end),
-            Incoming::Summons => Self::Order,
-            Incoming::Stop => Self::Shutdown,
+            ConnectionEvent::Message(frame) => Self::Frame(frame),
+            ConnectionEvent::Closed(end) => Self::Closed(end),
+            ConnectionEvent::CommandPending => Self::Command,
+            ConnectionEvent::Stop => Self::Shutdown,
         }
     }
 }
 
-impl Joined {
+impl AcceptedConsumer {
     /// Runs the session until the connection is over.
     pub fn run(self, connection: Connection) -> impl Future<Output = ()> + Send {
         let mut session = Session {
-            joined: self,
+            consumer: self,
             connection,
             read_ahead: ReadAhead::default(),
-            alarm: None,
-            ended: None,
-            stopping: false,
-            summoned: false,
-            deliveries_in_a_row: 0,
+            next_timer: None,
+            pending_end: None,
+            shutdown_pending: false,
+            command_pending: false,
+            consecutive_deliveries: 0,
         };
         async move {
             // Boxed, so that an open connection does not carry the room its end takes.
             match session.run().await {
-                Over::Shutdown => Box::pin(session.shut_down()).await,
-                Over::Closed(end) => Box::pin(session.end(end)).await,
+                SessionEnd::Shutdown => Box::pin(session.shut_down()).await,
+                SessionEnd::Closed(end) => Box::pin(session.handle_closed(end)).await,
             }
         }
     }
 }
 
 /// Logs how many consumers ended with their instance, so that their `disconnect` does not run.
-fn tell_undone(plugin: &str, version: Option<Hash>, consumers: usize) {
-    let version = version.as_ref().map(Hash::short);
+fn log_skipped_disconnects(plugin: &str, version: Option<Sha256Digest>, consumers: usize) {
+    let version = version.as_ref().map(Sha256Digest::short_hex);
     tracing::warn!(
         plugin,
         version,
@@ -90,45 +92,45 @@ fn tell_undone(plugin: &str, version: Option<Hash>, consumers: usize) {
 }
 
 /// Why a session takes no more events.
-enum Over {
+enum SessionEnd {
     Shutdown,
-    Closed(End),
+    Closed(ConnectionEnd),
 }
 
 struct Session {
-    joined: Joined,
+    consumer: AcceptedConsumer,
     connection: Connection,
     read_ahead: ReadAhead,
-    alarm: Alarm,
+    next_timer: NextTimer,
     /// An end that came while the guest was busy.
-    ended: Option<End>,
+    pending_end: Option<ConnectionEnd>,
     /// The host began to stop while the guest was busy.
-    stopping: bool,
+    shutdown_pending: bool,
     /// An order came while the guest was busy.
-    summoned: bool,
-    deliveries_in_a_row: u32,
+    command_pending: bool,
+    consecutive_deliveries: u32,
 }
 
 impl Session {
-    async fn run(&mut self) -> Over {
-        let id = self.joined.id;
-        if self.is_behind() {
-            Box::pin(self.catch_up()).await;
+    async fn run(&mut self) -> SessionEnd {
+        let id = self.consumer.id;
+        if self.is_outdated() {
+            Box::pin(self.migrate_to_live()).await;
         }
         loop {
-            match self.next().await {
-                Event::Frame(frame) => self.enter(Call::Receive(id, frame)).await,
-                Event::Delivery(Delivery::Message(message)) => {
-                    self.enter(Call::Handle(id, message)).await;
+            match self.next_event().await {
+                SessionEvent::Frame(frame) => self.call_guest(Call::Receive(id, frame)).await,
+                SessionEvent::Delivery(Delivery::Message(message)) => {
+                    self.call_guest(Call::Handle(id, message)).await;
                 }
-                Event::Delivery(Delivery::Frame(frame)) => {
+                SessionEvent::Delivery(Delivery::Frame(frame)) => {
                     // At the bound the policy has acted; a refused frame is a lost delivery.
-                    self.joined.link.push(frame);
+                    self.consumer.control.push(frame);
                 }
-                Event::Timer(timer) => self.enter(Call::Timer(id, timer)).await,
-                Event::Order => Box::pin(self.obey()).await,
-                Event::Shutdown => return Over::Shutdown,
-                Event::Closed(end) => return Over::Closed(end),
+                SessionEvent::Timer(timer) => self.call_guest(Call::Timer(id, timer)).await,
+                SessionEvent::Command => Box::pin(self.run_pending_command()).await,
+                SessionEvent::Shutdown => return SessionEnd::Shutdown,
+                SessionEvent::Closed(end) => return SessionEnd::Closed(end),
             }
             // A session that always finds something to do lets others run all the same.
             consume_budget().await;
@@ -136,114 +138,119 @@ impl Session {
     }
 
     /// Waits for what is next. A connection that is closing takes no more events.
-    async fn next(&mut self) -> Event {
-        if std::mem::take(&mut self.summoned) {
-            return Event::Order;
+    async fn next_event(&mut self) -> SessionEvent {
+        if std::mem::take(&mut self.command_pending) {
+            return SessionEvent::Command;
         }
         // What the peer sent before it left still counts.
         if !self.read_ahead.is_empty()
-            && (self.peer_left() || !self.joined.link.outbound.is_closing())
+            && (self.has_peer_left() || !self.consumer.control.outbound.is_closing())
             && let Some(frame) = self.read_ahead.pop()
         {
-            return Event::Frame(frame);
+            return SessionEvent::Frame(frame);
         }
-        if let Some(end) = self.ended.take() {
-            return Event::Closed(end);
+        if let Some(end) = self.pending_end.take() {
+            return SessionEvent::Closed(end);
         }
-        if self.stopping {
-            return Event::Shutdown;
+        if self.shutdown_pending {
+            return SessionEvent::Shutdown;
         }
         std::future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
     /// Deliveries come first, so that what they have the guest say goes out in one write; but not so many
     /// in a row that the peer has to wait.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        let Self { joined: Joined { link, mailbox, .. }, connection, alarm, .. } = self;
-        let Asked { open, word } = connection.look();
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent> {
+        let Self {
+            consumer: AcceptedConsumer { control: link, mailbox, .. },
+            connection,
+            next_timer: alarm,
+            ..
+        } = self;
+        let ControlState { is_open: open, event: word } = connection.take_control();
         if let Some(word) = word {
             return Poll::Ready(word.into());
         }
-        let in_turn = self.deliveries_in_a_row < DELIVERIES_IN_A_ROW;
+        let in_turn = self.consecutive_deliveries < MAX_CONSECUTIVE_DELIVERIES;
         if open
             && in_turn
             && let Poll::Ready(delivery) = mailbox.poll_recv(cx)
         {
-            self.deliveries_in_a_row += 1;
-            return Poll::Ready(Event::Delivery(delivery));
+            self.consecutive_deliveries += 1;
+            return Poll::Ready(SessionEvent::Delivery(delivery));
         }
-        self.deliveries_in_a_row = 0;
+        self.consecutive_deliveries = 0;
         if let Poll::Ready(incoming) = connection.poll_socket(cx, false, true) {
             return Poll::Ready(incoming.into());
         }
-        if open && let Poll::Ready(timer) = link.timers.poll_due(cx, alarm) {
-            return Poll::Ready(Event::Timer(timer));
+        if open && let Poll::Ready(timer) = link.timers.poll_expired(cx, alarm) {
+            return Poll::Ready(SessionEvent::Timer(timer));
         }
         if open && !in_turn {
-            return mailbox.poll_recv(cx).map(Event::Delivery);
+            return mailbox.poll_recv(cx).map(SessionEvent::Delivery);
         }
         Poll::Pending
     }
 
     /// One call into the guest and what follows from it.
-    async fn enter(&mut self, call: Call) {
-        let span = self.span(&call);
-        let calling = span.in_scope(|| self.joined.seat.call(call));
-        let called = self.wait(calling).await;
+    async fn call_guest(&mut self, call: Call) {
+        let span = self.call_span(&call);
+        let calling = span.in_scope(|| self.consumer.binding.call(call));
+        let called = self.await_call(calling).await;
         if !called.effects.is_empty() {
-            span.in_scope(|| self.joined.outlet().apply(called.effects));
+            span.in_scope(|| self.consumer.effect_applier().apply(called.effects));
         }
         drop(span);
-        match called.answer {
-            Ok(Returned::ClientError(closure)) => {
+        match called.result {
+            Ok(GuestReply::ClientError(closure)) => {
                 // The session's end tells the log.
-                let fault = Fault::Client(ClientFault::Blamed(closure));
-                self.joined.link.outbound.fail(fault);
+                let fault = Fault::Client(ClientFault::ReportedByConsumer(closure));
+                self.consumer.control.outbound.fail(fault);
                 self.read_ahead = ReadAhead::default();
             }
-            Ok(Returned::Unheard(error)) => {
-                let (plugin, channel) = self.joined.names();
+            Ok(GuestReply::ErrorAfterRefusedSend(error)) => {
+                let (plugin, channel) = self.consumer.log_fields();
                 tracing::debug!(
                     plugin,
                     channel,
                     "an error, but its client does not listen: {error}"
                 );
-                let outbound = &self.joined.link.outbound;
-                outbound.fail(Fault::Client(ClientFault::Stalled(outbound.buffered())));
+                let outbound = &self.consumer.control.outbound;
+                outbound.fail(Fault::Client(ClientFault::SendQueueFull(outbound.buffered_bytes())));
                 self.read_ahead = ReadAhead::default();
             }
             Ok(_) => {}
-            Err(GuestFault::Error(error)) if self.peer_left() => {
-                let (plugin, channel) = self.joined.names();
+            Err(GuestFault::Error(error)) if self.has_peer_left() => {
+                let (plugin, channel) = self.consumer.log_fields();
                 tracing::debug!(plugin, channel, "an error, but the client has left: {error:?}");
             }
             Err(fault) => {
-                if let Some(call) = called.undone
-                    && Box::pin(self.go_back(call, &fault)).await
+                if let Some(call) = called.unapplied_call
+                    && Box::pin(self.roll_back_and_retry(call, &fault)).await
                 {
                     return;
                 }
-                self.joined.fail(Fault::Guest(fault));
-                if self.joined.seat.is_own() && self.joined.seat.is_dead() {
-                    let version = self.joined.seat.version().map(|version| version.digest());
-                    tell_undone(self.joined.names().0, version, 1);
+                self.consumer.fail(Fault::Guest(fault));
+                if self.consumer.binding.is_dedicated() && self.consumer.binding.is_dead() {
+                    let version = self.consumer.binding.version().map(|version| version.digest());
+                    log_skipped_disconnects(self.consumer.log_fields().0, version, 1);
                 }
-                self.joined.seat.clear_dead();
+                self.consumer.binding.drop_dead_instance();
                 self.read_ahead = ReadAhead::default();
             }
         }
     }
 
     /// What a trace shows of a call and what follows from it.
-    fn span(&self, call: &Call) -> Span {
-        let (plugin, channel) = self.joined.names();
+    fn call_span(&self, call: &Call) -> Span {
+        let (plugin, channel) = self.consumer.log_fields();
         match call {
             Call::Receive(_, frame) => {
                 let bytes = frame.len();
                 info_span!(target: TRACE, "receive", plugin, channel, bytes, otel.kind = "server")
             }
             Call::Handle(_, message) => {
-                let kind = message.kind();
+                let kind = message.message_type();
                 info_span!(target: TRACE, "handle", plugin, channel, kind, otel.kind = "consumer")
             }
             Call::Timer(..) => info_span!(target: TRACE, "timer", plugin, channel),
@@ -252,35 +259,35 @@ impl Session {
     }
 
     /// Whether the peer ended the connection while the guest was busy, and not this side.
-    fn peer_left(&self) -> bool {
-        self.ended.as_ref().is_some_and(|end| !end.ours)
+    fn has_peer_left(&self) -> bool {
+        self.pending_end.as_ref().is_some_and(|end| !end.is_local_close)
     }
 
     /// Goes on with the socket while work in the instance runs elsewhere.
-    async fn attend<T>(&mut self, mut running: Running<T>) -> T {
+    async fn drive_socket_while<T>(&mut self, mut running: CallFuture<T>) -> T {
         let (answer, instance) = loop {
             let hold = self.read_ahead.is_full();
             tokio::select! {
                 biased;
                 returned = &mut running => break returned,
-                incoming = self.connection.next(hold), if self.ended.is_none() => match incoming {
-                    Incoming::Frame(frame) => self.read_ahead.push(frame),
-                    Incoming::Closed(end) => self.ended = Some(end),
-                    Incoming::Summons => self.summoned = true,
-                    Incoming::Stop => self.stopping = true,
+                incoming = self.connection.next_event(hold), if self.pending_end.is_none() => match incoming {
+                    ConnectionEvent::Message(frame) => self.read_ahead.push(frame),
+                    ConnectionEvent::Closed(end) => self.pending_end = Some(end),
+                    ConnectionEvent::CommandPending => self.command_pending = true,
+                    ConnectionEvent::Stop => self.shutdown_pending = true,
                 },
             }
         };
-        self.joined.seat.put_back(instance);
+        self.consumer.binding.return_instance(instance);
         answer
     }
 
     /// The host is stopping: the consumer is told first, so that it may still say goodbye.
     async fn shut_down(mut self) {
-        let closure = Fault::Host(HostFault::ShuttingDown).closure();
-        self.joined.link.traffic.closures.by_host(closure.code);
-        self.joined.disconnect(closure.clone()).await;
-        let Self { joined, connection, .. } = self;
+        let closure = Fault::Host(HostFault::ShuttingDown).close_frame();
+        self.consumer.control.traffic.close_counters.record_host_close(closure.code);
+        self.consumer.disconnect(closure.clone()).await;
+        let Self { consumer: joined, connection, .. } = self;
         let permits = joined.permits();
         // It leaves groups and channel now, and the socket when its peer is done with it.
         drop(joined);
@@ -289,24 +296,24 @@ impl Session {
     }
 
     /// The connection is over: the consumer is told how.
-    async fn end(self, end: End) {
-        let (plugin, channel) = self.joined.names();
-        tracing::debug!(plugin, channel, "connection over: {}", end.closure);
-        let closures = &self.joined.link.traffic.closures;
-        match end.ours || end.fault.is_some() {
-            true => closures.by_host(end.closure.code),
-            false => closures.by_client(end.closure.code),
+    async fn handle_closed(self, end: ConnectionEnd) {
+        let (plugin, channel) = self.consumer.log_fields();
+        tracing::debug!(plugin, channel, "connection over: {}", end.close_frame);
+        let closures = &self.consumer.control.traffic.close_counters;
+        match end.is_local_close || end.fault.is_some() {
+            true => closures.record_host_close(end.close_frame.code),
+            false => closures.record_client_close(end.close_frame.code),
         }
         let tell = match &end.fault {
             Some(fault @ Fault::Client(_)) => {
-                self.joined.log(fault);
-                Some(end.closure.clone())
+                self.consumer.log_fault(fault);
+                Some(end.close_frame.clone())
             }
             _ => None,
         };
-        let Self { mut joined, connection, .. } = self;
+        let Self { consumer: mut joined, connection, .. } = self;
         let permits = joined.permits();
-        let disconnecting = async move { joined.disconnect(end.closure).await };
+        let disconnecting = async move { joined.disconnect(end.close_frame).await };
         // A peer that broke a rule is told at once (RFC 6455 §7.1.7), and not when a busy instance is free.
         tokio::join!(connection.finish(tell), disconnecting);
         drop(permits);

@@ -1,72 +1,72 @@
 //! Shared isolation: one task owns an instance, and many sessions bring it their events.
 
-mod owner;
-mod place;
+mod instance_slot;
+mod instance_task;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use narrowboat_sync::Next;
+use narrowboat_sync::NextDrainer;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
-use super::abandon::{Abandoned, Receiving};
-use super::apply::Outlet;
-use super::order::Order;
-use super::roster::{Roster, Station};
-use super::seat::{Called, Calling, Seat};
+use super::disconnect::{DisconnectContext, GuardedReceiver};
+use super::effect_applier::EffectApplier;
+use super::instance_binding::{CallOutcome, InstanceBinding, PendingCall};
+use super::instance_registry::{InstanceOwner, InstanceRegistry};
+use super::owner_command::OwnerCommand;
+use instance_slot::{EnterOutcome, InstanceSlot, QueuedCall};
+use instance_task::SharedInstanceTask;
 use narrowboat_core::fault::GuestFault;
-use narrowboat_runtime::{Call, Returned};
-use owner::Owner;
-use place::{Entered, Place, Waiting};
+use narrowboat_runtime::{Call, GuestReply};
 
 /// Events that wait for one instance; further sessions wait to queue theirs.
-const QUEUE: usize = 256;
+const JOB_QUEUE_LIMIT: usize = 256;
 
-type Answer = Result<Returned, GuestFault>;
+type CallResult = Result<GuestReply, GuestFault>;
 
 /// What the owner of an instance is brought.
 pub(super) enum Job {
     /// An event.
-    Call(Waiting),
+    Call(QueuedCall),
     /// To look what became of the instance, and what waits for it.
-    Look,
+    Wake,
     /// What a swap asks.
-    Order(Order),
+    Command(OwnerCommand),
 }
 
 /// The way to a shared instance. Its task ends when nobody has one any more.
 #[derive(Clone)]
 pub(super) struct SharedInstance {
     jobs: mpsc::Sender<Job>,
-    place: Arc<Place>,
+    slot: Arc<InstanceSlot>,
 }
 
 /// The shared instances of one plugin, made when first needed and again after a trap.
 pub(super) struct SharedInstances {
-    slots: Mutex<Slots>,
+    table: Mutex<SharedInstanceTable>,
 }
 
-struct Slots {
-    instances: Vec<Option<Kept>>,
+struct SharedInstanceTable {
+    entries: Vec<Option<SharedInstanceEntry>>,
     /// The slot the next connection goes to, in turn.
-    next: usize,
+    next_index: usize,
     /// Nothing leads to the plugin any more: its instances live as long as their connections.
     retired: bool,
 }
 
 /// A shared instance that new connections go to.
-struct Kept {
+struct SharedInstanceEntry {
     jobs: mpsc::WeakSender<Job>,
-    place: Arc<Place>,
+    slot: Arc<InstanceSlot>,
     /// Has it live on without connections.
-    alive: Option<mpsc::Sender<Job>>,
+    keepalive: Option<mpsc::Sender<Job>>,
 }
 
-impl Kept {
-    fn instance(&self) -> Option<SharedInstance> {
+impl SharedInstanceEntry {
+    fn upgrade(&self) -> Option<SharedInstance> {
         let jobs = self.jobs.upgrade().filter(|jobs| !jobs.is_closed())?;
-        Some(SharedInstance { jobs, place: Arc::clone(&self.place) })
+        Some(SharedInstance { jobs, slot: Arc::clone(&self.slot) })
     }
 }
 
@@ -74,7 +74,13 @@ impl SharedInstances {
     /// So many empty slots.
     pub(super) fn new(count: usize) -> Self {
         let instances = std::iter::repeat_with(|| None).take(count).collect();
-        Self { slots: Mutex::new(Slots { instances, next: 0, retired: false }) }
+        Self {
+            table: Mutex::new(SharedInstanceTable {
+                entries: instances,
+                next_index: 0,
+                retired: false,
+            }),
+        }
     }
 
     /// From now on an instance ends with its last connection.
@@ -82,123 +88,135 @@ impl SharedInstances {
         let mut slots = self.lock();
         slots.retired = true;
         let unused: Vec<_> =
-            slots.instances.iter_mut().flatten().map(|it| it.alive.take()).collect();
+            slots.entries.iter_mut().flatten().map(|it| it.keepalive.take()).collect();
         drop(slots);
         drop(unused);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slots> {
+    fn lock(&self) -> MutexGuard<'_, SharedInstanceTable> {
         // Nothing in here panics between two writes, so poisoned slots are still whole.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Roster {
+impl InstanceRegistry {
     /// The instance for a new connection.
-    pub(super) fn share(self: &Arc<Self>) -> SharedInstance {
+    pub(super) fn acquire_shared_instance(self: &Arc<Self>) -> SharedInstance {
         let mut slots = self.shared.lock();
-        let index = slots.next;
-        slots.next = (index + 1) % slots.instances.len();
-        if let Some(instance) = slots.instances[index].as_ref().and_then(Kept::instance) {
+        let index = slots.next_index;
+        slots.next_index = (index + 1) % slots.entries.len();
+        if let Some(instance) = slots.entries[index].as_ref().and_then(SharedInstanceEntry::upgrade)
+        {
             return instance;
         }
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let listed = self.list(Station::Shared(jobs.downgrade()));
-        let place = Arc::<Place>::default();
-        let owner = Owner::new(self, listed, &place);
+        let (jobs, queue) = mpsc::channel(JOB_QUEUE_LIMIT);
+        let listed = self.register(InstanceOwner::Shared(jobs.downgrade()));
+        let place = Arc::<InstanceSlot>::default();
+        let owner = SharedInstanceTask::new(self, listed, &place);
         tokio::spawn(owner.run(queue));
         let alive = (!slots.retired).then(|| jobs.clone());
-        let kept = Kept { jobs: jobs.downgrade(), place: Arc::clone(&place), alive };
-        slots.instances[index] = Some(kept);
-        SharedInstance { jobs, place }
+        let kept = SharedInstanceEntry {
+            jobs: jobs.downgrade(),
+            slot: Arc::clone(&place),
+            keepalive: alive,
+        };
+        slots.entries[index] = Some(kept);
+        SharedInstance { jobs, slot: place }
     }
 }
 
 impl SharedInstance {
     /// Brings an event to the instance: at once, if it is at leave and its calls are short, else by whoever is in
     /// it, or by its owner.
-    pub(super) fn call(&self, call: Call, outlet: &Outlet<'_>) -> Calling<Called> {
-        let _told = TellIfPanicked(self);
-        match self.place.enter(call, outlet) {
-            Entered::Over(called) => {
-                self.serve(outlet);
-                Calling::Over(called)
+    pub(super) fn call(&self, call: Call, outlet: &EffectApplier<'_>) -> PendingCall<CallOutcome> {
+        let _told = WakeOwnerOnPanic(self);
+        match self.slot.try_call(call, outlet) {
+            EnterOutcome::Completed(called) => {
+                self.drain_waiters(outlet);
+                PendingCall::Ready(called)
             }
-            Entered::Waits(answered) => {
+            EnterOutcome::Queued(answered) => {
                 // Whoever was in it may have gone meanwhile.
-                self.serve(outlet);
-                Calling::Elsewhere(Box::pin(async { (heard(answered.await), None) }))
+                self.drain_waiters(outlet);
+                PendingCall::Running(Box::pin(async { (outcome_from_reply(answered.await), None) }))
             }
-            Entered::Died(answered) => {
-                self.look();
-                Calling::Elsewhere(Box::pin(async { (heard(answered.await), None) }))
+            EnterOutcome::Died(answered) => {
+                self.wake_owner();
+                PendingCall::Running(Box::pin(async { (outcome_from_reply(answered.await), None) }))
             }
-            Entered::No(call) => {
+            EnterOutcome::Unavailable(call) => {
                 let (to, answered) = oneshot::channel();
-                self.ask(Job::Call(Waiting { call, to, span: Span::current() }), answered)
+                self.send_job(
+                    Job::Call(QueuedCall { call, reply: to, span: Span::current() }),
+                    answered,
+                )
             }
         }
     }
 
     /// Brings a handshake to the instance, as [`SharedInstance::call`] does an event. What is accepted and not
     /// received is undone: by this when it is dropped with the answer in it, else by whoever finds nobody waiting.
-    pub(super) fn connect(&self, call: Call, undo: &Abandoned) -> Calling<Called> {
-        let _told = TellIfPanicked(self);
-        let outlet = undo.roster.outlet();
-        let (job, answered) = match self.place.enter(call, &outlet) {
-            Entered::Over(called) => {
-                self.serve(&outlet);
-                return Calling::Over(called);
+    pub(super) fn connect(&self, call: Call, undo: &DisconnectContext) -> PendingCall<CallOutcome> {
+        let _told = WakeOwnerOnPanic(self);
+        let outlet = undo.registry.effect_applier();
+        let (job, answered) = match self.slot.try_call(call, &outlet) {
+            EnterOutcome::Completed(called) => {
+                self.drain_waiters(&outlet);
+                return PendingCall::Ready(called);
             }
-            Entered::Waits(answered) => {
-                self.serve(&outlet);
+            EnterOutcome::Queued(answered) => {
+                self.drain_waiters(&outlet);
                 (None, answered)
             }
-            Entered::Died(answered) => {
-                self.look();
+            EnterOutcome::Died(answered) => {
+                self.wake_owner();
                 (None, answered)
             }
-            Entered::No(call) => {
+            EnterOutcome::Unavailable(call) => {
                 let (to, answered) = oneshot::channel();
-                (Some(Job::Call(Waiting { call, to, span: Span::current() })), answered)
+                (Some(Job::Call(QueuedCall { call, reply: to, span: Span::current() })), answered)
             }
         };
         let (undo, instance) = (undo.clone(), self.clone());
-        let receiving = Receiving::new(answered, move |answer: Answer| {
-            if let Ok(Returned::Accepted(id, _)) = answer {
-                let seat = Seat::Shared(Arc::clone(&undo.roster), instance.clone());
+        let receiving = GuardedReceiver::new(answered, move |answer: CallResult| {
+            if let Ok(GuestReply::Accepted(id, _)) = answer {
+                let seat = InstanceBinding::Shared(Arc::clone(&undo.registry), instance.clone());
                 undo.clone().disconnect(seat, id);
             }
         });
         let jobs = self.jobs.clone();
-        Calling::Elsewhere(Box::pin(async move {
+        PendingCall::Running(Box::pin(async move {
             if let Some(job) = job
                 && jobs.send(job).await.is_err()
             {
-                return (Called::failed(GuestFault::InstanceGone), None);
+                return (CallOutcome::failed(GuestFault::SharedInstanceFailed), None);
             }
-            (heard(receiving.await), None)
+            (outcome_from_reply(receiving.await), None)
         }))
     }
 
     /// Takes up what others have for the instance, or has its owner do so.
-    fn serve(&self, outlet: &Outlet<'_>) {
-        if self.place.serve(outlet) == Next::Owner {
-            self.look();
+    fn drain_waiters(&self, outlet: &EffectApplier<'_>) {
+        if self.slot.drain_waiters(outlet) == NextDrainer::Owner {
+            self.wake_owner();
         }
     }
 
     /// Has the owner look. One with a full queue looks without being told, and one that goes lets nobody wait.
-    fn look(&self) {
-        let _ = self.jobs.try_send(Job::Look);
+    fn wake_owner(&self) {
+        let _ = self.jobs.try_send(Job::Wake);
     }
 
-    fn ask(&self, job: Job, answered: oneshot::Receiver<Answer>) -> Calling<Called> {
+    fn send_job(
+        &self,
+        job: Job,
+        answered: oneshot::Receiver<CallResult>,
+    ) -> PendingCall<CallOutcome> {
         let jobs = self.jobs.clone();
-        Calling::Elsewhere(Box::pin(async move {
+        PendingCall::Running(Box::pin(async move {
             let called = match jobs.send(job).await {
-                Ok(()) => heard(answered.await),
-                Err(_) => Called::failed(GuestFault::InstanceGone),
+                Ok(()) => outcome_from_reply(answered.await),
+                Err(_) => CallOutcome::failed(GuestFault::SharedInstanceFailed),
             };
             (called, None)
         }))
@@ -206,18 +224,18 @@ impl SharedInstance {
 }
 
 /// Has the owner look if a panic ends a session in the instance: it is broken then, and its connections are to end.
-struct TellIfPanicked<'a>(&'a SharedInstance);
+struct WakeOwnerOnPanic<'a>(&'a SharedInstance);
 
-impl Drop for TellIfPanicked<'_> {
+impl Drop for WakeOwnerOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.look();
+            self.0.wake_owner();
         }
     }
 }
 
 /// What came of an event; without an answer the instance is gone.
-fn heard(answer: Result<Answer, RecvError>) -> Called {
-    let answer = answer.unwrap_or(Err(GuestFault::InstanceGone));
-    Called { answer, effects: Vec::new(), undone: None }
+fn outcome_from_reply(answer: Result<CallResult, RecvError>) -> CallOutcome {
+    let answer = answer.unwrap_or(Err(GuestFault::SharedInstanceFailed));
+    CallOutcome { result: answer, effects: Vec::new(), unapplied_call: None }
 }

@@ -4,13 +4,13 @@
 
 #![forbid(unsafe_code)]
 
-mod level;
-mod slot;
-mod wake;
+mod gauge_limit;
+mod handoff_slot;
+mod wake_mutex;
 
-pub use level::{Held, Level, UNBOUNDED};
-pub use slot::{Entry, Next, Slot, Taken, Vacancy};
-pub use wake::{Guarded, Watched};
+pub use gauge_limit::{GaugeLimit, GaugeLimitGuards, UNBOUNDED};
+pub use handoff_slot::{EventPermit, HandoffEntry, HandoffSlot, NextDrainer, ReclaimedContent};
+pub use wake_mutex::{WakeMutex, WakeMutexGuard};
 
 /// What is modelled: the types of the standard library, or loom's in their place.
 pub(crate) mod primitives {

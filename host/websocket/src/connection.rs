@@ -1,16 +1,16 @@
 //! The host's side of one open socket: frames in, frames out, pings, the closing handshake.
 
-mod closures;
+mod close_counters;
+mod connection_handle;
 mod deflate;
 mod extension;
 mod finish;
-mod incoming;
-mod link;
-mod outbound;
-mod outgoing;
-mod patience;
+mod frame_decoder;
+mod frame_encoder;
+mod maybe_tls_stream;
+mod outbound_queue;
 mod socket;
-mod stream;
+mod timeouts;
 mod timers;
 mod traffic;
 
@@ -21,102 +21,102 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-pub(crate) use finish::linger;
+pub(crate) use finish::drain_until_eof;
 
-pub use closures::Closures;
-pub use deflate::Agreement;
+pub use close_counters::CloseCounters;
+pub use connection_handle::ConnectionHandle;
+pub use deflate::DeflateParams;
 pub use extension::Extension;
-pub use incoming::IncomingLimits;
-pub use link::Link;
-pub use outbound::{Outbound, OutboundLimits, Queued, Refused};
-pub use patience::Patience;
-pub use socket::{Socket, Terms};
-pub use stream::Stream;
-pub use timers::{Alarm, TimerId, Timers};
-pub use traffic::{Flow, Traffic};
+pub use frame_decoder::IncomingLimits;
+pub use maybe_tls_stream::MaybeTlsStream;
+pub use outbound_queue::{OutboundLimits, OutboundQueue, PendingSize, PushError};
+pub use socket::{Socket, SocketConfig};
+pub use timeouts::ConnectionTimeouts;
+pub use timers::{NextTimer, TimerId, Timers};
+pub use traffic::{FrameCounter, TrafficCounters};
 
-use incoming::Said;
-use narrowboat_core::closure::Closure;
+use frame_decoder::IncomingEvent;
+use frame_encoder::BATCH_BYTES;
+use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{ClientFault, Fault};
 use narrowboat_core::frame::Frame;
-use narrowboat_quota::{Allowance, Bound};
-use outbound::{Next, Word};
-use outgoing::BATCH;
-use socket::Silence;
+use narrowboat_quota::{LimitKind, QuotaChain};
+use outbound_queue::{ControlSignal, OutboundItem};
+use socket::ReadError;
 
 /// Frames handed out before what they caused is flushed, even if more can be read.
 const FRAMES_PER_FLUSH: u32 = 64;
 
 /// What the peer did.
 #[derive(Debug)]
-pub enum Incoming {
+pub enum ConnectionEvent {
     /// A whole message.
-    Frame(Frame),
+    Message(Frame),
     /// The connection is over, or about to be: call [`Connection::finish`].
-    Closed(End),
+    Closed(ConnectionEnd),
     /// The host has begun to stop; told once.
     Stop,
     /// An order lies ready for the session.
-    Summons,
+    CommandPending,
 }
 
 /// What others have asked of a connection.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ControlState {
     /// It is not closing.
-    pub open: bool,
+    pub is_open: bool,
     /// What the session has to be told: [`Incoming::Stop`] or [`Incoming::Summons`].
-    pub word: Option<Incoming>,
+    pub event: Option<ConnectionEvent>,
 }
 
 /// How a connection came to its end.
 #[derive(Debug)]
-pub struct End {
+pub struct ConnectionEnd {
     /// What the consumer is told.
-    pub closure: Closure,
+    pub close_frame: CloseFrame,
     /// Whose fault it was, if it was one.
     pub fault: Option<Fault>,
     /// Whether this side closed first: what the peer still sent is its loss then.
-    pub ours: bool,
+    pub is_local_close: bool,
 }
 
-impl End {
+impl ConnectionEnd {
     /// The end that the peer brings without a fault.
-    fn of_peer(closure: Closure) -> Self {
-        Self { closure, fault: None, ours: false }
+    fn from_peer(close_frame: CloseFrame) -> Self {
+        Self { close_frame, fault: None, is_local_close: false }
     }
 }
 
 /// One open socket. Polled by its session alone; others reach it through its [`Link`].
 pub struct Connection {
     socket: Socket,
-    link: Arc<Link>,
-    patience: Patience,
+    handle: Arc<ConnectionHandle>,
+    timeouts: ConnectionTimeouts,
     phase: Phase,
     /// When the peer was last heard.
-    heard: Instant,
+    last_activity: Instant,
     /// The next moment at which silence, or a slow closing, has to be looked at.
-    alarm: Pin<Box<Sleep>>,
+    next_timeout: Pin<Box<Sleep>>,
     /// Writing failed; what the peer sent before may still be read.
-    broken: bool,
+    write_failed: bool,
     frames_since_flush: u32,
     /// So much is queued that it is written before more is read.
-    full: bool,
+    flush_due: bool,
     /// Until then its plugin has heard enough.
-    deaf: Rest,
+    read_throttle: Throttle,
     /// Until then its plugin has said enough.
-    mute: Rest,
+    write_throttle: Throttle,
 }
 
 /// A wait for a rate, made when there is one.
-type Rest = Option<Pin<Box<Sleep>>>;
+type Throttle = Option<Pin<Box<Sleep>>>;
 
 /// Where the closing handshake stands.
 enum Phase {
     Open,
     /// This side closes: a Close frame is queued or sent, and the peer has until the deadline.
     Closing {
-        end: Option<End>,
+        end: Option<ConnectionEnd>,
         deadline: Instant,
     },
     /// The session has been told the end.
@@ -124,15 +124,15 @@ enum Phase {
 }
 
 /// Whether a rate makes a plugin wait; the task is woken when it need not any more.
-fn rests(
-    rest: &mut Rest,
+fn is_throttled(
+    rest: &mut Throttle,
     cx: &mut Context<'_>,
-    allowance: &Allowance,
-    wait: impl Fn(&Allowance) -> Option<(Duration, Bound)>,
+    allowance: &QuotaChain,
+    wait: impl Fn(&QuotaChain) -> Option<(Duration, LimitKind)>,
 ) -> bool {
     while let Some((wait, bound)) = wait(allowance) {
         if rest.is_none() {
-            allowance.note(bound);
+            allowance.record_limit_hit(bound);
         }
         let sleep = rest.insert(Box::pin(tokio::time::sleep(wait)));
         if sleep.as_mut().poll(cx).is_pending() {
@@ -145,29 +145,35 @@ fn rests(
 
 impl Connection {
     /// Takes over a socket whose handshake is done.
-    pub fn new(socket: Socket, link: Arc<Link>, patience: Patience) -> Self {
-        let heard = Instant::now();
+    pub fn new(
+        socket: Socket,
+        handle: Arc<ConnectionHandle>,
+        timeouts: ConnectionTimeouts,
+    ) -> Self {
+        let last_activity = Instant::now();
         Self {
             socket,
-            link,
-            patience,
+            handle,
+            timeouts,
             phase: Phase::Open,
-            heard,
-            alarm: Box::pin(tokio::time::sleep_until(heard + patience.keepalive)),
-            broken: false,
+            last_activity,
+            next_timeout: Box::pin(tokio::time::sleep_until(
+                last_activity + timeouts.keepalive_interval,
+            )),
+            write_failed: false,
             frames_since_flush: 0,
-            full: false,
-            deaf: None,
-            mute: None,
+            flush_due: false,
+            read_throttle: None,
+            write_throttle: None,
         }
     }
 
     /// Waits for what the peer does next while something else is awaited. With `hold` no frame is read, so that
     /// the peer has to wait. What is queued is written when others have had a turn, since more may come at once.
     /// Cancel safe.
-    pub async fn next(&mut self, hold: bool) -> Incoming {
+    pub async fn next_event(&mut self, hold: bool) -> ConnectionEvent {
         let mut woken = false;
-        let next = |cx: &mut Context<'_>| match self.look().word {
+        let next = |cx: &mut Context<'_>| match self.take_control().event {
             Some(word) => Poll::Ready(word),
             None => self.poll_socket(cx, hold, std::mem::replace(&mut woken, true)),
         };
@@ -175,42 +181,47 @@ impl Connection {
     }
 
     /// Looks at what others have asked. What this task queues from now on need not wake it.
-    pub fn look(&mut self) -> Asked {
-        let found = self.link.outbound.look();
+    pub fn take_control(&mut self) -> ControlState {
+        let found = self.handle.outbound.take_status();
         if let Some((closure, fault)) = found.closing {
             self.start_closing(closure, fault);
         }
-        self.full = found.queued >= BATCH;
-        let word = found.word.map(|word| match word {
-            Word::Stop => Incoming::Stop,
-            Word::Summons => Incoming::Summons,
+        self.flush_due = found.queued_bytes >= BATCH_BYTES;
+        let word = found.signal.map(|word| match word {
+            ControlSignal::Stop => ConnectionEvent::Stop,
+            ControlSignal::CommandPending => ConnectionEvent::CommandPending,
         });
-        Asked { open: found.open, word }
+        ControlState { is_open: found.is_open, event: word }
     }
 
     /// What the peer does next, to be asked after [`Connection::look`]; with `write`, what is queued is written
     /// if it does nothing.
-    pub fn poll_socket(&mut self, cx: &mut Context<'_>, hold: bool, write: bool) -> Poll<Incoming> {
-        if self.frames_since_flush >= FRAMES_PER_FLUSH || std::mem::take(&mut self.full) {
+    pub fn poll_socket(
+        &mut self,
+        cx: &mut Context<'_>,
+        hold: bool,
+        write: bool,
+    ) -> Poll<ConnectionEvent> {
+        if self.frames_since_flush >= FRAMES_PER_FLUSH || std::mem::take(&mut self.flush_due) {
             self.frames_since_flush = 0;
             let _ = self.poll_write(cx);
         }
         // Of a connection that closes only the peer's Close is still taken, and no rate is in its way.
-        let hold = matches!(self.phase, Phase::Open) && (hold || self.is_deaf(cx));
+        let hold = matches!(self.phase, Phase::Open) && (hold || self.is_read_throttled(cx));
         if !hold && let Poll::Ready(incoming) = self.poll_read(cx) {
             self.frames_since_flush += 1;
             return Poll::Ready(incoming);
         }
         // After reading: what came while this host was held up is no silence of the peer.
-        if let Poll::Ready(end) = self.poll_alarm(cx, hold) {
-            return Poll::Ready(Incoming::Closed(end));
+        if let Poll::Ready(end) = self.poll_timeouts(cx, hold) {
+            return Poll::Ready(ConnectionEvent::Closed(end));
         }
         if write {
             self.frames_since_flush = 0;
             let _ = self.poll_write(cx);
         } else {
-            self.link.outbound.listen(cx);
-            if self.socket.has_words() || self.link.outbound.has_more() {
+            self.handle.outbound.register_waker(cx);
+            if self.socket.has_pending_control_frames() || self.handle.outbound.has_pending() {
                 // Nobody else might wake it for what lies there already.
                 cx.waker().wake_by_ref();
             }
@@ -219,37 +230,42 @@ impl Connection {
     }
 
     /// Whether its plugin has heard enough for now; the task is woken when it may hear more.
-    fn is_deaf(&mut self, cx: &mut Context<'_>) -> bool {
-        rests(&mut self.deaf, cx, &self.link.traffic.allowance, Allowance::deaf)
+    fn is_read_throttled(&mut self, cx: &mut Context<'_>) -> bool {
+        is_throttled(&mut self.read_throttle, cx, &self.handle.traffic.quota, QuotaChain::read_wait)
     }
 
     /// Whether its plugin has said enough for now; the task is woken when it may say more.
-    fn is_mute(&mut self, cx: &mut Context<'_>) -> bool {
-        rests(&mut self.mute, cx, &self.link.traffic.allowance, Allowance::mute)
+    fn is_write_throttled(&mut self, cx: &mut Context<'_>) -> bool {
+        is_throttled(
+            &mut self.write_throttle,
+            cx,
+            &self.handle.traffic.quota,
+            QuotaChain::write_wait,
+        )
     }
 
     /// The next message, or the end of them.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
         loop {
-            let Poll::Ready(read) = self.socket.poll_read(cx) else { return Poll::Pending };
-            self.heard = Instant::now();
+            let Poll::Ready(read) = self.socket.poll_event(cx) else { return Poll::Pending };
+            self.last_activity = Instant::now();
             match read {
-                Ok(Said::Message(frame)) if matches!(self.phase, Phase::Open) => {
-                    self.link.traffic.hear(frame.len());
-                    return Poll::Ready(Incoming::Frame(frame));
+                Ok(IncomingEvent::Message(frame)) if matches!(self.phase, Phase::Open) => {
+                    self.handle.traffic.record_received(frame.len());
+                    return Poll::Ready(ConnectionEvent::Message(frame));
                 }
                 // Messages that crossed our Close are the peer's loss, and dropped before they are inflated.
-                Ok(Said::Message(_) | Said::Pong) => {}
-                Ok(Said::Ping(payload)) => {
+                Ok(IncomingEvent::Message(_) | IncomingEvent::Pong) => {}
+                Ok(IncomingEvent::Ping(payload)) => {
                     if matches!(self.phase, Phase::Open) {
-                        self.socket.pong(&payload);
+                        self.socket.queue_pong(&payload);
                     }
                 }
-                Ok(Said::Close(closure)) => return self.closed_by_peer(cx, closure),
-                Err(Silence::Fault(fault)) => return self.failed(fault.into()),
-                Err(Silence::Ended) => {
-                    self.link.outbound.shut();
-                    return self.ended(End::of_peer(Closure::abnormal()));
+                Ok(IncomingEvent::Close(closure)) => return self.on_peer_close(cx, closure),
+                Err(ReadError::Fault(fault)) => return self.fail_connection(fault.into()),
+                Err(ReadError::Disconnected) => {
+                    self.handle.outbound.mark_closed();
+                    return self.end_connection(ConnectionEnd::from_peer(CloseFrame::abnormal()));
                 }
             }
         }
@@ -258,24 +274,24 @@ impl Connection {
     /// Writes what is queued while the socket takes it. Ready when all of it is written; in either case
     /// the task is woken when there is more to do.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.broken {
-            self.link.outbound.listen(cx);
+        if self.write_failed {
+            self.handle.outbound.register_waker(cx);
             return Poll::Ready(());
         }
-        let mute = self.is_mute(cx);
-        let Self { socket, link, .. } = self;
+        let mute = self.is_write_throttled(cx);
+        let Self { socket, handle: link, .. } = self;
         let mut closing = None;
         let wrote = socket.poll_write(cx, |encoder, batch, cx| {
             while !batch.is_full()
-                && let Some(next) = link.outbound.take(cx, batch.is_empty(), mute)
+                && let Some(next) = link.outbound.pop_item(cx, batch.is_empty(), mute)
             {
                 match next {
-                    Next::Frame(frame) => {
-                        link.traffic.say(frame.len());
-                        encoder.message(batch, frame);
+                    OutboundItem::Frame(frame) => {
+                        link.traffic.record_sent(frame.len());
+                        encoder.encode_message(batch, frame);
                     }
-                    Next::Close(closure, fault) => {
-                        encoder.close(&closure);
+                    OutboundItem::Close(closure, fault) => {
+                        encoder.queue_close(&closure);
                         closing = Some((closure, fault));
                         break;
                     }
@@ -286,16 +302,16 @@ impl Connection {
             self.start_closing(closure, fault);
         }
         match wrote {
-            Poll::Ready(Ok(())) if mute && self.link.outbound.has_more() => Poll::Pending,
+            Poll::Ready(Ok(())) if mute && self.handle.outbound.has_pending() => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Ready(Err(_)) => {
-                self.broken = true;
-                self.link.outbound.shut();
-                self.link.outbound.listen(cx);
+                self.write_failed = true;
+                self.handle.outbound.mark_closed();
+                self.handle.outbound.register_waker(cx);
                 Poll::Ready(())
             }
             Poll::Pending => {
-                self.link.outbound.listen(cx);
+                self.handle.outbound.register_waker(cx);
                 Poll::Pending
             }
         }
@@ -303,25 +319,28 @@ impl Connection {
 
     /// The peer's time for our Close starts when it was asked for, not when it could be written: a peer
     /// that reads nothing must not hold the connection.
-    fn start_closing(&mut self, closure: Closure, fault: Option<Fault>) {
+    fn start_closing(&mut self, closure: CloseFrame, fault: Option<Fault>) {
         if matches!(self.phase, Phase::Open) {
-            if let Some(Fault::Client(ClientFault::Stalled(_))) = &fault {
-                self.link.traffic.stall();
+            if let Some(Fault::Client(ClientFault::SendQueueFull(_))) = &fault {
+                self.handle.traffic.record_stalled();
             }
-            let deadline = Instant::now() + self.patience.close;
-            self.phase = Phase::Closing { end: Some(End { closure, fault, ours: true }), deadline };
-            self.alarm.as_mut().reset(deadline);
-            self.socket.discard();
+            let deadline = Instant::now() + self.timeouts.close_timeout;
+            self.phase = Phase::Closing {
+                end: Some(ConnectionEnd { close_frame: closure, fault, is_local_close: true }),
+                deadline,
+            };
+            self.next_timeout.as_mut().reset(deadline);
+            self.socket.discard_messages();
         }
     }
 
     /// Looks at the silence when it is time: sends a ping, or ends the connection.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<End> {
-        while self.alarm.as_mut().poll(cx).is_ready() {
+    fn poll_timeouts(&mut self, cx: &mut Context<'_>, hold: bool) -> Poll<ConnectionEnd> {
+        while self.next_timeout.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             // A host that was held up has not listened meanwhile: what came then is yet to be read.
-            let late = now.saturating_duration_since(self.alarm.deadline());
-            self.heard = (self.heard + late).min(now);
+            let late = now.saturating_duration_since(self.next_timeout.deadline());
+            self.last_activity = (self.last_activity + late).min(now);
             let next = match &mut self.phase {
                 Phase::Closing { end, deadline } if now >= *deadline => {
                     let end = end.take();
@@ -329,59 +348,69 @@ impl Connection {
                     return end.map_or(Poll::Pending, Poll::Ready);
                 }
                 Phase::Closing { deadline, .. } => *deadline,
-                Phase::Ended => now + self.patience.close,
+                Phase::Ended => now + self.timeouts.close_timeout,
                 Phase::Open => {
                     // A part of a frame is not silence: whoever sends it cannot answer a ping.
                     // Nor is it silence if nobody listens.
-                    if self.socket.take_heard() || hold {
-                        self.heard = now;
+                    if self.socket.take_read_flag() || hold {
+                        self.last_activity = now;
                     }
-                    let silence = now - self.heard;
-                    if silence >= self.patience.idle {
-                        let fault = Fault::Client(ClientFault::Idle(self.patience.idle));
+                    let silence = now - self.last_activity;
+                    if silence >= self.timeouts.idle_timeout {
+                        let fault =
+                            Fault::Client(ClientFault::IdleTimeout(self.timeouts.idle_timeout));
                         self.phase = Phase::Ended;
-                        return Poll::Ready(End {
-                            closure: fault.closure(),
+                        return Poll::Ready(ConnectionEnd {
+                            close_frame: fault.close_frame(),
                             fault: Some(fault),
-                            ours: false,
+                            is_local_close: false,
                         });
                     }
-                    if silence >= self.patience.keepalive {
+                    if silence >= self.timeouts.keepalive_interval {
                         // A socket that is full has enough for the peer to read.
-                        if !self.socket.is_blocked() {
-                            self.socket.ping();
+                        if !self.socket.is_write_blocked() {
+                            self.socket.queue_ping();
                         }
-                        (now + self.patience.keepalive).min(self.heard + self.patience.idle)
+                        (now + self.timeouts.keepalive_interval)
+                            .min(self.last_activity + self.timeouts.idle_timeout)
                     } else {
-                        self.heard + self.patience.keepalive
+                        self.last_activity + self.timeouts.keepalive_interval
                     }
                 }
             };
-            self.alarm.as_mut().reset(next);
+            self.next_timeout.as_mut().reset(next);
         }
         Poll::Pending
     }
 
-    fn closed_by_peer(&mut self, cx: &mut Context<'_>, closure: Closure) -> Poll<Incoming> {
+    fn on_peer_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        closure: CloseFrame,
+    ) -> Poll<ConnectionEvent> {
         // The answer goes behind what was said before. What of it the socket does not take now, `finish` writes.
-        self.link.outbound.close(closure.clone());
-        let ended = self.ended(End::of_peer(closure));
+        self.handle.outbound.close(closure.clone());
+        let ended = self.end_connection(ConnectionEnd::from_peer(closure));
         let _ = self.poll_write(cx);
         ended
     }
 
     /// The end of a connection: where this side has closed first, what it said holds.
-    fn ended(&mut self, otherwise: End) -> Poll<Incoming> {
+    fn end_connection(&mut self, otherwise: ConnectionEnd) -> Poll<ConnectionEvent> {
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
         let end = match phase {
             Phase::Closing { end: Some(end), .. } => end,
             _ => otherwise,
         };
-        Poll::Ready(Incoming::Closed(end))
+        Poll::Ready(ConnectionEvent::Closed(end))
     }
 
     /// The end that a fault of the peer brings.
-    fn failed(&mut self, fault: Fault) -> Poll<Incoming> {
-        self.ended(End { closure: fault.closure(), fault: Some(fault), ours: false })
+    fn fail_connection(&mut self, fault: Fault) -> Poll<ConnectionEvent> {
+        self.end_connection(ConnectionEnd {
+            close_frame: fault.close_frame(),
+            fault: Some(fault),
+            is_local_close: false,
+        })
     }
 }

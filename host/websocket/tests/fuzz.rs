@@ -7,13 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use narrowboat_config::signature::{PublicKey, Signature};
-use narrowboat_config::{Config, Pattern};
-use narrowboat_core::answer::Rejection;
+use narrowboat_config::{Config, RoutePattern};
 use narrowboat_core::component;
+use narrowboat_core::handshake_response::Rejection;
 use narrowboat_core::manifest::Manifest;
 use narrowboat_core::message::Message;
-use narrowboat_websocket::connection::Stream;
-use narrowboat_websocket::handshake::{self, Decision, HandshakeLimits, Outcome, Peer};
+use narrowboat_websocket::connection::MaybeTlsStream;
+use narrowboat_websocket::handshake::{
+    self, Decision, HandshakeLimits, HandshakeOutcome, PeerInfo,
+};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,7 +111,7 @@ channel = "jobs"
 plugin = "chat"
 every = "10s"
 [limits]
-keepalive = "5s"
+ping_interval = "5s"
 [layer]
 backend = "redis"
 hosts = [["10.0.0.5", 6379], "redis://u:p@h:1/2", { sentinels = [["s", 26379]], master_name = "m" }]
@@ -162,8 +164,8 @@ const CONFIGURATION_WORDS: &[&str] = &[
 ];
 
 const MANIFEST: &[u8] =
-    b"name = \"chat\"\ndescription = \"talks\"\nisolation = \"shared\"\nlane = \
-    \"slow\"\n[limits]\nmemory = \"16 MiB\"\ncall_time = \"20ms\"\nworker_time = \"2s\"\n[asks]\ngroups = [\"room.*\"]\nchannels = [\"x[!ab]?\"]\nlog = true\nclocks = true\n";
+    b"name = \"chat\"\ndescription = \"talks\"\nisolation = \"shared\"\nexecution = \
+    \"thread\"\n[limits]\nmemory = \"16 MiB\"\ncall_time = \"20ms\"\nworker_time = \"2s\"\n[capabilities]\ngroups = [\"room.*\"]\nchannels = [\"x[!ab]?\"]\nlog = true\nclocks = true\n";
 
 const MESSAGES: &[&[u8]] = &[
     b"\x82\xa4type\xacchat.message\xa4text\xa5hello",
@@ -228,7 +230,7 @@ proptest! {
 
     #[test]
     fn a_component(bytes in spoilt(&[COMPONENT], &["\0asm", "\x01", "\x7f", "\x0b"])) {
-        let _ = component::summarise(&bytes);
+        let _ = component::parse_info(&bytes);
     }
 
     #[test]
@@ -241,7 +243,7 @@ proptest! {
     #[test]
     fn a_public_key(bytes in spoilt(&[PUBLIC_KEY], &["-----", "BEGIN ", "\r\n", "=", "MCow"])) {
         if let Some(key) = PublicKey::parse(&bytes) {
-            prop_assert!(!key.has_signed(b"component", &Signature::parse(&[7; 64]).unwrap()));
+            prop_assert!(!key.verify(b"component", &Signature::parse(&[7; 64]).unwrap()));
         }
     }
 
@@ -249,7 +251,7 @@ proptest! {
     fn a_message(bytes in spoilt(MESSAGES, &["\u{81}", "type", "\u{ff}", "\x00"])) {
         let len = bytes.len();
         if let Ok(message) = Message::parse(bytes.into(), 1 << 20) {
-            prop_assert!(!message.kind().is_empty() && !message.kind().starts_with('_'));
+            prop_assert!(!message.message_type().is_empty() && !message.message_type().starts_with('_'));
             prop_assert_eq!(message.len(), len);
         }
     }
@@ -260,7 +262,7 @@ proptest! {
         path in "/[a-z/%.]{0,20}",
     ) {
         let text = String::from_utf8_lossy(&bytes);
-        for pattern in [Pattern::from_path(&text), Pattern::from_regex(&text)].into_iter().flatten() {
+        for pattern in [RoutePattern::from_path(&text), RoutePattern::from_regex(&text)].into_iter().flatten() {
             let _ = pattern.captures(&path);
         }
     }
@@ -277,12 +279,16 @@ async fn shake(bytes: &[u8]) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, from) = listener.accept().await.unwrap();
-    let whom = Peer { client: from, server: listener.local_addr().unwrap(), secure: false };
+    let whom = PeerInfo {
+        client_addr: from,
+        server_addr: listener.local_addr().unwrap(),
+        is_secure: false,
+    };
     let limits = HandshakeLimits { timeout: Duration::from_secs(10), max_frame: 1 << 16 };
     let server = async {
-        let decide = |_| async { Decision::<()>::Reject(Rejection::plain(403, "no\n")) };
-        if let Ok(Outcome::Open(..)) =
-            handshake::accept(Stream::Plain(stream), whom, limits, decide).await
+        let decide = |_| async { Decision::<()>::Reject(Rejection::plain_text(403, "no\n")) };
+        if let Ok(HandshakeOutcome::Open(..)) =
+            handshake::accept(MaybeTlsStream::Plain(stream), whom, limits, decide).await
         {
             panic!("a socket opened that nobody accepted");
         }

@@ -24,12 +24,12 @@ impl Consumer for Broadcast {
         Ok(())
     }
 
-    fn disconnect(&mut self, connection: &Connection, _: Closure) {
+    fn disconnect(&mut self, connection: &Connection, _: CloseFrame) {
         CLIENTS.with_borrow_mut(|clients| clients.retain(|client| client != connection));
     }
 
     /// The new version's list starts empty.
-    fn restored(&mut self, connection: &Connection) {
+    fn after_restore(&mut self, connection: &Connection) {
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
     }
 }

@@ -20,7 +20,7 @@ impl Consumer for Chat {
     type Message = Message;
 
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
-        let room = scope.route("room").ok_or_else(|| deny(404).body("which room?\n"))?;
+        let room = scope.path_param("room").ok_or_else(|| deny(404).body("which room?\n"))?;
         let group = format!("chat_{room}");
         ChannelLayer::group_add(&group, connection.channel_name())?;
         Ok(accept(Chat { group }))
@@ -35,7 +35,7 @@ impl Consumer for Chat {
         Ok(connection.send(message)?)
     }
 
-    fn disconnect(&mut self, connection: &Connection, _: Closure) {
+    fn disconnect(&mut self, connection: &Connection, _: CloseFrame) {
         let _ = ChannelLayer::group_discard(&self.group, connection.channel_name());
     }
 }

@@ -9,46 +9,50 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::limits::raise_file_limit;
+use crate::file_limit::raise_file_limit;
+use crate::output;
 use crate::socket;
-use crate::tell;
 
 /// Messages that wait for one member of the room.
-const QUEUE: usize = 256;
+const MEMBER_QUEUE_CAPACITY: usize = 256;
 
 /// What to serve.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct BareArgs {
     /// Send each text to everyone, instead of back
     #[arg(long)]
     room: bool,
 }
 
 /// Everyone in the room. A message is shared by all of them.
-type Members = Arc<Mutex<Vec<Sender<Message>>>>;
+type RoomMembers = Arc<Mutex<Vec<Sender<Message>>>>;
 
 /// Serves until it is killed.
-pub(crate) fn serve(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn serve(arguments: &BareArgs) -> anyhow::Result<()> {
     raise_file_limit();
     let room = arguments.room;
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = socket::listen().await?;
-        tell::listening(listener.local_addr()?);
-        let members = Members::default();
+        output::print_listening(listener.local_addr()?);
+        let members = RoomMembers::default();
         loop {
             let (stream, _) = listener.accept().await?;
             let members = Arc::clone(&members);
             tokio::spawn(async move {
-                let served = if room { meet(stream, &members).await } else { echo(stream).await };
+                let served = if room {
+                    serve_room_member(stream, &members).await
+                } else {
+                    serve_echo(stream).await
+                };
                 if let Err(error) = served {
-                    tell::failed(&error);
+                    output::print_error(&error);
                 }
             });
         }
     })
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
+async fn serve_echo(stream: TcpStream) -> Result<(), Error> {
     let mut socket = socket::accept(stream).await?;
     while let Some(message) = socket.next().await {
         let message = message?;
@@ -59,23 +63,23 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
     Ok(())
 }
 
-async fn meet(stream: TcpStream, members: &Members) -> Result<(), Error> {
+async fn serve_room_member(stream: TcpStream, members: &RoomMembers) -> Result<(), Error> {
     let mut socket = socket::accept(stream).await?;
-    let (sender, mut queue) = mpsc::channel(QUEUE);
+    let (sender, mut queue) = mpsc::channel(MEMBER_QUEUE_CAPACITY);
     members.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
     loop {
         tokio::select! {
             message = socket.next() => match message {
-                Some(message) => tell_all(members, &message?),
+                Some(message) => broadcast(members, &message?),
                 None => return Ok(()),
             },
-            Some(message) = queue.recv() => write(&mut socket, &mut queue, message).await?,
+            Some(message) = queue.recv() => write_batch(&mut socket, &mut queue, message).await?,
         }
     }
 }
 
 /// Queues a message for everyone who is still there.
-fn tell_all(members: &Members, message: &Message) {
+fn broadcast(members: &RoomMembers, message: &Message) {
     if message.is_text() {
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
         members.retain(|member| {
@@ -85,7 +89,7 @@ fn tell_all(members: &Members, message: &Message) {
 }
 
 /// Writes a message, and those that came meanwhile.
-async fn write(
+async fn write_batch(
     socket: &mut WebSocketStream<TcpStream>,
     queue: &mut Receiver<Message>,
     message: Message,

@@ -8,28 +8,28 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use narrowboat_channels::{LayerLimits, MemoryLayer};
-use narrowboat_config::{Config, Overflow};
+use narrowboat_config::{Config, OverflowPolicy};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::name::{ChannelName, ProcessId, Tenant};
 use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
-use narrowboat_keyvalue::Keyvalue;
-use narrowboat_runtime::{Call, Engine, GuestThreads, Instance, Loader, Plugin, Returned};
-use narrowboat_websocket::connection::{Link, OutboundLimits};
+use narrowboat_keyvalue::KeyvalueStore;
+use narrowboat_runtime::{Call, Engine, GuestReply, GuestThreadPool, Instance, Loader, Plugin};
+use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
 use serde::{Deserialize, Serialize};
 
 /// Calls that are timed together.
-const CALLS: u32 = 10_000;
+const CALLS_PER_ROUND: u32 = 10_000;
 
 /// Instances that are timed together; each is dropped before the next is made.
-const INSTANCES: u32 = 500;
+const INSTANCES_PER_ROUND: u32 = 500;
 
 /// Instances that there may be.
-const POOL: usize = 16;
+const POOL_SIZE: usize = 16;
 
 /// What to call.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CallArgs {
     /// A component that echoes
     #[arg(long)]
     component: PathBuf,
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 
 /// Times in microseconds, one a round.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Times {
+pub(crate) struct CallTimes {
     /// Of a call, its frame and its answer.
     pub(crate) call: Vec<f64>,
     /// Of making an instance and dropping it.
@@ -51,18 +51,18 @@ pub(crate) struct Times {
 }
 
 /// Times calls and instances in this process.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Times> {
-    let plugin = plugin(&arguments.component)?;
-    let mut times = Times { call: Vec::new(), instance: Vec::new() };
+pub(crate) fn run(arguments: &CallArgs) -> anyhow::Result<CallTimes> {
+    let plugin = load_plugin(&arguments.component)?;
+    let mut times = CallTimes { call: Vec::new(), instance: Vec::new() };
     for _ in 0..arguments.rounds {
-        times.call.push(calls(&plugin, arguments.payload)?);
-        times.instance.push(instances(&plugin)?);
+        times.call.push(time_calls(&plugin, arguments.payload)?);
+        times.instance.push(time_instances(&plugin)?);
     }
     Ok(times)
 }
 
 /// The plugin as the host would have it.
-fn plugin(file: &Path) -> anyhow::Result<Plugin> {
+fn load_plugin(file: &Path) -> anyhow::Result<Plugin> {
     let text = format!(
         "[plugins.echo]\ncomponent = {:?}\n[[routes]]\npath = \"/\"\nplugin = \"echo\"\n",
         std::path::absolute(file)?.display().to_string()
@@ -70,65 +70,69 @@ fn plugin(file: &Path) -> anyhow::Result<Plugin> {
     let config = Config::parse(&text, Path::new("narrowboat.toml"))?;
     let limits = config.limits.clone();
     let loader = Loader {
-        engine: Engine::new(POOL, limits.memory.bytes(), None)?,
+        engine: Engine::new(POOL_SIZE, limits.memory.bytes(), None)?,
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
-        keyvalue: Arc::new(Keyvalue::open(&config.keyvalue)),
+        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
-        max_message: limits.max_message.bytes(),
-        max_frame: limits.max_message.bytes(),
-        threads: GuestThreads::new(0),
+        max_message_bytes: limits.max_message.bytes(),
+        max_frame_bytes: limits.max_message.bytes(),
+        thread_pool: GuestThreadPool::new(0),
         limits,
-        allowance: Arc::default(),
+        quota: Arc::default(),
         signers: None,
     };
     let tenant = config.tenants.get(&Tenant::default_tenant());
     let config = tenant
         .and_then(|own| own.plugins.get("echo"))
         .context("the plugin of the configuration")?;
-    Ok(loader.load("echo", config, file, &loader.read("echo", file)?)?)
+    Ok(loader.load("echo", config, file, &loader.read_build("echo", file)?)?)
 }
 
-fn start(plugin: &Plugin) -> anyhow::Result<Instance> {
-    let version = plugin.live();
-    let places = version.take_places()?;
+fn create_instance(plugin: &Plugin) -> anyhow::Result<Instance> {
+    let version = plugin.live_version();
+    let places = version.reserve_pool_slots()?;
     Ok(Instance::new(version, places)?)
 }
 
-fn calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {
-    let mut instance = start(plugin)?;
-    let link = link();
-    let call = Call::Connect { link: Arc::clone(&link), scope: Arc::new(scope()) };
-    let Returned::Accepted(id, _) = instance.call(&call)? else { bail!("it accepts nobody") };
+fn time_calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {
+    let mut instance = create_instance(plugin)?;
+    let link = create_connection_handle();
+    let call = Call::Connect { connection: Arc::clone(&link), scope: Arc::new(empty_scope()) };
+    let GuestReply::Accepted(id, _) = instance.call(&call)? else { bail!("it accepts nobody") };
     instance.take_effects();
     let frame = Frame::Text("x".repeat(payload).into());
     let began = Instant::now();
-    for _ in 0..CALLS {
+    for _ in 0..CALLS_PER_ROUND {
         instance.call(&Call::Receive(id, frame.clone()))?;
         ensure!(instance.take_effects().len() == 1, "no answer, or more than one");
     }
-    Ok(micros(began.elapsed(), CALLS))
+    Ok(micros(began.elapsed(), CALLS_PER_ROUND))
 }
 
-fn instances(plugin: &Plugin) -> anyhow::Result<f64> {
+fn time_instances(plugin: &Plugin) -> anyhow::Result<f64> {
     let began = Instant::now();
-    for _ in 0..INSTANCES {
-        drop(start(plugin)?);
+    for _ in 0..INSTANCES_PER_ROUND {
+        drop(create_instance(plugin)?);
     }
-    Ok(micros(began.elapsed(), INSTANCES))
+    Ok(micros(began.elapsed(), INSTANCES_PER_ROUND))
 }
 
 fn micros(elapsed: Duration, count: u32) -> f64 {
     elapsed.as_secs_f64() * 1e6 / f64::from(count)
 }
 
-fn link() -> Arc<Link> {
+fn create_connection_handle() -> Arc<ConnectionHandle> {
     let channel = ChannelName::unique(&ProcessId::random());
-    let limits = OutboundLimits { bytes: 1 << 20, max_frame: 1 << 20, overflow: Overflow::Close };
-    Arc::new(Link::new(channel, limits, Arc::default()))
+    let limits = OutboundLimits {
+        max_queued_bytes: 1 << 20,
+        max_frame: 1 << 20,
+        overflow: OverflowPolicy::Close,
+    };
+    Arc::new(ConnectionHandle::new(channel, limits, Arc::default()))
 }
 
-fn scope() -> Scope {
+fn empty_scope() -> Scope {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Scope {
         scheme: "ws",

@@ -3,9 +3,9 @@
 pub(crate) mod connects;
 pub(crate) mod echo;
 pub(crate) mod idle;
+pub(crate) mod misbehaving;
 pub(crate) mod paced;
 pub(crate) mod room;
-pub(crate) mod rude;
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -16,17 +16,17 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cpu::CpuTime;
-use crate::measured::{Figure, Latency, Measured};
-use crate::process::{self, Server};
+use crate::measurement::{BenchMetric, LatencyQuantiles, Measurement};
+use crate::process::{self, ServerProcess};
 
-pub(crate) use echo::Shape;
+pub(crate) use echo::EchoLoad;
 
 /// How long opening the connections, and the last answers, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Whom {
+pub(crate) struct TargetServer {
     /// Where the server listens
     #[arg(long)]
     server: SocketAddr,
@@ -40,9 +40,9 @@ pub(crate) struct Whom {
 
 /// Whom to load, and for how long.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Target {
+pub(crate) struct LoadTarget {
     #[command(flatten)]
-    whom: Whom,
+    target_server: TargetServer,
     /// Milliseconds of load before the measurement
     #[arg(long)]
     warm_up: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Target {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Load {
     /// As many echoes as there is time for.
-    Echo(Shape),
+    Echo(EchoLoad),
     /// So many echoes a second over so many connections, and how long each takes.
     Paced {
         /// Connections.
@@ -84,33 +84,35 @@ pub(crate) enum Load {
 
 impl Load {
     /// What is told of it.
-    pub(crate) fn figures(&self) -> &'static [Figure] {
+    pub(crate) fn metrics(&self) -> &'static [BenchMetric] {
         match self {
             Self::Echo(_) | Self::Room { .. } | Self::Connects { .. } => {
-                &[Figure::Cpu, Figure::Rate]
+                &[BenchMetric::Cpu, BenchMetric::Rate]
             }
-            Self::Paced { .. } => &[Figure::P50, Figure::P99, Figure::P999, Figure::Cpu],
+            Self::Paced { .. } => {
+                &[BenchMetric::P50, BenchMetric::P99, BenchMetric::P999, BenchMetric::Cpu]
+            }
         }
     }
 
     /// Puts it on a server.
     pub(crate) fn measure(
         &self,
-        server: &Server,
+        server: &ServerProcess,
         path: &str,
         warm_up: Duration,
         measure: Duration,
-    ) -> anyhow::Result<Measured> {
+    ) -> anyhow::Result<Measurement> {
         let mut client = self.command()?;
-        client.args(server.options()).args(["--path", path]);
+        client.args(server.client_options()).args(["--path", path]);
         client.arg("--warm-up").arg(warm_up.as_millis().to_string());
         client.arg("--measure").arg(measure.as_millis().to_string());
-        process::ask(client)
+        process::run_client(client)
     }
 
     fn command(&self) -> anyhow::Result<Command> {
         let (role, options) = match *self {
-            Self::Echo(Shape { connections, payload, in_flight }) => (
+            Self::Echo(EchoLoad { connections, payload, in_flight }) => (
                 "load",
                 vec![
                     ("--connections", connections),
@@ -132,7 +134,7 @@ impl Load {
             ),
             Self::Connects { at_once } => ("connects-load", vec![("--at-once", at_once)]),
         };
-        let mut command = process::role(role)?;
+        let mut command = process::role_command(role)?;
         for (option, value) in options {
             command.arg(option).arg(value.to_string());
         }
@@ -140,25 +142,26 @@ impl Load {
     }
 }
 
-impl Target {
+impl LoadTarget {
     /// Watches the server for the time of the measurement, counting by `count`.
-    async fn watch(&self, count: impl Fn() -> u64) -> anyhow::Result<Measured> {
+    async fn measure_count(&self, count: impl Fn() -> u64) -> anyhow::Result<Measurement> {
         tokio::time::sleep(Duration::from_millis(self.warm_up)).await;
-        let (began, cpu, before) = (Instant::now(), CpuTime::of(self.whom.pid)?, count());
+        let (began, cpu, before) =
+            (Instant::now(), CpuTime::of_process(self.target_server.pid)?, count());
         tokio::time::sleep(Duration::from_millis(self.measure)).await;
-        let (elapsed, cpu) = (began.elapsed(), CpuTime::of(self.whom.pid)? - cpu);
+        let (elapsed, cpu) = (began.elapsed(), CpuTime::of_process(self.target_server.pid)? - cpu);
         let messages = count() - before;
         ensure!(messages > 0, "nothing came during the measurement");
-        Ok(Measured { messages, elapsed, cpu, latency: None })
+        Ok(Measurement { messages, elapsed, cpu, latency: None })
     }
 
-    fn duration(&self) -> Duration {
+    fn total_duration(&self) -> Duration {
         Duration::from_millis(self.warm_up + self.measure)
     }
 }
 
-impl Measured {
-    fn with_latency(self, latency: Option<Latency>) -> Self {
+impl Measurement {
+    fn with_latency(self, latency: Option<LatencyQuantiles>) -> Self {
         Self { latency, ..self }
     }
 }

@@ -6,21 +6,21 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use crate::client::Load;
-use crate::measured::Figure;
-use crate::peer::Site;
-use crate::process::{self, Server};
-use crate::section::Judged;
+use crate::measurement::BenchMetric;
+use crate::output;
+use crate::peer::BenchFiles;
+use crate::process::{self, ServerProcess};
+use crate::section::GoalResult;
 use crate::spread::Spread;
-use crate::tell;
 
 /// Echoes of the tenant that is looked at.
-const ECHOES: Load = Load::Paced { connections: 10, payload: 64, rate: 1_000 };
+const ECHO_LOAD: Load = Load::Paced { connections: 10, payload: 64, rate: 1_000 };
 
 /// Clients of the other.
-const CLIENTS: usize = 8;
+const MISBEHAVING_CLIENT_COUNT: usize = 8;
 
 /// Each way to misbehave: what it is called, and what its clients say; nothing where they come and go.
-const WAYS: [(&str, Option<&str>); 6] = [
+const MISBEHAVIORS: [(&str, Option<&str>); 6] = [
     ("loops", Some("loop")),
     ("floods its clients", Some("flood 1000 100")),
     ("floods a group", Some("group-flood 1000")),
@@ -30,9 +30,9 @@ const WAYS: [(&str, Option<&str>); 6] = [
 ];
 
 /// Clients that misbehave, killed when this is dropped.
-struct Rude(Child);
+struct MisbehavingClients(Child);
 
-impl Drop for Rude {
+impl Drop for MisbehavingClients {
     fn drop(&mut self) {
         // It fails where they are gone already.
         let _ = self.0.kill();
@@ -40,14 +40,19 @@ impl Drop for Rude {
     }
 }
 
-impl Rude {
+impl MisbehavingClients {
     /// At the lowest priority: what is looked at is what the host does with them, and not what they take of the
     /// machine.
-    fn start(server: &Server, word: Option<&str>) -> anyhow::Result<Self> {
+    fn start(server: &ServerProcess, word: Option<&str>) -> anyhow::Result<Self> {
         let mut command = std::process::Command::new("nice");
-        command.args(["-n", "19"]).arg(process::this_program()?).arg("rude");
+        command.args(["-n", "19"]).arg(process::current_program()?).arg("rude");
         command.arg("--server").arg(server.address().to_string());
-        command.args(["--path", "/rude/misbehave/", "--clients", &CLIENTS.to_string()]);
+        command.args([
+            "--path",
+            "/rude/misbehave/",
+            "--clients",
+            &MISBEHAVING_CLIENT_COUNT.to_string(),
+        ]);
         if let Some(word) = word {
             command.args(["--word", word]);
         }
@@ -57,45 +62,45 @@ impl Rude {
 
 /// The 99th percentile of a tenant's echoes in each way of the other, held against the quiet one of the same round.
 pub(crate) fn measure(
-    site: &Site,
+    site: &BenchFiles,
     rounds: usize,
     warm_up: Duration,
     time: Duration,
-) -> anyhow::Result<Vec<Judged>> {
+) -> anyhow::Result<Vec<GoalResult>> {
     let mut quiet = Vec::new();
-    let mut beside = WAYS.map(|_| Vec::new());
+    let mut beside = MISBEHAVIORS.map(|_| Vec::new());
     for round in 0..rounds {
-        tell::progress(&format!(
+        output::print_progress(&format!(
             "a tenant beside one that misbehaves: round {} of {rounds}",
             round + 1
         ));
-        quiet.push(p99(site, None, warm_up, time)?);
-        for ((_, word), found) in WAYS.iter().zip(&mut beside) {
-            found.push(p99(site, Some(*word), warm_up, time)?);
+        quiet.push(measure_p99(site, None, warm_up, time)?);
+        for ((_, word), found) in MISBEHAVIORS.iter().zip(&mut beside) {
+            found.push(measure_p99(site, Some(*word), warm_up, time)?);
         }
     }
-    let before = Spread::of(quiet).context("no rounds")?;
+    let before = Spread::from_rounds(quiet).context("no rounds")?;
     // The bound that is wished for.
     let most = (before.median * 1.5).max(before.median + 2_000.0);
     let mut judged =
-        vec![Judged::at_most("a tenant's echo alone on the host, p99", "µs", most, before)];
-    for ((way, _), found) in WAYS.iter().zip(beside) {
-        let found = Spread::of(found).context("no rounds")?;
-        judged.push(Judged::at_most(&format!("beside one that {way}, p99"), "µs", most, found));
+        vec![GoalResult::at_most("a tenant's echo alone on the host, p99", "µs", most, before)];
+    for ((way, _), found) in MISBEHAVIORS.iter().zip(beside) {
+        let found = Spread::from_rounds(found).context("no rounds")?;
+        judged.push(GoalResult::at_most(&format!("beside one that {way}, p99"), "µs", most, found));
     }
     Ok(judged)
 }
 
 /// `rude` is whether the other misbehaves, and then what its clients say.
-fn p99(
-    site: &Site,
+fn measure_p99(
+    site: &BenchFiles,
     rude: Option<Option<&str>>,
     warm_up: Duration,
     time: Duration,
 ) -> anyhow::Result<f64> {
-    let folder = site.folder("fairness")?;
+    let folder = site.create_folder("fairness")?;
     let component = |plugin: &str| {
-        std::path::absolute(site.component(plugin)).map(|file| file.display().to_string())
+        std::path::absolute(site.component_path(plugin)).map(|file| file.display().to_string())
     };
     let tenant = |name: &str, plugin: &str| -> anyhow::Result<String> {
         let component = component(plugin)?;
@@ -110,13 +115,13 @@ fn p99(
         + &tenant("civil", "echo")?;
     let config = folder.join("narrowboat.toml");
     std::fs::write(&config, text).with_context(|| config.display().to_string())?;
-    let mut command = std::process::Command::new(site.narrowboat()?);
+    let mut command = std::process::Command::new(site.narrowboat_path()?);
     command.arg("serve").arg("--config").arg(&config).env("NARROWBOAT_LOG", "warn");
-    let server = Server::start(command, &folder.join("log"))?;
+    let server = ServerProcess::start(command, &folder.join("log"))?;
     // A plugin that is not served would make a quiet neighbour.
     let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
     ensure!(!log.contains("is not served"), "{log}");
-    let _rude = rude.map(|word| Rude::start(&server, word)).transpose()?;
-    let measured = ECHOES.measure(&server, "/civil/echo/", warm_up, time)?;
-    measured.figure(Figure::P99).context("no times were taken")
+    let _rude = rude.map(|word| MisbehavingClients::start(&server, word)).transpose()?;
+    let measured = ECHO_LOAD.measure(&server, "/civil/echo/", warm_up, time)?;
+    measured.metric(BenchMetric::P99).context("no times were taken")
 }

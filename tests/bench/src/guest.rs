@@ -14,24 +14,24 @@ use clap::{Args, ValueEnum};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 
-use crate::limits::raise_file_limit;
-use crate::{socket, tell};
-use engine::Guests;
+use crate::file_limit::raise_file_limit;
+use crate::{output, socket};
+use engine::EchoInstantiator;
 
 /// What to serve and how.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct GuestArgs {
     /// A component that echoes
     #[arg(long)]
     component: PathBuf,
     /// How it is entered
     #[arg(long)]
-    calls: Calls,
+    calls: CallKind,
 }
 
 /// How a guest is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Calls {
+pub(crate) enum CallKind {
     /// On the stack of the thread that serves the socket
     Plain,
     /// By `call_async`, on a fiber that ticks suspend
@@ -39,28 +39,29 @@ pub(crate) enum Calls {
 }
 
 /// Serves until it is killed.
-pub(crate) fn serve(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn serve(arguments: &GuestArgs) -> anyhow::Result<()> {
     raise_file_limit();
     let component = std::fs::read(&arguments.component)
         .with_context(|| arguments.component.display().to_string())?;
-    let guests = Arc::new(Guests::new(&component, arguments.calls).map_err(engine_error)?);
+    let guests =
+        Arc::new(EchoInstantiator::new(&component, arguments.calls).map_err(engine_error)?);
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = socket::listen().await?;
-        tell::listening(listener.local_addr()?);
+        output::print_listening(listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
             let guests = Arc::clone(&guests);
             tokio::spawn(async move {
-                if let Err(error) = echo(stream, &guests).await {
-                    tell::failed(&error);
+                if let Err(error) = serve_echo(stream, &guests).await {
+                    output::print_error(&error);
                 }
             });
         }
     })
 }
 
-async fn echo(stream: TcpStream, guests: &Guests) -> anyhow::Result<()> {
-    let mut instance = guests.instance().await.map_err(engine_error)?;
+async fn serve_echo(stream: TcpStream, guests: &EchoInstantiator) -> anyhow::Result<()> {
+    let mut instance = guests.instantiate().await.map_err(engine_error)?;
     let mut socket = socket::accept(stream).await?;
     while let Some(message) = socket.next().await {
         for reply in instance.receive(&message?).await.map_err(engine_error)? {

@@ -2,7 +2,7 @@
 //! beside channels_redis between two uvicorn processes.
 
 pub(crate) mod load;
-mod sites;
+mod servers;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
+use crate::output;
 use crate::process;
 use crate::spread::Spread;
 use crate::table::Table;
-use crate::tell;
-use load::Measured;
-use sites::{Kind, Redis, Site};
+use load::LayerMeasurement;
+use servers::{LayerServerFiles, LayerServerKind, RedisProcess};
 
 /// Members of the room on the other host.
 const MEMBERS: [usize; 2] = [10, 1_000];
@@ -30,7 +30,7 @@ const PAYLOAD: usize = 64;
 
 /// What a run can be told.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct LayerArgs {
     /// Rounds of each kind
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -59,16 +59,16 @@ pub(crate) struct Arguments {
 
 /// What was found for a room of one size.
 #[derive(Serialize)]
-struct Row {
+struct LayerRow {
     members: usize,
-    narrowboat: Figures,
-    channels: Figures,
+    narrowboat: LayerMetrics,
+    channels: LayerMetrics,
     /// Deliveries of Narrowboat over those of Channels, round by round.
     ratio: Spread,
 }
 
 #[derive(Serialize)]
-struct Figures {
+struct LayerMetrics {
     /// Deliveries a second at the members' sockets.
     deliveries: Spread,
     /// Processor time of both servers a delivery, in microseconds.
@@ -76,54 +76,65 @@ struct Figures {
 }
 
 #[derive(Serialize)]
-struct Report(Vec<Row>);
+struct LayerReport(Vec<LayerRow>);
 
 /// Measures, prints and writes what was found.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &LayerArgs) -> anyhow::Result<()> {
     let narrowboat = match &arguments.narrowboat {
         Some(file) => file.clone(),
-        None => process::this_program()?.with_file_name("narrowboat"),
+        None => process::current_program()?.with_file_name("narrowboat"),
     };
-    let site = Site {
+    let site = LayerServerFiles {
         narrowboat,
         component: arguments.component.clone(),
         python: arguments.python.clone(),
         django: arguments.site.clone(),
         folder: arguments.folder.clone(),
     };
-    let redis = Redis::start()?;
-    let rows = MEMBERS.map(|members| row(arguments, &site, &redis, members));
-    let report = Report(rows.into_iter().collect::<anyhow::Result<_>>()?);
-    tell::found(&report);
+    let redis = RedisProcess::start()?;
+    let rows = MEMBERS.map(|members| measure_row(arguments, &site, &redis, members));
+    let report = LayerReport(rows.into_iter().collect::<anyhow::Result<_>>()?);
+    output::print_report(&report);
     let json = serde_json::to_vec_pretty(&report)?;
     std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())
 }
 
-fn row(arguments: &Arguments, site: &Site, redis: &Redis, members: usize) -> anyhow::Result<Row> {
+fn measure_row(
+    arguments: &LayerArgs,
+    site: &LayerServerFiles,
+    redis: &RedisProcess,
+    members: usize,
+) -> anyhow::Result<LayerRow> {
     let mut rounds = Vec::new();
     for round in 0..arguments.rounds {
-        tell::progress(&format!("{members} members, round {} of {}", round + 1, arguments.rounds));
+        output::print_progress(&format!(
+            "{members} members, round {} of {}",
+            round + 1,
+            arguments.rounds
+        ));
         let measure = |kind| measure(arguments, site, redis, members, kind);
-        rounds.push((measure(Kind::Narrowboat)?, measure(Kind::Channels)?));
+        rounds.push((measure(LayerServerKind::Narrowboat)?, measure(LayerServerKind::Channels)?));
     }
-    let ratios = rounds.iter().map(|(ours, theirs)| ours.rate() / theirs.rate());
-    Ok(Row {
+    let ratios = rounds
+        .iter()
+        .map(|(ours, theirs)| ours.deliveries_per_second() / theirs.deliveries_per_second());
+    Ok(LayerRow {
         members,
-        ratio: Spread::of(ratios).context("no rounds")?,
-        narrowboat: Figures::of(rounds.iter().map(|(ours, _)| ours))?,
-        channels: Figures::of(rounds.iter().map(|(_, theirs)| theirs))?,
+        ratio: Spread::from_rounds(ratios).context("no rounds")?,
+        narrowboat: LayerMetrics::from_rounds(rounds.iter().map(|(ours, _)| ours))?,
+        channels: LayerMetrics::from_rounds(rounds.iter().map(|(_, theirs)| theirs))?,
     })
 }
 
 fn measure(
-    arguments: &Arguments,
-    site: &Site,
-    redis: &Redis,
+    arguments: &LayerArgs,
+    site: &LayerServerFiles,
+    redis: &RedisProcess,
     members: usize,
-    kind: Kind,
-) -> anyhow::Result<Measured> {
+    kind: LayerServerKind,
+) -> anyhow::Result<LayerMeasurement> {
     let (publisher, receiver) = (site.start(kind, "a", redis)?, site.start(kind, "b", redis)?);
-    let mut client = process::role("layer-load")?;
+    let mut client = process::role_command("layer-load")?;
     client.arg("--publisher").arg(publisher.address().to_string());
     client.arg("--receiver").arg(receiver.address().to_string());
     client.args(["--pids", &format!("{},{}", publisher.pid(), receiver.pid())]);
@@ -131,19 +142,25 @@ fn measure(
     client.arg("--in-flight").arg(IN_FLIGHT.to_string());
     client.arg("--payload").arg(PAYLOAD.to_string());
     client.arg("--measure").arg(Duration::from_secs(arguments.seconds).as_millis().to_string());
-    process::ask(client).with_context(|| format!("{kind:?}, {members} members"))
+    process::run_client(client).with_context(|| format!("{kind:?}, {members} members"))
 }
 
-impl Figures {
-    fn of<'a>(rounds: impl Iterator<Item = &'a Measured> + Clone) -> anyhow::Result<Self> {
+impl LayerMetrics {
+    fn from_rounds<'a>(
+        rounds: impl Iterator<Item = &'a LayerMeasurement> + Clone,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            deliveries: Spread::of(rounds.clone().map(Measured::rate)).context("no rounds")?,
-            cpu: Spread::of(rounds.map(Measured::cpu_a_delivery)).context("no rounds")?,
+            deliveries: Spread::from_rounds(
+                rounds.clone().map(LayerMeasurement::deliveries_per_second),
+            )
+            .context("no rounds")?,
+            cpu: Spread::from_rounds(rounds.map(LayerMeasurement::cpu_micros_per_delivery))
+                .context("no rounds")?,
         })
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for LayerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -152,7 +169,7 @@ impl fmt::Display for Report {
         )?;
         let mut table = Table::new(["members", "deliveries/s", "CPU, µs", "ratio"]);
         for row in &self.0 {
-            let line = |name: &str, figures: &Figures, ratio: String| {
+            let line = |name: &str, figures: &LayerMetrics, ratio: String| {
                 [
                     format!("{} {name}", row.members),
                     figures.deliveries.to_string(),
@@ -160,8 +177,8 @@ impl fmt::Display for Report {
                     ratio,
                 ]
             };
-            table.row(line("channels_redis", &row.channels, "1".to_owned()));
-            table.row(line("Narrowboat", &row.narrowboat, format!("{:.1}", row.ratio)));
+            table.push_row(line("channels_redis", &row.channels, "1".to_owned()));
+            table.push_row(line("Narrowboat", &row.narrowboat, format!("{:.1}", row.ratio)));
         }
         write!(f, "{table}")
     }

@@ -10,23 +10,23 @@ mod client;
 mod component;
 mod cpu;
 mod fairness;
+mod file_limit;
 mod guest;
 mod layer;
-mod limits;
-mod measured;
+mod measurement;
 mod memory;
+mod narrowboat_only;
+mod output;
 mod peer;
 mod process;
 mod report;
 mod run;
 mod section;
 mod service;
-mod single;
 mod socket;
 mod spread;
 mod swap;
 mod table;
-mod tell;
 
 use clap::{Parser, Subcommand};
 
@@ -46,7 +46,7 @@ Examples:
 )]
 struct Cli {
     #[command(flatten)]
-    run: run::Arguments,
+    run: run::BenchArgs,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -55,33 +55,33 @@ struct Cli {
 #[derive(Subcommand)]
 enum Role {
     /// Serve by tokio-tungstenite alone
-    Bare(bare::Arguments),
+    Bare(bare::BareArgs),
     /// Serve echo by tokio-tungstenite and an instance of a component a connection
-    Guest(guest::Arguments),
+    Guest(guest::GuestArgs),
     /// Have a server echo, and print what it took
-    Load(client::echo::Arguments),
+    Load(client::echo::EchoArgs),
     /// The same at a given rate, with how long it takes
-    PacedLoad(client::paced::Arguments),
+    PacedLoad(client::paced::PacedArgs),
     /// Fill a room, and print what its deliveries took
-    RoomLoad(client::room::Arguments),
+    RoomLoad(client::room::RoomArgs),
     /// Open and close connections, and print what they took
-    ConnectsLoad(client::connects::Arguments),
+    ConnectsLoad(client::connects::ConnectsArgs),
     /// Open connections that do nothing and print what each holds
-    Idle(client::idle::Arguments),
+    Idle(client::idle::IdleArgs),
     /// Have a plugin misbehave, until killed
-    Rude(client::rude::Arguments),
+    Rude(client::misbehaving::MisbehavingArgs),
     /// Call a component without a socket, and print what it took
-    Call(call::Arguments),
+    Call(call::CallArgs),
     /// Publish on one host to members on another, beside channels_redis
-    Layer(layer::Arguments),
+    Layer(layer::LayerArgs),
     /// Be the clients of one such round
-    LayerLoad(layer::load::Arguments),
+    LayerLoad(layer::load::LayerLoadArgs),
     /// Swap a plugin under thousands of open connections, and print what they noticed
-    Swap(swap::Arguments),
+    Swap(swap::SwapArgs),
     /// Be the connections of one such run, and the one who swaps
-    SwapCourse(swap::course::Arguments),
+    SwapCourse(swap::under_load::SwapCourseArgs),
     /// Swap on an idle host, and print how soon new connections get the new code
-    SwapIdle(swap::idle::Arguments),
+    SwapIdle(swap::idle::SwapIdleArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -90,17 +90,21 @@ fn main() -> anyhow::Result<()> {
         None => run::run(&cli.run),
         Some(Role::Bare(arguments)) => bare::serve(&arguments),
         Some(Role::Guest(arguments)) => guest::serve(&arguments),
-        Some(Role::Load(arguments)) => tell::answer(&client::echo::run(&arguments)?),
-        Some(Role::PacedLoad(arguments)) => tell::answer(&client::paced::run(&arguments)?),
-        Some(Role::RoomLoad(arguments)) => tell::answer(&client::room::run(&arguments)?),
-        Some(Role::ConnectsLoad(arguments)) => tell::answer(&client::connects::run(&arguments)?),
-        Some(Role::Rude(arguments)) => client::rude::run(&arguments),
-        Some(Role::Idle(arguments)) => tell::answer(&client::idle::run(&arguments)?),
-        Some(Role::Call(arguments)) => tell::answer(&call::run(&arguments)?),
+        Some(Role::Load(arguments)) => output::print_json(&client::echo::run(&arguments)?),
+        Some(Role::PacedLoad(arguments)) => output::print_json(&client::paced::run(&arguments)?),
+        Some(Role::RoomLoad(arguments)) => output::print_json(&client::room::run(&arguments)?),
+        Some(Role::ConnectsLoad(arguments)) => {
+            output::print_json(&client::connects::run(&arguments)?)
+        }
+        Some(Role::Rude(arguments)) => client::misbehaving::run(&arguments),
+        Some(Role::Idle(arguments)) => output::print_json(&client::idle::run(&arguments)?),
+        Some(Role::Call(arguments)) => output::print_json(&call::run(&arguments)?),
         Some(Role::Layer(arguments)) => layer::run(&arguments),
-        Some(Role::LayerLoad(arguments)) => tell::answer(&layer::load::run(&arguments)?),
+        Some(Role::LayerLoad(arguments)) => output::print_json(&layer::load::run(&arguments)?),
         Some(Role::Swap(arguments)) => swap::run(&arguments),
-        Some(Role::SwapCourse(arguments)) => tell::answer(&swap::course::run(&arguments)?),
-        Some(Role::SwapIdle(arguments)) => tell::answer(&swap::idle::run(&arguments)?),
+        Some(Role::SwapCourse(arguments)) => {
+            output::print_json(&swap::under_load::run(&arguments)?)
+        }
+        Some(Role::SwapIdle(arguments)) => output::print_json(&swap::idle::run(&arguments)?),
     }
 }

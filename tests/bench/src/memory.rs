@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Mappings of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Totals {
+pub(crate) struct MappingTotals {
     /// How many.
     pub(crate) mappings: i64,
     /// Address space, in bytes.
@@ -20,42 +20,43 @@ pub(crate) struct Totals {
 
 /// The memory of a process at one moment, or its growth between two.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Memory {
+pub(crate) struct ProcessMemory {
     /// By kind: permissions and what is behind them.
-    pub(crate) kinds: BTreeMap<String, Totals>,
+    pub(crate) kinds: BTreeMap<String, MappingTotals>,
     /// Bytes the kernel's page tables take, which the resident set leaves out.
     pub(crate) page_tables: i64,
 }
 
-impl Memory {
+impl ProcessMemory {
     /// That of a process now.
-    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
+    pub(crate) fn of_process(pid: u32) -> anyhow::Result<Self> {
         let read = |file| {
             let file = format!("/proc/{pid}/{file}");
             std::fs::read_to_string(&file).context(file)
         };
-        let page_tables = field(&read("status")?, "VmPTE:").context("status has no VmPTE")?;
-        Ok(Self { kinds: parse(&read("smaps")?), page_tables })
+        let page_tables =
+            parse_kib_field(&read("status")?, "VmPTE:").context("status has no VmPTE")?;
+        Ok(Self { kinds: parse_smaps(&read("smaps")?), page_tables })
     }
 
     /// All kinds together.
-    pub(crate) fn total(&self) -> Totals {
-        self.kinds.values().fold(Totals::default(), |sum, kind| sum.plus(kind, 1))
+    pub(crate) fn total(&self) -> MappingTotals {
+        self.kinds.values().fold(MappingTotals::default(), |sum, kind| sum.add_scaled(kind, 1))
     }
 
     /// What came since an earlier moment.
-    pub(crate) fn since(mut self, earlier: &Self) -> Self {
+    pub(crate) fn growth_since(mut self, earlier: &Self) -> Self {
         for (kind, totals) in &earlier.kinds {
             let now = self.kinds.entry(kind.clone()).or_default();
-            *now = now.plus(totals, -1);
+            *now = now.add_scaled(totals, -1);
         }
         self.page_tables -= earlier.page_tables;
         self
     }
 }
 
-impl Totals {
-    fn plus(self, other: &Self, factor: i64) -> Self {
+impl MappingTotals {
+    fn add_scaled(self, other: &Self, factor: i64) -> Self {
         Self {
             mappings: self.mappings + factor * other.mappings,
             size: self.size + factor * other.size,
@@ -66,49 +67,49 @@ impl Totals {
 }
 
 /// Bytes a process has in memory now; a page that several of its mappings have counts for each.
-pub(crate) fn resident(pid: u32) -> anyhow::Result<i64> {
-    status(pid, "VmRSS:")
+pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<i64> {
+    read_status_field(pid, "VmRSS:")
 }
 
-/// The most it has had, or has had since [`forget_peak`].
-pub(crate) fn peak(pid: u32) -> anyhow::Result<i64> {
-    status(pid, "VmHWM:")
+/// The most it has had, or has had since [`reset_peak`].
+pub(crate) fn peak_resident_bytes(pid: u32) -> anyhow::Result<i64> {
+    read_status_field(pid, "VmHWM:")
 }
 
 /// Has the peak begin anew.
-pub(crate) fn forget_peak(pid: u32) -> anyhow::Result<()> {
+pub(crate) fn reset_peak(pid: u32) -> anyhow::Result<()> {
     let file = format!("/proc/{pid}/clear_refs");
     // 5 resets the peak and nothing else.
     std::fs::write(&file, "5").context(file)
 }
 
-fn status(pid: u32, name: &str) -> anyhow::Result<i64> {
+fn read_status_field(pid: u32, name: &str) -> anyhow::Result<i64> {
     let file = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&file).context(file)?;
-    field(&status, name).with_context(|| format!("status has no {name}"))
+    parse_kib_field(&status, name).with_context(|| format!("status has no {name}"))
 }
 
 /// Reads `/proc/PID/smaps`: a line for a mapping, then its figures, a line each.
-fn parse(smaps: &str) -> BTreeMap<String, Totals> {
-    let mut kinds = BTreeMap::<String, Totals>::new();
+fn parse_smaps(smaps: &str) -> BTreeMap<String, MappingTotals> {
+    let mut kinds = BTreeMap::<String, MappingTotals>::new();
     let mut current = None;
     for line in smaps.lines() {
-        if let Some(kind) = kind(line) {
+        if let Some(kind) = mapping_kind(line) {
             let totals = kinds.entry(kind).or_default();
             totals.mappings += 1;
             current = Some(totals);
         } else if let Some(totals) = &mut current {
-            totals.size += field(line, "Size:").unwrap_or(0);
-            totals.resident += field(line, "Rss:").unwrap_or(0);
-            totals.private += field(line, "Private_Clean:").unwrap_or(0);
-            totals.private += field(line, "Private_Dirty:").unwrap_or(0);
+            totals.size += parse_kib_field(line, "Size:").unwrap_or(0);
+            totals.resident += parse_kib_field(line, "Rss:").unwrap_or(0);
+            totals.private += parse_kib_field(line, "Private_Clean:").unwrap_or(0);
+            totals.private += parse_kib_field(line, "Private_Dirty:").unwrap_or(0);
         }
     }
     kinds
 }
 
 /// The kind of the mapping that a line begins: `55d0-55e0 rw-p 0 00:00 0 [heap]`.
-fn kind(line: &str) -> Option<String> {
+fn mapping_kind(line: &str) -> Option<String> {
     let mut words = line.split_ascii_whitespace();
     let (range, permissions) = (words.next()?, words.next()?);
     if range.ends_with(':') {
@@ -123,7 +124,7 @@ fn kind(line: &str) -> Option<String> {
 }
 
 /// The value of the first line that begins with `name`, in bytes; the kernel counts in KiB.
-fn field(text: &str, name: &str) -> Option<i64> {
+fn parse_kib_field(text: &str, name: &str) -> Option<i64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: i64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
@@ -152,7 +153,7 @@ Rss:                   4 kB
 
     #[test]
     fn mappings_are_counted_by_kind() {
-        let kinds = parse(SMAPS);
+        let kinds = parse_smaps(SMAPS);
         let anonymous = kinds["rw-p anonymous"];
         assert_eq!((anonymous.mappings, anonymous.resident), (2, 12 * 1024));
         let image = kinds["rw-p memfd:image (deleted)"];
@@ -161,9 +162,9 @@ Rss:                   4 kB
 
     #[test]
     fn growth_is_what_came_since() {
-        let now = Memory { kinds: parse(SMAPS), page_tables: 8 };
-        let grown = now.clone().since(&Memory { kinds: now.kinds, page_tables: 3 });
-        assert_eq!(grown.total(), Totals::default());
+        let now = ProcessMemory { kinds: parse_smaps(SMAPS), page_tables: 8 };
+        let grown = now.clone().growth_since(&ProcessMemory { kinds: now.kinds, page_tables: 3 });
+        assert_eq!(grown.total(), MappingTotals::default());
         assert_eq!(grown.page_tables, 5);
     }
 }

@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 
 use crate::component;
-use crate::guest::Calls;
-use crate::process::{self, Server};
+use crate::guest::CallKind;
+use crate::process::{self, ServerProcess};
 use crate::service::Service;
 
 /// A server under measurement.
@@ -25,13 +25,13 @@ pub(crate) enum Peer {
     /// Django Channels with daphne.
     Daphne,
     /// The host with an instance of the plugin a connection, calls in the fast lane.
-    Own,
+    InstancePerConnection,
     /// The same with one instance for all connections.
-    Shared,
+    SharedInstance,
     /// An instance a connection, with every call on a guest thread.
-    Slow,
+    OnGuestThread,
     /// The echo plugin in a server that has nothing else of Narrowboat.
-    Guest(Calls),
+    Guest(CallKind),
 }
 
 impl Serialize for Peer {
@@ -48,7 +48,7 @@ impl fmt::Display for Peer {
 
 /// The files that servers are started from.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Site {
+pub(crate) struct BenchFiles {
     /// The host's program, if it does not lie beside this one
     #[arg(long)]
     narrowboat: Option<PathBuf>,
@@ -69,22 +69,22 @@ pub(crate) struct Site {
     folder: PathBuf,
 }
 
-impl Site {
+impl BenchFiles {
     /// The host's program.
-    pub(crate) fn narrowboat(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn narrowboat_path(&self) -> anyhow::Result<PathBuf> {
         match &self.narrowboat {
             Some(file) => Ok(file.clone()),
-            None => Ok(process::this_program()?.with_file_name("narrowboat")),
+            None => Ok(process::current_program()?.with_file_name("narrowboat")),
         }
     }
 
     /// A plugin's component.
-    pub(crate) fn component(&self, plugin: &str) -> PathBuf {
+    pub(crate) fn component_path(&self, plugin: &str) -> PathBuf {
         self.components.join(format!("{plugin}.wasm"))
     }
 
     /// An empty folder of that name.
-    pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+    pub(crate) fn create_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.folder.join(name);
         if folder.exists() {
             std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -96,7 +96,7 @@ impl Site {
     /// A host that serves a service by its plugin, with room for so many connections and all else as it is
     /// when nobody says otherwise. Its manifest says a wish, if there is one, and asks for all
     /// groups.
-    fn host(
+    fn narrowboat_command(
         &self,
         folder: &Path,
         service: Service,
@@ -104,16 +104,16 @@ impl Site {
         wish: Option<&str>,
     ) -> anyhow::Result<Command> {
         let (plugin, path) = (service.plugin(), service.path());
-        let file = self.component(plugin);
+        let file = self.component_path(plugin);
         let mut component = std::fs::read(&file)
             .with_context(|| format!("{}; `narrowboat plugin build` makes it", file.display()))?;
         if let Some(wish) = wish {
-            let asks = "asks = { groups = [\"*\"] }";
+            let asks = "capabilities = { groups = [\"*\"] }";
             let manifest = format!("name = \"{plugin}\"\n{wish}\n{asks}\n");
-            component = component::with_manifest(&component, &manifest)
+            component = component::replace_manifest(&component, &manifest)
                 .with_context(|| file.display().to_string())?;
         }
-        write(&folder.join("plugin.wasm"), &component)?;
+        write_file(&folder.join("plugin.wasm"), &component)?;
         // A plugin of rooms wants to know which.
         let path = path.replace("/bench/", "/{room}/");
         let limits = connections
@@ -124,13 +124,13 @@ impl Site {
              [[routes]]\npath = \"{path}\"\nplugin = \"{plugin}\"\n{limits}"
         );
         let config = folder.join("narrowboat.toml");
-        write(&config, text.as_bytes())?;
-        let mut command = Command::new(self.narrowboat()?);
+        write_file(&config, text.as_bytes())?;
+        let mut command = Command::new(self.narrowboat_path()?);
         command.arg("serve").arg("--config").arg(config);
         Ok(command)
     }
 
-    fn channels(&self, server: &str) -> anyhow::Result<Command> {
+    fn channels_command(&self, server: &str) -> anyhow::Result<Command> {
         let mut command = Command::new(std::path::absolute(&self.python)?);
         command.args(["serve.py", server]).current_dir(&self.peers);
         let layers = r#"{"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}"#;
@@ -138,7 +138,7 @@ impl Site {
         Ok(command)
     }
 
-    fn ws(&self, service: Service) -> anyhow::Result<Command> {
+    fn ws_command(&self, service: Service) -> anyhow::Result<Command> {
         let package = std::path::absolute(self.node_modules.join("ws/wrapper.mjs"))?;
         let mut command = Command::new("node");
         command.arg(self.peers.join("ws.mjs")).arg(package);
@@ -157,11 +157,11 @@ impl Peer {
             Self::Ws => "Node's ws",
             Self::Uvicorn => "Channels, uvicorn",
             Self::Daphne => "Channels, daphne",
-            Self::Own => "Narrowboat, an instance each",
-            Self::Shared => "Narrowboat, shared instance",
-            Self::Slow => "Narrowboat, the slow lane",
-            Self::Guest(Calls::Plain) => "bare with the plugin, plain calls",
-            Self::Guest(Calls::Fiber) => "bare with the plugin, call_async",
+            Self::InstancePerConnection => "Narrowboat, an instance each",
+            Self::SharedInstance => "Narrowboat, shared instance",
+            Self::OnGuestThread => "Narrowboat, the slow lane",
+            Self::Guest(CallKind::Plain) => "bare with the plugin, plain calls",
+            Self::Guest(CallKind::Fiber) => "bare with the plugin, call_async",
         }
     }
 
@@ -172,49 +172,49 @@ impl Peer {
             Self::Ws => "ws",
             Self::Uvicorn => "channels-uvicorn",
             Self::Daphne => "channels-daphne",
-            Self::Own => "narrowboat",
-            Self::Shared => "narrowboat-shared",
-            Self::Slow => "narrowboat-slow",
-            Self::Guest(Calls::Plain) => "guest-plain",
-            Self::Guest(Calls::Fiber) => "guest-fiber",
+            Self::InstancePerConnection => "narrowboat",
+            Self::SharedInstance => "narrowboat-shared",
+            Self::OnGuestThread => "narrowboat-slow",
+            Self::Guest(CallKind::Plain) => "guest-plain",
+            Self::Guest(CallKind::Fiber) => "guest-fiber",
         }
     }
 
     /// Starts it, with room for so many connections if that is more than the usual.
     pub(crate) fn start(
         self,
-        site: &Site,
+        site: &BenchFiles,
         service: Service,
         connections: Option<usize>,
-    ) -> anyhow::Result<Server> {
-        let folder = site.folder(self.name())?;
-        let host = |wish| site.host(&folder, service, connections, wish);
+    ) -> anyhow::Result<ServerProcess> {
+        let folder = site.create_folder(self.name())?;
+        let host = |wish| site.narrowboat_command(&folder, service, connections, wish);
         let command = match self {
             Self::Bare => {
-                let mut command = process::role("bare")?;
+                let mut command = process::role_command("bare")?;
                 if let Service::Room(_) = service {
                     command.arg("--room");
                 }
                 command
             }
-            Self::Ws => site.ws(service)?,
-            Self::Uvicorn => site.channels("uvicorn")?,
-            Self::Daphne => site.channels("daphne")?,
-            Self::Own => host(None)?,
-            Self::Shared => host(Some("isolation = \"shared\""))?,
-            Self::Slow => host(Some("lane = \"slow\""))?,
+            Self::Ws => site.ws_command(service)?,
+            Self::Uvicorn => site.channels_command("uvicorn")?,
+            Self::Daphne => site.channels_command("daphne")?,
+            Self::InstancePerConnection => host(None)?,
+            Self::SharedInstance => host(Some("isolation = \"shared\""))?,
+            Self::OnGuestThread => host(Some("execution = \"thread\""))?,
             Self::Guest(calls) => {
-                let mut command = process::role("guest")?;
+                let mut command = process::role_command("guest")?;
                 let calls = calls.to_possible_value().context("a kind of call without a name")?;
-                command.arg("--component").arg(site.component("echo"));
+                command.arg("--component").arg(site.component_path("echo"));
                 command.args(["--calls", calls.get_name()]);
                 command
             }
         };
-        Server::start(command, &folder.join("log")).with_context(|| self.title().to_owned())
+        ServerProcess::start(command, &folder.join("log")).with_context(|| self.title().to_owned())
     }
 }
 
-fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+fn write_file(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(file, bytes).with_context(|| file.display().to_string())
 }

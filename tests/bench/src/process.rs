@@ -12,33 +12,33 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde::de::DeserializeOwned;
 
-use crate::tell::LISTENING;
+use crate::output::LISTENING_PREFIX;
 
 /// How long a server may take until it listens; it compiles its component first.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server's process, killed when this is dropped.
-pub(crate) struct Server {
+pub(crate) struct ServerProcess {
     child: Child,
     address: SocketAddr,
 }
 
-impl Server {
+impl ServerProcess {
     /// Starts a server and waits until it listens. What it logs goes to a file.
     pub(crate) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let log_file = File::create(log).with_context(|| log.display().to_string())?;
         let name = Path::new(command.get_program()).display().to_string();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
-        let lines = child.stdout.take().map(lines);
+        let lines = child.stdout.take().map(read_lines);
         // From here on it is killed, whatever happens.
         let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
         let lines = lines.context("a server without output")?;
         loop {
-            let Ok(line) = lines.recv_timeout(START) else {
+            let Ok(line) = lines.recv_timeout(START_TIMEOUT) else {
                 bail!("{name} does not listen; what it says is in {}", log.display());
             };
-            if let Some(address) = line.strip_prefix(LISTENING) {
+            if let Some(address) = line.strip_prefix(LISTENING_PREFIX) {
                 server.address = address.parse().with_context(|| line.clone())?;
                 return Ok(server);
             }
@@ -56,13 +56,13 @@ impl Server {
     }
 
     /// The options by which a client finds it.
-    pub(crate) fn options(&self) -> [String; 4] {
+    pub(crate) fn client_options(&self) -> [String; 4] {
         let (address, pid) = (self.address.to_string(), self.child.id().to_string());
         ["--server".into(), address, "--pid".into(), pid]
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It fails where the server is gone already.
         let _ = self.child.kill();
@@ -71,7 +71,7 @@ impl Drop for Server {
 }
 
 /// Reads what a server prints, to its end, so that the server never waits for a reader.
-fn lines(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+fn read_lines(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (send, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -82,7 +82,7 @@ fn lines(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> 
 }
 
 /// Runs a client to its end and reads its answer.
-pub(crate) fn ask<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T> {
+pub(crate) fn run_client<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T> {
     let output = command.stdin(Stdio::null()).output().context("cannot start a client")?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the client failed: {}", complaint.trim());
@@ -90,13 +90,13 @@ pub(crate) fn ask<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T
 }
 
 /// This program in another role.
-pub(crate) fn role(name: &str) -> anyhow::Result<Command> {
-    let mut command = Command::new(this_program()?);
+pub(crate) fn role_command(name: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(current_program()?);
     command.arg(name);
     Ok(command)
 }
 
 /// Where this program lies.
-pub(crate) fn this_program() -> anyhow::Result<PathBuf> {
+pub(crate) fn current_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("this program does not know where it lies")
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::client::idle::Held;
+use crate::client::idle::IdleMemory;
 use crate::peer::Peer;
-use crate::section::{Judged, Row, Section};
+use crate::section::{BenchRow, BenchSection, GoalResult};
 use crate::table::Table;
 
 /// All that a run found.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     /// Cores of the machine, which client and server share.
     pub(crate) cores: usize,
     /// How often each load was repeated.
@@ -20,11 +20,11 @@ pub(crate) struct Report {
     /// How long each repetition was measured.
     pub(crate) measured: Duration,
     /// Servers under the same load.
-    pub(crate) sections: Vec<Section>,
+    pub(crate) sections: Vec<BenchSection>,
     /// Servers with idle connections.
-    pub(crate) idle: Vec<Idle>,
+    pub(crate) idle: Vec<IdleResult>,
     /// Figures with a bound of their own.
-    pub(crate) singles: Vec<Judged>,
+    pub(crate) singles: Vec<GoalResult>,
     /// Print the owners of memory too.
     #[serde(skip)]
     pub(crate) verbose: bool,
@@ -32,15 +32,15 @@ pub(crate) struct Report {
 
 /// What one server's idle connections hold.
 #[derive(Serialize)]
-pub(crate) struct Idle {
+pub(crate) struct IdleResult {
     /// Which server.
     pub(crate) peer: Peer,
     /// What they hold together.
     #[serde(flatten)]
-    pub(crate) held: Held,
+    pub(crate) memory: IdleMemory,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cores, rounds, measured, .. } = self;
         let seconds = measured.as_secs_f64();
@@ -49,7 +49,7 @@ impl fmt::Display for Report {
             "On {cores} cores, which the client shares; median (least–most) of {rounds} rounds of {seconds} s.\n\
              CPU is the server's, a message; ratios are those of each round to the first line.\n"
         )?;
-        self.sections.iter().try_for_each(|section| show(section, f))?;
+        self.sections.iter().try_for_each(|section| write_section(section, f))?;
         if !self.idle.is_empty() {
             writeln!(f, "Memory of an idle connection that has echoed once\n")?;
             writeln!(f, "{}", idle_table(&self.idle))?;
@@ -59,85 +59,85 @@ impl fmt::Display for Report {
             )?;
         }
         if self.verbose {
-            self.idle.iter().try_for_each(|idle| writeln!(f, "{}", owners(idle)))?;
+            self.idle.iter().try_for_each(|idle| writeln!(f, "{}", mapping_table(idle)))?;
         }
-        self.singles.iter().try_for_each(|single| tell(single, f))
+        self.singles.iter().try_for_each(|single| write_goal(single, f))
     }
 }
 
-fn show(section: &Section, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_section(section: &BenchSection, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut heading = vec![section.title.clone()];
-    for figure in section.load.figures() {
+    for figure in section.load.metrics() {
         heading.extend([figure.title().to_owned(), "ratio".to_owned()]);
     }
-    let mut table = Table::of(heading);
-    for (index, Row { peer, figures, .. }) in section.rows.iter().enumerate() {
+    let mut table = Table::with_heading(heading);
+    for (index, BenchRow { peer, figures, .. }) in section.rows.iter().enumerate() {
         let mut cells = vec![format!("  {peer}")];
         for (figure, own, ratio) in figures {
             let decimals = figure.decimals();
             cells.push(format!("{own:.decimals$}"));
             cells.push(if index == 0 { "1".to_owned() } else { format!("{ratio:.2}") });
         }
-        table.row(cells);
+        table.push_row(cells);
     }
     write!(f, "{table}")?;
-    section.goals.iter().try_for_each(|goal| tell(goal, f))?;
+    section.goals.iter().try_for_each(|goal| write_goal(goal, f))?;
     writeln!(f)
 }
 
-fn tell(goal: &Judged, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Judged { text, found, met } = goal;
+fn write_goal(goal: &GoalResult, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let GoalResult { text, found, met } = goal;
     writeln!(f, "  {} {text}: {found:.2}", if *met { "met   " } else { "missed" })
 }
 
-fn idle_table(rows: &[Idle]) -> Table {
+fn idle_table(rows: &[IdleResult]) -> Table {
     let heading = ["", "resident, KiB", "private, KiB", "page tables, KiB", "mappings"];
     let mut table = Table::new(heading);
-    for Idle { peer, held } in rows {
+    for IdleResult { peer, memory: held } in rows {
         let total = held.growth.total();
-        table.row([
+        table.push_row([
             format!("{peer}, {} of them", held.connections),
-            kib(held, total.resident),
-            kib(held, total.private),
-            kib(held, held.growth.page_tables),
-            held.each(total.mappings),
+            format_kib(held, total.resident),
+            format_kib(held, total.private),
+            format_kib(held, held.growth.page_tables),
+            held.count_per_connection(total.mappings),
         ]);
     }
     table
 }
 
 /// What the mappings of one server's connections are, the largest first.
-fn owners(Idle { peer, held }: &Idle) -> Table {
+fn mapping_table(IdleResult { peer, memory: held }: &IdleResult) -> Table {
     let heading = [peer.title(), "mappings", "resident, KiB", "private, KiB", "addresses, KiB"];
     let mut table = Table::new(heading);
     let mut kinds: Vec<_> = held.growth.kinds.iter().collect();
     kinds.sort_by_key(|(_, totals)| std::cmp::Reverse((totals.resident, totals.mappings)));
     for (kind, totals) in kinds {
         if totals.mappings != 0 || totals.resident != 0 {
-            table.row([
+            table.push_row([
                 format!("  {kind}"),
-                held.each(totals.mappings),
-                kib(held, totals.resident),
-                kib(held, totals.private),
-                kib(held, totals.size),
+                held.count_per_connection(totals.mappings),
+                format_kib(held, totals.resident),
+                format_kib(held, totals.private),
+                format_kib(held, totals.size),
             ]);
         }
     }
     table
 }
 
-impl Held {
+impl IdleMemory {
     /// A connection's part of a count.
-    fn each(&self, count: i64) -> String {
+    fn count_per_connection(&self, count: i64) -> String {
         format!("{:.2}", count as f64 / self.connections as f64)
     }
 
     /// A connection's part of so many bytes, in KiB.
-    pub(crate) fn kib_each(&self, bytes: i64) -> f64 {
+    pub(crate) fn kib_per_connection(&self, bytes: i64) -> f64 {
         bytes as f64 / 1024.0 / self.connections as f64
     }
 }
 
-fn kib(held: &Held, bytes: i64) -> String {
-    format!("{:.1}", held.kib_each(bytes))
+fn format_kib(held: &IdleMemory, bytes: i64) -> String {
+    format!("{:.1}", held.kib_per_connection(bytes))
 }

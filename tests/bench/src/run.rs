@@ -6,29 +6,29 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use crate::client::idle::Held;
-use crate::client::{Load, Shape};
+use crate::client::idle::IdleMemory;
+use crate::client::{EchoLoad, Load};
 use crate::fairness;
-use crate::guest::Calls;
-use crate::measured::Figure;
-use crate::peer::{Peer, Site};
+use crate::guest::CallKind;
+use crate::measurement::BenchMetric;
+use crate::narrowboat_only;
+use crate::output;
+use crate::peer::{BenchFiles, Peer};
 use crate::process;
-use crate::report::{Idle, Report};
-use crate::section::{Goal, Judged, Section};
-use crate::service::{Room, Service};
-use crate::single;
+use crate::report::{BenchReport, IdleResult};
+use crate::section::{BenchSection, Goal, GoalResult};
+use crate::service::{RoomDelivery, Service};
 use crate::spread::Spread;
-use crate::tell;
 
 /// What a run can be told.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct BenchArgs {
     /// Fewer and shorter rounds, and no swaps
     #[arg(long)]
     quick: bool,
     /// Only these parts
     #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Part>,
+    only: Vec<BenchPart>,
     /// Print what the memory of idle connections consists of
     #[arg(long)]
     verbose: bool,
@@ -36,12 +36,12 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
     #[command(flatten)]
-    site: Site,
+    site: BenchFiles,
 }
 
 /// A part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum BenchPart {
     /// Each client gets its own texts back
     Echo,
     /// The same at a given rate: how long it takes
@@ -67,36 +67,40 @@ enum Part {
 }
 
 /// How much is done.
-struct Plan {
+struct BenchPlan {
     rounds: usize,
     warm_up: Duration,
     measure: Duration,
     /// Idle connections of every server.
-    idle: usize,
+    idle_connections: usize,
     /// Servers that are weighed a second time, with as many connections as a machine as it comes lets them
     /// have: 20,000 files a process, 65,530 mappings.
-    idle_many: &'static [(Peer, usize)],
+    many_idle_connections: &'static [(Peer, usize)],
     /// Connections under which a plugin is swapped.
-    swapped: Option<usize>,
+    swap_connections: Option<usize>,
 }
 
-impl Plan {
+impl BenchPlan {
     const FULL: Self = Self {
         rounds: 5,
         warm_up: Duration::from_millis(400),
         measure: Duration::from_millis(2_000),
-        idle: 5_000,
-        idle_many: &[(Peer::Bare, 19_000), (Peer::Shared, 19_000), (Peer::Own, 15_000)],
-        swapped: Some(8_000),
+        idle_connections: 5_000,
+        many_idle_connections: &[
+            (Peer::Bare, 19_000),
+            (Peer::SharedInstance, 19_000),
+            (Peer::InstancePerConnection, 15_000),
+        ],
+        swap_connections: Some(8_000),
     };
 
     const QUICK: Self = Self {
         rounds: 3,
         warm_up: Duration::from_millis(300),
         measure: Duration::from_millis(1_000),
-        idle: 1_000,
-        idle_many: &[],
-        swapped: None,
+        idle_connections: 1_000,
+        many_idle_connections: &[],
+        swap_connections: None,
     };
 }
 
@@ -112,27 +116,27 @@ const IN_FLIGHT: usize = 4;
 /// Members of a room.
 const MEMBERS: [usize; 4] = [10, 100, 1_000, 8_000];
 
-const PLAIN: Peer = Peer::Guest(Calls::Plain);
-const FIBER: Peer = Peer::Guest(Calls::Fiber);
-const HOSTS: [Peer; 2] = [Peer::Own, Peer::Shared];
+const PLAIN_GUEST: Peer = Peer::Guest(CallKind::Plain);
+const FIBER_GUEST: Peer = Peer::Guest(CallKind::Fiber);
+const HOSTS: [Peer; 2] = [Peer::InstancePerConnection, Peer::SharedInstance];
 
 /// A run on its way.
-struct Run<'a> {
-    arguments: &'a Arguments,
-    plan: Plan,
-    sections: Vec<Section>,
-    idle: Vec<Idle>,
-    singles: Vec<Judged>,
+struct BenchRun<'a> {
+    arguments: &'a BenchArgs,
+    plan: BenchPlan,
+    sections: Vec<BenchSection>,
+    idle: Vec<IdleResult>,
+    singles: Vec<GoalResult>,
 }
 
 /// Measures, prints and writes what was found.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
+pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
+    let plan = if arguments.quick { BenchPlan::QUICK } else { BenchPlan::FULL };
     let mut run =
-        Run { arguments, plan, sections: Vec::new(), idle: Vec::new(), singles: Vec::new() };
+        BenchRun { arguments, plan, sections: Vec::new(), idle: Vec::new(), singles: Vec::new() };
     // What was found before a failure is told all the same.
     let measured = run.measure();
-    let report = Report {
+    let report = BenchReport {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         rounds: run.plan.rounds,
         measured: run.plan.measure,
@@ -141,39 +145,46 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         singles: run.singles,
         verbose: arguments.verbose,
     };
-    tell::found(&report);
+    output::print_report(&report);
     let json = serde_json::to_vec_pretty(&report)?;
     std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())?;
     measured
 }
 
-impl Run<'_> {
+impl BenchRun<'_> {
     fn measure(&mut self) -> anyhow::Result<()> {
-        self.echo()?;
-        self.rooms()?;
-        self.connects()?;
-        self.weigh_all()?;
-        self.singles.extend(idle_goals(&self.idle)?);
+        self.measure_echo()?;
+        self.measure_rooms()?;
+        self.measure_connects()?;
+        self.measure_idle()?;
+        self.singles.extend(evaluate_idle_goals(&self.idle)?);
         self.measure_singles()
     }
 
-    fn wants(&self, part: Part) -> bool {
+    fn is_selected(&self, part: BenchPart) -> bool {
         self.arguments.only.is_empty() || self.arguments.only.contains(&part)
     }
 
-    fn echo(&mut self) -> anyhow::Result<()> {
+    fn measure_echo(&mut self) -> anyhow::Result<()> {
         for (payload, in_flight) in [(64, 1), (1_024, 1), (64, 16), (1_024, 16)] {
-            if !self.wants(Part::Echo) {
+            if !self.is_selected(BenchPart::Echo) {
                 break;
             }
-            let mut peers = vec![Peer::Bare, Peer::Own, Peer::Shared, Peer::Ws];
+            let mut peers =
+                vec![Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance, Peer::Ws];
             if payload == PAYLOAD {
-                peers.extend([PLAIN, FIBER, Peer::Slow, Peer::Uvicorn, Peer::Daphne]);
+                peers.extend([
+                    PLAIN_GUEST,
+                    FIBER_GUEST,
+                    Peer::OnGuestThread,
+                    Peer::Uvicorn,
+                    Peer::Daphne,
+                ]);
             }
             let cpu = if in_flight == 1 { 1.05 } else { 0.6 };
-            let goals = HOSTS.map(|peer| goal(peer, Figure::Cpu, Peer::Bare, cpu));
-            let rates = HOSTS.map(|peer| goal(peer, Figure::Rate, Peer::Ws, 1.4));
-            let shape = Shape { connections: CONNECTIONS, payload, in_flight };
+            let goals = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Bare, cpu));
+            let rates = HOSTS.map(|peer| new_goal(peer, BenchMetric::Rate, Peer::Ws, 1.4));
+            let shape = EchoLoad { connections: CONNECTIONS, payload, in_flight };
             let title =
                 format!("Echo of {payload} B, {CONNECTIONS} connections, {in_flight} in flight");
             self.compare(
@@ -184,83 +195,96 @@ impl Run<'_> {
                 &[goals, rates].concat(),
             )?;
         }
-        if self.wants(Part::Latency) {
-            self.latency()?;
+        if self.is_selected(BenchPart::Latency) {
+            self.measure_latency()?;
         }
         Ok(())
     }
 
     /// At half of the rate that the bare server reaches.
-    fn latency(&mut self) -> anyhow::Result<()> {
-        let shape = Shape { connections: CONNECTIONS, payload: PAYLOAD, in_flight: 1 };
+    fn measure_latency(&mut self) -> anyhow::Result<()> {
+        let shape = EchoLoad { connections: CONNECTIONS, payload: PAYLOAD, in_flight: 1 };
         let title = "The bare server's full load".to_owned();
-        let full = self.section(title, Service::Echo, Load::Echo(shape), &[Peer::Bare], &[])?;
-        let rates = full.rows[0].rounds.iter().filter_map(|round| round.figure(Figure::Rate));
-        let full = Spread::of(rates).context("no rounds")?.median;
+        let full =
+            self.measure_section(title, Service::Echo, Load::Echo(shape), &[Peer::Bare], &[])?;
+        let rates = full.rows[0].rounds.iter().filter_map(|round| round.metric(BenchMetric::Rate));
+        let full = Spread::from_rounds(rates).context("no rounds")?.median;
         let rate = (full / 2.0) as u64;
         let load = Load::Paced { connections: CONNECTIONS, payload: PAYLOAD, rate };
         let title = format!(
             "Echo of {PAYLOAD} B, {CONNECTIONS} connections, {rate} a second: half of what the bare \
              server does"
         );
-        let goals = [Figure::P50, Figure::P99, Figure::P999]
-            .map(|figure| HOSTS.map(|peer| goal(peer, figure, Peer::Bare, 1.1)));
-        let peers = [Peer::Bare, Peer::Own, Peer::Shared, Peer::Ws];
+        let goals = [BenchMetric::P50, BenchMetric::P99, BenchMetric::P999]
+            .map(|figure| HOSTS.map(|peer| new_goal(peer, figure, Peer::Bare, 1.1)));
+        let peers = [Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance, Peer::Ws];
         self.compare(title, Service::Echo, load, &peers, goals.as_flattened())
     }
 
-    fn rooms(&mut self) -> anyhow::Result<()> {
+    fn measure_rooms(&mut self) -> anyhow::Result<()> {
         let load = |members| Load::Room { members, payload: PAYLOAD, in_flight: IN_FLIGHT };
-        if self.wants(Part::Broadcast) {
+        if self.is_selected(BenchPart::Broadcast) {
             let title = "The broadcast plugin, 1000 clients, a delivery".to_owned();
-            let goals = [goal(Peer::Shared, Figure::Cpu, Peer::Ws, 0.65)];
-            let peers = [Peer::Ws, Peer::Bare, Peer::Shared];
-            let service = Service::Room(Room::Broadcast);
+            let goals = [new_goal(Peer::SharedInstance, BenchMetric::Cpu, Peer::Ws, 0.65)];
+            let peers = [Peer::Ws, Peer::Bare, Peer::SharedInstance];
+            let service = Service::Room(RoomDelivery::Broadcast);
             self.compare(title, service, load(1_000), &peers, &goals)?;
         }
         for members in MEMBERS {
-            if !self.wants(Part::Group) {
+            if !self.is_selected(BenchPart::Group) {
                 break;
             }
-            let mut peers = vec![Peer::Ws, Peer::Own, Peer::Shared];
+            let mut peers = vec![Peer::Ws, Peer::InstancePerConnection, Peer::SharedInstance];
             if members <= 100 {
                 peers.extend([Peer::Uvicorn, Peer::Daphne]);
             }
             let title = format!("A group of {members}, through each one's handler, a delivery");
-            let goals = HOSTS.map(|peer| goal(peer, Figure::Cpu, Peer::Ws, 0.9));
-            self.compare(title, Service::Room(Room::Handler), load(members), &peers, &goals)?;
+            let goals = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Ws, 0.9));
+            self.compare(
+                title,
+                Service::Room(RoomDelivery::Handler),
+                load(members),
+                &peers,
+                &goals,
+            )?;
         }
         for members in MEMBERS {
-            if !self.wants(Part::Frames) {
+            if !self.is_selected(BenchPart::Frames) {
                 break;
             }
-            let peers = [Peer::Ws, Peer::Bare, Peer::Own, Peer::Shared];
+            let peers = [Peer::Ws, Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance];
             let title = format!("A group of {members}, by group-send-frame, a delivery");
-            let to_ws = HOSTS.map(|peer| goal(peer, Figure::Cpu, Peer::Ws, 0.55));
-            let to_bare = HOSTS.map(|peer| goal(peer, Figure::Cpu, Peer::Bare, 1.05));
+            let to_ws = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Ws, 0.55));
+            let to_bare = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Bare, 1.05));
             let goals = [to_ws, to_bare].concat();
-            self.compare(title, Service::Room(Room::Frame), load(members), &peers, &goals)?;
+            self.compare(title, Service::Room(RoomDelivery::Frame), load(members), &peers, &goals)?;
         }
         Ok(())
     }
 
-    fn connects(&mut self) -> anyhow::Result<()> {
-        if !self.wants(Part::Connects) {
+    fn measure_connects(&mut self) -> anyhow::Result<()> {
+        if !self.is_selected(BenchPart::Connects) {
             return Ok(());
         }
         let title = "Connections opened and closed, 32 at a time, each".to_owned();
-        let goals = HOSTS.map(|peer| goal(peer, Figure::Cpu, Peer::Bare, 1.25));
-        let peers = [Peer::Bare, Peer::Own, Peer::Shared, Peer::Ws];
+        let goals = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Bare, 1.25));
+        let peers = [Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance, Peer::Ws];
         self.compare(title, Service::Echo, Load::Connects { at_once: 32 }, &peers, &goals)
     }
 
-    fn weigh_all(&mut self) -> anyhow::Result<()> {
-        if self.wants(Part::Idle) {
-            for peer in [Peer::Bare, Peer::Ws, Peer::Uvicorn, Peer::Shared, Peer::Own] {
-                self.idle.push(self.weigh(peer, self.plan.idle)?);
+    fn measure_idle(&mut self) -> anyhow::Result<()> {
+        if self.is_selected(BenchPart::Idle) {
+            for peer in [
+                Peer::Bare,
+                Peer::Ws,
+                Peer::Uvicorn,
+                Peer::SharedInstance,
+                Peer::InstancePerConnection,
+            ] {
+                self.idle.push(self.measure_idle_memory(peer, self.plan.idle_connections)?);
             }
-            for (peer, many) in self.plan.idle_many {
-                self.idle.push(self.weigh(*peer, *many)?);
+            for (peer, many) in self.plan.many_idle_connections {
+                self.idle.push(self.measure_idle_memory(*peer, *many)?);
             }
         }
         Ok(())
@@ -268,22 +292,22 @@ impl Run<'_> {
 
     fn measure_singles(&mut self) -> anyhow::Result<()> {
         let (site, rounds) = (&self.arguments.site, self.plan.rounds);
-        if self.wants(Part::Calls) {
-            tell::progress("guest calls");
-            self.singles.extend(single::calls(site, rounds)?);
+        if self.is_selected(BenchPart::Calls) {
+            output::print_progress("guest calls");
+            self.singles.extend(narrowboat_only::measure_calls(site, rounds)?);
         }
-        if self.wants(Part::Start) {
-            tell::progress("warm start");
-            self.singles.push(single::warm_start(site, rounds)?);
+        if self.is_selected(BenchPart::Start) {
+            output::print_progress("warm start");
+            self.singles.push(narrowboat_only::measure_warm_start(site, rounds)?);
         }
-        if self.wants(Part::Fairness) {
-            let Plan { warm_up, measure, .. } = self.plan;
+        if self.is_selected(BenchPart::Fairness) {
+            let BenchPlan { warm_up, measure, .. } = self.plan;
             self.singles.extend(fairness::measure(site, rounds, warm_up, measure)?);
         }
-        if let Some(connections) = self.plan.swapped
-            && self.wants(Part::Swaps)
+        if let Some(connections) = self.plan.swap_connections
+            && self.is_selected(BenchPart::Swaps)
         {
-            self.singles.extend(single::swaps(site, connections)?);
+            self.singles.extend(narrowboat_only::measure_swaps(site, connections)?);
         }
         Ok(())
     }
@@ -296,64 +320,64 @@ impl Run<'_> {
         peers: &[Peer],
         goals: &[Goal],
     ) -> anyhow::Result<()> {
-        let section = self.section(title, service, load, peers, goals)?;
+        let section = self.measure_section(title, service, load, peers, goals)?;
         self.sections.push(section);
         Ok(())
     }
 
     /// The servers in turn, round by round. Each round has a new process: how one lies in memory is
     /// worth some per cent, for as long as it lives.
-    fn section(
+    fn measure_section(
         &self,
         title: String,
         service: Service,
         load: Load,
         peers: &[Peer],
         goals: &[Goal],
-    ) -> anyhow::Result<Section> {
-        let Plan { rounds, warm_up, measure, .. } = self.plan;
+    ) -> anyhow::Result<BenchSection> {
+        let BenchPlan { rounds, warm_up, measure, .. } = self.plan;
         let mut entries: Vec<_> = peers.iter().map(|peer| (*peer, Vec::new())).collect();
         for round in 0..rounds {
-            tell::progress(&format!("{title}: round {} of {rounds}", round + 1));
+            output::print_progress(&format!("{title}: round {} of {rounds}", round + 1));
             for (peer, measured) in &mut entries {
                 let server = peer.start(&self.arguments.site, service, None)?;
                 let one = load.measure(&server, service.path(), warm_up, measure);
                 measured.push(one.with_context(|| peer.title())?);
             }
         }
-        Section::new(title, load, entries, goals).context("a server has no rounds")
+        BenchSection::new(title, load, entries, goals).context("a server has no rounds")
     }
 
     /// What the idle connections of a server hold. The server is a new one: what earlier connections
     /// left would be used again.
-    fn weigh(&self, peer: Peer, connections: usize) -> anyhow::Result<Idle> {
-        tell::progress(&format!("{connections} idle connections, {peer}"));
+    fn measure_idle_memory(&self, peer: Peer, connections: usize) -> anyhow::Result<IdleResult> {
+        output::print_progress(&format!("{connections} idle connections, {peer}"));
         let server = peer.start(&self.arguments.site, Service::Echo, Some(connections + 1_000))?;
-        let mut client = process::role("idle")?;
-        client.args(server.options()).args(["--path", Service::Echo.path()]);
+        let mut client = process::role_command("idle")?;
+        client.args(server.client_options()).args(["--path", Service::Echo.path()]);
         client.arg("--connections").arg(connections.to_string());
         client.arg("--payload").arg(PAYLOAD.to_string());
-        let held: Held = process::ask(client).with_context(|| peer.title())?;
-        Ok(Idle { peer, held })
+        let held: IdleMemory = process::run_client(client).with_context(|| peer.title())?;
+        Ok(IdleResult { peer, memory: held })
     }
 }
 
 /// The processor time and a delay at most so many times the other's, a rate at least.
-fn goal(peer: Peer, figure: Figure, to: Peer, times: f64) -> Goal {
+fn new_goal(peer: Peer, figure: BenchMetric, to: Peer, times: f64) -> Goal {
     Goal { peer, figure, to, times }
 }
 
-fn idle_goals(idle: &[Idle]) -> anyhow::Result<Vec<Judged>> {
+fn evaluate_idle_goals(idle: &[IdleResult]) -> anyhow::Result<Vec<GoalResult>> {
     let mut goals = Vec::new();
-    for Idle { peer, held } in idle {
+    for IdleResult { peer, memory: held } in idle {
         let most = match peer {
-            Peer::Shared => 7.0,
-            Peer::Own => 20.0,
+            Peer::SharedInstance => 7.0,
+            Peer::InstancePerConnection => 20.0,
             _ => continue,
         };
         let what = format!("resident a connection, {} idle, {peer}", held.connections);
-        let found = Spread::of([held.kib_each(held.growth.total().resident)]);
-        goals.push(Judged::at_most(&what, "KiB", most, found.context("nothing weighed")?));
+        let found = Spread::from_rounds([held.kib_per_connection(held.growth.total().resident)]);
+        goals.push(GoalResult::at_most(&what, "KiB", most, found.context("nothing weighed")?));
     }
     Ok(goals)
 }

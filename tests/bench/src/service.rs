@@ -10,13 +10,13 @@ pub(crate) enum Service {
     /// Each its own.
     Echo,
     /// Everyone each text.
-    Room(Room),
+    Room(RoomDelivery),
 }
 
 /// How a text gets to everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Room {
+pub(crate) enum RoomDelivery {
     /// One instance writes to all its connections.
     Broadcast,
     /// The group's message is handled by each member's consumer, which writes to its connection.
@@ -38,9 +38,9 @@ impl Service {
     pub(crate) fn plugin(self) -> &'static str {
         match self {
             Self::Echo => "echo",
-            Self::Room(Room::Broadcast) => "broadcast",
-            Self::Room(Room::Handler) => "group",
-            Self::Room(Room::Frame) => "herald",
+            Self::Room(RoomDelivery::Broadcast) => "broadcast",
+            Self::Room(RoomDelivery::Handler) => "group",
+            Self::Room(RoomDelivery::Frame) => "herald",
         }
     }
 }

@@ -13,10 +13,10 @@ use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_
 
 /// Read buffer of a socket, in bytes: the library's own 128 KiB would be all that its idle
 /// connections show. Narrowboat has as much.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// How long ports may take to be free again.
-const PORTS_FREE: Duration = Duration::from_secs(90);
+const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A listener on a free port of the loopback.
 pub(crate) async fn listen() -> anyhow::Result<TcpListener> {
@@ -43,7 +43,7 @@ pub(crate) async fn connect_from(
     server: SocketAddr,
     path: &str,
 ) -> anyhow::Result<WebSocketStream<TcpStream>> {
-    let stream = reach(source, server).await.context("cannot connect")?;
+    let stream = connect_tcp(source, server).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let request = format!("ws://{server}{path}");
     let handshake = client_async_with_config(request, stream, Some(config()));
@@ -52,8 +52,8 @@ pub(crate) async fn connect_from(
 }
 
 /// Waits, where the ports of many that were closed are not free yet: they are after a minute.
-async fn reach(source: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStream> {
-    let patience = Instant::now() + PORTS_FREE;
+async fn connect_tcp(source: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStream> {
+    let patience = Instant::now() + PORT_RELEASE_TIMEOUT;
     loop {
         let socket = TcpSocket::new_v4()?;
         if source != Ipv4Addr::LOCALHOST {
@@ -71,15 +71,18 @@ async fn reach(source: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStrea
 }
 
 /// Waits for a text, and for no other.
-pub(crate) async fn expect(
+pub(crate) async fn expect_text(
     socket: &mut WebSocketStream<TcpStream>,
     text: &Utf8Bytes,
 ) -> anyhow::Result<()> {
-    check(socket.next().await, text)
+    check_text(socket.next().await, text)
 }
 
 /// Whether what came is a text, and no other.
-pub(crate) fn check(came: Option<Result<Message, Error>>, text: &Utf8Bytes) -> anyhow::Result<()> {
+pub(crate) fn check_text(
+    came: Option<Result<Message, Error>>,
+    text: &Utf8Bytes,
+) -> anyhow::Result<()> {
     match came {
         Some(Ok(Message::Text(echo))) if echo == *text => Ok(()),
         Some(Ok(other)) => bail!("sent {text:?}, got back {other:?}"),
@@ -98,5 +101,5 @@ pub(crate) async fn close(mut socket: WebSocketStream<TcpStream>) -> anyhow::Res
 }
 
 fn config() -> WebSocketConfig {
-    WebSocketConfig::default().read_buffer_size(READ_BUFFER)
+    WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Spread {
 
 impl Spread {
     /// Of at least one round.
-    pub(crate) fn of(rounds: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn from_rounds(rounds: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut rounds: Vec<f64> = rounds.into_iter().collect();
         rounds.sort_by(f64::total_cmp);
         let (&min, &max) = (rounds.first()?, rounds.last()?);
@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn the_median_is_in_the_middle_however_the_rounds_came() {
-        let odd = Spread::of([3.0, 1.0, 2.0]).unwrap();
+        let odd = Spread::from_rounds([3.0, 1.0, 2.0]).unwrap();
         assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).map(|even| even.median), Some(2.5));
-        assert_eq!(Spread::of([]), None);
+        assert_eq!(Spread::from_rounds([4.0, 1.0, 2.0, 3.0]).map(|even| even.median), Some(2.5));
+        assert_eq!(Spread::from_rounds([]), None);
     }
 
     #[test]

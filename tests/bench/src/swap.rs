@@ -2,14 +2,14 @@
 
 mod clients;
 mod clock;
-pub(crate) mod course;
-mod file;
-mod hostlog;
+mod component_file;
+mod delivery_tracker;
+mod host_log;
 pub(crate) mod idle;
-mod ledger;
-mod pause;
 mod probe;
 mod report;
+mod round_trips;
+pub(crate) mod under_load;
 mod version;
 
 use std::net::SocketAddr;
@@ -21,22 +21,22 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::component;
+use crate::output;
 use crate::peer;
-use crate::process::{self, Server};
-use crate::tell;
-use course::Course;
-use report::Report;
-use version::Maker;
+use crate::process::{self, ServerProcess};
+use report::SwapReport;
+use under_load::UnderLoadResult;
+use version::VersionBuilder;
 
 /// What a run can be told.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct SwapArgs {
     /// Connections of each isolation; the machine's limits on open files, ports and mappings
     /// decide how many there can be
     #[arg(long, default_value_t = 8_000)]
     connections: usize,
     /// Milliseconds between two messages of a client
-    #[arg(long, default_value_t = PACE)]
+    #[arg(long, default_value_t = DEFAULT_PACE_MILLIS)]
     pace: u64,
     /// How often all kinds of versions are gone through
     #[arg(long, default_value_t = 2)]
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     churn: u64,
     /// Only this isolation
     #[arg(long)]
-    only: Option<Isolation>,
+    only: Option<BenchIsolation>,
     /// Where the host keeps compiled code; an empty folder of the run if not given
     #[arg(long)]
     cache: Option<PathBuf>,
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
 /// Who shares an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Isolation {
+pub(crate) enum BenchIsolation {
     /// Nobody.
     Connection,
     /// All connections.
@@ -76,71 +76,75 @@ pub(crate) enum Isolation {
 
 /// What one isolation showed.
 #[derive(Serialize)]
-pub(crate) struct Outcome {
+pub(crate) struct IsolationResult {
     /// Which.
-    pub(crate) isolation: Isolation,
+    pub(crate) isolation: BenchIsolation,
     /// Under load.
-    pub(crate) course: Course,
+    pub(crate) course: UnderLoadResult,
     /// On an idle host: milliseconds from the file's change to the first answer by the new code.
     pub(crate) idle: Vec<f64>,
 }
 
 /// Milliseconds between two messages of a client.
-const PACE: u64 = 2_000;
+const DEFAULT_PACE_MILLIS: u64 = 2_000;
 
 /// Swaps on an idle host.
 const IDLE_SWAPS: usize = 11;
 
 /// The route of the plugin.
-const PATH: &str = "/traveller/";
+const PLUGIN_PATH: &str = "/traveller/";
 
 /// Measures, prints, writes what was found, and fails if a connection noticed more than it may.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &SwapArgs) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let report = Report { cores, outcomes: outcomes(arguments)? };
-    tell::found(&report);
+    let report = SwapReport { cores, outcomes: measure_isolations(arguments)? };
+    output::print_report(&report);
     let json = serde_json::to_vec_pretty(&report)?;
     std::fs::write(&arguments.json, json).with_context(|| arguments.json.display().to_string())?;
-    ensure!(report.violated() == 0, "connections noticed more than they may");
+    ensure!(report.violation_count() == 0, "connections noticed more than they may");
     Ok(())
 }
 
 /// The same in few rounds, as a part of another run.
 pub(crate) fn measure(
-    site: &peer::Site,
+    site: &peer::BenchFiles,
     connections: usize,
     rounds: usize,
-) -> anyhow::Result<Vec<Outcome>> {
-    outcomes(&Arguments {
+) -> anyhow::Result<Vec<IsolationResult>> {
+    measure_isolations(&SwapArgs {
         connections,
-        pace: PACE,
+        pace: DEFAULT_PACE_MILLIS,
         rounds,
         churn: 0,
         only: None,
         cache: None,
-        narrowboat: Some(site.narrowboat()?),
-        component: site.component("traveller"),
+        narrowboat: Some(site.narrowboat_path()?),
+        component: site.component_path("traveller"),
         json: PathBuf::new(),
-        folder: site.folder("swap")?,
+        folder: site.create_folder("swap")?,
     })
 }
 
-fn outcomes(arguments: &Arguments) -> anyhow::Result<Vec<Outcome>> {
+fn measure_isolations(arguments: &SwapArgs) -> anyhow::Result<Vec<IsolationResult>> {
     let isolations = match arguments.only {
         Some(isolation) => vec![isolation],
-        None => vec![Isolation::Connection, Isolation::Shared],
+        None => vec![BenchIsolation::Connection, BenchIsolation::Shared],
     };
     let mut outcomes = Vec::new();
     for isolation in isolations {
-        tell::progress(&format!("{} connections, {}", arguments.connections, isolation.title()));
-        let course = course(arguments, isolation).with_context(|| isolation.title())?;
-        let idle = idle(arguments, isolation).with_context(|| isolation.title())?;
-        outcomes.push(Outcome { isolation, course, idle });
+        output::print_progress(&format!(
+            "{} connections, {}",
+            arguments.connections,
+            isolation.title()
+        ));
+        let course = measure_under_load(arguments, isolation).with_context(|| isolation.title())?;
+        let idle = measure_idle_swaps(arguments, isolation).with_context(|| isolation.title())?;
+        outcomes.push(IsolationResult { isolation, course, idle });
     }
     Ok(outcomes)
 }
 
-impl Isolation {
+impl BenchIsolation {
     /// For people.
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -159,7 +163,7 @@ impl Isolation {
 
 /// Where the host is and what to swap, for a client in a role of its own.
 #[derive(Args)]
-struct Target {
+struct SwapTarget {
     /// Where the host listens
     #[arg(long)]
     server: SocketAddr,
@@ -177,23 +181,23 @@ struct Target {
     file: PathBuf,
 }
 
-impl Target {
-    fn maker(&self) -> anyhow::Result<Maker> {
+impl SwapTarget {
+    fn version_builder(&self) -> anyhow::Result<VersionBuilder> {
         let base = std::fs::read(&self.base);
-        Maker::new(base.with_context(|| self.base.display().to_string())?)
+        VersionBuilder::new(base.with_context(|| self.base.display().to_string())?)
     }
 }
 
 /// A host and the files it was started with.
-struct Site {
-    server: Server,
+struct SwapHost {
+    server: ServerProcess,
     base: PathBuf,
     file: PathBuf,
     log: PathBuf,
 }
 
-impl Site {
-    fn start(arguments: &Arguments, isolation: Isolation, what: &str) -> anyhow::Result<Self> {
+impl SwapHost {
+    fn start(arguments: &SwapArgs, isolation: BenchIsolation, what: &str) -> anyhow::Result<Self> {
         let folder = arguments.folder.join(format!("{}-{what}", isolation.name()));
         if folder.exists() {
             std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -206,7 +210,7 @@ impl Site {
             "name = \"traveller\"\nisolation = \"{}\"\nasks = {{ groups = [\"*\"], log = true }}\n",
             isolation.name()
         );
-        let component = component::with_manifest(&component, &manifest)?;
+        let component = component::replace_manifest(&component, &manifest)?;
         // In a folder of its own, where nothing but swaps happens.
         let [base, file, log] =
             ["base.wasm", "live/traveller.wasm", "log"].map(|file| folder.join(file));
@@ -215,21 +219,21 @@ impl Site {
         std::fs::write(&file, &component)?;
         let cache = arguments.cache.clone().unwrap_or_else(|| folder.join("cache"));
         let config = folder.join("narrowboat.toml");
-        std::fs::write(&config, configuration(arguments.connections, &cache))?;
+        std::fs::write(&config, config_toml(arguments.connections, &cache))?;
         let narrowboat = match &arguments.narrowboat {
             Some(file) => file.clone(),
-            None => process::this_program()?.with_file_name("narrowboat"),
+            None => process::current_program()?.with_file_name("narrowboat"),
         };
         let mut command = Command::new(narrowboat);
         command.arg("serve").arg("--config").arg(config);
-        let server = Server::start(command, &log)?;
+        let server = ServerProcess::start(command, &log)?;
         Ok(Self { server, base, file, log })
     }
 
     /// A client of this host in a role of its own.
-    fn client(&self, role: &str) -> anyhow::Result<Command> {
-        let mut client = process::role(role)?;
-        client.args(self.server.options()).args(["--path", PATH]);
+    fn client_command(&self, role: &str) -> anyhow::Result<Command> {
+        let mut client = process::role_command(role)?;
+        client.args(self.server.client_options()).args(["--path", PLUGIN_PATH]);
         client.arg("--base").arg(&self.base).arg("--file").arg(&self.file);
         client.stderr(Stdio::inherit());
         Ok(client)
@@ -238,7 +242,7 @@ impl Site {
 
 /// Room for the connections and for new ones beside them. A single trap takes a version back, so
 /// that its instances go back both one by one and together.
-fn configuration(connections: usize, cache: &Path) -> String {
+fn config_toml(connections: usize, cache: &Path) -> String {
     format!(
         "\
 listen = \"127.0.0.1:0\"
@@ -254,7 +258,7 @@ min_clients = 1
 clients_per_hundred = 0
 
 [[routes]]
-path = \"{PATH}\"
+path = \"{PLUGIN_PATH}\"
 plugin = \"traveller\"
 
 [limits]
@@ -268,21 +272,24 @@ folder = {:?}
     )
 }
 
-fn course(arguments: &Arguments, isolation: Isolation) -> anyhow::Result<Course> {
-    let site = Site::start(arguments, isolation, "course")?;
-    let mut client = site.client("swap-course")?;
+fn measure_under_load(
+    arguments: &SwapArgs,
+    isolation: BenchIsolation,
+) -> anyhow::Result<UnderLoadResult> {
+    let site = SwapHost::start(arguments, isolation, "course")?;
+    let mut client = site.client_command("swap-course")?;
     client.arg("--log").arg(&site.log);
-    let Arguments { connections, pace, rounds, churn, .. } = arguments;
+    let SwapArgs { connections, pace, rounds, churn, .. } = arguments;
     client.arg("--connections").arg(connections.to_string());
     client.arg("--pace").arg(pace.to_string());
     client.arg("--rounds").arg(rounds.to_string());
     client.arg("--churn").arg(churn.to_string());
-    process::ask(client)
+    process::run_client(client)
 }
 
-fn idle(arguments: &Arguments, isolation: Isolation) -> anyhow::Result<Vec<f64>> {
-    let site = Site::start(arguments, isolation, "idle")?;
-    let mut client = site.client("swap-idle")?;
+fn measure_idle_swaps(arguments: &SwapArgs, isolation: BenchIsolation) -> anyhow::Result<Vec<f64>> {
+    let site = SwapHost::start(arguments, isolation, "idle")?;
+    let mut client = site.client_command("swap-idle")?;
     client.arg("--swaps").arg(IDLE_SWAPS.to_string());
-    process::ask(client)
+    process::run_client(client)
 }

@@ -9,7 +9,7 @@ pub(crate) struct Table {
 }
 
 /// Blanks between two columns.
-const GAP: usize = 3;
+const COLUMN_GAP: usize = 3;
 
 impl Table {
     /// A table of nothing but its heading.
@@ -18,16 +18,16 @@ impl Table {
     }
 
     /// The same with a heading that is made.
-    pub(crate) fn of(heading: Vec<String>) -> Self {
+    pub(crate) fn with_heading(heading: Vec<String>) -> Self {
         Self { rows: vec![heading] }
     }
 
     /// Adds a row.
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn push_row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    fn width(&self, column: usize) -> usize {
+    fn column_width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
@@ -37,11 +37,11 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.rows {
             for (column, cell) in row.iter().enumerate() {
-                let width = self.width(column);
+                let width = self.column_width(column);
                 if column == 0 {
                     write!(f, "{cell:width$}")?;
                 } else {
-                    write!(f, "{:GAP$}{cell:>width$}", "")?;
+                    write!(f, "{:COLUMN_GAP$}{cell:>width$}", "")?;
                 }
             }
             writeln!(f)?;
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn columns_are_aligned_by_characters() {
         let mut table = Table::new(["", "CPU, µs"]);
-        table.row(["bare".to_owned(), "9 (8–10)".to_owned()]);
-        table.row(["narrowboat".to_owned(), "10".to_owned()]);
+        table.push_row(["bare".to_owned(), "9 (8–10)".to_owned()]);
+        table.push_row(["narrowboat".to_owned(), "10".to_owned()]);
         let expected = "              CPU, µs\nbare         9 (8–10)\nnarrowboat         10\n";
         assert_eq!(table.to_string(), expected);
     }

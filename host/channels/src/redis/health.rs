@@ -10,79 +10,79 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::wire::WireError;
-use crate::{ForeignCause, ForeignCounts, LayerStatus};
-use narrowboat_core::times::Times;
+use crate::{DecodeErrorCause, DecodeErrorCounts, LayerStatus};
+use narrowboat_core::histogram::Histogram;
 use narrowboat_redis_client::WarnLimiter;
 
 /// What one layer counts, and which of its connections stand.
 pub(crate) struct Health {
     /// For the log.
     layer: String,
-    links: Mutex<Links>,
+    state: Mutex<HealthState>,
     connected: watch::Sender<bool>,
-    warnings: WarnLimiter,
+    warn_limiter: WarnLimiter,
     pub(crate) dropped: AtomicU64,
     pub(crate) lost: AtomicU64,
     /// The value of `lost` when the last round trip began.
-    lost_before: AtomicU64,
-    pub(crate) foreign: [AtomicU64; ForeignCause::ALL.len()],
+    lost_at_round_trip_start: AtomicU64,
+    pub(crate) decode_errors: [AtomicU64; DecodeErrorCause::ALL.len()],
     pub(crate) expired: AtomicU64,
-    pub(crate) round_trips: Times,
+    pub(crate) round_trips: Histogram,
 }
 
 #[derive(Default)]
-struct Links {
-    last: u64,
+struct HealthState {
+    last_id: u64,
     /// Whether each stands.
-    all: HashMap<u64, bool>,
+    connections: HashMap<u64, bool>,
     /// Since when one does not, once that has been logged, and what had been lost before.
-    away: Option<(Instant, u64)>,
+    outage: Option<(Instant, u64)>,
     /// Whether an error has been logged that shows the cause.
     cause_logged: bool,
     /// The connection that lasts as long as the layer has ended, so the layer has.
-    has_ended: bool,
+    is_shut_down: bool,
 }
 
 /// One connection that has to stand for the layer to be whole; forgotten when dropped.
-pub(crate) struct Link<'a> {
+pub(crate) struct ConnectionHealth<'a> {
     health: &'a Health,
     id: u64,
     /// Whether it lasts as long as the layer.
-    is_lasting: bool,
+    is_permanent: bool,
 }
 
 impl Health {
     pub(crate) fn new(layer: String) -> Self {
         Self {
             layer,
-            links: Mutex::default(),
+            state: Mutex::default(),
             connected: watch::Sender::new(false),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
-            lost_before: AtomicU64::new(0),
-            foreign: Default::default(),
-            warnings: WarnLimiter::default(),
+            lost_at_round_trip_start: AtomicU64::new(0),
+            decode_errors: Default::default(),
+            warn_limiter: WarnLimiter::default(),
             expired: AtomicU64::new(0),
-            round_trips: Times::default(),
+            round_trips: Histogram::default(),
         }
     }
 
     /// A connection that lasts as long as the layer, which is not whole without it until it stands.
-    pub(crate) fn link(&self) -> Link<'_> {
-        self.add(true)
+    pub(crate) fn register_connection(&self) -> ConnectionHealth<'_> {
+        self.register(true)
     }
 
     /// A connection that counts as standing until it is found that it cannot be made.
-    pub(crate) fn further_link(&self) -> Link<'_> {
-        self.add(false)
+    pub(crate) fn register_extra_connection(&self) -> ConnectionHealth<'_> {
+        self.register(false)
     }
 
-    fn add(&self, is_lasting: bool) -> Link<'_> {
-        let mut links = self.lock();
-        links.last += 1;
-        let id = links.last;
-        links.all.insert(id, !is_lasting);
-        Link { health: self, id, is_lasting }
+    fn register(&self, is_lasting: bool) -> ConnectionHealth<'_> {
+        let mut links = self.lock_state();
+        links.last_id += 1;
+        let id = links.last_id;
+        links.connections.insert(id, !is_lasting);
+        ConnectionHealth { health: self, id, is_permanent: is_lasting }
     }
 
     /// Whether every connection stands.
@@ -94,20 +94,20 @@ impl Health {
     pub(crate) fn status(&self, waiting: usize) -> LayerStatus {
         LayerStatus {
             connected: self.is_connected(),
-            dropped: self.dropped.load(Ordering::Relaxed),
+            dropped_count: self.dropped.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
-            foreign: ForeignCounts::read(|cause| {
-                self.foreign[cause as usize].load(Ordering::Relaxed)
+            decode_errors: DecodeErrorCounts::from_counts(|cause| {
+                self.decode_errors[cause as usize].load(Ordering::Relaxed)
             }),
-            expired: self.expired.load(Ordering::Relaxed),
-            waiting,
+            expired_count: self.expired.load(Ordering::Relaxed),
+            queued_count: waiting,
             round_trips: Some(self.round_trips.now()),
         }
     }
 
     /// Tells that a server has lost what was written to it, though it was never away.
-    pub(crate) fn tell_forgotten(&self, why: &str) {
-        if self.warnings.admit("forgotten").is_some() {
+    pub(crate) fn warn_data_lost(&self, why: &str) {
+        if self.warn_limiter.try_acquire("forgotten").is_some() {
             let layer = &self.layer;
             tracing::warn!(
                 layer,
@@ -118,11 +118,11 @@ impl Health {
 
     /// Notes that a round trip begins. What is lost in one that fails counts to the outage.
     pub(crate) fn begin_round_trip(&self) {
-        self.lost_before.store(self.lost.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.lost_at_round_trip_start.store(self.lost.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Tells of each change.
-    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+    pub(crate) fn subscribe_connected(&self) -> watch::Receiver<bool> {
         self.connected.subscribe()
     }
 
@@ -131,25 +131,28 @@ impl Health {
     }
 
     /// Notes something in Redis that is not a layer's.
-    pub(crate) fn note_foreign(&self, key: &str, what: impl Display) {
-        self.not_taken(key, ForeignCause::Other, &what);
+    pub(crate) fn record_unexpected_value(&self, key: &str, what: impl Display) {
+        self.count_decode_error(key, DecodeErrorCause::Other, &what);
     }
 
     /// Notes what was taken from a key, or published, and cannot be read.
-    pub(crate) fn note_unreadable(&self, key: &str, error: &WireError) {
-        self.not_taken(key, error.cause(), error);
+    pub(crate) fn record_decode_error(&self, key: &str, error: &WireError) {
+        self.count_decode_error(key, error.cause(), error);
     }
 
-    fn not_taken(&self, key: &str, cause: ForeignCause, what: &dyn Display) {
-        Self::count(&self.foreign[cause as usize], 1);
+    fn count_decode_error(&self, key: &str, cause: DecodeErrorCause, what: &dyn Display) {
+        Self::count(&self.decode_errors[cause as usize], 1);
         let (name, hint) = (cause.name(), cause.hint());
-        self.warn(name, format_args!("{key} has what is not a message ({name}): {what}{hint}"));
+        self.warn_of_cause(
+            name,
+            format_args!("{key} has what is not a message ({name}): {what}{hint}"),
+        );
     }
 
     /// Notes a message that had expired when it was taken.
-    pub(crate) fn note_expired(&self, key: &str) {
+    pub(crate) fn record_expired(&self, key: &str) {
         Self::count(&self.expired, 1);
-        self.warn(
+        self.warn_of_cause(
             "expired",
             format_args!(
                 "{key} has messages that are older than expiry by the clocks of their senders and of this host"
@@ -158,9 +161,9 @@ impl Health {
     }
 
     /// Warns of a cause once in an interval.
-    fn warn(&self, cause: &'static str, what: impl Display) {
+    fn warn_of_cause(&self, cause: &'static str, what: impl Display) {
         let layer = &self.layer;
-        match self.warnings.admit(cause) {
+        match self.warn_limiter.try_acquire(cause) {
             None => tracing::debug!(layer, "{what}"),
             Some(0) => tracing::warn!(layer, "{what} (said once in 30 s)"),
             Some(untold) => {
@@ -171,23 +174,23 @@ impl Health {
 
     /// Tells the operator of something that goes wrong again and again, now and then.
     pub(crate) fn complain(&self, what: impl Display) {
-        if self.warnings.admit("complaint").is_some() {
+        if self.warn_limiter.try_acquire("complaint").is_some() {
             tracing::warn!(layer = self.layer, "{what}; of further ones nothing is said for 30 s");
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_state(&self) -> MutexGuard<'_, HealthState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes whether all stand. The lock is held meanwhile, so that of two changes the later one is published last;
     /// publishing only wakes tasks.
-    fn tell(&self, mut links: MutexGuard<'_, Links>) {
-        if links.has_ended {
+    fn publish_connected(&self, mut links: MutexGuard<'_, HealthState>) {
+        if links.is_shut_down {
             return;
         }
-        let stand = links.all.values().all(|stands| *stands);
-        if stand && let Some((since, lost)) = links.away.take() {
+        let stand = links.connections.values().all(|stands| *stands);
+        if stand && let Some((since, lost)) = links.outage.take() {
             let lost = self.lost.load(Ordering::Relaxed) - lost;
             let seconds = since.elapsed().as_secs_f64();
             let layer = &self.layer;
@@ -197,22 +200,25 @@ impl Health {
     }
 }
 
-impl Link<'_> {
+impl ConnectionHealth<'_> {
     /// The connection stands.
-    pub(crate) fn up(&self) {
-        let mut links = self.health.lock();
-        links.all.insert(self.id, true);
-        self.health.tell(links);
+    pub(crate) fn mark_up(&self) {
+        let mut links = self.health.lock_state();
+        links.connections.insert(self.id, true);
+        self.health.publish_connected(links);
     }
 
     /// The connection does not stand. The first error of an outage is logged, and so is the first that shows the cause:
     /// a connection breaks, and only the next one is refused.
-    pub(crate) fn down(&self, server: &str, error: &RedisError) {
-        let mut links = self.health.lock();
-        links.all.insert(self.id, false);
-        let is_telling = is_telling(error);
-        if links.away.is_none() {
-            links.away = Some((Instant::now(), self.health.lost_before.load(Ordering::Relaxed)));
+    pub(crate) fn mark_down(&self, server: &str, error: &RedisError) {
+        let mut links = self.health.lock_state();
+        links.connections.insert(self.id, false);
+        let is_telling = is_informative(error);
+        if links.outage.is_none() {
+            links.outage = Some((
+                Instant::now(),
+                self.health.lost_at_round_trip_start.load(Ordering::Relaxed),
+            ));
             links.cause_logged = is_telling;
             let layer = &self.health.layer;
             tracing::warn!(
@@ -225,21 +231,21 @@ impl Link<'_> {
             let layer = &self.health.layer;
             tracing::warn!(layer, server, "channel layer is still lost: {error}");
         }
-        self.health.tell(links);
+        self.health.publish_connected(links);
     }
 }
 
-impl Drop for Link<'_> {
+impl Drop for ConnectionHealth<'_> {
     fn drop(&mut self) {
-        let mut links = self.health.lock();
-        links.all.remove(&self.id);
-        links.has_ended |= self.is_lasting;
-        self.health.tell(links);
+        let mut links = self.health.lock_state();
+        links.connections.remove(&self.id);
+        links.is_shut_down |= self.is_permanent;
+        self.health.publish_connected(links);
     }
 }
 
 /// Whether an error says more than that a connection broke or could not be made.
-fn is_telling(error: &RedisError) -> bool {
+fn is_informative(error: &RedisError) -> bool {
     !(error.is_connection_dropped() || error.is_connection_refusal() || error.is_timeout())
 }
 
@@ -254,18 +260,18 @@ mod tests {
     fn of_changes_at_the_same_time_the_last_is_published() {
         let health = Health::new("default".to_owned());
         let gone = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
-        let links = [health.link(), health.link()];
+        let links = [health.register_connection(), health.register_connection()];
         for round in 0..20_000 {
-            links[0].up();
-            links[1].down("server", &gone);
+            links[0].mark_up();
+            links[1].mark_down("server", &gone);
             let both = Barrier::new(2);
             thread::scope(|scope| {
                 scope.spawn(|| {
                     both.wait();
-                    links[0].down("server", &gone);
+                    links[0].mark_down("server", &gone);
                 });
                 both.wait();
-                links[1].up();
+                links[1].mark_up();
             });
             assert!(!health.is_connected(), "round {round}");
         }

@@ -5,7 +5,7 @@
 /// positions, from 1, of those that found their key full; negative where the key holds something else. What the server
 /// refuses otherwise is the script's own error. A write that takes memory comes first and has no effect: a server that has
 /// no memory refuses it only to a script that has written nothing yet.
-pub(super) const PUT: &str = r"
+pub(super) const PUT_MESSAGES: &str = r"
 local function refuses(answer)
   return type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true)
 end

@@ -4,21 +4,21 @@
 //! JSON, with the names it is for under `__asgi_channel__`. Frames, which only Narrowboat sends and only to itself, are
 //! a list in place of the map that each message is, so that no consumer can write one.
 
-mod address;
 mod cipher;
 mod codec;
+mod decoded_delivery;
 mod envelope;
 mod error;
 mod frame;
 mod json;
 mod packer;
-mod parcel;
+mod wire_address;
 
-pub(crate) use address::{MAX_NAMES, To};
 pub(crate) use codec::Codec;
-pub(crate) use error::WireError;
 #[cfg(test)]
-use parcel::Parcel;
+use decoded_delivery::DecodedDelivery;
+pub(crate) use error::WireError;
+pub(crate) use wire_address::{MAX_ADDRESS_NAMES, WireAddress};
 
 #[cfg(test)]
 mod tests;

@@ -137,13 +137,13 @@ pub fn addressed(name: &ChannelName) -> Vec<u8> {
 
 pub async fn received(mailbox: &mut Mailbox) -> String {
     match tokio::time::timeout(DEADLINE, mailbox.recv()).await.unwrap() {
-        Delivery::Message(message) => message.kind().to_owned(),
+        Delivery::Message(message) => message.message_type().to_owned(),
         Delivery::Frame(frame) => panic!("{frame:?}"),
     }
 }
 
 pub async fn opened(layer: &impl ChannelLayer, name: &str) -> Mailbox {
-    layer.open(&tenant(), &channel(name)).await.unwrap()
+    layer.open_channel(&tenant(), &channel(name)).await.unwrap()
 }
 
 pub async fn sent(layer: &impl ChannelLayer, to: &str, kind: &str) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer, SigningKey};
 
-use super::{KeyError, PublicKey, Signature, read_open, with_suffix};
+use super::{KeyError, PublicKey, Signature, read_open_bounded, with_suffix};
 use narrowboat_core::atomic_file;
 
 /// For its owner alone.
@@ -18,7 +18,7 @@ const PRIVATE_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;
 
 /// Rights of others.
-const OTHERS: u32 = 0o077;
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// A private key of Ed25519.
 #[derive(Debug)]
@@ -39,10 +39,14 @@ impl PrivateKey {
         let unreadable = |source| KeyError::Unreadable { file: file.to_owned(), source };
         let open = File::open(file).map_err(unreadable)?;
         let mode = open.metadata().map_err(unreadable)?.permissions().mode();
-        let bytes = read_open(open).map_err(unreadable)?;
+        let bytes = read_open_bounded(open).map_err(unreadable)?;
         // Parse first: anyone may read a public key, so its file mode does not matter.
         let key = Self::parse(&bytes).ok_or_else(|| KeyError::NotPrivate(file.to_owned()))?;
-        if mode & OTHERS != 0 { Err(KeyError::Open(file.to_owned())) } else { Ok(key) }
+        if mode & GROUP_AND_OTHERS != 0 {
+            Err(KeyError::PermissionsTooOpen(file.to_owned()))
+        } else {
+            Ok(key)
+        }
     }
 
     /// Reads PEM.
@@ -57,7 +61,7 @@ impl PrivateKey {
     }
 
     /// The half that says who has signed.
-    pub fn public(&self) -> PublicKey {
+    pub fn public_key(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
 
@@ -65,9 +69,9 @@ impl PrivateKey {
     ///
     /// # Errors
     /// When there is one of the files already, or the system refuses; nothing is left then.
-    pub fn write(&self, name: &Path) -> Result<(PathBuf, PathBuf), KeyError> {
+    pub fn write_pair(&self, name: &Path) -> Result<(PathBuf, PathBuf), KeyError> {
         let (private, public) = (with_suffix(name, ".pem"), with_suffix(name, ".pub"));
-        write_new(&public, PUBLIC_MODE, self.public().pem().as_deref())?;
+        write_new(&public, PUBLIC_MODE, self.public_key().to_pem().as_deref())?;
         // Programs that know the older form of PKCS#8 alone do not take a public half within.
         let pair = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
         let pem = pair.to_pkcs8_pem(Default::default()).ok();
@@ -108,20 +112,20 @@ mod tests {
     fn what_it_signs_its_public_half_and_nobody_elses_has_signed() {
         let key = PrivateKey::generate();
         let signature = key.sign(b"component");
-        assert!(key.public().has_signed(b"component", &signature));
-        assert!(!key.public().has_signed(b"componenu", &signature));
-        assert!(!PrivateKey::generate().public().has_signed(b"component", &signature));
+        assert!(key.public_key().verify(b"component", &signature));
+        assert!(!key.public_key().verify(b"componenu", &signature));
+        assert!(!PrivateKey::generate().public_key().verify(b"component", &signature));
     }
 
     #[test]
     fn keys_are_read_as_openssl_writes_them() {
         let private = PrivateKey::parse(PRIVATE.as_bytes()).unwrap();
         let public = PublicKey::parse(PUBLIC.as_bytes()).unwrap();
-        assert_eq!(private.public().pem().as_deref(), Some(PUBLIC));
+        assert_eq!(private.public_key().to_pem().as_deref(), Some(PUBLIC));
         // The signature of nothing that section 7.1 has for this key.
         let signature = private.sign(b"");
         assert_eq!(signature.bytes()[..4], [0xe5, 0x56, 0x43, 0x00]);
-        assert!(public.has_signed(b"", &signature));
+        assert!(public.verify(b"", &signature));
     }
 
     #[test]

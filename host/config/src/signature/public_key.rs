@@ -5,7 +5,7 @@ use std::path::Path;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::{DecodePublicKey, EncodePublicKey};
 
-use super::{KeyError, Signature, read};
+use super::{KeyError, Signature, read_bounded};
 
 /// A public key of Ed25519.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ impl PublicKey {
     /// When it cannot be read, or is no such key.
     pub fn read(file: &Path) -> Result<Self, KeyError> {
         let unreadable = |source| KeyError::Unreadable { file: file.to_owned(), source };
-        let bytes = read(file).map_err(unreadable)?;
+        let bytes = read_bounded(file).map_err(unreadable)?;
         Self::parse(&bytes).ok_or_else(|| KeyError::NotPublic(file.to_owned()))
     }
 
@@ -32,14 +32,14 @@ impl PublicKey {
 
     /// Whether its owner has signed just these bytes. Of large ones that takes a while: not for async
     /// threads.
-    pub fn has_signed(&self, bytes: &[u8], signature: &Signature) -> bool {
+    pub fn verify(&self, bytes: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature.bytes());
         // The strict rule leaves no second signature of the same bytes that is as good.
         self.0.verify_strict(bytes, &signature).is_ok()
     }
 
     /// The key as PEM; none if it cannot be written so.
-    pub(super) fn pem(&self) -> Option<String> {
+    pub(super) fn to_pem(&self) -> Option<String> {
         self.0.to_public_key_pem(Default::default()).ok()
     }
 }

@@ -17,7 +17,7 @@ fn with(value: &[u8]) -> Vec<u8> {
 #[test]
 fn what_channels_redis_sends_is_a_message() {
     let message = parse(GOLDEN).unwrap();
-    assert_eq!((message.kind(), message.len()), ("chat.message", 53));
+    assert_eq!((message.message_type(), message.len()), ("chat.message", 53));
     assert_eq!(message.bytes().as_ref(), GOLDEN);
 }
 
@@ -42,7 +42,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (b"\x81\xa4type\xa0", E::TypeEmpty { at: 6 }),
         (b"\x81\xa4type\xa2_a", E::TypePrivate { at: 6 }),
         (b"\x82\xa4type\xa1a\xa4type\xa1b", E::DuplicateType { at: 13 }),
-        (b"\x81\xa4type\xa1a\xc0", E::Trailing { at: 8 }),
+        (b"\x81\xa4type\xa1a\xc0", E::TrailingBytes { at: 8 }),
         (b"\x81\x01\xa1a", E::KeyNotString { at: 1 }),
         (b"\x81\xc4\x04type\xa1a", E::KeyNotString { at: 1 }),
         (b"\x81\xa4type\xa1\xff", E::NotUtf8 { at: 6 }),
@@ -61,9 +61,9 @@ fn values_inside_are_checked_too() {
         (b"\xc1", E::Unsupported { at: 10, marker: 0xc1 }),
         (b"\xd6\xff\0\0\0\0", E::Unsupported { at: 10, marker: 0xd6 }),
         (b"\xc7\x01\x01\0", E::Unsupported { at: 10, marker: 0xc7 }),
-        (b"\x81\x01\xc0", E::BadKey { at: 11 }),
-        (b"\x81\xc0\xc0", E::BadKey { at: 11 }),
-        (b"\x81\x90\xc0", E::BadKey { at: 11 }),
+        (b"\x81\x01\xc0", E::InvalidKey { at: 11 }),
+        (b"\x81\xc0\xc0", E::InvalidKey { at: 11 }),
+        (b"\x81\x90\xc0", E::InvalidKey { at: 11 }),
         (b"\xdd\xff\xff\xff\xff", E::Truncated { at: 10 }),
         (b"\xdd\xff\xff\xff\xff\x01\x02", E::Truncated { at: 10 }),
         (b"\xdb\xff\xff\xff\xffabc", E::Truncated { at: 10 }),
@@ -148,14 +148,14 @@ proptest! {
     #[test]
     fn a_well_formed_map_is_taken_as_it_is((bytes, kind) in well_formed()) {
         let message = parse(&bytes).unwrap();
-        prop_assert_eq!(message.kind(), kind);
+        prop_assert_eq!(message.message_type(), kind);
         prop_assert_eq!(message.into_bytes(), Bytes::from(bytes));
     }
 
     #[test]
     fn a_shortened_or_lengthened_map_is_refused((bytes, _) in well_formed(), cut in any::<prop::sample::Index>()) {
         prop_assert!(parse(&bytes[..cut.index(bytes.len())]).is_err());
-        let trailing = MessageError::Trailing { at: bytes.len() };
+        let trailing = MessageError::TrailingBytes { at: bytes.len() };
         prop_assert_eq!(parse(&[bytes, vec![0xc0]].concat()), Err(trailing));
     }
 
@@ -174,7 +174,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Ok(message) = parse(&bytes) {
-            prop_assert!(!message.kind().is_empty());
+            prop_assert!(!message.message_type().is_empty());
         }
     }
 }

@@ -74,6 +74,6 @@ fn unique_names_keep_the_rule_and_differ() {
     let (one, two) = (ChannelName::unique(&process), ChannelName::unique(&process));
     assert_ne!(one, two);
     assert_eq!(one.as_str().parse::<ChannelName>().unwrap(), one);
-    assert!(one.is_unique() && one.as_str().starts_with(&format!("specific.{process}!")));
+    assert!(one.is_process_local() && one.as_str().starts_with(&format!("specific.{process}!")));
     assert_eq!(one.as_str().len(), 9 + 32 + 1 + 32);
 }

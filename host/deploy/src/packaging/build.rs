@@ -8,8 +8,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use wit_component::ComponentEncoder;
 
-use super::halt::Halt;
-use super::metadata::metadata;
+use super::cancellation::BuildCancellation;
+use super::cargo_metadata::read_cargo_metadata;
 use super::toolchain::{TARGET, Toolchain, ToolchainError};
 use narrowboat_core::atomic_file;
 use narrowboat_core::component::{self, ComponentError};
@@ -20,7 +20,7 @@ const FILE_MODE: u32 = 0o666;
 
 /// A built plugin.
 #[derive(Debug)]
-pub struct Built {
+pub struct BuiltPlugin {
     /// Where its component lies.
     pub file: PathBuf,
     /// What it says of itself.
@@ -28,7 +28,7 @@ pub struct Built {
     /// The component, manifest inside.
     pub bytes: Vec<u8>,
     /// Whether it differs from the component that was there before.
-    pub is_new: bool,
+    pub has_changed: bool,
 }
 
 /// Why a crate did not become a plugin.
@@ -96,12 +96,12 @@ pub enum BuildError {
 
 impl BuildError {
     /// Whether the crate's author has to mend the manifest, and nothing has been built.
-    pub fn is_about_the_manifest(&self) -> bool {
+    pub fn is_manifest_error(&self) -> bool {
         matches!(self, Self::NoFolder(_) | Self::NoManifest { .. } | Self::Manifest { .. })
     }
 
     /// Whether no change of the crate's sources can mend it.
-    pub fn is_about_the_machine(&self) -> bool {
+    pub fn is_environment_error(&self) -> bool {
         matches!(self, Self::Toolchain(_) | Self::Cargo(_) | Self::Write { .. })
     }
 }
@@ -121,29 +121,32 @@ const PROFILE: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// What is missing or wrong, and what would be right.
-pub fn build(folder: &Path, out: Option<&Path>) -> Result<Built, BuildError> {
-    build_or_halt(folder, out, None)
+pub fn build(folder: &Path, out: Option<&Path>) -> Result<BuiltPlugin, BuildError> {
+    build_with_cancellation(folder, out, None)
 }
 
 /// The same for a build that another thread may end, which then fails.
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_under(halt: &Halt, folder: &Path) -> Result<Built, BuildError> {
-    build_or_halt(folder, None, Some(halt))
+pub fn build_cancellable(
+    halt: &BuildCancellation,
+    folder: &Path,
+) -> Result<BuiltPlugin, BuildError> {
+    build_with_cancellation(folder, None, Some(halt))
 }
 
-fn build_or_halt(
+fn build_with_cancellation(
     folder: &Path,
     out: Option<&Path>,
-    halt: Option<&Halt>,
-) -> Result<Built, BuildError> {
+    halt: Option<&BuildCancellation>,
+) -> Result<BuiltPlugin, BuildError> {
     let (manifest, text) = read_manifest(folder)?;
-    let cargo_target = cargo_target(folder)?;
+    let cargo_target = find_target_folder(folder)?;
     let toolchain = Toolchain::find(&cargo_target)?;
-    let module = compile(folder, &cargo_target, &toolchain, halt)?;
-    let component = encode(&module)?;
-    let bytes = component::with_manifest(component, &text);
+    let module = compile_module(folder, &cargo_target, &toolchain, halt)?;
+    let component = encode_component(&module)?;
+    let bytes = component::append_manifest(component, &text);
     let file = out.map_or_else(
         || cargo_target.join("narrowboat").join(format!("{}.wasm", manifest.name)),
         Path::to_owned,
@@ -151,9 +154,10 @@ fn build_or_halt(
     // Left alone, so that nobody is told of a change who watches it.
     let is_new = std::fs::read(&file).ok().as_ref() != Some(&bytes);
     if is_new {
-        write(&file, &bytes).map_err(|source| BuildError::Write { file: file.clone(), source })?;
+        write_component(&file, &bytes)
+            .map_err(|source| BuildError::Write { file: file.clone(), source })?;
     }
-    Ok(Built { file, manifest, bytes, is_new })
+    Ok(BuiltPlugin { file, manifest, bytes, has_changed: is_new })
 }
 
 fn read_manifest(folder: &Path) -> Result<(Manifest, String), BuildError> {
@@ -171,12 +175,12 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, String), BuildError> {
 
 /// The part of `cargo metadata` that is read.
 #[derive(Deserialize)]
-struct Metadata {
+struct TargetMetadata {
     target_directory: PathBuf,
 }
 
-fn cargo_target(folder: &Path) -> Result<PathBuf, BuildError> {
-    let metadata: Metadata = metadata(folder, &["--no-deps"], Stdio::inherit())?;
+fn find_target_folder(folder: &Path) -> Result<PathBuf, BuildError> {
+    let metadata: TargetMetadata = read_cargo_metadata(folder, &["--no-deps"], Stdio::inherit())?;
     Ok(metadata.target_directory)
 }
 
@@ -194,13 +198,13 @@ struct ArtifactTarget {
 
 /// Compiles the crate to a core module. In a target folder of its own, since another compiler may
 /// be at work than for the rest of the workspace.
-fn compile(
+fn compile_module(
     folder: &Path,
     cargo_target: &Path,
     toolchain: &Toolchain,
-    halt: Option<&Halt>,
+    halt: Option<&BuildCancellation>,
 ) -> Result<PathBuf, BuildError> {
-    let mut command = toolchain.cargo();
+    let mut command = toolchain.cargo_command();
     command
         .args(["build", "--release", "--lib", "--target", TARGET])
         .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
@@ -210,7 +214,7 @@ fn compile(
         .envs(PROFILE)
         .stdout(Stdio::piped());
     let spawned = match halt {
-        Some(halt) => halt.spawn(&mut command),
+        Some(halt) => halt.spawn_cargo(&mut command),
         None => command.spawn(),
     };
     let mut cargo = spawned.map_err(BuildError::Cargo)?;
@@ -224,7 +228,7 @@ fn compile(
         .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
         .last();
     if let Some(halt) = halt {
-        halt.ends();
+        halt.mark_finished();
     }
     let status = cargo.wait().map_err(BuildError::Cargo)?;
     if !status.success() {
@@ -233,20 +237,20 @@ fn compile(
     module.ok_or_else(|| BuildError::NoModule(folder.to_owned()))
 }
 
-fn encode(module: &Path) -> Result<Vec<u8>, BuildError> {
+fn encode_component(module: &Path) -> Result<Vec<u8>, BuildError> {
     let bytes = std::fs::read(module)
         .map_err(|source| BuildError::Write { file: module.to_owned(), source })?;
     let encoded =
         ComponentEncoder::default().validate(true).module(&bytes).and_then(|mut e| e.encode());
     let component =
         encoded.map_err(|problem| BuildError::Encode { module: module.to_owned(), problem })?;
-    component::plugin(&component)
+    component::parse_plugin(&component)
         .map_err(|source| BuildError::World { module: module.to_owned(), source })?;
     Ok(component)
 }
 
 /// Writes the file whole: readers find the old bytes or the new.
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_component(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use narrowboat_core::component::{ComponentError, Role, summarise};
+use narrowboat_core::component::{ComponentError, Role, parse_info};
 use narrowboat_core::manifest::Manifest;
-use narrowboat_runtime::Hash;
+use narrowboat_runtime::Sha256Digest;
 
 /// What a component says of itself.
 #[derive(Debug)]
@@ -14,9 +14,9 @@ pub struct Inspection {
     roles: Vec<Role>,
     manifest: Option<String>,
     /// What the manifest asks for, in words.
-    asks: Vec<String>,
+    requested_capabilities: Vec<String>,
     size: usize,
-    digest: Hash,
+    digest: Sha256Digest,
 }
 
 /// Looks at the bytes of a component.
@@ -24,16 +24,17 @@ pub struct Inspection {
 /// # Errors
 /// When they are not a whole component.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
-    let summary = summarise(bytes)?;
+    let summary = parse_info(bytes)?;
     let manifest = summary.manifest.and_then(|text| Manifest::parse(text).ok());
     Ok(Inspection {
-        asks: manifest.map_or_else(Vec::new, |manifest| manifest.asks.words()),
+        requested_capabilities: manifest
+            .map_or_else(Vec::new, |manifest| manifest.capabilities.descriptions()),
         roles: summary.roles().collect(),
         manifest: summary.manifest.map(|text| String::from_utf8_lossy(text).into_owned()),
         imports: summary.imports,
         exports: summary.exports,
         size: bytes.len(),
-        digest: Hash::of(bytes),
+        digest: Sha256Digest::of(bytes),
     })
 }
 
@@ -41,16 +42,16 @@ impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let worlds: Vec<_> = self.roles.iter().map(|role| role.world().to_owned()).collect();
         match worlds.as_slice() {
-            [] => writeln!(f, "world     unknown (no consumer and no worker is exported)")?,
-            worlds => list(f, "world", worlds)?,
+            [] => writeln!(f, "world        unknown (no consumer and no worker is exported)")?,
+            worlds => write_list(f, "world", worlds)?,
         }
-        list(f, "imports", &self.imports)?;
-        list(f, "exports", &self.exports)?;
-        list(f, "asks", &self.asks)?;
-        writeln!(f, "size      {} bytes", self.size)?;
-        writeln!(f, "sha256    {}", self.digest)?;
+        write_list(f, "imports", &self.imports)?;
+        write_list(f, "exports", &self.exports)?;
+        write_list(f, "capabilities", &self.requested_capabilities)?;
+        writeln!(f, "size         {} bytes", self.size)?;
+        writeln!(f, "sha256       {}", self.digest)?;
         match &self.manifest {
-            None => writeln!(f, "manifest  none"),
+            None => writeln!(f, "manifest     none"),
             Some(text) => {
                 writeln!(f, "manifest")?;
                 text.trim_end().lines().try_for_each(|line| writeln!(f, "    {line}"))
@@ -59,8 +60,8 @@ impl fmt::Display for Inspection {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, title: &str, names: &[String]) -> fmt::Result {
+fn write_list(f: &mut fmt::Formatter<'_>, title: &str, names: &[String]) -> fmt::Result {
     let (first, rest) = names.split_first().map_or(("none", &[][..]), |(a, b)| (a.as_str(), b));
-    writeln!(f, "{title:<9} {first}")?;
-    rest.iter().try_for_each(|name| writeln!(f, "          {name}"))
+    writeln!(f, "{title:<12} {first}")?;
+    rest.iter().try_for_each(|name| writeln!(f, "             {name}"))
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use serde::Deserialize;
 
 use super::build::BuildError;
-use super::metadata::metadata;
+use super::cargo_metadata::read_cargo_metadata;
 use super::toolchain::TARGET;
 
 /// What a guest crate is made of, as far as it lies on this disk. Links are resolved.
@@ -23,19 +23,19 @@ pub struct Sources {
 
 impl Sources {
     /// The crate's own folder alone: what is known while cargo cannot read its manifest.
-    pub fn of_folder(folder: &Path) -> Self {
-        Self { folders: BTreeSet::from([resolved(folder)]), ..Self::default() }
+    pub fn from_folder(folder: &Path) -> Self {
+        Self { folders: BTreeSet::from([canonicalize_or_keep(folder)]), ..Self::default() }
     }
 
     /// Whether a file belongs to them.
-    pub fn contain(&self, file: &Path) -> bool {
+    pub fn contains(&self, file: &Path) -> bool {
         self.files.contains(file) || self.folders.iter().any(|folder| file.starts_with(folder))
     }
 }
 
 /// The part of `cargo metadata` that is read.
 #[derive(Deserialize)]
-struct Metadata {
+struct CargoMetadata {
     packages: Vec<Package>,
     resolve: Resolve,
     workspace_root: PathBuf,
@@ -65,11 +65,11 @@ struct Node {
 #[derive(Deserialize)]
 struct Dependency {
     pkg: String,
-    dep_kinds: Vec<Kind>,
+    dep_kinds: Vec<DependencyKind>,
 }
 
 #[derive(Deserialize)]
-struct Kind {
+struct DependencyKind {
     /// Nothing for one that the crate itself is compiled with.
     kind: Option<String>,
 }
@@ -79,24 +79,27 @@ struct Kind {
 ///
 /// # Errors
 /// When cargo cannot be run, or cannot read the crate's manifest.
-pub fn sources(folder: &Path) -> Result<Sources, BuildError> {
-    let metadata: Metadata = metadata(folder, &["--filter-platform", TARGET], Stdio::null())?;
-    let root = resolved(&metadata.workspace_root);
+pub fn find_sources(folder: &Path) -> Result<Sources, BuildError> {
+    let metadata: CargoMetadata =
+        read_cargo_metadata(folder, &["--filter-platform", TARGET], Stdio::null())?;
+    let root = canonicalize_or_keep(&metadata.workspace_root);
     let mut sources = Sources {
         files: ["Cargo.toml", "Cargo.lock"].map(|name| root.join(name)).into(),
         target: Some(metadata.target_directory.clone()),
-        ..Sources::of_folder(folder)
+        ..Sources::from_folder(folder)
     };
-    let needed = metadata.resolve.needed();
+    let needed = metadata.resolve.required_packages();
     let packages = metadata.packages.iter();
     let local = packages.filter(|it| it.source.is_none() && needed.contains(it.id.as_str()));
-    sources.folders.extend(local.filter_map(|it| it.manifest_path.parent()).map(resolved));
+    sources
+        .folders
+        .extend(local.filter_map(|it| it.manifest_path.parent()).map(canonicalize_or_keep));
     Ok(sources)
 }
 
 impl Resolve {
     /// The crates that the root is built of, itself included, but not those of its tests.
-    fn needed(&self) -> BTreeSet<&str> {
+    fn required_packages(&self) -> BTreeSet<&str> {
         let nodes: BTreeMap<_, _> =
             self.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
         let mut needed = BTreeSet::new();
@@ -106,18 +109,18 @@ impl Resolve {
                 continue;
             }
             let dependencies = nodes.get(id).into_iter().flat_map(|node| &node.deps);
-            open.extend(dependencies.filter(|it| it.is_built_in()).map(|it| it.pkg.as_str()));
+            open.extend(dependencies.filter(|it| it.is_non_dev()).map(|it| it.pkg.as_str()));
         }
         needed
     }
 }
 
 impl Dependency {
-    fn is_built_in(&self) -> bool {
+    fn is_non_dev(&self) -> bool {
         self.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"))
     }
 }
 
-fn resolved(path: &Path) -> PathBuf {
+fn canonicalize_or_keep(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

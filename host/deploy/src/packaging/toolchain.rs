@@ -69,13 +69,13 @@ impl Toolchain {
         let environment = vec![
             ("RUSTC", OsString::from(rustc)),
             ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags),
-            ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker()),
+            ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", find_linker()),
         ];
         Ok(Self { environment })
     }
 
     /// A call of cargo.
-    pub(super) fn cargo(&self) -> Command {
+    pub(super) fn cargo_command(&self) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));
         cargo
@@ -85,7 +85,7 @@ impl Toolchain {
 /// Whether a compiler has the target's library: it names the folder of one that is not installed
 /// too.
 fn has_target(rustc: &str) -> bool {
-    let folder = print(rustc, &["--print", "target-libdir", "--target", TARGET]);
+    let folder = command_output(rustc, &["--print", "target-libdir", "--target", TARGET]);
     let files = folder.and_then(|folder| std::fs::read_dir(folder).ok());
     files
         .into_iter()
@@ -96,15 +96,15 @@ fn has_target(rustc: &str) -> bool {
 
 /// The linker that rustup's compiler brings along, which the sysroot's own compiler may lack; else
 /// the system's.
-fn linker() -> OsString {
-    let library = print("rustc", &["--print", "target-libdir"]);
+fn find_linker() -> OsString {
+    let library = command_output("rustc", &["--print", "target-libdir"]);
     let beside = library.and_then(|library| {
         Some(Path::new(&library).parent()?.join("bin/rust-lld")).filter(|linker| linker.is_file())
     });
     beside.map_or_else(|| "wasm-ld".into(), PathBuf::into_os_string)
 }
 
-fn print(rustc: &str, arguments: &[&str]) -> Option<String> {
+fn command_output(rustc: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(rustc).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())

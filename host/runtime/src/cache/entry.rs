@@ -8,29 +8,29 @@ use thiserror::Error;
 
 use super::folder::FolderError;
 use narrowboat_core::atomic_file;
-use narrowboat_core::hash::Hash;
+use narrowboat_core::sha256_digest::Sha256Digest;
 
 /// How a file begins; the last byte is the version of the format.
 const MAGIC: [u8; 16] = *b"narrowboat code\x01";
 
 /// The magic, then the digests of the component, of the engine and of the code.
-const HEADER: usize = MAGIC.len() + 3 * DIGEST;
+const HEADER_BYTES: usize = MAGIC.len() + 3 * DIGEST_BYTES;
 
 /// Bytes of a SHA-256.
-const DIGEST: usize = 32;
+const DIGEST_BYTES: usize = 32;
 
 /// Hex digits of a SHA-256.
-const DIGITS: usize = 2 * DIGEST;
+const DIGEST_HEX_DIGITS: usize = 2 * DIGEST_BYTES;
 
 /// Which code a file holds.
-pub(super) struct Key {
-    component: Hash,
-    engine: Hash,
+pub(super) struct CodeCacheKey {
+    component: Sha256Digest,
+    engine: Sha256Digest,
 }
 
 /// What a file of the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CacheFileKind {
     /// Code under its key's name.
     Entry,
     /// One that is being written, or was when its host ended.
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 
 /// Why a file is not used.
 #[derive(Debug, Error)]
-pub(super) enum Damage {
+pub(super) enum CacheEntryError {
     /// Someone else may have written it, or it cannot be opened.
     #[error("{0}")]
     Untrusted(#[from] FolderError),
@@ -48,25 +48,25 @@ pub(super) enum Damage {
     Read(#[from] io::Error),
     /// It does not begin as such a file does.
     #[error("is no compiled code, or of another format")]
-    Foreign,
+    UnknownFormat,
     /// It lies under a name that is not its own.
     #[error("holds the code of another component or engine")]
-    Misplaced,
+    KeyMismatch,
     /// Some of it is missing or different.
     #[error("is cut off or damaged")]
-    Changed,
+    Corrupt,
     /// The engine refused it.
     #[error("is refused by the engine: {0:#}")]
     Engine(wasmtime::Error),
 }
 
-impl Key {
+impl CodeCacheKey {
     /// The key of what this engine makes of a component.
-    pub(super) fn new(component: Hash, engine: &wasmtime::Engine) -> Self {
-        let mut digest = Collector(Sha256::new());
+    pub(super) fn new(component: Sha256Digest, engine: &wasmtime::Engine) -> Self {
+        let mut digest = Sha256Hasher(Sha256::new());
         // Wasmtime's version, the target and all settings that code depends on.
         engine.precompile_compatibility_hash().hash(&mut digest);
-        Self { component, engine: Hash::from(digest.0) }
+        Self { component, engine: Sha256Digest::from(digest.0) }
     }
 
     /// The name of its file.
@@ -75,34 +75,36 @@ impl Key {
     }
 
     /// What stands before the code in its file.
-    pub(super) fn seal(&self, code: &[u8]) -> Vec<u8> {
-        let code = Hash::of(code);
-        [&MAGIC[..], self.component.bytes(), self.engine.bytes(), code.bytes()].concat()
+    pub(super) fn encode_header(&self, code: &[u8]) -> Vec<u8> {
+        let code = Sha256Digest::of(code);
+        [&MAGIC[..], self.component.as_bytes(), self.engine.as_bytes(), code.as_bytes()].concat()
     }
 
     /// The code in a file's bytes.
-    pub(super) fn unseal<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], Damage> {
-        let rest = file.strip_prefix(&MAGIC).ok_or(Damage::Foreign)?;
-        let (header, code) = rest.split_at_checked(HEADER - MAGIC.len()).ok_or(Damage::Changed)?;
-        let (keys, digest) = header.split_at(2 * DIGEST);
-        if keys != [*self.component.bytes(), *self.engine.bytes()].as_flattened() {
-            return Err(Damage::Misplaced);
+    pub(super) fn decode<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], CacheEntryError> {
+        let rest = file.strip_prefix(&MAGIC).ok_or(CacheEntryError::UnknownFormat)?;
+        let (header, code) =
+            rest.split_at_checked(HEADER_BYTES - MAGIC.len()).ok_or(CacheEntryError::Corrupt)?;
+        let (keys, digest) = header.split_at(2 * DIGEST_BYTES);
+        if keys != [*self.component.as_bytes(), *self.engine.as_bytes()].as_flattened() {
+            return Err(CacheEntryError::KeyMismatch);
         }
-        if digest != Hash::of(code).bytes() {
-            return Err(Damage::Changed);
+        if digest != Sha256Digest::of(code).as_bytes() {
+            return Err(CacheEntryError::Corrupt);
         }
         Ok(code)
     }
 }
 
-impl Kind {
+impl CacheFileKind {
     /// What the file of this name is; `None` if it is none of the cache's, which is left alone.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        if atomic_file::is_temporary(name) {
+    pub(super) fn from_file_name(name: &str) -> Option<Self> {
+        if atomic_file::is_temp_name(name) {
             return Some(Self::Unfinished);
         }
         let (component, engine) = name.strip_suffix(".code")?.split_once('-')?;
-        (is_hex(component, DIGITS) && is_hex(engine, DIGITS)).then_some(Self::Entry)
+        (is_hex(component, DIGEST_HEX_DIGITS) && is_hex(engine, DIGEST_HEX_DIGITS))
+            .then_some(Self::Entry)
     }
 }
 
@@ -112,9 +114,9 @@ fn is_hex(text: &str, digits: usize) -> bool {
 
 /// Takes up what is hashed into a SHA-256: the standard library's hashes are too short for a name,
 /// and may be others tomorrow.
-struct Collector(Sha256);
+struct Sha256Hasher(Sha256);
 
-impl Hasher for Collector {
+impl Hasher for Sha256Hasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -129,26 +131,26 @@ impl Hasher for Collector {
 mod tests {
     use super::*;
 
-    fn key(component: &[u8]) -> Key {
-        Key { component: Hash::of(component), engine: Hash::of(b"engine") }
+    fn key(component: &[u8]) -> CodeCacheKey {
+        CodeCacheKey { component: Sha256Digest::of(component), engine: Sha256Digest::of(b"engine") }
     }
 
     fn file(component: &[u8], code: &[u8]) -> Vec<u8> {
-        [&key(component).seal(code), code].concat()
+        [&key(component).encode_header(code), code].concat()
     }
 
     #[test]
     fn code_comes_out_as_it_went_in() {
-        assert_eq!(key(b"echo").unseal(&file(b"echo", b"code")).unwrap(), b"code");
+        assert_eq!(key(b"echo").decode(&file(b"echo", b"code")).unwrap(), b"code");
     }
 
     #[test]
     fn no_part_of_a_file_is_taken_for_the_whole() {
         let whole = file(b"echo", b"code");
         for length in 0..whole.len() {
-            assert!(key(b"echo").unseal(&whole[..length]).is_err(), "{length} bytes");
+            assert!(key(b"echo").decode(&whole[..length]).is_err(), "{length} bytes");
         }
-        assert!(key(b"echo").unseal(&[&whole[..], b"x"].concat()).is_err());
+        assert!(key(b"echo").decode(&[&whole[..], b"x"].concat()).is_err());
     }
 
     #[test]
@@ -157,16 +159,19 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(key(b"echo").unseal(&flipped).is_err(), "bit {bit}");
+            assert!(key(b"echo").decode(&flipped).is_err(), "bit {bit}");
         }
     }
 
     #[test]
     fn code_of_another_component_or_engine_is_not_taken() {
         let other = file(b"other", b"code");
-        assert!(matches!(key(b"echo").unseal(&other), Err(Damage::Misplaced)));
-        let engine = Key { engine: Hash::of(b"other engine"), ..key(b"echo") };
-        assert!(matches!(engine.unseal(&file(b"echo", b"code")), Err(Damage::Misplaced)));
+        assert!(matches!(key(b"echo").decode(&other), Err(CacheEntryError::KeyMismatch)));
+        let engine = CodeCacheKey { engine: Sha256Digest::of(b"other engine"), ..key(b"echo") };
+        assert!(matches!(
+            engine.decode(&file(b"echo", b"code")),
+            Err(CacheEntryError::KeyMismatch)
+        ));
     }
 
     #[test]
@@ -175,7 +180,7 @@ mod tests {
             let mut config = wasmtime::Config::new();
             config.memory_reservation(reserved);
             let engine = wasmtime::Engine::new(&config).unwrap();
-            Key::new(Hash::of(b"echo"), &engine).file_name()
+            CodeCacheKey::new(Sha256Digest::of(b"echo"), &engine).file_name()
         };
         assert_eq!(name(1 << 20), name(1 << 20));
         assert_ne!(name(1 << 20), name(1 << 21));
@@ -183,10 +188,16 @@ mod tests {
 
     #[test]
     fn only_the_caches_own_files_are_known() {
-        assert_eq!(Kind::of(&key(b"echo").file_name()), Some(Kind::Entry));
-        assert_eq!(Kind::of(".0123456789abcdef.unfinished"), Some(Kind::Unfinished));
+        assert_eq!(
+            CacheFileKind::from_file_name(&key(b"echo").file_name()),
+            Some(CacheFileKind::Entry)
+        );
+        assert_eq!(
+            CacheFileKind::from_file_name(".0123456789abcdef.unfinished"),
+            Some(CacheFileKind::Unfinished)
+        );
         for name in ["", "main.code", "a-b.code", "thesis.unfinished", ".ssh", ".code"] {
-            assert_eq!(Kind::of(name), None, "{name:?}");
+            assert_eq!(CacheFileKind::from_file_name(name), None, "{name:?}");
         }
     }
 }

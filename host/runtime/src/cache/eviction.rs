@@ -2,53 +2,53 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::entry::Kind;
+use super::entry::CacheFileKind;
 
 /// A file that is not finished in so long never will be: its host has ended.
-const UNFINISHED: Duration = Duration::from_secs(3_600);
+const UNFINISHED_MAX_AGE: Duration = Duration::from_secs(3_600);
 
 /// A file of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct CacheFile {
     /// Within the folder.
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: CacheFileKind,
     /// Its length.
     pub(super) bytes: u64,
     /// When it was last read or written.
-    pub(super) used: SystemTime,
+    pub(super) last_used: SystemTime,
 }
 
 /// What is to be removed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct EvictionPlan {
     /// In this order.
-    pub(super) doomed: Vec<Kept>,
+    pub(super) evict: Vec<CacheFile>,
     /// Whether the others keep to the room there is.
     pub(super) fits: bool,
 }
 
 /// What has to go so that all others together take at most `room` bytes: leftovers, then what was
 /// not used for longest. Another host may still be writing an unfinished file.
-pub(super) fn plan(mut files: Vec<Kept>, room: u64, now: SystemTime) -> Plan {
-    files.sort_by_key(|file| file.used);
+pub(super) fn plan_eviction(mut files: Vec<CacheFile>, room: u64, now: SystemTime) -> EvictionPlan {
+    files.sort_by_key(|file| file.last_used);
     let (mut doomed, others): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| is_leftover(file, now));
+        files.into_iter().partition(|file| is_abandoned(file, now));
     let mut total = others.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
-    for file in others.into_iter().filter(|file| file.kind == Kind::Entry) {
+    for file in others.into_iter().filter(|file| file.kind == CacheFileKind::Entry) {
         if total <= room {
             break;
         }
         total = total.saturating_sub(file.bytes);
         doomed.push(file);
     }
-    Plan { doomed, fits: total <= room }
+    EvictionPlan { evict: doomed, fits: total <= room }
 }
 
 /// A clock that was set back must not keep one forever.
-fn is_leftover(file: &Kept, now: SystemTime) -> bool {
-    let age = now.duration_since(file.used).unwrap_or_else(|error| error.duration());
-    file.kind == Kind::Unfinished && age >= UNFINISHED
+fn is_abandoned(file: &CacheFile, now: SystemTime) -> bool {
+    let age = now.duration_since(file.last_used).unwrap_or_else(|error| error.duration());
+    file.kind == CacheFileKind::Unfinished && age >= UNFINISHED_MAX_AGE
 }
 
 #[cfg(test)]
@@ -59,21 +59,21 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
     }
 
-    fn file(name: &str, kind: Kind, bytes: u64, minutes_ago: u64) -> Kept {
+    fn file(name: &str, kind: CacheFileKind, bytes: u64, minutes_ago: u64) -> CacheFile {
         let used = now() - Duration::from_secs(60 * minutes_ago);
-        Kept { name: name.to_owned(), kind, bytes, used }
+        CacheFile { name: name.to_owned(), kind, bytes, last_used: used }
     }
 
-    fn doomed(files: &[Kept], room: u64) -> Vec<String> {
-        plan(files.to_vec(), room, now()).doomed.into_iter().map(|file| file.name).collect()
+    fn doomed(files: &[CacheFile], room: u64) -> Vec<String> {
+        plan_eviction(files.to_vec(), room, now()).evict.into_iter().map(|file| file.name).collect()
     }
 
     #[test]
     fn what_was_not_used_for_longest_goes_first_and_no_more_than_needed() {
         let files = [
-            file("young", Kind::Entry, 10, 1),
-            file("oldest", Kind::Entry, 10, 9),
-            file("old", Kind::Entry, 10, 5),
+            file("young", CacheFileKind::Entry, 10, 1),
+            file("oldest", CacheFileKind::Entry, 10, 9),
+            file("old", CacheFileKind::Entry, 10, 5),
         ];
         assert_eq!(doomed(&files, 30), [""; 0]);
         assert_eq!(doomed(&files, 29), ["oldest"]);
@@ -83,16 +83,21 @@ mod tests {
 
     #[test]
     fn an_unfinished_file_goes_after_an_hour() {
-        let files =
-            [file("left", Kind::Unfinished, 10, 60), file("written", Kind::Unfinished, 10, 59)];
+        let files = [
+            file("left", CacheFileKind::Unfinished, 10, 60),
+            file("written", CacheFileKind::Unfinished, 10, 59),
+        ];
         assert_eq!(doomed(&files, 100), ["left"]);
     }
 
     #[test]
     fn unfinished_files_count_for_the_bound() {
-        let files = [file("entry", Kind::Entry, 10, 1), file("written", Kind::Unfinished, 10, 1)];
+        let files = [
+            file("entry", CacheFileKind::Entry, 10, 1),
+            file("written", CacheFileKind::Unfinished, 10, 1),
+        ];
         assert_eq!(doomed(&files, 15), ["entry"]);
-        assert!(plan(files.to_vec(), 15, now()).fits);
-        assert!(!plan(files.to_vec(), 5, now()).fits);
+        assert!(plan_eviction(files.to_vec(), 15, now()).fits);
+        assert!(!plan_eviction(files.to_vec(), 5, now()).fits);
     }
 }

@@ -10,10 +10,10 @@ use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
-use super::entry::Kind;
-use super::eviction::Kept;
+use super::entry::CacheFileKind;
+use super::eviction::CacheFile;
 use narrowboat_core::atomic_file::{AtomicFile, Durability};
-use narrowboat_core::trust::{self, Untrusted};
+use narrowboat_core::fs_ownership::{self, OwnershipError};
 
 /// For this user alone.
 const FOLDER_MODE: u32 = 0o700;
@@ -23,32 +23,32 @@ const FILE_MODE: u32 = 0o600;
 
 /// A folder that nobody else can write to. Held open, so that what was checked is what is used,
 /// whatever happens to its path.
-pub(super) struct Folder(OwnedFd);
+pub(super) struct CacheFolder(OwnedFd);
 
 /// Why a folder or file is not used.
 #[derive(Debug, Error)]
 pub(super) enum FolderError {
     /// The system refused something.
     #[error(transparent)]
-    System(#[from] io::Error),
+    Io(#[from] io::Error),
     /// It is a symbolic link, or of another kind.
     #[error("is a symbolic link or no folder")]
-    NoFolder,
+    NotAFolder,
     /// It is a symbolic link, or of another kind.
     #[error("is a symbolic link or no file")]
-    NoFile,
+    NotAFile,
     /// It is not this user's alone.
     #[error(transparent)]
-    Untrusted(#[from] Untrusted),
+    Untrusted(#[from] OwnershipError),
 }
 
 impl From<Errno> for FolderError {
     fn from(error: Errno) -> Self {
-        Self::System(error.into())
+        Self::Io(error.into())
     }
 }
 
-impl Folder {
+impl CacheFolder {
     /// Opens a folder; `None` if there is none.
     ///
     /// # Errors
@@ -58,10 +58,10 @@ impl Folder {
         let folder = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(folder) => File::from(folder),
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::NOTDIR | Errno::LOOP) => return Err(FolderError::NoFolder),
+            Err(Errno::NOTDIR | Errno::LOOP) => return Err(FolderError::NotAFolder),
             Err(error) => return Err(error.into()),
         };
-        trust::check(&folder.metadata()?)?;
+        fs_ownership::check_ownership(&folder.metadata()?)?;
         Ok(Some(Self(folder.into())))
     }
 
@@ -69,7 +69,7 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be made, opened or trusted.
-    pub(super) fn make(path: &Path) -> Result<Self, FolderError> {
+    pub(super) fn open_or_create(path: &Path) -> Result<Self, FolderError> {
         if let Some(folder) = Self::open(path)? {
             return Ok(folder);
         }
@@ -81,20 +81,20 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be opened or trusted.
-    pub(super) fn file(&self, name: &str) -> Result<Option<File>, FolderError> {
+    pub(super) fn open_file(&self, name: &str) -> Result<Option<File>, FolderError> {
         // Without NONBLOCK a named pipe would be waited for.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP) => return Err(FolderError::NoFile),
+            Err(Errno::LOOP) => return Err(FolderError::NotAFile),
             Err(error) => return Err(error.into()),
         };
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(FolderError::NoFile);
+            return Err(FolderError::NotAFile);
         }
-        trust::check(&metadata)?;
+        fs_ownership::check_ownership(&metadata)?;
         Ok(Some(file))
     }
 
@@ -106,7 +106,7 @@ impl Folder {
         let mut file = AtomicFile::create_at(self.0.try_clone()?, FILE_MODE)?;
         parts.iter().try_for_each(|part| file.write_all(part))?;
         // Not synced: a file that a power failure damaged has another digest.
-        file.replace(name, Durability::Cached)
+        file.replace(name, Durability::NotSynced)
     }
 
     /// Removes a file. Another host may have done it already.
@@ -124,17 +124,17 @@ impl Folder {
     ///
     /// # Errors
     /// When the folder cannot be listed.
-    pub(super) fn files(&self) -> Result<Vec<Kept>, FolderError> {
+    pub(super) fn list_files(&self) -> Result<Vec<CacheFile>, FolderError> {
         let mut files = Vec::new();
         for entry in Dir::read_from(&self.0)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let Some(kind) = Kind::of(name) else { continue };
+            let Some(kind) = CacheFileKind::from_file_name(name) else { continue };
             // Another host may have removed it, and one that is not trusted is replaced when used.
-            let Ok(Some(file)) = self.file(name) else { continue };
+            let Ok(Some(file)) = self.open_file(name) else { continue };
             let metadata = file.metadata()?;
             let (bytes, used) = (metadata.len(), metadata.modified()?);
-            files.push(Kept { name: name.to_owned(), kind, bytes, used });
+            files.push(CacheFile { name: name.to_owned(), kind, bytes, last_used: used });
         }
         Ok(files)
     }

@@ -7,18 +7,18 @@ use crate::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock
 use crate::state::GuestState;
 
 /// From where the monotonic clock counts: when a guest first asked it, which says nothing of the machine.
-static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+static MONOTONIC_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// What both clocks count in.
-const NANOSECOND: u32 = 1;
+const RESOLUTION_NANOS: u32 = 1;
 
 impl monotonic_clock::Host for GuestState {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(u64::try_from(BEGAN.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(MONOTONIC_START.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
-        Ok(NANOSECOND.into())
+        Ok(RESOLUTION_NANOS.into())
     }
 }
 
@@ -31,6 +31,6 @@ impl wall_clock::Host for GuestState {
     }
 
     fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: NANOSECOND })
+        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: RESOLUTION_NANOS })
     }
 }

@@ -9,16 +9,16 @@ use crate::bindings::narrowboat::consumer::connections::{
     Frame as GuestFrame, Host, HostConnection, SendError,
 };
 use crate::bindings::narrowboat::consumer::types::ScopeResult as GuestScope;
-use crate::call::ConnectionHandle;
-use crate::effects::{Effect, TooMany};
+use crate::call::WitConnection;
+use crate::effects::{Effect, EffectLimitExceeded};
 use crate::state::GuestState;
-use narrowboat_core::closure::Closure;
+use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::scope::Scope;
-use narrowboat_websocket::connection::{Refused, TimerId};
+use narrowboat_websocket::connection::{PushError, TimerId};
 
-type Handle = Resource<ConnectionHandle>;
+type Handle = Resource<WitConnection>;
 
 impl From<GuestFrame> for Frame {
     fn from(frame: GuestFrame) -> Self {
@@ -48,19 +48,19 @@ impl From<&Scope> for GuestScope {
     }
 }
 
-impl From<Refused> for SendError {
-    fn from(refused: Refused) -> Self {
+impl From<PushError> for SendError {
+    fn from(refused: PushError) -> Self {
         match refused {
-            Refused::Closed => Self::Closed,
-            Refused::Full => Self::Backpressure,
-            Refused::TooLarge(limit) => Self::TooLarge(limit as u64),
+            PushError::Closed => Self::Closed,
+            PushError::Full => Self::Backpressure,
+            PushError::TooLarge(limit) => Self::TooLarge(limit as u64),
         }
     }
 }
 
-impl From<TooMany> for SendError {
-    fn from(_: TooMany) -> Self {
-        Self::Other(TooMany::TEXT.to_owned())
+impl From<EffectLimitExceeded> for SendError {
+    fn from(_: EffectLimitExceeded) -> Self {
+        Self::Other(EffectLimitExceeded::TEXT.to_owned())
     }
 }
 
@@ -68,14 +68,14 @@ impl GuestState {
     fn send_frame(&mut self, to: &Handle, frame: GuestFrame) -> Result<(), SendError> {
         let frame = Frame::from(frame);
         let len = frame.len();
-        let link = self.reserve(to, len)?;
+        let link = self.reserve_send(to, len)?;
         Ok(self.effects.push(Effect::Send(link, frame), len)?)
     }
 }
 
 impl HostConnection for GuestState {
     fn channel_name(&mut self, handle: Handle) -> wasmtime::Result<String> {
-        Ok(self.link(&handle).map_or_else(String::new, |link| link.channel.to_string()))
+        Ok(self.connection(&handle).map_or_else(String::new, |link| link.channel.to_string()))
     }
 
     fn scope(&mut self, handle: Handle) -> wasmtime::Result<Option<GuestScope>> {
@@ -91,23 +91,23 @@ impl HostConnection for GuestState {
     }
 
     fn buffered_amount(&mut self, handle: Handle) -> wasmtime::Result<u64> {
-        Ok(self.buffered(&handle) as u64)
+        Ok(self.buffered_bytes(&handle) as u64)
     }
 
     fn close(&mut self, handle: Handle, code: u16, reason: String) -> wasmtime::Result<()> {
-        let Some(link) = GuestState::close(self, &handle) else { return Ok(()) };
-        let effect = if Closure::is_for_consumers(code, &reason) {
-            Effect::Close(link, Closure::new(code, reason))
+        let Some(link) = GuestState::mark_closing(self, &handle) else { return Ok(()) };
+        let effect = if CloseFrame::is_allowed_for_consumer(code, &reason) {
+            Effect::Close(link, CloseFrame::new(code, reason))
         } else {
-            let begins = Closure::new(code, reason).reason;
-            let fault = GuestFault::Contract(format!(
+            let begins = CloseFrame::new(code, reason).reason;
+            let fault = GuestFault::ContractViolation(format!(
                 "close({code}, {begins:?}): a code is 1000 or 3000 to 4999, a reason at most 123 \
                  bytes"
             ));
-            self.note_breach(fault.clone());
+            self.record_contract_violation(fault.clone());
             Effect::Fail(link, fault.into())
         };
-        self.push_or_trap(effect)
+        self.push_effect_or_trap(effect)
     }
 
     fn set_timer(
@@ -118,19 +118,19 @@ impl HostConnection for GuestState {
         let link = match self.reserve_timer(&handle) {
             Ok(Some(link)) => link,
             Ok(None) => {
-                let text = format!("a connection may have {} timers", self.around.limits.timers);
+                let text = format!("a connection may have {} timers", self.ctx.limits.timers);
                 return Ok(Err(SendError::Other(text)));
             }
             Err(refused) => return Ok(Err(refused.into())),
         };
-        let id = link.timers.reserve();
+        let id = link.timers.reserve_id();
         let delay = Duration::from_millis(delay_ms.into());
         Ok(self.effects.push(Effect::SetTimer(link, id, delay), 0).map(|()| id).map_err(Into::into))
     }
 
     fn clear_timer(&mut self, handle: Handle, id: TimerId) -> wasmtime::Result<()> {
-        match self.link(&handle).cloned() {
-            Some(link) => self.push_or_trap(Effect::ClearTimer(link, id)),
+        match self.connection(&handle).cloned() {
+            Some(link) => self.push_effect_or_trap(Effect::ClearTimer(link, id)),
             None => Ok(()),
         }
     }
@@ -145,15 +145,16 @@ impl Host for GuestState {
     fn send_many(&mut self, to: Vec<Handle>, frame: GuestFrame) -> wasmtime::Result<u32> {
         let frame = Frame::from(frame);
         let len = frame.len();
-        let links: Vec<_> = to.iter().filter_map(|handle| self.reserve(handle, len).ok()).collect();
+        let links: Vec<_> =
+            to.iter().filter_map(|handle| self.reserve_send(handle, len).ok()).collect();
         let count = links.len();
         match self.effects.push_many(Effect::SendMany(links, frame), count, len) {
             Ok(()) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
-            Err(TooMany) => Ok(0),
+            Err(EffectLimitExceeded) => Ok(0),
         }
     }
 
     fn find(&mut self, channel: String) -> wasmtime::Result<Option<Handle>> {
-        GuestState::find(self, &channel).map(|id| self.handle(id)).transpose()
+        GuestState::find_connection(self, &channel).map(|id| self.new_handle(id)).transpose()
     }
 }

@@ -1,6 +1,6 @@
 //! `wasi:http/outgoing-handler`: the resources are the crate's, what is sent and where to is [`Requests`]' affair.
 //!
-//! [`Requests`]: crate::outside::Requests
+//! [`Requests`]: crate::wasi_state::Requests
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -16,20 +16,20 @@ use super::io;
 use crate::state::GuestState;
 
 /// The interface by the version that the crate has; guests may import an older one of 0.2.
-const TYPES: &str = "wasi:http/types@0.2.12";
+const WASI_HTTP_TYPES: &str = "wasi:http/types@0.2.12";
 
-type Caller<'a> = StoreContextMut<'a, GuestState>;
+type GuestStoreMut<'a> = StoreContextMut<'a, GuestState>;
 
-type Held = Resource<OutgoingRequest>;
+type RequestResource = Resource<OutgoingRequest>;
 
 impl GuestState {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let outside = self.outside_at_last();
-        outside.requests.hush(outside.hushed);
+    fn http_view(&mut self) -> WasiHttpCtxView<'_> {
+        let outside = self.wasi_mut_or_init();
+        outside.http_hooks.set_suppressed(outside.suppressed);
         WasiHttpCtxView {
-            ctx: &mut outside.http,
+            ctx: &mut outside.http_ctx,
             table: &mut outside.table,
-            hooks: &mut outside.requests,
+            hooks: &mut outside.http_hooks,
         }
     }
 }
@@ -40,51 +40,57 @@ impl GuestState {
 /// When it is there already.
 pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     io::add_to_linker(linker)?;
-    outgoing_handler::add_to_linker::<_, WasiHttp>(linker, GuestState::http)?;
+    outgoing_handler::add_to_linker::<_, WasiHttp>(linker, GuestState::http_view)?;
     let options = LinkOptions::default();
-    types::add_to_linker::<_, WasiHttp>(linker, &(&options).into(), GuestState::http)?;
-    bound_setters(linker)
+    types::add_to_linker::<_, WasiHttp>(linker, &(&options).into(), GuestState::http_view)?;
+    limit_request_setters(linker)
 }
 
 /// Bytes of a method, and of a scheme.
-const WORD: usize = 64;
+const MAX_TOKEN_BYTES: usize = 64;
 
 /// Bytes of a host and its port: a name has 253 at most (RFC 1035, section 2.3.4).
-const AUTHORITY: usize = 300;
+const MAX_AUTHORITY_BYTES: usize = 300;
 
 /// Bytes of a path and its query.
-const PATH: usize = 16 * 1024;
+const MAX_PATH_BYTES: usize = 16 * 1024;
 
 /// Has what a request is told be of a bounded length, as the crate's own setters do not.
-fn bound_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+fn limit_request_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    let mut http = linker.instance(TYPES)?;
+    let mut http = linker.instance(WASI_HTTP_TYPES)?;
     http.func_wrap(
         "[method]outgoing-request.set-method",
-        |mut store: Caller<'_>, (request, method): (Held, Method)| match &method {
-            Method::Other(word) if word.len() > WORD => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_method(request, method)?,)),
+        |mut store: GuestStoreMut<'_>, (request, method): (RequestResource, Method)| match &method {
+            Method::Other(word) if word.len() > MAX_TOKEN_BYTES => Ok((Err(()),)),
+            _ => Ok((store.data_mut().http_view().set_method(request, method)?,)),
         },
     )?;
     http.func_wrap(
         "[method]outgoing-request.set-scheme",
-        |mut store: Caller<'_>, (request, scheme): (Held, Option<Scheme>)| match &scheme {
-            Some(Scheme::Other(word)) if word.len() > WORD => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_scheme(request, scheme)?,)),
+        |mut store: GuestStoreMut<'_>, (request, scheme): (RequestResource, Option<Scheme>)| {
+            match &scheme {
+                Some(Scheme::Other(word)) if word.len() > MAX_TOKEN_BYTES => Ok((Err(()),)),
+                _ => Ok((store.data_mut().http_view().set_scheme(request, scheme)?,)),
+            }
         },
     )?;
     http.func_wrap(
         "[method]outgoing-request.set-authority",
-        |mut store: Caller<'_>, (request, text): (Held, Option<String>)| match &text {
-            Some(text) if text.len() > AUTHORITY => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_authority(request, text)?,)),
+        |mut store: GuestStoreMut<'_>, (request, text): (RequestResource, Option<String>)| {
+            match &text {
+                Some(text) if text.len() > MAX_AUTHORITY_BYTES => Ok((Err(()),)),
+                _ => Ok((store.data_mut().http_view().set_authority(request, text)?,)),
+            }
         },
     )?;
     http.func_wrap(
         "[method]outgoing-request.set-path-with-query",
-        |mut store: Caller<'_>, (request, text): (Held, Option<String>)| match &text {
-            Some(text) if text.len() > PATH => Ok((Err(()),)),
-            _ => Ok((store.data_mut().http().set_path_with_query(request, text)?,)),
+        |mut store: GuestStoreMut<'_>, (request, text): (RequestResource, Option<String>)| {
+            match &text {
+                Some(text) if text.len() > MAX_PATH_BYTES => Ok((Err(()),)),
+                _ => Ok((store.data_mut().http_view().set_path_with_query(request, text)?,)),
+            }
         },
     )?;
     linker.allow_shadowing(false);
@@ -92,7 +98,7 @@ fn bound_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 }
 
 /// What ended a body, as `http-error-code` can tell it: the crate's streams have errors of another type.
-pub(super) fn coded(error: wasmtime::Error) -> wasmtime::Error {
+pub(super) fn to_http_error_code(error: wasmtime::Error) -> wasmtime::Error {
     match error.downcast_ref() {
         Some(Error::HttpResponseBodySize(most)) => ErrorCode::HttpResponseBodySize(*most).into(),
         Some(Error::ConnectionReadTimeout) => ErrorCode::ConnectionReadTimeout.into(),

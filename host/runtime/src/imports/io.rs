@@ -12,23 +12,23 @@ use wasmtime_wasi_io::bindings::wasi::io::streams::{
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
-use super::http::coded;
-use crate::outside::Patience;
+use super::http::to_http_error_code;
 use crate::state::GuestState;
+use crate::wasi_state::WaitBudget;
 
 /// As long as the call's patience lasts.
-const FOREVER: Duration = Duration::MAX;
+const UNBOUNDED_WAIT: Duration = Duration::MAX;
 
 /// A guest's streams, and how long it may still wait for them.
-pub(crate) struct Io<'a> {
+pub(crate) struct WasiIoView<'a> {
     table: &'a mut ResourceTable,
-    patience: &'a mut Patience,
+    wait_budget: &'a mut WaitBudget,
 }
 
 struct HasIo;
 
 impl HasData for HasIo {
-    type Data<'a> = Io<'a>;
+    type Data<'a> = WasiIoView<'a>;
 }
 
 struct HasTable;
@@ -38,9 +38,9 @@ impl HasData for HasTable {
 }
 
 impl GuestState {
-    fn io(&mut self) -> Io<'_> {
-        let outside = self.outside_at_last();
-        Io { table: &mut outside.table, patience: &mut outside.patience }
+    fn io_view(&mut self) -> WasiIoView<'_> {
+        let outside = self.wasi_mut_or_init();
+        WasiIoView { table: &mut outside.table, wait_budget: &mut outside.wait_budget }
     }
 }
 
@@ -49,41 +49,41 @@ impl GuestState {
 /// # Errors
 /// When it is there already.
 pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    error::add_to_linker::<_, HasTable>(linker, |state| &mut state.outside_at_last().table)?;
-    poll::add_to_linker::<_, HasIo>(linker, GuestState::io)?;
-    streams::add_to_linker::<_, HasIo>(linker, GuestState::io)
+    error::add_to_linker::<_, HasTable>(linker, |state| &mut state.wasi_mut_or_init().table)?;
+    poll::add_to_linker::<_, HasIo>(linker, GuestState::io_view)?;
+    streams::add_to_linker::<_, HasIo>(linker, GuestState::io_view)
 }
 
-impl Io<'_> {
+impl WasiIoView<'_> {
     /// Waits for something of the table's. Too long is a trap: not every function has an error for it.
-    fn wait<'t, T, F: Future<Output = T>>(
+    fn block_on<'t, T, F: Future<Output = T>>(
         &'t mut self,
         work: impl FnOnce(&'t mut ResourceTable) -> F,
     ) -> wasmtime::Result<T> {
-        Ok(self.patience.wait(FOREVER, work(self.table))?)
+        Ok(self.wait_budget.block_on(UNBOUNDED_WAIT, work(self.table))?)
     }
 
-    fn stream<'t, T, F: Future<Output = StreamResult<T>>>(
+    fn block_on_stream<'t, T, F: Future<Output = StreamResult<T>>>(
         &'t mut self,
         work: impl FnOnce(&'t mut ResourceTable) -> F,
     ) -> StreamResult<T> {
-        self.wait(work).map_err(StreamError::Trap)?
+        self.block_on(work).map_err(StreamError::Trap)?
     }
 }
 
-impl poll::Host for Io<'_> {
+impl poll::Host for WasiIoView<'_> {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        self.wait(|table| Poll::poll(table, pollables))?
+        self.block_on(|table| Poll::poll(table, pollables))?
     }
 }
 
-impl poll::HostPollable for Io<'_> {
+impl poll::HostPollable for WasiIoView<'_> {
     fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
-        self.wait(|table| Pollable::ready(table, pollable))?
+        self.block_on(|table| Pollable::ready(table, pollable))?
     }
 
     fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.wait(|table| Pollable::block(table, pollable))?
+        self.block_on(|table| Pollable::block(table, pollable))?
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
@@ -91,14 +91,14 @@ impl poll::HostPollable for Io<'_> {
     }
 }
 
-impl streams::Host for Io<'_> {
+impl streams::Host for WasiIoView<'_> {
     fn convert_stream_error(
         &mut self,
         error: StreamError,
     ) -> wasmtime::Result<streams::StreamError> {
         let error = match error {
             StreamError::LastOperationFailed(error) => {
-                StreamError::LastOperationFailed(coded(error))
+                StreamError::LastOperationFailed(to_http_error_code(error))
             }
             other => other,
         };
@@ -106,7 +106,7 @@ impl streams::Host for Io<'_> {
     }
 }
 
-impl streams::HostInputStream for Io<'_> {
+impl streams::HostInputStream for WasiIoView<'_> {
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
         Input::read(self.table, stream, len)
     }
@@ -116,7 +116,7 @@ impl streams::HostInputStream for Io<'_> {
         stream: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<Vec<u8>> {
-        self.stream(|table| Input::blocking_read(table, stream, len))
+        self.block_on_stream(|table| Input::blocking_read(table, stream, len))
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
@@ -124,7 +124,7 @@ impl streams::HostInputStream for Io<'_> {
     }
 
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        self.stream(|table| Input::blocking_skip(table, stream, len))
+        self.block_on_stream(|table| Input::blocking_skip(table, stream, len))
     }
 
     fn subscribe(
@@ -135,11 +135,11 @@ impl streams::HostInputStream for Io<'_> {
     }
 
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
-        self.wait(|table| Input::drop(table, stream))?
+        self.block_on(|table| Input::drop(table, stream))?
     }
 }
 
-impl streams::HostOutputStream for Io<'_> {
+impl streams::HostOutputStream for WasiIoView<'_> {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
         Output::check_write(self.table, stream)
     }
@@ -153,7 +153,7 @@ impl streams::HostOutputStream for Io<'_> {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        self.stream(|table| Output::blocking_write_and_flush(table, stream, bytes))
+        self.block_on_stream(|table| Output::blocking_write_and_flush(table, stream, bytes))
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
@@ -161,7 +161,7 @@ impl streams::HostOutputStream for Io<'_> {
     }
 
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        self.stream(|table| Output::blocking_flush(table, stream))
+        self.block_on_stream(|table| Output::blocking_flush(table, stream))
     }
 
     fn subscribe(
@@ -184,7 +184,7 @@ impl streams::HostOutputStream for Io<'_> {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
-        self.stream(|table| Output::blocking_write_zeroes_and_flush(table, stream, len))
+        self.block_on_stream(|table| Output::blocking_write_zeroes_and_flush(table, stream, len))
     }
 
     fn splice(
@@ -202,10 +202,10 @@ impl streams::HostOutputStream for Io<'_> {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        self.stream(|table| Output::blocking_splice(table, to, from, len))
+        self.block_on_stream(|table| Output::blocking_splice(table, to, from, len))
     }
 
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
-        self.wait(|table| Output::drop(table, stream))?
+        self.block_on(|table| Output::drop(table, stream))?
     }
 }

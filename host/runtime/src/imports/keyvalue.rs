@@ -1,48 +1,48 @@
-//! `wasi:keyvalue`: what is kept beyond an instance, written and read at once.
+//! `wasi:keyvalue`: what is kept services an instance, written and read at once.
 
 use std::time::Duration;
 
 use wasmtime::component::Resource;
 
 use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
-use crate::outside::{Hush, NoAnswer};
 use crate::state::GuestState;
+use crate::wasi_state::{SuppressReason, WaitError};
 use narrowboat_keyvalue::{Bucket, KeyvalueError};
 
 /// How long one operation may take.
-const TIME: Duration = Duration::from_secs(2);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an import answers, or a trap.
-type Answer<T> = wasmtime::Result<Result<T, store::Error>>;
+type WitKeyvalueResult<T> = wasmtime::Result<Result<T, store::Error>>;
 
 impl From<KeyvalueError> for store::Error {
     fn from(error: KeyvalueError) -> Self {
         match error {
-            KeyvalueError::NoSuchStore => Self::NoSuchStore,
+            KeyvalueError::InvalidBucketName => Self::NoSuchStore,
             other => Self::Other(other.to_string()),
         }
     }
 }
 
-impl From<NoAnswer> for store::Error {
-    fn from(error: NoAnswer) -> Self {
+impl From<WaitError> for store::Error {
+    fn from(error: WaitError) -> Self {
         Self::Other(error.to_string())
     }
 }
 
-impl From<Hush> for store::Error {
-    fn from(hush: Hush) -> Self {
-        Self::Other(hush.words().to_owned())
+impl From<SuppressReason> for store::Error {
+    fn from(reason: SuppressReason) -> Self {
+        Self::Other(reason.message().to_owned())
     }
 }
 
 /// Asks the store and waits for its answer.
-macro_rules! asked {
-    ($state:ident, $bucket:ident, |$beyond:ident, $own:ident| $work:expr) => {{
-        let outside = $state.outside()?;
-        let $own = outside.table.get(&$bucket)?;
-        let $beyond = &outside.beyond;
-        match outside.patience.wait(TIME, $work) {
+macro_rules! read_store {
+    ($state:ident, $bucket:ident, |$services:ident, $own:ident| $work:expr) => {{
+        let wasi = $state.require_wasi()?;
+        let $own = wasi.table.get(&$bucket)?;
+        let $services = &wasi.services;
+        match wasi.wait_budget.block_on(OPERATION_TIMEOUT, $work) {
             Ok(answer) => Ok(answer.map_err(store::Error::from)),
             Err(late) => Ok(Err(late.into())),
         }
@@ -50,63 +50,74 @@ macro_rules! asked {
 }
 
 /// The same for what changes something, which a trial may not.
-macro_rules! changed {
-    ($state:ident, $bucket:ident, |$beyond:ident, $own:ident| $work:expr) => {
-        match $state.outside()?.hushed {
-            Some(hush) => Ok(Err(hush.into())),
-            None => asked!($state, $bucket, |$beyond, $own| $work),
+macro_rules! write_store {
+    ($state:ident, $bucket:ident, |$services:ident, $own:ident| $work:expr) => {
+        match $state.require_wasi()?.suppressed {
+            Some(reason) => Ok(Err(reason.into())),
+            None => read_store!($state, $bucket, |$services, $own| $work),
         }
     };
 }
 
 impl store::Host for GuestState {
-    fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        match Bucket::new(&self.around.tenant, identifier) {
-            Ok(bucket) => Ok(Ok(self.outside()?.table.push(bucket)?)),
+    fn open(&mut self, identifier: String) -> WitKeyvalueResult<Resource<Bucket>> {
+        match Bucket::new(&self.ctx.tenant, identifier) {
+            Ok(bucket) => Ok(Ok(self.require_wasi()?.table.push(bucket)?)),
             Err(error) => Ok(Err(error.into())),
         }
     }
 }
 
 impl store::HostBucket for GuestState {
-    fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        asked!(self, bucket, |beyond, own| beyond.keyvalue.get(own, &key))
+    fn get(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<Option<Vec<u8>>> {
+        read_store!(self, bucket, |services, own| services.keyvalue.get(own, &key))
     }
 
-    fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
-        changed!(self, bucket, |beyond, own| {
-            beyond.keyvalue.set(own, &key, value, &beyond.allowance)
+    fn set(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        value: Vec<u8>,
+    ) -> WitKeyvalueResult<()> {
+        write_store!(self, bucket, |services, own| {
+            services.keyvalue.set(own, &key, value, &services.quota)
         })
     }
 
-    fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
-        changed!(self, bucket, |beyond, own| beyond.keyvalue.delete(own, &key))
+    fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<()> {
+        write_store!(self, bucket, |services, own| services.keyvalue.delete(own, &key))
     }
 
-    fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        asked!(self, bucket, |beyond, own| beyond.keyvalue.exists(own, &key))
+    fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<bool> {
+        read_store!(self, bucket, |services, own| services.keyvalue.exists(own, &key))
     }
 
     fn list_keys(
         &mut self,
         bucket: Resource<Bucket>,
         cursor: Option<String>,
-    ) -> Answer<store::KeyResponse> {
-        let page: Answer<_> =
-            asked!(self, bucket, |beyond, own| beyond.keyvalue.keys(own, cursor.as_deref()));
+    ) -> WitKeyvalueResult<store::KeyResponse> {
+        let page: WitKeyvalueResult<_> = read_store!(self, bucket, |services, own| services
+            .keyvalue
+            .keys(own, cursor.as_deref()));
         Ok(page?.map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor }))
     }
 
     fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
-        self.outside()?.table.delete(bucket)?;
+        self.require_wasi()?.table.delete(bucket)?;
         Ok(())
     }
 }
 
 impl atomics::Host for GuestState {
-    fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Answer<i64> {
-        changed!(self, bucket, |beyond, own| {
-            beyond.keyvalue.increment(own, &key, delta, &beyond.allowance)
+    fn increment(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        delta: i64,
+    ) -> WitKeyvalueResult<i64> {
+        write_store!(self, bucket, |services, own| {
+            services.keyvalue.increment(own, &key, delta, &services.quota)
         })
     }
 }

@@ -6,22 +6,22 @@ use crate::bindings::grantable_world::wasi::random::{insecure, insecure_seed, ra
 use crate::state::GuestState;
 
 /// Bytes that are given at once, as browsers have it.
-const MOST: u64 = 65_536;
+const MAX_RANDOM_BYTES: u64 = 65_536;
 
-fn bytes(len: u64) -> wasmtime::Result<Vec<u8>> {
+fn random_bytes(len: u64) -> wasmtime::Result<Vec<u8>> {
     match usize::try_from(len) {
-        Ok(count) if len <= MOST => {
+        Ok(count) if len <= MAX_RANDOM_BYTES => {
             let mut bytes = vec![0; count];
             rand::fill(&mut bytes[..]);
             Ok(bytes)
         }
-        _ => bail!("it asked for {len} random bytes at once, and may have {MOST}"),
+        _ => bail!("it asked for {len} random bytes at once, and may have {MAX_RANDOM_BYTES}"),
     }
 }
 
 impl random::Host for GuestState {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        bytes(len)
+        random_bytes(len)
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
@@ -31,7 +31,7 @@ impl random::Host for GuestState {
 
 impl insecure::Host for GuestState {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        bytes(len)
+        random_bytes(len)
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {

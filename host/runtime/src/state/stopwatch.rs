@@ -6,10 +6,10 @@ use std::time::Instant;
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
 use super::GuestState;
-use crate::lane::LaneState;
+use crate::cpu_meter::CpuMeter;
+use crate::guest_threads::ExecutionModeState;
+use crate::io_driver_waker::IoDriverWaker;
 use crate::limits::InstanceLimits;
-use crate::overrun::Overrun;
-use crate::stint::Stint;
 use crate::ticker::TICK;
 use narrowboat_core::component::Role;
 
@@ -17,10 +17,10 @@ use narrowboat_core::component::Role;
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
     ticks: u32,
-    budget: u32,
+    tick_limit: u32,
     role: Role,
-    overrun: Arc<Overrun>,
-    pub(super) stint: Stint,
+    io_driver_waker: Arc<IoDriverWaker>,
+    pub(super) cpu_meter: CpuMeter,
 }
 
 /// The call ran past its budget.
@@ -29,11 +29,21 @@ pub(crate) struct Stopwatch {
 pub(crate) struct OutOfTime;
 
 impl Stopwatch {
-    pub(super) fn new(limits: &InstanceLimits, role: Role, overrun: Arc<Overrun>) -> Self {
-        let (_, time) = limits.time_of(role);
+    pub(super) fn new(
+        limits: &InstanceLimits,
+        role: Role,
+        io_driver_waker: Arc<IoDriverWaker>,
+    ) -> Self {
+        let (_, time) = limits.time_limit(role);
         let ticks = time.as_millis() / TICK.as_millis();
-        let budget = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
-        Self { ticks: 0, budget, role, overrun, stint: Stint::Passed(Instant::now()) }
+        let tick_limit = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
+        Self {
+            ticks: 0,
+            tick_limit,
+            role,
+            io_driver_waker,
+            cpu_meter: CpuMeter::WallClock(Instant::now()),
+        }
     }
 
     /// What the guest is run as.
@@ -41,15 +51,15 @@ impl Stopwatch {
         self.role
     }
 
-    pub(super) fn restart(&mut self, now: Instant, may_wait: bool) {
+    pub(super) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
         self.ticks = 0;
-        self.stint = Stint::begin(now, may_wait);
+        self.cpu_meter = CpuMeter::start(now, may_wait_on_io);
     }
 
     /// Notes in which lane the version belongs when a call has ended.
-    pub(crate) fn note_end(&self, lane: &LaneState) {
+    pub(crate) fn record_call_end(&self, lane: &ExecutionModeState) {
         match self.role {
-            Role::Consumer => lane.note(self.overran()),
+            Role::Consumer => lane.record_call(self.has_overrun()),
             // Its calls are on guest threads, however long they are.
             Role::Worker => {}
         }
@@ -57,28 +67,28 @@ impl Stopwatch {
 
     /// Whether two ticks found the call running. One finds a short call too, when the system took
     /// its thread away for so long.
-    fn overran(&self) -> bool {
+    fn has_overrun(&self) -> bool {
         self.ticks > 1
     }
 
     /// Called by each tick that finds the guest running: a guest that the system did not let run
     /// is not charged for the ticks it missed.
-    pub(crate) fn tick(
+    pub(crate) fn on_tick(
         mut store: StoreContextMut<'_, GuestState>,
     ) -> wasmtime::Result<UpdateDeadline> {
         let state = store.data_mut();
-        state.charge(Instant::now());
-        if state.held_outside().is_some_and(|outside| outside.patience.forgive_tick()) {
+        state.charge_cpu_time(Instant::now());
+        if state.wasi_mut().is_some_and(|outside| outside.wait_budget.exclude_tick()) {
             return Ok(UpdateDeadline::Continue(1));
         }
-        let GuestState { stopwatch, around, .. } = state;
+        let GuestState { stopwatch, ctx: around, .. } = state;
         stopwatch.ticks += 1;
-        stopwatch.overrun.tell();
-        if stopwatch.overran() {
+        stopwatch.io_driver_waker.flag_overrun();
+        if stopwatch.has_overrun() {
             // Now, so that further calls do not follow this one onto the sockets' threads.
-            stopwatch.note_end(&around.lane);
+            stopwatch.record_call_end(&around.execution_mode);
         }
-        if stopwatch.ticks > stopwatch.budget {
+        if stopwatch.ticks > stopwatch.tick_limit {
             return Err(OutOfTime.into());
         }
         Ok(UpdateDeadline::Continue(1))

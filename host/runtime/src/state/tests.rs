@@ -6,51 +6,51 @@ use tokio::sync::watch;
 
 use super::*;
 use narrowboat_channels::{LayerLimits, MemoryLayer};
-use narrowboat_config::{Config, Overflow};
+use narrowboat_config::{Config, OverflowPolicy};
 use narrowboat_core::frame::Frame;
-use narrowboat_core::manifest::Lane;
+use narrowboat_core::manifest::ExecutionMode;
 use narrowboat_egress::Egress;
-use narrowboat_keyvalue::Keyvalue;
-use narrowboat_quota::Room;
-use narrowboat_websocket::connection::{OutboundLimits, Traffic};
+use narrowboat_keyvalue::KeyvalueStore;
+use narrowboat_quota::QuotaResource;
+use narrowboat_websocket::connection::{OutboundLimits, TrafficCounters};
 
-fn around() -> Surroundings {
+fn around() -> VersionContext {
     let config = Config::parse("", Path::new("narrowboat.toml")).unwrap();
-    let allowance = Arc::new(Allowance::default());
+    let allowance = Arc::new(QuotaChain::default());
     let (_, halted) = watch::channel(false);
-    let beyond = Beyond {
-        keyvalue: Arc::new(Keyvalue::open(&config.keyvalue)),
+    let beyond = HostServices {
+        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
-        asks: Capabilities::default(),
-        allowance: Arc::clone(&allowance),
-        halted,
+        capabilities: Capabilities::default(),
+        quota: Arc::clone(&allowance),
+        stopping: halted,
     };
     let limits = InstanceLimits {
         memory: 1 << 20,
-        free_memory: 0,
+        uncounted_memory: 0,
         call_time: Duration::from_secs(1),
         worker_time: Duration::from_secs(1),
         timers: 1,
         snapshot: 1 << 10,
         wait_time: Duration::ZERO,
-        max_message: 1 << 10,
-        max_frame: 1 << 10,
+        max_message_bytes: 1 << 10,
+        max_frame_bytes: 1 << 10,
     };
-    Surroundings {
+    VersionContext {
         plugin: Arc::from("plugin"),
-        own_name: "plugin".to_owned(),
+        manifest_name: "plugin".to_owned(),
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
-        beyond: Arc::new(beyond),
+        services: Arc::new(beyond),
         limits,
-        asks: Capabilities::default(),
-        lane: LaneState::new(Lane::Auto),
+        capabilities: Capabilities::default(),
+        execution_mode: ExecutionModeState::new(ExecutionMode::Auto),
         usage: Arc::default(),
-        parts: None,
-        places: OnceLock::new(),
-        words: Words::new(1),
-        panics: Words::new(1),
-        allowance,
+        core_instance_count: None,
+        pool_slots: OnceLock::new(),
+        log_limiter: LogLimiter::new(1),
+        panic_limiter: LogLimiter::new(1),
+        quota: allowance,
         was_denied: AtomicBool::new(false),
         version: "0".to_owned(),
     }
@@ -74,17 +74,18 @@ fn scope() -> Scope {
 }
 
 /// A state with one connection, and a handle of it.
-async fn one_connection() -> (GuestState, Resource<ConnectionHandle>, Arc<Link>) {
+async fn one_connection() -> (GuestState, Resource<WitConnection>, Arc<ConnectionHandle>) {
     let around = Arc::new(around());
     let mailbox = around.layer.new_channel(&around.tenant).await.unwrap();
-    let limits = OutboundLimits { bytes: 16, max_frame: 16, overflow: Overflow::Refuse };
-    let traffic = Arc::new(Traffic::default());
-    let link = Arc::new(Link::new(mailbox.channel().clone(), limits, traffic));
-    let places = around.allowance.take_anyway(Room::Instances, 1);
+    let limits =
+        OutboundLimits { max_queued_bytes: 16, max_frame: 16, overflow: OverflowPolicy::Refuse };
+    let traffic = Arc::new(TrafficCounters::default());
+    let link = Arc::new(ConnectionHandle::new(mailbox.channel().clone(), limits, traffic));
+    let places = around.quota.reserve_unchecked(QuotaResource::Instances, 1);
     let mut state = GuestState::new(around, Role::Consumer, places, Arc::default());
     let id = state.next_id();
-    state.admit(id, Arc::clone(&link), Arc::new(scope()));
-    let handle = state.handle(id).unwrap();
+    state.insert_connection(id, Arc::clone(&link), Arc::new(scope()));
+    let handle = state.new_handle(id).unwrap();
     (state, handle, link)
 }
 
@@ -93,10 +94,10 @@ async fn a_call_that_is_refused_again_and_again_takes_no_more_memory() {
     let (mut state, handle, link) = one_connection().await;
     link.push(Frame::Binary(Bytes::from_static(&[0; 16])));
     for _ in 0..1_000 {
-        assert!(state.reserve(&handle, 1).is_err());
+        assert!(state.reserve_send(&handle, 1).is_err());
     }
-    assert!(state.was_refused(ConnectionId(handle.rep())));
-    assert_eq!(state.touched.len(), 1);
-    drop(state.settle());
-    assert!(!state.was_refused(ConnectionId(handle.rep())));
+    assert!(state.was_send_refused(ConnectionId(handle.rep())));
+    assert_eq!(state.touched_ids.len(), 1);
+    drop(state.take_effects());
+    assert!(!state.was_send_refused(ConnectionId(handle.rep())));
 }

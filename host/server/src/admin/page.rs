@@ -11,39 +11,39 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::Admin;
-use crate::pages::{JAVASCRIPT, POLICY};
+use super::AdminState;
+use crate::page_headers::{CSP_POLICY, JAVASCRIPT_MEDIA_TYPE};
 
 /// The page and its parts: path, media type, text. They hold nothing that a token is needed for.
-const FILES: [(&str, &str, &str); 10] = [
+const ASSETS: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
     ("/page/base.css", "text/css; charset=utf-8", include_str!("../web/base.css")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
-    ("/page/page.js", JAVASCRIPT, include_str!("page/page.js")),
-    ("/page/api.js", JAVASCRIPT, include_str!("page/api.js")),
-    ("/page/chart.js", JAVASCRIPT, include_str!("page/chart.js")),
-    ("/page/plugin_card.js", JAVASCRIPT, include_str!("page/plugin_card.js")),
-    ("/page/dom.js", JAVASCRIPT, include_str!("../web/dom.js")),
-    ("/page/format.js", JAVASCRIPT, include_str!("../web/format.js")),
+    ("/page/page.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/page.js")),
+    ("/page/api.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/api.js")),
+    ("/page/chart.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/chart.js")),
+    ("/page/plugin_card.js", JAVASCRIPT_MEDIA_TYPE, include_str!("page/plugin_card.js")),
+    ("/page/dom.js", JAVASCRIPT_MEDIA_TYPE, include_str!("../web/dom.js")),
+    ("/page/format.js", JAVASCRIPT_MEDIA_TYPE, include_str!("../web/format.js")),
     ("/page/icon.svg", "image/svg+xml", include_str!("../web/icon.svg")),
 ];
 
 /// The routes of the page's files.
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    FILES.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
+pub(super) fn routes() -> Router<Arc<AdminState>> {
+    ASSETS.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || ([(CONTENT_TYPE, content_type)], text)))
     })
 }
 
 /// A JSON text as an answer.
-pub(super) fn json(text: String) -> Response {
+pub(super) fn json_response(text: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// What every answer says of itself.
-pub(super) fn guard(headers: &mut HeaderMap) {
+pub(super) fn insert_security_headers(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }

@@ -6,21 +6,21 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 
-use super::Admin;
-use super::auth::{May, ToPublish};
-use super::problem::{Given, OfTenant, Refusal};
+use super::AdminState;
+use super::api_error::{ApiError, TenantParam, ValidatedJson};
+use super::auth::{Authorized, PublishScope};
 use crate::api::{self, ProblemKind};
-use narrowboat_channels::{LayerError, Receiver};
+use narrowboat_channels::{LayerError, Recipient};
 use narrowboat_config::DEFAULT_LAYER;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName};
 
 /// How long a layer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LAYER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends a message to a group or a channel. Scope `publish`.
-#[utoipa::path(post, path = "/v1/publish", params(OfTenant), request_body = api::Publish, responses(
-    (status = 200, description = "It has been sent", body = api::Published),
+#[utoipa::path(post, path = "/v1/publish", params(TenantParam), request_body = api::PublishRequest, responses(
+    (status = 200, description = "It has been sent", body = api::PublishResponse),
     (status = 400, description = "Not a message, or for nobody", body = api::Problem),
     (status = 401, description = "No token", body = api::Problem),
     (status = 403, description = "The token does not allow it", body = api::Problem),
@@ -28,59 +28,59 @@ const PATIENCE: Duration = Duration::from_secs(5);
     (status = 503, description = "The layer is away, or the channel full", body = api::Problem),
 ))]
 pub(super) async fn publish(
-    token: May<ToPublish>,
-    State(admin): State<Arc<Admin>>,
-    Given(publish): Given<api::Publish>,
-) -> Result<Json<api::Published>, Refusal> {
-    let world = token.world(&admin)?;
+    token: Authorized<PublishScope>,
+    State(admin): State<Arc<AdminState>>,
+    ValidatedJson(publish): ValidatedJson<api::PublishRequest>,
+) -> Result<Json<api::PublishResponse>, ApiError> {
+    let world = token.tenant_runtime(&admin)?;
     let name = publish.layer.as_deref().unwrap_or(DEFAULT_LAYER);
-    let known = world.layers().map(|(name, _)| name);
-    let layer = world.layer(name).ok_or_else(|| Refusal::unknown("layer", name, known))?;
+    let known = world.layer_statuses().map(|(name, _)| name);
+    let layer = world.layer(name).ok_or_else(|| ApiError::unknown_name("layer", name, known))?;
     let message = Message::from_json(&publish.message)
-        .map_err(|error| Refusal::invalid(format!("message: {error}")))?;
+        .map_err(|error| ApiError::invalid(format!("message: {error}")))?;
     let tenant = &world.tenant;
     let to = match (&publish.group, &publish.channel) {
-        (Some(group), None) => To::Group(named("group", group)?),
-        (None, Some(channel)) => To::Channel(named("channel", channel)?),
-        _ => return Err(Refusal::invalid("a message is for a `group` or for a `channel`")),
+        (Some(group), None) => PublishTarget::Group(parse_name("group", group)?),
+        (None, Some(channel)) => PublishTarget::Channel(parse_name("channel", channel)?),
+        _ => return Err(ApiError::invalid("a message is for a `group` or for a `channel`")),
     };
     let sent = async {
         // Asked before, so that whoever ends the channel on hearing the message has been counted.
-        let receivers = layer.receivers(tenant, to.receiver()).await?;
+        let receivers = layer.receiver_count(tenant, to.receiver()).await?;
         match &to {
-            To::Group(group) => layer.group_send(tenant, group, message).await?,
-            To::Channel(channel) => layer.send(tenant, channel, message).await?,
+            PublishTarget::Group(group) => layer.group_send(tenant, group, message).await?,
+            PublishTarget::Channel(channel) => layer.send(tenant, channel, message).await?,
         }
-        Ok(api::Published { receivers })
+        Ok(api::PublishResponse { receivers })
     };
-    match tokio::time::timeout(PATIENCE, sent).await {
+    match tokio::time::timeout(LAYER_TIMEOUT, sent).await {
         Ok(Ok(published)) => Ok(Json(published)),
         Ok(Err(error @ (LayerError::TooLarge { .. } | LayerError::InvalidMessage(_)))) => {
-            Err(Refusal::invalid(error.to_string()))
+            Err(ApiError::invalid(error.to_string()))
         }
-        Ok(Err(error)) => Err(Refusal::new(ProblemKind::Unavailable, error.to_string())),
-        Err(_) => Err(Refusal::new(ProblemKind::Unavailable, "the layer does not answer")),
+        Ok(Err(error)) => Err(ApiError::new(ProblemKind::Unavailable, error.to_string())),
+        Err(_) => Err(ApiError::new(ProblemKind::Unavailable, "the layer does not answer")),
     }
 }
 
 /// Whom a message is for.
-enum To {
+enum PublishTarget {
     Group(GroupName),
     Channel(ChannelName),
 }
 
-impl To {
-    fn receiver(&self) -> Receiver<'_> {
+impl PublishTarget {
+    fn receiver(&self) -> Recipient<'_> {
         match self {
-            Self::Group(group) => Receiver::Group(group),
-            Self::Channel(channel) => Receiver::Channel(channel),
+            Self::Group(group) => Recipient::Group(group),
+            Self::Channel(channel) => Recipient::Channel(channel),
         }
     }
 }
 
-fn named<T: std::str::FromStr<Err: std::fmt::Display>>(
+fn parse_name<T: std::str::FromStr<Err: std::fmt::Display>>(
     key: &str,
     name: &str,
-) -> Result<T, Refusal> {
-    name.parse().map_err(|error| Refusal::invalid(format!("{key}: {error}")))
+) -> Result<T, ApiError> {
+    name.parse().map_err(|error| ApiError::invalid(format!("{key}: {error}")))
 }

@@ -17,24 +17,24 @@ fn host() -> Arc<Host> {
 #[tokio::test]
 async fn a_host_that_stops_follows_no_other_configuration() {
     let host = host();
-    host.change(config(8002)).await.unwrap();
-    let before = host.worlds.all();
-    host.stop_swaps();
-    assert!(matches!(host.change(config(8003)).await, Err(HostError::Stopping)));
-    assert!(Arc::ptr_eq(&before, &host.worlds.all()));
+    host.apply_config(config(8002)).await.unwrap();
+    let before = host.tenants.all();
+    host.stop_rollouts();
+    assert!(matches!(host.apply_config(config(8003)).await, Err(HostError::Stopping)));
+    assert!(Arc::ptr_eq(&before, &host.tenants.all()));
     assert_eq!(host.config().listen.port(), 8002);
 }
 
 #[tokio::test]
 async fn a_configuration_that_is_prepared_when_the_host_stops_is_not_followed() {
     let host = host();
-    let before = host.worlds.all();
+    let before = host.tenants.all();
     let config = Arc::new(config(8002));
     let (prepared, tokens) = host.prepare(&config).await.unwrap();
-    let ready = prepared.hold().await.unwrap();
-    host.stop_swaps();
+    let ready = prepared.hold_versions().await.unwrap();
+    host.stop_rollouts();
     let committed = host.commit(ready, tokens, config).await;
     assert!(matches!(committed, Err(HostError::Stopping)));
-    assert!(Arc::ptr_eq(&before, &host.worlds.all()));
+    assert!(Arc::ptr_eq(&before, &host.tenants.all()));
     assert_eq!(host.config().listen.port(), 8001);
 }

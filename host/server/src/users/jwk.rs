@@ -6,12 +6,12 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::keys::{Key, check_modulus};
+use super::verification_keys::{VerificationKey, check_modulus};
 use narrowboat_config::JwtAlgorithm;
 
 /// Of a set (section 5) the keys alone; whatever else it has is not looked at.
 #[derive(Deserialize)]
-struct Set {
+struct JwkSet {
     keys: Vec<Value>,
 }
 
@@ -41,53 +41,53 @@ struct Jwk {
 
 /// The keys of a set that check signatures. Others are left out, and so are those that are not understood, as section 5
 /// asks: somebody else may use the same set.
-pub(super) fn read_set(json: &[u8]) -> Result<Vec<Key>, String> {
-    let set: Set =
+pub(super) fn parse_jwk_set(json: &[u8]) -> Result<Vec<VerificationKey>, String> {
+    let set: JwkSet =
         serde_json::from_slice(json).map_err(|error| format!("is no set of keys: {error}"))?;
     let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-    Ok(keys.filter_map(Jwk::key).collect())
+    Ok(keys.filter_map(Jwk::into_verification_key).collect())
 }
 
 impl Jwk {
     /// The key, if it is one that checks signatures.
-    fn key(self) -> Option<Key> {
+    fn into_verification_key(self) -> Option<VerificationKey> {
         let for_signatures = self.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
         let may_verify = |operations: &Vec<String>| operations.iter().any(|name| name == "verify");
         if !for_signatures || !self.key_ops.as_ref().is_none_or(may_verify) {
             return None;
         }
         let (algorithm, key) = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => (JwtAlgorithm::Rs256, rsa(self.n.as_deref()?, self.e.as_deref()?)?),
+            ("RSA", _) => (JwtAlgorithm::Rs256, rsa_key(self.n.as_deref()?, self.e.as_deref()?)?),
             ("EC", Some("P-256")) => {
-                (JwtAlgorithm::Es256, p256(self.x.as_deref()?, self.y.as_deref()?)?)
+                (JwtAlgorithm::Es256, p256_key(self.x.as_deref()?, self.y.as_deref()?)?)
             }
-            ("OKP", Some("Ed25519")) => (JwtAlgorithm::EdDsa, ed25519(self.x.as_deref()?)?),
+            ("OKP", Some("Ed25519")) => (JwtAlgorithm::EdDsa, ed25519_key(self.x.as_deref()?)?),
             // A secret ("oct") has no place among public keys.
             _ => return None,
         };
-        let is_for = |name: String| JwtAlgorithm::of(&name) == Some(algorithm);
-        self.alg.is_none_or(is_for).then_some(Key { id: self.kid, algorithm, key })
+        let is_for = |name: String| JwtAlgorithm::from_name(&name) == Some(algorithm);
+        self.alg.is_none_or(is_for).then_some(VerificationKey { id: self.kid, algorithm, key })
     }
 }
 
-fn rsa(modulus: &str, exponent: &str) -> Option<DecodingKey> {
-    check_modulus(&decoded(modulus)?).ok()?;
+fn rsa_key(modulus: &str, exponent: &str) -> Option<DecodingKey> {
+    check_modulus(&decode_base64url(modulus)?).ok()?;
     DecodingKey::from_rsa_components(modulus, exponent).ok()
 }
 
 /// RFC 7518, section 6.2.1.2: each coordinate in full length.
-fn p256(x: &str, y: &str) -> Option<DecodingKey> {
-    let fits = |coordinate| decoded(coordinate).is_some_and(|bytes| bytes.len() == 32);
+fn p256_key(x: &str, y: &str) -> Option<DecodingKey> {
+    let fits = |coordinate| decode_base64url(coordinate).is_some_and(|bytes| bytes.len() == 32);
     (fits(x) && fits(y)).then(|| DecodingKey::from_ec_components(x, y).ok())?
 }
 
 /// RFC 8032, section 5.1.5.
-fn ed25519(x: &str) -> Option<DecodingKey> {
-    let fits = decoded(x)?.len() == 32;
+fn ed25519_key(x: &str) -> Option<DecodingKey> {
+    let fits = decode_base64url(x)?.len() == 32;
     fits.then(|| DecodingKey::from_ed_components(x).ok())?
 }
 
-fn decoded(text: &str) -> Option<Vec<u8>> {
+fn decode_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn count(keys: &[Value]) -> usize {
-        read_set(json!({ "keys": keys, "more": 1 }).to_string().as_bytes()).unwrap().len()
+        parse_jwk_set(json!({ "keys": keys, "more": 1 }).to_string().as_bytes()).unwrap().len()
     }
 
     #[test]

@@ -11,32 +11,32 @@ use narrowboat_channels::LayerError;
 use narrowboat_core::message::{Message, MessageError};
 
 /// MessagePack for `{"type": "worker.tick"}`.
-const TICK: &[u8] = b"\x81\xa4type\xabworker.tick";
+const TICK_MESSAGE: &[u8] = b"\x81\xa4type\xabworker.tick";
 
 /// Puts a `worker.tick` into the channel each period, for ever. Of several hosts one does.
-pub(super) async fn run(worker: Arc<Worker>, every: Duration) {
+pub(super) async fn send_ticks(worker: Arc<Worker>, every: Duration) {
     let mut ticks = interval(every);
     // Those of a time when nobody could tick are not made good.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = tick(&worker, every).await {
-            let (plugin, channel) = worker.names();
+        if let Err(error) = send_tick(&worker, every).await {
+            let (plugin, channel) = worker.log_fields();
             tracing::debug!(plugin, channel, "no tick: {error}");
         }
     }
 }
 
-async fn tick(worker: &Worker, every: Duration) -> Result<(), LayerError> {
-    let (tenant, layer) = (&worker.plugin().tenant, &worker.roster.layer);
+async fn send_tick(worker: &Worker, every: Duration) -> Result<(), LayerError> {
+    let (tenant, layer) = (&worker.plugin().tenant, &worker.registry.layer);
     if layer.claim(tenant, &worker.channel, every).await? {
-        layer.send(tenant, &worker.channel, message()?).await?;
+        layer.send(tenant, &worker.channel, tick_message()?).await?;
     }
     Ok(())
 }
 
-fn message() -> Result<Message, MessageError> {
-    Message::parse(Bytes::from_static(TICK), TICK.len())
+fn tick_message() -> Result<Message, MessageError> {
+    Message::parse(Bytes::from_static(TICK_MESSAGE), TICK_MESSAGE.len())
 }
 
 #[cfg(test)]
@@ -45,6 +45,6 @@ mod tests {
 
     #[test]
     fn a_tick_is_a_message() {
-        assert_eq!(message().unwrap().kind(), "worker.tick");
+        assert_eq!(tick_message().unwrap().message_type(), "worker.tick");
     }
 }

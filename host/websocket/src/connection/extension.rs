@@ -1,6 +1,6 @@
 //! The extensions that a client offers (RFC 6455, section 9.1).
 
-use narrowboat_core::fields::{split, token, unquoted};
+use narrowboat_core::http_fields::{parse_quoted_string, parse_token, split_unquoted};
 
 /// One offer of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,29 +14,29 @@ pub struct Extension {
 impl Extension {
     /// The offers on the lines of `Sec-WebSocket-Extensions`, in the client's order. `None` where a line is not as the
     /// grammar of RFC 6455, section 9.1, has it, whereupon the handshake fails.
-    pub fn list<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<Self>> {
-        let offers = lines.into_iter().flat_map(|line| split(line, b','));
-        offers.filter(|offer| !offer.is_empty()).map(Self::parse).collect()
+    pub fn parse_all<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<Self>> {
+        let offers = lines.into_iter().flat_map(|line| split_unquoted(line, b','));
+        offers.filter(|offer| !offer.is_empty()).map(Self::parse_offer).collect()
     }
 
-    fn parse(offer: &[u8]) -> Option<Self> {
-        let mut parts = split(offer, b';');
-        let name = token(parts.next()?)?.to_owned();
-        let parameters = parts.map(parameter).collect::<Option<_>>()?;
+    fn parse_offer(offer: &[u8]) -> Option<Self> {
+        let mut parts = split_unquoted(offer, b';');
+        let name = parse_token(parts.next()?)?.to_owned();
+        let parameters = parts.map(parse_parameter).collect::<Option<_>>()?;
         Some(Self { name, parameters })
     }
 }
 
 /// A name, or a name and a value; the value stands in quotes or not, and is a token in either case.
-fn parameter(part: &[u8]) -> Option<(String, Option<String>)> {
+fn parse_parameter(part: &[u8]) -> Option<(String, Option<String>)> {
     let Some(at) = part.iter().position(|byte| *byte == b'=') else {
-        return Some((token(part)?.to_owned(), None));
+        return Some((parse_token(part)?.to_owned(), None));
     };
-    let name = token(narrowboat_core::fields::trim(&part[..at]))?.to_owned();
-    let value = narrowboat_core::fields::trim(&part[at + 1..]);
-    let value = match unquoted(value) {
-        Some(inner) => token(&inner)?.to_owned(),
-        None => token(value)?.to_owned(),
+    let name = parse_token(narrowboat_core::http_fields::trim_ows(&part[..at]))?.to_owned();
+    let value = narrowboat_core::http_fields::trim_ows(&part[at + 1..]);
+    let value = match parse_quoted_string(value) {
+        Some(inner) => parse_token(&inner)?.to_owned(),
+        None => parse_token(value)?.to_owned(),
     };
     Some((name, Some(value)))
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     fn offered(lines: &[&str]) -> Option<Vec<String>> {
-        let list = Extension::list(lines.iter().map(|line| line.as_bytes()))?;
+        let list = Extension::parse_all(lines.iter().map(|line| line.as_bytes()))?;
         let text = |it: Extension| format!("{} {:?}", it.name, it.parameters);
         Some(list.into_iter().map(text).collect())
     }

@@ -16,24 +16,24 @@ pub type TimerId = u32;
 /// Set and cleared by any task, awaited by the connection's session alone.
 #[derive(Debug, Default)]
 pub struct Timers {
-    state: Mutex<State>,
+    state: Mutex<Inner>,
     /// As many as are pending, for those who look often and find none.
-    count: AtomicUsize,
+    pending_count: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Inner {
     last_id: TimerId,
     /// At most [`MAX_TIMERS`], so a search costs less than an ordered structure would.
     pending: Vec<(Instant, TimerId)>,
 }
 
 /// The session's side: the sleep until the earliest timer, made when there is one.
-pub type Alarm = Option<Pin<Box<Sleep>>>;
+pub type NextTimer = Option<Pin<Box<Sleep>>>;
 
 impl Timers {
     /// An identifier no other timer of this connection has.
-    pub fn reserve(&self) -> TimerId {
+    pub fn reserve_id(&self) -> TimerId {
         let mut state = self.lock();
         state.last_id = state.last_id.wrapping_add(1);
         state.last_id
@@ -41,7 +41,7 @@ impl Timers {
 
     /// How many are pending.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.pending_count.load(Ordering::Relaxed)
     }
 
     /// Whether none is pending.
@@ -57,18 +57,18 @@ impl Timers {
         if state.pending.len() < MAX_TIMERS {
             state.pending.push((Instant::now() + delay, id));
         }
-        self.count(&state);
+        self.update_pending_count(&state);
     }
 
     /// Forgets a timer, if it is still pending.
     pub fn clear(&self, id: TimerId) {
         let mut state = self.lock();
         state.pending.retain(|(_, pending)| *pending != id);
-        self.count(&state);
+        self.update_pending_count(&state);
     }
 
     /// The next timer that is due; the task is woken when the earliest is.
-    pub fn poll_due(&self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<TimerId> {
+    pub fn poll_expired(&self, cx: &mut Context<'_>, alarm: &mut NextTimer) -> Poll<TimerId> {
         if self.is_empty() {
             *alarm = None;
             return Poll::Pending;
@@ -89,15 +89,15 @@ impl Timers {
             return Poll::Pending;
         }
         state.pending.swap_remove(index);
-        self.count(&state);
+        self.update_pending_count(&state);
         Poll::Ready(id)
     }
 
-    fn count(&self, state: &State) {
-        self.count.store(state.pending.len(), Ordering::Relaxed);
+    fn update_pending_count(&self, state: &Inner) {
+        self.pending_count.store(state.pending.len(), Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics between two writes, so a poisoned state is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,14 +110,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn timers_come_in_the_order_they_are_due() {
         let timers = Timers::default();
-        let (late, soon, never) = (timers.reserve(), timers.reserve(), timers.reserve());
+        let (late, soon, never) = (timers.reserve_id(), timers.reserve_id(), timers.reserve_id());
         timers.set(late, Duration::from_millis(20));
         timers.set(soon, Duration::from_millis(10));
         timers.set(never, Duration::from_millis(5));
         timers.clear(never);
         let mut alarm = None;
         for expected in [soon, late] {
-            let due = std::future::poll_fn(|cx| timers.poll_due(cx, &mut alarm)).await;
+            let due = std::future::poll_fn(|cx| timers.poll_expired(cx, &mut alarm)).await;
             assert_eq!(due, expected);
         }
         assert!(timers.is_empty());

@@ -3,87 +3,87 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::closures::Closures;
-use narrowboat_quota::Allowance;
+use super::close_counters::CloseCounters;
+use narrowboat_quota::QuotaChain;
 
 /// Counts of one plugin, all its connections together.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub struct TrafficCounters {
     /// What the plugin may use.
-    pub allowance: Arc<Allowance>,
+    pub quota: Arc<QuotaChain>,
     /// Whole messages of clients.
-    pub received: Flow,
+    pub received: FrameCounter,
     /// Frames handed to sockets.
-    pub sent: Flow,
+    pub sent: FrameCounter,
     /// How connections ended.
-    pub closures: Closures,
+    pub close_counters: CloseCounters,
     /// Frames for which a connection's queue had no room.
-    refused: AtomicU64,
+    frames_refused: AtomicU64,
     /// Frames that gave way to newer ones.
-    dropped: AtomicU64,
+    frames_dropped: AtomicU64,
     /// Connections that were closed since their peers did not read.
-    stalled: AtomicU64,
+    connections_stalled: AtomicU64,
 }
 
-impl Traffic {
+impl TrafficCounters {
     /// Of a plugin that may use so much.
-    pub fn new(allowance: Arc<Allowance>) -> Self {
-        Self { allowance, ..Self::default() }
+    pub fn new(quota: Arc<QuotaChain>) -> Self {
+        Self { quota, ..Self::default() }
     }
 
     /// Counts a message of a client.
-    pub(super) fn hear(&self, bytes: usize) {
-        self.received.count(bytes);
-        self.allowance.hear(bytes);
+    pub(super) fn record_received(&self, bytes: usize) {
+        self.received.record_frame(bytes);
+        self.quota.record_received(bytes);
     }
 
     /// Counts a frame that is handed to a socket.
-    pub(super) fn say(&self, bytes: usize) {
-        self.sent.count(bytes);
-        self.allowance.say(bytes);
+    pub(super) fn record_sent(&self, bytes: usize) {
+        self.sent.record_frame(bytes);
+        self.quota.record_sent(bytes);
     }
 
     /// Counts a frame that a queue had no room for.
-    pub(super) fn refuse(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn record_refused(&self) {
+        self.frames_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts frames that gave way to a newer one.
-    pub(super) fn give_way(&self, frames: usize) {
-        self.dropped.fetch_add(frames as u64, Ordering::Relaxed);
+    pub(super) fn record_dropped(&self, frames: usize) {
+        self.frames_dropped.fetch_add(frames as u64, Ordering::Relaxed);
     }
 
     /// Counts a connection that is closed since its peer does not read.
-    pub(super) fn stall(&self) {
-        self.stalled.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn record_stalled(&self) {
+        self.connections_stalled.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Frames that gave way to newer ones, under the policy `drop-oldest`.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    pub fn frames_dropped(&self) -> u64 {
+        self.frames_dropped.load(Ordering::Relaxed)
     }
 
     /// Connections that were closed since their peers did not read, under the policy `close`.
-    pub fn stalled(&self) -> u64 {
-        self.stalled.load(Ordering::Relaxed)
+    pub fn connections_stalled(&self) -> u64 {
+        self.connections_stalled.load(Ordering::Relaxed)
     }
 
     /// Frames for which a connection's queue had no room, or that found it closing.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+    pub fn frames_refused(&self) -> u64 {
+        self.frames_refused.load(Ordering::Relaxed)
     }
 }
 
 /// Frames one way.
 #[derive(Debug, Default)]
-pub struct Flow {
+pub struct FrameCounter {
     frames: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Flow {
+impl FrameCounter {
     /// Counts a frame with so many bytes of payload.
-    fn count(&self, bytes: usize) {
+    fn record_frame(&self, bytes: usize) {
         self.frames.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }

@@ -14,18 +14,18 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::{PATIENCE, Target};
+use super::{CLIENT_TIMEOUT, LoadTarget};
 use crate::cpu::CpuTime;
-use crate::limits::raise_file_limit;
-use crate::measured::Measured;
+use crate::file_limit::raise_file_limit;
+use crate::measurement::Measurement;
 use crate::socket;
 
 /// Messages of one connection before they repeat.
-const DIFFERENT: usize = 16;
+const DISTINCT_MESSAGES: usize = 16;
 
 /// What one load consists of.
 #[derive(Debug, Clone, Copy, Args, Serialize)]
-pub(crate) struct Shape {
+pub(crate) struct EchoLoad {
     /// Connections at a time
     #[arg(long)]
     pub(crate) connections: usize,
@@ -39,47 +39,47 @@ pub(crate) struct Shape {
 
 /// What to load, how and for how long.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct EchoArgs {
     #[command(flatten)]
-    target: Target,
+    target: LoadTarget,
     #[command(flatten)]
-    shape: Shape,
+    shape: EchoLoad,
 }
 
 /// What the client's threads have in common.
-struct Shared {
+struct EchoClientState {
     server: SocketAddr,
     path: String,
-    shape: Shape,
+    load: EchoLoad,
     /// Echoes of each connection.
     echoes: Vec<AtomicU64>,
     stop: AtomicBool,
     /// Where all connections and the measuring thread meet once all are open.
-    open: Barrier,
+    all_open: Barrier,
 }
 
 /// Loads the server and measures it.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) fn run(arguments: &EchoArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let shape = arguments.shape;
     ensure!(shape.connections > 0 && shape.in_flight > 0, "nothing to do");
-    let shared = Arc::new(Shared {
-        server: arguments.target.whom.server,
-        path: arguments.target.whom.path.clone(),
-        shape,
+    let shared = Arc::new(EchoClientState {
+        server: arguments.target.target_server.server,
+        path: arguments.target.target_server.path.clone(),
+        load: shape,
         echoes: (0..shape.connections).map(|_| AtomicU64::new(0)).collect(),
         stop: AtomicBool::new(false),
-        open: Barrier::new(shape.connections + 1),
+        all_open: Barrier::new(shape.connections + 1),
     });
     // Half of the cores for the client, and no thread of it waits for another.
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / 2).clamp(1, shape.connections);
-    let deadline = arguments.target.duration() + PATIENCE;
+    let deadline = arguments.target.total_duration() + CLIENT_TIMEOUT;
     let clients: Vec<_> = (0..threads)
         .map(|thread| {
             let shared = Arc::clone(&shared);
             let indexes = (thread..shape.connections).step_by(threads);
-            thread::spawn(move || client(&shared, indexes, deadline))
+            thread::spawn(move || run_client_thread(&shared, indexes, deadline))
         })
         .collect();
     let measured = measure(&arguments.target, &shared);
@@ -91,33 +91,37 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
 }
 
 /// Watches the connections for the time of the measurement.
-fn measure(target: &Target, shared: &Shared) -> anyhow::Result<Measured> {
+fn measure(target: &LoadTarget, shared: &EchoClientState) -> anyhow::Result<Measurement> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let all_open =
-        runtime.block_on(async { tokio::time::timeout(PATIENCE, shared.open.wait()).await });
+    let all_open = runtime
+        .block_on(async { tokio::time::timeout(CLIENT_TIMEOUT, shared.all_open.wait()).await });
     all_open.context("not all connections opened")?;
     thread::sleep(Duration::from_millis(target.warm_up));
-    let (began, cpu, before) = (Instant::now(), CpuTime::of(target.whom.pid)?, shared.counts());
+    let (began, cpu, before) =
+        (Instant::now(), CpuTime::of_process(target.target_server.pid)?, shared.echo_counts());
     thread::sleep(Duration::from_millis(target.measure));
-    let (elapsed, cpu, after) =
-        (began.elapsed(), CpuTime::of(target.whom.pid)? - cpu, shared.counts());
+    let (elapsed, cpu, after) = (
+        began.elapsed(),
+        CpuTime::of_process(target.target_server.pid)? - cpu,
+        shared.echo_counts(),
+    );
     let mut messages = 0;
     for (index, (before, after)) in before.iter().zip(after).enumerate() {
         ensure!(after > *before, "connection {index} got no echo during the measurement");
         messages += after - before;
     }
-    Ok(Measured { messages, elapsed, cpu, latency: None })
+    Ok(Measurement { messages, elapsed, cpu, latency: None })
 }
 
-impl Shared {
-    fn counts(&self) -> Vec<u64> {
+impl EchoClientState {
+    fn echo_counts(&self) -> Vec<u64> {
         self.echoes.iter().map(|echoes| echoes.load(Ordering::Relaxed)).collect()
     }
 }
 
 /// One thread of the client, with its part of the connections.
-fn client(
-    shared: &Arc<Shared>,
+fn run_client_thread(
+    shared: &Arc<EchoClientState>,
     indexes: impl Iterator<Item = usize>,
     deadline: Duration,
 ) -> anyhow::Result<()> {
@@ -127,7 +131,7 @@ fn client(
         for index in indexes {
             let shared = Arc::clone(shared);
             connections.spawn(async move {
-                connection(&shared, index).await.with_context(|| format!("connection {index}"))
+                run_connection(&shared, index).await.with_context(|| format!("connection {index}"))
             });
         }
         while let Some(ended) = connections.join_next().await {
@@ -140,24 +144,24 @@ fn client(
     })
 }
 
-async fn connection(shared: &Shared, index: usize) -> anyhow::Result<()> {
+async fn run_connection(shared: &EchoClientState, index: usize) -> anyhow::Result<()> {
     let mut socket = socket::connect(shared.server, &shared.path).await?;
-    let messages = messages(index, shared.shape);
-    shared.open.wait().await;
-    let (mut sent, mut echoed) = (shared.shape.in_flight, 0);
+    let messages = distinct_messages(index, shared.load);
+    shared.all_open.wait().await;
+    let (mut sent, mut echoed) = (shared.load.in_flight, 0);
     for message in &messages[..sent] {
         socket.feed(Message::Text(message.clone())).await?;
     }
     socket.flush().await?;
     while echoed < sent {
-        socket::expect(&mut socket, &messages[echoed % messages.len()]).await?;
+        socket::expect_text(&mut socket, &messages[echoed % messages.len()]).await?;
         let mut came = 1;
         // Those that came with it are answered together, as a client does that is not to be what is
         // measured.
         while echoed + came < sent
             && let Some(echo) = socket.next().now_or_never()
         {
-            socket::check(echo, &messages[(echoed + came) % messages.len()])?;
+            socket::check_text(echo, &messages[(echoed + came) % messages.len()])?;
             came += 1;
         }
         echoed += came;
@@ -174,12 +178,12 @@ async fn connection(shared: &Shared, index: usize) -> anyhow::Result<()> {
 }
 
 /// Texts that no other connection sends, and no two of them the same.
-fn messages(index: usize, shape: Shape) -> Vec<Utf8Bytes> {
+fn distinct_messages(index: usize, shape: EchoLoad) -> Vec<Utf8Bytes> {
     let text = |number: usize| {
         let text = format!("{index}/{number} ");
         text.chars().cycle().take(shape.payload).collect::<String>().into()
     };
-    (0..shape.in_flight.max(DIFFERENT)).map(text).collect()
+    (0..shape.in_flight.max(DISTINCT_MESSAGES)).map(text).collect()
 }
 
 #[cfg(test)]
@@ -188,11 +192,11 @@ mod tests {
 
     #[test]
     fn messages_differ_and_have_the_length_asked_for() {
-        let shape = Shape { connections: 50, payload: 64, in_flight: 1 };
-        let mut all: Vec<_> = (0..50).flat_map(|index| messages(index, shape)).collect();
+        let shape = EchoLoad { connections: 50, payload: 64, in_flight: 1 };
+        let mut all: Vec<_> = (0..50).flat_map(|index| distinct_messages(index, shape)).collect();
         assert!(all.iter().all(|message| message.len() == 64));
         all.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         all.dedup();
-        assert_eq!(all.len(), 50 * DIFFERENT);
+        assert_eq!(all.len(), 50 * DISTINCT_MESSAGES);
     }
 }

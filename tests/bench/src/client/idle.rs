@@ -11,25 +11,25 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::{PATIENCE, Whom};
-use crate::limits::raise_file_limit;
-use crate::memory::Memory;
+use super::{CLIENT_TIMEOUT, TargetServer};
+use crate::file_limit::raise_file_limit;
+use crate::memory::ProcessMemory;
 use crate::socket;
 
 /// Connections before the count begins, so that what the server makes once is not counted.
-const BEFORE: usize = 100;
+const WARM_UP_CONNECTIONS: usize = 100;
 
 /// How long the server is left alone before its memory is read.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 
 /// Connections from one address.
-const PORTS: usize = 10_000;
+const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 
 /// Which server to fill and how far.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct IdleArgs {
     #[command(flatten)]
-    whom: Whom,
+    target_server: TargetServer,
     /// Connections to open
     #[arg(long)]
     connections: usize,
@@ -40,47 +40,51 @@ pub(crate) struct Arguments {
 
 /// What so many connections hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Held {
+pub(crate) struct IdleMemory {
     /// How many were opened between the two looks.
     pub(crate) connections: usize,
     /// What the server had more at the second.
-    pub(crate) growth: Memory,
+    pub(crate) growth: ProcessMemory,
 }
 
 /// Opens the connections, has each echo once, and looks at the server's memory.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Held> {
+pub(crate) fn run(arguments: &IdleArgs) -> anyhow::Result<IdleMemory> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let filled = tokio::time::timeout(PATIENCE, fill(arguments));
+        let filled = tokio::time::timeout(CLIENT_TIMEOUT, open_and_measure(arguments));
         filled.await.context("not all connections opened in time")?
     })
 }
 
-async fn fill(arguments: &Arguments) -> anyhow::Result<Held> {
+async fn open_and_measure(arguments: &IdleArgs) -> anyhow::Result<IdleMemory> {
     let mut sockets = Vec::new();
-    open(arguments, BEFORE, &mut sockets).await?;
-    tokio::time::sleep(SETTLE).await;
-    let before = Memory::of(arguments.whom.pid)?;
-    open(arguments, arguments.connections, &mut sockets).await?;
-    tokio::time::sleep(SETTLE).await;
-    let growth = Memory::of(arguments.whom.pid)?.since(&before);
-    Ok(Held { connections: arguments.connections, growth })
+    open_connections(arguments, WARM_UP_CONNECTIONS, &mut sockets).await?;
+    tokio::time::sleep(SETTLE_TIME).await;
+    let before = ProcessMemory::of_process(arguments.target_server.pid)?;
+    open_connections(arguments, arguments.connections, &mut sockets).await?;
+    tokio::time::sleep(SETTLE_TIME).await;
+    let growth = ProcessMemory::of_process(arguments.target_server.pid)?.growth_since(&before);
+    Ok(IdleMemory { connections: arguments.connections, growth })
 }
 
-async fn open(
-    arguments: &Arguments,
+async fn open_connections(
+    arguments: &IdleArgs,
     count: usize,
     sockets: &mut Vec<WebSocketStream<TcpStream>>,
 ) -> anyhow::Result<()> {
     let text: Utf8Bytes = "x".repeat(arguments.payload).into();
     for number in 0..count {
         // An address has fewer ports than a server may have connections.
-        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / PORTS) as u8);
-        let mut socket =
-            socket::connect_from(source, arguments.whom.server, &arguments.whom.path).await?;
+        let source = Ipv4Addr::new(127, 0, 0, 1 + (number / CONNECTIONS_PER_ADDRESS) as u8);
+        let mut socket = socket::connect_from(
+            source,
+            arguments.target_server.server,
+            &arguments.target_server.path,
+        )
+        .await?;
         socket.send(Message::Text(text.clone())).await?;
-        socket::expect(&mut socket, &text).await?;
+        socket::expect_text(&mut socket, &text).await?;
         sockets.push(socket);
     }
     Ok(())

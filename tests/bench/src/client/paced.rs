@@ -11,16 +11,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::{PATIENCE, Target};
-use crate::limits::raise_file_limit;
-use crate::measured::{Latency, Measured};
+use super::{CLIENT_TIMEOUT, LoadTarget};
+use crate::file_limit::raise_file_limit;
+use crate::measurement::{LatencyQuantiles, Measurement};
 use crate::socket;
 
 /// Whom to load and how.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct PacedArgs {
     #[command(flatten)]
-    target: Target,
+    target: LoadTarget,
     /// Connections at a time
     #[arg(long)]
     connections: usize,
@@ -33,48 +33,48 @@ pub(crate) struct Arguments {
 }
 
 /// What the connections have in common.
-struct Shared {
-    target: Target,
+struct PacedClientState {
+    target: LoadTarget,
     text: Utf8Bytes,
     /// Between two messages of one connection.
-    pause: Duration,
+    message_interval: Duration,
     echoes: AtomicU64,
     /// Times are taken.
-    measuring: AtomicBool,
+    is_measuring: AtomicBool,
     stop: AtomicBool,
 }
 
 /// Measures.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) fn run(arguments: &PacedArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all = measure(arguments);
     runtime.block_on(async {
-        let limit = arguments.target.duration() + PATIENCE;
+        let limit = arguments.target.total_duration() + CLIENT_TIMEOUT;
         tokio::time::timeout(limit, all).await.context("an echo did not come")?
     })
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
-    let Arguments { target, connections, payload, rate } = arguments;
+async fn measure(arguments: &PacedArgs) -> anyhow::Result<Measurement> {
+    let PacedArgs { target, connections, payload, rate } = arguments;
     let pause = Duration::from_secs_f64(*connections as f64 / *rate as f64);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(PacedClientState {
         target: target.clone(),
         text: "x".repeat(*payload).into(),
-        pause,
+        message_interval: pause,
         echoes: AtomicU64::new(0),
-        measuring: AtomicBool::new(false),
+        is_measuring: AtomicBool::new(false),
         stop: AtomicBool::new(false),
     });
     let mut clients = JoinSet::new();
     for index in 0..*connections {
         // Spread over the pause, so that they do not all send at once.
         let offset = pause.mul_f64(index as f64 / *connections as f64);
-        clients.spawn(connection(Arc::clone(&shared), offset));
+        clients.spawn(run_connection(Arc::clone(&shared), offset));
     }
-    let watched = target.watch(|| {
+    let watched = target.measure_count(|| {
         // Called at the beginning and at the end of the measurement.
-        shared.measuring.fetch_xor(true, Ordering::Relaxed);
+        shared.is_measuring.fetch_xor(true, Ordering::Relaxed);
         shared.echoes.load(Ordering::Relaxed)
     });
     let measured = watched.await?;
@@ -83,23 +83,28 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     while let Some(ended) = clients.join_next().await {
         all.append(&mut ended??);
     }
-    Ok(measured.with_latency(Latency::of(all)))
+    Ok(measured.with_latency(LatencyQuantiles::from_nanos(all)))
 }
 
 /// One connection; the nanoseconds of each echo in the measurement.
-async fn connection(shared: Arc<Shared>, offset: Duration) -> anyhow::Result<Vec<u64>> {
-    let mut socket = socket::connect(shared.target.whom.server, &shared.target.whom.path).await?;
+async fn run_connection(
+    shared: Arc<PacedClientState>,
+    offset: Duration,
+) -> anyhow::Result<Vec<u64>> {
+    let mut socket =
+        socket::connect(shared.target.target_server.server, &shared.target.target_server.path)
+            .await?;
     let mut took = Vec::new();
     let mut next = Instant::now() + offset;
     while !shared.stop.load(Ordering::Relaxed) {
         tokio::time::sleep_until(next).await;
         let sent = Instant::now();
         // A client that fell behind does not catch up in a burst.
-        next = sent.max(next + shared.pause);
+        next = sent.max(next + shared.message_interval);
         socket.send(Message::Text(shared.text.clone())).await?;
-        socket::expect(&mut socket, &shared.text).await?;
+        socket::expect_text(&mut socket, &shared.text).await?;
         shared.echoes.fetch_add(1, Ordering::Relaxed);
-        if shared.measuring.load(Ordering::Relaxed) {
+        if shared.is_measuring.load(Ordering::Relaxed) {
             took.push(u64::try_from(sent.elapsed().as_nanos())?);
         }
     }

@@ -12,16 +12,16 @@ use tokio::sync::Semaphore;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Target;
-use crate::limits::raise_file_limit;
-use crate::measured::Measured;
+use super::LoadTarget;
+use crate::file_limit::raise_file_limit;
+use crate::measurement::Measurement;
 use crate::socket;
 
 /// Whom to load and how.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct RoomArgs {
     #[command(flatten)]
-    target: Target,
+    target: LoadTarget,
     /// Members of the room
     #[arg(long)]
     members: usize,
@@ -34,58 +34,61 @@ pub(crate) struct Arguments {
 }
 
 /// Fills the room and measures what is delivered there.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) fn run(arguments: &RoomArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(measure(arguments))
 }
 
 /// What has come, and leave to publish more.
-struct Room {
+struct RoomState {
     members: u64,
-    count: AtomicU64,
+    delivery_count: AtomicU64,
     /// Texts that may be sent before others have come to everyone.
-    leave: Semaphore,
-    ended: AtomicBool,
+    send_permits: Semaphore,
+    connection_ended: AtomicBool,
 }
 
-impl Room {
+impl RoomState {
     /// Counts a delivery. Who gets the last of a text's deliveries has the next one sent: none is lost, and
     /// none waits behind another for long.
-    fn deliver(&self) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+    fn record_delivery(&self) {
+        let count = self.delivery_count.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_multiple_of(self.members) {
-            self.leave.add_permits(1);
+            self.send_permits.add_permits(1);
         }
     }
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
-    let Arguments { target, members, payload, in_flight } = arguments;
-    let room = Arc::new(Room {
+async fn measure(arguments: &RoomArgs) -> anyhow::Result<Measurement> {
+    let RoomArgs { target, members, payload, in_flight } = arguments;
+    let room = Arc::new(RoomState {
         members: *members as u64,
-        count: AtomicU64::new(0),
-        leave: Semaphore::new(*in_flight),
-        ended: AtomicBool::new(false),
+        delivery_count: AtomicU64::new(0),
+        send_permits: Semaphore::new(*in_flight),
+        connection_ended: AtomicBool::new(false),
     });
     let mut publisher = None;
     for _ in 0..*members {
         let (sender, mut member) =
-            socket::connect(target.whom.server, &target.whom.path).await?.split();
+            socket::connect(target.target_server.server, &target.target_server.path).await?.split();
         publisher = Some(sender);
         let room = Arc::clone(&room);
         tokio::spawn(async move {
             while let Some(Ok(_)) = member.next().await {
-                room.deliver();
+                room.record_delivery();
             }
-            room.ended.store(true, Ordering::Relaxed);
+            room.connection_ended.store(true, Ordering::Relaxed);
         });
     }
     let publisher = publisher.context("a room without members")?;
     let text = Message::text("x".repeat(*payload));
     let publishing = tokio::spawn(publish(publisher, text, Arc::clone(&room)));
-    let measured = target.watch(|| room.count.load(Ordering::Relaxed)).await?;
-    ensure!(!room.ended.load(Ordering::Relaxed) && !publishing.is_finished(), "a connection ended");
+    let measured = target.measure_count(|| room.delivery_count.load(Ordering::Relaxed)).await?;
+    ensure!(
+        !room.connection_ended.load(Ordering::Relaxed) && !publishing.is_finished(),
+        "a connection ended"
+    );
     Ok(measured)
 }
 
@@ -93,10 +96,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
 async fn publish(
     mut publisher: SplitSink<WebSocketStream<TcpStream>, Message>,
     text: Message,
-    room: Arc<Room>,
+    room: Arc<RoomState>,
 ) -> anyhow::Result<()> {
     loop {
-        room.leave.acquire().await?.forget();
+        room.send_permits.acquire().await?.forget();
         publisher.send(text.clone()).await?;
     }
 }

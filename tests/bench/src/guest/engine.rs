@@ -10,97 +10,99 @@ use wasmtime::{
     UpdateDeadline,
 };
 
-use super::Calls;
+use super::CallKind;
 use super::bindings::plain::narrowboat::consumer::connections;
 use super::bindings::{fiber, plain};
-use super::instance::Instance;
-use super::state::GuestState;
+use super::instance::EchoInstance;
+use super::state::EchoState;
 
 /// Instances at a time.
-const INSTANCES: u32 = 1_000;
+const MAX_INSTANCES: u32 = 1_000;
 
 /// Core instances, memories and tables that one component counts for, at most.
-const PARTS: u32 = 4;
+const CORE_PARTS_PER_COMPONENT: u32 = 4;
 
 /// Linear memory of an instance, in bytes.
-const MEMORY: usize = 64 * 1024 * 1024;
+const MAX_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Address space between two memories, in bytes.
-const GUARD: u64 = 64 * 1024;
+const MEMORY_GUARD_BYTES: u64 = 64 * 1024;
 
 /// The clock that stops or suspends guests.
-const TICK: Duration = Duration::from_millis(1);
+const EPOCH_TICK: Duration = Duration::from_millis(1);
 
 /// How often the clock looks whether there are guests again.
-const REST: Duration = Duration::from_millis(20);
+const IDLE_EPOCH_TICK: Duration = Duration::from_millis(20);
 
 /// A component ready to be instantiated.
-pub(super) struct Guests {
+pub(super) struct EchoInstantiator {
     engine: Engine,
-    entry: Entry,
+    instance_pre: EchoInstancePre,
     /// Instances that live, so that the clock rests while none does.
-    alive: Arc<AtomicUsize>,
+    live_instances: Arc<AtomicUsize>,
 }
 
 /// The component behind the bindings of its kind of call.
-pub(super) enum Entry {
-    Plain(plain::EchoPre<GuestState>),
-    Fiber(fiber::EchoPre<GuestState>),
+pub(super) enum EchoInstancePre {
+    Plain(plain::EchoPre<EchoState>),
+    Fiber(fiber::EchoPre<EchoState>),
 }
 
-impl Guests {
-    pub(super) fn new(component: &[u8], calls: Calls) -> Result<Self> {
-        let engine = Engine::new(&config())?;
+impl EchoInstantiator {
+    pub(super) fn new(component: &[u8], calls: CallKind) -> Result<Self> {
+        let engine = Engine::new(&engine_config())?;
         let component = Component::new(&engine, component)?;
         let mut linker = Linker::new(&engine);
-        connections::add_to_linker::<_, HasSelf<GuestState>>(&mut linker, |state| state)?;
+        connections::add_to_linker::<_, HasSelf<EchoState>>(&mut linker, |state| state)?;
         linker.define_unknown_imports_as_traps(&component)?;
         let linked = linker.instantiate_pre(&component)?;
         let entry = match calls {
-            Calls::Plain => Entry::Plain(plain::EchoPre::new(linked)?),
-            Calls::Fiber => Entry::Fiber(fiber::EchoPre::new(linked)?),
+            CallKind::Plain => EchoInstancePre::Plain(plain::EchoPre::new(linked)?),
+            CallKind::Fiber => EchoInstancePre::Fiber(fiber::EchoPre::new(linked)?),
         };
         let alive = Arc::new(AtomicUsize::new(0));
         std::thread::spawn({
             let (engine, alive) = (engine.clone(), Arc::clone(&alive));
-            move || tick(&engine, &alive)
+            move || run_epoch_ticker(&engine, &alive)
         });
-        Ok(Self { engine, entry, alive })
+        Ok(Self { engine, instance_pre: entry, live_instances: alive })
     }
 
     /// A new instance with a consumer in it.
-    pub(super) async fn instance(&self) -> Result<Instance> {
-        let state = GuestState::new(Arc::clone(&self.alive));
+    pub(super) async fn instantiate(&self) -> Result<EchoInstance> {
+        let state = EchoState::new(Arc::clone(&self.live_instances));
         let mut store = Store::new(&self.engine, state);
-        match &self.entry {
-            Entry::Plain(_) => store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1))),
-            Entry::Fiber(_) => store.epoch_deadline_async_yield_and_update(1),
+        match &self.instance_pre {
+            EchoInstancePre::Plain(_) => {
+                store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)))
+            }
+            EchoInstancePre::Fiber(_) => store.epoch_deadline_async_yield_and_update(1),
         }
-        Instance::new(store, &self.entry).await
+        EchoInstance::new(store, &self.instance_pre).await
     }
 }
 
-fn config() -> Config {
+fn engine_config() -> Config {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * PARTS)
-        .total_memories(INSTANCES)
-        .total_tables(INSTANCES * PARTS)
-        .total_stacks(INSTANCES)
-        .max_memory_size(MEMORY);
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES * CORE_PARTS_PER_COMPONENT)
+        .total_memories(MAX_INSTANCES)
+        .total_tables(MAX_INSTANCES * CORE_PARTS_PER_COMPONENT)
+        .total_stacks(MAX_INSTANCES)
+        .max_memory_size(MAX_MEMORY_BYTES);
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .memory_reservation(MEMORY as u64)
-        .memory_guard_size(GUARD)
+        .memory_reservation(MAX_MEMORY_BYTES as u64)
+        .memory_guard_size(MEMORY_GUARD_BYTES)
         .concurrency_support(false)
         .epoch_interruption(true);
     config
 }
 
-fn tick(engine: &Engine, alive: &AtomicUsize) {
+fn run_epoch_ticker(engine: &Engine, alive: &AtomicUsize) {
     loop {
-        let rest = if alive.load(Ordering::Relaxed) == 0 { REST } else { TICK };
+        let rest = if alive.load(Ordering::Relaxed) == 0 { IDLE_EPOCH_TICK } else { EPOCH_TICK };
         std::thread::sleep(rest);
         engine.increment_epoch();
     }

@@ -12,74 +12,74 @@ use super::bindings::plain::narrowboat::consumer::connections::{
 };
 use super::bindings::plain::narrowboat::consumer::types::{self, ScopeResult};
 
-type Handle = Resource<Connection>;
+type ConnectionResource = Resource<Connection>;
 
 /// One store's data.
-pub(super) struct GuestState {
+pub(super) struct EchoState {
     /// What the running call sends.
-    pub(super) sent: Vec<Message>,
-    alive: Arc<AtomicUsize>,
+    pub(super) sent_messages: Vec<Message>,
+    live_instances: Arc<AtomicUsize>,
 }
 
-impl GuestState {
-    pub(super) fn new(alive: Arc<AtomicUsize>) -> Self {
-        alive.fetch_add(1, Ordering::Relaxed);
-        Self { sent: Vec::new(), alive }
+impl EchoState {
+    pub(super) fn new(live_instances: Arc<AtomicUsize>) -> Self {
+        live_instances.fetch_add(1, Ordering::Relaxed);
+        Self { sent_messages: Vec::new(), live_instances }
     }
 }
 
-impl Drop for GuestState {
+impl Drop for EchoState {
     fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::Relaxed);
+        self.live_instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl types::Host for GuestState {}
+impl types::Host for EchoState {}
 
-impl HostConnection for GuestState {
-    fn send(&mut self, _: Handle, frame: Frame) -> Result<Result<(), SendError>> {
-        self.sent.push(match frame {
+impl HostConnection for EchoState {
+    fn send(&mut self, _: ConnectionResource, frame: Frame) -> Result<Result<(), SendError>> {
+        self.sent_messages.push(match frame {
             Frame::Text(text) => Message::Text(text.into()),
             Frame::Binary(bytes) => Message::Binary(bytes.into()),
         });
         Ok(Ok(()))
     }
 
-    fn channel_name(&mut self, _: Handle) -> Result<String> {
+    fn channel_name(&mut self, _: ConnectionResource) -> Result<String> {
         bail!("an echo does not ask for its channel")
     }
 
-    fn scope(&mut self, _: Handle) -> Result<Option<ScopeResult>> {
+    fn scope(&mut self, _: ConnectionResource) -> Result<Option<ScopeResult>> {
         bail!("an echo does not ask for its scope")
     }
 
-    fn buffered_amount(&mut self, _: Handle) -> Result<u64> {
+    fn buffered_amount(&mut self, _: ConnectionResource) -> Result<u64> {
         bail!("an echo does not look at its queue")
     }
 
-    fn close(&mut self, _: Handle, _: u16, _: String) -> Result<()> {
+    fn close(&mut self, _: ConnectionResource, _: u16, _: String) -> Result<()> {
         bail!("an echo does not close")
     }
 
-    fn set_timer(&mut self, _: Handle, _: u32) -> Result<Result<TimerId, SendError>> {
+    fn set_timer(&mut self, _: ConnectionResource, _: u32) -> Result<Result<TimerId, SendError>> {
         bail!("an echo has no timers")
     }
 
-    fn clear_timer(&mut self, _: Handle, _: TimerId) -> Result<()> {
+    fn clear_timer(&mut self, _: ConnectionResource, _: TimerId) -> Result<()> {
         bail!("an echo has no timers")
     }
 
-    fn drop(&mut self, _: Handle) -> Result<()> {
+    fn drop(&mut self, _: ConnectionResource) -> Result<()> {
         Ok(())
     }
 }
 
-impl Host for GuestState {
-    fn send_many(&mut self, _: Vec<Handle>, _: Frame) -> Result<u32> {
+impl Host for EchoState {
+    fn send_many(&mut self, _: Vec<ConnectionResource>, _: Frame) -> Result<u32> {
         bail!("an echo answers one")
     }
 
-    fn find(&mut self, _: String) -> Result<Option<Handle>> {
+    fn find(&mut self, _: String) -> Result<Option<ConnectionResource>> {
         bail!("an echo looks for nobody")
     }
 }

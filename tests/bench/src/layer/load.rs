@@ -18,7 +18,7 @@ use crate::socket;
 const WARM_UP: Duration = Duration::from_millis(1_500);
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct LayerLoadArgs {
     /// Where the publisher connects
     #[arg(long)]
     publisher: SocketAddr,
@@ -41,33 +41,33 @@ pub(crate) struct Arguments {
 
 /// What one round gave.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Measured {
+pub(crate) struct LayerMeasurement {
     deliveries: u64,
     seconds: f64,
     /// Of both servers, in seconds.
     cpu: f64,
 }
 
-impl Measured {
+impl LayerMeasurement {
     /// Deliveries a second.
-    pub(crate) fn rate(&self) -> f64 {
+    pub(crate) fn deliveries_per_second(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let deliveries = self.deliveries as f64;
         deliveries / self.seconds
     }
 
     /// Microseconds.
-    pub(crate) fn cpu_a_delivery(&self) -> f64 {
-        self.cpu * 1e6 / (self.rate() * self.seconds)
+    pub(crate) fn cpu_micros_per_delivery(&self) -> f64 {
+        self.cpu * 1e6 / (self.deliveries_per_second() * self.seconds)
     }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) fn run(arguments: &LayerLoadArgs) -> anyhow::Result<LayerMeasurement> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(measure(arguments))
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
+async fn measure(arguments: &LayerLoadArgs) -> anyhow::Result<LayerMeasurement> {
     const ROOM: &str = "/chat/bench/";
     let count = Arc::new(AtomicU64::new(0));
     let failed = Arc::new(AtomicBool::new(false));
@@ -84,22 +84,22 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     let publisher = socket::connect(arguments.publisher, ROOM).await?;
     let publishing = tokio::spawn(publish(publisher, arguments.in_flight, arguments.payload));
     tokio::time::sleep(WARM_UP).await;
-    let before = (Instant::now(), count.load(Ordering::Relaxed), cpu(&arguments.pids)?);
+    let before = (Instant::now(), count.load(Ordering::Relaxed), total_cpu_time(&arguments.pids)?);
     tokio::time::sleep(Duration::from_millis(arguments.measure)).await;
-    let after = (Instant::now(), count.load(Ordering::Relaxed), cpu(&arguments.pids)?);
+    let after = (Instant::now(), count.load(Ordering::Relaxed), total_cpu_time(&arguments.pids)?);
     if failed.load(Ordering::Relaxed) || publishing.is_finished() {
         bail!("a connection ended");
     }
     publishing.abort();
-    Ok(Measured {
+    Ok(LayerMeasurement {
         deliveries: after.1 - before.1,
         seconds: (after.0 - before.0).as_secs_f64(),
         cpu: (after.2 - before.2).as_secs_f64(),
     })
 }
 
-fn cpu(pids: &[u32]) -> anyhow::Result<Duration> {
-    pids.iter().map(|pid| CpuTime::of(*pid).map(CpuTime::total)).sum()
+fn total_cpu_time(pids: &[u32]) -> anyhow::Result<Duration> {
+    pids.iter().map(|pid| CpuTime::of_process(*pid).map(CpuTime::total)).sum()
 }
 
 /// Keeps so many messages on their way: the publisher is in the room too, and hears its own.

@@ -14,15 +14,15 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::clock::{Clock, Moment};
-use super::ledger::{Answer, GROUP, Ledger, Trip};
+use super::clock::{BenchClock, ClockTime};
+use super::delivery_tracker::{ConsumerAnswer, DeliveryTracker, GROUP_SIZE, RoundTripSample};
 use crate::socket;
 
 /// Handshakes at a time.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT_HANDSHAKES: usize = 32;
 
 /// Clients that one source address is enough for.
-const PER_SOURCE: usize = 20_000;
+const CONNECTIONS_PER_SOURCE: usize = 20_000;
 
 /// One client in so many sends [`BUSY_FACTOR`] times as much, so that an instance of its own sees a
 /// hundred events soon.
@@ -32,33 +32,36 @@ const BUSY_EVERY: usize = 100;
 const BUSY_FACTOR: u32 = 20;
 
 /// What all clients have in common.
-pub(crate) struct Clients {
+pub(crate) struct SwapClients {
     pub(crate) server: SocketAddr,
     pub(crate) path: String,
     /// Between two messages of a client to its consumer.
-    pub(crate) pace: Duration,
+    pub(crate) message_interval: Duration,
     /// Between two of its messages to its group.
-    pub(crate) group_pace: Duration,
-    pub(crate) clock: Clock,
-    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) group_message_interval: Duration,
+    pub(crate) clock: BenchClock,
+    pub(crate) tracker: Mutex<DeliveryTracker>,
     /// Nothing more is sent.
-    pub(crate) stopped: AtomicBool,
+    pub(crate) is_stopped: AtomicBool,
 }
 
-type Socket = WebSocketStream<TcpStream>;
+type ClientSocket = WebSocketStream<TcpStream>;
 
-impl Clients {
+impl SwapClients {
     /// The ledger. Locked for moments only.
-    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock_tracker(&self) -> MutexGuard<'_, DeliveryTracker> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the connections and has each join its group.
-    pub(crate) async fn open(self: &Arc<Self>, count: usize) -> anyhow::Result<Vec<Socket>> {
-        let mut sockets: Vec<Option<Socket>> = (0..count).map(|_| None).collect();
+    pub(crate) async fn open_connections(
+        self: &Arc<Self>,
+        count: usize,
+    ) -> anyhow::Result<Vec<ClientSocket>> {
+        let mut sockets: Vec<Option<ClientSocket>> = (0..count).map(|_| None).collect();
         let mut opening = JoinSet::new();
         for client in 0..count {
-            if opening.len() >= AT_ONCE
+            if opening.len() >= MAX_CONCURRENT_HANDSHAKES
                 && let Some(opened) = opening.join_next().await
             {
                 let (client, socket): (usize, _) = opened??;
@@ -66,7 +69,7 @@ impl Clients {
             }
             let shared = Arc::clone(self);
             opening.spawn(async move {
-                let socket = shared.join(client).await;
+                let socket = shared.connect_and_join(client).await;
                 Ok::<_, anyhow::Error>((client, socket.with_context(|| format!("{client}"))?))
             });
         }
@@ -78,12 +81,12 @@ impl Clients {
     }
 
     /// One connection. When the answer comes the consumer is in its group.
-    async fn join(&self, client: usize) -> anyhow::Result<Socket> {
-        let source = u8::try_from(client / PER_SOURCE).context("too many clients")?;
+    async fn connect_and_join(&self, client: usize) -> anyhow::Result<ClientSocket> {
+        let source = u8::try_from(client / CONNECTIONS_PER_SOURCE).context("too many clients")?;
         let source = Ipv4Addr::new(127, 0, 0, 1 + source);
         let mut socket = socket::connect_from(source, self.server, &self.path).await?;
-        socket.send(text(format!("join bench{}", client / GROUP))).await?;
-        socket.send(text("joined".to_owned())).await?;
+        socket.send(text_message(format!("join bench{}", client / GROUP_SIZE))).await?;
+        socket.send(text_message("joined".to_owned())).await?;
         match socket.next().await {
             Some(Ok(Message::Text(answer))) if answer.ends_with(" 2 joined") => Ok(socket),
             other => bail!("not joined: {other:?}"),
@@ -91,63 +94,68 @@ impl Clients {
     }
 
     /// Exchanges messages, for ever.
-    pub(crate) async fn run(self: Arc<Self>, client: usize, socket: Socket) {
-        let mut exchange = Exchange::new(&self, client);
-        let how = match exchange.go_on(&self, socket).await {
+    pub(crate) async fn run_client(self: Arc<Self>, client: usize, socket: ClientSocket) {
+        let mut exchange = ClientSession::new(&self, client);
+        let how = match exchange.run_until_closed(&self, socket).await {
             Ok(how) => how,
             Err(error) => format!("{error:#}"),
         };
-        self.ledger().closed(client, &how);
+        self.lock_tracker().record_close(client, &how);
     }
 }
 
 /// What a client knows of its own exchange.
-struct Exchange {
+struct ClientSession {
     client: usize,
-    pace: Duration,
-    next: Instant,
-    next_for_group: Instant,
+    message_interval: Duration,
+    next_send: Instant,
+    next_group_send: Instant,
     /// Events the consumer has been sent, its joining included.
-    sent: u64,
-    numbered: u64,
-    for_group: u64,
+    sent_events: u64,
+    sent_messages: u64,
+    sent_group_messages: u64,
     /// Of each numbered message on its way, how many events had been sent with it.
-    on_way: VecDeque<u64>,
+    in_flight: VecDeque<u64>,
     /// Messages of the group that came.
-    relays: u64,
+    received_group_messages: u64,
     /// Events that the consumer has lost.
-    lost: u64,
+    lost_events: u64,
 }
 
-impl Exchange {
-    fn new(clients: &Clients, client: usize) -> Self {
+impl ClientSession {
+    fn new(clients: &SwapClients, client: usize) -> Self {
         let busy = client.is_multiple_of(BUSY_EVERY);
-        let pace = if busy { clients.pace / BUSY_FACTOR } else { clients.pace };
-        let count = clients.ledger().pages.len();
+        let message_interval =
+            if busy { clients.message_interval / BUSY_FACTOR } else { clients.message_interval };
+        let count = clients.lock_tracker().clients.len();
         // Spread evenly, and neighbours, who share a group, far from each other.
         let part = |of: Duration| of.mul_f64((client * 7_919 % count) as f64 / count as f64);
         let now = Instant::now();
         Self {
             client,
-            pace,
-            next: now + part(pace),
-            next_for_group: now + part(clients.group_pace),
-            sent: 2,
-            numbered: 0,
-            for_group: 0,
-            on_way: VecDeque::new(),
-            relays: 0,
-            lost: 0,
+            message_interval,
+            next_send: now + part(message_interval),
+            next_group_send: now + part(clients.group_message_interval),
+            sent_events: 2,
+            sent_messages: 0,
+            sent_group_messages: 0,
+            in_flight: VecDeque::new(),
+            received_group_messages: 0,
+            lost_events: 0,
         }
     }
 
-    async fn go_on(&mut self, clients: &Clients, mut socket: Socket) -> anyhow::Result<String> {
+    async fn run_until_closed(
+        &mut self,
+        clients: &SwapClients,
+        mut socket: ClientSocket,
+    ) -> anyhow::Result<String> {
         loop {
-            let due = self.next.min(self.next_for_group);
-            let sends = !clients.stopped.load(Ordering::Relaxed);
+            let due = self.next_send.min(self.next_group_send);
+            let sends = !clients.is_stopped.load(Ordering::Relaxed);
             tokio::select! {
                 incoming = socket.next() => match incoming {
-                    Some(Ok(Message::Text(text))) => self.take(clients, &text)?,
+                    Some(Ok(Message::Text(text))) => self.handle_text(clients, &text)?,
                     Some(Ok(Message::Ping(_))) => socket.flush().await?,
                     Some(Ok(Message::Close(frame))) => return Ok(format!("closed: {frame:?}")),
                     Some(Ok(other)) => bail!("got {other:?}"),
@@ -155,8 +163,8 @@ impl Exchange {
                     None => return Ok("ended".to_owned()),
                 },
                 () = sleep_until(due), if sends => {
-                    if self.next <= self.next_for_group {
-                        self.send(clients, &mut socket).await?;
+                    if self.next_send <= self.next_group_send {
+                        self.send_message(clients, &mut socket).await?;
                     } else {
                         self.send_to_group(clients, &mut socket).await?;
                     }
@@ -165,42 +173,58 @@ impl Exchange {
         }
     }
 
-    async fn send(&mut self, clients: &Clients, socket: &mut Socket) -> Result<(), Error> {
-        self.next += self.pace;
-        self.sent += 1;
-        self.numbered += 1;
-        self.on_way.push_back(self.sent);
-        clients.ledger().pages[self.client].sent = self.numbered;
+    async fn send_message(
+        &mut self,
+        clients: &SwapClients,
+        socket: &mut ClientSocket,
+    ) -> Result<(), Error> {
+        self.next_send += self.message_interval;
+        self.sent_events += 1;
+        self.sent_messages += 1;
+        self.in_flight.push_back(self.sent_events);
+        clients.lock_tracker().clients[self.client].sent_count = self.sent_messages;
         let now = clients.clock.now().as_nanos();
-        socket.send(text(format!("m {} {now}", self.numbered))).await
+        socket.send(text_message(format!("m {} {now}", self.sent_messages))).await
     }
 
-    async fn send_to_group(&mut self, clients: &Clients, socket: &mut Socket) -> Result<(), Error> {
+    async fn send_to_group(
+        &mut self,
+        clients: &SwapClients,
+        socket: &mut ClientSocket,
+    ) -> Result<(), Error> {
         let Self { client, .. } = *self;
-        self.next_for_group += clients.group_pace;
-        self.sent += 1;
-        self.for_group += 1;
-        clients.ledger().pages[client].sent_to_group = self.for_group;
-        let group = client / GROUP;
-        socket.send(text(format!("group bench{group} g {client} {}", self.for_group))).await
+        self.next_group_send += clients.group_message_interval;
+        self.sent_events += 1;
+        self.sent_group_messages += 1;
+        clients.lock_tracker().clients[client].group_sent_count = self.sent_group_messages;
+        let group = client / GROUP_SIZE;
+        socket
+            .send(text_message(format!(
+                "group bench{group} g {client} {}",
+                self.sent_group_messages
+            )))
+            .await
     }
 
-    fn take(&mut self, clients: &Clients, text: &str) -> anyhow::Result<()> {
+    fn handle_text(&mut self, clients: &SwapClients, text: &str) -> anyhow::Result<()> {
         let words: Vec<&str> = text.split(' ').collect();
         match words[..] {
             ["g", member, number] => {
-                self.relays += 1;
+                self.received_group_messages += 1;
                 let (member, number) = (member.parse()?, number.parse()?);
-                clients.ledger().relayed(self.client, member, number);
+                clients.lock_tracker().record_group_message(self.client, member, number);
                 Ok(())
             }
             [version, count, "m", number, sent] => {
                 let (count, number) = (count.parse()?, number.parse()?);
-                let trip = trip(clients.clock.now(), sent.parse()?);
-                let answer = Answer { version, count, number, trip };
-                let sent = self.on_way.pop_front().context("an answer to nothing")?;
-                let expected = (sent + self.relays).saturating_sub(self.lost);
-                self.lost += clients.ledger().answered(self.client, &answer, expected);
+                let trip = round_trip_since(clients.clock.now(), sent.parse()?);
+                let answer =
+                    ConsumerAnswer { version, event_count: count, number, round_trip: trip };
+                let sent = self.in_flight.pop_front().context("an answer to nothing")?;
+                let expected =
+                    (sent + self.received_group_messages).saturating_sub(self.lost_events);
+                self.lost_events +=
+                    clients.lock_tracker().record_answer(self.client, &answer, expected);
                 Ok(())
             }
             _ => bail!("got {text:?}"),
@@ -208,11 +232,11 @@ impl Exchange {
     }
 }
 
-fn trip(now: Moment, sent: u64) -> Trip {
+fn round_trip_since(now: ClockTime, sent: u64) -> RoundTripSample {
     let sent = Duration::from_nanos(sent);
-    Trip { sent, took: now.saturating_sub(sent) }
+    RoundTripSample { sent_at: sent, elapsed: now.saturating_sub(sent) }
 }
 
-fn text(text: String) -> Message {
+fn text_message(text: String) -> Message {
     Message::Text(text.into())
 }

@@ -5,32 +5,32 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A moment, as time since the clock was started.
-pub(crate) type Moment = Duration;
+pub(crate) type ClockTime = Duration;
 
 /// Tells moments, and finds the one that a line of the log was written at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
-    began: Instant,
+pub(crate) struct BenchClock {
+    start: Instant,
     /// Time of day at the beginning, UTC.
-    daytime: Duration,
+    start_time_of_day: Duration,
 }
 
-impl Clock {
+impl BenchClock {
     /// Begins now.
     pub(crate) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let into_day = since_epoch.as_nanos() % DAY.as_nanos();
-        let daytime = Duration::from_nanos(u64::try_from(into_day).unwrap_or_default());
-        Self { began: Instant::now(), daytime }
+        let start_time_of_day = Duration::from_nanos(u64::try_from(into_day).unwrap_or_default());
+        Self { start: Instant::now(), start_time_of_day }
     }
 
     /// This moment.
-    pub(crate) fn now(&self) -> Moment {
-        self.began.elapsed()
+    pub(crate) fn now(&self) -> ClockTime {
+        self.start.elapsed()
     }
 
     /// The moment of a time stamp like `2026-01-31T23:59:59.123456Z`; none is a day away.
-    pub(crate) fn moment_of(&self, stamp: &str) -> Option<Moment> {
+    pub(crate) fn parse_timestamp(&self, stamp: &str) -> Option<ClockTime> {
         let daytime = stamp.split_once('T')?.1.strip_suffix('Z')?;
         let mut parts = daytime.split(':');
         let hours: f64 = parts.next()?.parse().ok()?;
@@ -38,8 +38,8 @@ impl Clock {
         let seconds: f64 = parts.next()?.parse().ok()?;
         let daytime = Duration::try_from_secs_f64(hours * 3_600.0 + minutes * 60.0 + seconds);
         let daytime = daytime.ok()?;
-        let after = daytime.checked_sub(self.daytime);
-        Some(after.unwrap_or_else(|| (daytime + DAY).saturating_sub(self.daytime)))
+        let after = daytime.checked_sub(self.start_time_of_day);
+        Some(after.unwrap_or_else(|| (daytime + DAY).saturating_sub(self.start_time_of_day)))
     }
 }
 
@@ -50,10 +50,10 @@ mod tests {
     #[test]
     fn a_stamp_after_midnight_is_of_the_next_day() {
         let daytime = DAY - Duration::from_secs(1);
-        let clock = Clock { began: Instant::now(), daytime };
-        let moment = |stamp| clock.moment_of(stamp).unwrap().as_millis();
+        let clock = BenchClock { start: Instant::now(), start_time_of_day: daytime };
+        let moment = |stamp| clock.parse_timestamp(stamp).unwrap().as_millis();
         assert_eq!(moment("2026-01-31T23:59:59.250000Z"), 250);
         assert_eq!(moment("2026-02-01T00:00:01.500000Z"), 2_500);
-        assert_eq!(clock.moment_of("WARN"), None);
+        assert_eq!(clock.parse_timestamp("WARN"), None);
     }
 }

@@ -10,13 +10,13 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::socket;
 
 /// Between two new connections, so that they themselves are no load.
-const PAUSE: Duration = Duration::from_millis(2);
+const PROBE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How long a version may take to show.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The version that a new connection gets.
-pub(crate) async fn version(server: SocketAddr, path: &str) -> anyhow::Result<String> {
+pub(crate) async fn probe_version(server: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut socket = socket::connect(server, path).await?;
     socket.send(Message::Text("which".into())).await?;
     let version = match socket.next().await {
@@ -30,12 +30,18 @@ pub(crate) async fn version(server: SocketAddr, path: &str) -> anyhow::Result<St
 }
 
 /// Opens connections, one after the other, until one is answered by a version.
-pub(crate) async fn until(server: SocketAddr, path: &str, name: &str) -> anyhow::Result<()> {
+pub(crate) async fn wait_for_version(
+    server: SocketAddr,
+    path: &str,
+    name: &str,
+) -> anyhow::Result<()> {
     let shown = async {
-        while version(server, path).await? != name {
-            tokio::time::sleep(PAUSE).await;
+        while probe_version(server, path).await? != name {
+            tokio::time::sleep(PROBE_INTERVAL).await;
         }
         Ok(())
     };
-    tokio::time::timeout(PATIENCE, shown).await.with_context(|| format!("{name} never showed"))?
+    tokio::time::timeout(PROBE_TIMEOUT, shown)
+        .await
+        .with_context(|| format!("{name} never showed"))?
 }

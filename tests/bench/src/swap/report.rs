@@ -4,37 +4,41 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Outcome;
-use super::course::{Course, Swap};
-use super::version::Kind;
+use super::IsolationResult;
+use super::under_load::{SwapMeasurement, UnderLoadResult};
+use super::version::VersionKind;
 use crate::spread::Spread;
 use crate::table::Table;
 
 /// All that a run found.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub(crate) struct SwapReport {
     /// Cores of the machine, which clients and host share.
     pub(crate) cores: usize,
     /// Each isolation.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<IsolationResult>,
 }
 
-impl Report {
+impl SwapReport {
     /// How often there was what must not be.
-    pub(crate) fn violated(&self) -> u64 {
+    pub(crate) fn violation_count(&self) -> u64 {
         self.outcomes.iter().map(|outcome| outcome.course.violated).sum()
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SwapReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.outcomes.iter().try_for_each(|outcome| show(outcome, self.cores, f))?;
+        self.outcomes.iter().try_for_each(|outcome| write_result(outcome, self.cores, f))?;
         writeln!(f, "Times are in ms, triples p50 / p99 / max.")
     }
 }
 
-fn show(outcome: &Outcome, cores: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Outcome { isolation, course, idle } = outcome;
+fn write_result(
+    outcome: &IsolationResult,
+    cores: usize,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let IsolationResult { isolation, course, idle } = outcome;
     let quiet = &course.quiet;
     writeln!(f, "{} connections, {}, {cores} cores\n", course.connections, isolation.title())?;
     writeln!(
@@ -43,11 +47,11 @@ fn show(outcome: &Outcome, cores: usize, f: &mut fmt::Formatter<'_>) -> fmt::Res
          clients {:.2}\nround trips without swaps: {}\n",
         quiet.sent, quiet.received, quiet.host_cores, quiet.client_cores, quiet.trips,
     )?;
-    writeln!(f, "{}", table(&course.swaps))?;
+    writeln!(f, "{}", swap_table(&course.swaps))?;
     writeln!(f, "what a swap to a good version adds to a round trip")?;
     writeln!(f, "  while consumers move: {} ({})", course.pause, course.pause.count)?;
     writeln!(f, "  from the file's change on: {}", course.disturbance)?;
-    let (before, peak) = (mib(course.memory_before), mib(course.memory_peak));
+    let (before, peak) = (format_mib(course.memory_before), format_mib(course.memory_peak));
     writeln!(f, "memory of the host: {before} MiB before, {peak} MiB at most")?;
     if let Some(churn) = &course.churn {
         writeln!(
@@ -57,15 +61,15 @@ fn show(outcome: &Outcome, cores: usize, f: &mut fmt::Formatter<'_>) -> fmt::Res
             churn.changes, churn.live, churn.caught_up, churn.trips,
         )?;
     }
-    if let Some(idle) = Spread::of(idle.iter().copied()) {
+    if let Some(idle) = Spread::from_rounds(idle.iter().copied()) {
         writeln!(f, "file to the first answer by new code, on an idle host: {idle:.0}")?;
     }
-    faults(course, f)?;
+    write_violations(course, f)?;
     writeln!(f)
 }
 
-fn faults(course: &Course, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Course { sent, received, violated, .. } = course;
+fn write_violations(course: &UnderLoadResult, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let UnderLoadResult { sent, received, violated, .. } = course;
     writeln!(f, "{sent} messages sent, {received} received; wrong: {violated}")?;
     for violation in &course.violations {
         writeln!(f, "  {violation}")?;
@@ -76,7 +80,7 @@ fn faults(course: &Course, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn table(swaps: &[Swap]) -> Table {
+fn swap_table(swaps: &[SwapMeasurement]) -> Table {
     let heading = [
         "version",
         "new code",
@@ -93,15 +97,15 @@ fn table(swaps: &[Swap]) -> Table {
         let time = |time: Option<f64>| time.map_or_else(String::new, |time| format!("{time:.0}"));
         let undone = |undone: Option<u64>| undone.map_or_else(String::new, |n| n.to_string());
         let (log, counts) = (undone(swap.undone), undone(swap.undone_by_count));
-        table.row([
-            title(swap.kind).to_owned(),
+        table.push_row([
+            kind_title(swap.kind).to_owned(),
             time(swap.answered),
             time(Some(swap.decided)),
             time(swap.prepared),
             time(swap.moved),
             swap.trips.to_string(),
             if log.is_empty() { log } else { format!("{log} = {counts}") },
-            mib(swap.memory),
+            format_mib(swap.memory),
             swap.verdict.chars().take(MAX_VERDICT).collect(),
         ]);
     }
@@ -111,17 +115,17 @@ fn table(swaps: &[Swap]) -> Table {
 /// Characters of a verdict that the table has room for; the JSON has all.
 const MAX_VERDICT: usize = 60;
 
-fn title(kind: Kind) -> &'static str {
+fn kind_title(kind: VersionKind) -> &'static str {
     match kind {
-        Kind::Good => "good",
-        Kind::Damaged => "half a file",
-        Kind::FailsLoad => "load-module fails",
-        Kind::FailsRestore => "restore fails",
-        Kind::FailsSome => "some restores fail",
-        Kind::Traps => "traps at event 100",
+        VersionKind::Good => "good",
+        VersionKind::Damaged => "half a file",
+        VersionKind::FailsLoad => "load-module fails",
+        VersionKind::FailsRestore => "restore fails",
+        VersionKind::FailsSome => "some restores fail",
+        VersionKind::Traps => "traps at event 100",
     }
 }
 
-fn mib(bytes: i64) -> String {
+fn format_mib(bytes: i64) -> String {
     format!("{}", bytes / 1024 / 1024)
 }

@@ -4,15 +4,15 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 /// What stands before the plan's own words, in the component's code.
-const MARK: &[u8] = b"narrowboat traveller plan:";
+const PLAN_MARKER: &[u8] = b"narrowboat traveller plan:";
 
 /// Bytes of mark and words, as the guest has it.
-const ROOM: usize = 128;
+const PLAN_BYTES: usize = 128;
 
 /// What is put in the place of the running component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum VersionKind {
     /// A version with nothing wrong.
     Good,
     /// Half a file.
@@ -28,52 +28,52 @@ pub(crate) enum Kind {
 }
 
 /// Makes versions of one build.
-pub(crate) struct Maker {
+pub(crate) struct VersionBuilder {
     component: Vec<u8>,
     /// Where the plan begins.
-    plan: usize,
-    made: u32,
+    plan_offset: usize,
+    version_count: u32,
 }
 
 /// A version's name and bytes.
-pub(crate) struct Made {
+pub(crate) struct TestVersion {
     /// What its consumers say they are.
     pub(crate) name: String,
     /// What goes into the file.
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Maker {
+impl VersionBuilder {
     /// Of the component `traveller`.
     pub(crate) fn new(component: Vec<u8>) -> anyhow::Result<Self> {
-        let plan = component.windows(MARK.len()).position(|bytes| bytes == MARK);
+        let plan = component.windows(PLAN_MARKER.len()).position(|bytes| bytes == PLAN_MARKER);
         let plan = plan.context("is not the guest traveller: it has no plan")?;
-        ensure!(component.len() >= plan + ROOM, "is cut off");
-        Ok(Self { component, plan, made: 0 })
+        ensure!(component.len() >= plan + PLAN_BYTES, "is cut off");
+        Ok(Self { component, plan_offset: plan, version_count: 0 })
     }
 
     /// The next version, of bytes that no earlier one had.
-    pub(crate) fn make(&mut self, kind: Kind) -> Made {
-        self.made += 1;
+    pub(crate) fn build(&mut self, kind: VersionKind) -> TestVersion {
+        self.version_count += 1;
         // Not `v1`, which the build itself is.
-        let name = format!("made{}", self.made);
+        let name = format!("made{}", self.version_count);
         let fate = match kind {
-            Kind::Good | Kind::Damaged => "",
-            Kind::FailsLoad => "load-fails",
-            Kind::FailsRestore => "restore-fails",
-            Kind::FailsSome => "unread-every=50",
-            Kind::Traps => "traps-at-own=100",
+            VersionKind::Good | VersionKind::Damaged => "",
+            VersionKind::FailsLoad => "load-fails",
+            VersionKind::FailsRestore => "restore-fails",
+            VersionKind::FailsSome => "unread-every=50",
+            VersionKind::Traps => "traps-at-own=100",
         };
         let words = format!("{name} {fate}");
         let mut bytes = self.component.clone();
-        let plan = &mut bytes[self.plan..self.plan + ROOM];
+        let plan = &mut bytes[self.plan_offset..self.plan_offset + PLAN_BYTES];
         plan.fill(b' ');
-        plan[..MARK.len()].copy_from_slice(MARK);
-        plan[MARK.len()..MARK.len() + words.len()].copy_from_slice(words.as_bytes());
-        if kind == Kind::Damaged {
+        plan[..PLAN_MARKER.len()].copy_from_slice(PLAN_MARKER);
+        plan[PLAN_MARKER.len()..PLAN_MARKER.len() + words.len()].copy_from_slice(words.as_bytes());
+        if kind == VersionKind::Damaged {
             bytes.truncate(bytes.len() / 2);
         }
-        Made { name, bytes }
+        TestVersion { name, bytes }
     }
 }
 
@@ -84,22 +84,22 @@ mod tests {
     #[test]
     fn a_version_differs_in_its_plan_alone() {
         let mut build = b"before narrowboat traveller plan:v1".to_vec();
-        build.resize(7 + ROOM, b' ');
+        build.resize(7 + PLAN_BYTES, b' ');
         build.extend_from_slice(b"after");
-        let mut maker = Maker::new(build.clone()).unwrap();
-        maker.make(Kind::Good);
-        let made = maker.make(Kind::Traps);
+        let mut maker = VersionBuilder::new(build.clone()).unwrap();
+        maker.build(VersionKind::Good);
+        let made = maker.build(VersionKind::Traps);
         assert_eq!(made.name, "made2");
         assert_eq!(made.bytes.len(), build.len());
         assert!(
             made.bytes.starts_with(b"before narrowboat traveller plan:made2 traps-at-own=100  ")
         );
         assert!(made.bytes.ends_with(b" after"));
-        assert_eq!(maker.make(Kind::Damaged).bytes.len(), build.len() / 2);
+        assert_eq!(maker.build(VersionKind::Damaged).bytes.len(), build.len() / 2);
     }
 
     #[test]
     fn what_has_no_plan_is_refused() {
-        assert!(Maker::new(b"another".to_vec()).is_err());
+        assert!(VersionBuilder::new(b"another".to_vec()).is_err());
     }
 }

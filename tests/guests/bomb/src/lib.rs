@@ -5,16 +5,16 @@ use std::hint::black_box;
 use narrowboat_guest::prelude::*;
 
 /// What is asked for at a time, in bytes.
-const BLOCK: usize = 1 << 20;
+const BLOCK_BYTES: usize = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
-struct Bomb;
+struct MemoryBomb;
 
-impl Consumer for Bomb {
+impl Consumer for MemoryBomb {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Bomb))
+        Ok(accept(MemoryBomb))
     }
 }
 
@@ -24,8 +24,8 @@ impl Consumer for Bomb {
 extern "C" fn initialize() {
     let mut kept = Vec::new();
     loop {
-        kept.push(black_box(vec![1_u8; BLOCK]));
+        kept.push(black_box(vec![1_u8; BLOCK_BYTES]));
     }
 }
 
-narrowboat_guest::export!(Bomb);
+narrowboat_guest::export!(MemoryBomb);

@@ -13,56 +13,56 @@ thread_local!(static RESTORED: Cell<&'static str> = const { Cell::new("fresh") }
 
 /// Where to, when it moves to another version.
 #[derive(Serialize, Deserialize)]
-struct Caller {
-    home: String,
+struct HttpConsumer {
+    base_url: String,
 }
 
-impl Consumer for Caller {
+impl Consumer for HttpConsumer {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Caller { home: String::new() }))
+        Ok(accept(HttpConsumer { base_url: String::new() }))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
         let answer = match text.split_once(' ') {
             Some(("home", url)) => {
-                self.home = url.to_owned();
+                self.base_url = url.to_owned();
                 "ok".to_owned()
             }
             None if text == "restored" => RESTORED.get().to_owned(),
-            _ => answer(&text).unwrap_or_else(|error| format!("error: {error}")),
+            _ => run_request(&text).unwrap_or_else(|error| format!("error: {error}")),
         };
         Ok(connection.send(answer)?)
     }
 
-    fn snapshot(&self) -> Result<Saved, Error> {
-        let _ = Request::get(&format!("{}/snapshot", self.home)).send();
-        Saved::encode(Self::SCHEMA, self)
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        let _ = Request::get(&format!("{}/snapshot", self.base_url)).send();
+        Snapshot::encode(Self::SCHEMA_VERSION, self)
     }
 
-    fn restore(_: &Connection, saved: Saved) -> Result<Self, Error> {
+    fn restore(_: &Connection, saved: Snapshot) -> Result<Self, Error> {
         let restored: Self = saved.decode()?;
-        let sent = Request::get(&format!("{}/restore", restored.home)).send().is_ok();
+        let sent = Request::get(&format!("{}/restore", restored.base_url)).send().is_ok();
         RESTORED.set(if sent { "sent" } else { "not sent" });
         Ok(restored)
     }
 }
 
-fn answer(text: &str) -> Result<String, HttpError> {
+fn run_request(text: &str) -> Result<String, HttpError> {
     let mut words = text.split(' ');
     let mut word = || words.next().unwrap_or_default();
     let (verb, url) = (word(), word());
     let number = |text: &str| text.parse::<usize>().unwrap_or_default();
     Ok(match verb {
         // send URL LEN: so many bytes
-        "send" => told(&Request::post(url).body(vec![b'x'; number(word())]).send()?),
+        "send" => describe_response(&Request::post(url).body(vec![b'x'; number(word())]).send()?),
         // len URL: of the answer
         "len" => Request::get(url).send()?.body.len().to_string(),
         // within URL MILLISECONDS
         "within" => {
             let time = Duration::from_millis(number(word()) as u64);
-            told(&Request::get(url).timeout(time).send()?)
+            describe_response(&Request::get(url).timeout(time).send()?)
         }
         // many URL COUNT: in one call
         "many" => {
@@ -74,7 +74,7 @@ fn answer(text: &str) -> Result<String, HttpError> {
         // fields URL COUNT: header fields
         "fields" => {
             let fields = 0..number(word());
-            told(
+            describe_response(
                 &fields
                     .fold(Request::get(url), |it, at| it.header(&format!("x-{at}"), ""))
                     .send()?,
@@ -83,29 +83,29 @@ fn answer(text: &str) -> Result<String, HttpError> {
         // field URL NAME VALUE
         "field" => {
             let (name, value) = (word(), word());
-            told(&Request::get(url).header(name, value).send()?)
+            describe_response(&Request::get(url).header(name, value).send()?)
         }
         // follow URL: where it leads, once
         "follow" => {
             let answer = Request::get(url).send()?;
             match answer.header("location") {
-                Some(location) => told(&Request::get(location).send()?),
+                Some(location) => describe_response(&Request::get(location).send()?),
                 None => "it leads nowhere".to_owned(),
             }
         }
         // A body that nobody takes
-        "stuck" => stuck::write(),
-        method => told(&Request::new(method, url).send()?),
+        "stuck" => stuck::write_until_stopped(),
+        method => describe_response(&Request::new(method, url).send()?),
     })
 }
 
-fn told(answer: &Response) -> String {
+fn describe_response(answer: &Response) -> String {
     format!("{} {}", answer.status, answer.text())
 }
 
 /// Does what messages of its channels say.
 #[derive(Default)]
-struct Errands;
+struct HttpWorker;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -114,13 +114,13 @@ enum Message {
     Errand { text: String },
 }
 
-impl Worker for Errands {
+impl Worker for HttpWorker {
     type Message = Message;
 
     fn handle(&mut self, _: &str, Message::Errand { text }: Message) -> Result<(), Error> {
-        answer(&text).map(drop).map_err(Error::msg)
+        run_request(&text).map(drop).map_err(Error::msg)
     }
 }
 
-narrowboat_guest::export!(Caller);
-narrowboat_guest::export_worker!(Errands);
+narrowboat_guest::export!(HttpConsumer);
+narrowboat_guest::export_worker!(HttpWorker);

@@ -3,7 +3,7 @@
 use crate::bindings::wasi::http::types::{Fields, OutgoingRequest};
 
 /// Writes until it is stopped.
-pub(crate) fn write() -> String {
+pub(crate) fn write_until_stopped() -> String {
     let request = OutgoingRequest::new(Fields::new());
     let (Ok(body), part) = (request.body(), [b'x'; 4_096]) else { return "no body".to_owned() };
     let Ok(stream) = body.write() else { return "no stream".to_owned() };

@@ -8,9 +8,9 @@ use narrowboat_guest::prelude::*;
 static VERSION: [u8; 27] = *b"narrowboat clerk version:v1";
 
 #[derive(Default)]
-struct Clerk {
+struct CommandWorker {
     /// Messages that this instance has been brought.
-    count: u32,
+    message_count: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -22,13 +22,13 @@ enum Message {
     Tick,
 }
 
-impl Worker for Clerk {
+impl Worker for CommandWorker {
     type Message = Message;
 
     fn handle(&mut self, channel: &str, message: Message) -> Result<(), Error> {
-        self.count += 1;
+        self.message_count += 1;
         match message {
-            Message::Text { text } => self.obey(&text),
+            Message::Text { text } => self.run_command(&text),
             Message::Tick => {
                 let text = format!("tick of {channel}");
                 Ok(ChannelLayer::group_send("ticks", &Message::Text { text })?)
@@ -37,17 +37,17 @@ impl Worker for Clerk {
     }
 }
 
-impl Clerk {
-    fn obey(&self, text: &str) -> Result<(), Error> {
+impl CommandWorker {
+    fn run_command(&self, text: &str) -> Result<(), Error> {
         let (reply, order) = text.split_once(' ').unwrap_or((text, ""));
         let (command, words) = order.split_once(' ').unwrap_or((order, ""));
         let answer = |text: String| Ok(ChannelLayer::send(reply, &Message::Text { text })?);
         match command {
             // Version, how many messages this instance has had, and the words.
-            "echo" => answer(format!("{} {} {words}", version(), self.count)),
+            "echo" => answer(format!("{} {} {words}", version(), self.message_count)),
             // The words, after that many units of work.
             "work" => {
-                work(words.parse()?);
+                burn_cpu(words.parse()?);
                 answer(format!("{} worked {words}", version()))
             }
             // As `echo`, but the message is not done with.
@@ -75,12 +75,12 @@ fn version() -> &'static str {
 }
 
 /// Rounds of work in a unit: a tenth of a millisecond or two.
-const ROUNDS: u64 = 100_000;
+const ROUNDS_PER_UNIT: u64 = 100_000;
 
-fn work(units: u64) {
-    for round in 0..units * ROUNDS {
+fn burn_cpu(units: u64) {
+    for round in 0..units * ROUNDS_PER_UNIT {
         std::hint::black_box(round);
     }
 }
 
-narrowboat_guest::export_worker!(Clerk);
+narrowboat_guest::export_worker!(CommandWorker);

@@ -9,19 +9,19 @@
 use narrowboat_guest::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Closer;
+struct ClosingConsumer;
 
-impl Consumer for Closer {
+impl Consumer for ClosingConsumer {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Closer))
+        Ok(accept(ClosingConsumer))
     }
 
     fn receive(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
         let text = frame.text().unwrap_or_default();
         match text.split_once(' ').unwrap_or((text, "")) {
-            ("close", rest) => close(connection, rest)?,
+            ("close", rest) => parse_and_close(connection, rest)?,
             ("twice", _) => {
                 connection.close(4001, "first");
                 connection.close(4002, "second");
@@ -36,7 +36,7 @@ impl Consumer for Closer {
         Ok(())
     }
 
-    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
+    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
         info!("closed with {} {:?}", closure.code, closure.reason);
         if closure.code == GOING_AWAY {
             let _ = connection.send("goodbye");
@@ -47,10 +47,10 @@ impl Consumer for Closer {
 /// What the consumer hears when the host stops.
 const GOING_AWAY: u16 = 1001;
 
-fn close(connection: &Connection, words: &str) -> Result<(), Error> {
+fn parse_and_close(connection: &Connection, words: &str) -> Result<(), Error> {
     let (code, reason) = words.split_once(' ').unwrap_or((words, ""));
     connection.close(code.parse()?, reason);
     Ok(())
 }
 
-narrowboat_guest::export!(Closer);
+narrowboat_guest::export!(ClosingConsumer);

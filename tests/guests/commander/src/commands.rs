@@ -4,51 +4,51 @@ use narrowboat_guest::prelude::*;
 
 use crate::{Message, hex};
 
-type Command = fn(&Connection, &str) -> Result<String, Error>;
+type CommandHandler = fn(&Connection, &str) -> Result<String, Error>;
 
 /// Each command's first word and what it does with the rest.
-const COMMANDS: &[(&str, Command)] = &[
+const COMMANDS: &[(&str, CommandHandler)] = &[
     // channel
     ("channel", |connection, _| Ok(connection.channel_name().to_owned())),
     // send CHANNEL TEXT
     ("send", |_, rest| {
-        let (channel, text) = split(rest);
-        done(ChannelLayer::send(channel, &message(text)))
+        let (channel, text) = split_first_word(rest);
+        ok_reply(ChannelLayer::send(channel, &text_message(text)))
     }),
     // send-raw CHANNEL HEX
     ("send-raw", |_, rest| {
-        let (channel, digits) = split(rest);
-        done(ChannelLayer::send_bytes(channel, &hex::decode(digits)?))
+        let (channel, digits) = split_first_word(rest);
+        ok_reply(ChannelLayer::send_bytes(channel, &hex::decode(digits)?))
     }),
     // add GROUP [CHANNEL]
     ("add", |connection, rest| {
-        let (group, channel) = member(connection, rest);
-        done(ChannelLayer::group_add(group, channel))
+        let (group, channel) = parse_membership(connection, rest);
+        ok_reply(ChannelLayer::group_add(group, channel))
     }),
     // discard GROUP [CHANNEL]
     ("discard", |connection, rest| {
-        let (group, channel) = member(connection, rest);
-        done(ChannelLayer::group_discard(group, channel))
+        let (group, channel) = parse_membership(connection, rest);
+        ok_reply(ChannelLayer::group_discard(group, channel))
     }),
     // group-send GROUP TEXT
     ("group-send", |_, rest| {
-        let (group, text) = split(rest);
-        done(ChannelLayer::group_send(group, &message(text)))
+        let (group, text) = split_first_word(rest);
+        ok_reply(ChannelLayer::group_send(group, &text_message(text)))
     }),
     // group-send-raw GROUP HEX
     ("group-send-raw", |_, rest| {
-        let (group, digits) = split(rest);
-        done(ChannelLayer::group_send_bytes(group, &hex::decode(digits)?))
+        let (group, digits) = split_first_word(rest);
+        ok_reply(ChannelLayer::group_send_bytes(group, &hex::decode(digits)?))
     }),
     // group-mixed GROUP N
     ("group-mixed", |_, rest| {
-        let (group, count) = split(rest);
-        mixed(group, count.parse()?)
+        let (group, count) = split_first_word(rest);
+        send_interleaved(group, count.parse()?)
     }),
     // frame GROUP TEXT
     ("frame", |_, rest| {
-        let (group, text) = split(rest);
-        done(ChannelLayer::group_send_frame(group, text))
+        let (group, text) = split_first_word(rest);
+        ok_reply(ChannelLayer::group_send_frame(group, text))
     }),
     // timer MS
     ("timer", |connection, rest| {
@@ -72,7 +72,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("find", |_, rest| Ok(Connection::find(rest).map_or("none", |_| "found").to_owned())),
     // send-many CHANNEL,CHANNEL… TEXT: to those that this instance has; how many took it
     ("send-many", |_, rest| {
-        let (channels, text) = split(rest);
+        let (channels, text) = split_first_word(rest);
         let found: Vec<_> = channels.split(',').filter_map(Connection::find).collect();
         Ok(send_many(&found, text).to_string())
     }),
@@ -80,7 +80,7 @@ const COMMANDS: &[(&str, Command)] = &[
 
 /// Runs the command that a text names.
 pub(crate) fn run(connection: &Connection, text: &str) -> Result<String, Error> {
-    let (word, rest) = split(text);
+    let (word, rest) = split_first_word(text);
     let (_, command) = COMMANDS
         .iter()
         .find(|(name, _)| *name == word)
@@ -89,10 +89,10 @@ pub(crate) fn run(connection: &Connection, text: &str) -> Result<String, Error> 
 }
 
 /// Messages and frames by turns, numbered through: the receiver sees whether their order is kept.
-fn mixed(group: &str, count: u32) -> Result<String, Error> {
+fn send_interleaved(group: &str, count: u32) -> Result<String, Error> {
     for number in 0..count {
         if number % 2 == 0 {
-            ChannelLayer::group_send(group, &message(&number.to_string()))?;
+            ChannelLayer::group_send(group, &text_message(&number.to_string()))?;
         } else {
             ChannelLayer::group_send_frame(group, format!("frame: {number}"))?;
         }
@@ -100,19 +100,19 @@ fn mixed(group: &str, count: u32) -> Result<String, Error> {
     Ok("ok".to_owned())
 }
 
-fn done(outcome: Result<(), LayerError>) -> Result<String, Error> {
+fn ok_reply(outcome: Result<(), ChannelLayerError>) -> Result<String, Error> {
     outcome?;
     Ok("ok".to_owned())
 }
 
-fn message(text: &str) -> Message {
+fn text_message(text: &str) -> Message {
     Message::Text { text: text.to_owned() }
 }
 
-fn member<'a>(connection: &'a Connection, rest: &'a str) -> (&'a str, &'a str) {
+fn parse_membership<'a>(connection: &'a Connection, rest: &'a str) -> (&'a str, &'a str) {
     rest.split_once(' ').unwrap_or((rest, connection.channel_name()))
 }
 
-fn split(text: &str) -> (&str, &str) {
+fn split_first_word(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
 }

@@ -7,7 +7,7 @@ mod hex;
 use narrowboat_guest::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Commander;
+struct CommandConsumer;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -20,11 +20,11 @@ enum Message {
     Reconnected,
 }
 
-impl Consumer for Commander {
+impl Consumer for CommandConsumer {
     type Message = Message;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Commander))
+        Ok(accept(CommandConsumer))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
@@ -40,13 +40,13 @@ impl Consumer for Commander {
         }?)
     }
 
-    fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
+    fn on_timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
         Ok(connection.send("fired")?)
     }
 
-    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
+    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
         info!("{} ended with {}", connection.channel_name(), closure.code);
     }
 }
 
-narrowboat_guest::export!(Commander);
+narrowboat_guest::export!(CommandConsumer);

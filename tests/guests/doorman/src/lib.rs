@@ -15,28 +15,28 @@ use narrowboat_guest::prelude::*;
 use serde_json::{Value, json};
 
 #[derive(Serialize, Deserialize)]
-struct Doorman {
+struct HandshakeConsumer {
     scope: Value,
 }
 
-impl Consumer for Doorman {
+impl Consumer for HandshakeConsumer {
     type Message = NoMessage;
 
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
         for (key, value) in scope.query_pairs() {
             match key.as_ref() {
-                "greet" => greet(connection, value.parse().unwrap_or(1))?,
+                "greet" => send_greetings(connection, value.parse().unwrap_or(1))?,
                 "close" => connection.close(4001, "closed in connect"),
                 "fail" => Err(Error::msg(value))?,
                 "blame" => Err(ClientError::new(4400, value))?,
                 "trap" => panic!("asked to trap in connect"),
-                "spin" => spin(),
+                "spin" => loop_forever(),
                 _ => {}
             }
         }
-        match scope.query("reject") {
-            Some(status) => Err(rejection(scope, &status)),
-            None => Ok(acceptance(scope)),
+        match scope.query_param("reject") {
+            Some(status) => Err(build_deny(scope, &status)),
+            None => Ok(build_accept(scope)),
         }
     }
 
@@ -48,32 +48,33 @@ impl Consumer for Doorman {
     }
 }
 
-fn greet(connection: &Connection, count: u32) -> Result<(), SendError> {
+fn send_greetings(connection: &Connection, count: u32) -> Result<(), SendError> {
     (0..count).try_for_each(|number| connection.send(format!("greeting {number}")))
 }
 
-fn spin() {
+fn loop_forever() {
     loop {
         black_box(());
     }
 }
 
-fn rejection(scope: &Scope, status: &str) -> Deny {
+fn build_deny(scope: &Scope, status: &str) -> Deny {
     let bare = Deny::new(status.parse().unwrap_or(403));
-    let denied = headers(scope).fold(bare, |deny, (name, value)| deny.header(name, value));
-    denied.body(scope.query("body").unwrap_or_default())
+    let denied = response_headers(scope).fold(bare, |deny, (name, value)| deny.header(name, value));
+    denied.body(scope.query_param("body").unwrap_or_default())
 }
 
-fn acceptance(scope: &Scope) -> Accept<Doorman> {
-    let bare = accept(Doorman { scope: as_json(scope) });
-    let accepted = headers(scope).fold(bare, |accept, (name, value)| accept.header(name, value));
-    match scope.query("subprotocol") {
+fn build_accept(scope: &Scope) -> Accept<HandshakeConsumer> {
+    let bare = accept(HandshakeConsumer { scope: scope_json(scope) });
+    let accepted =
+        response_headers(scope).fold(bare, |accept, (name, value)| accept.header(name, value));
+    match scope.query_param("subprotocol") {
         Some(name) => accepted.subprotocol(name),
         None => accepted,
     }
 }
 
-fn headers(scope: &Scope) -> impl Iterator<Item = (String, String)> {
+fn response_headers(scope: &Scope) -> impl Iterator<Item = (String, String)> {
     let wanted = scope.query_pairs().filter(|(key, _)| key == "header");
     wanted.map(|(_, header)| {
         let (name, value) = header.split_once(':').unwrap_or((&header, ""));
@@ -81,13 +82,14 @@ fn headers(scope: &Scope) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn as_json(scope: &Scope) -> Value {
-    let headers: Vec<_> = scope.headers.iter().map(|(name, value)| (name, lossy(value))).collect();
+fn scope_json(scope: &Scope) -> Value {
+    let headers: Vec<_> =
+        scope.headers.iter().map(|(name, value)| (name, to_lossy_string(value))).collect();
     json!({
         "scheme": scope.scheme,
         "path": scope.path,
-        "raw_path": lossy(&scope.raw_path),
-        "query_string": lossy(&scope.query_string),
+        "raw_path": to_lossy_string(&scope.raw_path),
+        "query_string": to_lossy_string(&scope.query_string),
         "headers": headers,
         "subprotocols": scope.subprotocols,
         "client": scope.client,
@@ -98,8 +100,8 @@ fn as_json(scope: &Scope) -> Value {
     })
 }
 
-fn lossy(bytes: &[u8]) -> String {
+fn to_lossy_string(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-narrowboat_guest::export!(Doorman);
+narrowboat_guest::export!(HandshakeConsumer);

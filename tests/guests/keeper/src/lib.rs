@@ -1,26 +1,26 @@
-//! Keeps keys and values, as a text asks: `BUCKET set KEY VALUE`.
+//! Keeps keys and values, as a text asks: `BUCKET set KEY_BASE64_LEN VALUE`.
 
 use std::cell::Cell;
 
-use narrowboat_guest::keyvalue::{self, KeyvalueError};
+use narrowboat_guest::keyvalue::{self, KeyValueError};
 use narrowboat_guest::prelude::*;
 
 thread_local!(static RESTORED: Cell<&'static str> = const { Cell::new("fresh") });
 
 #[derive(Serialize, Deserialize)]
-struct Keeper;
+struct KeyValueConsumer;
 
-impl Consumer for Keeper {
+impl Consumer for KeyValueConsumer {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Keeper))
+        Ok(accept(KeyValueConsumer))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
         let answer = match text.as_str() {
             "restored" => RESTORED.get().to_owned(),
-            text => answer(text).unwrap_or_else(|error| format!("error: {error}")),
+            text => run_command(text).unwrap_or_else(|error| format!("error: {error}")),
         };
         if answer == "trap" {
             panic!("as it was told");
@@ -28,23 +28,23 @@ impl Consumer for Keeper {
         Ok(connection.send(answer)?)
     }
 
-    fn snapshot(&self) -> Result<Saved, Error> {
-        note("snapshots");
-        Saved::encode(Self::SCHEMA, self)
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        try_increment("snapshots");
+        Snapshot::encode(Self::SCHEMA_VERSION, self)
     }
 
-    fn restore(_: &Connection, _: Saved) -> Result<Self, Error> {
-        RESTORED.set(if note("restores") { "written" } else { "not written" });
-        Ok(Keeper)
+    fn restore(_: &Connection, _: Snapshot) -> Result<Self, Error> {
+        RESTORED.set(if try_increment("restores") { "written" } else { "not written" });
+        Ok(KeyValueConsumer)
     }
 }
 
 /// Counts, where it may.
-fn note(what: &str) -> bool {
+fn try_increment(what: &str) -> bool {
     keyvalue::open("moves").and_then(|bucket| bucket.increment(what, 1)).is_ok()
 }
 
-fn answer(text: &str) -> Result<String, KeyvalueError> {
+fn run_command(text: &str) -> Result<String, KeyValueError> {
     let mut words = text.splitn(4, ' ');
     let mut word = || words.next().unwrap_or_default();
     let (bucket, verb, key, value) = (word(), word(), word(), word());
@@ -74,14 +74,14 @@ fn answer(text: &str) -> Result<String, KeyvalueError> {
         // In one page
         "page" => {
             let cursor = (!key.is_empty()).then_some(key);
-            let keyvalue::Keys { keys, cursor } = bucket.keys(cursor)?;
+            let keyvalue::KeyPage { keys, cursor } = bucket.list_keys(cursor)?;
             format!("{} {}", keys.len(), cursor.as_deref().unwrap_or("end"))
         }
         // In as many pages as it takes
         "keys" => {
             let (mut all, mut cursor) = (Vec::new(), None);
             loop {
-                let mut page = bucket.keys(cursor.as_deref())?;
+                let mut page = bucket.list_keys(cursor.as_deref())?;
                 all.append(&mut page.keys);
                 match page.cursor {
                     Some(next) => cursor = Some(next),
@@ -110,7 +110,7 @@ fn answer(text: &str) -> Result<String, KeyvalueError> {
 
 /// Does what messages of its channels say.
 #[derive(Default)]
-struct Errands;
+struct KeyValueWorker;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -119,13 +119,13 @@ enum Message {
     Errand { text: String },
 }
 
-impl Worker for Errands {
+impl Worker for KeyValueWorker {
     type Message = Message;
 
     fn handle(&mut self, _: &str, Message::Errand { text }: Message) -> Result<(), Error> {
-        answer(&text).map(drop).map_err(Error::msg)
+        run_command(&text).map(drop).map_err(Error::msg)
     }
 }
 
-narrowboat_guest::export!(Keeper);
-narrowboat_guest::export_worker!(Errands);
+narrowboat_guest::export!(KeyValueConsumer);
+narrowboat_guest::export_worker!(KeyValueWorker);

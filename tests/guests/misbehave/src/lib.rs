@@ -1,19 +1,19 @@
 //! Goes wrong in the way that a text names; `ok` is answered with `ok`. The ways are in `ways.rs`.
 
-mod ways;
+mod misbehaviors;
 
 use narrowboat_guest::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Misbehave {
-    at_end: AtEnd,
+struct MisbehavingConsumer {
+    on_disconnect: DisconnectBehavior,
     /// What there is more to save.
-    ballast: String,
+    padding: String,
 }
 
 /// What `disconnect` does.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-enum AtEnd {
+enum DisconnectBehavior {
     Nothing,
     Trap,
     Loop,
@@ -30,15 +30,18 @@ enum Message {
     Blame { code: u16 },
 }
 
-impl Consumer for Misbehave {
+impl Consumer for MisbehavingConsumer {
     type Message = Message;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Misbehave { at_end: AtEnd::Nothing, ballast: String::new() }))
+        Ok(accept(MisbehavingConsumer {
+            on_disconnect: DisconnectBehavior::Nothing,
+            padding: String::new(),
+        }))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
-        ways::go(self, connection, &text)
+        misbehaviors::run_misbehavior(self, connection, &text)
     }
 
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
@@ -49,17 +52,17 @@ impl Consumer for Misbehave {
         }
     }
 
-    fn timer(&mut self, _: &Connection, _: TimerId) -> Result<(), Error> {
+    fn on_timer(&mut self, _: &Connection, _: TimerId) -> Result<(), Error> {
         panic!("asked to trap in timer")
     }
 
-    fn disconnect(&mut self, _: &Connection, _: Closure) {
-        match self.at_end {
-            AtEnd::Nothing => {}
-            AtEnd::Trap => panic!("asked to trap in disconnect"),
-            AtEnd::Loop => ways::spin(),
+    fn disconnect(&mut self, _: &Connection, _: CloseFrame) {
+        match self.on_disconnect {
+            DisconnectBehavior::Nothing => {}
+            DisconnectBehavior::Trap => panic!("asked to trap in disconnect"),
+            DisconnectBehavior::Loop => misbehaviors::loop_forever(),
         }
     }
 }
 
-narrowboat_guest::export!(Misbehave);
+narrowboat_guest::export!(MisbehavingConsumer);

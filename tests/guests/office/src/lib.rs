@@ -3,10 +3,10 @@
 use narrowboat_guest::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Clerk;
+struct DoublingClient;
 
 #[derive(Default)]
-struct Doubler;
+struct DoublingWorker;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -17,11 +17,11 @@ enum Message {
     Answer { number: i64 },
 }
 
-impl Consumer for Clerk {
+impl Consumer for DoublingClient {
     type Message = Message;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Clerk))
+        Ok(accept(DoublingClient))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
@@ -37,7 +37,7 @@ impl Consumer for Clerk {
     }
 }
 
-impl Worker for Doubler {
+impl Worker for DoublingWorker {
     type Message = Message;
 
     fn handle(&mut self, _: &str, message: Message) -> Result<(), Error> {
@@ -48,5 +48,5 @@ impl Worker for Doubler {
     }
 }
 
-narrowboat_guest::export!(Clerk);
-narrowboat_guest::export_worker!(Doubler);
+narrowboat_guest::export!(DoublingClient);
+narrowboat_guest::export_worker!(DoublingWorker);

@@ -11,21 +11,21 @@ use narrowboat_guest::prelude::*;
 use narrowboat_guest::{clock, random};
 
 #[derive(Serialize, Deserialize)]
-struct Oracle;
+struct ClockRandomConsumer;
 
-impl Consumer for Oracle {
+impl Consumer for ClockRandomConsumer {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Oracle))
+        Ok(accept(ClockRandomConsumer))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
-        Ok(connection.send(answer(&text)?)?)
+        Ok(connection.send(run_command(&text)?)?)
     }
 }
 
-fn answer(text: &str) -> Result<String, Error> {
+fn run_command(text: &str) -> Result<String, Error> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     Ok(match word {
         // Nanoseconds
@@ -40,11 +40,11 @@ fn answer(text: &str) -> Result<String, Error> {
         "fill" => {
             let mut bytes = vec![0; rest.parse()?];
             random::fill(&mut bytes);
-            hex(&bytes)
+            hex_encode(&bytes)
         }
         // bytes N, insecure N: in one call
-        "bytes" => hex(&wasi::random::get_random_bytes(rest.parse()?)),
-        "insecure" => hex(&wasi::insecure::get_insecure_random_bytes(rest.parse()?)),
+        "bytes" => hex_encode(&wasi::random::get_random_bytes(rest.parse()?)),
+        "insecure" => hex_encode(&wasi::insecure::get_insecure_random_bytes(rest.parse()?)),
         "numbers" => {
             format!("{} {}", random::number(), wasi::insecure::get_insecure_random_u64())
         }
@@ -56,11 +56,11 @@ fn answer(text: &str) -> Result<String, Error> {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+fn hex_encode(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-narrowboat_guest::export!(Oracle);
+narrowboat_guest::export!(ClockRandomConsumer);

@@ -5,7 +5,7 @@ use narrowboat_guest::prelude::*;
 const GROUP: &str = "x1";
 
 #[derive(Serialize, Deserialize)]
-struct Relay;
+struct GroupRelay;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -14,13 +14,13 @@ enum Message {
     Text { text: String },
 }
 
-impl Consumer for Relay {
+impl Consumer for GroupRelay {
     type Message = Message;
 
     const GROUPS: &'static [&'static str] = &[GROUP];
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Relay))
+        Ok(accept(GroupRelay))
     }
 
     fn receive_text(&mut self, _: &Connection, text: String) -> Result<(), Error> {
@@ -33,4 +33,4 @@ impl Consumer for Relay {
     }
 }
 
-narrowboat_guest::export!(Relay);
+narrowboat_guest::export!(GroupRelay);

@@ -3,13 +3,13 @@
 use narrowboat_guest::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Reply;
+struct FixedReply;
 
-impl Consumer for Reply {
+impl Consumer for FixedReply {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        Ok(accept(Reply))
+        Ok(accept(FixedReply))
     }
 
     fn receive(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
@@ -21,4 +21,4 @@ impl Consumer for Reply {
     }
 }
 
-narrowboat_guest::export!(Reply);
+narrowboat_guest::export!(FixedReply);

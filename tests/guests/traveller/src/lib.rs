@@ -12,24 +12,24 @@ use std::cell::{Cell, RefCell};
 use narrowboat_guest::prelude::*;
 
 /// Versions a consumer remembers, so that what it saves does not grow with each.
-const PATH: usize = 4;
+const MAX_VERSION_HISTORY: usize = 4;
 
 thread_local! {
-    static TOTAL: Cell<u64> = const { Cell::new(0) };
+    static MODULE_EVENTS: Cell<u64> = const { Cell::new(0) };
     /// Events since this instance began, which goes to no other.
-    static OWN: Cell<u64> = const { Cell::new(0) };
+    static INSTANCE_EVENTS: Cell<u64> = const { Cell::new(0) };
     static CLIENTS: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Serialize, Deserialize)]
-struct Traveller {
+struct CountingConsumer {
     count: u64,
     /// Versions it has been restored in, the last [`PATH`] of them.
-    path: Vec<String>,
+    version_history: Vec<String>,
     restarted: bool,
     /// A client may ask for a failure of its own: `unsaved`, `unread`, `deadly`.
     #[serde(default)]
-    ailment: String,
+    failure_mode: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,7 +40,7 @@ enum Message {
 }
 
 #[derive(Serialize)]
-struct Counted<'a> {
+struct CountReport<'a> {
     version: &'a str,
     count: u64,
     total: u64,
@@ -50,31 +50,37 @@ struct Counted<'a> {
     channel: &'a str,
 }
 
-impl Traveller {
-    fn event(&mut self) -> Result<(), Error> {
-        plan::work("busy");
+impl CountingConsumer {
+    fn record_event(&mut self) -> Result<(), Error> {
+        plan::burn_cpu("busy");
         self.count += 1;
-        TOTAL.set(TOTAL.get() + 1);
-        OWN.set(OWN.get() + 1);
-        let traps = plan::number("traps-at").is_some_and(|at| TOTAL.get().is_multiple_of(at))
-            || plan::number("traps-at-own").is_some_and(|at| OWN.get() >= at);
+        MODULE_EVENTS.set(MODULE_EVENTS.get() + 1);
+        INSTANCE_EVENTS.set(INSTANCE_EVENTS.get() + 1);
+        let traps = plan::numeric_directive("traps-at")
+            .is_some_and(|at| MODULE_EVENTS.get().is_multiple_of(at))
+            || plan::numeric_directive("traps-at-own")
+                .is_some_and(|at| INSTANCE_EVENTS.get() >= at);
         if traps {
             panic!("{} was told to trap at this event", plan::version());
         }
-        while plan::number("loops-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {}
-        if plan::number("fails-at").is_some_and(|at| TOTAL.get().is_multiple_of(at)) {
+        while plan::numeric_directive("loops-at")
+            .is_some_and(|at| MODULE_EVENTS.get().is_multiple_of(at))
+        {}
+        if plan::numeric_directive("fails-at")
+            .is_some_and(|at| MODULE_EVENTS.get().is_multiple_of(at))
+        {
             return Err(Error::msg("told to fail at this event"));
         }
         Ok(())
     }
 
-    fn counted(&self, connection: &Connection) -> Result<(), Error> {
-        connection.send_json(&Counted {
+    fn send_counts(&self, connection: &Connection) -> Result<(), Error> {
+        connection.send_json(&CountReport {
             version: plan::version(),
             count: self.count,
-            total: TOTAL.get(),
+            total: MODULE_EVENTS.get(),
             clients: CLIENTS.with_borrow(Vec::len),
-            path: &self.path,
+            path: &self.version_history,
             restarted: self.restarted,
             channel: connection.channel_name(),
         })
@@ -82,39 +88,44 @@ impl Traveller {
 }
 
 /// A number that a connection has for life: channel names end in random digits.
-fn lot(connection: &Connection) -> u64 {
+fn connection_number(connection: &Connection) -> u64 {
     let name = connection.channel_name();
     let digits = name.len().checked_sub(8).and_then(|at| name.get(at..));
     digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(1)
 }
 
-impl Consumer for Traveller {
+impl Consumer for CountingConsumer {
     type Message = Message;
 
     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
-        plan::work("busy-connect");
-        plan::at("connect").map_err(|_| deny(403))?;
-        if plan::says("connect-errors") {
+        plan::burn_cpu("busy-connect");
+        plan::fail_if_planned("connect").map_err(|_| deny(403))?;
+        if plan::has_directive("connect-errors") {
             return Err(Error::msg("told to return an error from connect").into());
         }
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
-        let restarted = scope.restarted();
+        let restarted = scope.is_restarted();
         if restarted {
             let _ = connection.send("restarted");
         }
         let ailment = String::new();
-        Ok(accept(Traveller { count: 0, path: Vec::new(), restarted, ailment }))
+        Ok(accept(CountingConsumer {
+            count: 0,
+            version_history: Vec::new(),
+            restarted,
+            failure_mode: ailment,
+        }))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
-        self.event()?;
-        if plan::says("reads-json") {
-            let read: Vec<String> = client_json(&text)?;
+        self.record_event()?;
+        if plan::has_directive("reads-json") {
+            let read: Vec<String> = parse_client_json(&text)?;
             return connection.send_json(&read);
         }
         let mut words = text.splitn(3, ' ');
         match (words.next(), words.next(), words.next()) {
-            (Some("count"), ..) => self.counted(connection),
+            (Some("count"), ..) => self.send_counts(connection),
             (Some("join"), Some(group), _) => {
                 Ok(ChannelLayer::group_add(group, connection.channel_name())?)
             }
@@ -126,7 +137,7 @@ impl Consumer for Traveller {
                 Ok(())
             }
             (Some("ail"), Some(ailment), _) => {
-                ailment.clone_into(&mut self.ailment);
+                ailment.clone_into(&mut self.failure_mode);
                 Ok(())
             }
             (Some("all"), ..) => {
@@ -142,24 +153,24 @@ impl Consumer for Traveller {
     }
 
     fn receive_binary(&mut self, connection: &Connection, bytes: Vec<u8>) -> Result<(), Error> {
-        self.event()?;
+        self.record_event()?;
         let mut answer = self.count.to_be_bytes().to_vec();
         answer.extend(bytes);
         Ok(connection.send(answer)?)
     }
 
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
-        self.event()?;
+        self.record_event()?;
         let Message::Text { text } = message;
         Ok(connection.send(text)?)
     }
 
-    fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
-        self.event()?;
+    fn on_timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
+        self.record_event()?;
         Ok(connection.send(format!("{} {} timer", plan::version(), self.count))?)
     }
 
-    fn disconnect(&mut self, connection: &Connection, closure: Closure) {
+    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
         CLIENTS.with_borrow_mut(|clients| clients.retain(|client| client != connection));
         info!(
             "{} of {} disconnects with {}",
@@ -169,51 +180,53 @@ impl Consumer for Traveller {
         );
     }
 
-    fn snapshot(&self) -> Result<Saved, Error> {
-        plan::at("snapshot").map_err(Error::msg)?;
-        if self.ailment == "unsaved" {
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        plan::fail_if_planned("snapshot").map_err(Error::msg)?;
+        if self.failure_mode == "unsaved" {
             return Err(Error::msg("this one cannot be saved"));
         }
-        Saved::encode(Self::SCHEMA, self)
+        Snapshot::encode(Self::SCHEMA_VERSION, self)
     }
 
-    fn restore(connection: &Connection, saved: Saved) -> Result<Self, Error> {
-        plan::work("busy-restore");
-        plan::at("restore").map_err(Error::msg)?;
+    fn restore(connection: &Connection, saved: Snapshot) -> Result<Self, Error> {
+        plan::burn_cpu("busy-restore");
+        plan::fail_if_planned("restore").map_err(Error::msg)?;
         let mut traveller: Self = saved.decode()?;
-        if traveller.ailment == "unread" {
+        if traveller.failure_mode == "unread" {
             return Err(Error::msg("this one cannot be read"));
         }
-        if traveller.ailment == "deadly" {
+        if traveller.failure_mode == "deadly" {
             panic!("this one traps who reads it");
         }
-        if plan::number("unread-every").is_some_and(|nth| lot(connection).is_multiple_of(nth)) {
+        if plan::numeric_directive("unread-every")
+            .is_some_and(|nth| connection_number(connection).is_multiple_of(nth))
+        {
             return Err(Error::msg("told not to read this one"));
         }
-        if traveller.path.len() == PATH {
-            traveller.path.remove(0);
+        if traveller.version_history.len() == MAX_VERSION_HISTORY {
+            traveller.version_history.remove(0);
         }
-        traveller.path.push(plan::version().to_owned());
+        traveller.version_history.push(plan::version().to_owned());
         Ok(traveller)
     }
 
-    fn restored(&mut self, connection: &Connection) {
+    fn after_restore(&mut self, connection: &Connection) {
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
     }
 
-    fn save_module() -> Result<Option<Saved>, Error> {
-        plan::at("save").map_err(Error::msg)?;
-        Ok(Some(Saved::encode(0, &TOTAL.get())?))
+    fn snapshot_shared() -> Result<Option<Snapshot>, Error> {
+        plan::fail_if_planned("save").map_err(Error::msg)?;
+        Ok(Some(Snapshot::encode(0, &MODULE_EVENTS.get())?))
     }
 
-    fn load_module(saved: Saved) -> Result<(), Error> {
-        plan::at("load").map_err(Error::msg)?;
-        TOTAL.set(saved.decode()?);
-        if plan::number("unloadable") == Some(TOTAL.get()) {
+    fn restore_shared(saved: Snapshot) -> Result<(), Error> {
+        plan::fail_if_planned("load").map_err(Error::msg)?;
+        MODULE_EVENTS.set(saved.decode()?);
+        if plan::numeric_directive("unloadable") == Some(MODULE_EVENTS.get()) {
             return Err(Error::msg("told not to take this total"));
         }
         Ok(())
     }
 }
 
-narrowboat_guest::export!(Traveller);
+narrowboat_guest::export!(CountingConsumer);

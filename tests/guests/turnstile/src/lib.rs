@@ -4,40 +4,40 @@
 
 use std::hint::black_box;
 
-use narrowboat_guest::keyvalue::{self, KeyvalueError};
+use narrowboat_guest::keyvalue::{self, KeyValueError};
 use narrowboat_guest::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Visitor {
+struct KeyValueVisitor {
     path: String,
 }
 
-impl Consumer for Visitor {
+impl Consumer for KeyValueVisitor {
     type Message = NoMessage;
 
     const GROUPS: &'static [&'static str] = &["visitors"];
 
     fn connect(scope: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        let rounds = scope.query("work").and_then(|rounds| rounds.parse().ok()).unwrap_or(0);
+        let rounds = scope.query_param("work").and_then(|rounds| rounds.parse().ok()).unwrap_or(0);
         (0_u64..rounds).for_each(|round| {
             black_box(round);
         });
-        count(&scope.path, 1).map_err(|_| deny(500))?;
-        Ok(accept(Visitor { path: scope.path.clone() }))
+        add_visitors(&scope.path, 1).map_err(|_| deny(500))?;
+        Ok(accept(KeyValueVisitor { path: scope.path.clone() }))
     }
 
     fn receive_text(&mut self, connection: &Connection, _: String) -> Result<(), Error> {
-        Ok(connection.send(count(&self.path, 0)?.to_string())?)
+        Ok(connection.send(add_visitors(&self.path, 0)?.to_string())?)
     }
 
-    fn disconnect(&mut self, _: &Connection, _: Closure) {
-        let _ = count(&self.path, -1);
+    fn disconnect(&mut self, _: &Connection, _: CloseFrame) {
+        let _ = add_visitors(&self.path, -1);
     }
 }
 
 /// Who is there at a path, after so many more.
-fn count(path: &str, more: i64) -> Result<i64, KeyvalueError> {
+fn add_visitors(path: &str, more: i64) -> Result<i64, KeyValueError> {
     keyvalue::open("visitors")?.increment(path, more)
 }
 
-narrowboat_guest::export!(Visitor);
+narrowboat_guest::export!(KeyValueVisitor);

@@ -7,35 +7,35 @@ use std::hint::black_box;
 
 use narrowboat_guest::prelude::*;
 
-thread_local!(static HERE: Cell<i64> = const { Cell::new(0) });
+thread_local!(static VISITOR_COUNT: Cell<i64> = const { Cell::new(0) });
 
 #[derive(Serialize, Deserialize)]
-struct Visitor {
+struct InstanceVisitor {
     fatal: bool,
 }
 
-impl Consumer for Visitor {
+impl Consumer for InstanceVisitor {
     type Message = NoMessage;
 
     const GROUPS: &'static [&'static str] = &["visitors"];
 
     fn connect(scope: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        let rounds = scope.query("work").and_then(|rounds| rounds.parse().ok()).unwrap_or(0);
+        let rounds = scope.query_param("work").and_then(|rounds| rounds.parse().ok()).unwrap_or(0);
         (0_u64..rounds).for_each(|round| {
             black_box(round);
         });
-        HERE.set(HERE.get() + 1);
-        Ok(accept(Visitor { fatal: scope.query("fatal").is_some() }))
+        VISITOR_COUNT.set(VISITOR_COUNT.get() + 1);
+        Ok(accept(InstanceVisitor { fatal: scope.query_param("fatal").is_some() }))
     }
 
     fn receive_text(&mut self, connection: &Connection, _: String) -> Result<(), Error> {
-        Ok(connection.send(HERE.get().to_string())?)
+        Ok(connection.send(VISITOR_COUNT.get().to_string())?)
     }
 
-    fn disconnect(&mut self, _: &Connection, _: Closure) {
+    fn disconnect(&mut self, _: &Connection, _: CloseFrame) {
         assert!(!self.fatal, "as it was told");
-        HERE.set(HERE.get() - 1);
+        VISITOR_COUNT.set(VISITOR_COUNT.get() - 1);
     }
 }
 
-narrowboat_guest::export!(Visitor);
+narrowboat_guest::export!(InstanceVisitor);

@@ -4,33 +4,33 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use super::address::To;
 use super::cipher::Cipher;
+use super::decoded_delivery::DecodedDelivery;
 use super::error::WireError;
-use super::parcel::Parcel;
+use super::wire_address::WireAddress;
 use super::{envelope, frame, json};
 use narrowboat_config::{RedisConfig, Serializer};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 
 /// How many bytes the names of a delivery may take together: 100,000 of the longest with room to spare.
-const NAMES_BYTES: usize = 16 << 20;
+const MAX_NAMES_BYTES: usize = 16 << 20;
 
 /// How many times as long as MessagePack JSON can be: `false, ` is one byte there.
-const JSON_GROWTH: usize = 8;
+const JSON_GROWTH_FACTOR: usize = 8;
 
 /// What a Fernet token has beyond four characters for three bytes: a head, padding and a signature.
-const TOKEN_OVERHEAD: usize = 128;
+const TOKEN_OVERHEAD_BYTES: usize = 128;
 
 /// What a Fernet token begins with: its version, and a time before the year 2106. No body does, since it is no map.
-const TOKEN: &[u8] = b"gAAAAA";
+const TOKEN_PREFIX: &[u8] = b"gAAAAA";
 
 /// How the deliveries of one layer become bytes and back. It holds no state beyond its settings.
 pub(crate) struct Codec {
     serializer: Serializer,
     cipher: Option<Cipher>,
-    random_prefix: usize,
-    max_message: usize,
+    random_prefix_length: usize,
+    max_message_bytes: usize,
 }
 
 impl Codec {
@@ -38,12 +38,12 @@ impl Codec {
     /// `max_message` how many bytes a message or a frame's payload may have once it is decoded.
     pub(crate) fn new(
         config: &RedisConfig,
-        random_prefix: usize,
+        random_prefix_length: usize,
         token_age: Option<Duration>,
-        max_message: usize,
+        max_message_bytes: usize,
     ) -> Self {
         let cipher = Cipher::new(&config.symmetric_encryption_keys, token_age);
-        Self { serializer: config.serializer, cipher, random_prefix, max_message }
+        Self { serializer: config.serializer, cipher, random_prefix_length, max_message_bytes }
     }
 
     /// The bytes of a message for whom it is. What the message itself has under `__asgi_channel__` is left out, since
@@ -51,20 +51,24 @@ impl Codec {
     ///
     /// # Errors
     /// [`WireError::BytesInJson`], and none with MessagePack.
-    pub(crate) fn encode(&self, message: &Message, to: To<'_>) -> Result<Vec<u8>, WireError> {
-        let mut wire = self.begin(envelope::room(message, to));
+    pub(crate) fn encode(
+        &self,
+        message: &Message,
+        to: WireAddress<'_>,
+    ) -> Result<Vec<u8>, WireError> {
+        let mut wire = self.start_buffer(envelope::max_encoded_bytes(message, to));
         match self.serializer {
             Serializer::Msgpack => envelope::write(&mut wire, message, to)?,
             Serializer::Json => json::write(&mut wire, message, to)?,
         }
-        Ok(self.seal(wire))
+        Ok(self.encrypt_body(wire))
     }
 
     /// The bytes of a frame for whom it is. Only Narrowboat's processes read them.
-    pub(crate) fn encode_frame(&self, frame: &Frame, to: To<'_>) -> Vec<u8> {
-        let mut wire = self.begin(frame::room(frame, to));
+    pub(crate) fn encode_frame(&self, frame: &Frame, to: WireAddress<'_>) -> Vec<u8> {
+        let mut wire = self.start_buffer(frame::max_encoded_bytes(frame, to));
         frame::write(&mut wire, frame, to);
-        self.seal(wire)
+        self.encrypt_body(wire)
     }
 
     /// What bytes say that came from Redis, where anybody may have written them.
@@ -74,38 +78,38 @@ impl Codec {
     ///
     /// # Errors
     /// Says what they are not.
-    pub(crate) fn decode(&self, wire: Bytes) -> Result<Parcel, WireError> {
-        let body = self.open(wire)?;
+    pub(crate) fn decode(&self, wire: Bytes) -> Result<DecodedDelivery, WireError> {
+        let body = self.decrypt_body(wire)?;
         if frame::is_frame(&body) {
-            return frame::read(&body, self.max_message);
+            return frame::read(&body, self.max_message_bytes);
         }
         match self.serializer {
-            Serializer::Msgpack => envelope::read(body, self.max_message),
-            Serializer::Json => envelope::read(json::read(&body)?.into(), self.max_message),
+            Serializer::Msgpack => envelope::read(body, self.max_message_bytes),
+            Serializer::Json => envelope::read(json::read(&body)?.into(), self.max_message_bytes),
         }
     }
 
     /// The random prefix, with room for a body of `len` bytes.
-    fn begin(&self, len: usize) -> Vec<u8> {
-        let mut wire = Vec::with_capacity(self.random_prefix + len);
-        wire.resize(self.random_prefix, 0);
+    fn start_buffer(&self, len: usize) -> Vec<u8> {
+        let mut wire = Vec::with_capacity(self.random_prefix_length + len);
+        wire.resize(self.random_prefix_length, 0);
         rand::fill(&mut wire[..]);
         wire
     }
 
     /// Encrypts what follows the prefix, if there are keys.
-    fn seal(&self, mut wire: Vec<u8>) -> Vec<u8> {
-        let body = &wire[self.random_prefix..];
+    fn encrypt_body(&self, mut wire: Vec<u8>) -> Vec<u8> {
+        let body = &wire[self.random_prefix_length..];
         if let Some(token) = self.cipher.as_ref().map(|cipher| cipher.encrypt(body)) {
-            wire.truncate(self.random_prefix);
+            wire.truncate(self.random_prefix_length);
             wire.extend_from_slice(token.as_bytes());
         }
         wire
     }
 
     /// The body, without prefix and encryption.
-    fn open(&self, mut wire: Bytes) -> Result<Bytes, WireError> {
-        let (len, prefix, max) = (wire.len(), self.random_prefix, self.max_wire());
+    fn decrypt_body(&self, mut wire: Bytes) -> Result<Bytes, WireError> {
+        let (len, prefix, max) = (wire.len(), self.random_prefix_length, self.max_wire_bytes());
         if len < prefix {
             return Err(WireError::TooShort { len, prefix });
         }
@@ -115,22 +119,22 @@ impl Codec {
         wire.advance(prefix);
         match &self.cipher {
             Some(cipher) => cipher.decrypt(&wire).map(Bytes::from),
-            None if wire.starts_with(TOKEN) => Err(WireError::Encrypted),
+            None if wire.starts_with(TOKEN_PREFIX) => Err(WireError::Encrypted),
             None => Ok(wire),
         }
     }
 
     /// How many bytes the largest lawful wire has at most.
-    fn max_wire(&self) -> usize {
+    fn max_wire_bytes(&self) -> usize {
         let growth = match self.serializer {
             Serializer::Msgpack => 1,
-            Serializer::Json => JSON_GROWTH,
+            Serializer::Json => JSON_GROWTH_FACTOR,
         };
-        let body = self.max_message.saturating_mul(growth).saturating_add(NAMES_BYTES);
+        let body = self.max_message_bytes.saturating_mul(growth).saturating_add(MAX_NAMES_BYTES);
         let sealed = match self.cipher {
-            Some(_) => (body / 3).saturating_mul(4).saturating_add(TOKEN_OVERHEAD),
+            Some(_) => (body / 3).saturating_mul(4).saturating_add(TOKEN_OVERHEAD_BYTES),
             None => body,
         };
-        sealed.saturating_add(self.random_prefix)
+        sealed.saturating_add(self.random_prefix_length)
     }
 }

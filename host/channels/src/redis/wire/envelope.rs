@@ -4,77 +4,81 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::address::{ADDRESS, Names, To};
+use super::decoded_delivery::{DecodedDelivery, may_share};
 use super::error::WireError;
 use super::packer::Packer;
-use super::parcel::{Parcel, may_share};
+use super::wire_address::{ADDRESS_KEY, AddressNames, WireAddress};
 use crate::Delivery;
-use narrowboat_core::message::{Message, MessageError, Reader, Value};
+use narrowboat_core::message::{Message, MessageError, MsgpackReader, Value};
 
 /// The longest head of a map.
-const HEAD: usize = 5;
+const MAX_MAP_HEADER_BYTES: usize = 5;
 
 /// One pair of a map.
-struct Entry {
+struct MapEntry {
     /// Key and value.
-    whole: Range<usize>,
+    range: Range<usize>,
     /// Where the value starts.
-    value: usize,
+    value_start: usize,
     /// Whether it says whom the message is for.
     is_address: bool,
 }
 
 /// The pairs of a message, one by one.
-struct Entries<'a> {
-    reader: Reader<'a>,
-    left: u64,
+struct MapEntries<'a> {
+    reader: MsgpackReader<'a>,
+    remaining_count: u64,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> MapEntries<'a> {
     fn new(bytes: &'a [u8]) -> Result<Self, MessageError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = MsgpackReader::new(bytes);
         let Value::Map(left) = reader.value()? else {
             return Err(MessageError::NotAMap);
         };
-        Ok(Self { reader, left })
+        Ok(Self { reader, remaining_count: left })
     }
 
-    fn entry(&mut self) -> Result<Entry, MessageError> {
+    fn next_entry(&mut self) -> Result<MapEntry, MessageError> {
         let at = self.reader.at();
         let Value::Text(key) = self.reader.value()? else {
             return Err(MessageError::KeyNotString { at });
         };
         let value = self.reader.at();
-        self.reader.skip()?;
-        Ok(Entry { whole: at..self.reader.at(), value, is_address: key == ADDRESS })
+        self.reader.skip_value()?;
+        Ok(MapEntry {
+            range: at..self.reader.at(),
+            value_start: value,
+            is_address: key == ADDRESS_KEY,
+        })
     }
 }
 
-impl Iterator for Entries<'_> {
-    type Item = Result<Entry, MessageError>;
+impl Iterator for MapEntries<'_> {
+    type Item = Result<MapEntry, MessageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        Some(self.entry())
+        self.remaining_count = self.remaining_count.checked_sub(1)?;
+        Some(self.next_entry())
     }
 }
 
 /// What stands where in a message.
-struct Layout {
+struct MessageLayout {
     /// How many pairs do not say whom it is for.
-    kept: u64,
+    kept_count: u64,
     /// All pairs.
-    pairs: Range<usize>,
+    pairs_range: Range<usize>,
     /// How many pairs say whom it is for.
-    addresses: u64,
+    address_count: u64,
     /// The last of them, which is the one that counts, as in Python.
-    address: Option<Entry>,
+    address: Option<MapEntry>,
 }
 
-impl Layout {
-    fn read(bytes: &[u8]) -> Result<Self, MessageError> {
-        let mut entries = Entries::new(bytes)?;
-        let all = entries.left;
+impl MessageLayout {
+    fn parse(bytes: &[u8]) -> Result<Self, MessageError> {
+        let mut entries = MapEntries::new(bytes)?;
+        let all = entries.remaining_count;
         let start = entries.reader.at();
         let (mut addresses, mut address) = (0, None);
         for entry in entries.by_ref() {
@@ -85,93 +89,109 @@ impl Layout {
             }
         }
         let pairs = start..entries.reader.at();
-        Ok(Self { kept: all - addresses, pairs, addresses, address })
+        Ok(Self {
+            kept_count: all - addresses,
+            pairs_range: pairs,
+            address_count: addresses,
+            address,
+        })
     }
 
     /// Appends the pairs that do not say whom the message is for.
-    fn copy_kept(&self, bytes: &[u8], packer: &mut Packer<'_>) -> Result<(), MessageError> {
-        if self.addresses == 0 {
-            packer.packed(&bytes[self.pairs.clone()]);
+    fn copy_without_address(
+        &self,
+        bytes: &[u8],
+        packer: &mut Packer<'_>,
+    ) -> Result<(), MessageError> {
+        if self.address_count == 0 {
+            packer.raw(&bytes[self.pairs_range.clone()]);
             return Ok(());
         }
-        for entry in Entries::new(bytes)? {
-            let Entry { whole, is_address, .. } = entry?;
+        for entry in MapEntries::new(bytes)? {
+            let MapEntry { range: whole, is_address, .. } = entry?;
             if !is_address {
-                packer.packed(&bytes[whole]);
+                packer.raw(&bytes[whole]);
             }
         }
         Ok(())
     }
 
     /// Whether the only pair that says whom it is for is the last, as every known sender writes it.
-    fn is_addressed_at_the_end(&self) -> bool {
-        let last = |entry: &Entry| entry.whole.end == self.pairs.end;
-        self.addresses == 1 && self.address.as_ref().is_some_and(last)
+    fn has_trailing_address(&self) -> bool {
+        let last = |entry: &MapEntry| entry.range.end == self.pairs_range.end;
+        self.address_count == 1 && self.address.as_ref().is_some_and(last)
     }
 }
 
 /// At most how many bytes the body has.
-pub(super) fn room(message: &Message, to: To<'_>) -> usize {
-    HEAD + message.len() + ADDRESS.len() + 1 + to.room()
+pub(super) fn max_encoded_bytes(message: &Message, to: WireAddress<'_>) -> usize {
+    MAX_MAP_HEADER_BYTES + message.len() + ADDRESS_KEY.len() + 1 + to.max_encoded_bytes()
 }
 
 /// Appends the body: the message, for whom it is, and nothing that the message itself says about that.
-pub(super) fn write(body: &mut Vec<u8>, message: &Message, to: To<'_>) -> Result<(), WireError> {
+pub(super) fn write(
+    body: &mut Vec<u8>,
+    message: &Message,
+    to: WireAddress<'_>,
+) -> Result<(), WireError> {
     let bytes = message.bytes();
-    let layout = Layout::read(bytes)?;
+    let layout = MessageLayout::parse(bytes)?;
     let mut packer = Packer(body);
-    packer.map(layout.kept + u64::from(to != To::Key));
-    layout.copy_kept(bytes, &mut packer)?;
-    if to != To::Key {
-        packer.text(ADDRESS);
-        to.pack(&mut packer);
+    packer.map_header(layout.kept_count + u64::from(to != WireAddress::Implicit));
+    layout.copy_without_address(bytes, &mut packer)?;
+    if to != WireAddress::Implicit {
+        packer.text(ADDRESS_KEY);
+        to.encode(&mut packer);
     }
     Ok(())
 }
 
 /// Reads a body; the message alone may have `max` bytes.
-pub(super) fn read(body: Bytes, max: usize) -> Result<Parcel, WireError> {
-    let layout = Layout::read(&body)?;
-    if layout.pairs.end < body.len() {
-        return Err(MessageError::Trailing { at: layout.pairs.end }.into());
+pub(super) fn read(body: Bytes, max: usize) -> Result<DecodedDelivery, WireError> {
+    let layout = MessageLayout::parse(&body)?;
+    if layout.pairs_range.end < body.len() {
+        return Err(MessageError::TrailingBytes { at: layout.pairs_range.end }.into());
     }
     let Some(address) = &layout.address else {
         let delivery = Delivery::Message(Message::parse(body, max)?);
-        return Ok(Parcel { delivery, names: None });
+        return Ok(DecodedDelivery { delivery, names: None });
     };
-    let value = address.value..address.whole.end;
-    let names_in = |body: &Bytes| match Names::read(&body.slice(value.clone()))? {
+    let value = address.value_start..address.range.end;
+    let names_in = |body: &Bytes| match AddressNames::decode(&body.slice(value.clone()))? {
         None => Err(WireError::BadAddress),
         names => Ok(names),
     };
-    let (message, names) = match shortened_in_place(body, &layout) {
+    let (message, names) = match strip_address_in_place(body, &layout) {
         Ok((body, message)) => (body.slice(message), names_in(&body)?),
         Err(body) => {
             let names = names_in(&body)?;
-            let mut message = Vec::with_capacity(body.len() - address.whole.len());
+            let mut message = Vec::with_capacity(body.len() - address.range.len());
             let mut packer = Packer(&mut message);
-            packer.map(layout.kept);
-            layout.copy_kept(&body, &mut packer)?;
+            packer.map_header(layout.kept_count);
+            layout.copy_without_address(&body, &mut packer)?;
             message.shrink_to_fit();
             (message.into(), names)
         }
     };
-    Ok(Parcel { delivery: Delivery::Message(Message::parse(message, max)?), names })
+    Ok(DecodedDelivery { delivery: Delivery::Message(Message::parse(message, max)?), names })
 }
 
 /// The body with a head, right before the pairs, that does not count the last one, and where the message then stands.
 /// Gives the body back where that cannot be: it is shared, or much larger than the message.
-fn shortened_in_place(body: Bytes, layout: &Layout) -> Result<(Bytes, Range<usize>), Bytes> {
+fn strip_address_in_place(
+    body: Bytes,
+    layout: &MessageLayout,
+) -> Result<(Bytes, Range<usize>), Bytes> {
     let Some(address) = &layout.address else { return Err(body) };
-    let len = address.whole.start;
-    if !layout.is_addressed_at_the_end() || !may_share(body.len(), len) {
+    let len = address.range.start;
+    if !layout.has_trailing_address() || !may_share(body.len(), len) {
         return Err(body);
     }
     let mut body: BytesMut = body.try_into_mut()?;
-    let mut head = Vec::with_capacity(HEAD);
-    Packer(&mut head).map(layout.kept);
+    let mut head = Vec::with_capacity(MAX_MAP_HEADER_BYTES);
+    Packer(&mut head).map_header(layout.kept_count);
     // One pair less never takes a longer head.
-    let start = layout.pairs.start - head.len();
-    body[start..layout.pairs.start].copy_from_slice(&head);
+    let start = layout.pairs_range.start - head.len();
+    body[start..layout.pairs_range.start].copy_from_slice(&head);
     Ok((body.freeze(), start..len))
 }

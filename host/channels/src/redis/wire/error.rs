@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::json::JsonError;
-use crate::ForeignCause;
+use crate::DecodeErrorCause;
 use narrowboat_core::message::MessageError;
 
 /// Why a message cannot be written, or bytes are nothing that was meant for this layer.
@@ -81,40 +81,42 @@ pub(crate) enum WireError {
 
 impl WireError {
     /// The cause that it counts as.
-    pub(crate) fn cause(&self) -> ForeignCause {
+    pub(crate) fn cause(&self) -> DecodeErrorCause {
         match self {
-            Self::TooShort { .. } => ForeignCause::Prefix,
-            Self::TooLarge { .. } | Self::FrameTooLarge { .. } => ForeignCause::Size,
-            Self::Undecryptable | Self::Encrypted => ForeignCause::Encryption,
-            Self::TooOld { .. } => ForeignCause::Age,
+            Self::TooShort { .. } => DecodeErrorCause::Prefix,
+            Self::TooLarge { .. } | Self::FrameTooLarge { .. } => DecodeErrorCause::Size,
+            Self::Undecryptable | Self::Encrypted => DecodeErrorCause::Encryption,
+            Self::TooOld { .. } => DecodeErrorCause::Age,
             Self::Json(error) => match error {
-                JsonError::NotUtf8 { .. } | JsonError::LoneSurrogate { .. } => ForeignCause::Text,
-                JsonError::TooDeep { .. } => ForeignCause::Depth,
-                JsonError::LargeInteger { .. } => ForeignCause::Integer,
-                JsonError::Unexpected { .. } => ForeignCause::Other,
+                JsonError::NotUtf8 { .. } | JsonError::LoneSurrogate { .. } => {
+                    DecodeErrorCause::Text
+                }
+                JsonError::TooDeep { .. } => DecodeErrorCause::Depth,
+                JsonError::LargeInteger { .. } => DecodeErrorCause::Integer,
+                JsonError::Unexpected { .. } => DecodeErrorCause::Other,
             },
-            Self::Message(error) => message(error),
-            Self::BadAddress | Self::TooManyNames { .. } => ForeignCause::Address,
-            Self::BytesInJson { .. } | Self::BadFrame => ForeignCause::Other,
+            Self::Message(error) => message_error_cause(error),
+            Self::BadAddress | Self::TooManyNames { .. } => DecodeErrorCause::Address,
+            Self::BytesInJson { .. } | Self::BadFrame => DecodeErrorCause::Other,
         }
     }
 }
 
-fn message(error: &MessageError) -> ForeignCause {
+fn message_error_cause(error: &MessageError) -> DecodeErrorCause {
     match error {
-        MessageError::TooLarge { .. } => ForeignCause::Size,
-        MessageError::NotUtf8 { .. } => ForeignCause::Text,
-        MessageError::Unsupported { .. } => ForeignCause::Extension,
-        MessageError::TooDeep { .. } => ForeignCause::Depth,
+        MessageError::TooLarge { .. } => DecodeErrorCause::Size,
+        MessageError::NotUtf8 { .. } => DecodeErrorCause::Text,
+        MessageError::Unsupported { .. } => DecodeErrorCause::Extension,
+        MessageError::TooDeep { .. } => DecodeErrorCause::Depth,
         MessageError::NoType
         | MessageError::TypeNotString { .. }
         | MessageError::TypeEmpty { .. }
         | MessageError::TypePrivate { .. }
-        | MessageError::DuplicateType { .. } => ForeignCause::Type,
+        | MessageError::DuplicateType { .. } => DecodeErrorCause::Type,
         MessageError::Truncated { .. }
         | MessageError::NotAMap
         | MessageError::KeyNotString { .. }
-        | MessageError::BadKey { .. }
-        | MessageError::Trailing { .. } => ForeignCause::Other,
+        | MessageError::InvalidKey { .. }
+        | MessageError::TrailingBytes { .. } => DecodeErrorCause::Other,
     }
 }

@@ -38,21 +38,21 @@ impl Packer<'_> {
     }
 
     /// The head of a list.
-    pub(super) fn list(&mut self, items: usize) {
-        let _ = encode::write_array_len(self.0, short(items as u64));
+    pub(super) fn array_header(&mut self, items: usize) {
+        let _ = encode::write_array_len(self.0, saturating_u32(items as u64));
     }
 
     /// The head of a map.
-    pub(super) fn map(&mut self, pairs: u64) {
-        let _ = encode::write_map_len(self.0, short(pairs));
+    pub(super) fn map_header(&mut self, pairs: u64) {
+        let _ = encode::write_map_len(self.0, saturating_u32(pairs));
     }
 
     /// What is MessagePack already.
-    pub(super) fn packed(&mut self, bytes: &[u8]) {
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 }
 
-fn short(len: u64) -> u32 {
+fn saturating_u32(len: u64) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

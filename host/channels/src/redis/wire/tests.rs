@@ -40,12 +40,12 @@ fn message(parts: &[&[u8]]) -> Message {
     Message::parse(parts.concat().into(), MAX).unwrap()
 }
 
-fn decode(codec: &Codec, wire: &[u8]) -> Result<Parcel, WireError> {
+fn decode(codec: &Codec, wire: &[u8]) -> Result<DecodedDelivery, WireError> {
     codec.decode(Bytes::copy_from_slice(wire))
 }
 
 /// The message, and whom it is for.
-fn opened(parcel: &Parcel) -> (&Message, Vec<&str>) {
+fn opened(parcel: &DecodedDelivery) -> (&Message, Vec<&str>) {
     let Delivery::Message(message) = &parcel.delivery else { panic!("{parcel:?} is a message") };
     (message, parcel.names().collect())
 }

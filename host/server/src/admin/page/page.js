@@ -35,19 +35,19 @@ function removeOtherCards(labels) {
   }
 }
 
-function showSummary({ uptime, ready, missing, draining, connections, max_connections: limit }) {
+function showSummary({ uptime_seconds: uptime, ready, not_ready_reasons: reasons, draining, connections, max_connections: limit }) {
   const facts = [
     `Up ${formatDuration(uptime)}`,
-    ready ? "ready" : `not ready: ${missing.join(", ")}`,
+    ready ? "ready" : `not ready: ${reasons.join(", ")}`,
     `${connections} of ${formatCount(limit, "connection")}`,
   ];
-  if (draining) facts.push(`draining: ${draining.left} of ${formatCount(draining.of, "connection")} left`);
+  if (draining) facts.push(`draining: ${draining.remaining} of ${formatCount(draining.total, "connection")} left`);
   setText(byId("summary"), facts.join(" · "));
 }
 
 function showLayers(layers) {
-  const rows = layers.map(({ tenant, name, connected, waiting, dropped, lost }) => {
-    const cells = [pluginLabel({ tenant, name }), connected ? "yes" : "no", waiting, dropped, lost];
+  const rows = layers.map(({ tenant, name, connected, queued, dropped, lost }) => {
+    const cells = [pluginLabel({ tenant, name }), connected ? "yes" : "no", queued, dropped, lost];
     return createElement("tr", {}, ...cells.map((cell) => createElement("td", {}, String(cell))));
   });
   byId("layers").replaceChildren(...rows);
@@ -64,7 +64,7 @@ function showConnections({ total, connections }) {
   setText(byId("connections-note"), total === 0 ? "No open connections." : note);
 }
 
-function createConnectionRow({ channel, tenant, plugin, client, path, age, buffered }) {
+function createConnectionRow({ channel, tenant, plugin, client, path, age_seconds: age, buffered_bytes: buffered }) {
   const label = `Close ${channel}`;
   const close = createElement("button", { type: "button", class: "secondary", "aria-label": label }, "Close");
   close.addEventListener("click", () => closeConnection(channel, close));

@@ -60,11 +60,11 @@ export class PluginCard {
     const last = this.#lastSample;
     if (last && (last.version !== status.version || last.pending !== status.pending)) this.#refreshVersions();
     setText(this.#liveVersion, shortVersion(status.version));
-    setText(this.#state, describeState("live", status.on_trial));
-    this.#state.dataset.kind = status.on_trial ? "rollback-window" : "live";
+    setText(this.#state, describeState("live", status.in_rollback_window));
+    this.#state.dataset.kind = status.in_rollback_window ? "rollback-window" : "live";
     this.#updateFacts(status);
     if (last) this.#updateCharts(status, last, (now - last.now) / 1000);
-    this.#updateLogLines(status.last_faults);
+    this.#updateLogLines(status.recent_warnings);
     this.#lastSample = { ...status, now };
   }
 
@@ -79,30 +79,30 @@ export class PluginCard {
     return details;
   }
 
-  #updateFacts({ connections, isolation, events, faults, swaps, rolled_back: rollbacks }) {
+  #updateFacts({ connections, isolation, events, faults, deploys, rolled_back: rollbacks }) {
     const facts = [
       `${formatCount(connections, "connection")}, isolation “${isolation}”`,
       `${formatCount(events, "event")}, ${formatCount(faults, "fault")}`,
-      `${formatCount(swaps, "deploy")}, ${formatCount(rollbacks, "rollback")}`,
+      `${formatCount(deploys, "deploy")}, ${formatCount(rollbacks, "rollback")}`,
     ];
     const items = this.#facts.children;
     facts.forEach((fact, index) => setText(items[index] ?? this.#facts.appendChild(createElement("li")), fact));
   }
 
   #updateCharts(status, last, seconds) {
-    const frames = status.frames_in + status.frames_out - last.frames_in - last.frames_out;
+    const frames = status.frames_received + status.frames_sent - last.frames_received - last.frames_sent;
     this.#frameRate.addValue(Math.max(frames, 0) / seconds);
     // The counters of events and guest time start at 0 with each version.
-    const base = last.version === status.version ? last : { events: 0, guest_seconds: 0 };
+    const base = last.version === status.version ? last : { events: 0, guest_call_seconds: 0 };
     const events = status.events - base.events;
-    const guestSeconds = status.guest_seconds - base.guest_seconds;
+    const guestSeconds = status.guest_call_seconds - base.guest_call_seconds;
     this.#callTime.addValue(events > 0 && guestSeconds > 0 ? (guestSeconds / events) * 1e6 : 0);
   }
 
   #updateLogLines(lines) {
     setText(this.#logTitle, `Recent warnings and errors (${lines.length})`);
-    const items = lines.map(({ at, message }) =>
-      createElement("li", {}, createElement("span", { class: "muted" }, `${formatTimestamp(at)} `), message),
+    const items = lines.map(({ timestamp, message }) =>
+      createElement("li", {}, createElement("span", { class: "muted" }, `${formatTimestamp(timestamp)} `), message),
     );
     this.#logLines.replaceChildren(...items);
   }
@@ -113,11 +113,11 @@ export class PluginCard {
     const content = JSON.stringify(list);
     if (!list || content === this.#renderedVersions) return;
     this.#renderedVersions = content;
-    const rows = list.versions.map((version) => this.#createVersionRow(version, list.on_trial));
+    const rows = list.versions.map((version) => this.#createVersionRow(version, list.in_rollback_window));
     this.#versionRows.replaceChildren(...rows);
   }
 
-  #createVersionRow({ version, state, at, by, size, reason }, inRollbackWindow) {
+  #createVersionRow({ version, state, deployed_at: at, deployed_by: by, size, reason }, inRollbackWindow) {
     const stateText = describeState(state, inRollbackWindow);
     const origin = `${formatTimestamp(at)} by ${by}, ${formatBytes(size)}`;
     return createElement(
@@ -185,7 +185,7 @@ export class PluginCard {
   }
 }
 
-function describeDeploy({ version, previous, moved: migrated, moved_ms: milliseconds }) {
+function describeDeploy({ version, previous, migrated, migrate_ms: milliseconds }) {
   if (!previous) return `Version ${shortVersion(version)} is already live`;
   const replaced = `Version ${shortVersion(version)} is live and replaces ${shortVersion(previous)}`;
   return `${replaced}; ${formatCount(migrated, "consumer")} migrated in ${milliseconds} ms`;

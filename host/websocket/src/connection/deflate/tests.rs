@@ -5,17 +5,17 @@ use proptest::prelude::*;
 /// The RFC's sample of a block with BFINAL set, RFC 7692, section 7.2.3.4: "Hello", and the byte behind it.
 const FINAL_HELLO: [u8; 8] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
 
-fn agreement(offer: &str, memory: Deflate) -> Option<(Agreement, String)> {
-    Agreement::find(&Extension::list([offer.as_bytes()])?, memory)
+fn agreement(offer: &str, memory: DeflateMode) -> Option<(DeflateParams, String)> {
+    DeflateParams::negotiate(&Extension::parse_all([offer.as_bytes()])?, memory)
 }
 
-fn agreed(offer: &str, memory: Deflate) -> Option<String> {
+fn agreed(offer: &str, memory: DeflateMode) -> Option<String> {
     agreement(offer, memory).map(|(_, text)| text)
 }
 
 #[test]
 fn an_offer_is_met_as_far_as_the_route_allows() {
-    let kept = |offer| agreed(offer, Deflate::Connection);
+    let kept = |offer| agreed(offer, DeflateMode::ContextTakeover);
     assert_eq!(kept("permessage-deflate").as_deref(), Some("permessage-deflate"));
     assert_eq!(
         kept("permessage-deflate; client_max_window_bits; server_max_window_bits=\"10\"")
@@ -23,7 +23,7 @@ fn an_offer_is_met_as_far_as_the_route_allows() {
         Some("permessage-deflate; server_max_window_bits=10")
     );
     assert_eq!(
-        agreed("permessage-deflate", Deflate::Message).as_deref(),
+        agreed("permessage-deflate", DeflateMode::NoContextTakeover).as_deref(),
         Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
     );
 }
@@ -31,7 +31,7 @@ fn an_offer_is_met_as_far_as_the_route_allows() {
 #[test]
 fn what_cannot_be_met_is_passed_over_for_the_next_offer() {
     let offers = "permessage-deflate; server_max_window_bits=8, permessage-deflate";
-    assert_eq!(agreed(offers, Deflate::Connection).as_deref(), Some("permessage-deflate"));
+    assert_eq!(agreed(offers, DeflateMode::ContextTakeover).as_deref(), Some("permessage-deflate"));
     for offer in [
         "x-webkit-deflate-frame",
         "permessage-deflate; unheard_of",
@@ -41,18 +41,18 @@ fn what_cannot_be_met_is_passed_over_for_the_next_offer() {
         "permessage-deflate; client_max_window_bits=7",
         "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
     ] {
-        assert_eq!(agreed(offer, Deflate::Connection), None, "{offer}");
+        assert_eq!(agreed(offer, DeflateMode::ContextTakeover), None, "{offer}");
     }
 }
 
-fn pair(memory: Deflate) -> (Deflater, Inflater) {
+fn pair(memory: DeflateMode) -> (Deflater, Inflater) {
     let (agreement, _) = agreement("permessage-deflate", memory).unwrap();
     (Deflater::new(&agreement), Inflater::new(&agreement))
 }
 
 #[test]
 fn what_is_deflated_is_inflated_to_what_it_was() {
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         let (mut deflater, mut inflater) = pair(memory);
         for len in [0, 1, 100, 5_000, 70_000, 1_000_000] {
             let text: Vec<u8> = (0..len).map(|n: u32| (n / 10 % 251) as u8).collect();
@@ -64,22 +64,22 @@ fn what_is_deflated_is_inflated_to_what_it_was() {
 
 #[test]
 fn a_message_that_would_get_too_long_is_not_inflated_further() {
-    let (mut deflater, mut inflater) = pair(Deflate::Message);
+    let (mut deflater, mut inflater) = pair(DeflateMode::NoContextTakeover);
     let bomb = deflater.deflate(&vec![0; 10_000_000]);
-    assert_eq!(inflater.inflate(&bomb, 1_000), Err(NotInflated::TooLong(1_001)));
+    assert_eq!(inflater.inflate(&bomb, 1_000), Err(InflateError::TooLong(1_001)));
 }
 
 #[test]
 fn a_damaged_message_is_told() {
-    let (_, mut inflater) = pair(Deflate::Message);
-    assert_eq!(inflater.inflate(&[0xff; 40], 1_000), Err(NotInflated::Damaged));
+    let (_, mut inflater) = pair(DeflateMode::NoContextTakeover);
+    assert_eq!(inflater.inflate(&[0xff; 40], 1_000), Err(InflateError::Corrupt));
 }
 
 #[test]
 fn rfc_7692_7_1_2_1_a_window_that_is_asked_for_is_answered_even_if_it_is_the_largest() {
     for bits in 9..=15 {
         let asked = format!("permessage-deflate; server_max_window_bits={bits}");
-        assert_eq!(agreed(&asked, Deflate::Connection), Some(asked));
+        assert_eq!(agreed(&asked, DeflateMode::ContextTakeover), Some(asked));
     }
 }
 
@@ -93,7 +93,11 @@ struct Peer {
 impl Peer {
     /// As far as the host's side has agreed to keep what went before, this one does, too.
     fn new(forgets: bool) -> Self {
-        Self { deflater: compress(MAX_WINDOW), inflater: Decompress::new(false), forgets }
+        Self {
+            deflater: new_compressor(MAX_WINDOW_BITS),
+            inflater: Decompress::new(false),
+            forgets,
+        }
     }
 
     /// All that comes out for `text` with this flush.
@@ -106,9 +110,9 @@ impl Peer {
     /// A message whose last block is not final, as RFC 7692, section 7.2.1, has it.
     fn whole(&mut self, text: &[u8]) -> Vec<u8> {
         let mut out = self.say(text, FlushCompress::Sync);
-        match out.strip_suffix(&TAIL) {
+        match out.strip_suffix(&SYNC_FLUSH_TAIL) {
             Some(rest) => out.truncate(rest.len()),
-            None => out.push(EMPTY),
+            None => out.push(EMPTY_MESSAGE),
         }
         self.forget();
         out
@@ -119,7 +123,7 @@ impl Peer {
         let mut out = self.say(text, FlushCompress::Finish);
         self.deflater.reset();
         if byte {
-            out.push(EMPTY);
+            out.push(EMPTY_MESSAGE);
         }
         out
     }
@@ -137,7 +141,7 @@ impl Peer {
         if self.forgets {
             self.inflater.reset(false);
         }
-        let bytes = [message, &TAIL].concat();
+        let bytes = [message, &SYNC_FLUSH_TAIL].concat();
         let mut out = Vec::with_capacity(2_000_000);
         let began = self.inflater.total_in();
         self.inflater.decompress_vec(&bytes, &mut out, FlushDecompress::Sync).unwrap();
@@ -148,9 +152,9 @@ impl Peer {
 
 #[test]
 fn rfc_7692_7_2_3_6_an_empty_message_leaves_the_next_one_whole() {
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         let (mut deflater, mut inflater) = pair(memory);
-        let mut peer = Peer::new(memory == Deflate::Message);
+        let mut peer = Peer::new(memory == DeflateMode::NoContextTakeover);
         for text in ["", "", "hello", "", "world", "", "", "hello"] {
             let ours = deflater.deflate(text.as_bytes());
             assert_eq!(peer.hear(&ours), text.as_bytes(), "{memory:?}");
@@ -162,16 +166,16 @@ fn rfc_7692_7_2_3_6_an_empty_message_leaves_the_next_one_whole() {
 
 #[test]
 fn rfc_7692_7_2_3_6_an_empty_message_after_another_is_one_zero_byte() {
-    let (mut deflater, _) = pair(Deflate::Connection);
+    let (mut deflater, _) = pair(DeflateMode::ContextTakeover);
     deflater.deflate(b"hello");
     assert_eq!(deflater.deflate(b""), [0].as_slice());
 }
 
 #[test]
 fn a_message_without_a_byte_is_empty_and_leaves_the_next_one_whole() {
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         let (_, mut inflater) = pair(memory);
-        let mut peer = Peer::new(memory == Deflate::Message);
+        let mut peer = Peer::new(memory == DeflateMode::NoContextTakeover);
         for text in ["hello", "world"] {
             assert_eq!(inflater.inflate(&peer.whole(text.as_bytes()), 100).unwrap(), text);
             assert_eq!(inflater.inflate(&[], 100).unwrap(), "");
@@ -181,13 +185,13 @@ fn a_message_without_a_byte_is_empty_and_leaves_the_next_one_whole() {
 
 #[test]
 fn rfc_7692_7_2_3_4_a_final_block_may_end_every_message() {
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         for message in [&FINAL_HELLO[..], &FINAL_HELLO[..7]] {
             let (_, mut inflater) = pair(memory);
             for _ in 0..3 {
                 assert_eq!(inflater.inflate(message, 100).unwrap(), "Hello", "{memory:?}");
             }
-            assert_eq!(inflater.inflate(&[EMPTY], 100).unwrap(), "");
+            assert_eq!(inflater.inflate(&[EMPTY_MESSAGE], 100).unwrap(), "");
             assert_eq!(inflater.inflate(message, 100).unwrap(), "Hello", "{memory:?}");
         }
     }
@@ -196,10 +200,10 @@ fn rfc_7692_7_2_3_4_a_final_block_may_end_every_message() {
 #[test]
 fn several_streams_in_one_message_are_all_heard() {
     let twice = [&FINAL_HELLO[..7], &FINAL_HELLO].concat();
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         let (_, mut inflater) = pair(memory);
         assert_eq!(inflater.inflate(&twice, 100).unwrap(), "HelloHello");
-        assert_eq!(inflater.inflate(&twice, 9), Err(NotInflated::TooLong(10)));
+        assert_eq!(inflater.inflate(&twice, 9), Err(InflateError::TooLong(10)));
     }
 }
 
@@ -207,7 +211,7 @@ fn several_streams_in_one_message_are_all_heard() {
 fn rfc_7692_7_2_3_5_several_blocks_in_one_message_are_all_heard() {
     // The RFC's sample: "He" in a block of its own, an empty block, "llo" in another.
     let blocks = [0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00];
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         let (_, mut inflater) = pair(memory);
         for _ in 0..2 {
             assert_eq!(inflater.inflate(&blocks, 100).unwrap(), "Hello");
@@ -217,16 +221,16 @@ fn rfc_7692_7_2_3_5_several_blocks_in_one_message_are_all_heard() {
 
 #[test]
 fn what_follows_a_final_block_has_to_be_a_stream() {
-    for memory in [Deflate::Message, Deflate::Connection] {
+    for memory in [DeflateMode::NoContextTakeover, DeflateMode::ContextTakeover] {
         let (_, mut inflater) = pair(memory);
         let message = [&FINAL_HELLO[..7], &[0xff; 9]].concat();
-        assert_eq!(inflater.inflate(&message, 100), Err(NotInflated::Damaged));
+        assert_eq!(inflater.inflate(&message, 100), Err(InflateError::Corrupt));
     }
 }
 
 #[test]
 fn streams_without_content_cost_no_more_than_their_bytes_do() {
-    let (_, mut inflater) = pair(Deflate::Connection);
+    let (_, mut inflater) = pair(DeflateMode::ContextTakeover);
     // A final block without content has two bytes.
     let message = [3, 0].repeat(500_000);
     assert_eq!(inflater.inflate(&message, 100).unwrap(), "");
@@ -307,7 +311,7 @@ proptest! {
         route_forgets: bool,
     ) {
         let offer = if client_forgets { "permessage-deflate; client_no_context_takeover" } else { "permessage-deflate" };
-        let memory = if route_forgets { Deflate::Message } else { Deflate::Connection };
+        let memory = if route_forgets { DeflateMode::NoContextTakeover } else { DeflateMode::ContextTakeover };
         let (agreement, _) = agreement(offer, memory).unwrap();
         let mut inflater = Inflater::new(&agreement);
         let mut peer = Peer::new(client_forgets || route_forgets);
@@ -328,7 +332,7 @@ proptest! {
         if server_forgets {
             offer += "; server_no_context_takeover";
         }
-        let (agreement, _) = agreement(&offer, Deflate::Connection).unwrap();
+        let (agreement, _) = agreement(&offer, DeflateMode::ContextTakeover).unwrap();
         let mut deflater = Deflater::new(&agreement);
         let mut peer = Peer::new(server_forgets);
         peer.inflater = Decompress::new_with_window_bits(false, bits);

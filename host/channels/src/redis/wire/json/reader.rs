@@ -45,202 +45,202 @@ pub(in super::super) fn read(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     let text = std::str::from_utf8(body);
     let text = text.map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
     let out = Vec::with_capacity(body.len());
-    let mut parser = Parser { text, at: 0, out, unescaped: String::new() };
-    parser.value(0)?;
-    parser.skip_space();
-    if parser.at < text.len() {
-        return Err(JsonError::Unexpected { at: parser.at });
+    let mut parser = JsonParser { text, position: 0, out, unescaped: String::new() };
+    parser.parse_value(0)?;
+    parser.skip_whitespace();
+    if parser.position < text.len() {
+        return Err(JsonError::Unexpected { at: parser.position });
     }
     // It waits as what it is, so without the room that escapes and spaces would have taken.
     parser.out.shrink_to_fit();
     Ok(parser.out)
 }
 
-struct Parser<'a> {
+struct JsonParser<'a> {
     text: &'a str,
-    at: usize,
+    position: usize,
     out: Vec<u8>,
     /// Where strings with escapes are put together.
     unescaped: String,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> JsonParser<'a> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.as_bytes().get(self.position).copied()
     }
 
     fn unexpected<T>(&self) -> Result<T, JsonError> {
-        Err(JsonError::Unexpected { at: self.at })
+        Err(JsonError::Unexpected { at: self.position })
     }
 
-    fn skip_space(&mut self) {
+    fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
+            self.position += 1;
         }
     }
 
     /// Whether `wanted` comes next, and past it if so.
-    fn take(&mut self, wanted: u8) -> bool {
+    fn consume(&mut self, wanted: u8) -> bool {
         let comes = self.peek() == Some(wanted);
-        self.at += usize::from(comes);
+        self.position += usize::from(comes);
         comes
     }
 
     fn expect(&mut self, wanted: u8) -> Result<(), JsonError> {
-        if self.take(wanted) { Ok(()) } else { self.unexpected() }
+        if self.consume(wanted) { Ok(()) } else { self.unexpected() }
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
-        let comes = self.text.as_bytes()[self.at..].starts_with(word.as_bytes());
-        self.at += if comes { word.len() } else { 0 };
+    fn consume_literal(&mut self, word: &str) -> bool {
+        let comes = self.text.as_bytes()[self.position..].starts_with(word.as_bytes());
+        self.position += if comes { word.len() } else { 0 };
         comes
     }
 
     /// The next value, with `depth` maps and lists around it.
-    fn value(&mut self, depth: usize) -> Result<(), JsonError> {
-        self.skip_space();
+    fn parse_value(&mut self, depth: usize) -> Result<(), JsonError> {
+        self.skip_whitespace();
         match self.peek() {
-            Some(b'"') => self.text(),
-            Some(b'{') => self.container(depth, b'}', Self::pair),
-            Some(b'[') => self.container(depth, b']', Self::value),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => self.word(),
+            Some(b'"') => self.parse_string(),
+            Some(b'{') => self.parse_container(depth, b'}', Self::parse_pair),
+            Some(b'[') => self.parse_container(depth, b']', Self::parse_value),
+            Some(b'-' | b'0'..=b'9') => self.parse_number(),
+            _ => self.parse_literal(),
         }
     }
 
-    fn word(&mut self) -> Result<(), JsonError> {
-        if self.take_word("null") {
-            self.pack().nil();
-        } else if self.take_word("true") {
-            self.pack().bool(true);
-        } else if self.take_word("false") {
-            self.pack().bool(false);
-        } else if self.take_word("NaN") {
-            self.pack().float(f64::NAN);
-        } else if self.take_word("Infinity") {
-            self.pack().float(f64::INFINITY);
+    fn parse_literal(&mut self) -> Result<(), JsonError> {
+        if self.consume_literal("null") {
+            self.packer().nil();
+        } else if self.consume_literal("true") {
+            self.packer().bool(true);
+        } else if self.consume_literal("false") {
+            self.packer().bool(false);
+        } else if self.consume_literal("NaN") {
+            self.packer().float(f64::NAN);
+        } else if self.consume_literal("Infinity") {
+            self.packer().float(f64::INFINITY);
         } else {
             return self.unexpected();
         }
         Ok(())
     }
 
-    fn pack(&mut self) -> Packer<'_> {
+    fn packer(&mut self) -> Packer<'_> {
         Packer(&mut self.out)
     }
 
     /// A list or a map up to `end`, of what `item` reads.
-    fn container(
+    fn parse_container(
         &mut self,
         depth: usize,
         end: u8,
         item: fn(&mut Self, usize) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         if depth == MAX_DEPTH {
-            return Err(JsonError::TooDeep { at: self.at });
+            return Err(JsonError::TooDeep { at: self.position });
         }
-        self.at += 1;
+        self.position += 1;
         let start = self.out.len();
         self.out.push(0);
         let mut count = 0;
-        self.skip_space();
-        if !self.take(end) {
+        self.skip_whitespace();
+        if !self.consume(end) {
             loop {
                 item(self, depth + 1)?;
                 count += 1;
-                self.skip_space();
-                if self.take(end) {
+                self.skip_whitespace();
+                if self.consume(end) {
                     break;
                 }
                 self.expect(b',')?;
             }
         }
-        self.set_head(start, count, end == b'}');
+        self.write_header(start, count, end == b'}');
         Ok(())
     }
 
     /// Writes the head for which one byte was kept at `start`. What has more items than that tells moves by the rest of
     /// its head: each byte at most once a level.
-    fn set_head(&mut self, start: usize, count: usize, is_map: bool) {
+    fn write_header(&mut self, start: usize, count: usize, is_map: bool) {
         let mut head = Vec::new();
         let mut packer = Packer(&mut head);
         match (u8::try_from(count), is_map) {
             (Ok(count @ ..16), true) => return self.out[start] = 0x80 | count,
             (Ok(count @ ..16), false) => return self.out[start] = 0x90 | count,
-            (_, true) => packer.map(count as u64),
-            (_, false) => packer.list(count),
+            (_, true) => packer.map_header(count as u64),
+            (_, false) => packer.array_header(count),
         }
         self.out.splice(start..=start, head);
     }
 
-    fn pair(&mut self, depth: usize) -> Result<(), JsonError> {
-        self.skip_space();
+    fn parse_pair(&mut self, depth: usize) -> Result<(), JsonError> {
+        self.skip_whitespace();
         if self.peek() != Some(b'"') {
             return self.unexpected();
         }
-        self.text()?;
-        self.skip_space();
+        self.parse_string()?;
+        self.skip_whitespace();
         self.expect(b':')?;
-        self.value(depth)
+        self.parse_value(depth)
     }
 
-    fn number(&mut self) -> Result<(), JsonError> {
-        let start = self.at;
-        let is_negative = self.take(b'-');
-        if is_negative && self.take_word("Infinity") {
-            self.pack().float(f64::NEG_INFINITY);
+    fn parse_number(&mut self) -> Result<(), JsonError> {
+        let start = self.position;
+        let is_negative = self.consume(b'-');
+        if is_negative && self.consume_literal("Infinity") {
+            self.packer().float(f64::NEG_INFINITY);
             return Ok(());
         }
-        if !self.take(b'0') {
-            self.digits()?;
+        if !self.consume(b'0') {
+            self.skip_digits()?;
         }
         let mut is_float = false;
-        if self.take(b'.') {
+        if self.consume(b'.') {
             is_float = true;
-            self.digits()?;
+            self.skip_digits()?;
         }
-        if self.take(b'e') || self.take(b'E') {
+        if self.consume(b'e') || self.consume(b'E') {
             is_float = true;
-            let _ = self.take(b'+') || self.take(b'-');
-            self.digits()?;
+            let _ = self.consume(b'+') || self.consume(b'-');
+            self.skip_digits()?;
         }
-        let digits = &self.text[start..self.at];
+        let digits = &self.text[start..self.position];
         if is_float {
             // One that is too large is infinite, as in Python.
             let number = digits.parse().map_err(|_| JsonError::Unexpected { at: start })?;
-            self.pack().float(number);
+            self.packer().float(number);
         } else if is_negative {
             let number = digits.parse().map_err(|_| JsonError::LargeInteger { at: start })?;
-            self.pack().signed(number);
+            self.packer().signed(number);
         } else {
             let number = digits.parse().map_err(|_| JsonError::LargeInteger { at: start })?;
-            self.pack().unsigned(number);
+            self.packer().unsigned(number);
         }
         Ok(())
     }
 
     /// One digit at least.
-    fn digits(&mut self) -> Result<(), JsonError> {
-        let rest = &self.text.as_bytes()[self.at..];
+    fn skip_digits(&mut self) -> Result<(), JsonError> {
+        let rest = &self.text.as_bytes()[self.position..];
         let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
+        self.position += count;
         if count == 0 { self.unexpected() } else { Ok(()) }
     }
 
-    fn text(&mut self) -> Result<(), JsonError> {
-        self.at += 1;
-        let plain = self.plain();
-        if self.take(b'"') {
-            self.pack().text(plain);
+    fn parse_string(&mut self) -> Result<(), JsonError> {
+        self.position += 1;
+        let plain = self.scan_unescaped();
+        if self.consume(b'"') {
+            self.packer().text(plain);
             return Ok(());
         }
         self.unescaped.clear();
         self.unescaped.push_str(plain);
-        while !self.take(b'"') {
+        while !self.consume(b'"') {
             self.expect(b'\\')?;
-            let character = self.escaped()?;
+            let character = self.parse_escape()?;
             self.unescaped.push(character);
-            let plain = self.plain();
+            let plain = self.scan_unescaped();
             self.unescaped.push_str(plain);
         }
         Packer(&mut self.out).text(&self.unescaped);
@@ -248,18 +248,18 @@ impl<'a> Parser<'a> {
     }
 
     /// What stands in a string up to the next quote, escape or control character, which may not stand there.
-    fn plain(&mut self) -> &'a str {
-        let rest = &self.text[self.at..];
+    fn scan_unescaped(&mut self) -> &'a str {
+        let rest = &self.text[self.position..];
         let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
         let plain = &rest[..rest.bytes().position(|byte| ends(&byte)).unwrap_or(rest.len())];
-        self.at += plain.len();
+        self.position += plain.len();
         plain
     }
 
     /// What follows a backslash.
-    fn escaped(&mut self) -> Result<char, JsonError> {
+    fn parse_escape(&mut self) -> Result<char, JsonError> {
         let character = match self.peek() {
-            Some(b'u') => return self.code_point(),
+            Some(b'u') => return self.parse_unicode_escape(),
             Some(byte @ (b'"' | b'\\' | b'/')) => byte.into(),
             Some(b'n') => '\n',
             Some(b'r') => '\r',
@@ -268,29 +268,29 @@ impl<'a> Parser<'a> {
             Some(b'f') => '\u{c}',
             _ => return self.unexpected(),
         };
-        self.at += 1;
+        self.position += 1;
         Ok(character)
     }
 
     /// One `uXXXX`, or two that are a pair.
-    fn code_point(&mut self) -> Result<char, JsonError> {
-        let first = self.unit()?;
+    fn parse_unicode_escape(&mut self) -> Result<char, JsonError> {
+        let first = self.parse_utf16_unit()?;
         let mut units = [first, 0];
         let mut len = 1;
-        if matches!(first, 0xd800..=0xdbff) && self.take(b'\\') {
-            units[1] = self.unit()?;
+        if matches!(first, 0xd800..=0xdbff) && self.consume(b'\\') {
+            units[1] = self.parse_utf16_unit()?;
             len = 2;
         }
         let mut characters = char::decode_utf16(units[..len].iter().copied());
         match (characters.next(), characters.next()) {
             (Some(Ok(character)), None) => Ok(character),
-            _ => Err(JsonError::LoneSurrogate { at: self.at }),
+            _ => Err(JsonError::LoneSurrogate { at: self.position }),
         }
     }
 
-    fn unit(&mut self) -> Result<u16, JsonError> {
+    fn parse_utf16_unit(&mut self) -> Result<u16, JsonError> {
         self.expect(b'u')?;
-        let digits = self.text.as_bytes()[self.at..].first_chunk::<4>();
+        let digits = self.text.as_bytes()[self.position..].first_chunk::<4>();
         let digit = |byte: &u8| char::from(*byte).to_digit(16);
         let unit = digits.and_then(|digits| {
             digits
@@ -299,7 +299,7 @@ impl<'a> Parser<'a> {
         });
         match unit {
             Some(unit) => {
-                self.at += 4;
+                self.position += 4;
                 Ok(unit)
             }
             None => self.unexpected(),

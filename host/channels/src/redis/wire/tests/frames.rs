@@ -15,8 +15,8 @@ fn all_codecs() -> Vec<Codec> {
 #[test]
 fn a_frame_is_a_list_of_its_tag_its_names_and_its_payload() {
     for serializer in [Serializer::Msgpack, Serializer::Json] {
-        let wire =
-            plain(serializer).encode_frame(&Frame::Text("é".into()), To::Channels(&["a!1", "a!2"]));
+        let wire = plain(serializer)
+            .encode_frame(&Frame::Text("é".into()), WireAddress::Channels(&["a!1", "a!2"]));
         assert_eq!(wire, TEXT);
     }
 }
@@ -33,14 +33,14 @@ fn frames_come_back_with_their_names() {
     for codec in all_codecs() {
         for frame in &frames {
             for (to, names) in [
-                (To::Key, vec![]),
-                (To::Channel("a"), vec!["a"]),
-                (To::Channels(&["a", "b"]), vec!["a", "b"]),
+                (WireAddress::Implicit, vec![]),
+                (WireAddress::Channel("a"), vec!["a"]),
+                (WireAddress::Channels(&["a", "b"]), vec!["a", "b"]),
             ] {
                 let parcel = decode(&codec, &codec.encode_frame(frame, to)).unwrap();
                 assert_eq!(parcel.delivery, Delivery::Frame(frame.clone()));
                 assert_eq!(parcel.names().collect::<Vec<_>>(), names);
-                assert_eq!(parcel.is_addressed(), to != To::Key);
+                assert_eq!(parcel.is_addressed(), to != WireAddress::Implicit);
             }
         }
     }
@@ -50,7 +50,7 @@ fn frames_come_back_with_their_names() {
 fn a_frame_does_not_keep_its_many_names_in_memory() {
     let names = vec!["specific.0123456789abcdef!0123456789abcdef"; 10_000];
     for codec in all_codecs() {
-        let wire = codec.encode_frame(&Frame::Text("é".into()), To::Channels(&names));
+        let wire = codec.encode_frame(&Frame::Text("é".into()), WireAddress::Channels(&names));
         let parcel = decode(&codec, &wire).unwrap();
         assert_eq!(parcel.names().count(), names.len());
         let Delivery::Frame(Frame::Text(text)) = parcel.delivery else { panic!("it was text") };
@@ -74,7 +74,7 @@ fn what_is_no_frame_is_told() {
     assert_eq!(decode(&codec, not_names), Err(WireError::BadAddress));
     let not_utf8 = MessageError::NotUtf8 { at: 19 };
     assert_eq!(decode(&codec, b"\x93\xb0narrowboat.frame\x90\xa1\xff"), Err(not_utf8.into()));
-    let large = codec.encode_frame(&Frame::Binary(vec![0; MAX + 1].into()), To::Key);
+    let large = codec.encode_frame(&Frame::Binary(vec![0; MAX + 1].into()), WireAddress::Implicit);
     let too_large = WireError::FrameTooLarge { len: MAX + 1, max: MAX };
     assert_eq!(decode(&codec, &large), Err(too_large));
     for end in 0..TEXT.len() {

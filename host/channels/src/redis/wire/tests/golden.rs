@@ -23,52 +23,57 @@ const TOKEN: &str = "gAAAAABlU_EANtT_mCSS1qNzi_M1ekVFWOyCo4zP0aB5TsDjUpCJOOwQLg-
 const JSON_TOKEN: &str = "gAAAAABlU_EAA1pJ_q2ghwzd_5OcZxUmPTkOHfMHlh-XZaETL5Z3iDJf9NT1RB2aXVkfySe9hBig4VqGugyRnpzQGzaxrBt_7Md3p-EP7ylkd599E7ovXQVkd9FVBs4xypHB22z3Z3VT";
 
 /// Bytes that Python wrote, the message and whom it is for.
-fn agree(serializer: Serializer, wire: &[u8], message: &Message, to: To<'_>) {
+fn agree(serializer: Serializer, wire: &[u8], message: &Message, to: WireAddress<'_>) {
     let codec = plain(serializer);
     let encoded = codec.encode(message, to).unwrap();
     assert_eq!(encoded, wire, "{}", String::from_utf8_lossy(&encoded));
     let parcel = decode(&codec, wire).unwrap();
     let names = match to {
-        To::Key => vec![],
-        To::Channel(name) => vec![name],
-        To::Channels(names) => names.to_vec(),
+        WireAddress::Implicit => vec![],
+        WireAddress::Channel(name) => vec![name],
+        WireAddress::Channels(names) => names.to_vec(),
     };
     assert_eq!(opened(&parcel), (message, names));
-    assert_eq!(parcel.is_addressed(), to != To::Key);
+    assert_eq!(parcel.is_addressed(), to != WireAddress::Implicit);
 }
 
 #[test]
 fn a_message_to_one_channel_has_its_name_as_a_string() {
     let wire = [b"\x89", PAIRS, b"\xb0__asgi_channel__\xbbspecific.0123456789abcdef!x"].concat();
-    let to = To::Channel("specific.0123456789abcdef!x");
+    let to = WireAddress::Channel("specific.0123456789abcdef!x");
     agree(Serializer::Msgpack, &wire, &message(&[b"\x88", PAIRS]), to);
 }
 
 #[test]
 fn a_message_to_members_has_their_names_as_a_list() {
     let wire = [b"\x89", PAIRS, b"\xb0__asgi_channel__\x92\xa3a!1\xa3a!2"].concat();
-    agree(Serializer::Msgpack, &wire, &message(&[b"\x88", PAIRS]), To::Channels(&["a!1", "a!2"]));
+    agree(
+        Serializer::Msgpack,
+        &wire,
+        &message(&[b"\x88", PAIRS]),
+        WireAddress::Channels(&["a!1", "a!2"]),
+    );
     let wire = [b"\x89", PAIRS, b"\xb0__asgi_channel__\x91\xa3a!1"].concat();
-    agree(Serializer::Msgpack, &wire, &message(&[b"\x88", PAIRS]), To::Channels(&["a!1"]));
+    agree(Serializer::Msgpack, &wire, &message(&[b"\x88", PAIRS]), WireAddress::Channels(&["a!1"]));
 }
 
 #[test]
 fn a_message_that_goes_by_its_key_is_left_as_it_is() {
     let wire = [b"\x88", PAIRS].concat();
-    agree(Serializer::Msgpack, &wire, &message(&[&wire]), To::Key);
+    agree(Serializer::Msgpack, &wire, &message(&[&wire]), WireAddress::Implicit);
 }
 
 #[test]
 fn the_head_grows_with_the_sixteenth_pair() {
     let message = message(&[b"\x8f", FIFTEEN]);
     let wire = [b"\xde\x00\x10", FIFTEEN, b"\xb0__asgi_channel__\xa1c"].concat();
-    agree(Serializer::Msgpack, &wire, &message, To::Channel("c"));
+    agree(Serializer::Msgpack, &wire, &message, WireAddress::Channel("c"));
 }
 
 #[test]
 fn json_is_written_and_read_as_by_python() {
     let message = message(&[JSON_AS_MSGPACK]);
-    agree(Serializer::Json, JSON.as_bytes(), &message, To::Key);
+    agree(Serializer::Json, JSON.as_bytes(), &message, WireAddress::Implicit);
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn json_has_numbers_that_are_none_and_names_in_ascii() {
     let message = message(&[b"\x82\xa4type\xa1t\xa1f", floats]);
     let wire =
         r#"{"type": "t", "f": [NaN, Infinity, -Infinity], "__asgi_channel__": ["a!\u00e9", "b"]}"#;
-    agree(Serializer::Json, wire.as_bytes(), &message, To::Channels(&["a!é", "b"]));
+    agree(Serializer::Json, wire.as_bytes(), &message, WireAddress::Channels(&["a!é", "b"]));
 }
 
 #[test]
@@ -110,6 +115,6 @@ fn what_was_encrypted_long_ago_is_refused_where_ages_count() {
     assert!(matches!(error, WireError::TooOld { max, .. } if max == Duration::from_secs(70)));
 
     let sent = message(&[b"\x88", PAIRS]);
-    let wire = codec.encode(&sent, To::Key).unwrap();
+    let wire = codec.encode(&sent, WireAddress::Implicit).unwrap();
     assert_eq!(opened(&decode(&codec, &wire).unwrap()), (&sent, vec![]));
 }

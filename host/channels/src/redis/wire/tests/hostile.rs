@@ -21,11 +21,13 @@ fn a_consumer_cannot_say_whom_its_message_is_for() {
     let honest = message(&[b"\x82\xa4type\xa1t\xa1x\x01"]);
     for serializer in [Serializer::Msgpack, Serializer::Json] {
         let codec = plain(serializer);
-        for to in [To::Key, To::Channel("own"), To::Channels(&["own"])] {
+        for to in
+            [WireAddress::Implicit, WireAddress::Channel("own"), WireAddress::Channels(&["own"])]
+        {
             let wire = codec.encode(&forged, to).unwrap();
             assert_eq!(wire, codec.encode(&honest, to).unwrap());
             let parcel = decode(&codec, &wire).unwrap();
-            let names = if to == To::Key { vec![] } else { vec!["own"] };
+            let names = if to == WireAddress::Implicit { vec![] } else { vec!["own"] };
             assert_eq!(opened(&parcel), (&honest, names));
         }
     }
@@ -36,7 +38,7 @@ fn the_same_key_deeper_inside_is_the_consumers_own() {
     let nested = message(&[b"\x82\xa4type\xa1t\xa1x\x81", ADDRESS, b"\xa1y"]);
     for serializer in [Serializer::Msgpack, Serializer::Json] {
         let codec = plain(serializer);
-        let wire = codec.encode(&nested, To::Channel("own")).unwrap();
+        let wire = codec.encode(&nested, WireAddress::Channel("own")).unwrap();
         assert_eq!(opened(&decode(&codec, &wire).unwrap()), (&nested, vec!["own"]));
     }
 }
@@ -72,14 +74,15 @@ fn an_address_is_a_name_or_a_list_of_names() {
 fn names_are_bounded() {
     let codec = plain(Serializer::Msgpack);
     let sent = message(&[b"\x81\xa4type\xa1t"]);
-    let most = vec!["a!b"; MAX_NAMES];
-    let wire = codec.encode(&sent, To::Channels(&most)).unwrap();
+    let most = vec!["a!b"; MAX_ADDRESS_NAMES];
+    let wire = codec.encode(&sent, WireAddress::Channels(&most)).unwrap();
     let parcel = decode(&codec, &wire).unwrap();
     assert_eq!(opened(&parcel), (&sent, most.clone()));
 
     let more = [&["c"], most.as_slice()].concat();
-    let wire = codec.encode(&sent, To::Channels(&more)).unwrap();
-    let error = WireError::TooManyNames { count: MAX_NAMES as u64 + 1, max: MAX_NAMES };
+    let wire = codec.encode(&sent, WireAddress::Channels(&more)).unwrap();
+    let error =
+        WireError::TooManyNames { count: MAX_ADDRESS_NAMES as u64 + 1, max: MAX_ADDRESS_NAMES };
     assert_eq!(decode(&codec, &wire), Err(error));
 }
 
@@ -87,9 +90,9 @@ fn names_are_bounded() {
 fn bytes_cannot_be_sent_as_json() {
     let codec = plain(Serializer::Json);
     let value = message(&[b"\x82\xa4type\xa1t\xa1x\x91\xc4\x01a"]);
-    assert_eq!(codec.encode(&value, To::Key), Err(WireError::BytesInJson { at: 11 }));
+    assert_eq!(codec.encode(&value, WireAddress::Implicit), Err(WireError::BytesInJson { at: 11 }));
     let key = message(&[b"\x82\xa4type\xa1t\xa1x\x81\xc4\x01a\x01"]);
-    let error = codec.encode(&key, To::Key).unwrap_err();
+    let error = codec.encode(&key, WireAddress::Implicit).unwrap_err();
     assert_eq!(error, WireError::BytesInJson { at: 11 });
     assert!(error.to_string().contains("serializer"), "{error}");
 }
@@ -102,7 +105,7 @@ fn what_is_no_message_is_told() {
         (b"\x92\x01\x02", E::NotAMap),
         (b"\xc0", E::NotAMap),
         (b"\x81\x01\x02", E::KeyNotString { at: 1 }),
-        (b"\x81\xa4type\xa1t\x00", E::Trailing { at: 8 }),
+        (b"\x81\xa4type\xa1t\x00", E::TrailingBytes { at: 8 }),
         (b"\x81\xb0__asgi_channel__\xa1a", E::NoType),
         (b"\x81\xa4type\xd4\x01\x00", E::Unsupported { at: 6, marker: 0xd4 }),
         (b"\xdf\xff\xff\xff\xff\xa1a", E::Truncated { at: 7 }),
@@ -178,7 +181,7 @@ fn size_is_bounded_before_and_after_decoding() {
         [b"\x82\xa4type\xa1t\xa1x\xc6", len.as_slice(), &zeros].concat()
     };
     let sent = message(&[&largest(MAX)]);
-    let wire = codec.encode(&sent, To::Channel("a")).unwrap();
+    let wire = codec.encode(&sent, WireAddress::Channel("a")).unwrap();
     assert_eq!(opened(&decode(&codec, &wire).unwrap()), (&sent, vec!["a"]));
     let wire = [&[0; 12], largest(MAX + 1).as_slice()].concat();
     let large = MessageError::TooLarge { len: MAX + 1, max: MAX };
@@ -194,15 +197,15 @@ fn what_no_key_decrypts_is_refused() {
     // Made in the year 584,554,051,223, by whom is not known.
     let future = b"gP__________AAAAAAAAAAAAAAAAAAAAAJlDgNyhiVGkO9NQkhtgg5Ue687OEP611r-l_N810D1eUUuGFTLifvJFlyfXJWPitA==";
     let wires = [
-        other.encode(&sent, To::Key).unwrap(),
-        clear.encode(&sent, To::Key).unwrap(),
+        other.encode(&sent, WireAddress::Implicit).unwrap(),
+        clear.encode(&sent, WireAddress::Implicit).unwrap(),
         future.to_vec(),
         vec![],
     ];
     for wire in wires {
         assert_eq!(decode(&codec, &wire), Err(WireError::Undecryptable));
     }
-    let token = codec.encode(&sent, To::Key).unwrap();
+    let token = codec.encode(&sent, WireAddress::Implicit).unwrap();
     for end in 0..token.len() - 2 {
         assert_eq!(decode(&codec, &token[..end]), Err(WireError::Undecryptable), "{end}");
     }
@@ -213,7 +216,7 @@ fn every_truncation_is_refused() {
     let sent = message(&[b"\x82\xa4type\xa1t\xa1x\xa2\xc3\xa9"]);
     for serializer in [Serializer::Msgpack, Serializer::Json] {
         let codec = plain(serializer);
-        let wire = codec.encode(&sent, To::Channels(&["a!1", "a!2"])).unwrap();
+        let wire = codec.encode(&sent, WireAddress::Channels(&["a!1", "a!2"])).unwrap();
         for end in 0..wire.len() {
             assert!(decode(&codec, &wire[..end]).is_err(), "{end}");
         }
@@ -254,7 +257,7 @@ proptest! {
         let sent = message(&[b"\x82\xa4type\xa1t\xa1x\xa2\xc3\xa9"]);
         for serializer in [Serializer::Msgpack, Serializer::Json] {
             let codec = plain(serializer);
-            let mut wire = codec.encode(&sent, To::Channels(&["a!1", "a!2"])).unwrap();
+            let mut wire = codec.encode(&sent, WireAddress::Channels(&["a!1", "a!2"])).unwrap();
             let at = at.index(wire.len());
             wire[at] = byte;
             if let Ok(parcel) = decode(&codec, &wire) {

@@ -30,11 +30,11 @@ impl Item {
             Self::Text(text) => packer.text(text),
             Self::Bytes(bytes) => packer.bytes(bytes),
             Self::List(items) => {
-                packer.list(items.len());
+                packer.array_header(items.len());
                 items.iter().for_each(|item| item.pack(out));
             }
             Self::Map(pairs) => {
-                packer.map(pairs.len() as u64);
+                packer.map_header(pairs.len() as u64);
                 for (key, item) in pairs {
                     Packer(out).text(key);
                     item.pack(out);
@@ -86,9 +86,9 @@ fn comes_back(serializer: Serializer, sent: &Message, names: &[String]) {
     for keys in [&[][..], &["a-secret"]] {
         let codec = codec_with(serializer, keys, 12, Some(70));
         for (to, expected) in [
-            (To::Key, vec![]),
-            (To::Channel(first), vec![first]),
-            (To::Channels(&names), names.clone()),
+            (WireAddress::Implicit, vec![]),
+            (WireAddress::Channel(first), vec![first]),
+            (WireAddress::Channels(&names), names.clone()),
         ] {
             let wire = Bytes::from(codec.encode(sent, to).unwrap());
             let shared = codec.decode(wire.clone()).unwrap();
@@ -114,7 +114,7 @@ proptest! {
 fn two_equal_messages_differ_by_their_prefix() {
     let codec = codec_with(Serializer::Msgpack, &[], 12, None);
     let sent = message(&[b"\x88", PAIRS]);
-    let [one, other] = [(); 2].map(|()| codec.encode(&sent, To::Key).unwrap());
+    let [one, other] = [(); 2].map(|()| codec.encode(&sent, WireAddress::Implicit).unwrap());
     assert_eq!(one[12..], other[12..]);
     assert_ne!(one[..12], other[..12]);
 }
@@ -124,9 +124,9 @@ fn keys_can_be_changed_one_process_at_a_time() {
     let [old, both, new] = [&["old"][..], &["new", "old"], &["new"]]
         .map(|keys| codec_with(Serializer::Msgpack, keys, 12, Some(70)));
     let sent = message(&[b"\x88", PAIRS]);
-    let from_old = old.encode(&sent, To::Key).unwrap();
+    let from_old = old.encode(&sent, WireAddress::Implicit).unwrap();
     assert_eq!(opened(&decode(&both, &from_old).unwrap()).0, &sent);
-    let from_both = both.encode(&sent, To::Key).unwrap();
+    let from_both = both.encode(&sent, WireAddress::Implicit).unwrap();
     assert_eq!(opened(&decode(&new, &from_both).unwrap()).0, &sent);
     assert_eq!(decode(&old, &from_both), Err(WireError::Undecryptable));
 }
@@ -136,7 +136,9 @@ fn a_message_keeps_neither_its_many_names_nor_spare_room_in_memory() {
     let names = vec!["specific.0123456789abcdef!0123456789abcdef"; 10_000];
     let sent = message(&[b"\x82\xa4type\xa1t\xa1x\xd9\xc8", &[1; 200]]);
     for codec in [plain(Serializer::Msgpack), plain(Serializer::Json)] {
-        for (to, count) in [(To::Key, 0), (To::Channels(&names), names.len())] {
+        for (to, count) in
+            [(WireAddress::Implicit, 0), (WireAddress::Channels(&names), names.len())]
+        {
             let parcel = decode(&codec, &codec.encode(&sent, to).unwrap()).unwrap();
             assert_eq!(parcel.names().count(), count);
             let Delivery::Message(received) = parcel.delivery else { panic!("it was a message") };
@@ -151,7 +153,7 @@ fn a_message_keeps_neither_its_many_names_nor_spare_room_in_memory() {
 fn a_message_to_one_channel_is_not_copied() {
     let codec = plain(Serializer::Msgpack);
     let sent = message(&[b"\x88", PAIRS]);
-    let wire = Bytes::from(codec.encode(&sent, To::Channel("a!b")).unwrap());
+    let wire = Bytes::from(codec.encode(&sent, WireAddress::Channel("a!b")).unwrap());
     let place = wire.as_ptr();
     let parcel = codec.decode(wire).unwrap();
     assert_eq!(opened(&parcel).0.bytes().as_ptr(), place);

@@ -1,0 +1,130 @@
+use std::{cell::RefCell, marker::PhantomData};
+
+use crate::{
+    bindings::{
+        exports::narrowboat::consumer::websocket::{self, Guest, GuestConsumer},
+        narrowboat::consumer::{connections, types},
+    },
+    channel_layer::{ChannelLayer, ChannelLayerError},
+    connection::Connection,
+    consumer::Consumer,
+    error::Error,
+    handshake::Deny,
+    message::{self, DecodedMessage},
+    panic,
+    scope::Scope,
+    timer::TimerId,
+};
+
+/// What the export macro exports: a module whose consumers are `C`.
+pub struct ConsumerComponent<C>(PhantomData<C>);
+
+impl<C: Consumer> ConsumerComponent<C> {
+    /// Compiles if `C` is a consumer, and does nothing.
+    pub const fn checked() -> Option<Self> {
+        None
+    }
+}
+
+impl<C: Consumer> Guest for ConsumerComponent<C> {
+    type Consumer = ConsumerAdapter<C>;
+
+    fn save_module() -> Result<Option<types::Saved>, String> {
+        panic::install_hook();
+        C::snapshot_shared().map(|saved| saved.map(Into::into)).map_err(error_text)
+    }
+
+    fn load_module(saved: types::Saved) -> Result<(), String> {
+        panic::install_hook();
+        C::restore_shared(saved.into()).map_err(error_text)
+    }
+}
+
+/// A consumer with what the contract leaves out of its calls.
+pub struct ConsumerAdapter<C> {
+    connection: Connection,
+    groups: Vec<String>,
+    consumer: RefCell<C>,
+}
+
+impl<C: Consumer> ConsumerAdapter<C> {
+    fn join_groups(connection: &Connection) -> Result<Vec<String>, ChannelLayerError> {
+        let groups = C::groups(connection);
+        for group in &groups {
+            ChannelLayer::group_add(group, connection.channel_name())?;
+        }
+        Ok(groups)
+    }
+
+    fn try_connect(
+        scope: &Scope,
+        connection: Connection,
+    ) -> Result<(Self, types::Acceptance), Deny> {
+        let groups = Self::join_groups(&connection)?;
+        let (consumer, acceptance) = C::connect(scope, &connection)?.into_parts();
+        Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, acceptance))
+    }
+
+    /// Groups are joined again: it changes nothing for those it is in, and this version may have
+    /// others.
+    fn try_restore(connection: Connection, saved: types::Saved) -> Result<Self, Error> {
+        let mut consumer = C::restore(&connection, saved.into())?;
+        let groups = Self::join_groups(&connection)?;
+        consumer.after_restore(&connection);
+        Ok(Self { connection, groups, consumer: RefCell::new(consumer) })
+    }
+}
+
+impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
+    fn connect(
+        scope: types::Scope,
+        connection: connections::Connection,
+    ) -> Result<(websocket::Consumer, types::Acceptance), websocket::Refusal> {
+        panic::install_hook();
+        let (adapter, acceptance) = Self::try_connect(&scope.into(), Connection::new(connection))?;
+        Ok((websocket::Consumer::new(adapter), acceptance))
+    }
+
+    fn receive(&self, frame: types::Frame) -> Result<(), types::Error> {
+        Ok(self.consumer.borrow_mut().receive(&self.connection, frame.into())?)
+    }
+
+    fn handle(&self, message: types::Message) -> Result<types::Handling, types::Error> {
+        let DecodedMessage::Known(message) = message::decode(&message)? else {
+            return Ok(types::Handling::UnknownType);
+        };
+        self.consumer.borrow_mut().handle(&self.connection, message)?;
+        Ok(types::Handling::Handled)
+    }
+
+    fn timer(&self, id: connections::TimerId) -> Result<(), types::Error> {
+        Ok(self.consumer.borrow_mut().on_timer(&self.connection, TimerId(id))?)
+    }
+
+    fn disconnect(&self, closure: types::Closure) {
+        self.consumer.borrow_mut().disconnect(&self.connection, closure.into());
+        for group in &self.groups {
+            // The host ends every membership of a channel that is gone: this only ends these
+            // sooner.
+            let _ = ChannelLayer::group_discard(group, self.connection.channel_name());
+        }
+    }
+
+    fn snapshot(&self) -> Result<types::Saved, String> {
+        self.consumer.borrow().snapshot().map(Into::into).map_err(error_text)
+    }
+
+    fn restore(
+        connection: connections::Connection,
+        saved: types::Saved,
+    ) -> Result<websocket::Consumer, String> {
+        panic::install_hook();
+        Self::try_restore(Connection::new(connection), saved)
+            .map(websocket::Consumer::new)
+            .map_err(error_text)
+    }
+}
+
+pub(crate) fn error_text(error: Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,131 @@
+//! How a connection ended: the close codes of RFC 6455, section 7.4.
+
+use std::fmt;
+
+/// A close code and its reason, as told to the peer or heard from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseFrame {
+    /// RFC 6455, section 7.4.1. [`code::NONE`] and [`code::ABNORMAL_CLOSURE`] never travel on the wire.
+    pub code: u16,
+    /// UTF-8 of at most [`MAX_REASON`] bytes.
+    pub reason: String,
+}
+
+/// The longest reason a Close frame has room for, in bytes: 125 of a control frame less the code.
+pub const MAX_REASON_BYTES: usize = 123;
+
+/// The close codes this host says or reports.
+pub mod code {
+    /// The purpose of the connection is fulfilled.
+    pub const NORMAL_CLOSURE: u16 = 1000;
+    /// The server is shutting down.
+    pub const GOING_AWAY: u16 = 1001;
+    /// The peer broke the WebSocket protocol.
+    pub const PROTOCOL_ERROR: u16 = 1002;
+    /// What came is of a kind that the peer does not take.
+    pub const UNSUPPORTED_DATA: u16 = 1003;
+    /// The peer's Close frame had no code.
+    pub const NO_STATUS_RECEIVED: u16 = 1005;
+    /// The connection ended without a Close frame.
+    pub const ABNORMAL_CLOSURE: u16 = 1006;
+    /// A text message was not UTF-8.
+    pub const INVALID_PAYLOAD_DATA: u16 = 1007;
+    /// The peer broke a rule of this host, such as the idle time-out.
+    pub const POLICY_VIOLATION: u16 = 1008;
+    /// A frame or message was larger than the bound.
+    pub const MESSAGE_TOO_BIG: u16 = 1009;
+    /// The client misses an extension that the server did not agree to.
+    pub const MANDATORY_EXTENSION: u16 = 1010;
+    /// The guest failed.
+    pub const INTERNAL_ERROR: u16 = 1011;
+    /// Come back: the state of the connection was lost, or its host restarts.
+    pub const SERVICE_RESTART: u16 = 1012;
+    /// The host, or this connection's queue, is over its bound.
+    pub const TRY_AGAIN_LATER: u16 = 1013;
+    /// A server behind the peer gave it no valid answer.
+    pub const BAD_GATEWAY: u16 = 1014;
+}
+
+impl CloseFrame {
+    /// A closure with a reason, cut at a character's boundary if it is longer than [`MAX_REASON`].
+    pub fn new(code: u16, reason: impl Into<String>) -> Self {
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        Self { code, reason }
+    }
+
+    /// The connection ended without a Close frame.
+    pub fn abnormal() -> Self {
+        Self::new(code::ABNORMAL_CLOSURE, "")
+    }
+
+    /// Whether a Close frame may have this code: one that IANA's registry of WebSocket close codes defines and that is
+    /// not reserved, or one of the ranges that it leaves to libraries and applications (RFC 6455, section 7.4).
+    pub fn is_valid_on_wire(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// Whether a consumer may close with this code and reason: 1000 or 3000 to 4999 (RFC 6455,
+    /// section 7.4.2), and a reason that fits.
+    pub fn is_allowed_for_consumer(code: u16, reason: &str) -> bool {
+        (code == code::NORMAL_CLOSURE || (3000..=4999).contains(&code))
+            && reason.len() <= MAX_REASON_BYTES
+    }
+
+    /// Whether a consumer may blame its client with this code and reason: 1007, or a code for private use, 4000 to 4999
+    /// (RFC 6455, section 7.4.2), and a reason that fits.
+    pub fn is_allowed_for_client_error(code: u16, reason: &str) -> bool {
+        (code == code::INVALID_PAYLOAD_DATA || (4000..=4999).contains(&code))
+            && reason.len() <= MAX_REASON_BYTES
+    }
+}
+
+impl fmt::Display for CloseFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if !self.reason.is_empty() {
+            write!(f, " ({})", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let closure = CloseFrame::new(4000, "é".repeat(80));
+        assert_eq!(closure.reason.len(), 122);
+    }
+
+    #[test]
+    fn rfc_6455_7_4_only_codes_of_the_registry_that_are_not_reserved_travel() {
+        let defined = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
+        for code in 0..=u16::MAX {
+            let travels = defined.contains(&code) || (3000..=4999).contains(&code);
+            assert_eq!(CloseFrame::is_valid_on_wire(code), travels, "{code}");
+        }
+    }
+
+    #[test]
+    fn consumers_may_use_only_the_codes_the_rfc_leaves_to_applications() {
+        let allowed: Vec<u16> =
+            (0..=u16::MAX).filter(|code| CloseFrame::is_allowed_for_consumer(*code, "")).collect();
+        assert_eq!(allowed.first(), Some(&1000));
+        assert_eq!(allowed[1..], (3000..=4999).collect::<Vec<u16>>());
+        assert!(!CloseFrame::is_allowed_for_consumer(4000, &"x".repeat(MAX_REASON_BYTES + 1)));
+    }
+
+    #[test]
+    fn consumers_blame_clients_with_1007_or_a_private_code() {
+        let allowed: Vec<u16> = (0..=u16::MAX)
+            .filter(|code| CloseFrame::is_allowed_for_client_error(*code, ""))
+            .collect();
+        assert_eq!(allowed.first(), Some(&1007));
+        assert_eq!(allowed[1..], (4000..=4999).collect::<Vec<u16>>());
+        assert!(CloseFrame::is_allowed_for_client_error(1007, &"x".repeat(MAX_REASON_BYTES)));
+        assert!(!CloseFrame::is_allowed_for_client_error(1007, &"x".repeat(MAX_REASON_BYTES + 1)));
+    }
+}

@@ -1,0 +1,113 @@
+//! What became of each version of a plugin: the content of the file beside their bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::version_record::{VersionRecord, VersionState};
+use narrowboat_runtime::Sha256Digest;
+
+/// Refused versions that are remembered; of the others the configuration says how many.
+const MAX_REFUSED: usize = 20;
+
+/// What the file says.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct VersionIndex {
+    /// What the component's file held when it was last looked at.
+    pub(super) file: Option<Sha256Digest>,
+    /// The oldest first.
+    pub(super) versions: Vec<VersionRecord>,
+}
+
+impl VersionIndex {
+    pub(super) fn find_by_state(&self, state: VersionState) -> Option<VersionRecord> {
+        self.versions.iter().find(|record| record.state == state).cloned()
+    }
+
+    pub(super) fn find_version(&self, version: Sha256Digest) -> Option<&VersionRecord> {
+        self.versions.iter().find(|record| record.version == version)
+    }
+
+    pub(super) fn state(&self, version: Sha256Digest) -> Option<VersionState> {
+        self.find_version(version).map(|record| record.state)
+    }
+
+    /// What a file says. Of records that do not say whether their version has served, only those that serve or served last
+    /// tell that it has.
+    pub(super) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
+        let mut index: Self = serde_json::from_slice(bytes)?;
+        for record in &mut index.versions {
+            record.served |= matches!(record.state, VersionState::Live | VersionState::Previous);
+        }
+        Ok(index)
+    }
+
+    /// Adds a record as the newest, in the place of an older one of the same version. What was approved, or has served,
+    /// stays so.
+    pub(super) fn insert(&mut self, mut record: VersionRecord) {
+        if let Some(older) = self.find_version(record.version) {
+            record.approved_by.clone_from(&older.approved_by);
+            record.served = older.served;
+            if record.extra_capabilities.is_empty() {
+                record.extra_capabilities.clone_from(&older.extra_capabilities);
+            }
+        }
+        self.versions.retain(|other| other.version != record.version);
+        self.versions.push(record);
+    }
+
+    pub(super) fn set_state(
+        &mut self,
+        version: Sha256Digest,
+        state: VersionState,
+        reason: Option<String>,
+    ) {
+        for record in self.versions.iter_mut().filter(|record| record.version == version) {
+            record.state = state;
+            record.served |= state == VersionState::Live;
+            record.reason.clone_from(&reason);
+        }
+    }
+
+    fn replace_state(&mut self, from: VersionState, to: VersionState) {
+        self.versions
+            .iter_mut()
+            .filter(|record| record.state == from)
+            .for_each(|record| record.state = to);
+    }
+
+    /// Forgets the oldest beyond the bounds; never the live one, nor the one before.
+    pub(super) fn prune(&mut self, keep: usize) {
+        let in_use = |state| matches!(state, VersionState::Live | VersionState::Previous);
+        let (mut kept, mut refused) = (0, 0);
+        self.versions.reverse();
+        self.versions.retain(|record| {
+            if in_use(record.state) {
+                return true;
+            }
+            let (count, most) = match record.state.has_bytes() {
+                true => (&mut kept, keep.saturating_sub(2)),
+                false => (&mut refused, MAX_REFUSED),
+            };
+            *count += 1;
+            *count <= most
+        });
+        self.versions.reverse();
+    }
+
+    /// Makes a version the live one. Versions that wait for an approval were compared with another live version, and are
+    /// superseded.
+    pub(super) fn publish(&mut self, version: Sha256Digest) {
+        if self.state(version) == Some(VersionState::Live) {
+            return;
+        }
+        self.replace_state(VersionState::Previous, VersionState::Kept);
+        self.replace_state(VersionState::Live, VersionState::Previous);
+        self.replace_state(VersionState::Pending, VersionState::Superseded);
+        self.set_state(version, VersionState::Live, None);
+    }
+
+    /// The bytes of the versions that are kept.
+    pub(super) fn stored_versions(&self) -> impl Iterator<Item = Sha256Digest> {
+        let with_bytes = self.versions.iter().filter(|record| record.state.has_bytes());
+        with_bytes.map(|record| record.version)
+    }
+}

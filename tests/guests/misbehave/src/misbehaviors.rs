@@ -1,0 +1,194 @@
+use std::{hint::black_box, time::Duration};
+
+use narrowboat_guest::prelude::*;
+use serde::Serialize;
+
+use crate::{DisconnectBehavior, Message, MisbehavingConsumer};
+
+type Misbehavior = fn(&mut MisbehavingConsumer, &Connection, &str) -> Result<(), Error>;
+
+const MEBIBYTE: usize = 1 << 20;
+
+/// Each way's first word and what it does with the rest.
+const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
+    ("ok", |_, connection, _| Ok(connection.send("ok")?)),
+    ("trap", |_, _, _| panic!("asked to trap")),
+    // panic TEXT
+    ("panic", |_, _, rest| panic!("{rest}")),
+    // regret TEXT: sends it, then traps
+    ("regret", |_, connection, rest| {
+        connection.send(rest)?;
+        panic!("asked to regret")
+    }),
+    // On this target an abort is a bare unreachable instruction, past the panic hook.
+    ("unreachable", |_, _, _| std::process::abort()),
+    ("loop", |_, _, _| {
+        loop_forever();
+        Ok(())
+    }),
+    // work N: so many rounds, then an answer
+    ("work", |_, connection, rest| {
+        burn_cpu(rest.parse()?);
+        Ok(connection.send("worked")?)
+    }),
+    // work-mutely N: without an answer
+    ("work-mutely", |_, _, rest| {
+        burn_cpu(rest.parse()?);
+        Ok(())
+    }),
+    // allocate: until refused, and answers how much it got
+    ("allocate", |_, connection, _| {
+        Ok(connection.send(format!("{} MiB", allocate_until_refused()))?)
+    }),
+    // hoard: until refused, which aborts
+    ("hoard", |_, _, _| {
+        let mut hoard = Vec::new();
+        loop {
+            hoard.push(black_box(vec![1_u8; MEBIBYTE]));
+        }
+    }),
+    ("recurse", |_, connection, _| Ok(connection.send(recurse_forever(1).to_string())?)),
+    // flood N BYTES: so many frames of that size to its own client
+    ("flood", |_, connection, rest| {
+        let (count, bytes) = rest.split_once(' ').unwrap_or((rest, "1"));
+        let frame = Frame::Binary(vec![0; bytes.parse()?]);
+        for _ in 0..count.parse::<u32>()? {
+            connection.send(frame.clone())?;
+        }
+        Ok(())
+    }),
+    ("endless-effects", |_, connection, _| {
+        loop {
+            let _ = connection.send("x");
+            let _ = ChannelLayer::send(connection.channel_name(), &Message::Trap);
+        }
+    }),
+    // talk-to-itself: a message that has itself sent again, and again
+    ("talk-to-itself", |_, connection, _| {
+        Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?)
+    }),
+    // fatten BYTES: so many more are saved when the consumer moves
+    ("fatten", |consumer, connection, rest| {
+        consumer.padding = "x".repeat(rest.parse()?);
+        Ok(connection.send("fat")?)
+    }),
+    // group-flood TIMES: to a group of which this connection is the only member
+    ("group-flood", |_, connection, rest| {
+        ChannelLayer::group_add("flood", connection.channel_name())?;
+        for _ in 0..rest.parse::<u32>()? {
+            ChannelLayer::group_send_frame("flood", "x")?;
+        }
+        Ok(connection.send("flooded")?)
+    }),
+    // error TEXT
+    ("error", |_, _, rest| Err(Error::msg(rest))),
+    // json TEXT: a number, which comes back
+    ("json", |_, connection, rest| {
+        connection.send("read")?;
+        let number: u32 = Frame::from(rest).json()?;
+        Ok(connection.send(number.to_string())?)
+    }),
+    // json-or-panic TEXT: a number
+    ("json-or-panic", |_, connection, rest| {
+        let number: u32 = match parse_client_json(rest) {
+            Ok(number) => number,
+            Err(error) => panic!("it trusted its client: {error}"),
+        };
+        Ok(connection.send(number.to_string())?)
+    }),
+    // blame CODE REASON
+    ("blame", |_, _, rest| {
+        let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        Err(Error::client(code.parse()?, reason))
+    }),
+    // broken-message: one of a known type that lacks a field
+    ("broken-message", |_, connection, _| {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "misbehave.blame")]
+        struct Broken {}
+        Ok(ChannelLayer::send(connection.channel_name(), &Broken {})?)
+    }),
+    // blame-in-handle CODE
+    ("blame-in-handle", |_, connection, rest| {
+        Ok(ChannelLayer::send(connection.channel_name(), &Message::Blame { code: rest.parse()? })?)
+    }),
+    ("bad-group", |_, connection, _| {
+        Ok(ChannelLayer::group_add("no group!", connection.channel_name())?)
+    }),
+    ("unknown-type", |_, connection, _| {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "nobody.knows")]
+        struct Unknown {}
+        ChannelLayer::send(connection.channel_name(), &Unknown {})?;
+        Ok(connection.send("sent")?)
+    }),
+    ("trap-in-handle", |_, connection, _| {
+        Ok(ChannelLayer::send(connection.channel_name(), &Message::Trap)?)
+    }),
+    ("trap-in-timer", |_, connection, _| {
+        connection.set_timer(Duration::ZERO)?;
+        Ok(())
+    }),
+    ("trap-in-disconnect", |consumer, connection, _| {
+        consumer.on_disconnect = DisconnectBehavior::Trap;
+        Ok(connection.send("ok")?)
+    }),
+    ("loop-in-disconnect", |consumer, connection, _| {
+        consumer.on_disconnect = DisconnectBehavior::Loop;
+        Ok(connection.send("ok")?)
+    }),
+    // log TEXT
+    ("log", |_, connection, rest| {
+        info!("{rest}");
+        Ok(connection.send("logged")?)
+    }),
+    // log-flood N
+    ("log-flood", |_, connection, rest| {
+        (0..rest.parse::<u32>()?).for_each(|line| info!("line {line} of a flood"));
+        Ok(connection.send("logged")?)
+    }),
+];
+
+/// Goes the way that a text names.
+pub(crate) fn run_misbehavior(
+    consumer: &mut MisbehavingConsumer,
+    connection: &Connection,
+    text: &str,
+) -> Result<(), Error> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match MISBEHAVIORS.iter().find(|(name, _)| *name == word) {
+        Some((_, way)) => way(consumer, connection, rest),
+        None => Ok(connection.send(format!("no way {word:?}"))?),
+    }
+}
+
+/// Never returns, which its type may not say: it is called where a unit is wanted.
+pub(crate) fn loop_forever() {
+    loop {
+        black_box(());
+    }
+}
+
+fn burn_cpu(rounds: u64) {
+    for round in 0..rounds {
+        black_box(round);
+    }
+}
+
+fn allocate_until_refused() -> usize {
+    let mut kept = Vec::new();
+    loop {
+        let mut block = Vec::new();
+        if block.try_reserve_exact(MEBIBYTE).is_err() {
+            return kept.len();
+        }
+        block.resize(MEBIBYTE, 1_u8);
+        kept.push(black_box(block));
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is what this is for")]
+fn recurse_forever(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    recurse_forever(frame[0] + 1) + black_box(frame[63])
+}
