@@ -1,54 +1,32 @@
-//! What wit-bindgen makes of `wit/`. Nothing outside this crate names any of it but the export
-//! macro.
+//! Bindings that wit-bindgen generated from `wit/`. They are committed, so that a plugin builds without the generator;
+//! `tests/bindings.rs` holds them against the contract and writes them again. Only the export macro is for other crates.
 #![allow(
     unsafe_code,
     unsafe_op_in_unsafe_fn,
     missing_docs,
     unreachable_pub,
+    unused_qualifications,
+    elided_lifetimes_in_paths,
     dead_code,
     clippy::all,
-    clippy::pedantic
+    clippy::pedantic,
+    clippy::restriction,
+    reason = "generated code"
 )]
 
-wit_bindgen::generate!({
-    path: "../wit",
-    world: "websocket-consumer",
-    pub_export_macro: true,
-    export_macro_name: "export_websocket_consumer",
-    default_bindings_module: "narrowboat_guest::__bindings",
-    generate_all,
-});
+include!("bindings/websocket_consumer.rs");
 
-/// The same for workers, whose world has the imports in common with that of consumers.
+/// The bindings of workers. They share the imports of consumers.
 pub mod worker_world {
-    wit_bindgen::generate!({
-        path: "../wit",
-        world: "worker-consumer",
-        pub_export_macro: true,
-        export_macro_name: "export_worker_consumer",
-        default_bindings_module: "narrowboat_guest::__bindings::worker_world",
-        with: {
-            "narrowboat:consumer/types@0.1.0": super::narrowboat::consumer::types,
-            "narrowboat:consumer/channel-layer@0.1.0": super::narrowboat::consumer::channel_layer,
-            "wasi:logging/logging@0.1.0-draft": super::wasi::logging::logging,
-        },
-    });
+    include!("bindings/worker_consumer.rs");
 }
 
-/// What a manifest has to name hosts for before it may be called.
+/// HTTP requests. A manifest names the hosts before a guest may call them.
 pub mod requester_world {
-    wit_bindgen::generate!({
-        path: "../wit",
-        world: "requester",
-        generate_all,
-    });
+    include!("bindings/requester.rs");
 }
 
-/// What a manifest has to request before it may be called.
+/// Interfaces that a guest may call if its manifest requests them and the operator grants them.
 pub mod grantable_world {
-    wit_bindgen::generate!({
-        path: "../wit",
-        world: "grantable",
-        generate_all,
-    });
+    include!("bindings/grantable.rs");
 }

@@ -1,0 +1,80 @@
+//! The bindings in `src/bindings/` are those that wit-bindgen generates from `wit/`. After a change of the contract,
+//! `UPDATE_BINDINGS=1 cargo test -p narrowboat-guest --test bindings` writes them again.
+
+#![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+use std::fs;
+use std::path::Path;
+
+use wit_bindgen_core::wit_parser::Resolve;
+use wit_bindgen_core::{Files, WorldGenerator};
+use wit_bindgen_rust::{Opts, WithOption};
+
+/// Interfaces that the worker's world has in common with the consumer's, and the modules that have their bindings.
+const SHARED_INTERFACES: [(&str, &str); 3] = [
+    ("narrowboat:consumer/types@0.1.0", "super::narrowboat::consumer::types"),
+    ("narrowboat:consumer/channel-layer@0.1.0", "super::narrowboat::consumer::channel_layer"),
+    ("wasi:logging/logging@0.1.0-draft", "super::wasi::logging::logging"),
+];
+
+/// Options that a world with exports needs for its macro.
+fn export_options(macro_name: &str, module: &str) -> Opts {
+    Opts {
+        pub_export_macro: true,
+        export_macro_name: Some(macro_name.to_owned()),
+        default_bindings_module: Some(module.to_owned()),
+        ..Opts::default()
+    }
+}
+
+fn worker_options() -> Opts {
+    let module = "narrowboat_guest::__bindings::worker_world";
+    let with = SHARED_INTERFACES.map(|(interface, path)| {
+        (interface.to_owned(), WithOption::Path(path.to_owned()))
+    });
+    Opts { with: with.into(), ..export_options("export_worker_consumer", module) }
+}
+
+fn generate(world: &str, options: Opts) -> String {
+    let mut resolve = Resolve::default();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    let (package, _) = resolve.push_path(folder).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let mut files = Files::default();
+    let mut generator = Opts { format: true, ..options }.build();
+    generator.generate(&mut resolve, world, &mut files).unwrap();
+    let (_, text) = files.iter().next().unwrap();
+    String::from_utf8(text.to_vec()).unwrap()
+}
+
+fn check(world: &str, options: Opts) {
+    let name = format!("src/bindings/{}.rs", world.replace('-', "_"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+    let generated = generate(world, options);
+    if std::env::var_os("UPDATE_BINDINGS").is_some() {
+        fs::write(&path, &generated).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == generated, "{name} is not what wit/ gives: run with UPDATE_BINDINGS=1");
+}
+
+#[test]
+fn the_bindings_of_consumers_are_those_of_the_contract() {
+    let options = export_options("export_websocket_consumer", "narrowboat_guest::__bindings");
+    check("websocket-consumer", Opts { generate_all: true, ..options });
+}
+
+#[test]
+fn the_bindings_of_workers_are_those_of_the_contract() {
+    check("worker-consumer", worker_options());
+}
+
+#[test]
+fn the_bindings_of_http_requests_are_those_of_the_contract() {
+    check("requester", Opts { generate_all: true, ..Opts::default() });
+}
+
+#[test]
+fn the_bindings_of_granted_interfaces_are_those_of_the_contract() {
+    check("grantable", Opts { generate_all: true, ..Opts::default() });
+}
