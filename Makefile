@@ -100,26 +100,26 @@ bench: wasm-target
 	@$(STEP) "Python with Django Channels, uvicorn and daphne (about 30 s, once)" .ci/python-tests.sh
 	@$(STEP) "Node's ws (seconds, once)" .ci/bench-peers.sh
 	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \
-		cargo build --release --package narrowboat --package narrowboat-bench
+		cargo build --profile release-no-lto --package narrowboat --package narrowboat-bench
 	@$(STEP) "building the plugins (seconds)" \
-		sh -c 'for plugin in $(MEASURED); do target/release/narrowboat plugin build $$plugin; done'
-	@target/release/narrowboat-bench $(BENCH)
+		sh -c 'for plugin in $(MEASURED); do target/release-no-lto/narrowboat plugin build $$plugin; done'
+	@target/release-no-lto/narrowboat-bench $(BENCH)
 
 layer-bench: wasm-target
 	@$(STEP) "Python with its WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \
-		cargo build --release --package narrowboat --package narrowboat-bench
+		cargo build --profile release-no-lto --package narrowboat --package narrowboat-bench
 	@$(STEP) "building the plugin (seconds)" \
-		target/release/narrowboat plugin build plugins/group
-	@target/release/narrowboat-bench layer
+		target/release-no-lto/narrowboat plugin build plugins/group
+	@target/release-no-lto/narrowboat-bench layer
 
 swap-bench: wasm-target
 	@$(STEP) "building the host and the bench, optimised (about ten minutes the first time)" \
-		cargo build --release --package narrowboat --package narrowboat-bench
+		cargo build --profile release-no-lto --package narrowboat --package narrowboat-bench
 	@$(STEP) "building the guest (seconds)" \
-		target/release/narrowboat plugin build tests/guests/traveller
-	@target/release/narrowboat-bench swap
+		target/release-no-lto/narrowboat plugin build tests/guests/traveller
+	@target/release-no-lto/narrowboat-bench swap
 
 deny:
 	cargo deny check bans licenses sources

@@ -27,7 +27,7 @@ impl ChannelLayer {
     /// Sends a message to one channel.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn send<M: Serialize + ?Sized>(
         channel: &str,
         message: &M,
@@ -38,7 +38,7 @@ impl ChannelLayer {
     /// Sends a message that is MessagePack already.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn send_bytes(channel: &str, message: &[u8]) -> Result<(), ChannelLayerError> {
         Ok(channel_layer::send(channel, message)?)
     }
@@ -46,7 +46,7 @@ impl ChannelLayer {
     /// Makes a channel a member of a group; one that is a member stays one.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn group_add(group: &str, channel: &str) -> Result<(), ChannelLayerError> {
         Ok(channel_layer::group_add(group, channel)?)
     }
@@ -54,7 +54,7 @@ impl ChannelLayer {
     /// Ends a channel's membership of a group, if it is a member.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn group_discard(group: &str, channel: &str) -> Result<(), ChannelLayerError> {
         Ok(channel_layer::group_discard(group, channel)?)
     }
@@ -62,7 +62,7 @@ impl ChannelLayer {
     /// Sends a message to every member of a group: each member's `handle` runs with it.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn group_send<M: Serialize + ?Sized>(
         group: &str,
         message: &M,
@@ -73,7 +73,7 @@ impl ChannelLayer {
     /// Sends a message that is MessagePack already to every member of a group.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn group_send_bytes(group: &str, message: &[u8]) -> Result<(), ChannelLayerError> {
         Ok(channel_layer::group_send(group, message)?)
     }
@@ -82,7 +82,7 @@ impl ChannelLayer {
     /// It keeps its place among the messages of the same sender.
     ///
     /// # Errors
-    /// See [`LayerError`].
+    /// See [`ChannelLayerError`].
     pub fn group_send_frame(group: &str, frame: impl Into<Frame>) -> Result<(), ChannelLayerError> {
         Ok(channel_layer::group_send_frame(group, &frame.into().into())?)
     }

@@ -78,7 +78,7 @@ impl From<ClientError> for types::ClientError {
 /// use narrowboat_guest::prelude::*;
 ///
 /// fn seat(text: &str) -> Result<u8, Error> {
-///     let number: u8 = text.parse().blame_client(4400)?;
+///     let number: u8 = text.parse().or_client_error(4400)?;
 ///     Ok(number)
 /// }
 /// assert_eq!(seat("x").unwrap_err().client_error().map(ClientError::code), Some(4400));

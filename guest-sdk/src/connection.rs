@@ -14,7 +14,7 @@ use crate::{
 ///
 /// What is done to it takes effect, in order, when the consumer's method returns, and not at all if
 /// that traps. A connection that lives in a version's memory does not move to the next one: list it
-/// again in [`Consumer::restored`](crate::Consumer::restored). Dropping one closes nothing.
+/// again in [`Consumer::after_restore`](crate::Consumer::after_restore). Dropping one closes nothing.
 #[derive(Clone)]
 pub struct Connection(Rc<Inner>);
 

@@ -90,7 +90,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error closes the connection and says who is to blame: see [`Error`].
-    fn on_timer(&mut self, connection: &Connection, timer: TimerId) -> Result<(), Error> {
+    fn timer(&mut self, connection: &Connection, timer: TimerId) -> Result<(), Error> {
         let _ = (connection, timer);
         Ok(())
     }
@@ -146,7 +146,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error keeps this version.
-    fn snapshot_shared() -> Result<Option<Snapshot>, Error> {
+    fn save_module() -> Result<Option<Snapshot>, Error> {
         Ok(None)
     }
 
@@ -154,7 +154,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// An error keeps the other version.
-    fn restore_shared(saved: Snapshot) -> Result<(), Error> {
+    fn load_module(saved: Snapshot) -> Result<(), Error> {
         let _ = saved;
         Ok(())
     }

@@ -31,12 +31,12 @@ impl<C: Consumer> Guest for ConsumerComponent<C> {
 
     fn save_module() -> Result<Option<types::Saved>, String> {
         panic::install_hook();
-        C::snapshot_shared().map(|saved| saved.map(Into::into)).map_err(error_text)
+        C::save_module().map(|saved| saved.map(Into::into)).map_err(error_text)
     }
 
     fn load_module(saved: types::Saved) -> Result<(), String> {
         panic::install_hook();
-        C::restore_shared(saved.into()).map_err(error_text)
+        C::load_module(saved.into()).map_err(error_text)
     }
 }
 
@@ -98,7 +98,7 @@ impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
     }
 
     fn timer(&self, id: connections::TimerId) -> Result<(), types::Error> {
-        Ok(self.consumer.borrow_mut().on_timer(&self.connection, TimerId(id))?)
+        Ok(self.consumer.borrow_mut().timer(&self.connection, TimerId(id))?)
     }
 
     fn disconnect(&self, closure: types::Closure) {

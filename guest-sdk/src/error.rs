@@ -6,7 +6,7 @@ use crate::{bindings::narrowboat::consumer::types, client_error::ClientError};
 ///
 /// | cause | the client is closed with | the log | counted as |
 /// |---|---|---|---|
-/// | the plugin: `?` on a [`LayerError`](crate::LayerError), [`Error::msg`] | 1011 | a warning with the text | a fault; too many faults roll a new version back |
+/// | the plugin: `?` on a [`ChannelLayerError`](crate::ChannelLayerError), [`Error::msg`] | 1011 | a warning with the text | a fault; too many faults roll a new version back |
 /// | the client: `?` on [`Frame::json`](crate::Frame::json), [`Error::client`] | 1007, or a code from 4000 to 4999 that the plugin chooses, and the reason | a line at debug | a client error, never a fault |
 ///
 /// `?` turns any [`std::error::Error`] into an `Error`, with the text of its sources. The result blames the client if the

@@ -47,9 +47,9 @@ impl<C> Accept<C> {
 /// | error | the client gets | counted as |
 /// |---|---|---|
 /// | [`ClientError`](crate::ClientError), or an [`Error`] that blames the client | 400 and the reason | nothing |
-/// | [`LayerError::InvalidName`], because such names usually come from the request | 400 and the name | nothing |
-/// | [`LayerError::Denied`] | 403 | nothing |
-/// | [`LayerError::Unavailable`], [`LayerError::ChannelFull`], [`KeyvalueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a bound | 503; the words go to the plugin's log | nothing |
+/// | [`ChannelLayerError::InvalidName`], because such names usually come from the request | 400 and the name | nothing |
+/// | [`ChannelLayerError::Denied`] | 403 | nothing |
+/// | [`ChannelLayerError::Unavailable`], [`ChannelLayerError::ChannelFull`], [`KeyValueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a bound | 503; the words go to the plugin's log | nothing |
 /// | any other: [`Error`], [`SendError`](crate::SendError), `serde_json::Error`, … | 500; the words go to the host's log | a fault of the plugin |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deny {

@@ -6,9 +6,9 @@
 //! not write. Such a plugin's calls run on guest threads, since each operation may wait for a server.
 //!
 //! ```
-//! use narrowboat_guest::keyvalue::{self, KeyvalueError};
+//! use narrowboat_guest::keyvalue::{self, KeyValueError};
 //!
-//! fn visits() -> Result<i64, KeyvalueError> {
+//! fn visits() -> Result<i64, KeyValueError> {
 //!     let bucket = keyvalue::open("visits")?;
 //!     bucket.set("last", b"me")?;
 //!     assert_eq!(bucket.get("last")?.as_deref(), Some(&b"me"[..]));
@@ -56,7 +56,7 @@ pub enum KeyValueError {
 /// The bucket of this name: 1 to 99 ASCII letters, digits, `.`, `_` and `-`.
 ///
 /// # Errors
-/// [`KeyvalueError::NoSuchStore`] for any other name.
+/// [`KeyValueError::NoSuchStore`] for any other name.
 pub fn open(name: &str) -> Result<Bucket, KeyValueError> {
     backend::open(name).map(Bucket)
 }

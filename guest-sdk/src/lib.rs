@@ -20,7 +20,7 @@
 //!     type Message = Message;
 //!
 //!     fn connect(scope: &Scope, connection: &Connection) -> Result<Accept<Self>, Deny> {
-//!         let room = scope.route("room").ok_or(deny(404))?;
+//!         let room = scope.path_param("room").ok_or(deny(404))?;
 //!         let group = format!("chat_{room}");
 //!         ChannelLayer::group_add(&group, connection.channel_name())?;
 //!         Ok(accept(Chat { group }))
@@ -49,7 +49,7 @@
 //! `default-features = false` a guest may bring another.
 //!
 //! What reaches beyond its own clients a plugin has to ask for, in its `plugin.toml`, and its operator to grant: groups and
-//! named channels by patterns on their names ([`LayerError::Denied`] is answered otherwise), [`log`], [`clock`], [`random`],
+//! named channels by patterns on their names ([`ChannelLayerError::Denied`] is answered otherwise), [`log`], [`clock`], [`random`],
 //! [`keyvalue`], and other servers ([`http`]).
 //!
 //! ```toml
@@ -75,17 +75,17 @@
 //! | `self.send(text_data=…)`, `self.send(bytes_data=…)` | [`Connection::send`] |
 //! | `self.close(code, reason)` | [`Connection::close`] |
 //! | `disconnect(close_code)` | [`Consumer::disconnect`] |
-//! | `self.scope["path"]`, `["url_route"]["kwargs"]`, `["headers"]` | [`Scope`], [`Scope::route`], [`Scope::header`] |
+//! | `self.scope["path"]`, `["url_route"]["kwargs"]`, `["headers"]` | [`Scope`], [`Scope::path_param`], [`Scope::header`] |
 //! | `self.scope["user"]` | [`Scope::user`] |
 //! | `groups = ["news"]` | [`Consumer::GROUPS`], [`Consumer::groups`] |
 //! | `self.channel_name` | [`Connection::channel_name`] |
 //! | `self.channel_layer.send`, `group_add`, `group_discard`, `group_send` | [`ChannelLayer`] |
 //! | a handler method, `chat_message(self, event)` for "chat.message" | a variant of [`Consumer::Message`], handled in [`Consumer::handle`] |
 //! | `StopConsumer`, an exception | an [`Error`] closes the connection: with 1011, or with 1007 or a code of the plugin's where the client is to blame |
-//! | `ChannelFull`, `InvalidChannelLayerError` | [`LayerError`] |
+//! | `ChannelFull`, `InvalidChannelLayerError` | [`ChannelLayerError`] |
 //! | a worker under `runworker`, `ChannelNameRouter` | [`Worker`], bound to channels by `[[workers]]` |
 //! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
-//! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::restored`] |
+//! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::after_restore`] |
 
 #[cfg(target_os = "wasi")]
 compile_error!(

@@ -14,7 +14,7 @@ pub struct Scope {
     pub path: String,
     /// The request's path as the client wrote it.
     pub raw_path: Vec<u8>,
-    /// What followed the `?`, as the client wrote it. [`Scope::query`] decodes it.
+    /// What followed the `?`, as the client wrote it. [`Scope::query_param`] decodes it.
     pub query_string: Vec<u8>,
     /// The request's headers in order; names are lower case, values are raw bytes.
     pub headers: Vec<(String, Vec<u8>)>,
@@ -24,7 +24,7 @@ pub struct Scope {
     pub client: Option<(String, u16)>,
     /// The address and port it connected to.
     pub server: Option<(String, u16)>,
-    /// Named captures of the matched route. [`Scope::route`] looks one up.
+    /// Named captures of the matched route. [`Scope::path_param`] looks one up.
     pub url_route: Vec<(String, String)>,
     /// Who the host's authenticator says this is: its claims as JSON.
     pub user: Option<String>,

@@ -22,7 +22,7 @@ impl Snapshot {
         Ok(Self { schema_version: schema, state: message::to_vec(value)? })
     }
 
-    /// Reads what [`Saved::encode`] wrote. A field that the state does not have needs
+    /// Reads what [`Snapshot::encode`] wrote. A field that the state does not have needs
     /// `#[serde(default)]`; one that `T` does not have is skipped.
     ///
     /// # Errors

@@ -29,9 +29,8 @@ fn export_options(macro_name: &str, module: &str) -> Opts {
 
 fn worker_options() -> Opts {
     let module = "narrowboat_guest::__bindings::worker_world";
-    let with = SHARED_INTERFACES.map(|(interface, path)| {
-        (interface.to_owned(), WithOption::Path(path.to_owned()))
-    });
+    let with = SHARED_INTERFACES
+        .map(|(interface, path)| (interface.to_owned(), WithOption::Path(path.to_owned())));
     Opts { with: with.into(), ..export_options("export_worker_consumer", module) }
 }
 

@@ -40,7 +40,7 @@ impl Consumer for CommandConsumer {
         }?)
     }
 
-    fn on_timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
+    fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
         Ok(connection.send("fired")?)
     }
 

@@ -52,7 +52,7 @@ impl Consumer for MisbehavingConsumer {
         }
     }
 
-    fn on_timer(&mut self, _: &Connection, _: TimerId) -> Result<(), Error> {
+    fn timer(&mut self, _: &Connection, _: TimerId) -> Result<(), Error> {
         panic!("asked to trap in timer")
     }
 

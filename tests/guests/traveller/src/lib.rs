@@ -165,7 +165,7 @@ impl Consumer for CountingConsumer {
         Ok(connection.send(text)?)
     }
 
-    fn on_timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
+    fn timer(&mut self, connection: &Connection, _: TimerId) -> Result<(), Error> {
         self.record_event()?;
         Ok(connection.send(format!("{} {} timer", plan::version(), self.count))?)
     }
@@ -214,12 +214,12 @@ impl Consumer for CountingConsumer {
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
     }
 
-    fn snapshot_shared() -> Result<Option<Snapshot>, Error> {
+    fn save_module() -> Result<Option<Snapshot>, Error> {
         plan::fail_if_planned("save").map_err(Error::msg)?;
         Ok(Some(Snapshot::encode(0, &MODULE_EVENTS.get())?))
     }
 
-    fn restore_shared(saved: Snapshot) -> Result<(), Error> {
+    fn load_module(saved: Snapshot) -> Result<(), Error> {
         plan::fail_if_planned("load").map_err(Error::msg)?;
         MODULE_EVENTS.set(saved.decode()?);
         if plan::numeric_directive("unloadable") == Some(MODULE_EVENTS.get()) {
