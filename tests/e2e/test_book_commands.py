@@ -19,7 +19,7 @@ VARYING = re.compile(
 )
 
 # Commands that do not end by themselves.
-LASTING = re.compile(r"narrowboat (serve|dev)\b|(\S*/)?talk |.* -f$")
+LASTING = re.compile(r"narrowboat (serve|dev)\b|\S*narrowboat talk |.* -f$")
 
 # How long a command that lasts may print nothing while its output is awaited, in seconds. A crate is compiled meanwhile.
 SILENCE = 60
@@ -133,7 +133,7 @@ class Commands:
         self.left = [block for block in blocks(self.page) if block.is_to_run]
         self._cwd = folder
         self._environment = os.environ | {
-            "PATH": f"{folder / 'bin'}:{program.parent}:{program.parent / 'examples'}:{os.environ['PATH']}",
+            "PATH": f"{folder / 'bin'}:{program.parent}:{os.environ['PATH']}",
             "CARGO_TARGET_DIR": str(ROOT / "target"),
         }
         # What the page says, and what it is here. A request with a token has to succeed.
@@ -228,9 +228,9 @@ def commands(request, narrowboat, tmp_path):
 def chat(component):
     """Versions of a chat room, which differ in what their manifests say."""
 
-    def version(description="", **asks):
-        asks = {"groups": ["chat_*"]} | asks
-        manifest = {"name": "chat", "description": description, "asks": asks}
+    def version(description="", **capabilities):
+        capabilities = {"groups": ["chat_*"]} | capabilities
+        manifest = {"name": "chat", "description": description, "capabilities": capabilities}
         return with_manifest(component("group").read_bytes(), toml(manifest))
 
     return version
@@ -280,7 +280,7 @@ def cargo(text):
 
 
 ROOM = (ROOT / "plugins/group/src/lib.rs").read_text()
-ASKS = 'name = "chat"\n[asks]\ngroups = ["chat_*"]\n'
+MANIFEST = 'name = "chat"\n[capabilities]\ngroups = ["chat_*"]\n'
 
 
 @page("README.md")
@@ -348,7 +348,7 @@ def test_first_plugin(commands, serve):
 
 @page("docs/how-to/deploy-and-roll-back.md")
 def test_deploy_and_roll_back(commands, site, chat):
-    crate(commands, "plugins/chat", ROOM, ASKS)
+    crate(commands, "plugins/chat", ROOM, MANIFEST)
     host, admin = site()
     commands.run()
     commands.write("chat.wasm", chat())
@@ -382,7 +382,7 @@ def test_deploy_over_http(commands, site, chat):
 
 @page("docs/how-to/develop-with-live-reload.md")
 def test_develop_with_live_reload(commands):
-    crate(commands, "plugins/chat", ROOM, ASKS)
+    crate(commands, "plugins/chat", ROOM, MANIFEST)
     commands.write("narrowboat.toml", commands.code("toml"))
     commands.run()
 

@@ -197,7 +197,7 @@ def test_the_words_and_the_place_of_a_panic_are_in_the_log_of_one_that_may_not_l
     assert client.ask("log secret") == "logged"
     client.send("trap")
     assert client.ended()[0] == 1011
-    assert "ERROR" in host.logged(r".*asked to trap \(.*ways\.rs:\d+:\d+\).*")[0]
+    assert "ERROR" in host.logged(r".*asked to trap \(.*misbehaviors\.rs:\d+:\d+\).*")[0]
     assert host.logged(r"the consumer failed: trap: panic: asked to trap \(")
     assert "secret" not in host.log()
 

@@ -409,7 +409,7 @@ def test_a_panic_is_in_the_log_with_its_plugin_file_and_line(host):
     client = host.connect("/misbehave/")
     client.send("trap")
     client.ended()
-    line = host.logged(r".*asked to trap \(.*ways\.rs:\d+:\d+\).*")[0]
+    line = host.logged(r".*asked to trap \(.*misbehaviors\.rs:\d+:\d+\).*")[0]
     assert "ERROR" in line and "misbehave" in line
 
 
