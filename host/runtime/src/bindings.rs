@@ -5,7 +5,7 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "websocket-consumer",
-    with: { "narrowboat:consumer/connections.connection": super::call::WitConnection },
+    with: { "narrowboat:consumer/connections.connection": crate::call::WitConnection },
     imports: { default: trappable },
     // Frames and messages go into the guest from where they lie.
     ownership: Borrowing { duplicate_if_necessary: true },
@@ -17,9 +17,9 @@ pub mod worker_world {
         path: "../../wit",
         world: "worker-consumer",
         with: {
-            "narrowboat:consumer/types": super::narrowboat::consumer::types,
-            "narrowboat:consumer/channel-layer": super::narrowboat::consumer::channel_layer,
-            "wasi:logging/logging": super::wasi::logging::logging,
+            "narrowboat:consumer/types": crate::bindings::narrowboat::consumer::types,
+            "narrowboat:consumer/channel-layer": crate::bindings::narrowboat::consumer::channel_layer,
+            "wasi:logging/logging": crate::bindings::wasi::logging::logging,
         },
         imports: { default: trappable },
         ownership: Borrowing { duplicate_if_necessary: true },

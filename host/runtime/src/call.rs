@@ -11,7 +11,7 @@ use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
 
 /// Names a connection within its instance; never used twice there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub(super) u32);
+pub struct ConnectionId(pub(crate) u32);
 
 /// The type behind the guest's `connection` handles: never made, a handle is only its number.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]

@@ -307,7 +307,7 @@ fn describe_nearest(nearest: &Option<String>) -> String {
 ///
 /// # Errors
 /// The first thing that does not fit.
-pub(super) fn check(
+pub(crate) fn check(
     component: &Component,
     asks: &Capabilities,
 ) -> Result<Vec<Role>, Incompatibility> {
@@ -331,7 +331,7 @@ pub(super) fn check(
 ///
 /// # Errors
 /// The first that does not fit.
-pub(super) fn check_names(imports: &[String]) -> Result<(), Incompatibility> {
+pub(crate) fn check_names(imports: &[String]) -> Result<(), Incompatibility> {
     imports.iter().try_for_each(|import| find_host_interface(import).map(drop))
 }
 

@@ -41,14 +41,14 @@ pub enum Effect {
 }
 
 /// Things a guest may ask for in one call; each receiver of a `send-many` counts as one.
-pub(super) const MAX_EFFECTS: usize = 100_000;
+pub(crate) const MAX_EFFECTS: usize = 100_000;
 
 /// Members of groups that the messages of one call may be handed to, all together: some tens of milliseconds.
 const MAX_FAN_OUT: usize = 1_000_000;
 
 /// The list of one call, bounded.
 #[derive(Debug)]
-pub(super) struct Effects {
+pub(crate) struct Effects {
     list: Vec<Effect>,
     count: usize,
     bytes: usize,
@@ -61,15 +61,15 @@ pub(super) struct Effects {
 
 /// The guest asked for too much in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct EffectLimitExceeded;
+pub(crate) struct EffectLimitExceeded;
 
 impl EffectLimitExceeded {
-    pub(super) const TEXT: &str = "one call may ask for at most 100,000 effects, 1,000,000 deliveries to members of groups, and \
+    pub(crate) const TEXT: &str = "one call may ask for at most 100,000 effects, 1,000,000 deliveries to members of groups, and \
          four times the largest frame, or 16 MiB, of payload";
 }
 
 impl Effects {
-    pub(super) fn new(bytes_limit: usize) -> Self {
+    pub(crate) fn new(bytes_limit: usize) -> Self {
         Self {
             list: Vec::new(),
             count: 0,
@@ -81,12 +81,12 @@ impl Effects {
     }
 
     /// Adds an effect that counts as one and carries `bytes` of payload.
-    pub(super) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), EffectLimitExceeded> {
+    pub(crate) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), EffectLimitExceeded> {
         self.push_many(effect, 1, bytes)
     }
 
     /// Adds a message for a group that is handed to so many. The first of a call may be for any group there can be.
-    pub(super) fn push_to_group(
+    pub(crate) fn push_to_group(
         &mut self,
         effect: Effect,
         members: usize,
@@ -101,7 +101,7 @@ impl Effects {
     }
 
     /// Adds an effect that counts as `count`.
-    pub(super) fn push_many(
+    pub(crate) fn push_many(
         &mut self,
         effect: Effect,
         count: usize,
@@ -120,7 +120,7 @@ impl Effects {
     }
 
     /// What this call has for a channel already.
-    pub(super) fn pending_for(&self, channel: &ChannelName) -> QueueLoad {
+    pub(crate) fn pending_for(&self, channel: &ChannelName) -> QueueLoad {
         let lengths = self.list.iter().filter_map(|effect| match effect {
             Effect::LayerSend(to, message) if to == channel => Some(message.len()),
             _ => None,
@@ -129,12 +129,12 @@ impl Effects {
     }
 
     /// What this call has for groups already.
-    pub(super) fn pending_for_groups(&self) -> QueueLoad {
+    pub(crate) fn pending_for_groups(&self) -> QueueLoad {
         self.pending_for_groups
     }
 
     /// Takes the list, leaving an empty one.
-    pub(super) fn take(&mut self) -> Vec<Effect> {
+    pub(crate) fn take(&mut self) -> Vec<Effect> {
         self.count = 0;
         self.bytes = 0;
         self.fan_out_count = 0;

@@ -11,18 +11,18 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
 };
 
-use super::bindings::WebsocketConsumer;
-use super::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
-use super::bindings::grantable_world::wasi::keyvalue::{atomics, store};
-use super::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
-use super::build::Build;
-use super::cache::CodeCache;
-use super::guest_threads;
-use super::imports::http;
-use super::io_driver_waker::IoDriverWaker;
-use super::limits::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
-use super::state::{GuestState, Stopwatch, VersionContext};
-use super::ticker::{Ticker, TickerGuard};
+use crate::bindings::WebsocketConsumer;
+use crate::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
+use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
+use crate::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
+use crate::build::Build;
+use crate::code_cache::CodeCache;
+use crate::host_api::http;
+use crate::scheduling;
+use crate::scheduling::IoDriverWaker;
+use crate::scheduling::{Ticker, TickerGuard};
+use crate::store::{GuestState, Stopwatch, VersionContext};
+use crate::store::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
 use narrowboat_core::capabilities::{Capabilities, CapabilityFlag};
 use narrowboat_core::component::Role;
 use narrowboat_quota::Reservation;
@@ -147,7 +147,7 @@ impl Engine {
         // The compiler's threads, of which there is one set a process, leave the cores to the sockets'. If somebody else has
         // made them already, all goes on as it is.
         let _ = rayon::ThreadPoolBuilder::new()
-            .start_handler(|_| guest_threads::lower_thread_priority())
+            .start_handler(|_| scheduling::lower_thread_priority())
             .build_global();
         let compiling = Mutex::default();
         Ok(Self(Arc::new(Inner {
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     /// Tells whoever waits when to stop.
-    pub(super) fn subscribe_stopping(&self) -> watch::Receiver<bool> {
+    pub(crate) fn subscribe_stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()
     }
 
@@ -189,7 +189,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it does not compile.
-    pub(super) fn load_component(
+    pub(crate) fn load_component(
         &self,
         plugin: &str,
         build: &Build,
@@ -216,7 +216,7 @@ impl Engine {
     ///
     /// # Errors
     /// When there are two of one name, which would be our mistake.
-    pub(super) fn new_linker(
+    pub(crate) fn new_linker(
         &self,
         capabilities: &Capabilities,
     ) -> wasmtime::Result<Linker<GuestState>> {
@@ -242,7 +242,7 @@ impl Engine {
 
     /// A store whose guest is bounded in memory, and in each call by the time of its
     /// role.
-    pub(super) fn new_store(
+    pub(crate) fn new_store(
         &self,
         around: Arc<VersionContext>,
         role: Role,
@@ -258,7 +258,7 @@ impl Engine {
     }
 
     /// Starts the clock for one call.
-    pub(super) fn begin_call(
+    pub(crate) fn begin_call(
         &self,
         store: &mut Store<GuestState>,
         now: Instant,
@@ -271,7 +271,7 @@ impl Engine {
 
 /// Places for one instance each that one of a component takes of the pool, which has a memory, four core instances and four
 /// tables a place. Of one whose modules cannot be counted it is the most that there may be.
-pub(super) fn pool_slots(component: &Component, parts: Option<u64>) -> usize {
+pub(crate) fn pool_slots(component: &Component, parts: Option<u64>) -> usize {
     let (memories, tables) = component
         .resources_required()
         .map_or((MAX_CORE_ITEMS, MAX_CORE_ITEMS), |needs| (needs.num_memories, needs.num_tables));

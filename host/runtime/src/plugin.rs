@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::watch;
 
-use super::guest_threads::GuestExecutor;
-use super::version::Version;
+use crate::scheduling::GuestExecutor;
+use crate::version::Version;
 use narrowboat_config::{FailedMovePolicy, OverflowPolicy, RollbackPolicy};
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::name::Tenant;
@@ -33,9 +33,9 @@ pub struct Plugin {
     pub executor: GuestExecutor,
     /// What it may use, and what it uses.
     pub quota: Arc<QuotaChain>,
-    pub(super) live_version: watch::Sender<Arc<Version>>,
+    pub(crate) live_version: watch::Sender<Arc<Version>>,
     /// Those that were live since the host began.
-    pub(super) known_versions: Mutex<Vec<Weak<Version>>>,
+    pub(crate) known_versions: Mutex<Vec<Weak<Version>>>,
 }
 
 impl Plugin {

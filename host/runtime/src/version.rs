@@ -6,13 +6,13 @@ use std::sync::Arc;
 use thiserror::Error;
 use wasmtime::component::InstancePre;
 
-use super::bindings::WebsocketConsumerIndices;
-use super::bindings::worker_world::WorkerConsumerIndices;
-use super::build::Build;
-use super::compat::{self, Incompatibility};
-use super::engine::{self, Engine};
-use super::state::{GuestState, VersionContext};
-use super::version_stats::VersionStats;
+use crate::bindings::WebsocketConsumerIndices;
+use crate::bindings::worker_world::WorkerConsumerIndices;
+use crate::build::Build;
+use crate::compat::{self, Incompatibility};
+use crate::engine::{self, Engine};
+use crate::stats::VersionStats;
+use crate::store::{GuestState, VersionContext};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
@@ -22,12 +22,12 @@ use narrowboat_quota::{QuotaResource, Reservation};
 /// One build of a plugin.
 pub struct Version {
     digest: Sha256Digest,
-    pub(super) engine: Engine,
-    pub(super) pre: InstancePre<GuestState>,
+    pub(crate) engine: Engine,
+    pub(crate) pre: InstancePre<GuestState>,
     consumer_indices: Option<WebsocketConsumerIndices>,
     worker_indices: Option<WorkerConsumerIndices>,
-    pub(super) ctx: Arc<VersionContext>,
-    pub(super) stats: VersionStats,
+    pub(crate) ctx: Arc<VersionContext>,
+    pub(crate) stats: VersionStats,
 }
 
 /// What the instances of a version have.
@@ -69,7 +69,7 @@ impl Version {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn compile(
+    pub(crate) fn compile(
         engine: &Engine,
         build: &Build,
         around: Arc<VersionContext>,
@@ -111,22 +111,22 @@ impl Version {
     }
 
     /// Counts one more instance, whether or not there may be more.
-    pub(super) fn force_reserve_pool_slots(&self) -> Reservation {
+    pub(crate) fn force_reserve_pool_slots(&self) -> Reservation {
         self.ctx.quota.reserve_unchecked(QuotaResource::Instances, self.ctx.pool_slots())
     }
 
     /// Where a consumer's functions are among its exports.
-    pub(super) fn consumer_indices(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
+    pub(crate) fn consumer_indices(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
         self.consumer_indices.as_ref().ok_or_else(|| missing_role_error(Role::Consumer))
     }
 
     /// Where a worker's functions are among its exports.
-    pub(super) fn worker_indices(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
+    pub(crate) fn worker_indices(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
         self.worker_indices.as_ref().ok_or_else(|| missing_role_error(Role::Worker))
     }
 
     /// What it is started as by whoever only wants to know whether it starts.
-    pub(super) fn default_role(&self) -> Role {
+    pub(crate) fn default_role(&self) -> Role {
         if self.consumer_indices.is_some() { Role::Consumer } else { Role::Worker }
     }
 
@@ -146,7 +146,7 @@ impl Version {
     }
 
     /// Counts a message of a type that the guest does not know, and logs it: the first as a warning.
-    pub(super) fn record_unknown_message(&self, kind: &str) {
+    pub(crate) fn record_unknown_message(&self, kind: &str) {
         let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
         let kind = sanitize_log_line(kind);
         if self.stats.record_unknown_message() {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Instance;
+use super::consumer_instance::Instance;
 use crate::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::call::{ConnectionId, GuestReply};
-use crate::snapshot::{GuestSnapshot, MigratingConsumer};
-use crate::wasi_state::SuppressReason;
+use crate::instance::{GuestSnapshot, MigratingConsumer};
+use crate::store::SuppressReason;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::scope::{RESTARTED_ATTRIBUTE, Scope};
 use narrowboat_quota::{LimitKind, QuotaResource};

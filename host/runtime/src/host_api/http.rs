@@ -1,6 +1,6 @@
 //! `wasi:http/outgoing-handler`: the resources are the crate's, what is sent and where to is [`Requests`]' affair.
 //!
-//! [`Requests`]: crate::wasi_state::Requests
+//! [`Requests`]: crate::store::Requests
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -13,7 +13,7 @@ use wasmtime_wasi_http::p2::bindings::sync::http::types::{
 use wasmtime_wasi_http::{Error, WasiHttp, WasiHttpCtxView};
 
 use super::io;
-use crate::state::GuestState;
+use crate::store::GuestState;
 
 /// The interface by the version that the crate has; guests may import an older one of 0.2.
 const WASI_HTTP_TYPES: &str = "wasi:http/types@0.2.12";
@@ -98,7 +98,7 @@ fn limit_request_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()
 }
 
 /// What ended a body, as `http-error-code` can tell it: the crate's streams have errors of another type.
-pub(super) fn to_http_error_code(error: wasmtime::Error) -> wasmtime::Error {
+pub(crate) fn to_http_error_code(error: wasmtime::Error) -> wasmtime::Error {
     match error.downcast_ref() {
         Some(Error::HttpResponseBodySize(most)) => ErrorCode::HttpResponseBodySize(*most).into(),
         Some(Error::ConnectionReadTimeout) => ErrorCode::ConnectionReadTimeout.into(),

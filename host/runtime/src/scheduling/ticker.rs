@@ -6,13 +6,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The length of a tick; call times are counted in them.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without a call after which the clock stops.
 const IDLE_TICKS: u32 = 20;
 
 /// A thread that ticks while guests run and sleeps while none does.
-pub(super) struct Ticker {
+pub(crate) struct Ticker {
     shared: Arc<TickerState>,
     thread: Option<JoinHandle<()>>,
 }
@@ -28,11 +28,11 @@ struct TickerState {
 }
 
 /// A guest is running until this is dropped.
-pub(super) struct TickerGuard<'a>(&'a TickerState);
+pub(crate) struct TickerGuard<'a>(&'a TickerState);
 
 impl Ticker {
     /// Starts the clock, which calls `tick` each time.
-    pub(super) fn start(tick: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+    pub(crate) fn start(tick: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(TickerState::default());
         let thread = thread::Builder::new().name("ticker".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -42,7 +42,7 @@ impl Ticker {
     }
 
     /// Tells that a guest runs, waking the clock if it sleeps.
-    pub(super) fn begin_call(&self) -> TickerGuard<'_> {
+    pub(crate) fn begin_call(&self) -> TickerGuard<'_> {
         // Sequentially consistent with the clock's going to sleep: one of the two sees the other.
         self.shared.calls_begun.fetch_add(1, Ordering::SeqCst);
         if self.shared.is_asleep.load(Ordering::SeqCst) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use super::client_tracker::{ClientCount, ClientTracker};
+use crate::stats::{ClientCount, ClientTracker};
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::histogram::Histogram;
 
@@ -73,21 +73,21 @@ impl FaultKind {
 }
 
 impl VersionStats {
-    pub(super) fn record_event(&self) {
+    pub(crate) fn record_event(&self) {
         self.events.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn record_fault(&self, fault: &GuestFault) {
+    pub(crate) fn record_fault(&self, fault: &GuestFault) {
         self.faults_by_kind[FaultKind::of(fault) as usize].fetch_add(1, Ordering::Relaxed);
         self.fault_notify.notify_one();
     }
 
-    pub(super) fn record_client_error(&self) {
+    pub(crate) fn record_client_error(&self) {
         self.client_errors.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a message of a type that the guest does not know; true for the first.
-    pub(super) fn record_unknown_message(&self) -> bool {
+    pub(crate) fn record_unknown_message(&self) -> bool {
         self.unknown_messages.fetch_add(1, Ordering::Relaxed) == 0
     }
 
@@ -101,17 +101,17 @@ impl VersionStats {
         self.unknown_messages.load(Ordering::Relaxed)
     }
 
-    pub(super) fn record_worker_event(&self) {
+    pub(crate) fn record_worker_event(&self) {
         self.record_event();
         self.worker_events.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn record_worker_fault(&self, fault: &GuestFault) {
+    pub(crate) fn record_worker_fault(&self, fault: &GuestFault) {
         self.worker_faults.fetch_add(1, Ordering::Relaxed);
         self.record_fault(fault);
     }
 
-    pub(super) fn clients(&self) -> &Arc<ClientTracker> {
+    pub(crate) fn clients(&self) -> &Arc<ClientTracker> {
         &self.clients
     }
 

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use hyper::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::{HostServices, SuppressReason};
+use super::wasi_state::{HostServices, SuppressReason};
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_egress::{EgressError, RequestTimeouts, allows_private_addresses};
 
@@ -27,12 +27,12 @@ type ResponseIo = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type OutgoingResponse = Result<(Response<WasiBody>, ResponseIo), Error>;
 
 impl GuestHttpHooks {
-    pub(super) fn new(services: Arc<HostServices>) -> Self {
+    pub(crate) fn new(services: Arc<HostServices>) -> Self {
         Self { requests_left: services.egress.max_requests_per_call(), services, suppressed: None }
     }
 
     /// A call begins.
-    pub(super) fn begin_call(&mut self) {
+    pub(crate) fn begin_call(&mut self) {
         self.requests_left = self.services.egress.max_requests_per_call();
     }
 

@@ -11,7 +11,7 @@ use crate::bindings::narrowboat::consumer::connections::{
 use crate::bindings::narrowboat::consumer::types::ScopeResult as GuestScope;
 use crate::call::WitConnection;
 use crate::effects::{Effect, EffectLimitExceeded};
-use crate::state::GuestState;
+use crate::store::GuestState;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::frame::Frame;

@@ -2,8 +2,6 @@
 //!
 //! Such a guest is called on guest threads alone, so that an import may hold its thread until there is an answer.
 
-mod http_hooks;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +12,13 @@ use tokio::sync::watch;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use super::guest_threads;
-use super::ticker::TICK;
+use super::http_hooks::GuestHttpHooks;
+use crate::scheduling;
+use crate::scheduling::TICK;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::{LimitKind, QuotaChain};
-
-pub(super) use http_hooks::GuestHttpHooks;
 
 /// Things that a guest may hold at a time: buckets, requests, bodies, streams.
 const MAX_RESOURCES: usize = 64;
@@ -30,31 +27,31 @@ const MAX_RESOURCES: usize = 64;
 const MAX_HEADER_FIELD_BYTES: usize = 32 * 1024;
 
 /// What there is beyond the host, for the instances of a version.
-pub(super) struct HostServices {
-    pub(super) keyvalue: Arc<KeyvalueStore>,
-    pub(super) egress: Arc<Egress>,
+pub(crate) struct HostServices {
+    pub(crate) keyvalue: Arc<KeyvalueStore>,
+    pub(crate) egress: Arc<Egress>,
     /// All that the version may.
-    pub(super) capabilities: Capabilities,
+    pub(crate) capabilities: Capabilities,
     /// How much its plugin may.
-    pub(super) quota: Arc<QuotaChain>,
+    pub(crate) quota: Arc<QuotaChain>,
     /// When nobody is to wait any more.
-    pub(super) stopping: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// What a guest holds of the world beyond its host.
-pub(super) struct WasiState {
-    pub(super) services: Arc<HostServices>,
-    pub(super) table: ResourceTable,
-    pub(super) http_ctx: WasiHttpCtx,
-    pub(super) http_hooks: GuestHttpHooks,
-    pub(super) wait_budget: WaitBudget,
+pub(crate) struct WasiState {
+    pub(crate) services: Arc<HostServices>,
+    pub(crate) table: ResourceTable,
+    pub(crate) http_ctx: WasiHttpCtx,
+    pub(crate) http_hooks: GuestHttpHooks,
+    pub(crate) wait_budget: WaitBudget,
     /// Why the running call may change nothing out there, if it may not.
-    pub(super) suppressed: Option<SuppressReason>,
+    pub(crate) suppressed: Option<SuppressReason>,
 }
 
 /// Why a call may change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SuppressReason {
+pub(crate) enum SuppressReason {
     /// The instance is thrown away afterwards.
     Trial,
     /// State is saved, perhaps more than once.
@@ -63,7 +60,7 @@ pub(super) enum SuppressReason {
 
 /// How long the running call may still wait.
 #[derive(Debug)]
-pub(super) struct WaitBudget {
+pub(crate) struct WaitBudget {
     limit: Duration,
     waited: Duration,
     /// What of it no tick has been forgiven for yet: of each wait no more than the one tick that finds it ended.
@@ -75,7 +72,7 @@ pub(super) struct WaitBudget {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum WaitError {
+pub(crate) enum WaitError {
     /// It took too long.
     #[error("no answer in time")]
     Timeout,
@@ -91,7 +88,7 @@ pub(super) enum WaitError {
 }
 
 impl WasiState {
-    pub(super) fn new(services: Arc<HostServices>, wait_time: Duration) -> Self {
+    pub(crate) fn new(services: Arc<HostServices>, wait_time: Duration) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http_ctx = WasiHttpCtx::new();
@@ -103,7 +100,7 @@ impl WasiState {
     }
 
     /// A call begins.
-    pub(super) fn begin_call(&mut self) {
+    pub(crate) fn begin_call(&mut self) {
         self.wait_budget.waited = Duration::ZERO;
         self.wait_budget.excludable = Duration::ZERO;
         self.http_hooks.begin_call();
@@ -112,7 +109,7 @@ impl WasiState {
 
 impl SuppressReason {
     /// What the guest is told.
-    pub(super) const fn message(self) -> &'static str {
+    pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::Trial => "a version is on trial; nothing is written or sent",
             Self::Snapshot => "state is being saved; nothing is written or sent",
@@ -127,19 +124,19 @@ impl WaitBudget {
     }
 
     /// How long the running call has waited.
-    pub(super) fn waited(&self) -> Duration {
+    pub(crate) fn waited(&self) -> Duration {
         self.waited
     }
 
     /// Whether a tick that finds the guest running is for its waits: for no more of them than it has waited.
-    pub(super) fn exclude_tick(&mut self) -> bool {
+    pub(crate) fn exclude_tick(&mut self) -> bool {
         let rest = self.excludable.checked_sub(TICK);
         self.excludable = rest.unwrap_or(self.excludable);
         rest.is_some()
     }
 
     /// Holds the guest's thread until there is an answer, for `most` of the time. What is ready at once costs nothing.
-    pub(super) fn block_on<T>(
+    pub(crate) fn block_on<T>(
         &mut self,
         most: Duration,
         work: impl Future<Output = T>,
@@ -160,7 +157,7 @@ impl WaitBudget {
         };
         let began = Instant::now();
         let halted = &mut self.stopping;
-        let answer = guest_threads::release_permit_while(&runtime, || {
+        let answer = scheduling::release_permit_while(&runtime, || {
             runtime.block_on(async {
                 tokio::select! {
                     biased;

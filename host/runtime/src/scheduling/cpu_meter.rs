@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::guest_threads;
+use crate::scheduling;
 
 /// The running time of one call, from where it was last charged.
 ///
 /// On a guest thread, which the system takes away for whatever is more urgent, it is the processor time of the thread.
 /// Elsewhere calls are short, and to ask for that would take longer than many of them: there it is the time that passes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum CpuMeter {
+pub(crate) enum CpuMeter {
     /// By the processor time of the thread.
     ThreadCpuTime(Duration),
     /// By the time that passes.
@@ -20,15 +20,15 @@ pub(super) enum CpuMeter {
 
 impl CpuMeter {
     /// A call begins, on the thread that calls this. Of one that `may_wait_on_io` the waiting is no running.
-    pub(super) fn start(now: Instant, may_wait_on_io: bool) -> Self {
-        match may_wait_on_io || guest_threads::is_guest_thread() {
+    pub(crate) fn start(now: Instant, may_wait_on_io: bool) -> Self {
+        match may_wait_on_io || scheduling::is_guest_thread() {
             true => Self::ThreadCpuTime(thread_cpu_time()),
             false => Self::WallClock(now),
         }
     }
 
     /// What has not been charged yet, which the caller does. On the thread on which it began.
-    pub(super) fn take_uncharged(&mut self, now: Instant) -> Duration {
+    pub(crate) fn take_uncharged(&mut self, now: Instant) -> Duration {
         match self {
             Self::ThreadCpuTime(since) => {
                 let now = thread_cpu_time();

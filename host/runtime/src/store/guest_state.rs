@@ -1,7 +1,5 @@
 //! What a store holds for its guest: connections, effects, and the time it has run.
 
-mod stopwatch;
-
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,15 +9,15 @@ use rustc_hash::FxHashMap;
 use wasmtime::bail;
 use wasmtime::component::{Resource, ResourceAny};
 
-use super::bindings::narrowboat::consumer::types::Host as Data;
-use super::call::{ConnectionId, WitConnection};
-use super::client_tracker::{ClientSlot, ClientTracker};
-use super::effects::{Effect, EffectLimitExceeded, Effects};
-use super::guest_threads::ExecutionModeState;
-use super::io_driver_waker::IoDriverWaker;
-use super::limits::{InstanceGauges, InstanceLimits, StoreLimiter};
-use super::log_limiter::LogLimiter;
-use super::wasi_state::{HostServices, SuppressReason, WasiState};
+use crate::bindings::narrowboat::consumer::types::Host as Data;
+use crate::call::{ConnectionId, WitConnection};
+use crate::effects::{Effect, EffectLimitExceeded, Effects};
+use crate::scheduling::ExecutionModeState;
+use crate::scheduling::IoDriverWaker;
+use crate::stats::{ClientSlot, ClientTracker};
+use crate::store::{HostServices, SuppressReason, WasiState};
+use crate::store::{InstanceGauges, InstanceLimits, StoreLimiter};
+use crate::store::{LogLimiter, Stopwatch};
 use narrowboat_channels::ChannelLayer;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
@@ -29,40 +27,38 @@ use narrowboat_core::scope::Scope;
 use narrowboat_quota::{LimitKind, QuotaChain, Reservation};
 use narrowboat_websocket::connection::{ConnectionHandle, PendingSize, PushError};
 
-pub(super) use stopwatch::{OutOfTime, Stopwatch};
-
 /// What all instances of a version have in common.
-pub(super) struct VersionContext {
+pub(crate) struct VersionContext {
     /// For the log.
-    pub(super) plugin: Arc<str>,
+    pub(crate) plugin: Arc<str>,
     /// What its manifest calls it, or its plugin's label where there is no manifest.
-    pub(super) manifest_name: String,
-    pub(super) tenant: Tenant,
-    pub(super) layer: Arc<dyn ChannelLayer>,
+    pub(crate) manifest_name: String,
+    pub(crate) tenant: Tenant,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
     /// What there is beyond the host.
-    pub(super) services: Arc<HostServices>,
-    pub(super) limits: InstanceLimits,
+    pub(crate) services: Arc<HostServices>,
+    pub(crate) limits: InstanceLimits,
     /// What its manifest asks for, all of it granted.
-    pub(super) capabilities: Capabilities,
-    pub(super) execution_mode: ExecutionModeState,
-    pub(super) usage: Arc<InstanceGauges>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) execution_mode: ExecutionModeState,
+    pub(crate) usage: Arc<InstanceGauges>,
     /// Instances of its modules; `None` if there is no telling.
-    pub(super) core_instance_count: Option<u64>,
+    pub(crate) core_instance_count: Option<u64>,
     /// What one instance takes of the pool, in places for one; known once it is compiled.
-    pub(super) pool_slots: OnceLock<usize>,
-    pub(super) log_limiter: LogLimiter,
+    pub(crate) pool_slots: OnceLock<usize>,
+    pub(crate) log_limiter: LogLimiter,
     /// Limits the log lines of panics, which need no permission.
-    pub(super) panic_limiter: LogLimiter,
-    pub(super) quota: Arc<QuotaChain>,
+    pub(crate) panic_limiter: LogLimiter,
+    pub(crate) quota: Arc<QuotaChain>,
     /// Whether it has asked to reach what it may not.
-    pub(super) was_denied: AtomicBool,
+    pub(crate) was_denied: AtomicBool,
     /// The version's first digits, for the log.
-    pub(super) version: String,
+    pub(crate) version: String,
 }
 
 impl VersionContext {
     /// Instances that one of it counts for.
-    pub(super) fn pool_slots(&self) -> usize {
+    pub(crate) fn pool_slots(&self) -> usize {
         self.pool_slots.get().copied().unwrap_or(1)
     }
 
@@ -76,11 +72,11 @@ impl VersionContext {
 const SPARE_HANDLES: usize = 1_024;
 
 /// One store's host data.
-pub(super) struct GuestState {
-    pub(super) ctx: Arc<VersionContext>,
-    pub(super) effects: Effects,
-    pub(super) limiter: StoreLimiter,
-    pub(super) stopwatch: Stopwatch,
+pub(crate) struct GuestState {
+    pub(crate) ctx: Arc<VersionContext>,
+    pub(crate) effects: Effects,
+    pub(crate) limiter: StoreLimiter,
+    pub(crate) stopwatch: Stopwatch,
     /// Boxed, since few have it. Nobody takes the lock: it lets an instance be lent to another thread, which what is
     /// in it does not.
     wasi: Option<Box<Mutex<WasiState>>>,
@@ -100,11 +96,11 @@ pub(super) struct GuestState {
 }
 
 /// The text of a guest's panic.
-pub(super) struct GuestPanic {
+pub(crate) struct GuestPanic {
     /// One line.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether the log has it already.
-    pub(super) logged: bool,
+    pub(crate) logged: bool,
 }
 
 /// One connection of the instance.
@@ -131,7 +127,7 @@ struct InstanceConnection {
 impl Data for GuestState {}
 
 impl GuestState {
-    pub(super) fn new(
+    pub(crate) fn new(
         ctx: Arc<VersionContext>,
         role: Role,
         places: Reservation,
@@ -161,7 +157,7 @@ impl GuestState {
     }
 
     /// A call begins.
-    pub(super) fn begin_call(&mut self, now: Instant) {
+    pub(crate) fn begin_call(&mut self, now: Instant) {
         self.stopwatch.restart(now, self.wasi.is_some());
         self.panic = None;
         self.contract_violation = None;
@@ -171,23 +167,23 @@ impl GuestState {
     }
 
     /// Charges the plugin for what the running call has run since it was charged last.
-    pub(super) fn charge_cpu_time(&mut self, now: Instant) {
+    pub(crate) fn charge_cpu_time(&mut self, now: Instant) {
         let time = self.stopwatch.cpu_meter.take_uncharged(now);
         self.ctx.quota.record_cpu_time(time);
     }
 
     /// How long the running call has waited for what is not of this process. That is no time of the guest's.
-    pub(super) fn time_waited(&mut self) -> Duration {
+    pub(crate) fn time_waited(&mut self) -> Duration {
         self.wasi_mut().map_or(Duration::ZERO, |outside| outside.wait_budget.waited())
     }
 
     /// What it holds of the world beyond the host, for imports that are linked to those alone that may hold something.
-    pub(super) fn wasi_mut_or_init(&mut self) -> &mut WasiState {
+    pub(crate) fn wasi_mut_or_init(&mut self) -> &mut WasiState {
         let outside = self.wasi.get_or_insert_with(|| self.ctx.new_wasi_state());
         outside.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wasi_mut(&mut self) -> Option<&mut WasiState> {
+    pub(super) fn wasi_mut(&mut self) -> Option<&mut WasiState> {
         let outside = self.wasi.as_mut()?;
         Some(outside.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
@@ -196,7 +192,7 @@ impl GuestState {
     ///
     /// # Errors
     /// Where it may hold nothing, and then its imports are not linked either.
-    pub(super) fn require_wasi(&mut self) -> wasmtime::Result<&mut WasiState> {
+    pub(crate) fn require_wasi(&mut self) -> wasmtime::Result<&mut WasiState> {
         match self.wasi_mut() {
             Some(outside) => Ok(outside),
             None => bail!("nothing beyond the host is granted"),
@@ -204,7 +200,7 @@ impl GuestState {
     }
 
     /// Has calls change nothing beyond the host from now on, or again what they like; answers with what was before.
-    pub(super) fn replace_suppress_reason(
+    pub(crate) fn replace_suppress_reason(
         &mut self,
         hush: Option<SuppressReason>,
     ) -> Option<SuppressReason> {
@@ -213,39 +209,39 @@ impl GuestState {
     }
 
     /// Stores the text of a panic of the running call, in case the call traps.
-    pub(super) fn record_panic(&mut self, panic: GuestPanic) {
+    pub(crate) fn record_panic(&mut self, panic: GuestPanic) {
         self.panic = Some(panic);
     }
 
     /// Takes the text of a panic of the last call.
-    pub(super) fn take_panic(&mut self) -> Option<GuestPanic> {
+    pub(crate) fn take_panic(&mut self) -> Option<GuestPanic> {
         self.panic.take()
     }
 
     /// Stores a violation of the contract that does not stop the call.
-    pub(super) fn record_contract_violation(&mut self, breach: GuestFault) {
+    pub(crate) fn record_contract_violation(&mut self, breach: GuestFault) {
         self.contract_violation = Some(breach);
     }
 
     /// Takes the violation of the contract in the last call.
-    pub(super) fn take_contract_violation(&mut self) -> Option<GuestFault> {
+    pub(crate) fn take_contract_violation(&mut self) -> Option<GuestFault> {
         self.contract_violation.take()
     }
 
     /// An identifier that no connection of this instance has had.
-    pub(super) fn next_id(&mut self) -> ConnectionId {
+    pub(crate) fn next_id(&mut self) -> ConnectionId {
         self.last_id += 1;
         ConnectionId(self.last_id)
     }
 
     /// Notes which connection the next call is about.
-    pub(super) fn set_current_connection(&mut self, id: ConnectionId) {
+    pub(crate) fn set_current_connection(&mut self, id: ConnectionId) {
         self.current_id = id.0;
     }
 
     /// Counts the client that the last call was about among those of its version, whether that was accepted by it, and
     /// whether it saw the version fail.
-    pub(super) fn count_client(
+    pub(crate) fn count_client(
         &mut self,
         clients: &Arc<ClientTracker>,
         is_accepted: bool,
@@ -268,24 +264,24 @@ impl GuestState {
     }
 
     /// The channel of the connection that the running call is about.
-    pub(super) fn current_channel(&self) -> Option<&str> {
+    pub(crate) fn current_channel(&self) -> Option<&str> {
         self.connections.get(&self.current_id).map(|entry| entry.connection.channel.as_str())
     }
 
     /// The identifier used last, for an instance that takes over the connections of this one.
-    pub(super) fn last_id(&self) -> u32 {
+    pub(crate) fn last_id(&self) -> u32 {
         self.last_id
     }
 
     /// Goes on where the instance stood whose connections this one takes over.
-    pub(super) fn inherit_ids(&mut self, last_id: u32, connections: usize) {
+    pub(crate) fn inherit_ids(&mut self, last_id: u32, connections: usize) {
         self.last_id = last_id;
         self.connections.reserve(connections);
         self.by_channel.reserve(connections);
     }
 
     /// Admits a connection.
-    pub(super) fn insert_connection(
+    pub(crate) fn insert_connection(
         &mut self,
         id: ConnectionId,
         link: Arc<ConnectionHandle>,
@@ -308,7 +304,7 @@ impl GuestState {
 
     /// The connections that have a consumer, in no order. Those that came later have higher
     /// identifiers.
-    pub(super) fn consumer_connections(
+    pub(crate) fn consumer_connections(
         &self,
     ) -> impl Iterator<Item = (ConnectionId, &Arc<ConnectionHandle>, &Arc<Scope>)> {
         let with_consumer = self.connections.iter().filter(|(_, entry)| entry.consumer.is_some());
@@ -316,7 +312,7 @@ impl GuestState {
     }
 
     /// A handle for the guest to own.
-    pub(super) fn new_handle(
+    pub(crate) fn new_handle(
         &mut self,
         id: ConnectionId,
     ) -> wasmtime::Result<Resource<WitConnection>> {
@@ -331,49 +327,49 @@ impl GuestState {
     }
 
     /// The guest dropped a handle, which closes nothing.
-    pub(super) fn drop_handle(&mut self) {
+    pub(crate) fn drop_handle(&mut self) {
         self.handle_count = self.handle_count.saturating_sub(1);
     }
 
-    pub(super) fn set_consumer(&mut self, id: ConnectionId, consumer: ResourceAny) {
+    pub(crate) fn set_consumer(&mut self, id: ConnectionId, consumer: ResourceAny) {
         if let Some(entry) = self.connections.get_mut(&id.0) {
             entry.consumer = Some(consumer);
         }
     }
 
-    pub(super) fn consumer(&self, id: ConnectionId) -> Option<ResourceAny> {
+    pub(crate) fn consumer(&self, id: ConnectionId) -> Option<ResourceAny> {
         self.connections.get(&id.0)?.consumer
     }
 
     /// Lets a connection go; its handles answer `closed` from now on.
-    pub(super) fn remove_connection(&mut self, id: ConnectionId) -> Option<ResourceAny> {
+    pub(crate) fn remove_connection(&mut self, id: ConnectionId) -> Option<ResourceAny> {
         let entry = self.connections.remove(&id.0)?;
         self.by_channel.remove(&entry.connection.channel);
         entry.consumer
     }
 
     /// The connections of this instance.
-    pub(super) fn connections(&self) -> impl ExactSizeIterator<Item = &Arc<ConnectionHandle>> {
+    pub(crate) fn connections(&self) -> impl ExactSizeIterator<Item = &Arc<ConnectionHandle>> {
         self.connections.values().map(|entry| &entry.connection)
     }
 
-    pub(super) fn connection(
+    pub(crate) fn connection(
         &self,
         handle: &Resource<WitConnection>,
     ) -> Option<&Arc<ConnectionHandle>> {
         self.connections.get(&handle.rep()).map(|entry| &entry.connection)
     }
 
-    pub(super) fn scope_of(&self, handle: &Resource<WitConnection>) -> Option<&Arc<Scope>> {
+    pub(crate) fn scope_of(&self, handle: &Resource<WitConnection>) -> Option<&Arc<Scope>> {
         self.connections.get(&handle.rep()).map(|entry| &entry.scope)
     }
 
-    pub(super) fn find_connection(&self, channel: &str) -> Option<ConnectionId> {
+    pub(crate) fn find_connection(&self, channel: &str) -> Option<ConnectionId> {
         self.by_channel.get(channel).copied().map(ConnectionId)
     }
 
     /// Bytes waiting for a connection, this call's own included.
-    pub(super) fn buffered_bytes(&self, handle: &Resource<WitConnection>) -> usize {
+    pub(crate) fn buffered_bytes(&self, handle: &Resource<WitConnection>) -> usize {
         self.connections
             .get(&handle.rep())
             .map_or(0, |entry| entry.connection.outbound.buffered_bytes() + entry.pending.bytes)
@@ -383,7 +379,7 @@ impl GuestState {
     ///
     /// # Errors
     /// As the queue would answer.
-    pub(super) fn reserve_send(
+    pub(crate) fn reserve_send(
         &mut self,
         handle: &Resource<WitConnection>,
         len: usize,
@@ -424,7 +420,7 @@ impl GuestState {
     }
 
     /// Notes that a connection closes after this call; `None` where it does already.
-    pub(super) fn mark_closing(
+    pub(crate) fn mark_closing(
         &mut self,
         handle: &Resource<WitConnection>,
     ) -> Option<Arc<ConnectionHandle>> {
@@ -439,17 +435,17 @@ impl GuestState {
     }
 
     /// Whether a frame for this connection was refused in the last call because the client has left or does not read.
-    pub(super) fn was_send_refused(&self, id: ConnectionId) -> bool {
+    pub(crate) fn was_send_refused(&self, id: ConnectionId) -> bool {
         self.connections.get(&id.0).is_some_and(|entry| entry.send_refused)
     }
 
     /// Whether the running call has closed a connection.
-    pub(super) fn is_closing(&self, id: ConnectionId) -> bool {
+    pub(crate) fn is_closing(&self, id: ConnectionId) -> bool {
         self.connections.get(&id.0).is_some_and(|entry| entry.is_closing)
     }
 
     /// Notes that a timer starts after this call; `None` where the connection has enough.
-    pub(super) fn reserve_timer(
+    pub(crate) fn reserve_timer(
         &mut self,
         handle: &Resource<WitConnection>,
     ) -> Result<Option<Arc<ConnectionHandle>>, PushError> {
@@ -466,7 +462,7 @@ impl GuestState {
     }
 
     /// Adds an effect that cannot answer: too many of them end the call.
-    pub(super) fn push_effect_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
+    pub(crate) fn push_effect_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
         match self.effects.push(effect, 0) {
             Ok(()) => Ok(()),
             Err(EffectLimitExceeded) => {
@@ -477,7 +473,7 @@ impl GuestState {
     }
 
     /// Takes the call's effects and forgets what it had pending.
-    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         for id in self.touched_ids.drain(..) {
             if let Some(entry) = self.connections.get_mut(&id) {
                 entry.pending = PendingSize::default();

@@ -3,7 +3,7 @@
 use wasmtime::bail;
 
 use crate::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
-use crate::state::GuestState;
+use crate::store::GuestState;
 
 /// Bytes that are given at once, as browsers have it.
 const MAX_RANDOM_BYTES: u64 = 65_536;

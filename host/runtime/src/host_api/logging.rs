@@ -1,8 +1,8 @@
 //! `wasi:logging`: a guest's words in the host's log, at once, so that a trap does not lose them.
 
 use crate::bindings::wasi::logging::logging::{Host, Level};
-use crate::log_limiter::LogDecision;
-use crate::state::{GuestPanic, GuestState};
+use crate::store::LogDecision;
+use crate::store::{GuestPanic, GuestState};
 use narrowboat_core::capabilities::CapabilityFlag;
 use narrowboat_core::fault::sanitize_log_line;
 use narrowboat_core::log_target::GUEST;

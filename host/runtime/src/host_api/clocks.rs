@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
-use crate::state::GuestState;
+use crate::store::GuestState;
 
 /// From where the monotonic clock counts: when a guest first asked it, which says nothing of the machine.
 static MONOTONIC_START: LazyLock<Instant> = LazyLock::new(Instant::now);

@@ -3,7 +3,7 @@
 mod channel_layer;
 mod clocks;
 mod connections;
-pub(super) mod http;
+pub(crate) mod http;
 mod io;
 mod keyvalue;
 mod logging;

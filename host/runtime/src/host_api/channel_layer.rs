@@ -8,7 +8,7 @@ use crate::bindings::narrowboat::consumer::channel_layer::{
     Frame as GuestFrame, Host, LayerError as GuestError,
 };
 use crate::effects::{Effect, EffectLimitExceeded};
-use crate::state::{GuestState, VersionContext};
+use crate::store::{GuestState, VersionContext};
 use narrowboat_channels::LayerError;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;

@@ -11,7 +11,7 @@ use narrowboat_quota::{LimitKind, QuotaChain, QuotaOwner, QuotaResource, Reserva
 
 /// What one instance may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct InstanceLimits {
+pub(crate) struct InstanceLimits {
     /// Linear memory, in bytes, all memories together.
     pub memory: usize,
     /// Bytes of it that it has without asking what all may have together.
@@ -34,7 +34,7 @@ pub(super) struct InstanceLimits {
 
 impl InstanceLimits {
     /// Running time of one call into a guest that is run as this, and what bounds it.
-    pub(super) fn time_limit(&self, role: Role) -> (&'static str, Duration) {
+    pub(crate) fn time_limit(&self, role: Role) -> (&'static str, Duration) {
         match role {
             Role::Consumer => ("call_time", self.call_time),
             Role::Worker => ("worker_time", self.worker_time),
@@ -42,19 +42,19 @@ impl InstanceLimits {
     }
 
     /// Bytes of payload one call may ask to send: some of the largest frames.
-    pub(super) fn effect_bytes(&self) -> usize {
+    pub(crate) fn effect_bytes(&self) -> usize {
         self.max_frame_bytes.max(self.max_message_bytes).saturating_mul(4).max(MIN_EFFECT_BYTES)
     }
 
     /// Bytes one import may copy out of the guest: its largest argument and some change.
-    pub(super) fn hostcall_bytes(&self) -> usize {
+    pub(crate) fn hostcall_bytes(&self) -> usize {
         self.max_frame_bytes.max(self.max_message_bytes).saturating_add(MIN_HOSTCALL_BYTES)
     }
 }
 
 /// Bytes of memory that an instance of the operator's own plugins has without asking what all may have together: what most
 /// guests begin with, of which few pages are ever written.
-pub(super) const UNCOUNTED_MEMORY_BYTES: usize = 2 * 1024 * 1024;
+pub(crate) const UNCOUNTED_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of payload every call may ask to send, however small its frames must be.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
@@ -63,33 +63,33 @@ const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
 const MIN_HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
 
 /// Elements that the tables of an instance may have together: function pointers, in practice.
-pub(super) const MAX_TABLE_ELEMENTS: usize = 20_000;
+pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
 
 /// Memories, tables and core instances one component may consist of.
-pub(super) const MAX_CORE_ITEMS: u32 = 16;
+pub(crate) const MAX_CORE_ITEMS: u32 = 16;
 
 /// What the instances of a version have together.
 #[derive(Debug, Default)]
-pub(super) struct InstanceGauges {
+pub(crate) struct InstanceGauges {
     instances: AtomicU64,
     memory: AtomicU64,
 }
 
 impl InstanceGauges {
     /// Running instances.
-    pub(super) fn instances(&self) -> u64 {
+    pub(crate) fn instances(&self) -> u64 {
         self.instances.load(Ordering::Relaxed)
     }
 
     /// Bytes of their linear memories.
-    pub(super) fn memory(&self) -> u64 {
+    pub(crate) fn memory(&self) -> u64 {
         self.memory.load(Ordering::Relaxed)
     }
 }
 
 /// Counts what an instance has taken.
 #[derive(Debug)]
-pub(super) struct StoreLimiter {
+pub(crate) struct StoreLimiter {
     usage: Arc<InstanceGauges>,
     quota: Arc<QuotaChain>,
     /// Of instances.
@@ -107,7 +107,7 @@ pub(super) struct StoreLimiter {
 }
 
 impl StoreLimiter {
-    pub(super) fn new(
+    pub(crate) fn new(
         limits: &InstanceLimits,
         usage: Arc<InstanceGauges>,
         quota: Arc<QuotaChain>,
@@ -138,12 +138,12 @@ impl Drop for StoreLimiter {
 
 impl StoreLimiter {
     /// Why the guest was refused memory, if it was, which may be why it trapped.
-    pub(super) fn denied_limit(&self) -> Option<LimitKind> {
+    pub(crate) fn denied_limit(&self) -> Option<LimitKind> {
         self.denied_limit
     }
 
     /// Whose bound of what instances have together that was.
-    pub(super) fn denied_by(&self) -> Option<QuotaOwner> {
+    pub(crate) fn denied_by(&self) -> Option<QuotaOwner> {
         self.denied_by
     }
 

@@ -16,7 +16,7 @@ const FAST_STREAK_LENGTH: u32 = 1_000;
 
 /// Which lane a version's calls take.
 #[derive(Debug)]
-pub(super) struct ExecutionModeState {
+pub(crate) struct ExecutionModeState {
     configured: ExecutionMode,
     is_slow: AtomicBool,
     /// Calls in a row that did not pass a tick.
@@ -24,18 +24,18 @@ pub(super) struct ExecutionModeState {
 }
 
 impl ExecutionModeState {
-    pub(super) fn new(configured: ExecutionMode) -> Self {
+    pub(crate) fn new(configured: ExecutionMode) -> Self {
         let is_slow = AtomicBool::new(configured == ExecutionMode::Thread);
         Self { configured, is_slow, fast_streak: AtomicU32::new(0) }
     }
 
     /// Whether the next call belongs on a guest thread.
-    pub(super) fn is_slow(&self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Relaxed)
     }
 
     /// Notes whether a call ran past a tick.
-    pub(super) fn record_call(&self, overran: bool) {
+    pub(crate) fn record_call(&self, overran: bool) {
         if overran {
             self.fast_streak.store(0, Ordering::Relaxed);
             self.is_slow.store(true, Ordering::Relaxed);
@@ -200,13 +200,13 @@ impl Drop for PermitScope {
 }
 
 /// Whether the calling thread is a guest thread with work.
-pub(super) fn is_guest_thread() -> bool {
+pub(crate) fn is_guest_thread() -> bool {
     CURRENT_PERMIT.with_borrow(Option::is_some)
 }
 
 /// Leaves the calling thread's place among the guests that compute to another while `wait` waits, if not too many do
 /// already. Anywhere but on a guest thread it just waits.
-pub(super) fn release_permit_while<T>(runtime: &Handle, wait: impl FnOnce() -> T) -> T {
+pub(crate) fn release_permit_while<T>(runtime: &Handle, wait: impl FnOnce() -> T) -> T {
     let Some(place) = CURRENT_PERMIT.take() else { return wait() };
     let held: Result<Vec<_>, _> =
         place.wait_permits.iter().map(|all| Arc::clone(all).try_acquire_owned()).collect();
@@ -237,7 +237,7 @@ async fn acquire_all(all: &[Arc<Semaphore>]) -> Option<Vec<OwnedSemaphorePermit>
 
 /// Lowers the priority of the calling thread, once. Without the right to do so all goes on as it
 /// is: the system shares the cores evenly then.
-pub(super) fn lower_thread_priority() {
+pub(crate) fn lower_thread_priority() {
     thread_local!(static DONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
     if !DONE.replace(true) {
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
-use super::GuestState;
-use crate::cpu_meter::CpuMeter;
-use crate::guest_threads::ExecutionModeState;
-use crate::io_driver_waker::IoDriverWaker;
-use crate::limits::InstanceLimits;
-use crate::ticker::TICK;
+use super::guest_state::GuestState;
+use crate::scheduling::CpuMeter;
+use crate::scheduling::ExecutionModeState;
+use crate::scheduling::IoDriverWaker;
+use crate::scheduling::TICK;
+use crate::store::InstanceLimits;
 use narrowboat_core::component::Role;
 
 /// How long the running call has run, in ticks that found it running.
@@ -20,7 +20,7 @@ pub(crate) struct Stopwatch {
     tick_limit: u32,
     role: Role,
     io_driver_waker: Arc<IoDriverWaker>,
-    pub(super) cpu_meter: CpuMeter,
+    pub(crate) cpu_meter: CpuMeter,
 }
 
 /// The call ran past its budget.
@@ -29,7 +29,7 @@ pub(crate) struct Stopwatch {
 pub(crate) struct OutOfTime;
 
 impl Stopwatch {
-    pub(super) fn new(
+    pub(crate) fn new(
         limits: &InstanceLimits,
         role: Role,
         io_driver_waker: Arc<IoDriverWaker>,
@@ -51,7 +51,7 @@ impl Stopwatch {
         self.role
     }
 
-    pub(super) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
+    pub(crate) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
         self.ticks = 0;
         self.cpu_meter = CpuMeter::start(now, may_wait_on_io);
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
-use crate::state::GuestState;
-use crate::wasi_state::{SuppressReason, WaitError};
+use crate::store::GuestState;
+use crate::store::{SuppressReason, WaitError};
 use narrowboat_keyvalue::{Bucket, KeyvalueError};
 
 /// How long one operation may take.

@@ -13,7 +13,7 @@ const IPV6_CLIENT_MASK: u128 = !0 << 64;
 
 /// The clients of a version, counted only while it is watched.
 #[derive(Debug, Default)]
-pub(super) struct ClientTracker {
+pub(crate) struct ClientTracker {
     /// Changes only under the lock.
     is_tracking: AtomicBool,
     table: Mutex<ClientTable>,
@@ -54,7 +54,7 @@ struct AddressClients {
 
 /// The place of a connection among the clients of its version, until it is dropped.
 #[derive(Debug)]
-pub(super) struct ClientSlot {
+pub(crate) struct ClientSlot {
     tracker: Arc<ClientTracker>,
     address: IpAddr,
     has_failed: bool,
@@ -62,14 +62,14 @@ pub(super) struct ClientSlot {
 
 impl ClientTracker {
     /// Counts from now on, beginning with nobody.
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         let mut counted = self.lock();
         *counted = ClientTable::default();
         self.is_tracking.store(true, Ordering::Relaxed);
     }
 
     /// Counts no more.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let mut counted = self.lock();
         self.is_tracking.store(false, Ordering::Relaxed);
         let old = std::mem::take(&mut *counted);
@@ -78,17 +78,17 @@ impl ClientTracker {
     }
 
     /// Whether anybody is counted.
-    pub(super) fn is_tracking(&self) -> bool {
+    pub(crate) fn is_tracking(&self) -> bool {
         self.is_tracking.load(Ordering::Relaxed)
     }
 
     /// A connection of this address has its first event, after another version accepted it.
-    pub(super) fn add_migrated(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
+    pub(crate) fn add_migrated(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
         self.assign_slot(address, AddressClients::take_slot)
     }
 
     /// A handshake of this address is accepted.
-    pub(super) fn add_accepted(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
+    pub(crate) fn add_accepted(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
         self.assign_slot(address, |address| {
             address.accept_handshake();
             address.take_slot()
@@ -96,7 +96,7 @@ impl ClientTracker {
     }
 
     /// A handshake of this address ends without a connection.
-    pub(super) fn record_rejected(&self, address: IpAddr, has_failed: bool) {
+    pub(crate) fn record_rejected(&self, address: IpAddr, has_failed: bool) {
         self.update_address(client_network(address), |address| {
             address.reject_handshake(has_failed)
         });
@@ -115,7 +115,7 @@ impl ClientTracker {
     /// The counts now. An address of the internet is one client, however many connections it opens. One of this machine or
     /// of a private network may be a proxy, and is as many clients as it had connections at once, and as many more as
     /// handshakes failed before one was accepted.
-    pub(super) fn count(&self) -> ClientCount {
+    pub(crate) fn count(&self) -> ClientCount {
         self.lock().total
     }
 
@@ -216,7 +216,7 @@ impl AddressClients {
 
 impl ClientSlot {
     /// It saw a fault.
-    pub(super) fn record_fault(&mut self) {
+    pub(crate) fn record_fault(&mut self) {
         if !self.has_failed {
             let failed = self
                 .tracker

@@ -46,7 +46,7 @@ impl CodeCache {
     }
 
     /// The code of a component, if this cache has it whole.
-    pub(super) fn load(
+    pub(crate) fn load(
         &self,
         engine: &wasmtime::Engine,
         component: Sha256Digest,
@@ -97,7 +97,7 @@ impl CodeCache {
     }
 
     /// Keeps the code of a component for the next run.
-    pub(super) fn store(
+    pub(crate) fn store(
         &self,
         engine: &wasmtime::Engine,
         digest: Sha256Digest,

@@ -13,8 +13,8 @@ use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
 use super::http::to_http_error_code;
-use crate::state::GuestState;
-use crate::wasi_state::WaitBudget;
+use crate::store::GuestState;
+use crate::store::WaitBudget;
 
 /// As long as the call's patience lasts.
 const UNBOUNDED_WAIT: Duration = Duration::MAX;
@@ -48,7 +48,7 @@ impl GuestState {
 ///
 /// # Errors
 /// When it is there already.
-pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     error::add_to_linker::<_, HasTable>(linker, |state| &mut state.wasi_mut_or_init().table)?;
     poll::add_to_linker::<_, HasIo>(linker, GuestState::io_view)?;
     streams::add_to_linker::<_, HasIo>(linker, GuestState::io_view)

@@ -11,24 +11,24 @@ use tokio::runtime::Handle;
 /// would be heard until the call ends, however many other threads sleep. The clock, which is no
 /// thread of the runtime, wakes another one.
 #[derive(Debug, Default)]
-pub(super) struct IoDriverWaker {
+pub(crate) struct IoDriverWaker {
     is_flagged: AtomicBool,
     runtime: OnceLock<Handle>,
 }
 
 impl IoDriverWaker {
     /// Called by the guest's thread on each tick that finds it running.
-    pub(super) fn flag_overrun(&self) {
+    pub(crate) fn flag_overrun(&self) {
         self.is_flagged.store(true, Ordering::Relaxed);
     }
 
     /// Names the runtime. A second one would share the host with the first, which there never is.
-    pub(super) fn attach_runtime(&self, runtime: Handle) {
+    pub(crate) fn attach_runtime(&self, runtime: Handle) {
         let _ = self.runtime.set(runtime);
     }
 
     /// Called by the clock on each tick.
-    pub(super) fn wake_worker_if_flagged(&self) {
+    pub(crate) fn wake_worker_if_flagged(&self) {
         if self.is_flagged.swap(false, Ordering::Relaxed)
             && let Some(runtime) = self.runtime.get()
         {

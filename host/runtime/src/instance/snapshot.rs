@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::call::ConnectionId;
+use crate::call::ConnectionId;
 use narrowboat_core::scope::Scope;
 use narrowboat_quota::Reservation;
 use narrowboat_websocket::connection::ConnectionHandle;
@@ -15,7 +15,7 @@ pub struct GuestSnapshot {
     /// The state itself.
     pub state: Vec<u8>,
     /// Room in the host's memory.
-    pub(super) _reservation: Reservation,
+    pub(crate) _reservation: Reservation,
 }
 
 /// What a trial of another version is made with: an instance's module state and one of its
@@ -23,18 +23,18 @@ pub struct GuestSnapshot {
 #[derive(Debug)]
 pub struct TrialState {
     /// The module's state, if it keeps any.
-    pub(super) module: Option<GuestSnapshot>,
+    pub(crate) module: Option<GuestSnapshot>,
     /// One consumer, if the instance has any.
-    pub(super) consumer: Option<(MigratingConsumer, GuestSnapshot)>,
+    pub(crate) consumer: Option<(MigratingConsumer, GuestSnapshot)>,
 }
 
 /// A consumer on its way from one instance to another.
 #[derive(Debug, Clone)]
-pub(super) struct MigratingConsumer {
+pub(crate) struct MigratingConsumer {
     /// The same in both instances.
-    pub(super) id: ConnectionId,
-    pub(super) connection: Arc<ConnectionHandle>,
-    pub(super) scope: Arc<Scope>,
+    pub(crate) id: ConnectionId,
+    pub(crate) connection: Arc<ConnectionHandle>,
+    pub(crate) scope: Arc<Scope>,
 }
 
 impl From<(ConnectionId, &Arc<ConnectionHandle>, &Arc<Scope>)> for MigratingConsumer {

@@ -9,7 +9,7 @@ const BURST_SECONDS: f64 = 5.0;
 
 /// What a version has said, bounded over time.
 #[derive(Debug, Default)]
-pub(super) struct LogLimiter {
+pub(crate) struct LogLimiter {
     /// Lines a second.
     rate: f64,
     budget: Mutex<Option<LogLineBudget>>,
@@ -28,7 +28,7 @@ struct LogLineBudget {
 
 /// Whether a line is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LogDecision {
+pub(crate) enum LogDecision {
     /// It is.
     Log,
     /// It is not, and that has to be told.
@@ -39,12 +39,12 @@ pub(super) enum LogDecision {
 
 impl LogLimiter {
     /// So many lines a second for long.
-    pub(super) fn new(rate: u64) -> Self {
+    pub(crate) fn new(rate: u64) -> Self {
         Self { rate: rate as f64, ..Self::default() }
     }
 
     /// Asks to log a line.
-    pub(super) fn decide(&self) -> LogDecision {
+    pub(crate) fn decide(&self) -> LogDecision {
         self.decide_at(Instant::now())
     }
 
@@ -73,7 +73,7 @@ impl LogLimiter {
     }
 
     /// Counts a line of one that may say nothing.
-    pub(super) fn drop_denied_line(&self) -> LogDecision {
+    pub(crate) fn drop_denied_line(&self) -> LogDecision {
         self.dropped_lines.fetch_add(1, Ordering::Relaxed);
         match self.has_warned_denied.swap(true, Ordering::Relaxed) {
             true => LogDecision::Drop,
@@ -82,7 +82,7 @@ impl LogLimiter {
     }
 
     /// Lines that came too fast, or were not to be said.
-    pub(super) fn dropped_lines(&self) -> u64 {
+    pub(crate) fn dropped_lines(&self) -> u64 {
         self.dropped_lines.load(Ordering::Relaxed)
     }
 }

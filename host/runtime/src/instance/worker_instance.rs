@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::bindings::worker_world::WorkerConsumer;
-use super::bindings::worker_world::exports::narrowboat::consumer::worker::Handling;
-use super::effects::Effect;
-use super::store::GuestStore;
-use super::version::Version;
+use crate::bindings::worker_world::WorkerConsumer;
+use crate::bindings::worker_world::exports::narrowboat::consumer::worker::Handling;
+use crate::effects::Effect;
+use crate::instance::GuestStore;
+use crate::version::Version;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::message::Message;
