@@ -1,6 +1,7 @@
 //! Compiled code, kept in a folder so that a restart does not compile what was compiled before.
 //! It saves time and decides nothing: whatever fails here, the component is compiled.
 
+mod cache_file;
 mod entry;
 mod eviction;
 mod folder;

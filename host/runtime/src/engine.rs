@@ -21,7 +21,7 @@ use crate::host_api::http;
 use crate::scheduling;
 use crate::scheduling::IoDriverWaker;
 use crate::scheduling::{Ticker, TickerGuard};
-use crate::store::{GuestState, Stopwatch, VersionContext};
+use crate::store::{GuestState, VersionContext};
 use crate::store::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
 use narrowboat_core::capabilities::{Capabilities, CapabilityFlag};
 use narrowboat_core::component::Role;
@@ -253,7 +253,7 @@ impl Engine {
         let mut store = Store::new(&self.0.engine, state);
         store.limiter(|state| &mut state.limiter as &mut dyn ResourceLimiter);
         store.set_hostcall_fuel(hostcall_bytes);
-        store.epoch_deadline_callback(Stopwatch::on_tick);
+        store.epoch_deadline_callback(|mut store| store.data_mut().on_tick());
         store
     }
 

@@ -4,6 +4,7 @@ mod channel_layer;
 mod clocks;
 mod connections;
 pub(crate) mod http;
+mod http_error_code;
 mod io;
 mod keyvalue;
 mod logging;

@@ -1,8 +1,11 @@
 //! What a version has done so far: its events, its faults and its clients.
 
+mod address_clients;
 mod client_tracker;
+mod fault_kind;
 mod version_stats;
 
-pub use client_tracker::ClientCount;
+pub use address_clients::ClientCount;
 pub(crate) use client_tracker::{ClientSlot, ClientTracker};
-pub use version_stats::{EventCounts, FaultKind, VersionStats};
+pub use fault_kind::FaultKind;
+pub use version_stats::{EventCounts, VersionStats};

@@ -1,17 +1,25 @@
-//! The data that the store of an instance holds for its guest, and the limits it enforces.
+//! The data that the store of an instance holds for its guest, and the limits that it enforces.
 
+mod connection_table;
 mod guest_state;
+mod host_services;
 mod http_hooks;
-mod limits;
+mod instance_limits;
 mod log_limiter;
 mod stopwatch;
+mod store_limiter;
+mod suppress_reason;
+mod version_context;
+mod wait_budget;
 mod wasi_state;
 
-pub(crate) use guest_state::{GuestPanic, GuestState, VersionContext};
-pub(crate) use limits::{
-    InstanceGauges, InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, StoreLimiter,
-    UNCOUNTED_MEMORY_BYTES,
+pub(crate) use guest_state::{GuestPanic, GuestState};
+pub(crate) use host_services::HostServices;
+pub(crate) use instance_limits::{
+    InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, UNCOUNTED_MEMORY_BYTES,
 };
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
-pub(crate) use stopwatch::{OutOfTime, Stopwatch};
-pub(crate) use wasi_state::{HostServices, SuppressReason, WaitBudget, WaitError, WasiState};
+pub(crate) use stopwatch::OutOfTime;
+pub(crate) use suppress_reason::SuppressReason;
+pub(crate) use version_context::VersionContext;
+pub(crate) use wait_budget::{WaitBudget, WaitError};

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::folder::FolderError;
-use narrowboat_core::atomic_file;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
 /// How a file begins; the last byte is the version of the format.
@@ -19,22 +18,10 @@ const HEADER_BYTES: usize = MAGIC.len() + 3 * DIGEST_BYTES;
 /// Bytes of a SHA-256.
 const DIGEST_BYTES: usize = 32;
 
-/// Hex digits of a SHA-256.
-const DIGEST_HEX_DIGITS: usize = 2 * DIGEST_BYTES;
-
 /// Which code a file holds.
 pub(super) struct CodeCacheKey {
     component: Sha256Digest,
     engine: Sha256Digest,
-}
-
-/// What a file of the cache is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CacheFileKind {
-    /// Code under its key's name.
-    Entry,
-    /// One that is being written, or was when its host ended.
-    Unfinished,
 }
 
 /// Why a file is not used.
@@ -94,22 +81,6 @@ impl CodeCacheKey {
         }
         Ok(code)
     }
-}
-
-impl CacheFileKind {
-    /// What the file of this name is; `None` if it is none of the cache's, which is left alone.
-    pub(super) fn from_file_name(name: &str) -> Option<Self> {
-        if atomic_file::is_temp_name(name) {
-            return Some(Self::Unfinished);
-        }
-        let (component, engine) = name.strip_suffix(".code")?.split_once('-')?;
-        (is_hex(component, DIGEST_HEX_DIGITS) && is_hex(engine, DIGEST_HEX_DIGITS))
-            .then_some(Self::Entry)
-    }
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Takes up what is hashed into a SHA-256: the standard library's hashes are too short for a name,
@@ -184,20 +155,5 @@ mod tests {
         };
         assert_eq!(name(1 << 20), name(1 << 20));
         assert_ne!(name(1 << 20), name(1 << 21));
-    }
-
-    #[test]
-    fn only_the_caches_own_files_are_known() {
-        assert_eq!(
-            CacheFileKind::from_file_name(&key(b"echo").file_name()),
-            Some(CacheFileKind::Entry)
-        );
-        assert_eq!(
-            CacheFileKind::from_file_name(".0123456789abcdef.unfinished"),
-            Some(CacheFileKind::Unfinished)
-        );
-        for name in ["", "main.code", "a-b.code", "thesis.unfinished", ".ssh", ".code"] {
-            assert_eq!(CacheFileKind::from_file_name(name), None, "{name:?}");
-        }
     }
 }

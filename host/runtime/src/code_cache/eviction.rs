@@ -2,22 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::entry::CacheFileKind;
+use super::cache_file::{CacheFile, CacheFileKind};
 
 /// A file that is not finished in so long never will be: its host has ended.
 const UNFINISHED_MAX_AGE: Duration = Duration::from_secs(3_600);
-
-/// A file of the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CacheFile {
-    /// Within the folder.
-    pub(super) name: String,
-    pub(super) kind: CacheFileKind,
-    /// Its length.
-    pub(super) bytes: u64,
-    /// When it was last read or written.
-    pub(super) last_used: SystemTime,
-}
 
 /// What is to be removed.
 #[derive(Debug, PartialEq, Eq)]

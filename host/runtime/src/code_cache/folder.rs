@@ -10,8 +10,7 @@ use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
-use super::entry::CacheFileKind;
-use super::eviction::CacheFile;
+use super::cache_file::{CacheFile, CacheFileKind};
 use narrowboat_core::atomic_file::{AtomicFile, Durability};
 use narrowboat_core::fs_ownership::{self, OwnershipError};
 

@@ -69,7 +69,7 @@ impl GuestState {
         let why = format!("no pattern of {key} that the manifest requests matches {name:?}");
         let VersionContext { plugin, version, was_denied, .. } = &*self.ctx;
         if !was_denied.swap(true, Ordering::Relaxed) {
-            let (plugin, channel) = (&**plugin, self.current_channel());
+            let (plugin, channel) = (&**plugin, self.connections.current_channel());
             tracing::warn!(plugin, version, channel, "denied, and told this once: {why}");
         }
         GuestError::Denied(why)

@@ -75,11 +75,11 @@ impl GuestState {
 
 impl HostConnection for GuestState {
     fn channel_name(&mut self, handle: Handle) -> wasmtime::Result<String> {
-        Ok(self.connection(&handle).map_or_else(String::new, |link| link.channel.to_string()))
+        Ok(self.connections.get(&handle).map_or_else(String::new, |link| link.channel.to_string()))
     }
 
     fn scope(&mut self, handle: Handle) -> wasmtime::Result<Option<GuestScope>> {
-        Ok(self.scope_of(&handle).map(|scope| GuestScope::from(&**scope)))
+        Ok(self.connections.scope(&handle).map(|scope| GuestScope::from(&**scope)))
     }
 
     fn send(
@@ -91,11 +91,11 @@ impl HostConnection for GuestState {
     }
 
     fn buffered_amount(&mut self, handle: Handle) -> wasmtime::Result<u64> {
-        Ok(self.buffered_bytes(&handle) as u64)
+        Ok(self.connections.buffered_bytes(&handle) as u64)
     }
 
     fn close(&mut self, handle: Handle, code: u16, reason: String) -> wasmtime::Result<()> {
-        let Some(link) = GuestState::mark_closing(self, &handle) else { return Ok(()) };
+        let Some(link) = self.connections.mark_closing(&handle) else { return Ok(()) };
         let effect = if CloseFrame::is_allowed_for_consumer(code, &reason) {
             Effect::Close(link, CloseFrame::new(code, reason))
         } else {
@@ -129,14 +129,14 @@ impl HostConnection for GuestState {
     }
 
     fn clear_timer(&mut self, handle: Handle, id: TimerId) -> wasmtime::Result<()> {
-        match self.connection(&handle).cloned() {
+        match self.connections.get(&handle).cloned() {
             Some(link) => self.push_effect_or_trap(Effect::ClearTimer(link, id)),
             None => Ok(()),
         }
     }
 
     fn drop(&mut self, _handle: Handle) -> wasmtime::Result<()> {
-        self.drop_handle();
+        self.connections.drop_handle();
         Ok(())
     }
 }
@@ -155,6 +155,6 @@ impl Host for GuestState {
     }
 
     fn find(&mut self, channel: String) -> wasmtime::Result<Option<Handle>> {
-        GuestState::find_connection(self, &channel).map(|id| self.new_handle(id)).transpose()
+        self.connections.find(&channel).map(|id| self.connections.new_handle(id)).transpose()
     }
 }

@@ -5,12 +5,11 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::LinkOptions;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::bindings::sync::http::outgoing_handler;
 use wasmtime_wasi_http::p2::bindings::sync::http::types::{
     self, HostOutgoingRequest, Method, OutgoingRequest, Scheme,
 };
-use wasmtime_wasi_http::{Error, WasiHttp, WasiHttpCtxView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView};
 
 use super::io;
 use crate::store::GuestState;
@@ -95,14 +94,4 @@ fn limit_request_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()
     )?;
     linker.allow_shadowing(false);
     Ok(())
-}
-
-/// What ended a body, as `http-error-code` can tell it: the crate's streams have errors of another type.
-pub(crate) fn to_http_error_code(error: wasmtime::Error) -> wasmtime::Error {
-    match error.downcast_ref() {
-        Some(Error::HttpResponseBodySize(most)) => ErrorCode::HttpResponseBodySize(*most).into(),
-        Some(Error::ConnectionReadTimeout) => ErrorCode::ConnectionReadTimeout.into(),
-        Some(Error::HttpProtocolError) => ErrorCode::HttpProtocolError.into(),
-        _ => error,
-    }
 }

@@ -12,7 +12,7 @@ use wasmtime_wasi_io::bindings::wasi::io::streams::{
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
-use super::http::to_http_error_code;
+use super::http_error_code::to_http_error_code;
 use crate::store::GuestState;
 use crate::store::WaitBudget;
 

@@ -40,7 +40,7 @@ impl Host for GuestState {
             LogDecision::Drop => return Ok(()),
         }
         let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
-        let channel = self.current_channel();
+        let channel = self.connections.current_channel();
         let context = sanitize_log_line(&context);
         let message = sanitize_log_line(&message);
         match level {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
+use super::guest_store::GuestStore;
 use crate::bindings::WebsocketConsumer;
 use crate::bindings::exports::narrowboat::consumer::websocket::{
     Acceptance as GuestAcceptance, Closure as GuestClosure, Error as GuestError,
@@ -15,7 +16,6 @@ use crate::bindings::exports::narrowboat::consumer::websocket::{
 use crate::bindings::narrowboat::consumer::types::ClientError;
 use crate::call::{Call, ConnectionId, GuestReply};
 use crate::effects::Effect;
-use crate::instance::GuestStore;
 use crate::store::GuestState;
 use crate::store::SuppressReason;
 use crate::version::Version;
@@ -134,7 +134,7 @@ impl Instance {
             Call::Connect { scope, .. } if !is_accepted => {
                 clients.record_rejected(scope.client.ip(), has_failed);
             }
-            _ => self.store.data_mut().count_client(&clients, is_accepted, has_failed),
+            _ => self.store.data_mut().connections.count_client(&clients, is_accepted, has_failed),
         }
     }
 
@@ -166,12 +166,12 @@ impl Instance {
 
     fn dispatch(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
         if let Some(id) = call.consumer() {
-            self.store.data_mut().set_current_connection(id);
+            self.store.data_mut().connections.set_current(id);
         }
         match call {
             Call::Connect { connection: link, scope } => {
-                let id = self.store.data_mut().next_id();
-                self.store.data_mut().insert_connection(id, Arc::clone(link), Arc::clone(scope));
+                let id = self.store.data_mut().connections.next_id();
+                self.store.data_mut().connections.insert(id, Arc::clone(link), Arc::clone(scope));
                 self.connect(id, scope)
             }
             Call::Receive(id, frame) => self.call_consumer(*id, |guest, store, consumer| {
@@ -199,7 +199,7 @@ impl Instance {
 
     /// The connections that live in it.
     pub fn connections(&self) -> impl Iterator<Item = &Arc<ConnectionHandle>> {
-        self.store.data().connections()
+        self.store.data().connections.iter()
     }
 
     /// Has an admitted connection accepted or turned away.
@@ -208,25 +208,25 @@ impl Instance {
         id: ConnectionId,
         scope: &Scope,
     ) -> Result<GuestReply, GuestFault> {
-        self.store.data_mut().set_current_connection(id);
-        let handle = self.store.data_mut().new_handle(id);
+        self.store.data_mut().connections.set_current(id);
+        let handle = self.store.data_mut().connections.new_handle(id);
         let answer = self.call_with_deadline(|guest, store| {
             with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))
         })?;
-        if self.store.data().is_closing(id) {
+        if self.store.data().connections.is_closing(id) {
             if let Ok((consumer, _)) = answer {
                 self.drop_consumer(consumer)?;
             }
-            self.store.data_mut().remove_connection(id);
+            self.store.data_mut().connections.remove(id);
             return Ok(GuestReply::Rejected(Rejection::plain_text(403, "")));
         }
         match answer {
             Ok((consumer, acceptance)) => {
-                self.store.data_mut().set_consumer(id, consumer);
+                self.store.data_mut().connections.set_consumer(id, consumer);
                 Ok(GuestReply::Accepted(id, acceptance.into()))
             }
             Err(refusal) => {
-                self.store.data_mut().remove_connection(id);
+                self.store.data_mut().connections.remove(id);
                 match refusal {
                     Refusal::Rejection(rejection) => Ok(GuestReply::Rejected(rejection.into())),
                     Refusal::Plugin(text) => Err(GuestFault::Error(sanitize_log_line(&text))),
@@ -244,13 +244,13 @@ impl Instance {
             ResourceAny,
         ) -> wasmtime::Result<Result<GuestReply, GuestError>>,
     ) -> Result<GuestReply, GuestFault> {
-        let Some(consumer) = self.store.data().consumer(id) else {
+        let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::SharedInstanceFailed);
         };
         match self.call_with_deadline(|guest, store| call(guest, store, consumer))? {
             Ok(returned) => Ok(returned),
             // A client that leaves or does not read must not cause faults of the plugin.
-            Err(GuestError::Plugin(text)) if self.store.data().was_send_refused(id) => {
+            Err(GuestError::Plugin(text)) if self.store.data().connections.was_send_refused(id) => {
                 Ok(GuestReply::ErrorAfterRefusedSend(sanitize_log_line(&text)))
             }
             Err(GuestError::Plugin(text)) => Err(GuestFault::Error(sanitize_log_line(&text))),
@@ -263,14 +263,14 @@ impl Instance {
         id: ConnectionId,
         closure: &CloseFrame,
     ) -> Result<GuestReply, GuestFault> {
-        let Some(consumer) = self.store.data().consumer(id) else {
+        let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::SharedInstanceFailed);
         };
         let closure = GuestClosure { code: closure.code, reason: &closure.reason };
         self.call_with_deadline(|guest, store| {
             guest.consumer().call_disconnect(store, consumer, closure)
         })?;
-        self.store.data_mut().remove_connection(id);
+        self.store.data_mut().connections.remove(id);
         self.drop_consumer(consumer)?;
         Ok(GuestReply::Done)
     }

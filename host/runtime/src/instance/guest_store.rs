@@ -183,7 +183,7 @@ fn log_panic(state: &GuestState, panic: &GuestPanic) {
     let (plugin, version) = (&*state.ctx.plugin, &*state.ctx.version);
     match state.ctx.panic_limiter.decide() {
         LogDecision::Log => {
-            let (channel, text) = (state.current_channel(), &panic.text);
+            let (channel, text) = (state.connections.current_channel(), &panic.text);
             tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{text}");
         }
         LogDecision::DropAndWarn => {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::consumer_instance::Instance;
+use super::snapshot::{GuestSnapshot, MigratingConsumer};
 use crate::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
 use crate::call::{ConnectionId, GuestReply};
-use crate::instance::{GuestSnapshot, MigratingConsumer};
 use crate::store::SuppressReason;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::scope::{RESTARTED_ATTRIBUTE, Scope};
@@ -15,7 +15,7 @@ impl Instance {
     /// The consumers, in the order in which they came.
     pub(crate) fn migrating_consumers(&self) -> Vec<MigratingConsumer> {
         let mut passengers: Vec<_> =
-            self.store.data().consumer_connections().map(MigratingConsumer::from).collect();
+            self.store.data().connections.with_consumer().map(MigratingConsumer::from).collect();
         passengers.sort_unstable_by_key(|passenger| passenger.id);
         passengers
     }
@@ -24,25 +24,29 @@ impl Instance {
     pub(crate) fn first_migrating_consumer(&self) -> Option<MigratingConsumer> {
         self.store
             .data()
-            .consumer_connections()
+            .connections
+            .with_consumer()
             .min_by_key(|(id, ..)| *id)
             .map(MigratingConsumer::from)
     }
 
     /// The identifiers of the consumers, in no order.
     pub fn consumer_ids(&self) -> Vec<ConnectionId> {
-        self.store.data().consumer_connections().map(|(id, ..)| id).collect()
+        self.store.data().connections.with_consumer().map(|(id, ..)| id).collect()
     }
 
     /// Goes on where the instance stood whose connections this one takes over.
     pub(crate) fn inherit_ids_from(&mut self, old: &Self) {
         let old = old.store.data();
-        self.store.data_mut().inherit_ids(old.last_id(), old.connections().len());
+        self.store
+            .data_mut()
+            .connections
+            .inherit_ids(old.connections.last_id(), old.connections.iter().len());
     }
 
     /// Has a consumer saved. What it asks for meanwhile is discarded.
     pub(crate) fn snapshot(&mut self, id: ConnectionId) -> Result<GuestSnapshot, GuestFault> {
-        let Some(consumer) = self.store.data().consumer(id) else {
+        let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::SharedInstanceFailed);
         };
         let before = self.store.data_mut().replace_suppress_reason(Some(SuppressReason::Snapshot));
@@ -91,18 +95,18 @@ impl Instance {
         MigratingConsumer { id, connection: link, scope }: &MigratingConsumer,
         saved: &GuestSnapshot,
     ) -> Result<(), GuestFault> {
-        self.store.data_mut().insert_connection(*id, Arc::clone(link), Arc::clone(scope));
-        let handle = self.store.data_mut().new_handle(*id);
+        self.store.data_mut().connections.insert(*id, Arc::clone(link), Arc::clone(scope));
+        let handle = self.store.data_mut().connections.new_handle(*id);
         let restored = self.call_with_deadline(|guest, store| {
             guest.consumer().call_restore(store, handle?, saved.as_param())
         });
         match restored {
             Ok(Ok(consumer)) => {
-                self.store.data_mut().set_consumer(*id, consumer);
+                self.store.data_mut().connections.set_consumer(*id, consumer);
                 Ok(())
             }
             Ok(Err(text)) => {
-                self.store.data_mut().remove_connection(*id);
+                self.store.data_mut().connections.remove(*id);
                 Err(GuestFault::Error(sanitize_log_line(&text)))
             }
             Err(fault) => Err(fault),
@@ -116,7 +120,7 @@ impl Instance {
     ) -> Result<(), GuestFault> {
         let mut told = Scope::clone(scope);
         told.attributes.push((RESTARTED_ATTRIBUTE.to_owned(), "true".to_owned()));
-        self.store.data_mut().insert_connection(*id, Arc::clone(link), Arc::clone(scope));
+        self.store.data_mut().connections.insert(*id, Arc::clone(link), Arc::clone(scope));
         match self.connect(*id, &told)? {
             GuestReply::Accepted(..) => Ok(()),
             _ => Err(GuestFault::Error("it turned the open connection away".to_owned())),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::guest_store::GuestStore;
 use crate::bindings::worker_world::WorkerConsumer;
 use crate::bindings::worker_world::exports::narrowboat::consumer::worker::Handling;
 use crate::effects::Effect;
-use crate::instance::GuestStore;
 use crate::version::Version;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::scheduling;
+use super::compute_permit;
 
 /// The running time of one call, from where it was last charged.
 ///
@@ -21,7 +21,7 @@ pub(crate) enum CpuMeter {
 impl CpuMeter {
     /// A call begins, on the thread that calls this. Of one that `may_wait_on_io` the waiting is no running.
     pub(crate) fn start(now: Instant, may_wait_on_io: bool) -> Self {
-        match may_wait_on_io || scheduling::is_guest_thread() {
+        match may_wait_on_io || compute_permit::is_guest_thread() {
             true => Self::ThreadCpuTime(thread_cpu_time()),
             false => Self::WallClock(now),
         }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::stats::{ClientCount, ClientTracker};
+use super::address_clients::ClientCount;
+use super::client_tracker::ClientTracker;
+use super::fault_kind::FaultKind;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::histogram::Histogram;
 
@@ -33,43 +35,6 @@ pub struct EventCounts {
     pub events: u64,
     /// Those that ended in a trap, a time-out or an error.
     pub faults: u64,
-}
-
-/// Kinds of what a guest does wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultKind {
-    /// It trapped.
-    Trap,
-    /// It ran past its time.
-    Timeout,
-    /// It returned an error.
-    Error,
-    /// It broke the contract.
-    Contract,
-}
-
-impl FaultKind {
-    /// Each of them.
-    pub const ALL: [Self; 4] = [Self::Trap, Self::Timeout, Self::Error, Self::Contract];
-
-    /// For figures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trap => "trap",
-            Self::Timeout => "timeout",
-            Self::Error => "error",
-            Self::Contract => "contract",
-        }
-    }
-
-    fn of(fault: &GuestFault) -> Self {
-        match fault {
-            GuestFault::Trap(_) | GuestFault::SharedInstanceFailed => Self::Trap,
-            GuestFault::TimeLimitExceeded { .. } => Self::Timeout,
-            GuestFault::Error(_) => Self::Error,
-            GuestFault::ContractViolation(_) | GuestFault::QuotaExceeded(_) => Self::Contract,
-        }
-    }
 }
 
 impl VersionStats {

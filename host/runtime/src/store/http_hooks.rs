@@ -7,7 +7,8 @@ use http_body_util::BodyExt;
 use hyper::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::wasi_state::{HostServices, SuppressReason};
+use super::host_services::HostServices;
+use super::suppress_reason::SuppressReason;
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_egress::{EgressError, RequestTimeouts, allows_private_addresses};
 

@@ -1,16 +1,10 @@
-//! The time that a call runs, and its end when it has run for too long.
+//! Measures how long a call runs, and stops a call that runs for too long.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use wasmtime::{StoreContextMut, UpdateDeadline};
-
-use super::guest_state::GuestState;
-use crate::scheduling::CpuMeter;
-use crate::scheduling::ExecutionModeState;
-use crate::scheduling::IoDriverWaker;
-use crate::scheduling::TICK;
-use crate::store::InstanceLimits;
+use super::instance_limits::InstanceLimits;
+use crate::scheduling::{CpuMeter, ExecutionModeState, IoDriverWaker, TICK};
 use narrowboat_core::component::Role;
 
 /// How long the running call has run, in ticks that found it running.
@@ -20,16 +14,16 @@ pub(crate) struct Stopwatch {
     tick_limit: u32,
     role: Role,
     io_driver_waker: Arc<IoDriverWaker>,
-    pub(crate) cpu_meter: CpuMeter,
+    cpu_meter: CpuMeter,
 }
 
-/// The call ran past its budget.
+/// The call ran past its time limit.
 #[derive(Debug, thiserror::Error)]
-#[error("ran past its budget")]
+#[error("the call ran past its time limit")]
 pub(crate) struct OutOfTime;
 
 impl Stopwatch {
-    pub(crate) fn new(
+    pub(super) fn new(
         limits: &InstanceLimits,
         role: Role,
         io_driver_waker: Arc<IoDriverWaker>,
@@ -46,51 +40,47 @@ impl Stopwatch {
         }
     }
 
-    /// What the guest is run as.
+    /// The role in which the guest runs.
     pub(crate) fn role(&self) -> Role {
         self.role
     }
 
-    pub(crate) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
+    pub(super) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
         self.ticks = 0;
         self.cpu_meter = CpuMeter::start(now, may_wait_on_io);
     }
 
-    /// Notes in which lane the version belongs when a call has ended.
-    pub(crate) fn record_call_end(&self, lane: &ExecutionModeState) {
+    /// Takes the running time that the plugin has not been charged for.
+    pub(super) fn take_uncharged(&mut self, now: Instant) -> Duration {
+        self.cpu_meter.take_uncharged(now)
+    }
+
+    /// Records the length of a call that has ended, which decides where later calls of the version run.
+    pub(crate) fn record_call_end(&self, mode: &ExecutionModeState) {
         match self.role {
-            Role::Consumer => lane.record_call(self.has_overrun()),
-            // Its calls are on guest threads, however long they are.
+            Role::Consumer => mode.record_call(self.has_overrun()),
+            // All calls of workers run on guest threads.
             Role::Worker => {}
         }
     }
 
-    /// Whether two ticks found the call running. One finds a short call too, when the system took
-    /// its thread away for so long.
+    /// Whether two ticks found the call running. One tick may find a short call too, if the system has suspended its
+    /// thread.
     fn has_overrun(&self) -> bool {
         self.ticks > 1
     }
 
-    /// Called by each tick that finds the guest running: a guest that the system did not let run
-    /// is not charged for the ticks it missed.
-    pub(crate) fn on_tick(
-        mut store: StoreContextMut<'_, GuestState>,
-    ) -> wasmtime::Result<UpdateDeadline> {
-        let state = store.data_mut();
-        state.charge_cpu_time(Instant::now());
-        if state.wasi_mut().is_some_and(|outside| outside.wait_budget.exclude_tick()) {
-            return Ok(UpdateDeadline::Continue(1));
+    /// Counts a tick that found the call running.
+    ///
+    /// # Errors
+    /// [`OutOfTime`] if the call has run for too long.
+    pub(super) fn record_tick(&mut self, mode: &ExecutionModeState) -> Result<(), OutOfTime> {
+        self.ticks += 1;
+        self.io_driver_waker.flag_overrun();
+        if self.has_overrun() {
+            // Recorded during the call, so that further calls do not run on the threads of the sockets.
+            self.record_call_end(mode);
         }
-        let GuestState { stopwatch, ctx: around, .. } = state;
-        stopwatch.ticks += 1;
-        stopwatch.io_driver_waker.flag_overrun();
-        if stopwatch.has_overrun() {
-            // Now, so that further calls do not follow this one onto the sockets' threads.
-            stopwatch.record_call_end(&around.execution_mode);
-        }
-        if stopwatch.ticks > stopwatch.tick_limit {
-            return Err(OutOfTime.into());
-        }
-        Ok(UpdateDeadline::Continue(1))
+        if self.ticks > self.tick_limit { Err(OutOfTime) } else { Ok(()) }
     }
 }

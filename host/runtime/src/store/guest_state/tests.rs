@@ -1,29 +1,37 @@
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::*;
+use crate::call::ConnectionId;
+use crate::scheduling::ExecutionModeState;
+use crate::store::{HostServices, InstanceLimits, LogLimiter};
 use narrowboat_channels::{LayerLimits, MemoryLayer};
 use narrowboat_config::{Config, OverflowPolicy};
+use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::manifest::ExecutionMode;
+use narrowboat_core::name::Tenant;
+use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
-use narrowboat_quota::QuotaResource;
+use narrowboat_quota::{QuotaChain, QuotaResource};
 use narrowboat_websocket::connection::{OutboundLimits, TrafficCounters};
 
-fn around() -> VersionContext {
+fn version_context() -> VersionContext {
     let config = Config::parse("", Path::new("narrowboat.toml")).unwrap();
-    let allowance = Arc::new(QuotaChain::default());
-    let (_, halted) = watch::channel(false);
-    let beyond = HostServices {
+    let quota = Arc::new(QuotaChain::default());
+    let (_, stopping) = watch::channel(false);
+    let services = HostServices {
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         capabilities: Capabilities::default(),
-        quota: Arc::clone(&allowance),
-        stopping: halted,
+        quota: Arc::clone(&quota),
+        stopping,
     };
     let limits = InstanceLimits {
         memory: 1 << 20,
@@ -41,7 +49,7 @@ fn around() -> VersionContext {
         manifest_name: "plugin".to_owned(),
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
-        services: Arc::new(beyond),
+        services: Arc::new(services),
         limits,
         capabilities: Capabilities::default(),
         execution_mode: ExecutionModeState::new(ExecutionMode::Auto),
@@ -50,7 +58,7 @@ fn around() -> VersionContext {
         pool_slots: OnceLock::new(),
         log_limiter: LogLimiter::new(1),
         panic_limiter: LogLimiter::new(1),
-        quota: allowance,
+        quota,
         was_denied: AtomicBool::new(false),
         version: "0".to_owned(),
     }
@@ -73,31 +81,31 @@ fn scope() -> Scope {
     }
 }
 
-/// A state with one connection, and a handle of it.
+/// Returns a state with one connection, a handle of the connection, and the connection.
 async fn one_connection() -> (GuestState, Resource<WitConnection>, Arc<ConnectionHandle>) {
-    let around = Arc::new(around());
-    let mailbox = around.layer.new_channel(&around.tenant).await.unwrap();
+    let ctx = Arc::new(version_context());
+    let mailbox = ctx.layer.new_channel(&ctx.tenant).await.unwrap();
     let limits =
         OutboundLimits { max_queued_bytes: 16, max_frame: 16, overflow: OverflowPolicy::Refuse };
     let traffic = Arc::new(TrafficCounters::default());
-    let link = Arc::new(ConnectionHandle::new(mailbox.channel().clone(), limits, traffic));
-    let places = around.quota.reserve_unchecked(QuotaResource::Instances, 1);
-    let mut state = GuestState::new(around, Role::Consumer, places, Arc::default());
-    let id = state.next_id();
-    state.insert_connection(id, Arc::clone(&link), Arc::new(scope()));
-    let handle = state.new_handle(id).unwrap();
-    (state, handle, link)
+    let connection = Arc::new(ConnectionHandle::new(mailbox.channel().clone(), limits, traffic));
+    let pool_slots = ctx.quota.reserve_unchecked(QuotaResource::Instances, 1);
+    let mut state = GuestState::new(ctx, Role::Consumer, pool_slots, Arc::default());
+    let id = state.connections.next_id();
+    state.connections.insert(id, Arc::clone(&connection), Arc::new(scope()));
+    let handle = state.connections.new_handle(id).unwrap();
+    (state, handle, connection)
 }
 
 #[tokio::test]
-async fn a_call_that_is_refused_again_and_again_takes_no_more_memory() {
-    let (mut state, handle, link) = one_connection().await;
-    link.push(Frame::Binary(Bytes::from_static(&[0; 16])));
+async fn repeated_refusals_in_a_call_take_no_more_memory() {
+    let (mut state, handle, connection) = one_connection().await;
+    connection.push(Frame::Binary(Bytes::from_static(&[0; 16])));
     for _ in 0..1_000 {
         assert!(state.reserve_send(&handle, 1).is_err());
     }
-    assert!(state.was_send_refused(ConnectionId(handle.rep())));
-    assert_eq!(state.touched_ids.len(), 1);
+    assert!(state.connections.was_send_refused(ConnectionId(handle.rep())));
+    assert_eq!(state.connections.touched_count(), 1);
     drop(state.take_effects());
-    assert!(!state.was_send_refused(ConnectionId(handle.rep())));
+    assert!(!state.connections.was_send_refused(ConnectionId(handle.rep())));
 }

@@ -1,0 +1,63 @@
+//! The files of the cache, told apart from other files by their names.
+
+use std::time::SystemTime;
+
+use narrowboat_core::atomic_file;
+
+/// Hex digits of a SHA-256.
+const DIGEST_HEX_DIGITS: usize = 64;
+
+/// A file of the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CacheFile {
+    /// Within the folder.
+    pub(super) name: String,
+    pub(super) kind: CacheFileKind,
+    /// Its length.
+    pub(super) bytes: u64,
+    /// When it was last read or written.
+    pub(super) last_used: SystemTime,
+}
+
+/// What a file of the cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheFileKind {
+    /// Code under its key's name.
+    Entry,
+    /// One that is being written, or was when its host ended.
+    Unfinished,
+}
+
+impl CacheFileKind {
+    /// What the file of this name is; `None` if it is none of the cache's, which is left alone.
+    pub(super) fn from_file_name(name: &str) -> Option<Self> {
+        if atomic_file::is_temp_name(name) {
+            return Some(Self::Unfinished);
+        }
+        let (component, engine) = name.strip_suffix(".code")?.split_once('-')?;
+        (is_hex(component, DIGEST_HEX_DIGITS) && is_hex(engine, DIGEST_HEX_DIGITS))
+            .then_some(Self::Entry)
+    }
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_the_cache_are_recognized() {
+        let entry = format!("{}-{}.code", "0a".repeat(32), "f9".repeat(32));
+        assert_eq!(CacheFileKind::from_file_name(&entry), Some(CacheFileKind::Entry));
+        assert_eq!(
+            CacheFileKind::from_file_name(".0123456789abcdef.unfinished"),
+            Some(CacheFileKind::Unfinished)
+        );
+        for name in ["", "main.code", "a-b.code", "thesis.unfinished", ".ssh", ".code"] {
+            assert_eq!(CacheFileKind::from_file_name(name), None, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What all instances of a version have in common.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use super::host_services::HostServices;
+use super::instance_limits::InstanceLimits;
+use super::log_limiter::LogLimiter;
+use super::store_limiter::InstanceGauges;
+use crate::scheduling::ExecutionModeState;
+use narrowboat_channels::ChannelLayer;
+use narrowboat_core::capabilities::Capabilities;
+use narrowboat_core::name::Tenant;
+use narrowboat_quota::QuotaChain;
+
+/// What all instances of a version have in common.
+pub(crate) struct VersionContext {
+    /// The label of the plugin, for the log.
+    pub(crate) plugin: Arc<str>,
+    /// The name in the manifest, or the label of the plugin if the component has no manifest.
+    pub(crate) manifest_name: String,
+    pub(crate) tenant: Tenant,
+    pub(crate) layer: Arc<dyn ChannelLayer>,
+    /// What the guests can reach beyond the host.
+    pub(crate) services: Arc<HostServices>,
+    pub(crate) limits: InstanceLimits,
+    /// The capabilities that the manifest requests. All of them are granted.
+    pub(crate) capabilities: Capabilities,
+    pub(crate) execution_mode: ExecutionModeState,
+    pub(crate) usage: Arc<InstanceGauges>,
+    /// Core instances of one component instance; `None` if they cannot be counted.
+    pub(crate) core_instance_count: Option<u64>,
+    /// Slots of the pool that one instance takes. Set once the version is compiled.
+    pub(crate) pool_slots: OnceLock<usize>,
+    pub(crate) log_limiter: LogLimiter,
+    /// Limits the log lines of panics, which need no capability.
+    pub(crate) panic_limiter: LogLimiter,
+    pub(crate) quota: Arc<QuotaChain>,
+    /// Whether the channel layer has denied a name to a guest of this version.
+    pub(crate) was_denied: AtomicBool,
+    /// The first digits of the version's digest, for the log.
+    pub(crate) version: String,
+}
+
+impl VersionContext {
+    /// Slots of the pool that one instance takes.
+    pub(crate) fn pool_slots(&self) -> usize {
+        self.pool_slots.get().copied().unwrap_or(1)
+    }
+}
