@@ -1,4 +1,4 @@
-//! A component's bytes, the hash that names them, and who has signed them.
+//! The bytes of a component, the digest that names them, and their signature.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use narrowboat_config::signature::{MissingSignature, Signature, SignatureError, 
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_core::units::ByteSize;
 
-/// One build of a plugin before it is compiled: bytes that need not be a component, hashed once.
+/// One build of a plugin before it is compiled. The bytes are hashed once, and need not be a component.
 #[derive(Debug)]
 pub struct Build {
     digest: Sha256Digest,
@@ -20,28 +20,28 @@ pub struct Build {
 }
 
 impl Build {
-    /// Hashes the bytes; the signature came with them and is not checked. Of large ones that takes a
-    /// while: not for async threads.
+    /// Hashes the bytes. Does not check the signature. Hashing takes long for large components, so do not call it from
+    /// async code.
     pub fn new(bytes: Vec<u8>, signature: Result<Signature, MissingSignature>) -> Self {
         Self { digest: Sha256Digest::of(&bytes), bytes, signature }
     }
 
-    /// Reads a file of at most so many bytes, and the signature beside it. Takes a while: not for async threads.
+    /// Reads a file of at most `max_size` and the signature file beside it. Blocks, so do not call it from async code.
     ///
     /// # Errors
-    /// Also where it is no file: reading a pipe or a device might never end.
-    pub fn read(path: &Path, most: ByteSize) -> io::Result<Self> {
+    /// If the file cannot be read, is too large, or is not a regular file: reading a pipe or a device might never end.
+    pub fn read(path: &Path, max_size: ByteSize) -> io::Result<Self> {
         let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
         let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
         }
         let mut bytes = Vec::new();
-        file.take(most.bytes() as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > most.bytes() {
+        file.take(max_size.bytes() as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > max_size.bytes() {
             let problem = format!(
-                "is larger than limits.max_component of {most}: it has {} bytes",
+                "is larger than limits.max_component of {max_size}: it has {} bytes",
                 metadata.len()
             );
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
@@ -49,7 +49,7 @@ impl Build {
         Ok(Self::new(bytes, Signature::read_beside(path)))
     }
 
-    /// The hash of the bytes.
+    /// The SHA-256 of the bytes.
     pub fn digest(&self) -> Sha256Digest {
         self.digest
     }
@@ -59,17 +59,16 @@ impl Build {
         &self.bytes
     }
 
-    /// The signature that came with the bytes, if one did, whosever it is.
+    /// The signature that came with the bytes, which need not be a trusted one.
     pub fn signature(&self) -> Option<&Signature> {
         self.signature.as_ref().ok()
     }
 
-    /// Whether one of those who have to has signed it. Of large ones that takes a while: not for async
-    /// threads.
+    /// Checks that one of the trusted keys has signed the bytes. Hashes them, so do not call it from async code.
     ///
     /// # Errors
-    /// Why it is not trusted.
-    pub fn check_signature(&self, signers: &TrustedKeys) -> Result<(), SignatureError> {
-        signers.verify(&self.bytes, self.signature.as_ref())
+    /// Why the signature is not trusted.
+    pub fn check_signature(&self, keys: &TrustedKeys) -> Result<(), SignatureError> {
+        keys.verify(&self.bytes, self.signature.as_ref())
     }
 }

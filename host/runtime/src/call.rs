@@ -1,4 +1,4 @@
-//! One event for a guest, and what comes back besides its effects.
+//! One event for a guest, and the reply of the guest.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use narrowboat_core::message::Message;
 use narrowboat_core::scope::Scope;
 use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
 
-/// Names a connection within its instance; never used twice there.
+/// The identifier of a connection within its instance. An instance never reuses one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(crate) u32);
 
-/// The type behind the guest's `connection` handles: never made, a handle is only its number.
+/// The type of the guest's `connection` handles. It has no values: a handle is only a [`ConnectionId`].
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub enum WitConnection {}
 
-/// An event on its way into a guest.
+/// An event for a guest.
 #[derive(Debug)]
 pub enum Call {
-    /// A handshake to decide.
+    /// A handshake that the guest accepts or rejects.
     Connect {
-        /// The connection it would open.
+        /// The connection that opens if the guest accepts.
         connection: Arc<ConnectionHandle>,
-        /// What is known of it.
+        /// The request of the handshake.
         scope: Arc<Scope>,
     },
-    /// A frame of the client.
+    /// A frame from the client.
     Receive(ConnectionId, Frame),
-    /// A message of the layer.
+    /// A message from the channel layer.
     Handle(ConnectionId, Message),
-    /// A timer that is due.
+    /// A timer that has expired.
     Timer(ConnectionId, TimerId),
-    /// The end of a connection; its consumer is dropped afterwards.
+    /// The end of a connection. Its consumer is dropped afterwards.
     Disconnect(ConnectionId, CloseFrame),
 }
 
 impl Call {
-    /// The consumer it is brought to, if it has one already.
+    /// The consumer that the event is for. `None` for a handshake, which does not have a consumer yet.
     pub fn consumer(&self) -> Option<ConnectionId> {
         match self {
             Self::Connect { .. } => None,
@@ -50,20 +50,19 @@ impl Call {
     }
 }
 
-/// What a call answers.
+/// The reply of a guest to a call.
 #[derive(Debug)]
 pub enum GuestReply {
-    /// The handshake is accepted and a consumer exists.
+    /// The guest accepted the handshake and created a consumer.
     Accepted(ConnectionId, Acceptance),
-    /// The handshake is turned away.
+    /// The guest rejected the handshake.
     Rejected(Rejection),
-    /// Nothing but effects.
+    /// The guest handled the event.
     Done,
-    /// A message of a type that the consumer does not know.
+    /// The consumer does not know the type of the message.
     UnknownType,
-    /// The guest blames the client, and the connection closes with this.
+    /// The guest blames the client. The connection closes with this frame.
     ClientError(CloseFrame),
-    /// It returned an error with this text after a frame for its client was refused, because that has left or does not
-    /// read.
+    /// The guest returned an error with this text after a frame was refused because the client has left or does not read.
     ErrorAfterRefusedSend(String),
 }

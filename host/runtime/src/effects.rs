@@ -1,4 +1,4 @@
-//! What a guest asked for during one call, to be done after it, in order.
+//! What a guest requests during one call. The host carries it out after the call, in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName};
 use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
 
-/// One thing a guest asked for.
+/// One request of a guest.
 #[derive(Debug)]
 pub enum Effect {
     /// A frame for one socket.
@@ -20,51 +20,52 @@ pub enum Effect {
     SendMany(Vec<Arc<ConnectionHandle>>, Frame),
     /// The closing handshake.
     Close(Arc<ConnectionHandle>, CloseFrame),
-    /// The end of a connection whose consumer broke the contract.
+    /// The end of a connection with a fault.
     Fail(Arc<ConnectionHandle>, Fault),
-    /// The end of a connection that was sent more than its peer reads.
+    /// The end of a connection whose client does not read as much as it is sent.
     Overflow(Arc<ConnectionHandle>),
-    /// A timer under an identifier the guest knows already.
+    /// A new timer, under the identifier that the guest has got.
     SetTimer(Arc<ConnectionHandle>, TimerId, Duration),
-    /// A timer that is no longer wanted.
+    /// The end of a timer before it expires.
     ClearTimer(Arc<ConnectionHandle>, TimerId),
     /// A message for one channel.
     LayerSend(ChannelName, Message),
-    /// A membership begins.
+    /// Adds a channel to a group.
     GroupAdd(GroupName, ChannelName),
-    /// A membership ends.
+    /// Removes a channel from a group.
     GroupDiscard(GroupName, ChannelName),
-    /// A message for every member.
+    /// A message for every member of a group.
     GroupSend(GroupName, Message),
-    /// A frame for every member's socket.
+    /// A frame for the socket of every member of a group.
     GroupSendFrame(GroupName, Frame),
 }
 
-/// Things a guest may ask for in one call; each receiver of a `send-many` counts as one.
+/// The largest number of effects in one call. Each receiver of a `send-many` counts as one effect.
 pub(crate) const MAX_EFFECTS: usize = 100_000;
 
-/// Members of groups that the messages of one call may be handed to, all together: some tens of milliseconds.
+/// The largest number of deliveries to group members in one call, all groups together. They take some tens of
+/// milliseconds.
 const MAX_FAN_OUT: usize = 1_000_000;
 
-/// The list of one call, bounded.
+/// The effects of one call, up to a limit.
 #[derive(Debug)]
 pub(crate) struct Effects {
     list: Vec<Effect>,
     count: usize,
     bytes: usize,
-    /// Members of groups that messages are handed to.
+    /// Deliveries to members of groups.
     fan_out_count: usize,
     pending_for_groups: QueueLoad,
-    /// Bytes of payload one call may ask to send.
+    /// The largest payload of one call, in bytes.
     bytes_limit: usize,
 }
 
-/// The guest asked for too much in one call.
+/// The call has too many effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EffectLimitExceeded;
 
 impl EffectLimitExceeded {
-    pub(crate) const TEXT: &str = "one call may ask for at most 100,000 effects, 1,000,000 deliveries to members of groups, and \
+    pub(crate) const TEXT: &str = "one call may have at most 100,000 effects, 1,000,000 deliveries to members of groups, and \
          four times the largest frame, or 16 MiB, of payload";
 }
 
@@ -80,12 +81,12 @@ impl Effects {
         }
     }
 
-    /// Adds an effect that counts as one and carries `bytes` of payload.
+    /// Adds an effect that counts as one and has a payload of `bytes`.
     pub(crate) fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), EffectLimitExceeded> {
         self.push_many(effect, 1, bytes)
     }
 
-    /// Adds a message for a group that is handed to so many. The first of a call may be for any group there can be.
+    /// Adds a message for a group with this number of `members`. The first message of a call may go to a group of any size.
     pub(crate) fn push_to_group(
         &mut self,
         effect: Effect,
@@ -119,7 +120,7 @@ impl Effects {
         Ok(())
     }
 
-    /// What this call has for a channel already.
+    /// The messages that the call has queued for a channel.
     pub(crate) fn pending_for(&self, channel: &ChannelName) -> QueueLoad {
         let lengths = self.list.iter().filter_map(|effect| match effect {
             Effect::LayerSend(to, message) if to == channel => Some(message.len()),
@@ -128,12 +129,12 @@ impl Effects {
         lengths.fold(QueueLoad::default(), QueueLoad::with_item)
     }
 
-    /// What this call has for groups already.
+    /// The messages that the call has queued for groups.
     pub(crate) fn pending_for_groups(&self) -> QueueLoad {
         self.pending_for_groups
     }
 
-    /// Takes the list, leaving an empty one.
+    /// Takes all effects, so that the next call starts with none.
     pub(crate) fn take(&mut self) -> Vec<Effect> {
         self.count = 0;
         self.bytes = 0;
@@ -147,20 +148,20 @@ impl Effects {
 mod tests {
     use super::*;
 
-    fn to_group(effects: &mut Effects, members: usize) -> Result<(), EffectLimitExceeded> {
+    fn push_to_group(effects: &mut Effects, members: usize) -> Result<(), EffectLimitExceeded> {
         let frame = Frame::Text("x".into());
         let group = GroupName::try_from("all".to_owned()).unwrap();
         effects.push_to_group(Effect::GroupSendFrame(group, frame), members, 1)
     }
 
     #[test]
-    fn the_members_of_all_groups_count_together_but_for_the_first_group() {
+    fn deliveries_to_all_groups_count_together_but_the_first_group_may_be_of_any_size() {
         let mut effects = Effects::new(1_000);
-        assert_eq!(to_group(&mut effects, 2 * MAX_FAN_OUT), Ok(()));
-        assert_eq!(to_group(&mut effects, 1), Err(EffectLimitExceeded));
+        assert_eq!(push_to_group(&mut effects, 2 * MAX_FAN_OUT), Ok(()));
+        assert_eq!(push_to_group(&mut effects, 1), Err(EffectLimitExceeded));
         assert_eq!(effects.take().len(), 1);
-        assert_eq!(to_group(&mut effects, MAX_FAN_OUT - 1), Ok(()));
-        assert_eq!(to_group(&mut effects, 1), Ok(()));
-        assert_eq!(to_group(&mut effects, 1), Err(EffectLimitExceeded));
+        assert_eq!(push_to_group(&mut effects, MAX_FAN_OUT - 1), Ok(()));
+        assert_eq!(push_to_group(&mut effects, 1), Ok(()));
+        assert_eq!(push_to_group(&mut effects, 1), Err(EffectLimitExceeded));
     }
 }

@@ -7,6 +7,6 @@ mod snapshot;
 mod worker_instance;
 
 pub use consumer_instance::Instance;
+pub use snapshot::GuestSnapshot;
 pub(crate) use snapshot::MigratingConsumer;
-pub use snapshot::{GuestSnapshot, TrialState};
 pub use worker_instance::WorkerInstance;

@@ -26,11 +26,11 @@ pub use code_cache::CodeCache;
 pub use compat::Incompatibility;
 pub use effects::Effect;
 pub use engine::{Engine, EngineError, PoolUsage};
-pub use instance::{GuestSnapshot, Instance, TrialState, WorkerInstance};
+pub use instance::{GuestSnapshot, Instance, WorkerInstance};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};
 pub use migration::{
     Migration, MigrationError, MigrationStats, PreSnapshots, RollbackSnapshot, StateSource,
-    migrate, restart_consumers,
+    TrialState, migrate, restart_consumers,
 };
 pub use narrowboat_core::sha256_digest::Sha256Digest;
 pub use plugin::Plugin;

@@ -1,6 +1,8 @@
-//! A plugin, and which version of it is live.
+//! A plugin and its live version.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+mod published_versions;
+
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -10,18 +12,19 @@ use narrowboat_config::{FailedMovePolicy, OverflowPolicy, RollbackPolicy};
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::name::Tenant;
 use narrowboat_quota::QuotaChain;
+pub(crate) use published_versions::PublishedVersions;
 
 /// A named component and how it runs.
 pub struct Plugin {
-    /// As routes call it.
+    /// The name in routes.
     pub name: Arc<str>,
-    /// As the log calls it: [`Tenant::label`].
+    /// The name in the log: [`Tenant::label`].
     pub label: Arc<str>,
-    /// Whose it is.
+    /// The tenant that owns the plugin.
     pub tenant: Tenant,
-    /// How many consumers share an instance.
+    /// Whether consumers share an instance.
     pub isolation: Isolation,
-    /// Instances its connections are spread over, where they share any.
+    /// The number of instances that the connections are spread over, if they share instances.
     pub instance_count: usize,
     /// What happens to a client that does not read.
     pub overflow: OverflowPolicy,
@@ -29,43 +32,31 @@ pub struct Plugin {
     pub failed_move: FailedMovePolicy,
     /// When a new version is rolled back.
     pub rollback: RollbackPolicy,
-    /// Its part of the guest threads.
+    /// The plugin's part of the guest threads.
     pub executor: GuestExecutor,
-    /// What it may use, and what it uses.
+    /// The quota that the plugin is charged to.
     pub quota: Arc<QuotaChain>,
-    pub(crate) live_version: watch::Sender<Arc<Version>>,
-    /// Those that were live since the host began.
-    pub(crate) known_versions: Mutex<Vec<Weak<Version>>>,
+    pub(crate) published: PublishedVersions,
 }
 
 impl Plugin {
-    /// The version that new connections get. Who holds it keeps it alive.
+    /// The version that new connections get. The returned reference keeps it alive.
     pub fn live_version(&self) -> Arc<Version> {
-        Arc::clone(&self.live_version.borrow())
+        self.published.live()
     }
 
-    /// Gives new connections another version from now on.
+    /// Makes `version` the version that new connections get.
     pub fn publish(&self, version: Arc<Version>) {
-        self.known_versions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::downgrade(&version));
-        // The one before is let go outside of the lock.
-        drop(self.live_version.send_replace(version));
+        self.published.publish(version);
     }
 
-    /// The live version, and those before it that still have instances.
+    /// The live version, and earlier versions that still have instances.
     pub fn versions(&self) -> Vec<Arc<Version>> {
-        let mut known = self.known_versions.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|version| version.strong_count() > 0);
-        let mut versions: Vec<_> = known.iter().filter_map(Weak::upgrade).collect();
-        versions.sort_by_key(|version| version.digest());
-        versions.dedup_by_key(|version| version.digest());
-        versions
+        self.published.in_use()
     }
 
-    /// Tells of each version that is published from now on.
+    /// Receives each version that is published from now on.
     pub fn subscribe_live_version(&self) -> watch::Receiver<Arc<Version>> {
-        self.live_version.subscribe()
+        self.published.subscribe()
     }
 }

@@ -1,16 +1,16 @@
-//! One build of a plugin, known by the SHA-256 of its bytes: compiled, checked, ready to be
-//! instantiated.
+//! One build of a plugin, named by the SHA-256 of its bytes: compiled, checked and ready to be instantiated.
+
+mod version_error;
 
 use std::sync::Arc;
 
-use thiserror::Error;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
-use crate::compat::{self, Incompatibility};
-use crate::engine::{self, Engine};
+use crate::compat;
+use crate::engine::{Engine, pool_slots};
 use crate::stats::VersionStats;
 use crate::store::{GuestState, VersionContext};
 use narrowboat_core::capabilities::Capabilities;
@@ -18,8 +18,9 @@ use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::{QuotaResource, Reservation};
+pub use version_error::VersionError;
 
-/// One build of a plugin.
+/// One compiled build of a plugin.
 pub struct Version {
     digest: Sha256Digest,
     pub(crate) engine: Engine,
@@ -30,154 +31,142 @@ pub struct Version {
     pub(crate) stats: VersionStats,
 }
 
-/// What the instances of a version have.
+/// What the instances of a version use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionUsage {
     /// Running instances.
     pub instance_count: u64,
     /// Bytes of their linear memories.
     pub memory_bytes: u64,
-    /// Lines of the log that came too fast, or that it may not write.
+    /// Log lines that were dropped, because they came too fast or the plugin may not log.
     pub dropped_log_lines: u64,
 }
 
-/// Why bytes are no version of a plugin.
-#[derive(Debug, Error)]
-pub enum VersionError {
-    /// Cranelift refused the code.
-    #[error("does not compile: {0:#}")]
-    Compile(wasmtime::Error),
-    /// It was made for another host.
-    #[error(transparent)]
-    Incompatible(#[from] Incompatibility),
-    /// It imports what this host does not have.
-    #[error("imports what this host does not offer: {0:#}")]
-    Import(wasmtime::Error),
-    /// What it exports is not what its name says.
-    #[error("is not of the world {}: {problem:#}", role.world())]
-    World {
-        /// What it says it can be run as.
-        role: Role,
-        /// What is wrong.
-        problem: wasmtime::Error,
-    },
-}
-
 impl Version {
-    /// Compiles a component, unless that was done before, and checks it against the world. Takes a
-    /// while: not for async threads.
+    /// Compiles a component, unless the cache has its code, and checks it against the world. Blocks, so do not call it from
+    /// async code.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the component.
     pub(crate) fn compile(
         engine: &Engine,
         build: &Build,
-        around: Arc<VersionContext>,
+        ctx: Arc<VersionContext>,
     ) -> Result<Self, VersionError> {
-        let component =
-            engine.load_component(&around.plugin, build).map_err(VersionError::Compile)?;
-        let roles = compat::check(&component, &around.capabilities)?;
-        let _ = around.pool_slots.set(engine::pool_slots(&component, around.core_instance_count));
-        let linked = engine.new_linker(&around.capabilities);
-        let pre = linked.and_then(|linker| linker.instantiate_pre(&component));
+        let component = engine.load_component(&ctx.plugin, build).map_err(VersionError::Compile)?;
+        let roles = compat::check(&component, &ctx.capabilities)?;
+        let _ = ctx.pool_slots.set(pool_slots(&component, ctx.core_instance_count));
+        let linker = engine.new_linker(&ctx.capabilities);
+        let pre = linker.and_then(|linker| linker.instantiate_pre(&component));
         let pre = pre.map_err(VersionError::Import)?;
-        let has = |role| roles.contains(&role);
-        let world = |role| move |problem| VersionError::World { role, problem };
-        let consumer = has(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
-        let worker = has(Role::Worker).then(|| WorkerConsumerIndices::new(&pre));
+        let world_error = |role| move |problem| VersionError::World { role, problem };
+        let exports = |role| roles.contains(&role);
+        let consumer = exports(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
+        let worker = exports(Role::Worker).then(|| WorkerConsumerIndices::new(&pre));
         Ok(Self {
             digest: build.digest(),
             engine: engine.clone(),
-            consumer_indices: consumer.transpose().map_err(world(Role::Consumer))?,
-            worker_indices: worker.transpose().map_err(world(Role::Worker))?,
+            consumer_indices: consumer.transpose().map_err(world_error(Role::Consumer))?,
+            worker_indices: worker.transpose().map_err(world_error(Role::Worker))?,
             pre,
-            ctx: around,
+            ctx,
             stats: VersionStats::default(),
         })
     }
 
-    /// What its manifest calls it, or its plugin's label where there is no manifest.
+    /// The name in the manifest, or the label of the plugin if the component has no manifest.
     pub fn manifest_name(&self) -> &str {
         &self.ctx.manifest_name
     }
 
-    /// Takes the places of one more instance: as many as it takes of the pool.
+    /// Reserves the pool slots of one more instance.
     ///
     /// # Errors
-    /// [`GuestFault::Bounded`].
+    /// [`GuestFault::QuotaExceeded`].
     pub fn reserve_pool_slots(&self) -> Result<Reservation, GuestFault> {
-        let taken = self.ctx.quota.try_reserve(QuotaResource::Instances, self.ctx.pool_slots());
-        taken.map_err(|bound| GuestFault::QuotaExceeded(bound.name()))
+        let reserved = self.ctx.quota.try_reserve(QuotaResource::Instances, self.ctx.pool_slots());
+        reserved.map_err(|limit| GuestFault::QuotaExceeded(limit.name()))
     }
 
-    /// Counts one more instance, whether or not there may be more.
+    /// Reserves the pool slots of one more instance, even beyond the quota.
     pub(crate) fn force_reserve_pool_slots(&self) -> Reservation {
         self.ctx.quota.reserve_unchecked(QuotaResource::Instances, self.ctx.pool_slots())
     }
 
-    /// Where a consumer's functions are among its exports.
+    /// The exports of a consumer.
+    ///
+    /// # Errors
+    /// If the version does not export a consumer.
     pub(crate) fn consumer_indices(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
         self.consumer_indices.as_ref().ok_or_else(|| missing_role_error(Role::Consumer))
     }
 
-    /// Where a worker's functions are among its exports.
+    /// The exports of a worker.
+    ///
+    /// # Errors
+    /// If the version does not export a worker.
     pub(crate) fn worker_indices(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
         self.worker_indices.as_ref().ok_or_else(|| missing_role_error(Role::Worker))
     }
 
-    /// What it is started as by whoever only wants to know whether it starts.
+    /// The role in which [`Version::try_start`] starts an instance.
     pub(crate) fn default_role(&self) -> Role {
         if self.consumer_indices.is_some() { Role::Consumer } else { Role::Worker }
     }
 
-    /// The hash that names it.
+    /// The SHA-256 of the component, which names the version.
     pub fn digest(&self) -> Sha256Digest {
         self.digest
     }
 
-    /// What it cannot do without its operator's leave, and has it.
+    /// The capabilities that the manifest requests. All of them are granted.
     pub fn capabilities(&self) -> &Capabilities {
         &self.ctx.capabilities
     }
 
-    /// How it has fared.
+    /// Counts of events, faults and clients.
     pub fn stats(&self) -> &VersionStats {
         &self.stats
     }
 
     /// Counts a message of a type that the guest does not know, and logs it: the first as a warning.
-    pub(crate) fn record_unknown_message(&self, kind: &str) {
+    pub(crate) fn record_unknown_message(&self, message_type: &str) {
         let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
-        let kind = sanitize_log_line(kind);
+        let message_type = sanitize_log_line(message_type);
         if self.stats.record_unknown_message() {
             tracing::warn!(
                 plugin,
                 version,
-                "ignored a message of the unknown type {kind:?}; further ones of this version are told at debug"
+                "ignored a message of the unknown type {message_type:?}; \
+                 further ones of this version are logged at debug"
             );
         } else {
-            tracing::debug!(plugin, version, "ignored a message of the unknown type {kind:?}");
+            tracing::debug!(
+                plugin,
+                version,
+                "ignored a message of the unknown type {message_type:?}"
+            );
         }
     }
 
-    /// What its instances have together, and have left unsaid.
+    /// What the instances use together, and the log lines that were dropped.
     pub fn usage(&self) -> VersionUsage {
-        let VersionContext { usage, log_limiter: words, .. } = &*self.ctx;
-        let (instances, memory) = (usage.instances(), usage.memory());
+        let VersionContext { usage, log_limiter, .. } = &*self.ctx;
         VersionUsage {
-            instance_count: instances,
-            memory_bytes: memory,
-            dropped_log_lines: words.dropped_lines(),
+            instance_count: usage.instances(),
+            memory_bytes: usage.memory(),
+            dropped_log_lines: log_limiter.dropped_lines(),
         }
     }
 
-    /// Whether its calls belong on guest threads now, since they are long, or have to wait since they were many.
+    /// Whether calls run on guest threads now: because they are long, or because the CPU quota is used up, so that they
+    /// have to wait.
     pub fn needs_guest_thread(&self) -> bool {
         self.ctx.execution_mode.is_slow() || self.ctx.quota.is_cpu_exhausted()
     }
 }
 
-/// Loading has checked that a version has what its plugin is used for.
+/// The error of a role that is not exported. Not expected: loading checks the roles for which a plugin is used.
 fn missing_role_error(role: Role) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("it exports no {}", role.interface()))
+    wasmtime::Error::msg(format!("the component does not export {}", role.interface()))
 }

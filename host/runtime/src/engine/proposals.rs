@@ -1,16 +1,16 @@
-//! The proposals of WebAssembly that components may use, tried one by one.
+//! Tries each proposal of WebAssembly that the documentation lists.
 
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
 use super::Engine;
 
-/// The page that tells which are taken.
+/// The page that lists the accepted proposals.
 const PAGE: &str = include_str!("../../../../docs/reference/webassembly.md");
 
 fn section(id: u8, body: &[u8]) -> Vec<u8> {
     let length = u8::try_from(body.len()).unwrap();
-    assert!(length < 0x80, "one byte has to do for the length");
+    assert!(length < 0x80, "the length must fit into one byte");
     [&[id, length], body].concat()
 }
 
@@ -18,7 +18,7 @@ fn module(sections: &[Vec<u8>]) -> Vec<u8> {
     [b"\0asm\x01\0\0\0".as_slice(), &sections.concat()].concat()
 }
 
-/// A module with what stands between its functions' types and their code, and one function.
+/// Returns a module with one function, and with `between` between the sections of types and code.
 fn function(between: &[u8], body: &[u8]) -> Vec<u8> {
     let body = [&[0], body, &[0x0b]].concat();
     let code = [&[1, u8::try_from(body.len()).unwrap()], body.as_slice()].concat();
@@ -34,8 +34,8 @@ fn component(sections: &[Vec<u8>]) -> Vec<u8> {
     [b"\0asm\x0d\0\x01\0".as_slice(), &sections.concat()].concat()
 }
 
-/// A component that uses a proposal.
-fn using(proposal: &str) -> Vec<u8> {
+/// Returns a component that uses a proposal.
+fn component_using(proposal: &str) -> Vec<u8> {
     let vector = [[0xfd, 0x0c].as_slice(), &[0; 16]].concat();
     let module = match proposal {
         "mutable globals" => {
@@ -68,28 +68,28 @@ fn using(proposal: &str) -> Vec<u8> {
         }
         "stack switching" => module(&[section(1, &[2, 0x60, 0, 0, 0x5d, 0])]),
         "asynchronous components" => return component(&[section(8, &[1, 0x05])]),
-        other => panic!("nothing uses {other:?} here"),
+        other => panic!("no test component for {other:?}"),
     };
     component(&[section(1, &module)])
 }
 
 #[test]
-fn the_page_tells_which_proposals_are_taken() {
+fn the_page_lists_the_accepted_proposals() {
     let engine = Engine::new(1, 1 << 20, None).unwrap();
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| "));
     let mut rows: Vec<_> = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).collect();
     rows.retain(|row| row[0] != "proposal");
     assert!(rows.len() >= 20, "{rows:?}");
     for row in rows {
-        let (proposal, taken) = (row[0], row[1]);
-        let bytes = using(proposal);
-        // A refusal is to be for the proposal, and not for a slip in the bytes above.
+        let (proposal, accepted) = (row[0], row[1]);
+        let bytes = component_using(proposal);
+        // The engine must refuse the proposal, not a mistake in the bytes above.
         Validator::new_with_features(WasmFeatures::all())
             .validate_all(&bytes)
             .unwrap_or_else(|error| panic!("{proposal}: {error}"));
-        match (Component::new(&engine.0.engine, &bytes), taken) {
+        match (Component::new(&engine.0.engine, &bytes), accepted) {
             (Ok(_), "yes") | (Err(_), "no") => {}
-            (Ok(_), _) => panic!("{proposal}: is taken"),
+            (Ok(_), _) => panic!("{proposal} is accepted"),
             (Err(error), _) => panic!("{proposal}: {error:#}"),
         }
     }

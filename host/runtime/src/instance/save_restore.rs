@@ -1,33 +1,30 @@
-//! What an instance saves for its successor, and takes over from its predecessor.
+//! Saves the state of an instance for its successor, and restores the state of its predecessor.
 
 use std::sync::Arc;
 
 use super::consumer_instance::Instance;
 use super::snapshot::{GuestSnapshot, MigratingConsumer};
-use crate::bindings::exports::narrowboat::consumer::websocket::{SavedParam, SavedResult};
+use crate::bindings::exports::narrowboat::consumer::websocket::{Guest, SavedParam, SavedResult};
 use crate::call::{ConnectionId, GuestReply};
-use crate::store::SuppressReason;
+use crate::store::{GuestState, SuppressReason};
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::scope::{RESTARTED_ATTRIBUTE, Scope};
 use narrowboat_quota::{LimitKind, QuotaResource};
+use wasmtime::Store;
 
 impl Instance {
-    /// The consumers, in the order in which they came.
+    /// The consumers, in the order in which they connected.
     pub(crate) fn migrating_consumers(&self) -> Vec<MigratingConsumer> {
-        let mut passengers: Vec<_> =
-            self.store.data().connections.with_consumer().map(MigratingConsumer::from).collect();
-        passengers.sort_unstable_by_key(|passenger| passenger.id);
-        passengers
+        let consumers = self.store.data().connections.with_consumer();
+        let mut consumers: Vec<_> = consumers.map(MigratingConsumer::from).collect();
+        consumers.sort_unstable_by_key(|consumer| consumer.id);
+        consumers
     }
 
-    /// The consumer that has been there for longest.
+    /// The consumer that connected first.
     pub(crate) fn first_migrating_consumer(&self) -> Option<MigratingConsumer> {
-        self.store
-            .data()
-            .connections
-            .with_consumer()
-            .min_by_key(|(id, ..)| *id)
-            .map(MigratingConsumer::from)
+        let consumers = self.store.data().connections.with_consumer();
+        consumers.min_by_key(|(id, ..)| *id).map(MigratingConsumer::from)
     }
 
     /// The identifiers of the consumers, in no order.
@@ -35,95 +32,97 @@ impl Instance {
         self.store.data().connections.with_consumer().map(|(id, ..)| id).collect()
     }
 
-    /// Goes on where the instance stood whose connections this one takes over.
+    /// Continues the identifiers of an instance whose connections this one takes over.
     pub(crate) fn inherit_ids_from(&mut self, old: &Self) {
-        let old = old.store.data();
-        self.store
-            .data_mut()
-            .connections
-            .inherit_ids(old.connections.last_id(), old.connections.iter().len());
+        let old = &old.store.data().connections;
+        self.store.data_mut().connections.inherit_ids(old.last_id(), old.iter().len());
     }
 
-    /// Has a consumer saved. What it asks for meanwhile is discarded.
+    /// Saves a consumer. Drops the effects of the call.
     pub(crate) fn snapshot(&mut self, id: ConnectionId) -> Result<GuestSnapshot, GuestFault> {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::SharedInstanceFailed);
         };
-        let before = self.store.data_mut().replace_suppress_reason(Some(SuppressReason::Snapshot));
         let saved =
-            self.call_with_deadline(|guest, store| guest.consumer().call_snapshot(store, consumer));
-        self.store.data_mut().replace_suppress_reason(before);
-        drop(self.take_effects());
-        let saved = saved?.map_err(|text| GuestFault::Error(sanitize_log_line(&text)))?;
+            self.call_suppressed(|guest, store| guest.consumer().call_snapshot(store, consumer))?;
         self.reserve_snapshot(saved)
     }
 
-    /// Takes room for what was saved.
-    fn reserve_snapshot(&self, saved: SavedResult) -> Result<GuestSnapshot, GuestFault> {
-        let around = &self.store.data().ctx;
-        let bounded = |bound: LimitKind| GuestFault::QuotaExceeded(bound.name());
-        if saved.state.len() > around.limits.snapshot {
-            around.quota.record_limit_hit(LimitKind::Snapshot);
-            return Err(bounded(LimitKind::Snapshot));
-        }
-        let room = around
-            .quota
-            .try_reserve(QuotaResource::SnapshotBytes, saved.state.len())
-            .map_err(bounded)?;
-        Ok(GuestSnapshot { schema: saved.schema, state: saved.state, _reservation: room })
-    }
-
-    /// Has the module saved. What it asks for meanwhile is discarded.
+    /// Saves the module's state, if the guest keeps any. Drops the effects of the call.
     pub(crate) fn save_module(&mut self) -> Result<Option<GuestSnapshot>, GuestFault> {
-        let before = self.store.data_mut().replace_suppress_reason(Some(SuppressReason::Snapshot));
-        let saved = self.call_with_deadline(|guest, store| guest.call_save_module(store));
-        self.store.data_mut().replace_suppress_reason(before);
-        drop(self.take_effects());
-        let saved = saved?.map_err(|text| GuestFault::Error(sanitize_log_line(&text)))?;
+        let saved = self.call_suppressed(|guest, store| guest.call_save_module(store))?;
         saved.map(|saved| self.reserve_snapshot(saved)).transpose()
     }
 
-    /// Gives the module what its predecessor saved.
+    /// Makes a call that has no effects and changes nothing beyond the host.
+    fn call_suppressed<R>(
+        &mut self,
+        call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<Result<R, String>>,
+    ) -> Result<R, GuestFault> {
+        let before = self.store.data_mut().replace_suppress_reason(Some(SuppressReason::Snapshot));
+        let result = self.call_with_deadline(call);
+        self.store.data_mut().replace_suppress_reason(before);
+        drop(self.take_effects());
+        result?.map_err(|text| GuestFault::Error(sanitize_log_line(&text)))
+    }
+
+    /// Reserves memory of the host for a snapshot.
+    fn reserve_snapshot(&self, saved: SavedResult) -> Result<GuestSnapshot, GuestFault> {
+        let ctx = &self.store.data().ctx;
+        let quota_error = |limit: LimitKind| GuestFault::QuotaExceeded(limit.name());
+        if saved.state.len() > ctx.limits.snapshot {
+            ctx.quota.record_limit_hit(LimitKind::Snapshot);
+            return Err(quota_error(LimitKind::Snapshot));
+        }
+        let reservation = ctx
+            .quota
+            .try_reserve(QuotaResource::SnapshotBytes, saved.state.len())
+            .map_err(quota_error)?;
+        Ok(GuestSnapshot { schema: saved.schema, state: saved.state, _reservation: reservation })
+    }
+
+    /// Loads the module's state that the predecessor saved.
     pub(crate) fn load_module(&mut self, saved: &GuestSnapshot) -> Result<(), GuestFault> {
         self.call_with_deadline(|guest, store| guest.call_load_module(store, saved.as_param()))?
             .map_err(|text| GuestFault::Error(sanitize_log_line(&text)))
     }
 
-    /// Makes a consumer of what its predecessor saved.
+    /// Creates a consumer from the state that its predecessor saved.
     pub(crate) fn restore(
         &mut self,
-        MigratingConsumer { id, connection: link, scope }: &MigratingConsumer,
+        MigratingConsumer { id, connection, scope }: &MigratingConsumer,
         saved: &GuestSnapshot,
     ) -> Result<(), GuestFault> {
-        self.store.data_mut().connections.insert(*id, Arc::clone(link), Arc::clone(scope));
-        let handle = self.store.data_mut().connections.new_handle(*id);
+        let connections = &mut self.store.data_mut().connections;
+        connections.insert(*id, Arc::clone(connection), Arc::clone(scope));
+        let handle = connections.new_handle(*id);
         let restored = self.call_with_deadline(|guest, store| {
             guest.consumer().call_restore(store, handle?, saved.as_param())
-        });
+        })?;
         match restored {
-            Ok(Ok(consumer)) => {
+            Ok(consumer) => {
                 self.store.data_mut().connections.set_consumer(*id, consumer);
                 Ok(())
             }
-            Ok(Err(text)) => {
+            Err(text) => {
                 self.store.data_mut().connections.remove(*id);
                 Err(GuestFault::Error(sanitize_log_line(&text)))
             }
-            Err(fault) => Err(fault),
         }
     }
 
-    /// Makes a fresh consumer for an open connection, which is told so in its scope.
+    /// Creates a fresh consumer for an open connection. An attribute of its scope tells the guest about the restart.
     pub(crate) fn restart_consumer(
         &mut self,
-        MigratingConsumer { id, connection: link, scope }: &MigratingConsumer,
+        MigratingConsumer { id, connection, scope }: &MigratingConsumer,
     ) -> Result<(), GuestFault> {
-        let mut told = Scope::clone(scope);
-        told.attributes.push((RESTARTED_ATTRIBUTE.to_owned(), "true".to_owned()));
-        self.store.data_mut().connections.insert(*id, Arc::clone(link), Arc::clone(scope));
-        match self.connect(*id, &told)? {
+        let mut restart_scope = Scope::clone(scope);
+        restart_scope.attributes.push((RESTARTED_ATTRIBUTE.to_owned(), "true".to_owned()));
+        let connections = &mut self.store.data_mut().connections;
+        connections.insert(*id, Arc::clone(connection), Arc::clone(scope));
+        match self.connect(*id, &restart_scope)? {
             GuestReply::Accepted(..) => Ok(()),
-            _ => Err(GuestFault::Error("it turned the open connection away".to_owned())),
+            _ => Err(GuestFault::Error("connect rejected the open connection".to_owned())),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What guests leave for their successors in another version.
+//! What an instance saves for its successor.
 
 use std::sync::Arc;
 
@@ -7,38 +7,28 @@ use narrowboat_core::scope::Scope;
 use narrowboat_quota::Reservation;
 use narrowboat_websocket::connection::ConnectionHandle;
 
-/// The state of a consumer, or of a module, in whatever form its version chose.
+/// The saved state of a consumer or of a module, in a format that its version defines.
 #[derive(Debug)]
 pub struct GuestSnapshot {
-    /// The shape of `state`, as its writer numbers it.
+    /// The number that the version gives to the format of `state`.
     pub schema: u32,
-    /// The state itself.
+    /// The state.
     pub state: Vec<u8>,
-    /// Room in the host's memory.
-    pub(crate) _reservation: Reservation,
+    /// The reserved memory of the host.
+    pub(super) _reservation: Reservation,
 }
 
-/// What a trial of another version is made with: an instance's module state and one of its
-/// consumers.
-#[derive(Debug)]
-pub struct TrialState {
-    /// The module's state, if it keeps any.
-    pub(crate) module: Option<GuestSnapshot>,
-    /// One consumer, if the instance has any.
-    pub(crate) consumer: Option<(MigratingConsumer, GuestSnapshot)>,
-}
-
-/// A consumer on its way from one instance to another.
+/// A consumer that moves from one instance to another.
 #[derive(Debug, Clone)]
 pub(crate) struct MigratingConsumer {
-    /// The same in both instances.
+    /// The identifier, which is the same in both instances.
     pub(crate) id: ConnectionId,
     pub(crate) connection: Arc<ConnectionHandle>,
     pub(crate) scope: Arc<Scope>,
 }
 
 impl From<(ConnectionId, &Arc<ConnectionHandle>, &Arc<Scope>)> for MigratingConsumer {
-    fn from((id, link, scope): (ConnectionId, &Arc<ConnectionHandle>, &Arc<Scope>)) -> Self {
-        Self { id, connection: Arc::clone(link), scope: Arc::clone(scope) }
+    fn from((id, connection, scope): (ConnectionId, &Arc<ConnectionHandle>, &Arc<Scope>)) -> Self {
+        Self { id, connection: Arc::clone(connection), scope: Arc::clone(scope) }
     }
 }

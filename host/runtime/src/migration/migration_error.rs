@@ -1,0 +1,28 @@
+//! Why a consumer, or all consumers of an instance, did not move.
+
+use thiserror::Error;
+
+use narrowboat_core::fault::GuestFault;
+
+/// Why a consumer, or all consumers of an instance, did not move.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MigrationError {
+    /// The old version failed to save a consumer.
+    #[error("snapshot, in the old version: {0}")]
+    Snapshot(GuestFault),
+    /// The old version failed to save the module's state.
+    #[error("save-module, in the old version: {0}")]
+    SaveModule(GuestFault),
+    /// No instance of the new version started.
+    #[error("cannot start: {0}")]
+    Start(GuestFault),
+    /// The new version did not load the module's state.
+    #[error("load-module: {0}")]
+    LoadModule(GuestFault),
+    /// The new version did not restore a consumer.
+    #[error("restore: {0}")]
+    Restore(GuestFault),
+    /// The new version did not create a fresh consumer.
+    #[error("connect, for a fresh consumer: {0}")]
+    Restart(GuestFault),
+}
