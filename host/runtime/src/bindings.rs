@@ -1,4 +1,4 @@
-//! The host's side of `wit/`, generated.
+//! The generated bindings of `wit/`.
 
 #![allow(missing_docs, unreachable_pub, unused_variables, clippy::all, clippy::pedantic)]
 
@@ -7,11 +7,11 @@ wasmtime::component::bindgen!({
     world: "websocket-consumer",
     with: { "narrowboat:consumer/connections.connection": crate::call::WitConnection },
     imports: { default: trappable },
-    // Frames and messages go into the guest from where they lie.
+    // Frames and messages are passed to the guest without a copy in the host.
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
-/// The same for workers, whose world has the imports in common with that of consumers.
+/// The bindings of workers. Their world has the same imports as the world of consumers.
 pub mod worker_world {
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -26,7 +26,7 @@ pub mod worker_world {
     });
 }
 
-/// What is linked for those alone to whom it is granted.
+/// The bindings of interfaces that are linked only for plugins that have the capability.
 pub mod grantable_world {
     wasmtime::component::bindgen!({
         path: "../../wit",

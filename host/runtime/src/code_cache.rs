@@ -1,5 +1,5 @@
-//! Compiled code, kept in a folder so that a restart does not compile what was compiled before.
-//! It saves time and decides nothing: whatever fails here, the component is compiled.
+//! Keeps compiled code in a folder, so that a restart does not compile it again. If anything fails here, the component is
+//! compiled.
 
 mod cache_file;
 mod entry;
@@ -19,17 +19,17 @@ use folder::{CacheFolder, FolderError};
 use narrowboat_config::CacheConfig;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
-/// The compiled code of components, by their digests and the engine that compiled it.
+/// A cache of compiled code, by the digest of the component and the engine.
 pub struct CodeCache {
     path: PathBuf,
-    /// Bytes of all files together.
+    /// The largest size of all files together, in bytes.
     max_bytes: u64,
-    /// Whether the log has been told that something is wrong with the folder.
+    /// Whether the log has a warning about the folder.
     warned: AtomicBool,
 }
 
 impl CodeCache {
-    /// The cache in a folder, which need not exist yet. What it holds beyond its bound is removed.
+    /// Opens the cache in a folder, which need not exist. Removes files beyond the size limit.
     pub fn open(config: &CacheConfig) -> Self {
         let cache = Self {
             path: config.folder.clone(),
@@ -46,7 +46,7 @@ impl CodeCache {
         cache
     }
 
-    /// The code of a component, if this cache has it whole.
+    /// Loads the code of a component, if the cache has it.
     pub(crate) fn load(
         &self,
         engine: &wasmtime::Engine,
@@ -62,10 +62,10 @@ impl CodeCache {
         };
         match self.read(&folder, &key, engine) {
             Ok(component) => component,
-            Err(damage) => {
+            Err(error) => {
                 let file = self.path.join(key.file_name());
-                tracing::warn!("{} {damage}; removed and compiled again", file.display());
-                // One that cannot be removed is found out each time.
+                tracing::warn!("{} {error}; removed it and compiled again", file.display());
+                // If it cannot be removed, the next load warns again.
                 let _ = folder.remove(&key.file_name());
                 None
             }
@@ -80,24 +80,24 @@ impl CodeCache {
     ) -> Result<Option<Component>, CacheEntryError> {
         let Some(file) = folder.open_file(&key.file_name())? else { return Ok(None) };
         let mut bytes = Vec::new();
-        // One that is larger comes out cut off, and is damaged then.
+        // A file that is larger is cut off here, and fails the digest check.
         (&file).take(self.max_bytes).read_to_end(&mut bytes)?;
         let code = key.decode(&bytes)?;
-        #[expect(unsafe_code, reason = "the engine cannot tell its own code from another's")]
-        // SAFETY: `deserialize` asks for bytes that `Component::serialize` made and nobody changed.
-        // `Folder` gives only regular files that belong to this user and that nobody else may
-        // write, out of a folder of the same kind, all checked on open descriptors; so this user's
-        // hosts alone wrote the file, and they write what `serialize` made. That it is all of that,
-        // of this component, this engine's settings and this version of wasmtime, `unseal` has
-        // found by its digests. `bytes` is our copy, which no longer changes.
+        #[expect(unsafe_code, reason = "the engine cannot verify serialized code")]
+        // SAFETY: `deserialize` requires unchanged bytes from `Component::serialize`. `CacheFolder` only
+        // opens regular files that belong to this user and that no other user may write, in a folder of
+        // the same kind, and checks both on open descriptors. So only hosts of this user have written the
+        // file, and they write the output of `serialize`. The digests that `decode` has checked show that
+        // the code is complete, and belongs to this component, the settings of this engine and this
+        // version of wasmtime. `bytes` is a copy of the file that no longer changes.
         let component =
             unsafe { Component::deserialize(engine, code) }.map_err(CacheEntryError::Engine)?;
-        // A folder that is read-only keeps its order.
+        // In a read-only folder the order of eviction does not change.
         let _ = file.set_modified(SystemTime::now());
         Ok(Some(component))
     }
 
-    /// Keeps the code of a component for the next run.
+    /// Stores the code of a component.
     pub(crate) fn store(
         &self,
         engine: &wasmtime::Engine,
@@ -115,7 +115,9 @@ impl CodeCache {
             if self.evict_to_fit(&folder, size) {
                 folder.write(&key.file_name(), &[&header, &code])?;
             } else {
-                tracing::debug!("{size} bytes of compiled code are not kept: over cache.size");
+                tracing::debug!(
+                    "compiled code not cached: {size} bytes are more than cache.size allows"
+                );
             }
             Ok(())
         });
@@ -124,10 +126,9 @@ impl CodeCache {
         }
     }
 
-    /// Removes what was not used for longest until there is room for `size` bytes more; says
-    /// whether there is.
+    /// Removes the least recently used files until `size` more bytes fit, and returns whether they do.
     fn evict_to_fit(&self, folder: &CacheFolder, size: u64) -> bool {
-        let Some(room) = self.max_bytes.checked_sub(size) else { return false };
+        let Some(max_bytes) = self.max_bytes.checked_sub(size) else { return false };
         let files = match folder.list_files() {
             Ok(files) => files,
             Err(error) => {
@@ -135,7 +136,7 @@ impl CodeCache {
                 return false;
             }
         };
-        let plan = eviction::plan_eviction(files, room, SystemTime::now());
+        let plan = eviction::plan_eviction(files, max_bytes, SystemTime::now());
         for file in &plan.evict {
             if let Err(error) = folder.remove(&file.name) {
                 self.warn_once(&FolderError::from(error));
@@ -145,15 +146,15 @@ impl CodeCache {
         plan.fits
     }
 
-    /// Says once what is wrong with the folder: it will be the same for the next plugin.
+    /// Logs a problem of the folder: the first one as a warning, later ones at debug, because they are usually the same.
     fn warn_once(&self, problem: &dyn Display) {
         let folder = self.path.display();
         if self.warned.swap(true, Ordering::Relaxed) {
-            tracing::debug!("the cache for compiled code, {folder}: {problem}");
+            tracing::debug!("code cache {folder}: {problem}");
         } else {
             tracing::warn!(
-                "the cache for compiled code, {folder}: {problem}; serving goes on, but the next \
-                 start may have to compile again, unless cache.folder names another folder"
+                "code cache {folder}: {problem}; the host serves, but may compile again at the next start; set cache.folder to \
+                 a folder that it can use"
             );
         }
     }

@@ -15,22 +15,22 @@ use narrowboat_config::closest_match;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 
-/// The packages that programs import which are built for WASI, whether they use them or not.
+/// Packages that the standard library of a WASI target imports, whether or not the program uses them.
 const STD_WASI_PACKAGES: [&str; 3] = ["wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
-/// Holds what a component imports and exports against what the host has and its manifest requests, and says what it
-/// can be run as.
+/// Checks the imports and exports of a component against the interfaces of the host and the `granted` capabilities, and
+/// returns the roles that the component exports.
 ///
 /// # Errors
-/// The first thing that does not fit.
+/// The first import or export that does not match.
 pub(crate) fn check(
     component: &Component,
-    asks: &Capabilities,
+    granted: &Capabilities,
 ) -> Result<Vec<Role>, Incompatibility> {
     let engine = component.engine();
     let component = component.component_type();
     for (name, item) in component.imports(engine) {
-        check_import(engine, name, &item.ty, asks)?;
+        check_import(engine, name, &item.ty, granted)?;
     }
     let mut roles = Vec::new();
     for (name, _) in component.exports(engine) {
@@ -43,25 +43,25 @@ pub(crate) fn check(
     Ok(roles)
 }
 
-/// Holds the names of imports against the interfaces that the host has: what fails here need not be compiled.
+/// Checks the names of imports against the interfaces of the host. Cheap, because the component need not be compiled.
 ///
 /// # Errors
-/// The first that does not fit.
+/// The first import that does not match.
 pub(crate) fn check_names(imports: &[String]) -> Result<(), Incompatibility> {
     imports.iter().try_for_each(|import| find_host_interface(import).map(drop))
 }
 
-/// The interface that an import names.
+/// Returns the interface of the host that an import names.
 fn find_host_interface(import: &str) -> Result<&'static HostInterface, Incompatibility> {
     let (interface, version) = split_version(import);
     if interface.split('/').next() == Some(CONTRACT) {
         check_contract(version)?;
     }
-    let offered = HOST_INTERFACES.iter().find(|offered| {
+    let found = HOST_INTERFACES.iter().find(|offered| {
         let fits = |version| is_compatible(version, offered.version);
         offered.name == interface && version.is_none_or(fits)
     });
-    offered.ok_or_else(|| {
+    found.ok_or_else(|| {
         if STD_WASI_PACKAGES.iter().any(|package| interface.starts_with(package)) {
             return Incompatibility::Wasi { import: import.to_owned() };
         }
@@ -78,18 +78,18 @@ fn check_import(
     engine: &Engine,
     import: &str,
     item: &ComponentItem,
-    asks: &Capabilities,
+    granted: &Capabilities,
 ) -> Result<(), Incompatibility> {
-    let HostInterface { functions, requirement: need, .. } = find_host_interface(import)?;
+    let HostInterface { functions, requirement, .. } = find_host_interface(import)?;
     let ComponentItem::ComponentInstance(instance) = item else { return Ok(()) };
-    // Types alone are words, be they another interface's that this one speaks of.
+    // Types need no capability: an interface may only name the types of another one.
     let is_type =
         |item: &ComponentItem| matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_));
     let is_used = instance.exports(engine).any(|(_, item)| !is_type(&item.ty));
-    if let Some(need) = need.filter(|need| is_used && !need.is_requested(asks)) {
+    if let Some(missing) = requirement.filter(|needed| is_used && !needed.is_requested(granted)) {
         return Err(Incompatibility::NotRequested {
             import: import.to_owned(),
-            line: need.manifest_line(),
+            line: missing.manifest_line(),
         });
     }
     for (function, item) in instance.exports(engine) {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_component_for_wasip2_is_told_what_to_build_for() {
+    fn the_error_for_a_wasip2_component_names_the_right_target() {
         let imports = ["narrowboat:consumer/types@0.1.0", "wasi:cli/environment@0.2.6"];
         let problem = check_names(&imports.map(str::to_owned)).unwrap_err().to_string();
         assert!(problem.contains("wasi:cli/environment@0.2.6"), "{problem}");

@@ -1,4 +1,4 @@
-//! What a guest may call: each only appends to the effects of its call, or reads.
+//! The functions that a guest may call. The calls of `narrowboat:consumer` only read, or add effects to the running call.
 
 mod channel_layer;
 mod clocks;

@@ -1,9 +1,10 @@
-//! Running instantiations of a version: of consumers, and of workers.
+//! Running instances of a version: of consumers, and of workers.
 
 mod consumer_instance;
 mod guest_store;
 mod save_restore;
 mod snapshot;
+mod wit_conversions;
 mod worker_instance;
 
 pub use consumer_instance::Instance;

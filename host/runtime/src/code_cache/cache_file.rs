@@ -4,32 +4,32 @@ use std::time::SystemTime;
 
 use narrowboat_core::atomic_file;
 
-/// Hex digits of a SHA-256.
+/// The number of hex digits of a SHA-256.
 const DIGEST_HEX_DIGITS: usize = 64;
 
 /// A file of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CacheFile {
-    /// Within the folder.
+    /// The name within the folder.
     pub(super) name: String,
     pub(super) kind: CacheFileKind,
-    /// Its length.
+    /// The size of the file.
     pub(super) bytes: u64,
-    /// When it was last read or written.
+    /// The time of the last read or write.
     pub(super) last_used: SystemTime,
 }
 
-/// What a file of the cache is.
+/// The kind of a file of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CacheFileKind {
-    /// Code under its key's name.
+    /// Compiled code, under the name of its key.
     Entry,
-    /// One that is being written, or was when its host ended.
+    /// A file that is being written, or was when its host stopped.
     Unfinished,
 }
 
 impl CacheFileKind {
-    /// What the file of this name is; `None` if it is none of the cache's, which is left alone.
+    /// The kind of the file with this name. `None` if the file does not belong to the cache.
     pub(super) fn from_file_name(name: &str) -> Option<Self> {
         if atomic_file::is_temp_name(name) {
             return Some(Self::Unfinished);

@@ -1,4 +1,4 @@
-//! The file that one component's compiled code is kept in: a header, then the code.
+//! The file format of compiled code: a header, then the code.
 
 use std::hash::{Hash as _, Hasher};
 use std::io;
@@ -9,49 +9,49 @@ use thiserror::Error;
 use super::folder::FolderError;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
-/// How a file begins; the last byte is the version of the format.
+/// The first bytes of a file. The last of them is the version of the format.
 const MAGIC: [u8; 16] = *b"narrowboat code\x01";
 
-/// The magic, then the digests of the component, of the engine and of the code.
+/// The length of the header: the magic, then the digests of the component, of the engine and of the code.
 const HEADER_BYTES: usize = MAGIC.len() + 3 * DIGEST_BYTES;
 
-/// Bytes of a SHA-256.
+/// The length of a SHA-256, in bytes.
 const DIGEST_BYTES: usize = 32;
 
-/// Which code a file holds.
+/// The component and the engine of compiled code.
 pub(super) struct CodeCacheKey {
     component: Sha256Digest,
     engine: Sha256Digest,
 }
 
-/// Why a file is not used.
+/// Why a file of the cache is not used.
 #[derive(Debug, Error)]
 pub(super) enum CacheEntryError {
-    /// Someone else may have written it, or it cannot be opened.
+    /// Another user may have written it, or it cannot be opened.
     #[error("{0}")]
     Untrusted(#[from] FolderError),
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// It does not begin as such a file does.
-    #[error("is no compiled code, or of another format")]
+    /// It does not start with the magic.
+    #[error("is not compiled code, or has another format")]
     UnknownFormat,
-    /// It lies under a name that is not its own.
+    /// Its digests do not match its name.
     #[error("holds the code of another component or engine")]
     KeyMismatch,
-    /// Some of it is missing or different.
+    /// Its code does not match its digest.
     #[error("is cut off or damaged")]
     Corrupt,
-    /// The engine refused it.
+    /// The engine refuses it.
     #[error("is refused by the engine: {0:#}")]
     Engine(wasmtime::Error),
 }
 
 impl CodeCacheKey {
-    /// The key of what this engine makes of a component.
+    /// The key of the code that this engine compiles from a component.
     pub(super) fn new(component: Sha256Digest, engine: &wasmtime::Engine) -> Self {
         let mut digest = Sha256Hasher(Sha256::new());
-        // Wasmtime's version, the target and all settings that code depends on.
+        // Includes the version of wasmtime, the target and all settings that affect the code.
         engine.precompile_compatibility_hash().hash(&mut digest);
         Self { component, engine: Sha256Digest::from(digest.0) }
     }
@@ -61,13 +61,13 @@ impl CodeCacheKey {
         format!("{}-{}.code", self.component, self.engine)
     }
 
-    /// What stands before the code in its file.
+    /// The header of the file.
     pub(super) fn encode_header(&self, code: &[u8]) -> Vec<u8> {
         let code = Sha256Digest::of(code);
         [&MAGIC[..], self.component.as_bytes(), self.engine.as_bytes(), code.as_bytes()].concat()
     }
 
-    /// The code in a file's bytes.
+    /// Checks the header of a file and returns the code.
     pub(super) fn decode<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], CacheEntryError> {
         let rest = file.strip_prefix(&MAGIC).ok_or(CacheEntryError::UnknownFormat)?;
         let (header, code) =
@@ -83,8 +83,8 @@ impl CodeCacheKey {
     }
 }
 
-/// Takes up what is hashed into a SHA-256: the standard library's hashes are too short for a name,
-/// and may be others tomorrow.
+/// Feeds hashed values into a SHA-256. The hashes of the standard library are too short for a name, and may change between
+/// versions.
 struct Sha256Hasher(Sha256);
 
 impl Hasher for Sha256Hasher {
@@ -111,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn code_comes_out_as_it_went_in() {
+    fn decoding_returns_the_encoded_code() {
         assert_eq!(key(b"echo").decode(&file(b"echo", b"code")).unwrap(), b"code");
     }
 
     #[test]
-    fn no_part_of_a_file_is_taken_for_the_whole() {
+    fn a_truncated_or_extended_file_is_refused() {
         let whole = file(b"echo", b"code");
         for length in 0..whole.len() {
             assert!(key(b"echo").decode(&whole[..length]).is_err(), "{length} bytes");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flipped_bit_goes_unnoticed() {
+    fn each_flipped_bit_is_detected() {
         let whole = file(b"echo", b"code");
         for bit in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn code_of_another_component_or_engine_is_not_taken() {
+    fn code_of_another_component_or_engine_is_refused() {
         let other = file(b"other", b"code");
         assert!(matches!(key(b"echo").decode(&other), Err(CacheEntryError::KeyMismatch)));
         let engine = CodeCacheKey { engine: Sha256Digest::of(b"other engine"), ..key(b"echo") };
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engines_settings_are_in_the_key() {
+    fn the_key_depends_on_the_settings_of_the_engine() {
         let name = |reserved| {
             let mut config = wasmtime::Config::new();
             config.memory_reservation(reserved);

@@ -1,4 +1,4 @@
-//! The folder of the cache. Code from it is run, so it and its files have to be this user's alone.
+//! The folder of the cache. The host runs code from it, so the folder and its files must belong to this user alone.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
@@ -14,29 +14,28 @@ use super::cache_file::{CacheFile, CacheFileKind};
 use narrowboat_core::atomic_file::{AtomicFile, Durability};
 use narrowboat_core::fs_ownership::{self, OwnershipError};
 
-/// For this user alone.
+/// Access for this user only.
 const FOLDER_MODE: u32 = 0o700;
 
-/// For this user alone.
+/// Access for this user only.
 const FILE_MODE: u32 = 0o600;
 
-/// A folder that nobody else can write to. Held open, so that what was checked is what is used,
-/// whatever happens to its path.
+/// A folder that no other user can write to. It is held open, so that the checked folder is used even if its path changes.
 pub(super) struct CacheFolder(OwnedFd);
 
 /// Why a folder or file is not used.
 #[derive(Debug, Error)]
 pub(super) enum FolderError {
-    /// The system refused something.
+    /// The system refused an operation.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is a symbolic link, or of another kind.
-    #[error("is a symbolic link or no folder")]
+    /// The folder is a symbolic link or not a folder.
+    #[error("is a symbolic link or not a folder")]
     NotAFolder,
-    /// It is a symbolic link, or of another kind.
-    #[error("is a symbolic link or no file")]
+    /// The file is a symbolic link or not a regular file.
+    #[error("is a symbolic link or not a regular file")]
     NotAFile,
-    /// It is not this user's alone.
+    /// Another user may write to it.
     #[error(transparent)]
     Untrusted(#[from] OwnershipError),
 }
@@ -48,10 +47,10 @@ impl From<Errno> for FolderError {
 }
 
 impl CacheFolder {
-    /// Opens a folder; `None` if there is none.
+    /// Opens a folder. `None` if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be opened or trusted.
+    /// If it cannot be opened or trusted.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, FolderError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -64,10 +63,10 @@ impl CacheFolder {
         Ok(Some(Self(folder.into())))
     }
 
-    /// Opens a folder, and makes it if there is none.
+    /// Opens a folder, and creates it if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be made, opened or trusted.
+    /// If it cannot be created, opened or trusted.
     pub(super) fn open_or_create(path: &Path) -> Result<Self, FolderError> {
         if let Some(folder) = Self::open(path)? {
             return Ok(folder);
@@ -76,12 +75,12 @@ impl CacheFolder {
         Self::open(path)?.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Opens a file for reading; `None` if there is none.
+    /// Opens a file for reading. `None` if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be opened or trusted.
+    /// If it cannot be opened or trusted.
     pub(super) fn open_file(&self, name: &str) -> Result<Option<File>, FolderError> {
-        // Without NONBLOCK a named pipe would be waited for.
+        // Without NONBLOCK, opening a named pipe would block.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -97,21 +96,21 @@ impl CacheFolder {
         Ok(Some(file))
     }
 
-    /// Writes a file under another name and then gives it its own, so that nobody sees half of it.
+    /// Writes a file under a temporary name and renames it, so that no reader sees a part of it.
     ///
     /// # Errors
-    /// When the system has no room or does not allow it; nothing is left then.
+    /// If the system refuses it. No file is left then.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let mut file = AtomicFile::create_at(self.0.try_clone()?, FILE_MODE)?;
         parts.iter().try_for_each(|part| file.write_all(part))?;
-        // Not synced: a file that a power failure damaged has another digest.
+        // Not synced: the digest detects a file that a power failure has damaged.
         file.replace(name, Durability::NotSynced)
     }
 
-    /// Removes a file. Another host may have done it already.
+    /// Removes a file. Succeeds if another host has removed it already.
     ///
     /// # Errors
-    /// When the system does not allow it.
+    /// If the system does not allow it.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.0, name, rustix::fs::AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -119,21 +118,21 @@ impl CacheFolder {
         }
     }
 
-    /// The files of the cache; whatever else lies in the folder is not looked at.
+    /// Lists the files of the cache. Ignores other files in the folder.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// If the folder cannot be listed.
     pub(super) fn list_files(&self) -> Result<Vec<CacheFile>, FolderError> {
         let mut files = Vec::new();
         for entry in Dir::read_from(&self.0)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             let Some(kind) = CacheFileKind::from_file_name(name) else { continue };
-            // Another host may have removed it, and one that is not trusted is replaced when used.
+            // Another host may have removed the file. An untrusted file is replaced when it is used.
             let Ok(Some(file)) = self.open_file(name) else { continue };
             let metadata = file.metadata()?;
-            let (bytes, used) = (metadata.len(), metadata.modified()?);
-            files.push(CacheFile { name: name.to_owned(), kind, bytes, last_used: used });
+            let (bytes, last_used) = (metadata.len(), metadata.modified()?);
+            files.push(CacheFile { name: name.to_owned(), kind, bytes, last_used });
         }
         Ok(files)
     }

@@ -2,58 +2,60 @@
 
 use narrowboat_core::capabilities::{Capabilities, CapabilityFlag};
 
-/// The package of the contract, and its version.
+/// The package of the contract.
 pub(super) const CONTRACT: &str = "narrowboat:consumer";
 
+/// The version of the contract.
 pub(super) const CONTRACT_VERSION: &str = "0.1.0";
 
-/// The versions of WASI's interfaces.
+/// The version of most interfaces of WASI.
 const WASI_VERSION: &str = "0.2.0";
 
+/// The version of `wasi:keyvalue`.
 const KEYVALUE_VERSION: &str = "0.2.0-draft2";
 
-/// An interface that the host has, as in `wit/`.
+/// An interface that the host offers, as in `wit/`.
 pub(super) struct HostInterface {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
     pub(super) functions: &'static [&'static str],
-    /// What a manifest has to request before it may be imported.
+    /// The capability that the manifest must request; `None` if any component may import the interface.
     pub(super) requirement: Option<Requirement>,
 }
 
-/// What a manifest has to request.
+/// A capability that a manifest must request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Requirement {
     CapabilityFlag(CapabilityFlag),
-    /// Some host.
+    /// At least one host for HTTP requests.
     HttpHosts,
 }
 
 impl Requirement {
-    pub(super) fn is_requested(self, asks: &Capabilities) -> bool {
+    pub(super) fn is_requested(self, capabilities: &Capabilities) -> bool {
         match self {
-            Self::CapabilityFlag(power) => asks.has_flag(power),
-            Self::HttpHosts => asks.has_http(),
+            Self::CapabilityFlag(flag) => capabilities.has_flag(flag),
+            Self::HttpHosts => capabilities.has_http(),
         }
     }
 
-    /// The line that asks for it.
+    /// The line of a manifest that requests the capability.
     pub(super) fn manifest_line(self) -> String {
         match self {
-            Self::CapabilityFlag(power) => format!("{} = true", power.key()),
+            Self::CapabilityFlag(flag) => format!("{} = true", flag.key()),
             Self::HttpHosts => "http = [\"https://HOST\"]".to_owned(),
         }
     }
 }
 
 impl HostInterface {
-    /// As a component imports it.
+    /// The name with the version, as a component imports it.
     pub(super) fn full_name(&self) -> String {
         format!("{}@{}", self.name, self.version)
     }
 }
 
-/// What is for everybody.
+/// An interface that any component may import.
 const fn ungated_interface(
     name: &'static str,
     version: &'static str,
@@ -62,30 +64,30 @@ const fn ungated_interface(
     HostInterface { name, version, functions, requirement: None }
 }
 
-/// What is for those to whom it is granted.
+/// An interface that needs the capability `flag`.
 const fn gated_interface(
     name: &'static str,
-    power: CapabilityFlag,
+    flag: CapabilityFlag,
     functions: &'static [&'static str],
 ) -> HostInterface {
     HostInterface {
         name,
         version: WASI_VERSION,
         functions,
-        requirement: Some(Requirement::CapabilityFlag(power)),
+        requirement: Some(Requirement::CapabilityFlag(flag)),
     }
 }
 
-/// The same of what is kept.
+/// An interface that needs the capability `keyvalue`.
 const fn keyvalue_interface(
     name: &'static str,
     functions: &'static [&'static str],
 ) -> HostInterface {
-    let need = Some(Requirement::CapabilityFlag(CapabilityFlag::Keyvalue));
-    HostInterface { name, version: KEYVALUE_VERSION, functions, requirement: need }
+    let requirement = Some(Requirement::CapabilityFlag(CapabilityFlag::Keyvalue));
+    HostInterface { name, version: KEYVALUE_VERSION, functions, requirement }
 }
 
-/// The same of what requests need.
+/// An interface that needs the capability `http`.
 const fn http_interface(name: &'static str, functions: &'static [&'static str]) -> HostInterface {
     HostInterface {
         name,
@@ -95,7 +97,7 @@ const fn http_interface(name: &'static str, functions: &'static [&'static str]) 
     }
 }
 
-/// What the host offers.
+/// All interfaces that the host offers.
 pub(super) const HOST_INTERFACES: [HostInterface; 16] = [
     ungated_interface("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     ungated_interface(
@@ -232,8 +234,8 @@ pub(super) const HOST_INTERFACES: [HostInterface; 16] = [
 mod tests {
     use super::*;
 
-    /// The functions that an interface of `wit/` declares, as a component names them.
-    fn declared(text: &str, interface: &str) -> Vec<String> {
+    /// Returns the functions that an interface of `wit/` declares, as a component names them.
+    fn declared_functions(text: &str, interface: &str) -> Vec<String> {
         let start = text.find(&format!("interface {interface} {{")).unwrap();
         let mut names = Vec::new();
         let mut resource = None;
@@ -250,7 +252,7 @@ mod tests {
             } else if let Some((name, rest)) = line.split_once(": ")
                 && let Some(kind) = rest.strip_suffix(';').and_then(|it| it.split_once("func("))
             {
-                // A name that is a word of the language has a sign before it.
+                // WIT escapes names that are keywords with `%`.
                 let name = name.trim_start_matches('%');
                 names.push(match (&resource, kind.0) {
                     (Some(resource), "static ") => format!("[static]{resource}.{name}"),
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_what_the_contract_declares() {
+    fn the_host_offers_the_functions_that_wit_declares() {
         let contract = include_str!("../../../../wit/consumer.wit");
         let logging = include_str!("../../../../wit/deps/logging/logging.wit");
         let clocks = include_str!("../../../../wit/deps/clocks/clocks.wit");
@@ -277,7 +279,7 @@ mod tests {
             let text = [contract, logging, clocks, random, keyvalue, io, http].into_iter();
             let mut text =
                 text.filter(|text| text.contains(&format!("package {package}@{version};")));
-            assert_eq!(declared(text.next().unwrap(), interface), functions, "{name}");
+            assert_eq!(declared_functions(text.next().unwrap(), interface), functions, "{name}");
         }
     }
 }

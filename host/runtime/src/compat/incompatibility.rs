@@ -4,47 +4,47 @@ use thiserror::Error;
 
 use super::host_interface::{CONTRACT, CONTRACT_VERSION, HOST_INTERFACES, HostInterface};
 
-/// Why a component does not fit.
+/// Why a component cannot run on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Incompatibility {
-    /// Made for another version of the contract.
+    /// The component was built for another version of the contract.
     #[error(
-        "was built against {CONTRACT}@{built}, and this host offers {CONTRACT}@{CONTRACT_VERSION}; \
-         build it with this host's guest SDK, or its wit/"
+        "was built against {CONTRACT}@{built}, but this host offers {CONTRACT}@{CONTRACT_VERSION}; \
+         build it with the guest SDK or the wit/ of this host"
     )]
     Contract {
-        /// The version it names.
+        /// The version that the component names.
         built: String,
     },
-    /// An interface of WASI that the standard library of a target with WASI imports.
+    /// The component imports an interface that the standard library of a WASI target needs.
     #[error(
         "imports {import}, which this host does not offer; was it built for wasm32-wasip2? Build it for \
-         wasm32-unknown-unknown, as `narrowboat plugin build` does, and ask for what it needs of WASI in its plugin.toml"
+         wasm32-unknown-unknown, as `narrowboat plugin build` does, and request the capabilities that it needs in its plugin.toml"
     )]
     Wasi {
-        /// As the component names it.
+        /// The import, as the component names it.
         import: String,
     },
-    /// An interface there is none of.
+    /// The component imports an interface that the host does not have.
     #[error("imports {import}, which this host does not offer; {}", describe_nearest(.nearest))]
     Interface {
-        /// As the component names it.
+        /// The import, as the component names it.
         import: String,
-        /// What it may have meant.
+        /// The most similar name that the host offers.
         nearest: Option<String>,
     },
-    /// An interface that its manifest does not request.
+    /// The component imports an interface without requesting the capability for it.
     #[error(
         "imports {import}, and its manifest does not request it: `{line}` belongs under [capabilities] in its \
          plugin.toml, and into its `grants` in the host's configuration"
     )]
     NotRequested {
-        /// As the component names it.
+        /// The import, as the component names it.
         import: String,
-        /// The line that asks for it.
+        /// The line of the manifest that requests the capability.
         line: String,
     },
-    /// A function that its interface does not have.
+    /// The component imports a function that the interface does not have.
     #[error(
         "imports {function} of {import}, which this host does not offer; {}",
         describe_nearest(.nearest)
@@ -54,7 +54,7 @@ pub enum Incompatibility {
         import: String,
         /// The function, as the component names it.
         function: String,
-        /// What it may have meant.
+        /// The most similar name that the host offers.
         nearest: Option<String>,
     },
 }
@@ -63,8 +63,9 @@ fn describe_nearest(nearest: &Option<String>) -> String {
     match nearest {
         Some(name) => format!("the nearest it has is {name}"),
         None => {
-            let names = HOST_INTERFACES.iter().filter(|offered| !offered.functions.is_empty());
-            let names: Vec<_> = names.map(HostInterface::full_name).collect();
+            let interfaces = HOST_INTERFACES.iter();
+            let interfaces = interfaces.filter(|interface| !interface.functions.is_empty());
+            let names: Vec<_> = interfaces.map(HostInterface::full_name).collect();
             format!("it offers {}", names.join(", "))
         }
     }

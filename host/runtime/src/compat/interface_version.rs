@@ -1,5 +1,6 @@
 //! Names and versions of interfaces.
 
+/// Splits the name of an import into the interface and its version.
 pub(super) fn split_version(name: &str) -> (&str, Option<&str>) {
     match name.split_once('@') {
         Some((interface, version)) => (interface, Some(version)),
@@ -7,7 +8,7 @@ pub(super) fn split_version(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// By the rules of semantic versions, 0.1.x go together, 0.2 is another matter.
+/// Whether two versions are compatible by the rules of semantic versioning: 0.1.0 and 0.1.7 are, 0.1.0 and 0.2.0 are not.
 pub(super) fn is_compatible(wanted: &str, offered: &str) -> bool {
     let key = |version: &str| {
         let (numbers, pre) = version.split_once('-').unwrap_or((version, ""));
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_go_together_by_the_rules_of_semantic_versions() {
+    fn compatibility_follows_semantic_versioning() {
         assert!(is_compatible("0.1.7", "0.1.0"));
         assert!(!is_compatible("0.2.0", "0.1.0"));
         assert!(is_compatible("1.4.0", "1.0.0"));

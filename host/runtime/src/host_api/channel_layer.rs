@@ -44,7 +44,7 @@ impl From<EffectLimitExceeded> for GuestError {
 }
 
 impl GuestState {
-    /// A group that the plugin may reach.
+    /// Parses the name of a group and checks that the plugin may reach it.
     fn permitted_group(&self, name: String) -> Result<GroupName, GuestError> {
         let group = GroupName::try_from(name)?;
         match self.ctx.capabilities.allows_group(&group) {
@@ -53,34 +53,41 @@ impl GuestState {
         }
     }
 
-    /// A channel that the plugin may reach: that of a connection always, since nobody knows its name who was not told. As
-    /// a member of a group it gets what the group does, so that leave to send to it is needed there too.
+    /// Parses the name of a channel and checks that the plugin may reach it. Channels of connections are always allowed:
+    /// their names cannot be guessed. The check applies to members of groups too, because they receive the messages of the
+    /// group.
     fn permitted_channel(&self, name: String) -> Result<ChannelName, GuestError> {
         let channel = ChannelName::try_from(name)?;
-        let VersionContext { capabilities: asks, layer, tenant, .. } = &*self.ctx;
-        match asks.allows_channel(&channel) || layer.is_unique(tenant, &channel) {
+        let VersionContext { capabilities, layer, tenant, .. } = &*self.ctx;
+        match capabilities.allows_channel(&channel) || layer.is_unique(tenant, &channel) {
             true => Ok(channel),
             false => Err(self.denied_error("channels", channel.as_str())),
         }
     }
 
-    /// The log is told once a version: names may be the guest's own words, or come from clients.
+    /// The error of a name that the plugin may not reach. Logged once for each version, because the guest or its clients may
+    /// choose the names.
     fn denied_error(&self, key: &str, name: &str) -> GuestError {
-        let why = format!("no pattern of {key} that the manifest requests matches {name:?}");
+        let reason = format!("no pattern of {key} that the manifest requests matches {name:?}");
         let VersionContext { plugin, version, was_denied, .. } = &*self.ctx;
         if !was_denied.swap(true, Ordering::Relaxed) {
             let (plugin, channel) = (&**plugin, self.connections.current_channel());
-            tracing::warn!(plugin, version, channel, "denied, and told this once: {why}");
+            tracing::warn!(
+                plugin,
+                version,
+                channel,
+                "access denied, further denials are not logged: {reason}"
+            );
         }
-        GuestError::Denied(why)
+        GuestError::Denied(reason)
     }
 
     fn parse_message(&self, bytes: Vec<u8>) -> Result<Message, GuestError> {
-        let most = self.ctx.limits.max_message_bytes;
-        if bytes.len() > most {
-            return Err(GuestError::TooLarge(most as u64));
+        let limit = self.ctx.limits.max_message_bytes;
+        if bytes.len() > limit {
+            return Err(GuestError::TooLarge(limit as u64));
         }
-        Message::parse(Bytes::from(bytes), most)
+        Message::parse(Bytes::from(bytes), limit)
             .map_err(|error| GuestError::InvalidMessage(error.to_string()))
     }
 
@@ -97,7 +104,7 @@ impl GuestState {
         let group = self.permitted_group(group)?;
         let message = self.parse_message(message)?;
         let len = message.len();
-        self.probe_group(len)?;
+        self.check_group_send(len)?;
         let members = self.fan_out(&group);
         Ok(self.effects.push_to_group(Effect::GroupSend(group, message), members, len)?)
     }
@@ -105,16 +112,16 @@ impl GuestState {
     fn layer_group_frame(&mut self, group: String, frame: GuestFrame) -> Result<(), GuestError> {
         let group = self.permitted_group(group)?;
         let frame = Frame::from(frame);
-        let (len, most) = (frame.len(), self.ctx.limits.max_message_bytes);
-        if len > most {
-            return Err(GuestError::TooLarge(most as u64));
+        let (len, limit) = (frame.len(), self.ctx.limits.max_message_bytes);
+        if len > limit {
+            return Err(GuestError::TooLarge(limit as u64));
         }
-        self.probe_group(len)?;
+        self.check_group_send(len)?;
         let members = self.fan_out(&group);
         Ok(self.effects.push_to_group(Effect::GroupSendFrame(group, frame), members, len)?)
     }
 
-    fn probe_group(&self, len: usize) -> Result<(), LayerError> {
+    fn check_group_send(&self, len: usize) -> Result<(), LayerError> {
         let pending = self.effects.pending_for_groups();
         self.ctx.layer.check_group_send(&self.ctx.tenant, pending, len)
     }

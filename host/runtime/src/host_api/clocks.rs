@@ -1,4 +1,4 @@
-//! `wasi:clocks`: what time it is. Nothing here waits for one.
+//! `wasi:clocks`: reads clocks. Guests cannot wait for a time.
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -6,10 +6,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::store::GuestState;
 
-/// From where the monotonic clock counts: when a guest first asked it, which says nothing of the machine.
+/// The start of the monotonic clock: the first time that a guest read it. The uptime of the machine would reveal more.
 static MONOTONIC_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// What both clocks count in.
+/// The resolution of both clocks.
 const RESOLUTION_NANOS: u32 = 1;
 
 impl monotonic_clock::Host for GuestState {
@@ -24,9 +24,9 @@ impl monotonic_clock::Host for GuestState {
 
 impl wall_clock::Host for GuestState {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        // A clock that stands before 1970 is no better than one that stands at its beginning.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (seconds, nanoseconds) = (since.as_secs(), since.subsec_nanos());
+        // A clock before 1970 is reported as 1970.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (seconds, nanoseconds) = (since_epoch.as_secs(), since_epoch.subsec_nanos());
         Ok(wall_clock::Datetime { seconds, nanoseconds })
     }
 

@@ -1,4 +1,4 @@
-//! `narrowboat:consumer/connections`: sockets.
+//! `narrowboat:consumer/connections`: frames, timers and the end of connections.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl From<&Scope> for GuestScope {
 }
 
 impl From<PushError> for SendError {
-    fn from(refused: PushError) -> Self {
-        match refused {
+    fn from(error: PushError) -> Self {
+        match error {
             PushError::Closed => Self::Closed,
             PushError::Full => Self::Backpressure,
             PushError::TooLarge(limit) => Self::TooLarge(limit as u64),
@@ -68,14 +68,17 @@ impl GuestState {
     fn send_frame(&mut self, to: &Handle, frame: GuestFrame) -> Result<(), SendError> {
         let frame = Frame::from(frame);
         let len = frame.len();
-        let link = self.reserve_send(to, len)?;
-        Ok(self.effects.push(Effect::Send(link, frame), len)?)
+        let connection = self.reserve_send(to, len)?;
+        Ok(self.effects.push(Effect::Send(connection, frame), len)?)
     }
 }
 
 impl HostConnection for GuestState {
     fn channel_name(&mut self, handle: Handle) -> wasmtime::Result<String> {
-        Ok(self.connections.get(&handle).map_or_else(String::new, |link| link.channel.to_string()))
+        Ok(self
+            .connections
+            .get(&handle)
+            .map_or_else(String::new, |connection| connection.channel.to_string()))
     }
 
     fn scope(&mut self, handle: Handle) -> wasmtime::Result<Option<GuestScope>> {
@@ -95,17 +98,17 @@ impl HostConnection for GuestState {
     }
 
     fn close(&mut self, handle: Handle, code: u16, reason: String) -> wasmtime::Result<()> {
-        let Some(link) = self.connections.mark_closing(&handle) else { return Ok(()) };
+        let Some(connection) = self.connections.mark_closing(&handle) else { return Ok(()) };
         let effect = if CloseFrame::is_allowed_for_consumer(code, &reason) {
-            Effect::Close(link, CloseFrame::new(code, reason))
+            Effect::Close(connection, CloseFrame::new(code, reason))
         } else {
-            let begins = CloseFrame::new(code, reason).reason;
+            let shortened = CloseFrame::new(code, reason).reason;
             let fault = GuestFault::ContractViolation(format!(
-                "close({code}, {begins:?}): a code is 1000 or 3000 to 4999, a reason at most 123 \
-                 bytes"
+                "close({code}, {shortened:?}): the code must be 1000 or 3000 to 4999, and the reason at most \
+                 123 bytes long"
             ));
             self.record_contract_violation(fault.clone());
-            Effect::Fail(link, fault.into())
+            Effect::Fail(connection, fault.into())
         };
         self.push_effect_or_trap(effect)
     }
@@ -115,22 +118,26 @@ impl HostConnection for GuestState {
         handle: Handle,
         delay_ms: u32,
     ) -> wasmtime::Result<Result<TimerId, SendError>> {
-        let link = match self.reserve_timer(&handle) {
-            Ok(Some(link)) => link,
+        let connection = match self.reserve_timer(&handle) {
+            Ok(Some(connection)) => connection,
             Ok(None) => {
                 let text = format!("a connection may have {} timers", self.ctx.limits.timers);
                 return Ok(Err(SendError::Other(text)));
             }
-            Err(refused) => return Ok(Err(refused.into())),
+            Err(error) => return Ok(Err(error.into())),
         };
-        let id = link.timers.reserve_id();
+        let id = connection.timers.reserve_id();
         let delay = Duration::from_millis(delay_ms.into());
-        Ok(self.effects.push(Effect::SetTimer(link, id, delay), 0).map(|()| id).map_err(Into::into))
+        Ok(self
+            .effects
+            .push(Effect::SetTimer(connection, id, delay), 0)
+            .map(|()| id)
+            .map_err(Into::into))
     }
 
     fn clear_timer(&mut self, handle: Handle, id: TimerId) -> wasmtime::Result<()> {
         match self.connections.get(&handle).cloned() {
-            Some(link) => self.push_effect_or_trap(Effect::ClearTimer(link, id)),
+            Some(connection) => self.push_effect_or_trap(Effect::ClearTimer(connection, id)),
             None => Ok(()),
         }
     }
@@ -145,10 +152,10 @@ impl Host for GuestState {
     fn send_many(&mut self, to: Vec<Handle>, frame: GuestFrame) -> wasmtime::Result<u32> {
         let frame = Frame::from(frame);
         let len = frame.len();
-        let links: Vec<_> =
+        let receivers: Vec<_> =
             to.iter().filter_map(|handle| self.reserve_send(handle, len).ok()).collect();
-        let count = links.len();
-        match self.effects.push_many(Effect::SendMany(links, frame), count, len) {
+        let count = receivers.len();
+        match self.effects.push_many(Effect::SendMany(receivers, frame), count, len) {
             Ok(()) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
             Err(EffectLimitExceeded) => Ok(0),
         }

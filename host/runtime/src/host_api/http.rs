@@ -1,6 +1,4 @@
-//! `wasi:http/outgoing-handler`: the resources are the crate's, what is sent and where to is [`Requests`]' affair.
-//!
-//! [`Requests`]: crate::store::Requests
+//! `wasi:http/outgoing-handler`: `wasmtime-wasi-http` implements the resources; the host checks and sends the requests.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -14,7 +12,7 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView};
 use super::io;
 use crate::store::GuestState;
 
-/// The interface by the version that the crate has; guests may import an older one of 0.2.
+/// The version of the interface that the crate implements. Guests may import an older 0.2 version.
 const WASI_HTTP_TYPES: &str = "wasi:http/types@0.2.12";
 
 type GuestStoreMut<'a> = StoreContextMut<'a, GuestState>;
@@ -23,20 +21,20 @@ type RequestResource = Resource<OutgoingRequest>;
 
 impl GuestState {
     fn http_view(&mut self) -> WasiHttpCtxView<'_> {
-        let outside = self.wasi_mut_or_init();
-        outside.http_hooks.set_suppressed(outside.suppressed);
+        let wasi = self.wasi_mut_or_init();
+        wasi.http_hooks.set_suppressed(wasi.suppressed);
         WasiHttpCtxView {
-            ctx: &mut outside.http_ctx,
-            table: &mut outside.table,
-            hooks: &mut outside.http_hooks,
+            ctx: &mut wasi.http_ctx,
+            table: &mut wasi.table,
+            hooks: &mut wasi.http_hooks,
         }
     }
 }
 
-/// What one may import who may make requests.
+/// Adds the imports of plugins that may make requests.
 ///
 /// # Errors
-/// When it is there already.
+/// If an import of that name exists already.
 pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     io::add_to_linker(linker)?;
     outgoing_handler::add_to_linker::<_, WasiHttp>(linker, GuestState::http_view)?;
@@ -45,16 +43,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result
     limit_request_setters(linker)
 }
 
-/// Bytes of a method, and of a scheme.
+/// The largest length of a method, and of a scheme, in bytes.
 const MAX_TOKEN_BYTES: usize = 64;
 
-/// Bytes of a host and its port: a name has 253 at most (RFC 1035, section 2.3.4).
+/// The largest length of a host with its port, in bytes. A host name has at most 253 (RFC 1035, section 2.3.4).
 const MAX_AUTHORITY_BYTES: usize = 300;
 
-/// Bytes of a path and its query.
+/// The largest length of a path with its query, in bytes.
 const MAX_PATH_BYTES: usize = 16 * 1024;
 
-/// Has what a request is told be of a bounded length, as the crate's own setters do not.
+/// Replaces the setters of requests by setters that limit the length. Those of the crate have no limits.
 fn limit_request_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut http = linker.instance(WASI_HTTP_TYPES)?;

@@ -1,4 +1,4 @@
-//! `wasi:io`: streams, and waiting for them. The crate's own way to wait has no bound; here a call has its patience.
+//! `wasi:io`: streams, and waits for them. The crate waits without a limit; here a call has a [`WaitBudget`].
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::http_error_code::to_http_error_code;
 use crate::store::GuestState;
 use crate::store::WaitBudget;
 
-/// As long as the call's patience lasts.
+/// Waits as long as the budget of the call allows.
 const UNBOUNDED_WAIT: Duration = Duration::MAX;
 
-/// A guest's streams, and how long it may still wait for them.
+/// The streams of a guest, and the time that the call may still wait for them.
 pub(crate) struct WasiIoView<'a> {
     table: &'a mut ResourceTable,
     wait_budget: &'a mut WaitBudget,
@@ -39,15 +39,15 @@ impl HasData for HasTable {
 
 impl GuestState {
     fn io_view(&mut self) -> WasiIoView<'_> {
-        let outside = self.wasi_mut_or_init();
-        WasiIoView { table: &mut outside.table, wait_budget: &mut outside.wait_budget }
+        let wasi = self.wasi_mut_or_init();
+        WasiIoView { table: &mut wasi.table, wait_budget: &mut wasi.wait_budget }
     }
 }
 
-/// What the interfaces need whose functions give streams.
+/// Adds the imports that interfaces with streams need.
 ///
 /// # Errors
-/// When it is there already.
+/// If an import of that name exists already.
 pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     error::add_to_linker::<_, HasTable>(linker, |state| &mut state.wasi_mut_or_init().table)?;
     poll::add_to_linker::<_, HasIo>(linker, GuestState::io_view)?;
@@ -55,7 +55,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result
 }
 
 impl WasiIoView<'_> {
-    /// Waits for something of the table's. Too long is a trap: not every function has an error for it.
+    /// Waits for a resource of the table. A wait that takes too long is a trap, because not every function has an error to
+    /// return.
     fn block_on<'t, T, F: Future<Output = T>>(
         &'t mut self,
         work: impl FnOnce(&'t mut ResourceTable) -> F,
@@ -172,9 +173,11 @@ impl streams::HostOutputStream for WasiIoView<'_> {
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
-        // The crate makes them all before it looks.
+        // The crate allocates all zeros before it checks the length.
         if len > Output::check_write(self.table, Resource::new_borrow(stream.rep()))? {
-            return Err(StreamError::trap("more zeros than there is room for"));
+            return Err(StreamError::trap(
+                "write-zeroes: the length is more than check-write allows",
+            ));
         }
         Output::write_zeroes(self.table, stream, len)
     }

@@ -1,4 +1,4 @@
-//! `wasi:keyvalue`: what is kept services an instance, written and read at once.
+//! `wasi:keyvalue`: values that outlive an instance. Reads and writes happen during the call.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::store::GuestState;
 use crate::store::{SuppressReason, WaitError};
 use narrowboat_keyvalue::{Bucket, KeyvalueError};
 
-/// How long one operation may take.
+/// The timeout of one operation.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What an import answers, or a trap.
+/// The result of an import, or a trap.
 type WitKeyvalueResult<T> = wasmtime::Result<Result<T, store::Error>>;
 
 impl From<KeyvalueError> for store::Error {
@@ -36,20 +36,20 @@ impl From<SuppressReason> for store::Error {
     }
 }
 
-/// Asks the store and waits for its answer.
+/// Runs an operation of the store and waits for its result.
 macro_rules! read_store {
     ($state:ident, $bucket:ident, |$services:ident, $own:ident| $work:expr) => {{
         let wasi = $state.require_wasi()?;
         let $own = wasi.table.get(&$bucket)?;
         let $services = &wasi.services;
         match wasi.wait_budget.block_on(OPERATION_TIMEOUT, $work) {
-            Ok(answer) => Ok(answer.map_err(store::Error::from)),
-            Err(late) => Ok(Err(late.into())),
+            Ok(result) => Ok(result.map_err(store::Error::from)),
+            Err(error) => Ok(Err(error.into())),
         }
     }};
 }
 
-/// The same for what changes something, which a trial may not.
+/// Runs an operation that changes the store, unless the call must not change anything.
 macro_rules! write_store {
     ($state:ident, $bucket:ident, |$services:ident, $own:ident| $work:expr) => {
         match $state.require_wasi()?.suppressed {

@@ -1,48 +1,54 @@
-//! `wasi:logging`: a guest's words in the host's log, at once, so that a trap does not lose them.
+//! `wasi:logging`: writes lines to the log of the host. They are written during the call, so that a trap does not lose them.
 
 use crate::bindings::wasi::logging::logging::{Host, Level};
-use crate::store::LogDecision;
-use crate::store::{GuestPanic, GuestState};
+use crate::store::{GuestPanic, GuestState, LogDecision};
 use narrowboat_core::capabilities::CapabilityFlag;
 use narrowboat_core::fault::sanitize_log_line;
 use narrowboat_core::log_target::GUEST;
 
-/// Why nothing of a guest is in the log, for whoever looks there for it.
-const LOG_NOT_REQUESTED: &str =
-    "it logs, and its manifest does not request it with `log = true` under [capabilities]";
+/// Why the lines of a plugin without the capability `log` are missing.
+const LOG_NOT_REQUESTED: &str = "the manifest does not request `log = true` under [capabilities]";
 
-/// The context of the log lines, at level critical, that say why a guest panics.
+/// Why lines of a plugin that logs too much are missing.
+const LOG_RATE_EXCEEDED: &str = "the plugin logs more than its limit of lines per second";
+
+/// The context of the log lines, at level critical, that carry the message of a panic.
 const PANIC_CONTEXT: &str = "panic";
 
 impl Host for GuestState {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        let may = self.ctx.capabilities.has_flag(CapabilityFlag::Log);
-        let words = &self.ctx.log_limiter;
+        let may_log = self.ctx.capabilities.has_flag(CapabilityFlag::Log);
         let is_panic = matches!(level, Level::Critical) && context == PANIC_CONTEXT;
-        let saying = match may {
-            true => words.decide(),
-            // The text of a panic is logged if the call traps.
+        let decision = match may_log {
+            true => self.ctx.log_limiter.decide(),
+            // The host logs the message of a panic if the call traps.
             false if is_panic => LogDecision::Drop,
-            false => words.drop_denied_line(),
+            false => self.ctx.log_limiter.drop_denied_line(),
         };
         if is_panic {
             let text = sanitize_log_line(&message);
-            self.record_panic(GuestPanic { text, logged: saying == LogDecision::Log });
+            self.record_panic(GuestPanic { text, logged: decision == LogDecision::Log });
         }
-        match saying {
-            LogDecision::Log => {}
+        match decision {
+            LogDecision::Log => self.write_line(level, &context, &message),
             LogDecision::DropAndWarn => {
                 let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
-                let why = if may { "it logs more than is kept" } else { LOG_NOT_REQUESTED };
-                tracing::warn!(plugin, version, "{why}; lines are dropped");
-                return Ok(());
+                let reason = if may_log { LOG_RATE_EXCEEDED } else { LOG_NOT_REQUESTED };
+                tracing::warn!(plugin, version, "log lines dropped: {reason}");
             }
-            LogDecision::Drop => return Ok(()),
+            LogDecision::Drop => {}
         }
+        Ok(())
+    }
+}
+
+impl GuestState {
+    /// Writes a line of the guest to the log.
+    fn write_line(&self, level: Level, context: &str, message: &str) {
         let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
         let channel = self.connections.current_channel();
-        let context = sanitize_log_line(&context);
-        let message = sanitize_log_line(&message);
+        let context = sanitize_log_line(context);
+        let message = sanitize_log_line(message);
         match level {
             Level::Trace => {
                 tracing::trace!(target: GUEST, plugin, version, channel, context, "{message}");
@@ -60,6 +66,5 @@ impl Host for GuestState {
                 tracing::error!(target: GUEST, plugin, version, channel, context, "{message}");
             }
         }
-        Ok(())
     }
 }

@@ -1,11 +1,11 @@
-//! `wasi:random`: numbers that nobody can guess, all from the process's one cryptographic generator.
+//! `wasi:random`: random numbers, all from the cryptographic generator of the process.
 
 use wasmtime::bail;
 
 use crate::bindings::grantable_world::wasi::random::{insecure, insecure_seed, random};
 use crate::store::GuestState;
 
-/// Bytes that are given at once, as browsers have it.
+/// The largest number of bytes in one call. Browsers have the same limit.
 const MAX_RANDOM_BYTES: u64 = 65_536;
 
 fn random_bytes(len: u64) -> wasmtime::Result<Vec<u8>> {
@@ -15,7 +15,7 @@ fn random_bytes(len: u64) -> wasmtime::Result<Vec<u8>> {
             rand::fill(&mut bytes[..]);
             Ok(bytes)
         }
-        _ => bail!("it asked for {len} random bytes at once, and may have {MAX_RANDOM_BYTES}"),
+        _ => bail!("cannot return {len} random bytes at once: the limit is {MAX_RANDOM_BYTES}"),
     }
 }
 

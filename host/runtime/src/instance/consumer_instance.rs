@@ -1,124 +1,121 @@
-//! A running instantiation of a version, with the consumers that live in it.
+//! A running instance of a version, with its consumers.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::guest_store::GuestStore;
+use super::wit_conversions::with_guest_scope;
 use crate::bindings::WebsocketConsumer;
 use crate::bindings::exports::narrowboat::consumer::websocket::{
-    Acceptance as GuestAcceptance, Closure as GuestClosure, Error as GuestError,
-    Frame as GuestFrame, Guest, Handling, Refusal, Rejection as GuestRejection,
-    Scope as GuestScope,
+    Closure as GuestCloseFrame, Error as GuestError, Guest, Refusal,
 };
 use crate::bindings::narrowboat::consumer::types::ClientError;
 use crate::call::{Call, ConnectionId, GuestReply};
 use crate::effects::Effect;
-use crate::store::GuestState;
-use crate::store::SuppressReason;
+use crate::store::{GuestState, SuppressReason};
 use crate::version::Version;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
-use narrowboat_core::frame::Frame;
-use narrowboat_core::handshake_response::{Acceptance, Rejection};
-use narrowboat_core::scope::{Headers, Scope};
+use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::scope::Scope;
 use narrowboat_quota::Reservation;
 use narrowboat_websocket::connection::ConnectionHandle;
 
-/// An instance. Whoever owns it makes its calls, one at a time.
+/// A running instance with its consumers. Its owner makes its calls, one at a time.
 pub struct Instance {
     pub(super) store: GuestStore,
     guest: WebsocketConsumer,
-    /// Events it has been given.
+    /// Events that the instance has handled.
     event_count: u64,
-    /// It is thrown away, whatever becomes of it, and nobody lives in it.
+    /// Whether the instance is a trial, which is dropped in any case and serves no connection.
     is_trial: bool,
 }
 
 impl Instance {
-    /// A new instance with no consumers, in the places that were taken for it.
+    /// Creates an instance without consumers, in the pool slots that are reserved for it.
     ///
     /// # Errors
-    /// When its start-up code fails, or the pool of instances is exhausted.
-    pub fn new(version: Arc<Version>, places: Reservation) -> Result<Self, GuestFault> {
-        Self::instantiate(version, places, None)
+    /// If its start-up code fails, or the instance pool is exhausted.
+    pub fn new(version: Arc<Version>, pool_slots: Reservation) -> Result<Self, GuestFault> {
+        Self::instantiate(version, pool_slots, None)
     }
 
-    /// A new instance for the consumers of another, which counts whether or not there may be more.
+    /// Creates an instance for the consumers of another instance, even beyond the quota of instances.
     ///
     /// # Errors
     /// As [`Instance::new`].
     pub(crate) fn new_successor(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let places = version.force_reserve_pool_slots();
-        Self::instantiate(version, places, None)
+        let pool_slots = version.force_reserve_pool_slots();
+        Self::instantiate(version, pool_slots, None)
     }
 
-    /// An instance to be thrown away: what it does has no effects, and changes nothing beyond the host.
+    /// Creates an instance for a trial, which has no effects and changes nothing beyond the host.
     ///
     /// # Errors
     /// As [`Instance::new`].
     pub(crate) fn new_trial(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let places = version.force_reserve_pool_slots();
-        Self::instantiate(version, places, Some(SuppressReason::Trial))
+        let pool_slots = version.force_reserve_pool_slots();
+        Self::instantiate(version, pool_slots, Some(SuppressReason::Trial))
     }
 
     fn instantiate(
         version: Arc<Version>,
-        places: Reservation,
-        hush: Option<SuppressReason>,
+        pool_slots: Reservation,
+        suppressed: Option<SuppressReason>,
     ) -> Result<Self, GuestFault> {
         let (store, guest) = GuestStore::instantiate(
             version,
             Role::Consumer,
-            places,
-            hush,
+            pool_slots,
+            suppressed,
             |version, store, exports| version.consumer_indices()?.load(store, exports),
         )?;
-        Ok(Self { store, guest, event_count: 0, is_trial: hush == Some(SuppressReason::Trial) })
+        let is_trial = suppressed == Some(SuppressReason::Trial);
+        Ok(Self { store, guest, event_count: 0, is_trial })
     }
 
-    /// The version it runs.
+    /// The version that the instance runs.
     pub fn version(&self) -> &Arc<Version> {
         self.store.version()
     }
 
-    /// Events it has been given.
+    /// Events that the instance has handled.
     pub fn event_count(&self) -> u64 {
         self.event_count
     }
 
-    /// Whether it failed, so that it can only be dropped.
+    /// Whether the instance has failed and can only be dropped.
     pub fn is_dead(&self) -> bool {
         self.store.is_dead()
     }
 
-    /// Takes one event into the guest.
+    /// Brings one event to the guest.
     ///
     /// # Errors
-    /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance is dead; what the call
-    /// asked for is gone.
+    /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the call
+    /// are lost.
     pub fn call(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
         if !matches!(call, Call::Disconnect(..)) {
             self.store.version().stats.record_event();
         }
         let result = self.dispatch(call);
-        // Of a call that killed the instance nothing has happened.
+        // A call that killed the instance has had no effects, so it does not count.
         self.event_count += u64::from(!self.store.is_dead());
-        let breach = self.store.data_mut().take_contract_violation();
-        self.count_client(call, &result, breach.as_ref());
-        self.record_result(call, &result, breach);
+        let violation = self.store.data_mut().take_contract_violation();
+        self.count_client(call, &result, violation.as_ref());
+        self.record_result(call, &result, violation);
         result
     }
 
-    /// Counts whom a call was for, while its version is watched.
+    /// Counts the client of a call, if the version tracks its clients.
     fn count_client(
         &mut self,
         call: &Call,
         result: &Result<GuestReply, GuestFault>,
-        breach: Option<&GuestFault>,
+        violation: Option<&GuestFault>,
     ) {
         let clients = self.store.version().stats.clients();
         let is_event = !matches!(call, Call::Disconnect(..))
@@ -127,30 +124,33 @@ impl Instance {
             return;
         }
         let clients = Arc::clone(clients);
-        let has_failed = result.is_err() || breach.is_some();
+        let has_failed = result.is_err() || violation.is_some();
         let is_accepted = matches!(result, Ok(GuestReply::Accepted(..)));
         match call {
-            // It has left the instance again.
+            // The connection is no longer in the table of the instance.
             Call::Connect { scope, .. } if !is_accepted => {
                 clients.record_rejected(scope.client.ip(), has_failed);
             }
-            _ => self.store.data_mut().connections.count_client(&clients, is_accepted, has_failed),
+            _ => {
+                let connections = &mut self.store.data_mut().connections;
+                connections.count_client(&clients, is_accepted, has_failed);
+            }
         }
     }
 
-    /// Counts what came of a call.
+    /// Counts the result of a call in the stats of the version.
     fn record_result(
         &self,
         call: &Call,
         result: &Result<GuestReply, GuestFault>,
-        breach: Option<GuestFault>,
+        violation: Option<GuestFault>,
     ) {
         let version = self.store.version();
         match result {
             Err(GuestFault::SharedInstanceFailed) => {}
             Err(fault) => version.stats.record_fault(fault),
             Ok(GuestReply::ClientError(_) | GuestReply::ErrorAfterRefusedSend(_)) => {
-                version.stats.record_client_error()
+                version.stats.record_client_error();
             }
             Ok(GuestReply::UnknownType) => {
                 if let Call::Handle(_, message) = call {
@@ -159,27 +159,24 @@ impl Instance {
             }
             Ok(_) => {}
         }
-        if let (Ok(_), Some(fault)) = (result, breach) {
+        if let (Ok(_), Some(fault)) = (result, violation) {
             version.stats.record_fault(&fault);
         }
     }
 
     fn dispatch(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
+        let connections = &mut self.store.data_mut().connections;
         if let Some(id) = call.consumer() {
-            self.store.data_mut().connections.set_current(id);
+            connections.set_current(id);
         }
         match call {
-            Call::Connect { connection: link, scope } => {
-                let id = self.store.data_mut().connections.next_id();
-                self.store.data_mut().connections.insert(id, Arc::clone(link), Arc::clone(scope));
+            Call::Connect { connection, scope } => {
+                let id = connections.next_id();
+                connections.insert(id, Arc::clone(connection), Arc::clone(scope));
                 self.connect(id, scope)
             }
             Call::Receive(id, frame) => self.call_consumer(*id, |guest, store, consumer| {
-                let frame = match frame {
-                    Frame::Text(text) => GuestFrame::Text(text),
-                    Frame::Binary(bytes) => GuestFrame::Binary(bytes),
-                };
-                guest.consumer().call_receive(store, consumer, frame).map(into_done)
+                guest.consumer().call_receive(store, consumer, frame.into()).map(into_done)
             }),
             Call::Handle(id, message) => self.call_consumer(*id, |guest, store, consumer| {
                 let handled = guest.consumer().call_handle(store, consumer, message.bytes());
@@ -188,45 +185,47 @@ impl Instance {
             Call::Timer(id, timer) => self.call_consumer(*id, |guest, store, consumer| {
                 guest.consumer().call_timer(store, consumer, *timer).map(into_done)
             }),
-            Call::Disconnect(id, closure) => self.disconnect(*id, closure),
+            Call::Disconnect(id, close_frame) => self.disconnect(*id, close_frame),
         }
     }
 
-    /// Takes what the last call asked for.
+    /// Takes the effects of the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         self.store.take_effects()
     }
 
-    /// The connections that live in it.
+    /// The connections of the instance.
     pub fn connections(&self) -> impl Iterator<Item = &Arc<ConnectionHandle>> {
         self.store.data().connections.iter()
     }
 
-    /// Has an admitted connection accepted or turned away.
+    /// Asks the guest to accept or reject a connection that is in the table already.
     pub(super) fn connect(
         &mut self,
         id: ConnectionId,
         scope: &Scope,
     ) -> Result<GuestReply, GuestFault> {
-        self.store.data_mut().connections.set_current(id);
-        let handle = self.store.data_mut().connections.new_handle(id);
-        let answer = self.call_with_deadline(|guest, store| {
+        let connections = &mut self.store.data_mut().connections;
+        connections.set_current(id);
+        let handle = connections.new_handle(id);
+        let reply = self.call_with_deadline(|guest, store| {
             with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))
         })?;
         if self.store.data().connections.is_closing(id) {
-            if let Ok((consumer, _)) = answer {
+            if let Ok((consumer, _)) = reply {
                 self.drop_consumer(consumer)?;
             }
             self.store.data_mut().connections.remove(id);
             return Ok(GuestReply::Rejected(Rejection::plain_text(403, "")));
         }
-        match answer {
+        let connections = &mut self.store.data_mut().connections;
+        match reply {
             Ok((consumer, acceptance)) => {
-                self.store.data_mut().connections.set_consumer(id, consumer);
+                connections.set_consumer(id, consumer);
                 Ok(GuestReply::Accepted(id, acceptance.into()))
             }
             Err(refusal) => {
-                self.store.data_mut().connections.remove(id);
+                connections.remove(id);
                 match refusal {
                     Refusal::Rejection(rejection) => Ok(GuestReply::Rejected(rejection.into())),
                     Refusal::Plugin(text) => Err(GuestFault::Error(sanitize_log_line(&text))),
@@ -248,7 +247,7 @@ impl Instance {
             return Err(GuestFault::SharedInstanceFailed);
         };
         match self.call_with_deadline(|guest, store| call(guest, store, consumer))? {
-            Ok(returned) => Ok(returned),
+            Ok(reply) => Ok(reply),
             // A client that leaves or does not read must not cause faults of the plugin.
             Err(GuestError::Plugin(text)) if self.store.data().connections.was_send_refused(id) => {
                 Ok(GuestReply::ErrorAfterRefusedSend(sanitize_log_line(&text)))
@@ -261,14 +260,14 @@ impl Instance {
     fn disconnect(
         &mut self,
         id: ConnectionId,
-        closure: &CloseFrame,
+        close_frame: &CloseFrame,
     ) -> Result<GuestReply, GuestFault> {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::SharedInstanceFailed);
         };
-        let closure = GuestClosure { code: closure.code, reason: &closure.reason };
+        let close_frame = GuestCloseFrame { code: close_frame.code, reason: &close_frame.reason };
         self.call_with_deadline(|guest, store| {
-            guest.consumer().call_disconnect(store, consumer, closure)
+            guest.consumer().call_disconnect(store, consumer, close_frame)
         })?;
         self.store.data_mut().connections.remove(id);
         self.drop_consumer(consumer)?;
@@ -280,7 +279,7 @@ impl Instance {
         self.call_with_deadline(|_, store| consumer.resource_drop(store))
     }
 
-    /// Enters the guest with its clock running.
+    /// Calls the guest within its time limit.
     pub(super) fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
@@ -291,80 +290,29 @@ impl Instance {
 }
 
 impl Drop for Instance {
-    /// A panic of the host has ended whoever had it, and with it those who live in it.
+    /// Fails the connections if a panic of the host drops the instance: their owner is gone.
     fn drop(&mut self) {
         if std::thread::panicking() && !self.is_trial {
-            for link in self.connections() {
-                link.outbound.fail(Fault::Guest(GuestFault::SharedInstanceFailed));
+            for connection in self.connections() {
+                connection.outbound.fail(Fault::Guest(GuestFault::SharedInstanceFailed));
             }
         }
     }
 }
 
-fn into_done(answer: Result<(), GuestError>) -> Result<GuestReply, GuestError> {
-    answer.map(|()| GuestReply::Done)
+fn into_done(result: Result<(), GuestError>) -> Result<GuestReply, GuestError> {
+    result.map(|()| GuestReply::Done)
 }
 
-/// Checks what a guest blames its client with.
+/// Checks the close code and reason with which a guest blames its client.
 fn check_client_error(error: ClientError) -> Result<GuestReply, GuestFault> {
     let ClientError { code, reason } = error;
     if CloseFrame::is_allowed_for_client_error(code, &reason) {
         return Ok(GuestReply::ClientError(CloseFrame::new(code, reason)));
     }
-    let begins = CloseFrame::new(code, reason).reason;
+    let shortened = CloseFrame::new(code, reason).reason;
     Err(GuestFault::ContractViolation(sanitize_log_line(&format!(
-        "blamed its client with {code}, {begins:?}: a code is 1007 or 4000 to 4999, a reason at most 123 bytes"
+        "blamed its client with {code}, {shortened:?}: the code must be 1007 or 4000 to 4999, and the reason at most 123 \
+         bytes long"
     ))))
-}
-
-impl From<Handling> for GuestReply {
-    fn from(handling: Handling) -> Self {
-        match handling {
-            Handling::Handled => Self::Done,
-            Handling::UnknownType => Self::UnknownType,
-        }
-    }
-}
-
-/// Lends the scope to the guest's types, which borrow all they hold.
-fn with_guest_scope<R>(scope: &Scope, call: impl FnOnce(GuestScope<'_>) -> R) -> R {
-    let headers: Vec<(&str, &[u8])> =
-        scope.headers.iter().map(|(name, value)| (name.as_str(), &**value)).collect();
-    let subprotocols: Vec<&str> = scope.subprotocols.iter().map(String::as_str).collect();
-    let url_route: Vec<(&str, &str)> =
-        scope.url_route.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let client = (scope.client.ip().to_string(), scope.client.port());
-    let server = (scope.server.ip().to_string(), scope.server.port());
-    let attributes: Vec<(&str, &str)> =
-        scope.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    call(GuestScope {
-        scheme: scope.scheme,
-        path: &scope.path,
-        raw_path: &scope.raw_path,
-        query_string: &scope.query_string,
-        headers: &headers,
-        subprotocols: &subprotocols,
-        client: Some((&client.0, client.1)),
-        server: Some((&server.0, server.1)),
-        url_route: &url_route,
-        user: scope.user.as_deref(),
-        attributes: &attributes,
-    })
-}
-
-impl From<GuestAcceptance> for Acceptance {
-    fn from(guest: GuestAcceptance) -> Self {
-        Self { subprotocol: guest.subprotocol, headers: into_headers(guest.headers) }
-    }
-}
-
-impl From<GuestRejection> for Rejection {
-    fn from(guest: GuestRejection) -> Self {
-        let (status, body) = (guest.status, Bytes::from(guest.body));
-        Self { status, headers: into_headers(guest.headers), body }
-    }
-}
-
-fn into_headers(guest: Vec<(String, Vec<u8>)>) -> Headers {
-    guest.into_iter().map(|(name, value)| (name, Bytes::from(value))).collect()
 }

@@ -1,5 +1,4 @@
-//! A version's code with a memory of its own: entered with its clock running, and never again after
-//! it has failed.
+//! The store of one instance: every call into the guest goes through it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,50 +7,49 @@ use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
 use crate::effects::Effect;
-use crate::store::LogDecision;
-use crate::store::SuppressReason;
-use crate::store::{GuestPanic, GuestState, OutOfTime};
+use crate::store::{GuestPanic, GuestState, LogDecision, OutOfTime, SuppressReason};
 use crate::version::Version;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::log_target::GUEST;
+use narrowboat_core::units::ByteSize;
 use narrowboat_quota::{LimitKind, QuotaOwner, Reservation};
 
-/// One instantiation of a version.
+/// The store of one instance. It limits the time of each call, and refuses calls after a call has failed.
 pub(crate) struct GuestStore {
     store: Store<GuestState>,
     version: Arc<Version>,
-    /// It trapped, or was stopped, and cannot be entered again.
+    /// Whether a call has trapped or was stopped, so that the guest cannot be called again.
     is_dead: bool,
 }
 
 impl GuestStore {
-    /// Instantiates a version for a role, and finds in it what `load` looks for. What is hushed changes nothing beyond
-    /// the host, its start-up code included.
+    /// Instantiates a version for a role, and returns the exports that `load` finds. If `suppressed` is set, the guest
+    /// changes nothing beyond the host, not even in its start-up code.
     ///
     /// # Errors
-    /// When its start-up code fails, or the pool of instances is exhausted.
+    /// If its start-up code fails, or the instance pool is exhausted.
     pub(crate) fn instantiate<G>(
         version: Arc<Version>,
         role: Role,
-        places: Reservation,
-        hush: Option<SuppressReason>,
+        pool_slots: Reservation,
+        suppressed: Option<SuppressReason>,
         load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
     ) -> Result<(Self, G), GuestFault> {
-        let mut store = version.engine.new_store(Arc::clone(&version.ctx), role, places);
-        store.data_mut().replace_suppress_reason(hush);
-        let mut started = Self { store, version, is_dead: false };
-        let guest = started.call_with_deadline(|version, store| {
+        let mut store = version.engine.new_store(Arc::clone(&version.ctx), role, pool_slots);
+        store.data_mut().replace_suppress_reason(suppressed);
+        let mut guest_store = Self { store, version, is_dead: false };
+        let guest = guest_store.call_with_deadline(|version, store| {
             let exports = version.pre.instantiate(&mut *store)?;
             load(version, store, &exports)
         });
-        let guest = guest.map_err(|fault| match started.data().limiter.denied_limit() {
-            Some(bound @ LimitKind::Memories) => GuestFault::QuotaExceeded(bound.name()),
+        let guest = guest.map_err(|fault| match guest_store.data().limiter.denied_limit() {
+            Some(limit @ LimitKind::Memories) => GuestFault::QuotaExceeded(limit.name()),
             _ => fault,
         })?;
-        // What start-up code asked for belongs to no connection.
-        drop(started.take_effects());
-        Ok((started, guest))
+        // The effects of start-up code do not belong to a connection.
+        drop(guest_store.take_effects());
+        Ok((guest_store, guest))
     }
 
     pub(crate) fn version(&self) -> &Arc<Version> {
@@ -70,15 +68,16 @@ impl GuestStore {
         self.store.data_mut()
     }
 
-    /// Takes what the last call asked for.
+    /// Takes the effects of the last call.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         self.store.data_mut().take_effects()
     }
 
-    /// Enters the guest with its clock running.
+    /// Calls the guest within its time limit.
     ///
     /// # Errors
-    /// After any but [`GuestFault::InstanceGone`] it is dead, and what the call asked for is gone.
+    /// [`GuestFault::SharedInstanceFailed`] if the guest was dead before. After any other error the guest is dead, and the
+    /// effects of the call are lost.
     pub(crate) fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Version, &mut Store<GuestState>) -> wasmtime::Result<R>,
@@ -86,22 +85,22 @@ impl GuestStore {
         if self.is_dead {
             return Err(GuestFault::SharedInstanceFailed);
         }
-        let began = Instant::now();
-        let running = self.version.engine.begin_call(&mut self.store, began);
+        let started = Instant::now();
+        let ticking = self.version.engine.begin_call(&mut self.store, started);
         let (version, store) = (&*self.version, &mut self.store);
         let result = match version.capabilities().may_wait_on_io() {
-            // It is on a guest thread, but for the rare call that a session makes itself, as when a shared instance is
-            // sampled: the sockets of that thread go on elsewhere meanwhile.
+            // Most of these calls run on guest threads. A session makes few of them itself, such as the capture of a trial
+            // state; other threads serve the sockets of its thread meanwhile.
             true => tokio::task::block_in_place(|| call(version, store)),
             false => call(version, store),
         };
-        drop(running);
+        drop(ticking);
         let (state, ended) = (self.store.data_mut(), Instant::now());
         state.charge_cpu_time(ended);
-        let ran = (ended - began).saturating_sub(state.time_waited());
-        self.version.stats.call_durations().count(ran);
-        let GuestState { stopwatch, ctx: around, .. } = self.store.data();
-        stopwatch.record_call_end(&around.execution_mode);
+        let running_time = (ended - started).saturating_sub(state.time_waited());
+        self.version.stats.call_durations().count(running_time);
+        let GuestState { stopwatch, ctx, .. } = self.store.data();
+        stopwatch.record_call_end(&ctx.execution_mode);
         result.map_err(|error| {
             self.is_dead = true;
             drop(self.take_effects());
@@ -112,27 +111,29 @@ impl GuestStore {
 }
 
 impl Version {
-    /// Makes an instance of it and drops that again.
+    /// Creates an instance of the version and drops it.
     ///
     /// # Errors
-    /// When its start-up code fails, or the pool of instances is exhausted.
+    /// If its start-up code fails, or the instance pool is exhausted.
     pub fn try_start(self: Arc<Self>) -> Result<(), GuestFault> {
         let role = self.default_role();
-        let places = self.force_reserve_pool_slots();
-        GuestStore::instantiate(self, role, places, Some(SuppressReason::Trial), |_, _, _| Ok(()))
-            .map(drop)
+        let pool_slots = self.force_reserve_pool_slots();
+        GuestStore::instantiate(self, role, pool_slots, Some(SuppressReason::Trial), |_, _, _| {
+            Ok(())
+        })
+        .map(drop)
     }
 }
 
-/// Whose memory, of what instances have together, had no room, and the key that bounds it.
+/// Describes whose shared memory limit refused memory, and names the key of that limit.
 fn describe_memory_denial(state: &GuestState) -> String {
-    let around = &state.ctx;
-    let tenant = match around.tenant.is_default() {
+    let ctx = &state.ctx;
+    let tenant = match ctx.tenant.is_default() {
         true => String::new(),
-        false => format!("tenants.{}.", around.tenant),
+        false => format!("tenants.{}.", ctx.tenant),
     };
-    let plugin = around.plugin.rsplit('/').next().unwrap_or_default();
-    let (whose, table) = match state.limiter.denied_by() {
+    let plugin = ctx.plugin.rsplit('/').next().unwrap_or_default();
+    let (owner, table) = match state.limiter.denied_by() {
         Some(QuotaOwner::Plugin) => {
             ("all instances of the plugin", format!("{tenant}plugins.{plugin}."))
         }
@@ -140,11 +141,11 @@ fn describe_memory_denial(state: &GuestState) -> String {
         Some(QuotaOwner::Host) | None => ("all instances", String::new()),
     };
     format!(
-        ", after it was refused more of the memory that {whose} have ({table}limits.total_memory)"
+        ", after it was refused more of the memory that {owner} have ({table}limits.total_memory)"
     )
 }
 
-/// Turns an error of the engine into a fault; `panic` says why the guest trapped, if it panicked.
+/// Converts an error of the engine into a fault. `panic` is the reason of the trap, if the guest panicked.
 fn to_guest_fault(
     state: &GuestState,
     error: &wasmtime::Error,
@@ -167,7 +168,7 @@ fn to_guest_fault(
             text += &describe_memory_denial(state);
         }
         Some(_) => {
-            let memory = narrowboat_core::units::ByteSize::from(state.ctx.limits.memory);
+            let memory = ByteSize::from(state.ctx.limits.memory);
             text += &format!(", after it was refused more than its memory of {memory}");
         }
         None => {}
@@ -175,7 +176,7 @@ fn to_guest_fault(
     GuestFault::Trap(text)
 }
 
-/// Logs why a guest panicked, whether or not its manifest requests `log`.
+/// Logs a panic of a guest, whether or not its manifest requests `log`.
 fn log_panic(state: &GuestState, panic: &GuestPanic) {
     if panic.logged {
         return;
@@ -187,7 +188,11 @@ fn log_panic(state: &GuestState, panic: &GuestPanic) {
             tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{text}");
         }
         LogDecision::DropAndWarn => {
-            tracing::warn!(plugin, version, "it panics more often than is told; lines are dropped");
+            tracing::warn!(
+                plugin,
+                version,
+                "panics dropped from the log: the plugin panics too often"
+            );
         }
         LogDecision::Drop => {}
     }

@@ -1,4 +1,4 @@
-//! A running instantiation of a version that takes messages of named channels.
+//! A running instance of a version that handles messages of named channels.
 
 use std::sync::Arc;
 
@@ -12,45 +12,44 @@ use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::message::Message;
 use narrowboat_core::name::ChannelName;
 
-/// An instance that works without a connection. Whoever owns it makes its calls, one at a time.
+/// A running instance of a worker, which has no connection. Its owner makes its calls, one at a time.
 pub struct WorkerInstance {
     store: GuestStore,
     guest: WorkerConsumer,
 }
 
 impl WorkerInstance {
-    /// A new instance. May take as long as one of its calls: not for async threads.
+    /// Creates an instance. May take as long as one of its calls, so do not call it from async code.
     ///
     /// # Errors
-    /// When its start-up code fails, or the pool of instances is exhausted.
+    /// If its start-up code fails, or the instance pool is exhausted.
     pub fn new(version: Arc<Version>) -> Result<Self, GuestFault> {
-        let places = version.force_reserve_pool_slots();
+        let pool_slots = version.force_reserve_pool_slots();
         let (store, guest) = GuestStore::instantiate(
             version,
             Role::Worker,
-            places,
+            pool_slots,
             None,
             |version, store, exports| version.worker_indices()?.load(store, exports),
         )?;
         Ok(Self { store, guest })
     }
 
-    /// The version it runs.
+    /// The version that the instance runs.
     pub fn version(&self) -> &Arc<Version> {
         self.store.version()
     }
 
-    /// Whether it failed, so that it can only be dropped.
+    /// Whether the instance has failed and can only be dropped.
     pub fn is_dead(&self) -> bool {
         self.store.is_dead()
     }
 
-    /// Takes a message into the guest, and gives back what it asks for. May take as long as the
-    /// plugin's `worker_time`: not for async threads.
+    /// Brings a message to the guest and returns its effects. May take as long as the plugin's `worker_time`, so do not call
+    /// it from async code.
     ///
     /// # Errors
-    /// After [`GuestFault::Trap`] and [`GuestFault::OutOfTime`] the instance is dead; nothing of the
-    /// call has happened.
+    /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the call has no effects.
     pub fn handle(
         &mut self,
         channel: &ChannelName,
@@ -58,17 +57,17 @@ impl WorkerInstance {
     ) -> (Result<(), GuestFault>, Vec<Effect>) {
         self.store.version().stats.record_worker_event();
         let guest = self.guest.narrowboat_consumer_worker();
-        let called = self.store.call_with_deadline(|_, store| {
+        let reply = self.store.call_with_deadline(|_, store| {
             guest.call_handle(store, channel.as_str(), message.bytes())
         });
-        let answer = called
-            .and_then(|answer| answer.map_err(|text| GuestFault::Error(sanitize_log_line(&text))));
+        let result = reply
+            .and_then(|reply| reply.map_err(|text| GuestFault::Error(sanitize_log_line(&text))));
         let version = self.store.version();
-        match &answer {
+        match &result {
             Ok(Handling::Handled) => {}
             Ok(Handling::UnknownType) => version.record_unknown_message(message.message_type()),
             Err(fault) => version.stats.record_worker_fault(fault),
         }
-        (answer.map(drop), self.store.take_effects())
+        (result.map(drop), self.store.take_effects())
     }
 }

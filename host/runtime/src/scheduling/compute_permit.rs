@@ -6,22 +6,23 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What a guest thread holds while it works.
+/// The permits that a guest thread holds while its guest computes.
 pub(super) struct ComputePermit {
-    /// The fewest first.
+    /// The permits. Those of the smallest pool come first.
     pub(super) permits: Vec<OwnedSemaphorePermit>,
-    /// What a guest needs that leaves this to another while it waits, the fewest first.
+    /// The semaphores whose permits a waiting guest needs. That of the smallest pool comes first.
     pub(super) wait_permits: Vec<Arc<Semaphore>>,
 }
 
-/// Whoever works on a guest thread has its place here, for [`give_way`]. It goes with this, whatever becomes of the work.
+/// Keeps the permit of the current thread for [`release_permit_while`]. Dropping it releases the permit, even if the work
+/// panics.
 pub(super) struct PermitScope;
 
 thread_local!(static CURRENT_PERMIT: RefCell<Option<ComputePermit>> = const { RefCell::new(None) });
 
 impl PermitScope {
-    pub(super) fn enter(place: ComputePermit) -> Self {
-        CURRENT_PERMIT.set(Some(place));
+    pub(super) fn enter(permit: ComputePermit) -> Self {
+        CURRENT_PERMIT.set(Some(permit));
         Self
     }
 }
@@ -32,38 +33,38 @@ impl Drop for PermitScope {
     }
 }
 
-/// Whether the calling thread is a guest thread with work.
-pub(crate) fn is_guest_thread() -> bool {
+/// Whether the current thread is a guest thread that runs work.
+pub(super) fn is_guest_thread() -> bool {
     CURRENT_PERMIT.with_borrow(Option::is_some)
 }
 
-/// Leaves the calling thread's place among the guests that compute to another while `wait` waits, if not too many do
-/// already. Anywhere but on a guest thread it just waits.
+/// Releases the compute permit of the current thread while `wait` runs, and acquires it again. If too many guests wait
+/// already, or the thread is not a guest thread, it only runs `wait`.
 pub(crate) fn release_permit_while<T>(runtime: &Handle, wait: impl FnOnce() -> T) -> T {
-    let Some(place) = CURRENT_PERMIT.take() else { return wait() };
-    let held: Result<Vec<_>, _> =
-        place.wait_permits.iter().map(|all| Arc::clone(all).try_acquire_owned()).collect();
-    let Ok(_held) = held else {
-        CURRENT_PERMIT.set(Some(place));
+    let Some(permit) = CURRENT_PERMIT.take() else { return wait() };
+    let wait_permits: Result<Vec<_>, _> =
+        permit.wait_permits.iter().map(|all| Arc::clone(all).try_acquire_owned()).collect();
+    let Ok(_wait_permits) = wait_permits else {
+        CURRENT_PERMIT.set(Some(permit));
         return wait();
     };
-    let ComputePermit { permits: computing, wait_permits: waiting } = place;
-    let left: Vec<_> = computing.iter().map(|permit| Arc::clone(permit.semaphore())).collect();
-    drop(computing);
-    let answer = wait();
-    // As whoever comes for the first time.
-    let computing = runtime.block_on(acquire_all(&left));
-    CURRENT_PERMIT.set(
-        computing.map(|computing| ComputePermit { permits: computing, wait_permits: waiting }),
-    );
-    answer
+    let ComputePermit { permits, wait_permits } = permit;
+    let semaphores: Vec<_> = permits.iter().map(|permit| Arc::clone(permit.semaphore())).collect();
+    drop(permits);
+    let result = wait();
+    // The guest queues like one that has just arrived.
+    let permits = runtime.block_on(acquire_all(&semaphores));
+    CURRENT_PERMIT.set(permits.map(|permits| ComputePermit { permits, wait_permits }));
+    result
 }
 
-/// A permit of each, in order. `None` if the host is going away.
-pub(super) async fn acquire_all(all: &[Arc<Semaphore>]) -> Option<Vec<OwnedSemaphorePermit>> {
-    let mut held = Vec::with_capacity(all.len());
-    for permits in all {
-        held.push(Arc::clone(permits).acquire_owned().await.ok()?);
+/// Acquires a permit of each semaphore, in order. `None` if the host is stopping.
+pub(super) async fn acquire_all(
+    semaphores: &[Arc<Semaphore>],
+) -> Option<Vec<OwnedSemaphorePermit>> {
+    let mut permits = Vec::with_capacity(semaphores.len());
+    for semaphore in semaphores {
+        permits.push(Arc::clone(semaphore).acquire_owned().await.ok()?);
     }
-    Some(held)
+    Some(permits)
 }

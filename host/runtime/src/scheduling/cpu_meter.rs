@@ -1,4 +1,4 @@
-//! How long a guest has run, as it is charged for.
+//! Measures the running time that a plugin is charged for.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::compute_permit;
 
-/// The running time of one call, from where it was last charged.
+/// The running time of one call since the last charge.
 ///
-/// On a guest thread, which the system takes away for whatever is more urgent, it is the processor time of the thread.
-/// Elsewhere calls are short, and to ask for that would take longer than many of them: there it is the time that passes.
+/// On a guest thread, which the system may suspend for more urgent threads, this is the CPU time of the thread. Calls on
+/// other threads are short, and reading the CPU time would take longer than many of them, so this is wall-clock time there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CpuMeter {
-    /// By the processor time of the thread.
+    /// The CPU time of the thread at the last charge.
     ThreadCpuTime(Duration),
-    /// By the time that passes.
+    /// The time of the last charge.
     WallClock(Instant),
 }
 
 impl CpuMeter {
-    /// A call begins, on the thread that calls this. Of one that `may_wait_on_io` the waiting is no running.
+    /// Starts the measurement of a call on the current thread. If the call `may_wait_on_io`, its waits do not count.
     pub(crate) fn start(now: Instant, may_wait_on_io: bool) -> Self {
         match may_wait_on_io || compute_permit::is_guest_thread() {
             true => Self::ThreadCpuTime(thread_cpu_time()),
@@ -27,7 +27,7 @@ impl CpuMeter {
         }
     }
 
-    /// What has not been charged yet, which the caller does. On the thread on which it began.
+    /// Returns the time since the last charge, which the caller must charge. Call it on the thread of the call.
     pub(crate) fn take_uncharged(&mut self, now: Instant) -> Duration {
         match self {
             Self::ThreadCpuTime(since) => {
@@ -39,7 +39,7 @@ impl CpuMeter {
     }
 }
 
-/// Of the calling thread.
+/// The CPU time of the current thread.
 fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -50,19 +50,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_moment_is_charged_once() {
-        let began = Instant::now();
-        let mut stint = CpuMeter::start(began, false);
-        let after = |millis| began + Duration::from_millis(millis);
-        assert_eq!(stint.take_uncharged(after(3)), Duration::from_millis(3));
-        assert_eq!(stint.take_uncharged(after(5)), Duration::from_millis(2));
-        assert_eq!(stint.take_uncharged(after(5)), Duration::ZERO);
+    fn time_is_charged_once() {
+        let started = Instant::now();
+        let mut meter = CpuMeter::start(started, false);
+        let after = |millis| started + Duration::from_millis(millis);
+        assert_eq!(meter.take_uncharged(after(3)), Duration::from_millis(3));
+        assert_eq!(meter.take_uncharged(after(5)), Duration::from_millis(2));
+        assert_eq!(meter.take_uncharged(after(5)), Duration::ZERO);
     }
 
     #[test]
-    fn who_waits_runs_not() {
-        let mut stint = CpuMeter::start(Instant::now(), true);
+    fn waits_are_not_charged() {
+        let mut meter = CpuMeter::start(Instant::now(), true);
         std::thread::sleep(Duration::from_millis(50));
-        assert!(stint.take_uncharged(Instant::now()) < Duration::from_millis(50));
+        assert!(meter.take_uncharged(Instant::now()) < Duration::from_millis(50));
     }
 }

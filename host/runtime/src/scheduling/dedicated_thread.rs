@@ -3,19 +3,19 @@
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Runs long and rare work on a thread of its own, at the sockets' priority. `None` if it panicked,
-/// which has been reported, or if there is no thread.
+/// Runs long and rare work on a new thread, at the priority of the threads of the sockets. `None` if the work panicked,
+/// which the panic hook has reported, or if the system refused the thread.
 pub async fn run_on_dedicated_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let (answer, answered) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("aside".to_owned());
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("dedicated".to_owned());
     let runtime = Handle::current();
     let spawned = thread.spawn(move || {
-        // For guests that wait for what the runtime does.
+        // Imports of guests may wait for futures of the runtime.
         let _entered = runtime.enter();
-        let _ = answer.send(work());
+        let _ = sender.send(work());
     });
     spawned.ok()?;
-    answered.await.ok()
+    receiver.await.ok()
 }

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use narrowboat_core::manifest::ExecutionMode;
 
-/// Calls under a tick that bring a version back to the fast lane.
+/// Consecutive calls shorter than a tick after which the calls of a version run on the task of the socket again.
 const FAST_STREAK_LENGTH: u32 = 1_000;
 
-/// Which lane a version's calls take.
+/// Whether the calls of a version run on guest threads.
 #[derive(Debug)]
 pub(crate) struct ExecutionModeState {
     configured: ExecutionMode,
     is_slow: AtomicBool,
-    /// Calls in a row that did not pass a tick.
+    /// Consecutive calls that were shorter than a tick.
     fast_streak: AtomicU32,
 }
 
@@ -22,12 +22,12 @@ impl ExecutionModeState {
         Self { configured, is_slow, fast_streak: AtomicU32::new(0) }
     }
 
-    /// Whether the next call belongs on a guest thread.
+    /// Whether the next call runs on a guest thread.
     pub(crate) fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Relaxed)
     }
 
-    /// Notes whether a call ran past a tick.
+    /// Records whether a call ran longer than a tick.
     pub(crate) fn record_call(&self, overran: bool) {
         if overran {
             self.fast_streak.store(0, Ordering::Relaxed);
@@ -47,24 +47,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_long_call_changes_the_lane_and_a_good_streak_changes_it_back() {
-        let lane = ExecutionModeState::new(ExecutionMode::Auto);
-        assert!(!lane.is_slow());
-        lane.record_call(true);
-        assert!(lane.is_slow());
+    fn one_long_call_makes_a_version_slow_and_a_streak_of_short_calls_makes_it_fast() {
+        let mode = ExecutionModeState::new(ExecutionMode::Auto);
+        assert!(!mode.is_slow());
+        mode.record_call(true);
+        assert!(mode.is_slow());
         for _ in 0..FAST_STREAK_LENGTH {
-            assert!(lane.is_slow());
-            lane.record_call(false);
+            assert!(mode.is_slow());
+            mode.record_call(false);
         }
-        assert!(!lane.is_slow());
+        assert!(!mode.is_slow());
     }
 
     #[test]
-    fn a_plugin_that_asks_for_the_slow_lane_stays_there() {
-        let lane = ExecutionModeState::new(ExecutionMode::Thread);
+    fn a_version_with_thread_mode_stays_slow() {
+        let mode = ExecutionModeState::new(ExecutionMode::Thread);
         for _ in 0..=FAST_STREAK_LENGTH {
-            lane.record_call(false);
+            mode.record_call(false);
         }
-        assert!(lane.is_slow());
+        assert!(mode.is_slow());
     }
 }

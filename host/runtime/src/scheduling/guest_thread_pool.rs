@@ -1,5 +1,5 @@
-//! Where calls run: short ones on the socket's own task, others on guest threads, so that no socket
-//! waits for a guest that computes.
+//! The threads for calls that may be long. Short calls run on the task of their socket, so that no socket waits for a guest
+//! that computes.
 
 use std::sync::Arc;
 
@@ -9,76 +9,75 @@ use super::compute_permit::{ComputePermit, PermitScope, acquire_all};
 use super::thread_priority::lower_thread_priority;
 use narrowboat_quota::QuotaChain;
 
-/// The host's guest threads, or as many of them as a tenant may have at a time. They run at a lower priority than the
-/// sockets' threads.
+/// The guest threads of the host, or those that a tenant may use at a time. They have a lower priority than the threads of
+/// the sockets.
 #[derive(Debug, Clone)]
 pub struct GuestThreadPool {
-    /// Permits that a call needs, the fewest first.
+    /// The semaphores of which a call needs a permit each. That of the smallest pool comes first.
     compute_permits: Vec<Arc<Semaphore>>,
-    /// Those of guests that only wait, whose place another has meanwhile.
+    /// The semaphores of guests that wait and have released their compute permits.
     wait_permits: Vec<Arc<Semaphore>>,
-    /// How many of these may compute at a time.
+    /// The number of guests that may compute at a time.
     compute_limit: usize,
-    /// How many of these may wait at a time.
+    /// The number of guests that may wait at a time.
     wait_limit: usize,
 }
 
-/// One plugin's part of the guest threads, so that a plugin whose calls are long leaves some to
-/// the others.
+/// The part of the guest threads that one plugin may use. A plugin whose calls are long leaves threads to others.
 #[derive(Debug)]
 pub struct GuestExecutor {
     pool: GuestThreadPool,
     quota: Arc<QuotaChain>,
 }
 
-/// Guests that may wait at a time without a place among those that compute: half of the threads that there can be, so
-/// that as many are left for what they wait for. A tenant may have half of it, and a plugin half of what its tenant may.
+/// Guests that may wait at a time without a compute permit: half of the blocking threads of tokio, so that the other half is
+/// left for the work that they wait for. A tenant may have half of it, and a plugin half of its tenant's.
 const MAX_WAITING_GUESTS: usize = 256;
 
 impl GuestThreadPool {
-    /// So many guests may compute at a time; 0 means two a core.
+    /// Creates a pool in which `count` guests may compute at a time; 0 means two for each core.
     pub fn new(count: usize) -> Self {
         let compute_limit = if count == 0 { core_count() * 2 } else { count };
-        let all = |count: usize| vec![Arc::new(Semaphore::new(count))];
+        let semaphores = |count: usize| vec![Arc::new(Semaphore::new(count))];
         Self {
-            compute_permits: all(compute_limit),
-            wait_permits: all(MAX_WAITING_GUESTS),
+            compute_permits: semaphores(compute_limit),
+            wait_permits: semaphores(MAX_WAITING_GUESTS),
             compute_limit,
             wait_limit: MAX_WAITING_GUESTS,
         }
     }
 
-    /// What a tenant has of them: half, and no more than half of the cores. Sockets find another core then: the system
-    /// lets even a thread of the lowest priority finish its turn before one that has just run.
+    /// The part of one tenant: half, and at most half of the cores. The sockets find another core then: the system lets
+    /// even a thread of the lowest priority finish its time slice before a thread that has just run.
     #[must_use]
     pub fn tenant_pool(&self) -> Self {
         self.subpool(self.compute_limit.min(core_count()) / 2)
     }
 
-    /// The part of a plugin that may use so much: half.
-    pub fn plugin_executor(&self, allowance: Arc<QuotaChain>) -> GuestExecutor {
-        GuestExecutor { pool: self.subpool(self.compute_limit / 2), quota: allowance }
+    /// The part of one plugin, which is charged to `quota`: half.
+    pub fn plugin_executor(&self, quota: Arc<QuotaChain>) -> GuestExecutor {
+        GuestExecutor { pool: self.subpool(self.compute_limit / 2), quota }
     }
 
-    /// So many of them, one at least, and half of their waits.
+    /// Returns a part in which `count` guests, at least one, may compute, and half as many wait as here.
     fn subpool(&self, count: usize) -> Self {
-        let within = |count: usize, others: &[Arc<Semaphore>]| {
+        let with_parents = |count: usize, parents: &[Arc<Semaphore>]| {
             let own = Arc::new(Semaphore::new(count));
-            [own].into_iter().chain(others.iter().cloned()).collect()
+            [own].into_iter().chain(parents.iter().cloned()).collect()
         };
-        let (count, waits) = (count.max(1), (self.wait_limit / 2).max(1));
+        let (compute_limit, wait_limit) = (count.max(1), (self.wait_limit / 2).max(1));
         Self {
-            compute_permits: within(count, &self.compute_permits),
-            wait_permits: within(waits, &self.wait_permits),
-            compute_limit: count,
-            wait_limit: waits,
+            compute_permits: with_parents(compute_limit, &self.compute_permits),
+            wait_permits: with_parents(wait_limit, &self.wait_permits),
+            compute_limit,
+            wait_limit,
         }
     }
 
-    /// Waits until one more guest may compute. `None` if the host is going away.
+    /// Waits until one more guest may compute. `None` if the host is stopping.
     async fn acquire(&self) -> Option<ComputePermit> {
-        let computing = acquire_all(&self.compute_permits).await?;
-        Some(ComputePermit { permits: computing, wait_permits: self.wait_permits.clone() })
+        let permits = acquire_all(&self.compute_permits).await?;
+        Some(ComputePermit { permits, wait_permits: self.wait_permits.clone() })
     }
 }
 
@@ -87,25 +86,25 @@ fn core_count() -> usize {
 }
 
 impl GuestExecutor {
-    /// Runs `work` on a guest thread when one is free and the plugin has time left to run in. `None` if it panicked,
-    /// which has been reported, or if the host is going away.
+    /// Runs `work` on a guest thread, once a thread is free and the plugin has CPU quota left. `None` if the work panicked,
+    /// which the panic hook has reported, or if the host is stopping.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let place = loop {
-            while let Some(rest) = self.quota.cpu_wait() {
-                tokio::time::sleep(rest).await;
+        let permit = loop {
+            while let Some(wait) = self.quota.cpu_wait() {
+                tokio::time::sleep(wait).await;
             }
-            let place = self.pool.acquire().await?;
-            // Whoever ran meanwhile may have used what there was.
+            let permit = self.pool.acquire().await?;
+            // Other calls may have used up the quota meanwhile.
             if self.quota.cpu_wait().is_none() {
-                break place;
+                break permit;
             }
         };
         let work = move || {
-            // Held by the work, which goes on when whoever waits for it has gone.
-            let _placed = PermitScope::enter(place);
+            // Held by the work, which goes on even if the caller stops waiting for it.
+            let _scope = PermitScope::enter(permit);
             lower_thread_priority();
             work()
         };
@@ -120,32 +119,32 @@ mod tests {
     use tokio::runtime::Handle;
 
     #[test]
-    fn who_waits_leaves_its_place_to_another() {
+    fn a_waiting_guest_releases_its_permit() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let share = Arc::new(GuestThreadPool::new(1).plugin_executor(Arc::default()));
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let executor = Arc::new(GuestThreadPool::new(1).plugin_executor(Arc::default()));
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         runtime.block_on(async {
-            let other = Arc::clone(&share);
-            let first = share.run(move || {
+            let other = Arc::clone(&executor);
+            let first = executor.run(move || {
                 let runtime = Handle::current();
-                release_permit_while(&runtime, || runtime.block_on(told.recv()))
+                release_permit_while(&runtime, || runtime.block_on(receiver.recv()))
             });
-            let second = async { other.run(move || tell.send(7).unwrap()).await };
+            let second = async { other.run(move || sender.send(7).unwrap()).await };
             let (first, _) = tokio::join!(first, second);
             assert_eq!(first.flatten(), Some(7));
             let free = |all: &[Arc<Semaphore>]| -> Vec<_> {
                 all.iter().map(|permits| permits.available_permits()).collect()
             };
-            assert_eq!(free(&share.pool.compute_permits), [1, 1]);
+            assert_eq!(free(&executor.pool.compute_permits), [1, 1]);
             assert_eq!(
-                free(&share.pool.wait_permits),
+                free(&executor.pool.wait_permits),
                 [MAX_WAITING_GUESTS / 2, MAX_WAITING_GUESTS]
             );
         });
     }
 
     #[test]
-    fn a_tenant_computes_on_half_of_the_cores_and_a_plugin_on_half_of_that() {
+    fn a_tenant_gets_half_of_the_cores_and_a_plugin_half_of_that() {
         let free = |threads: &GuestThreadPool| threads.compute_permits[0].available_permits();
         let all = GuestThreadPool::new(core_count() * 8);
         let tenant = all.tenant_pool();

@@ -1,10 +1,9 @@
 //! The priority of threads that compute.
 
-/// How far below the sockets' threads guests run, in units of `nice`.
+/// The `nice` value of threads that compute. The threads of the sockets have 0.
 const NICENESS: i32 = 5;
 
-/// Lowers the priority of the calling thread, once. Without the right to do so all goes on as it
-/// is: the system shares the cores evenly then.
+/// Lowers the priority of the current thread. If the system does not allow it, the thread keeps its priority.
 pub(crate) fn lower_thread_priority() {
     thread_local!(static DONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
     if !DONE.replace(true) {

@@ -1,17 +1,17 @@
-//! The clock by which guests are stopped: a tick a millisecond while any of them runs.
+//! The clock for the time limits of guests: one tick for each millisecond while a guest runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// The length of a tick; call times are counted in them.
+/// The length of a tick. The time limits of calls are counted in ticks.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks without a call after which the clock stops.
+/// Ticks without a call after which the thread sleeps.
 const IDLE_TICKS: u32 = 20;
 
-/// A thread that ticks while guests run and sleeps while none does.
+/// A thread that ticks while guests run and sleeps otherwise.
 pub(crate) struct Ticker {
     shared: Arc<TickerState>,
     thread: Option<JoinHandle<()>>,
@@ -19,19 +19,22 @@ pub(crate) struct Ticker {
 
 #[derive(Default)]
 struct TickerState {
-    /// Calls begun. The clock compares it with what it saw last, so that a call costs one addition.
+    /// Calls that have started. The thread compares it with the last value, so that a call only costs an addition.
     calls_begun: AtomicU64,
-    /// Calls ended.
+    /// Calls that have ended.
     calls_ended: AtomicU64,
     is_asleep: AtomicBool,
     stop: AtomicBool,
 }
 
-/// A guest is running until this is dropped.
+/// Marks a guest as running until it is dropped.
 pub(crate) struct TickerGuard<'a>(&'a TickerState);
 
 impl Ticker {
-    /// Starts the clock, which calls `tick` each time.
+    /// Starts the thread, which calls `tick` on each tick.
+    ///
+    /// # Errors
+    /// If the system refuses the thread.
     pub(crate) fn start(tick: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(TickerState::default());
         let thread = thread::Builder::new().name("ticker".to_owned()).spawn({
@@ -41,9 +44,10 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Tells that a guest runs, waking the clock if it sleeps.
+    /// Marks a guest as running, and wakes the thread if it sleeps.
     pub(crate) fn begin_call(&self) -> TickerGuard<'_> {
-        // Sequentially consistent with the clock's going to sleep: one of the two sees the other.
+        // Sequentially consistent with `park_until_call`: either this call sees that the thread sleeps, or the thread sees
+        // this call.
         self.shared.calls_begun.fetch_add(1, Ordering::SeqCst);
         if self.shared.is_asleep.load(Ordering::SeqCst) {
             self.wake();
@@ -100,7 +104,7 @@ impl Drop for Ticker {
         self.shared.stop.store(true, Ordering::SeqCst);
         self.wake();
         if let Some(thread) = self.thread.take() {
-            // A panic of the clock has been reported by the thread itself.
+            // The panic hook has reported a panic of the thread.
             let _ = thread.join();
         }
     }
@@ -114,7 +118,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(10);
 
     #[test]
-    fn the_clock_ticks_while_a_guest_runs_and_after_it_has_slept() {
+    fn the_ticker_ticks_while_a_guest_runs_and_again_after_sleeping() {
         let (send, ticks) = mpsc::channel();
         let ticker = Ticker::start(move || {
             let _ = send.send(());

@@ -5,38 +5,38 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Clients at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClientCount {
-    /// Different clients that had an event.
+    /// Distinct clients that had an event.
     pub clients: u64,
-    /// Those of them that saw a fault.
+    /// The clients that saw a fault.
     pub failed: u64,
 }
 
-/// The connections of one address. Each has a place; a connection that comes when another has left takes that one's place,
-/// first one that failed, so that a client that comes again counts once. There are as many places as there were connections
-/// at once.
+/// The connections of one address. Each connection has a slot. A new connection takes a free slot, first one whose connection
+/// failed, so that a client that reconnects counts once. The number of slots is the largest number of connections at once.
 #[derive(Debug, Default)]
 pub(super) struct AddressClients {
     slots: u64,
     pub(super) failed_slots: u64,
     free_slots: u64,
-    /// Free places of connections that failed.
+    /// Free slots whose connections failed.
     free_failed_slots: u64,
-    /// Whether a handshake of this address has been accepted.
+    /// Whether a handshake from the address has been accepted.
     is_accepted: bool,
-    /// Handshakes that failed before one was accepted. They have no places.
+    /// Handshakes that failed before one was accepted. They have no slots.
     failed_handshakes: u64,
 }
 
 impl AddressClients {
-    /// How many clients it is.
+    /// The number of clients behind the address. An address of the internet is one client. An address that may be a proxy is
+    /// as many clients as it had connections at once, plus the handshakes that failed before one was accepted.
     pub(super) fn count(&self, address: IpAddr) -> ClientCount {
-        let most = if may_be_proxy(address) { u64::MAX } else { 1 };
-        let clients = most.min(self.slots + self.failed_handshakes);
-        let failed = most.min(self.failed_slots + self.failed_handshakes);
+        let limit = if may_be_proxy(address) { u64::MAX } else { 1 };
+        let clients = limit.min(self.slots + self.failed_handshakes);
+        let failed = limit.min(self.failed_slots + self.failed_handshakes);
         ClientCount { clients, failed }
     }
 
-    /// Takes a place; whether that counts as failed already.
+    /// Takes a slot. Returns whether it counts as failed already.
     pub(super) fn take_slot(&mut self) -> bool {
         if self.free_failed_slots > 0 {
             self.free_failed_slots -= 1;
@@ -49,7 +49,7 @@ impl AddressClients {
         false
     }
 
-    /// Gives a place back.
+    /// Releases a slot.
     pub(super) fn release_slot(&mut self, has_failed: bool) {
         match has_failed {
             true => self.free_failed_slots += 1,
@@ -57,7 +57,7 @@ impl AddressClients {
         }
     }
 
-    /// A handshake is accepted: those that failed before may all have been of one client, which comes again.
+    /// Records an accepted handshake. All handshakes that failed before may have come from one client that retries.
     pub(super) fn accept_handshake(&mut self) {
         self.is_accepted = true;
         if std::mem::take(&mut self.failed_handshakes) > 0 {
@@ -67,20 +67,20 @@ impl AddressClients {
         }
     }
 
-    /// A handshake ends without a connection. If no other has been accepted, nothing says that a failure is the doing of
-    /// one client, so each counts.
-    pub(super) fn reject_handshake(&mut self, fails: bool) {
-        if fails && !self.is_accepted {
+    /// Records a handshake without a connection. Until a handshake is accepted, each failure counts: it may be the fault of the
+    /// plugin.
+    pub(super) fn reject_handshake(&mut self, has_failed: bool) {
+        if has_failed && !self.is_accepted {
             self.failed_handshakes += 1;
             return;
         }
-        let has_failed = self.take_slot();
-        self.failed_slots += u64::from(fails && !has_failed);
-        self.release_slot(fails || has_failed);
+        let had_failed = self.take_slot();
+        self.failed_slots += u64::from(has_failed && !had_failed);
+        self.release_slot(has_failed || had_failed);
     }
 }
 
-/// Whether an address is none of the internet's. That of a network keeps the bits that say so.
+/// Whether an address is private or local, so that it may be a proxy. Works for the network part of an IPv6 address too.
 fn may_be_proxy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -92,7 +92,7 @@ fn may_be_proxy(address: IpAddr) -> bool {
                 || is_shared
         }
         IpAddr::V6(address) => {
-            // The network of `::1`.
+            // Unspecified is the network part of `::1`.
             address.is_unspecified() || address.is_unique_local() || address.is_unicast_link_local()
         }
     }

@@ -1,4 +1,4 @@
-//! How many different clients a version has served, and how many of them saw it fail.
+//! Counts the distinct clients of a version, and the clients that saw a fault.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,29 +7,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address_clients::{AddressClients, ClientCount};
 
-/// Addresses that are told apart; connections of further ones are not counted.
+/// The largest number of addresses. Connections of further addresses are not table.
 const MAX_TRACKED_ADDRESSES: usize = 65_536;
 
-/// The part of an address of IPv6 that one client has to itself.
+/// The network part of an IPv6 address, which belongs to one client.
 const IPV6_CLIENT_MASK: u128 = !0 << 64;
 
-/// The clients of a version, counted only while it is watched.
+/// Counts the clients of a version between [`start`](Self::start) and [`stop`](Self::stop).
 #[derive(Debug, Default)]
 pub(crate) struct ClientTracker {
-    /// Changes only under the lock.
+    /// Changed only while the lock of `table` is held.
     is_tracking: AtomicBool,
     table: Mutex<ClientTable>,
 }
 
-/// The clients so far, by address and in sum.
+/// The clients by address, and their total.
 #[derive(Debug, Default)]
 struct ClientTable {
     addresses: HashMap<IpAddr, AddressClients>,
-    /// The sum over the addresses, so that a fault does not have to add them up.
+    /// The sum over all addresses, so that a fault need not add them up.
     total: ClientCount,
 }
 
-/// The place of a connection among the clients of its version, until it is dropped.
+/// The slot of a connection among the clients of its version. Dropping it releases the slot.
 #[derive(Debug)]
 pub(crate) struct ClientSlot {
     tracker: Arc<ClientTracker>,
@@ -38,33 +38,33 @@ pub(crate) struct ClientSlot {
 }
 
 impl ClientTracker {
-    /// Counts from now on, beginning with nobody.
+    /// Starts to count, from zero.
     pub(crate) fn start(&self) {
-        let mut counted = self.lock();
-        *counted = ClientTable::default();
+        let mut table = self.lock();
+        *table = ClientTable::default();
         self.is_tracking.store(true, Ordering::Relaxed);
     }
 
-    /// Counts no more.
+    /// Stops counting, and forgets the counts.
     pub(crate) fn stop(&self) {
-        let mut counted = self.lock();
+        let mut table = self.lock();
         self.is_tracking.store(false, Ordering::Relaxed);
-        let old = std::mem::take(&mut *counted);
-        drop(counted);
+        let old = std::mem::take(&mut *table);
+        drop(table);
         drop(old);
     }
 
-    /// Whether anybody is counted.
+    /// Whether clients are table.
     pub(crate) fn is_tracking(&self) -> bool {
         self.is_tracking.load(Ordering::Relaxed)
     }
 
-    /// A connection of this address has its first event, after another version accepted it.
+    /// Adds a connection that another version has accepted, at its first event.
     pub(crate) fn add_migrated(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
         self.assign_slot(address, AddressClients::take_slot)
     }
 
-    /// A handshake of this address is accepted.
+    /// Adds a connection whose handshake is accepted.
     pub(crate) fn add_accepted(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
         self.assign_slot(address, |address| {
             address.accept_handshake();
@@ -72,10 +72,10 @@ impl ClientTracker {
         })
     }
 
-    /// A handshake of this address ends without a connection.
+    /// Records a handshake that ends without a connection.
     pub(crate) fn record_rejected(&self, address: IpAddr, has_failed: bool) {
         self.update_address(client_network(address), |address| {
-            address.reject_handshake(has_failed)
+            address.reject_handshake(has_failed);
         });
     }
 
@@ -89,57 +89,55 @@ impl ClientTracker {
         Some(ClientSlot { tracker: Arc::clone(self), address, has_failed })
     }
 
-    /// The counts now. An address of the internet is one client, however many connections it opens. One of this machine or
-    /// of a private network may be a proxy, and is as many clients as it had connections at once, and as many more as
-    /// handshakes failed before one was accepted.
+    /// The counts of all addresses.
     pub(crate) fn count(&self) -> ClientCount {
         self.lock().total
     }
 
-    /// Changes what is known of an address, which is known from now on. `None` if it is not counted.
+    /// Changes the counts of an address, and adds the address if it is new. `None` if it is not table.
     fn update_address<T>(
         &self,
         address: IpAddr,
         change: impl FnOnce(&mut AddressClients) -> T,
     ) -> Option<T> {
-        let mut counted = self.lock();
-        // The watch may have ended since the caller asked.
+        let mut table = self.lock();
+        // Counting may have stopped since the caller checked.
         if !self.is_tracking() {
             return None;
         }
-        let is_known = counted.addresses.contains_key(&address);
-        if !is_known && counted.addresses.len() >= MAX_TRACKED_ADDRESSES {
+        let is_known = table.addresses.contains_key(&address);
+        if !is_known && table.addresses.len() >= MAX_TRACKED_ADDRESSES {
             return None;
         }
-        counted.addresses.entry(address).or_default();
-        counted.update_address(address, change)
+        table.addresses.entry(address).or_default();
+        table.update_address(address, change)
     }
 
     fn lock(&self) -> MutexGuard<'_, ClientTable> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        // Nothing panics between two writes, so a poisoned table is consistent.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ClientTable {
-    /// Changes an address and the sum. `None` if the address is not counted.
+    /// Changes an address and the sum. `None` if the address is not table.
     fn update_address<T>(
         &mut self,
         address: IpAddr,
         change: impl FnOnce(&mut AddressClients) -> T,
     ) -> Option<T> {
-        let known = self.addresses.get_mut(&address)?;
-        let before = known.count(address);
-        let answer = change(known);
-        let after = known.count(address);
+        let clients = self.addresses.get_mut(&address)?;
+        let before = clients.count(address);
+        let result = change(clients);
+        let after = clients.count(address);
         self.total.clients = self.total.clients - before.clients + after.clients;
         self.total.failed = self.total.failed - before.failed + after.failed;
-        Some(answer)
+        Some(result)
     }
 }
 
 impl ClientSlot {
-    /// It saw a fault.
+    /// Records that the client saw a fault.
     pub(crate) fn record_fault(&mut self) {
         if !self.has_failed {
             let failed = self
@@ -160,7 +158,7 @@ impl Drop for ClientSlot {
     }
 }
 
-/// What tells one client's addresses from another's.
+/// The part of an address that belongs to one client.
 fn client_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & IPV6_CLIENT_MASK).into(),

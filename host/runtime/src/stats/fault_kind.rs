@@ -2,24 +2,24 @@
 
 use narrowboat_core::fault::GuestFault;
 
-/// Kinds of what a guest does wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// It trapped.
+    /// The guest trapped.
     Trap,
-    /// It ran past its time.
+    /// The call ran past its time limit.
     Timeout,
-    /// It returned an error.
+    /// The guest returned an error.
     Error,
-    /// It broke the contract.
+    /// The guest broke the contract, or exceeded a quota.
     Contract,
 }
 
 impl FaultKind {
-    /// Each of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Trap, Self::Timeout, Self::Error, Self::Contract];
 
-    /// For figures.
+    /// The name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trap => "trap",

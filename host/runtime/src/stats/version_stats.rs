@@ -1,4 +1,4 @@
-//! How a version has fared: the calls it got, how long they took, and those that failed.
+//! Counts the events, the faults and the clients of a version.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,29 +11,29 @@ use super::fault_kind::FaultKind;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::histogram::Histogram;
 
-/// Counts a version's events and faults, and tells whoever watches it of each fault.
+/// Counts the events and faults of a version, and notifies a waiter of each fault.
 #[derive(Debug, Default)]
 pub struct VersionStats {
     events: AtomicU64,
-    /// Events for which the guest blamed its client. They are not faults: clients do not decide which version is live.
+    /// Events for which the guest blamed its client. They are not faults: clients must not cause a rollback.
     client_errors: AtomicU64,
     /// Messages of types that the guest does not know.
     unknown_messages: AtomicU64,
     faults_by_kind: [AtomicU64; FaultKind::ALL.len()],
     fault_notify: Notify,
     call_durations: Histogram,
-    /// What of all this were messages that workers handle, which no client's connection brings.
+    /// The events that are messages for workers.
     worker_events: AtomicU64,
     worker_faults: AtomicU64,
     clients: Arc<ClientTracker>,
 }
 
-/// A tally at one moment.
+/// Counts at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EventCounts {
-    /// Handshakes, frames, messages and timers that were brought to guests.
+    /// Handshakes, frames, messages and timers that guests were called for.
     pub events: u64,
-    /// Those that ended in a trap, a time-out or an error.
+    /// The events that ended in a fault.
     pub faults: u64,
 }
 
@@ -51,12 +51,12 @@ impl VersionStats {
         self.client_errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a message of a type that the guest does not know; true for the first.
+    /// Counts a message of a type that the guest does not know. Returns true for the first one.
     pub(crate) fn record_unknown_message(&self) -> bool {
         self.unknown_messages.fetch_add(1, Ordering::Relaxed) == 0
     }
 
-    /// Events for which the guest blamed its client. They are not among the faults.
+    /// Events for which the guest blamed its client. They do not count as faults.
     pub fn client_errors(&self) -> u64 {
         self.client_errors.load(Ordering::Relaxed)
     }
@@ -80,46 +80,46 @@ impl VersionStats {
         &self.clients
     }
 
-    /// Tells its clients apart from now on.
+    /// Starts to count clients, from zero.
     pub fn start_client_tracking(&self) {
         self.clients.start();
     }
 
-    /// Tells its clients apart no more.
+    /// Stops counting clients, and forgets the counts.
     pub fn stop_client_tracking(&self) {
         self.clients.stop();
     }
 
-    /// The clients since they are told apart.
+    /// The clients since counting started.
     pub fn client_count(&self) -> ClientCount {
         self.clients.count()
     }
 
-    /// The counts of workers' messages now.
+    /// The counts of messages for workers.
     pub fn worker_event_counts(&self) -> EventCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let faults = load(&self.worker_faults);
         EventCounts { events: load(&self.worker_events), faults }
     }
 
-    /// The counts now.
+    /// The counts of all events.
     pub fn event_counts(&self) -> EventCounts {
-        // Faults first: each was counted as an event before it failed.
+        // Faults are read first, so that they never exceed the events: each event is counted before it fails.
         let faults = FaultKind::ALL.into_iter().map(|kind| self.fault_count(kind)).sum();
         EventCounts { events: self.events.load(Ordering::Relaxed), faults }
     }
 
-    /// Faults of a kind.
+    /// The number of faults of a kind.
     pub fn fault_count(&self, kind: FaultKind) -> u64 {
         self.faults_by_kind[kind as usize].load(Ordering::Relaxed)
     }
 
-    /// How long calls took.
+    /// The durations of calls.
     pub fn call_durations(&self) -> &Histogram {
         &self.call_durations
     }
 
-    /// Waits for the next fault; one that nobody waited for counts.
+    /// Waits for the next fault. Returns at once if a fault has occurred since the last wait.
     pub async fn wait_for_fault(&self) {
         self.fault_notify.notified().await;
     }

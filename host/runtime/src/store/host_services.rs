@@ -9,14 +9,14 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
 
-/// What there is beyond the host, for the instances of a version.
+/// What the guests of a version can reach beyond the host.
 pub(crate) struct HostServices {
     pub(crate) keyvalue: Arc<KeyvalueStore>,
     pub(crate) egress: Arc<Egress>,
-    /// All that the version may.
+    /// The capabilities of the version.
     pub(crate) capabilities: Capabilities,
-    /// How much its plugin may.
+    /// The quota of the plugin.
     pub(crate) quota: Arc<QuotaChain>,
-    /// When nobody is to wait any more.
+    /// Becomes true when imports must stop waiting.
     pub(crate) stopping: watch::Receiver<bool>,
 }

@@ -1,4 +1,4 @@
-//! The requests that a guest makes, as `wasi:http` has them.
+//! Checks and sends the HTTP requests of a guest.
 
 use std::io;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use super::suppress_reason::SuppressReason;
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_egress::{EgressError, RequestTimeouts, allows_private_addresses};
 
-/// Bytes of a body that a guest writes at once. Two such parts wait for the host.
+/// The largest part of a body that a guest may write at once, in bytes. Two such parts are buffered.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
-/// What is sent to a guest's hosts, in how many requests.
+/// Checks and sends the HTTP requests of one store.
 pub(crate) struct GuestHttpHooks {
     services: Arc<HostServices>,
-    /// Requests that the running call may still make.
+    /// The number of requests that the running call may still make.
     requests_left: u32,
     suppressed: Option<SuppressReason>,
 }
@@ -32,24 +32,24 @@ impl GuestHttpHooks {
         Self { requests_left: services.egress.max_requests_per_call(), services, suppressed: None }
     }
 
-    /// A call begins.
+    /// Starts a call.
     pub(crate) fn begin_call(&mut self) {
         self.requests_left = self.services.egress.max_requests_per_call();
     }
 
-    /// Why nothing may be sent now, if it may not.
-    pub(crate) fn set_suppressed(&mut self, hush: Option<SuppressReason>) {
-        self.suppressed = hush;
+    /// Sets why requests must not be sent; `None` if they may.
+    pub(crate) fn set_suppressed(&mut self, reason: Option<SuppressReason>) {
+        self.suppressed = reason;
     }
 
     fn authorize(&mut self, request: &Request<WasiBody>) -> Result<HttpTarget, Error> {
-        if let Some(hush) = self.suppressed {
-            return Err(Error::InternalError(Some(hush.message().to_owned())));
+        if let Some(reason) = self.suppressed {
+            return Err(Error::InternalError(Some(reason.message().to_owned())));
         }
         self.requests_left =
             self.requests_left.checked_sub(1).ok_or(Error::ConnectionLimitReached)?;
-        let HostServices { egress, capabilities: asks, .. } = &*self.services;
-        egress.authorize(request, asks).map_err(to_wasi_error)
+        let HostServices { egress, capabilities, .. } = &*self.services;
+        egress.authorize(request, capabilities).map_err(to_wasi_error)
     }
 }
 
@@ -60,22 +60,22 @@ impl WasiHttpHooks for GuestHttpHooks {
         options: Option<RequestOptions>,
         _written: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = OutgoingResponse> + Send> {
-        let admitted = self.authorize(&request);
-        let beyond = Arc::clone(&self.services);
+        let target = self.authorize(&request);
+        let services = Arc::clone(&self.services);
         let options = options.unwrap_or_default();
-        let haste = RequestTimeouts {
+        let timeouts = RequestTimeouts {
             connect: options.connect_timeout,
             first_byte: options.first_byte_timeout,
             between_bytes: options.between_bytes_timeout,
         };
         Box::new(async move {
-            let HostServices { egress, quota: allowance, capabilities: asks, .. } = &*beyond;
-            let private = allows_private_addresses(asks);
-            let answer = egress.send(allowance, request, admitted?, private, haste).await;
-            let answer = answer.map_err(to_wasi_error)?;
-            // What carries the answer is in its body.
+            let HostServices { egress, quota, capabilities, .. } = &*services;
+            let allow_private = allows_private_addresses(capabilities);
+            let response = egress.send(quota, request, target?, allow_private, timeouts).await;
+            let response = response.map_err(to_wasi_error)?;
+            // The body drives the connection, so nothing is left to do here.
             let io: ResponseIo = Box::new(async { Ok(()) });
-            Ok((answer.map(|body| body.map_err(to_wasi_error).boxed_unsync()), io))
+            Ok((response.map(|body| body.map_err(to_wasi_error).boxed_unsync()), io))
         })
     }
 
@@ -88,9 +88,9 @@ impl WasiHttpHooks for GuestHttpHooks {
     }
 }
 
-/// An error in the interface's words, which say nothing of the host's network.
+/// Converts an error to the error of the interface, which reveals nothing about the network of the host.
 fn to_wasi_error(error: EgressError) -> Error {
-    tracing::debug!("a plugin's request: {error}");
+    tracing::debug!("request of a plugin failed: {error}");
     match error {
         EgressError::Denied => Error::HttpRequestDenied,
         EgressError::PrivateAddress => Error::DestinationIpProhibited,

@@ -4,47 +4,47 @@ use std::time::Duration;
 
 use narrowboat_core::component::Role;
 
-/// Bytes of memory that an instance of the operator's own plugins has without asking what all may have together: what most
-/// guests begin with, of which few pages are ever written.
+/// Bytes of memory that an instance of the default tenant has without counting towards the shared memory limits. Most guests
+/// start with this size, and write to few of its pages.
 pub(crate) const UNCOUNTED_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 
-/// Bytes of payload every call may ask to send, however small its frames must be.
+/// Bytes of payload that every call may send, even if the largest frame is small.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes an import may copy besides a frame: a list of handles, names, an error too large to send.
+/// Bytes that an import may copy in addition to a frame: a list of handles, or names.
 const MIN_HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
 
-/// Elements that the tables of an instance may have together: function pointers, in practice.
+/// Elements that all tables of an instance may have together. In practice these are function pointers.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
 
-/// Memories, tables and core instances one component may consist of.
+/// The largest number of memories, of tables and of core instances of one component.
 pub(crate) const MAX_CORE_ITEMS: u32 = 16;
 
-/// What one instance may have.
+/// The limits of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InstanceLimits {
-    /// Linear memory, in bytes, all memories together.
+    /// The linear memory of all memories together, in bytes.
     pub memory: usize,
-    /// Bytes of it that it has without asking what all may have together.
+    /// The part of the memory that does not count towards the shared memory limits, in bytes.
     pub uncounted_memory: usize,
-    /// Running time of one call for a connection.
+    /// The running time of one call for a connection.
     pub call_time: Duration,
-    /// Running time of a worker with one message.
+    /// The running time of a worker for one message.
     pub worker_time: Duration,
-    /// Timers that may be pending on one connection.
+    /// The number of pending timers of one connection.
     pub timers: usize,
-    /// What one consumer, or a module, may leave to its successor, in bytes.
+    /// The size of the snapshot of one consumer or of the module, in bytes.
     pub snapshot: usize,
-    /// How long one call may wait for what is not of this process.
+    /// How long the imports of one call may wait for I/O.
     pub wait_time: Duration,
-    /// The largest message, and frame for a group, it may give the layer, in bytes.
+    /// The largest message, and frame for a group, that the channel layer takes, in bytes.
     pub max_message_bytes: usize,
-    /// The largest frame any of its sockets takes, in bytes.
+    /// The largest frame that any of its sockets takes, in bytes.
     pub max_frame_bytes: usize,
 }
 
 impl InstanceLimits {
-    /// Running time of one call into a guest that is run as this, and what bounds it.
+    /// The running time of one call in a role, and the key of that limit.
     pub(crate) fn time_limit(&self, role: Role) -> (&'static str, Duration) {
         match role {
             Role::Consumer => ("call_time", self.call_time),
@@ -52,12 +52,12 @@ impl InstanceLimits {
         }
     }
 
-    /// Bytes of payload one call may ask to send: some of the largest frames.
+    /// Bytes of payload that one call may send: several of the largest frames.
     pub(crate) fn effect_bytes(&self) -> usize {
         self.max_frame_bytes.max(self.max_message_bytes).saturating_mul(4).max(MIN_EFFECT_BYTES)
     }
 
-    /// Bytes one import may copy out of the guest: its largest argument and some change.
+    /// Bytes that one import may copy out of the guest: the largest frame, and some more.
     pub(crate) fn hostcall_bytes(&self) -> usize {
         self.max_frame_bytes.max(self.max_message_bytes).saturating_add(MIN_HOSTCALL_BYTES)
     }

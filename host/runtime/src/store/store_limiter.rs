@@ -1,4 +1,4 @@
-//! What one instance may have, held against each growth.
+//! Limits the memory and the tables of an instance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use wasmtime::ResourceLimiter;
 use super::instance_limits::{InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
 use narrowboat_quota::{LimitKind, QuotaChain, QuotaOwner, QuotaResource, Reservation};
 
-/// What the instances of a version have together.
+/// Usage of all instances of a version.
 #[derive(Debug, Default)]
 pub(crate) struct InstanceGauges {
     instances: AtomicU64,
@@ -21,27 +21,27 @@ impl InstanceGauges {
         self.instances.load(Ordering::Relaxed)
     }
 
-    /// Bytes of their linear memories.
+    /// Bytes of linear memory.
     pub(crate) fn memory(&self) -> u64 {
         self.memory.load(Ordering::Relaxed)
     }
 }
 
-/// Counts what an instance has taken.
+/// Limits the memory and the tables of one instance, and counts their usage.
 #[derive(Debug)]
 pub(crate) struct StoreLimiter {
     usage: Arc<InstanceGauges>,
     quota: Arc<QuotaChain>,
-    /// Of instances.
+    /// The reserved slots of the instance pool.
     _pool_slots: Reservation,
-    /// Of what all may have together.
+    /// The part of the shared memory limits that the instance uses.
     memory_reservation: Reservation,
     memory_limit: usize,
     uncounted_memory: usize,
     memory_available: usize,
-    /// The bound of memory that it came to last, if it has.
+    /// The limit that refused memory last, if one has.
     denied_limit: Option<LimitKind>,
-    /// Whose that was, where it is of what instances have together.
+    /// The owner of that limit, if it is a shared one.
     denied_by: Option<QuotaOwner>,
     table_elements_available: usize,
 }
@@ -51,12 +51,12 @@ impl StoreLimiter {
         limits: &InstanceLimits,
         usage: Arc<InstanceGauges>,
         quota: Arc<QuotaChain>,
-        places: Reservation,
+        pool_slots: Reservation,
     ) -> Self {
         usage.instances.fetch_add(1, Ordering::Relaxed);
         Self {
             usage,
-            _pool_slots: places,
+            _pool_slots: pool_slots,
             memory_reservation: quota.empty_reservation(QuotaResource::MemoryBytes),
             quota,
             memory_limit: limits.memory,
@@ -77,12 +77,12 @@ impl Drop for StoreLimiter {
 }
 
 impl StoreLimiter {
-    /// Why the guest was refused memory, if it was, which may be why it trapped.
+    /// The limit that refused memory to the guest, if one has. It may be the reason of a trap.
     pub(crate) fn denied_limit(&self) -> Option<LimitKind> {
         self.denied_limit
     }
 
-    /// Whose bound of what instances have together that was.
+    /// The owner of that limit, if it is a shared one.
     pub(crate) fn denied_by(&self) -> Option<QuotaOwner> {
         self.denied_by
     }
@@ -91,21 +91,21 @@ impl StoreLimiter {
         self.memory_limit - self.memory_available
     }
 
-    /// Takes so much memory, of its own and of what all may have together.
+    /// Reserves `more` bytes, of the memory of the instance and of the shared limits.
     fn reserve_memory(&mut self, more: usize) -> Result<(), LimitKind> {
-        let left = self.memory_available.checked_sub(more);
-        let left = left.ok_or_else(|| {
+        let available = self.memory_available.checked_sub(more);
+        let available = available.ok_or_else(|| {
             self.quota.record_limit_hit(LimitKind::Memory);
             LimitKind::Memory
         })?;
-        let (free, taken) = (self.uncounted_memory, self.memory_used());
-        let beyond_free = |taken: usize| taken.saturating_sub(free);
-        let asked = beyond_free(taken + more) - beyond_free(taken);
-        if let Err(bound) = self.memory_reservation.try_grow(asked) {
-            self.denied_by = self.quota.find_full_owner(QuotaResource::MemoryBytes, asked);
-            return Err(bound);
+        let (uncounted, used) = (self.uncounted_memory, self.memory_used());
+        let counted = |used: usize| used.saturating_sub(uncounted);
+        let growth = counted(used + more) - counted(used);
+        if let Err(limit) = self.memory_reservation.try_grow(growth) {
+            self.denied_by = self.quota.find_full_owner(QuotaResource::MemoryBytes, growth);
+            return Err(limit);
         }
-        self.memory_available = left;
+        self.memory_available = available;
         self.usage.memory.fetch_add(more as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -118,10 +118,10 @@ impl ResourceLimiter for StoreLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // A growth is refused, as WebAssembly's `memory.grow` allows; the guest's allocator then fails.
-        let grown = self.reserve_memory(desired.saturating_sub(current));
-        self.denied_limit = grown.err().or(self.denied_limit);
-        Ok(grown.is_ok())
+        // `memory.grow` reports a refused growth to the guest, whose allocator then fails.
+        let reserved = self.reserve_memory(desired.saturating_sub(current));
+        self.denied_limit = reserved.err().or(self.denied_limit);
+        Ok(reserved.is_ok())
     }
 
     fn table_growing(
@@ -131,8 +131,8 @@ impl ResourceLimiter for StoreLimiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         match self.table_elements_available.checked_sub(desired.saturating_sub(current)) {
-            Some(left) => {
-                self.table_elements_available = left;
+            Some(available) => {
+                self.table_elements_available = available;
                 Ok(true)
             }
             None => {

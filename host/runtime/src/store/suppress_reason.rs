@@ -1,16 +1,16 @@
 //! Why a call must not change anything beyond the host.
 
-/// Why a call may change nothing.
+/// Why a call must not change anything beyond the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SuppressReason {
-    /// The instance is thrown away afterwards.
+    /// The instance is a trial and is dropped afterwards.
     Trial,
-    /// State is saved, perhaps more than once.
+    /// The call saves state, perhaps more than once.
     Snapshot,
 }
 
 impl SuppressReason {
-    /// What the guest is told.
+    /// The text of the error that the guest gets.
     pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::Trial => "a version is on trial; nothing is written or sent",

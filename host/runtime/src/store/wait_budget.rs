@@ -11,32 +11,33 @@ use tokio::sync::watch;
 use crate::scheduling::{self, TICK};
 use narrowboat_quota::{LimitKind, QuotaChain};
 
-/// How long the running call may still wait.
+/// The time that the imports of one call may wait.
 #[derive(Debug)]
 pub(crate) struct WaitBudget {
     limit: Duration,
     waited: Duration,
-    /// What of it no tick has been forgiven for yet: of each wait no more than the one tick that finds it ended.
+    /// Time waited for which no tick has been excluded yet. Each wait adds at most one tick: the tick that comes right after
+    /// it.
     excludable: Duration,
     stopping: watch::Receiver<bool>,
-    /// Told when a call may wait no longer.
+    /// Counts calls that exhaust their budget.
     quota: Arc<QuotaChain>,
 }
 
-/// Why there is no answer.
+/// Why a wait ended without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WaitError {
-    /// It took too long.
+    /// The operation took too long.
     #[error("no answer in time")]
     Timeout,
-    /// The call has waited for as long as one may, all its waits together.
+    /// All waits of the call together have reached the limit.
     #[error("this call has waited for as long as it may (limits.wait_time)")]
     BudgetExhausted,
-    /// There is nothing that could answer any more.
-    #[error("the host stops")]
+    /// The host is stopping.
+    #[error("the host is stopping")]
     Stopping,
-    /// There is nothing that could answer yet.
-    #[error("the host does not serve yet")]
+    /// The runtime is not running yet.
+    #[error("the host is not serving yet")]
     NoRuntime,
 }
 
@@ -61,51 +62,56 @@ impl WaitBudget {
         self.waited
     }
 
-    /// Whether a tick that finds the guest running is for its waits: for no more of them than it has waited.
+    /// Excludes a tick from the running time if it can be due to a wait, and returns whether it did. Excludes no more time
+    /// than the call has waited.
     pub(crate) fn exclude_tick(&mut self) -> bool {
         let rest = self.excludable.checked_sub(TICK);
         self.excludable = rest.unwrap_or(self.excludable);
         rest.is_some()
     }
 
-    /// Holds the guest's thread until there is an answer, for `most` of the time. What is ready at once costs nothing.
+    /// Blocks the thread of the guest until `work` is ready, for at most `timeout`. Work that is ready at once uses none of the
+    /// budget.
+    ///
+    /// # Errors
+    /// If `work` is not ready in time, or the host is stopping or not serving yet.
     pub(crate) fn block_on<T>(
         &mut self,
-        most: Duration,
+        timeout: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, WaitError> {
         let runtime = Handle::try_current().map_err(|_| WaitError::NoRuntime)?;
-        // What is not asked cannot find out that the runtime has ended.
+        // A future that is never polled would not notice that the runtime has stopped.
         if *self.stopping.borrow() {
             return Err(WaitError::Stopping);
         }
         let mut work = pin!(work);
-        if let Some(answer) = work.as_mut().now_or_never() {
-            return Ok(answer);
+        if let Some(output) = work.as_mut().now_or_never() {
+            return Ok(output);
         }
         let left = self.limit.saturating_sub(self.waited);
-        let (time, late) = match most < left {
-            true => (most, WaitError::Timeout),
+        let (timeout, error) = match timeout < left {
+            true => (timeout, WaitError::Timeout),
             false => (left, WaitError::BudgetExhausted),
         };
-        let began = Instant::now();
-        let halted = &mut self.stopping;
-        let answer = scheduling::release_permit_while(&runtime, || {
+        let started = Instant::now();
+        let stopping = &mut self.stopping;
+        let result = scheduling::release_permit_while(&runtime, || {
             runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    _ = halted.wait_for(|halted| *halted) => Err(WaitError::Stopping),
-                    answer = tokio::time::timeout(time, work) => answer.map_err(|_| late),
+                    _ = stopping.wait_for(|stopping| *stopping) => Err(WaitError::Stopping),
+                    output = tokio::time::timeout(timeout, work) => output.map_err(|_| error),
                 }
             })
         });
-        let waited = began.elapsed();
+        let waited = started.elapsed();
         self.waited += waited;
         self.excludable += waited.min(TICK);
-        if matches!(answer, Err(WaitError::BudgetExhausted)) {
+        if matches!(result, Err(WaitError::BudgetExhausted)) {
             self.quota.record_limit_hit(LimitKind::WaitTime);
         }
-        answer
+        result
     }
 }
 
@@ -116,43 +122,43 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3_600);
 
-    fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    fn run_on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async { tokio::task::spawn_blocking(work).await.unwrap() })
     }
 
     #[test]
-    fn a_call_waits_so_long_and_no_longer() {
-        let waits = on_a_thread(|| {
-            let (_host, halted) = watch::channel(false);
-            let mut patience = WaitBudget::new(Duration::from_millis(30), halted, Arc::default());
+    fn the_waits_of_a_call_share_one_budget() {
+        let waits = run_on_blocking_thread(|| {
+            let (_host, stopping) = watch::channel(false);
+            let mut budget = WaitBudget::new(Duration::from_millis(30), stopping, Arc::default());
             [
-                patience.block_on(LONG, ready(())),
-                patience.block_on(Duration::from_millis(5), pending()),
-                patience.block_on(LONG, pending()),
-                patience.block_on(LONG, pending()),
-                patience.block_on(LONG, ready(())),
+                budget.block_on(LONG, ready(())),
+                budget.block_on(Duration::from_millis(5), pending()),
+                budget.block_on(LONG, pending()),
+                budget.block_on(LONG, pending()),
+                budget.block_on(LONG, ready(())),
             ]
         });
-        let (late, over) = (Err(WaitError::Timeout), Err(WaitError::BudgetExhausted));
-        assert_eq!(waits, [Ok(()), late, over, over, Ok(())]);
+        let (timeout, exhausted) = (Err(WaitError::Timeout), Err(WaitError::BudgetExhausted));
+        assert_eq!(waits, [Ok(()), timeout, exhausted, exhausted, Ok(())]);
     }
 
     #[test]
-    fn when_the_host_stops_nobody_waits_any_more() {
-        let (host, halted) = watch::channel(false);
-        let waits = on_a_thread(move || {
-            let mut patience = WaitBudget::new(LONG, halted, Arc::default());
+    fn waits_end_when_the_host_stops() {
+        let (host, stopping) = watch::channel(false);
+        let waits = run_on_blocking_thread(move || {
+            let mut budget = WaitBudget::new(LONG, stopping, Arc::default());
             std::thread::spawn(move || host.send_replace(true));
-            [patience.block_on(LONG, pending()), patience.block_on(LONG, ready(()))]
+            [budget.block_on(LONG, pending()), budget.block_on(LONG, ready(()))]
         });
         assert_eq!(waits, [Err(WaitError::Stopping); 2]);
     }
 
     #[test]
-    fn without_a_runtime_there_is_nothing_to_wait_for() {
-        let (_host, halted) = watch::channel(false);
-        let mut patience = WaitBudget::new(LONG, halted, Arc::default());
-        assert_eq!(patience.block_on(LONG, ready(())), Err(WaitError::NoRuntime));
+    fn without_a_runtime_a_wait_fails() {
+        let (_host, stopping) = watch::channel(false);
+        let mut budget = WaitBudget::new(LONG, stopping, Arc::default());
+        assert_eq!(budget.block_on(LONG, ready(())), Err(WaitError::NoRuntime));
     }
 }

@@ -1,6 +1,6 @@
-//! What a guest holds of the world beyond its host, and how long its calls may wait for it.
+//! The resources of WASI interfaces that a guest holds, and the time that its calls may wait.
 //!
-//! Such a guest is called on guest threads alone, so that an import may hold its thread until there is an answer.
+//! Guests that have this state run on guest threads only, so that an import may block its thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,37 +13,37 @@ use super::http_hooks::GuestHttpHooks;
 use super::suppress_reason::SuppressReason;
 use super::wait_budget::WaitBudget;
 
-/// Things that a guest may hold at a time: buckets, requests, bodies, streams.
+/// Resources that a guest may hold at a time: buckets, requests, bodies and streams.
 const MAX_RESOURCES: usize = 64;
 
-/// Bytes of the header fields of one request, names and values.
+/// The largest size of the header fields of one request, names and values, in bytes.
 const MAX_HEADER_FIELD_BYTES: usize = 32 * 1024;
 
-/// What a guest holds of the world beyond its host.
+/// The state of WASI interfaces of one store.
 pub(crate) struct WasiState {
     pub(crate) services: Arc<HostServices>,
     pub(crate) table: ResourceTable,
     pub(crate) http_ctx: WasiHttpCtx,
     pub(crate) http_hooks: GuestHttpHooks,
     pub(crate) wait_budget: WaitBudget,
-    /// Why the running call may change nothing out there, if it may not.
+    /// Why the running call must not change anything beyond the host; `None` if it may.
     pub(crate) suppressed: Option<SuppressReason>,
 }
 
 impl WasiState {
-    pub(crate) fn new(services: Arc<HostServices>, wait_time: Duration) -> Self {
+    pub(super) fn new(services: Arc<HostServices>, wait_time: Duration) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http_ctx = WasiHttpCtx::new();
         http_ctx.set_field_size_limit(MAX_HEADER_FIELD_BYTES);
         let http_hooks = GuestHttpHooks::new(Arc::clone(&services));
-        let allowance = Arc::clone(&services.quota);
-        let wait_budget = WaitBudget::new(wait_time, services.stopping.clone(), allowance);
+        let quota = Arc::clone(&services.quota);
+        let wait_budget = WaitBudget::new(wait_time, services.stopping.clone(), quota);
         Self { services, table, http_ctx, http_hooks, wait_budget, suppressed: None }
     }
 
-    /// A call begins.
-    pub(crate) fn begin_call(&mut self) {
+    /// Starts a call.
+    pub(super) fn begin_call(&mut self) {
         self.wait_budget.begin_call();
         self.http_hooks.begin_call();
     }

@@ -1,12 +1,12 @@
 use super::*;
 
-fn watched() -> Arc<ClientTracker> {
+fn started_tracker() -> Arc<ClientTracker> {
     let clients = Arc::new(ClientTracker::default());
     clients.start();
     clients
 }
 
-fn enter(clients: &Arc<ClientTracker>, address: &str) -> ClientSlot {
+fn connect(clients: &Arc<ClientTracker>, address: &str) -> ClientSlot {
     clients.add_migrated(address.parse().unwrap()).unwrap()
 }
 
@@ -16,38 +16,38 @@ fn count(clients: u64, failed: u64) -> ClientCount {
 
 #[test]
 fn an_address_of_the_internet_is_one_client() {
-    let clients = watched();
-    let _others = ["203.0.113.1", "203.0.113.2"].map(|other| enter(&clients, other));
-    let mut attackers: Vec<_> = (0..100).map(|_| enter(&clients, "198.51.100.7")).collect();
+    let clients = started_tracker();
+    let _others = ["203.0.113.1", "203.0.113.2"].map(|other| connect(&clients, other));
+    let mut attackers: Vec<_> = (0..100).map(|_| connect(&clients, "198.51.100.7")).collect();
     attackers.iter_mut().for_each(ClientSlot::record_fault);
     assert_eq!(clients.count(), count(3, 1));
 }
 
 #[test]
-fn a_network_of_ipv6_is_one_client() {
-    let clients = watched();
-    let _one = enter(&clients, "2001:db8:1:2::1");
-    let _same = enter(&clients, "2001:db8:1:2:ffff::1");
-    let _other = enter(&clients, "2001:db8:1:3::1");
+fn an_ipv6_network_is_one_client() {
+    let clients = started_tracker();
+    let _one = connect(&clients, "2001:db8:1:2::1");
+    let _same = connect(&clients, "2001:db8:1:2:ffff::1");
+    let _other = connect(&clients, "2001:db8:1:3::1");
     assert_eq!(clients.count(), count(2, 0));
 }
 
 #[test]
-fn behind_a_proxy_a_client_that_comes_again_counts_once() {
+fn behind_a_proxy_a_client_that_reconnects_counts_once() {
     for proxy in ["127.0.0.1", "10.0.0.1", "::1", "fd00::1", "::ffff:192.168.0.1", "100.64.0.1"] {
-        let clients = watched();
-        let _others: Vec<_> = (0..4).map(|_| enter(&clients, proxy)).collect();
+        let clients = started_tracker();
+        let _others: Vec<_> = (0..4).map(|_| connect(&clients, proxy)).collect();
         for _ in 0..100 {
-            enter(&clients, proxy).record_fault();
+            connect(&clients, proxy).record_fault();
         }
         assert_eq!(clients.count(), count(5, 1), "{proxy}");
     }
 }
 
 #[test]
-fn behind_a_proxy_each_of_those_at_once_counts() {
-    let clients = watched();
-    let mut all: Vec<_> = (0..4).map(|_| enter(&clients, "127.0.0.1")).collect();
+fn behind_a_proxy_each_connection_at_once_is_a_client() {
+    let clients = started_tracker();
+    let mut all: Vec<_> = (0..4).map(|_| connect(&clients, "127.0.0.1")).collect();
     all.iter_mut().take(3).for_each(|client| {
         client.record_fault();
         client.record_fault();
@@ -58,9 +58,9 @@ fn behind_a_proxy_each_of_those_at_once_counts() {
 }
 
 #[test]
-fn nobody_is_kept_when_nobody_watches() {
-    let clients = watched();
-    let mut client = enter(&clients, "127.0.0.1");
+fn no_clients_are_kept_after_the_stop() {
+    let clients = started_tracker();
+    let mut client = connect(&clients, "127.0.0.1");
     clients.stop();
     client.record_fault();
     drop(client);
@@ -68,8 +68,8 @@ fn nobody_is_kept_when_nobody_watches() {
 }
 
 #[test]
-fn an_event_that_is_counted_after_the_watch_leaves_nothing_behind() {
-    let clients = watched();
+fn events_after_the_stop_are_not_kept() {
+    let clients = started_tracker();
     clients.stop();
     let address = "127.0.0.1".parse().unwrap();
     assert!(clients.add_migrated(address).is_none());
@@ -80,9 +80,9 @@ fn an_event_that_is_counted_after_the_watch_leaves_nothing_behind() {
 
 #[test]
 fn behind_a_proxy_each_handshake_that_fails_counts_until_one_is_accepted() {
-    let clients = watched();
+    let clients = started_tracker();
     let proxy = "127.0.0.1".parse().unwrap();
-    let _moved = enter(&clients, "127.0.0.1");
+    let _moved = connect(&clients, "127.0.0.1");
     for _ in 0..100 {
         clients.record_rejected(proxy, true);
     }
@@ -100,7 +100,7 @@ fn behind_a_proxy_each_handshake_that_fails_counts_until_one_is_accepted() {
 
 #[test]
 fn an_address_of_the_internet_whose_handshakes_fail_is_one_client() {
-    let clients = watched();
+    let clients = started_tracker();
     for address in ["203.0.113.1", "203.0.113.2", "2001:db8:1:2::1", "2001:db8:1:2::2"] {
         let address = address.parse().unwrap();
         (0..10).for_each(|_| clients.record_rejected(address, true));
@@ -112,8 +112,8 @@ fn an_address_of_the_internet_whose_handshakes_fail_is_one_client() {
 }
 
 #[test]
-fn a_client_that_is_turned_away_is_a_client_that_had_an_event() {
-    let clients = watched();
+fn a_rejected_client_counts_as_a_client_with_an_event() {
+    let clients = started_tracker();
     for address in ["127.0.0.1", "203.0.113.1"] {
         let address = address.parse().unwrap();
         (0..10).for_each(|_| clients.record_rejected(address, false));
@@ -122,8 +122,8 @@ fn a_client_that_is_turned_away_is_a_client_that_had_an_event() {
 }
 
 #[test]
-fn the_counts_are_the_sums_over_all_addresses() {
-    let clients = watched();
+fn the_total_is_the_sum_over_all_addresses() {
+    let clients = started_tracker();
     let addresses = ["127.0.0.1", "203.0.113.1", "fd00::1", "2001:db8::1"];
     let mut held = Vec::new();
     for step in 0..200_usize {
@@ -136,11 +136,11 @@ fn the_counts_are_the_sums_over_all_addresses() {
             6 => held.iter_mut().for_each(ClientSlot::record_fault),
             _ => held.extend(clients.add_migrated(address)),
         }
-        let counted = clients.lock();
-        let each = counted.addresses.iter().map(|(of, known)| known.count(*of));
+        let table = clients.lock();
+        let each = table.addresses.iter().map(|(address, clients)| clients.count(*address));
         let sum = each.fold(count(0, 0), |sum, one| {
             count(sum.clients + one.clients, sum.failed + one.failed)
         });
-        assert_eq!(counted.total, sum, "after step {step}");
+        assert_eq!(table.total, sum, "after step {step}");
     }
 }
