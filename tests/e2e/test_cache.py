@@ -47,7 +47,7 @@ def entry(start, folder):
 
 def compiled(log, name=ECHO):
     """Whether a host compiled a plugin, or else took it from the cache."""
-    words = rf"(compiled|taken from the cache) plugin=\"{name}\" milliseconds=\d+"
+    words = rf"component (compiled|loaded from cache) plugin=\"{name}\" milliseconds=\d+"
     return only(re.findall(words, log)) == "compiled"
 
 
@@ -255,7 +255,7 @@ def test_a_file_in_place_of_the_folder_is_told_once(serving, tmp_path):
     file = tmp_path / "file"
     file.write_text("mine")
     with serving(ECHO, OTHER, log="debug", cache={"folder": str(file)}) as host:
-        assert "no folder" in only(warnings(host.log()))
+        assert "not a folder" in only(warnings(host.log()))
         assert host.connect("/echo/").ask("hello") == "hello"
     assert file.read_text() == "mine"
 

@@ -297,5 +297,5 @@ def test_a_version_of_a_manifest_with_another_name_is_taken_and_warned_of(travel
 
 def test_a_component_that_calls_itself_otherwise_than_its_plugin_is_told_of(serve):
     host = serve("echo", plugins={"talk": {"guest": "echo"}})
-    told = [line for line in host.log().splitlines() if "its component's manifest is of" in line]
+    told = [line for line in host.log().splitlines() if "the manifest of the component has another name" in line]
     assert len(told) == 1 and "talk" in told[0] and '"echo"' in told[0], host.log()

@@ -314,7 +314,7 @@ def test_a_route_to_a_worker_is_refused(narrowboat, component, tmp_path):
     file.write_text(toml({"plugins": plugins, "routes": [{"path": "/", "plugin": "clerk"}]}))
     result = narrowboat("serve", "--config", file)
     assert result.returncode == 2
-    assert "routes" in result.stderr and "is no consumer of connections" in result.stderr
+    assert "routes" in result.stderr and "is not a consumer of connections" in result.stderr
 
 
 # Ticks.

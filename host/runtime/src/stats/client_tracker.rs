@@ -120,7 +120,7 @@ impl ClientTracker {
 }
 
 impl ClientTable {
-    /// Changes an address and the sum. `None` if the address is not table.
+    /// Changes an address and the sum. `None` if the address is not in the table.
     fn update_address<T>(
         &mut self,
         address: IpAddr,
