@@ -63,6 +63,7 @@ pub enum GuestReply {
     UnknownType,
     /// The guest blames the client. The connection closes with this frame.
     ClientError(CloseFrame),
-    /// The guest returned an error with this text after a frame was refused because the client has left or does not read.
+    /// The guest returned an error with this text after a frame was refused because the client has left or does not
+    /// read.
     ErrorAfterRefusedSend(String),
 }

@@ -1,5 +1,5 @@
-//! Keeps compiled code in a folder, so that a restart does not compile it again. If anything fails here, the component is
-//! compiled.
+//! Keeps compiled code in a folder, so that a restart does not compile it again. If anything fails here, the component
+//! is compiled.
 
 mod cache_file;
 mod entry;
@@ -146,7 +146,8 @@ impl CodeCache {
         plan.fits
     }
 
-    /// Logs a problem of the folder: the first one as a warning, later ones at debug, because they are usually the same.
+    /// Logs a problem of the folder: the first one as a warning, later ones at debug, because they are usually the
+    /// same.
     fn warn_once(&self, problem: &dyn Display) {
         let folder = self.path.display();
         if self.warned.swap(true, Ordering::Relaxed) {

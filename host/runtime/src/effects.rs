@@ -86,7 +86,8 @@ impl Effects {
         self.push_many(effect, 1, bytes)
     }
 
-    /// Adds a message for a group with this number of `members`. The first message of a call may go to a group of any size.
+    /// Adds a message for a group with this number of `members`. The first message of a call may go to a group of any
+    /// size.
     pub(crate) fn push_to_group(
         &mut self,
         effect: Effect,

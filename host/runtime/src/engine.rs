@@ -25,11 +25,12 @@ use narrowboat_core::component::Role;
 use narrowboat_quota::Reservation;
 pub(crate) use pool_slots::pool_slots;
 
-/// Instances in the pool in addition to one for each connection: for shared instances, for trials, and for old instances
-/// that end while new ones start.
+/// Instances in the pool in addition to one for each connection: for shared instances, for trials, and for old
+/// instances that end while new ones start.
 const SPARE_INSTANCES: u32 = 256;
 
-/// The deadline of a call, in ticks, until the first check: the current tick may end at any time, the next is a whole one.
+/// The deadline of a call, in ticks, until the first check: the current tick may end at any time, the next is a whole
+/// one.
 const EPOCH_DEADLINE_TICKS: u64 = 2;
 
 /// Compiles components and creates stores for them. Clones share one engine.
@@ -76,8 +77,8 @@ impl Engine {
         let linker = capability_linker::base_linker(&engine).map_err(to_error)?;
         let io_driver_waker = Arc::new(IoDriverWaker::default());
         let ticker = start_ticker(&engine, &io_driver_waker)?;
-        // A process has one pool of compiler threads. They leave the cores to the threads of the sockets. If the pool exists
-        // already, its threads keep their priority.
+        // A process has one pool of compiler threads. They leave the cores to the threads of the sockets. If the pool
+        // exists already, its threads keep their priority.
         let _ = rayon::ThreadPoolBuilder::new()
             .start_handler(|_| lower_thread_priority())
             .build_global();
@@ -106,7 +107,8 @@ impl Engine {
         self.0.io_driver_waker.attach_runtime(runtime);
     }
 
-    /// Ends all waits of imports, and refuses further waits. Call it before the runtime stops, which could not end them.
+    /// Ends all waits of imports, and refuses further waits. Call it before the runtime stops, which could not end
+    /// them.
     pub fn cancel_waits(&self) {
         self.0.stopping.send_replace(true);
     }

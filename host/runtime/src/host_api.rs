@@ -1,4 +1,5 @@
-//! The functions that a guest may call. The calls of `narrowboat:consumer` only read, or add effects to the running call.
+//! The functions that a guest may call. The calls of `narrowboat:consumer` only read, or add effects to the running
+//! call.
 
 mod channel_layer;
 mod clocks;

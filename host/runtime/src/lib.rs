@@ -1,7 +1,7 @@
 //! Consumers and workers in WebAssembly.
 //!
-//! This is the only crate that knows wasmtime. A [`Call`] brings an event into a guest, and the guest's requests come back
-//! as a list of [`Effect`]s.
+//! This is the only crate that knows wasmtime. A [`Call`] brings an event into a guest, and the guest's requests come
+//! back as a list of [`Effect`]s.
 
 mod bindings;
 mod build;

@@ -108,8 +108,8 @@ impl Loader {
         build.map_err(|source| ErrorContext { plugin, file }.read(source))
     }
 
-    /// Creates a plugin from its first version. `file` is named in errors. Blocks while the component is compiled, so do
-    /// not call it from async code.
+    /// Creates a plugin from its first version. `file` is named in errors. Blocks while the component is compiled, so
+    /// do not call it from async code.
     ///
     /// # Errors
     /// What is wrong, with the plugin and the file.
@@ -148,8 +148,8 @@ impl Loader {
         })
     }
 
-    /// Checks and compiles a component. `file` is named in errors. Blocks while the component is compiled, so do not call
-    /// it from async code.
+    /// Checks and compiles a component. `file` is named in errors. Blocks while the component is compiled, so do not
+    /// call it from async code.
     ///
     /// # Errors
     /// What is wrong, with the plugin and the file.
@@ -182,8 +182,8 @@ impl Loader {
         Ok(Candidate { version, isolation })
     }
 
-    /// Checks that one of the trusted keys has signed the component, if signatures are required. Hashes all its bytes, so
-    /// do not call it from async code.
+    /// Checks that one of the trusted keys has signed the component, if signatures are required. Hashes all its bytes,
+    /// so do not call it from async code.
     ///
     /// # Errors
     /// Why the component is not trusted.

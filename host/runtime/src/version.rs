@@ -43,8 +43,8 @@ pub struct VersionUsage {
 }
 
 impl Version {
-    /// Compiles a component, unless the cache has its code, and checks it against the world. Blocks, so do not call it from
-    /// async code.
+    /// Compiles a component, unless the cache has its code, and checks it against the world. Blocks, so do not call it
+    /// from async code.
     ///
     /// # Errors
     /// What is wrong with the component.

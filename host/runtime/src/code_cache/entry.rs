@@ -83,8 +83,8 @@ impl CodeCacheKey {
     }
 }
 
-/// Feeds hashed values into a SHA-256. The hashes of the standard library are too short for a name, and may change between
-/// versions.
+/// Feeds hashed values into a SHA-256. The hashes of the standard library are too short for a name, and may change
+/// between versions.
 struct Sha256Hasher(Sha256);
 
 impl Hasher for Sha256Hasher {

@@ -16,8 +16,8 @@ pub(super) struct EvictionPlan {
     pub(super) fits: bool,
 }
 
-/// Chooses the files to evict so that the others take at most `max_bytes`: abandoned files, then the least recently used ones.
-/// Unfinished files stay, because another host may be writing them.
+/// Chooses the files to evict so that the others take at most `max_bytes`: abandoned files, then the least recently
+/// used ones. Unfinished files stay, because another host may be writing them.
 pub(super) fn plan_eviction(
     mut files: Vec<CacheFile>,
     max_bytes: u64,
@@ -37,8 +37,8 @@ pub(super) fn plan_eviction(
     EvictionPlan { evict, fits: total <= max_bytes }
 }
 
-/// Whether an unfinished file is abandoned. Compares absolute ages, so that a clock that was set back does not keep a file
-/// forever.
+/// Whether an unfinished file is abandoned. Compares absolute ages, so that a clock that was set back does not keep a
+/// file forever.
 fn is_abandoned(file: &CacheFile, now: SystemTime) -> bool {
     let age = now.duration_since(file.last_used).unwrap_or_else(|error| error.duration());
     file.kind == CacheFileKind::Unfinished && age >= UNFINISHED_MAX_AGE

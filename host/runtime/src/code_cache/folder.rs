@@ -20,7 +20,8 @@ const FOLDER_MODE: u32 = 0o700;
 /// Access for this user only.
 const FILE_MODE: u32 = 0o600;
 
-/// A folder that no other user can write to. It is held open, so that the checked folder is used even if its path changes.
+/// A folder that no other user can write to. It is held open, so that the checked folder is used even if its path
+/// changes.
 pub(super) struct CacheFolder(OwnedFd);
 
 /// Why a folder or file is not used.

@@ -19,7 +19,8 @@ pub enum Incompatibility {
     /// The component imports an interface that the standard library of a WASI target needs.
     #[error(
         "imports {import}, which this host does not offer; was it built for wasm32-wasip2? Build it for \
-         wasm32-unknown-unknown, as `narrowboat plugin build` does, and request the capabilities that it needs in its plugin.toml"
+         wasm32-unknown-unknown, as `narrowboat plugin build` does, and request the capabilities that it needs in \
+         its plugin.toml"
     )]
     Wasi {
         /// The import, as the component names it.

@@ -8,7 +8,8 @@ pub(super) fn split_version(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Whether two versions are compatible by the rules of semantic versioning: 0.1.0 and 0.1.7 are, 0.1.0 and 0.2.0 are not.
+/// Whether two versions are compatible by the rules of semantic versioning: 0.1.0 and 0.1.7 are, 0.1.0 and 0.2.0 are
+/// not.
 pub(super) fn is_compatible(wanted: &str, offered: &str) -> bool {
     let key = |version: &str| {
         let (numbers, pre) = version.split_once('-').unwrap_or((version, ""));

@@ -5,8 +5,8 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use super::pool_slots::CORE_INSTANCES_PER_SLOT;
 use crate::store::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
 
-/// Address space between two memories, in bytes. Accesses are checked against the size of the memory, so this may be less
-/// than the 4 GiB that a 32-bit index can reach.
+/// Address space between two memories, in bytes. Accesses are checked against the size of the memory, so this may be
+/// less than the 4 GiB that a 32-bit index can reach.
 const MEMORY_GUARD_BYTES: u64 = 64 * 1024;
 
 /// Address space that is reserved for the growth of a memory, in bytes, if there is no pool.
@@ -18,8 +18,8 @@ const MEMORY_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
 /// Bytes of a table that stay resident in the pool after its guest has ended.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 4 * 1024;
 
-/// Returns the configuration with a pool of `instances`, each with at most `memory` bytes. The pool reserves its address
-/// space at once.
+/// Returns the configuration with a pool of `instances`, each with at most `memory` bytes. The pool reserves its
+/// address space at once.
 pub(super) fn pooling_config(instances: u32, memory: usize) -> Config {
     let mut config = base_config();
     config
@@ -43,8 +43,8 @@ fn pool(instances: u32, memory: usize) -> PoolingAllocationConfig {
         .max_tables_per_module(MAX_CORE_ITEMS)
         .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(memory);
-    // If the system can list the written pages, they are cleared and kept for the next guest. Returning them to the system
-    // would interrupt every thread, and cause a page fault for each page later.
+    // If the system can list the written pages, they are cleared and kept for the next guest. Returning them to the
+    // system would interrupt every thread, and cause a page fault for each page later.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes)
             .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
@@ -53,8 +53,8 @@ fn pool(instances: u32, memory: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// Returns the configuration without a pool. Each memory is mapped when its instance starts, and moves if it grows beyond
-/// its reservation.
+/// Returns the configuration without a pool. Each memory is mapped when its instance starts, and moves if it grows
+/// beyond its reservation.
 pub(super) fn on_demand_config() -> Config {
     let mut config = base_config();
     config

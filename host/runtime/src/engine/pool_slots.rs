@@ -7,8 +7,9 @@ use crate::store::MAX_CORE_ITEMS;
 /// Core instances, and tables, in one slot of the pool. Components of the guest languages were measured with three.
 pub(super) const CORE_INSTANCES_PER_SLOT: u32 = 4;
 
-/// Returns the slots of the pool that one instance of a component takes. One slot has one memory, four core instances and
-/// four tables. A component whose modules cannot be counted, with `core_instances` of `None`, takes the largest number.
+/// Returns the slots of the pool that one instance of a component takes. One slot has one memory, four core instances
+/// and four tables. A component whose modules cannot be counted, with `core_instances` of `None`, takes the largest
+/// number.
 pub(crate) fn pool_slots(component: &Component, core_instances: Option<u64>) -> usize {
     let (memories, tables) = component
         .resources_required()

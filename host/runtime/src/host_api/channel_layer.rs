@@ -53,9 +53,9 @@ impl GuestState {
         }
     }
 
-    /// Parses the name of a channel and checks that the plugin may reach it. Channels of connections are always allowed:
-    /// their names cannot be guessed. The check applies to members of groups too, because they receive the messages of the
-    /// group.
+    /// Parses the name of a channel and checks that the plugin may reach it. Channels of connections are always
+    /// allowed: their names cannot be guessed. The check applies to members of groups too, because they receive the
+    /// messages of the group.
     fn permitted_channel(&self, name: String) -> Result<ChannelName, GuestError> {
         let channel = ChannelName::try_from(name)?;
         let VersionContext { capabilities, layer, tenant, .. } = &*self.ctx;
@@ -65,8 +65,8 @@ impl GuestState {
         }
     }
 
-    /// The error of a name that the plugin may not reach. Logged once for each version, because the guest or its clients may
-    /// choose the names.
+    /// The error of a name that the plugin may not reach. Logged once for each version, because the guest or its
+    /// clients may choose the names.
     fn denied_error(&self, key: &str, name: &str) -> GuestError {
         let reason = format!("no pattern of {key} that the manifest requests matches {name:?}");
         let VersionContext { plugin, version, was_denied, .. } = &*self.ctx;

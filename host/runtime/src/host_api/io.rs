@@ -55,8 +55,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result
 }
 
 impl WasiIoView<'_> {
-    /// Waits for a resource of the table. A wait that takes too long is a trap, because not every function has an error to
-    /// return.
+    /// Waits for a resource of the table. A wait that takes too long is a trap, because not every function has an error
+    /// to return.
     fn block_on<'t, T, F: Future<Output = T>>(
         &'t mut self,
         work: impl FnOnce(&'t mut ResourceTable) -> F,

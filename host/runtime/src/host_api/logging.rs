@@ -1,4 +1,5 @@
-//! `wasi:logging`: writes lines to the log of the host. They are written during the call, so that a trap does not lose them.
+//! `wasi:logging`: writes lines to the log of the host. They are written during the call, so that a trap does not lose
+//! them.
 
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::store::{GuestPanic, GuestState, LogDecision};

@@ -95,8 +95,8 @@ impl Instance {
     /// Brings one event to the guest.
     ///
     /// # Errors
-    /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the call
-    /// are lost.
+    /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the
+    /// call are lost.
     pub fn call(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
         if !matches!(call, Call::Disconnect(..)) {
             self.store.version().stats.record_event();

@@ -76,8 +76,8 @@ impl GuestStore {
     /// Calls the guest within its time limit.
     ///
     /// # Errors
-    /// [`GuestFault::SharedInstanceFailed`] if the guest was dead before. After any other error the guest is dead, and the
-    /// effects of the call are lost.
+    /// [`GuestFault::SharedInstanceFailed`] if the guest was dead before. After any other error the guest is dead, and
+    /// the effects of the call are lost.
     pub(crate) fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Version, &mut Store<GuestState>) -> wasmtime::Result<R>,
@@ -89,8 +89,8 @@ impl GuestStore {
         let ticking = self.version.engine.begin_call(&mut self.store, started);
         let (version, store) = (&*self.version, &mut self.store);
         let result = match version.capabilities().may_wait_on_io() {
-            // Most of these calls run on guest threads. A session makes few of them itself, such as the capture of a trial
-            // state; other threads serve the sockets of its thread meanwhile.
+            // Most of these calls run on guest threads. A session makes few of them itself, such as the capture of a
+            // trial state; other threads serve the sockets of its thread meanwhile.
             true => tokio::task::block_in_place(|| call(version, store)),
             false => call(version, store),
         };

@@ -45,11 +45,12 @@ impl WorkerInstance {
         self.store.is_dead()
     }
 
-    /// Brings a message to the guest and returns its effects. May take as long as the plugin's `worker_time`, so do not call
-    /// it from async code.
+    /// Brings a message to the guest and returns its effects. May take as long as the plugin's `worker_time`, so do not
+    /// call it from async code.
     ///
     /// # Errors
-    /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the call has no effects.
+    /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the call has no
+    /// effects.
     pub fn handle(
         &mut self,
         channel: &ChannelName,

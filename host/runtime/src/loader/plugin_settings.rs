@@ -59,8 +59,8 @@ pub(super) fn resolve_failed_move(
     }
 }
 
-/// The isolation of a plugin. The operator may only narrow the manifest's: an instance for each connection is narrower than
-/// a shared instance.
+/// The isolation of a plugin. The operator may only narrow the manifest's: an instance for each connection is narrower
+/// than a shared instance.
 ///
 /// # Errors
 /// What is wrong with the operator's setting.

@@ -86,8 +86,8 @@ pub fn restart_consumers(
     Ok((Box::new(instance), effects))
 }
 
-/// Saves the consumers, then the module that they share. Returns the snapshot, and the errors of consumers that could not
-/// be saved.
+/// Saves the consumers, then the module that they share. Returns the snapshot, and the errors of consumers that could
+/// not be saved.
 fn snapshot_all(
     old: &mut Instance,
     consumers: &[MigratingConsumer],

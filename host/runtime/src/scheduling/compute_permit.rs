@@ -14,8 +14,8 @@ pub(super) struct ComputePermit {
     pub(super) wait_permits: Vec<Arc<Semaphore>>,
 }
 
-/// Keeps the permit of the current thread for [`release_permit_while`]. Dropping it releases the permit, even if the work
-/// panics.
+/// Keeps the permit of the current thread for [`release_permit_while`]. Dropping it releases the permit, even if the
+/// work panics.
 pub(super) struct PermitScope;
 
 thread_local!(static CURRENT_PERMIT: RefCell<Option<ComputePermit>> = const { RefCell::new(None) });

@@ -8,8 +8,9 @@ use super::compute_permit;
 
 /// The running time of one call since the last charge.
 ///
-/// On a guest thread, which the system may suspend for more urgent threads, this is the CPU time of the thread. Calls on
-/// other threads are short, and reading the CPU time would take longer than many of them, so this is wall-clock time there.
+/// On a guest thread, which the system may suspend for more urgent threads, this is the CPU time of the thread. Calls
+/// on other threads are short, and reading the CPU time would take longer than many of them, so this is wall-clock time
+/// there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CpuMeter {
     /// The CPU time of the thread at the last charge.

@@ -1,5 +1,5 @@
-//! The threads for calls that may be long. Short calls run on the task of their socket, so that no socket waits for a guest
-//! that computes.
+//! The threads for calls that may be long. Short calls run on the task of their socket, so that no socket waits for a
+//! guest that computes.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::compute_permit::{ComputePermit, PermitScope, acquire_all};
 use super::thread_priority::lower_thread_priority;
 use narrowboat_quota::QuotaChain;
 
-/// The guest threads of the host, or those that a tenant may use at a time. They have a lower priority than the threads of
-/// the sockets.
+/// The guest threads of the host, or those that a tenant may use at a time. They have a lower priority than the threads
+/// of the sockets.
 #[derive(Debug, Clone)]
 pub struct GuestThreadPool {
     /// The semaphores of which a call needs a permit each. That of the smallest pool comes first.
@@ -30,8 +30,8 @@ pub struct GuestExecutor {
     quota: Arc<QuotaChain>,
 }
 
-/// Guests that may wait at a time without a compute permit: half of the blocking threads of tokio, so that the other half is
-/// left for the work that they wait for. A tenant may have half of it, and a plugin half of its tenant's.
+/// Guests that may wait at a time without a compute permit: half of the blocking threads of tokio, so that the other
+/// half is left for the work that they wait for. A tenant may have half of it, and a plugin half of its tenant's.
 const MAX_WAITING_GUESTS: usize = 256;
 
 impl GuestThreadPool {
@@ -86,8 +86,8 @@ fn core_count() -> usize {
 }
 
 impl GuestExecutor {
-    /// Runs `work` on a guest thread, once a thread is free and the plugin has CPU quota left. `None` if the work panicked,
-    /// which the panic hook has reported, or if the host is stopping.
+    /// Runs `work` on a guest thread, once a thread is free and the plugin has CPU quota left. `None` if the work
+    /// panicked, which the panic hook has reported, or if the host is stopping.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 
-/// Wakes a thread of the runtime when a call runs longer than a tick, because the thread of that call may be the one that
-/// polls the sockets.
+/// Wakes a thread of the runtime when a call runs longer than a tick, because the thread of that call may be the one
+/// that polls the sockets.
 ///
-/// A thread passes this task on only when it is idle. Without help, the runtime would not poll the sockets until the call
-/// ends, even if other threads are idle. The ticker, which is not a thread of the runtime, wakes another thread.
+/// A thread passes this task on only when it is idle. Without help, the runtime would not poll the sockets until the
+/// call ends, even if other threads are idle. The ticker, which is not a thread of the runtime, wakes another thread.
 #[derive(Debug, Default)]
 pub(crate) struct IoDriverWaker {
     is_flagged: AtomicBool,

@@ -46,8 +46,8 @@ impl Ticker {
 
     /// Marks a guest as running, and wakes the thread if it sleeps.
     pub(crate) fn begin_call(&self) -> TickerGuard<'_> {
-        // Sequentially consistent with `park_until_call`: either this call sees that the thread sleeps, or the thread sees
-        // this call.
+        // Sequentially consistent with `park_until_call`: either this call sees that the thread sleeps, or the thread
+        // sees this call.
         self.shared.calls_begun.fetch_add(1, Ordering::SeqCst);
         if self.shared.is_asleep.load(Ordering::SeqCst) {
             self.wake();

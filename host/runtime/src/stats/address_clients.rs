@@ -11,8 +11,9 @@ pub struct ClientCount {
     pub failed: u64,
 }
 
-/// The connections of one address. Each connection has a slot. A new connection takes a free slot, first one whose connection
-/// failed, so that a client that reconnects counts once. The number of slots is the largest number of connections at once.
+/// The connections of one address. Each connection has a slot. A new connection takes a free slot, first one whose
+/// connection failed, so that a client that reconnects counts once. The number of slots is the largest number of
+/// connections at once.
 #[derive(Debug, Default)]
 pub(super) struct AddressClients {
     slots: u64,
@@ -27,8 +28,8 @@ pub(super) struct AddressClients {
 }
 
 impl AddressClients {
-    /// The number of clients behind the address. An address of the internet is one client. An address that may be a proxy is
-    /// as many clients as it had connections at once, plus the handshakes that failed before one was accepted.
+    /// The number of clients behind the address. An address of the internet is one client. An address that may be a
+    /// proxy is as many clients as it had connections at once, plus the handshakes that failed before one was accepted.
     pub(super) fn count(&self, address: IpAddr) -> ClientCount {
         let limit = if may_be_proxy(address) { u64::MAX } else { 1 };
         let clients = limit.min(self.slots + self.failed_handshakes);
@@ -67,8 +68,8 @@ impl AddressClients {
         }
     }
 
-    /// Records a handshake without a connection. Until a handshake is accepted, each failure counts: it may be the fault of the
-    /// plugin.
+    /// Records a handshake without a connection. Until a handshake is accepted, each failure counts: it may be the
+    /// fault of the plugin.
     pub(super) fn reject_handshake(&mut self, has_failed: bool) {
         if has_failed && !self.is_accepted {
             self.failed_handshakes += 1;
@@ -80,7 +81,8 @@ impl AddressClients {
     }
 }
 
-/// Whether an address is private or local, so that it may be a proxy. Works for the network part of an IPv6 address too.
+/// Whether an address is private or local, so that it may be a proxy. Works for the network part of an IPv6 address
+/// too.
 fn may_be_proxy(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

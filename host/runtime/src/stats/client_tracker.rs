@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address_clients::{AddressClients, ClientCount};
 
-/// The largest number of addresses. Connections of further addresses are not table.
+/// The largest number of addresses. Connections of further addresses are not counted.
 const MAX_TRACKED_ADDRESSES: usize = 65_536;
 
 /// The network part of an IPv6 address, which belongs to one client.
@@ -54,7 +54,7 @@ impl ClientTracker {
         drop(old);
     }
 
-    /// Whether clients are table.
+    /// Whether clients are counted.
     pub(crate) fn is_tracking(&self) -> bool {
         self.is_tracking.load(Ordering::Relaxed)
     }
@@ -94,7 +94,7 @@ impl ClientTracker {
         self.lock().total
     }
 
-    /// Changes the counts of an address, and adds the address if it is new. `None` if it is not table.
+    /// Changes the counts of an address, and adds the address if it is new. `None` if it is not counted.
     fn update_address<T>(
         &self,
         address: IpAddr,
@@ -120,7 +120,7 @@ impl ClientTracker {
 }
 
 impl ClientTable {
-    /// Changes an address and the sum. `None` if the address is not in the table.
+    /// Changes the counts of an address and the total. `None` if the address is not in the table.
     fn update_address<T>(
         &mut self,
         address: IpAddr,

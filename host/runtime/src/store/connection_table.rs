@@ -48,8 +48,8 @@ struct InstanceConnection {
     send_refused: bool,
     /// Whether the connection has had an event while clients were tracked.
     is_counted: bool,
-    /// The connection's slot among the clients of the version. Boxed, because only connections of a version whose clients
-    /// are tracked have one.
+    /// The connection's slot among the clients of the version. Boxed, because only connections of a version whose
+    /// clients are tracked have one.
     client: Option<Box<ClientSlot>>,
 }
 

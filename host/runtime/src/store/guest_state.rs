@@ -28,8 +28,8 @@ pub(crate) struct GuestState {
     pub(crate) effects: Effects,
     pub(crate) limiter: StoreLimiter,
     pub(crate) stopwatch: Stopwatch,
-    /// Boxed, because few guests have it. The lock is never contended: it makes the state `Sync`, which its contents are
-    /// not, so that an instance can be lent to another thread.
+    /// Boxed, because few guests have it. The lock is never contended: it makes the state `Sync`, which its contents
+    /// are not, so that an instance can be lent to another thread.
     wasi: Option<Box<Mutex<WasiState>>>,
     /// The panic of the running call.
     panic: Option<GuestPanic>,

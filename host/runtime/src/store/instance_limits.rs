@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use narrowboat_core::component::Role;
 
-/// Bytes of memory that an instance of the default tenant has without counting towards the shared memory limits. Most guests
-/// start with this size, and write to few of its pages.
+/// Bytes of memory that an instance of the default tenant has without counting towards the shared memory limits. Most
+/// guests start with this size, and write to few of its pages.
 pub(crate) const UNCOUNTED_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of payload that every call may send, even if the largest frame is small.

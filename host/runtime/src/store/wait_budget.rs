@@ -16,8 +16,8 @@ use narrowboat_quota::{LimitKind, QuotaChain};
 pub(crate) struct WaitBudget {
     limit: Duration,
     waited: Duration,
-    /// Time waited for which no tick has been excluded yet. Each wait adds at most one tick: the tick that comes right after
-    /// it.
+    /// Time waited for which no tick has been excluded yet. Each wait adds at most one tick: the tick that comes right
+    /// after it.
     excludable: Duration,
     stopping: watch::Receiver<bool>,
     /// Counts calls that exhaust their budget.
@@ -62,16 +62,16 @@ impl WaitBudget {
         self.waited
     }
 
-    /// Excludes a tick from the running time if it can be due to a wait, and returns whether it did. Excludes no more time
-    /// than the call has waited.
+    /// Excludes a tick from the running time if it can be due to a wait, and returns whether it did. Excludes no more
+    /// time than the call has waited.
     pub(crate) fn exclude_tick(&mut self) -> bool {
         let rest = self.excludable.checked_sub(TICK);
         self.excludable = rest.unwrap_or(self.excludable);
         rest.is_some()
     }
 
-    /// Blocks the thread of the guest until `work` is ready, for at most `timeout`. Work that is ready at once uses none of the
-    /// budget.
+    /// Blocks the thread of the guest until `work` is ready, for at most `timeout`. Work that is ready at once uses
+    /// none of the budget.
     ///
     /// # Errors
     /// If `work` is not ready in time, or the host is stopping or not serving yet.
