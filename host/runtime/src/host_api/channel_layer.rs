@@ -54,8 +54,8 @@ impl GuestState {
     }
 
     /// Parses the name of a channel and checks that the plugin may reach it. Channels of connections are always
-    /// allowed: their names cannot be guessed. The check applies to members of groups too, because they receive the
-    /// messages of the group.
+    /// allowed: their names cannot be guessed. Adding a channel to a group needs the same permission as sending to it,
+    /// because the channel then receives the messages of the group.
     fn permitted_channel(&self, name: String) -> Result<ChannelName, GuestError> {
         let channel = ChannelName::try_from(name)?;
         let VersionContext { capabilities, layer, tenant, .. } = &*self.ctx;

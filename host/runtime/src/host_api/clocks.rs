@@ -6,7 +6,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::bindings::grantable_world::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::store::GuestState;
 
-/// The start of the monotonic clock: the first time that a guest read it. The uptime of the machine would reveal more.
+/// The start of the monotonic clock: the first read by any guest, so that the clock does not reveal the uptime of the
+/// machine.
 static MONOTONIC_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The resolution of both clocks.
