@@ -290,14 +290,14 @@ impl Server {
             .map_err(late)?
             .map_err(HandshakeError::Proxy)?;
         let stream = match self.host.tls() {
-            None => MaybeTlsStream::Plain(stream),
+            None => MaybeTlsStream::Left(stream),
             Some(tls) => timeout_at(began + timeout, tls.accept(stream))
                 .await
                 .map_err(late)?
                 .map_err(HandshakeError::Tls)?,
         };
-        let peer =
-            PeerInfo { client_addr: client, server_addr: server, is_secure: stream.is_secure() };
+        let is_secure = self.host.tls().is_some();
+        let peer = PeerInfo { client_addr: client, server_addr: server, is_secure };
         let limits =
             HandshakeLimits { timeout: timeout.saturating_sub(began.elapsed()), max_frame };
         handshake::accept(stream, peer, limits, decide).await

@@ -90,7 +90,7 @@ impl Tls {
     /// # Errors
     /// When the client speaks something else, or leaves.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<MaybeTlsStream> {
-        Ok(MaybeTlsStream::Tls(Box::new(self.acceptor.accept(stream).await?)))
+        Ok(MaybeTlsStream::Right(Box::new(self.acceptor.accept(stream).await?)))
     }
 
     /// The files of the certificate.

@@ -24,7 +24,7 @@ use narrowboat_core::frame::Frame;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_runtime::{Call, GuestReply, Sha256Digest};
 use narrowboat_websocket::connection::{
-    Connection, ConnectionEnd, ConnectionEvent, ControlState, NextTimer, TimerId,
+    Connection, ConnectionEnd, ConnectionEvent, ControlState, NextTimer, ReadMode, TimerId,
 };
 use read_ahead::ReadAhead;
 
@@ -180,7 +180,7 @@ impl Session {
             return Poll::Ready(SessionEvent::Delivery(delivery));
         }
         self.consecutive_deliveries = 0;
-        if let Poll::Ready(incoming) = connection.poll_socket(cx, false, true) {
+        if let Poll::Ready(incoming) = connection.poll_socket(cx) {
             return Poll::Ready(incoming.into());
         }
         if open && let Poll::Ready(timer) = link.timers.poll_expired(cx, alarm) {
@@ -266,11 +266,14 @@ impl Session {
     /// Goes on with the socket while work in the instance runs elsewhere.
     async fn drive_socket_while<T>(&mut self, mut running: CallFuture<T>) -> T {
         let (answer, instance) = loop {
-            let hold = self.read_ahead.is_full();
+            let read_mode = match self.read_ahead.is_full() {
+                true => ReadMode::Pause,
+                false => ReadMode::Read,
+            };
             tokio::select! {
                 biased;
                 returned = &mut running => break returned,
-                incoming = self.connection.next_event(hold), if self.pending_end.is_none() => match incoming {
+                incoming = self.connection.next_event(read_mode), if self.pending_end.is_none() => match incoming {
                     ConnectionEvent::Message(frame) => self.read_ahead.push(frame),
                     ConnectionEvent::Closed(end) => self.pending_end = Some(end),
                     ConnectionEvent::CommandPending => self.command_pending = true,

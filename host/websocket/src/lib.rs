@@ -1,7 +1,11 @@
-//! WebSocket connections: the opening handshake (RFC 6455, section 4, with the proxies in front of it) and the connection
-//! that follows it (framing, permessage-deflate, keepalive, closing). The client
-//! is for the command line.
+//! WebSocket connections of the host.
+//!
+//! [`handshake`] opens a connection (RFC 6455, section 4), also behind proxies. [`connection`] runs it: messages,
+//! keepalive, timers and the closing handshake. The private module `codec` converts between messages and frames (RFC
+//! 6455, section 5) and compresses them (RFC 7692). [`client`] is the other side, for the command line.
 
 pub mod client;
+mod codec;
 pub mod connection;
 pub mod handshake;
+mod maybe_tls_stream;

@@ -288,7 +288,7 @@ async fn shake(bytes: &[u8]) {
     let server = async {
         let decide = |_| async { Decision::<()>::Reject(Rejection::plain_text(403, "no\n")) };
         if let Ok(HandshakeOutcome::Open(..)) =
-            handshake::accept(MaybeTlsStream::Plain(stream), whom, limits, decide).await
+            handshake::accept(MaybeTlsStream::Left(stream), whom, limits, decide).await
         {
             panic!("a socket opened that nobody accepted");
         }

@@ -1,10 +1,10 @@
-//! How the connections of a plugin ended, by who ended them and with which code.
+//! Counters of ended connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use narrowboat_core::close_frame::code;
 
-/// The codes that are told apart.
+/// The close codes that have a counter of their own.
 const COUNTED_CODES: [u16; 14] = [
     code::NORMAL_CLOSURE,
     code::GOING_AWAY,
@@ -22,7 +22,8 @@ const COUNTED_CODES: [u16; 14] = [
     code::BAD_GATEWAY,
 ];
 
-/// As figures call them; at the end those that applications choose (RFC 6455, section 7.4.2), and the rest.
+/// The metric labels of the codes, followed by those of the application codes (RFC 6455, section 7.4.2) and of all
+/// others.
 const CODE_LABELS: [&str; COUNTED_CODES.len() + 2] = [
     "1000",
     "1001",
@@ -42,7 +43,7 @@ const CODE_LABELS: [&str; COUNTED_CODES.len() + 2] = [
     "other",
 ];
 
-/// Counts of one plugin's connections that are over.
+/// Counters of one plugin's ended connections, by the side that closed and by the close code.
 #[derive(Debug, Default)]
 pub struct CloseCounters {
     host: [AtomicU64; CODE_LABELS.len()],
@@ -50,31 +51,32 @@ pub struct CloseCounters {
 }
 
 impl CloseCounters {
-    /// Counts one that this side ended, or whose client broke a rule.
+    /// Counts a connection that this host closed, or whose client caused a fault.
     pub fn record_host_close(&self, code: u16) {
         self.host[label_index(code)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts one that its client ended, or that was lost.
+    /// Counts a connection that its client closed, or that was lost.
     pub fn record_client_close(&self, code: u16) {
         self.client[label_index(code)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Who ended them, with which code, and how many.
+    /// Returns all counters: the side (`host` or `client`), the label of the code, and the number of connections.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let sides = [("host", &self.host), ("client", &self.client)];
-        sides.into_iter().flat_map(|(by, counts)| {
+        sides.into_iter().flat_map(|(side, counts)| {
             CODE_LABELS
                 .into_iter()
                 .zip(counts)
-                .map(move |(code, count)| (by, code, count.load(Ordering::Relaxed)))
+                .map(move |(code, count)| (side, code, count.load(Ordering::Relaxed)))
         })
     }
 }
 
+/// Returns the index in [`CODE_LABELS`] for a close code.
 fn label_index(code: u16) -> usize {
-    let known = COUNTED_CODES.iter().position(|known| *known == code);
-    known.unwrap_or(if (3000..=4999).contains(&code) {
+    let index = COUNTED_CODES.iter().position(|counted| *counted == code);
+    index.unwrap_or(if (3000..=4999).contains(&code) {
         COUNTED_CODES.len()
     } else {
         COUNTED_CODES.len() + 1
@@ -86,24 +88,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_its_name() {
-        for (code, name) in COUNTED_CODES.into_iter().zip(CODE_LABELS) {
-            assert_eq!(code.to_string(), name);
+    fn each_code_has_its_label() {
+        for (code, label) in COUNTED_CODES.into_iter().zip(CODE_LABELS) {
+            assert_eq!(code.to_string(), label);
         }
-        for (code, name) in
+        for (code, label) in
             [(3000, "3000-4999"), (4999, "3000-4999"), (5000, "other"), (0, "other")]
         {
-            assert_eq!(CODE_LABELS[label_index(code)], name);
+            assert_eq!(CODE_LABELS[label_index(code)], label);
         }
     }
 
     #[test]
-    fn who_ended_it_is_told_apart() {
-        let closures = CloseCounters::default();
-        closures.record_host_close(code::POLICY_VIOLATION);
-        closures.record_client_close(code::POLICY_VIOLATION);
-        closures.record_client_close(4000);
-        let some: Vec<_> = closures.counts().filter(|(.., count)| *count > 0).collect();
-        assert_eq!(some, [("host", "1008", 1), ("client", "1008", 1), ("client", "3000-4999", 1)]);
+    fn closes_of_host_and_client_are_counted_separately() {
+        let counters = CloseCounters::default();
+        counters.record_host_close(code::POLICY_VIOLATION);
+        counters.record_client_close(code::POLICY_VIOLATION);
+        counters.record_client_close(4000);
+        let nonzero: Vec<_> = counters.counts().filter(|(.., count)| *count > 0).collect();
+        assert_eq!(
+            nonzero,
+            [("host", "1008", 1), ("client", "1008", 1), ("client", "3000-4999", 1)]
+        );
     }
 }

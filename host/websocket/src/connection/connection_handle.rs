@@ -1,30 +1,31 @@
-//! What others may do to a connection: queue frames, close it, set its timers.
+//! The shared handle of a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outbound_queue::{OutboundLimits, OutboundQueue};
+use super::outbound_limits::OutboundLimits;
+use super::outbound_queue::OutboundQueue;
 use super::timers::{TimerId, Timers};
-use super::traffic::TrafficCounters;
+use super::traffic_counters::TrafficCounters;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::name::ChannelName;
 
-/// The shared side of a connection. It outlives the socket for whoever still holds it, and then
-/// answers `closed`.
+/// The handle through which other tasks queue frames, close the connection and set its timers. It may outlive the
+/// socket; its queue then returns [`PushError::Closed`](super::PushError::Closed).
 #[derive(Debug)]
 pub struct ConnectionHandle {
     /// The connection's own channel.
     pub channel: ChannelName,
-    /// Frames waiting for its socket.
+    /// The frames that wait for the socket, and the requests to the connection.
     pub outbound: OutboundQueue,
-    /// Its timers.
+    /// The timers of the connection's consumer.
     pub timers: Timers,
-    /// Where its frames are counted.
+    /// The counters of the plugin.
     pub traffic: Arc<TrafficCounters>,
 }
 
 impl ConnectionHandle {
-    /// The link of a connection whose channel has been made.
+    /// Returns the handle of a new connection with this channel.
     pub fn new(
         channel: ChannelName,
         limits: OutboundLimits,
@@ -33,7 +34,8 @@ impl ConnectionHandle {
         Self { channel, outbound: OutboundQueue::new(limits), timers: Timers::default(), traffic }
     }
 
-    /// Queues a frame, or counts it as refused, and those that gave way to it as dropped.
+    /// Queues a frame. A frame that does not fit is counted as refused, and older frames that had to go are counted as
+    /// dropped.
     pub fn push(&self, frame: Frame) {
         match self.outbound.push(frame) {
             Ok(0) => {}
@@ -42,7 +44,7 @@ impl ConnectionHandle {
         }
     }
 
-    /// Starts a timer under an identifier that was reserved, and has the session look at it.
+    /// Starts a timer with an identifier from [`Timers::reserve_id`], and wakes the session.
     pub fn set_timer(&self, id: TimerId, delay: Duration) {
         self.timers.set(id, delay);
         self.outbound.wake_task();

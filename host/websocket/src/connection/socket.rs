@@ -1,4 +1,4 @@
-//! A socket after its handshake: what its peer says, and the way to it.
+//! A stream after its handshake, with the codec in both directions.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,68 +8,69 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
 
-use super::deflate::{DeflateParams, Deflater, Inflater};
-use super::frame_decoder::{FrameDecoder, IncomingEvent, IncomingLimits};
-use super::frame_encoder::{FrameEncoder, WriteBatch};
-use super::maybe_tls_stream::MaybeTlsStream;
+use crate::codec::{
+    DeflateParams, Deflater, FrameDecoder, FrameEncoder, IncomingEvent, IncomingLimits, Inflater,
+    WriteBatch,
+};
+use crate::maybe_tls_stream::MaybeTlsStream;
 use narrowboat_core::fault::ClientFault;
 
-/// Memory that a thread reads into, in bytes.
+/// The size of the memory that a thread reads into, in bytes.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// The least that is read at once where more may come, in bytes.
+/// The smallest read buffer, in bytes. A larger rest of a frame is read into the memory of the frame itself.
 const MIN_READ_BYTES: usize = 4 * 1024;
 
 thread_local! {
-    /// What is read into. An idle connection has no buffer of its own: what came is cut off here.
+    /// The read buffer of a thread. The bytes of a read are split off, so an idle connection has no buffer of its own.
     static CHUNKS: RefCell<BytesMut> = RefCell::default();
 }
 
-/// What both sides may do on a socket.
+/// The parameters of a socket from its handshake.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketConfig {
-    /// What the peer may send.
+    /// The largest frame and message of the peer.
     pub limits: IncomingLimits,
-    /// Whether messages may be deflated.
+    /// The parameters of permessage-deflate. `None` means that messages are not compressed.
     pub deflate: Option<DeflateParams>,
 }
 
-/// A socket whose handshake is done.
+/// A stream whose handshake is complete.
 pub struct Socket {
     stream: MaybeTlsStream,
     decoder: FrameDecoder,
     encoder: FrameEncoder,
-    /// Something came, were it only a part of a frame.
+    /// Whether bytes were read since the last `take_read_flag`, even if they are only a part of a frame.
     read_flag: bool,
 }
 
-/// Why nothing more can be read.
+/// The reason why a socket has no more events.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// The peer has ended the stream, or it broke.
+    /// The peer closed the stream, or the stream failed.
     Disconnected,
-    /// The peer broke a rule.
+    /// The peer violated the protocol or a limit.
     Fault(ClientFault),
 }
 
 impl Socket {
-    /// Goes on with a stream, of which `early` was read behind the handshake.
-    pub fn new(stream: MaybeTlsStream, early: &[u8], terms: &SocketConfig) -> Self {
+    /// Takes over a stream from its handshake, which has read `early_bytes` after the request.
+    pub fn new(stream: MaybeTlsStream, early_bytes: &[u8], config: &SocketConfig) -> Self {
         let mut decoder =
-            FrameDecoder::new(terms.limits, terms.deflate.as_ref().map(Inflater::new));
-        decoder.push_bytes(early.into());
-        let encoder = FrameEncoder::new(terms.deflate.as_ref().map(Deflater::new));
+            FrameDecoder::new(config.limits, config.deflate.as_ref().map(Inflater::new));
+        decoder.push_bytes(early_bytes.into());
+        let encoder = FrameEncoder::new(config.deflate.as_ref().map(Deflater::new));
         Self { stream, decoder, encoder, read_flag: false }
     }
 
-    /// The next thing the peer says.
+    /// Returns the next event of the peer.
     pub(super) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<IncomingEvent, ReadError>> {
         loop {
             match self.decoder.next_event() {
-                Ok(Some(said)) => return Poll::Ready(Ok(said)),
+                Ok(Some(event)) => return Poll::Ready(Ok(event)),
                 Ok(None) => {}
                 Err(fault) => return Poll::Ready(Err(ReadError::Fault(fault))),
             }
@@ -84,11 +85,13 @@ impl Socket {
         }
     }
 
+    /// Reads into the decoder. Returns the number of bytes; 0 is the end of the stream.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { stream, decoder, .. } = self;
-        let lacks = decoder.missing_bytes();
-        if lacks > MIN_READ_BYTES {
-            return poll_read_into(stream, cx, decoder.read_buffer(lacks), lacks);
+        let missing_bytes = decoder.missing_bytes();
+        if missing_bytes > MIN_READ_BYTES {
+            let buffer = decoder.read_buffer(missing_bytes);
+            return poll_read_into(stream, cx, buffer, missing_bytes);
         }
         CHUNKS.with_borrow_mut(|chunk| {
             if chunk.capacity() < MIN_READ_BYTES {
@@ -100,37 +103,37 @@ impl Socket {
         })
     }
 
-    /// Drops the peer's messages from now on, as [`Decoder::discard`].
+    /// Drops the peer's messages from now on; see [`FrameDecoder::discard_messages`].
     pub(super) fn discard_messages(&mut self) {
         self.decoder.discard_messages();
     }
 
-    /// Whether anything was read since this was last asked.
+    /// Returns whether bytes were read since the last call.
     pub(super) fn take_read_flag(&mut self) -> bool {
         std::mem::take(&mut self.read_flag)
     }
 
-    /// Whether the stream has not taken all that it was given.
+    /// Returns whether the stream has not accepted all bytes of the last write.
     pub(super) fn is_write_blocked(&self) -> bool {
         self.encoder.is_write_blocked()
     }
 
-    /// Whether a ping or a pong waits for the next write.
+    /// Returns whether a ping or a pong waits for the next write.
     pub(super) fn has_pending_control_frames(&self) -> bool {
         self.encoder.has_pending_control_frames()
     }
 
-    /// Asks the peer for a sign of life with the next write.
+    /// Queues a ping for the next write.
     pub(super) fn queue_ping(&mut self) {
         self.encoder.queue_ping();
     }
 
-    /// Answers a ping with the next write.
+    /// Queues the answer to a ping for the next write.
     pub(super) fn queue_pong(&mut self, payload: &[u8]) {
         self.encoder.queue_pong(payload);
     }
 
-    /// Writes what `fill` puts together, as [`Encoder::poll_write`].
+    /// Writes the batches that `fill` encodes; see [`FrameEncoder::poll_write`].
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -144,12 +147,13 @@ impl Socket {
     }
 }
 
+/// Reads at most `max_bytes` to the end of `buffer`.
 fn poll_read_into(
     stream: &mut MaybeTlsStream,
     cx: &mut Context<'_>,
-    bytes: &mut BytesMut,
-    most: usize,
+    buffer: &mut BytesMut,
+    max_bytes: usize,
 ) -> Poll<io::Result<usize>> {
-    let mut room = bytes.limit(most);
-    pin!(stream.read_buf(&mut room)).poll(cx)
+    let mut buffer = buffer.limit(max_bytes);
+    pin!(stream.read_buf(&mut buffer)).poll(cx)
 }

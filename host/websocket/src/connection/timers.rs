@@ -1,4 +1,4 @@
-//! The timers of one connection, which outlive the guest call that set them.
+//! The timers of a connection's consumer.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,48 +10,49 @@ use tokio::time::{Instant, Sleep};
 
 use narrowboat_config::MAX_TIMERS;
 
-/// Names one timer of a connection.
+/// The identifier of a timer within its connection.
 pub type TimerId = u32;
 
-/// Set and cleared by any task, awaited by the connection's session alone.
+/// The timers of a connection's consumer. Any task may set and clear them; only the session waits for them. A timer
+/// outlives the guest call that set it.
 #[derive(Debug, Default)]
 pub struct Timers {
     state: Mutex<Inner>,
-    /// As many as are pending, for those who look often and find none.
+    /// The number of pending timers. With 0 the session need not lock `state`.
     pending_count: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     last_id: TimerId,
-    /// At most [`MAX_TIMERS`], so a search costs less than an ordered structure would.
+    /// At most [`MAX_TIMERS`], so a linear search is faster than an ordered structure.
     pending: Vec<(Instant, TimerId)>,
 }
 
-/// The session's side: the sleep until the earliest timer, made when there is one.
+/// The session's wait for the earliest timer. A connection without timers has none.
 pub type NextTimer = Option<Pin<Box<Sleep>>>;
 
 impl Timers {
-    /// An identifier no other timer of this connection has.
+    /// Returns an identifier that no other timer of this connection has.
     pub fn reserve_id(&self) -> TimerId {
         let mut state = self.lock();
         state.last_id = state.last_id.wrapping_add(1);
         state.last_id
     }
 
-    /// How many are pending.
+    /// Returns the number of pending timers.
     pub fn len(&self) -> usize {
         self.pending_count.load(Ordering::Relaxed)
     }
 
-    /// Whether none is pending.
+    /// Returns whether no timer is pending.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Starts a timer under a reserved identifier. The session has to be told: see [`Link::set_timer`].
-    ///
-    /// [`Link::set_timer`]: super::Link::set_timer
+    /// Starts a timer with a reserved identifier, without waking the session as
+    /// [`ConnectionHandle::set_timer`](super::ConnectionHandle::set_timer) does. Timers beyond [`MAX_TIMERS`] are
+    /// ignored.
     pub(super) fn set(&self, id: TimerId, delay: Duration) {
         let mut state = self.lock();
         if state.pending.len() < MAX_TIMERS {
@@ -60,28 +61,28 @@ impl Timers {
         self.update_pending_count(&state);
     }
 
-    /// Forgets a timer, if it is still pending.
+    /// Cancels a timer if it is pending.
     pub fn clear(&self, id: TimerId) {
         let mut state = self.lock();
         state.pending.retain(|(_, pending)| *pending != id);
         self.update_pending_count(&state);
     }
 
-    /// The next timer that is due; the task is woken when the earliest is.
-    pub fn poll_expired(&self, cx: &mut Context<'_>, alarm: &mut NextTimer) -> Poll<TimerId> {
+    /// Returns the next expired timer. Otherwise the task is woken when the earliest timer expires.
+    pub fn poll_expired(&self, cx: &mut Context<'_>, next_timer: &mut NextTimer) -> Poll<TimerId> {
         if self.is_empty() {
-            *alarm = None;
+            *next_timer = None;
             return Poll::Pending;
         }
         let mut state = self.lock();
         let earliest =
             state.pending.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(i, _)| i);
         let Some(index) = earliest else {
-            *alarm = None;
+            *next_timer = None;
             return Poll::Pending;
         };
         let (at, id) = state.pending[index];
-        let sleep = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let sleep = next_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if sleep.deadline() != at {
             sleep.as_mut().reset(at);
         }
@@ -98,7 +99,7 @@ impl Timers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        // No method panics between two changes of the state, so a poisoned state is still consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,17 +109,17 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn timers_come_in_the_order_they_are_due() {
+    async fn timers_expire_in_the_order_of_their_deadlines() {
         let timers = Timers::default();
         let (late, soon, never) = (timers.reserve_id(), timers.reserve_id(), timers.reserve_id());
         timers.set(late, Duration::from_millis(20));
         timers.set(soon, Duration::from_millis(10));
         timers.set(never, Duration::from_millis(5));
         timers.clear(never);
-        let mut alarm = None;
+        let mut next_timer = None;
         for expected in [soon, late] {
-            let due = std::future::poll_fn(|cx| timers.poll_expired(cx, &mut alarm)).await;
-            assert_eq!(due, expected);
+            let expired = std::future::poll_fn(|cx| timers.poll_expired(cx, &mut next_timer)).await;
+            assert_eq!(expired, expected);
         }
         assert!(timers.is_empty());
     }

@@ -1,18 +1,19 @@
-//! A request as it came, before anyone decided on it.
+//! The request of an opening handshake.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE};
-use hyper::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 use hyper::http::HeaderMap;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, Version};
 use percent_encoding::percent_decode_str;
 
-use super::PeerInfo;
-use super::proxy_headers::{forwarded_host, forwarded_peer};
+use super::forwarded_headers::{forwarded_host, forwarded_peer};
+use super::peer_info::PeerInfo;
+use super::response::switching_protocols;
 use super::upgrade::{accept_key, bad_handshake, field_lines};
 use crate::connection::Extension;
 use narrowboat_config::{ProxyConfig, TokenLocation};
@@ -23,39 +24,40 @@ use narrowboat_core::origin::{
 };
 use narrowboat_core::scope::Scope;
 
-/// What an absolute target may begin with: a client may say what it was told, or what that stands for.
+/// The schemes of an absolute request target. Clients may use those of WebSocket URLs or those of HTTP.
 const TARGET_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
-/// How a subprotocol begins that is a token.
+/// The prefix of an offered subprotocol that carries a bearer token.
 const BEARER_PREFIX: &str = "bearer.";
 
-/// One client's request to open a WebSocket, or something else that came to the same port.
+/// A request of a client: usually one to open a WebSocket, but it may be any HTTP request.
 #[derive(Debug)]
 pub struct HandshakeRequest {
     head: Request<()>,
-    /// A body is to follow, were it empty in the end.
+    /// Whether the headers announce a body, which may turn out to be empty.
     has_body: bool,
     peer: PeerInfo,
-    /// What a proxy says that it was asked for.
+    /// The host in `X-Forwarded-Host`, if a trusted proxy sent it.
     forwarded_host: Option<String>,
 }
 
 impl HandshakeRequest {
+    /// Drops the body of `request`, which is never read.
     pub(super) fn new(request: Request<Incoming>, peer: PeerInfo) -> Self {
         let has_body = !request.body().is_end_stream();
         let (parts, _) = request.into_parts();
         Self { head: Request::from_parts(parts, ()), has_body, peer, forwarded_host: None }
     }
 
-    /// The path as it came, for the log.
+    /// Returns the path as the client sent it, percent-encoded.
     pub fn raw_path(&self) -> &str {
         self.head.uri().path()
     }
 
-    /// The percent-decoded path.
+    /// Returns the percent-decoded path.
     ///
     /// # Errors
-    /// 400 where it is not UTF-8.
+    /// 400 if the path is not UTF-8.
     pub fn path(&self) -> Result<String, Rejection> {
         percent_decode_str(self.head.uri().path())
             .decode_utf8()
@@ -63,26 +65,27 @@ impl HandshakeRequest {
             .map_err(|_| Rejection::plain_text(400, "the path is not UTF-8\n"))
     }
 
-    /// Whether a document is asked for: GET or HEAD, and nothing of a WebSocket handshake.
+    /// Returns whether this is a GET or HEAD request without headers of a WebSocket handshake.
     pub fn is_page_request(&self) -> bool {
         let headers = self.head.headers();
-        let handshake = ["upgrade", "sec-websocket-key", "sec-websocket-version"];
+        let handshake_headers = ["upgrade", "sec-websocket-key", "sec-websocket-version"];
         matches!(*self.head.method(), Method::GET | Method::HEAD)
-            && !handshake.iter().any(|name| headers.contains_key(*name))
+            && !handshake_headers.iter().any(|name| headers.contains_key(*name))
     }
 
-    /// Whether this is a handshake as RFC 6455, section 4.2.1, asks for.
+    /// Checks that this is a valid handshake by RFC 6455, section 4.2.1.
     ///
     /// # Errors
-    /// 405 for a method other than GET, 426 for a plain GET or another version, 400 for the rest.
+    /// 405 for a method other than GET, 426 for a GET without an upgrade or for another version, 400 for any other
+    /// error.
     pub fn check_upgrade(&self) -> Result<(), Rejection> {
         self.switching_response().map(|_| ())
     }
 
-    /// Whom the proxies before this host say that it comes from, and for which host.
+    /// Replaces the client's address, the scheme and the host by those in the `X-Forwarded-*` headers of trusted proxies.
     ///
     /// # Errors
-    /// 400 where one of them says what cannot be read.
+    /// 400 if a trusted proxy sent an invalid header.
     pub fn with_forwarded_headers(self, proxies: &ProxyConfig) -> Result<Self, Rejection> {
         let headers = self.head.headers();
         let forwarded_host = forwarded_host(headers, self.peer, proxies)?;
@@ -90,7 +93,7 @@ impl HandshakeRequest {
         Ok(Self { peer, forwarded_host, ..self })
     }
 
-    /// The host that it names, without a port; `None` too where what it names cannot be one.
+    /// Returns the requested host without a port. `None` means that the host is missing or invalid.
     pub fn host(&self) -> Option<&str> {
         if let Some(host) = &self.forwarded_host {
             return Some(host);
@@ -98,10 +101,10 @@ impl HandshakeRequest {
         self.singleton_field("host").and_then(host_from_authority)
     }
 
-    /// Whether the host it names is one of these.
+    /// Checks that the requested host matches one of these patterns.
     ///
     /// # Errors
-    /// 400, as Django answers.
+    /// 400 if it matches none, as in Django.
     pub fn check_host(&self, hosts: &[HostPattern]) -> Result<(), Rejection> {
         if self.host().is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))) {
             Ok(())
@@ -110,10 +113,10 @@ impl HandshakeRequest {
         }
     }
 
-    /// Whether the page it comes from is of one of these origins.
+    /// Checks that the `Origin` header matches one of these patterns.
     ///
     /// # Errors
-    /// 403, as Channels answers.
+    /// 403 if it matches none, as in Django Channels.
     pub fn check_origin(&self, origins: &[OriginPattern]) -> Result<(), Rejection> {
         let origin = self.singleton_field("origin").and_then(Origin::parse);
         if origins.iter().any(|pattern| pattern.matches(origin.as_ref())) {
@@ -123,72 +126,70 @@ impl HandshakeRequest {
         }
     }
 
-    /// The value of a header that comes once; two could be read in two ways.
+    /// Returns the value of a header that has one line. Two lines would be ambiguous, so they count as none.
     fn singleton_field(&self, name: &str) -> Option<&str> {
         let mut values = self.head.headers().get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
         values.next().is_none().then_some(value)
     }
 
-    /// The 101, if there may be one.
+    /// Checks that this is a valid handshake, and returns the 101 for it.
+    ///
+    /// # Errors
+    /// Those of [`check_upgrade`](Self::check_upgrade).
     pub(super) fn switching_response(&self) -> Result<Response<Full<Bytes>>, Rejection> {
-        let accept = accept_key(&self.head)?;
+        let accept_key = accept_key(&self.head)?;
         if self.extensions().is_none() {
             return Err(bad_handshake("malformed Sec-WebSocket-Extensions"));
         }
-        // Where the WebSocket begins must not depend on how much of a body has come (RFC 9110, section 7.8).
+        // The WebSocket would begin after the body (RFC 9110, section 7.8), which this host does not read.
         if self.has_body {
             return Err(bad_handshake("a WebSocket handshake must not have a body"));
         }
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.headers_mut().extend([
-            (CONNECTION, HeaderValue::from_static("Upgrade")),
-            (UPGRADE, HeaderValue::from_static("websocket")),
-            (SEC_WEBSOCKET_ACCEPT, accept),
-        ]);
-        Ok(response)
+        Ok(switching_protocols(accept_key))
     }
 
-    /// Whether it says what it asks for, as RFC 9112, section 3.2, has it: one `Host`, whatever the target is, and a
-    /// host in the target, if that is an absolute one.
+    /// Checks the request target by RFC 9112, section 3.2: there is one valid `Host` header, and an absolute target has
+    /// a known scheme and a valid host.
     ///
     /// # Errors
-    /// 400 otherwise.
+    /// 400 if the target or the `Host` header is invalid.
     pub(super) fn check_target(&self) -> Result<(), Rejection> {
-        let wrong = |why| Err(Rejection::plain_text(400, why));
+        let bad_request = |why| Err(Rejection::plain_text(400, why));
         let mut hosts = field_lines(self.head.headers(), &HOST);
         match (hosts.next(), hosts.next()) {
             (None, _) if self.head.version() < Version::HTTP_11 => {}
-            (None, _) => return wrong("missing Host header\n"),
-            (Some(_), Some(_)) => return wrong("duplicate Host header\n"),
+            (None, _) => return bad_request("missing Host header\n"),
+            (Some(_), Some(_)) => return bad_request("duplicate Host header\n"),
             (Some(host), None) if !is_valid_authority(trim_ows(host)) => {
-                return wrong("invalid Host header\n");
+                return bad_request("invalid Host header\n");
             }
             (Some(_), None) => {}
         }
         let uri = self.head.uri();
-        let is_known =
-            |scheme: &str| TARGET_SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(scheme));
-        let is_known = uri.scheme_str().is_none_or(is_known);
-        if !is_known
-            || uri.authority().is_some_and(|it| !is_valid_authority(it.as_str().as_bytes()))
-        {
-            return wrong("unsupported request target\n");
+        let is_known_scheme =
+            |scheme: &str| TARGET_SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+        let has_invalid_host = uri
+            .authority()
+            .is_some_and(|authority| !is_valid_authority(authority.as_str().as_bytes()));
+        if !uri.scheme_str().is_none_or(is_known_scheme) || has_invalid_host {
+            return bad_request("unsupported request target\n");
         }
         Ok(())
     }
 
-    /// Has the host of an absolute target replace what the `Host` header says, which must be ignored then (RFC 9112,
-    /// section 3.2.2), so that all who look at the headers see the host that is checked.
+    /// Replaces the `Host` header by the host of an absolute target, which takes precedence (RFC 9112, section 3.2.2).
+    /// Every later reader of the headers then sees the host that was checked.
     pub(super) fn replace_host(&mut self) {
         let authority = self.head.uri().authority();
-        if let Some(host) = authority.and_then(|it| HeaderValue::from_str(it.as_str()).ok()) {
+        let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        if let Some(host) = host {
             self.head.headers_mut().insert(HOST, host);
         }
     }
 
-    /// The handshake as a consumer sees it; `path` decoded, with what the route caught.
+    /// Converts the request into the scope that a consumer gets. `path` is the decoded path below the tenant,
+    /// `url_route` are the captures of the route, and `user` is the authenticated user.
     pub fn into_scope(
         self,
         path: String,
@@ -211,24 +212,24 @@ impl HandshakeRequest {
         }
     }
 
-    /// What extensions the client offers; `None` where that cannot be read.
+    /// Returns the extensions that the client offers. `None` means that the header is malformed.
     pub(super) fn extensions(&self) -> Option<Vec<Extension>> {
         Extension::parse_all(field_lines(self.head.headers(), &SEC_WEBSOCKET_EXTENSIONS))
     }
 
-    /// The client's address.
+    /// Returns the client's address.
     pub fn client_addr(&self) -> SocketAddr {
         self.peer.client_addr
     }
 
-    /// The values of a header, as they came.
+    /// Returns the values of all lines of a header.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.head.headers().get_all(name).iter().map(HeaderValue::as_bytes)
     }
 
-    /// The token that it has in this place, if it has one there.
-    pub fn bearer_token(&self, place: &TokenLocation) -> Option<String> {
-        match place {
+    /// Returns the bearer token at this location of the request.
+    pub fn bearer_token(&self, location: &TokenLocation) -> Option<String> {
+        match location {
             TokenLocation::Header => {
                 let (scheme, token) = self.singleton_field("authorization")?.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
@@ -252,26 +253,26 @@ impl HandshakeRequest {
         }
     }
 
-    /// Those the client offers, over all its `Sec-WebSocket-Protocol` headers (RFC 6455, 11.3.4).
+    /// Returns the subprotocols in all `Sec-WebSocket-Protocol` headers (RFC 6455, section 11.3.4).
     fn offered_subprotocols(&self) -> impl Iterator<Item = &str> {
         list_elements(field_lines(self.head.headers(), &SEC_WEBSOCKET_PROTOCOL))
             .filter_map(parse_token)
     }
 
-    /// The same without what is a token, which no consumer can mean.
+    /// Returns the offered subprotocols for the consumer, without those that carry a bearer token.
     fn subprotocols(&self) -> Vec<String> {
         let names = self.offered_subprotocols().filter(|name| !name.starts_with(BEARER_PREFIX));
         names.map(str::to_owned).collect()
     }
 }
 
-/// The headers with copies of their values, which would keep all that the handshake was read into.
+/// Copies the headers. The values of hyper share its read buffer, and would keep all of it in memory.
 fn copy_headers(headers: HeaderMap) -> Vec<(HeaderName, Bytes)> {
-    let mut all: Vec<(HeaderName, Bytes)> = Vec::with_capacity(headers.len());
+    let mut copies: Vec<(HeaderName, Bytes)> = Vec::with_capacity(headers.len());
     for (name, value) in headers {
-        // A value without a name is a further one of the header before.
-        let Some(name) = name.or_else(|| Some(all.last()?.0.clone())) else { continue };
-        all.push((name, Bytes::copy_from_slice(value.as_bytes())));
+        // `HeaderMap` yields the name only with the first value of a header.
+        let Some(name) = name.or_else(|| Some(copies.last()?.0.clone())) else { continue };
+        copies.push((name, Bytes::copy_from_slice(value.as_bytes())));
     }
-    all
+    copies
 }

@@ -1,26 +1,26 @@
-//! What the host itself shows a browser.
+//! Responses with a page of the host itself.
 
 use bytes::Bytes;
 
 use narrowboat_core::scope::Headers;
 
-/// A document for a client that asked for no WebSocket: 200. To a HEAD only its head is sent.
+/// A response with status 200 to a request that is not a WebSocket handshake. A HEAD request gets the headers only.
 #[derive(Debug, Clone)]
 pub struct HttpResponse {
-    /// Sent with the status.
+    /// The response headers.
     pub headers: Headers,
-    /// Sent as it is.
+    /// The response body.
     pub body: Bytes,
 }
 
 impl HttpResponse {
-    /// A document of a media type such as `text/css`.
+    /// Returns a response with this body and media type, such as `text/css`.
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let document = Self { headers: Headers::new(), body: body.into() };
-        document.with_header("content-type", content_type)
+        let response = Self { headers: Headers::new(), body: body.into() };
+        response.with_header("content-type", content_type)
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     pub fn with_header(mut self, name: &str, value: &'static str) -> Self {
         self.headers.push((name.to_owned(), Bytes::from_static(value.as_bytes())));
         self

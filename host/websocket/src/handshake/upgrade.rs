@@ -1,4 +1,4 @@
-//! Whether a request is an opening handshake, as RFC 6455, section 4.2.1, and HTTP have it.
+//! The rules for an opening handshake, from RFC 6455, section 4.2.1, and HTTP.
 
 use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
@@ -8,16 +8,16 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use narrowboat_core::handshake_response::Rejection;
 use narrowboat_core::http_fields::{has_token, list_elements, parse_token, trim_ows};
 
-/// The version that is spoken.
+/// The supported version of the WebSocket protocol.
 const WEBSOCKET_VERSION: &[u8] = b"13";
 
-/// Characters of 16 bytes in base64 before the padding.
+/// The number of base64 characters for 16 bytes, without the padding.
 const KEY_BASE64_LEN: usize = 22;
 
-/// The value of `Sec-WebSocket-Accept` for a request, without what it says of its host and of extensions.
+/// Checks a request, except for its host and its extensions, and returns the value of `Sec-WebSocket-Accept`.
 ///
 /// # Errors
-/// 405 for a method other than GET, 426 for a plain GET or another version, 400 for the rest.
+/// 405 for a method other than GET, 426 for a GET without an upgrade or for another version, 400 for any other error.
 pub(super) fn accept_key(head: &Request<()>) -> Result<HeaderValue, Rejection> {
     let headers = head.headers();
     if head.method() != Method::GET {
@@ -25,21 +25,7 @@ pub(super) fn accept_key(head: &Request<()>) -> Result<HeaderValue, Rejection> {
             Rejection::plain_text(405, "method not allowed: WebSocket handshakes use GET\n");
         return Err(rejection.with_header("allow", "GET"));
     }
-    // An upgrade that is asked for in HTTP/1.0 does not count (RFC 9110, section 7.8).
-    let upgrades = head.version() >= Version::HTTP_11
-        && has_token(field_lines(headers, &CONNECTION), "upgrade")
-        && has_token(field_lines(headers, &UPGRADE), "websocket");
-    if !upgrades && !headers.contains_key(SEC_WEBSOCKET_KEY) {
-        let why =
-            "this is a WebSocket endpoint; connect with a WebSocket client (ws:// or wss://)\n";
-        return Err(upgrade_required(why));
-    }
-    if head.version() < Version::HTTP_11 {
-        return Err(bad_handshake("HTTP/1.1 is needed"));
-    }
-    if !upgrades {
-        return Err(bad_handshake("\"Connection: Upgrade\" and \"Upgrade: websocket\" are needed"));
-    }
+    check_upgrade_headers(head)?;
     match singleton_field(headers, &SEC_WEBSOCKET_VERSION)? {
         Some(WEBSOCKET_VERSION) => {}
         Some(_) => return Err(upgrade_required("only WebSocket version 13 is supported\n")),
@@ -57,7 +43,27 @@ pub(super) fn accept_key(head: &Request<()>) -> Result<HeaderValue, Rejection> {
     HeaderValue::try_from(derive_accept_key(key)).map_err(|_| bad_handshake("Sec-WebSocket-Key"))
 }
 
-/// The values of a field, as they came.
+/// Checks that the request asks for an upgrade to WebSocket in HTTP/1.1.
+fn check_upgrade_headers(head: &Request<()>) -> Result<(), Rejection> {
+    let headers = head.headers();
+    // A server must ignore `Upgrade` in HTTP/1.0 (RFC 9110, section 7.8).
+    let is_upgrade = head.version() >= Version::HTTP_11
+        && has_token(field_lines(headers, &CONNECTION), "upgrade")
+        && has_token(field_lines(headers, &UPGRADE), "websocket");
+    if is_upgrade {
+        Ok(())
+    } else if !headers.contains_key(SEC_WEBSOCKET_KEY) {
+        let why =
+            "this is a WebSocket endpoint; connect with a WebSocket client (ws:// or wss://)\n";
+        Err(upgrade_required(why))
+    } else if head.version() < Version::HTTP_11 {
+        Err(bad_handshake("HTTP/1.1 is needed"))
+    } else {
+        Err(bad_handshake("\"Connection: Upgrade\" and \"Upgrade: websocket\" are needed"))
+    }
+}
+
+/// Returns the values of all lines of a field.
 pub(super) fn field_lines<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -65,7 +71,7 @@ pub(super) fn field_lines<'a>(
     headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
 
-/// The value of a field that may come once at most.
+/// Returns the value of a field that may have one line at most.
 fn singleton_field<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -77,18 +83,19 @@ fn singleton_field<'a>(
     }
 }
 
-/// Whether it is 16 bytes in base64. The last character has bits that nobody reads, and may have any there.
+/// Returns whether `key` is 16 bytes in base64. The unused bits of the last character may have any value.
 fn is_valid_key(key: &[u8]) -> bool {
-    let digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
-    key.strip_suffix(b"==").is_some_and(|key| key.len() == KEY_BASE64_LEN && key.iter().all(digit))
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    key.strip_suffix(b"==")
+        .is_some_and(|key| key.len() == KEY_BASE64_LEN && key.iter().all(is_base64))
 }
 
-/// 400, with what is wrong.
+/// Returns a 400 that names the error.
 pub(super) fn bad_handshake(why: &str) -> Rejection {
     Rejection::plain_text(400, format!("bad WebSocket handshake: {why}\n"))
 }
 
-/// RFC 9110, section 15.5.22, and RFC 6455, section 4.4: with what would be understood.
+/// Returns a 426 with the supported protocol and version (RFC 9110, section 15.5.22, and RFC 6455, section 4.4).
 fn upgrade_required(why: &str) -> Rejection {
     let mut rejection = Rejection::plain_text(426, why);
     for (name, value) in

@@ -102,7 +102,7 @@ fn parse_window_bits(bits: &str) -> Option<u8> {
 
 /// Why a message was not inflated.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum InflateError {
+pub(crate) enum InflateError {
     /// It is at least so many bytes, more than it may be.
     TooLong(usize),
     /// It is no deflate stream.
@@ -110,13 +110,13 @@ pub(super) enum InflateError {
 }
 
 /// Inflates a client's messages.
-pub(super) struct Inflater {
+pub(crate) struct Inflater {
     /// `None` where each message stands on its own; a thread's is used then.
     context: Option<Box<Decompress>>,
 }
 
 /// Deflates ours.
-pub(super) struct Deflater {
+pub(crate) struct Deflater {
     /// As the inflater's.
     context: Option<Box<Compress>>,
     window_bits: u8,
@@ -128,14 +128,14 @@ thread_local! {
 }
 
 impl Inflater {
-    pub(super) fn new(agreement: &DeflateParams) -> Self {
+    pub(crate) fn new(agreement: &DeflateParams) -> Self {
         let context =
             (!agreement.client_no_context_takeover).then(|| Box::new(Decompress::new(false)));
         Self { context }
     }
 
     /// Inflates a message, to no more than `most` bytes.
-    pub(super) fn inflate(&mut self, bytes: &[u8], most: usize) -> Result<Bytes, InflateError> {
+    pub(crate) fn inflate(&mut self, bytes: &[u8], most: usize) -> Result<Bytes, InflateError> {
         match &mut self.context {
             Some(own) => inflate(own, bytes, most),
             None => INFLATE.with_borrow_mut(|stream| {
@@ -196,7 +196,7 @@ fn inflate_into(
 }
 
 impl Deflater {
-    pub(super) fn new(agreement: &DeflateParams) -> Self {
+    pub(crate) fn new(agreement: &DeflateParams) -> Self {
         let window_bits = agreement.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
         let context =
             (!agreement.server_no_context_takeover).then(|| Box::new(new_compressor(window_bits)));
@@ -204,7 +204,7 @@ impl Deflater {
     }
 
     /// Deflates a message, the short ones, too: whoever agreed to it may rely on it.
-    pub(super) fn deflate(&mut self, bytes: &[u8]) -> Bytes {
+    pub(crate) fn deflate(&mut self, bytes: &[u8]) -> Bytes {
         if let Some(own) = &mut self.context {
             return deflate(own, bytes);
         }

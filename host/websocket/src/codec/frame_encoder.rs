@@ -12,12 +12,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::deflate::Deflater;
-use super::maybe_tls_stream::MaybeTlsStream;
+use crate::maybe_tls_stream::MaybeTlsStream;
 use narrowboat_core::close_frame::{CloseFrame, code};
 use narrowboat_core::frame::Frame;
 
 /// Bytes that are gathered for one write.
-pub(super) const BATCH_BYTES: usize = 16 * 1024;
+pub(crate) const BATCH_BYTES: usize = 16 * 1024;
 
 /// A payload from this many bytes on is written from where it lies; a shorter one is copied beside
 /// others.
@@ -28,7 +28,7 @@ const MIN_ZERO_COPY_BYTES: usize = 4 * 1024;
 const MAX_PENDING_CONTROL_BYTES: usize = 4 * 1024;
 
 /// What goes to the peer.
-pub(super) struct FrameEncoder {
+pub(crate) struct FrameEncoder {
     /// Pings and pongs, encoded, which go before the next message.
     pending_control_frames: Vec<u8>,
     /// What the socket did not take.
@@ -38,7 +38,7 @@ pub(super) struct FrameEncoder {
 
 /// One write's worth of encoded frames.
 #[derive(Default)]
-pub(super) struct WriteBatch {
+pub(crate) struct WriteBatch {
     bytes: Vec<u8>,
     /// A payload behind them.
     large_payload: Bytes,
@@ -51,12 +51,12 @@ thread_local! {
 
 impl WriteBatch {
     /// Whether more is to be put into it.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= BATCH_BYTES || !self.large_payload.is_empty()
     }
 
     /// Whether nothing has been put into it: all before it has been written.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
@@ -73,27 +73,27 @@ impl WriteBatch {
 }
 
 impl FrameEncoder {
-    pub(super) fn new(deflater: Option<Deflater>) -> Self {
+    pub(crate) fn new(deflater: Option<Deflater>) -> Self {
         Self { pending_control_frames: Vec::new(), unsent: VecDeque::new(), deflater }
     }
 
     /// Whether the socket has not taken all that it was given.
-    pub(super) fn is_write_blocked(&self) -> bool {
+    pub(crate) fn is_write_blocked(&self) -> bool {
         !self.unsent.is_empty()
     }
 
     /// Whether a ping or a pong waits.
-    pub(super) fn has_pending_control_frames(&self) -> bool {
+    pub(crate) fn has_pending_control_frames(&self) -> bool {
         !self.pending_control_frames.is_empty()
     }
 
     /// Asks the peer for a sign of life.
-    pub(super) fn queue_ping(&mut self) {
+    pub(crate) fn queue_ping(&mut self) {
         self.queue_control_frame(Control::Ping, &[]);
     }
 
     /// Answers a ping.
-    pub(super) fn queue_pong(&mut self, payload: &[u8]) {
+    pub(crate) fn queue_pong(&mut self, payload: &[u8]) {
         if self.pending_control_frames.len() > MAX_PENDING_CONTROL_BYTES {
             self.pending_control_frames.clear();
         }
@@ -107,7 +107,7 @@ impl FrameEncoder {
     }
 
     /// Puts a Close frame behind all else. One without a code has none on the wire either.
-    pub(super) fn queue_close(&mut self, closure: &CloseFrame) {
+    pub(crate) fn queue_close(&mut self, closure: &CloseFrame) {
         let mut payload = Vec::new();
         if closure.code != code::NO_STATUS_RECEIVED {
             payload.extend_from_slice(&closure.code.to_be_bytes());
@@ -117,7 +117,7 @@ impl FrameEncoder {
     }
 
     /// Puts a message into a batch.
-    pub(super) fn encode_message(&mut self, batch: &mut WriteBatch, frame: Frame) {
+    pub(crate) fn encode_message(&mut self, batch: &mut WriteBatch, frame: Frame) {
         let (kind, payload) = match frame {
             Frame::Text(text) => (Data::Text, text.into_bytes()),
             Frame::Binary(bytes) => (Data::Binary, bytes),
@@ -132,7 +132,7 @@ impl FrameEncoder {
 
     /// Writes what is there, then batch after batch of what `fill` puts together, until that has nothing
     /// more.
-    pub(super) fn poll_write(
+    pub(crate) fn poll_write(
         &mut self,
         stream: &mut MaybeTlsStream,
         cx: &mut Context<'_>,

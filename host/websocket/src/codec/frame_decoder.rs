@@ -22,7 +22,7 @@ const MIN_RESERVE_BYTES: usize = 16 * 1024;
 
 /// What a peer said.
 #[derive(Debug)]
-pub(super) enum IncomingEvent {
+pub(crate) enum IncomingEvent {
     Message(Frame),
     Ping(Bytes),
     Pong,
@@ -43,7 +43,7 @@ pub struct IncomingLimits {
 }
 
 /// Takes bytes apart.
-pub(super) struct FrameDecoder {
+pub(crate) struct FrameDecoder {
     limits: IncomingLimits,
     /// Bytes that no frame has been made of.
     buffer: BytesMut,
@@ -72,7 +72,7 @@ struct MessageFlags {
 }
 
 impl FrameDecoder {
-    pub(super) fn new(limits: IncomingLimits, inflater: Option<Inflater>) -> Self {
+    pub(crate) fn new(limits: IncomingLimits, inflater: Option<Inflater>) -> Self {
         let buffer = BytesMut::new();
         Self {
             limits,
@@ -87,7 +87,7 @@ impl FrameDecoder {
 
     /// Drops messages from now on: they are neither inflated nor checked for being UTF-8. Frames are still held to
     /// their rules.
-    pub(super) fn discard_messages(&mut self) {
+    pub(crate) fn discard_messages(&mut self) {
         self.is_discarding = true;
         if let Some(partial) = &mut self.partial_message {
             partial.bytes = BytesMut::new();
@@ -95,7 +95,7 @@ impl FrameDecoder {
     }
 
     /// Takes bytes as they came. Nothing is copied where all that came before is used up.
-    pub(super) fn push_bytes(&mut self, bytes: BytesMut) {
+    pub(crate) fn push_bytes(&mut self, bytes: BytesMut) {
         if self.buffer.is_empty() {
             self.buffer = bytes;
             self.shares_chunk = true;
@@ -105,13 +105,13 @@ impl FrameDecoder {
     }
 
     /// Bytes that the frame at hand still lacks.
-    pub(super) fn missing_bytes(&self) -> usize {
+    pub(crate) fn missing_bytes(&self) -> usize {
         self.current_frame.as_ref().map_or(0, |(_, len)| len.saturating_sub(self.buffer.len()))
     }
 
     /// Where the rest of the frame at hand is read into. The room grows with what comes, not with what
     /// was announced.
-    pub(super) fn read_buffer(&mut self, lacks: usize) -> &mut BytesMut {
+    pub(crate) fn read_buffer(&mut self, lacks: usize) -> &mut BytesMut {
         if self.buffer.capacity() == self.buffer.len() {
             self.buffer.reserve(lacks.min(self.buffer.len().max(MIN_RESERVE_BYTES)));
         }
@@ -123,7 +123,7 @@ impl FrameDecoder {
     ///
     /// # Errors
     /// What the peer did wrong; nothing more can be read then.
-    pub(super) fn next_event(&mut self) -> Result<Option<IncomingEvent>, ClientFault> {
+    pub(crate) fn next_event(&mut self) -> Result<Option<IncomingEvent>, ClientFault> {
         while let Some((header, payload)) = self.next_frame()? {
             if let Some(said) = self.handle_frame(&header, payload)? {
                 return Ok(Some(said));
@@ -278,7 +278,7 @@ impl FrameDecoder {
 
     /// Copies what has come of the frame at hand, so that a peer that dallies holds no more memory
     /// than it has sent.
-    pub(super) fn own_buffer(&mut self) {
+    pub(crate) fn own_buffer(&mut self) {
         if std::mem::take(&mut self.shares_chunk) && !self.buffer.is_empty() {
             self.buffer = BytesMut::from(&*self.buffer);
         }

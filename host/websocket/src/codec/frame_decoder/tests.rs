@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::connection::deflate::DeflateParams;
-use crate::connection::extension::Extension;
+use crate::codec::deflate::DeflateParams;
+use crate::codec::extension::Extension;
 use narrowboat_config::DeflateMode;
 
 const LIMITS: IncomingLimits = IncomingLimits { max_message: 300, max_frame: 200 };

@@ -1,14 +1,17 @@
-//! How long a connection waits for its peer.
+//! The time-outs of a connection.
 
 use std::time::Duration;
 
 use narrowboat_config::Limits;
 
-/// The spans that end or keep a silent connection.
+/// The time-outs of a connection, from the configuration's `[limits]`.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionTimeouts {
+    /// The silence of a peer after which it gets a ping (`ping_interval`).
     pub(super) keepalive_interval: Duration,
+    /// The silence of a peer after which the connection ends (`idle_timeout`).
     pub(super) idle_timeout: Duration,
+    /// The time that the peer has to complete the closing handshake (`close_timeout`).
     pub(super) close_timeout: Duration,
 }
 

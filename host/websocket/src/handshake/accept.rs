@@ -1,0 +1,147 @@
+//! The course of one handshake: read the request, decide, respond.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
+use hyper::http::StatusCode;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::decision::Decision;
+use super::handshake_error::HandshakeError;
+use super::handshake_request::HandshakeRequest;
+use super::http_exchange::{HttpExchange, ReadOutcome};
+use super::peer_info::PeerInfo;
+use super::response::{apply_acceptance, build_response, rejection_response};
+use crate::connection::{
+    DeflateParams, IncomingLimits, MaybeTlsStream, Socket, SocketConfig, drain_until_eof,
+};
+
+/// The time that a client has to read a response other than a 101, before the socket is closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The limits of one handshake.
+#[derive(Debug, Clone, Copy)]
+pub struct HandshakeLimits {
+    /// The time from the start of the handshake to its response.
+    pub timeout: Duration,
+    /// The largest frame that the client may send on the open connection, in bytes.
+    pub max_frame: usize,
+}
+
+/// The result of a handshake that was decided.
+pub enum HandshakeOutcome<T> {
+    /// The socket is open. The second value is that of [`Decision::Accept`].
+    Open(Box<Socket>, T),
+    /// The handshake was accepted, but the client disconnected before the 101 was written.
+    Disconnected(T),
+    /// The client got a response with this status instead of a 101. The status is 0 if the client closed the
+    /// connection without a request.
+    Responded(u16),
+}
+
+/// The part of [`Decision::Accept`] that is needed once the 101 has been written.
+struct Accepted<T> {
+    config: SocketConfig,
+    joined: T,
+}
+
+/// Reads a request, waits for the decision about it, and writes the response. If the client disconnects meanwhile,
+/// the future of the decision is dropped.
+///
+/// # Errors
+/// The client sent no valid HTTP request, disconnected, or the limit's time is over. The socket is closed then.
+pub async fn accept<T, F, D>(
+    stream: MaybeTlsStream,
+    peer: PeerInfo,
+    limits: HandshakeLimits,
+    decide: F,
+) -> Result<HandshakeOutcome<T>, HandshakeError>
+where
+    T: Send,
+    F: FnOnce(HandshakeRequest) -> D + Send,
+    D: Future<Output = Decision<T>> + Send,
+{
+    let deadline = Instant::now() + limits.timeout;
+    let timed_out = |_| HandshakeError::TimedOut(limits.timeout);
+
+    let reading = HttpExchange::read_request(stream, limits.timeout);
+    let (request, mut exchange) = match timeout_at(deadline, reading).await.map_err(timed_out)?? {
+        ReadOutcome::Request(request, exchange) => (HandshakeRequest::new(request, peer), exchange),
+        ReadOutcome::Closed(stream) => return Ok(close_after_response(stream, 0).await),
+    };
+
+    let deciding = exchange.run_while_connected(decide_response(request, limits.max_frame, decide));
+    let Some((response, accepted)) = timeout_at(deadline, deciding).await.map_err(timed_out)??
+    else {
+        return Ok(HandshakeOutcome::Responded(0));
+    };
+
+    let status = response.status().as_u16();
+    let sent = timeout_at(deadline, exchange.respond(response)).await;
+    match (accepted, sent) {
+        (Some(Accepted { config, joined }), Ok(Ok((stream, early_bytes)))) => {
+            let socket = Socket::new(stream, &early_bytes, &config);
+            Ok(HandshakeOutcome::Open(Box::new(socket), joined))
+        }
+        (Some(Accepted { joined, .. }), _) => Ok(HandshakeOutcome::Disconnected(joined)),
+        (None, Ok(Ok((stream, _)))) => Ok(close_after_response(stream, status).await),
+        (None, Ok(Err(error))) => Err(error.into()),
+        (None, Err(elapsed)) => Err(timed_out(elapsed)),
+    }
+}
+
+/// Closes a socket whose client got `status`. The client gets [`DRAIN_TIMEOUT`] to read the response.
+async fn close_after_response<T>(mut stream: MaybeTlsStream, status: u16) -> HandshakeOutcome<T> {
+    let _ = timeout(DRAIN_TIMEOUT, drain_until_eof(&mut stream)).await;
+    HandshakeOutcome::Responded(status)
+}
+
+/// Returns the response to a request, and the accepted value if it is a 101.
+async fn decide_response<T, F, D>(
+    mut request: HandshakeRequest,
+    max_frame: usize,
+    decide: F,
+) -> (Response<Full<Bytes>>, Option<Accepted<T>>)
+where
+    F: FnOnce(HandshakeRequest) -> D,
+    D: Future<Output = Decision<T>>,
+{
+    // Before `decide` looks anything up by the host or the path.
+    if let Err(rejection) = request.check_target() {
+        return (rejection_response(rejection), None);
+    }
+    request.replace_host();
+    let switching = request.switching_response();
+    let offers = request.extensions().unwrap_or_default();
+    match (decide(request).await, switching) {
+        (Decision::Accept { acceptance, max_message, deflate, joined }, Ok(mut response)) => {
+            apply_acceptance(&mut response, &acceptance);
+            let deflate = deflate
+                .and_then(|mode| DeflateParams::negotiate(&offers, mode))
+                .and_then(|(params, header)| add_deflate_header(&mut response, params, header));
+            let limits = IncomingLimits { max_message, max_frame };
+            let config = SocketConfig { limits, deflate };
+            (response, Some(Accepted { config, joined }))
+        }
+        (Decision::Accept { .. }, Err(rejection)) | (Decision::Reject(rejection), _) => {
+            (rejection_response(rejection), None)
+        }
+        (Decision::Respond(page), _) => {
+            (build_response(StatusCode::OK, &page.headers, page.body), None)
+        }
+    }
+}
+
+/// Announces the negotiated parameters of permessage-deflate in a 101, and returns them.
+fn add_deflate_header(
+    response: &mut Response<Full<Bytes>>,
+    params: DeflateParams,
+    header: String,
+) -> Option<DeflateParams> {
+    let header = HeaderValue::try_from(header).ok()?;
+    response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, header);
+    Some(params)
+}
