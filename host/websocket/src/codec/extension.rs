@@ -1,19 +1,19 @@
-//! The extensions that a client offers (RFC 6455, section 9.1).
+//! Offers of extensions (RFC 6455, section 9.1).
 
-use narrowboat_core::http_fields::{parse_quoted_string, parse_token, split_unquoted};
+use narrowboat_core::http_fields::{parse_quoted_string, parse_token, split_unquoted, trim_ows};
 
 /// One offer of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
-    /// What the extension is called.
+    /// The name of the extension.
     pub name: String,
-    /// Its parameters in their order, each with its value if it has one, which is a token, too.
+    /// The parameters in their order, each with its optional value. Names and values are tokens.
     pub parameters: Vec<(String, Option<String>)>,
 }
 
 impl Extension {
-    /// The offers on the lines of `Sec-WebSocket-Extensions`, in the client's order. `None` where a line is not as the
-    /// grammar of RFC 6455, section 9.1, has it, whereupon the handshake fails.
+    /// Parses all lines of `Sec-WebSocket-Extensions`, in their order. `None` means that a line does not match the
+    /// grammar of RFC 6455, section 9.1; the handshake must fail then.
     pub fn parse_all<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<Self>> {
         let offers = lines.into_iter().flat_map(|line| split_unquoted(line, b','));
         offers.filter(|offer| !offer.is_empty()).map(Self::parse_offer).collect()
@@ -27,13 +27,13 @@ impl Extension {
     }
 }
 
-/// A name, or a name and a value; the value stands in quotes or not, and is a token in either case.
+/// Parses a name with an optional value. The value may be quoted, and is a token in either case.
 fn parse_parameter(part: &[u8]) -> Option<(String, Option<String>)> {
     let Some(at) = part.iter().position(|byte| *byte == b'=') else {
         return Some((parse_token(part)?.to_owned(), None));
     };
-    let name = parse_token(narrowboat_core::http_fields::trim_ows(&part[..at]))?.to_owned();
-    let value = narrowboat_core::http_fields::trim_ows(&part[at + 1..]);
+    let name = parse_token(trim_ows(&part[..at]))?.to_owned();
+    let value = trim_ows(&part[at + 1..]);
     let value = match parse_quoted_string(value) {
         Some(inner) => parse_token(&inner)?.to_owned(),
         None => parse_token(value)?.to_owned(),
@@ -45,29 +45,29 @@ fn parse_parameter(part: &[u8]) -> Option<(String, Option<String>)> {
 mod tests {
     use super::*;
 
-    fn offered(lines: &[&str]) -> Option<Vec<String>> {
+    fn parse_offers(lines: &[&str]) -> Option<Vec<String>> {
         let list = Extension::parse_all(lines.iter().map(|line| line.as_bytes()))?;
-        let text = |it: Extension| format!("{} {:?}", it.name, it.parameters);
-        Some(list.into_iter().map(text).collect())
+        let describe = |offer: Extension| format!("{} {:?}", offer.name, offer.parameters);
+        Some(list.into_iter().map(describe).collect())
     }
 
     #[test]
     fn rfc_6455_9_1_offers_may_be_spread_over_lines_and_white_space() {
-        let one = offered(&["a; x=1; y, b"]).unwrap();
+        let one = parse_offers(&["a; x=1; y, b"]).unwrap();
         assert_eq!(one, ["a [(\"x\", Some(\"1\")), (\"y\", None)]", "b []"]);
-        assert_eq!(offered(&["a\t;\tx =\t1;y", "", " ,\tb ,"]).unwrap(), one);
+        assert_eq!(parse_offers(&["a\t;\tx =\t1;y", "", " ,\tb ,"]).unwrap(), one);
     }
 
     #[test]
-    fn rfc_6455_9_1_a_quoted_value_is_what_it_says_without_quotes() {
-        let plain = offered(&["a; x=10, b"]).unwrap();
-        assert_eq!(offered(&[r#"a; x="10", b"#]).unwrap(), plain);
-        assert_eq!(offered(&[r#"a; x="1\0", b"#]).unwrap(), plain);
+    fn rfc_6455_9_1_a_quoted_value_equals_the_same_token() {
+        let plain = parse_offers(&["a; x=10, b"]).unwrap();
+        assert_eq!(parse_offers(&[r#"a; x="10", b"#]).unwrap(), plain);
+        assert_eq!(parse_offers(&[r#"a; x="1\0", b"#]).unwrap(), plain);
     }
 
     #[test]
-    fn rfc_6455_9_1_what_the_grammar_does_not_know_fails_the_handshake() {
-        for wrong in [
+    fn rfc_6455_9_1_malformed_offers_fail_the_handshake() {
+        for malformed in [
             "a b",
             "a;",
             "a; ;x",
@@ -82,8 +82,8 @@ mod tests {
             ";x",
             "a; x=\"1\"2",
         ] {
-            assert_eq!(offered(&["permessage-deflate", wrong]), None, "{wrong}");
+            assert_eq!(parse_offers(&["permessage-deflate", malformed]), None, "{malformed}");
         }
-        assert_eq!(offered(&["", ","]).unwrap(), Vec::<String>::new());
+        assert_eq!(parse_offers(&["", ","]).unwrap(), Vec::<String>::new());
     }
 }

@@ -1,4 +1,4 @@
-//! From the bytes of a peer to whole messages: RFC 6455, section 5, and the inflation of RFC 7692.
+//! The decoder: a peer's bytes to messages and control frames (RFC 6455, section 5, and RFC 7692).
 
 use std::io::Cursor;
 
@@ -14,57 +14,59 @@ use narrowboat_core::close_frame::{CloseFrame, code};
 use narrowboat_core::fault::ClientFault;
 use narrowboat_core::frame::Frame;
 
-/// The most that a control frame may carry, in bytes (RFC 6455, section 5.5).
+/// The largest payload of a control frame, in bytes (RFC 6455, section 5.5).
 const MAX_CONTROL_PAYLOAD: u64 = 125;
 
-/// Memory that is made for a large frame before any of it has come, in bytes.
+/// The memory that is reserved for a large frame before its first byte has come, in bytes.
 const MIN_RESERVE_BYTES: usize = 16 * 1024;
 
-/// What a peer said.
+/// A message or a control frame of a peer.
 #[derive(Debug)]
 pub(crate) enum IncomingEvent {
     Message(Frame),
     Ping(Bytes),
     Pong,
-    /// How it closes; what it may not say reads as a protocol error (RFC 6455, section 7.4).
+    /// A Close frame. A code that is not allowed on the wire is replaced by 1002 (RFC 6455, section 7.4).
     Close(CloseFrame),
 }
 
-/// Heads of blocks and streams that a deflated message may have beyond its content, in bytes.
+/// The largest overhead of a compressed message for headers of blocks and streams, in bytes.
 const DEFLATE_OVERHEAD_BYTES: usize = 256;
 
-/// The bounds of what a peer may send, in bytes.
+/// The limits of a peer's messages, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct IncomingLimits {
-    /// The largest message, inflated.
+    /// The largest message, after decompression.
     pub max_message: usize,
     /// The largest frame.
     pub max_frame: usize,
 }
 
-/// Takes bytes apart.
+/// Decodes the bytes of a peer.
 pub(crate) struct FrameDecoder {
     limits: IncomingLimits,
-    /// Bytes that no frame has been made of.
+    /// Received bytes of incomplete frames.
     buffer: BytesMut,
-    /// They lie in memory that others have a part of.
+    /// Whether `buffer` is a part of a thread's read buffer.
     shares_chunk: bool,
-    /// The frame whose payload has not come whole.
+    /// The header of the current frame and the length of its payload, of which a part is missing.
     current_frame: Option<(FrameHeader, usize)>,
-    /// The message whose last frame has not come.
+    /// The current message, of which the last frame is missing.
     partial_message: Option<PartialMessage>,
-    /// Messages are dropped.
+    /// Whether messages are dropped.
     is_discarding: bool,
     inflater: Option<Inflater>,
 }
 
+/// A message of which the last frame is missing.
 struct PartialMessage {
     flags: MessageFlags,
     bytes: BytesMut,
-    /// Bytes of a text that are known to be UTF-8.
+    /// The length of the prefix of a text that is valid UTF-8.
     utf8_checked_bytes: usize,
 }
 
+/// The properties of a message, from its first frame.
 #[derive(Clone, Copy)]
 struct MessageFlags {
     is_text: bool,
@@ -85,8 +87,8 @@ impl FrameDecoder {
         }
     }
 
-    /// Drops messages from now on: they are neither inflated nor checked for being UTF-8. Frames are still held to
-    /// their rules.
+    /// Drops messages from now on, without decompression and without a check for UTF-8. The order of frames is still
+    /// checked.
     pub(crate) fn discard_messages(&mut self) {
         self.is_discarding = true;
         if let Some(partial) = &mut self.partial_message {
@@ -94,7 +96,7 @@ impl FrameDecoder {
         }
     }
 
-    /// Takes bytes as they came. Nothing is copied where all that came before is used up.
+    /// Appends received bytes. They are copied only if bytes of an incomplete frame are left.
     pub(crate) fn push_bytes(&mut self, bytes: BytesMut) {
         if self.buffer.is_empty() {
             self.buffer = bytes;
@@ -104,46 +106,47 @@ impl FrameDecoder {
         }
     }
 
-    /// Bytes that the frame at hand still lacks.
+    /// Returns how many bytes of the current frame are missing.
     pub(crate) fn missing_bytes(&self) -> usize {
         self.current_frame.as_ref().map_or(0, |(_, len)| len.saturating_sub(self.buffer.len()))
     }
 
-    /// Where the rest of the frame at hand is read into. The room grows with what comes, not with what
-    /// was announced.
-    pub(crate) fn read_buffer(&mut self, lacks: usize) -> &mut BytesMut {
+    /// Returns the buffer for the missing bytes of the current frame. Its capacity grows with the received bytes, not
+    /// with the announced length, so that a peer cannot reserve memory by a header.
+    pub(crate) fn read_buffer(&mut self, missing_bytes: usize) -> &mut BytesMut {
         if self.buffer.capacity() == self.buffer.len() {
-            self.buffer.reserve(lacks.min(self.buffer.len().max(MIN_RESERVE_BYTES)));
+            self.buffer.reserve(missing_bytes.min(self.buffer.len().max(MIN_RESERVE_BYTES)));
         }
         self.shares_chunk = false;
         &mut self.buffer
     }
 
-    /// The next thing the peer said, if all of it has come.
+    /// Returns the next complete message or control frame.
     ///
     /// # Errors
-    /// What the peer did wrong; nothing more can be read then.
+    /// The peer violated the protocol or a limit. The decoder cannot be used any more.
     pub(crate) fn next_event(&mut self) -> Result<Option<IncomingEvent>, ClientFault> {
         while let Some((header, payload)) = self.next_frame()? {
-            if let Some(said) = self.handle_frame(&header, payload)? {
-                return Ok(Some(said));
+            if let Some(event) = self.handle_frame(&header, payload)? {
+                return Ok(Some(event));
             }
         }
         Ok(None)
     }
 
+    /// Returns the next complete frame, with its payload unmasked.
     fn next_frame(&mut self) -> Result<Option<(FrameHeader, BytesMut)>, ClientFault> {
         let (header, len) = match self.current_frame.take() {
-            Some(begun) => begun,
+            Some(current) => current,
             None => {
                 let mut cursor = Cursor::new(&*self.buffer);
                 let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(header_fault)?
                 else {
                     return Ok(None);
                 };
-                let read = cursor.position() as usize;
+                let header_len = cursor.position() as usize;
                 let len = self.check_header(&header, len)?;
-                self.buffer.advance(read);
+                self.buffer.advance(header_len);
                 (header, len)
             }
         };
@@ -153,7 +156,7 @@ impl FrameDecoder {
         }
         let mut payload = self.buffer.split_to(len);
         if self.buffer.is_empty() {
-            // What is empty would still hold the memory it was cut from.
+            // An empty buffer would still keep the memory that it was split from.
             self.buffer = BytesMut::new();
         }
         if let Some(mask) = header.mask {
@@ -162,13 +165,13 @@ impl FrameDecoder {
         Ok(Some((header, payload)))
     }
 
-    /// Whether a frame may come now, before any of its payload is waited for.
+    /// Checks a header before the payload is read, and returns the length of the payload.
     fn check_header(&self, header: &FrameHeader, len: u64) -> Result<usize, ClientFault> {
-        let starts = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
-        let wrong = match header.opcode {
+        let starts_message = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        let error = match header.opcode {
             _ if header.mask.is_none() => Some(ProtocolError::UnmaskedFrameFromClient),
             _ if header.rsv2 || header.rsv3 => Some(ProtocolError::NonZeroReservedBits),
-            _ if header.rsv1 && !(starts && self.inflater.is_some()) => {
+            _ if header.rsv1 && !(starts_message && self.inflater.is_some()) => {
                 Some(ProtocolError::NonZeroReservedBits)
             }
             OpCode::Control(_) if !header.is_final => Some(ProtocolError::FragmentedControlFrame),
@@ -178,28 +181,28 @@ impl FrameDecoder {
             OpCode::Data(Data::Continue) if self.partial_message.is_none() => {
                 Some(ProtocolError::UnexpectedContinueFrame)
             }
-            OpCode::Data(data) if starts && self.partial_message.is_some() => {
+            OpCode::Data(data) if starts_message && self.partial_message.is_some() => {
                 Some(ProtocolError::ExpectedFragment(data))
             }
             OpCode::Control(_) | OpCode::Data(_) => None,
         };
-        if let Some(wrong) = wrong {
-            return Err(ClientFault::Protocol(wrong.to_string()));
+        if let Some(error) = error {
+            return Err(ClientFault::Protocol(error.to_string()));
         }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if matches!(header.opcode, OpCode::Data(_)) {
-            let (came, deflated) = match &self.partial_message {
+            let (received, is_deflated) = match &self.partial_message {
                 Some(partial) => (partial.bytes.len(), partial.flags.is_deflated),
                 None => (0, header.rsv1),
             };
-            let most = |bytes| if deflated { max_deflated_len(bytes) } else { bytes };
-            check_size(len, most(self.limits.max_frame))?;
-            check_size(came.saturating_add(len), most(self.limits.max_message))?;
+            let max_encoded = |bytes| if is_deflated { max_deflated_len(bytes) } else { bytes };
+            check_size(len, max_encoded(self.limits.max_frame))?;
+            check_size(received.saturating_add(len), max_encoded(self.limits.max_message))?;
         }
         Ok(len)
     }
 
-    /// What a frame says: nothing yet, if it is a part of a message.
+    /// Handles a complete frame. `None` means that its message is incomplete or dropped.
     fn handle_frame(
         &mut self,
         header: &FrameHeader,
@@ -210,16 +213,12 @@ impl FrameDecoder {
                 return Ok(Some(IncomingEvent::Ping(payload.freeze())));
             }
             OpCode::Control(Control::Close) => {
-                return parse_close_payload(&payload).map(|how| Some(IncomingEvent::Close(how)));
+                return parse_close_payload(&payload)
+                    .map(|close| Some(IncomingEvent::Close(close)));
             }
             OpCode::Control(_) => return Ok(Some(IncomingEvent::Pong)),
             OpCode::Data(_) if self.is_discarding => {
-                let kind = MessageFlags { is_text: false, is_deflated: header.rsv1 };
-                let kind = self.partial_message.take().map_or(kind, |partial| partial.flags);
-                // Whether a message is open decides about the next frame.
-                let open =
-                    PartialMessage { flags: kind, bytes: BytesMut::new(), utf8_checked_bytes: 0 };
-                self.partial_message = (!header.is_final).then_some(open);
+                self.discard_frame(header);
                 return Ok(None);
             }
             OpCode::Data(data) => data,
@@ -230,37 +229,39 @@ impl FrameDecoder {
                 partial
             }
             None => {
-                let kind = MessageFlags { is_text: data == Data::Text, is_deflated: header.rsv1 };
+                let flags = MessageFlags { is_text: data == Data::Text, is_deflated: header.rsv1 };
                 if header.is_final {
-                    return self
-                        .decode_message(kind, payload.freeze())
-                        .map(|it| Some(IncomingEvent::Message(it)));
+                    let message = self.decode_message(flags, payload.freeze())?;
+                    return Ok(Some(IncomingEvent::Message(message)));
                 }
-                // Memory of its own: it may take long until the rest comes.
-                PartialMessage {
-                    flags: kind,
-                    bytes: BytesMut::from(&*payload),
-                    utf8_checked_bytes: 0,
-                }
+                // A copy, since the payload may keep a read buffer in memory until the next frame comes.
+                PartialMessage { flags, bytes: BytesMut::from(&*payload), utf8_checked_bytes: 0 }
             }
         };
         if header.is_final {
-            let PartialMessage { flags: kind, bytes, .. } = partial;
-            return self
-                .decode_message(kind, bytes.freeze())
-                .map(|it| Some(IncomingEvent::Message(it)));
+            let message = self.decode_message(partial.flags, partial.bytes.freeze())?;
+            return Ok(Some(IncomingEvent::Message(message)));
         }
         partial.check_utf8()?;
         self.partial_message = Some(partial);
         Ok(None)
     }
 
+    /// Drops a data frame. Whether its message continues is kept, to check the order of the next frames.
+    fn discard_frame(&mut self, header: &FrameHeader) {
+        let flags = MessageFlags { is_text: false, is_deflated: header.rsv1 };
+        let flags = self.partial_message.take().map_or(flags, |partial| partial.flags);
+        let partial = PartialMessage { flags, bytes: BytesMut::new(), utf8_checked_bytes: 0 };
+        self.partial_message = (!header.is_final).then_some(partial);
+    }
+
+    /// Decompresses a complete message and checks that a text is UTF-8.
     fn decode_message(
         &mut self,
-        kind: MessageFlags,
+        flags: MessageFlags,
         mut bytes: Bytes,
     ) -> Result<Frame, ClientFault> {
-        if kind.is_deflated
+        if flags.is_deflated
             && let Some(inflater) = &mut self.inflater
         {
             let max_size = self.limits.max_message;
@@ -269,14 +270,14 @@ impl FrameDecoder {
                 InflateError::Corrupt => ClientFault::Protocol("Invalid deflate data".to_owned()),
             })?;
         }
-        if kind.is_text {
+        if flags.is_text {
             ByteString::try_from(bytes).map(Frame::Text).map_err(|_| ClientFault::InvalidUtf8)
         } else {
             Ok(Frame::Binary(bytes))
         }
     }
 
-    /// Copies what has come of the frame at hand, so that a peer that dallies holds no more memory
+    /// Copies the bytes of an incomplete frame out of the read buffer, so that a slow peer does not keep more memory
     /// than it has sent.
     pub(crate) fn own_buffer(&mut self) {
         if std::mem::take(&mut self.shares_chunk) && !self.buffer.is_empty() {
@@ -286,7 +287,7 @@ impl FrameDecoder {
 }
 
 impl PartialMessage {
-    /// Fails a text as soon as it cannot become UTF-8 any more.
+    /// Fails as soon as a text cannot become valid UTF-8.
     fn check_utf8(&mut self) -> Result<(), ClientFault> {
         if self.flags.is_text && !self.flags.is_deflated {
             match std::str::from_utf8(&self.bytes[self.utf8_checked_bytes..]) {
@@ -301,8 +302,7 @@ impl PartialMessage {
     }
 }
 
-/// The most bytes that may inflate to `len`: what does not get shorter may take nine bits a byte (RFC 1951, section
-/// 3.2.6), and heads of blocks.
+/// Returns the largest compressed size of `len` bytes: nine bits a byte (RFC 1951, section 3.2.6), and headers.
 fn max_deflated_len(len: usize) -> usize {
     len.saturating_add(len / 8).saturating_add(DEFLATE_OVERHEAD_BYTES)
 }
@@ -315,7 +315,7 @@ fn too_long_fault(size: usize, max_size: usize) -> ClientFault {
     ClientFault::MessageTooBig(CapacityError::MessageTooLong { size, max_size }.to_string())
 }
 
-/// A header that cannot be read: its opcode is none.
+/// Returns the fault for a header with an unknown opcode.
 fn header_fault(error: Error) -> ClientFault {
     ClientFault::Protocol(match error {
         Error::Protocol(error) => error.to_string(),
@@ -323,6 +323,7 @@ fn header_fault(error: Error) -> ClientFault {
     })
 }
 
+/// Parses the code and the reason of a Close frame.
 fn parse_close_payload(payload: &[u8]) -> Result<CloseFrame, ClientFault> {
     match payload {
         [] => Ok(CloseFrame::new(code::NO_STATUS_RECEIVED, "")),
@@ -339,7 +340,7 @@ fn parse_close_payload(payload: &[u8]) -> Result<CloseFrame, ClientFault> {
     }
 }
 
-/// RFC 6455, section 5.3.
+/// Removes the mask of a payload (RFC 6455, section 5.3).
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     let (words, rest) = payload.as_chunks_mut::<4>();
     for word in words {

@@ -1,4 +1,4 @@
-//! From messages to a peer's bytes, many of them in one write.
+//! The encoder: messages to frames, with many frames in one write.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,53 +16,53 @@ use crate::maybe_tls_stream::MaybeTlsStream;
 use narrowboat_core::close_frame::{CloseFrame, code};
 use narrowboat_core::frame::Frame;
 
-/// Bytes that are gathered for one write.
+/// The size at which a batch is written, in bytes.
 pub(crate) const BATCH_BYTES: usize = 16 * 1024;
 
-/// A payload from this many bytes on is written from where it lies; a shorter one is copied beside
-/// others.
+/// The size from which a payload is written without a copy, in bytes. Shorter payloads are copied into the batch.
 const MIN_ZERO_COPY_BYTES: usize = 4 * 1024;
 
-/// Bytes of pings and pongs that wait for a peer that reads nothing. Beyond, only the last ping is
-/// answered, as RFC 6455, section 5.5.3, allows.
+/// The largest size of queued pings and pongs, in bytes. If the peer does not read and they exceed it, only the last
+/// ping is answered, as RFC 6455, section 5.5.3, allows.
 const MAX_PENDING_CONTROL_BYTES: usize = 4 * 1024;
 
-/// What goes to the peer.
+/// Encodes messages into frames and writes them.
 pub(crate) struct FrameEncoder {
-    /// Pings and pongs, encoded, which go before the next message.
+    /// Encoded control frames, written before the next message.
     pending_control_frames: Vec<u8>,
-    /// What the socket did not take.
+    /// Encoded bytes that the socket has not accepted.
     unsent: VecDeque<Bytes>,
     deflater: Option<Deflater>,
 }
 
-/// One write's worth of encoded frames.
+/// The encoded frames of one write.
 #[derive(Default)]
 pub(crate) struct WriteBatch {
     bytes: Vec<u8>,
-    /// A payload behind them.
+    /// The payload of the last frame, if it is written without a copy.
     large_payload: Bytes,
 }
 
 thread_local! {
-    /// The memory of the batch at hand. An idle connection has none of its own.
+    /// The memory of a thread's current batch. An idle connection has no batch of its own.
     static BATCHES: RefCell<WriteBatch> = RefCell::default();
 }
 
 impl WriteBatch {
-    /// Whether more is to be put into it.
+    /// Returns whether the batch takes no more frames.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= BATCH_BYTES || !self.large_payload.is_empty()
     }
 
-    /// Whether nothing has been put into it: all before it has been written.
+    /// Returns whether the batch has no frames. The socket has then accepted all frames before it.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    fn push_frame(&mut self, opcode: OpCode, deflated: bool, payload: Bytes) {
-        let header = FrameHeader { opcode, rsv1: deflated, ..FrameHeader::default() };
-        // A vector takes all that is written to it.
+    /// Appends a frame; a large payload makes the batch full.
+    fn push_frame(&mut self, opcode: OpCode, is_deflated: bool, payload: Bytes) {
+        let header = FrameHeader { opcode, rsv1: is_deflated, ..FrameHeader::default() };
+        // Writing to a vector cannot fail.
         let _ = header.format(payload.len() as u64, &mut self.bytes);
         if payload.len() < MIN_ZERO_COPY_BYTES {
             self.bytes.extend_from_slice(&payload);
@@ -77,22 +77,22 @@ impl FrameEncoder {
         Self { pending_control_frames: Vec::new(), unsent: VecDeque::new(), deflater }
     }
 
-    /// Whether the socket has not taken all that it was given.
+    /// Returns whether the socket has not accepted all bytes of the last write.
     pub(crate) fn is_write_blocked(&self) -> bool {
         !self.unsent.is_empty()
     }
 
-    /// Whether a ping or a pong waits.
+    /// Returns whether a control frame waits.
     pub(crate) fn has_pending_control_frames(&self) -> bool {
         !self.pending_control_frames.is_empty()
     }
 
-    /// Asks the peer for a sign of life.
+    /// Queues a ping.
     pub(crate) fn queue_ping(&mut self) {
         self.queue_control_frame(Control::Ping, &[]);
     }
 
-    /// Answers a ping.
+    /// Queues the answer to a ping.
     pub(crate) fn queue_pong(&mut self, payload: &[u8]) {
         if self.pending_control_frames.len() > MAX_PENDING_CONTROL_BYTES {
             self.pending_control_frames.clear();
@@ -106,32 +106,34 @@ impl FrameEncoder {
         self.pending_control_frames.extend_from_slice(payload);
     }
 
-    /// Puts a Close frame behind all else. One without a code has none on the wire either.
-    pub(crate) fn queue_close(&mut self, closure: &CloseFrame) {
+    /// Queues a Close frame after all messages. Code 1005 (no status) becomes an empty payload.
+    pub(crate) fn queue_close(&mut self, close_frame: &CloseFrame) {
         let mut payload = Vec::new();
-        if closure.code != code::NO_STATUS_RECEIVED {
-            payload.extend_from_slice(&closure.code.to_be_bytes());
-            payload.extend_from_slice(closure.reason.as_bytes());
+        if close_frame.code != code::NO_STATUS_RECEIVED {
+            payload.extend_from_slice(&close_frame.code.to_be_bytes());
+            payload.extend_from_slice(close_frame.reason.as_bytes());
         }
         self.queue_control_frame(Control::Close, &payload);
     }
 
-    /// Puts a message into a batch.
+    /// Encodes a message into a batch, compressed if the peer agreed.
     pub(crate) fn encode_message(&mut self, batch: &mut WriteBatch, frame: Frame) {
-        let (kind, payload) = match frame {
+        let (data, payload) = match frame {
             Frame::Text(text) => (Data::Text, text.into_bytes()),
             Frame::Binary(bytes) => (Data::Binary, bytes),
         };
         match &mut self.deflater {
             Some(deflater) => {
-                batch.push_frame(OpCode::Data(kind), true, deflater.deflate(&payload))
+                batch.push_frame(OpCode::Data(data), true, deflater.deflate(&payload));
             }
-            None => batch.push_frame(OpCode::Data(kind), false, payload),
+            None => batch.push_frame(OpCode::Data(data), false, payload),
         }
     }
 
-    /// Writes what is there, then batch after batch of what `fill` puts together, until that has nothing
-    /// more.
+    /// Writes unsent bytes and control frames, then the batches that `fill` encodes until it leaves one empty.
+    ///
+    /// # Errors
+    /// The stream failed.
     pub(crate) fn poll_write(
         &mut self,
         stream: &mut MaybeTlsStream,
@@ -148,7 +150,7 @@ impl FrameEncoder {
                     if self.pending_control_frames.is_empty() {
                         return Pin::new(stream).poll_flush(cx);
                     }
-                    // A Close goes behind what was put together before it.
+                    // `fill` queued a Close, and the messages before it are written.
                     batch.bytes.append(&mut self.pending_control_frames);
                 }
                 let written = self.poll_write_batch(stream, cx, batch);
@@ -159,6 +161,7 @@ impl FrameEncoder {
         })
     }
 
+    /// Writes the bytes that the socket did not accept before.
     fn poll_write_unsent(
         &mut self,
         stream: &mut MaybeTlsStream,
@@ -178,7 +181,7 @@ impl FrameEncoder {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes a batch, and keeps what the socket does not take.
+    /// Writes a batch, and keeps the bytes that the socket does not accept.
     fn poll_write_batch(
         &mut self,
         stream: &mut MaybeTlsStream,
@@ -186,13 +189,13 @@ impl FrameEncoder {
         batch: &mut WriteBatch,
     ) -> Poll<io::Result<()>> {
         let WriteBatch { bytes, large_payload: large } = batch;
-        let wrote = if large.is_empty() {
+        let write = if large.is_empty() {
             Pin::new(stream).poll_write(cx, bytes)
         } else {
             let slices = [IoSlice::new(bytes), IoSlice::new(large)];
             Pin::new(stream).poll_write_vectored(cx, &slices)
         };
-        let (written, done) = match wrote {
+        let (written, result) = match write {
             Poll::Ready(written) => (written?, Poll::Ready(Ok(()))),
             Poll::Pending => (0, Poll::Pending),
         };
@@ -203,6 +206,6 @@ impl FrameEncoder {
         if !large.is_empty() {
             self.unsent.push_back(std::mem::take(large));
         }
-        done
+        result
     }
 }

@@ -1,7 +1,7 @@
 //! Waits for the rate limits of a plugin.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::time::Sleep;
@@ -36,7 +36,7 @@ impl Throttle {
                 quota.record_limit_hit(limit);
             }
             let timer = self.timer.insert(Box::pin(tokio::time::sleep(wait)));
-            if let Poll::Pending = timer.as_mut().poll(cx) {
+            if timer.as_mut().poll(cx).is_pending() {
                 return RateState::Exceeded;
             }
         }
