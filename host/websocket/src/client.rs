@@ -1,4 +1,4 @@
-//! The client's side of a WebSocket, for a person at a terminal: text out, messages in.
+//! A WebSocket client for the command line.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -8,27 +8,27 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as TungsteniteError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// A connection that this process has opened. Dropping it closes the socket without a Close frame.
+/// A client connection. Dropping it closes the socket without a Close frame.
 pub struct Client(WebSocketStream<TcpStream>);
 
-/// A message of the server, or its Close frame.
+/// A message or a Close frame of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerMessage {
     /// A text message.
     Text(String),
     /// A binary message.
     Binary(Bytes),
-    /// A Close frame: its status code, and its reason.
+    /// A Close frame: its code and its reason. The code is 1005 if the frame has none.
     Close(u16, String),
 }
 
-/// Why a client cannot connect, or its connection has failed.
+/// An error of a client connection.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// The URL is not one of a WebSocket without TLS.
-    #[error("{0:?} is not a URL of a WebSocket: write ws://HOST:PORT/PATH")]
+    /// The URL is not a `ws://` URL.
+    #[error("{0:?} is not a WebSocket URL: use ws://HOST:PORT/PATH")]
     Url(String),
-    /// No TCP connection.
+    /// The TCP connection failed.
     #[error("cannot connect to {authority}: {error}")]
     Connect {
         /// The host and port of the URL.
@@ -36,16 +36,16 @@ pub enum ClientError {
         /// The error of the system.
         error: std::io::Error,
     },
-    /// The server answered the handshake with another status than 101.
+    /// The server responded with a status other than 101.
     #[error("the server responded with {status}: {body}")]
     Rejected {
-        /// The status and its phrase.
+        /// The status code and the reason phrase.
         status: String,
         /// The body of the response.
         body: String,
     },
     /// The connection failed.
-    #[error("the connection failed: {0}")]
+    #[error("connection failed: {0}")]
     Connection(Box<TungsteniteError>),
 }
 
@@ -65,15 +65,15 @@ impl From<TungsteniteError> for ClientError {
 }
 
 impl Client {
-    /// Opens a connection to a `ws://` URL. A URL without a port means port 80.
+    /// Opens a connection to a `ws://` URL. The default port is 80.
     ///
     /// # Errors
-    /// When the URL is wrong, the server is not reached, or it rejects the handshake.
+    /// The URL is invalid, the server cannot be reached, or it rejects the handshake.
     pub async fn connect(url: &str) -> Result<Self, ClientError> {
-        let wrong_url = || ClientError::Url(url.to_owned());
-        let request = url.into_client_request().map_err(|_| wrong_url())?;
+        let invalid_url = || ClientError::Url(url.to_owned());
+        let request = url.into_client_request().map_err(|_| invalid_url())?;
         let uri = request.uri();
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("ws")).ok_or_else(wrong_url)?;
+        let host = uri.host().filter(|_| uri.scheme_str() == Some("ws")).ok_or_else(invalid_url)?;
         let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
         let stream = TcpStream::connect(&authority)
             .await
@@ -85,24 +85,24 @@ impl Client {
     /// Sends a text message.
     ///
     /// # Errors
-    /// When the connection has failed.
+    /// The connection has failed.
     pub async fn send_text(&mut self, text: String) -> Result<(), ClientError> {
         Ok(self.0.send(Message::text(text)).await?)
     }
 
-    /// Sends a Close frame. [`receive`](Self::receive) still gives what the server sent before its own.
+    /// Sends a Close frame. [`receive`](Self::receive) still returns the messages before the Close of the server.
     ///
     /// # Errors
-    /// When the connection has failed.
+    /// The connection has failed.
     pub async fn close(&mut self) -> Result<(), ClientError> {
         Ok(self.0.close(None).await?)
     }
 
-    /// The server's next message; `None` once the connection has ended. Pings are answered. Cancel-safe: a dropped
-    /// call has lost no message.
+    /// Returns the next message of the server, or `None` once the connection has ended. Pings are answered. Cancel-safe:
+    /// a dropped call does not lose a message.
     ///
     /// # Errors
-    /// When the connection has failed.
+    /// The connection has failed.
     pub async fn receive(&mut self) -> Result<Option<ServerMessage>, ClientError> {
         while let Some(message) = self.0.next().await.transpose()? {
             return Ok(Some(match message {

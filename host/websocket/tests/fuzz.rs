@@ -1,5 +1,5 @@
-//! What anybody may write, thrown at what reads it: it says no, and never panics. `make fuzz` tries many times as
-//! many. Seeds are what is right, cut, doubled and spoilt.
+//! Fuzz tests of the parsers: no input makes them panic. The inputs are valid seeds with random edits. `make fuzz` runs
+//! many more cases.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -21,49 +21,49 @@ use proptest::sample::{Index, select};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// One way to spoil a text.
+/// A random edit of an input.
 #[derive(Debug, Clone)]
 enum Edit {
     Cut(Index, Index),
-    Double(Index, Index),
+    Repeat(Index, Index),
     Insert(Index, Vec<u8>),
     Replace(Index, u8),
 }
 
 fn edit(words: &'static [&'static str]) -> impl Strategy<Value = Edit> {
-    let place = any::<Index>;
+    let index = any::<Index>;
     let word = prop_oneof![
         select(words).prop_map(|word| word.as_bytes().to_vec()),
         prop::collection::vec(any::<u8>(), 1..6),
     ];
     prop_oneof![
-        (place(), place()).prop_map(|(from, to)| Edit::Cut(from, to)),
-        (place(), place()).prop_map(|(from, to)| Edit::Double(from, to)),
-        (place(), word).prop_map(|(at, word)| Edit::Insert(at, word)),
-        (place(), any::<u8>()).prop_map(|(at, byte)| Edit::Replace(at, byte)),
+        (index(), index()).prop_map(|(from, to)| Edit::Cut(from, to)),
+        (index(), index()).prop_map(|(from, to)| Edit::Repeat(from, to)),
+        (index(), word).prop_map(|(at, word)| Edit::Insert(at, word)),
+        (index(), any::<u8>()).prop_map(|(at, byte)| Edit::Replace(at, byte)),
     ]
 }
 
 impl Edit {
     fn apply(&self, bytes: &mut Vec<u8>) {
-        let at = |place: &Index, len: usize| place.index(len + 1);
+        let at = |index: &Index, len: usize| index.index(len + 1);
         let range = |from: &Index, to: &Index, len: usize| {
             let (from, to) = (at(from, len), at(to, len));
             from.min(to)..from.max(to)
         };
         match self {
             Self::Cut(from, to) => drop(bytes.drain(range(from, to, bytes.len()))),
-            Self::Double(from, to) => {
+            Self::Repeat(from, to) => {
                 let range = range(from, to, bytes.len());
                 let copy = bytes[range.clone()].to_vec();
                 bytes.splice(range.end..range.end, copy);
             }
-            Self::Insert(place, word) => {
-                let at = at(place, bytes.len());
+            Self::Insert(index, word) => {
+                let at = at(index, bytes.len());
                 bytes.splice(at..at, word.iter().copied());
             }
-            Self::Replace(place, byte) if !bytes.is_empty() => {
-                let at = place.index(bytes.len());
+            Self::Replace(index, byte) if !bytes.is_empty() => {
+                let at = index.index(bytes.len());
                 bytes[at] = *byte;
             }
             Self::Replace(..) => {}
@@ -71,8 +71,8 @@ impl Edit {
     }
 }
 
-/// A seed with up to eight edits; an edit may put in one of the words.
-fn spoilt(
+/// Generates a seed with up to seven edits. An edit may insert one of the words.
+fn edited(
     seeds: &'static [&'static [u8]],
     words: &'static [&'static str],
 ) -> impl Strategy<Value = Vec<u8>> {
@@ -216,7 +216,7 @@ const COMPONENT: &[u8] =
 
 proptest! {
     #[test]
-    fn a_configuration(bytes in spoilt(&[CONFIGURATION], CONFIGURATION_WORDS)) {
+    fn a_configuration_does_not_panic(bytes in edited(&[CONFIGURATION], CONFIGURATION_WORDS)) {
         let text = String::from_utf8_lossy(&bytes);
         if let Err(error) = Config::parse(&text, Path::new("boat.toml")) {
             prop_assert!(error.to_string().starts_with("boat.toml:"), "{error}");
@@ -224,31 +224,31 @@ proptest! {
     }
 
     #[test]
-    fn a_manifest(bytes in spoilt(&[MANIFEST, b"name = \"a\""], CONFIGURATION_WORDS)) {
+    fn a_manifest_does_not_panic(bytes in edited(&[MANIFEST, b"name = \"a\""], CONFIGURATION_WORDS)) {
         let _ = Manifest::parse(&bytes);
     }
 
     #[test]
-    fn a_component(bytes in spoilt(&[COMPONENT], &["\0asm", "\x01", "\x7f", "\x0b"])) {
+    fn a_component_does_not_panic(bytes in edited(&[COMPONENT], &["\0asm", "\x01", "\x7f", "\x0b"])) {
         let _ = component::parse_info(&bytes);
     }
 
     #[test]
-    fn a_signature(bytes in spoilt(SIGNATURES, &["=", "\n", "A", "\u{ff}"])) {
+    fn a_signature_does_not_panic(bytes in edited(SIGNATURES, &["=", "\n", "A", "\u{ff}"])) {
         if let Ok(signature) = Signature::parse(&bytes) {
             prop_assert_eq!(signature.to_base64().parse(), Ok(signature));
         }
     }
 
     #[test]
-    fn a_public_key(bytes in spoilt(&[PUBLIC_KEY], &["-----", "BEGIN ", "\r\n", "=", "MCow"])) {
+    fn a_public_key_does_not_panic(bytes in edited(&[PUBLIC_KEY], &["-----", "BEGIN ", "\r\n", "=", "MCow"])) {
         if let Some(key) = PublicKey::parse(&bytes) {
             prop_assert!(!key.verify(b"component", &Signature::parse(&[7; 64]).unwrap()));
         }
     }
 
     #[test]
-    fn a_message(bytes in spoilt(MESSAGES, &["\u{81}", "type", "\u{ff}", "\x00"])) {
+    fn a_message_does_not_panic(bytes in edited(MESSAGES, &["\u{81}", "type", "\u{ff}", "\x00"])) {
         let len = bytes.len();
         if let Ok(message) = Message::parse(bytes.into(), 1 << 20) {
             prop_assert!(!message.message_type().is_empty() && !message.message_type().starts_with('_'));
@@ -257,8 +257,8 @@ proptest! {
     }
 
     #[test]
-    fn a_route(
-        bytes in spoilt(PATTERNS, &["{", "}", "(", "?P<a>", "*", "\\", "[^", "/", "é", "{1,9}"]),
+    fn a_route_does_not_panic(
+        bytes in edited(PATTERNS, &["{", "}", "(", "?P<a>", "*", "\\", "[^", "/", "é", "{1,9}"]),
         path in "/[a-z/%.]{0,20}",
     ) {
         let text = String::from_utf8_lossy(&bytes);
@@ -268,38 +268,35 @@ proptest! {
     }
 
     #[test]
-    fn a_handshake(bytes in spoilt(&[REQUEST], REQUEST_WORDS)) {
+    fn a_handshake_does_not_panic(bytes in edited(&[REQUEST], REQUEST_WORDS)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(shake(&bytes));
+        runtime.block_on(perform_handshake(&bytes));
     }
 }
 
-/// Brings bytes to a handshake, which ends, and hears what it answers.
-async fn shake(bytes: &[u8]) {
+/// Sends bytes to a handshake, and checks that it ends with an HTTP response or none.
+async fn perform_handshake(bytes: &[u8]) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (stream, from) = listener.accept().await.unwrap();
-    let whom = PeerInfo {
-        client_addr: from,
-        server_addr: listener.local_addr().unwrap(),
-        is_secure: false,
-    };
+    let (stream, client_addr) = listener.accept().await.unwrap();
+    let peer =
+        PeerInfo { client_addr, server_addr: listener.local_addr().unwrap(), is_secure: false };
     let limits = HandshakeLimits { timeout: Duration::from_secs(10), max_frame: 1 << 16 };
     let server = async {
         let decide = |_| async { Decision::<()>::Reject(Rejection::plain_text(403, "no\n")) };
         if let Ok(HandshakeOutcome::Open(..)) =
-            handshake::accept(MaybeTlsStream::Left(stream), whom, limits, decide).await
+            handshake::accept(MaybeTlsStream::Left(stream), peer, limits, decide).await
         {
-            panic!("a socket opened that nobody accepted");
+            panic!("a rejected handshake opened a socket");
         }
     };
-    let peer = async {
-        // The host may have heard enough, and hung up.
+    let exchange = async {
+        // The host may close the socket before it has read all bytes.
         let _ = client.write_all(bytes).await;
         let _ = client.shutdown().await;
-        let mut answer = Vec::new();
-        let _ = client.read_to_end(&mut answer).await;
-        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{answer:?}");
+        let mut response = Vec::new();
+        let _ = client.read_to_end(&mut response).await;
+        assert!(response.is_empty() || response.starts_with(b"HTTP/1."), "{response:?}");
     };
-    tokio::join!(server, peer);
+    tokio::join!(server, exchange);
 }

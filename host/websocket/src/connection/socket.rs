@@ -46,7 +46,7 @@ pub struct Socket {
 
 /// The reason why a socket has no more events.
 #[derive(Debug)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     /// The peer closed the stream, or the stream failed.
     Disconnected,
     /// The peer violated the protocol or a limit.
@@ -64,7 +64,7 @@ impl Socket {
     }
 
     /// Returns the next event of the peer.
-    pub(super) fn poll_event(
+    pub(crate) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<IncomingEvent, ReadError>> {

@@ -145,3 +145,6 @@ fn add_deflate_header(
     response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, header);
     Some(params)
 }
+
+#[cfg(test)]
+mod tests;
