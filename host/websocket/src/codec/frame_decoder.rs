@@ -293,7 +293,7 @@ impl PartialMessage {
             match std::str::from_utf8(&self.bytes[self.utf8_checked_bytes..]) {
                 Ok(_) => self.utf8_checked_bytes = self.bytes.len(),
                 Err(error) if error.error_len().is_none() => {
-                    self.utf8_checked_bytes += error.valid_up_to()
+                    self.utf8_checked_bytes += error.valid_up_to();
                 }
                 Err(_) => return Err(ClientFault::InvalidUtf8),
             }

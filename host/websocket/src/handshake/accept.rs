@@ -69,7 +69,9 @@ where
 
     let reading = HttpExchange::read_request(stream, limits.timeout);
     let (request, mut exchange) = match timeout_at(deadline, reading).await.map_err(timed_out)?? {
-        ReadOutcome::Request(request, exchange) => (HandshakeRequest::new(request, peer), exchange),
+        ReadOutcome::Request(request, exchange) => {
+            (HandshakeRequest::new(*request, peer), exchange)
+        }
         ReadOutcome::Closed(stream) => return Ok(close_after_response(stream, 0).await),
     };
 

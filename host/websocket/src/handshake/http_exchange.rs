@@ -34,7 +34,7 @@ type HttpConnection = http1::Connection<TokioIo<MaybeTlsStream>, RequestForwarde
 /// The result of waiting for a request.
 pub(super) enum ReadOutcome {
     /// The client sent a request.
-    Request(Request<Incoming>, Box<HttpExchange>),
+    Request(Box<Request<Incoming>>, Box<HttpExchange>),
     /// The client closed its side of the stream without a request.
     Closed(MaybeTlsStream),
 }
@@ -85,7 +85,7 @@ impl HttpExchange {
         match run_while_connected(&mut connection, request).await? {
             Some(Ok(ReceivedRequest { request, response_sender })) => {
                 let exchange = Box::new(Self { connection, response_sender });
-                Ok(ReadOutcome::Request(request, exchange))
+                Ok(ReadOutcome::Request(Box::new(request), exchange))
             }
             Some(Err(_)) | None => Ok(ReadOutcome::Closed(connection.into_parts().io.into_inner())),
         }
