@@ -98,8 +98,8 @@ impl Client {
         Ok(self.0.close(None).await?)
     }
 
-    /// Returns the next message of the server, or `None` once the connection has ended. Pings are answered. Cancel-safe:
-    /// a dropped call does not lose a message.
+    /// Returns the next message of the server, or `None` once the connection has ended. Pings are answered.
+    /// Cancel-safe: a dropped call does not lose a message.
     ///
     /// # Errors
     /// The connection has failed.

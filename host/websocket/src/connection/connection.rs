@@ -166,7 +166,7 @@ impl Connection {
     fn schedule_write(&mut self, cx: &mut Context<'_>) {
         self.handle.outbound.register_waker(cx);
         if self.socket.has_pending_control_frames() || self.handle.outbound.has_pending() {
-            // Whatever is queued already wakes nobody.
+            // Frames that are queued already do not wake the task.
             cx.waker().wake_by_ref();
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::connection_timeouts::ConnectionTimeouts;
 
-/// The timer of a connection, and the time at which its peer was last heard.
+/// The timer of a connection, and the time of the last bytes from its peer.
 pub(super) struct Keepalive {
     timeouts: ConnectionTimeouts,
     last_activity: Instant,
@@ -32,7 +32,7 @@ impl Keepalive {
         Self { timeouts, last_activity: now, timer }
     }
 
-    /// Records that the peer was heard, or that it had no chance to be heard.
+    /// Records bytes from the peer, or a time in which this host did not read.
     pub(super) fn record_activity(&mut self, now: Instant) {
         self.last_activity = now;
     }

@@ -24,7 +24,7 @@ use super::throttle::RateState;
 ///                  park, if nothing was requested since take_status
 ///             +------------------------------------------------------+
 ///             |                                                      v
-///     task running: a push wakes nobody                  task parked: a push wakes the task
+///     task running: a push has no one to wake            task parked: a push wakes the task
 ///             ^                                                      |
 ///             +------------------------------------------------------+
 ///                           take_status, or a wake-up

@@ -82,7 +82,8 @@ impl HandshakeRequest {
         self.switching_response().map(|_| ())
     }
 
-    /// Replaces the client's address, the scheme and the host by those in the `X-Forwarded-*` headers of trusted proxies.
+    /// Replaces the client's address, the scheme and the host by those in the `X-Forwarded-*` headers of trusted
+    /// proxies.
     ///
     /// # Errors
     /// 400 if a trusted proxy sent an invalid header.

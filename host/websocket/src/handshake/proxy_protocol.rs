@@ -127,7 +127,8 @@ fn invalid_data(problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) ->
 mod tests {
     use super::*;
 
-    /// Scans `bytes`, of which `chunk_len` arrive at a time. Returns the length of the header, and whether it is complete.
+    /// Scans `bytes`, of which `chunk_len` arrive at a time. Returns the length of the header, and whether it is
+    /// complete.
     fn scan(bytes: &[u8], chunk_len: usize) -> io::Result<(usize, bool)> {
         let mut header = Vec::new();
         let mut rest = bytes;

@@ -53,7 +53,7 @@ pub(super) fn build_response(
     response
 }
 
-/// Appends headers. Their creators have validated them, so none is skipped.
+/// Appends headers, which their creators have validated. An invalid header would be skipped.
 fn append_headers(map: &mut HeaderMap, headers: &Headers) {
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) =
