@@ -1,6 +1,6 @@
 //! The opening handshake of RFC 6455, section 4.2.
 //!
-//! [`accept`] reads one HTTP request, waits for the caller's decision about it, writes the response, and returns the
+//! [`accept()`] reads one HTTP request, waits for the caller's decision about it, writes the response, and returns the
 //! open socket together with the value of the decision. hyper reads and writes the HTTP.
 
 mod accept;

@@ -16,8 +16,8 @@ use super::throttle::RateState;
 
 /// A queue that any task may fill and only the connection drains, bounded in bytes.
 ///
-/// One lock holds three parts: the [`FrameQueue`], the [`ControlSignals`], and the state of the connection's task,
-/// which belongs to the [`WakeMutex`]. One lock is enough for a poll to see a consistent state, and for a push to
+/// One lock holds three parts: the `FrameQueue`, the `ControlSignals`, and the state of the connection's task,
+/// which belongs to the `WakeMutex`. One lock is enough for a poll to see a consistent state, and for a push to
 /// decide whether it has to wake the task:
 ///
 /// ```text
