@@ -21,3 +21,4 @@ pub mod origin;
 pub mod scope;
 pub mod sha256_digest;
 pub mod units;
+pub mod warn_limiter;

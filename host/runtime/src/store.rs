@@ -46,7 +46,7 @@ impl GuestStore {
             load(version, store, &exports)
         });
         let guest = guest.map_err(|fault| match started.data().limiter.denied_limit() {
-            Some(bound @ LimitKind::Memories) => GuestFault::QuotaExceeded(bound.name()),
+            Some(bound @ LimitKind::TotalMemory) => GuestFault::QuotaExceeded(bound.name()),
             _ => fault,
         })?;
         // What start-up code asked for belongs to no connection.
@@ -163,7 +163,7 @@ fn to_guest_fault(
         log_panic(state, &panic);
     }
     match state.limiter.denied_limit() {
-        Some(LimitKind::Memories) => {
+        Some(LimitKind::TotalMemory) => {
             text += &describe_memory_denial(state);
         }
         Some(_) => {
