@@ -207,7 +207,7 @@ def test_a_connection_whose_instance_would_have_no_memory_is_answered_503(serve)
     client = host.connect("/acme/misbehave/")
     assert client.ask("allocate").endswith(" MiB")
     assert refused(host, "/acme/misbehave/") == 503
-    host.logged("its limit of total_memory is reached")
+    host.logged("the limit total_memory is reached")
     assert client.ask("ok") == "ok"
 
 
@@ -353,7 +353,7 @@ def test_a_consumer_that_leaves_too_much_stays_where_it_is(serve, component, tmp
     for client, size in zip(clients, [*sizes, 10]):
         assert client.ask(f"fatten {size}") == "fat"
     file.write_bytes(with_manifest(file.read_bytes(), 'name = "misbehave"'))
-    host.logged(rf"refused, version \w+ stays: .*its limit of {limit} is reached|is live after .*limit of {limit} is reached")
+    host.logged(rf"refused, version \w+ stays: .*the limit {limit} is reached|is live after .*the limit {limit} is reached")
     assert [client.ask("ok") for client in clients] == ["ok"] * len(clients)
     assert reached(host, limit, "misbehave") >= 1
 
@@ -398,11 +398,11 @@ def imports_of_component(names):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (table_of(1_000_000_000), "elements of tables to begin with, and may have 20000"),
-        (memory_of(60_000), "bytes of memory to begin with"),
-        (functions(300_000), "functions, and may have 200000"),
-        (imports(20_000), "imports, and may have 10000"),
-        (module() * 100, "modules, and may have 64"),
+        (table_of(1_000_000_000), "initial table elements; the limit is 20000"),
+        (memory_of(60_000), "bytes of initial memory"),
+        (functions(300_000), "functions; the limit is 200000"),
+        (imports(20_000), "imports; the limit is 10000"),
+        (module() * 100, "modules; the limit is 64"),
         (imports_of_component([f"thing-{number}" for number in range(50)]), "imports thing-0, which this host does not offer"),
         (imports_of_component(["wasi:sockets/tcp@0.2.0"]), "imports wasi:sockets/tcp@0.2.0, which this host does not offer"),
     ],

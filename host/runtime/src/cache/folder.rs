@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::entry::CacheFileKind;
 use super::eviction::CacheFile;
-use narrowboat_core::atomic_file::{AtomicFile, Durability};
+use narrowboat_core::atomic_file::{AtomicFileAt, Durability};
 use narrowboat_core::fs_ownership::{self, OwnershipError};
 
 /// For this user alone.
@@ -103,7 +103,7 @@ impl CacheFolder {
     /// # Errors
     /// When the system has no room or does not allow it; nothing is left then.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let mut file = AtomicFile::create_at(self.0.try_clone()?, FILE_MODE)?;
+        let mut file = AtomicFileAt::create(self.0.try_clone()?, FILE_MODE)?;
         parts.iter().try_for_each(|part| file.write_all(part))?;
         // Not synced: a file that a power failure damaged has another digest.
         file.replace(name, Durability::NotSynced)
