@@ -5,11 +5,13 @@ mod durability;
 mod temp_name;
 
 use std::ffi::OsStr;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tempfile::{NamedTempFile, PersistError};
 
@@ -22,7 +24,7 @@ pub use temp_name::is_temp_name;
 #[derive(Debug)]
 pub struct AtomicFile {
     file: NamedTempFile,
-    folder: File,
+    folder: OwnedFd,
 }
 
 impl AtomicFile {
@@ -33,13 +35,16 @@ impl AtomicFile {
     pub fn create(folder: &Path, mode: u32) -> io::Result<Self> {
         // The parent of a bare file name is empty; it means the current directory.
         let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let folder = File::open(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(path, flags, Mode::empty())?;
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(mode);
         let file = tempfile::Builder::new()
             .prefix(temp_name::PREFIX)
             .suffix(temp_name::SUFFIX)
             .rand_bytes(temp_name::RANDOM_LEN)
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(path)?;
+            // Not `tempfile_in`: its errors have the temporary path in place of the error number.
+            .make_in(path, |path| options.open(path))?;
         Ok(Self { file, folder })
     }
 
@@ -81,11 +86,11 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file.as_file_mut().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.as_file_mut().flush()
     }
 }
 
