@@ -29,7 +29,7 @@ pub struct Scope {
     pub server: SocketAddr,
     /// The named captures of the matched route.
     pub url_route: Vec<(String, String)>,
-    /// The authenticated user: the claims of a token or the answer of a webhook, as JSON.
+    /// The authenticated user: the claims from a token or a webhook, as JSON.
     pub user: Option<String>,
     /// Further attributes that the host sets.
     pub attributes: Vec<(String, String)>,

@@ -2,7 +2,7 @@
 //! at once.
 //!
 //! A task that finds the slot locked queues its event instead. The task that holds the lock drains the queue before it
-//! goes on, so no event waits for the owner unless the value needs it.
+//! goes on. The owner drains the queue only after it had the value, or if it is notified ([`NextDrainer::Owner`]).
 //!
 //! ```text
 //!              park                try_enter
