@@ -104,10 +104,10 @@ fn wrong_grants_are_told_with_what_would_be_right() {
     let unknown = echo("[plugins.echo.grants]\nclock = true");
     assert_refused(&unknown, 4, &["plugins.echo.grants", "did you mean `clocks`?"]);
     let spoilt = echo("[plugins.echo.grants]\nlog = true\ngroups = [\"a b\"]");
-    assert_refused(&spoilt, 5, &["plugins.echo.grants.groups", "\"a b\" is no pattern"]);
+    assert_refused(&spoilt, 5, &["plugins.echo.grants.groups", "\"a b\" is not a pattern"]);
     let many = vec!["\"x\""; 65].join(", ");
     let many = echo(&format!("grants = {{ groups = [{many}] }}"));
-    assert_refused(&many, 3, &["plugins.echo.grants.groups", "65 patterns are more than the 64"]);
+    assert_refused(&many, 3, &["plugins.echo.grants.groups", "65 patterns are more than the limit of 64"]);
 }
 
 #[test]

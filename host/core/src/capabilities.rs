@@ -1,5 +1,5 @@
-//! The capabilities that a plugin requests, and what its operator grants. Whatever stands here it cannot do without both; the keys are
-//! the same on either side.
+//! Capabilities: a plugin has one only if its manifest requests it and its operator grants it. Requests and grants have
+//! the same keys.
 
 mod capability_flag;
 mod http_destination_list;
@@ -19,7 +19,7 @@ use crate::origin::HttpTarget;
 use http_destination_list::HttpDestinationList;
 use name_pattern_list::NamePatternList;
 
-/// Things that a plugin cannot do unless its manifest requests them and its operator grants them.
+/// A set of capabilities, requested or granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawCapabilities")]
 pub struct Capabilities {
@@ -29,7 +29,7 @@ pub struct Capabilities {
     flags: Vec<CapabilityFlag>,
 }
 
-/// The same as it is written.
+/// The table of capabilities in TOML.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawCapabilities {
@@ -55,98 +55,100 @@ impl From<RawCapabilities> for Capabilities {
             http,
             private_addresses,
         } = raw;
-        let wanted = |power: &CapabilityFlag| match power {
+        let is_set = |flag: &CapabilityFlag| match flag {
             CapabilityFlag::Log => log,
             CapabilityFlag::Clocks => clocks,
             CapabilityFlag::Random => random,
             CapabilityFlag::Keyvalue => keyvalue,
             CapabilityFlag::PrivateAddresses => private_addresses,
         };
-        let powers = CapabilityFlag::ALL.into_iter().filter(wanted).collect();
-        Self { groups, channels, http, flags: powers }
+        let flags = CapabilityFlag::ALL.into_iter().filter(is_set).collect();
+        Self { groups, channels, http, flags }
     }
 }
 
 impl Capabilities {
-    /// Whether a group may be joined, left and sent to. Allocates nothing: frames wait for it.
+    /// Whether the plugin may join, leave and send to a group. Allocates nothing, because it runs on the path of frames.
     #[must_use]
     pub fn allows_group(&self, group: &GroupName) -> bool {
         self.groups.matches_name(group.as_str())
     }
 
-    /// Whether a channel may be sent to, and made a member of groups. Those of connections always may, whatever this says.
+    /// Whether the plugin may send to a channel and add it to groups. The caller allows the channels of connections always.
     #[must_use]
     pub fn allows_channel(&self, channel: &ChannelName) -> bool {
         self.channels.matches_name(channel.as_str())
     }
 
-    /// Whether a request may be sent there, if there is an address that it may reach.
+    /// Whether the plugin may send a request to a target. The addresses of the host are checked later.
     #[must_use]
     pub fn allows_http_target(&self, target: &HttpTarget) -> bool {
         self.http.matches_target(target)
     }
 
-    /// Whether there is any host that requests may be sent to.
+    /// Whether the plugin may send requests to any host.
     #[must_use]
     pub fn has_http(&self) -> bool {
         !self.http.is_empty()
     }
 
-    /// Whether it is among them.
+    /// Whether the set has a flag.
     #[must_use]
-    pub fn has_flag(&self, power: CapabilityFlag) -> bool {
-        self.flags.contains(&power)
+    pub fn has_flag(&self, flag: CapabilityFlag) -> bool {
+        self.flags.contains(&flag)
     }
 
-    /// Whether with them a call may wait for what is not of this process. Such calls keep off the sockets' threads.
+    /// Whether a call with these capabilities may wait for another process. Such calls run on guest threads, not on the
+    /// threads of the sockets.
     #[must_use]
     pub fn may_wait_on_io(&self) -> bool {
         self.has_flag(CapabilityFlag::Keyvalue) || self.has_http()
     }
 
-    /// Whether there is nothing.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let lists = self.groups.is_empty() && self.channels.is_empty() && self.http.is_empty();
         lists && self.flags.is_empty()
     }
 
-    /// What of `asked` these do not cover. It may be more than is lacking, where it takes several patterns to cover one,
-    /// and is never less.
+    /// Returns the capabilities of `requested` that this set does not cover. A requested pattern that only several
+    /// patterns together would cover counts as missing.
     #[must_use]
-    pub fn missing_for(&self, asked: &Self) -> Self {
-        let powers = asked.flags.iter().copied().filter(|power| !self.has_flag(*power));
+    pub fn missing_for(&self, requested: &Self) -> Self {
+        let missing_flags = requested.flags.iter().copied().filter(|flag| !self.has_flag(*flag));
         Self {
-            groups: self.groups.missing_for(&asked.groups),
-            channels: self.channels.missing_for(&asked.channels),
-            http: self.http.missing_for(&asked.http),
-            flags: powers.collect(),
+            groups: self.groups.missing_for(&requested.groups),
+            channels: self.channels.missing_for(&requested.channels),
+            http: self.http.missing_for(&requested.http),
+            flags: missing_flags.collect(),
         }
     }
 
-    /// Each of them in words, such as `groups "room.*"`.
+    /// Describes each capability, such as `groups "room.*"`.
     #[must_use]
     pub fn descriptions(&self) -> Vec<String> {
         let names = self.pattern_lists().into_iter().flat_map(|(key, patterns)| {
             patterns.into_iter().map(move |pattern| format!("{key} {pattern}"))
         });
-        names.chain(self.flags.iter().map(|power| power.key().to_owned())).collect()
+        names.chain(self.flags.iter().map(|flag| flag.key().to_owned())).collect()
     }
 
-    /// The lines of TOML that these would have to have to cover what they lack, each key with all that it had.
+    /// Returns the lines of TOML that add the `missing` capabilities to this set. Each line has the patterns that its key
+    /// had before.
     #[must_use]
-    pub fn toml_lines_with(&self, lacking: &Self) -> Vec<String> {
-        let lists = self.pattern_lists().into_iter().zip(lacking.pattern_lists());
-        let lists = lists.filter(|(_, (_, lacking))| !lacking.is_empty());
-        let lists = lists.map(|((key, own), (_, lacking))| {
-            let patterns: Vec<_> = own.into_iter().chain(lacking).collect();
+    pub fn toml_lines_with(&self, missing: &Self) -> Vec<String> {
+        let lists = self.pattern_lists().into_iter().zip(missing.pattern_lists());
+        let lists = lists.filter(|(_, (_, missing))| !missing.is_empty());
+        let lists = lists.map(|((key, own), (_, missing))| {
+            let patterns: Vec<_> = own.into_iter().chain(missing).collect();
             format!("{key} = [{}]", patterns.join(", "))
         });
-        let powers = lacking.flags.iter().map(|power| format!("{} = true", power.key()));
-        lists.chain(powers).collect()
+        let flags = missing.flags.iter().map(|flag| format!("{} = true", flag.key()));
+        lists.chain(flags).collect()
     }
 
-    /// Those that are lists, as they are written in TOML.
+    /// The keys that have lists of patterns, and their patterns as in TOML.
     fn pattern_lists(&self) -> [(&'static str, Vec<String>); 3] {
         fn all<T: fmt::Display>(patterns: impl Iterator<Item = T>) -> Vec<String> {
             patterns.map(|pattern| pattern.to_string()).collect()
@@ -165,73 +167,75 @@ impl fmt::Display for Capabilities {
     }
 }
 
-/// Words of [`Capabilities::words`] as what comes on top of others, such as `+ groups "admin.*", + random`.
+/// Formats [`Capabilities::descriptions`] as additions, such as `+ groups "admin.*", + random`.
 #[must_use]
-pub fn format_missing(words: &[String]) -> String {
-    words.iter().map(|word| format!("+ {word}")).collect::<Vec<_>>().join(", ")
+pub fn format_missing(descriptions: &[String]) -> String {
+    descriptions.iter().map(|description| format!("+ {description}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Capabilities {
+    fn parse(text: &str) -> Capabilities {
         toml::from_str(text).unwrap()
     }
 
-    fn reaches(capabilities: &Capabilities, group: &str, channel: &str) -> (bool, bool) {
+    fn allows(capabilities: &Capabilities, group: &str, channel: &str) -> (bool, bool) {
         let (group, channel) = (group.parse().unwrap(), channel.parse().unwrap());
         (capabilities.allows_group(&group), capabilities.allows_channel(&channel))
     }
 
     #[test]
-    fn nothing_is_had_that_is_not_written() {
+    fn capabilities_default_to_none() {
         let none = Capabilities::default();
-        assert_eq!(none, read("log = false\ngroups = []"));
+        assert_eq!(none, parse("log = false\ngroups = []"));
         assert!(none.is_empty());
-        assert_eq!(reaches(&none, "room", "jobs"), (false, false));
-        assert!(CapabilityFlag::ALL.into_iter().all(|power| !none.has_flag(power)));
+        assert_eq!(allows(&none, "room", "jobs"), (false, false));
+        assert!(CapabilityFlag::ALL.into_iter().all(|flag| !none.has_flag(flag)));
     }
 
     #[test]
-    fn groups_and_channels_are_told_apart() {
-        let some = read("groups = [\"room.*\"]\nchannels = [\"jobs\"]");
-        assert_eq!(reaches(&some, "room.red", "jobs"), (true, true));
-        assert_eq!(reaches(&some, "jobs", "room.red"), (false, false));
+    fn groups_and_channels_have_separate_patterns() {
+        let some = parse("groups = [\"room.*\"]\nchannels = [\"jobs\"]");
+        assert_eq!(allows(&some, "room.red", "jobs"), (true, true));
+        assert_eq!(allows(&some, "jobs", "room.red"), (false, false));
     }
 
     #[test]
-    fn what_is_lacking_is_told_in_words_and_in_lines() {
-        let granted = read("groups = [\"lobby\"]\nlog = true");
-        let asked = read(
+    fn missing_capabilities_are_described_and_written_as_toml() {
+        let granted = parse("groups = [\"lobby\"]\nlog = true");
+        let requested = parse(
             "groups = [\"room.*\", \"lobby\"]\nchannels = [\"jobs\"]\nlog = true\nrandom = true",
         );
-        let lacking = granted.missing_for(&asked);
-        assert_eq!(lacking.to_string(), "groups \"room.*\", channels \"jobs\", random");
+        let missing = granted.missing_for(&requested);
+        assert_eq!(missing.to_string(), "groups \"room.*\", channels \"jobs\", random");
         assert_eq!(
-            granted.toml_lines_with(&lacking),
+            granted.toml_lines_with(&missing),
             ["groups = [\"lobby\", \"room.*\"]", "channels = [\"jobs\"]", "random = true"]
         );
         assert_eq!(
-            format_missing(&granted.missing_for(&read("clocks = true")).descriptions()),
+            format_missing(&granted.missing_for(&parse("clocks = true")).descriptions()),
             "+ clocks"
         );
-        assert!(asked.missing_for(&granted).is_empty());
+        assert!(requested.missing_for(&granted).is_empty());
     }
 
     #[test]
-    fn hosts_of_requests_are_lists_too() {
-        let granted = read("http = [\"https://.example.com\"]");
-        let asked =
-            read("http = [\"https://api.example.com\", \"b.org\"]\nprivate_addresses = true");
-        let lacking = granted.missing_for(&asked);
-        assert_eq!(lacking.to_string(), "http \"b.org\", private_addresses");
+    fn http_destinations_are_a_list_of_patterns() {
+        let granted = parse("http = [\"https://.example.com\"]");
+        let requested =
+            parse("http = [\"https://api.example.com\", \"b.org\"]\nprivate_addresses = true");
+        let missing = granted.missing_for(&requested);
+        assert_eq!(missing.to_string(), "http \"b.org\", private_addresses");
         assert_eq!(
-            granted.toml_lines_with(&lacking),
+            granted.toml_lines_with(&missing),
             ["http = [\"https://.example.com\", \"b.org\"]", "private_addresses = true"]
         );
         assert!(
-            asked.may_wait_on_io() && !granted.is_empty() && !read("log = true").may_wait_on_io()
+            requested.may_wait_on_io()
+                && !granted.is_empty()
+                && !parse("log = true").may_wait_on_io()
         );
     }
 

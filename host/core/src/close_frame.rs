@@ -1,20 +1,20 @@
-//! How a connection ended: the close codes of RFC 6455, section 7.4.
+//! Close frames and the close codes of RFC 6455, section 7.4.
 
 use std::fmt;
 
-/// A close code and its reason, as told to the peer or heard from it.
+/// A close code and its reason, as sent to the peer or received from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseFrame {
-    /// RFC 6455, section 7.4.1. [`code::NONE`] and [`code::ABNORMAL_CLOSURE`] never travel on the wire.
+    /// RFC 6455, section 7.4.1. [`code::NO_STATUS_RECEIVED`] and [`code::ABNORMAL_CLOSURE`] are never sent.
     pub code: u16,
-    /// UTF-8 of at most [`MAX_REASON`] bytes.
+    /// UTF-8 of at most [`MAX_REASON_BYTES`] bytes.
     pub reason: String,
 }
 
-/// The longest reason a Close frame has room for, in bytes: 125 of a control frame less the code.
+/// The longest reason of a Close frame in bytes: the 125 bytes of a control frame minus the code.
 pub const MAX_REASON_BYTES: usize = 123;
 
-/// The close codes this host says or reports.
+/// The close codes that this host sends or reports.
 pub mod code {
     /// The purpose of the connection is fulfilled.
     pub const NORMAL_CLOSURE: u16 = 1000;
@@ -22,7 +22,7 @@ pub mod code {
     pub const GOING_AWAY: u16 = 1001;
     /// The peer broke the WebSocket protocol.
     pub const PROTOCOL_ERROR: u16 = 1002;
-    /// What came is of a kind that the peer does not take.
+    /// The peer cannot accept this type of data.
     pub const UNSUPPORTED_DATA: u16 = 1003;
     /// The peer's Close frame had no code.
     pub const NO_STATUS_RECEIVED: u16 = 1005;
@@ -32,48 +32,48 @@ pub mod code {
     pub const INVALID_PAYLOAD_DATA: u16 = 1007;
     /// The peer broke a rule of this host, such as the idle time-out.
     pub const POLICY_VIOLATION: u16 = 1008;
-    /// A frame or message was larger than the bound.
+    /// A frame or message was larger than the limit.
     pub const MESSAGE_TOO_BIG: u16 = 1009;
-    /// The client misses an extension that the server did not agree to.
+    /// The client requires an extension that the server did not negotiate.
     pub const MANDATORY_EXTENSION: u16 = 1010;
     /// The guest failed.
     pub const INTERNAL_ERROR: u16 = 1011;
-    /// Come back: the state of the connection was lost, or its host restarts.
+    /// The client should reconnect: the state of the connection was lost, or the host restarts.
     pub const SERVICE_RESTART: u16 = 1012;
-    /// The host, or this connection's queue, is over its bound.
+    /// The host or the queue of this connection reached its limit.
     pub const TRY_AGAIN_LATER: u16 = 1013;
-    /// A server behind the peer gave it no valid answer.
+    /// The peer is a gateway and received an invalid response from its upstream server.
     pub const BAD_GATEWAY: u16 = 1014;
 }
 
 impl CloseFrame {
-    /// A closure with a reason, cut at a character's boundary if it is longer than [`MAX_REASON`].
+    /// Creates a Close frame. Truncates the reason at a character boundary if it is longer than [`MAX_REASON_BYTES`].
     pub fn new(code: u16, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         Self { code, reason }
     }
 
-    /// The connection ended without a Close frame.
+    /// The close of a connection that ended without a Close frame.
     pub fn abnormal() -> Self {
         Self::new(code::ABNORMAL_CLOSURE, "")
     }
 
-    /// Whether a Close frame may have this code: one that IANA's registry of WebSocket close codes defines and that is
-    /// not reserved, or one of the ranges that it leaves to libraries and applications (RFC 6455, section 7.4).
+    /// Whether a Close frame may have this code: a code of IANA's registry of WebSocket close codes that is not
+    /// reserved, or a code of the ranges for libraries and applications (RFC 6455, section 7.4).
     pub fn is_valid_on_wire(code: u16) -> bool {
         matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether a consumer may close with this code and reason: 1000 or 3000 to 4999 (RFC 6455,
-    /// section 7.4.2), and a reason that fits.
+    /// Whether a consumer may close with this code and reason: the code is 1000 or 3000 to 4999 (RFC 6455, section
+    /// 7.4.2), and the reason fits.
     pub fn is_allowed_for_consumer(code: u16, reason: &str) -> bool {
         (code == code::NORMAL_CLOSURE || (3000..=4999).contains(&code))
             && reason.len() <= MAX_REASON_BYTES
     }
 
-    /// Whether a consumer may blame its client with this code and reason: 1007, or a code for private use, 4000 to 4999
-    /// (RFC 6455, section 7.4.2), and a reason that fits.
+    /// Whether a consumer may report an error of the client with this code and reason: the code is 1007 or, for private
+    /// use, 4000 to 4999 (RFC 6455, section 7.4.2), and the reason fits.
     pub fn is_allowed_for_client_error(code: u16, reason: &str) -> bool {
         (code == code::INVALID_PAYLOAD_DATA || (4000..=4999).contains(&code))
             && reason.len() <= MAX_REASON_BYTES
@@ -95,22 +95,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_reason_is_cut_between_characters() {
-        let closure = CloseFrame::new(4000, "é".repeat(80));
-        assert_eq!(closure.reason.len(), 122);
+    fn a_long_reason_is_truncated_at_a_character_boundary() {
+        let frame = CloseFrame::new(4000, "é".repeat(80));
+        assert_eq!(frame.reason.len(), 122);
     }
 
     #[test]
-    fn rfc_6455_7_4_only_codes_of_the_registry_that_are_not_reserved_travel() {
+    fn rfc_6455_7_4_reserved_and_undefined_codes_are_never_sent() {
         let defined = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
         for code in 0..=u16::MAX {
-            let travels = defined.contains(&code) || (3000..=4999).contains(&code);
-            assert_eq!(CloseFrame::is_valid_on_wire(code), travels, "{code}");
+            let is_valid = defined.contains(&code) || (3000..=4999).contains(&code);
+            assert_eq!(CloseFrame::is_valid_on_wire(code), is_valid, "{code}");
         }
     }
 
     #[test]
-    fn consumers_may_use_only_the_codes_the_rfc_leaves_to_applications() {
+    fn consumers_may_only_use_the_codes_for_applications() {
         let allowed: Vec<u16> =
             (0..=u16::MAX).filter(|code| CloseFrame::is_allowed_for_consumer(*code, "")).collect();
         assert_eq!(allowed.first(), Some(&1000));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn consumers_blame_clients_with_1007_or_a_private_code() {
+    fn consumers_report_client_errors_with_1007_or_a_private_code() {
         let allowed: Vec<u16> = (0..=u16::MAX)
             .filter(|code| CloseFrame::is_allowed_for_client_error(*code, ""))
             .collect();

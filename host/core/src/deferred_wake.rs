@@ -1,37 +1,37 @@
-//! Waking tasks once a lock is given back, where whoever holds it is not the one who wakes.
+//! Deferred wake-ups: tasks are woken after the caller has released a lock, by code that does not know of the lock.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::task::Waker;
 
-/// Room for so many tasks stays with a thread; more is given back.
+/// The capacity of the list of wakers that a thread keeps; a larger list is freed.
 const MAX_RETAINED_CAPACITY: usize = 1_024;
 
 thread_local! {
     static IS_DEFERRING: Cell<bool> = const { Cell::new(false) };
-    static HELD: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+    static DEFERRED: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, tasks that this thread wakes by [`wake`] stay asleep; they are woken when it is dropped. It must
-/// not live across an await, which may go on elsewhere.
+/// Defers the wake-ups of this thread that [`wake_or_defer`] requests until the guard is dropped. It must not live across
+/// an await, because the task may continue on another thread.
 #[derive(Debug)]
 #[must_use]
 pub struct DeferredWakeGuard {
-    /// Another one lives already, and wakes.
+    /// Whether another guard of this thread exists already. The outermost one wakes.
     is_nested: bool,
-    /// It belongs to its thread.
+    /// Keeps the guard on its thread.
     thread: PhantomData<*const ()>,
 }
 
-/// Holds back what is woken, so that whoever is woken does not run against a lock that is still held.
+/// Starts to defer wake-ups, so that a woken task does not wait for a lock that the caller still holds.
 pub fn defer_wakes() -> DeferredWakeGuard {
     DeferredWakeGuard { is_nested: IS_DEFERRING.replace(true), thread: PhantomData }
 }
 
-/// Wakes a task, now or when nothing holds it back any more.
+/// Wakes a task now, or when the last [`DeferredWakeGuard`] of this thread is dropped.
 pub fn wake_or_defer(waker: Waker) {
     if IS_DEFERRING.get() {
-        HELD.with_borrow_mut(|held| held.push(waker));
+        DEFERRED.with_borrow_mut(|wakers| wakers.push(waker));
     } else {
         waker.wake();
     }
@@ -43,11 +43,11 @@ impl Drop for DeferredWakeGuard {
             return;
         }
         IS_DEFERRING.set(false);
-        // Taken out, since a task that is woken may run anything here.
-        let mut held = HELD.take();
-        held.drain(..).for_each(Waker::wake);
-        if held.capacity() <= MAX_RETAINED_CAPACITY {
-            HELD.replace(held);
+        // Take the list out, because a waker may run code that calls this module again.
+        let mut wakers = DEFERRED.take();
+        wakers.drain(..).for_each(Waker::wake);
+        if wakers.capacity() <= MAX_RETAINED_CAPACITY {
+            DEFERRED.replace(wakers);
         }
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_woken_meanwhile_is_woken_when_the_last_hold_ends() {
+    fn deferred_wake_ups_happen_when_the_outermost_guard_is_dropped() {
         let counter = Arc::new(Counter::default());
         let woken = || counter.0.load(Ordering::Relaxed);
         wake_or_defer(Arc::clone(&counter).into());

@@ -1,19 +1,19 @@
-//! One WebSocket message as the host passes it around.
+//! WebSocket messages.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-/// One whole WebSocket message, defragmented. A clone shares the bytes.
+/// A complete WebSocket message, without fragmentation. A clone shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A text message; RFC 6455 demands UTF-8, and the type guarantees it.
+    /// A text message. The type guarantees UTF-8, which RFC 6455 requires.
     Text(ByteString),
     /// A binary message.
     Binary(Bytes),
 }
 
 impl Frame {
-    /// The length of the payload in bytes, without WebSocket's framing.
+    /// The length of the payload in bytes, without frame headers.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -22,7 +22,7 @@ impl Frame {
         }
     }
 
-    /// Whether the payload is empty, which is a lawful message.
+    /// Whether the payload is empty, which RFC 6455 allows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,4 +1,4 @@
-//! Files that only the host's own user can change.
+//! The check that only the user of the host can change a file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -6,29 +6,29 @@ use std::os::unix::fs::MetadataExt;
 use rustix::process::geteuid;
 use thiserror::Error;
 
-/// Write permission of the group and of others; that of an access list shows as the group's.
+/// The write permissions of the group and of others. An access list shows in the permissions of the group.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Why a file or folder is not trusted.
+/// The reason why a file or folder is not trusted.
 #[derive(Debug, Error)]
 pub enum OwnershipError {
-    /// Someone else made it.
-    #[error("belongs to the user {owner}, and this host runs as the user {own}")]
+    /// Another user owns it.
+    #[error("belongs to the user {owner}, but this host runs as the user {own}")]
     WrongOwner {
-        /// Whose it is.
+        /// The user ID of the owner.
         owner: u32,
-        /// Whose it would have to be.
+        /// The user ID of the host.
         own: u32,
     },
-    /// Someone else can change it.
-    #[error("may be written by its group or by others; `chmod go-w` takes that from them")]
+    /// Other users can write to it.
+    #[error("is writable by its group or by others; run `chmod go-w` on it")]
     WritableByOthers,
 }
 
-/// Refuses what someone else made or can change.
+/// Checks that the user of the host owns a file and that no other user can write to it.
 ///
 /// # Errors
-/// Who that is.
+/// The reason why the file is not trusted.
 pub fn check_ownership(metadata: &Metadata) -> Result<(), OwnershipError> {
     let (owner, own) = (metadata.uid(), geteuid().as_raw());
     if owner != own {

@@ -1,22 +1,22 @@
-//! Patterns on names, as Channels' `channel_capacity` has them.
+//! Glob patterns, as in the `channel_capacity` of Channels.
 
-/// A pattern on names.
+/// A shell glob with the rules of Python's `fnmatch`.
 ///
-/// A shell glob as Python's `fnmatch` has it: `*` is anything, `?` one character, `[seq]` one of a sequence with ranges,
-/// `[!seq]` one that is not; every other character, an unclosed `[` included, is itself.
+/// `*` matches any string, `?` any character, `[seq]` a character of a sequence with ranges, and `[!seq]` a character
+/// that is not in it. Every other character, including an unclosed `[`, matches itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(Vec<GlobStep>);
 
-/// One step of a pattern. Names are ASCII, so bytes are characters.
+/// One step of a pattern. Names are ASCII, so each byte is a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GlobStep {
     AnyString,
-    /// One byte out of a set of ASCII, a bit each.
+    /// Any character of a set of ASCII characters, with one bit for each.
     OneOf(u128),
 }
 
 impl Glob {
-    /// Compiles a pattern. None is refused, since none is wrong to `fnmatch`.
+    /// Compiles a pattern. Every text is a valid pattern, as for `fnmatch`.
     pub fn new(pattern: &str) -> Self {
         let mut rest = pattern;
         let mut steps = Vec::new();
@@ -34,8 +34,8 @@ impl Glob {
         Self(steps)
     }
 
-    /// Whether a whole name is of the pattern. Allocates nothing; going back to the last `*` alone is enough, so a match
-    /// costs at most pattern times name.
+    /// Whether the pattern matches a whole name. Allocates nothing. It backtracks to the last `*` only, so the cost is at
+    /// most the product of both lengths.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let name = name.as_bytes();
@@ -73,12 +73,12 @@ fn set_contains(set: u128, byte: u8) -> bool {
     byte.is_ascii() && set & (1 << byte) != 0
 }
 
-/// The set of one character; none for what no name can have.
+/// The set of one character. It is empty for characters that are not ASCII, which no name has.
 fn char_bit(character: char) -> u128 {
     if character.is_ascii() { 1 << u32::from(character) } else { 0 }
 }
 
-/// Reads `seq]` or `!seq]`; nothing if it is not closed. A `]` that comes first is one of the sequence.
+/// Parses `seq]` or `!seq]`. Returns `None` if the bracket is not closed. A leading `]` belongs to the sequence.
 fn parse_bracket(text: &str) -> Option<(GlobStep, &str)> {
     let (negated, body) = match text.strip_prefix('!') {
         Some(body) => (true, body),
@@ -158,22 +158,23 @@ mod tests {
         }
     }
 
-    fn slow(pattern: &[u8], name: &[u8]) -> bool {
+    fn matches_recursively(pattern: &[u8], name: &[u8]) -> bool {
         match (pattern.first(), name.first()) {
             (None, None) => true,
             (Some(b'*'), _) => {
-                slow(&pattern[1..], name) || (!name.is_empty() && slow(pattern, &name[1..]))
+                matches_recursively(&pattern[1..], name)
+                    || (!name.is_empty() && matches_recursively(pattern, &name[1..]))
             }
-            (Some(b'?'), Some(_)) => slow(&pattern[1..], &name[1..]),
-            (Some(p), Some(n)) => p == n && slow(&pattern[1..], &name[1..]),
+            (Some(b'?'), Some(_)) => matches_recursively(&pattern[1..], &name[1..]),
+            (Some(p), Some(n)) => p == n && matches_recursively(&pattern[1..], &name[1..]),
             _ => false,
         }
     }
 
     proptest! {
         #[test]
-        fn going_back_to_the_last_star_is_enough(pattern in "[ab*?]{0,8}", name in "[ab]{0,10}") {
-            prop_assert_eq!(matches(&pattern, &name), slow(pattern.as_bytes(), name.as_bytes()));
+        fn backtracking_to_the_last_star_is_enough(pattern in "[ab*?]{0,8}", name in "[ab]{0,10}") {
+            prop_assert_eq!(matches(&pattern, &name), matches_recursively(pattern.as_bytes(), name.as_bytes()));
         }
 
         #[test]

@@ -1,9 +1,11 @@
-//! How long things take, counted in steps.
+//! A histogram of durations, with atomic counters.
+//!
+//! `docs/decisions/libraries.md` says why this is not the histogram of a metrics library.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The upper bounds of the steps; what takes longer is above the last.
+/// The inclusive upper bounds of the buckets. One more bucket counts longer durations.
 pub const BUCKET_BOUNDS: [Duration; 10] = [
     Duration::from_micros(5),
     Duration::from_micros(10),
@@ -17,42 +19,42 @@ pub const BUCKET_BOUNDS: [Duration; 10] = [
     Duration::from_secs(1),
 ];
 
-/// Counts by how long something took.
+/// Counts durations in buckets.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// Nanoseconds together.
+    /// The sum of all durations, in nanoseconds.
     sum: AtomicU64,
-    /// Each counted in one step; the last is for those above all.
+    /// Each duration counts in one bucket; the last one is for durations above all bounds.
     bucket_counts: [AtomicU64; BUCKET_BOUNDS.len() + 1],
 }
 
 impl Histogram {
-    /// Counts something that took so long.
-    pub fn count(&self, took: Duration) {
-        let step =
-            BUCKET_BOUNDS.iter().position(|step| took <= *step).unwrap_or(BUCKET_BOUNDS.len());
-        self.bucket_counts[step].fetch_add(1, Ordering::Relaxed);
-        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    /// Counts a duration.
+    pub fn count(&self, duration: Duration) {
+        let bucket = BUCKET_BOUNDS.iter().position(|bound| duration <= *bound);
+        let bucket = bucket.unwrap_or(BUCKET_BOUNDS.len());
+        self.bucket_counts[bucket].fetch_add(1, Ordering::Relaxed);
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.sum.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// The counts now.
+    /// Returns the current counts.
     pub fn now(&self) -> HistogramSnapshot {
         HistogramSnapshot {
             sum: Duration::from_nanos(self.sum.load(Ordering::Relaxed)),
-            bucket_counts: std::array::from_fn(|step| {
-                self.bucket_counts[step].load(Ordering::Relaxed)
+            bucket_counts: std::array::from_fn(|bucket| {
+                self.bucket_counts[bucket].load(Ordering::Relaxed)
             }),
         }
     }
 }
 
-/// Counts at one moment.
+/// The counts of a histogram at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HistogramSnapshot {
-    /// All together.
+    /// The sum of all durations.
     pub sum: Duration,
-    /// How many there are in each step of [`BUCKET_BOUNDS`], and above the last.
+    /// The counts of the buckets of [`BUCKET_BOUNDS`], and of longer durations.
     pub bucket_counts: [u64; BUCKET_BOUNDS.len() + 1],
 }
 
@@ -61,13 +63,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_counted_in_one_step() {
-        let times = Histogram::default();
+    fn each_duration_is_counted_in_one_bucket() {
+        let histogram = Histogram::default();
         for micros in [1, 5, 6, 2_000_000] {
-            times.count(Duration::from_micros(micros));
+            histogram.count(Duration::from_micros(micros));
         }
-        let HistogramSnapshot { sum, bucket_counts: steps } = times.now();
-        assert_eq!(steps, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let HistogramSnapshot { sum, bucket_counts } = histogram.now();
+        assert_eq!(bucket_counts, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(sum, Duration::from_micros(2_000_012));
     }
 }

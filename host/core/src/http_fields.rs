@@ -1,9 +1,9 @@
-//! Values of HTTP fields (RFC 9110, sections 5.3, 5.5 and 5.6): lists on one line or several, tokens, quoted strings.
+//! Parsers of HTTP field values (RFC 9110, sections 5.3, 5.5 and 5.6): lists, tokens and quoted strings.
 
-/// The elements of a list. The lines of one name are one list, elements have optional white space around them, and
-/// empty ones do not count (RFC 9110, sections 5.3 and 5.6.1).
+/// Returns the elements of a list. All lines of a field are one list. White space around elements and empty elements are
+/// ignored (RFC 9110, sections 5.3 and 5.6.1).
 ///
-/// For lists whose elements have no quoted strings in them; [`split`] is for the others.
+/// Elements must not contain quoted strings; [`split_unquoted`] supports them.
 pub fn list_elements<'a>(
     lines: impl IntoIterator<Item = &'a [u8]>,
 ) -> impl Iterator<Item = &'a [u8]> {
@@ -14,12 +14,12 @@ pub fn list_elements<'a>(
         .filter(|it| !it.is_empty())
 }
 
-/// Whether a list of tokens has this one, in whatever case.
+/// Whether a list of tokens contains a token, ignoring case.
 pub fn has_token<'a>(lines: impl IntoIterator<Item = &'a [u8]>, token: &str) -> bool {
     list_elements(lines).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// The parts of a value between separators; one within a quoted string separates nothing (RFC 9110, section 5.6.4).
+/// Splits a value at a separator, except inside quoted strings (RFC 9110, section 5.6.4).
 pub fn split_unquoted(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     value
@@ -36,7 +36,7 @@ pub fn split_unquoted(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]
         .map(trim_ows)
 }
 
-/// A value without the optional white space around it: spaces and tabs (RFC 9110, section 5.6.3).
+/// Removes the optional white space around a value: spaces and tabs (RFC 9110, section 5.6.3).
 pub fn trim_ows(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -44,13 +44,14 @@ pub fn trim_ows(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The text of a token (RFC 9110, section 5.6.2). `None` for anything else.
+/// Returns the text of a token (RFC 9110, section 5.6.2), or `None` if the value is not a token.
 pub fn parse_token(value: &[u8]) -> Option<&str> {
     let is_token = !value.is_empty() && value.iter().all(|byte| is_tchar(*byte));
     is_token.then(|| std::str::from_utf8(value).ok()).flatten()
 }
 
-/// The text of a quoted string, without its quotes and the backslashes of quoted pairs (RFC 9110, section 5.6.4).
+/// Returns the text of a quoted string, without its quotes and the backslashes of quoted pairs (RFC 9110, section 5.6.4).
+/// Returns `None` if the value is not a quoted string.
 pub fn parse_quoted_string(value: &[u8]) -> Option<Vec<u8>> {
     let mut inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?.iter();
     let mut text = Vec::new();
@@ -64,7 +65,8 @@ pub fn parse_quoted_string(value: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-fn is_tchar(byte: u8) -> bool {
+/// Whether a byte may be part of a token (RFC 9110, section 5.6.2).
+pub(crate) fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -85,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn rfc_9110_5_6_1_empty_elements_do_not_count() {
+    fn rfc_9110_5_6_1_empty_elements_are_ignored() {
         assert_eq!(list(&["", " , ,", ",a,,b ,", "\t"]), ["a", "b"]);
     }
 
     #[test]
     fn rfc_9110_5_6_3_white_space_is_spaces_and_tabs() {
         assert_eq!(list(&["\ta \t,  b\t"]), ["a", "b"]);
-        // Such as the no-break space is no white space of HTTP.
+        // The no-break space and the vertical tab are not white space in HTTP.
         assert_eq!(list(&["\u{a0}a,\u{b}b"]), ["\u{a0}a", "\u{b}b"]);
     }
 

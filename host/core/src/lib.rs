@@ -1,5 +1,5 @@
 //! Types and rules that every crate of the host shares: names, messages, frames, capabilities, manifests and small
-//! tools. This crate opens no sockets and runs no guests: it does not depend on tokio, hyper or wasmtime.
+//! tools. This crate opens no sockets and runs no guests, so it does not depend on tokio, hyper or wasmtime.
 
 pub mod atomic_file;
 pub mod capabilities;
@@ -21,3 +21,4 @@ pub mod origin;
 pub mod scope;
 pub mod sha256_digest;
 pub mod units;
+pub mod warn_limiter;

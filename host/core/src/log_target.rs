@@ -1,7 +1,7 @@
-//! Targets of log events that are not called after a module.
+//! Targets of log events that are not the path of a module.
 
-/// The target of lines that a guest writes.
+/// The target of log lines from guests.
 pub const GUEST: &str = "guest";
 
-/// The target of spans that only the export of traces reads. No log shows them.
+/// The target of spans that are only exported as traces. The log does not show them.
 pub const TRACE: &str = "trace";

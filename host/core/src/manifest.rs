@@ -1,4 +1,4 @@
-//! `plugin.toml`: what a plugin says of itself and wishes for. It travels inside the component.
+//! The manifest of a plugin, `plugin.toml`. It is a section of the component.
 
 use std::time::Duration;
 
@@ -8,88 +8,88 @@ use thiserror::Error;
 use crate::capabilities::Capabilities;
 use crate::units::{ByteSize, DurationSetting};
 
-/// The custom section of a component that holds the manifest's text.
+/// The name of the custom section of a component that has the text of the manifest.
 pub const CUSTOM_SECTION_NAME: &str = "narrowboat:manifest";
 
-/// What a plugin says of itself and wishes for; the operator's configuration may only narrow it.
+/// The manifest of a plugin. The configuration of the operator can only restrict it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The plugin's own name, for logs and people; a configuration may call it otherwise.
+    /// The name of the plugin. The configuration may use another one.
     pub name: String,
-    /// One line for people.
+    /// A description in one line.
     #[serde(default)]
     pub description: String,
-    /// How many consumers share an instance.
+    /// Whether consumers share an instance.
     #[serde(default)]
     pub isolation: Isolation,
-    /// Where its calls run.
+    /// The threads that run calls.
     #[serde(default)]
     pub execution: ExecutionMode,
-    /// Limits below the host's own.
+    /// Limits that are lower than those of the host.
     #[serde(default)]
     pub limits: RequestedLimits,
-    /// What it cannot do without its operator's leave.
+    /// The requested capabilities.
     #[serde(default)]
     pub capabilities: Capabilities,
 }
 
-/// How many consumers share an instance.
+/// Whether consumers share an instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// An instance a connection: a trap, loop or leak touches one client.
+    /// Each connection has its own instance, so a trap, loop or leak affects one client only.
     #[default]
     Connection,
-    /// One instance carries many consumers, which share the module's state as in a Django process.
+    /// One instance has many consumers, which share its state as in a Django process.
     Shared,
 }
 
-/// Where a plugin's calls run.
+/// The threads that run the calls of a plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExecutionMode {
-    /// On the socket's own task while calls are short, on guest threads once they are not.
+    /// The task of the connection while calls are short, guest threads after a long call.
     #[default]
     Auto,
-    /// Always on guest threads.
+    /// Always guest threads.
     Thread,
 }
 
-/// Limits a plugin sets itself.
+/// The limits that a plugin sets itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestedLimits {
-    /// Linear memory of one instance, in bytes.
+    /// The linear memory of one instance.
     pub memory: Option<ByteSize>,
-    /// Running time of one call for a connection.
+    /// The running time of one call for a connection.
     pub call_time: Option<DurationSetting>,
-    /// Running time of a worker with one message.
+    /// The running time of a worker for one message.
     pub worker_time: Option<DurationSetting>,
 }
 
-/// Why a text is no manifest.
+/// The reason why a text is not a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ManifestError {
-    /// Not UTF-8.
+    /// The text is not UTF-8.
     #[error("the manifest is not UTF-8")]
     NotUtf8,
-    /// Not TOML, an unknown key, a wrong value.
+    /// The text is not TOML, or has an unknown key or a wrong value.
     #[error("{0}")]
     Syntax(String),
-    /// A name that cannot stand in a log or a file name.
-    #[error("name = {0:?}: a plugin's name is 1 to 64 of a-z, 0-9, `-` and `_`")]
+    /// The name is not valid in logs and file names.
+    #[error("name = {0:?}: a plugin name has 1 to 64 of the characters a-z, 0-9, `-` and `_`")]
     InvalidName(String),
-    /// A limit of nothing.
+    /// A limit is zero.
     #[error("limits.{0} must be more than zero")]
     ZeroLimit(&'static str),
 }
 
 impl Manifest {
-    /// Reads the text of a `plugin.toml`.
+    /// Parses the text of a `plugin.toml`.
     ///
     /// # Errors
-    /// With line, column and what would be right.
+    /// The problem with its line and column, and the expected value.
     pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
         let text = std::str::from_utf8(text).map_err(|_| ManifestError::NotUtf8)?;
         let manifest: Self = toml::from_str(text)
@@ -115,10 +115,10 @@ impl Manifest {
     }
 }
 
-/// Whether this may be a plugin's name: it stands in logs, file names and routes.
+/// Whether a text is a valid name of a plugin, which appears in logs, file names and routes.
 pub fn is_valid_plugin_name(name: &str) -> bool {
-    let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    (1..=64).contains(&name.len()) && name.bytes().all(legal)
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -126,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_enough() {
+    fn only_the_name_is_required() {
         let manifest = Manifest::parse(b"name = \"echo\"").unwrap();
         assert_eq!(manifest.isolation, Isolation::Connection);
         assert_eq!(manifest.execution, ExecutionMode::Auto);
     }
 
     #[test]
-    fn what_it_asks_for_is_told_in_words() {
+    fn requested_capabilities_are_described() {
         let text =
             b"name = \"echo\"\n[capabilities]\ngroups = [\"room.*\"]\nchannels = [\"jobs\"]\nlog = true";
         let manifest = Manifest::parse(text).unwrap();
@@ -145,16 +145,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_ask_is_named_with_its_line() {
-        for (ask, words) in [("groups = [\"a b\"]", "no pattern"), ("clock = true", "`clocks`")] {
-            let text = format!("name = \"echo\"\n[capabilities]\n{ask}");
+    fn an_invalid_capability_is_reported_with_its_line() {
+        for (line, expected) in
+            [("groups = [\"a b\"]", "not a pattern"), ("clock = true", "`clocks`")]
+        {
+            let text = format!("name = \"echo\"\n[capabilities]\n{line}");
             let text = Manifest::parse(text.as_bytes()).unwrap_err().to_string();
-            assert!(text.contains("line 3") && text.contains(words), "{text}");
+            assert!(text.contains("line 3") && text.contains(expected), "{text}");
         }
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_line() {
+    fn an_unknown_key_is_reported_with_its_line() {
         let error = Manifest::parse(b"name = \"echo\"\nisolaton = \"shared\"").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("line 2") && text.contains("isolaton"), "{text}");
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_walk_the_file_system_are_refused() {
+    fn names_with_path_separators_and_other_characters_are_refused() {
         for name in ["", "../echo", "Echo", "a b", "é"] {
             let text = format!("name = {name:?}");
             assert!(matches!(Manifest::parse(text.as_bytes()), Err(ManifestError::InvalidName(_))));

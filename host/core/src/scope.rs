@@ -1,40 +1,40 @@
-//! What is known of a connection when its handshake arrives, as ASGI's scope.
+//! The scope of a connection, as in ASGI.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::HeaderName;
 
-/// Header names in lower case with their raw values, in the order of the wire.
+/// Header names in lower case and their raw values, in the order of the request.
 pub type Headers = Vec<(String, Bytes)>;
 
-/// The handshake as its consumer sees it (ASGI's WebSocket connection scope).
+/// The handshake as the consumer sees it (the WebSocket connection scope of ASGI).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// `ws`, or `wss` behind TLS.
     pub scheme: &'static str,
-    /// Percent-decoded, as the route matched it.
+    /// The percent-decoded path, as the route matched it.
     pub path: String,
-    /// As it stood in the request line, without the query.
+    /// The path of the request line, without the query.
     pub raw_path: Bytes,
-    /// Without the question mark; still encoded.
+    /// The query without the question mark, still percent-encoded.
     pub query_string: Bytes,
-    /// Every header of the request.
+    /// All headers of the request.
     pub headers: Vec<(HeaderName, Bytes)>,
-    /// Offered by the client, in its order.
+    /// The subprotocols that the client offers, in its order of preference.
     pub subprotocols: Vec<String>,
-    /// The peer's address.
+    /// The address of the client.
     pub client: SocketAddr,
-    /// The address it reached.
+    /// The local address that the client connected to.
     pub server: SocketAddr,
-    /// Named captures of the matched route.
+    /// The named captures of the matched route.
     pub url_route: Vec<(String, String)>,
-    /// Who the host says this is: the claims of a token as JSON.
+    /// The authenticated user: the claims from a token or a webhook, as JSON.
     pub user: Option<String>,
-    /// Whatever else the host has to tell.
+    /// Further attributes that the host sets.
     pub attributes: Vec<(String, String)>,
 }
 
-/// The attribute that tells a fresh consumer that its connection had one before, whose state was
-/// lost when the plugin changed. Its value is `true`.
+/// The attribute of a new consumer whose connection had a consumer before, but lost its state in an update of the plugin.
+/// The value is `true`.
 pub const RESTARTED_ATTRIBUTE: &str = "restarted";

@@ -1,4 +1,4 @@
-//! The SHA-256 that names a component and what is made of it.
+//! SHA-256 digests of components.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,28 +7,28 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of some bytes, a component's above all.
+/// A SHA-256 digest. The digest of a component identifies a version of a plugin.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256Digest([u8; 32]);
 
 impl Sha256Digest {
-    /// The hash of some bytes.
+    /// Computes the digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The hash itself.
+    /// The bytes of the digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first twelve hex digits, for people.
+    /// The first twelve hexadecimal digits, for log lines.
     pub fn short_hex(&self) -> String {
         self.to_string()[..12].to_owned()
     }
 }
 
-/// A text that is no hash.
+/// The error of a text that is not a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a version is the 64 hexadecimal digits of its SHA-256")]
 pub struct InvalidDigest;

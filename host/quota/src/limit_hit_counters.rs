@@ -1,32 +1,42 @@
-//! How often bounds were reached, and when the log was last told of each.
+//! Counters of reached limits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use super::limit_kind::{LIMIT_KINDS, LimitKind};
+use narrowboat_core::warn_limiter::WarnLimiter;
 
-/// The log is told of a bound once in this time, in nanoseconds.
-pub(super) const LOG_INTERVAL_NANOS: u64 = 60_000_000_000;
+use crate::limit_kind::{LIMIT_KINDS, LimitKind};
 
-/// Counts by bound.
-#[derive(Debug, Default)]
-pub(super) struct LimitHitCounters {
+/// The shortest time between two warnings about one limit.
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often each limit of a node was reached.
+#[derive(Debug)]
+pub(crate) struct LimitHitCounters {
     counts: [AtomicU64; LIMIT_KINDS.len()],
-    /// When the log may be told again, in nanoseconds from some moment.
-    next_log_at: [AtomicU64; LIMIT_KINDS.len()],
+    warn_limiter: WarnLimiter<LimitKind>,
+}
+
+impl Default for LimitHitCounters {
+    fn default() -> Self {
+        Self { counts: Default::default(), warn_limiter: WarnLimiter::new(WARN_INTERVAL) }
+    }
 }
 
 impl LimitHitCounters {
-    /// Counts that a bound was reached; whether the log is to be told.
-    pub(super) fn record_hit(&self, bound: LimitKind, now: u64) -> bool {
-        self.counts[bound as usize].fetch_add(1, Ordering::Relaxed);
-        let next = |tell_at: u64| (now >= tell_at).then(|| now.saturating_add(LOG_INTERVAL_NANOS));
-        let tell_at = &self.next_log_at[bound as usize];
-        tell_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    /// Counts that a limit was reached. As [`WarnLimiter::try_acquire`], returns `None` unless a warning is due.
+    pub(crate) fn record_hit(&self, kind: LimitKind) -> Option<u64> {
+        self.record_hit_at(kind, Instant::now())
     }
 
-    /// How often a bound was reached.
-    pub(super) fn hit_count(&self, bound: LimitKind) -> u64 {
-        self.counts[bound as usize].load(Ordering::Relaxed)
+    fn record_hit_at(&self, kind: LimitKind, now: Instant) -> Option<u64> {
+        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
+        self.warn_limiter.try_acquire_at(kind, now)
+    }
+
+    /// Returns how often a limit was reached.
+    pub(crate) fn hit_count(&self, kind: LimitKind) -> u64 {
+        self.counts[kind as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -35,15 +45,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_is_told_of_each_bound_at_once_and_then_once_a_minute() {
-        let reached = LimitHitCounters::default();
-        let count = |now: u64| reached.record_hit(LimitKind::Connections, now);
-        assert!(count(5) && !count(6) && !count(5 + LOG_INTERVAL_NANOS - 1));
-        assert!(reached.record_hit(LimitKind::Instances, 7));
-        assert!(count(5 + LOG_INTERVAL_NANOS) && !count(6 + LOG_INTERVAL_NANOS));
-        assert_eq!(
-            (reached.hit_count(LimitKind::Connections), reached.hit_count(LimitKind::Instances)),
-            (5, 1)
-        );
+    fn a_warning_is_due_for_each_limit_at_once_and_then_once_a_minute() {
+        let counters = LimitHitCounters::default();
+        let start = Instant::now();
+        let hit = |after: Duration| counters.record_hit_at(LimitKind::Connections, start + after);
+        let second = Duration::from_secs(1);
+        assert_eq!([Duration::ZERO, second, 59 * second].map(hit), [Some(0), None, None]);
+        assert_eq!(counters.record_hit_at(LimitKind::Instances, start + second), Some(0));
+        assert_eq!([60 * second, 61 * second].map(hit), [Some(2), None]);
+        let counts =
+            [LimitKind::Connections, LimitKind::Instances].map(|it| counters.hit_count(it));
+        assert_eq!(counts, [5, 1]);
     }
 }

@@ -1,61 +1,61 @@
-//! The bounds that a plugin can come to, one by one.
+//! The kinds of limits that a plugin can reach.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// What a plugin came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A kind of limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LimitKind {
-    /// Connections at a time.
+    /// Open connections.
     Connections,
-    /// Connections at a time of one client address.
+    /// Open connections of one client address.
     ConnectionsPerAddress,
     /// Handshakes a second.
-    Connects,
+    Handshakes,
     /// Running instances.
     Instances,
-    /// Running time a second.
+    /// Running time of guests a second.
     Cpu,
-    /// Messages of clients a second.
+    /// Messages from clients a second.
     FramesIn,
-    /// Their bytes a second.
+    /// Bytes of the messages from clients a second.
     BytesIn,
     /// Frames to clients a second.
     FramesOut,
-    /// Their bytes a second.
+    /// Bytes of the frames to clients a second.
     BytesOut,
-    /// Linear memory of an instance.
+    /// Linear memory of one instance.
     Memory,
-    /// Elements of an instance's tables.
+    /// Table elements of one instance.
     Tables,
-    /// What one call asks for.
+    /// Effects of one call.
     Effects,
     /// Pending timers of a connection.
     Timers,
-    /// Groups that one channel is in.
+    /// Groups of one channel.
     Groups,
-    /// Memberships of a tenant in one layer.
+    /// Group memberships of a tenant in one layer.
     Memberships,
-    /// What one consumer, or a module, leaves to its successor.
+    /// The snapshot of one consumer or of one module.
     Snapshot,
-    /// All that was left to successors.
-    Snapshots,
-    /// Linear memory of all instances.
-    Memories,
-    /// Requests that are open at a time.
+    /// All snapshots together.
+    TotalSnapshots,
+    /// Linear memory of all instances together.
+    TotalMemory,
+    /// Open HTTP requests.
     Requests,
-    /// Keys and values.
+    /// Stored bytes of keys and values.
     Keyvalue,
-    /// How long one call waits.
+    /// The time that one call may wait.
     WaitTime,
 }
 
-/// Each of them, in order.
+/// All kinds, in the order of their discriminants.
 pub const LIMIT_KINDS: [LimitKind; 21] = [
     LimitKind::Connections,
     LimitKind::ConnectionsPerAddress,
-    LimitKind::Connects,
+    LimitKind::Handshakes,
     LimitKind::Instances,
     LimitKind::Cpu,
     LimitKind::FramesIn,
@@ -69,20 +69,20 @@ pub const LIMIT_KINDS: [LimitKind; 21] = [
     LimitKind::Groups,
     LimitKind::Memberships,
     LimitKind::Snapshot,
-    LimitKind::Snapshots,
-    LimitKind::Memories,
+    LimitKind::TotalSnapshots,
+    LimitKind::TotalMemory,
     LimitKind::Requests,
     LimitKind::Keyvalue,
     LimitKind::WaitTime,
 ];
 
 impl LimitKind {
-    /// As the configuration and the figures call it.
+    /// The name in the configuration and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connections => "connections",
             Self::ConnectionsPerAddress => "connections_per_address",
-            Self::Connects => "handshakes_per_second",
+            Self::Handshakes => "handshakes_per_second",
             Self::Instances => "instances",
             Self::Cpu => "cpu",
             Self::FramesIn => "frames_in",
@@ -96,28 +96,30 @@ impl LimitKind {
             Self::Groups => "groups",
             Self::Memberships => "memberships",
             Self::Snapshot => "snapshot",
-            Self::Snapshots => "total_snapshots",
-            Self::Memories => "total_memory",
+            Self::TotalSnapshots => "total_snapshots",
+            Self::TotalMemory => "total_memory",
             Self::Requests => "http_requests",
             Self::Keyvalue => "keyvalue",
             Self::WaitTime => "wait_time",
         }
     }
 
-    /// The one of a name.
+    /// Finds a kind by its name.
     pub fn from_name(name: &str) -> Option<Self> {
-        LIMIT_KINDS.into_iter().find(|bound| bound.name() == name)
+        LIMIT_KINDS.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// An amount of it in words, with its unit.
+    /// Formats an amount with its unit.
     pub fn format_amount(self, amount: u64) -> String {
         match self {
             Self::Cpu => format!("{:?} a second", Duration::from_nanos(amount)),
-            Self::Connects | Self::FramesIn | Self::FramesOut => format!("{amount} a second"),
+            Self::Handshakes | Self::FramesIn | Self::FramesOut => format!("{amount} a second"),
             Self::BytesIn | Self::BytesOut => format!("{} a second", ByteSize::b(amount)),
-            Self::Memory | Self::Snapshot | Self::Snapshots | Self::Memories | Self::Keyvalue => {
-                ByteSize::b(amount).to_string()
-            }
+            Self::Memory
+            | Self::Snapshot
+            | Self::TotalSnapshots
+            | Self::TotalMemory
+            | Self::Keyvalue => ByteSize::b(amount).to_string(),
             Self::Connections
             | Self::ConnectionsPerAddress
             | Self::Instances
@@ -137,10 +139,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bound_has_its_place_and_its_name() {
-        for (place, bound) in LIMIT_KINDS.into_iter().enumerate() {
-            assert_eq!(bound as usize, place);
-            assert!(LIMIT_KINDS[..place].iter().all(|other| other.name() != bound.name()));
+    fn each_kind_has_its_own_index_and_name() {
+        for (index, kind) in LIMIT_KINDS.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+            assert!(LIMIT_KINDS[..index].iter().all(|other| other.name() != kind.name()));
         }
     }
 }

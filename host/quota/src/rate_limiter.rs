@@ -1,55 +1,56 @@
-//! So much a second: the generic cell rate algorithm (ITU-T I.371), of which what is above the rate is paid for later.
-//! Ours, and no crate's, since what is counted has happened already — a frame was read, a guest has run — and since
-//! the rate may change.
+//! A rate limiter: the generic cell rate algorithm (ITU-T I.371) with debt.
+//!
+//! No crate fits, because usage is counted after it happened (a frame was read, a guest has run) and may exceed the
+//! rate, and because the rate changes at run time.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A second's worth may be used at once.
+/// The burst: the units of one second may be used at once.
 const BURST_NANOS: u64 = 1_000_000_000;
 
-/// No rate.
+/// The stored rate that means no limit.
 const UNLIMITED: u64 = 0;
 
-/// Moments are counted from here, in nanoseconds.
+/// The origin of the clock of [`now_nanos`].
 static CLOCK_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A rate, and what has been used of it.
+/// A rate, and the usage that counts against it.
 #[derive(Debug, Default)]
-pub(super) struct RateLimiter {
+pub(crate) struct RateLimiter {
     /// Units a second.
     rate: AtomicU64,
-    /// When all that was used will be paid for.
+    /// The time at which the rate has covered all usage, in nanoseconds of [`now_nanos`].
     theoretical_arrival: AtomicU64,
 }
 
 impl RateLimiter {
-    /// Has another rate from now on; `None` is no bound.
-    pub(super) fn set_rate(&self, rate: Option<u64>) {
+    /// Replaces the rate; `None` is no limit. A changed rate forgets earlier usage.
+    pub(crate) fn set_rate(&self, rate: Option<u64>) {
         let rate = rate.unwrap_or(UNLIMITED);
         if self.rate.swap(rate, Ordering::Relaxed) != rate {
             self.theoretical_arrival.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Whether there is a rate.
-    pub(super) fn is_limited(&self) -> bool {
+    /// Whether a rate is set.
+    pub(crate) fn is_limited(&self) -> bool {
         self.rate.load(Ordering::Relaxed) != UNLIMITED
     }
 
-    /// Units a second, if there is a rate.
-    pub(super) fn rate(&self) -> Option<u64> {
+    /// The units a second, if a rate is set.
+    pub(crate) fn rate(&self) -> Option<u64> {
         Some(self.rate.load(Ordering::Relaxed)).filter(|rate| *rate != UNLIMITED)
     }
 
-    /// Uses so many units, whether or not there are so many.
-    pub(super) fn consume(&self, units: u64) {
+    /// Counts `units` as used, even above the rate.
+    pub(crate) fn consume(&self, units: u64) {
         self.consume_at(units, now_nanos());
     }
 
-    /// How long it takes until a unit may be used; `None` if one may now.
-    pub(super) fn wait_time(&self) -> Option<Duration> {
+    /// Returns the time until another unit may be used; `None` if one may be used now.
+    pub(crate) fn wait_time(&self) -> Option<Duration> {
         self.wait_time_at(now_nanos())
     }
 
@@ -60,8 +61,9 @@ impl RateLimiter {
         }
         let cost = u128::from(units) * u128::from(BURST_NANOS) / u128::from(rate);
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
-        let later = |paid_at: u64| Some(paid_at.max(now).saturating_add(cost));
-        let _ = self.theoretical_arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+        let advance = |arrival: u64| Some(arrival.max(now).saturating_add(cost));
+        let _ =
+            self.theoretical_arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
     }
 
     fn wait_time_at(&self, now: u64) -> Option<Duration> {
@@ -74,8 +76,8 @@ impl RateLimiter {
     }
 }
 
-/// Nanoseconds since the first call.
-pub(super) fn now_nanos() -> u64 {
+/// Returns the nanoseconds since the first call.
+fn now_nanos() -> u64 {
     u64::try_from(CLOCK_START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -86,30 +88,30 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn a_seconds_worth_is_free_and_the_rest_is_waited_for() {
-        let bucket = RateLimiter::default();
-        bucket.set_rate(Some(10));
-        bucket.consume_at(10, SECOND);
-        assert_eq!(bucket.wait_time_at(SECOND), None);
-        bucket.consume_at(5, SECOND);
-        assert_eq!(bucket.wait_time_at(SECOND), Some(Duration::from_millis(500)));
-        assert_eq!(bucket.wait_time_at(SECOND + SECOND / 2), None);
+    fn one_second_of_units_is_free_and_more_has_to_wait() {
+        let limiter = RateLimiter::default();
+        limiter.set_rate(Some(10));
+        limiter.consume_at(10, SECOND);
+        assert_eq!(limiter.wait_time_at(SECOND), None);
+        limiter.consume_at(5, SECOND);
+        assert_eq!(limiter.wait_time_at(SECOND), Some(Duration::from_millis(500)));
+        assert_eq!(limiter.wait_time_at(SECOND + SECOND / 2), None);
     }
 
     #[test]
-    fn what_was_not_used_is_not_saved_beyond_a_second() {
-        let bucket = RateLimiter::default();
-        bucket.set_rate(Some(10));
-        bucket.consume_at(21, 100 * SECOND);
+    fn unused_units_are_saved_for_one_second_only() {
+        let limiter = RateLimiter::default();
+        limiter.set_rate(Some(10));
+        limiter.consume_at(21, 100 * SECOND);
         assert!(
-            bucket.wait_time_at(100 * SECOND).is_some_and(|wait| wait > Duration::from_secs(1))
+            limiter.wait_time_at(100 * SECOND).is_some_and(|wait| wait > Duration::from_secs(1))
         );
     }
 
     #[test]
-    fn without_a_rate_nothing_waits() {
-        let bucket = RateLimiter::default();
-        bucket.consume(u64::MAX);
-        assert_eq!(bucket.wait_time(), None);
+    fn a_limiter_without_a_rate_never_waits() {
+        let limiter = RateLimiter::default();
+        limiter.consume(u64::MAX);
+        assert_eq!(limiter.wait_time(), None);
     }
 }

@@ -3,8 +3,6 @@
 
 mod error_class;
 mod redis_client;
-mod warn_limiter;
 
 pub use error_class::{ErrorClass, find_persistent_error};
 pub use redis_client::RedisClient;
-pub use warn_limiter::WarnLimiter;

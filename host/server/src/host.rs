@@ -424,7 +424,7 @@ fn quota_rejection(bound: LimitKind) -> Rejection {
         LimitKind::ConnectionsPerAddress => {
             (429, "this address has its limit of connections open; close one, or try again later\n")
         }
-        LimitKind::Connects => (503, "too many new connections a second; try again later\n"),
+        LimitKind::Handshakes => (503, "too many new connections a second; try again later\n"),
         _ => (503, "the limit of open connections is reached; try again later\n"),
     };
     Rejection::plain_text(status, words).with_header("retry-after", "1")

@@ -1,17 +1,17 @@
-//! Counters with a bound, several of which may stand within each other.
+//! A gauge with a limit. Several gauges can be acquired together.
 
 use std::sync::PoisonError;
 
 use crate::primitives::{Mutex, MutexGuard};
 
-/// No bound.
+/// The limit that allows any usage.
 pub const UNBOUNDED: usize = usize::MAX;
 
-/// How much of something is taken, and how much of it may be.
+/// The usage of a resource, and its limit.
 ///
-/// What is refused is never counted, not even for a moment: otherwise whoever comes meanwhile with something that fits
-/// would be refused as well. So levels that stand within each other are locked together, looked at, and only then
-/// counted in. Whoever locks several names them in one order, from the narrowest.
+/// A refused request is never counted, not even for a moment: otherwise it could cause the refusal of a smaller request
+/// that fits. So the gauges of nested owners are locked together and checked before any of them changes. Every caller
+/// must lock several gauges in the same order, from the narrowest owner to the widest.
 #[derive(Debug)]
 pub struct GaugeLimit {
     state: Mutex<GaugeState>,
@@ -30,69 +30,69 @@ impl Default for GaugeLimit {
 }
 
 impl GaugeLimit {
-    /// Nothing is taken of so much.
+    /// Creates an unused gauge with a limit.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self { state: Mutex::new(GaugeState { used: 0, limit: most }) }
+    pub fn new(limit: usize) -> Self {
+        Self { state: Mutex::new(GaugeState { used: 0, limit }) }
     }
 
-    /// Has another bound from now on. What is above it stays, and nothing more is taken.
-    pub fn set_limit(&self, most: usize) {
-        self.lock().limit = most;
+    /// Replaces the limit. Usage above a lowered limit is kept; requests are refused until it falls.
+    pub fn set_limit(&self, limit: usize) {
+        self.lock().limit = limit;
     }
 
-    /// Counts so much, whether or not there is room for it.
+    /// Adds `count` to the usage, even above the limit.
     pub fn add_unchecked(&self, count: usize) {
-        let mut amount = self.lock();
-        amount.used = amount.used.saturating_add(count);
+        let mut state = self.lock();
+        state.used = state.used.saturating_add(count);
     }
 
-    /// Gives so much back.
+    /// Subtracts `count` from the usage.
     pub fn release(&self, count: usize) {
-        let mut amount = self.lock();
-        amount.used = amount.used.saturating_sub(count);
+        let mut state = self.lock();
+        state.used = state.used.saturating_sub(count);
     }
 
-    /// Whether there is room for so much.
+    /// Whether `count` more would stay within the limit.
     #[must_use]
     pub fn has_room(&self, count: usize) -> bool {
         self.lock().has_room(count)
     }
 
-    /// How much may be taken; [`UNBOUNDED`] is no bound.
+    /// The limit; [`UNBOUNDED`] if there is none.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.lock().limit
     }
 
-    /// How much is taken.
+    /// The usage.
     #[must_use]
     pub fn used(&self) -> usize {
         self.lock().used
     }
 
-    /// Takes so much of each, if all have room for it; of none otherwise.
+    /// Adds `count` to the usage of every gauge if all have room for it, and to none otherwise.
     ///
     /// # Errors
-    /// The index of the first that has no room.
-    pub fn try_acquire_all<const N: usize>(levels: [&Self; N], count: usize) -> Result<(), usize> {
-        let mut held = Self::lock_all(levels);
-        match (0..N).find(|index| !held.has_room(*index, count)) {
+    /// The index of the first gauge that has no room.
+    pub fn try_acquire_all<const N: usize>(gauges: [&Self; N], count: usize) -> Result<(), usize> {
+        let mut guards = Self::lock_all(gauges);
+        match (0..N).find(|index| !guards.has_room(*index, count)) {
             Some(index) => Err(index),
             None => {
-                held.acquire(count);
+                guards.acquire(count);
                 Ok(())
             }
         }
     }
 
-    /// Keeps all of these levels from everybody else, to be taken of together.
-    pub fn lock_all<const N: usize>(levels: [&Self; N]) -> GaugeLimitGuards<'_, N> {
-        GaugeLimitGuards(levels.map(Self::lock))
+    /// Locks several gauges, to check and change them together.
+    pub fn lock_all<const N: usize>(gauges: [&Self; N]) -> GaugeLimitGuards<'_, N> {
+        GaugeLimitGuards(gauges.map(Self::lock))
     }
 
     fn lock(&self) -> MutexGuard<'_, GaugeState> {
-        // Nothing in here panics between two writes, so a poisoned amount is still whole.
+        // No code panics between two writes, so a poisoned state is still consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,21 +103,21 @@ impl GaugeState {
     }
 }
 
-/// Levels that nobody else takes of meanwhile.
+/// Several locked gauges.
 #[derive(Debug)]
 pub struct GaugeLimitGuards<'a, const N: usize>([MutexGuard<'a, GaugeState>; N]);
 
 impl<const N: usize> GaugeLimitGuards<'_, N> {
-    /// Whether the level of this index has room for so much.
+    /// Whether `count` more would stay within the limit of the gauge at `index`.
     #[must_use]
     pub fn has_room(&self, index: usize, count: usize) -> bool {
-        self.0.get(index).is_some_and(|amount| amount.has_room(count))
+        self.0.get(index).is_some_and(|state| state.has_room(count))
     }
 
-    /// Takes so much of each.
+    /// Adds `count` to the usage of every gauge.
     pub fn acquire(&mut self, count: usize) {
-        for amount in &mut self.0 {
-            amount.used = amount.used.saturating_add(count);
+        for state in &mut self.0 {
+            state.used = state.used.saturating_add(count);
         }
     }
 }

@@ -1,5 +1,17 @@
-//! Where the owner of something leaves it while it has nothing to do with it, so that whoever has an event for it can
-//! enter it at once. Whoever finds another in it leaves the event there, and that one takes it up before it goes on.
+//! A slot in which an owner parks a value while it does not need it, so that other tasks can apply events to the value
+//! at once.
+//!
+//! A task that finds the slot locked queues its event instead. The task that holds the lock drains the queue before it
+//! goes on. The owner drains the queue only after it had the value, or if it is notified ([`NextDrainer::Owner`]).
+//!
+//! ```text
+//!              park                try_enter
+//!   owner's ────────▶ parked, idle ─────────▶ entered by a task
+//!    value  ◀────────              ◀─────────        │ serve: applies queued events
+//!           try_reclaim               unlock         │ panic
+//!                                                    ▼
+//!                                                poisoned ── try_reclaim ──▶ owner's value
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::{PoisonError, TryLockError};
@@ -7,52 +19,52 @@ use std::sync::{PoisonError, TryLockError};
 use crate::primitives::atomic::{AtomicUsize, Ordering, fence};
 use crate::primitives::{Mutex, MutexGuard};
 
-/// What was left there, and the events that wait for whoever is in it.
+/// A parked value, and the events that wait for it.
 #[derive(Debug)]
 pub struct HandoffSlot<T, E> {
     content: Mutex<T>,
     queue: Mutex<EventQueue<E>>,
-    /// As many as wait, for those who look often and find none.
+    /// The length of the queue. Callers that usually find it empty read this without the lock.
     queued_count: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct EventQueue<E> {
     events: VecDeque<E>,
-    /// Nobody comes any more to see to them.
+    /// The owner has stopped; new events are refused.
     is_closed: bool,
 }
 
-/// What came of an attempt to enter.
+/// The result of [`HandoffSlot::try_enter`].
 #[derive(Debug)]
 pub enum HandoffEntry<'a, T> {
-    /// Nobody else is in it as long as this lives.
+    /// The slot is locked until the guard is dropped.
     Entered(MutexGuard<'a, T>),
-    /// Somebody is in it, and looks for events before it goes on.
+    /// Another task has entered the slot. It drains the queue before it goes on.
     Busy,
-    /// Somebody panicked in it: what is there may be half done. Nobody else sees to what waits but its owner.
+    /// A task panicked in the slot, so the value may be inconsistent. Only the owner drains the queue now.
     Poisoned,
 }
 
-/// What its owner takes back.
+/// The value that the owner takes back.
 #[derive(Debug)]
 pub struct ReclaimedContent<T> {
-    /// As it was left, by its owner or by whoever was in it last.
+    /// The value, as the owner or the last task left it.
     pub content: T,
-    /// Somebody panicked in it.
+    /// Whether a task panicked in the slot.
     pub is_poisoned: bool,
 }
 
-/// Who sees to what waits.
+/// Who has to drain the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextDrainer {
-    /// Nothing waits, or somebody is in it who will.
+    /// The queue is empty, or the task in the slot drains it.
     Nobody,
-    /// The owner, which has to be told.
+    /// The owner. The caller has to notify it.
     Owner,
 }
 
-/// Room for an event.
+/// Permission to queue one event.
 #[derive(Debug)]
 pub struct EventPermit<'a, E> {
     queue: MutexGuard<'a, EventQueue<E>>,
@@ -70,7 +82,7 @@ impl<T: Default, E> Default for HandoffSlot<T, E> {
 }
 
 impl<T, E> HandoffSlot<T, E> {
-    /// Enters, without waiting. Afterwards [`Slot::serve`] is to follow.
+    /// Locks the slot without waiting. The caller must call [`HandoffSlot::serve`] after it dropped the guard.
     pub fn try_enter(&self) -> HandoffEntry<'_, T> {
         match self.content.try_lock() {
             Ok(content) => HandoffEntry::Entered(content),
@@ -79,39 +91,39 @@ impl<T, E> HandoffSlot<T, E> {
         }
     }
 
-    /// Room for an event, if no more than `most` wait and somebody will see to it. Afterwards [`Slot::serve`] is to
-    /// follow, since whoever was in it may have gone meanwhile.
-    pub fn try_reserve(&self, most: usize) -> Option<EventPermit<'_, E>> {
+    /// Returns permission to queue an event if fewer than `capacity` wait and the slot is not closed. The caller must
+    /// call [`HandoffSlot::serve`] after it sent the event, since the task in the slot may have left meanwhile.
+    pub fn try_reserve(&self, capacity: usize) -> Option<EventPermit<'_, E>> {
         let queue = self.lock_queue();
-        let has_room = !queue.is_closed && queue.events.len() < most;
+        let has_room = !queue.is_closed && queue.events.len() < capacity;
         has_room.then_some(EventPermit { queue, queued_count: &self.queued_count })
     }
 
-    /// Takes up what waits, `most` of it at most. `is_ready` says whether events can be brought to what is here, `run`
-    /// brings one, and what `hold` makes lives as long as each lock, and a little longer.
+    /// Drains the queue: applies at most `limit` events to the value with `run`, while `is_ready` holds for the value.
+    /// `hold` makes a guard that is dropped after each lock of the slot, such as one that defers wake-ups.
     pub fn serve<H>(
         &self,
-        most: usize,
+        limit: usize,
         hold: impl Fn() -> H,
         is_ready: impl Fn(&T) -> bool,
         mut run: impl FnMut(&mut T, E),
     ) -> NextDrainer {
-        // Either this sees what another has put there, or that one sees that nobody is in it.
+        // Pairs with the fence of other callers: either this call sees their event, or they find the slot unlocked.
         fence(Ordering::SeqCst);
-        let mut taken = 0;
+        let mut applied = 0;
         while self.queued_count.load(Ordering::Relaxed) > 0 {
-            let _held = hold();
+            let _guard = hold();
             let mut content = match self.try_enter() {
                 HandoffEntry::Entered(content) => content,
                 HandoffEntry::Busy => return NextDrainer::Nobody,
                 HandoffEntry::Poisoned => return NextDrainer::Owner,
             };
-            while taken < most && is_ready(&content) {
+            while applied < limit && is_ready(&content) {
                 let Some(event) = self.pop_event() else { break };
-                taken += 1;
+                applied += 1;
                 run(&mut content, event);
             }
-            if taken == most || !is_ready(&content) {
+            if applied == limit || !is_ready(&content) {
                 return NextDrainer::Owner;
             }
             drop(content);
@@ -120,7 +132,7 @@ impl<T, E> HandoffSlot<T, E> {
         NextDrainer::Nobody
     }
 
-    /// The event that has waited for longest.
+    /// Removes the oldest event from the queue.
     pub fn pop_event(&self) -> Option<E> {
         if self.queued_count.load(Ordering::Relaxed) == 0 {
             return None;
@@ -131,13 +143,13 @@ impl<T, E> HandoffSlot<T, E> {
         event
     }
 
-    /// Its owner leaves it here. [`Slot::next`] is to follow, for what came while it was not here.
+    /// Parks the value. The owner must call [`HandoffSlot::pop_event`] afterwards, for events that were queued meanwhile.
     pub fn park(&self, content: T) {
         *self.content.lock().unwrap_or_else(PoisonError::into_inner) = content;
         fence(Ordering::SeqCst);
     }
 
-    /// Nobody comes any more: the events that wait are dropped, and no further ones are taken.
+    /// Closes the slot: drops the queued events and refuses new ones.
     pub fn close(&self) {
         let mut queue = self.lock_queue();
         queue.is_closed = true;
@@ -148,25 +160,25 @@ impl<T, E> HandoffSlot<T, E> {
     }
 
     fn lock_queue(&self) -> MutexGuard<'_, EventQueue<E>> {
-        // Nothing in here panics between two writes, so a poisoned queue is still whole.
+        // No code panics between two writes, so a poisoned queue is still consistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Default, E> HandoffSlot<T, E> {
-    /// What was left, if nobody is in it.
+    /// Takes the value back, unless a task has entered the slot.
     pub fn try_reclaim(&self) -> Option<ReclaimedContent<T>> {
-        let (mut content, broken) = match self.content.try_lock() {
+        let (mut content, is_poisoned) = match self.content.try_lock() {
             Ok(content) => (content, false),
             Err(TryLockError::Poisoned(content)) => (content.into_inner(), true),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(ReclaimedContent { content: std::mem::take(&mut content), is_poisoned: broken })
+        Some(ReclaimedContent { content: std::mem::take(&mut content), is_poisoned })
     }
 }
 
 impl<E> EventPermit<'_, E> {
-    /// Has an event wait.
+    /// Queues an event.
     pub fn send(mut self, event: E) {
         self.queue.events.push_back(event);
         self.queued_count.store(self.queue.events.len(), Ordering::Relaxed);
@@ -174,51 +186,4 @@ impl<E> EventPermit<'_, E> {
 }
 
 #[cfg(all(test, not(feature = "loom")))]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-
-    /// A slot in which somebody has panicked.
-    fn broken() -> HandoffSlot<u8, u8> {
-        let slot = HandoffSlot::<u8, u8>::default();
-        slot.park(7);
-        let panicked = catch_unwind(AssertUnwindSafe(|| {
-            let HandoffEntry::Entered(_content) = slot.try_enter() else { return };
-            panic!("as the test wants it");
-        }));
-        assert!(panicked.is_err());
-        slot
-    }
-
-    #[test]
-    fn what_somebody_panicked_in_is_broken_and_not_busy() {
-        let slot = broken();
-        assert!(matches!(slot.try_enter(), HandoffEntry::Poisoned));
-    }
-
-    #[test]
-    fn what_waits_for_what_is_broken_is_its_owners() {
-        let slot = broken();
-        slot.try_reserve(1).unwrap().send(1);
-        let served = slot.serve(64, || (), |_| true, |_, _| unreachable!("nobody enters it"));
-        assert_eq!(served, NextDrainer::Owner);
-        assert_eq!(slot.pop_event(), Some(1));
-    }
-
-    #[test]
-    fn its_owner_takes_back_what_is_broken_and_learns_that_it_is() {
-        let taken = broken().try_reclaim().unwrap();
-        assert_eq!((taken.content, taken.is_poisoned), (7, true));
-    }
-
-    #[test]
-    fn a_closed_slot_takes_no_event_and_drops_those_that_wait() {
-        let slot = HandoffSlot::<u8, u8>::default();
-        slot.try_reserve(1).unwrap().send(1);
-        assert!(slot.try_reserve(1).is_none(), "it is full");
-        slot.close();
-        assert_eq!(slot.pop_event(), None);
-        assert!(slot.try_reserve(1).is_none());
-    }
-}
+mod tests;

@@ -1,4 +1,11 @@
-//! A state that any task changes and one task follows, which is woken when it rests and not otherwise.
+//! A mutex around a state that any task changes and one task follows. The following task is woken only when it is parked.
+//!
+//! ```text
+//!              begin_poll                     unlock_and_take_waker
+//!   parked ──────────────▶ running      parked ────────────────────▶ running, and woken
+//!          ◀──────────────
+//!          park (clean)               running and dirty: park wakes the task at once
+//! ```
 
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
@@ -6,7 +13,7 @@ use std::task::{Context, Waker};
 
 use crate::primitives::{Mutex, MutexGuard};
 
-/// A state, and whether the task that follows it is awake.
+/// A state, and the task that follows it.
 #[derive(Debug, Default)]
 pub struct WakeMutex<S> {
     inner: Mutex<WakeState<S>>,
@@ -15,20 +22,20 @@ pub struct WakeMutex<S> {
 #[derive(Debug, Default)]
 struct WakeState<S> {
     state: S,
-    /// Something was asked that the task has not looked at.
+    /// The state has changed since the task polled it.
     is_dirty: bool,
-    /// The task is awake, and will look by itself.
+    /// The task is awake, and will poll the state without a wake-up.
     is_task_running: bool,
-    /// The task.
+    /// The waker of the task.
     waker: Option<Waker>,
 }
 
-/// The state, which nobody else sees meanwhile.
+/// The locked state.
 #[derive(Debug)]
 pub struct WakeMutexGuard<'a, S>(MutexGuard<'a, WakeState<S>>);
 
 impl<S> WakeMutex<S> {
-    /// A state whose task has not looked at it yet.
+    /// Creates a state that no task has polled yet.
     pub fn new(state: S) -> Self {
         Self {
             inner: Mutex::new(WakeState {
@@ -42,20 +49,20 @@ impl<S> WakeMutex<S> {
 
     /// Locks the state.
     pub fn lock(&self) -> WakeMutexGuard<'_, S> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        // No code panics between two writes, so a poisoned state is still consistent.
         WakeMutexGuard(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<S> WakeMutexGuard<'_, S> {
-    /// Has the task look, even if it does so already: it may have looked at what is changed now. To be followed by
-    /// [`Guarded::wake`].
+    /// Makes the task poll the state again, even if it is polling now: it may have passed the part that changed. The
+    /// caller must call [`WakeMutexGuard::unlock_and_take_waker`] afterwards.
     pub fn mark_dirty(&mut self) {
         self.0.is_dirty = true;
     }
 
-    /// Gives the lock back, and whom to wake then, if the task rests.
-    #[must_use = "a task that is not woken rests for ever"]
+    /// Unlocks the state, and returns the waker of the task if the task is parked.
+    #[must_use = "a task that is not woken stays parked for ever"]
     pub fn unlock_and_take_waker(mut self) -> Option<Waker> {
         if std::mem::replace(&mut self.0.is_task_running, true) {
             None
@@ -64,14 +71,15 @@ impl<S> WakeMutexGuard<'_, S> {
         }
     }
 
-    /// The task looks. Until it rests nobody need wake it. With `again` there is more than it can look at now.
-    pub fn begin_poll(&mut self, again: bool) {
+    /// Records that the task polls the state. Until it parks, it needs no wake-up. `has_more` says that this poll does
+    /// not reach everything, so that the task has to poll again.
+    pub fn begin_poll(&mut self, has_more: bool) {
         self.0.is_task_running = true;
-        self.0.is_dirty = again;
+        self.0.is_dirty = has_more;
     }
 
-    /// Lets the task rest until it is woken, unless something was [noted](Guarded::note) since it looked: then it is
-    /// woken at once.
+    /// Parks the task until it is woken. If the state was [marked dirty](WakeMutexGuard::mark_dirty) since the task
+    /// polled it, wakes the task at once instead.
     pub fn park(mut self, cx: &Context<'_>) {
         if self.0.is_dirty {
             drop(self);
@@ -87,7 +95,7 @@ impl<S> WakeMutexGuard<'_, S> {
 }
 
 impl<S: Default> WakeMutexGuard<'_, S> {
-    /// Puts another state in its place, and forgets the task.
+    /// Replaces the state, and forgets the task.
     pub fn reset(&mut self, state: S) {
         *self.0 = WakeState { state, ..WakeState::default() };
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::wire::WireError;
 use crate::{DecodeErrorCause, DecodeErrorCounts, LayerStatus};
 use narrowboat_core::histogram::Histogram;
-use narrowboat_redis_client::WarnLimiter;
+use narrowboat_core::warn_limiter::WarnLimiter;
 
 /// What one layer counts, and which of its connections stand.
 pub(crate) struct Health {

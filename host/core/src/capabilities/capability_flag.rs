@@ -1,26 +1,26 @@
-//! What is had or not.
+//! Capabilities without patterns.
 
-/// What is had as a whole, or not at all.
+/// A capability without patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CapabilityFlag {
-    /// Its lines reach the log; without it they are dropped, and counted.
+    /// Writing to the log. Without it, the lines of the plugin are dropped and counted.
     Log,
-    /// It may know the time.
+    /// Reading clocks.
     Clocks,
-    /// It may have random numbers.
+    /// Reading random numbers.
     Random,
-    /// It may keep keys and values, together with the other plugins of its tenant.
+    /// Using the key-value store, which the plugins of a tenant share.
     Keyvalue,
-    /// Its requests may reach what is not on the public internet.
+    /// Sending requests to addresses that are not on the public internet.
     PrivateAddresses,
 }
 
 impl CapabilityFlag {
-    /// Each of them.
+    /// All flags.
     pub const ALL: [Self; 5] =
         [Self::Log, Self::Clocks, Self::Random, Self::Keyvalue, Self::PrivateAddresses];
 
-    /// The key that asks for it, and grants it.
+    /// The key that requests and grants the flag.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Log => "log",

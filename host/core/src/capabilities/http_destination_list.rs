@@ -1,14 +1,14 @@
-//! Where requests may lead, in patterns of which one is enough.
+//! Lists of patterns of HTTP destinations.
 
 use serde::Deserialize;
 
 use super::http_destination_pattern::HttpDestinationPattern;
 use crate::origin::HttpTarget;
 
-/// The most that there may be.
+/// The most patterns of a list.
 const MAX_DESTINATIONS: usize = 64;
 
-/// Patterns of which one is enough, in the order in which they were written.
+/// Patterns of HTTP destinations, in the order of the configuration. A target is allowed if one pattern matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<HttpDestinationPattern>")]
 pub(super) struct HttpDestinationList(Vec<HttpDestinationPattern>);
@@ -26,10 +26,11 @@ impl HttpDestinationList {
         self.0.iter().any(|destination| destination.matches(target))
     }
 
-    /// Those of `asked` that no single one of these covers.
-    pub(super) fn missing_for(&self, asked: &Self) -> Self {
-        let covered = |asked: &&HttpDestinationPattern| self.0.iter().any(|own| own.covers(asked));
-        Self(asked.0.iter().filter(|destination| !covered(destination)).cloned().collect())
+    /// Returns the patterns of `requested` that no single pattern of this list covers.
+    pub(super) fn missing_for(&self, requested: &Self) -> Self {
+        let covered =
+            |pattern: &&HttpDestinationPattern| self.0.iter().any(|own| own.covers(pattern));
+        Self(requested.0.iter().filter(|destination| !covered(destination)).cloned().collect())
     }
 }
 
@@ -39,7 +40,7 @@ impl TryFrom<Vec<HttpDestinationPattern>> for HttpDestinationList {
     fn try_from(all: Vec<HttpDestinationPattern>) -> Result<Self, String> {
         if all.len() > MAX_DESTINATIONS {
             return Err(format!(
-                "{} hosts are more than the {MAX_DESTINATIONS} that there may be",
+                "{} hosts are more than the limit of {MAX_DESTINATIONS}",
                 all.len()
             ));
         }

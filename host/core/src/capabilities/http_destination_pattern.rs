@@ -1,4 +1,4 @@
-//! A pattern on where requests lead, and which other patterns it covers.
+//! Patterns of HTTP destinations.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::origin::{HostPattern, HttpTarget};
 
-/// Where requests may lead: `https://api.example.com`, `.example.com:8443` with all below it, `*`. Without a scheme it
-/// is both, and without a port the usual one of the scheme.
+/// A pattern of HTTP destinations: `https://api.example.com`, `.example.com:8443` (includes subdomains) or `*`. Without a
+/// scheme it matches both schemes, and without a port it matches the default port of the scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct HttpDestinationPattern {
@@ -17,7 +17,7 @@ pub(super) struct HttpDestinationPattern {
     port: Option<u16>,
 }
 
-/// The schemes there are, and their usual ports.
+/// The supported schemes, and their default ports.
 const DEFAULT_PORTS: [(&str, u16); 2] = [("http", 80), ("https", 443)];
 
 impl HttpDestinationPattern {
@@ -27,7 +27,7 @@ impl HttpDestinationPattern {
         scheme && port && self.host.matches(target.host())
     }
 
-    /// Whether each request that may lead where `other` says may lead where this one says too.
+    /// Whether the pattern matches every destination that `other` matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let same_port = |scheme: &str| self.port_for(scheme) == other.port_for(scheme);
         self.host.covers(&other.host)
@@ -46,8 +46,8 @@ impl HttpDestinationPattern {
     }
 
     fn port_for(&self, scheme: &str) -> Option<u16> {
-        let usual = DEFAULT_PORTS.into_iter().find(|(name, _)| *name == scheme);
-        self.port.or(usual.map(|(_, port)| port))
+        let default = DEFAULT_PORTS.into_iter().find(|(name, _)| *name == scheme);
+        self.port.or(default.map(|(_, port)| port))
     }
 }
 
@@ -55,26 +55,28 @@ impl TryFrom<String> for HttpDestinationPattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || {
-            let forms = "`https://api.example.com`, `.example.com:8443` with all below it, or `*`";
+        let invalid = || {
             let text: String = text.chars().take(100).collect();
-            format!("{text:?} is no host for requests: {forms}; without a path")
+            format!(
+                "{text:?} is not a destination of requests: expected `https://api.example.com`, `.example.com:8443` \
+                 (includes subdomains) or `*`, without a path"
+            )
         };
         let (scheme, rest) = match text.split_once("://") {
             None => (None, text.as_str()),
             Some((scheme, rest)) => {
                 let known =
                     DEFAULT_PORTS.into_iter().find(|(it, _)| it.eq_ignore_ascii_case(scheme));
-                (Some(known.ok_or_else(wrong)?.0.into()), rest)
+                (Some(known.ok_or_else(invalid)?.0.into()), rest)
             }
         };
-        let (host, port) = crate::origin::split_host_port(rest).ok_or_else(wrong)?;
-        let host = host.parse().map_err(|_: String| wrong())?;
+        let (host, port) = crate::origin::split_host_port(rest).ok_or_else(invalid)?;
+        let host = host.parse().map_err(|_: String| invalid())?;
         Ok(Self { scheme, host, port, text: text.into() })
     }
 }
 
-/// In quotes, as it is written in TOML.
+/// Formats the pattern in quotes, as in TOML.
 impl fmt::Display for HttpDestinationPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.text)
@@ -96,8 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_is_a_scheme_a_host_and_a_port() {
-        let yes = [
+    fn a_pattern_has_a_scheme_a_host_and_a_port() {
+        let matching = [
             ("https://api.example.com", "https://api.example.com"),
             ("https://api.example.com", "https://API.example.com.:443"),
             ("api.example.com", "http://api.example.com"),
@@ -108,7 +110,7 @@ mod tests {
             ("*", "https://anywhere.example"),
             ("http://[::1]:8000", "http://[::1]:8000"),
         ];
-        let no = [
+        let not_matching = [
             ("https://api.example.com", "http://api.example.com"),
             ("https://api.example.com", "https://api.example.com:8443"),
             ("api.example.com", "http://api.example.com:443"),
@@ -117,16 +119,16 @@ mod tests {
             ("*", "http://anywhere.example:22"),
             ("*:8080", "http://anywhere.example"),
         ];
-        for (pattern, url) in yes {
+        for (pattern, url) in matching {
             assert!(matches(pattern, url), "{pattern} {url}");
         }
-        for (pattern, url) in no {
+        for (pattern, url) in not_matching {
             assert!(!matches(pattern, url), "{pattern} {url}");
         }
     }
 
     #[test]
-    fn what_is_no_destination_is_refused() {
+    fn invalid_patterns_are_refused() {
         for text in ["", "https://", "ftp://a", "http://a/b", "a b", "https://u@a", "..a", "a:x"] {
             assert!(HttpDestinationPattern::try_from(text.to_owned()).is_err(), "{text:?}");
         }
@@ -136,17 +138,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_covered_is_matched(
+        fn a_covering_pattern_matches_every_target_of_the_covered_one(
             granted in PATTERN,
-            asked in PATTERN,
+            requested in PATTERN,
             secure: bool,
             host in "(c[.])?(a[.])?b|x",
             port in prop::sample::select(vec![80, 443, 8443, 22]),
         ) {
             let scheme = if secure { "https" } else { "http" };
             let target = HttpTarget::new(scheme, &format!("{host}:{port}")).unwrap();
-            let (granted, asked) = (destination(&granted), destination(&asked));
-            if granted.covers(&asked) && asked.matches(&target) {
+            let (granted, requested) = (destination(&granted), destination(&requested));
+            if granted.covers(&requested) && requested.matches(&target) {
                 prop_assert!(granted.matches(&target));
             }
             prop_assert!(granted.covers(&granted));

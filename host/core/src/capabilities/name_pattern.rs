@@ -1,4 +1,4 @@
-//! A pattern on names, and which other patterns it covers.
+//! Patterns of names.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::glob::Glob;
 use crate::name::MAX_NAME_LEN;
 
-/// A pattern on the names of groups or channels, as `channel_capacity` has them.
+/// A pattern of the names of groups or channels, with the syntax of [`Glob`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct NamePattern {
@@ -16,44 +16,44 @@ pub struct NamePattern {
     kind: NamePatternKind,
 }
 
-/// What a pattern is at its simplest.
+/// The simplest form of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum NamePatternKind {
-    /// Stars alone.
+    /// Only stars: it matches every name.
     Any,
-    /// One name.
+    /// One name without wildcards.
     Exact,
-    /// A beginning of so many bytes, and stars.
+    /// A prefix of this many bytes, and stars.
     Prefix(usize),
-    /// Anything else.
+    /// Any other pattern.
     Glob(Glob),
 }
 
-/// Why a text is no pattern.
+/// The error of a text that is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is no pattern: it is 1 to {MAX_NAME_LEN} ASCII letters, digits, '.', '_', '-', and what stands for others: \
-     * ? [seq] [!seq]"
+    "{0:?} is not a pattern: expected 1 to {MAX_NAME_LEN} ASCII letters, digits, '.', '_', '-' and the wildcards * ? \
+     [seq] [!seq]"
 )]
 pub struct InvalidNamePattern(String);
 
-/// What begins that which stands for others.
+/// The characters that start a wildcard.
 const GLOB_METACHARACTERS: [char; 3] = ['*', '?', '['];
 
 impl NamePattern {
-    /// As it was written.
+    /// The text of the pattern.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is every name's.
+    /// Whether the pattern matches every name.
     #[must_use]
     pub fn is_match_all(&self) -> bool {
         self.kind == NamePatternKind::Any
     }
 
-    /// Whether a whole name is of the pattern. Allocates nothing.
+    /// Whether the pattern matches a whole name. Allocates nothing.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         match &self.kind {
@@ -64,8 +64,8 @@ impl NamePattern {
         }
     }
 
-    /// Whether each name of `other` is one of this pattern too. Where that takes more than a look at how they begin the
-    /// answer is no.
+    /// Whether the pattern matches every name that `other` matches. Returns false if that is true but a comparison of the
+    /// prefixes does not show it.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let is_same = self.text == other.text;
@@ -82,7 +82,7 @@ impl NamePattern {
             }
     }
 
-    /// What each of its names begins with.
+    /// The prefix of every name that the pattern matches.
     fn literal_prefix(&self) -> &str {
         &self.text[..self.text.find(GLOB_METACHARACTERS).unwrap_or(self.text.len())]
     }
@@ -92,12 +92,12 @@ impl TryFrom<String> for NamePattern {
     type Error = InvalidNamePattern;
 
     fn try_from(text: String) -> Result<Self, InvalidNamePattern> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-*?[]!".contains(&byte);
-        if !(1..=MAX_NAME_LEN).contains(&text.len()) || !text.bytes().all(legal) {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-*?[]!".contains(&byte);
+        if !(1..=MAX_NAME_LEN).contains(&text.len()) || !text.bytes().all(is_allowed) {
             return Err(InvalidNamePattern(text.chars().take(MAX_NAME_LEN).collect()));
         }
         let before_stars = text.trim_end_matches('*');
-        let form = if before_stars.contains(GLOB_METACHARACTERS) {
+        let kind = if before_stars.contains(GLOB_METACHARACTERS) {
             NamePatternKind::Glob(Glob::new(&text))
         } else if before_stars.is_empty() {
             NamePatternKind::Any
@@ -106,11 +106,11 @@ impl TryFrom<String> for NamePattern {
         } else {
             NamePatternKind::Prefix(before_stars.len())
         };
-        Ok(Self { text: text.into(), kind: form })
+        Ok(Self { text: text.into(), kind })
     }
 }
 
-/// In quotes, as it is written in TOML.
+/// Formats the pattern in quotes, as in TOML.
 impl fmt::Display for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.text)
@@ -126,13 +126,13 @@ mod tests {
         text.to_owned().try_into().unwrap()
     }
 
-    fn covers(granted: &str, asked: &str) -> bool {
-        pattern(granted).covers(&pattern(asked))
+    fn covers(granted: &str, requested: &str) -> bool {
+        pattern(granted).covers(&pattern(requested))
     }
 
     #[test]
-    fn a_pattern_covers_itself_and_what_begins_as_it_does() {
-        let yes = [
+    fn a_pattern_covers_itself_and_patterns_with_its_prefix() {
+        let covered = [
             ("room", "room"),
             ("room.*", "room.*"),
             ("room.*", "room.red"),
@@ -146,14 +146,14 @@ mod tests {
             ("[ab]*", "b.c"),
             ("*.x", "room.x"),
         ];
-        for (granted, asked) in yes {
-            assert!(covers(granted, asked), "{granted} {asked}");
+        for (granted, requested) in covered {
+            assert!(covers(granted, requested), "{granted} {requested}");
         }
     }
 
     #[test]
-    fn what_may_be_more_is_not_covered() {
-        let no = [
+    fn a_pattern_that_may_match_more_names_is_not_covered() {
+        let not_covered = [
             ("room", "room.*"),
             ("room.*", "room*"),
             ("room.*", "*"),
@@ -161,17 +161,17 @@ mod tests {
             ("room.*", "[r]oom.x"),
             ("room.?", "room.*"),
             ("Room.*", "room.*"),
-            // It would take a closer look.
+            // Covered, but the prefixes do not show it.
             ("*.x", "room.*.x"),
             ("[ab]*", "a*"),
         ];
-        for (granted, asked) in no {
-            assert!(!covers(granted, asked), "{granted} {asked}");
+        for (granted, requested) in not_covered {
+            assert!(!covers(granted, requested), "{granted} {requested}");
         }
     }
 
     #[test]
-    fn what_no_name_can_be_of_is_no_pattern() {
+    fn a_pattern_that_no_name_can_match_is_refused() {
         for text in ["", "a b", "é", "a\n", "a\u{1b}[2J", "a\"", &"a".repeat(MAX_NAME_LEN + 1)] {
             assert!(NamePattern::try_from(text.to_owned()).is_err(), "{text:?}");
         }
@@ -179,33 +179,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_matches_as_its_glob_does(text in "[ab.*?\\[\\]!]{1,8}", name in "[ab.]{1,10}") {
+        fn a_pattern_matches_like_its_glob(text in "[ab.*?\\[\\]!]{1,8}", name in "[ab.]{1,10}") {
             prop_assert_eq!(pattern(&text).matches(&name), Glob::new(&text).matches(&name));
         }
 
         #[test]
-        fn no_name_of_a_covered_pattern_is_outside(
+        fn a_covering_pattern_matches_every_name_of_the_covered_one(
             granted in "[ab*?\\[\\]!]{1,5}",
-            asked in "[ab*?\\[\\]!]{1,6}",
+            requested in "[ab*?\\[\\]!]{1,6}",
             names in prop::collection::vec("[ab]{1,7}", 1..20),
         ) {
-            let (granted, asked) = (pattern(&granted), pattern(&asked));
-            if granted.covers(&asked) {
-                for name in names.iter().filter(|name| asked.matches(name)) {
-                    prop_assert!(granted.matches(name), "{granted} {asked} {name}");
+            let (granted, requested) = (pattern(&granted), pattern(&requested));
+            if granted.covers(&requested) {
+                for name in names.iter().filter(|name| requested.matches(name)) {
+                    prop_assert!(granted.matches(name), "{granted} {requested} {name}");
                 }
             }
         }
 
         #[test]
-        fn a_longer_beginning_is_covered(
-            beginning in "[ab.]{1,5}",
+        fn a_longer_prefix_is_covered(
+            prefix in "[ab.]{1,5}",
             rest in "[ab.*?]{0,5}",
             names in prop::collection::vec("[ab.]{1,9}", 1..20),
         ) {
-            let (granted, asked) = (pattern(&format!("{beginning}*")), pattern(&format!("{beginning}{rest}")));
-            prop_assert!(granted.covers(&asked));
-            prop_assert!(names.iter().all(|name| !asked.matches(name) || granted.matches(name)));
+            let (granted, requested) = (pattern(&format!("{prefix}*")), pattern(&format!("{prefix}{rest}")));
+            prop_assert!(granted.covers(&requested));
+            prop_assert!(names.iter().all(|name| !requested.matches(name) || granted.matches(name)));
         }
 
         #[test]

@@ -1,13 +1,14 @@
-//! Patterns of which one is enough.
+//! Lists of patterns of names.
 
 use serde::Deserialize;
 
 use super::name_pattern::NamePattern;
 
-/// The most that one key may have: each is looked at when a message is sent.
+/// The most patterns of a list. Each is checked when a message is sent.
 const MAX_PATTERNS: usize = 64;
 
-/// Patterns of which one is enough, in the order in which they were written but for `*`, which comes first.
+/// Patterns of names, in the order of the configuration, except that `*` comes first. A name is allowed if one pattern
+/// matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<NamePattern>")]
 pub(super) struct NamePatternList(Vec<NamePattern>);
@@ -25,10 +26,10 @@ impl NamePatternList {
         self.0.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Those of `asked` that no single one of these covers.
-    pub(super) fn missing_for(&self, asked: &Self) -> Self {
+    /// Returns the patterns of `requested` that no single pattern of this list covers.
+    pub(super) fn missing_for(&self, requested: &Self) -> Self {
         let covered = |pattern: &&NamePattern| self.0.iter().any(|own| own.covers(pattern));
-        Self(asked.0.iter().filter(|pattern| !covered(pattern)).cloned().collect())
+        Self(requested.0.iter().filter(|pattern| !covered(pattern)).cloned().collect())
     }
 }
 
@@ -38,7 +39,7 @@ impl TryFrom<Vec<NamePattern>> for NamePatternList {
     fn try_from(all: Vec<NamePattern>) -> Result<Self, String> {
         if all.len() > MAX_PATTERNS {
             return Err(format!(
-                "{} patterns are more than the {MAX_PATTERNS} that there may be",
+                "{} patterns are more than the limit of {MAX_PATTERNS}",
                 all.len()
             ));
         }

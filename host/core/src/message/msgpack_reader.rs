@@ -1,19 +1,19 @@
-//! Reading MessagePack, one value at a time.
+//! A reader of MessagePack values.
 
 use rmp::Marker;
 
-use super::MessageError;
+use super::message_error::MessageError;
 
-/// One value; of a list or a map only its head, with the items to be read next.
+/// A value. The items of a list or a map follow as values of their own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     /// Nil.
     Nil,
     /// A boolean.
     Bool(bool),
-    /// A number that was written without a sign.
+    /// A number that is encoded without a sign.
     Unsigned(u64),
-    /// A number that was written with one, which may still be positive.
+    /// A number that is encoded with a sign. It may be positive.
     Signed(i64),
     /// A floating-point number.
     Float(f64),
@@ -21,13 +21,13 @@ pub enum Value<'a> {
     Text(&'a str),
     /// Binary data.
     Bytes(&'a [u8]),
-    /// A list of so many items.
+    /// A list with this number of items.
     List(u64),
-    /// A map of so many pairs.
+    /// A map with this number of pairs.
     Map(u64),
 }
 
-/// Where the reading is. No length that is read is trusted, and nothing is allocated.
+/// Reads MessagePack values from bytes. It does not trust the lengths in the bytes and allocates nothing.
 #[derive(Clone, Debug)]
 pub struct MsgpackReader<'a> {
     bytes: &'a [u8],
@@ -35,22 +35,25 @@ pub struct MsgpackReader<'a> {
 }
 
 impl<'a> MsgpackReader<'a> {
-    /// Reads from the start of `bytes`.
+    /// Creates a reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0 }
     }
 
-    /// How many bytes were read.
+    /// The position: the number of bytes that were read.
     pub fn at(&self) -> usize {
         self.position
     }
 
-    /// How many bytes are still to be read: at least as many as values.
+    /// The number of bytes that are left. Each value takes at least one.
     pub fn remaining(&self) -> u64 {
         (self.bytes.len() - self.position) as u64
     }
 
-    /// Reads one value, of a list or a map only its head.
+    /// Reads one value. Of a list or a map it reads the header only.
+    ///
+    /// # Errors
+    /// The bytes end inside the value, or are not a value of a message.
     pub fn value(&mut self) -> Result<Value<'a>, MessageError> {
         let start = self.position;
         let [marker] = self.read_array(start)?;
@@ -87,7 +90,10 @@ impl<'a> MsgpackReader<'a> {
         }
     }
 
-    /// Reads past one whole value, however deep it is.
+    /// Skips one value and everything nested in it.
+    ///
+    /// # Errors
+    /// As [`MsgpackReader::value`].
     pub fn skip_value(&mut self) -> Result<(), MessageError> {
         let mut values = 1_u64;
         while values > 0 {
@@ -98,7 +104,7 @@ impl<'a> MsgpackReader<'a> {
                 Value::Map(pairs) => pairs * 2,
                 _ => 0,
             };
-            // Each is a byte at least: a length that cannot be true is told before anything is read.
+            // Each value takes at least a byte, so an impossible length is refused before its items are read.
             if values > self.remaining() {
                 return Err(MessageError::Truncated { at: start });
             }
@@ -106,13 +112,13 @@ impl<'a> MsgpackReader<'a> {
         Ok(())
     }
 
-    /// Takes `len` bytes of the value that starts at `start`.
+    /// Reads `len` bytes of the value that starts at `start`.
     fn read_slice(&mut self, len: u64, start: usize) -> Result<&'a [u8], MessageError> {
         let rest = &self.bytes[self.position..];
-        let taken = usize::try_from(len).ok().and_then(|len| rest.get(..len));
-        let taken = taken.ok_or(MessageError::Truncated { at: start })?;
-        self.position += taken.len();
-        Ok(taken)
+        let slice = usize::try_from(len).ok().and_then(|len| rest.get(..len));
+        let slice = slice.ok_or(MessageError::Truncated { at: start })?;
+        self.position += slice.len();
+        Ok(slice)
     }
 
     fn read_array<const N: usize>(&mut self, start: usize) -> Result<[u8; N], MessageError> {
@@ -122,7 +128,7 @@ impl<'a> MsgpackReader<'a> {
         Ok(*digits)
     }
 
-    /// Takes a number of `width` bytes, big-endian.
+    /// Reads a big-endian number of `width` bytes.
     fn read_unsigned(&mut self, width: u64, start: usize) -> Result<u64, MessageError> {
         let digits = self.read_slice(width, start)?;
         Ok(digits.iter().fold(0, |number, &digit| number << 8 | u64::from(digit)))
@@ -134,7 +140,8 @@ impl<'a> MsgpackReader<'a> {
     }
 }
 
-/// How many bytes the number has whose marker is one of a family that begins at `first`, each twice as wide.
+/// Returns the width in bytes of a number, from its marker and the first marker of its family. Each marker of a family
+/// doubles the width.
 fn integer_width(marker: u8, first: u8) -> u64 {
     1 << (marker - first)
 }

@@ -15,7 +15,7 @@ fn with(value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_channels_redis_sends_is_a_message() {
+fn a_message_of_channels_redis_is_valid() {
     let message = parse(GOLDEN).unwrap();
     assert_eq!((message.message_type(), message.len()), ("chat.message", 53));
     assert_eq!(message.bytes().as_ref(), GOLDEN);
@@ -29,7 +29,7 @@ fn every_truncation_is_refused() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn an_error_has_the_position_of_its_byte() {
     use MessageError as E;
     let cases: &[(&[u8], E)] = &[
         (b"", E::Truncated { at: 0 }),
@@ -55,7 +55,7 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
-fn values_inside_are_checked_too() {
+fn nested_values_are_checked() {
     use MessageError as E;
     let cases: &[(&[u8], E)] = &[
         (b"\xc1", E::Unsupported { at: 10, marker: 0xc1 }),
@@ -77,7 +77,7 @@ fn values_inside_are_checked_too() {
 }
 
 #[test]
-fn depth_ends_at_its_bound() {
+fn nesting_is_limited() {
     let nested = |depth: usize| with(&[vec![0x91; depth], vec![0xc0]].concat());
     assert!(parse(&nested(MAX_DEPTH - 1)).is_ok());
     assert_eq!(
@@ -87,7 +87,7 @@ fn depth_ends_at_its_bound() {
 }
 
 #[test]
-fn size_ends_at_its_bound() {
+fn size_is_limited() {
     let bytes = Bytes::from_static(GOLDEN);
     assert!(Message::parse(bytes.clone(), 53).is_ok());
     assert_eq!(Message::parse(bytes, 52).unwrap_err(), MessageError::TooLarge { len: 53, max: 52 });

@@ -1,11 +1,11 @@
-//! The walk over a message's bytes.
+//! The validation of a message.
 
 use std::ops::Range;
 
+use super::message_error::{MAX_DEPTH, MessageError};
 use super::msgpack_reader::{MsgpackReader, Value};
-use super::{MAX_DEPTH, MessageError};
 
-/// Reads past everything inside a value whose head was read at `start`, one level down.
+/// Checks everything nested in a value whose header was read at `start`. The value is one level below the message.
 fn check_nested(
     reader: &mut MsgpackReader<'_>,
     value: Value<'_>,
@@ -42,30 +42,30 @@ fn push_container(
     open: &mut [OpenContainer],
     depth: &mut usize,
 ) -> Result<(), MessageError> {
-    let (left, is_map) = match value {
+    let (remaining, is_map) = match value {
         Value::List(items) => (items, false),
         Value::Map(pairs) => (pairs * 2, true),
         _ => return Ok(()),
     };
-    // Each item is a byte at least, so a length that cannot be true is told before anything is read.
-    if left > reader.remaining() {
+    // Each value takes at least a byte, so an impossible length is refused before its items are read.
+    if remaining > reader.remaining() {
         return Err(MessageError::Truncated { at: start });
     }
     let level = open.get_mut(*depth).ok_or(MessageError::TooDeep { at: start })?;
-    *level = OpenContainer { remaining: left, is_map };
+    *level = OpenContainer { remaining, is_map };
     *depth += 1;
     Ok(())
 }
 
-/// A list or a map that is being read.
+/// A list or a map whose items are being read.
 #[derive(Clone, Copy, Default)]
 struct OpenContainer {
-    /// Values still to come; in a map, an even number of them means that the next is a key.
+    /// The number of values that follow. In a map, the next one is a key if the number is even.
     remaining: u64,
     is_map: bool,
 }
 
-/// Where the `type` stands in bytes that are exactly one message.
+/// Checks that bytes are exactly one message, and returns the range of its `type`.
 pub(super) fn find_type(bytes: &[u8]) -> Result<Range<usize>, MessageError> {
     let mut reader = MsgpackReader::new(bytes);
     let Value::Map(pairs) = reader.value()? else {
@@ -74,7 +74,7 @@ pub(super) fn find_type(bytes: &[u8]) -> Result<Range<usize>, MessageError> {
     if pairs * 2 > reader.remaining() {
         return Err(MessageError::Truncated { at: 0 });
     }
-    let mut kind = None;
+    let mut type_range = None;
     for _ in 0..pairs {
         let at = reader.at();
         let Value::Text(key) = reader.value()? else {
@@ -83,11 +83,11 @@ pub(super) fn find_type(bytes: &[u8]) -> Result<Range<usize>, MessageError> {
         let at = reader.at();
         let value = reader.value()?;
         if key == "type" {
-            if kind.is_some() {
+            if type_range.is_some() {
                 return Err(MessageError::DuplicateType { at });
             }
             let len = check_type(value, at)?.len();
-            kind = Some(reader.at() - len..reader.at());
+            type_range = Some(reader.at() - len..reader.at());
         } else {
             check_nested(&mut reader, value, at)?;
         }
@@ -95,16 +95,16 @@ pub(super) fn find_type(bytes: &[u8]) -> Result<Range<usize>, MessageError> {
     if reader.remaining() > 0 {
         return Err(MessageError::TrailingBytes { at: reader.at() });
     }
-    kind.ok_or(MessageError::NoType)
+    type_range.ok_or(MessageError::NoType)
 }
 
 fn check_type(value: Value<'_>, at: usize) -> Result<&str, MessageError> {
-    let Value::Text(kind) = value else {
+    let Value::Text(text) = value else {
         return Err(MessageError::TypeNotString { at });
     };
-    match kind.as_bytes().first() {
+    match text.as_bytes().first() {
         None => Err(MessageError::TypeEmpty { at }),
         Some(b'_') => Err(MessageError::TypePrivate { at }),
-        Some(_) => Ok(kind),
+        Some(_) => Ok(text),
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// The rule written a second time, as a state machine over `[A-Za-z0-9._-]+(![A-Za-z0-9._-]*)?`.
+/// A second implementation of the rule `[A-Za-z0-9._-]+(![A-Za-z0-9._-]*)?`.
 fn is_channel(name: &str) -> bool {
     let word = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     let (first, rest) = name.split_once('!').unwrap_or((name, ""));
@@ -14,23 +14,23 @@ fn is_group(name: &str) -> bool {
 
 proptest! {
     #[test]
-    fn a_channel_name_is_exactly_what_the_rule_says(name in "[a-cA-C0-9._!/é-]{0,6}") {
+    fn channel_names_follow_the_rule(name in "[a-cA-C0-9._!/é-]{0,6}") {
         prop_assert_eq!(ChannelName::try_from(name.as_str()).is_ok(), is_channel(&name));
     }
 
     #[test]
-    fn a_group_name_is_exactly_what_the_rule_says(name in "[a-cA-C0-9._! -]{0,5}") {
+    fn group_and_tenant_names_follow_the_rule(name in "[a-cA-C0-9._! -]{0,5}") {
         prop_assert_eq!(GroupName::try_from(name.as_str()).is_ok(), is_group(&name));
         prop_assert_eq!(Tenant::try_from(name.as_str()).is_ok(), is_group(&name));
     }
 
     #[test]
-    fn any_text_is_judged_without_a_panic(name in any::<String>()) {
+    fn no_text_causes_a_panic(name in any::<String>()) {
         prop_assert_eq!(name.parse::<ChannelName>().is_ok(), is_channel(&name));
     }
 
     #[test]
-    fn every_name_in_bounds_is_taken_and_kept(name in "[A-Za-z0-9._-]{1,49}(![A-Za-z0-9._-]{0,49})?") {
+    fn valid_names_are_kept_unchanged(name in "[A-Za-z0-9._-]{1,49}(![A-Za-z0-9._-]{0,49})?") {
         let channel: ChannelName = name.parse().unwrap();
         prop_assert_eq!(channel.as_str(), name.as_str());
         prop_assert_eq!(channel.to_string(), name);
@@ -38,14 +38,14 @@ proptest! {
 }
 
 #[test]
-fn ninety_nine_characters_are_taken_and_a_hundred_refused() {
+fn ninety_nine_characters_are_valid_and_a_hundred_are_not() {
     assert!("a".repeat(99).parse::<GroupName>().is_ok());
     let error = "a".repeat(100).parse::<GroupName>().unwrap_err();
     assert!(matches!(error, NameError::TooLong { len: 100, .. }), "{error}");
 }
 
 #[test]
-fn an_error_says_which_character_stands_where() {
+fn an_error_has_the_character_and_its_position() {
     let error = "chat room".parse::<GroupName>().unwrap_err();
     assert!(
         matches!(error, NameError::BadCharacter { character: ' ', position: 4, .. }),
@@ -62,14 +62,14 @@ fn an_error_says_which_character_stands_where() {
 }
 
 #[test]
-fn an_error_repeats_the_name_short_and_escaped() {
+fn an_error_has_the_name_short_and_escaped() {
     let error = format!("\n{}", "x".repeat(5_000)).parse::<ChannelName>().unwrap_err();
     let text = error.to_string();
     assert!(text.len() < 200 && text.contains("\\n") && !text.contains('\n'), "{text}");
 }
 
 #[test]
-fn unique_names_keep_the_rule_and_differ() {
+fn unique_names_are_valid_and_differ() {
     let process = ProcessId::random();
     let (one, two) = (ChannelName::unique(&process), ChannelName::unique(&process));
     assert_ne!(one, two);

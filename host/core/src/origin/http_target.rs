@@ -1,19 +1,19 @@
-//! Where a request leads: a scheme, a host and a port.
+//! Targets of outgoing HTTP requests.
 
-use super::{default_port, is_valid_host, split_host_port};
+use super::authority::{default_port, is_valid_host, split_host_port};
 
-/// Where a request leads. Names are in lower case and without a dot at their end.
+/// The scheme, the host and the port of an outgoing request. The host is in lower case and has no trailing dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTarget {
     scheme: &'static str,
-    /// An address of IPv6 in brackets.
+    /// An IPv6 address has brackets.
     host: String,
     port: u16,
 }
 
 impl HttpTarget {
-    /// Of a URL's scheme and what stands between that and the path. `None` unless it is `http` or `https` and names a
-    /// host.
+    /// Creates a target from the scheme and the authority of a URL. Returns `None` unless the scheme is `http` or `https`
+    /// and the authority is a valid host with an optional port.
     pub fn new(scheme: &str, authority: &str) -> Option<Self> {
         let scheme = ["http", "https"].into_iter().find(|it| it.eq_ignore_ascii_case(scheme))?;
         let (host, port) = split_host_port(authority)?;
@@ -25,32 +25,32 @@ impl HttpTarget {
         Some(Self { scheme, host, port })
     }
 
-    /// `http` or `https`.
+    /// The scheme, `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
-    /// Whether TLS is spoken.
+    /// Whether the request uses TLS.
     pub fn is_secure(&self) -> bool {
         self.scheme == "https"
     }
 
-    /// The host as URLs have it: an address of IPv6 in brackets.
+    /// The host as in a URL, with brackets around an IPv6 address.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The host as it is looked up: without brackets.
+    /// The host for DNS lookups, without brackets.
     pub fn name(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The port, which may be the usual one.
+    /// The port, also if it is the default.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What stands in the header `Host`: the port only where it is not the usual one.
+    /// The value of the header `Host`, without a default port.
     pub fn authority(&self) -> String {
         match default_port(self.scheme) == Some(self.port) {
             true => self.host.clone(),
@@ -63,13 +63,13 @@ impl HttpTarget {
 mod tests {
     use super::*;
 
-    fn told(scheme: &str, authority: &str) -> Option<(String, u16, String)> {
+    fn parse(scheme: &str, authority: &str) -> Option<(String, u16, String)> {
         let target = HttpTarget::new(scheme, authority)?;
         Some((target.name().to_owned(), target.port(), target.authority()))
     }
 
     #[test]
-    fn a_target_is_what_a_url_begins_with() {
+    fn a_target_has_a_scheme_a_host_and_a_port() {
         let yes = [
             (("http", "example.com"), ("example.com", 80, "example.com")),
             (("HTTPS", "Example.COM."), ("example.com", 443, "example.com")),
@@ -78,11 +78,11 @@ mod tests {
             (("http", "127.0.0.1:443"), ("127.0.0.1", 443, "127.0.0.1:443")),
         ];
         for ((scheme, authority), (name, port, shown)) in yes {
-            let wanted = Some((name.to_owned(), port, shown.to_owned()));
-            assert_eq!(told(scheme, authority), wanted, "{authority}");
+            let expected = Some((name.to_owned(), port, shown.to_owned()));
+            assert_eq!(parse(scheme, authority), expected, "{authority}");
         }
         let no = ["", "a b", "a:b", "a:70000", "user@example.com", "example.com/path", "[::1"];
-        assert!(no.into_iter().all(|authority| told("http", authority).is_none()));
-        assert!(told("ftp", "example.com").is_none());
+        assert!(no.into_iter().all(|authority| parse("http", authority).is_none()));
+        assert!(parse("ftp", "example.com").is_none());
     }
 }

@@ -5,7 +5,7 @@ fn allows(pattern: &str, origin: &str) -> bool {
 }
 
 #[test]
-fn a_host_is_compared_without_regard_to_case() {
+fn hosts_are_compared_without_case() {
     let pattern: HostPattern = "Example.com".parse().unwrap();
     assert!(pattern.matches("EXAMPLE.com"));
     assert!(!pattern.matches("www.example.com"));
@@ -13,7 +13,7 @@ fn a_host_is_compared_without_regard_to_case() {
 }
 
 #[test]
-fn a_leading_dot_covers_the_domain_and_all_below_it() {
+fn a_leading_dot_matches_the_domain_and_its_subdomains() {
     let pattern: HostPattern = ".example.com".parse().unwrap();
     for host in ["example.com", "www.example.com", "a.b.Example.com"] {
         assert!(pattern.matches(host), "{host}");
@@ -23,7 +23,7 @@ fn a_leading_dot_covers_the_domain_and_all_below_it() {
 }
 
 #[test]
-fn an_origin_without_a_scheme_in_its_pattern_may_have_any_scheme_and_port() {
+fn a_pattern_without_a_scheme_matches_any_scheme_and_port() {
     for origin in ["http://example.com", "https://example.com:8443", "app://example.com"] {
         assert!(allows("example.com", origin), "{origin}");
     }
@@ -31,7 +31,7 @@ fn an_origin_without_a_scheme_in_its_pattern_may_have_any_scheme_and_port() {
 }
 
 #[test]
-fn scheme_and_port_are_compared_where_they_are_given() {
+fn scheme_and_port_are_compared_if_they_are_set() {
     assert!(allows("https://example.com", "https://example.com"));
     assert!(allows("https://example.com", "https://example.com:443"));
     assert!(allows("https://example.com:443", "https://example.com"));
@@ -44,7 +44,7 @@ fn scheme_and_port_are_compared_where_they_are_given() {
 }
 
 #[test]
-fn only_a_star_allows_what_names_no_origin() {
+fn only_a_star_matches_a_missing_or_invalid_origin() {
     for origin in ["null", "", "file://", "https://", "://x", "example.com", "https://a b"] {
         assert_eq!(Origin::parse(origin), None, "{origin}");
         assert!(allows("*", origin));
@@ -54,7 +54,7 @@ fn only_a_star_allows_what_names_no_origin() {
 }
 
 #[test]
-fn addresses_of_ipv6_keep_their_brackets() {
+fn ipv6_addresses_keep_their_brackets() {
     assert!(allows("http://[::1]:8000", "http://[::1]:8000"));
     assert!(!allows("http://[::1]:8000", "http://[::1]"));
     assert_eq!(host_from_authority("[::1]:8000"), Some("[::1]"));
@@ -62,7 +62,7 @@ fn addresses_of_ipv6_keep_their_brackets() {
 }
 
 #[test]
-fn what_is_no_pattern_is_refused() {
+fn invalid_patterns_are_refused() {
     for text in [
         "",
         ".",
@@ -81,14 +81,14 @@ fn what_is_no_pattern_is_refused() {
 }
 
 #[test]
-fn what_names_no_host_is_none() {
+fn an_authority_without_a_valid_host_has_no_host() {
     for text in ["", "a b", "example.com:x", "[::1", "a/b", "user@example.com"] {
         assert_eq!(host_from_authority(text), None, "{text}");
     }
 }
 
 #[test]
-fn rfc_9112_3_2_a_request_names_a_host_that_is_one() {
+fn rfc_9112_3_2_the_authority_of_a_request_is_valid() {
     let hosts = [
         "a",
         "a:80",

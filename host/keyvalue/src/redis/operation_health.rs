@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use ::redis::RedisError;
 
-use narrowboat_redis_client::{ErrorClass, WarnLimiter};
+use narrowboat_core::warn_limiter::WarnLimiter;
+use narrowboat_redis_client::ErrorClass;
 
 /// What a plugin asks for. A server may refuse one and take another.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use super::cache_file::{CacheFile, CacheFileKind};
-use narrowboat_core::atomic_file::{AtomicFile, Durability};
+use narrowboat_core::atomic_file::{AtomicFileAt, Durability};
 use narrowboat_core::fs_ownership::{self, OwnershipError};
 
 /// Access for this user only.
@@ -102,7 +102,7 @@ impl CacheFolder {
     /// # Errors
     /// If the system refuses it. No file is left then.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let mut file = AtomicFile::create_at(self.0.try_clone()?, FILE_MODE)?;
+        let mut file = AtomicFileAt::create(self.0.try_clone()?, FILE_MODE)?;
         parts.iter().try_for_each(|part| file.write_all(part))?;
         // Not synced: the digest detects a file that a power failure has damaged.
         file.replace(name, Durability::NotSynced)

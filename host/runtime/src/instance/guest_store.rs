@@ -44,7 +44,7 @@ impl GuestStore {
             load(version, store, &exports)
         });
         let guest = guest.map_err(|fault| match guest_store.data().limiter.denied_limit() {
-            Some(limit @ LimitKind::Memories) => GuestFault::QuotaExceeded(limit.name()),
+            Some(limit @ LimitKind::TotalMemory) => GuestFault::QuotaExceeded(limit.name()),
             _ => fault,
         })?;
         // The effects of start-up code do not belong to a connection.
@@ -164,7 +164,7 @@ fn to_guest_fault(
         log_panic(state, &panic);
     }
     match state.limiter.denied_limit() {
-        Some(LimitKind::Memories) => {
+        Some(LimitKind::TotalMemory) => {
             text += &describe_memory_denial(state);
         }
         Some(_) => {

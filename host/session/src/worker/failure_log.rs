@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::message::Message;
+use narrowboat_core::warn_limiter::WarnLimiter;
 use narrowboat_runtime::Sha256Digest;
 
 /// Failures are told one by one, unless they come faster than this.
@@ -20,22 +19,21 @@ pub(super) struct FailedMessage {
 }
 
 /// Keeps a worker that fails at everything from filling the log.
-#[derive(Default)]
 pub(super) struct FailureLog {
-    last_logged: Option<Instant>,
-    suppressed_count: u64,
+    warn_limiter: WarnLimiter<()>,
+}
+
+impl Default for FailureLog {
+    fn default() -> Self {
+        Self { warn_limiter: WarnLimiter::new(MIN_LOG_INTERVAL) }
+    }
 }
 
 impl FailureLog {
     /// Tells of a message, or that there were others.
     pub(super) fn log_failure(&mut self, plugin: &str, channel: &str, lost: &FailedMessage) {
-        let now = Instant::now();
-        if self.last_logged.is_some_and(|told| now - told < MIN_LOG_INTERVAL) {
-            self.suppressed_count += 1;
-            return;
-        }
-        self.last_logged = Some(now);
-        let others = match std::mem::take(&mut self.suppressed_count) {
+        let Some(suppressed) = self.warn_limiter.try_acquire(()) else { return };
+        let others = match suppressed {
             0 => String::new(),
             count => format!("; and {count} others before it"),
         };

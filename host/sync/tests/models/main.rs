@@ -1,9 +1,9 @@
-//! Every order in which threads may meet in this crate, tried by loom. `cargo test --package narrowboat-sync --features
-//! loom --test models`.
+//! Loom models: they try every order in which threads can interleave in this crate. Run them with
+//! `cargo test --package narrowboat-sync --features loom --test models`.
 
 #![cfg(feature = "loom")]
 #![allow(clippy::unwrap_used, reason = "in a model it is the assertion")]
 
-mod level;
-mod slot;
-mod wake;
+mod gauge_limit;
+mod handoff_slot;
+mod wake_mutex;

@@ -1,33 +1,33 @@
-//! What a component takes before its first instruction runs: known without compiling it.
+//! The resources that a component needs before its first instruction runs, known without compiling it.
 
 use wasmparser::{BinaryReaderError, Instance, Payload};
 
-use super::ComponentError;
+use super::component_error::ComponentError;
 use crate::units::ByteSize;
 
-/// Imports of a component and its modules together, each of which is looked up.
+/// The most imports of a component and its modules together. Each is looked up.
 const MAX_IMPORTS: u64 = 10_000;
 
-/// Core modules and components within: each is a part with a memory, tables and code of its own.
+/// The most core modules and nested components. Each has a memory, tables and code of its own.
 const MAX_MODULES: u64 = 64;
 
-/// Functions of all modules together, each of which is compiled.
+/// The most functions of all modules together. Each is compiled.
 const MAX_FUNCTIONS: u64 = 200_000;
 
-/// What a component takes of a host.
+/// The resources that a component needs from the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComponentResources {
-    /// Imports, its own and those of its modules.
+    /// Imports of the component and of its modules.
     pub imports: u64,
-    /// Core modules, and components within.
+    /// Core modules and nested components.
     pub modules: u64,
-    /// Functions that are compiled.
+    /// Functions to compile.
     pub functions: u64,
-    /// Bytes that its memories begin with.
+    /// The initial size of its memories, in bytes.
     pub initial_memory_bytes: u64,
-    /// Elements that its tables begin with.
+    /// The initial number of elements of its tables.
     pub initial_table_elements: u64,
-    /// Instances of its modules; `None` if a component within has some, which may be there several times.
+    /// Instances of its modules. `None` if a nested component has some, because it may be instantiated several times.
     pub core_instances: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Default for ComponentResources {
 }
 
 impl ComponentResources {
-    /// Counts a part of the component, or of one within.
+    /// Counts a section of the component or of a nested one.
     pub(super) fn add_payload(
         &mut self,
         payload: &Payload<'_>,
@@ -57,7 +57,7 @@ impl ComponentResources {
                 for instance in instances.clone() {
                     if let Instance::Instantiate { .. } = instance? {
                         self.core_instances =
-                            self.core_instances.filter(|_| is_outermost).map(|parts| parts + 1);
+                            self.core_instances.filter(|_| is_outermost).map(|count| count + 1);
                     }
                 }
             }
@@ -84,19 +84,19 @@ impl ComponentResources {
         Ok(())
     }
 
-    /// Whether a host admits it whose instances may have so many bytes of memory and elements of tables.
+    /// Checks the resources against the host's limits, and against the memory and the table elements of one instance.
     ///
     /// # Errors
-    /// The first thing that it has too much of.
+    /// The first resource over its limit.
     pub fn check_limits(&self, memory: ByteSize, tables: u64) -> Result<(), ComponentError> {
-        let bounds = [
+        let limits = [
             ("imports", self.imports, MAX_IMPORTS),
             ("modules", self.modules, MAX_MODULES),
             ("functions", self.functions, MAX_FUNCTIONS),
-            ("elements of tables to begin with", self.initial_table_elements, tables),
-            ("bytes of memory to begin with", self.initial_memory_bytes, memory.bytes() as u64),
+            ("initial table elements", self.initial_table_elements, tables),
+            ("bytes of initial memory", self.initial_memory_bytes, memory.bytes() as u64),
         ];
-        match bounds.into_iter().find(|(_, has, most)| has > most) {
+        match limits.into_iter().find(|(_, has, most)| has > most) {
             Some((what, has, most)) => Err(ComponentError::LimitExceeded { what, has, most }),
             None => Ok(()),
         }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn instances_of_modules_are_counted_unless_a_component_within_has_some() {
+    fn instances_of_modules_are_counted_unless_a_nested_component_has_some() {
         let mut component = Component::new();
         let mut instances = InstanceSection::new();
         for _ in 0..3 {
@@ -145,26 +145,29 @@ mod tests {
         }
         component.section(&ModuleSection(&Module::new())).section(&instances);
         component.section(&NestedComponentSection(&Component::new()));
-        let within = component.clone();
-        let parts = |component: Component| {
+        let nested = component.clone();
+        let core_instances = |component: Component| {
             parse_info(&component.finish()).unwrap().resources.core_instances
         };
-        assert_eq!(parts(component.clone()), Some(3));
-        component.section(&NestedComponentSection(&within));
-        assert_eq!(parts(component), None);
+        assert_eq!(core_instances(component.clone()), Some(3));
+        component.section(&NestedComponentSection(&nested));
+        assert_eq!(core_instances(component), None);
     }
 
     #[test]
-    fn what_modules_begin_with_is_added_up() {
+    fn initial_sizes_of_modules_are_added_up() {
         let bytes = component(3, 7);
-        let needs = parse_info(&bytes).unwrap().resources;
+        let resources = parse_info(&bytes).unwrap().resources;
         assert_eq!(
-            (needs.modules, needs.initial_memory_bytes, needs.initial_table_elements),
+            (resources.modules, resources.initial_memory_bytes, resources.initial_table_elements),
             (2, 2 * 3 * 65_536, 14)
         );
-        assert!(needs.check_limits(ByteSize::from(6 * 65_536), 14).is_ok());
-        assert!(needs.check_limits(ByteSize::from(6 * 65_536 - 1), 14).is_err());
-        let problem = needs.check_limits(ByteSize::mib(1), 13).unwrap_err().to_string();
-        assert!(problem.contains("14 elements of tables") && problem.contains("13"), "{problem}");
+        assert!(resources.check_limits(ByteSize::from(6 * 65_536), 14).is_ok());
+        assert!(resources.check_limits(ByteSize::from(6 * 65_536 - 1), 14).is_err());
+        let problem = resources.check_limits(ByteSize::mib(1), 13).unwrap_err().to_string();
+        assert!(
+            problem.contains("14 initial table elements") && problem.contains("13"),
+            "{problem}"
+        );
     }
 }

@@ -1,0 +1,43 @@
+//! Failures of guests.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A fault of a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GuestFault {
+    /// The guest trapped. Its instance is lost.
+    #[error("trap: {0}")]
+    Trap(String),
+    /// The guest ran longer than its time limit and was stopped. Its instance is lost.
+    #[error("ran longer than its {limit} of {} ms", time.as_millis())]
+    TimeLimitExceeded {
+        /// The configuration key of the limit.
+        limit: &'static str,
+        /// The limit.
+        time: Duration,
+    },
+    /// Another consumer of the shared instance trapped.
+    #[error("the instance it shared has failed")]
+    SharedInstanceFailed,
+    /// The plugin or its tenant reached a limit, whose configuration key this is.
+    #[error("the limit {0} is reached")]
+    QuotaExceeded(&'static str),
+    /// The guest returned an error that blames the plugin.
+    #[error("returned an error: {0}")]
+    Error(String),
+    /// The guest broke the contract, for example with a close code that is reserved.
+    #[error("broke the contract: {0}")]
+    ContractViolation(String),
+}
+
+impl GuestFault {
+    /// Whether the instance is unusable after this fault.
+    pub fn is_fatal_to_instance(&self) -> bool {
+        match self {
+            Self::Trap(_) | Self::TimeLimitExceeded { .. } | Self::SharedInstanceFailed => true,
+            Self::Error(_) | Self::ContractViolation(_) | Self::QuotaExceeded(_) => false,
+        }
+    }
+}
