@@ -184,7 +184,7 @@ impl Backend for RedisPubSub {
 /// Waits until a layer reaches its backend.
 async fn connected(layer: &impl ChannelLayer) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while !layer.status().connected {
+    while !layer.status().is_connected {
         assert!(std::time::Instant::now() < deadline, "not connected");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -753,7 +753,7 @@ async fn a_channel_has_one_reader_at_a_time(backend: impl Backend) {
 async fn a_turn_is_taken_once_a_period(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     let claim = async |name| {
-        layer.claim(&tenant(), &channel(name), Duration::from_secs(600)).await.unwrap()
+        layer.try_acquire_lease(&tenant(), &channel(name), Duration::from_secs(600)).await.unwrap()
     };
     assert!(claim("a").await);
     assert!(!claim("a").await);

@@ -38,7 +38,7 @@ fn what_redis_popped_for_a_reader_that_ends_is_read_by_the_next() {
         redis.proxy.release();
         assert_eq!(received(&mut mailbox).await, "b");
         assert_eq!(received(&mut mailbox).await, "c");
-        assert_eq!(layer.status().lost, 0);
+        assert_eq!(layer.status().lost_count, 0);
     });
 }
 
@@ -67,9 +67,9 @@ fn a_layer_is_connected_while_a_reader_waits_for_its_mailbox() {
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(10)).await;
         tokio::time::resume();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         redis.proxy.release();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         assert_eq!(received(&mut mailbox).await, "b");
         sent(&other, "worker", "c").await;
         assert_eq!(received(&mut mailbox).await, "c");
@@ -133,12 +133,12 @@ fn a_turn_that_is_refused_fails_alone_on_a_layer_by_publish_and_subscribe() {
         redis.ask::<String>(&["ACL", "SETUSER", "default", "-set"]);
         let connections = redis.proxy.count("PSUBSCRIBE");
         for _ in 0..3 {
-            let turn = layer.claim(&tenant(), &channel("worker"), DEADLINE).await;
+            let turn = layer.try_acquire_lease(&tenant(), &channel("worker"), DEADLINE).await;
             let refused = |reason: &str| reason.to_lowercase().contains("noperm");
             assert!(matches!(turn, Err(LayerError::Unavailable { reason }) if refused(&reason)));
         }
         layer.wait_until_sent().await.unwrap();
-        assert!(layer.status().connected);
+        assert!(layer.status().is_connected);
         assert_eq!(redis.proxy.count("PSUBSCRIBE"), connections);
     });
 }
@@ -158,12 +158,12 @@ fn a_membership_that_ended_while_redis_was_away_ends_though_its_first_write_fail
         layer.wait_for_memberships().await.unwrap();
         assert_eq!(redis.ask::<i64>(&["ZCARD", "asgi:group:g"]), 2);
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_discard(&tenant(), &group("g"), leaves.channel()).await.unwrap();
         // Redis is reachable again, and takes no writes for longer than it is waited for.
         redis.ask::<String>(&["CLIENT", "PAUSE", "4000", "WRITE"]);
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         layer.wait_for_memberships().await.unwrap();
         let members: Vec<String> = redis.ask(&["ZRANGE", "asgi:group:g", "0", "-1"]);
         assert_eq!(members, [stays.channel().as_str()]);
@@ -176,10 +176,10 @@ fn a_name_that_joined_while_redis_was_away_is_a_member_when_it_is_back() {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_add(&tenant(), &group("g"), &channel("worker")).await.unwrap();
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         let members: Vec<String> = redis.ask(&["ZRANGE", "asgi:group:g", "0", "-1"]);
         assert_eq!(members, ["worker"]);
     });
@@ -196,7 +196,7 @@ fn memberships_are_refused_at_once_when_it_is_a_renewal_that_fails() {
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         layer.wait_for_memberships().await.unwrap();
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_add(&tenant(), &group("h"), mailbox.channel()).await.unwrap();
         let confirmed =
             tokio::time::timeout(Duration::from_secs(20), layer.wait_for_memberships()).await;
@@ -215,12 +215,12 @@ fn what_waits_behind_a_subscription_that_fails_is_published_later() {
         for n in 0..100 {
             layer.group_send(&tenant(), &group("g"), message(&n.to_string())).await.unwrap();
         }
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         redis.proxy.release();
         for n in 0..100 {
             assert_eq!(received(&mut mailbox).await, n.to_string());
         }
-        assert_eq!(layer.status().lost, 0);
+        assert_eq!(layer.status().lost_count, 0);
     });
 }
 

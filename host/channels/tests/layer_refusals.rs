@@ -35,9 +35,9 @@ fn a_layer_is_back_though_a_named_channels_key_has_another_type() {
         redis.proxy.cut();
         // All of its tasks have found that, the reader of the channel too.
         until(|| redis.proxy.cut_count() > 20).await;
-        assert!(!layer.status().connected);
+        assert!(!layer.status().is_connected);
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
     });
 }
 
@@ -66,11 +66,11 @@ fn a_membership_that_redis_refuses_to_restore_begins_once_it_is_taken() {
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         layer.wait_for_memberships().await.unwrap();
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_add(&tenant(), &group("g"), &channel("worker")).await.unwrap();
         is_another_type(&redis, GROUP);
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         redis.ask::<i64>(&["DEL", GROUP]);
         until(|| members(&redis) == [mailbox.channel().as_str(), "worker"]).await;
     });
@@ -161,12 +161,13 @@ fn nothing_more_is_taken_from_the_queue_before_what_is_asked_again() {
         for _ in 0..5_000 {
             layer.group_send(&tenant(), &group("g"), message("a")).await.unwrap();
         }
-        let round_trips = || layer.status().round_trips.unwrap().bucket_counts.iter().sum::<u64>();
+        let round_trips =
+            || layer.status().round_trip_times.unwrap().bucket_counts.iter().sum::<u64>();
         let before = round_trips();
         until(|| round_trips() > before + 50).await;
         assert!(layer.status().queued_count > 4_000);
         redis.ask::<i64>(&["DEL", &markers[0]]);
         until(|| layer.status().queued_count == 0).await;
-        assert_eq!(layer.status().lost, 0);
+        assert_eq!(layer.status().lost_count, 0);
     });
 }

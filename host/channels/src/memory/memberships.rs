@@ -1,12 +1,13 @@
-//! What a world does with groups.
+//! Group operations of a tenant.
 
 use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
-use super::memory_channel::{MemoryChannel, PointerMap};
+use super::memory_channel::MemoryChannel;
 use super::memory_group::{AddOutcome, MemoryGroup};
-use super::tenant::MemoryTenant;
+use super::memory_tenant::MemoryTenant;
+use super::pointer_map::PointerMap;
 use crate::{Delivery, LayerError};
 use narrowboat_core::name::{ChannelName, GroupName};
 
@@ -18,14 +19,14 @@ impl MemoryTenant {
     ) -> Result<(), LayerError> {
         let now = self.expire_due();
         while let Some(member) = self.resolve_channel(channel) {
-            let joined =
+            let group_entry =
                 self.groups.get_or_insert(group.as_str(), || MemoryGroup::new(group.clone()));
-            match joined.add_member(self, now, &member) {
+            match group_entry.add_member(self, now, &member) {
                 Ok(AddOutcome::Added) => return Ok(()),
                 Ok(AddOutcome::GroupRemoved) => {}
-                Ok(AddOutcome::ChannelRemoved) => self.remove_group_if_empty(&joined),
+                Ok(AddOutcome::ChannelRemoved) => self.remove_group_if_empty(&group_entry),
                 Err(error) => {
-                    self.remove_group_if_empty(&joined);
+                    self.remove_group_if_empty(&group_entry);
                     self.remove_channel_if_idle(&member);
                     return Err(error);
                 }
@@ -43,18 +44,18 @@ impl MemoryTenant {
         }
     }
 
-    /// How many a group has.
+    /// Returns the number of members of a group.
     pub(super) fn member_count(&self, group: &GroupName) -> usize {
         self.groups.get(group.as_str()).map_or(0, |group| group.member_count())
     }
 
-    /// Sends to every member and says how many had no room.
+    /// Sends a delivery to every member. Returns the number of members that were full.
     pub(super) fn group_send(&self, group: &GroupName, delivery: &Delivery) -> u64 {
         let now = self.expire_due();
         self.groups.get(group.as_str()).map_or(0, |group| group.deliver(self, now, delivery))
     }
 
-    /// Takes a channel that ended out of its groups.
+    /// Removes a channel that has ended from its groups.
     pub(super) fn remove_from_groups(
         &self,
         channel: &Arc<MemoryChannel>,
@@ -72,17 +73,17 @@ impl MemoryTenant {
         self.remove_channel_if_idle(channel);
     }
 
-    /// Ends the memberships whose time has come.
+    /// Ends the memberships that have expired.
     pub(super) fn expire_memberships(&self, now: Instant) {
-        while let Some((due, (group, channel))) = self.membership_expiry.pop(now) {
-            group.expire_member(self, now, &channel, due);
+        while let Some((key, (group, channel))) = self.membership_expiry.pop(now) {
+            group.expire_member(self, now, &channel, key);
             self.remove_group_if_empty(&group);
             self.remove_channel_if_idle(&channel);
         }
     }
 
-    /// Forgets a group without members. It is asked under the locks of its shard and its own, so that an add that runs
-    /// beside this either comes first or makes a new group.
+    /// Removes a group without members. Checks that under the locks of the shard and of the group, so a concurrent add
+    /// either comes first or makes a new group.
     fn remove_group_if_empty(&self, group: &MemoryGroup) {
         self.groups.remove_if(group, MemoryGroup::mark_removed_if_empty);
     }

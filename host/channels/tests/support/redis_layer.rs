@@ -90,7 +90,7 @@ pub fn config(port: u16, random_prefix_length: usize) -> RedisConfig {
 
 pub async fn started<L: ChannelLayer>(layer: L) -> L {
     layer.start(&tokio::runtime::Handle::current());
-    until(|| layer.status().connected).await;
+    until(|| layer.status().is_connected).await;
     layer
 }
 
