@@ -39,9 +39,7 @@ impl ChannelTable {
     /// [`LayerError::ChannelBusy`] if a channel of this name is open.
     pub(super) fn insert(&mut self, channel: &Arc<ProcessChannel>) -> Result<(), LayerError> {
         match self.channels.entry(channel.name().clone()) {
-            Entry::Occupied(open) => {
-                Err(LayerError::ChannelBusy { channel: open.key().clone() })
-            }
+            Entry::Occupied(open) => Err(LayerError::ChannelBusy { channel: open.key().clone() }),
             Entry::Vacant(vacant) => {
                 vacant.insert(OpenChannel { channel: Arc::clone(channel), groups: Vec::new() });
                 Ok(())

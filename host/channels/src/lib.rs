@@ -6,6 +6,7 @@
 
 mod capacity_patterns;
 mod channel_layer;
+mod channel_table;
 mod decode_error;
 mod delivery;
 mod layer_error;
@@ -17,6 +18,7 @@ mod mailbox;
 mod mailbox_queue;
 mod maybe_ready;
 mod memory;
+mod process_channel;
 mod process_channels;
 mod queue_load;
 mod recipient;

@@ -7,13 +7,13 @@
 mod capped_counter;
 mod deadline_queue;
 mod lock;
-mod memberships;
 mod memory_channel;
 mod memory_group;
 mod memory_layer;
 mod memory_tenant;
 mod pointer_map;
 mod sharded_set;
+mod tenant_groups;
 
 #[cfg(test)]
 mod tests;

@@ -8,17 +8,18 @@ mod cipher;
 mod codec;
 mod decoded_delivery;
 mod envelope;
-mod error;
 mod frame;
-mod json;
+mod json_reader;
+mod json_writer;
 mod packer;
 mod wire_address;
+mod wire_error;
 
 pub(crate) use codec::Codec;
 #[cfg(test)]
 use decoded_delivery::DecodedDelivery;
-pub(crate) use error::WireError;
 pub(crate) use wire_address::{MAX_ADDRESS_NAMES, WireAddress};
+pub(crate) use wire_error::WireError;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use fernet::Fernet;
 use sha2::{Digest, Sha256};
 
-use super::error::WireError;
+use super::wire_error::WireError;
 use narrowboat_config::Secret;
 
 /// The characters of a token's header: one byte for the version and eight for the time of encryption.

@@ -6,9 +6,9 @@ use bytes::{Buf, Bytes};
 
 use super::cipher::Cipher;
 use super::decoded_delivery::DecodedDelivery;
-use super::error::WireError;
 use super::wire_address::WireAddress;
-use super::{envelope, frame, json};
+use super::wire_error::WireError;
+use super::{envelope, frame, json_reader, json_writer};
 use narrowboat_config::{RedisConfig, Serializer};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
@@ -60,7 +60,7 @@ impl Codec {
         let mut wire = self.start_buffer(envelope::max_encoded_bytes(message, to));
         match self.serializer {
             Serializer::Msgpack => envelope::write(&mut wire, message, to)?,
-            Serializer::Json => json::write(&mut wire, message, to)?,
+            Serializer::Json => json_writer::write(&mut wire, message, to)?,
         }
         Ok(self.encrypt_body(wire))
     }
@@ -86,7 +86,9 @@ impl Codec {
         }
         match self.serializer {
             Serializer::Msgpack => envelope::read(body, self.max_message_bytes),
-            Serializer::Json => envelope::read(json::read(&body)?.into(), self.max_message_bytes),
+            Serializer::Json => {
+                envelope::read(json_reader::read(&body)?.into(), self.max_message_bytes)
+            }
         }
     }
 

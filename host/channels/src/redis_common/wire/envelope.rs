@@ -5,9 +5,9 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::decoded_delivery::{DecodedDelivery, may_share};
-use super::error::WireError;
 use super::packer::Packer;
 use super::wire_address::{ADDRESS_KEY, AddressNames, WireAddress};
+use super::wire_error::WireError;
 use crate::Delivery;
 use narrowboat_core::message::{Message, MessageError, MsgpackReader, Value};
 

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::decoded_delivery::{DecodedDelivery, share_or_copy};
-use super::error::WireError;
 use super::packer::Packer;
 use super::wire_address::{AddressNames, WireAddress};
+use super::wire_error::WireError;
 use crate::Delivery;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::{MsgpackReader, Value};

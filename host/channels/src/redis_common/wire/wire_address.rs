@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::error::WireError;
 use super::packer::Packer;
+use super::wire_error::WireError;
 use narrowboat_core::message::{MsgpackReader, Value};
 
 /// The key of a message under which channels_redis writes the recipients.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::json::JsonError;
+use super::json_reader::JsonError;
 use crate::DecodeErrorCause;
 use narrowboat_core::message::MessageError;
 

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use super::super::error::WireError;
-use super::super::wire_address::{ADDRESS_KEY, WireAddress};
+use super::wire_address::{ADDRESS_KEY, WireAddress};
+use super::wire_error::WireError;
 use narrowboat_core::message::{Message, MessageError, MsgpackReader, Value};
 
 /// Appends the body: the message without any address of its own, and the address `to`.
-pub(in super::super) fn write(
+pub(super) fn write(
     body: &mut Vec<u8>,
     message: &Message,
     to: WireAddress<'_>,

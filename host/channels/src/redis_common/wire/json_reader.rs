@@ -2,7 +2,7 @@
 
 use jiter::{Jiter, JiterError, JiterErrorType, JsonErrorType, Peek};
 
-use super::super::packer::Packer;
+use super::packer::Packer;
 use narrowboat_core::message::MAX_DEPTH;
 
 /// Why bytes are not JSON that a message can be made of. Positions are in bytes from the start.
@@ -53,7 +53,7 @@ impl From<JiterError> for JsonError {
 }
 
 /// The one value that `body` is, in MessagePack. A key that comes twice stays, twice.
-pub(in super::super) fn read(body: &[u8]) -> Result<Vec<u8>, JsonError> {
+pub(super) fn read(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
     let json = Jiter::new(body).with_allow_inf_nan();
     let mut transcoder = Transcoder { json, out: Vec::with_capacity(body.len()) };
