@@ -44,9 +44,10 @@ impl From<JiterError> for JsonError {
     fn from(error: JiterError) -> Self {
         let at = error.index;
         match error.error_type {
-            JiterErrorType::JsonError(JsonErrorType::LoneLeadingSurrogateInHexEscape) => {
-                Self::LoneSurrogate { at }
-            }
+            JiterErrorType::JsonError(
+                JsonErrorType::LoneLeadingSurrogateInHexEscape
+                | JsonErrorType::UnexpectedEndOfHexEscape,
+            ) => Self::LoneSurrogate { at },
             _ => Self::Unexpected { at },
         }
     }

@@ -1,4 +1,4 @@
-//! What Python wrote was made by channels_redis 4.3.0, msgpack 1 and cryptography, in Python 3.
+//! Tests of the encoding. The bytes from Python were written by channels_redis 4.3.0, msgpack 1 and cryptography.
 
 mod frames;
 mod golden;
@@ -16,7 +16,7 @@ use narrowboat_core::message::{Message, MessageError};
 
 const MAX: usize = 1 << 20;
 
-/// `{"type":"chat.message","b":b"\0","u":"é","i":-1,"f":1.5,"t":True,"n":None,"l":[1]}`, without its head.
+/// `{"type":"chat.message","b":b"\0","u":"é","i":-1,"f":1.5,"t":True,"n":None,"l":[1]}`, without its header.
 const PAIRS: &[u8] = b"\xa4type\xacchat.message\xa1b\xc4\x01\0\xa1u\xa2\xc3\xa9\xa1i\xff\
 \xa1f\xcb\x3f\xf8\0\0\0\0\0\0\xa1t\xc3\xa1n\xc0\xa1l\x91\x01";
 
@@ -31,7 +31,7 @@ fn codec_with(serializer: Serializer, keys: &[&str], prefix: usize, age: Option<
     Codec::new(&config, prefix, age.map(Duration::from_secs), MAX)
 }
 
-/// Without prefix and keys.
+/// A codec without prefix and keys.
 fn plain(serializer: Serializer) -> Codec {
     codec_with(serializer, &[], 0, None)
 }
@@ -44,7 +44,7 @@ fn decode(codec: &Codec, wire: &[u8]) -> Result<DecodedDelivery, WireError> {
     codec.decode(Bytes::copy_from_slice(wire))
 }
 
-/// The message, and whom it is for.
+/// Returns the message and the names of its recipients.
 fn opened(decoded: &DecodedDelivery) -> (&Message, Vec<&str>) {
     let Delivery::Message(message) = &decoded.delivery else { panic!("{decoded:?} is a message") };
     (message, decoded.names().collect())

@@ -1,4 +1,4 @@
-//! Frames, which Narrowboat sends to itself.
+//! Tests of frames, which Narrowboat sends only to itself.
 
 use super::*;
 use narrowboat_core::frame::Frame;
@@ -13,7 +13,7 @@ fn all_codecs() -> Vec<Codec> {
 }
 
 #[test]
-fn a_frame_is_a_list_of_its_tag_its_names_and_its_payload() {
+fn frame_is_an_array_of_tag_names_and_payload() {
     for serializer in [Serializer::Msgpack, Serializer::Json] {
         let wire = plain(serializer)
             .encode_frame(&Frame::Text("é".into()), WireAddress::Channels(&["a!1", "a!2"]));
@@ -22,7 +22,7 @@ fn a_frame_is_a_list_of_its_tag_its_names_and_its_payload() {
 }
 
 #[test]
-fn frames_come_back_with_their_names() {
+fn decoded_frame_has_its_names() {
     let large = Bytes::from(vec![7; MAX]);
     let frames = [
         Frame::Text("é".into()),
@@ -60,7 +60,7 @@ fn a_frame_does_not_keep_its_many_names_in_memory() {
 }
 
 #[test]
-fn what_is_no_frame_is_told() {
+fn invalid_frames_are_refused() {
     let codec = plain(Serializer::Msgpack);
     for wire in [
         &b"\x93\x01\x02\x03"[..],

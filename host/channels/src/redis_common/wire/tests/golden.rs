@@ -1,4 +1,4 @@
-//! The very bytes of Python.
+//! Tests with bytes that Python wrote.
 
 use super::*;
 
@@ -22,7 +22,7 @@ const TOKEN: &str = "gAAAAABlU_EANtT_mCSS1qNzi_M1ekVFWOyCo4zP0aB5TsDjUpCJOOwQLg-
 /// `{"type": "t", "__asgi_channel__": "a"}`, likewise.
 const JSON_TOKEN: &str = "gAAAAABlU_EAA1pJ_q2ghwzd_5OcZxUmPTkOHfMHlh-XZaETL5Z3iDJf9NT1RB2aXVkfySe9hBig4VqGugyRnpzQGzaxrBt_7Md3p-EP7ylkd599E7ovXQVkd9FVBs4xypHB22z3Z3VT";
 
-/// Bytes that Python wrote, the message and whom it is for.
+/// Asserts that a message and its recipients encode to the bytes of Python, and decode from them.
 fn agree(serializer: Serializer, wire: &[u8], message: &Message, to: WireAddress<'_>) {
     let codec = plain(serializer);
     let encoded = codec.encode(message, to).unwrap();
@@ -38,14 +38,14 @@ fn agree(serializer: Serializer, wire: &[u8], message: &Message, to: WireAddress
 }
 
 #[test]
-fn a_message_to_one_channel_has_its_name_as_a_string() {
+fn address_of_one_channel_is_a_string() {
     let wire = [b"\x89", PAIRS, b"\xb0__asgi_channel__\xbbspecific.0123456789abcdef!x"].concat();
     let to = WireAddress::Channel("specific.0123456789abcdef!x");
     agree(Serializer::Msgpack, &wire, &message(&[b"\x88", PAIRS]), to);
 }
 
 #[test]
-fn a_message_to_members_has_their_names_as_a_list() {
+fn address_of_members_is_an_array() {
     let wire = [b"\x89", PAIRS, b"\xb0__asgi_channel__\x92\xa3a!1\xa3a!2"].concat();
     agree(
         Serializer::Msgpack,
@@ -58,26 +58,26 @@ fn a_message_to_members_has_their_names_as_a_list() {
 }
 
 #[test]
-fn a_message_that_goes_by_its_key_is_left_as_it_is() {
+fn message_with_an_implicit_address_is_unchanged() {
     let wire = [b"\x88", PAIRS].concat();
     agree(Serializer::Msgpack, &wire, &message(&[&wire]), WireAddress::Implicit);
 }
 
 #[test]
-fn the_head_grows_with_the_sixteenth_pair() {
+fn header_grows_with_the_sixteenth_pair() {
     let message = message(&[b"\x8f", FIFTEEN]);
     let wire = [b"\xde\x00\x10", FIFTEEN, b"\xb0__asgi_channel__\xa1c"].concat();
     agree(Serializer::Msgpack, &wire, &message, WireAddress::Channel("c"));
 }
 
 #[test]
-fn json_is_written_and_read_as_by_python() {
+fn json_is_the_same_as_in_python() {
     let message = message(&[JSON_AS_MSGPACK]);
     agree(Serializer::Json, JSON.as_bytes(), &message, WireAddress::Implicit);
 }
 
 #[test]
-fn json_has_numbers_that_are_none_and_names_in_ascii() {
+fn json_has_nan_and_infinity_and_names_in_ascii() {
     let floats = b"\x93\xcb\x7f\xf8\0\0\0\0\0\0\xcb\x7f\xf0\0\0\0\0\0\0\xcb\xff\xf0\0\0\0\0\0\0";
     let message = message(&[b"\x82\xa4type\xa1t\xa1f", floats]);
     let wire =
@@ -86,7 +86,7 @@ fn json_has_numbers_that_are_none_and_names_in_ascii() {
 }
 
 #[test]
-fn json_may_be_spaced_and_escaped_in_any_way() {
+fn json_may_have_any_whitespace_and_escapes() {
     let wire = b" {\"a\":[ 1 ,2.50,1E2,-0,1e999],\r\n\t\"t\\u0079pe\" : \"\xc3\xa9\\/\" } ";
     let decoded = decode(&plain(Serializer::Json), wire).unwrap();
     let list =
@@ -96,7 +96,7 @@ fn json_may_be_spaced_and_escaped_in_any_way() {
 }
 
 #[test]
-fn what_python_encrypted_is_decrypted() {
+fn token_from_python_is_decrypted() {
     let codec = codec_with(Serializer::Msgpack, &["a-secret"], 12, None);
     let wire = format!("prefix bytes{TOKEN}");
     let decoded = decode(&codec, wire.as_bytes()).unwrap();
@@ -109,7 +109,7 @@ fn what_python_encrypted_is_decrypted() {
 }
 
 #[test]
-fn what_was_encrypted_long_ago_is_refused_where_ages_count() {
+fn old_token_is_refused_if_there_is_a_limit() {
     let codec = codec_with(Serializer::Msgpack, &["a-secret"], 0, Some(70));
     let error = decode(&codec, TOKEN.as_bytes()).unwrap_err();
     assert!(matches!(error, WireError::TooOld { max, .. } if max == Duration::from_secs(70)));

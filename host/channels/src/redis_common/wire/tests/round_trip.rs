@@ -1,4 +1,4 @@
-//! What one of our processes writes another reads.
+//! Tests that decoding inverts encoding.
 
 use super::*;
 use crate::redis_common::wire::packer::Packer;
@@ -79,8 +79,9 @@ fn names() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec("[a-zé]{1,40}!?[a-z]{0,40}", 0..20)
 }
 
-/// With and without keys, to each kind of recipient, and from bytes that are shared or not.
-fn comes_back(serializer: Serializer, sent: &Message, names: &[String]) {
+/// Asserts that decoding inverts encoding, with and without keys, for each kind of address, and from bytes that are shared or
+/// not.
+fn assert_round_trip(serializer: Serializer, sent: &Message, names: &[String]) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let first = names.first().copied().unwrap_or("a!b");
     for keys in [&[][..], &["a-secret"]] {
@@ -100,18 +101,18 @@ fn comes_back(serializer: Serializer, sent: &Message, names: &[String]) {
 
 proptest! {
     #[test]
-    fn messages_in_msgpack_come_back(sent in any_message(true), names in names()) {
-        comes_back(Serializer::Msgpack, &sent, &names);
+    fn decoding_inverts_encoding_in_msgpack(sent in any_message(true), names in names()) {
+        assert_round_trip(Serializer::Msgpack, &sent, &names);
     }
 
     #[test]
-    fn messages_in_json_come_back(sent in any_message(false), names in names()) {
-        comes_back(Serializer::Json, &sent, &names);
+    fn decoding_inverts_encoding_in_json(sent in any_message(false), names in names()) {
+        assert_round_trip(Serializer::Json, &sent, &names);
     }
 }
 
 #[test]
-fn two_equal_messages_differ_by_their_prefix() {
+fn equal_messages_have_different_prefixes() {
     let codec = codec_with(Serializer::Msgpack, &[], 12, None);
     let sent = message(&[b"\x88", PAIRS]);
     let [one, other] = [(); 2].map(|()| codec.encode(&sent, WireAddress::Implicit).unwrap());
@@ -120,7 +121,7 @@ fn two_equal_messages_differ_by_their_prefix() {
 }
 
 #[test]
-fn keys_can_be_changed_one_process_at_a_time() {
+fn keys_can_be_rotated_one_process_at_a_time() {
     let [old, both, new] = [&["old"][..], &["new", "old"], &["new"]]
         .map(|keys| codec_with(Serializer::Msgpack, keys, 12, Some(70)));
     let sent = message(&[b"\x88", PAIRS]);
@@ -132,7 +133,7 @@ fn keys_can_be_changed_one_process_at_a_time() {
 }
 
 #[test]
-fn a_message_keeps_neither_its_many_names_nor_spare_room_in_memory() {
+fn decoded_message_keeps_neither_many_names_nor_spare_capacity() {
     let names = vec!["specific.0123456789abcdef!0123456789abcdef"; 10_000];
     let sent = message(&[b"\x82\xa4type\xa1t\xa1x\xd9\xc8", &[1; 200]]);
     for codec in [plain(Serializer::Msgpack), plain(Serializer::Json)] {
@@ -150,7 +151,7 @@ fn a_message_keeps_neither_its_many_names_nor_spare_room_in_memory() {
 }
 
 #[test]
-fn a_message_to_one_channel_is_not_copied() {
+fn message_to_one_channel_is_not_copied() {
     let codec = plain(Serializer::Msgpack);
     let sent = message(&[b"\x88", PAIRS]);
     let wire = Bytes::from(codec.encode(&sent, WireAddress::Channel("a!b")).unwrap());
