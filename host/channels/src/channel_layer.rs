@@ -29,8 +29,8 @@ pub trait ChannelLayer: Send + Sync + 'static {
     fn new_channel<'a>(&'a self, tenant: &'a Tenant)
     -> MaybeReady<'a, Result<Mailbox, LayerError>>;
 
-    /// Opens a channel by its name, with the messages that wait in it. Dropping the mailbox keeps these messages and the
-    /// memberships, unless the name has a `!`: then the channel ends.
+    /// Opens a channel by its name, with the messages that wait in it. Dropping the mailbox keeps these messages and
+    /// the memberships, unless the name has a `!`: then the channel ends.
     ///
     /// # Errors
     /// [`LayerError::ChannelBusy`] while another mailbox of that channel is open.
@@ -61,8 +61,8 @@ pub trait ChannelLayer: Send + Sync + 'static {
         len: usize,
     ) -> Result<(), LayerError>;
 
-    /// Predicts the result of a send of `len` bytes to a group without making it. `pending` is the load that this caller
-    /// will send to any group first. `Ok` is not a promise.
+    /// Predicts the result of a send of `len` bytes to a group without making it. `pending` is the load that this
+    /// caller will send to any group first. `Ok` is not a promise.
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] if the queue to an unreachable backend is full, or [`LayerError::TooLarge`].
@@ -154,9 +154,9 @@ pub trait ChannelLayer: Send + Sync + 'static {
         self.deliver_to_group(tenant, group, Delivery::Frame(frame))
     }
 
-    /// Returns the number of receivers that a message would have now. For a group these are its members, or with publish
-    /// and subscribe the processes that listen. For a channel this is 1 if a mailbox of it is open. `None` means that
-    /// only another process knows. The number is not a promise, since receivers come and go.
+    /// Returns the number of receivers that a message would have now. For a group these are its members, or with
+    /// publish and subscribe the processes that listen. For a channel this is 1 if a mailbox of it is open. `None`
+    /// means that only another process knows. The number is not a promise, since receivers come and go.
     ///
     /// # Errors
     /// [`LayerError::Unavailable`] if the backend is unreachable.
@@ -188,8 +188,8 @@ pub trait ChannelLayer: Send + Sync + 'static {
     /// Waits until the backend has every membership that began or ended before.
     ///
     /// # Errors
-    /// [`LayerError::Unavailable`] if the backend is unreachable. The layer writes memberships of open mailboxes when it
-    /// is back.
+    /// [`LayerError::Unavailable`] if the backend is unreachable. The layer writes memberships of open mailboxes when
+    /// it is back.
     fn wait_for_memberships(&self) -> MaybeReady<'_, Result<(), LayerError>> {
         self.queue().wait_for_memberships()
     }

@@ -3,8 +3,8 @@
 use narrowboat_core::message::MessageError;
 use narrowboat_core::name::{ChannelName, NameError};
 
-/// An error of a channel layer. The variants up to `Unserializable` are cases of `layer-error` in the WIT interface; the
-/// others are `other` there.
+/// An error of a channel layer. The variants up to `Unserializable` are cases of `layer-error` in the WIT interface;
+/// the others are `other` there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayerError {
     /// The channel has reached its capacity in messages or bytes.

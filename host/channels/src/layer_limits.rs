@@ -24,8 +24,8 @@ pub struct LayerLimits {
     /// The bytes of payload that may wait in one channel. An empty channel accepts a single larger delivery.
     pub mailbox_bytes: usize,
     /// The bytes that may wait in all channels of a tenant that have no reader. Each delivery counts
-    /// [`UNREAD_OVERHEAD_BYTES`] more. The unread deliveries of a reader that leaves may exceed the limit; then the tenant
-    /// accepts no more until enough of them expire.
+    /// [`UNREAD_OVERHEAD_BYTES`] more. The unread deliveries of a reader that leaves may exceed the limit; then the
+    /// tenant accepts no more until enough of them expire.
     pub unread_bytes: usize,
     /// The number of groups that one channel may be in.
     pub groups_per_channel: usize,

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::{Delivery, QueueLoad};
 
-/// The capacity that an empty queue keeps. A mailbox that gets a message now and then does not allocate each time, and one
-/// that was full once does not keep the memory.
+/// The capacity that an empty queue keeps. A mailbox that gets a message now and then does not allocate each time, and
+/// one that was full once does not keep the memory.
 const RETAINED_CAPACITY: usize = 4;
 
-/// Deliveries in order, each with its deadline, and the waker of the task that waits for the next one. Allocates nothing
-/// before the first delivery.
+/// Deliveries in order, each with its deadline, and the waker of the task that waits for the next one. Allocates
+/// nothing before the first delivery.
 #[derive(Default)]
 pub(super) struct MailboxQueue {
     deliveries: VecDeque<QueuedDelivery>,
@@ -47,8 +47,8 @@ impl MailboxQueue {
         self.deliveries.front().map(|queued| queued.deadline)
     }
 
-    /// Whether there is room for a delivery of `len` bytes after the queue and the `pending` deliveries. An empty queue has
-    /// room for a delivery larger than the limit in bytes.
+    /// Whether there is room for a delivery of `len` bytes after the queue and the `pending` deliveries. An empty queue
+    /// has room for a delivery larger than the limit in bytes.
     pub(super) fn has_room(&self, pending: QueueLoad, len: usize, limits: QueueLimits) -> bool {
         let count = self.deliveries.len().saturating_add(pending.count);
         let bytes = self.bytes.saturating_add(pending.bytes).saturating_add(len);
@@ -95,8 +95,8 @@ impl MailboxQueue {
         load
     }
 
-    /// Replaces the waker and returns the previous one. The caller drops it without a lock: dropping the last handle of a
-    /// task can run any code.
+    /// Replaces the waker and returns the previous one. The caller drops it without a lock: dropping the last handle of
+    /// a task can run any code.
     pub(super) fn replace_waker(&mut self, waker: Option<&Waker>) -> Option<Waker> {
         if let (Some(old), Some(new)) = (&self.waker, waker)
             && old.will_wake(new)

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// The result of a layer's operation, which may be ready already, as the memory layer's always is. A ready result costs no
-/// allocation.
+/// The result of a layer's operation, which may be ready already, as the memory layer's always is. A ready result costs
+/// no allocation.
 pub enum MaybeReady<'a, T> {
     /// The result, until it is taken.
     Ready(Option<T>),

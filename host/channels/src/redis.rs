@@ -1,8 +1,8 @@
-//! The layer over Redis's sorted sets, for many processes. It is compatible with `RedisChannelLayer` of channels_redis, byte
-//! for byte.
+//! The layer over Redis's sorted sets, for many processes. It is compatible with `RedisChannelLayer` of channels_redis,
+//! byte for byte.
 //!
-//! Operations go through one queue in order, and one [task](pipeline) sends them in batches. For each key with messages for
-//! this process, one [task](key_reader) reads it and puts the messages into the mailboxes.
+//! Operations go through one queue in order, and one [task](pipeline) sends them in batches. For each key with messages
+//! for this process, one [task](key_reader) reads it and puts the messages into the mailboxes.
 
 mod channel_closer;
 mod channel_opener;

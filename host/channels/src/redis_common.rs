@@ -1,5 +1,5 @@
-//! The parts that both layers over Redis share: the queue of operations, the health of connections, names of keys, and the
-//! encoding of messages.
+//! The parts that both layers over Redis share: the queue of operations, the health of connections, names of keys, and
+//! the encoding of messages.
 
 mod attach_guard;
 mod connection_announcer;

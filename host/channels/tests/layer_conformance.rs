@@ -1,5 +1,5 @@
-//! The behaviour of every channel layer, one sentence in each test. The tests use only the trait and run against each backend.
-//! Some run only against backends that keep messages for later readers.
+//! The behaviour of every channel layer, one sentence in each test. The tests use only the trait and run against each
+//! backend. Some run only against backends that keep messages for later readers.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 

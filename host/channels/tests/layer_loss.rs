@@ -15,8 +15,8 @@ mod proxy;
 mod redis_layer;
 mod support;
 
-/// Returns a layer with a reader of `worker`, for which Redis has popped `b` in a reply that the proxy holds back, and a
-/// second layer.
+/// Returns a layer with a reader of `worker`, for which Redis has popped `b` in a reply that the proxy holds back, and
+/// a second layer.
 async fn reader_of_held_answer(redis: &Redis) -> (RedisLayer, RedisLayer, Mailbox) {
     let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
     let mut mailbox = opened(&layer, "worker").await;

@@ -18,9 +18,9 @@ use crate::mailbox_queue::{MailboxQueue, QueueLimits};
 use crate::{Delivery, LayerError, QueueLoad, UNREAD_OVERHEAD_BYTES};
 use narrowboat_core::name::ChannelName;
 
-/// One channel. It belongs to its tenant, whose limits and counters its methods take as a parameter, and it refers to its
-/// groups as they refer to it: [`MemoryTenant`], this type and [`MemoryGroup`] own each other, so their files import
-/// each other.
+/// One channel. It belongs to its tenant, whose limits and counters its methods take as a parameter, and it refers to
+/// its groups as they refer to it: [`MemoryTenant`], this type and [`MemoryGroup`] own each other, so their files
+/// import each other.
 pub(super) struct MemoryChannel {
     name: ChannelName,
     /// Weak, because the tenant owns its channels.
@@ -42,12 +42,12 @@ pub(super) struct ChannelState {
 /// The life of a channel.
 ///
 /// ```text
-///         attach_reader           mark_removed (unique name)
-/// Unread ───────────────► Read ───────────────────────────► Removed
-///   │    ◄───────────────                                      ▲
-///   │      detach_reader (named)                               │
-///   └──────────────────────────────────────────────────────────┘
-///                 mark_removed_if_idle
+///          attach_reader          mark_removed (unique name)
+/// Unread ----------------> Read ---------------------------> Removed
+///   |    <----------------                                      ^
+///   |   detach_reader (named)                                   |
+///   +-----------------------------------------------------------+
+///                      mark_removed_if_idle
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ChannelPhase {
@@ -263,8 +263,8 @@ impl MemoryChannel {
         self.lock_state().mark_removed_if_idle(tenant)
     }
 
-    /// Marks a channel without a reader as removed. Returns the queue, which the caller drops without a lock since it may
-    /// contain a waker, and the groups, which the caller removes the channel from.
+    /// Marks a channel without a reader as removed. Returns the queue, which the caller drops without a lock since it
+    /// may contain a waker, and the groups, which the caller removes the channel from.
     pub(super) fn mark_removed(&self) -> (MailboxQueue, PointerMap<Weak<MemoryGroup>>) {
         let mut state = self.lock_state();
         state.phase = ChannelPhase::Removed;

@@ -17,15 +17,15 @@ use crate::{Delivery, LayerError};
 use narrowboat_core::deferred_wake;
 use narrowboat_core::name::GroupName;
 
-/// One group. [`MemoryTenant`], [`MemoryChannel`] and this type own each other: a tenant its channels and groups, a group
-/// its members, and a channel the list of its groups.
+/// One group. [`MemoryTenant`], [`MemoryChannel`] and this type own each other: a tenant its channels and groups, a
+/// group its members, and a channel the list of its groups.
 pub(super) struct MemoryGroup {
     name: GroupName,
     members: Mutex<GroupMembers>,
 }
 
-/// Members by the address of their channel. An `IndexMap` is dense, so a send walks an array. Members are in the order in
-/// which they were added, except that the last one takes the place of one that left.
+/// Members by the address of their channel. An `IndexMap` is dense, so a send walks an array. Members are in the order
+/// in which they were added, except that the last one takes the place of one that left.
 #[derive(Default)]
 struct GroupMembers {
     by_channel: IndexMap<usize, GroupMember, PointerHasher>,
@@ -54,8 +54,8 @@ impl MemoryGroup {
         Self { name, members: Mutex::default() }
     }
 
-    /// Adds a member, or renews its membership. Holds the locks of both, so a channel that ends concurrently either has the
-    /// group in its list or is already marked as removed.
+    /// Adds a member, or renews its membership. Holds the locks of both, so a channel that ends concurrently either has
+    /// the group in its list or is already marked as removed.
     ///
     /// # Errors
     /// [`LayerError::TooManyGroups`] or [`LayerError::TooManyMemberships`].
@@ -87,9 +87,9 @@ impl MemoryGroup {
         Ok(AddOutcome::Added)
     }
 
-    /// Schedules the expiry of a membership, unless the channel's name is unique. A unique channel ends with its mailbox, and
-    /// its memberships with it, so an expiry would only drop a long-lived socket from its groups. Other channels need one,
-    /// since the reader may never come back.
+    /// Schedules the expiry of a membership, unless the channel's name is unique. A unique channel ends with its
+    /// mailbox, and its memberships with it, so an expiry would only drop a long-lived socket from its groups. Other
+    /// channels need one, since the reader may never come back.
     fn schedule_expiry(
         self: &Arc<Self>,
         tenant: &MemoryTenant,

@@ -113,8 +113,8 @@ impl MemoryTenant {
         self.channels.get(name.as_str()).is_some_and(|channel| channel.lock_state().has_reader())
     }
 
-    /// Returns the recipient of a send or an add to this name, which is created if need be. A unique name that does not exist
-    /// belongs to a connection that has ended, so it is not created.
+    /// Returns the recipient of a send or an add to this name, which is created if need be. A unique name that does not
+    /// exist belongs to a connection that has ended, so it is not created.
     pub(super) fn resolve_channel(
         self: &Arc<Self>,
         name: &ChannelName,

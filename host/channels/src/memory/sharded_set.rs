@@ -61,8 +61,8 @@ impl<T: HasName> ShardedSet<T> {
         created
     }
 
-    /// Removes exactly this value, not another of the same name, if `condition` holds. Checks `condition` under the shard's
-    /// lock, so nobody can find the value afterwards.
+    /// Removes exactly this value, not another of the same name, if `condition` holds. Checks `condition` under the
+    /// shard's lock, so nobody can find the value afterwards.
     pub(super) fn remove_if(&self, value: &T, condition: impl FnOnce(&T) -> bool) {
         let mut shard = lock(self.shard(value.name()));
         let is_here = shard.get(value.name()).is_some_and(|found| ptr::eq(&*found.0, value));
@@ -93,8 +93,8 @@ impl<T: HasName> ShardedSet<T> {
         self.0.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Returns the shard of a name. The last bytes of unique names differ, so they spread well. Names that somebody chose for
-    /// one shard only contend for its lock; the sets inside hash with random keys.
+    /// Returns the shard of a name. The last bytes of unique names differ, so they spread well. Names that somebody
+    /// chose for one shard only contend for its lock; the sets inside hash with random keys.
     fn shard(&self, name: &str) -> &Mutex<HashSet<ByName<T>>> {
         let mix = |sum: usize, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
         &self.0[name.bytes().rev().take(8).fold(0, mix) % SHARD_COUNT]

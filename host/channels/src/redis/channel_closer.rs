@@ -31,7 +31,8 @@ impl CloseListener for RedisLayerCore {
 }
 
 impl RedisLayerCore {
-    /// Ends the reader of a channel, unless it is shared with other open channels. Returns the reader of a named channel.
+    /// Ends the reader of a channel, unless it is shared with other open channels. Returns the reader of a named
+    /// channel.
     fn close_reader(
         &self,
         tenant: &RedisTenant,

@@ -17,8 +17,8 @@ impl EvictionCounter {
     /// The value before the first check.
     const UNKNOWN: u64 = u64::MAX;
 
-    /// Whether the server has evicted keys since the last check, by its reply to `INFO stats`. Returns false at the first
-    /// check.
+    /// Whether the server has evicted keys since the last check, by its reply to `INFO stats`. Returns false at the
+    /// first check.
     pub(super) fn has_grown(&self, info: &Value) -> bool {
         let Ok(info) = redis::from_redis_value_ref::<String>(info) else { return false };
         let count = info.lines().find_map(|line| line.strip_prefix("evicted_keys:"));

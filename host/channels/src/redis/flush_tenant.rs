@@ -56,8 +56,8 @@ impl RedisLayerCore {
     }
 }
 
-/// Deletes the keys that begin with a prefix, except for those of other tenants and the markers by which processes see that
-/// a server has kept its data.
+/// Deletes the keys that begin with a prefix, except for those of other tenants and the markers by which processes see
+/// that a server has kept its data.
 async fn delete_tenant_keys(
     server: &RedisClient,
     prefix: &str,

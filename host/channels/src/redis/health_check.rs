@@ -35,8 +35,8 @@ pub(super) async fn check_markers(
     Ok(replies.iter().all(|replies| has_marker(replies.first())))
 }
 
-/// Runs every command of the layer on each server, without an effect, and writes the marker. Returns whether all servers had
-/// it, and have evicted nothing.
+/// Runs every command of the layer on each server, without an effect, and writes the marker. Returns whether all
+/// servers had it, and have evicted nothing.
 ///
 /// # Errors
 /// The first server that is unreachable or refuses a command.

@@ -36,8 +36,8 @@ pub(super) fn pop_timeout(limits: &LayerLimits) -> Duration {
     limits.expiry.max(REPLY_TIMEOUT)
 }
 
-/// Returns the blocking wait of a pop. The reader knows no better when the key was last empty, so a message may have waited
-/// as long as two pops. That must be well below `expiry`.
+/// Returns the blocking wait of a pop. The reader knows no better when the key was last empty, so a message may have
+/// waited as long as two pops. That must be well below `expiry`.
 fn blocking_wait(limits: &LayerLimits) -> Duration {
     (limits.expiry / 4).clamp(MIN_BLOCKING_WAIT, MAX_BLOCKING_WAIT)
 }
@@ -88,9 +88,9 @@ type PopFuture = Pin<Box<dyn Future<Output = RedisResult<PopResult>> + Send>>;
 
 /// Pops messages from one key, again and again.
 ///
-/// A popped message exists only in the reply. So a pop without a reply in time is abandoned, not dropped: it is kept until
-/// it has a reply, its connection ends or its messages would have expired. No message is delivered twice, since each is
-/// popped once.
+/// A popped message exists only in the reply. So a pop without a reply in time is abandoned, not dropped: it is kept
+/// until it has a reply, its connection ends or its messages would have expired. No message is delivered twice, since
+/// each is popped once.
 pub(super) struct KeyPopper {
     commands: PopCommands,
     /// Whether a pop on this connection has succeeded.
@@ -111,8 +111,8 @@ pub(super) struct KeyPopper {
 }
 
 impl KeyPopper {
-    /// Creates a popper for a key. Each pop waits for one message and takes up to `extra_count` more. `is_new` says that the key
-    /// is empty now.
+    /// Creates a popper for a key. Each pop waits for one message and takes up to `extra_count` more. `is_new` says
+    /// that the key is empty now.
     pub(super) fn new(key: &str, extra_count: usize, limits: &LayerLimits, is_new: bool) -> Self {
         let commands = PopCommands::new(key, extra_count);
         let last_seen_empty = is_new.then(Instant::now);
@@ -197,8 +197,8 @@ impl KeyPopper {
         self.abandoned.push_back((self.connection_id, pop));
     }
 
-    /// Makes Redis end the abandoned pops, and waits a little for their messages. Two pops that wait at once would take turns,
-    /// which would break the order.
+    /// Makes Redis end the abandoned pops, and waits a little for their messages. Two pops that wait at once would take
+    /// turns, which would break the order.
     async fn settle_abandoned(
         &mut self,
         connection: &MultiplexedConnection,
@@ -211,8 +211,8 @@ impl KeyPopper {
         let deadline = Instant::now() + ABANDONED_POP_GRACE;
         while !self.abandoned.is_empty() && Instant::now() < deadline {
             let replies = connection.send_packed_commands(&unblock, 0, count).await?;
-            // A server that refuses all commands cannot be popped yet. Without the permission for this one, the pops end when
-            // their blocking wait does.
+            // A server that refuses all commands cannot be popped yet. Without the permission for this one, the pops
+            // end when their blocking wait does.
             if let Some(error) = find_persistent_error(&replies)
                 && ErrorClass::of(&error) != ErrorClass::Access
             {

@@ -39,8 +39,8 @@ pub(super) fn membership_commands(core: &RedisLayerCore, change: &MembershipChan
     vec![add, expire]
 }
 
-/// Writes the memberships of the open channels, and the changes while a server was unreachable. Returns the groups that Redis
-/// refused to write.
+/// Writes the memberships of the open channels, and the changes while a server was unreachable. Returns the groups that
+/// Redis refused to write.
 ///
 /// # Errors
 /// The first server that fails.
@@ -70,8 +70,8 @@ pub(super) async fn restore_memberships(
     }
 }
 
-/// Writes the memberships of all open channels. With `only_renew`, leaves out those that other processes have ended. Returns
-/// the groups that Redis refused to write.
+/// Writes the memberships of all open channels. With `only_renew`, leaves out those that other processes have ended.
+/// Returns the groups that Redis refused to write.
 ///
 /// # Errors
 /// The first server that fails.

@@ -7,11 +7,11 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use narrowboat_core::message::Message;
 
-/// The state of a named channel's reader. The reader takes a message from the key only when the mailbox is empty, since other
-/// hosts may take the messages that wait.
+/// The state of a named channel's reader. The reader takes a message from the key only when the mailbox is empty, since
+/// other hosts may take the messages that wait.
 ///
-/// A message that it has taken reaches the mailbox or goes back to the key. So the reader ends only when every pop has a
-/// reply, and the next reader of the channel begins after that.
+/// A message that it has taken reaches the mailbox or goes back to the key. So the reader ends only when every pop has
+/// a reply, and the next reader of the channel begins after that.
 pub(super) struct NamedChannelReader {
     /// Notified when the mailbox is empty, or was dropped.
     pub(super) drained_notify: Arc<Notify>,
@@ -50,7 +50,8 @@ impl NamedChannelReader {
         }
     }
 
-    /// Waits until the previous reader has ended. The permit is `None` only if the semaphore is closed, which never happens.
+    /// Waits until the previous reader has ended. The permit is `None` only if the semaphore is closed, which never
+    /// happens.
     pub(super) async fn acquire_read_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.read_permit).acquire_owned().await.ok()
     }
@@ -82,8 +83,8 @@ impl NamedChannelReader {
         self.blocked_connection_id.store(0, Ordering::SeqCst);
     }
 
-    /// Waits until a closed reader has put back the messages that it had taken. Does not wait for the next reader of the
-    /// channel.
+    /// Waits until a closed reader has put back the messages that it had taken. Does not wait for the next reader of
+    /// the channel.
     pub(super) async fn wait_until_ended(&self) {
         let _ = self.has_ended.subscribe().wait_for(|has_ended| *has_ended).await;
     }

@@ -25,7 +25,8 @@ pub(super) async fn run_named_reader(
 ) {
     let _end_guard = reader.end_guard();
     let Some(_permit) = reader.acquire_read_permit().await else { return };
-    // Messages that the previous reader puts back come first. If the server is unreachable, the task below waits for it.
+    // Messages that the previous reader puts back come first. If the server is unreachable, the task below waits for
+    // it.
     let _ = core.wait_until_queue_sent().await;
     NamedReaderTask::new(&core, &tenant, &name, &reader).run().await;
     let _ = core.wait_until_queue_sent().await;
@@ -104,8 +105,8 @@ impl<'a> NamedReaderTask<'a> {
         }
     }
 
-    /// Takes messages until the mailbox is dropped. Calls `on_success` once: when the first pop succeeds, or when the task
-    /// waits for the mailbox before it.
+    /// Takes messages until the mailbox is dropped. Calls `on_success` once: when the first pop succeeds, or when the
+    /// task waits for the mailbox before it.
     async fn read_messages(
         &mut self,
         connection: &MultiplexedConnection,

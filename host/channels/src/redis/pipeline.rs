@@ -22,7 +22,8 @@ use crate::redis_common::{
 /// A server that fails sooner than this after connecting may pass every check and refuse every operation.
 const MIN_STABLE_UPTIME: Duration = Duration::from_secs(1);
 
-/// The connections to every host, with the right to take deferred memberships, and the groups that Redis refused to restore.
+/// The connections to every host, with the right to take deferred memberships, and the groups that Redis refused to
+/// restore.
 struct ConnectedHosts<'a> {
     connections: HostConnections,
     attached: AttachGuard<'a, RedisOp>,

@@ -7,8 +7,8 @@ use super::redis_op::KeyMessage;
 use crate::LayerError;
 use crate::redis_common::LayerHealth;
 
-/// Sends the results of a call of [`PUT_MESSAGES`](super::scripts::PUT_MESSAGES) to the callers. Counts the messages that
-/// Redis did not accept as dropped or lost.
+/// Sends the results of a call of [`PUT_MESSAGES`](super::scripts::PUT_MESSAGES) to the callers. Counts the messages
+/// that Redis did not accept as dropped or lost.
 pub(super) fn report_put_results(core: &RedisLayerCore, messages: Vec<KeyMessage>, reply: Value) {
     let refused: Vec<i64> = match reply {
         Value::Array(positions) => positions

@@ -23,8 +23,8 @@ use narrowboat_config::RedisConfig;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 
-/// A channel layer over Redis's sorted sets. No method waits for Redis: it queues an operation, and a result that the caller
-/// needs comes later.
+/// A channel layer over Redis's sorted sets. No method waits for Redis: it queues an operation, and a result that the
+/// caller needs comes later.
 pub struct RedisLayer {
     core: Arc<RedisLayerCore>,
 }

@@ -119,8 +119,8 @@ impl RedisLayerCore {
         round_up_seconds(self.base.limits.group_expiry)
     }
 
-    /// Returns the remaining lifetime of a message that was read from a key, or `None` if it has expired, which is counted.
-    /// `max_wait` is the longest time that it can have waited there.
+    /// Returns the remaining lifetime of a message that was read from a key, or `None` if it has expired, which is
+    /// counted. `max_wait` is the longest time that it can have waited there.
     pub(super) fn remaining_lifetime(
         &self,
         key: &str,
@@ -134,8 +134,8 @@ impl RedisLayerCore {
         lifetime
     }
 
-    /// Logs an error reply to a command that may succeed for another key. Requests a self-test unless the error is about the
-    /// key alone.
+    /// Logs an error reply to a command that may succeed for another key. Requests a self-test unless the error is
+    /// about the key alone.
     pub(super) fn report_refused(&self, command: &str, error: &ServerError) {
         self.base.health.warn_throttled(format_args!("Redis refused {command}: {error}"));
         if ErrorClass::of_reply(error) != ErrorClass::Key {

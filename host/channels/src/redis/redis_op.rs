@@ -31,7 +31,8 @@ pub(super) struct MembershipChange {
     pub(super) group: GroupName,
     pub(super) channel: ChannelName,
     pub(super) is_add: bool,
-    /// Whether the process knows the membership for its whole lifetime: the channel is open here and ends with its mailbox.
+    /// Whether the process knows the membership for its whole lifetime: the channel is open here and ends with its
+    /// mailbox.
     pub(super) is_own: bool,
 }
 

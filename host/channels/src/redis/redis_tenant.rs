@@ -18,8 +18,9 @@ pub(super) struct RedisTenant {
     pub(super) local: Arc<ProcessChannels>,
     /// Whether tasks read the process's own key.
     pub(super) is_own_key_read: AtomicBool,
-    /// Readers of keys other than the process's own, by the prefix of their channels. The reader of a named channel stays
-    /// here when the channel is closed, for the next reader to follow it. A host opens as many of these as are configured.
+    /// Readers of keys other than the process's own, by the prefix of their channels. The reader of a named channel
+    /// stays here when the channel is closed, for the next reader to follow it. A host opens as many of these as are
+    /// configured.
     readers: Mutex<HashMap<String, KeyReader>>,
 }
 

@@ -127,8 +127,8 @@ impl RoundTrip {
         }
     }
 
-    /// Requests the members of a group, unless this round trip has requested them since the last membership change. Returns
-    /// the index in `fetched_members`.
+    /// Requests the members of a group, unless this round trip has requested them since the last membership change.
+    /// Returns the index in `fetched_members`.
     fn request_members(
         &mut self,
         core: &RedisLayerCore,

@@ -12,8 +12,8 @@ const MIN_SCORE_STEP: f64 = 1.0 / (1 << 21) as f64;
 /// If the system clock was set back by more than this, the scores follow it.
 const CLOCK_RESET_SECONDS: f64 = 1.0;
 
-/// A clock in seconds since 1970, as in the scores of channels_redis. No two scores are equal, so that the messages of one
-/// process keep their order in a sorted set.
+/// A clock in seconds since 1970, as in the scores of channels_redis. No two scores are equal, so that the messages of
+/// one process keep their order in a sorted set.
 #[derive(Default)]
 pub(super) struct ScoreClock {
     last_score: Mutex<f64>,
@@ -41,8 +41,8 @@ impl ScoreClock {
 
     /// Returns the remaining lifetime of a message, by the score that its sender gave it, or `None` if it has expired.
     ///
-    /// `max_wait` is the longest time that the message can have waited, if known. The message is at most as old, whatever its
-    /// score: clocks differ, and a process of Django Channels, which ignores scores, would receive it too.
+    /// `max_wait` is the longest time that the message can have waited, if known. The message is at most as old,
+    /// whatever its score: clocks differ, and a process of Django Channels, which ignores scores, would receive it too.
     pub(super) fn remaining_lifetime(
         &self,
         score: f64,

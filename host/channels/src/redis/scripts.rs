@@ -2,11 +2,11 @@
 
 /// Puts messages into message keys.
 ///
-/// `KEYS` has one key for each message. `ARGV` begins with the score up to which messages have expired and the lifetime of a
-/// key in seconds; then it has score, capacity and bytes for each message. Returns the positions, from 1, of the messages
-/// whose keys are full, and the negative positions of those whose keys have another type. Any other refusal is the script's
-/// own error. The script begins with a write that needs memory and has no effect, since a server without memory refuses
-/// writes only to a script that has written nothing yet.
+/// `KEYS` has one key for each message. `ARGV` begins with the score up to which messages have expired and the lifetime
+/// of a key in seconds; then it has score, capacity and bytes for each message. Returns the positions, from 1, of the
+/// messages whose keys are full, and the negative positions of those whose keys have another type. Any other refusal is
+/// the script's own error. The script begins with a write that needs memory and has no effect, since a server without
+/// memory refuses writes only to a script that has written nothing yet.
 pub(super) const PUT_MESSAGES: &str = r"
 local function refuses(answer)
   return type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true)

@@ -10,8 +10,8 @@ use crate::layer_events::{LAYER_EVENTS_GROUP, connection_change_message};
 use crate::process_channels::ProcessChannels;
 
 /// Sends a message to the group [`LAYER_EVENTS_GROUP`] of each tenant each time that the layer is connected or
-/// disconnected, from the first connection on. `tenants` returns the channels of each tenant, and `lifetime` is that of the
-/// messages.
+/// disconnected, from the first connection on. `tenants` returns the channels of each tenant, and `lifetime` is that of
+/// the messages.
 pub(crate) async fn announce_connection_changes(
     mut connected: watch::Receiver<bool>,
     tenants: impl Fn() -> Vec<Arc<ProcessChannels>>,

@@ -7,8 +7,8 @@ use super::queue_operation::QueueOperation;
 /// The largest number of deferred memberships. More are refused.
 const DEFERRED_LIMIT: usize = 1_000_000;
 
-/// Deferred memberships in the order of their numbers, at most one for each channel in each group. The later of two with the
-/// same key replaces the other.
+/// Deferred memberships in the order of their numbers, at most one for each channel in each group. The later of two
+/// with the same key replaces the other.
 pub(super) struct DeferredMemberships<O: QueueOperation> {
     by_number: BTreeMap<u64, O>,
     number_by_key: HashMap<O::Key, u64>,

@@ -190,8 +190,8 @@ impl LayerHealth {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes whether every connection is up. Holds the lock meanwhile, so that the later of two changes is published last.
-    /// Publishing only wakes tasks.
+    /// Publishes whether every connection is up. Holds the lock meanwhile, so that the later of two changes is
+    /// published last. Publishing only wakes tasks.
     fn publish_connected(&self, mut state: MutexGuard<'_, HealthState>) {
         if state.is_shut_down {
             return;
@@ -215,8 +215,8 @@ impl ConnectionHealth<'_> {
         self.health.publish_connected(state);
     }
 
-    /// Marks the connection as down. Logs the first error of an outage, and the first error that shows the cause: a connection
-    /// breaks without one, and the next attempt is refused with it.
+    /// Marks the connection as down. Logs the first error of an outage, and the first error that shows the cause: a
+    /// connection breaks without one, and the next attempt is refused with it.
     pub(crate) fn mark_down(&self, server: &str, error: &RedisError) {
         let mut state = self.health.lock_state();
         state.connections.insert(self.id, false);

@@ -7,9 +7,9 @@ use super::queue_state::SharedQueueState;
 
 /// Operations that were taken out of a queue to be carried out, in order.
 ///
-/// No operation is lost if the batch ends early, by an error, a return or a task that is aborted at an await. Dropping the
-/// batch puts back at the front of the queue the operations that nobody took, and the memberships that were taken and are
-/// not [written](Self::mark_written).
+/// No operation is lost if the batch ends early, by an error, a return or a task that is aborted at an await. Dropping
+/// the batch puts back at the front of the queue the operations that nobody took, and the memberships that were taken
+/// and are not [written](Self::mark_written).
 pub(crate) struct OperationBatch<'a, O: QueueOperation> {
     state: &'a SharedQueueState<O>,
     operations: VecDeque<(u64, O)>,

@@ -16,8 +16,8 @@ use crate::{LayerError, QueueLoad};
 
 /// A bounded queue of operations that wait to be sent to Redis, in order.
 ///
-/// Each operation has a number, and leaves in the order of the numbers. A membership that finds no room is deferred: the
-/// queue keeps only the last deferred membership of each channel in each group.
+/// Each operation has a number, and leaves in the order of the numbers. A membership that finds no room is deferred:
+/// the queue keeps only the last deferred membership of each channel in each group.
 pub(crate) struct OperationQueue<O: QueueOperation> {
     state: SharedQueueState<O>,
     arrived: Notify,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-/// Returns the delays between attempts to connect to a server. They are short, since clients wait, and have jitter, since
-/// other hosts connect too.
+/// Returns the delays between attempts to connect to a server. They are short, since clients wait, and have jitter,
+/// since other hosts connect too.
 pub(crate) fn reconnect_delays() -> impl Iterator<Item = Duration> {
     jittered_backoff(Duration::from_millis(50), Duration::from_millis(500))
 }

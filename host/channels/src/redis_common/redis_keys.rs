@@ -10,8 +10,8 @@ pub(crate) struct RedisKeys {
 }
 
 impl RedisKeys {
-    /// Creates the names of a tenant's keys. The keys of the tenant `default` begin with `prefix`. Those of another tenant begin
-    /// with `{prefix}@{tenant}@`, which is unambiguous, since no name contains an `@`.
+    /// Creates the names of a tenant's keys. The keys of the tenant `default` begin with `prefix`. Those of another
+    /// tenant begin with `{prefix}@{tenant}@`, which is unambiguous, since no name contains an `@`.
     pub(crate) fn new(prefix: &str, tenant: &Tenant, shard_count: usize) -> Self {
         let prefix =
             if tenant.is_default() { prefix.to_owned() } else { format!("{prefix}@{tenant}@") };
@@ -43,7 +43,8 @@ impl RedisKeys {
         format!("{}:narrowboat:turn:{name}", self.prefix)
     }
 
-    /// Returns the key of a process's marker, which shows that a server has kept its data. channels_redis has no such key.
+    /// Returns the key of a process's marker, which shows that a server has kept its data. channels_redis has no such
+    /// key.
     pub(crate) fn marker_key(&self, process: &ProcessId) -> String {
         format!("{}{process}", self.marker_prefix())
     }

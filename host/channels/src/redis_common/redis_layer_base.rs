@@ -18,8 +18,8 @@ use narrowboat_config::RedisConfig;
 use narrowboat_core::name::ChannelName;
 use narrowboat_redis_client::RedisClient;
 
-/// The lifetime of a lease as a fraction of its period. It is less than 1, so that the next attempt of the same process is
-/// not a moment too early.
+/// The lifetime of a lease as a fraction of its period. It is less than 1, so that the next attempt of the same process
+/// is not a moment too early.
 const LEASE_FRACTION: f64 = 0.9;
 
 /// The time limit for a reply to a command outside the queue.
@@ -83,14 +83,14 @@ impl<O: QueueOperation> RedisLayerBase<O> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops the messages that expired in the queue while a server was unreachable, and counts them as lost. Call this before
-    /// the layer is reported as connected.
+    /// Drops the messages that expired in the queue while a server was unreachable, and counts them as lost. Call this
+    /// before the layer is reported as connected.
     pub(crate) fn drop_expired(&self) {
         LayerHealth::add_to_counter(&self.health.lost, self.queue.drop_expired(self.limits.expiry));
     }
 
-    /// Checks whether a message of `len` bytes may be sent to a channel after the `pending` ones. The channel may be one of
-    /// this process that is full.
+    /// Checks whether a message of `len` bytes may be sent to a channel after the `pending` ones. The channel may be
+    /// one of this process that is full.
     ///
     /// # Errors
     /// Those of [`check_room`](LayerQueue::check_room), or [`LayerError::ChannelFull`].

@@ -17,8 +17,9 @@ pub(super) enum PubSubOp {
     Barrier(BarrierSender),
 }
 
-/// An update of the subscription to a topic. Whether to subscribe is decided when the update is carried out, by the state of
-/// the subject then. So the subscription is right in the end, though several threads open and close channels meanwhile.
+/// An update of the subscription to a topic. Whether to subscribe is decided when the update is carried out, by the
+/// state of the subject then. So the subscription is right in the end, though several threads open and close channels
+/// meanwhile.
 pub(super) struct TopicSubscription {
     pub(super) tenant: Arc<PubSubTenant>,
     pub(super) shard: usize,

@@ -162,8 +162,8 @@ async fn run_self_test(
     Ok(())
 }
 
-/// Carries out a batch in order, so that a process receives what is published after it has joined a group. If a server fails,
-/// the rest goes back to the queue with the batch.
+/// Carries out a batch in order, so that a process receives what is published after it has joined a group. If a server
+/// fails, the rest goes back to the queue with the batch.
 async fn process_batch(
     core: &RedisPubSubCore,
     connections: &mut [ServerConnections],
@@ -264,8 +264,8 @@ async fn publish_messages(
     Ok(())
 }
 
-/// Takes the messages at the front of a batch. Returns the commands for each server with their number, and the number of all
-/// messages.
+/// Takes the messages at the front of a batch. Returns the commands for each server with their number, and the number
+/// of all messages.
 fn publish_commands(
     core: &RedisPubSubCore,
     server_count: usize,

@@ -63,8 +63,8 @@ impl RedisPubSubCore {
         }
     }
 
-    /// Queues a subscription or its end, whichever `subject` needs when the operation is carried out. The queue drops it
-    /// while Redis is unreachable, since each connection begins with all subscriptions.
+    /// Queues a subscription or its end, whichever `subject` needs when the operation is carried out. The queue drops
+    /// it while Redis is unreachable, since each connection begins with all subscriptions.
     fn queue_subscription_update(
         &self,
         tenant: &Arc<PubSubTenant>,

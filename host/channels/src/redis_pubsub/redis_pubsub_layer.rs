@@ -32,7 +32,8 @@ impl RedisPubSubLayer {
         Self { core: RedisPubSubCore::new(name, config, limits) }
     }
 
-    /// Returns the topic whose subscribers are the receivers of a channel, or the number of receivers if it is known here.
+    /// Returns the topic whose subscribers are the receivers of a channel, or the number of receivers if it is known
+    /// here.
     fn receiver_topic(
         tenant: &PubSubTenant,
         channel: &ChannelName,

@@ -73,8 +73,8 @@ impl TopicNames {
         (self.keys.shard_of(&topic), topic)
     }
 
-    /// Returns the servers and topics of a group's messages and of its frames. Only Narrowboat's processes subscribe to the
-    /// frames.
+    /// Returns the servers and topics of a group's messages and of its frames. Only Narrowboat's processes subscribe to
+    /// the frames.
     pub(super) fn group_topics(&self, group: &GroupName) -> [(usize, String); 2] {
         let messages = self.keys.group_topic(group);
         let shard = self.keys.shard_of(&messages);

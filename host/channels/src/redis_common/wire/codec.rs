@@ -35,8 +35,8 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    /// Creates a codec. `random_prefix_length` is the number of random bytes before each body, `token_age` the largest age of
-    /// an encrypted body, and `max_message_bytes` the largest size of a decoded message or frame.
+    /// Creates a codec. `random_prefix_length` is the number of random bytes before each body, `token_age` the largest
+    /// age of an encrypted body, and `max_message_bytes` the largest size of a decoded message or frame.
     pub(crate) fn new(
         config: &RedisConfig,
         random_prefix_length: usize,
@@ -47,8 +47,8 @@ impl Codec {
         Self { serializer: config.serializer, cipher, random_prefix_length, max_message_bytes }
     }
 
-    /// Encodes a message with its address. Leaves out what the message itself has under `__asgi_channel__`, since a consumer
-    /// must not choose the recipients.
+    /// Encodes a message with its address. Leaves out what the message itself has under `__asgi_channel__`, since a
+    /// consumer must not choose the recipients.
     ///
     /// # Errors
     /// [`WireError::BytesInJson`]. MessagePack has no errors.
@@ -74,8 +74,8 @@ impl Codec {
 
     /// Decodes bytes from Redis, where anybody may have written them.
     ///
-    /// The message or frame shares the bytes if nothing else does. If there are many names, it is a copy, so as not to keep
-    /// them in memory.
+    /// The message or frame shares the bytes if nothing else does. If there are many names, it is a copy, so as not to
+    /// keep them in memory.
     ///
     /// # Errors
     /// Any [`WireError`] but [`WireError::BytesInJson`].

@@ -31,8 +31,8 @@ impl DecodedDelivery {
     }
 }
 
-/// Whether a payload of `len` bytes may share a body of `body_len` bytes. The payload may wait in a mailbox for long, so it
-/// must not keep a long list of names in memory.
+/// Whether a payload of `len` bytes may share a body of `body_len` bytes. The payload may wait in a mailbox for long,
+/// so it must not keep a long list of names in memory.
 pub(super) fn may_share(body_len: usize, len: usize) -> bool {
     body_len - len <= MAX_SHARED_SLACK_BYTES.max(len / 8)
 }

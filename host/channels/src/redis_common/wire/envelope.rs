@@ -172,12 +172,12 @@ pub(super) fn read(body: Bytes, max: usize) -> Result<DecodedDelivery, WireError
     Ok(DecodedDelivery { delivery: Delivery::Message(Message::parse(message, max)?), names })
 }
 
-/// Removes a trailing address without a copy, by writing a new header right before the pairs. Returns the body and the range
-/// of the message in it.
+/// Removes a trailing address without a copy, by writing a new header right before the pairs. Returns the body and the
+/// range of the message in it.
 ///
 /// # Errors
-/// Returns the body if that is impossible: the address is not the last pair, or the body is shared or much larger than the
-/// message.
+/// Returns the body if that is impossible: the address is not the last pair, or the body is shared or much larger than
+/// the message.
 fn strip_address_in_place(
     body: Bytes,
     layout: &MessageLayout,

@@ -1,5 +1,5 @@
-//! The encoding of frames between Narrowboat's processes: `["narrowboat.frame", names, payload]` in MessagePack, with either
-//! serializer.
+//! The encoding of frames between Narrowboat's processes: `["narrowboat.frame", names, payload]` in MessagePack, with
+//! either serializer.
 
 use bytes::Bytes;
 use bytestring::ByteString;

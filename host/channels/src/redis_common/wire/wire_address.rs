@@ -19,7 +19,8 @@ pub(crate) enum WireAddress<'a> {
     Implicit,
     /// One channel, written as a string.
     Channel(&'a str),
-    /// Members of a group, written as an array even if there is only one. Reading refuses more than [`MAX_ADDRESS_NAMES`].
+    /// Members of a group, written as an array even if there is only one. Reading refuses more than
+    /// [`MAX_ADDRESS_NAMES`].
     Channels(&'a [&'a str]),
 }
 

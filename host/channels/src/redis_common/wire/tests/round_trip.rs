@@ -79,8 +79,8 @@ fn names() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec("[a-zé]{1,40}!?[a-z]{0,40}", 0..20)
 }
 
-/// Asserts that decoding inverts encoding, with and without keys, for each kind of address, and from bytes that are shared or
-/// not.
+/// Asserts that decoding inverts encoding, with and without keys, for each kind of address, and from bytes that are
+/// shared or not.
 fn assert_round_trip(serializer: Serializer, sent: &Message, names: &[String]) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let first = names.first().copied().unwrap_or("a!b");
