@@ -35,7 +35,7 @@ pub(crate) enum JsonError {
     /// The string has half of a surrogate pair, which Python can write and UTF-8 cannot.
     #[error("the string has half of a surrogate pair before byte {at}")]
     LoneSurrogate {
-        /// Where the other half was missed.
+        /// The last byte of the escape, or the byte after it.
         at: usize,
     },
 }
