@@ -11,7 +11,7 @@ from support import eventually
 from test_redis import KEYS, layer, member, send, text
 from test_status import ADMIN, figures
 
-NOT_TAKEN = r"WARN .*has what is not a message \({}\)"
+NOT_TAKEN = r"WARN .*has a value that is not a message \({}\)"
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_what_a_sender_sends_in_vain_is_counted_and_warned_of_once_for_each_caus
             eventually(lambda: counted(host, cause) == 5, f"five of {cause}")
             warned = host.logged(NOT_TAKEN.format(cause))
             assert warned
-            assert host.log().count("has what is not a message") == 1
+            assert host.log().count("has a value that is not a message") == 1
         if ours != KEYS:
             with peer([redis], **({} if theirs is KEYS else theirs)) as django:
                 django.send(channel, text("heard"))

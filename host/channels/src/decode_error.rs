@@ -1,34 +1,34 @@
-//! Why something that was read from a backend is not a message.
+//! Causes and counts of decoding errors.
 
-/// Why something that was read from a backend is not taken, as the label `cause` of the metric names it.
+/// The cause of a decoding error: why a value that a layer read from its backend is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeErrorCause {
-    /// No key decrypts it, or it is not encrypted.
+    /// No key decrypts the value, or it is not encrypted.
     Encryption,
-    /// It was encrypted too long ago.
+    /// The value was encrypted too long ago.
     Age,
-    /// It is shorter than the random prefix.
+    /// The value is shorter than the random prefix.
     Prefix,
-    /// It has more bytes than a message may have.
+    /// The value has more bytes than a message may have.
     Size,
-    /// It holds an integer that 64 bits do not hold.
+    /// An integer does not fit in 64 bits.
     Integer,
-    /// It holds an extension type of MessagePack.
+    /// The message contains an extension type of MessagePack.
     Extension,
-    /// It holds text that is not UTF-8, such as half of a surrogate pair.
+    /// A string is not UTF-8, such as half of a surrogate pair.
     Text,
-    /// Maps and lists lie too deep in each other.
+    /// Maps and arrays are nested too deeply.
     Depth,
-    /// It does not say in a known way whom it is for.
+    /// The address of the message has an unknown form.
     Address,
-    /// It has no `type` that names a handler.
+    /// The message has no `type` that names a handler.
     Type,
-    /// It is something else.
+    /// Any other cause.
     Other,
 }
 
 impl DecodeErrorCause {
-    /// Every cause, in the order of the type.
+    /// Every cause, in the order of the declaration.
     pub const ALL: [Self; 11] = [
         Self::Encryption,
         Self::Age,
@@ -43,9 +43,9 @@ impl DecodeErrorCause {
         Self::Other,
     ];
 
-    /// The cause as a label says it.
+    /// Returns the value of the metric's label `cause`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Encryption => "encryption",
             Self::Age => "age",
@@ -61,34 +61,36 @@ impl DecodeErrorCause {
         }
     }
 
-    /// What an operator may do about it.
+    /// Returns a hint for the operator, to append to a log line.
     pub(super) const fn hint(self) -> &'static str {
         match self {
-            Self::Encryption => "; have all processes the same symmetric_encryption_keys?",
-            Self::Age => "; do the clocks of the processes agree?",
-            Self::Prefix => "; have all processes the same random_prefix_length?",
+            Self::Encryption => {
+                "; check that all processes have the same symmetric_encryption_keys"
+            }
+            Self::Age => "; check that the clocks of the processes agree",
+            Self::Prefix => "; check that all processes have the same random_prefix_length",
             _ => "",
         }
     }
 }
 
-/// How often something was not taken, by cause.
+/// The numbers of decoding errors by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DecodeErrorCounts([u64; DecodeErrorCause::ALL.len()]);
 
 impl DecodeErrorCounts {
-    /// Counts as they are read from somewhere.
+    /// Collects the counts with a function that returns the count of a cause.
     pub(super) fn from_counts(count: impl Fn(DecodeErrorCause) -> u64) -> Self {
         Self(DecodeErrorCause::ALL.map(count))
     }
 
-    /// All causes together.
+    /// Returns the sum over all causes.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// Each cause and its count.
+    /// Returns each cause with its count.
     pub fn counts_by_cause(&self) -> impl Iterator<Item = (DecodeErrorCause, u64)> {
         DecodeErrorCause::ALL.into_iter().zip(self.0)
     }

@@ -1,15 +1,16 @@
-//! What a layer tells consumers of itself.
+//! Messages from the layer itself to consumers.
 
 use bytes::Bytes;
 
 use narrowboat_core::message::{Message, MessageError};
+use narrowboat_core::name::GroupName;
 
-/// The group of those who want to be told that the layer went away (`layer.disconnected`) or is back
-/// (`layer.reconnected`). It is each process's own: nothing can be sent to it from elsewhere.
+/// The group of consumers that get a message when the layer loses its backend (`layer.disconnected`) and when it is
+/// connected again (`layer.reconnected`). Each process has its own such group, to which other processes cannot send.
 pub const LAYER_EVENTS_GROUP: &str = "narrowboat.layer";
 
-/// The message that tells of a layer that is, or is not, connected.
-pub(super) fn of(connected: bool) -> Result<Message, MessageError> {
+/// Returns the message for a layer that was connected or disconnected.
+pub(super) fn connection_change_message(connected: bool) -> Result<Message, MessageError> {
     let message: &[u8] = match connected {
         true => b"\x81\xa4type\xb1layer.reconnected",
         false => b"\x81\xa4type\xb2layer.disconnected",
@@ -17,13 +18,18 @@ pub(super) fn of(connected: bool) -> Result<Message, MessageError> {
     Message::parse(Bytes::from_static(message), message.len())
 }
 
+/// Whether a group belongs to this process alone.
+pub(super) fn is_process_local_group(group: &GroupName) -> bool {
+    group.as_str() == LAYER_EVENTS_GROUP
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn each_change_has_its_message() {
-        assert_eq!(of(true).unwrap().message_type(), "layer.reconnected");
-        assert_eq!(of(false).unwrap().message_type(), "layer.disconnected");
+    fn each_connection_change_has_its_own_message() {
+        assert_eq!(connection_change_message(true).unwrap().message_type(), "layer.reconnected");
+        assert_eq!(connection_change_message(false).unwrap().message_type(), "layer.disconnected");
     }
 }

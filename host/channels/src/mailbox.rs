@@ -8,23 +8,23 @@ use std::task::{Context, Poll};
 use super::Delivery;
 use narrowboat_core::name::ChannelName;
 
-/// What a mailbox reads from: a backend's side of one channel.
+/// The backend's side of one channel, from which its mailbox reads.
 pub(crate) trait MailboxSource: Send + Sync {
-    /// The channel's name.
+    /// Returns the channel's name.
     fn channel(&self) -> &ChannelName;
 
-    /// The next delivery; if there is none, whom to wake when there is. Only the last waker asked with is kept.
+    /// Takes the next delivery, or registers the task to wake for the next one. Only the last waker is kept.
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Delivery>;
 
-    /// The next delivery if there is one.
+    /// Takes the next delivery if there is one.
     fn try_recv(&self) -> Option<Delivery>;
 
-    /// The reader left.
+    /// Handles a dropped mailbox.
     fn close(self: Arc<Self>);
 }
 
-/// The receiving end of a channel, with at most one at a time. Dropping it ends a unique channel with its
-/// memberships; a named one keeps what waits in it, and its memberships.
+/// The receiving end of a channel. A channel has at most one at a time. Dropping it ends a unique channel with its
+/// memberships. A named channel keeps its messages and memberships.
 pub struct Mailbox(Arc<dyn MailboxSource>);
 
 impl Mailbox {
@@ -32,24 +32,24 @@ impl Mailbox {
         Self(source)
     }
 
-    /// The channel's name.
+    /// Returns the channel's name.
     #[must_use]
     pub fn channel(&self) -> &ChannelName {
         self.0.channel()
     }
 
-    /// The next delivery that has not expired; without one, the task is woken when one comes.
+    /// Takes the next delivery that has not expired, or wakes the task when there is one.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
         self.0.poll_recv(cx)
     }
 
-    /// Waits for the next delivery. Cancel safe: a dropped future has taken nothing. It waits for ever if the layer
-    /// is gone.
+    /// Waits for the next delivery. Cancel safe: a dropped future has taken nothing. Waits for ever if the layer was
+    /// dropped.
     pub async fn recv(&mut self) -> Delivery {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// The next delivery if there is one.
+    /// Takes the next delivery if there is one.
     pub fn try_recv(&mut self) -> Option<Delivery> {
         self.0.try_recv()
     }

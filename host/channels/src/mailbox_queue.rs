@@ -1,4 +1,4 @@
-//! What waits in one channel.
+//! The queue of one channel.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::{Delivery, QueueLoad};
 
-/// How many slots an empty queue keeps. A mailbox that takes a message now and then does not allocate each time, and
-/// one that was flooded does not hold on to it.
+/// The capacity that an empty queue keeps. A mailbox that gets a message now and then does not allocate each time, and
+/// one that was full once does not keep the memory.
 const RETAINED_CAPACITY: usize = 4;
 
-/// Deliveries in their order, each until its deadline, and who waits for the next. It allocates nothing before the
-/// first delivery.
+/// Deliveries in order, each with its deadline, and the waker of the task that waits for the next one. Allocates
+/// nothing before the first delivery.
 #[derive(Default)]
 pub(super) struct MailboxQueue {
     deliveries: VecDeque<QueuedDelivery>,
@@ -25,7 +25,7 @@ struct QueuedDelivery {
     delivery: Delivery,
 }
 
-/// How much one queue takes.
+/// The limits of one queue.
 #[derive(Clone, Copy)]
 pub(super) struct QueueLimits {
     pub(super) count: usize,
@@ -33,7 +33,7 @@ pub(super) struct QueueLimits {
 }
 
 impl MailboxQueue {
-    /// What waits.
+    /// Returns the number and bytes of the deliveries.
     pub(super) fn load(&self) -> QueueLoad {
         QueueLoad { count: self.deliveries.len(), bytes: self.bytes }
     }
@@ -42,32 +42,32 @@ impl MailboxQueue {
         self.deliveries.is_empty()
     }
 
-    /// When the oldest delivery expires.
+    /// Returns the time at which the oldest delivery expires.
     pub(super) fn oldest_deadline(&self) -> Option<Instant> {
-        self.deliveries.front().map(|slot| slot.deadline)
+        self.deliveries.front().map(|queued| queued.deadline)
     }
 
-    /// Whether there is room for a delivery of `len` bytes behind what waits and what is `pending`. One larger than
-    /// the byte bound has room when nothing is before it.
-    pub(super) fn has_room(&self, pending: QueueLoad, len: usize, bounds: QueueLimits) -> bool {
+    /// Whether there is room for a delivery of `len` bytes after the queue and the `pending` deliveries. An empty queue
+    /// has room for a delivery larger than the limit in bytes.
+    pub(super) fn has_room(&self, pending: QueueLoad, len: usize, limits: QueueLimits) -> bool {
         let count = self.deliveries.len().saturating_add(pending.count);
         let bytes = self.bytes.saturating_add(pending.bytes).saturating_add(len);
-        count < bounds.count && (count == 0 || bytes <= bounds.bytes)
+        count < limits.count && (count == 0 || bytes <= limits.bytes)
     }
 
-    /// Adds a delivery. The waker, if any, is for the caller to wake once it holds no lock.
+    /// Adds a delivery. The caller wakes the returned waker when it holds no lock.
     pub(super) fn push(&mut self, deadline: Instant, delivery: Delivery) -> Option<Waker> {
         self.bytes += delivery.len();
         self.deliveries.push_back(QueuedDelivery { deadline, delivery });
         self.waker.take()
     }
 
-    /// Takes the oldest delivery that has not expired by now. The clock is read only where something waits.
+    /// Takes the oldest delivery that has not expired by now. Reads the clock only if the queue is not empty.
     pub(super) fn pop_now(&mut self) -> Option<Delivery> {
         if self.is_empty() { None } else { self.pop(Instant::now()) }
     }
 
-    /// Takes the oldest delivery that has not expired.
+    /// Takes the oldest delivery that has not expired at `now`.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Delivery> {
         self.drop_expired(now);
         let delivery = self.pop_front()?.delivery;
@@ -75,7 +75,7 @@ impl MailboxQueue {
         Some(delivery)
     }
 
-    /// Drops what expired and says how much it was. The oldest are in front, so only those are looked at.
+    /// Drops the expired deliveries and returns their load. The oldest are in front, so the others are not examined.
     pub(super) fn drop_expired(&mut self, now: Instant) -> QueueLoad {
         let before = self.load();
         while self.oldest_deadline().is_some_and(|deadline| deadline <= now) {
@@ -87,7 +87,7 @@ impl MailboxQueue {
         QueueLoad { count: before.count - self.deliveries.len(), bytes: before.bytes - self.bytes }
     }
 
-    /// Drops everything and says how much it was.
+    /// Drops every delivery and returns their load.
     pub(super) fn clear(&mut self) -> QueueLoad {
         let load = self.load();
         self.deliveries = VecDeque::new();
@@ -95,8 +95,8 @@ impl MailboxQueue {
         load
     }
 
-    /// Notes whom to wake, and gives back the one noted before, which is for the caller to drop without a lock: the
-    /// last handle of a task can run any code.
+    /// Replaces the waker and returns the previous one. The caller drops it without a lock: dropping the last handle of
+    /// a task can run any code.
     pub(super) fn replace_waker(&mut self, waker: Option<&Waker>) -> Option<Waker> {
         if let (Some(old), Some(new)) = (&self.waker, waker)
             && old.will_wake(new)
@@ -107,9 +107,9 @@ impl MailboxQueue {
     }
 
     fn pop_front(&mut self) -> Option<QueuedDelivery> {
-        let slot = self.deliveries.pop_front()?;
-        self.bytes -= slot.delivery.len();
-        Some(slot)
+        let queued = self.deliveries.pop_front()?;
+        self.bytes -= queued.delivery.len();
+        Some(queued)
     }
 
     fn shrink(&mut self) {

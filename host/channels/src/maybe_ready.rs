@@ -1,4 +1,4 @@
-//! An answer that may be there already.
+//! A result that may be ready already.
 
 use std::fmt;
 use std::future::Future;
@@ -7,43 +7,43 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-/// The answer of a layer: there already, as the memory layer's always is, or to be waited for. The first costs no
-/// allocation.
+/// The result of a layer's operation, which may be ready already, as the memory layer's always is. A ready result costs
+/// no allocation.
 pub enum MaybeReady<'a, T> {
-    /// The answer, until it has been taken.
+    /// The result, until it is taken.
     Ready(Option<T>),
-    /// The work that finds the answer.
+    /// The future that computes the result.
     Pending(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
-    /// Who finds the answer tells it, unless it is lost: then the other says what to answer.
+    /// Another task sends the result. If it drops the sender, the function returns the result.
     Reply(oneshot::Receiver<T>, fn() -> T),
 }
 
-// Nothing here is pinned in place: the answer is only ever moved out.
+// Nothing here is pinned in place: the result is only ever moved out.
 impl<T> Unpin for MaybeReady<'_, T> {}
 
 impl<'a, T> MaybeReady<'a, T> {
-    /// An answer that is there.
-    pub const fn ready(answer: T) -> Self {
-        Self::Ready(Some(answer))
+    /// Returns a result that is ready.
+    pub const fn ready(result: T) -> Self {
+        Self::Ready(Some(result))
     }
 
-    /// An answer to be waited for.
-    pub fn pending(work: impl Future<Output = T> + Send + 'a) -> Self {
-        Self::Pending(Box::pin(work))
+    /// Returns a result that a future computes.
+    pub fn pending(future: impl Future<Output = T> + Send + 'a) -> Self {
+        Self::Pending(Box::pin(future))
     }
 
-    /// An answer that somebody else finds and tells; `lost` is the answer where nobody does.
-    pub const fn from_reply(answer: oneshot::Receiver<T>, lost: fn() -> T) -> Self {
-        Self::Reply(answer, lost)
+    /// Returns a result that another task sends. `lost` makes the result if that task drops the sender.
+    pub const fn from_reply(reply: oneshot::Receiver<T>, lost: fn() -> T) -> Self {
+        Self::Reply(reply, lost)
     }
 
-    /// The answer if it is there, for callers that are not asynchronous.
+    /// Returns the result if it is ready, for callers that are not asynchronous.
     ///
     /// # Errors
-    /// Gives itself back if the answer has to be waited for, or was taken.
+    /// Returns itself if the result is not ready, or was taken.
     pub fn into_ready(self) -> Result<T, Self> {
         match self {
-            Self::Ready(Some(answer)) => Ok(answer),
+            Self::Ready(Some(result)) => Ok(result),
             other => Err(other),
         }
     }
@@ -53,16 +53,16 @@ impl<T> Future for MaybeReady<'_, T> {
     type Output = T;
 
     /// # Panics
-    /// When polled after it answered, as [`std::future::Ready`] does.
+    /// If polled after completion, as [`std::future::Ready`] does.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match &mut *self {
-            Self::Ready(answer) => match answer.take() {
-                Some(answer) => Poll::Ready(answer),
-                None => panic!("an answer was polled after it had been taken"),
+            Self::Ready(result) => match result.take() {
+                Some(result) => Poll::Ready(result),
+                None => panic!("a MaybeReady was polled after completion"),
             },
-            Self::Pending(work) => work.as_mut().poll(cx),
-            Self::Reply(answer, lost) => {
-                Pin::new(answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()))
+            Self::Pending(future) => future.as_mut().poll(cx),
+            Self::Reply(reply, lost) => {
+                Pin::new(reply).poll(cx).map(|result| result.unwrap_or_else(|_| lost()))
             }
         }
     }
@@ -71,7 +71,7 @@ impl<T> Future for MaybeReady<'_, T> {
 impl<T: fmt::Debug> fmt::Debug for MaybeReady<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready(answer) => f.debug_tuple("Ready").field(answer).finish(),
+            Self::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
             Self::Pending(_) | Self::Reply(..) => f.write_str("Pending(..)"),
         }
     }
@@ -82,13 +82,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_kinds_answer_when_awaited() {
+    async fn ready_and_pending_results_can_be_awaited() {
         assert_eq!(MaybeReady::ready(1).await, 1);
         assert_eq!(MaybeReady::pending(async { 2 }).await, 2);
     }
 
     #[test]
-    fn only_a_ready_answer_can_be_had_at_once() {
+    fn into_ready_returns_only_a_ready_result() {
         assert_eq!(MaybeReady::ready(1).into_ready().unwrap(), 1);
         assert!(MaybeReady::pending(async { 2 }).into_ready().is_err());
     }

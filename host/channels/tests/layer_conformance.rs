@@ -1,5 +1,5 @@
-//! What every channel layer does, one sentence a test, written against the trait and run against each backend. Some of it
-//! is asked only of backends that keep messages for readers that come later.
+//! The behaviour of every channel layer, one sentence in each test. The tests use only the trait and run against each
+//! backend. Some run only against backends that keep messages for later readers.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -45,20 +45,20 @@ macro_rules! of_every_backend {
             a_new_channel_is_unique_and_receives_what_is_sent_to_it
             messages_and_frames_of_one_sender_keep_their_order
             concurrent_senders_each_keep_their_order
-            a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty
-            a_message_over_the_limit_is_too_large_for_everyone
+            a_channel_limits_its_bytes_and_accepts_a_larger_message_only_when_empty
+            a_message_over_the_limit_is_refused_by_channels_and_groups
             a_group_reaches_its_members_until_they_are_discarded
             a_member_added_twice_gets_a_message_once
             a_group_drops_and_counts_where_a_member_is_full
-            a_group_of_nobody_takes_everything
+            an_empty_group_accepts_everything
             messages_expire_in_a_mailbox
-            an_expired_message_leaves_room
+            an_expired_message_makes_room
             a_membership_of_an_open_mailbox_does_not_expire
-            groups_of_a_channel_are_bounded
-            memberships_of_a_tenant_are_bounded
-            a_flush_forgets_messages_and_memberships_but_no_mailbox
+            groups_of_a_channel_are_limited
+            memberships_of_a_tenant_are_limited
+            a_flush_deletes_messages_and_memberships_but_no_mailbox
             tenants_do_not_see_each_other
-            a_dropped_unique_channel_takes_nothing_and_leaves_its_groups
+            a_dropped_unique_channel_drops_messages_and_leaves_its_groups
             a_channel_has_one_reader_at_a_time
             a_waiting_receiver_is_woken_by_a_send
             only_the_last_waker_is_woken
@@ -72,9 +72,9 @@ macro_rules! of_backends_that_keep_messages {
         conformance! { $module, $backend;
             a_named_channel_keeps_what_is_sent_before_it_is_read
             a_message_is_delivered_at_most_once
-            a_channel_at_its_capacity_refuses_and_takes_again_when_read
+            a_full_channel_refuses_messages_until_it_is_read
             the_first_pattern_that_matches_a_name_sets_its_capacity
-            messages_expire_in_a_channel_that_nobody_reads
+            messages_expire_in_a_channel_without_a_reader
             a_named_member_gets_what_its_group_was_sent_before_it_is_read
             a_membership_of_a_name_expires_and_adding_renews_it
             a_membership_of_a_name_outlives_its_mailbox_and_expires
@@ -88,8 +88,8 @@ mod in_memory {
     of_every_backend!(every, Memory);
     of_backends_that_keep_messages!(keeping, Memory);
     conformance! { own, Memory;
-        a_probe_tells_what_a_send_would_answer_after_what_is_pending
-        channels_that_nobody_reads_are_bounded_together
+        check_send_predicts_a_send_after_pending_ones
+        channels_without_a_reader_have_a_common_limit
     }
 }
 
@@ -98,7 +98,7 @@ mod in_redis {
     of_every_backend!(every, Redis::start());
     of_backends_that_keep_messages!(keeping, Redis::start());
     conformance! { own, Redis::start();
-        a_turn_is_taken_once_a_period
+        a_lease_is_acquired_once_in_a_period
     }
 }
 
@@ -106,11 +106,11 @@ mod in_redis_pubsub {
     use super::*;
     of_every_backend!(every, RedisPubSub(Redis::start()));
     conformance! { own, RedisPubSub(Redis::start());
-        a_turn_is_taken_once_a_period
+        a_lease_is_acquired_once_in_a_period
     }
 }
 
-/// Runs a test with a clock that [`pass`] moves on.
+/// Runs a test with a clock that [`pass`] advances.
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -118,11 +118,11 @@ fn run(test: impl Future<Output = ()>) {
     });
 }
 
-/// A kind of layer.
+/// A backend of the layer.
 trait Backend {
     type Layer: ChannelLayer;
 
-    /// An empty layer, at work.
+    /// Creates an empty layer and starts it.
     async fn make(&self, limits: LayerLimits) -> Self::Layer;
 }
 
@@ -181,10 +181,10 @@ impl Backend for RedisPubSub {
     }
 }
 
-/// Waits until a layer reaches its backend.
+/// Waits until a layer is connected to its backend.
 async fn connected(layer: &impl ChannelLayer) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while !layer.status().connected {
+    while !layer.status().is_connected {
         assert!(std::time::Instant::now() < deadline, "not connected");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -237,13 +237,13 @@ fn is_full(result: Result<(), LayerError>, name: &ChannelName) -> bool {
     matches!(result, Err(LayerError::ChannelFull { channel }) if channel == *name)
 }
 
-/// Lets time go by for the layer, which does not notice that it is less for everyone else.
+/// Advances the layer's clock.
 async fn pass(layer: &impl ChannelLayer, seconds: f64) {
     layer.settled().await;
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs_f64(seconds)).await;
     tokio::time::resume();
-    // To a layer elsewhere it looks as if its backend had not answered for so long.
+    // To a layer over Redis it looks as if the server had not replied for so long.
     tokio::time::sleep(Duration::from_millis(1)).await;
     connected(layer).await;
     layer.settled().await;
@@ -251,7 +251,7 @@ async fn pass(layer: &impl ChannelLayer, seconds: f64) {
 
 /// Short calls in the default tenant.
 trait Calls: ChannelLayer {
-    /// Waits until what was sent has arrived: one thing more is sent, until that has.
+    /// Waits until everything that was sent has arrived, by sending one more message until it arrives.
     async fn settled(&self) {
         let mut mailbox = self.new_mailbox().await;
         let to = mailbox.channel().clone();
@@ -265,7 +265,7 @@ trait Calls: ChannelLayer {
         panic!("nothing arrives");
     }
 
-    /// What there is to read.
+    /// Reads all deliveries.
     async fn all(&self, mailbox: &mut Mailbox) -> Vec<String> {
         self.settled().await;
         let mut read = Vec::new();
@@ -273,7 +273,7 @@ trait Calls: ChannelLayer {
             read.extend(std::iter::from_fn(|| mailbox.try_recv()).map(text));
             return read;
         }
-        // What is kept elsewhere is fetched as it is read, so its end has to be marked.
+        // A reader fetches messages from Redis one by one, so a last message marks the end.
         let name = mailbox.channel().clone();
         while self.tried(&name, message("end")).await.is_err() {
             read.push(text(mailbox.recv().await));
@@ -286,14 +286,14 @@ trait Calls: ChannelLayer {
         }
     }
 
-    /// The one delivery there is to read, if any.
+    /// Reads the only delivery, if there is one.
     async fn next(&self, mailbox: &mut Mailbox) -> Option<String> {
         let all = self.all(mailbox).await;
         assert!(all.len() <= 1, "{all:?}");
         all.into_iter().next()
     }
 
-    /// Reads one delivery and leaves what is behind it.
+    /// Reads one delivery and leaves those behind it.
     async fn first(&self, mailbox: &mut Mailbox) -> String {
         text(mailbox.recv().await)
     }
@@ -402,7 +402,7 @@ async fn a_message_is_delivered_at_most_once(backend: impl Backend) {
     assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
 }
 
-async fn a_channel_at_its_capacity_refuses_and_takes_again_when_read(backend: impl Backend) {
+async fn a_full_channel_refuses_messages_until_it_is_read(backend: impl Backend) {
     let layer = backend.make(LayerLimits { capacity: 2, ..limits() }).await;
     let mut mailbox = layer.new_mailbox().await;
     for name in [mailbox.channel().clone(), channel("worker")] {
@@ -431,7 +431,9 @@ async fn the_first_pattern_that_matches_a_name_sets_its_capacity(backend: impl B
     }
 }
 
-async fn a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty(backend: impl Backend) {
+async fn a_channel_limits_its_bytes_and_accepts_a_larger_message_only_when_empty(
+    backend: impl Backend,
+) {
     let layer = backend.make(LayerLimits { mailbox_bytes: 100, ..limits() }).await;
     let mut mailbox = layer.new_mailbox().await;
     let name = mailbox.channel().clone();
@@ -447,7 +449,7 @@ async fn a_channel_takes_so_many_bytes_and_a_larger_message_only_when_empty(back
     assert_eq!(layer.all(&mut mailbox).await, ["large"]);
 }
 
-async fn a_message_over_the_limit_is_too_large_for_everyone(backend: impl Backend) {
+async fn a_message_over_the_limit_is_refused_by_channels_and_groups(backend: impl Backend) {
     let layer = backend.make(LayerLimits { message_bytes: 100, ..limits() }).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.added("g", mailbox.channel()).await;
@@ -465,7 +467,7 @@ async fn a_message_over_the_limit_is_too_large_for_everyone(backend: impl Backen
     assert_eq!((layer.next(&mut mailbox).await, layer.status().dropped_count), (None, 0));
 }
 
-async fn a_probe_tells_what_a_send_would_answer_after_what_is_pending(backend: impl Backend) {
+async fn check_send_predicts_a_send_after_pending_ones(backend: impl Backend) {
     let layer = backend.make(LayerLimits { capacity: 3, mailbox_bytes: 100, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     layer.sent(mailbox.channel(), "a").await;
@@ -488,7 +490,7 @@ async fn a_group_reaches_its_members_until_they_are_discarded(backend: impl Back
     layer.added("g", two.channel()).await;
     layer.added("other", one.channel()).await;
     layer.group_sent("g", "a").await;
-    // With publish and subscribe a member is who is one when it arrives.
+    // With publish/subscribe, the members at arrival get the message.
     layer.settled().await;
     layer.discarded("g", two.channel()).await;
     layer.discarded("g", two.channel()).await;
@@ -535,7 +537,7 @@ async fn a_group_drops_and_counts_where_a_member_is_full(backend: impl Backend) 
     assert_eq!(layer.all(&mut free).await, ["a"]);
 }
 
-async fn a_group_of_nobody_takes_everything(backend: impl Backend) {
+async fn an_empty_group_accepts_everything(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     layer.group_sent("g", "a").await;
     layer.group_send_frame(&tenant(), &group("g"), frame("b")).await.unwrap();
@@ -556,7 +558,7 @@ async fn messages_expire_in_a_mailbox(backend: impl Backend) {
     assert_eq!(layer.next(&mut mailbox).await, Some("c".into()));
 }
 
-async fn an_expired_message_leaves_room(backend: impl Backend) {
+async fn an_expired_message_makes_room(backend: impl Backend) {
     let layer = backend.make(LayerLimits { capacity: 1, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     for name in [mailbox.channel(), &channel("worker")] {
@@ -567,7 +569,7 @@ async fn an_expired_message_leaves_room(backend: impl Backend) {
     }
 }
 
-async fn messages_expire_in_a_channel_that_nobody_reads(backend: impl Backend) {
+async fn messages_expire_in_a_channel_without_a_reader(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     layer.sent(&channel("worker"), "a").await;
     pass(&layer, 40.0).await;
@@ -579,7 +581,7 @@ async fn messages_expire_in_a_channel_that_nobody_reads(backend: impl Backend) {
     assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
 }
 
-async fn channels_that_nobody_reads_are_bounded_together(backend: impl Backend) {
+async fn channels_without_a_reader_have_a_common_limit(backend: impl Backend) {
     let layer = backend.make(LayerLimits { unread_bytes: 10_000, ..limits() }).await;
     let name = |n: usize| channel(&format!("worker.{n}"));
     let mut taken = 0;
@@ -638,7 +640,7 @@ async fn a_membership_of_a_name_outlives_its_mailbox_and_expires(backend: impl B
     assert_eq!(layer.next(&mut layer.opened("worker").await).await, None);
 }
 
-async fn groups_of_a_channel_are_bounded(backend: impl Backend) {
+async fn groups_of_a_channel_are_limited(backend: impl Backend) {
     let layer = backend.make(LayerLimits { groups_per_channel: 2, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     layer.added("a", mailbox.channel()).await;
@@ -650,7 +652,7 @@ async fn groups_of_a_channel_are_bounded(backend: impl Backend) {
     layer.added("c", mailbox.channel()).await;
 }
 
-async fn memberships_of_a_tenant_are_bounded(backend: impl Backend) {
+async fn memberships_of_a_tenant_are_limited(backend: impl Backend) {
     let layer = backend.make(LayerLimits { memberships: 2, ..limits() }).await;
     let (one, two) = (layer.new_mailbox().await, layer.new_mailbox().await);
     layer.added("a", one.channel()).await;
@@ -661,7 +663,7 @@ async fn memberships_of_a_tenant_are_bounded(backend: impl Backend) {
     layer.added("a", two.channel()).await;
 }
 
-async fn a_flush_forgets_messages_and_memberships_but_no_mailbox(backend: impl Backend) {
+async fn a_flush_deletes_messages_and_memberships_but_no_mailbox(backend: impl Backend) {
     let layer = backend.make(limits()).await;
     let mut mailbox = layer.new_mailbox().await;
     layer.added("g", mailbox.channel()).await;
@@ -698,7 +700,7 @@ async fn tenants_do_not_see_each_other(backend: impl Backend) {
     );
 }
 
-async fn a_dropped_unique_channel_takes_nothing_and_leaves_its_groups(backend: impl Backend) {
+async fn a_dropped_unique_channel_drops_messages_and_leaves_its_groups(backend: impl Backend) {
     let layer = backend.make(LayerLimits { capacity: 1, memberships: 1, ..limits() }).await;
     let mailbox = layer.new_mailbox().await;
     let name = mailbox.channel().clone();
@@ -750,14 +752,14 @@ async fn a_channel_has_one_reader_at_a_time(backend: impl Backend) {
     }
 }
 
-async fn a_turn_is_taken_once_a_period(backend: impl Backend) {
+async fn a_lease_is_acquired_once_in_a_period(backend: impl Backend) {
     let layer = backend.make(limits()).await;
-    let claim = async |name| {
-        layer.claim(&tenant(), &channel(name), Duration::from_secs(600)).await.unwrap()
+    let acquire = async |name| {
+        layer.try_acquire_lease(&tenant(), &channel(name), Duration::from_secs(600)).await.unwrap()
     };
-    assert!(claim("a").await);
-    assert!(!claim("a").await);
-    assert!(claim("b").await);
+    assert!(acquire("a").await);
+    assert!(!acquire("a").await);
+    assert!(acquire("b").await);
 }
 
 async fn a_waiting_receiver_is_woken_by_a_send(backend: impl Backend) {
@@ -813,7 +815,7 @@ async fn a_cancelled_receive_loses_nothing(backend: impl Backend) {
 }
 
 #[test]
-fn a_layer_can_be_kept_behind_a_pointer() {
+fn the_trait_is_object_safe() {
     let layer: Arc<dyn ChannelLayer> = Arc::new(MemoryLayer::new(limits()));
     assert!(layer.new_channel(&tenant()).into_ready().is_ok());
 }

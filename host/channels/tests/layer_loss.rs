@@ -1,4 +1,4 @@
-//! What the layers over Redis keep, give back and count when Redis, its answers or a reader fail at a bad moment.
+//! Messages and memberships of the layers over Redis when the server, a reply or a reader fails at a bad moment.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -15,7 +15,8 @@ mod proxy;
 mod redis_layer;
 mod support;
 
-/// A layer with a reader of `worker`, for which Redis has popped `b` in an answer that is held back; and a second layer.
+/// Returns a layer with a reader of `worker`, for which Redis has popped `b` in a reply that the proxy holds back, and
+/// a second layer.
 async fn reader_of_held_answer(redis: &Redis) -> (RedisLayer, RedisLayer, Mailbox) {
     let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
     let mut mailbox = opened(&layer, "worker").await;
@@ -28,7 +29,7 @@ async fn reader_of_held_answer(redis: &Redis) -> (RedisLayer, RedisLayer, Mailbo
 }
 
 #[test]
-fn what_redis_popped_for_a_reader_that_ends_is_read_by_the_next() {
+fn a_message_popped_for_a_closed_reader_is_read_by_the_next() {
     run(async {
         let redis = Redis::start();
         let (layer, other, mailbox) = reader_of_held_answer(&redis).await;
@@ -38,16 +39,16 @@ fn what_redis_popped_for_a_reader_that_ends_is_read_by_the_next() {
         redis.proxy.release();
         assert_eq!(received(&mut mailbox).await, "b");
         assert_eq!(received(&mut mailbox).await, "c");
-        assert_eq!(layer.status().lost, 0);
+        assert_eq!(layer.status().lost_count, 0);
     });
 }
 
 #[test]
-fn what_redis_popped_for_a_reader_is_not_lost_by_a_false_alarm() {
+fn a_message_popped_for_a_named_channel_survives_a_restart_of_readers() {
     run(async {
         let redis = Redis::start();
         let (_layer, other, mut mailbox) = reader_of_held_answer(&redis).await;
-        // The task that writes finds its connection cut, and the readers are to connect anew.
+        // The pipeline loses its connection, and restarts the readers.
         let readers = redis.proxy.count("BZPOPMIN");
         redis.proxy.cut_others("BZPOPMIN");
         until(|| redis.proxy.count("BZPOPMIN") > readers + 1).await;
@@ -63,13 +64,13 @@ fn a_layer_is_connected_while_a_reader_waits_for_its_mailbox() {
     run(async {
         let redis = Redis::start();
         let (layer, other, mut mailbox) = reader_of_held_answer(&redis).await;
-        // The answer is late, and comes when the reader has given its connection up.
+        // The reply arrives after the reader has abandoned its connection.
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(10)).await;
         tokio::time::resume();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         redis.proxy.release();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         assert_eq!(received(&mut mailbox).await, "b");
         sent(&other, "worker", "c").await;
         assert_eq!(received(&mut mailbox).await, "c");
@@ -77,7 +78,7 @@ fn a_layer_is_connected_while_a_reader_waits_for_its_mailbox() {
 }
 
 #[test]
-fn what_redis_popped_for_a_process_is_not_lost_by_a_false_alarm() {
+fn a_message_popped_for_a_process_survives_a_restart_of_readers() {
     run(async {
         let redis = Redis::start();
         let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
@@ -98,7 +99,7 @@ fn what_redis_popped_for_a_process_is_not_lost_by_a_false_alarm() {
 }
 
 #[test]
-fn leaving_a_layer_waits_for_what_its_readers_give_back() {
+fn wait_until_sent_includes_messages_that_readers_put_back() {
     run(async {
         let redis = Redis::start();
         let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
@@ -113,7 +114,7 @@ fn leaving_a_layer_waits_for_what_its_readers_give_back() {
 }
 
 #[test]
-fn a_flush_keeps_what_other_processes_see_by_that_nothing_was_lost() {
+fn a_flush_keeps_the_markers_of_other_processes() {
     run(async {
         let redis = Redis::start();
         let (layer, _other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
@@ -126,25 +127,25 @@ fn a_flush_keeps_what_other_processes_see_by_that_nothing_was_lost() {
 }
 
 #[test]
-fn a_turn_that_is_refused_fails_alone_on_a_layer_by_publish_and_subscribe() {
+fn a_refused_lease_fails_alone_with_publish_subscribe() {
     run(async {
         let redis = Redis::start();
         let layer = redis.pubsub(LayerLimits::default()).await;
         redis.ask::<String>(&["ACL", "SETUSER", "default", "-set"]);
         let connections = redis.proxy.count("PSUBSCRIBE");
         for _ in 0..3 {
-            let turn = layer.claim(&tenant(), &channel("worker"), DEADLINE).await;
+            let lease = layer.try_acquire_lease(&tenant(), &channel("worker"), DEADLINE).await;
             let refused = |reason: &str| reason.to_lowercase().contains("noperm");
-            assert!(matches!(turn, Err(LayerError::Unavailable { reason }) if refused(&reason)));
+            assert!(matches!(lease, Err(LayerError::Unavailable { reason }) if refused(&reason)));
         }
         layer.wait_until_sent().await.unwrap();
-        assert!(layer.status().connected);
+        assert!(layer.status().is_connected);
         assert_eq!(redis.proxy.count("PSUBSCRIBE"), connections);
     });
 }
 
 #[test]
-fn a_membership_that_ended_while_redis_was_away_ends_though_its_first_write_fails() {
+fn a_membership_that_ended_during_an_outage_ends_though_its_first_write_fails() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
@@ -158,12 +159,12 @@ fn a_membership_that_ended_while_redis_was_away_ends_though_its_first_write_fail
         layer.wait_for_memberships().await.unwrap();
         assert_eq!(redis.ask::<i64>(&["ZCARD", "asgi:group:g"]), 2);
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_discard(&tenant(), &group("g"), leaves.channel()).await.unwrap();
-        // Redis is reachable again, and takes no writes for longer than it is waited for.
+        // Redis is reachable again, and delays writes beyond the time limit for replies.
         redis.ask::<String>(&["CLIENT", "PAUSE", "4000", "WRITE"]);
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         layer.wait_for_memberships().await.unwrap();
         let members: Vec<String> = redis.ask(&["ZRANGE", "asgi:group:g", "0", "-1"]);
         assert_eq!(members, [stays.channel().as_str()]);
@@ -171,22 +172,22 @@ fn a_membership_that_ended_while_redis_was_away_ends_though_its_first_write_fail
 }
 
 #[test]
-fn a_name_that_joined_while_redis_was_away_is_a_member_when_it_is_back() {
+fn a_name_added_during_an_outage_is_a_member_afterwards() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_add(&tenant(), &group("g"), &channel("worker")).await.unwrap();
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         let members: Vec<String> = redis.ask(&["ZRANGE", "asgi:group:g", "0", "-1"]);
         assert_eq!(members, ["worker"]);
     });
 }
 
 #[test]
-fn memberships_are_refused_at_once_when_it_is_a_renewal_that_fails() {
+fn waiting_for_memberships_fails_when_a_renewal_fails() {
     run(async {
         let redis = Redis::start();
         let limits =
@@ -196,7 +197,7 @@ fn memberships_are_refused_at_once_when_it_is_a_renewal_that_fails() {
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         layer.wait_for_memberships().await.unwrap();
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_add(&tenant(), &group("h"), mailbox.channel()).await.unwrap();
         let confirmed =
             tokio::time::timeout(Duration::from_secs(20), layer.wait_for_memberships()).await;
@@ -205,7 +206,7 @@ fn memberships_are_refused_at_once_when_it_is_a_renewal_that_fails() {
 }
 
 #[test]
-fn what_waits_behind_a_subscription_that_fails_is_published_later() {
+fn messages_behind_a_failed_subscription_are_published_later() {
     run(async {
         let redis = Redis::start();
         let layer = redis.pubsub(LayerLimits { capacity: 200, ..LayerLimits::default() }).await;
@@ -215,17 +216,17 @@ fn what_waits_behind_a_subscription_that_fails_is_published_later() {
         for n in 0..100 {
             layer.group_send(&tenant(), &group("g"), message(&n.to_string())).await.unwrap();
         }
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         redis.proxy.release();
         for n in 0..100 {
             assert_eq!(received(&mut mailbox).await, n.to_string());
         }
-        assert_eq!(layer.status().lost, 0);
+        assert_eq!(layer.status().lost_count, 0);
     });
 }
 
 #[test]
-fn a_message_from_a_clock_that_is_behind_is_heard_as_a_process_of_channels_hears_it() {
+fn a_message_from_a_clock_that_is_behind_is_delivered() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
@@ -246,7 +247,7 @@ fn a_message_from_a_clock_that_is_behind_is_heard_as_a_process_of_channels_hears
         assert_eq!(layer.status().expired_count, 0);
         drop(named);
         layer.wait_until_sent().await.unwrap();
-        // Of one that waits for a reader only its score says how old it is.
+        // The age of a message that waits without a reader is known only by its score.
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1c"), -61.0);
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1d"), 0.0);
         assert_eq!(received(&mut opened(&layer, "worker").await).await, "d");
@@ -255,7 +256,7 @@ fn a_message_from_a_clock_that_is_behind_is_heard_as_a_process_of_channels_hears
 }
 
 #[test]
-fn what_is_not_taken_is_counted_by_its_cause() {
+fn decoding_errors_are_counted_by_cause() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
@@ -288,13 +289,13 @@ fn what_is_not_taken_is_counted_by_its_cause() {
 }
 
 #[test]
-fn receivers_are_counted_where_they_are_known() {
+fn receivers_are_counted_if_they_are_known() {
     run(async {
         let redis = Redis::start();
         let (layer, other) = (redis.layer(LayerLimits::default()).await, redis.other().await);
         let pubsub = redis.pubsub(LayerLimits::default()).await;
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
-        let heard = pubsub.new_channel(&tenant()).await.unwrap();
+        let subscribed = pubsub.new_channel(&tenant()).await.unwrap();
         let count = async |layer: &dyn ChannelLayer, to: Recipient<'_>| {
             layer.receiver_count(&tenant(), to).await.unwrap()
         };
@@ -304,14 +305,14 @@ fn receivers_are_counted_where_they_are_known() {
         assert_eq!(count(&pubsub, members).await, Some(0));
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         layer.wait_for_memberships().await.unwrap();
-        pubsub.group_add(&tenant(), &group("g"), heard.channel()).await.unwrap();
+        pubsub.group_add(&tenant(), &group("g"), subscribed.channel()).await.unwrap();
         pubsub.wait_for_memberships().await.unwrap();
         assert_eq!(count(&other, members).await, Some(1));
         assert_eq!(count(&pubsub, members).await, Some(1));
         assert_eq!(count(&layer, Recipient::Channel(mailbox.channel())).await, Some(1));
         assert_eq!(count(&other, Recipient::Channel(mailbox.channel())).await, None);
-        let gone = mailbox.channel().clone();
+        let ended = mailbox.channel().clone();
         drop(mailbox);
-        assert_eq!(count(&layer, Recipient::Channel(&gone)).await, Some(0));
+        assert_eq!(count(&layer, Recipient::Channel(&ended)).await, Some(0));
     });
 }

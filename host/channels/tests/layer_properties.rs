@@ -1,4 +1,4 @@
-//! The memory layer against a model that keeps everything in lists and looks through all of it each time.
+//! Compares the memory layer with a model that keeps everything in lists and searches all of it each time.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -15,7 +15,7 @@ use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 use proptest::prelude::*;
 use tokio::time::{Instant, advance};
 
-/// Two that anyone may send to, and two that end with their mailbox.
+/// Two named channels, and two that end with their mailbox.
 const CHANNELS: [&str; 4] = ["worker", "other", "specific.1!1", "specific.1!2"];
 const GROUPS: [&str; 2] = ["g", "h"];
 
@@ -74,11 +74,11 @@ struct Membership {
     group: usize,
     channel: usize,
     until: Instant,
-    /// Tells what was added or renewed at one time apart.
+    /// Distinguishes memberships that were added or renewed at the same time.
     serial: u64,
 }
 
-/// What a layer is, without a thought for its cost.
+/// A simple and slow implementation of a layer.
 struct Model {
     limits: LayerLimits,
     waiting: HashMap<usize, Vec<Waiting>>,
@@ -184,7 +184,7 @@ impl Model {
         self.offer(to, delivery)
     }
 
-    /// The members have an order only as long as none leaves; it matters where the unread bound ends between two.
+    /// The order of the members matters if the limit on unread bytes is reached between two.
     fn group_send(&mut self, group: usize, delivery: &Delivery) -> Outcome {
         if delivery.len() > self.limits.message_bytes {
             return Outcome::TooLarge;
@@ -222,7 +222,7 @@ impl Model {
     }
 
     fn remove(&mut self, leaves: impl Fn(&Membership) -> bool) {
-        // As the layer does: the last member of the group takes the place of the one that left.
+        // As in the layer, the last member of the group takes the place of the one that left.
         while let Some(at) = self.members.iter().position(&leaves) {
             let group = self.members[at].group;
             let last = self.members.iter().rposition(|m| m.group == group).unwrap();
@@ -286,7 +286,7 @@ impl Real {
     }
 }
 
-/// A message of at least 11 bytes, told apart by `serial`.
+/// A message of at least 11 bytes, which `serial` distinguishes.
 fn message(serial: usize, len: u8) -> Message {
     let mut bytes = b"\x82\xa4type\xa4".to_vec();
     bytes.extend(format!("{:04}", serial % 10_000).bytes());
@@ -378,7 +378,7 @@ async fn apply(
         }
         Step::Pass(seconds) => {
             advance(Duration::from_secs(seconds)).await;
-            // Some operation, so that a membership is renewed or not while the reader is still the one it was.
+            // Any operation, so that memberships expire or are renewed before the next step changes the reader.
             layer.group_discard(tenant, &groups[0], &"nobody".parse().unwrap());
         }
         Step::Flush => {
@@ -394,7 +394,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn any_sequence_of_operations_is_what_the_model_says(steps in prop::collection::vec(step(), 1..80)) {
+    fn any_sequence_of_operations_has_the_results_of_the_model(steps in prop::collection::vec(step(), 1..80)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(run(steps))?;
     }

@@ -1,4 +1,4 @@
-//! What the layer over Redis keeps where a server refuses some of what is asked, and takes the rest.
+//! The layer over Redis while a server refuses some commands and accepts the others.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -21,32 +21,32 @@ fn members(redis: &Redis) -> Vec<String> {
     members
 }
 
-fn is_another_type(redis: &Redis, key: &str) {
+fn set_another_type(redis: &Redis, key: &str) {
     redis.ask::<String>(&["SET", key, "something else"]);
 }
 
 #[test]
-fn a_layer_is_back_though_a_named_channels_key_has_another_type() {
+fn a_layer_reconnects_though_a_named_channels_key_has_another_type() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
-        is_another_type(&redis, "asgijobs");
+        set_another_type(&redis, "asgijobs");
         let _jobs = opened(&layer, "jobs").await;
         redis.proxy.cut();
-        // All of its tasks have found that, the reader of the channel too.
+        // All tasks have noticed that, the reader of the channel too.
         until(|| redis.proxy.cut_count() > 20).await;
-        assert!(!layer.status().connected);
+        assert!(!layer.status().is_connected);
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
     });
 }
 
 #[test]
-fn a_membership_that_redis_refuses_begins_once_it_is_taken() {
+fn a_refused_membership_is_written_later() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
-        is_another_type(&redis, GROUP);
+        set_another_type(&redis, GROUP);
         let mailbox = layer.new_channel(&tenant()).await.unwrap();
         for name in [mailbox.channel(), &channel("worker")] {
             layer.group_add(&tenant(), &group("g"), name).await.unwrap();
@@ -58,7 +58,7 @@ fn a_membership_that_redis_refuses_begins_once_it_is_taken() {
 }
 
 #[test]
-fn a_membership_that_redis_refuses_to_restore_begins_once_it_is_taken() {
+fn a_refused_membership_is_restored_later() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
@@ -66,11 +66,11 @@ fn a_membership_that_redis_refuses_to_restore_begins_once_it_is_taken() {
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         layer.wait_for_memberships().await.unwrap();
         redis.proxy.cut();
-        until(|| !layer.status().connected).await;
+        until(|| !layer.status().is_connected).await;
         layer.group_add(&tenant(), &group("g"), &channel("worker")).await.unwrap();
-        is_another_type(&redis, GROUP);
+        set_another_type(&redis, GROUP);
         redis.proxy.mend();
-        until(|| layer.status().connected).await;
+        until(|| layer.status().is_connected).await;
         redis.ask::<i64>(&["DEL", GROUP]);
         until(|| members(&redis) == [mailbox.channel().as_str(), "worker"]).await;
     });
@@ -86,7 +86,7 @@ fn a_membership_whose_end_redis_refuses_ends_once_it_is_taken() {
         }
         layer.wait_for_memberships().await.unwrap();
         redis.ask::<String>(&["RENAME", GROUP, "aside"]);
-        is_another_type(&redis, GROUP);
+        set_another_type(&redis, GROUP);
         for name in ["kicked", "returns"] {
             layer.group_discard(&tenant(), &group("g"), &channel(name)).await.unwrap();
         }
@@ -148,7 +148,7 @@ fn memberships_are_renewed_while_there_is_always_more_to_send() {
 }
 
 #[test]
-fn nothing_more_is_taken_from_the_queue_before_what_is_asked_again() {
+fn operations_to_repeat_come_before_the_queue() {
     run(async {
         let redis = Redis::start();
         let layer = redis.layer(LayerLimits::default()).await;
@@ -156,17 +156,18 @@ fn nothing_more_is_taken_from_the_queue_before_what_is_asked_again() {
         layer.group_add(&tenant(), &group("g"), mailbox.channel()).await.unwrap();
         layer.wait_for_memberships().await.unwrap();
         let markers: Vec<String> = redis.ask(&["KEYS", "*:written:*"]);
-        // The server seems to forget all that is written, again and again.
-        is_another_type(&redis, &markers[0]);
+        // The server seems to lose its data again and again.
+        set_another_type(&redis, &markers[0]);
         for _ in 0..5_000 {
             layer.group_send(&tenant(), &group("g"), message("a")).await.unwrap();
         }
-        let round_trips = || layer.status().round_trips.unwrap().bucket_counts.iter().sum::<u64>();
+        let round_trips =
+            || layer.status().round_trip_times.unwrap().bucket_counts.iter().sum::<u64>();
         let before = round_trips();
         until(|| round_trips() > before + 50).await;
         assert!(layer.status().queued_count > 4_000);
         redis.ask::<i64>(&["DEL", &markers[0]]);
         until(|| layer.status().queued_count == 0).await;
-        assert_eq!(layer.status().lost, 0);
+        assert_eq!(layer.status().lost_count, 0);
     });
 }

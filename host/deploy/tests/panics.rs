@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use narrowboat_channels::{
-    ChannelLayer, LayerError, LayerLimits, LayerStatus, Mailbox, MaybeReady, MemoryLayer,
+    ChannelLayer, Delivery, LayerError, LayerLimits, LayerQueue, Mailbox, MaybeReady, MemoryLayer,
     QueueLoad, Recipient,
 };
 use narrowboat_config::{Config, Limits, OverflowPolicy};
-use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 use narrowboat_core::scope::Scope;
@@ -42,6 +41,10 @@ struct Panicking {
 type Done<'a> = MaybeReady<'a, Result<(), LayerError>>;
 
 impl ChannelLayer for Panicking {
+    fn queue(&self) -> &dyn LayerQueue {
+        self.layer.queue()
+    }
+
     fn start(&self, runtime: &Handle) {
         self.layer.start(runtime);
     }
@@ -69,15 +72,6 @@ impl ChannelLayer for Panicking {
         len: usize,
     ) -> Result<(), LayerError> {
         self.layer.check_send(tenant, channel, pending, len)
-    }
-
-    fn check_group_send(
-        &self,
-        tenant: &Tenant,
-        pending: QueueLoad,
-        len: usize,
-    ) -> Result<(), LayerError> {
-        self.layer.check_group_send(tenant, pending, len)
     }
 
     fn fan_out(&self, tenant: &Tenant, group: &GroupName) -> usize {
@@ -112,22 +106,13 @@ impl ChannelLayer for Panicking {
         self.layer.group_discard(tenant, group, channel)
     }
 
-    fn group_send<'a>(
+    fn deliver_to_group<'a>(
         &'a self,
         tenant: &'a Tenant,
         group: &'a GroupName,
-        message: Message,
+        delivery: Delivery,
     ) -> Done<'a> {
-        self.layer.group_send(tenant, group, message)
-    }
-
-    fn group_send_frame<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        group: &'a GroupName,
-        frame: Frame,
-    ) -> Done<'a> {
-        self.layer.group_send_frame(tenant, group, frame)
+        self.layer.deliver_to_group(tenant, group, delivery)
     }
 
     fn receiver_count<'a>(
@@ -142,25 +127,13 @@ impl ChannelLayer for Panicking {
         self.layer.flush(tenant)
     }
 
-    fn claim<'a>(
+    fn try_acquire_lease<'a>(
         &'a self,
         tenant: &'a Tenant,
         name: &'a ChannelName,
         period: Duration,
     ) -> MaybeReady<'a, Result<bool, LayerError>> {
-        self.layer.claim(tenant, name, period)
-    }
-
-    fn wait_for_memberships(&self) -> Done<'_> {
-        self.layer.wait_for_memberships()
-    }
-
-    fn wait_until_sent(&self) -> Done<'_> {
-        self.layer.wait_until_sent()
-    }
-
-    fn status(&self) -> LayerStatus {
-        self.layer.status()
+        self.layer.try_acquire_lease(tenant, name, period)
     }
 }
 

@@ -326,7 +326,7 @@ impl Server {
         }
         // A tenant whose layer is away keeps nobody from the others.
         if let Some(world) = self.host.tenants().get(&Tenant::default_tenant()) {
-            let away = world.layer_statuses().filter(|(_, status)| !status.connected);
+            let away = world.layer_statuses().filter(|(_, status)| !status.is_connected);
             missing.extend(away.map(|(name, _)| format!("layer {name:?} is disconnected")));
         }
         missing

@@ -315,15 +315,15 @@ impl MetricsSnapshot {
 
     fn record_layer(&mut self, tenant: &Tenant, name: &str, status: LayerStatus) {
         let mut note = |figure, value| self.record(figure, &[tenant.as_str(), name], value);
-        note("layer_connected", SampleValue::Gauge(f64::from(u8::from(status.connected))));
+        note("layer_connected", SampleValue::Gauge(f64::from(u8::from(status.is_connected))));
         note("layer_queued_operations", SampleValue::Gauge(status.queued_count as f64));
         note("layer_messages_dropped", SampleValue::Counter(status.dropped_count));
-        note("layer_messages_lost", SampleValue::Counter(status.lost));
+        note("layer_messages_lost", SampleValue::Counter(status.lost_count));
         note("layer_messages_expired", SampleValue::Counter(status.expired_count));
-        if let Some(trips) = status.round_trips {
+        if let Some(trips) = status.round_trip_times {
             note("layer_round_trip_duration_seconds", SampleValue::Histogram(trips));
             for (cause, count) in status.decode_errors.counts_by_cause() {
-                let labels = [tenant.as_str(), name, cause.name()];
+                let labels = [tenant.as_str(), name, cause.label()];
                 self.record("layer_messages_malformed", &labels, SampleValue::Counter(count));
             }
         }

@@ -1,8 +1,8 @@
-//! How much of something a tenant has left.
+//! A counter with a limit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A number of bytes or memberships in use, and the most there may be.
+/// A number of bytes or memberships in use, and its limit.
 pub(super) struct CappedCounter {
     used: AtomicUsize,
     limit: usize,
@@ -22,23 +22,23 @@ impl CappedCounter {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether so much could be taken now.
+    /// Whether `amount` could be added now.
     pub(super) fn has_room_for(&self, amount: usize) -> bool {
         self.used.load(Ordering::Relaxed).saturating_add(amount) <= self.limit
     }
 
-    /// Takes an amount, all or nothing, and says whether there was room.
+    /// Adds `amount` if the sum stays within the limit. Returns whether it did.
     pub(super) fn try_add(&self, amount: usize) -> bool {
         let within = |used: usize| used.checked_add(amount).filter(|&sum| sum <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
     }
 
-    /// Takes an amount that is there already, even beyond the limit.
+    /// Adds `amount` even beyond the limit.
     pub(super) fn force_add(&self, amount: usize) {
         self.used.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// Gives back what was taken.
+    /// Subtracts an amount that was added before.
     pub(super) fn subtract(&self, amount: usize) {
         self.used.fetch_sub(amount, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What has to be looked at when.
+//! Entries in the order of their deadlines.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,24 +7,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::lock;
+use super::lock::lock;
 
-/// No deadline lies further ahead, so that the largest durations of a configuration still add up.
+/// The longest wait to a deadline, so that adding the largest configured duration to the time does not overflow.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// One entry of a table: its time, and a number that keeps entries of one time apart.
+/// The key of an entry: its deadline, and a serial number that tells entries with the same deadline apart.
 pub(super) type DeadlineKey = (Instant, u64);
 
-/// The time so long after another.
+/// Returns the deadline at `wait` after `now`.
 pub(super) fn deadline_after(now: Instant, wait: Duration) -> Instant {
     now + wait.min(MAX_WAIT)
 }
 
-/// Things in the order of their deadlines. The first deadline can be asked for without the lock, since every operation
-/// of a layer asks.
+/// Entries in the order of their deadlines. Every operation of a layer reads the first deadline, so that needs no lock.
 pub(super) struct DeadlineQueue<T> {
     epoch: Instant,
-    /// Nanoseconds from the epoch to the first deadline; the largest number if there is none.
+    /// Nanoseconds from the epoch to the first deadline, or `u64::MAX` if there is none.
     next: AtomicU64,
     table: Mutex<DeadlineTable<T>>,
 }
@@ -40,25 +39,26 @@ impl<T> DeadlineQueue<T> {
         Self { epoch: Instant::now(), next: AtomicU64::new(u64::MAX), table: Mutex::new(table) }
     }
 
-    pub(super) fn schedule(&self, at: Instant, thing: T) -> DeadlineKey {
+    /// Adds an entry and returns its key.
+    pub(super) fn schedule(&self, deadline: Instant, entry: T) -> DeadlineKey {
         let mut table = lock(&self.table);
         table.last_serial += 1;
-        let due = (at, table.last_serial);
-        table.entries.insert(due, thing);
+        let key = (deadline, table.last_serial);
+        table.entries.insert(key, entry);
         self.update_next(&table);
-        due
+        key
     }
 
-    /// Takes an entry out, if it is there still.
-    pub(super) fn cancel(&self, due: DeadlineKey) {
+    /// Removes an entry if it is still there.
+    pub(super) fn cancel(&self, key: DeadlineKey) {
         let mut table = lock(&self.table);
-        let thing = table.entries.remove(&due);
+        let removed = table.entries.remove(&key);
         self.update_next(&table);
         drop(table);
-        drop(thing);
+        drop(removed);
     }
 
-    /// Takes the first entry whose time has come.
+    /// Removes and returns the first entry if its deadline has passed at `now`.
     pub(super) fn pop(&self, now: Instant) -> Option<(DeadlineKey, T)> {
         if self.next.load(Ordering::Relaxed) > self.nanos_since_epoch(now) {
             return None;

@@ -1,7 +1,6 @@
-//! One channel: what waits in it, whether it is read, and which groups it is in.
+//! One channel: its queue, its reader and its groups.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
@@ -9,54 +8,66 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::deadline_queue::{DeadlineKey, deadline_after};
+use super::lock::lock;
 use super::memory_group::MemoryGroup;
+use super::memory_tenant::MemoryTenant;
+use super::pointer_map::PointerMap;
 use super::sharded_set::HasName;
-use super::tenant::MemoryTenant;
-use super::{UNREAD_OVERHEAD_BYTES, lock};
 use crate::mailbox::MailboxSource;
 use crate::mailbox_queue::{MailboxQueue, QueueLimits};
-use crate::{Delivery, LayerError, QueueLoad};
+use crate::{Delivery, LayerError, QueueLoad, UNREAD_OVERHEAD_BYTES};
 use narrowboat_core::name::ChannelName;
 
-/// Things by their address, which is fixed while they are referred to and which nobody outside can choose, so the
-/// hasher needs no random keys and no room for them.
-pub(super) type PointerMap<V> = HashMap<usize, V, BuildHasherDefault<DefaultHasher>>;
-
+/// One channel. It belongs to its tenant, whose limits and counters its methods take as a parameter, and it refers to
+/// its groups as they refer to it: [`MemoryTenant`], this type and [`MemoryGroup`] own each other, so their files
+/// import each other.
 pub(super) struct MemoryChannel {
     name: ChannelName,
-    /// Weak, because the world holds its channels.
+    /// Weak, because the tenant owns its channels.
     tenant: Weak<MemoryTenant>,
     capacity: usize,
     state: Mutex<ChannelState>,
 }
 
+/// The part of a channel that its lock guards.
 pub(super) struct ChannelState {
     queue: MailboxQueue,
     phase: ChannelPhase,
-    /// The groups it is in, for when it ends. Weak, because they hold their members.
+    /// The groups that the channel leaves when it ends. Weak, because groups own their members.
     pub(super) groups: PointerMap<Weak<MemoryGroup>>,
-    /// Its entry among the unread channels.
+    /// The channel's entry in the queue of unread channels.
     expiry_key: Option<DeadlineKey>,
 }
 
+/// The life of a channel.
+///
+/// ```text
+///          attach_reader          mark_removed (unique name)
+/// Unread ----------------> Read ---------------------------> Removed
+///   |    <----------------                                      ^
+///   |   detach_reader (named)                                   |
+///   +-----------------------------------------------------------+
+///                      mark_removed_if_idle
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ChannelPhase {
     /// No mailbox is open.
     Unread,
     /// A mailbox is open.
     Read,
-    /// Nobody finds it any more; who still holds it has to look again.
+    /// The tenant no longer has the channel. A thread that still holds it looks the name up again.
     Removed,
 }
 
-/// Why a channel did not take a delivery, or a reader.
+/// Why a channel accepted no delivery or no reader.
 pub(super) enum ChannelError {
+    /// The layer's error for the caller.
     Layer(LayerError),
-    /// The channel ended, and this is what it did not take.
+    /// The channel was removed. Contains the delivery that it did not accept.
     Removed(Option<Delivery>),
 }
 
-/// What unread deliveries count against the tenant's bound.
+/// Returns the bytes that unread deliveries count against the tenant's limit.
 fn unread_cost(load: QueueLoad) -> usize {
     load.bytes.saturating_add(load.count.saturating_mul(UNREAD_OVERHEAD_BYTES))
 }
@@ -70,41 +81,41 @@ impl ChannelState {
         self.phase == ChannelPhase::Read
     }
 
-    fn drop_expired(&mut self, world: &MemoryTenant, now: Instant) {
-        let forgotten = self.queue.drop_expired(now);
+    fn drop_expired(&mut self, tenant: &MemoryTenant, now: Instant) {
+        let expired = self.queue.drop_expired(now);
         if self.phase == ChannelPhase::Unread {
-            world.unread_bytes.subtract(unread_cost(forgotten));
+            tenant.unread_bytes.subtract(unread_cost(expired));
         }
     }
 
-    fn cancel_expiry(&mut self, world: &MemoryTenant) {
-        if let Some(due) = self.expiry_key.take() {
-            world.unread_expiry.cancel(due);
+    fn cancel_expiry(&mut self, tenant: &MemoryTenant) {
+        if let Some(key) = self.expiry_key.take() {
+            tenant.unread_expiry.cancel(key);
         }
     }
 
-    /// Ends an unread channel in which nothing waits and which is in no group.
-    fn mark_removed_if_idle(&mut self, world: &MemoryTenant) -> bool {
+    /// Marks the channel as removed if it has no reader, no delivery and no group. Returns whether it did.
+    fn mark_removed_if_idle(&mut self, tenant: &MemoryTenant) -> bool {
         let idle =
             self.phase == ChannelPhase::Unread && self.queue.is_empty() && self.groups.is_empty();
         if idle {
             self.phase = ChannelPhase::Removed;
-            self.cancel_expiry(world);
+            self.cancel_expiry(tenant);
         }
         idle
     }
 }
 
 impl MemoryChannel {
-    pub(super) fn new(name: ChannelName, world: &Arc<MemoryTenant>) -> Self {
+    pub(super) fn new(name: ChannelName, tenant: &Arc<MemoryTenant>) -> Self {
         let state = ChannelState {
             queue: MailboxQueue::default(),
             phase: ChannelPhase::Unread,
             groups: HashMap::default(),
             expiry_key: None,
         };
-        let capacity = world.limits.capacity_of(name.as_str());
-        Self { name, tenant: Arc::downgrade(world), capacity, state: Mutex::new(state) }
+        let capacity = tenant.limits.capacity_of(name.as_str());
+        Self { name, tenant: Arc::downgrade(tenant), capacity, state: Mutex::new(state) }
     }
 
     pub(super) fn lock_state(&self) -> MutexGuard<'_, ChannelState> {
@@ -115,10 +126,13 @@ impl MemoryChannel {
         &self.name
     }
 
-    /// Lets a reader in; what waits is no longer unread.
+    /// Attaches a reader. The waiting deliveries no longer count as unread.
+    ///
+    /// # Errors
+    /// [`LayerError::ChannelBusy`] if the channel has a reader.
     pub(super) fn attach_reader(
         &self,
-        world: &MemoryTenant,
+        tenant: &MemoryTenant,
         now: Instant,
     ) -> Result<(), ChannelError> {
         let mut state = self.lock_state();
@@ -131,17 +145,20 @@ impl MemoryChannel {
             }
             ChannelPhase::Unread => {}
         }
-        state.drop_expired(world, now);
-        world.unread_bytes.subtract(unread_cost(state.queue.load()));
-        state.cancel_expiry(world);
+        state.drop_expired(tenant, now);
+        tenant.unread_bytes.subtract(unread_cost(state.queue.load()));
+        state.cancel_expiry(tenant);
         state.phase = ChannelPhase::Read;
         Ok(())
     }
 
-    /// Takes a delivery. The waker is to be woken once no lock is held.
+    /// Adds a delivery. The caller wakes the returned waker when it holds no lock.
+    ///
+    /// # Errors
+    /// [`LayerError::ChannelFull`] or [`LayerError::UnreadFull`].
     pub(super) fn try_push(
         self: &Arc<Self>,
-        world: &MemoryTenant,
+        tenant: &MemoryTenant,
         now: Instant,
         delivery: Delivery,
     ) -> Result<Option<Waker>, ChannelError> {
@@ -149,38 +166,37 @@ impl MemoryChannel {
         if state.is_removed() {
             return Err(ChannelError::Removed(Some(delivery)));
         }
-        state.drop_expired(world, now);
-        self.check_room(&state, world, QueueLoad::default(), delivery.len())
+        state.drop_expired(tenant, now);
+        self.check_room(&state, tenant, QueueLoad::default(), delivery.len())
             .map_err(ChannelError::Layer)?;
-        let deadline = deadline_after(now, world.limits.expiry);
+        let deadline = deadline_after(now, tenant.limits.expiry);
         if state.phase == ChannelPhase::Unread {
             let load = QueueLoad { count: 1, bytes: delivery.len() };
-            if !world.unread_bytes.try_add(unread_cost(load)) {
-                return Err(ChannelError::Layer(self.unread_full_error(world)));
+            if !tenant.unread_bytes.try_add(unread_cost(load)) {
+                return Err(ChannelError::Layer(self.unread_full_error(tenant)));
             }
-            self.schedule_expiry(&mut state, world, deadline);
+            self.schedule_expiry(&mut state, tenant, deadline);
         }
         Ok(state.queue.push(deadline, delivery))
     }
 
-    /// Whether a delivery of `len` bytes would be taken after what is pending.
+    /// Checks whether the channel would accept a delivery of `len` bytes after the `pending` ones.
+    ///
+    /// # Errors
+    /// Those of [`try_push`](Self::try_push).
     pub(super) fn check_send(
         &self,
-        world: &MemoryTenant,
+        tenant: &MemoryTenant,
         now: Instant,
         pending: QueueLoad,
         len: usize,
     ) -> Result<(), LayerError> {
         let mut state = self.lock_state();
-        state.drop_expired(world, now);
-        self.check_room(&state, world, pending, len)?;
-        let all = QueueLoad {
-            count: pending.count.saturating_add(1),
-            bytes: pending.bytes.saturating_add(len),
-        };
-        if state.phase == ChannelPhase::Unread && !world.unread_bytes.has_room_for(unread_cost(all))
-        {
-            return Err(self.unread_full_error(world));
+        state.drop_expired(tenant, now);
+        self.check_room(&state, tenant, pending, len)?;
+        let cost = unread_cost(pending.with_item(len));
+        if state.phase == ChannelPhase::Unread && !tenant.unread_bytes.has_room_for(cost) {
+            return Err(self.unread_full_error(tenant));
         }
         Ok(())
     }
@@ -188,82 +204,82 @@ impl MemoryChannel {
     fn check_room(
         &self,
         state: &ChannelState,
-        world: &MemoryTenant,
+        tenant: &MemoryTenant,
         pending: QueueLoad,
         len: usize,
     ) -> Result<(), LayerError> {
-        let bounds = QueueLimits { count: self.capacity, bytes: world.limits.mailbox_bytes };
-        if state.queue.has_room(pending, len, bounds) {
+        let limits = QueueLimits { count: self.capacity, bytes: tenant.limits.mailbox_bytes };
+        if state.queue.has_room(pending, len, limits) {
             Ok(())
         } else {
             Err(LayerError::ChannelFull { channel: self.name.clone() })
         }
     }
 
-    fn unread_full_error(&self, world: &MemoryTenant) -> LayerError {
-        LayerError::UnreadFull { channel: self.name.clone(), limit: world.unread_bytes.limit() }
+    fn unread_full_error(&self, tenant: &MemoryTenant) -> LayerError {
+        LayerError::UnreadFull { channel: self.name.clone(), limit: tenant.unread_bytes.limit() }
     }
 
-    /// Has an unread channel looked at again when its oldest delivery expires.
+    /// Schedules the expiry of the oldest delivery of an unread channel, unless an expiry is scheduled.
     fn schedule_expiry(
         self: &Arc<Self>,
         state: &mut ChannelState,
-        world: &MemoryTenant,
+        tenant: &MemoryTenant,
         deadline: Instant,
     ) {
         if state.expiry_key.is_none() {
-            state.expiry_key = Some(world.unread_expiry.schedule(deadline, Arc::clone(self)));
+            state.expiry_key = Some(tenant.unread_expiry.schedule(deadline, Arc::clone(self)));
         }
     }
 
-    /// Forgets what expired in an unread channel.
-    pub(super) fn expire_unread(self: &Arc<Self>, world: &MemoryTenant, now: Instant) {
+    /// Drops the expired deliveries of an unread channel.
+    pub(super) fn expire_unread(self: &Arc<Self>, tenant: &MemoryTenant, now: Instant) {
         let mut state = self.lock_state();
         if state.phase != ChannelPhase::Unread {
             return;
         }
-        state.drop_expired(world, now);
-        state.cancel_expiry(world);
+        state.drop_expired(tenant, now);
+        state.cancel_expiry(tenant);
         if let Some(deadline) = state.queue.oldest_deadline() {
-            self.schedule_expiry(&mut state, world, deadline);
+            self.schedule_expiry(&mut state, tenant, deadline);
         }
     }
 
-    /// The reader of a named channel left; what waits is unread from now on.
-    pub(super) fn detach_reader(self: &Arc<Self>, world: &MemoryTenant, now: Instant) {
+    /// Detaches the reader of a named channel. The waiting deliveries count as unread from now on.
+    pub(super) fn detach_reader(self: &Arc<Self>, tenant: &MemoryTenant, now: Instant) {
         let mut state = self.lock_state();
-        state.drop_expired(world, now);
+        state.drop_expired(tenant, now);
         state.phase = ChannelPhase::Unread;
-        world.unread_bytes.force_add(unread_cost(state.queue.load()));
+        tenant.unread_bytes.force_add(unread_cost(state.queue.load()));
         if let Some(deadline) = state.queue.oldest_deadline() {
-            self.schedule_expiry(&mut state, world, deadline);
+            self.schedule_expiry(&mut state, tenant, deadline);
         }
         let waker = state.queue.replace_waker(None);
         drop(state);
         drop(waker);
     }
 
-    pub(super) fn mark_removed_if_idle(&self, world: &MemoryTenant) -> bool {
-        self.lock_state().mark_removed_if_idle(world)
+    pub(super) fn mark_removed_if_idle(&self, tenant: &MemoryTenant) -> bool {
+        self.lock_state().mark_removed_if_idle(tenant)
     }
 
-    /// Ends a channel whose reader left. The queue, which may hold a waker, is to be dropped without a lock; the groups
-    /// are those it has to be taken out of.
+    /// Marks a channel without a reader as removed. Returns the queue, which the caller drops without a lock since it
+    /// may contain a waker, and the groups, which the caller removes the channel from.
     pub(super) fn mark_removed(&self) -> (MailboxQueue, PointerMap<Weak<MemoryGroup>>) {
         let mut state = self.lock_state();
         state.phase = ChannelPhase::Removed;
         (mem::take(&mut state.queue), mem::take(&mut state.groups))
     }
 
-    /// Forgets what waits, and ends if that was all there was.
-    pub(super) fn flush(&self, world: &MemoryTenant) -> bool {
+    /// Drops every delivery, and marks the channel as removed if it is idle. Returns whether it is.
+    pub(super) fn flush(&self, tenant: &MemoryTenant) -> bool {
         let mut state = self.lock_state();
         let cleared = state.queue.clear();
         if state.phase == ChannelPhase::Unread {
-            world.unread_bytes.subtract(unread_cost(cleared));
+            tenant.unread_bytes.subtract(unread_cost(cleared));
         }
-        state.cancel_expiry(world);
-        state.mark_removed_if_idle(world)
+        state.cancel_expiry(tenant);
+        state.mark_removed_if_idle(tenant)
     }
 }
 
@@ -294,8 +310,8 @@ impl MailboxSource for MemoryChannel {
     }
 
     fn close(self: Arc<Self>) {
-        if let Some(world) = self.tenant.upgrade() {
-            world.close_channel(&self);
+        if let Some(tenant) = self.tenant.upgrade() {
+            tenant.close_channel(&self);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Named things, found by their names without one lock over all.
+//! A set of named values with a lock for each part.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -6,17 +6,17 @@ use std::hash::{Hash, Hasher};
 use std::ptr;
 use std::sync::{Arc, Mutex};
 
-use super::lock;
+use super::lock::lock;
 
-/// How many parts there are, each with its lock: several for each core of an ordinary machine.
+/// The number of shards, each with its own lock: several for each core of an ordinary machine.
 const SHARD_COUNT: usize = 32;
 
-/// A channel or a group: something that keeps its own name, so that the table needs no second copy.
+/// A value that contains its own name, so that the set needs no second copy.
 pub(super) trait HasName {
     fn name(&self) -> &str;
 }
 
-/// A thing as its name sees it.
+/// A value that is compared and hashed by its name.
 struct ByName<T>(Arc<T>);
 
 impl<T: HasName> Borrow<str> for ByName<T> {
@@ -39,7 +39,7 @@ impl<T: HasName> PartialEq for ByName<T> {
 
 impl<T: HasName> Eq for ByName<T> {}
 
-/// A set of things by name.
+/// A set of values by name, in shards.
 pub(super) struct ShardedSet<T>([Mutex<HashSet<ByName<T>>>; SHARD_COUNT]);
 
 impl<T: HasName> ShardedSet<T> {
@@ -56,35 +56,35 @@ impl<T: HasName> ShardedSet<T> {
         if let Some(found) = shard.get(name) {
             return Arc::clone(&found.0);
         }
-        let made = Arc::new(make());
-        shard.insert(ByName(Arc::clone(&made)));
-        made
+        let created = Arc::new(make());
+        shard.insert(ByName(Arc::clone(&created)));
+        created
     }
 
-    /// Takes out this very thing, not another of its name, if it agrees. It is asked under the shard's lock, so that
-    /// nobody finds it afterwards.
-    pub(super) fn remove_if(&self, thing: &T, agrees: impl FnOnce(&T) -> bool) {
-        let mut shard = lock(self.shard(thing.name()));
-        let here = shard.get(thing.name()).is_some_and(|found| ptr::eq(&*found.0, thing));
-        if here && agrees(thing) {
-            let removed = shard.take(thing.name());
+    /// Removes exactly this value, not another of the same name, if `condition` holds. Checks `condition` under the
+    /// shard's lock, so nobody can find the value afterwards.
+    pub(super) fn remove_if(&self, value: &T, condition: impl FnOnce(&T) -> bool) {
+        let mut shard = lock(self.shard(value.name()));
+        let is_here = shard.get(value.name()).is_some_and(|found| ptr::eq(&*found.0, value));
+        if is_here && condition(value) {
+            let removed = shard.take(value.name());
             drop(shard);
             drop(removed);
         }
     }
 
-    /// Takes out everything, shard by shard, and hands it over without a lock.
+    /// Removes everything, shard by shard, and passes each value to `each` without a lock.
     pub(super) fn drain(&self, mut each: impl FnMut(Arc<T>)) {
         for shard in &self.0 {
             let drained = std::mem::take(&mut *lock(shard));
-            drained.into_iter().for_each(|thing| each(thing.0));
+            drained.into_iter().for_each(|value| each(value.0));
         }
     }
 
-    /// Keeps what says so, shard by shard, each under its lock.
+    /// Keeps the values for which `keep` returns true. Holds the lock of one shard at a time.
     pub(super) fn retain(&self, mut keep: impl FnMut(&T) -> bool) {
         for shard in &self.0 {
-            lock(shard).retain(|thing| keep(&thing.0));
+            lock(shard).retain(|value| keep(&value.0));
         }
     }
 
@@ -93,8 +93,8 @@ impl<T: HasName> ShardedSet<T> {
         self.0.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// A name's end tells unique names apart, so a few bytes spread them. Names chosen to meet in one shard only wait
-    /// for each other; the tables inside hash with random keys.
+    /// Returns the shard of a name. The last bytes of unique names differ, so they spread well. Names that somebody
+    /// chose for one shard only contend for its lock; the sets inside hash with random keys.
     fn shard(&self, name: &str) -> &Mutex<HashSet<ByName<T>>> {
         let mix = |sum: usize, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
         &self.0[name.bytes().rev().take(8).fold(0, mix) % SHARD_COUNT]

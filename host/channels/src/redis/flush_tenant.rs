@@ -1,42 +1,52 @@
-//! Forgetting all that a tenant has in Redis.
+//! Deleting everything that a tenant has in Redis, and waiting for the queue.
 
 use std::time::Duration;
 
 use redis::RedisResult;
 
-use super::RedisLayerCore;
+use super::redis_layer_core::RedisLayerCore;
 use crate::LayerError;
 use narrowboat_core::name::Tenant;
 use narrowboat_redis_client::RedisClient;
 
-/// How long an answer may take.
+/// The time limit for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Keys looked at in one step.
+/// The number of keys in one step of the scan.
 const SCAN_COUNT: usize = 1_000;
 
 impl RedisLayerCore {
+    /// Deletes every message and membership of a tenant.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] if a server is unreachable.
     pub(super) async fn flush(&self, tenant: &Tenant) -> Result<(), LayerError> {
-        let world = self.tenant(tenant);
+        let tenant = self.tenant(tenant);
         self.wait_until_queue_sent().await?;
         for server in &self.base.servers {
-            delete_tenant_keys(server, world.keys.prefix(), &world.keys.marker_prefix())
+            delete_tenant_keys(server, tenant.keys.prefix(), &tenant.keys.marker_prefix())
                 .await
                 .map_err(|error| LayerError::Unavailable {
                     reason: format!("{}: {error}", server.name()),
                 })?;
         }
-        world.local.flush();
+        tenant.local.flush();
         Ok(())
     }
 
-    /// Waits until what was asked for before has left: a group's messages do in two steps.
+    /// Waits until every operation that was queued before has been sent. A message to a group takes two round trips.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] if a server is unreachable.
     pub(super) async fn wait_until_queue_sent(&self) -> Result<(), LayerError> {
         self.base.wait_until_processed().await?;
         self.base.wait_until_processed().await
     }
 
-    /// The same, and what closed readers of named channels have taken and give back.
+    /// Waits also until closed readers of named channels have put their messages back.
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] if a server is unreachable.
     pub(super) async fn wait_until_sent(&self) -> Result<(), LayerError> {
         self.wait_until_queue_sent().await?;
         for reader in self.closed_readers() {
@@ -46,11 +56,15 @@ impl RedisLayerCore {
     }
 }
 
-/// Deletes the keys that begin with a prefix, but not those of other tenants, nor the markers by which this and other
-/// processes see that nothing was lost.
-async fn delete_tenant_keys(server: &RedisClient, prefix: &str, markers: &str) -> RedisResult<()> {
+/// Deletes the keys that begin with a prefix, except for those of other tenants and the markers by which processes see
+/// that a server has kept its data.
+async fn delete_tenant_keys(
+    server: &RedisClient,
+    prefix: &str,
+    marker_prefix: &str,
+) -> RedisResult<()> {
     let mut connection = server.connect(REPLY_TIMEOUT).await?;
-    let of_tenants = format!("{prefix}@");
+    let tenants_prefix = format!("{prefix}@");
     let pattern = format!("{}*", escape_glob(prefix));
     let mut cursor = 0_u64;
     loop {
@@ -63,11 +77,11 @@ async fn delete_tenant_keys(server: &RedisClient, prefix: &str, markers: &str) -
             .query_async(&mut connection)
             .await?;
         let is_kept = |key: &&Vec<u8>| {
-            key.starts_with(of_tenants.as_bytes()) || key.starts_with(markers.as_bytes())
+            key.starts_with(tenants_prefix.as_bytes()) || key.starts_with(marker_prefix.as_bytes())
         };
-        let own: Vec<_> = keys.iter().filter(|key| !is_kept(key)).collect();
-        if !own.is_empty() {
-            let _: i64 = redis::cmd("UNLINK").arg(own).query_async(&mut connection).await?;
+        let deleted: Vec<_> = keys.iter().filter(|key| !is_kept(key)).collect();
+        if !deleted.is_empty() {
+            let _: i64 = redis::cmd("UNLINK").arg(deleted).query_async(&mut connection).await?;
         }
         cursor = next;
         if cursor == 0 {
@@ -76,7 +90,7 @@ async fn delete_tenant_keys(server: &RedisClient, prefix: &str, markers: &str) -
     }
 }
 
-/// A text as a pattern of Redis that matches only it.
+/// Returns a pattern of Redis that matches exactly `text`.
 fn escape_glob(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! Writing the memberships that are known here.
+//! Writing the memberships that this process knows.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,22 +6,44 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 
-use super::layer_base::is_process_local_group;
-use super::operation_queue::{AttachGuard, Next};
-use super::pipeline::HostFailure;
-use super::redis_op::RedisOp;
-use super::{RedisLayerCore, RedisTenant};
+use super::redis_layer_core::{HostFailure, RedisLayerCore};
+use super::redis_op::{MembershipChange, RedisOp};
+use super::redis_tenant::RedisTenant;
+use crate::layer_events::is_process_local_group;
+use crate::redis_common::{AttachGuard, BatchItem};
 use narrowboat_core::name::{ChannelName, GroupName};
 use narrowboat_redis_client::{ErrorClass, find_persistent_error};
 
-/// Commands in one round trip when memberships are written anew, and members in one command.
+/// The largest number of commands in one round trip, and of members in one command.
 const CHUNK_SIZE: usize = 500;
 
 /// A group of a tenant.
 pub(super) type TenantGroup = (Arc<RedisTenant>, GroupName);
 
-/// Writes the memberships of the open channels, and those that began or ended while a server was away. Gives the groups
-/// for which that was refused.
+/// Returns the commands that write the begin or end of a membership. There are none if the channel has left the group
+/// meanwhile: the operation that ended the membership comes later, or came before.
+pub(super) fn membership_commands(core: &RedisLayerCore, change: &MembershipChange) -> Vec<Cmd> {
+    let MembershipChange { tenant, group, channel, is_add, is_own } = change;
+    let key = tenant.keys.group_key(group);
+    if !is_add {
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(key).arg(channel.as_str());
+        return vec![remove];
+    }
+    if *is_own && !tenant.local.is_member(group, channel) {
+        return Vec::new();
+    }
+    let (mut add, mut expire) = (redis::cmd("ZADD"), redis::cmd("EXPIRE"));
+    add.arg(&key).arg(core.clock.now()).arg(channel.as_str());
+    expire.arg(key).arg(core.group_seconds());
+    vec![add, expire]
+}
+
+/// Writes the memberships of the open channels, and the changes while a server was unreachable. Returns the groups that
+/// Redis refused to write.
+///
+/// # Errors
+/// The first server that fails.
 pub(super) async fn restore_memberships(
     core: &RedisLayerCore,
     connections: &[MultiplexedConnection],
@@ -35,36 +57,42 @@ pub(super) async fn restore_memberships(
         }
         let mut writer = MembershipWriter::new(core, connections);
         loop {
-            let place = batch.next_membership_index();
-            let Some(next) = batch.next() else { break };
-            let Next::Membership(RedisOp::ChangeMembership(membership)) = next else { continue };
-            let shard = membership.tenant.keys.shard(membership.group.as_str());
-            for command in membership.redis_commands(core) {
-                writer.add_command(shard, place, command).await?;
+            let index = batch.next_membership_index();
+            let Some(item) = batch.next() else { break };
+            let BatchItem::Membership(RedisOp::ChangeMembership(change)) = item else { continue };
+            let shard = change.tenant.keys.shard_of(change.group.as_str());
+            for command in membership_commands(core, change) {
+                writer.add_command(shard, index, command).await?;
             }
         }
         let refused = writer.finish().await?;
-        batch.mark_written_except(&refused.into_iter().map(|(place, _)| place).collect());
+        batch.mark_written_except(&refused.into_iter().map(|(index, _)| index).collect());
     }
 }
 
-/// Writes the members of every group that are open here. A renewal leaves out those that others have ended. Gives the
-/// groups that are to be written later.
+/// Writes the memberships of all open channels. With `only_renew`, leaves out those that other processes have ended.
+/// Returns the groups that Redis refused to write.
+///
+/// # Errors
+/// The first server that fails.
 pub(super) async fn write_all_memberships(
     core: &RedisLayerCore,
     connections: &[MultiplexedConnection],
     only_renew: bool,
 ) -> Result<Vec<TenantGroup>, HostFailure> {
-    let of_world = |world: Arc<RedisTenant>| {
+    let groups_of = |tenant: Arc<RedisTenant>| {
         let groups =
-            world.local.group_names().into_iter().filter(|group| !is_process_local_group(group));
-        groups.map(move |group| (Arc::clone(&world), group)).collect::<Vec<_>>()
+            tenant.local.group_names().into_iter().filter(|group| !is_process_local_group(group));
+        groups.map(move |group| (Arc::clone(&tenant), group)).collect::<Vec<_>>()
     };
-    let groups = core.tenants().into_iter().flat_map(of_world).collect();
+    let groups = core.tenants().into_iter().flat_map(groups_of).collect();
     write_group_memberships(core, connections, groups, only_renew).await
 }
 
-/// The same for some groups.
+/// Writes the memberships of open channels in some groups. The rest is as in [`write_all_memberships`].
+///
+/// # Errors
+/// The first server that fails.
 pub(super) async fn write_group_memberships(
     core: &RedisLayerCore,
     connections: &[MultiplexedConnection],
@@ -72,25 +100,25 @@ pub(super) async fn write_group_memberships(
     only_renew: bool,
 ) -> Result<Vec<TenantGroup>, HostFailure> {
     let mut writer = MembershipWriter::new(core, connections);
-    for (place, (world, group)) in groups.iter().enumerate() {
-        let members = world.local.member_names(group.as_str());
+    for (index, (tenant, group)) in groups.iter().enumerate() {
+        let members = tenant.local.member_names(group.as_str());
         if members.is_empty() {
             continue;
         }
-        let shard = world.keys.shard(group.as_str());
-        let key = world.keys.group_key(group);
+        let shard = tenant.keys.shard_of(group.as_str());
+        let key = tenant.keys.group_key(group);
         for members in members.chunks(CHUNK_SIZE) {
-            writer.add_command(shard, place, zadd_command(core, &key, members, only_renew)).await?;
+            writer.add_command(shard, index, zadd_command(core, &key, members, only_renew)).await?;
         }
         let mut expire = redis::cmd("EXPIRE");
         expire.arg(&key).arg(core.group_seconds());
-        writer.add_command(shard, place, expire).await?;
+        writer.add_command(shard, index, expire).await?;
     }
     let mut refused = writer.finish().await?;
-    // What was only to be renewed is still there, except where the key is another's.
+    // A membership that could not be renewed still exists, unless the key has another type.
     refused.retain(|(_, class)| !only_renew || *class == ErrorClass::Key);
-    let refused: HashSet<_> = refused.into_iter().map(|(place, _)| place).collect();
-    let groups = groups.into_iter().enumerate().filter(|(place, _)| refused.contains(place));
+    let refused: HashSet<_> = refused.into_iter().map(|(index, _)| index).collect();
+    let groups = groups.into_iter().enumerate().filter(|(index, _)| refused.contains(index));
     Ok(groups.map(|(_, group)| group).collect())
 }
 
@@ -112,11 +140,13 @@ fn zadd_command(
     command
 }
 
-/// Commands in large pieces, each for something that has a place. Notes the places of those that are refused.
+/// Sends commands in large chunks. Each command belongs to a membership or a group with an index.
 struct MembershipWriter<'a> {
     core: &'a RedisLayerCore,
     connections: &'a [MultiplexedConnection],
+    /// The commands for each host, and their indices.
     pipelines: Vec<(Pipeline, Vec<usize>)>,
+    /// The indices of commands that Redis refused.
     refused: Vec<(usize, ErrorClass)>,
 }
 
@@ -129,13 +159,13 @@ impl<'a> MembershipWriter<'a> {
     async fn add_command(
         &mut self,
         shard: usize,
-        place: usize,
+        index: usize,
         command: Cmd,
     ) -> Result<(), HostFailure> {
-        let (pipeline, places) = &mut self.pipelines[shard];
+        let (pipeline, indices) = &mut self.pipelines[shard];
         pipeline.add_command(command);
-        places.push(place);
-        if places.len() >= CHUNK_SIZE { self.write_shard(shard).await } else { Ok(()) }
+        indices.push(index);
+        if indices.len() >= CHUNK_SIZE { self.write_shard(shard).await } else { Ok(()) }
     }
 
     async fn finish(mut self) -> Result<Vec<(usize, ErrorClass)>, HostFailure> {
@@ -146,20 +176,20 @@ impl<'a> MembershipWriter<'a> {
     }
 
     async fn write_shard(&mut self, shard: usize) -> Result<(), HostFailure> {
-        let (pipeline, places) = std::mem::take(&mut self.pipelines[shard]);
-        if places.is_empty() {
+        let (pipeline, indices) = std::mem::take(&mut self.pipelines[shard]);
+        if indices.is_empty() {
             return Ok(());
         }
         let mut connection = self.connections[shard].clone();
-        let answers = connection.send_packed_commands(&pipeline, 0, places.len()).await;
-        let answers = answers.map_err(|error| (shard, error))?;
-        if let Some(error) = find_persistent_error(&answers) {
+        let replies = connection.send_packed_commands(&pipeline, 0, indices.len()).await;
+        let replies = replies.map_err(|error| (shard, error))?;
+        if let Some(error) = find_persistent_error(&replies) {
             return Err((shard, error));
         }
-        for (place, answer) in places.into_iter().zip(answers) {
-            if let Value::ServerError(error) = answer {
+        for (index, reply) in indices.into_iter().zip(replies) {
+            if let Value::ServerError(error) = reply {
                 self.core.report_refused("memberships", &error);
-                self.refused.push((place, ErrorClass::of_reply(&error)));
+                self.refused.push((index, ErrorClass::of_reply(&error)));
             }
         }
         Ok(())

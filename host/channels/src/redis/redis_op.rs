@@ -1,71 +1,54 @@
-//! What is asked of Redis.
+//! The operations of the layer over Redis.
 
 use std::sync::Arc;
 
-use redis::Cmd;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::operation_queue::{BarrierSender, LeaseRequest, OperationKind, QueueOperation};
-use super::{RedisLayerCore, RedisTenant};
+use super::redis_tenant::RedisTenant;
+use crate::redis_common::{BarrierSender, LeaseRequest, OperationKind, QueueOperation};
 use crate::{Delivery, LayerError};
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 
-/// One thing to be done, in the order it was asked for.
+/// One operation of the layer.
 pub(super) enum RedisOp {
     ChangeMembership(MembershipChange),
     PutMessage(KeyMessage),
     GroupSend(GroupSend),
     AcquireLease(LeaseRequest),
-    /// A reader that waits is to wait no longer: shard and the number Redis gave its connection.
-    Unblock(usize, i64),
-    /// To be told once what was before is done.
+    /// Ends a reader's blocking wait on a connection.
+    Unblock {
+        shard: usize,
+        connection_id: i64,
+    },
+    /// Completes when the operations before it are done.
     Barrier(BarrierSender),
 }
 
-/// A membership to begin or to end.
+/// The begin or end of a membership.
 pub(super) struct MembershipChange {
     pub(super) tenant: Arc<RedisTenant>,
     pub(super) group: GroupName,
     pub(super) channel: ChannelName,
     pub(super) is_add: bool,
-    /// Whether it is known here for as long as it lasts: that of a channel which ends with its mailbox, and is open.
+    /// Whether the process knows the membership for its whole lifetime: the channel is open here and ends with its
+    /// mailbox.
     pub(super) is_own: bool,
-}
-
-impl MembershipChange {
-    /// What writes it. One of a channel that left meanwhile is not begun: what ended it comes later, or came before.
-    pub(super) fn redis_commands(&self, core: &RedisLayerCore) -> Vec<Cmd> {
-        let Self { tenant: world, group, channel, is_add: begins, is_own } = self;
-        let key = world.keys.group_key(group);
-        if !begins {
-            let mut end = redis::cmd("ZREM");
-            end.arg(key).arg(channel.as_str());
-            return vec![end];
-        }
-        if *is_own && !world.local.is_member(group, channel) {
-            return Vec::new();
-        }
-        let (mut begin, mut expire) = (redis::cmd("ZADD"), redis::cmd("EXPIRE"));
-        begin.arg(&key).arg(core.clock.now()).arg(channel.as_str());
-        expire.arg(key).arg(core.group_seconds());
-        vec![begin, expire]
-    }
 }
 
 /// A message for one key.
 pub(super) struct KeyMessage {
     pub(super) shard: usize,
     pub(super) key: String,
-    /// When it was sent.
-    pub(super) at: Instant,
-    /// Where it stood in the key before, if it was taken out of it.
+    pub(super) sent_at: Instant,
+    /// The score that the message had in the key, if it was read from there.
     pub(super) score: Option<f64>,
+    /// The number of messages that the key may hold.
     pub(super) capacity: usize,
     pub(super) wire: Vec<u8>,
-    /// How many channels it is for.
+    /// The number of channels that the message is for.
     pub(super) receiver_count: u64,
-    /// Whoever waits to hear of it, and the channel to name.
+    /// The sender of the result, and the channel to name in an error.
     pub(super) reply: Option<(ChannelName, oneshot::Sender<Result<(), LayerError>>)>,
 }
 
@@ -74,19 +57,17 @@ pub(super) struct GroupSend {
     pub(super) tenant: Arc<RedisTenant>,
     pub(super) group: GroupName,
     pub(super) delivery: Delivery,
-    /// When it was sent.
-    pub(super) at: Instant,
+    pub(super) sent_at: Instant,
 }
 
 impl QueueOperation for RedisOp {
     type Key = (Tenant, GroupName, ChannelName);
 
     fn key(&self) -> Option<Self::Key> {
-        let Self::ChangeMembership(MembershipChange { tenant: world, group, channel, .. }) = self
-        else {
+        let Self::ChangeMembership(MembershipChange { tenant, group, channel, .. }) = self else {
             return None;
         };
-        Some((world.tenant.clone(), group.clone(), channel.clone()))
+        Some((tenant.name.clone(), group.clone(), channel.clone()))
     }
 
     fn is_restorable(&self) -> bool {
@@ -95,23 +76,22 @@ impl QueueOperation for RedisOp {
 
     fn payload_bytes(&self) -> usize {
         match self {
-            Self::PutMessage(put) => put.wire.len(),
+            Self::PutMessage(message) => message.wire.len(),
             Self::GroupSend(send) => send.delivery.len(),
             Self::ChangeMembership(_)
             | Self::AcquireLease(_)
-            | Self::Unblock(..)
+            | Self::Unblock { .. }
             | Self::Barrier(_) => 0,
         }
     }
 
     fn sent_at(&self) -> Option<Instant> {
         match self {
-            Self::PutMessage(KeyMessage { at, .. }) | Self::GroupSend(GroupSend { at, .. }) => {
-                Some(*at)
-            }
+            Self::PutMessage(KeyMessage { sent_at, .. })
+            | Self::GroupSend(GroupSend { sent_at, .. }) => Some(*sent_at),
             Self::ChangeMembership(_)
             | Self::AcquireLease(_)
-            | Self::Unblock(..)
+            | Self::Unblock { .. }
             | Self::Barrier(_) => None,
         }
     }
@@ -120,15 +100,15 @@ impl QueueOperation for RedisOp {
         match self {
             Self::PutMessage(_) | Self::GroupSend(_) => OperationKind::Message,
             Self::ChangeMembership(_) => OperationKind::Membership,
-            Self::AcquireLease(_) | Self::Unblock(..) | Self::Barrier(_) => OperationKind::Other,
+            Self::AcquireLease(_) | Self::Unblock { .. } | Self::Barrier(_) => OperationKind::Other,
         }
     }
 
-    fn from_barrier(told: BarrierSender) -> Self {
-        Self::Barrier(told)
+    fn from_barrier(barrier: BarrierSender) -> Self {
+        Self::Barrier(barrier)
     }
 
-    fn claim(claim: LeaseRequest) -> Self {
-        Self::AcquireLease(claim)
+    fn from_lease_request(request: LeaseRequest) -> Self {
+        Self::AcquireLease(request)
     }
 }

@@ -1,4 +1,4 @@
-//! The time that messages are ordered by.
+//! The clock for scores in Redis.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -6,28 +6,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// How far apart two scores are at least: what a float of this size can tell, twice.
+/// The smallest difference of two scores: twice the precision of a float of this size.
 const MIN_SCORE_STEP: f64 = 1.0 / (1 << 21) as f64;
 
-/// A clock that has been set back by more than this is followed.
+/// If the system clock was set back by more than this, the scores follow it.
 const CLOCK_RESET_SECONDS: f64 = 1.0;
 
-/// Seconds since 1970, as channels_redis scores messages and members. No two scores are the same, so that what one
-/// process sends keeps its order in a sorted set.
+/// A clock in seconds since 1970, as in the scores of channels_redis. No two scores are equal, so that the messages of
+/// one process keep their order in a sorted set.
 #[derive(Default)]
 pub(super) struct ScoreClock {
     last_score: Mutex<f64>,
 }
 
 impl ScoreClock {
-    /// The time now: the system's, which may be set, moved on where tokio's has been moved on.
+    /// Returns the system's time, moved on as far as a test has moved on tokio's time.
     pub(super) fn now(&self) -> f64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moved = Instant::now().into_std().saturating_duration_since(std::time::Instant::now());
         (since + moved).as_secs_f64()
     }
 
-    /// A score for a message that is sent now.
+    /// Returns the score of a message that is sent now.
     pub(super) fn next_score(&self) -> f64 {
         let now = self.now();
         let mut last = self.last_score.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,20 +39,20 @@ impl ScoreClock {
         *last
     }
 
-    /// How long a message lasts from now on that was scored then, by the clock of its sender; `None` if it is over.
+    /// Returns the remaining lifetime of a message, by the score that its sender gave it, or `None` if it has expired.
     ///
-    /// Where it is known how long it has waited at most, it is no older than that, whatever its score: clocks differ, and
-    /// a process of Channels, which looks at no score of what it takes, hears it as well.
+    /// `max_wait` is the longest time that the message can have waited, if known. The message is at most as old,
+    /// whatever its score: clocks differ, and a process of Django Channels, which ignores scores, would receive it too.
     pub(super) fn remaining_lifetime(
         &self,
         score: f64,
-        lasts: Duration,
-        waited: Option<Duration>,
+        lifetime: Duration,
+        max_wait: Option<Duration>,
     ) -> Option<Duration> {
-        // A clock elsewhere that is ahead makes nothing last longer.
-        let age = Duration::try_from_secs_f64((self.now() - score).max(0.0)).unwrap_or(lasts);
-        let age = waited.map_or(age, |waited| age.min(waited));
-        lasts.checked_sub(age).filter(|left| !left.is_zero())
+        // A sender's clock that is ahead does not extend the lifetime.
+        let age = Duration::try_from_secs_f64((self.now() - score).max(0.0)).unwrap_or(lifetime);
+        let age = max_wait.map_or(age, |max_wait| age.min(max_wait));
+        lifetime.checked_sub(age).filter(|remaining| !remaining.is_zero())
     }
 }
 
@@ -62,30 +62,30 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn left(seconds_ago: f64, waited: Option<u64>) -> Option<u64> {
+    fn remaining(seconds_ago: f64, max_wait: Option<u64>) -> Option<u64> {
         let clock = ScoreClock::default();
-        let left = clock.remaining_lifetime(
+        let remaining = clock.remaining_lifetime(
             clock.now() - seconds_ago,
             MINUTE,
-            waited.map(Duration::from_secs),
+            max_wait.map(Duration::from_secs),
         );
-        left.map(|left| left.as_secs_f64().round() as u64)
+        remaining.map(|remaining| remaining.as_secs_f64().round() as u64)
     }
 
     #[test]
-    fn a_message_expires_by_its_score_where_nothing_else_is_known_of_its_age() {
+    fn message_expires_by_its_score_if_its_wait_is_unknown() {
         assert_eq!(
-            [0.0, 20.0, 61.0, -90.0].map(|ago| left(ago, None)),
+            [0.0, 20.0, 61.0, -90.0].map(|ago| remaining(ago, None)),
             [Some(60), Some(40), None, Some(60)]
         );
     }
 
     #[test]
-    fn a_message_that_just_came_is_as_young_as_that_whatever_the_clock_of_its_sender() {
-        assert_eq!(left(61.0, Some(5)), Some(55));
-        assert_eq!(left(86_400.0, Some(0)), Some(60));
-        assert_eq!(left(-86_400.0, Some(5)), Some(60));
-        assert_eq!(left(2.0, Some(50)), Some(58));
-        assert_eq!(left(61.0, Some(61)), None);
+    fn message_is_not_older_than_its_wait_whatever_its_score() {
+        assert_eq!(remaining(61.0, Some(5)), Some(55));
+        assert_eq!(remaining(86_400.0, Some(0)), Some(60));
+        assert_eq!(remaining(-86_400.0, Some(5)), Some(60));
+        assert_eq!(remaining(2.0, Some(50)), Some(58));
+        assert_eq!(remaining(61.0, Some(61)), None);
     }
 }

@@ -1,10 +1,12 @@
-//! What Redis does in one go.
+//! Lua scripts.
 
-/// Puts messages into message keys. `KEYS` has one key a message; `ARGV` begins with the score below which what waits
-/// has expired and the seconds a key lasts; then for each message score, capacity and bytes. Answers with the
-/// positions, from 1, of those that found their key full; negative where the key holds something else. What the server
-/// refuses otherwise is the script's own error. A write that takes memory comes first and has no effect: a server that has
-/// no memory refuses it only to a script that has written nothing yet.
+/// Puts messages into message keys.
+///
+/// `KEYS` has one key for each message. `ARGV` begins with the score up to which messages have expired and the lifetime
+/// of a key in seconds; then it has score, capacity and bytes for each message. Returns the positions, from 1, of the
+/// messages whose keys are full, and the negative positions of those whose keys have another type. Any other refusal is
+/// the script's own error. The script begins with a write that needs memory and has no effect, since a server without
+/// memory refuses writes only to a script that has written nothing yet.
 pub(super) const PUT_MESSAGES: &str = r"
 local function refuses(answer)
   return type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true)

@@ -1,24 +1,25 @@
-//! What is asked of Redis.
+//! The operations of the publish/subscribe layer.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::PubSubTenant;
-use crate::redis::operation_queue::{BarrierSender, LeaseRequest, OperationKind, QueueOperation};
+use super::pubsub_tenant::PubSubTenant;
+use crate::redis_common::{BarrierSender, LeaseRequest, OperationKind, QueueOperation};
 use narrowboat_core::name::{ChannelName, GroupName};
 
-/// One thing to be done, in the order it was asked for.
-pub(super) enum Op {
+/// One operation of the layer.
+pub(super) enum PubSubOp {
     UpdateSubscription(TopicSubscription),
-    Publish(Publish),
+    Publish(PublishedMessage),
     AcquireLease(LeaseRequest),
-    /// To be told once what was before is done.
+    /// Completes when the operations before it are done.
     Barrier(BarrierSender),
 }
 
-/// A topic that is to be listened to, or not any more, whichever its subject says when its turn has come. So it is right
-/// in the end though members come and go meanwhile, on several threads.
+/// An update of the subscription to a topic. Whether to subscribe is decided when the update is carried out, by the
+/// state of the subject then. So the subscription is right in the end, though several threads open and close channels
+/// meanwhile.
 pub(super) struct TopicSubscription {
     pub(super) tenant: Arc<PubSubTenant>,
     pub(super) shard: usize,
@@ -26,16 +27,16 @@ pub(super) struct TopicSubscription {
     pub(super) subject: TopicSubject,
 }
 
-/// What a topic is for.
+/// The subject of a topic.
 pub(super) enum TopicSubject {
-    /// The channels that this process made; the topic is a pattern, which ends in `*`.
+    /// The channels that this process created. The topic is a pattern, which ends in `*`.
     OwnChannels,
     Channel(ChannelName),
     Group(GroupName),
 }
 
 impl TopicSubscription {
-    /// Whether it is to be listened to now.
+    /// Whether the process needs the subscription now.
     pub(super) fn is_wanted(&self) -> bool {
         let local = &self.tenant.local;
         match &self.subject {
@@ -46,16 +47,15 @@ impl TopicSubscription {
     }
 }
 
-/// Something to be published.
-pub(super) struct Publish {
+/// A message or frame to publish.
+pub(super) struct PublishedMessage {
     pub(super) shard: usize,
     pub(super) topic: String,
     pub(super) wire: Vec<u8>,
-    /// When it was sent.
-    pub(super) at: Instant,
+    pub(super) sent_at: Instant,
 }
 
-impl QueueOperation for Op {
+impl QueueOperation for PubSubOp {
     type Key = (usize, String);
 
     fn key(&self) -> Option<Self::Key> {
@@ -69,14 +69,14 @@ impl QueueOperation for Op {
 
     fn payload_bytes(&self) -> usize {
         match self {
-            Self::Publish(publish) => publish.wire.len(),
+            Self::Publish(message) => message.wire.len(),
             Self::UpdateSubscription(_) | Self::AcquireLease(_) | Self::Barrier(_) => 0,
         }
     }
 
     fn sent_at(&self) -> Option<Instant> {
         match self {
-            Self::Publish(publish) => Some(publish.at),
+            Self::Publish(message) => Some(message.sent_at),
             Self::UpdateSubscription(_) | Self::AcquireLease(_) | Self::Barrier(_) => None,
         }
     }
@@ -89,11 +89,11 @@ impl QueueOperation for Op {
         }
     }
 
-    fn from_barrier(told: BarrierSender) -> Self {
-        Self::Barrier(told)
+    fn from_barrier(barrier: BarrierSender) -> Self {
+        Self::Barrier(barrier)
     }
 
-    fn claim(claim: LeaseRequest) -> Self {
-        Self::AcquireLease(claim)
+    fn from_lease_request(request: LeaseRequest) -> Self {
+        Self::AcquireLease(request)
     }
 }

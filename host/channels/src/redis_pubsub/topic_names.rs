@@ -1,91 +1,92 @@
-//! What is published under which name, and on which host.
+//! Names and hosts of topics.
 
-use crate::redis::redis_keys::RedisKeys;
+use crate::redis_common::RedisKeys;
 use narrowboat_core::name::{ChannelName, GroupName, NameError, Tenant};
 
-/// One tenant's topics.
+/// The names and hosts of one tenant's topics.
 pub(super) struct TopicNames {
     keys: RedisKeys,
-    /// What the operator's prefix is.
+    /// The configured prefix.
     prefix: String,
-    /// What stands before the name of a channel of this tenant: nothing for the tenant `default`.
+    /// The prefix of the topics of this tenant's channels. Empty for the tenant `default`.
     tenant_prefix: String,
-    /// What the names of this process's channels begin with.
+    /// The prefix of the names of this process's channels.
     own_channel_prefix: String,
 }
 
-/// Whom something that was published is for.
+/// The recipient of a published message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TopicTarget<'a> {
     Group(&'a str),
     Channel(&'a str),
 }
 
-/// Hexadecimal digits of a process in a channel's name.
+/// The number of hexadecimal digits of the process in a channel's name.
 const PROCESS_HEX_DIGITS: usize = 16;
 
 impl TopicNames {
     pub(super) fn new(prefix: &str, tenant: &Tenant, shards: usize, process: u64) -> Self {
         let keys = RedisKeys::new(prefix, tenant, shards);
-        let default = *tenant == Tenant::default_tenant();
-        let tenant_prefix = if default { String::new() } else { keys.prefix().to_owned() };
-        // A prefix is free to have what a channel's name must not.
-        let named = if prefix.contains(':') { "asgi" } else { prefix };
-        let own_channel_prefix = format!("{named}specific.{process:016x}");
+        let tenant_prefix =
+            if tenant.is_default() { String::new() } else { keys.prefix().to_owned() };
+        // A configured prefix may contain `:`, which a channel's name must not.
+        let name_prefix = if prefix.contains(':') { "asgi" } else { prefix };
+        let own_channel_prefix = format!("{name_prefix}specific.{process:016x}");
         Self { keys, prefix: prefix.to_owned(), tenant_prefix, own_channel_prefix }
     }
 
-    /// A name that nobody else has, of 32 hexadecimal digits, of which the first half is the process's.
+    /// Creates a unique channel name. It has 32 hexadecimal digits, of which the first half identifies the process.
     pub(super) fn new_channel_name(&self) -> Result<ChannelName, NameError> {
         format!("{}{:016x}", self.own_channel_prefix, rand::random::<u64>()).parse()
     }
 
-    /// Whether a name is one that this process made.
+    /// Whether this process created a name.
     pub(super) fn is_own_channel(&self, name: &str) -> bool {
         name.starts_with(&self.own_channel_prefix)
     }
 
-    /// Whether a name is one that a process makes, this one, another host or one of channels_redis.
+    /// Whether some process created a name: this one, another host or one with channels_redis.
     pub(super) fn is_unique_channel(&self, name: &str) -> bool {
-        let made = &self.own_channel_prefix[..self.own_channel_prefix.len() - PROCESS_HEX_DIGITS];
+        let common_prefix =
+            &self.own_channel_prefix[..self.own_channel_prefix.len() - PROCESS_HEX_DIGITS];
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let digits = name.strip_prefix(made);
+        let digits = name.strip_prefix(common_prefix);
         digits.is_some_and(|digits| {
             digits.len() == 2 * PROCESS_HEX_DIGITS && digits.bytes().all(is_digit)
         })
     }
 
-    /// Whether what is sent to a channel would be heard as what is sent to a group.
+    /// Whether a message to the channel would reach a group, since their topics are the same.
     pub(super) fn is_group_topic(&self, channel: &ChannelName) -> bool {
         let (_, topic) = self.channel_topic(channel);
         matches!(self.parse(&topic), Some(TopicTarget::Group(_)))
     }
 
-    /// The pattern of all channels that this process made.
+    /// Returns the pattern for all channels that this process created.
     pub(super) fn own_channel_pattern(&self) -> String {
         format!("{}{}*", self.tenant_prefix, self.own_channel_prefix)
     }
 
-    /// Where messages for a channel are published.
+    /// Returns the server and topic of a channel.
     pub(super) fn channel_topic(&self, name: &ChannelName) -> (usize, String) {
         let topic = format!("{}{name}", self.tenant_prefix);
-        (self.keys.shard(&topic), topic)
+        (self.keys.shard_of(&topic), topic)
     }
 
-    /// Where a group's messages are published, and on the same host its frames, of which only other hosts of
-    /// Narrowboat know.
+    /// Returns the servers and topics of a group's messages and of its frames. Only Narrowboat's processes subscribe to
+    /// the frames.
     pub(super) fn group_topics(&self, group: &GroupName) -> [(usize, String); 2] {
         let messages = self.keys.group_topic(group);
-        let shard = self.keys.shard(&messages);
+        let shard = self.keys.shard_of(&messages);
         [(shard, messages), (shard, format!("{}__narrowboat__{group}", self.keys.prefix()))]
     }
 
-    /// Where the turn of a name is kept.
+    /// Returns the server and key of a lease.
     pub(super) fn lease_key(&self, name: &ChannelName) -> (usize, String) {
-        (self.keys.shard(name.as_str()), self.keys.lease_key(name.as_str()))
+        (self.keys.shard_of(name.as_str()), self.keys.lease_key(name.as_str()))
     }
 
-    /// Whom a topic is for, if it is this tenant's.
+    /// Returns the recipient of a topic, or `None` if the topic belongs to another tenant.
     pub(super) fn parse<'a>(&self, topic: &'a str) -> Option<TopicTarget<'a>> {
         if let Some(rest) = topic.strip_prefix(self.keys.prefix()) {
             let group = rest.strip_prefix("__group__").or(rest.strip_prefix("__narrowboat__"));
@@ -93,9 +94,9 @@ impl TopicNames {
                 return Some(TopicTarget::Group(group));
             }
         }
-        let others =
+        let is_of_other_tenant =
             self.tenant_prefix.is_empty() && topic.starts_with(&format!("{}@", self.prefix));
-        let name = topic.strip_prefix(&self.tenant_prefix).filter(|_| !others)?;
+        let name = topic.strip_prefix(&self.tenant_prefix).filter(|_| !is_of_other_tenant)?;
         Some(TopicTarget::Channel(name))
     }
 }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn topics_are_named_as_channels_redis_names_them() {
+    fn topics_have_the_names_of_channels_redis() {
         let topics = topics("default");
         let group: GroupName = "g".parse().unwrap();
         let [(_, messages), (_, frames)] = topics.group_topics(&group);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_a_process_makes_are_told_from_others() {
+    fn unique_channel_names_are_recognized() {
         let topics = topics("default");
         let own = topics.new_channel_name().unwrap();
         let django = format!("asgispecific.{:032x}", 1);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_may_be_named_as_what_groups_are_published_under() {
+    fn channel_named_like_a_group_topic_is_recognized() {
         let is_group = |tenant, name: &str| topics(tenant).is_group_topic(&name.parse().unwrap());
         for name in ["asgi__group__g", "asgi__narrowboat__g"] {
             assert!(is_group("default", name) && !is_group("acme", name), "{name}");
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_hears_only_its_own() {
+    fn tenant_receives_only_its_own_topics() {
         let (default, acme) = (topics("default"), topics("acme"));
         let group: GroupName = "g".parse().unwrap();
         let channel: ChannelName = "worker".parse().unwrap();

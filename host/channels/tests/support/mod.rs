@@ -1,4 +1,4 @@
-//! A Redis of a test's own.
+//! A Redis server for one test.
 
 #![allow(unreachable_pub, reason = "a module of several tests")]
 #![allow(clippy::expect_used, reason = "in a test it is the assertion")]
@@ -8,14 +8,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server in memory only, on a free port, gone when dropped.
+/// A server without persistence on a free port. Dropping it stops the server.
 pub struct RedisServer {
     process: Child,
     pub port: u16,
 }
 
 impl RedisServer {
-    /// Starts `redis-server`, or `valkey-server` where that is what there is, and waits until it answers.
+    /// Starts `redis-server`, or `valkey-server` if that is installed, and waits until it replies.
     pub fn start() -> Self {
         let port = free_port();
         let process = ["redis-server", "valkey-server"].iter().find_map(|program| {
@@ -27,23 +27,23 @@ impl RedisServer {
                 .ok()
         });
         let process =
-            process.expect("there is no redis-server: run .ci/redis.sh, which installs one");
+            process.expect("redis-server is not installed: run .ci/redis.sh to install it");
         let server = Self { process, port };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !server.answers() {
-            assert!(Instant::now() < deadline, "redis-server does not answer");
+        while !server.is_ready() {
+            assert!(Instant::now() < deadline, "redis-server does not reply");
             std::thread::sleep(Duration::from_millis(10));
         }
         server
     }
 
-    fn answers(&self) -> bool {
+    fn is_ready(&self) -> bool {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let Ok(mut stream) = TcpStream::connect(address) else { return false };
-        let mut answer = [0; 5];
+        let mut reply = [0; 5];
         stream.write_all(b"PING\r\n").is_ok()
-            && stream.read_exact(&mut answer).is_ok()
-            && answer == *b"+PONG"
+            && stream.read_exact(&mut reply).is_ok()
+            && reply == *b"+PONG"
     }
 }
 

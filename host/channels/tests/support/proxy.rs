@@ -1,4 +1,4 @@
-//! A proxy before a test's Redis that cuts connections and holds answers back.
+//! A proxy before a test's Redis server that cuts connections and holds back replies.
 
 #![allow(dead_code, unreachable_pub, reason = "a module of tests, each of which uses some")]
 #![allow(clippy::expect_used, reason = "in a test it is the assertion")]
@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// Takes connections on [`port`](Self::port) for a server on another.
+/// Accepts connections on [`port`](Self::port) and forwards them to a server.
 pub struct Proxy {
     pub port: u16,
     shared: Arc<Shared>,
@@ -22,17 +22,17 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Whether connections are cut as they come.
+    /// Whether new connections are cut.
     is_away: bool,
-    /// How many were.
+    /// The number of new connections that were cut.
     cut: usize,
-    /// Answers are held back on connections on which this command was sent; on all if it is empty.
+    /// The command on whose connections replies are held back. If it is empty, they are on all connections.
     held: Option<&'static str>,
     open: Vec<Arc<Pair>>,
-    over: bool,
+    is_over: bool,
 }
 
-/// A connection: the client's side, the server's side and what the client has sent of late.
+/// A connection: the client's side, the server's side and the commands that the client has sent.
 struct Pair {
     client: TcpStream,
     server: TcpStream,
@@ -45,30 +45,30 @@ impl Proxy {
         let port = listener.local_addr().expect("its number").port();
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
         let shared = Arc::new(Shared { server, state: Mutex::default(), changed: Condvar::new() });
-        let taking = Arc::clone(&shared);
+        let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if taking.lock().over {
+                if accepting.lock().is_over {
                     return;
                 }
-                taking.take(client);
+                accepting.accept(client);
             }
         });
         Self { port, shared }
     }
 
-    /// Cuts all connections, and those to come.
+    /// Cuts all connections, and new ones.
     pub fn cut(&self) {
         self.shared.lock().is_away = true;
         self.cut_others("");
     }
 
-    /// Connections are taken again.
+    /// Accepts connections again.
     pub fn mend(&self) {
         self.shared.lock().is_away = false;
     }
 
-    /// Cuts the connections on which a command was not sent; all if it is empty.
+    /// Cuts the connections on which a command was not sent. If it is empty, cuts all.
     pub fn cut_others(&self, command: &str) {
         for pair in &self.shared.lock().open {
             if command.is_empty() || !pair.has_sent(command) {
@@ -77,22 +77,22 @@ impl Proxy {
         }
     }
 
-    /// On how many connections a command has been sent, those that ended included.
+    /// Returns the number of connections on which a command was sent, including closed ones.
     pub fn count(&self, command: &str) -> usize {
         self.shared.lock().open.iter().filter(|pair| pair.has_sent(command)).count()
     }
 
-    /// How many connections were cut as they came.
+    /// Returns the number of new connections that were cut.
     pub fn cut_count(&self) -> usize {
         self.shared.lock().cut
     }
 
-    /// Holds answers back on connections on which a command was sent; on all if it is empty.
+    /// Holds back replies on connections on which a command was sent. If it is empty, on all.
     pub fn hold(&self, command: &'static str) {
         self.shared.lock().held = Some(command);
     }
 
-    /// What was held back goes on.
+    /// Forwards the replies that were held back.
     pub fn release(&self) {
         self.shared.lock().held = None;
         self.shared.changed.notify_all();
@@ -101,7 +101,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.lock().over = true;
+        self.shared.lock().is_over = true;
         self.cut();
         self.release();
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
@@ -113,7 +113,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, client: TcpStream) {
+    fn accept(self: &Arc<Self>, client: TcpStream) {
         let mut state = self.lock();
         if state.is_away {
             state.cut += 1;
@@ -123,12 +123,12 @@ impl Shared {
         let Ok(server) = TcpStream::connect(self.server) else { return };
         let pair = Arc::new(Pair { client, server, sent: Mutex::default() });
         self.lock().open.push(Arc::clone(&pair));
-        let (shared, asked) = (Arc::clone(self), Arc::clone(&pair));
-        thread::spawn(move || asked.carry_commands());
-        thread::spawn(move || shared.carry_answers(&pair));
+        let (shared, commands) = (Arc::clone(self), Arc::clone(&pair));
+        thread::spawn(move || commands.forward_commands());
+        thread::spawn(move || shared.forward_replies(&pair));
     }
 
-    fn carry_answers(&self, pair: &Pair) {
+    fn forward_replies(&self, pair: &Pair) {
         let mut bytes = [0; 65_536];
         while let Ok(len @ 1..) = (&pair.server).read(&mut bytes) {
             let mut state = self.lock();
@@ -145,7 +145,7 @@ impl Shared {
 }
 
 impl Pair {
-    fn carry_commands(&self) {
+    fn forward_commands(&self) {
         let mut bytes = [0; 65_536];
         while let Ok(len @ 1..) = (&self.client).read(&mut bytes) {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! A Redis, layers on it and what a test asks of them.
+//! A Redis server, layers over it, and helpers of tests.
 
 #![allow(
     dead_code,
@@ -23,7 +23,7 @@ use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 use crate::proxy::Proxy;
 use crate::support::RedisServer;
 
-/// How long anything may take.
+/// The time limit for each wait.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 pub fn run(test: impl Future<Output = ()>) {
@@ -31,7 +31,7 @@ pub fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(2 * DEADLINE, test).await.unwrap() });
 }
 
-/// A Redis, a proxy before it, and a connection past the proxy.
+/// A Redis server, a proxy before it, and a connection past the proxy.
 pub struct Redis {
     pub proxy: Proxy,
     direct: std::sync::Mutex<redis::Connection>,
@@ -52,7 +52,7 @@ impl Redis {
         command.query(&mut self.direct.lock().unwrap()).unwrap()
     }
 
-    /// Puts a wire into a key as a sender does whose clock is this much ahead.
+    /// Puts an encoded message into a key, as a sender whose clock is `ahead` seconds fast.
     pub fn put(&self, key: &str, wire: &[u8], ahead: f64) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
         let mut command = redis::cmd("ZADD");
@@ -68,7 +68,7 @@ impl Redis {
         started(RedisPubSubLayer::new("default", &config(self.proxy.port, 0), limits)).await
     }
 
-    /// A layer that no proxy is before.
+    /// A layer without the proxy.
     pub async fn other(&self) -> RedisLayer {
         let config = config(self.server.port, 12);
         started(RedisLayer::new("default", &config, LayerLimits::default())).await
@@ -90,14 +90,14 @@ pub fn config(port: u16, random_prefix_length: usize) -> RedisConfig {
 
 pub async fn started<L: ChannelLayer>(layer: L) -> L {
     layer.start(&tokio::runtime::Handle::current());
-    until(|| layer.status().connected).await;
+    until(|| layer.status().is_connected).await;
     layer
 }
 
-pub async fn until(is_so: impl Fn() -> bool) {
+pub async fn until(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it does not come to be so");
+    while !condition() {
+        assert!(Instant::now() < deadline, "the condition does not become true");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -122,7 +122,7 @@ pub fn message(kind: &str) -> Message {
     Message::parse(bytes.into(), usize::MAX).unwrap()
 }
 
-/// A wire of channels_redis: a random prefix, and a body in MessagePack.
+/// An encoded message of channels_redis: a random prefix, and a body in MessagePack.
 pub fn wire(body: &[u8]) -> Vec<u8> {
     [&[0; 12], body].concat()
 }

@@ -91,10 +91,10 @@ pub(super) async fn status(
         layers.extend(world.layer_statuses().map(|(name, status)| api::LayerInfo {
             tenant: tenant.to_string(),
             name: name.to_owned(),
-            connected: status.connected,
+            connected: status.is_connected,
             queued: status.queued_count as u64,
             dropped: status.dropped_count,
-            lost: status.lost,
+            lost: status.lost_count,
         }));
     }
     Json(api::HostStatus {

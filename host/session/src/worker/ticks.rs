@@ -29,7 +29,7 @@ pub(super) async fn send_ticks(worker: Arc<Worker>, every: Duration) {
 
 async fn send_tick(worker: &Worker, every: Duration) -> Result<(), LayerError> {
     let (tenant, layer) = (&worker.plugin().tenant, &worker.registry.layer);
-    if layer.claim(tenant, &worker.channel, every).await? {
+    if layer.try_acquire_lease(tenant, &worker.channel, every).await? {
         layer.send(tenant, &worker.channel, tick_message()?).await?;
     }
     Ok(())
