@@ -36,8 +36,8 @@ impl Worker {
         }
     }
 
-    /// Takes messages until `stop` is true, and then waits for the messages in work. Dropping the future loses those:
-    /// a message on a guest thread is handled to its end, but its effects are not applied.
+    /// Takes messages until `stop` is true, and then waits until those that were taken are handled. Dropping the future
+    /// before that loses the messages and their effects.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         let Some(mailbox) = self.channel.open(stop.clone()).await else { return };
         // Dropping the set ends the ticks.
