@@ -63,7 +63,7 @@ def test_a_consumer_is_told_that_its_client_came_by_tls(secure):
 def test_both_sides_may_close(secure):
     client = secure.connect("/echo/", ssl=secure.trusting)
     client.close(4000)
-    secure.logged("connection over: .*4000")
+    secure.logged("connection ended .*close_frame=4000")
 
 
 def test_a_client_in_the_clear_is_turned_away_and_the_others_are_served(secure):

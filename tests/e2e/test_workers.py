@@ -211,7 +211,10 @@ def test_a_failure_costs_its_message_alone(desk, layer, command, why):
     answers = ["message: v1 fails"] if command.startswith("fail") else []
     count = 2 if command.startswith("fail") else 1
     assert client.take(len(answers) + 1) == [*answers, f"message: v1 {count} after"]
-    lost = desk.host.logged(r'the worker lost a "commander.text": (.*) plugin="clerk" channel="desk"')
+    lost = desk.host.logged(
+        r'the worker failed to handle a message plugin="clerk" channel="desk" '
+        r'.*message_type="commander.text" fault=(.*)'
+    )
     assert lost[1].startswith(why), lost[1]
 
 

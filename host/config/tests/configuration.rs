@@ -107,7 +107,11 @@ fn wrong_grants_are_told_with_what_would_be_right() {
     assert_refused(&spoilt, 5, &["plugins.echo.grants.groups", "\"a b\" is not a pattern"]);
     let many = vec!["\"x\""; 65].join(", ");
     let many = echo(&format!("grants = {{ groups = [{many}] }}"));
-    assert_refused(&many, 3, &["plugins.echo.grants.groups", "65 patterns are more than the limit of 64"]);
+    assert_refused(
+        &many,
+        3,
+        &["plugins.echo.grants.groups", "65 patterns are more than the limit of 64"],
+    );
 }
 
 #[test]

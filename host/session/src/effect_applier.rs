@@ -1,4 +1,4 @@
-//! Doing what a guest asked for, in its order, after its call.
+//! The effects that a guest asked for, applied in order after its call.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use narrowboat_core::log_target::TRACE;
 use narrowboat_quota::LimitKind;
 use narrowboat_runtime::{Effect, Plugin};
 
-/// Where effects go.
+/// Applies effects for a plugin.
 #[derive(Clone, Copy)]
 pub(super) struct EffectApplier<'a> {
     pub(super) plugin: &'a Plugin,
@@ -18,23 +18,22 @@ pub(super) struct EffectApplier<'a> {
 }
 
 impl EffectApplier<'_> {
-    /// Applies the effects of one call. What cannot be done any more, since a socket closed or a
-    /// channel filled after the guest was told otherwise, is dropped: delivery is at most once.
-    /// Nothing here waits for a layer that is elsewhere.
+    /// Applies the effects of one call. An effect that has become impossible is dropped, for example because a socket
+    /// closed or a channel filled up during the call: delivery is at most once. This never waits for a remote layer.
     pub(super) fn apply(&self, effects: Vec<Effect>) {
-        let allowance = &self.plugin.quota;
-        let began = allowance.has_cpu_limit().then(Instant::now);
+        let quota = &self.plugin.quota;
+        let start = quota.has_cpu_limit().then(Instant::now);
         for effect in effects {
             if let Err(error) = self.apply_one(effect) {
-                if let Some(bound) = exceeded_limit(&error) {
-                    allowance.record_limit_hit(bound);
+                if let Some(limit) = exceeded_limit(&error) {
+                    quota.record_limit_hit(limit);
                 }
-                tracing::debug!(plugin = &*self.plugin.label, "dropped after the call: {error}");
+                tracing::debug!(plugin = &*self.plugin.label, %error, "dropped an effect");
             }
         }
-        // What a guest has done for it is its own running time, too.
-        if let Some(began) = began {
-            allowance.record_cpu_time(began.elapsed());
+        // The time to apply effects counts as CPU time of the plugin.
+        if let Some(start) = start {
+            quota.record_cpu_time(start.elapsed());
         }
     }
 
@@ -42,36 +41,36 @@ impl EffectApplier<'_> {
         let Self { plugin, layer } = *self;
         let tenant = &plugin.tenant;
         match effect {
-            Effect::Send(link, frame) => {
-                link.push(frame);
+            Effect::Send(connection, frame) => {
+                connection.push(frame);
                 Ok(())
             }
-            Effect::SendMany(links, frame) => {
-                for link in links {
-                    link.push(frame.clone());
+            Effect::SendMany(connections, frame) => {
+                for connection in connections {
+                    connection.push(frame.clone());
                 }
                 Ok(())
             }
-            Effect::Close(link, closure) => {
-                link.outbound.close(closure);
+            Effect::Close(connection, close) => {
+                connection.outbound.close(close);
                 Ok(())
             }
-            Effect::Fail(link, fault) => {
+            Effect::Fail(connection, fault) => {
                 let version = plugin.live_version().digest().short_hex();
-                fault.log(&plugin.label, link.channel.as_str(), &version);
-                link.outbound.fail(fault);
+                fault.log(&plugin.label, connection.channel.as_str(), &version);
+                connection.outbound.fail(fault);
                 Ok(())
             }
-            Effect::Overflow(link) => {
-                link.outbound.fail_stalled();
+            Effect::Overflow(connection) => {
+                connection.outbound.fail_stalled();
                 Ok(())
             }
-            Effect::SetTimer(link, id, delay) => {
-                link.set_timer(id, delay);
+            Effect::SetTimer(connection, id, delay) => {
+                connection.set_timer(id, delay);
                 Ok(())
             }
-            Effect::ClearTimer(link, id) => {
-                link.timers.clear(id);
+            Effect::ClearTimer(connection, id) => {
+                connection.timers.clear(id);
                 Ok(())
             }
             Effect::LayerSend(channel, message) => {
@@ -96,7 +95,7 @@ impl EffectApplier<'_> {
     }
 }
 
-/// The limit that an operation on the layer came to, where the layer itself does not count that.
+/// The limit that an error of the layer reports, for errors that the layer does not count itself.
 const fn exceeded_limit(error: &LayerError) -> Option<LimitKind> {
     match error {
         LayerError::TooManyGroups { .. } => Some(LimitKind::Groups),
@@ -105,12 +104,12 @@ const fn exceeded_limit(error: &LayerError) -> Option<LimitKind> {
     }
 }
 
-/// What a trace shows of a message on its way into the layer.
-fn layer_span(what: &str, to: &str) -> EnteredSpan {
-    info_span!(target: TRACE, "layer", otel.name = what, to, otel.kind = "producer").entered()
+/// The trace span of a message that is sent to the layer.
+fn layer_span(name: &str, to: &str) -> EnteredSpan {
+    info_span!(target: TRACE, "layer", otel.name = name, to, otel.kind = "producer").entered()
 }
 
-/// What is known of an operation by now; the layer goes on with it either way, and counts what is lost.
-fn ready_or_ok(answer: MaybeReady<'_, Result<(), LayerError>>) -> Result<(), LayerError> {
-    answer.into_ready().unwrap_or(Ok(()))
+/// The result of an operation that has completed, else `Ok`: the layer completes the operation and counts losses.
+fn ready_or_ok(operation: MaybeReady<'_, Result<(), LayerError>>) -> Result<(), LayerError> {
+    operation.into_ready().unwrap_or(Ok(()))
 }

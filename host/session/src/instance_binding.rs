@@ -1,62 +1,36 @@
-//! Where a session's consumer lives, and how an event gets there.
+//! The instance that serves a consumer, and the calls of the consumer in it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
-use super::disconnect::{DisconnectContext, GuardedReceiver};
+use super::call_outcome::{CallOutcome, call_instance};
 use super::instance_registry::InstanceRegistry;
-use super::shared::SharedInstance;
+use super::pending_call::PendingCall;
+use super::shared::{SharedInstance, acquire_shared_instance};
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_runtime::{
-    Call, Effect, GuestReply, Instance, Migration, MigrationError, Plugin, StateSource, TrialState,
-    Version, migrate, restart_consumers,
+    Call, Effect, Instance, Migration, MigrationError, Plugin, StateSource, TrialState, Version,
+    migrate, restart_consumers,
 };
 
-/// What a call answered, with what is left to be done about it.
-pub(super) struct CallOutcome {
-    pub(super) result: Result<GuestReply, GuestFault>,
-    /// Empty where the instance's owner has applied them.
-    pub(super) effects: Vec<Effect>,
-    /// The event itself, if the instance died of it and none of it has happened.
-    pub(super) unapplied_call: Option<Call>,
-}
-
-impl CallOutcome {
-    pub(super) fn failed(fault: GuestFault) -> Self {
-        Self { result: Err(fault), effects: Vec::new(), unapplied_call: None }
-    }
-}
-
-/// A consumer's place in an instance.
+/// The instance that serves a consumer.
 pub(super) enum InstanceBinding {
-    /// An instance of its own, owned by the session's task. `None` while a call has it.
+    /// The consumer's own instance, which the session's task owns. `None` while a call runs elsewhere, before the
+    /// first call, and after the instance has failed.
     Dedicated(Arc<Plugin>, Option<Box<Instance>>),
-    /// A place in an instance that another task owns.
+    /// A shared instance, which a task of its own owns.
     Shared(Arc<InstanceRegistry>, SharedInstance),
 }
 
-/// Work in an instance that runs elsewhere. With the answer comes the instance, if it is this
-/// session's own.
-pub(super) type CallFuture<T> = Pin<Box<dyn Future<Output = (T, Option<Box<Instance>>)> + Send>>;
-
-/// Work in an instance on its way.
-pub(super) enum PendingCall<T> {
-    /// It ran on this task and is over.
-    Ready(T),
-    /// It is not over yet.
-    Running(CallFuture<T>),
-}
-
 impl InstanceBinding {
-    /// A place for a new connection.
-    pub(super) fn new(roster: &Arc<InstanceRegistry>) -> Self {
-        match roster.plugin.isolation {
-            Isolation::Shared => Self::Shared(Arc::clone(roster), roster.acquire_shared_instance()),
-            Isolation::Connection => Self::Dedicated(Arc::clone(&roster.plugin), None),
+    /// Binds a new consumer, as the plugin's isolation says. A dedicated instance is made later, by the first call.
+    pub(super) fn new(registry: &Arc<InstanceRegistry>) -> Self {
+        match registry.plugin.isolation {
+            Isolation::Shared => {
+                Self::Shared(Arc::clone(registry), acquire_shared_instance(registry))
+            }
+            Isolation::Connection => Self::Dedicated(Arc::clone(&registry.plugin), None),
         }
     }
 
@@ -65,50 +39,16 @@ impl InstanceBinding {
         matches!(self, Self::Dedicated(..))
     }
 
-    /// Makes the instance, if the consumer has one of its own, and brings the handshake to it. What is accepted and
-    /// not received, since whoever waits for it is dropped, is undone.
-    pub(super) fn connect(
-        &mut self,
-        call: Call,
-        undo: &DisconnectContext,
-    ) -> PendingCall<CallOutcome> {
-        match self {
-            Self::Dedicated(plugin, _) => {
-                let version = plugin.live_version();
-                let places = match version.reserve_pool_slots() {
-                    Ok(places) => places,
-                    Err(fault) => return PendingCall::Ready(CallOutcome::failed(fault)),
-                };
-                let slow = version.needs_guest_thread();
-                let work = move || match Instance::new(version, places) {
-                    Ok(instance) => call_dedicated(Box::new(instance), call),
-                    Err(fault) => (CallOutcome::failed(fault), None),
-                };
-                if slow {
-                    return PendingCall::Running(connect_on_guest_thread(
-                        Arc::clone(plugin),
-                        work,
-                        undo,
-                    ));
-                }
-                let (answer, instance) = work();
-                self.return_instance(instance);
-                PendingCall::Ready(answer)
-            }
-            Self::Shared(_, shared) => shared.connect(call, undo),
-        }
-    }
-
-    /// Brings an event to the consumer.
+    /// Calls the consumer.
     pub(super) fn call(&mut self, call: Call) -> PendingCall<CallOutcome> {
-        if let Self::Shared(roster, shared) = self {
-            return shared.call(call, &roster.effect_applier());
+        if let Self::Shared(registry, shared) = self {
+            return shared.call(call, &registry.effect_applier());
         }
         let lost = || CallOutcome::failed(GuestFault::SharedInstanceFailed);
         self.with_instance(None, lost, move |instance| call_dedicated(instance, call))
     }
 
-    /// The version that the consumer's own instance runs.
+    /// The version of the dedicated instance. `None` for a shared instance.
     pub(super) fn version(&self) -> Option<&Arc<Version>> {
         match self {
             Self::Dedicated(_, instance) => instance.as_ref().map(|instance| instance.version()),
@@ -116,7 +56,7 @@ impl InstanceBinding {
         }
     }
 
-    /// Whether the consumer's own instance has failed.
+    /// Whether the dedicated instance has failed. False for a shared instance.
     pub(super) fn is_dead(&self) -> bool {
         match self {
             Self::Dedicated(_, instance) => {
@@ -126,38 +66,39 @@ impl InstanceBinding {
         }
     }
 
-    /// Gives up the consumer's own instance if it has failed.
+    /// Drops the dedicated instance if it has failed.
     pub(super) fn drop_dead_instance(&mut self) {
         if self.is_dedicated() && self.is_dead() {
             self.return_instance(None);
         }
     }
 
-    /// Takes a sample of the consumer's own instance.
+    /// Captures the trial state of the dedicated instance.
     pub(super) fn capture_trial_state(
         &mut self,
     ) -> PendingCall<Result<TrialState, MigrationError>> {
         let lost = || Err(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
         self.with_instance(None, lost, |mut instance| {
-            let sample = instance.capture_trial_state();
-            (sample, Some(instance))
+            let state = instance.capture_trial_state();
+            (state, Some(instance))
         })
     }
 
-    /// Moves the consumer's own instance to another version, or leaves it as it is.
+    /// Migrates the dedicated instance to another version. After an error the instance is unchanged.
     pub(super) fn migrate(
         &mut self,
         to: Arc<Version>,
-        way: StateSource,
+        source: StateSource,
     ) -> PendingCall<Result<Migration, MigrationError>> {
         let lost = || Err(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
         self.with_instance(Some(&Arc::clone(&to)), lost, move |mut instance| {
-            let moved = migrate(&mut instance, to, way, FailedMovePolicy::KeepOld);
-            (moved, Some(instance))
+            let migration = migrate(&mut instance, to, source, FailedMovePolicy::KeepOld);
+            (migration, Some(instance))
         })
     }
 
-    /// Puts a fresh consumer in the place of this one, in an instance of another version.
+    /// Replaces the dedicated instance by a new one of another version with a fresh consumer. Returns the effects of
+    /// its `connect`. After an error the instance is unchanged.
     pub(super) fn restart(
         &mut self,
         to: Arc<Version>,
@@ -166,111 +107,69 @@ impl InstanceBinding {
         self.with_instance(Some(&Arc::clone(&to)), lost, move |old| {
             match restart_consumers(&old, to) {
                 Ok((instance, effects)) => (Ok(effects), Some(instance)),
-                Err(why) => (Err(why), Some(old)),
+                Err(error) => (Err(error), Some(old)),
             }
         })
     }
 
-    /// Takes the consumer's place, and leaves one without a consumer.
+    /// Moves the binding out, and leaves one without a dedicated instance.
     pub(super) fn take(&mut self) -> Self {
         match self {
             Self::Dedicated(plugin, instance) => {
                 Self::Dedicated(Arc::clone(plugin), instance.take())
             }
-            Self::Shared(roster, shared) => Self::Shared(Arc::clone(roster), shared.clone()),
+            Self::Shared(registry, shared) => Self::Shared(Arc::clone(registry), shared.clone()),
         }
     }
 
-    /// Takes back what work elsewhere has brought.
+    /// Takes the dedicated instance back after work elsewhere.
     pub(super) fn return_instance(&mut self, returned: Option<Box<Instance>>) {
         if let Self::Dedicated(_, instance) = self {
             *instance = returned;
         }
     }
 
-    /// Works in the consumer's own instance, on a guest thread if its version, or the `other` one
-    /// it meets there, is slow.
+    /// Runs `work` with the dedicated instance: on a guest thread if the instance's version or the `other` version
+    /// needs one, else here. Returns `lost()` if there is no instance or a panic has ended the work.
     fn with_instance<T: Send + 'static>(
         &mut self,
         other: Option<&Arc<Version>>,
         lost: fn() -> T,
         work: impl FnOnce(Box<Instance>) -> (T, Option<Box<Instance>>) + Send + 'static,
     ) -> PendingCall<T> {
-        let Self::Dedicated(_, instance) = self else { return PendingCall::Ready(lost()) };
-        let Some(instance) = instance.take() else { return PendingCall::Ready(lost()) };
-        let slow = instance.version().needs_guest_thread()
+        let Self::Dedicated(plugin, slot) = self else { return PendingCall::Ready(lost()) };
+        let Some(instance) = slot.take() else { return PendingCall::Ready(lost()) };
+        let needs_guest_thread = instance.version().needs_guest_thread()
             || other.is_some_and(|version| version.needs_guest_thread());
-        self.run_work(slow, lost, move || work(instance))
-    }
-
-    fn run_work<T: Send + 'static>(
-        &mut self,
-        slow: bool,
-        lost: fn() -> T,
-        work: impl FnOnce() -> (T, Option<Box<Instance>>) + Send + 'static,
-    ) -> PendingCall<T> {
-        let Self::Dedicated(plugin, _) = self else { return PendingCall::Ready(lost()) };
-        if slow {
+        if needs_guest_thread {
             let plugin = Arc::clone(plugin);
             return PendingCall::Running(Box::pin(async move {
+                let work = move || work(instance);
                 plugin.executor.run(work).await.unwrap_or_else(|| (lost(), None))
             }));
         }
-        let (answer, instance) = work();
-        self.return_instance(instance);
-        PendingCall::Ready(answer)
+        let (result, instance) = work(instance);
+        *slot = instance;
+        PendingCall::Ready(result)
     }
 }
 
-/// Brings a handshake to an instance of its own on a guest thread.
-fn connect_on_guest_thread(
-    plugin: Arc<Plugin>,
-    work: impl FnOnce() -> (CallOutcome, Option<Box<Instance>>) + Send + 'static,
-    undo: &DisconnectContext,
-) -> CallFuture<CallOutcome> {
-    let (to, answered) = oneshot::channel();
-    let (sender, receiver) = (undo.clone(), undo.clone());
-    let receiving =
-        GuardedReceiver::new(answered, move |unreceived| receiver.clone().undo_connect(unreceived));
-    let work = move || {
-        // Of a handshake that has ended meanwhile nothing happens.
-        if !to.is_closed()
-            && let Err(unreceived) = to.send(work())
-        {
-            sender.undo_connect(unreceived);
-        }
-    };
-    Box::pin(async move {
-        let lost = || (CallOutcome::failed(GuestFault::SharedInstanceFailed), None);
-        let ran = plugin.executor.run(work).await;
-        match ran {
-            Some(()) => receiving.await.unwrap_or_else(|_| lost()),
-            None => lost(),
-        }
-    })
-}
-
-/// Waits for a call without attending to a socket.
-pub(super) async fn await_call<T>(seat: &mut InstanceBinding, calling: PendingCall<T>) -> T {
-    match calling {
-        PendingCall::Ready(answer) => answer,
+/// Waits for a call where no session reads from the socket meanwhile.
+pub(super) async fn await_call<T>(binding: &mut InstanceBinding, pending: PendingCall<T>) -> T {
+    match pending {
+        PendingCall::Ready(result) => result,
         PendingCall::Running(running) => {
-            let (answer, instance) = running.await;
-            seat.return_instance(instance);
-            answer
+            let (result, instance) = running.await;
+            binding.return_instance(instance);
+            result
         }
     }
 }
 
-/// One call, with what the guest asked for.
-pub(super) fn call_instance(instance: &mut Instance, call: Call) -> CallOutcome {
-    let answer = instance.call(&call);
-    let undone = instance.is_dead().then_some(call);
-    let effects = instance.take_effects();
-    CallOutcome { result: answer, effects, unapplied_call: undone }
-}
-
-/// The same in an instance of the session's own, which comes back to it.
-fn call_dedicated(mut instance: Box<Instance>, call: Call) -> (CallOutcome, Option<Box<Instance>>) {
+/// Calls a dedicated instance, and returns it with the outcome.
+pub(super) fn call_dedicated(
+    mut instance: Box<Instance>,
+    call: Call,
+) -> (CallOutcome, Option<Box<Instance>>) {
     (call_instance(&mut instance, call), Some(instance))
 }

@@ -1,4 +1,4 @@
-//! What a swap asks of those who own instances: a session of its own, a task of a shared one.
+//! Commands of a rollout to the owners of instances.
 
 use std::sync::Arc;
 
@@ -6,43 +6,45 @@ use tokio::sync::oneshot;
 
 use narrowboat_runtime::{MigrationError, MigrationStats, TrialState, Version};
 
-/// Carried out between two events. Whoever is gone by then drops it, which the swap sees.
+/// A command, which its owner runs between two events. An owner that ends before that drops the command, and the
+/// reply channel closes.
 pub(super) enum OwnerCommand {
-    /// To give what a trial of another version needs.
+    /// Captures the state for a trial of another version.
     CaptureTrialState(oneshot::Sender<Result<TrialState, MigrationError>>),
-    /// To go to another version.
+    /// Migrates the instance to another version.
     Migrate(MigrateCommand),
 }
 
-/// An order to go to another version.
+/// A command to migrate an instance.
 pub(super) struct MigrateCommand {
     pub(super) to: Arc<Version>,
     pub(super) direction: Direction,
     pub(super) reply: oneshot::Sender<MigrateResult>,
 }
 
-/// Which way a swap goes.
+/// The direction of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// To a newer version, with the state of now.
+    /// To a newer version, with the current state.
     Forward,
-    /// To the version before, with the state it was left with.
+    /// To the previous version, with the state that the instance left it with.
     Rollback,
 }
 
-/// What became of one order to move.
+/// The result of a [`MigrateCommand`].
 #[derive(Debug, Default)]
 pub(super) struct MigrateResult {
     pub(super) stats: MigrationStats,
-    /// Why not everyone moved.
+    /// Why not all consumers moved.
     pub(super) error: Option<MigrationError>,
 }
 
 impl MigrateResult {
-    pub(super) fn all_kept_old(count: u64, why: MigrationError) -> Self {
+    /// The result if `count` consumers stay on their version because of `error`.
+    pub(super) fn all_kept_old(count: u64, error: MigrationError) -> Self {
         Self {
             stats: MigrationStats { kept_old: count, ..MigrationStats::default() },
-            error: Some(why),
+            error: Some(error),
         }
     }
 }

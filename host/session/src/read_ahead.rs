@@ -1,4 +1,4 @@
-//! Frames that came while the guest was busy elsewhere.
+//! Frames that a session reads while its guest is busy.
 
 use std::collections::VecDeque;
 
@@ -6,18 +6,16 @@ use bytes::Bytes;
 
 use narrowboat_core::frame::Frame;
 
-/// Frames read ahead while the guest is busy elsewhere, so that pings and a Close behind them are
-/// still seen.
+/// Frames that are read ahead. A session reads ahead so that it sees pings and a Close behind the frames.
 const READ_AHEAD_FRAME_LIMIT: usize = 32;
 
-/// Bytes read ahead.
+/// Bytes that are read ahead.
 const READ_AHEAD_BYTE_LIMIT: usize = 256 * 1024;
 
-/// A payload up to this size is copied when it is kept, in bytes: a slice of the read buffer would
-/// keep all of that.
+/// Payloads up to this size, in bytes, are copied: a slice of the read buffer would keep the whole buffer in memory.
 const COPY_LIMIT_BYTES: usize = 1024;
 
-/// Frames that came while the guest was busy, bounded.
+/// A bounded queue of frames that were read ahead.
 #[derive(Default)]
 pub(super) struct ReadAhead {
     frames: VecDeque<Frame>,

@@ -1,4 +1,4 @@
-//! What is said of messages that a worker failed at.
+//! Log lines about messages that a worker failed to handle.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use narrowboat_core::message::Message;
 use narrowboat_core::warn_limiter::WarnLimiter;
 use narrowboat_runtime::Sha256Digest;
 
-/// Failures are told one by one, unless they come faster than this.
+/// The least time between two lines. Failures in between are counted.
 const MIN_LOG_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A message that a worker failed at.
+/// A message that a worker failed to handle.
 pub(super) struct FailedMessage {
     pub(super) fault: GuestFault,
     pub(super) message: Message,
@@ -18,7 +18,7 @@ pub(super) struct FailedMessage {
     pub(super) version: Sha256Digest,
 }
 
-/// Keeps a worker that fails at everything from filling the log.
+/// Limits the log lines of a worker that fails often.
 pub(super) struct FailureLog {
     warn_limiter: WarnLimiter<()>,
 }
@@ -30,21 +30,19 @@ impl Default for FailureLog {
 }
 
 impl FailureLog {
-    /// Tells of a message, or that there were others.
-    pub(super) fn log_failure(&mut self, plugin: &str, channel: &str, lost: &FailedMessage) {
+    /// Logs a failure with the number of those that were not logged before it, or counts it.
+    pub(super) fn log_failure(&mut self, plugin: &str, channel: &str, failed: &FailedMessage) {
         let Some(suppressed) = self.warn_limiter.try_acquire(()) else { return };
-        let others = match suppressed {
-            0 => String::new(),
-            count => format!("; and {count} others before it"),
-        };
-        let kind = sanitize_log_line(lost.message.message_type());
-        let version = lost.version.short_hex();
+        let message_type = &*sanitize_log_line(failed.message.message_type());
+        let version = &*failed.version.short_hex();
         tracing::warn!(
             plugin,
             channel,
             version,
-            "the worker lost a {kind:?}: {}{others}",
-            lost.fault
+            message_type,
+            suppressed = (suppressed > 0).then_some(suppressed),
+            fault = %failed.fault,
+            "the worker failed to handle a message"
         );
     }
 }

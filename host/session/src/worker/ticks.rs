@@ -1,4 +1,4 @@
-//! What a worker is brought once a period, so that it works without being asked.
+//! The ticks of a worker: messages that the host itself sends at an interval.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,31 +6,32 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Worker;
+use super::worker_channel::WorkerChannel;
 use narrowboat_channels::LayerError;
 use narrowboat_core::message::{Message, MessageError};
 
 /// MessagePack for `{"type": "worker.tick"}`.
 const TICK_MESSAGE: &[u8] = b"\x81\xa4type\xabworker.tick";
 
-/// Puts a `worker.tick` into the channel each period, for ever. Of several hosts one does.
-pub(super) async fn send_ticks(worker: Arc<Worker>, every: Duration) {
-    let mut ticks = interval(every);
-    // Those of a time when nobody could tick are not made good.
+/// Sends a `worker.tick` to the channel each period, until the future is dropped. Of several hosts with one layer one
+/// does.
+pub(super) async fn send_ticks(channel: Arc<WorkerChannel>, period: Duration) {
+    let mut ticks = interval(period);
+    // Ticks that were missed are not sent later.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = send_tick(&worker, every).await {
-            let (plugin, channel) = worker.log_fields();
-            tracing::debug!(plugin, channel, "no tick: {error}");
+        if let Err(error) = send_tick(&channel, period).await {
+            let (plugin, channel) = channel.log_fields();
+            tracing::debug!(plugin, channel, %error, "cannot send a tick");
         }
     }
 }
 
-async fn send_tick(worker: &Worker, every: Duration) -> Result<(), LayerError> {
-    let (tenant, layer) = (&worker.plugin().tenant, &worker.registry.layer);
-    if layer.try_acquire_lease(tenant, &worker.channel, every).await? {
-        layer.send(tenant, &worker.channel, tick_message()?).await?;
+async fn send_tick(channel: &WorkerChannel, period: Duration) -> Result<(), LayerError> {
+    let (tenant, layer) = (&channel.plugin().tenant, &channel.registry.layer);
+    if layer.try_acquire_lease(tenant, &channel.name, period).await? {
+        layer.send(tenant, &channel.name, tick_message()?).await?;
     }
     Ok(())
 }
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tick_is_a_message() {
+    fn a_tick_is_a_valid_message() {
         assert_eq!(tick_message().unwrap().message_type(), "worker.tick");
     }
 }

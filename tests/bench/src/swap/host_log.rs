@@ -88,8 +88,8 @@ fn parse_line(line: &str, clock: &BenchClock) -> Option<HostLogLine> {
         HostLogEvent::Rejected(why.to_owned())
     } else if line.contains(" was rolled back after ") {
         HostLogEvent::VersionRolledBack { undone: undone()? }
-    } else if line.contains("back to version") && line.contains("the changes of ") {
-        HostLogEvent::InstanceRolledBack { undone: undone()? }
+    } else if line.contains(" after a fault ") && line.contains(" lost_events=") {
+        HostLogEvent::InstanceRolledBack { undone: number_after(line, " lost_events=")? }
     } else if line.contains(" WARN ") || line.contains(" ERROR ") {
         HostLogEvent::Warning(line.to_owned())
     } else {
@@ -128,11 +128,11 @@ mod tests {
 
     #[test]
     fn what_going_back_undid_is_told_in_three_ways() {
-        let own = "trap: back to version 11ee, and to the state it was left with; the changes of \
-                   99 events are lost";
+        let own = "rolled back one consumer after a fault plugin=\"traveller\" channel=\"c\" \
+                   version=\"11ee\" lost_events=99 fault=trap: no";
         assert_eq!(told(own), HostLogEvent::InstanceRolledBack { undone: 99 });
-        let shared = "trap: its 8 consumers go back to version 11ee, and to the state they left it \
-                      with; the changes of 9 events are lost";
+        let shared = "rolled back a shared instance after a fault plugin=\"traveller\" \
+                      version=\"11ee\" consumers=8 lost_events=9 fault=trap: no";
         assert_eq!(told(shared), HostLogEvent::InstanceRolledBack { undone: 9 });
         let all = "version 00ff was rolled back after 1 faults in 200 events, seen by 1 of 1 clients: 11ee is live again; 8 \
                    consumers went back to the state they had left it with, and the changes of 7 \

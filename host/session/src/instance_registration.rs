@@ -1,0 +1,67 @@
+//! The registration of an owner in the registry.
+
+use std::sync::Arc;
+
+use super::instance_owner::InstanceOwner;
+use super::instance_registry::InstanceRegistry;
+use super::owner_command::{Direction, OwnerCommand};
+use narrowboat_runtime::{PreSnapshots, RollbackSnapshot, StateSource};
+
+/// The registration of an owner. Dropping it removes the owner from the registry, and with it the owner's rollback
+/// snapshot and its pending command.
+pub(super) struct InstanceRegistration {
+    registry: Arc<InstanceRegistry>,
+    id: u64,
+    owner: Arc<InstanceOwner>,
+}
+
+impl InstanceRegistration {
+    pub(super) fn new(registry: &Arc<InstanceRegistry>, owner: InstanceOwner) -> Self {
+        let (registry, owner) = (Arc::clone(registry), Arc::new(owner));
+        let id = registry.add_owner(Arc::clone(&owner));
+        Self { registry, id, owner }
+    }
+
+    /// Takes the pending command, if there is one.
+    pub(super) fn take_command(&self) -> Option<OwnerCommand> {
+        self.owner.take_command()
+    }
+
+    /// Keeps the state that the instance left the previous version with, while the new version is watched; drops it
+    /// otherwise.
+    pub(super) fn store_snapshot(&self, snapshot: RollbackSnapshot) {
+        self.registry.store_snapshot(self.id, snapshot);
+    }
+
+    /// Takes the state that the instance left the previous version with.
+    pub(super) fn take_snapshot(&self) -> Option<RollbackSnapshot> {
+        self.registry.take_snapshot(self.id)
+    }
+
+    /// Returns the state to migrate with: the running instance's, for which `pre_snapshots` serve, or the state that
+    /// was kept for a rollback.
+    pub(super) fn state_source(
+        &self,
+        direction: Direction,
+        pre_snapshots: PreSnapshots,
+    ) -> StateSource {
+        let snapshot = match direction {
+            Direction::Forward => None,
+            Direction::Rollback => self.take_snapshot(),
+        };
+        snapshot.map_or(StateSource::Running(pre_snapshots), StateSource::Rollback)
+    }
+
+    /// Tells the rollout that a shared instance has rolled itself back.
+    pub(super) fn notify_self_rollback(&self) {
+        self.registry.notify_self_rollback();
+    }
+}
+
+impl Drop for InstanceRegistration {
+    fn drop(&mut self) {
+        self.registry.remove_owner(self.id);
+        // A rollout may wait for the reply to a command that this owner never took.
+        drop(self.take_command());
+    }
+}

@@ -1,0 +1,28 @@
+//! A call that waits for a shared instance.
+
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use crate::call_outcome::CallResult;
+use narrowboat_runtime::Call;
+
+/// A call that waits for a shared instance.
+pub(crate) struct QueuedCall {
+    pub(super) call: Call,
+    pub(super) reply: oneshot::Sender<CallResult>,
+    /// The span of the waiting session, for traces.
+    pub(super) span: Span,
+}
+
+impl QueuedCall {
+    /// Queues `call` in the current span. The receiver gets the reply.
+    pub(super) fn new(call: Call) -> (Self, oneshot::Receiver<CallResult>) {
+        let (reply, receiver) = oneshot::channel();
+        (Self { call, reply, span: Span::current() }, receiver)
+    }
+
+    /// Whether this is a handshake whose client has left. The guest is not called for it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        matches!(self.call, Call::Connect { .. }) && self.reply.is_closed()
+    }
+}

@@ -1,0 +1,130 @@
+//! A session's handle to a shared instance.
+
+use std::sync::Arc;
+
+use narrowboat_sync::NextDrainer;
+use tokio::sync::oneshot::error::RecvError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::instance_slot::{EnterOutcome, InstanceSlot};
+use super::job::Job;
+use super::queued_call::QueuedCall;
+use crate::call_outcome::{CallOutcome, CallResult};
+use crate::effect_applier::EffectApplier;
+use crate::guarded_receiver::GuardedReceiver;
+use crate::pending_call::PendingCall;
+use narrowboat_core::fault::GuestFault;
+use narrowboat_runtime::Call;
+
+/// A handle to a shared instance. The instance's task ends when the last handle is dropped, unless the table of shared
+/// instances keeps it alive.
+#[derive(Clone)]
+pub(crate) struct SharedInstance {
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) slot: Arc<InstanceSlot>,
+}
+
+/// A call that has been started.
+enum StartedCall {
+    /// The call has returned.
+    Completed(CallOutcome),
+    /// Another session or the owner makes the call, after the job has been sent if there is one.
+    Waiting(Option<Job>, oneshot::Receiver<CallResult>),
+}
+
+impl SharedInstance {
+    /// Calls the instance: at once if it is parked and its calls are short, else through the session that is in it or
+    /// through its owner.
+    pub(crate) fn call(&self, call: Call, applier: &EffectApplier<'_>) -> PendingCall<CallOutcome> {
+        let _guard = WakeOwnerOnPanic(self);
+        match self.start(call, applier) {
+            StartedCall::Completed(outcome) => PendingCall::Ready(outcome),
+            StartedCall::Waiting(job, receiver) => self.wait(job, receiver),
+        }
+    }
+
+    /// Makes a call whose result must not be lost, as [`SharedInstance::call`] does. A result that is not received,
+    /// because the returned future is dropped, goes to `on_unreceived`; or to the session or the owner that makes the
+    /// call, if the future has been dropped before.
+    pub(crate) fn connect(
+        &self,
+        call: Call,
+        applier: &EffectApplier<'_>,
+        on_unreceived: impl FnMut(CallResult) + Send + Unpin + 'static,
+    ) -> PendingCall<CallOutcome> {
+        let _guard = WakeOwnerOnPanic(self);
+        match self.start(call, applier) {
+            StartedCall::Completed(outcome) => PendingCall::Ready(outcome),
+            StartedCall::Waiting(job, receiver) => {
+                self.wait(job, GuardedReceiver::new(receiver, on_unreceived))
+            }
+        }
+    }
+
+    fn start(&self, call: Call, applier: &EffectApplier<'_>) -> StartedCall {
+        match self.slot.try_call(call, applier) {
+            EnterOutcome::Completed(outcome) => {
+                self.drain_waiters(applier);
+                StartedCall::Completed(outcome)
+            }
+            EnterOutcome::Queued(receiver) => {
+                // The session that was in the slot may have left it before this call was queued.
+                self.drain_waiters(applier);
+                StartedCall::Waiting(None, receiver)
+            }
+            EnterOutcome::Died(receiver) => {
+                self.wake_owner();
+                StartedCall::Waiting(None, receiver)
+            }
+            EnterOutcome::Unavailable(call) => {
+                let (queued, receiver) = QueuedCall::new(call);
+                StartedCall::Waiting(Some(Job::Call(queued)), receiver)
+            }
+        }
+    }
+
+    /// Returns a future that sends the job, if there is one, and waits for the reply.
+    fn wait(
+        &self,
+        job: Option<Job>,
+        reply: impl Future<Output = Result<CallResult, RecvError>> + Send + 'static,
+    ) -> PendingCall<CallOutcome> {
+        let Some(job) = job else {
+            return PendingCall::Running(Box::pin(async {
+                (CallOutcome::from_reply(reply.await), None)
+            }));
+        };
+        let jobs = self.jobs.clone();
+        PendingCall::Running(Box::pin(async move {
+            let outcome = match jobs.send(job).await {
+                Ok(()) => CallOutcome::from_reply(reply.await),
+                Err(_) => CallOutcome::failed(GuestFault::SharedInstanceFailed),
+            };
+            (outcome, None)
+        }))
+    }
+
+    /// Makes the calls that others have queued, or lets the owner make them.
+    fn drain_waiters(&self, applier: &EffectApplier<'_>) {
+        if self.slot.drain_waiters(applier) == NextDrainer::Owner {
+            self.wake_owner();
+        }
+    }
+
+    /// Wakes the owner. An owner whose queue is full looks at the slot anyway, and an owner that ends drops all queued
+    /// calls.
+    fn wake_owner(&self) {
+        let _ = self.jobs.try_send(Job::Wake);
+    }
+}
+
+/// Wakes the owner when it is dropped by a panic: the panic has poisoned the slot, and the owner ends its connections.
+struct WakeOwnerOnPanic<'a>(&'a SharedInstance);
+
+impl Drop for WakeOwnerOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.wake_owner();
+        }
+    }
+}
