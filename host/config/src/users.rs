@@ -1,4 +1,4 @@
-//! `[users]`: how the host learns who somebody is.
+//! `[users]`: how the host authenticates clients.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -10,75 +10,75 @@ use url::Url;
 use super::error::{ConfigError, Locator};
 use narrowboat_core::units::DurationSetting;
 
-/// How the host learns who somebody is.
+/// How the host authenticates clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsersConfig {
-    /// A handshake of which nobody is known is answered 401.
+    /// Whether a handshake without a known user gets 401.
     pub required: bool,
-    /// By tokens that others have signed.
+    /// JSON Web Tokens that the host accepts.
     pub jwt: Option<JwtConfig>,
-    /// By asking a site, where a handshake has no token.
+    /// The site that the host asks if a handshake has no token.
     pub webhook: Option<WebhookConfig>,
 }
 
-/// A site that is asked who somebody is.
+/// A site that the host asks for the user of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
-    /// What is asked for, with GET.
+    /// The URL, which the host requests with GET.
     pub url: Url,
-    /// The headers of a handshake that are passed on, in lower case.
+    /// The headers of the handshake that the host passes on, in lower case.
     pub headers: Vec<String>,
-    /// How long the answer may take.
+    /// The longest time for a response.
     pub timeout: DurationSetting,
 }
 
-/// Tokens that are believed (RFC 7519).
+/// The JSON Web Tokens (RFC 7519) that the host accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtConfig {
-    /// With what they are checked.
+    /// The key that verifies a token.
     pub key_file: JwtKeyFile,
-    /// The only ways in which they may be signed; never none.
+    /// The algorithms that a signature may use; at least one.
     pub algorithms: Vec<JwtAlgorithm>,
-    /// Whom they have to be for (`aud`). Without it a token that is for somebody is not taken.
+    /// The value that `aud` must have; `None`: a token with `aud` is refused.
     pub audience: Option<String>,
-    /// Who has to have made them (`iss`).
+    /// The value that `iss` must have; `None`: any.
     pub issuer: Option<String>,
-    /// Where a handshake may have one, looked at in this order.
+    /// The places of a handshake that may have a token, in the order in which the host looks.
     pub token_locations: Vec<TokenLocation>,
-    /// What clocks may differ by.
+    /// The tolerated clock difference for `exp` and `nbf`.
     pub leeway: DurationSetting,
 }
 
-/// A file of keys; it may change while the host runs.
+/// A file of keys. The host reads it again when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwtKeyFile {
-    /// A secret that whoever signs has too, as bytes; whitespace around it does not count.
+    /// A secret that the signer has too, as bytes. Whitespace around it does not count.
     Secret(PathBuf),
-    /// A public key as PEM.
+    /// A public key, as PEM.
     PublicKey(PathBuf),
-    /// A set of public keys (RFC 7517, section 5).
+    /// A JSON Web Key Set (RFC 7517, section 5).
     Jwks(PathBuf),
 }
 
-/// How a token is signed (RFC 7518, section 3.1, and RFC 8037). There is no `none`.
+/// An algorithm that signs tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum JwtAlgorithm {
-    /// HMAC, by a secret.
+    /// HMAC with SHA-256 and a secret.
     #[serde(rename = "HS256")]
     Hs256,
-    /// RSA.
+    /// RSA with SHA-256.
     #[serde(rename = "RS256")]
     Rs256,
-    /// The curve P-256.
+    /// ECDSA on the curve P-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519, which goes by that name too (RFC 9864).
+    /// Ed25519, which is also a name of the algorithm (RFC 9864).
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
 }
 
 impl JwtAlgorithm {
-    /// The one that a name is registered for.
+    /// Returns the algorithm with a registered name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "HS256" => Some(Self::Hs256),
@@ -89,7 +89,7 @@ impl JwtAlgorithm {
         }
     }
 
-    /// The name that it is registered by.
+    /// Returns the registered name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
@@ -100,28 +100,28 @@ impl JwtAlgorithm {
     }
 }
 
-/// Where a handshake may have a token.
+/// A place of a handshake that may have a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenLocation {
-    /// `Authorization: Bearer TOKEN_PREFIX`.
+    /// `Authorization: Bearer TOKEN`.
     Header,
     /// A cookie of this name.
     Cookie(String),
-    /// A parameter of this name in the query.
+    /// A query parameter of this name.
     Query(String),
-    /// A subprotocol `bearer.TOKEN_PREFIX`, for browsers, whose pages can set nothing else. Consumers are not offered it.
+    /// A subprotocol `bearer.TOKEN`, for browsers, whose pages cannot set headers. Consumers do not see it.
     Subprotocol,
 }
 
 impl JwtKeyFile {
-    /// The file.
+    /// Returns the file.
     pub fn path(&self) -> &Path {
         match self {
             Self::Secret(file) | Self::PublicKey(file) | Self::Jwks(file) => file,
         }
     }
 
-    /// The configuration's key that names it.
+    /// Returns the key of `[users.jwt]` that names the file.
     pub fn config_key(&self) -> &'static str {
         match self {
             Self::Secret(_) => "secret_file",
@@ -141,12 +141,13 @@ impl FromStr for TokenLocation {
             Some(("cookie", name)) if !name.is_empty() => Ok(Self::Cookie(name.to_owned())),
             Some(("query", name)) if !name.is_empty() => Ok(Self::Query(name.to_owned())),
             _ => Err(format!(
-                "{text:?} is no place: \"header\", \"cookie:NAME\", \"query:NAME\", \"subprotocol\""
+                "{text:?} is not a place of a token; write \"header\", \"cookie:NAME\", \"query:NAME\" or \"subprotocol\""
             )),
         }
     }
 }
 
+/// `[users]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawUsers {
@@ -156,6 +157,7 @@ pub(super) struct RawUsers {
     webhook: Option<RawWebhook>,
 }
 
+/// `[users.webhook]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawWebhook {
@@ -164,6 +166,7 @@ struct RawWebhook {
     timeout: Option<DurationSetting>,
 }
 
+/// `[users.jwt]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawJwt {
@@ -177,6 +180,7 @@ struct RawJwt {
     leeway: Option<DurationSetting>,
 }
 
+/// Checks the table.
 pub(super) fn check(
     raw: Spanned<RawUsers>,
     folder: &Path,
@@ -187,7 +191,8 @@ pub(super) fn check(
     let jwt = jwt.map(|jwt| check_jwt(jwt, folder, location)).transpose()?;
     let webhook = webhook.map(|webhook| webhook.check(location)).transpose()?;
     if jwt.is_none() && webhook.is_none() {
-        let problem = "needs [users.jwt], [users.webhook] or both";
+        let problem =
+            "needs [users.jwt], [users.webhook] or both; remove [users] if clients have no users";
         return Err(location.invalid(span, "users", problem));
     }
     Ok(UsersConfig { required, jwt, webhook })
@@ -199,13 +204,15 @@ impl RawWebhook {
         let Some(url) =
             url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         else {
-            let problem = "must be an address such as \"http://127.0.0.1:8000/who/\"";
+            let problem =
+                "must be an address with http or https, such as \"http://127.0.0.1:8000/who/\"";
             return Err(location.invalid(self.url.span(), "users.webhook.url", problem));
         };
         let headers = match self.headers {
             None => vec!["cookie".to_owned()],
             Some(names) if !names.get_ref().iter().all(|name| is_header_name(name)) => {
-                let problem = "has what is no name of a header";
+                let problem =
+                    "must be a list of header names such as [\"cookie\", \"authorization\"]";
                 return Err(location.invalid(names.span(), "users.webhook.headers", problem));
             }
             Some(names) => {
@@ -220,12 +227,13 @@ impl RawWebhook {
     }
 }
 
-/// RFC 9110, section 5.6.2.
+/// Returns whether a text is a token of RFC 9110, section 5.6.2.
 fn is_header_name(name: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(token)
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
+/// Checks `[users.jwt]`.
 fn check_jwt(
     raw: Spanned<RawJwt>,
     folder: &Path,
@@ -234,18 +242,18 @@ fn check_jwt(
     let span = raw.span();
     let RawJwt { secret_file, key_file, jwks_file, algorithms, audience, issuer, from, leeway } =
         raw.into_inner();
-    let keys = match (secret_file, key_file, jwks_file) {
+    let key_file = match (secret_file, key_file, jwks_file) {
         (Some(file), None, None) => JwtKeyFile::Secret(folder.join(file)),
         (None, Some(file), None) => JwtKeyFile::PublicKey(folder.join(file)),
         (None, None, Some(file)) => JwtKeyFile::Jwks(folder.join(file)),
         _ => {
-            let problem = "needs one of `secret_file`, `key_file` and `jwks_file`";
+            let problem = "needs exactly one of `secret_file`, `key_file` and `jwks_file`";
             return Err(location.invalid(span, "users.jwt", problem));
         }
     };
-    check_algorithms(&keys, &algorithms, location)?;
+    check_algorithms(&key_file, &algorithms, location)?;
     Ok(JwtConfig {
-        key_file: keys,
+        key_file,
         algorithms: algorithms.into_inner(),
         audience,
         issuer,
@@ -254,19 +262,19 @@ fn check_jwt(
     })
 }
 
-/// Anybody could sign with a public key, were it taken for a secret.
+/// Checks that the algorithms fit the key. Otherwise a public key could serve as a secret, and anybody could sign.
 fn check_algorithms(
-    keys: &JwtKeyFile,
+    key_file: &JwtKeyFile,
     algorithms: &Spanned<Vec<JwtAlgorithm>>,
     location: &Locator<'_>,
 ) -> Result<(), ConfigError> {
-    let secret = matches!(keys, JwtKeyFile::Secret(_));
-    let fits = |algorithm: &JwtAlgorithm| (*algorithm == JwtAlgorithm::Hs256) == secret;
+    let is_secret = matches!(key_file, JwtKeyFile::Secret(_));
+    let fits = |algorithm: &JwtAlgorithm| (*algorithm == JwtAlgorithm::Hs256) == is_secret;
     if !algorithms.get_ref().is_empty() && algorithms.get_ref().iter().all(fits) {
         return Ok(());
     }
-    let problem = match keys {
-        JwtKeyFile::Secret(_) => "must be [\"HS256\"], the one by a secret",
+    let problem = match key_file {
+        JwtKeyFile::Secret(_) => "must be [\"HS256\"], the only algorithm with a secret",
         JwtKeyFile::PublicKey(_) | JwtKeyFile::Jwks(_) => {
             "must be some of \"RS256\", \"ES256\", \"EdDSA\""
         }
@@ -274,18 +282,19 @@ fn check_algorithms(
     Err(location.invalid(algorithms.span(), "users.jwt.algorithms", problem))
 }
 
+/// Parses `from`.
 fn parse_token_locations(
     from: Option<Spanned<Vec<Spanned<String>>>>,
     location: &Locator<'_>,
 ) -> Result<Vec<TokenLocation>, ConfigError> {
     let Some(from) = from else { return Ok(vec![TokenLocation::Header]) };
     if from.get_ref().is_empty() {
-        let problem = "names no place; leave it out for [\"header\"]";
+        let problem = "must name a place of a token; remove the key for [\"header\"]";
         return Err(location.invalid(from.span(), "users.jwt.from", problem));
     }
-    let places = from.into_inner().into_iter().map(|text| {
-        let wrong = |problem: String| location.invalid(text.span(), "users.jwt.from", problem);
-        text.get_ref().parse().map_err(wrong)
+    let locations = from.into_inner().into_iter().map(|text| {
+        let invalid = |problem: String| location.invalid(text.span(), "users.jwt.from", problem);
+        text.get_ref().parse().map_err(invalid)
     });
-    places.collect()
+    locations.collect()
 }
