@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::config_error::{ConfigError, SourceLocation};
-use super::serde_message::{describe_type_names, with_suggestion};
+use super::serde_message::{translate, with_suggestion};
 
 /// The file that is read. It finds the places of errors.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Locator<'_> {
         let parts: Vec<_> =
             parts.filter(|part| !part.starts_with("$__") && !part.is_empty()).collect();
         let span = error.span().unwrap_or(0..0);
-        let problem = with_suggestion(&describe_type_names(problem), parts.len() > 1);
+        let problem = with_suggestion(&translate(problem), parts.len() > 1);
         let hint = self.escape_hint(span.clone(), &problem);
         self.invalid(span, &parts.join("."), problem + hint)
     }

@@ -31,7 +31,7 @@ pub enum KeyDefault {
     Described(&'static str),
     /// None: without the key nothing applies.
     Absent,
-    /// None: the key is one of several of which the table needs one.
+    /// None: the table needs at least one of several keys, and this is one of them.
     Alternative,
     /// The file has to set the key.
     Required,

@@ -72,8 +72,7 @@ pub(super) const LAYER: ConfigTable = ConfigTable {
             key: "serializer",
             value_type: "`\"msgpack\"`, `\"json\"`",
             default: KeyDefault::Value("\"msgpack\""),
-            description: "Redis only. `serializer_format`, Django's name, is accepted too. Bytes \
-                 cannot be sent as JSON.",
+            description: "Redis only. Bytes cannot be sent as JSON.",
         },
         ConfigKey {
             key: "serializer_format",

@@ -8,13 +8,13 @@ pub(super) const TENANTS: ConfigTable = ConfigTable {
         ConfigKey {
             key: "hosts",
             value_type: "list of [host patterns](#host-and-origin-patterns)",
-            default: KeyDefault::Absent,
+            default: KeyDefault::Alternative,
             description: "Requests for these host names belong to the tenant.",
         },
         ConfigKey {
             key: "path",
             value_type: "string such as `\"/acme\"`",
-            default: KeyDefault::Absent,
+            default: KeyDefault::Alternative,
             description: "Requests below this path belong to the tenant. The path has whole segments, \
                  without `{`, `}` and `%`.",
         },
@@ -27,27 +27,27 @@ pub(super) const TENANTS: ConfigTable = ConfigTable {
         ConfigKey {
             key: "plugins",
             value_type: "tables",
-            default: KeyDefault::Alternative,
+            default: KeyDefault::Absent,
             description: "The plugins of the tenant. The keys are those of \
                  [`[plugins.NAME]`](#pluginsname).",
         },
         ConfigKey {
             key: "routes",
             value_type: "list of tables",
-            default: KeyDefault::Alternative,
+            default: KeyDefault::Absent,
             description: "The routes of the tenant. The keys are those of [`[[routes]]`](#routes). A \
                  `path` matches what is left of the path after the tenant's own `path`.",
         },
         ConfigKey {
             key: "workers",
             value_type: "list of tables",
-            default: KeyDefault::Alternative,
+            default: KeyDefault::Absent,
             description: "The workers of the tenant. The keys are those of [`[[workers]]`](#workers).",
         },
         ConfigKey {
             key: "layer",
             value_type: "table",
-            default: KeyDefault::Alternative,
+            default: KeyDefault::Absent,
             description: "The default layer of the tenant. The keys are those of \
                  [`[layer]`](#layer-and-layersname). A layer that the tenant does not define \
                  has the settings of the host's layer, for this tenant alone.",
@@ -55,8 +55,14 @@ pub(super) const TENANTS: ConfigTable = ConfigTable {
         ConfigKey {
             key: "layers",
             value_type: "tables",
-            default: KeyDefault::Alternative,
+            default: KeyDefault::Absent,
             description: "Further layers of the tenant, with the same keys.",
+        },
+        ConfigKey {
+            key: "tokens",
+            value_type: "list of tables",
+            default: KeyDefault::Absent,
+            description: "See [tokens](#tenantsnametokens).",
         },
     ],
 };

@@ -10,10 +10,10 @@ const INTRODUCTION: &str = "\
 
 This page lists every limit. It is made from `host/config/src/reference/limits` by `narrowboat reference limits`.
 
-The limits of the host are keys of `[limits]`, those of a tenant keys of `[tenants.NAME.limits]`, and those of a
-plugin keys of `[plugins.NAME.limits]` or `[tenants.NAME.plugins.PLUGIN.limits]`. If several limits apply, the
-narrowest one holds. A limit of the host or of a tenant on a shared resource holds for all their plugins together.
-Names of metrics begin with `narrowboat_`, and `limits_reached` has the label `limit`.
+The limits of the host are keys of `[limits]`, those of a tenant keys of `[tenants.NAME.limits]`, and those of
+a plugin keys of `[plugins.NAME.limits]` or `[tenants.NAME.plugins.PLUGIN.limits]`. If several limits apply,
+the narrowest one holds. A limit of the host or of a tenant on a shared resource holds for all their plugins
+together. Names of metrics begin with `narrowboat_`, and `limits_reached` has the label `limit`.
 
 | key | bounds | host | a tenant | a plugin | beyond it | metric |
 |---|---|---|---|---|---|---|
