@@ -1,6 +1,7 @@
 //! The checked configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::path::{Path, PathBuf};
 
 use super::admin::AdminConfig;
@@ -101,35 +102,16 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let location = Locator { file, text, key_prefix: String::new() };
-        let raw = deserialize(&location)?;
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let mut raw = deserialize(&location)?;
         check_limits(&raw, &location)?;
-        let common = tenant::TenantCheckContext {
-            limits: raw.limits.get_ref(),
-            folder: &folder,
-            has_admin: raw.admin.is_some(),
-        };
-        let top = tenant::RawTenantTables {
-            routes: raw.routes,
-            workers: raw.workers,
-            plugins: raw.plugins,
-            layer: raw.layer,
-            layers: raw.layers,
-        };
-        let tenants = tenant::check_all(top, raw.tenants, &common, &location)?;
-        let signatures = raw.signatures.map(|raw| raw.check(&folder, &location)).transpose()?;
+        let tenants = check_tenants(&mut raw, &folder, &location)?;
+        let signatures =
+            raw.signatures.take().map(|raw| raw.check(&folder, &location)).transpose()?;
         if signatures.is_some() {
             signatures::reject_crate_sources(&tenants)?;
         }
-        // The operators' interface deploys versions, so it needs a store for them.
-        let raw_versions =
-            raw.versions.or_else(|| raw.admin.as_ref().map(|_| RawVersions::default()));
-        let versions = raw_versions.map(|raw| raw.check(file, &folder, &location)).transpose()?;
-        let state_folder = versions.as_ref().map_or(&folder, |versions| &versions.folder);
-        let admin = raw.admin.map(|raw| raw.check(&folder, state_folder, &location)).transpose()?;
-        if let Some(admin) = &admin {
-            check_listeners(&raw.listen, admin, &location)?;
-        }
+        let (versions, admin) = check_admin(&mut raw, &folder, &location)?;
         Ok(Self {
             file: Some(file.to_owned()),
             digest: Sha256Digest::of(text.as_bytes()),
@@ -176,6 +158,43 @@ fn check_limits(raw: &RawConfig, location: &Locator<'_>) -> Result<(), ConfigErr
         let place = location.find_key(raw.limits.span(), key);
         location.invalid(place, &format!("limits.{key}"), problem)
     })
+}
+
+/// Checks the tables of all tenants, those at the top of the file included.
+fn check_tenants(
+    raw: &mut RawConfig,
+    folder: &Path,
+    location: &Locator<'_>,
+) -> Result<BTreeMap<Tenant, TenantConfig>, ConfigError> {
+    let top = tenant::RawTenantTables {
+        routes: take(&mut raw.routes),
+        workers: take(&mut raw.workers),
+        plugins: take(&mut raw.plugins),
+        layer: raw.layer.take(),
+        layers: take(&mut raw.layers),
+    };
+    let tenants = take(&mut raw.tenants);
+    let has_admin = raw.admin.is_some();
+    let context = tenant::TenantCheckContext { limits: raw.limits.get_ref(), folder, has_admin };
+    tenant::check_all(top, tenants, &context, location)
+}
+
+/// Checks `[versions]` and `[admin]`. The operators' interface needs a version store, since it deploys versions.
+fn check_admin(
+    raw: &mut RawConfig,
+    folder: &Path,
+    location: &Locator<'_>,
+) -> Result<(Option<VersionsConfig>, Option<AdminConfig>), ConfigError> {
+    let (raw_versions, raw_admin) = (raw.versions.take(), raw.admin.take());
+    let raw_versions = raw_versions.or_else(|| raw_admin.as_ref().map(|_| RawVersions::default()));
+    let versions =
+        raw_versions.map(|raw| raw.check(location.file, folder, location)).transpose()?;
+    let state_folder = versions.as_ref().map_or(folder, |versions| &versions.folder);
+    let admin = raw_admin.map(|raw| raw.check(folder, state_folder, location)).transpose()?;
+    if let Some(admin) = &admin {
+        check_listeners(&raw.listen, admin, location)?;
+    }
+    Ok((versions, admin))
 }
 
 /// Checks that clients and operators do not connect to the same address.

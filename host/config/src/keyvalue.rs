@@ -7,7 +7,8 @@ use toml::{Spanned, Value};
 
 use super::error::{ConfigError, Locator};
 use super::layer_backend::{RedisHost, RedisServer};
-use super::{layer, redis_hosts};
+use super::redis_hosts;
+use super::redis_prefix::check_prefix;
 use narrowboat_core::units::ByteSize;
 
 /// The default beginning of every Redis key.
@@ -125,7 +126,7 @@ impl RawKeyvalue {
         }
         let prefix = match &self.prefix {
             None => DEFAULT_PREFIX.to_owned(),
-            Some(prefix) => layer::check_prefix(prefix, "keyvalue.prefix", location)?,
+            Some(prefix) => check_prefix(prefix, "keyvalue.prefix", location)?,
         };
         let host = Box::new(self.check_host(folder, location)?);
         Ok(KeyvalueBackend::Redis { host, prefix })

@@ -1,17 +1,17 @@
 //! `[layer]` and `[layers.NAME]`: the channel layers.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Value};
 
+use super::capacity_rule::{CapacityRule, CapacityRules};
 use super::error::{ConfigError, Locator};
 use super::layer_backend::{LayerBackend, RedisConfig, RedisHost, RedisServer, Secret, Serializer};
 use super::redis_hosts;
+use super::redis_prefix::check_prefix;
 use narrowboat_core::units::{ByteSize, DurationSetting, SecondsSetting};
 
 /// The layer of a plugin that does not name another one.
@@ -42,56 +42,12 @@ pub struct LayerConfig {
     pub max_message: ByteSize,
 }
 
-/// Another capacity for channels whose names match a glob.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CapacityRule {
-    /// The glob, with `*`, `?`, `[abc]` and `[!abc]` as in Python's `fnmatch`.
-    pub pattern: String,
-    /// Messages that such a channel holds.
-    pub capacity: usize,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RawLayerBackend {
     Memory,
     Redis,
     RedisPubsub,
-}
-
-/// `[{ pattern = "…", capacity = 1 }]`, or `{ "…" = 1 }` as Django writes it.
-#[derive(Default)]
-struct CapacityRules(Vec<CapacityRule>);
-
-impl<'de> Deserialize<'de> for CapacityRules {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CapacityRulesVisitor;
-        impl<'de> Visitor<'de> for CapacityRulesVisitor {
-            type Value = Vec<CapacityRule>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("{ \"jobs.*\" = 10 } or [{ pattern = \"jobs.*\", capacity = 10 }]")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut rules = Vec::new();
-                while let Some(rule) = list.next_element()? {
-                    rules.push(rule);
-                }
-                Ok(rules)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut rules = Vec::new();
-                while let Some((pattern, capacity)) = map.next_entry()? {
-                    rules.push(CapacityRule { pattern, capacity });
-                }
-                Ok(rules)
-            }
-        }
-        deserializer.deserialize_any(CapacityRulesVisitor).map(Self)
-    }
 }
 
 /// `[layer]` and `[layers.NAME]`.
@@ -307,19 +263,4 @@ impl RawLayer {
             location.invalid(value.span(), &format!("{table}.symmetric_encryption_keys"), problem)
         })
     }
-}
-
-/// Checks the prefix of Redis keys, which is at `key`.
-pub(super) fn check_prefix(
-    prefix: &Spanned<String>,
-    key: &str,
-    location: &Locator<'_>,
-) -> Result<String, ConfigError> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
-    let text = prefix.get_ref();
-    if text.len() <= 50 && text.chars().all(is_allowed) {
-        return Ok(text.clone());
-    }
-    let problem = "must have at most 50 letters, digits, `.`, `_`, `-` and `:`";
-    Err(location.invalid(prefix.span(), key, problem))
 }

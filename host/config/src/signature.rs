@@ -6,12 +6,14 @@ mod missing_signature;
 mod private_key;
 mod public_key;
 mod signature_file;
+mod signature_format_error;
 mod trusted_keys;
 
-pub use detached_signature::{Signature, SignatureFormatError};
+pub use detached_signature::Signature;
 pub use key_error::KeyError;
 pub use missing_signature::MissingSignature;
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 pub use signature_file::signature_path;
+pub use signature_format_error::SignatureFormatError;
 pub use trusted_keys::{SignatureError, TrustedKeys};

@@ -53,7 +53,7 @@ impl RawSignatures {
     }
 }
 
-/// Refuses plugins that the host builds at start, since nobody signs what it builds.
+/// Refuses plugins that the host builds at start, since their components have no signature.
 pub(super) fn reject_crate_sources(
     tenants: &BTreeMap<Tenant, TenantConfig>,
 ) -> Result<(), ConfigError> {

@@ -13,6 +13,7 @@ use narrowboat_core::units::{ByteSize, DurationSetting};
 use proptest::prelude::*;
 use support::{ECHO, assert_refused, default_tenant, parse};
 
+#[test]
 fn an_empty_file_is_valid() {
     let config = parse("").unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
@@ -22,6 +23,7 @@ fn an_empty_file_is_valid() {
     assert_eq!(config.watch, Some(WatchMode::Events));
 }
 
+#[test]
 fn watch_is_events_poll_or_off() {
     let watch = |how: &str| parse(&format!("watch = {how:?}\n")).unwrap().watch;
     assert_eq!(watch("events"), Some(WatchMode::Events));
@@ -30,6 +32,7 @@ fn watch_is_events_poll_or_off() {
     assert_refused("watch = \"on\"\n", 1, &["watch", "`events`", "`poll`", "`off`"]);
 }
 
+#[test]
 fn the_keys_of_the_file_are_applied() {
     let config = parse(
         "listen = \"[::1]:9\"\ndemo = true\n\
@@ -51,6 +54,7 @@ fn the_keys_of_the_file_are_applied() {
     assert_eq!(captures, [("room".to_owned(), "red".to_owned())]);
 }
 
+#[test]
 fn the_error_for_an_unknown_key_suggests_a_known_one() {
     let text = "[limits]\nmax_conections = 5\n";
     assert_refused(text, 2, &["limits", "max_conections", "did you mean `max_connections`?"]);
@@ -59,6 +63,7 @@ fn the_error_for_an_unknown_key_suggests_a_known_one() {
     assert_refused(text, 3, &["plugins.echo", "did you mean `isolation`?"]);
 }
 
+#[test]
 fn the_error_for_an_invalid_value_shows_valid_ones() {
     assert_refused("demo = \"yes\"", 1, &["demo", "boolean"]);
     assert_refused("listen = \"localhost\"", 1, &["listen", "\"127.0.0.1:8000\""]);
@@ -70,6 +75,7 @@ fn the_error_for_an_invalid_value_shows_valid_ones() {
     assert_refused("[layer]\nbackend = \"redis2\"\n", 2, &["layer.backend", "`memory`"]);
 }
 
+#[test]
 fn limits_that_cannot_work_are_refused() {
     assert_refused("[limits]\nmax_connections = 0\n", 2, &["limits.max_connections", "1 to"]);
     let text = "[limits]\nping_interval = \"2m\"\n";
@@ -81,6 +87,7 @@ fn limits_that_cannot_work_are_refused() {
     assert_refused("[layer]\nmax_message = 0\n", 2, &["layer.max_message", "more than 0"]);
 }
 
+#[test]
 fn a_cache_has_a_folder_and_a_size_or_is_off() {
     let cache = |text: &str| parse(&format!("[cache]\n{text}")).unwrap().cache;
     let found = cache("folder = \"code/\"\nsize = \"1 MiB\"\n").unwrap();
@@ -94,6 +101,7 @@ fn a_cache_has_a_folder_and_a_size_or_is_off() {
     assert_refused("[cache]\nfoldr = \"x\"\n", 2, &["cache", "did you mean `folder`?"]);
 }
 
+#[test]
 fn a_tenant_has_half_of_the_limits_of_the_host_by_default() {
     let text = "[limits]\nmax_connections = 100\n\
                 [tenants.acme]\npath = \"/acme\"\n[tenants.acme.limits]\ncpu = \"3s\"\n";
@@ -103,6 +111,7 @@ fn a_tenant_has_half_of_the_limits_of_the_host_by_default() {
     assert_eq!(default_tenant(&config).limits, Quota::default());
 }
 
+#[test]
 fn a_tenant_has_the_settings_of_the_layers_of_the_host_by_default() {
     let text = "[layer]\ncapacity = 7\n[layers.other]\ncapacity = 8\n\
                 [tenants.acme]\npath = \"/acme\"\n[tenants.acme.layer]\ncapacity = 9\n";
@@ -111,16 +120,19 @@ fn a_tenant_has_the_settings_of_the_layers_of_the_host_by_default() {
     assert_eq!((layers["default"].capacity, layers["other"].capacity), (9, 8));
 }
 
+#[test]
 fn the_error_for_invalid_toml_has_its_place() {
     assert_refused("listen = \n", 1, &[]);
     assert_refused("a = 1\na = 2\n", 2, &["duplicate"]);
 }
 
+#[test]
 fn the_error_for_a_missing_file_says_how_to_name_another() {
     let error = Config::load(Path::new("no/such.toml")).unwrap_err().to_string();
     assert!(error.contains("no/such.toml") && error.contains("--config"), "{error}");
 }
 
+#[test]
 fn the_error_for_a_top_level_key_in_a_table_says_where_to_write_it() {
     let text = format!("{ECHO}[[routes]]\npath = \"/\"\nplugin = \"echo\"\ndemo = true\n");
     assert_refused(&text, 6, &["routes[0].demo", "unknown key `demo`", "above the first table"]);
@@ -132,6 +144,7 @@ fn the_error_for_a_top_level_key_in_a_table_says_where_to_write_it() {
     }
 }
 
+#[test]
 fn a_listen_name_resolves_to_its_first_ipv4_address() {
     let listen = |text: &str| {
         let config = parse(&format!("listen = \"{text}\"\n")).unwrap();
@@ -154,6 +167,7 @@ fn a_listen_name_resolves_to_its_first_ipv4_address() {
     assert_eq!(admin.listen.resolve().unwrap().to_string(), "127.0.0.1:1");
 }
 
+#[test]
 fn a_configuration_is_read_without_a_name_server() {
     let nowhere = "no-such-name.invalid:80";
     let config =
@@ -163,12 +177,14 @@ fn a_configuration_is_read_without_a_name_server() {
     assert_eq!(config.admin.unwrap().listen.port(), 801);
 }
 
+#[test]
 fn the_operators_interface_needs_another_port() {
     let text = "listen = \"127.0.0.1:8001\"\n[admin]\n";
     assert_refused(text, 2, &["admin.listen", "127.0.0.1:8001", "another port"]);
     assert!(parse("listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n").is_ok());
 }
 
+#[test]
 fn the_same_token_under_two_names_is_refused() {
     let token = |name: &str, secret: &str| {
         format!("[[admin.tokens]]\nname = \"{name}\"\n{secret}\nscopes = [\"read\"]\n")
@@ -182,6 +198,7 @@ fn the_same_token_under_two_names_is_refused() {
     assert!(parse(&text).is_ok());
 }
 
+#[test]
 fn parts_without_effect_get_a_warning() {
     let text = format!(
         "{ECHO}[layers.spare]\n[layers.used]\n[tenants.acme]\npath = \"/acme\"\n\

@@ -9,6 +9,7 @@ use narrowboat_core::manifest::Manifest;
 use narrowboat_core::name::Tenant;
 use support::{ECHO, assert_refused, default_tenant, parse};
 
+#[test]
 fn grants_are_all_or_a_table_or_nothing() {
     let grants = |text: &str| {
         parse(&format!("{ECHO}{text}")).unwrap().tenants[&Tenant::default_tenant()].plugins["echo"]
@@ -28,6 +29,7 @@ fn grants_are_all_or_a_table_or_nothing() {
     assert_eq!(descriptions(&format!("grants = {{ {inline} }}\n")), all);
 }
 
+#[test]
 fn the_error_for_invalid_grants_shows_valid_ones() {
     let echo = |grants: &str| format!("{ECHO}{grants}\n");
     assert_refused(&echo("grants = \"some\""), 3, &["plugins.echo.grants", "\"all\", or a table"]);
@@ -41,6 +43,7 @@ fn the_error_for_invalid_grants_shows_valid_ones() {
     assert_refused(&many, 3, &["plugins.echo.grants.groups", "65 patterns are more than the 64"]);
 }
 
+#[test]
 fn the_error_for_missing_grants_has_the_lines_that_grant_them() {
     let text = format!("{ECHO}[plugins.echo.grants]\ngroups = [\"lobby\"]\nlog = true\n");
     let config = parse(&text).unwrap();
@@ -70,6 +73,7 @@ fn the_error_for_missing_grants_has_the_lines_that_grant_them() {
     assert!(open.check_grants("echo", &asks).is_ok());
 }
 
+#[test]
 fn a_plugin_needs_one_source() {
     assert_refused("[plugins.echo]\n", 1, &["plugins.echo", "component = ", "crate = "]);
     let both = "[plugins.echo]\ncomponent = \"a\"\ncrate = \"b\"\n";
@@ -77,6 +81,7 @@ fn a_plugin_needs_one_source() {
     assert_refused("[plugins.\"../x\"]\ncrate = \"b\"\n", 1, &["a-z"]);
 }
 
+#[test]
 fn a_plugin_may_only_have_less_than_the_host_allows() {
     let text = format!("{ECHO}limits.memory = \"1 GiB\"\n");
     assert_refused(&text, 3, &["plugins.echo.limits.memory", "more than the host's own limit"]);
@@ -86,6 +91,7 @@ fn a_plugin_may_only_have_less_than_the_host_allows() {
     assert_refused(&text, 3, &["plugins.echo.instances", "1 to"]);
 }
 
+#[test]
 fn signatures_have_keys_and_refuse_crates() {
     let signatures = "[signatures]\nkeys = [\"release.pub\", \"/keys/spare.pub\"]\n";
     let keys = parse(&format!("{ECHO}{signatures}")).unwrap().signatures.unwrap().keys;

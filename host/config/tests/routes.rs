@@ -8,6 +8,7 @@ use narrowboat_config::RoutePattern;
 use proptest::prelude::*;
 use support::{ECHO, assert_refused, parse};
 
+#[test]
 fn a_route_needs_one_pattern_and_a_plugin_that_exists() {
     let route = |route: &str| format!("{ECHO}[[routes]]\n{route}");
     assert_refused(&route("plugin = \"echo\"\n"), 3, &["routes", "path = "]);
@@ -17,6 +18,7 @@ fn a_route_needs_one_pattern_and_a_plugin_that_exists() {
     assert_refused(&unknown, 5, &["routes.plugin", "\"ecko\"", "did you mean \"echo\"?"]);
 }
 
+#[test]
 fn an_invalid_pattern_is_refused() {
     let route = |key: &str, pattern: &str| {
         format!("{ECHO}[[routes]]\n{key} = '{pattern}'\nplugin = \"echo\"\n")
@@ -30,6 +32,7 @@ fn an_invalid_pattern_is_refused() {
     assert_refused(&route("regex", "^/(?P<room"), 4, &["routes.regex"]);
 }
 
+#[test]
 fn the_error_for_a_path_of_another_framework_shows_the_right_form() {
     let route = |path: &str| format!("{ECHO}[[routes]]\npath = \"{path}\"\nplugin = \"echo\"\n");
     for (path, words) in [
@@ -45,6 +48,7 @@ fn the_error_for_a_path_of_another_framework_shows_the_right_form() {
     assert!(parse(&route("/a:b/c.d+/{room}")).is_ok());
 }
 
+#[test]
 fn an_expression_that_matches_no_path_is_refused() {
     let route = |regex: &str| format!("{ECHO}[[routes]]\nregex = {regex}\nplugin = \"echo\"\n");
     let words = ["routes.regex", "begins with `/`", "'^/ws/chat/$'"];
@@ -59,6 +63,7 @@ fn an_expression_that_matches_no_path_is_refused() {
     }
 }
 
+#[test]
 fn the_error_for_a_backslash_in_double_quotes_recommends_single_quotes() {
     for regex in ["^/chat/\\w+/$", "^/\\d$", "^/\\.$"] {
         let text = format!("{ECHO}[[routes]]\nregex = \"{regex}\"\nplugin = \"echo\"\n");
@@ -71,12 +76,14 @@ fn routes(first: &str, second: &str) -> String {
     format!("{plugins}[[routes]]\n{first}\nplugin = \"a\"\n[[routes]]\n{second}\nplugin = \"b\"\n")
 }
 
+#[test]
 fn a_second_route_with_the_same_path_is_refused_with_the_line_of_the_first() {
     for pattern in ["path = \"/a/\"", "path = \"/a/{room}/\"", "regex = '^/a/.*$'"] {
         assert_refused(&routes(pattern, pattern), 9, &["routes.", "line 6", "\"a\"", "already"]);
     }
 }
 
+#[test]
 fn an_unreachable_route_is_refused() {
     let covered = [
         ("path = \"/chat/{room}/\"", "path = \"/chat/lobby/\""),

@@ -71,7 +71,7 @@ impl Locator<'_> {
         error: &toml::de::Error,
     ) -> ConfigError {
         let problem = error.message().trim();
-        // The path has a field for the span that `Spanned` asks serde for.
+        // For the span of a value, `Spanned` adds fields with this prefix to the path.
         let parts = path.iter().flat_map(|path| path.split('.'));
         let parts: Vec<_> =
             parts.filter(|part| !part.starts_with("$__") && !part.is_empty()).collect();

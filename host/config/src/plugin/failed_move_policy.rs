@@ -10,7 +10,7 @@ pub enum FailedMovePolicy {
     /// rolled back.
     #[default]
     KeepOld,
-    /// A fresh consumer without state takes its place, and is told so.
+    /// A fresh consumer without the state takes its place, and learns that it is a replacement.
     Restart,
     /// The connection closes with 1012.
     Close,

@@ -19,12 +19,6 @@ use narrowboat_core::sha256_digest::Sha256Digest;
 /// The largest value of `instances`; a larger one is probably a typing error.
 const MAX_INSTANCES: usize = 1_000;
 
-/// Limits that a plugin's table cannot set, because they belong to the tenant, and why.
-const TENANT_LIMITS: [(&str, fn(&Quota) -> bool, &str); 2] = [
-    ("groups", |quota| quota.groups.is_some(), "groups belong to the layers of a tenant"),
-    ("keyvalue", |quota| quota.keyvalue.is_some(), "buckets belong to a tenant"),
-];
-
 /// `[plugins.NAME]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,15 +160,16 @@ fn check_limits(
     let key = format!("{}.limits", table.key);
     let span = raw.as_ref().map_or(0..0, Spanned::span);
     let quota = Quota::check(raw, limits, &key, table.location)?;
-    match TENANT_LIMITS.iter().find(|(_, is_set, _)| is_set(&quota)) {
-        None => Ok(quota),
-        Some((name, _, reason)) => {
-            let problem =
-                format!("is a tenant's limit, since {reason}; set it in [tenants.NAME.limits]");
-            let place = table.location.find_key(span, name);
-            Err(table.location.invalid(place, &format!("{key}.{name}"), problem))
-        }
-    }
+    let tenant_limits = [
+        ("groups", quota.groups.is_some(), "groups belong to the layers of a tenant"),
+        ("keyvalue", quota.keyvalue.is_some(), "buckets belong to a tenant"),
+    ];
+    let Some((name, _, reason)) = tenant_limits.into_iter().find(|(_, is_set, _)| *is_set) else {
+        return Ok(quota);
+    };
+    let problem = format!("is a tenant's limit, since {reason}; set it in [tenants.NAME.limits]");
+    let place = table.location.find_key(span, name);
+    Err(table.location.invalid(place, &format!("{key}.{name}"), problem))
 }
 
 /// Checks a number of instances; it is 1 if the file does not set it.

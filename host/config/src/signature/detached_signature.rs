@@ -6,10 +6,9 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use thiserror::Error;
 
-use super::MissingSignature;
 use super::signature_file::{read_bounded, signature_path};
+use super::{MissingSignature, SignatureFormatError};
 
 /// Bytes of a signature.
 pub(super) const SIGNATURE_LENGTH: usize = 64;
@@ -17,11 +16,6 @@ pub(super) const SIGNATURE_LENGTH: usize = 64;
 /// A detached signature of Ed25519 (RFC 8032, section 5.1.6): it is stored apart from the bytes that it signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signature([u8; SIGNATURE_LENGTH]);
-
-/// Bytes or a text that is not a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("is not a signature of Ed25519: expected 64 bytes, raw or as base64")]
-pub struct SignatureFormatError;
 
 impl Signature {
     /// Parses the content of a signature file: 64 raw bytes, or base64 in any number of lines.

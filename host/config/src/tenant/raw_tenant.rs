@@ -7,7 +7,6 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{TenantConfig, TenantMatcher};
-use crate::admin::{RawToken, check_tokens};
 use crate::allow_lists;
 use crate::error::{ConfigError, Locator};
 use crate::layer::{self, LayerConfig};
@@ -15,6 +14,7 @@ use crate::limits::Limits;
 use crate::plugin;
 use crate::quota::Quota;
 use crate::route;
+use crate::token::{RawToken, check_tokens};
 use crate::worker;
 use narrowboat_core::manifest::is_valid_plugin_name;
 use narrowboat_core::name::Tenant;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::TenantMatcher;
-use crate::admin::TokenConfig;
 use crate::layer::LayerConfig;
 use crate::plugin::PluginConfig;
 use crate::quota::Quota;
 use crate::route::RouteConfig;
+use crate::token::TokenConfig;
 use crate::worker::WorkerConfig;
 use narrowboat_core::origin::OriginPattern;
 

@@ -9,17 +9,17 @@ use narrowboat_config::{Config, TenantConfig};
 use narrowboat_core::name::Tenant;
 
 /// The table of a plugin, in two lines.
-pub const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\n";
+pub(crate) const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\n";
 
 /// Parses a configuration in the folder `folder`.
-pub fn parse(text: &str) -> Result<Config, String> {
+pub(crate) fn parse(text: &str) -> Result<Config, String> {
     let file = Path::new("folder/narrowboat.toml");
     Config::parse(text, file).map_err(|error| error.to_string())
 }
 
 /// Asserts that a configuration has an error in a line, and that the message has these words.
 #[track_caller]
-pub fn assert_refused(text: &str, line: usize, words: &[&str]) {
+pub(crate) fn assert_refused(text: &str, line: usize, words: &[&str]) {
     let error = parse(text).unwrap_err();
     let place = format!("folder/narrowboat.toml:{line}:");
     assert!(error.starts_with(&place), "{error:?} does not start with {place}");
@@ -29,6 +29,6 @@ pub fn assert_refused(text: &str, line: usize, words: &[&str]) {
 }
 
 /// The tenant of the tables at the top of the file.
-pub fn default_tenant(config: &Config) -> &TenantConfig {
+pub(crate) fn default_tenant(config: &Config) -> &TenantConfig {
     &config.tenants[&Tenant::default_tenant()]
 }

@@ -27,7 +27,7 @@ impl RedisRequest<'_> {
         }
     }
 
-    /// Returns whether the request may be sent again when nobody knows if Redis ran it.
+    /// Returns whether the request may be sent again if it is not known whether Redis ran it.
     pub(super) fn is_idempotent(&self) -> bool {
         !matches!(self, Self::NonIdempotentScript(_))
     }
