@@ -40,7 +40,7 @@ fn the_error_for_a_path_of_another_framework_shows_the_right_form() {
         ("/files/*", ["`*` has no meaning", "regex = "]),
         ("/a?room=1", ["before `?`", "query"]),
         ("/a%20b/", ["compared decoded", "`%`"]),
-        ("^/chat/$", ["starts with `/`", "regex = "]),
+        ("^/chat/$", ["must start with `/`", "regex = "]),
     ] {
         assert_refused(&route(path), 4, &words);
         assert_refused(&route(path), 4, &["routes.path"]);
