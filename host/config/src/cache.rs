@@ -35,7 +35,8 @@ impl Default for RawCache {
 }
 
 impl RawCache {
-    /// Checks the table. Returns `None` if the cache is turned off, or if neither the file nor the environment names a folder.
+    /// Checks the table. Returns `None` if the cache is turned off, or if neither the file nor the environment names a
+    /// folder.
     pub(super) fn check(
         self,
         base: &Path,

@@ -40,7 +40,8 @@ pub struct Config {
     pub demo: bool,
     /// The hosts and origins that a handshake may name.
     pub allow_lists: AllowLists,
-    /// The tenants. [`Tenant::default_tenant`], to which the tables at the top of the file belong, is always one of them.
+    /// The tenants. [`Tenant::default_tenant`], to which the tables at the top of the file belong, is always one of
+    /// them.
     pub tenants: BTreeMap<Tenant, TenantConfig>,
     /// How the host authenticates clients; `None`: it does not.
     pub users: Option<UsersConfig>,

@@ -89,8 +89,8 @@ impl Default for RawLayer {
     }
 }
 
-/// Checks the layers of a tenant, and returns them by name. Layers of `shared` that the tenant does not define are added,
-/// and `default` is always there. `default_table` is the table `[layer]`.
+/// Checks the layers of a tenant, and returns them by name. Layers of `shared` that the tenant does not define are
+/// added, and `default` is always there. `default_table` is the table `[layer]`.
 pub(super) fn check_all(
     default_table: Option<Spanned<RawLayer>>,
     named: BTreeMap<String, Spanned<RawLayer>>,

@@ -1,5 +1,5 @@
-//! The configuration of the host, `narrowboat.toml`: it is read once into checked values. Signatures of components, which
-//! the configuration may require, are here too.
+//! The configuration of the host, `narrowboat.toml`: it is read once into checked values. Signatures of components,
+//! which the configuration may require, are here too.
 
 mod admin;
 mod allow_lists;

@@ -37,10 +37,11 @@ pub struct Limits {
     pub wait_time: DurationSetting,
     /// Threads for calls that are not short; 0: two for each core.
     pub guest_threads: usize,
-    /// Connections at a time of one client address; 0: half of `max_connections`, and any number from a loopback address.
+    /// Connections at a time of one client address; 0: half of `max_connections`, and any number from a loopback
+    /// address.
     pub connections_per_address: usize,
-    /// Sockets of one client address with an unfinished handshake; 0: an eighth of `max_connections`, and any number from
-    /// a loopback address. Sockets of trusted proxies do not count.
+    /// Sockets of one client address with an unfinished handshake; 0: an eighth of `max_connections`, and any number
+    /// from a loopback address. Sockets of trusted proxies do not count.
     pub handshakes_per_address: usize,
     /// Pending timers of one connection; a plugin may have fewer.
     pub timers: usize,
@@ -52,7 +53,8 @@ pub struct Limits {
     pub snapshot: ByteSize,
     /// All saved states that a rollback may still need.
     pub total_snapshots: ByteSize,
-    /// Linear memory of all instances together, without the share that each has for free; 0: half of the machine's memory.
+    /// Linear memory of all instances together, without the share that each has for free; 0: half of the machine's
+    /// memory.
     pub total_memory: ByteSize,
     /// HTTP requests of plugins that are open at a time.
     pub http_requests: usize,
@@ -171,8 +173,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Returns the number of connections that one client address may have; by default half of `max_connections`, so that
-    /// one client cannot take all.
+    /// Returns the number of connections that one client address may have; by default half of `max_connections`, so
+    /// that one client cannot take all.
     pub fn connections_per_address(&self) -> usize {
         value_or_share(self.connections_per_address, self.max_connections / 2)
     }

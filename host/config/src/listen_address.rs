@@ -33,8 +33,8 @@ impl ListenAddress {
         }
     }
 
-    /// Returns the address to listen on. For a name it is the first IPv4 address, or the first address if the name has no
-    /// IPv4 address.
+    /// Returns the address to listen on. For a name it is the first IPv4 address, or the first address if the name has
+    /// no IPv4 address.
     ///
     /// # Errors
     /// If the lookup fails or finds no address.

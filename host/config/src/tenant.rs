@@ -1,5 +1,5 @@
-//! `[tenants.NAME]`: tenants, whose plugins and channels no other tenant can reach. The tables at the top of the file belong
-//! to the tenant `default`.
+//! `[tenants.NAME]`: tenants, whose plugins and channels no other tenant can reach. The tables at the top of the file
+//! belong to the tenant `default`.
 
 mod raw_tenant;
 mod tenant_config;

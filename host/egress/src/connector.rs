@@ -20,7 +20,8 @@ use narrowboat_quota::{QuotaChain, QuotaResource};
 
 /// Looks names up and connects.
 pub(crate) struct Connector {
-    /// Permits for lookups of names. A lookup holds its permit as long as it holds a thread, even if its request has ended.
+    /// Permits for lookups of names. A lookup holds its permit as long as it holds a thread, even if its request has
+    /// ended.
     lookup_permits: Arc<Semaphore>,
     /// The TLS configuration, which is made for the first request over TLS.
     tls_config: OnceLock<Arc<ClientConfig>>,

@@ -106,7 +106,8 @@ impl KeyvalueStore {
         }
     }
 
-    /// Returns a page of the keys of a bucket. `cursor` is the one of the page before; `None` starts with the first page.
+    /// Returns a page of the keys of a bucket. `cursor` is the one of the page before; `None` starts with the first
+    /// page.
     ///
     /// # Errors
     /// If the store did not return the cursor, or does not respond.

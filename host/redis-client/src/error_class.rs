@@ -7,8 +7,8 @@ use redis::{RedisError, ServerError, Value};
 pub enum ErrorClass {
     /// There is no reply: the connection ended, cannot be made, or timed out.
     Connection,
-    /// The server refuses commands, or writes, of all clients: it loads its data, is a replica, is out of memory, cannot
-    /// save, has too few replicas, runs a script, or has lost its cluster.
+    /// The server refuses commands, or writes, of all clients: it loads its data, is a replica, is out of memory,
+    /// cannot save, has too few replicas, runs a script, or has lost its cluster.
     Server,
     /// The login is wrong, or the user may not run the command or use the key.
     Access,

@@ -24,7 +24,7 @@ pub struct RouteConfig {
 pub enum DeflateMode {
     /// Each message is compressed on its own. An idle connection keeps no buffers.
     NoContextTakeover,
-    /// A message is compressed with the ones before it, which takes about 300 KiB for each connection. This is better for
-    /// many small messages that are alike.
+    /// A message is compressed with the ones before it, which takes about 300 KiB for each connection. This is better
+    /// for many small messages that are alike.
     ContextTakeover,
 }

@@ -42,7 +42,8 @@ impl TrustedKeys {
         keys.read_keys().map(|_| keys)
     }
 
-    /// Checks that one of the keys has signed these bytes. Takes long for large ones: do not call it on an async thread.
+    /// Checks that one of the keys has signed these bytes. Takes long for large ones: do not call it on an async
+    /// thread.
     ///
     /// # Errors
     /// If there is no signature, no trusted key made it, or a key cannot be read.

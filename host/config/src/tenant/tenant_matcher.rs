@@ -15,8 +15,8 @@ pub struct TenantMatcher {
 pub type MatchSpecificity = (usize, usize);
 
 impl TenantMatcher {
-    /// Returns how closely the matcher fits a request, and the rest of the path, which routes match. Returns `None` if the
-    /// request belongs to another tenant.
+    /// Returns how closely the matcher fits a request, and the rest of the path, which routes match. Returns `None` if
+    /// the request belongs to another tenant.
     pub fn match_request<'a>(
         &self,
         host: Option<&str>,

@@ -24,8 +24,8 @@ impl KeyNames {
         format!("{}:bytes", self.tenant_prefix(bucket.tenant()))
     }
 
-    /// Returns the beginning of a tenant's keys, in the form that keys of a layer have. Keys of the default tenant have no
-    /// `@`.
+    /// Returns the beginning of a tenant's keys, in the form that keys of a layer have. Keys of the default tenant have
+    /// no `@`.
     fn tenant_prefix(&self, tenant: &Tenant) -> String {
         match *tenant == Tenant::default_tenant() {
             true => self.prefix.clone(),

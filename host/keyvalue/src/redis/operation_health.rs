@@ -10,8 +10,8 @@ use narrowboat_redis_client::{ErrorClass, WarnLimiter};
 /// The bit for a server that does not respond, beside the bits of the operations.
 const UNREACHABLE_BIT: u8 = 1 << 7;
 
-/// The operations that the server currently refuses. The log has a line when a server begins to refuse an operation, and
-/// one when it stops.
+/// The operations that the server currently refuses. The log has a line when a server begins to refuse an operation,
+/// and one when it stops.
 #[derive(Debug, Default)]
 pub(super) struct OperationHealth {
     /// A bit for each operation that fails, and one for a server that does not respond.
@@ -20,7 +20,8 @@ pub(super) struct OperationHealth {
 }
 
 impl OperationHealth {
-    /// Records that an operation succeeded: the server responds and accepts this operation. Other operations may still fail.
+    /// Records that an operation succeeded: the server responds and accepts this operation. Other operations may still
+    /// fail.
     pub(super) fn record_success(&self, operation: KeyvalueOperation, server: &str) {
         let recovered = UNREACHABLE_BIT | operation.bit();
         // Usually nothing fails, so this avoids a write.

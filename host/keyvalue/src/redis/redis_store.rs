@@ -1,5 +1,5 @@
-//! The key-value store in Redis: a hash for each bucket, and a number for each tenant, the bytes that its buckets count for.
-//! Each script changes both atomically, so the quota holds for all hosts together.
+//! The key-value store in Redis: a hash for each bucket, and a number for each tenant, the bytes that its buckets count
+//! for. Each script changes both atomically, so the quota holds for all hosts together.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -154,8 +154,8 @@ impl RedisStore {
         }
     }
 
-    /// Sends a request, and records whether it succeeded. The error is for the plugin and does not name the server, which
-    /// is in the log.
+    /// Sends a request, and records whether it succeeded. The error is for the plugin and does not name the server,
+    /// which is in the log.
     async fn run<T: FromRedisValue>(
         &self,
         operation: KeyvalueOperation,
@@ -173,8 +173,8 @@ impl RedisStore {
         }
     }
 
-    /// Sends a request. Sends it again on a new connection if the connection was an old one that turns out to be closed,
-    /// and the request is idempotent.
+    /// Sends a request. Sends it again on a new connection if the connection was an old one that turns out to be
+    /// closed, and the request is idempotent.
     async fn run_with_retry<T: FromRedisValue>(
         &self,
         request: &RedisRequest<'_>,

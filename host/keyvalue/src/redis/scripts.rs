@@ -54,8 +54,8 @@ return {page[1], keys}
 ";
 
 /// Adds to an integer. `ARGV`: key, number to add, overhead of the entry in bytes, quota. Returns two texts: the sum,
-/// "over", or "none" if the value is not an integer; and the bytes of all entries. The sum is a text because the numbers of
-/// Lua cannot hold every integer of 64 bits.
+/// "over", or "none" if the value is not an integer; and the bytes of all entries. The sum is a text because the
+/// numbers of Lua cannot hold every integer of 64 bits.
 const INCREMENT: &str = r"
 local was = redis.call('HGET', KEYS[1], ARGV[1])
 local sum = redis.pcall('HINCRBY', KEYS[1], ARGV[1], ARGV[2])

@@ -82,8 +82,8 @@ impl SharedRedisConnection {
         };
     }
 
-    /// Discards a connection on which the server refuses requests, since the next connection may lead to another server.
-    /// Keeps a recent connection, since the server may refuse the requests on every connection.
+    /// Discards a connection on which the server refuses requests, since the next connection may lead to another
+    /// server. Keeps a recent connection, since the server may refuse the requests on every connection.
     pub(super) fn discard_unless_recent(&self, refusing: &ConnectionLease) {
         if refusing.connected_at.elapsed() >= MIN_CONNECTION_AGE {
             self.discard(refusing);
