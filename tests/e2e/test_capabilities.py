@@ -150,7 +150,7 @@ def test_a_file_and_an_upload_that_ask_for_what_is_not_granted_are_refused(trave
     served = travel(admin=ADMIN, table={"grants": {"groups": ["*"], "log": True}})
     client = served.connect()
     asks = {"groups": ["*"], "clocks": True}
-    assert "not granted: clocks; [plugins.traveller.grants] would need `clocks = true`" in served.refuse("v2", capabilities=asks)
+    assert "not granted: clocks; write `clocks = true` in [plugins.traveller.grants]" in served.refuse("v2", capabilities=asks)
     answer = Admin(served.host).deploy("traveller", served.version("v3", capabilities=asks))
     assert answer.status == 422 and answer.json()["kind"] == "refused"
     assert "not granted: clocks" in answer.json()["error"]

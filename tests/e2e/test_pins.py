@@ -35,7 +35,7 @@ def test_another_version_is_taken_neither_as_a_file_nor_by_upload(serve, compone
     client = host.connect("/echo/")
     since = len(host.log())
     file.write_bytes(reply)
-    host.logged("plugins.echo.sha256: does not have " + sha256(reply), since)
+    host.logged("plugins.echo.sha256: does not list " + sha256(reply), since)
     answer = Admin(host).ask("/v1/plugins/echo/versions", "POST", body=reply)
     assert answer.status == 422 and sha256(reply) in answer.body.decode()
     assert client.ask("still the first") == "still the first"

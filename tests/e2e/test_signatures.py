@@ -113,7 +113,7 @@ UNSIGNED = {
     ),
     "with something else beside it": (
         lambda site, new: (new, b"signed: the release manager"),
-        r"traveller\.wasm is not signed: .*traveller\.wasm\.sig is no signature: .* 64 bytes",
+        r"traveller\.wasm is not signed: .*traveller\.wasm\.sig is not a signature .* 64 bytes",
     ),
 }
 
@@ -211,7 +211,7 @@ def test_a_signed_component_is_deployed_by_the_program(site, narrowboat, tmp_pat
         file.write_bytes(site.version("v2"))
         unsigned = narrowboat("deploy", "traveller", file, *admin.arguments)
         assert unsigned.returncode == 3
-        assert "the upload is not signed: no header Narrowboat-Signature" in unsigned.stderr
+        assert "the upload is not signed: the upload has no header Narrowboat-Signature" in unsigned.stderr
         site.release.sign(file)
         signed = narrowboat("deploy", "traveller", file, *admin.arguments)
         assert (signed.returncode, "and its signature" in signed.stderr) == (0, True), signed.stderr
@@ -226,7 +226,7 @@ def test_a_file_beside_it_that_is_no_signature_is_told_by_the_program(site, narr
         file.write_bytes(site.version("v2"))
         signature_of(file).write_text("signed")
         result = narrowboat("deploy", "traveller", file, *Admin(host).arguments)
-        assert result.returncode == 2 and "new.wasm.sig is no signature" in result.stderr
+        assert result.returncode == 2 and "new.wasm.sig is not a signature" in result.stderr
 
 
 def test_an_upload_is_refused_that_nobody_trusted_has_signed(site):
@@ -323,7 +323,7 @@ def test_a_version_that_was_kept_without_a_signature_does_not_come_back(site):
         assert answers(host) == "v3"
         answer = Admin(host).post("/v1/plugins/traveller/rollback")
         assert answer.status == 422
-        assert "the kept version is not signed: none was kept with it" in answer.json()["error"]
+        assert "the kept version is not signed: the version was kept without a signature" in answer.json()["error"]
 
 
 def test_a_file_that_is_signed_when_the_table_comes_can_come_back(site):
@@ -375,9 +375,9 @@ def test_a_key_is_read_anew_for_each_version(site):
     ("spoil", "words"),
     [
         (lambda site: site.release.public.unlink(), "No such file"),
-        (lambda site: site.release.public.write_text(""), "is no public key of Ed25519"),
-        (lambda site: site.release.private.rename(site.release.public), "is no public key of Ed25519"),
-        (lambda site: site.release.public.write_bytes(rsa_key()), "is no public key of Ed25519"),
+        (lambda site: site.release.public.write_text(""), "is not a public key of Ed25519"),
+        (lambda site: site.release.private.rename(site.release.public), "is not a public key of Ed25519"),
+        (lambda site: site.release.public.write_bytes(rsa_key()), "is not a public key of Ed25519"),
     ],
 )
 def test_a_key_that_is_none_is_told_at_the_start_with_its_place(site, spoil, words):
@@ -445,7 +445,7 @@ def test_a_private_key_that_others_can_read_does_not_sign(site, narrowboat):
 def test_what_is_no_private_key_does_not_sign(site, narrowboat):
     site.release.public.chmod(0o600)
     result = narrowboat("plugin", "sign", site.file, "--key", site.release.public)
-    assert result.returncode == 2 and "is no private key of Ed25519" in result.stderr
+    assert result.returncode == 2 and "is not a private key of Ed25519" in result.stderr
 
 
 def test_inspect_says_whether_a_component_is_signed(site, narrowboat):
@@ -471,7 +471,7 @@ def test_inspect_says_whether_a_component_is_signed(site, narrowboat):
         ('[signatures]\nkey = ["release.pub"]\n', 2, "did you mean `keys`?"),
         (
             '[plugins.echo]\ncrate = "echo"\n[signatures]\nkeys = ["release.pub"]\n',
-            2, "plugins.echo.crate: is built here, where nobody signs it",
+            2, "plugins.echo.crate: is built by the host",
         ),
     ],
 )  # fmt: skip

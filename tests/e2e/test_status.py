@@ -93,6 +93,12 @@ def test_the_reference_of_limits_is_what_the_program_says(narrowboat, root):
     assert told.stdout == (root / "docs/reference/limits.md").read_text(), "narrowboat reference limits > docs/reference/limits.md"
 
 
+def test_the_reference_of_the_configuration_is_what_the_program_says(narrowboat, root):
+    printed = narrowboat("reference", "configuration")
+    page = (root / "docs/reference/configuration.md").read_text()
+    assert printed.stdout == page, "narrowboat reference configuration > docs/reference/configuration.md"
+
+
 def test_every_figure_of_the_reference_is_told(serving, root):
     names = [line.split("`")[1] for line in (root / "docs/reference/metrics.md").read_text().splitlines() if line.startswith("| `")]
     with Redis() as redis:

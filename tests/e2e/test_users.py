@@ -343,11 +343,11 @@ def test_a_set_of_keys_is_read_anew_when_it_changes(serving, tmp_path):
         ({"key_file": pem(ec.generate_private_key(ec.SECP256K1()))}, {"algorithms": ["ES256"]}, "is no public key"),
         ({"key_file": private("EdDSA")}, {"algorithms": ["EdDSA"]}, "is a private key"),
         ({"key_file": public("EdDSA")}, {"algorithms": ["HS256"]}, "must be some of"),
-        ({"secret_file": SECRET}, {"algorithms": ["RS256"]}, "the one by a secret"),
-        ({"secret_file": SECRET}, {"algorithms": []}, "the one by a secret"),
-        ({"secret_file": SECRET}, {"algorithms": ["none"]}, "unknown variant"),
-        ({"secret_file": SECRET}, {"algorithms": ["HS256"], "from": ["body"]}, "is no place"),
-        ({}, {"algorithms": ["HS256"]}, "needs one of"),
+        ({"secret_file": SECRET}, {"algorithms": ["RS256"]}, "the only algorithm with a secret"),
+        ({"secret_file": SECRET}, {"algorithms": []}, "the only algorithm with a secret"),
+        ({"secret_file": SECRET}, {"algorithms": ["none"]}, "unknown value"),
+        ({"secret_file": SECRET}, {"algorithms": ["HS256"], "from": ["body"]}, "is not a place"),
+        ({}, {"algorithms": ["HS256"]}, "needs exactly one of"),
     ],
 )
 def test_what_cannot_be_meant_is_told_at_the_start(narrowboat, tmp_path, keys, table, hint):

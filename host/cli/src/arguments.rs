@@ -275,6 +275,8 @@ pub(super) struct DrainArgs {
 pub(super) enum ReferenceCommand {
     /// The manual page, for `man`
     Man,
+    /// The keys of narrowboat.toml, as Markdown
+    Configuration,
     /// What a configuration may bound, as Markdown
     Limits,
     /// What `/metrics` tells, as Markdown

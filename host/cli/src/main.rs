@@ -192,6 +192,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Completions { shell } => reference::completions(shell),
         Command::Reference(ReferenceCommand::Man) => reference::man(),
+        Command::Reference(ReferenceCommand::Configuration) => reference::configuration(),
         Command::Reference(ReferenceCommand::Limits) => reference::limits(),
         Command::Reference(ReferenceCommand::Metrics) => reference::metrics(),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),

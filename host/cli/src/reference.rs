@@ -4,7 +4,7 @@ use clap::CommandFactory;
 
 use super::output::print;
 use super::{Cli, CliError};
-use narrowboat_config::limits_reference;
+use narrowboat_config::{configuration_reference, limits_reference};
 use narrowboat_server::metrics_reference;
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
@@ -25,6 +25,10 @@ pub(super) fn man() -> Result<(), CliError> {
         clap_mangen::Man::new(sub.clone()).render(&mut out).map_err(CliError::runtime)?;
     }
     print(&String::from_utf8_lossy(&out))
+}
+
+pub(super) fn configuration() -> Result<(), CliError> {
+    print(&configuration_reference())
 }
 
 pub(super) fn limits() -> Result<(), CliError> {

@@ -1,4 +1,4 @@
-//! `allowed_hosts` and `allowed_origins`: whom a handshake may name, and from which pages it may come.
+//! `allowed_hosts` and `allowed_origins`: the hosts and origins that a handshake may name.
 
 use std::str::FromStr;
 
@@ -7,18 +7,19 @@ use toml::Spanned;
 use super::error::{ConfigError, Locator};
 use narrowboat_core::origin::{HostPattern, OriginPattern};
 
-/// What handshakes may say; what is `None` is not looked at.
+/// The hosts and origins that a handshake may name; `None`: any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowLists {
-    /// The hosts that a request may name.
+    /// The host names that a request may name.
     pub hosts: Option<Vec<HostPattern>>,
-    /// The origins that a handshake may name. One that names none is allowed by `*` only.
+    /// The origins that a handshake may name. Only `*` allows a handshake without an origin.
     pub origins: Option<Vec<OriginPattern>>,
 }
 
-/// A list as it is written.
+/// A list of patterns as the file has it.
 pub(super) type RawPatternList = Option<Spanned<Vec<Spanned<String>>>>;
 
+/// Checks both lists.
 pub(super) fn check(
     hosts: RawPatternList,
     origins: RawPatternList,
@@ -30,6 +31,7 @@ pub(super) fn check(
     })
 }
 
+/// Parses a list of patterns, which is at `key`.
 pub(super) fn parse_patterns<T: FromStr<Err = String>>(
     raw: RawPatternList,
     key: &str,
@@ -37,8 +39,7 @@ pub(super) fn parse_patterns<T: FromStr<Err = String>>(
 ) -> Result<Option<Vec<T>>, ConfigError> {
     let Some(raw) = raw else { return Ok(None) };
     if raw.get_ref().is_empty() {
-        let problem =
-            "an empty list would turn everyone away; leave the key out to let everyone in";
+        let problem = "an empty list would refuse every request; add a pattern, or remove the key to allow all";
         return Err(location.invalid(raw.span(), key, problem));
     }
     let patterns = raw.into_inner().into_iter().map(|text| {

@@ -1,10 +1,9 @@
-//! Folders of the user's own, by the XDG Base Directory Specification.
+//! Folders of the user or of a systemd unit, by the XDG Base Directory Specification.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The path that a variable of the environment holds: of relative ones the specification says that
-/// they are to be ignored.
+/// Returns the path in an environment variable. The specification says to ignore relative paths.
 pub(super) fn absolute_path(
     variable: &impl Fn(&str) -> Option<OsString>,
     name: &str,
@@ -12,8 +11,8 @@ pub(super) fn absolute_path(
     variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// The folder that systemd made for the unit and names in a variable. With `DynamicUser=` that is a link of root's to
-/// where the folder is, and folders that are links are not trusted; so the link is followed here.
+/// Returns the folder that systemd created for the unit and names in a variable. With `DynamicUser=` it is a symbolic
+/// link that root owns. The host does not trust folders that are links, so this function follows the link.
 pub(super) fn systemd_directory(
     variable: &impl Fn(&str) -> Option<OsString>,
     name: &str,
@@ -21,7 +20,7 @@ pub(super) fn systemd_directory(
     absolute_path(variable, name).map(|link| link.canonicalize().unwrap_or(link))
 }
 
-/// The program's own folder below the one that a variable names, or else one in the user's home.
+/// Returns the folder `narrowboat` below the folder in a variable, or else below `in_home` in the user's home.
 pub(super) fn xdg_directory(
     variable: &impl Fn(&str) -> Option<OsString>,
     name: &str,

@@ -1,4 +1,4 @@
-//! `[cache]`: where compiled code is kept between two runs.
+//! `[cache]`: the cache of compiled code, which saves compiling at a restart.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,16 @@ use super::base_directories;
 use super::error::{ConfigError, Locator};
 use narrowboat_core::units::ByteSize;
 
-/// A folder for compiled code, and its bound.
+/// The cache of compiled code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// Made when something is first kept in it.
+    /// The folder of the cache. The host creates it when it first stores code.
     pub folder: PathBuf,
-    /// What all its files together may take; more than 0.
+    /// The largest size of all files together; more than 0.
     pub size: ByteSize,
 }
 
+/// `[cache]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawCache {
@@ -34,7 +35,8 @@ impl Default for RawCache {
 }
 
 impl RawCache {
-    /// `None` if the cache is turned off, or nothing says where it could be.
+    /// Checks the table. Returns `None` if the cache is turned off, or if neither the file nor the environment names a
+    /// folder.
     pub(super) fn check(
         self,
         base: &Path,
@@ -42,10 +44,10 @@ impl RawCache {
     ) -> Result<Option<CacheConfig>, ConfigError> {
         let folder = match self.folder {
             Some(folder) if folder.get_ref().as_os_str().is_empty() => {
-                let problem = "must name a folder; `size = 0` turns the cache off";
+                let problem = "must name a folder; write `size = 0` to turn the cache off";
                 return Err(location.invalid(folder.span(), "cache.folder", problem));
             }
-            // Without a slash at its end, which would hide that it is a symbolic link.
+            // Remove a slash at the end: it would hide that the folder is a symbolic link.
             Some(folder) => Some(base.join(folder.get_ref()).components().collect()),
             None => default_folder(|name| std::env::var_os(name)),
         };
@@ -54,7 +56,7 @@ impl RawCache {
     }
 }
 
-/// The user's own folder for caches.
+/// Returns the folder that systemd or the user has for caches.
 fn default_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     base_directories::systemd_directory(&variable, "CACHE_DIRECTORY")
         .or_else(|| base_directories::xdg_directory(&variable, "XDG_CACHE_HOME", ".cache"))
@@ -71,14 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn the_users_folder_is_found_as_the_specification_says() {
+    fn the_default_folder_follows_the_environment() {
         let both = [("XDG_CACHE_HOME", "/caches"), ("HOME", "/home/ada")];
         assert_eq!(folder(&both), Some("/caches/narrowboat".into()));
         assert_eq!(folder(&both[1..]), Some("/home/ada/.cache/narrowboat".into()));
         let relative = [("XDG_CACHE_HOME", "caches"), ("HOME", "/home/ada")];
         assert_eq!(folder(&relative), Some("/home/ada/.cache/narrowboat".into()));
         assert_eq!(folder(&[("HOME", "")]), None);
-        let of_unit = [("CACHE_DIRECTORY", "/var/cache/nb"), both[0]];
-        assert_eq!(folder(&of_unit), Some("/var/cache/nb".into()));
+        let unit = [("CACHE_DIRECTORY", "/var/cache/nb"), both[0]];
+        assert_eq!(folder(&unit), Some("/var/cache/nb".into()));
     }
 }

@@ -1,20 +1,18 @@
-//! `[plugins.NAME] grants`: what a plugin may have of what its manifest asks for.
+//! `grants` of a plugin: the capabilities that the plugin gets if its manifest requests them.
 
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
-use super::error::ConfigError;
-use super::plugin::PluginConfig;
 use narrowboat_core::capabilities::Capabilities;
 
-/// What a plugin may have of what its manifest asks for.
+/// The capabilities that a plugin gets if its manifest requests them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grants {
-    /// All of it, whatever it is: for code of one's own.
+    /// Every capability: for your own code.
     All,
-    /// What these cover.
+    /// The capabilities that these cover.
     Only(Capabilities),
 }
 
@@ -48,26 +46,5 @@ impl<'de> Visitor<'de> for GrantsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Grants, A::Error> {
         Capabilities::deserialize(MapAccessDeserializer::new(map)).map(Grants::Only)
-    }
-}
-
-impl PluginConfig {
-    /// Whether a version may have what its manifest asks for.
-    ///
-    /// # Errors
-    /// With each thing that it may not have, and the lines that would grant it.
-    pub fn check_grants(&self, name: &str, asks: &Capabilities) -> Result<(), ConfigError> {
-        let Grants::Only(granted) = &self.grants else { return Ok(()) };
-        let lacking = granted.missing_for(asks);
-        if lacking.is_empty() {
-            return Ok(());
-        }
-        let lines = granted.toml_lines_with(&lacking).join("`, `");
-        let table = self.grants_location.qualified_key(&format!("plugins.{name}"));
-        let problem = format!(
-            "its manifest requests what is not granted: {lacking}; [{table}.grants] would need \
-             `{lines}`, or [{table}] `grants = \"all\"` where the code is your own"
-        );
-        Err(self.grants_location.invalid(&format!("plugins.{name}.grants"), problem))
     }
 }

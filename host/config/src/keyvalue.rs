@@ -1,4 +1,4 @@
-//! `[keyvalue]`: where plugins keep keys and values, and how much of them.
+//! `[keyvalue]`: where plugins store keys and values.
 
 use std::path::Path;
 
@@ -7,24 +7,25 @@ use toml::{Spanned, Value};
 
 use super::error::{ConfigError, Locator};
 use super::layer_backend::{RedisHost, RedisServer};
-use super::{layer, redis_hosts};
+use super::redis_hosts;
+use super::redis_prefix::check_prefix;
 use narrowboat_core::units::ByteSize;
 
-/// What every key of Redis begins with, unless it is told.
+/// The default beginning of every Redis key.
 const DEFAULT_PREFIX: &str = "keyvalue";
 
-/// What one import takes out of a guest has a bound that no larger value would keep to.
+/// The largest value of `max_value`: a host call copies no more bytes out of a guest.
 const MAX_VALUE_CEILING: ByteSize = ByteSize::mib(4);
 
-/// The longest that a key may be made.
+/// The largest value of `max_key`.
 const MAX_KEY_CEILING: ByteSize = ByteSize::kib(64);
 
-/// Where plugins keep keys and values, and how much of them.
+/// Where plugins store keys and values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyvalueConfig {
-    /// What keeps them.
+    /// The backend of the store.
     pub backend: KeyvalueBackend,
-    /// Bytes that all plugins of a tenant may keep together, whose limits do not say it.
+    /// Bytes in all buckets of a tenant without a `keyvalue` limit.
     pub quota: ByteSize,
     /// The largest value.
     pub max_value: ByteSize,
@@ -32,16 +33,16 @@ pub struct KeyvalueConfig {
     pub max_key: ByteSize,
 }
 
-/// What keeps keys and values.
+/// The backend of the key-value store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyvalueBackend {
-    /// This process, for as long as it runs.
+    /// The memory of this process. Values end with the process.
     Memory,
-    /// A Redis, which hosts may share.
+    /// A Redis, which several hosts may share.
     Redis {
-        /// Where it is.
+        /// The host of Redis.
         host: Box<RedisHost>,
-        /// What every key begins with.
+        /// The beginning of every key.
         prefix: String,
     },
 }
@@ -54,6 +55,7 @@ enum RawKeyvalueBackend {
     Redis,
 }
 
+/// `[keyvalue]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawKeyvalue {
@@ -84,15 +86,15 @@ impl RawKeyvalue {
         folder: &Path,
         location: &Locator<'_>,
     ) -> Result<KeyvalueConfig, ConfigError> {
-        let bounds = [
+        let sizes = [
             ("quota", &self.quota, None),
             ("max_value", &self.max_value, Some(MAX_VALUE_CEILING)),
             ("max_key", &self.max_key, Some(MAX_KEY_CEILING)),
         ];
-        for (key, size, most) in bounds {
-            let problem = match most {
+        for (key, size, ceiling) in sizes {
+            let problem = match ceiling {
                 _ if size.get_ref().bytes() == 0 => "must be more than 0 bytes".to_owned(),
-                Some(most) if *size.get_ref() > most => format!("must be at most {most}"),
+                Some(ceiling) if *size.get_ref() > ceiling => format!("must be at most {ceiling}"),
                 _ => continue,
             };
             return Err(location.invalid(size.span(), &format!("keyvalue.{key}"), problem));
@@ -116,32 +118,33 @@ impl RawKeyvalue {
             return match hosts.or(prefix) {
                 None => Ok(KeyvalueBackend::Memory),
                 Some((key, span)) => {
-                    let problem = "belongs to backend = \"redis\"";
+                    let problem =
+                        "belongs to backend = \"redis\"; set this backend, or remove the key";
                     Err(location.invalid(span, &format!("keyvalue.{key}"), problem))
                 }
             };
         }
         let prefix = match &self.prefix {
             None => DEFAULT_PREFIX.to_owned(),
-            Some(prefix) => layer::check_prefix(prefix, "keyvalue.prefix", location)?,
+            Some(prefix) => check_prefix(prefix, "keyvalue.prefix", location)?,
         };
         let host = Box::new(self.check_host(folder, location)?);
         Ok(KeyvalueBackend::Redis { host, prefix })
     }
 
-    /// One host alone: what a tenant keeps is counted where it is kept.
+    /// Parses `hosts`, which must have exactly one host: a quota is counted in the Redis that has the values.
     fn check_host(&self, folder: &Path, location: &Locator<'_>) -> Result<RedisHost, ConfigError> {
         let Some(value) = &self.hosts else {
             return Ok(RedisHost::Server(RedisServer::default()));
         };
         let hosts = redis_hosts::parse_redis_hosts(value.get_ref(), folder);
-        let mut hosts = hosts.map_err(|(below, problem)| {
-            location.invalid(value.span(), &format!("keyvalue.hosts{below}"), problem)
+        let mut hosts = hosts.map_err(|(sub_key, problem)| {
+            location.invalid(value.span(), &format!("keyvalue.hosts{sub_key}"), problem)
         })?;
         match (hosts.pop(), hosts.is_empty()) {
             (Some(host), true) => Ok(host),
             _ => {
-                let problem = "must be one host: the quota is counted where the values are";
+                let problem = "must be one host, which counts the quota of all values; remove the other hosts";
                 Err(location.invalid(value.span(), "keyvalue.hosts", problem))
             }
         }

@@ -1,55 +1,45 @@
-//! `[layer]` and `[layers.NAME]`: which channel layers there are, and their bounds.
+//! `[layer]` and `[layers.NAME]`: the channel layers.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Value};
 
+use super::capacity_rule::{CapacityRule, CapacityRules};
 use super::error::{ConfigError, Locator};
 use super::layer_backend::{LayerBackend, RedisConfig, RedisHost, RedisServer, Secret, Serializer};
 use super::redis_hosts;
+use super::redis_prefix::check_prefix;
 use narrowboat_core::units::{ByteSize, DurationSetting, SecondsSetting};
 
-/// The layer that a plugin has unless it names another.
+/// The layer of a plugin that does not name another one.
 pub const DEFAULT_LAYER: &str = "default";
 
-/// Bytes in front of each message in a sorted set, with channels_redis.
+/// The default of `random_prefix_length`, as in channels_redis.
 const DEFAULT_RANDOM_PREFIX_LENGTH: usize = 12;
 
-/// More than this of them are a slip of the keyboard.
+/// The largest value of `random_prefix_length`; a larger one is probably a typing error.
 const MAX_RANDOM_PREFIX_LENGTH: usize = 1_024;
 
-/// A channel layer's settings, after Channels' `CHANNEL_LAYERS`.
+/// The settings of a channel layer, after Channels' `CHANNEL_LAYERS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerConfig {
-    /// What carries the messages.
+    /// The backend.
     pub backend: LayerBackend,
-    /// Messages a channel holds unless a rule of `channel_capacity` says otherwise.
+    /// Messages that a channel holds if no rule of `channel_capacity` matches its name.
     pub capacity: usize,
-    /// First match on the channel's name wins.
+    /// Other capacities. The first rule that matches the name of a channel wins.
     pub channel_capacity: Vec<CapacityRule>,
-    /// How long a message waits for its reader.
+    /// How long a message waits for a reader.
     pub expiry: DurationSetting,
-    /// How long a channel without a live mailbox stays in a group.
+    /// How long a membership lasts that no open connection holds.
     pub group_expiry: DurationSetting,
-    /// Bytes a channel holds.
+    /// Bytes that a channel holds.
     pub mailbox_bytes: ByteSize,
     /// The largest message.
     pub max_message: ByteSize,
-}
-
-/// Another capacity for the channels whose names match a glob.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CapacityRule {
-    /// With `*`, `?`, `[abc]` and `[!abc]`, as Python's `fnmatch`.
-    pub pattern: String,
-    /// Messages such a channel holds.
-    pub capacity: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -60,40 +50,7 @@ enum RawLayerBackend {
     RedisPubsub,
 }
 
-/// `[{ pattern = "…", capacity = 1 }]`, or `{ "…" = 1 }` as Django writes it.
-#[derive(Default)]
-struct CapacityRules(Vec<CapacityRule>);
-
-impl<'de> Deserialize<'de> for CapacityRules {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CapacityRulesVisitor;
-        impl<'de> Visitor<'de> for CapacityRulesVisitor {
-            type Value = Vec<CapacityRule>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("{ \"jobs.*\" = 10 } or [{ pattern = \"jobs.*\", capacity = 10 }]")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut rules = Vec::new();
-                while let Some(rule) = list.next_element()? {
-                    rules.push(rule);
-                }
-                Ok(rules)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut rules = Vec::new();
-                while let Some((pattern, capacity)) = map.next_entry()? {
-                    rules.push(CapacityRule { pattern, capacity });
-                }
-                Ok(rules)
-            }
-        }
-        deserializer.deserialize_any(CapacityRulesVisitor).map(Self)
-    }
-}
-
+/// `[layer]` and `[layers.NAME]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLayer {
@@ -132,23 +89,24 @@ impl Default for RawLayer {
     }
 }
 
-/// The layers by their names; `default` is always there. Those that are not written here are as `shared` has them.
+/// Checks the layers of a tenant, and returns them by name. Layers of `shared` that the tenant does not define are
+/// added, and `default` is always there. `default_table` is the table `[layer]`.
 pub(super) fn check_all(
-    short: Option<Spanned<RawLayer>>,
+    default_table: Option<Spanned<RawLayer>>,
     named: BTreeMap<String, Spanned<RawLayer>>,
     shared: &BTreeMap<String, LayerConfig>,
     folder: &Path,
     location: &Locator<'_>,
 ) -> Result<BTreeMap<String, LayerConfig>, ConfigError> {
     let mut layers = BTreeMap::new();
-    if let Some(raw) = short {
+    if let Some(raw) = default_table {
         let layer = raw.into_inner().check("layer", folder, location)?;
         layers.insert(DEFAULT_LAYER.to_owned(), layer);
     }
     for (name, raw) in named {
         let (key, span) = (format!("layers.{name}"), raw.span());
         if layers.contains_key(&name) {
-            let problem = "there is [layer] already, which is short for it; keep one";
+            let problem = "is the same layer as [layer]; keep one of the two tables";
             return Err(location.invalid(span, &key, problem));
         }
         let layer = raw.into_inner().check(&key, folder, location)?;
@@ -171,27 +129,27 @@ impl RawLayer {
         folder: &Path,
         location: &Locator<'_>,
     ) -> Result<LayerConfig, ConfigError> {
-        let wrong = |span: Range<usize>, key: &str, problem: &str| {
+        let invalid = |span: Range<usize>, key: &str, problem: &str| {
             location.invalid(span, &format!("{table}.{key}"), problem)
         };
         if *self.capacity.get_ref() == 0 {
-            let problem = "a channel must hold at least 1 message";
-            return Err(wrong(self.capacity.span(), "capacity", problem));
+            let problem = "must be at least 1 message";
+            return Err(invalid(self.capacity.span(), "capacity", problem));
         }
-        for (key, span) in [("expiry", &self.expiry), ("group_expiry", &self.group_expiry)] {
-            if span.get_ref().0 < DurationSetting::from_millis(1) {
-                return Err(wrong(span.span(), key, "must be at least 1ms"));
+        for (key, duration) in [("expiry", &self.expiry), ("group_expiry", &self.group_expiry)] {
+            if duration.get_ref().0 < DurationSetting::from_millis(1) {
+                return Err(invalid(duration.span(), key, "must be at least 1ms"));
             }
         }
         let sizes = [("mailbox_bytes", &self.mailbox_bytes), ("max_message", &self.max_message)];
         for (key, size) in sizes {
             if size.get_ref().bytes() == 0 {
-                return Err(wrong(size.span(), key, "must be more than 0 bytes"));
+                return Err(invalid(size.span(), key, "must be more than 0 bytes"));
             }
         }
         if self.channel_capacity.get_ref().0.iter().any(|rule| rule.capacity == 0) {
-            let problem = "a channel must hold at least 1 message";
-            return Err(wrong(self.channel_capacity.span(), "channel_capacity", problem));
+            let problem = "must be at least 1 message";
+            return Err(invalid(self.channel_capacity.span(), "channel_capacity", problem));
         }
         Ok(LayerConfig {
             backend: self.check_backend(table, folder, location)?,
@@ -214,7 +172,7 @@ impl RawLayer {
             return match self.find_redis_only_key() {
                 None => Ok(LayerBackend::Memory),
                 Some((key, span)) => {
-                    let problem = "belongs to backend = \"redis\" or \"redis-pubsub\"";
+                    let problem = "belongs to backend = \"redis\" or \"redis-pubsub\"; set one of these, or remove the key";
                     Err(location.invalid(span, &format!("{table}.{key}"), problem))
                 }
             };
@@ -223,7 +181,7 @@ impl RawLayer {
         match (self.backend, &self.random_prefix_length) {
             (RawLayerBackend::RedisPubsub, Some(length)) if *length.get_ref() > 0 => {
                 let key = format!("{table}.random_prefix_length");
-                let problem = "what is published has no prefix; it belongs to backend = \"redis\"";
+                let problem = "must be 0 with backend = \"redis-pubsub\", which has no prefixes; remove the key";
                 Err(location.invalid(length.span(), &key, problem))
             }
             (RawLayerBackend::RedisPubsub, _) => {
@@ -233,7 +191,7 @@ impl RawLayer {
         }
     }
 
-    /// A key that only Redis has.
+    /// Finds a key that belongs to a Redis backend.
     fn find_redis_only_key(&self) -> Option<(&'static str, Range<usize>)> {
         let hosts = self.hosts.as_ref().map(|it| ("hosts", it.span()));
         let prefix = self.prefix.as_ref().map(|it| ("prefix", it.span()));
@@ -255,8 +213,8 @@ impl RawLayer {
         let hosts = match &self.hosts {
             None => vec![RedisHost::Server(RedisServer::default())],
             Some(value) => redis_hosts::parse_redis_hosts(value.get_ref(), folder).map_err(
-                |(below, problem)| {
-                    location.invalid(value.span(), &format!("{table}.hosts{below}"), problem)
+                |(sub_key, problem)| {
+                    location.invalid(value.span(), &format!("{table}.hosts{sub_key}"), problem)
                 },
             )?,
         };
@@ -265,7 +223,7 @@ impl RawLayer {
             Some(prefix) => check_prefix(prefix, &format!("{table}.prefix"), location)?,
         };
         if let (Some(_), Some(second)) = (&self.serializer, &self.serializer_format) {
-            let problem = "is `serializer` under Django's name; keep one";
+            let problem = "is Django's name for `serializer`; keep one of the two keys";
             let key = format!("{table}.serializer_format");
             return Err(location.invalid(second.span(), &key, problem));
         }
@@ -274,7 +232,7 @@ impl RawLayer {
             None => DEFAULT_RANDOM_PREFIX_LENGTH,
             Some(length) if *length.get_ref() <= MAX_RANDOM_PREFIX_LENGTH => *length.get_ref(),
             Some(length) => {
-                let problem = format!("at most {MAX_RANDOM_PREFIX_LENGTH} bytes");
+                let problem = format!("must be at most {MAX_RANDOM_PREFIX_LENGTH} bytes");
                 let key = format!("{table}.random_prefix_length");
                 return Err(location.invalid(length.span(), &key, problem));
             }
@@ -301,23 +259,8 @@ impl RawLayer {
                 .collect::<Option<Vec<_>>>()
         });
         texts.flatten().ok_or_else(|| {
-            let problem = "expected a list of keys in quotes, none of them empty";
+            let problem = "must be a list of keys in quotes, and no key may be empty";
             location.invalid(value.span(), &format!("{table}.symmetric_encryption_keys"), problem)
         })
     }
-}
-
-/// What keys of Redis may begin with.
-pub(super) fn check_prefix(
-    prefix: &Spanned<String>,
-    key: &str,
-    location: &Locator<'_>,
-) -> Result<String, ConfigError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
-    let text = prefix.get_ref();
-    if text.len() <= 50 && text.chars().all(plain) {
-        return Ok(text.clone());
-    }
-    let problem = "a prefix is at most 50 of the letters, digits, `.`, `_`, `-` and `:`";
-    Err(location.invalid(prefix.span(), key, problem))
 }

@@ -1,4 +1,4 @@
-//! What carries a layer's messages: where its Redis is, and how they are written there. Spelled as in Channels'
+//! The backend of a channel layer: the memory of this process, or Redis. The names are those of Channels'
 //! `CHANNEL_LAYERS`.
 
 use std::fmt;
@@ -6,108 +6,109 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// What carries a layer's messages.
+/// The backend of a channel layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LayerBackend {
-    /// This process's memory.
+    /// The memory of this process.
     Memory,
-    /// Sorted sets of Redis: channels_redis's `RedisChannelLayer`.
+    /// Sorted sets in Redis, as `RedisChannelLayer` of channels_redis.
     Redis(RedisConfig),
-    /// Redis's publish and subscribe: channels_redis's `RedisPubSubChannelLayer`.
+    /// Publish and subscribe of Redis, as `RedisPubSubChannelLayer` of channels_redis.
     RedisPubSub(RedisConfig),
 }
 
-/// The part of a layer's settings that only a Redis backend has.
+/// The settings of a layer with a Redis backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisConfig {
-    /// At least one; channels and groups are spread over them.
+    /// The shards, at least one. Channels and groups are spread over them.
     pub hosts: Vec<RedisHost>,
-    /// What every key begins with.
+    /// The beginning of every key.
     pub prefix: String,
-    /// The first encrypts, each may decrypt; without any, messages are in the clear.
+    /// The keys that encrypt messages: the first one encrypts, and each one decrypts. Without keys, messages are not
+    /// encrypted.
     pub symmetric_encryption_keys: Vec<Secret>,
-    /// How messages are written.
+    /// The format of messages.
     pub serializer: Serializer,
-    /// Random bytes in front of each message, which keep two equal ones apart in a sorted set.
+    /// The number of random bytes before each message, which keep two equal messages apart in a sorted set.
     pub random_prefix_length: usize,
 }
 
-/// How messages are written.
+/// The format of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Serializer {
-    /// As consumers write them.
+    /// MessagePack, as consumers write messages.
     #[default]
     Msgpack,
-    /// For other programs to read; bytes cannot be sent.
+    /// JSON, which other programs can read. Messages cannot have bytes.
     Json,
 }
 
-/// One host, a shard of the layer.
+/// A host of Redis, which is one shard of the layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisHost {
     /// A server at a fixed address.
     Server(RedisServer),
-    /// Whichever server the sentinels call the master.
+    /// The server that the sentinels name as the master.
     Sentinel {
-        /// Asked in their order; at least one.
+        /// The sentinels in the order in which they are asked; at least one.
         sentinels: Vec<RedisServer>,
-        /// The name they know the master by.
+        /// The name of the master.
         master_name: String,
-        /// How to speak to the master.
+        /// Login, database and TLS of the master.
         master: RedisAccess,
     },
 }
 
-/// A server and how to speak to it.
+/// A server of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisServer {
-    /// Where it listens.
+    /// The address of the server.
     pub endpoint: Endpoint,
-    /// How to speak to it.
+    /// Login, database and TLS.
     pub access: RedisAccess,
 }
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A host's name or address, and a port.
+    /// A host name or IP address, and a port.
     Tcp(String, u16),
-    /// A socket of the file system.
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
-/// How to speak to a server.
+/// Login, database and TLS of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedisAccess {
-    /// Who logs in; none for the user that Redis calls `default`.
+    /// The user; `None`: the user `default` of Redis.
     pub username: Option<String>,
-    /// None where no login is asked for.
+    /// The password; `None`: no login.
     pub password: Option<Secret>,
     /// The number of the database.
     pub database: i64,
-    /// TLS, if it is spoken.
+    /// TLS; `None`: the connection is not encrypted.
     pub tls: Option<RedisTls>,
 }
 
-/// TLS to a server.
+/// TLS settings of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedisTls {
-    /// The server's certificate is taken without a look: `ssl_cert_reqs = "none"`.
+    /// Whether any certificate of the server is accepted: `ssl_cert_reqs = "none"`.
     pub skip_verify: bool,
-    /// PEM file of the authorities to trust in place of the system's: `ssl_ca_certs`.
+    /// PEM file of the trusted authorities, instead of those of the system: `ssl_ca_certs`.
     pub ca_file: Option<PathBuf>,
-    /// PEM files of the client's certificate and its key: `ssl_certfile`, `ssl_keyfile`.
+    /// PEM files of the client certificate and its key: `ssl_certfile`, `ssl_keyfile`.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// A password or key: never printed.
+/// A password or key, which `Debug` does not show.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret itself.
+    /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Where a host listens.
+//! The address that a listener of the host binds.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -6,22 +6,26 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-/// What a host listens on is told as.
+/// The address that the host listens on if the configuration does not set one.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8000);
+
+/// The form of a listen address, for error messages.
 const EXPECTED_FORM: &str =
     "an address or a name, and a port, such as \"127.0.0.1:8000\" or \"localhost:8000\"";
 
-/// An address or a name, and a port. A name is looked up where it is listened on, so that a configuration can be read
-/// while no name is found.
+/// An address or a name, and a port. A name is looked up when the listener starts, so a configuration can be read
+/// without a name server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// An address.
+    /// An IP address and a port.
     Address(SocketAddr),
-    /// A name and its port, as they are written.
+    /// A host name and a port, as the file has them.
     Name(String, u16),
 }
 
 impl ListenAddress {
-    /// The port; 0 takes a free one.
+    /// Returns the port; 0 stands for a free port.
     pub fn port(&self) -> u16 {
         match self {
             Self::Address(address) => address.port(),
@@ -29,11 +33,11 @@ impl ListenAddress {
         }
     }
 
-    /// The address that is listened on. Of the addresses of a name it is the first of IPv4, or the first if there is
-    /// none.
+    /// Returns the address to listen on. For a name it is the first IPv4 address, or the first address if the name has
+    /// no IPv4 address.
     ///
     /// # Errors
-    /// When a name is looked up in vain.
+    /// If the lookup fails or finds no address.
     pub fn resolve(&self) -> Result<SocketAddr, String> {
         let (name, port) = match self {
             Self::Address(address) => return Ok(*address),
@@ -62,7 +66,7 @@ impl FromStr for ListenAddress {
         text.rsplit_once(':')
             .filter(|(name, _)| !name.is_empty() && !name.contains(['/', ':', '[']))
             .and_then(|(name, port)| Some(Self::Name(name.to_owned(), port.parse().ok()?)))
-            .ok_or_else(|| format!("{text:?} is not what it should be: {EXPECTED_FORM}"))
+            .ok_or_else(|| format!("{text:?} is not a listen address; expected {EXPECTED_FORM}"))
     }
 }
 

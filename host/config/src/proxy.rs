@@ -1,4 +1,4 @@
-//! `[proxy]`: who may say of others where they come from.
+//! `[proxy]`: the proxies that the host trusts to name the address of a client.
 
 use std::net::IpAddr;
 
@@ -8,26 +8,26 @@ use toml::Spanned;
 
 use super::error::{ConfigError, Locator};
 
-/// The proxies before this host, and how they tell of their clients.
+/// The trusted proxies before this host, and how they name their clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyConfig {
-    /// Their addresses. `X-Forwarded-For` and `X-Forwarded-Proto` are believed from them alone.
+    /// The addresses of the proxies. Only their `X-Forwarded-For` and `X-Forwarded-Proto` count.
     trusted: Vec<IpNet>,
     /// Whether each of their connections begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
-    /// Whether the host that was asked for is the one in their `X-Forwarded-Host`, as Django's `USE_X_FORWARDED_HOST`
-    /// has it.
+    /// Whether their `X-Forwarded-Host` names the requested host, as with Django's `USE_X_FORWARDED_HOST`.
     pub use_forwarded_host: bool,
 }
 
 impl ProxyConfig {
-    /// Whether it is the address of such a proxy.
+    /// Returns whether an address belongs to a trusted proxy.
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted.iter().any(|net| net.contains(&address))
     }
 }
 
+/// `[proxy]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProxy {
@@ -41,22 +41,23 @@ pub(super) struct RawProxy {
 impl RawProxy {
     pub(super) fn check(self, location: &Locator<'_>) -> Result<ProxyConfig, ConfigError> {
         if self.trusted.get_ref().is_empty() {
-            let problem = "names no proxy; leave [proxy] out if there is none";
+            let problem = "names no proxy; add an address or a network, or remove [proxy]";
             return Err(location.invalid(self.trusted.span(), "proxy.trusted", problem));
         }
         let Self { trusted, proxy_protocol, use_forwarded_host } = self;
-        let nets = trusted.into_inner().into_iter();
-        let nets = nets.map(|text| {
+        let networks = trusted.into_inner().into_iter().map(|text| {
             parse_network(text.get_ref()).ok_or_else(|| {
-                let problem = "must be an address or a network: \"10.0.0.1\", \"10.0.0.0/8\"";
+                let problem =
+                    "must be an address or a network such as \"10.0.0.1\" or \"10.0.0.0/8\"";
                 location.invalid(text.span(), "proxy.trusted", problem)
             })
         });
-        let nets: Result<_, _> = nets.collect();
-        Ok(ProxyConfig { trusted: nets?, proxy_protocol, use_forwarded_host })
+        let trusted = networks.collect::<Result<_, _>>()?;
+        Ok(ProxyConfig { trusted, proxy_protocol, use_forwarded_host })
     }
 }
 
+/// Parses a network. An address is a network of one address.
 fn parse_network(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     address.ok().or_else(|| text.parse().ok())

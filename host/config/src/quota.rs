@@ -1,4 +1,6 @@
-//! `[plugins.NAME.limits]` and `[tenants.NAME.limits]`: what a plugin, or all plugins of a tenant together, may use.
+//! `[plugins.NAME.limits]` and `[tenants.NAME.limits]`: limits of one plugin, and of all plugins of a tenant together.
+
+use std::fmt::Display;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -7,8 +9,8 @@ use super::error::{ConfigError, Locator};
 use super::limits::Limits;
 use narrowboat_core::units::{ByteSize, DurationSetting};
 
-/// Bounds of a plugin, or of a tenant; `None` where only those above it hold. What a plugin's own table says can only
-/// narrow what its tenant's says, and that what the host's `[limits]` say.
+/// Limits of a plugin, or of a tenant. Where a field is `None`, only the limits of the tenant and of the host hold. The
+/// limits of a plugin narrow those of its tenant, and these narrow those of the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quota {
@@ -16,46 +18,46 @@ pub struct Quota {
     pub memory: Option<ByteSize>,
     /// Running time of one call for a connection.
     pub call_time: Option<DurationSetting>,
-    /// Running time of a worker with one message.
+    /// Running time of a worker for one message.
     pub worker_time: Option<DurationSetting>,
-    /// Timers that may be pending on one connection.
+    /// Pending timers of one connection.
     pub timers: Option<usize>,
-    /// Lines a second that a version may log for long.
+    /// Log lines of one version in a second, in the long run.
     pub log_lines_per_second: Option<u64>,
-    /// What one consumer, or a module, may leave to its successor.
+    /// Saved state of one consumer, or of a module, that moves to a new version.
     pub snapshot: Option<ByteSize>,
-    /// Groups that one connection may be in; a tenant's alone, since layers are its.
+    /// Groups that one connection may be in. Only a tenant has this limit, since layers belong to tenants.
     pub groups: Option<usize>,
     /// Connections at a time.
     pub connections: Option<usize>,
     /// Connections at a time of one client address.
     pub connections_per_address: Option<usize>,
-    /// Handshakes a second.
+    /// Handshakes in a second.
     pub handshakes_per_second: Option<u64>,
     /// Running instances.
     pub instances: Option<usize>,
-    /// Running time of guests a second.
+    /// Running time of guests in a second.
     pub cpu: Option<DurationSetting>,
-    /// Messages of clients a second.
+    /// Messages of clients in a second.
     pub frames_in: Option<u64>,
-    /// Their bytes a second.
+    /// Bytes of clients in a second.
     pub bytes_in: Option<ByteSize>,
-    /// Frames to clients a second.
+    /// Frames to clients in a second.
     pub frames_out: Option<u64>,
-    /// Their bytes a second.
+    /// Bytes to clients in a second.
     pub bytes_out: Option<ByteSize>,
-    /// What all that was left to successors may take of the host's memory at a time.
+    /// All saved states that a rollback may still need.
     pub total_snapshots: Option<ByteSize>,
-    /// Linear memory of all instances, what each may have for nothing aside.
+    /// Linear memory of all instances together, without the share that each has for free.
     pub total_memory: Option<ByteSize>,
-    /// Requests that are open at a time.
+    /// HTTP requests that are open at a time.
     pub http_requests: Option<usize>,
-    /// What all buckets of keys and values may count for; a tenant's alone, since they are its.
+    /// Bytes of all key-value buckets. Only a tenant has this limit, since buckets belong to tenants.
     pub keyvalue: Option<ByteSize>,
 }
 
 impl Quota {
-    /// The same, and what another says where this one says nothing.
+    /// Fills the limits that are not set with those of `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -82,7 +84,7 @@ impl Quota {
         }
     }
 
-    /// What of it may change while a plugin is served; the rest is in its instances.
+    /// Returns the limits that may change while the plugin is served. The other ones are fixed in its instances.
     #[must_use]
     pub fn reloadable(self) -> Self {
         Self {
@@ -97,7 +99,7 @@ impl Quota {
         }
     }
 
-    /// What of it is in the instances of a plugin, and in its layers.
+    /// Returns the limits that are fixed in the instances of a plugin, and in its layers.
     #[must_use]
     pub fn fixed_at_start(self) -> Self {
         let Self {
@@ -122,52 +124,53 @@ impl Quota {
         }
     }
 
-    /// Checks a table against the host's own limits.
+    /// Checks a table of limits, which is at `key`, against the limits of the host.
     pub(super) fn check(
         raw: Option<Spanned<Self>>,
-        limits: &Limits,
+        host: &Limits,
         key: &str,
         location: &Locator<'_>,
     ) -> Result<Self, ConfigError> {
         let Some(raw) = raw else { return Ok(Self::default()) };
         let quota = *raw.get_ref();
-        let wrong = |name: &str, problem: String| {
-            let place = location.find_key(raw.span(), name);
-            Err(location.invalid(place, &format!("{key}.{name}"), problem))
-        };
-        for (name, is_nothing) in quota.zero_fields() {
-            if is_nothing {
-                return wrong(name, "must be more than zero".to_owned());
+        let zero = quota.zero_fields().into_iter().find(|(_, is_zero)| *is_zero);
+        let zero = zero.map(|(name, _)| (name, "must be more than zero".to_owned()));
+        match zero.or_else(|| quota.find_above(host)) {
+            None => Ok(quota),
+            Some((name, problem)) => {
+                let place = location.find_key(raw.span(), name);
+                Err(location.invalid(place, &format!("{key}.{name}"), problem))
             }
-        }
-        let more = |limit: &dyn std::fmt::Display, own: &dyn std::fmt::Display| {
-            format!("{own} is more than the host's own limit of {limit}")
-        };
-        match quota {
-            Self { memory: Some(own), .. } if own > limits.memory => {
-                wrong("memory", more(&limits.memory, &own))
-            }
-            Self { call_time: Some(own), .. } if own > limits.call_time => {
-                wrong("call_time", more(&limits.call_time, &own))
-            }
-            Self { worker_time: Some(own), .. } if own > limits.worker_time => {
-                wrong("worker_time", more(&limits.worker_time, &own))
-            }
-            _ => Ok(quota),
         }
     }
 
-    /// Each key, and whether it allows nothing at all.
+    /// Finds a limit that is above the one of the host: its key, and the error.
+    fn find_above(&self, host: &Limits) -> Option<(&'static str, String)> {
+        fn compare<T: Display + PartialOrd>(value: Option<T>, limit: T) -> Option<String> {
+            let value = value.filter(|value| *value > limit)?;
+            Some(format!(
+                "{value} is more than the host's own limit of {limit}; lower it, or raise the limit in [limits]"
+            ))
+        }
+        let memory = compare(self.memory, host.memory).map(|problem| ("memory", problem));
+        let call_time = compare(self.call_time, host.call_time);
+        let worker_time = compare(self.worker_time, host.worker_time);
+        memory
+            .or_else(|| call_time.map(|problem| ("call_time", problem)))
+            .or_else(|| worker_time.map(|problem| ("worker_time", problem)))
+    }
+
+    /// Returns each key, and whether it is set to a zero that is not allowed.
     fn zero_fields(&self) -> [(&'static str, bool); 20] {
         let size = |size: Option<ByteSize>| size.is_some_and(|size| size.bytes() == 0);
-        let span = |span: Option<DurationSetting>| {
-            span.is_some_and(|span| span < DurationSetting::from_millis(1))
+        let duration = |duration: Option<DurationSetting>| {
+            duration.is_some_and(|duration| duration < DurationSetting::from_millis(1))
         };
         [
             ("memory", size(self.memory)),
-            ("call_time", span(self.call_time)),
-            ("worker_time", span(self.worker_time)),
-            // No timers, groups or words may be meant.
+            ("call_time", duration(self.call_time)),
+            ("worker_time", duration(self.worker_time)),
+            // Zero is a valid limit of timers, log lines and groups.
             ("timers", false),
             ("log_lines_per_second", false),
             ("groups", false),
@@ -176,7 +179,7 @@ impl Quota {
             ("connections_per_address", self.connections_per_address == Some(0)),
             ("handshakes_per_second", self.handshakes_per_second == Some(0)),
             ("instances", self.instances == Some(0)),
-            ("cpu", span(self.cpu)),
+            ("cpu", duration(self.cpu)),
             ("frames_in", self.frames_in == Some(0)),
             ("bytes_in", size(self.bytes_in)),
             ("frames_out", self.frames_out == Some(0)),

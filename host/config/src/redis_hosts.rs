@@ -1,4 +1,4 @@
-//! `hosts` of a layer: every form that channels_redis takes, read as redis-py reads it.
+//! `hosts` of a layer: every form that channels_redis accepts, with the meaning that redis-py gives it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,19 @@ use url::Url;
 use super::error::closest_match;
 use super::layer_backend::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls, Secret};
 
-/// A key below `hosts`, such as `[1].port`, and what is wrong with it.
+/// A key below `hosts`, such as `[1].port`, and the problem with its value.
 pub(super) type RedisHostError = (String, String);
 
-/// What redis-py takes when nothing is said.
+/// The port of a server that does not set one, as in redis-py.
 const DEFAULT_PORT: u16 = 6379;
+/// The port of a sentinel that does not set one, as in redis-py.
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
+/// The forms of a host, for error messages.
 const EXPECTED_FORMS: &str = "a host is \"redis://HOST:6379/0\", \"rediss://…\", \"unix:///PATH\", [\"HOST\", 6379], \
     { address = \"redis://…\" }, { host = \"HOST\", port = 6379 } or \
     { sentinels = [[\"HOST\", 26379]], master_name = \"…\" }";
 
-/// Arguments of a server that redis-py knows and so does this host.
+/// The arguments of redis-py for a server that this host supports.
 const SERVER_KEYS: [&str; 12] = [
     "address",
     "host",
@@ -35,33 +37,44 @@ const SERVER_KEYS: [&str; 12] = [
     "ssl_cert_reqs",
 ];
 
-/// What belongs to a sentinel beside the arguments of its servers.
+/// The keys of a host with sentinels, beside the arguments of the master.
 const SENTINEL_KEYS: [&str; 3] = ["sentinels", "master_name", "sentinel_kwargs"];
 
-/// Reads the list; files are relative to `folder`.
+/// Parses the list of hosts. Files are relative to `folder`.
 pub(super) fn parse_redis_hosts(
     hosts: &Value,
     folder: &Path,
 ) -> Result<Vec<RedisHost>, RedisHostError> {
     let Value::Array(list) = hosts else {
-        return Err((String::new(), format!("expected a list of hosts; {EXPECTED_FORMS}")));
+        return Err((String::new(), format!("must be a list of hosts; {EXPECTED_FORMS}")));
     };
     if list.is_empty() {
-        return Err((String::new(), "needs at least one host".to_owned()));
+        return Err((
+            String::new(),
+            "must have at least one host; remove the key for [\"redis://localhost:6379\"]"
+                .to_owned(),
+        ));
     }
-    let read = |(at, value): (usize, &Value)| {
-        RedisHostParser { path: format!("[{at}]"), folder }.parse_host(value)
+    let parse = |(index, value): (usize, &Value)| {
+        RedisHostParser { path: format!("[{index}]"), folder }.parse_host(value)
     };
-    list.iter().enumerate().map(read).collect()
+    list.iter().enumerate().map(parse).collect()
 }
 
-/// Reads one value, and knows where it stands.
+/// Parses one value of `hosts`.
 struct RedisHostParser<'a> {
+    /// The path of the value below `hosts`, such as `[1]`.
     path: String,
+    /// The folder that files are relative to.
     folder: &'a Path,
 }
 
 impl RedisHostParser<'_> {
+    /// Returns a parser for a value below this one.
+    fn at(&self, sub_path: &str) -> Self {
+        Self { path: format!("{}{sub_path}", self.path), folder: self.folder }
+    }
+
     fn fail<T>(&self, key: &str, problem: impl Into<String>) -> Result<T, RedisHostError> {
         let key = if key.is_empty() { String::new() } else { format!(".{key}") };
         Err((format!("{}{key}", self.path), problem.into()))
@@ -77,12 +90,12 @@ impl RedisHostParser<'_> {
         }
     }
 
-    /// `["10.0.0.5", 6379]`
+    /// Parses `["10.0.0.5", 6379]`.
     fn parse_pair(&self, pair: &[Value], port: u16) -> Result<RedisServer, RedisHostError> {
         let (host, port) = match pair {
             [Value::String(host)] => (host, port),
             [Value::String(host), port] => (host, self.parse_port("", port)?),
-            _ => return self.fail("", "expected a host and a port such as [\"10.0.0.5\", 6379]"),
+            _ => return self.fail("", "must be a host and a port such as [\"10.0.0.5\", 6379]"),
         };
         Ok(RedisServer {
             endpoint: Endpoint::Tcp(self.check_host_name("", host)?, port),
@@ -92,7 +105,8 @@ impl RedisHostParser<'_> {
 
     fn check_host_name(&self, key: &str, host: &str) -> Result<String, RedisHostError> {
         if host.is_empty() || host.contains(['/', '@', ' ']) {
-            return self.fail(key, "expected a host's name or address");
+            return self
+                .fail(key, "must be a host name or an IP address, without a scheme, user or path");
         }
         Ok(host.to_owned())
     }
@@ -101,13 +115,13 @@ impl RedisHostParser<'_> {
         let port = value.as_integer().and_then(|port| u16::try_from(port).ok());
         match port {
             Some(port) if port > 0 => Ok(port),
-            _ => self.fail(key, "a port is a number from 1 to 65535"),
+            _ => self.fail(key, "must be a port, which is a number from 1 to 65535"),
         }
     }
 
-    /// As redis-py's `parse_url` has it.
+    /// Parses a URL as `parse_url` of redis-py does.
     fn parse_url(&self, text: &str) -> Result<RedisServer, RedisHostError> {
-        // What a wrong URL says may hold a password, so it is not repeated.
+        // The error does not repeat a wrong URL, since it may hold a password.
         let Ok(url) = Url::parse(text) else { return self.fail("", EXPECTED_FORMS) };
         let mut access = RedisAccess {
             username: percent_decode(url.username()),
@@ -116,67 +130,65 @@ impl RedisHostParser<'_> {
         };
         let endpoint = match url.scheme() {
             "redis" | "rediss" => {
-                if url.scheme() == "rediss" {
-                    access.tls = Some(RedisTls::default());
-                }
+                access.tls = (url.scheme() == "rediss").then(RedisTls::default);
                 let database = url.path().trim_start_matches('/');
                 if !database.is_empty() {
                     access.database = self.parse_database("", database)?;
                 }
-                let host = url.host_str().unwrap_or_default();
-                let host = if host.is_empty() { "localhost" } else { host };
-                let host = host.trim_start_matches('[').trim_end_matches(']');
-                Endpoint::Tcp(host.to_owned(), url.port().unwrap_or(DEFAULT_PORT))
+                tcp_endpoint(&url)
             }
-            "unix" => {
-                let path = percent_decode(url.path()).unwrap_or_default();
-                if path.is_empty() {
-                    return self.fail("", "a socket is \"unix:///PATH\"");
-                }
-                Endpoint::Unix(self.folder.join(path))
-            }
+            "unix" => match percent_decode(url.path()) {
+                Some(path) => Endpoint::Unix(self.folder.join(path)),
+                None => return self.fail("", "must have the path of a socket: \"unix:///PATH\""),
+            },
             other => {
-                let problem = format!("there is no {other}:// to Redis; {EXPECTED_FORMS}");
+                let problem = format!("{other}:// is not a scheme of Redis; {EXPECTED_FORMS}");
                 return self.fail("", problem);
             }
         };
+        let access = self.apply_query(access, &url)?;
+        Ok(RedisServer { endpoint, access })
+    }
+
+    /// Applies the query parameters of a URL.
+    fn apply_query(
+        &self,
+        mut access: RedisAccess,
+        url: &Url,
+    ) -> Result<RedisAccess, RedisHostError> {
         for (name, value) in url.query_pairs() {
-            match &*name {
-                "db" => access.database = self.parse_database("", &value)?,
-                "password" => access.password = Some(Secret::from(value.into_owned())),
-                "username" => access.username = Some(value.into_owned()),
-                _ if name.starts_with("ssl_") && access.tls.is_some() => {
-                    let value = Value::String(value.into_owned());
-                    let mut tls = access.tls.take().unwrap_or_default();
-                    self.apply_tls_argument(&mut tls, &name, &value)?;
-                    access.tls = Some(tls);
+            match (&*name, &mut access.tls) {
+                ("db", _) => access.database = self.parse_database("", &value)?,
+                ("password", _) => access.password = Some(Secret::from(value.into_owned())),
+                ("username", _) => access.username = Some(value.into_owned()),
+                (_, Some(tls)) if name.starts_with("ssl_") => {
+                    self.apply_tls_argument(tls, &name, &Value::String(value.into_owned()))?;
                 }
-                other => {
-                    let problem = format!("the URL says {other:?}, which is not known here");
+                (other, _) => {
+                    let problem = format!(
+                        "the URL has the parameter {other:?}, which is not supported; remove it"
+                    );
                     return self.fail("", problem);
                 }
             }
         }
-        Ok(RedisServer { endpoint, access: self.check_tls(access)? })
+        self.check_tls(access)
     }
 
     fn parse_database(&self, key: &str, text: &str) -> Result<i64, RedisHostError> {
         match text.parse() {
             Ok(number) if number >= 0 => Ok(number),
-            _ => self.fail(key, "a database is a number, 0 or more"),
+            _ => self.fail(key, "must be a database, which is a whole number, 0 or more"),
         }
     }
 
-    /// `{ address = "redis://…", … }` or `{ host = "…", … }`
+    /// Parses `{ address = "redis://…", … }` or `{ host = "…", … }`.
     fn parse_server(&self, table: &Table) -> Result<RedisServer, RedisHostError> {
         self.check_known_keys(table, &[&SERVER_KEYS])?;
         let mut server = match table.get("address") {
-            Some(Value::String(url)) => {
-                RedisHostParser { path: format!("{}.address", self.path), folder: self.folder }
-                    .parse_url(url)?
-            }
+            Some(Value::String(url)) => self.at(".address").parse_url(url)?,
             Some(_) => {
-                return self.fail("address", "expected a URL such as \"redis://HOST:6379\"");
+                return self.fail("address", "must be a URL such as \"redis://HOST:6379\"");
             }
             None => RedisServer::default(),
         };
@@ -187,8 +199,8 @@ impl RedisHostParser<'_> {
         }
         if let Some(port) = table.get("port") {
             let port = self.parse_port("port", port)?;
-            if let Endpoint::Tcp(_, of_endpoint) = &mut server.endpoint {
-                *of_endpoint = port;
+            if let Endpoint::Tcp(_, endpoint_port) = &mut server.endpoint {
+                *endpoint_port = port;
             }
         }
         if let Some(path) = self.get_string(table, "unix_socket_path")? {
@@ -198,42 +210,59 @@ impl RedisHostParser<'_> {
         Ok(server)
     }
 
-    /// `{ sentinels = […], master_name = "…", … }`
+    /// Parses `{ sentinels = […], master_name = "…", … }`.
     fn parse_sentinel(&self, table: &Table) -> Result<RedisHost, RedisHostError> {
         self.check_known_keys(table, &[&SENTINEL_KEYS, &SERVER_KEYS[3..6], &SERVER_KEYS[7..]])?;
         let Some(master_name) = self.get_string(table, "master_name")? else {
-            return self.fail("master_name", "needs the name the sentinels know the master by");
+            let problem = "is missing; write the name that the sentinels have for the master";
+            return self.fail("master_name", problem);
         };
-        let access = match table.get("sentinel_kwargs") {
-            None => RedisAccess::default(),
-            Some(Value::Table(arguments)) => {
-                let path = format!("{}.sentinel_kwargs", self.path);
-                let reader = RedisHostParser { path, folder: self.folder };
-                reader.check_known_keys(arguments, &[&SERVER_KEYS[3..6], &SERVER_KEYS[7..]])?;
-                reader.parse_access(RedisAccess::default(), arguments)?
-            }
-            Some(_) => return self.fail("sentinel_kwargs", "expected { password = \"…\" }"),
-        };
-        let Some(Value::Array(list)) = table.get("sentinels") else {
-            return self.fail("sentinels", "expected a list such as [[\"10.0.0.5\", 26379]]");
-        };
-        if list.is_empty() {
-            return self.fail("sentinels", "needs at least one sentinel");
-        }
-        let sentinels = list.iter().enumerate().map(|(at, value)| {
-            let path = format!("{}.sentinels[{at}]", self.path);
-            let reader = RedisHostParser { path, folder: self.folder };
-            let Value::Array(pair) = value else {
-                return reader.fail("", "expected a host and a port such as [\"10.0.0.5\", 26379]");
-            };
-            let server = reader.parse_pair(pair, DEFAULT_SENTINEL_PORT)?;
-            Ok(RedisServer { access: access.clone(), ..server })
-        });
+        let access = self.parse_sentinel_access(table.get("sentinel_kwargs"))?;
         Ok(RedisHost::Sentinel {
-            sentinels: sentinels.collect::<Result<_, _>>()?,
+            sentinels: self.parse_sentinel_list(table.get("sentinels"), &access)?,
             master_name: master_name.to_owned(),
             master: self.parse_access(RedisAccess::default(), table)?,
         })
+    }
+
+    /// Parses `sentinel_kwargs`.
+    fn parse_sentinel_access(&self, value: Option<&Value>) -> Result<RedisAccess, RedisHostError> {
+        match value {
+            None => Ok(RedisAccess::default()),
+            Some(Value::Table(arguments)) => {
+                let parser = self.at(".sentinel_kwargs");
+                parser.check_known_keys(arguments, &[&SERVER_KEYS[3..6], &SERVER_KEYS[7..]])?;
+                parser.parse_access(RedisAccess::default(), arguments)
+            }
+            Some(_) => {
+                let problem = "must be a table of arguments such as { password = \"…\" }";
+                self.fail("sentinel_kwargs", problem)
+            }
+        }
+    }
+
+    /// Parses `sentinels`.
+    fn parse_sentinel_list(
+        &self,
+        value: Option<&Value>,
+        access: &RedisAccess,
+    ) -> Result<Vec<RedisServer>, RedisHostError> {
+        let Some(Value::Array(list)) = value else {
+            return self.fail("sentinels", "must be a list such as [[\"10.0.0.5\", 26379]]");
+        };
+        if list.is_empty() {
+            let problem = "must have at least one sentinel such as [\"10.0.0.5\", 26379]";
+            return self.fail("sentinels", problem);
+        }
+        let sentinels = list.iter().enumerate().map(|(index, value)| {
+            let parser = self.at(&format!(".sentinels[{index}]"));
+            let Value::Array(pair) = value else {
+                return parser.fail("", "must be a host and a port such as [\"10.0.0.5\", 26379]");
+            };
+            let server = parser.parse_pair(pair, DEFAULT_SENTINEL_PORT)?;
+            Ok(RedisServer { access: access.clone(), ..server })
+        });
+        sentinels.collect()
     }
 
     fn parse_access(
@@ -244,7 +273,10 @@ impl RedisHostParser<'_> {
         if let Some(database) = table.get("db") {
             match database.as_integer() {
                 Some(number) if number >= 0 => access.database = number,
-                _ => return self.fail("db", "a database is a number, 0 or more"),
+                _ => {
+                    return self
+                        .fail("db", "must be a database, which is a whole number, 0 or more");
+                }
             }
         }
         if let Some(username) = self.get_string(table, "username")? {
@@ -257,14 +289,12 @@ impl RedisHostParser<'_> {
             None => {}
             Some(Value::Boolean(true)) => access.tls = access.tls.or(Some(RedisTls::default())),
             Some(Value::Boolean(false)) => access.tls = None,
-            Some(_) => return self.fail("ssl", "expected true or false"),
+            Some(_) => return self.fail("ssl", "must be true or false"),
         }
         for (name, value) in table.iter().filter(|(name, _)| name.starts_with("ssl_")) {
             let Some(tls) = &mut access.tls else {
-                return self.fail(
-                    name,
-                    "there is no TLS: the address is not rediss:// and `ssl` is not true",
-                );
+                return self
+                    .fail(name, "needs TLS; write the address as rediss://, or add `ssl = true`");
             };
             self.apply_tls_argument(tls, name, value)?;
         }
@@ -278,7 +308,7 @@ impl RedisHostParser<'_> {
         value: &Value,
     ) -> Result<(), RedisHostError> {
         let Value::String(text) = value else {
-            return self.fail(name, "expected text in quotes");
+            return self.fail(name, "must be a text in quotes");
         };
         let file = || self.folder.join(text);
         match name {
@@ -288,7 +318,7 @@ impl RedisHostParser<'_> {
             "ssl_cert_reqs" => match text.as_str() {
                 "required" => tls.skip_verify = false,
                 "none" => tls.skip_verify = true,
-                _ => return self.fail(name, "expected \"required\" or \"none\""),
+                _ => return self.fail(name, "must be \"required\" or \"none\""),
             },
             other => return self.fail("", unknown_key_message(other, &[&SERVER_KEYS[8..]])),
         }
@@ -300,7 +330,7 @@ impl RedisHostParser<'_> {
         if let Some((certificate, key)) = identity {
             let empty = PathBuf::new();
             if *certificate == empty || *key == empty {
-                return self.fail("", "ssl_certfile and ssl_keyfile go together");
+                return self.fail("", "has one of ssl_certfile and ssl_keyfile; add the other one");
             }
         }
         Ok(access)
@@ -314,7 +344,7 @@ impl RedisHostParser<'_> {
         match table.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => self.fail(key, "expected text in quotes"),
+            Some(_) => self.fail(key, "must be a text in quotes"),
         }
     }
 
@@ -327,6 +357,14 @@ impl RedisHostParser<'_> {
     }
 }
 
+/// Returns the host and port of a URL, or their defaults.
+fn tcp_endpoint(url: &Url) -> Endpoint {
+    let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Endpoint::Tcp(host.to_owned(), url.port().unwrap_or(DEFAULT_PORT))
+}
+
+/// The error for an unknown key, with the key that was probably meant.
 fn unknown_key_message(key: &str, known: &[&[&str]]) -> String {
     let names = || known.iter().copied().flatten().copied();
     match closest_match(key, names()) {
@@ -338,6 +376,7 @@ fn unknown_key_message(key: &str, known: &[&[&str]]) -> String {
     }
 }
 
+/// Decodes a part of a URL; `None` if it is empty.
 fn percent_decode(text: &str) -> Option<String> {
     let decoded = percent_decode_str(text).decode_utf8_lossy().into_owned();
     (!decoded.is_empty()).then_some(decoded)

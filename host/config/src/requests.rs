@@ -1,4 +1,4 @@
-//! `[http_client]`: bounds of the requests that plugins make.
+//! `[http_client]`: limits of the HTTP requests of plugins.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -6,25 +6,25 @@ use toml::Spanned;
 use super::error::{ConfigError, Locator};
 use narrowboat_core::units::{ByteSize, DurationSetting};
 
-/// Bounds of the requests that plugins make, if they may make any.
+/// Limits of the HTTP requests of plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestsConfig {
-    /// From the look-up of the name to a connection.
+    /// Time from the lookup of the name to the connection, TLS included.
     pub connect_timeout: DurationSetting,
-    /// From there to the head of the answer.
+    /// Time from the connection to the head of the response.
     pub first_byte_timeout: DurationSetting,
-    /// From one part of the answer to the next.
+    /// Time from one part of the response to the next.
     pub between_bytes_timeout: DurationSetting,
-    /// From the beginning to the end of the answer.
+    /// Time from the start of the request to the end of the response.
     pub total_timeout: DurationSetting,
     /// The longest body of a request.
     pub max_request: ByteSize,
-    /// The longest body of an answer.
+    /// The longest body of a response.
     pub max_response: ByteSize,
-    /// Header fields that either may have.
+    /// Header fields of a request, and of a response.
     pub max_headers: usize,
-    /// Requests that one call may make.
+    /// Requests that one call may send.
     pub max_requests_per_call: u32,
 }
 
@@ -43,24 +43,25 @@ impl Default for RequestsConfig {
     }
 }
 
-/// More than this of them nobody needs.
+/// The largest value of `max_headers`.
 const MAX_HEADERS: usize = 1_000;
 
+/// Checks the table.
 pub(super) fn check(
     raw: Spanned<RequestsConfig>,
     location: &Locator<'_>,
 ) -> Result<RequestsConfig, ConfigError> {
     let (span, requests) = (raw.span(), raw.into_inner());
-    let times = [
+    let timeouts = [
         ("connect_timeout", requests.connect_timeout),
         ("first_byte_timeout", requests.first_byte_timeout),
         ("between_bytes_timeout", requests.between_bytes_timeout),
         ("total_timeout", requests.total_timeout),
     ];
-    let short = times.into_iter().find(|(_, time)| *time < DurationSetting::from_millis(1));
+    let too_short = timeouts.into_iter().find(|(_, time)| *time < DurationSetting::from_millis(1));
     let sizes = [("max_request", requests.max_request), ("max_response", requests.max_response)];
     let empty = sizes.into_iter().find(|(_, size)| size.bytes() == 0);
-    let wrong = match (short, empty) {
+    let invalid = match (too_short, empty) {
         (Some((key, _)), _) => Some((key, "must be at least 1ms".to_owned())),
         (_, Some((key, _))) => Some((key, "must be more than 0 bytes".to_owned())),
         _ if !(1..=MAX_HEADERS).contains(&requests.max_headers) => {
@@ -68,7 +69,7 @@ pub(super) fn check(
         }
         _ => None,
     };
-    match wrong {
+    match invalid {
         Some((key, problem)) => {
             let place = location.find_key(span, key);
             Err(location.invalid(place, &format!("http_client.{key}"), problem))

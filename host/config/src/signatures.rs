@@ -1,17 +1,20 @@
-//! `[signatures]`: whose components run.
+//! `[signatures]`: the keys that must have signed every component.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Locator, SourceLocation};
-use super::plugin::{PluginConfig, PluginSource};
+use super::plugin::PluginSource;
+use super::tenant::TenantConfig;
+use narrowboat_core::name::Tenant;
 
-/// Who has to have signed every component.
+/// The keys that must have signed every component.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignaturesConfig {
-    /// One of these is enough; never none.
+    /// The files of the keys, at least one. A signature of one key is enough.
     pub keys: Vec<KeyFile>,
 }
 
@@ -20,10 +23,11 @@ pub struct SignaturesConfig {
 pub struct KeyFile {
     /// The file.
     pub file: PathBuf,
-    /// Where the configuration names it.
+    /// The place in the configuration that names the file.
     pub location: SourceLocation,
 }
 
+/// `[signatures]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSignatures {
@@ -37,8 +41,8 @@ impl RawSignatures {
         location: &Locator<'_>,
     ) -> Result<SignaturesConfig, ConfigError> {
         if self.keys.get_ref().is_empty() {
-            let problem = "names no key, so that nothing could run; leave the table out to run \
-                           what nobody has signed";
+            let problem = "names no key; add the file of a public key, or remove [signatures] to run \
+                           components without signatures";
             return Err(location.invalid(self.keys.span(), "signatures.keys", problem));
         }
         let keys = self.keys.into_inner().into_iter().map(|key| {
@@ -49,15 +53,17 @@ impl RawSignatures {
     }
 }
 
-/// Whether a plugin's component may be signed before the host begins.
-pub(super) fn reject_crate_source(name: &str, plugin: &PluginConfig) -> Result<(), ConfigError> {
-    match plugin.source {
-        PluginSource::Component(_) => Ok(()),
-        PluginSource::Crate(_) => {
-            let problem = "is built here, where nobody signs it, and [signatures] takes only what is \
-                           signed; build and sign it elsewhere, and name it as `component = \
-                           \"FILE.wasm\"`";
-            Err(plugin.source_location.invalid(&format!("plugins.{name}.crate"), problem))
-        }
-    }
+/// Refuses plugins that the host builds at start, since their components have no signature.
+pub(super) fn reject_crate_sources(
+    tenants: &BTreeMap<Tenant, TenantConfig>,
+) -> Result<(), ConfigError> {
+    let mut plugins = tenants.values().flat_map(|tenant| &tenant.plugins);
+    let Some((name, plugin)) =
+        plugins.find(|(_, plugin)| matches!(plugin.source, PluginSource::Crate(_)))
+    else {
+        return Ok(());
+    };
+    let problem = "is built by the host, and [signatures] needs signed components; build and sign it elsewhere, and \
+                   write `component = \"FILE.wasm\"`";
+    Err(plugin.source_location.invalid(&format!("plugins.{name}.crate"), problem))
 }

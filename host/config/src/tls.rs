@@ -1,18 +1,19 @@
-//! `[tls]`: the certificate that browsers are shown.
+//! `[tls]`: the certificate of the host.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// The files of a certificate; they may change while the host runs.
+/// The files of the certificate. The host reads them again when they change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// The certificate and those that lead to its authority, as PEM.
+    /// The certificate and its chain, as PEM.
     pub cert: PathBuf,
     /// Its private key, as PEM.
     pub key: PathBuf,
 }
 
+/// `[tls]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTls {

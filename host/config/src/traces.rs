@@ -1,4 +1,4 @@
-//! `[traces]`: where traces are sent.
+//! `[traces]`: the collector that the host sends traces to.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -6,15 +6,16 @@ use url::Url;
 
 use super::error::{ConfigError, Locator};
 
-/// A collector of traces, and how many of them it gets.
+/// The collector that the host sends traces to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TracesConfig {
-    /// Takes OTLP over HTTP as JSON.
+    /// The address of the collector, which accepts OTLP over HTTP as JSON.
     pub endpoint: Url,
-    /// The part of all traces that is sent, more than 0 and at most 1.
+    /// The share of all traces that the host sends: more than 0 and at most 1.
     pub sample_ratio: f64,
 }
 
+/// `[traces]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTraces {
@@ -22,23 +23,27 @@ pub(super) struct RawTraces {
     sample_ratio: Option<Spanned<f64>>,
 }
 
+/// The share of traces that the host sends if the file does not set one.
+const DEFAULT_SAMPLE_RATIO: f64 = 0.01;
+
 impl RawTraces {
     pub(super) fn check(self, location: &Locator<'_>) -> Result<TracesConfig, ConfigError> {
-        let wanted =
+        let problem =
             "must be the address of a collector such as \"http://localhost:4318/v1/traces\"";
         let endpoint = Url::parse(self.endpoint.get_ref()).ok();
         let endpoint = endpoint.filter(|url| url.scheme() == "http" && url.has_host());
         let Some(endpoint) = endpoint else {
-            return Err(location.invalid(self.endpoint.span(), "traces.endpoint", wanted));
+            return Err(location.invalid(self.endpoint.span(), "traces.endpoint", problem));
         };
         match self.sample_ratio {
-            Some(sample) if !(*sample.get_ref() > 0.0 && *sample.get_ref() <= 1.0) => {
-                let problem = "must be more than 0 and at most 1; leave [traces] out for none";
-                Err(location.invalid(sample.span(), "traces.sample_ratio", problem))
+            Some(ratio) if !(*ratio.get_ref() > 0.0 && *ratio.get_ref() <= 1.0) => {
+                let problem =
+                    "must be more than 0 and at most 1; remove [traces] to send no traces";
+                Err(location.invalid(ratio.span(), "traces.sample_ratio", problem))
             }
-            sample => {
-                let sample = sample.map_or(0.01, Spanned::into_inner);
-                Ok(TracesConfig { endpoint, sample_ratio: sample })
+            ratio => {
+                let sample_ratio = ratio.map_or(DEFAULT_SAMPLE_RATIO, Spanned::into_inner);
+                Ok(TracesConfig { endpoint, sample_ratio })
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `[versions]`: where the versions that plugins have had are kept.
+//! `[versions]`: the store of the versions that plugins have had.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,16 @@ use super::base_directories;
 use super::error::{ConfigError, Locator};
 use narrowboat_core::sha256_digest::Sha256Digest;
 
-/// A folder for versions, and its bound.
+/// The store of plugin versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionsConfig {
-    /// Made when the host starts. One host at a time may use it.
+    /// The folder of the store, which the host creates at start. Only one host at a time may use it.
     pub folder: PathBuf,
-    /// Versions that each plugin keeps, the live one and the one before included; at least 3.
+    /// The number of versions that the host keeps of each plugin, the live one and the one before included; at least 3.
     pub keep: usize,
 }
 
+/// `[versions]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawVersions {
@@ -26,14 +27,14 @@ pub(super) struct RawVersions {
     keep: Option<Spanned<usize>>,
 }
 
-/// Versions a plugin keeps unless told otherwise.
+/// The default of `keep`.
 const DEFAULT_KEEP: usize = 10;
 
-/// The live one, the one before, and one that is coming; and a number past which disks fill.
+/// The values of `keep`: at least the live version, the one before and a new one.
 const KEEP_RANGE: std::ops::RangeInclusive<usize> = 3..=1_000;
 
 impl RawVersions {
-    /// Where nothing says where the folder could be, one in the configuration's own folder is taken.
+    /// Checks the table. If neither the table nor the environment names a folder, it is `.narrowboat` beside `file`.
     pub(super) fn check(
         self,
         file: &Path,
@@ -42,7 +43,7 @@ impl RawVersions {
     ) -> Result<VersionsConfig, ConfigError> {
         let folder = match self.folder {
             Some(folder) if folder.get_ref().as_os_str().is_empty() => {
-                let problem = "must name a folder";
+                let problem = "must name a folder; remove the key for the default folder";
                 return Err(location.invalid(folder.span(), "versions.folder", problem));
             }
             Some(folder) => base.join(folder.get_ref()).components().collect(),
@@ -61,17 +62,18 @@ impl RawVersions {
     }
 }
 
-/// The folder that systemd gives the unit, or one for this configuration in the user's own for state.
+/// Returns the folder that systemd has for the state of the unit, or else a folder for this configuration in the user's
+/// folder for state.
 fn default_folder(variable: impl Fn(&str) -> Option<OsString>, file: &Path) -> Option<PathBuf> {
     if let Some(folder) = base_directories::systemd_directory(&variable, "STATE_DIRECTORY") {
         return Some(folder);
     }
-    let states = base_directories::xdg_directory(&variable, "XDG_STATE_HOME", ".local/state")?;
+    let state = base_directories::xdg_directory(&variable, "XDG_STATE_HOME", ".local/state")?;
     let file = file.canonicalize().ok()?;
     let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    // Two configurations have two folders, and a person finds each.
+    // The name of the folder helps a person, and the digits keep two configurations apart.
     let digits = Sha256Digest::of(file.as_os_str().as_encoded_bytes()).to_string();
-    Some(states.join(format!("{folder}-{}", &digits[..8])))
+    Some(state.join(format!("{folder}-{}", &digits[..8])))
 }
 
 #[cfg(test)]
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn systemds_link_to_the_folder_of_a_dynamic_user_is_followed() {
+    fn a_link_in_the_variable_of_systemd_is_followed() {
         let root = std::env::temp_dir().join(format!("narrowboat-state-{}", std::process::id()));
         let (real, link) = (root.join("private/narrowboat"), root.join("narrowboat"));
         std::fs::create_dir_all(&real).unwrap();
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn systemd_says_where_or_else_the_specification_does() {
+    fn the_default_folder_follows_the_environment() {
         let all = [("STATE_DIRECTORY", "/var/lib/nb"), ("XDG_STATE_HOME", "/s"), ("HOME", "/h")];
         assert_eq!(folder(&all), Some("/var/lib/nb".into()));
         assert!(folder(&all[1..]).is_some_and(|path| path.starts_with("/s/narrowboat")));

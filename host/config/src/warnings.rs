@@ -1,34 +1,37 @@
-//! What of a configuration is no error and hardly meant.
+//! Warnings about parts of a configuration that are valid and have no effect.
 
 use super::{Config, DEFAULT_LAYER};
 use narrowboat_core::name::Tenant;
 
 impl Config {
-    /// What has no effect as it is written, a line each.
+    /// Returns a line for each part of the configuration that has no effect.
     pub fn warnings(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if self.tenants.values().all(|own| own.routes.is_empty() && own.workers.is_empty()) {
-            remarks.push("no routes: every request is answered 404".to_owned());
+        let mut warnings = Vec::new();
+        if self.tenants.values().all(|tenant| tenant.routes.is_empty() && tenant.workers.is_empty())
+        {
+            warnings.push(
+                "there are no routes, so every request gets 404; add a table [[routes]]".to_owned(),
+            );
         }
-        for (tenant, own) in &self.tenants {
-            for (name, _) in own.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
+        for (tenant, config) in &self.tenants {
+            for (name, _) in config.plugins.iter().filter(|(_, plugin)| plugin.uses.is_empty()) {
                 let name = tenant.plugin_label(name);
-                remarks.push(format!(
-                    "no route leads to the plugin {name:?}, and no worker is bound to it"
+                warnings.push(format!(
+                    "the plugin {name:?} has no route and no worker, so it is not used; add a table [[routes]] or [[workers]]"
                 ));
             }
         }
-        remarks.extend(self.unused_layers().map(|name| {
-            format!("no plugin has `layer = {name:?}`, so that [layers.{name}] is not used")
+        warnings.extend(self.unused_layers().map(|name| {
+            format!("no plugin has `layer = {name:?}`, so [layers.{name}] is not used")
         }));
-        remarks
+        warnings
     }
 
-    /// The layers of all tenants that no plugin of any talks through.
+    /// Returns the layers of the host that no plugin of any tenant uses.
     fn unused_layers(&self) -> impl Iterator<Item = &str> {
-        let shared = self.tenants.get(&Tenant::default_tenant()).map(|own| &own.layers);
+        let shared = self.tenants.get(&Tenant::default_tenant()).map(|tenant| &tenant.layers);
         let is_used = |name: &str| {
-            let mut plugins = self.tenants.values().flat_map(|own| own.plugins.values());
+            let mut plugins = self.tenants.values().flat_map(|tenant| tenant.plugins.values());
             name == DEFAULT_LAYER || plugins.any(|plugin| plugin.layer == name)
         };
         let names = shared.into_iter().flat_map(|layers| layers.keys().map(String::as_str));

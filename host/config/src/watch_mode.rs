@@ -1,18 +1,18 @@
-//! `watch`: how changed files are noticed.
+//! `watch`: how the host notices changed files.
 
 use serde::Deserialize;
 
-/// How changed files are noticed.
+/// How the host notices changed files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WatchMode {
-    /// The system tells of changes; a look each second catches what it does not tell.
+    /// The host uses the notifications of the system, and looks once a second for changes without a notification.
     #[default]
     Events,
-    /// By looking several times a second, for file systems that tell nothing.
+    /// The host looks several times a second, for file systems without notifications.
     Poll,
 }
 
-/// As it is written: not to notice is a choice too.
+/// `watch` as the file has it.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawWatchMode {

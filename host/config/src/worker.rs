@@ -1,4 +1,4 @@
-//! `[[workers]]`: which plugin takes the messages of which named channel.
+//! `[[workers]]`: the plugins that take the messages of named channels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,20 @@ use narrowboat_core::component::Role;
 use narrowboat_core::name::ChannelName;
 use narrowboat_core::units::DurationSetting;
 
-/// A named channel whose messages a plugin takes, checked.
+/// A plugin that takes the messages of a named channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerConfig {
-    /// The channel.
+    /// The named channel.
     pub channel: ChannelName,
     /// The plugin that takes its messages.
     pub plugin: String,
-    /// Messages this host takes at a time, each by an instance of its own.
+    /// The number of messages that this host handles at a time, each in an instance of its own.
     pub instances: usize,
-    /// How often a `worker.tick` is put into the channel, by all hosts together.
+    /// The period in which all hosts together put one `worker.tick` into the channel; `None`: no tick.
     pub tick_interval: Option<DurationSetting>,
 }
 
+/// `[[workers]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWorker {
@@ -35,22 +36,21 @@ pub(super) struct RawWorker {
     every: Option<Spanned<DurationSetting>>,
 }
 
-/// The shortest `every`: hosts agree on turns over the network.
+/// The shortest value of `every`: hosts agree over the network on the one that sends a tick.
 const MIN_TICK_INTERVAL: DurationSetting = DurationSetting::from_millis(100);
 
-/// Checks the tables, and notes in each plugin that it is used as a worker.
+/// Checks the tables, and records in each plugin that it is used as a worker.
 pub(super) fn check_all(
     raw: Vec<Spanned<RawWorker>>,
     plugins: &mut BTreeMap<String, PluginConfig>,
     layers: &BTreeMap<String, LayerConfig>,
     location: &Locator<'_>,
 ) -> Result<Vec<WorkerConfig>, ConfigError> {
-    let mut taken = BTreeSet::new();
+    let mut bound_channels = BTreeSet::new();
     let mut workers = Vec::new();
     for raw in raw {
         let raw = raw.into_inner();
-        let place = raw.channel.span();
-        let used = raw.plugin.span();
+        let (channel_span, plugin_span) = (raw.channel.span(), raw.plugin.span());
         let worker = check(raw, plugins, location)?;
         let Some(plugin) = plugins.get_mut(&worker.plugin) else { continue };
         if matches!(
@@ -58,43 +58,43 @@ pub(super) fn check_all(
             Some(LayerBackend::RedisPubSub(_))
         ) {
             let problem = format!(
-                "the layer {:?} of plugin {:?} is \"redis-pubsub\", which brings a message to every \
-                 host, so that each would do the work; a worker needs backend = \"redis\" or \
-                 \"memory\"",
+                "the layer {:?} of plugin {:?} has backend = \"redis-pubsub\", which delivers each message to every host, \
+                 so every host would handle it; use a layer with backend = \"redis\" or \"memory\"",
                 plugin.layer, worker.plugin
             );
-            return Err(location.invalid(used, "workers.plugin", problem));
+            return Err(location.invalid(plugin_span, "workers.plugin", problem));
         }
-        if !taken.insert((plugin.layer.clone(), worker.channel.as_str().to_owned())) {
+        if !bound_channels.insert((plugin.layer.clone(), worker.channel.as_str().to_owned())) {
             let problem = format!(
-                "channel {:?} is bound already; for more at a time raise its `instances`",
+                "channel {:?} has a worker already; raise its `instances` to handle more messages at a time",
                 worker.channel.as_str()
             );
-            return Err(location.invalid(place, "workers.channel", problem));
+            return Err(location.invalid(channel_span, "workers.channel", problem));
         }
         plugin.record_use(PluginUse {
             role: Role::Worker,
             key: "workers.plugin",
-            location: location.locate(used),
+            location: location.locate(plugin_span),
         });
         workers.push(worker);
     }
     Ok(workers)
 }
 
+/// Checks one table.
 fn check(
     raw: RawWorker,
     plugins: &BTreeMap<String, PluginConfig>,
     location: &Locator<'_>,
 ) -> Result<WorkerConfig, ConfigError> {
-    let bad_channel =
+    let invalid_channel =
         |problem: String| location.invalid(raw.channel.span(), "workers.channel", problem);
     let channel: ChannelName =
-        raw.channel.get_ref().parse().map_err(|error| bad_channel(format!("{error}")))?;
+        raw.channel.get_ref().parse().map_err(|error| invalid_channel(format!("{error}")))?;
     if channel.is_process_local() {
-        let problem = "a channel with `!` in its name is one connection's own; a worker's is named \
-                       like \"thumbnails\"";
-        return Err(bad_channel(problem.to_owned()));
+        let problem = "a channel with `!` in its name belongs to one connection; write a name such as \
+                       \"thumbnails\"";
+        return Err(invalid_channel(problem.to_owned()));
     }
     if !plugins.contains_key(raw.plugin.get_ref()) {
         let problem = unknown_plugin_message(raw.plugin.get_ref(), plugins);

@@ -1,4 +1,4 @@
-//! Every block of TOML in a document is read by the program's own readers.
+//! The program can read every block of TOML in the documentation.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -11,20 +11,20 @@ use narrowboat_config::Config;
 use narrowboat_core::manifest::Manifest;
 use toml::{Table, Value};
 
-/// A block of TOML, and where it stands.
+/// A block of TOML, and its place.
 struct Block {
     place: String,
     text: String,
 }
 
-/// The file that a block is a part of, by the keys at its top.
+/// The kind of file that a block is a part of.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// A `Cargo.toml` has a package.
+    /// A `Cargo.toml`, which has a package or dependencies.
     Cargo,
-    /// A `plugin.toml` has a name or asks for something.
+    /// A `plugin.toml`, which has a name or requests capabilities.
     Manifest,
-    /// Every other block is of a `narrowboat.toml`.
+    /// A `narrowboat.toml`: every other block.
     Configuration,
 }
 
@@ -32,7 +32,7 @@ impl Kind {
     fn of(table: &Table) -> Self {
         if table.contains_key("package") || table.contains_key("dependencies") {
             Self::Cargo
-        } else if table.contains_key("name") || table.contains_key("asks") {
+        } else if table.contains_key("name") || table.contains_key("capabilities") {
             Self::Manifest
         } else {
             Self::Configuration
@@ -44,7 +44,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Every document of the repository, without what is built.
+/// Collects every document of the repository, without build results.
 fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -82,25 +82,25 @@ fn blocks_of(file: &Path) -> Vec<Block> {
     blocks
 }
 
-/// The tables below a key.
+/// Returns the tables below a key.
 fn tables<'a>(table: &'a Table, key: &str) -> Vec<(&'a str, &'a Table)> {
     let below = table.get(key).and_then(Value::as_table).into_iter().flatten();
     below.filter_map(|(name, value)| Some((name.as_str(), value.as_table()?))).collect()
 }
 
-/// The plugins that routes and workers name.
-fn named(world: &Table) -> BTreeSet<&str> {
-    let bindings = ["routes", "workers"].into_iter().filter_map(|key| world.get(key)?.as_array());
+/// Returns the plugins that routes and workers name.
+fn named(tenant: &Table) -> BTreeSet<&str> {
+    let bindings = ["routes", "workers"].into_iter().filter_map(|key| tenant.get(key)?.as_array());
     bindings.flatten().filter_map(|binding| binding.get("plugin")?.as_str()).collect()
 }
 
-/// What a world needs besides to be complete: a source for each plugin. `path` is where its tables stand.
-fn completed(world: &Table, path: &str) -> String {
-    let plugins = tables(world, "plugins");
+/// Returns a source for each plugin of a tenant that has none. `path` is the path of the tenant's tables.
+fn completed(tenant: &Table, path: &str) -> String {
+    let plugins = tables(tenant, "plugins");
     let has_source = |table: &Table| table.contains_key("component") || table.contains_key("crate");
     let complete: BTreeSet<_> =
         plugins.iter().filter(|(_, table)| has_source(table)).map(|(name, _)| *name).collect();
-    let mut wanted = named(world);
+    let mut wanted = named(tenant);
     wanted.extend(plugins.iter().map(|(name, _)| *name));
     let missing = wanted.difference(&complete);
     missing.fold(String::new(), |text, name| {
@@ -108,7 +108,7 @@ fn completed(world: &Table, path: &str) -> String {
     })
 }
 
-/// A part of a configuration, with the least that makes it a whole one.
+/// Completes a part of a configuration to a valid one.
 fn configuration(text: &str, table: &Table) -> String {
     let mut whole = format!("{text}\n{}", completed(table, ""));
     for (name, tenant) in tables(table, "tenants") {
@@ -120,7 +120,7 @@ fn configuration(text: &str, table: &Table) -> String {
     whole
 }
 
-/// Why a block is not what it is a part of.
+/// Returns why the program cannot read a block; `None` if it can.
 fn problem(block: &Block) -> Option<String> {
     let table: Table = match block.text.parse() {
         Ok(table) => table,
@@ -143,7 +143,7 @@ fn manifest_problem(text: &str) -> Option<String> {
 }
 
 #[test]
-fn every_block_of_toml_is_read_by_the_program() {
+fn the_program_reads_every_block_of_toml() {
     let blocks = blocks();
     let problems: Vec<_> = blocks
         .iter()
@@ -152,12 +152,12 @@ fn every_block_of_toml_is_read_by_the_program() {
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
     let kinds: BTreeSet<_> =
         blocks.iter().map(|block| Kind::of(&block.text.parse().unwrap())).collect();
-    assert_eq!(kinds.len(), 3, "a kind of block is not found any more: {kinds:?}");
+    assert_eq!(kinds.len(), 3, "the documents have no block of some kind any more: {kinds:?}");
 }
 
 #[test]
-fn a_wrong_block_is_a_problem() {
-    let wrong =
+fn an_invalid_block_is_found() {
+    let problem_of =
         |text: &str| problem(&Block { place: "page.md:1".to_owned(), text: text.to_owned() });
     for text in [
         "[limits]\nmax_conections = 1\n",
@@ -165,17 +165,17 @@ fn a_wrong_block_is_a_problem() {
         "[plugins.chat.limits]\nmemory = \"1 GiB\"\n",
         "[tenants.acme.limits]\nnonsense = 1\n",
         "name = \"a b\"\n",
-        "[asks]\nclock = true\n",
+        "[capabilities]\nclock = true\n",
         "no = toml = at all",
     ] {
-        assert!(wrong(text).is_some(), "{text}");
+        assert!(problem_of(text).is_some(), "{text}");
     }
     for text in [
         "[[routes]]\npath = \"/a/\"\nplugin = \"a\"\n",
         "[plugins.a.rollback]\nwindow = \"1s\"\n",
         "[tenants.acme.limits]\ncpu = \"1s\"\n",
-        "[asks]\nlog = true\n",
+        "[capabilities]\nlog = true\n",
     ] {
-        assert_eq!(wrong(text), None);
+        assert_eq!(problem_of(text), None);
     }
 }

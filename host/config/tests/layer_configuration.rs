@@ -1,26 +1,20 @@
-//! `[layer]` and `[layers.NAME]`, and the forms of CHANNEL_LAYERS that go into them.
+//! `[layer]` and `[layers.NAME]`, in the forms of Channels' CHANNEL_LAYERS.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::PathBuf;
 
 use narrowboat_config::{
-    Config, Endpoint, LayerBackend, LayerConfig, RedisAccess, RedisConfig, RedisHost, RedisServer,
-    RedisTls, Secret, Serializer, TenantConfig,
+    Endpoint, LayerBackend, LayerConfig, RedisAccess, RedisConfig, RedisHost, RedisServer,
+    RedisTls, Secret, Serializer,
 };
 use narrowboat_core::name::Tenant;
-
-fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(text, Path::new("folder/narrowboat.toml")).map_err(|error| error.to_string())
-}
-
-/// What stands at the top of the file.
-fn own(config: &Config) -> &TenantConfig {
-    &config.tenants[&Tenant::default_tenant()]
-}
+use support::{default_tenant, parse};
 
 fn layer(text: &str) -> LayerConfig {
-    own(&parse(&format!("[layer]\n{text}\n")).unwrap()).layers["default"].clone()
+    default_tenant(&parse(&format!("[layer]\n{text}\n")).unwrap()).layers["default"].clone()
 }
 
 fn redis(text: &str) -> RedisConfig {
@@ -60,7 +54,7 @@ fn assert_refused(text: &str, key: &str, words: &[&str]) {
 }
 
 #[test]
-fn without_a_word_the_settings_are_those_of_channels_redis() {
+fn the_defaults_are_those_of_channels_redis() {
     let found = layer("backend = \"redis\"");
     let LayerBackend::Redis(redis) = found.backend else { panic!("{found:?}") };
     assert_eq!(redis.hosts, [RedisHost::Server(tcp("localhost", 6379))]);
@@ -72,7 +66,7 @@ fn without_a_word_the_settings_are_those_of_channels_redis() {
 }
 
 #[test]
-fn each_form_of_a_host_is_understood() {
+fn each_form_of_a_host_is_parsed() {
     let server = |endpoint, access| RedisHost::Server(RedisServer { endpoint, access });
     let at = |host: &str, port| Endpoint::Tcp(host.to_owned(), port);
     let unix = |path| Endpoint::Unix(PathBuf::from(path));
@@ -97,7 +91,7 @@ fn each_form_of_a_host_is_understood() {
 }
 
 #[test]
-fn tls_is_spoken_with_the_certificates_that_are_named() {
+fn tls_arguments_are_applied() {
     let tls = |host: RedisHost| match host.clone() {
         RedisHost::Server(server) => server.access.tls,
         RedisHost::Sentinel { .. } => panic!("{host:?}"),
@@ -117,7 +111,7 @@ fn tls_is_spoken_with_the_certificates_that_are_named() {
 }
 
 #[test]
-fn sentinels_know_the_master() {
+fn a_host_may_be_a_master_of_sentinels() {
     let text = "{ sentinels = [[\"a\", 26379], [\"b\", 1]], master_name = \"m\", \
         sentinel_kwargs = { password = \"s\" }, password = \"p\", db = 1 }";
     let with = |server: RedisServer| RedisServer { access: access("", "s", 0), ..server };
@@ -155,7 +149,7 @@ fn settings_are_spelled_as_in_channel_layers() {
 }
 
 #[test]
-fn what_is_published_has_no_prefix() {
+fn a_pubsub_layer_has_no_random_prefix() {
     let LayerBackend::RedisPubSub(redis) = layer("backend = \"redis-pubsub\"").backend else {
         panic!()
     };
@@ -166,15 +160,15 @@ fn what_is_published_has_no_prefix() {
 }
 
 #[test]
-fn a_wrong_host_is_told_with_its_place() {
-    let refused = [
+fn the_error_for_an_invalid_host_has_its_key() {
+    let invalid = [
         ("hosts = 5", "layer.hosts", "a list of hosts"),
         ("hosts = []", "layer.hosts", "at least one"),
         ("hosts = [5]", "layer.hosts[0]", "a host is"),
         ("hosts = [\"nonsense\"]", "layer.hosts[0]", "a host is"),
-        ("hosts = [\"http://h\"]", "layer.hosts[0]", "no http://"),
+        ("hosts = [\"http://h\"]", "layer.hosts[0]", "http:// is not a scheme"),
         ("hosts = [\"redis://a\", [\"b\"], [\"c\", 0]]", "layer.hosts[2]", "1 to 65535"),
-        ("hosts = [\"redis://h/x\"]", "layer.hosts[0]", "a database is a number"),
+        ("hosts = [\"redis://h/x\"]", "layer.hosts[0]", "must be a database"),
         ("hosts = [\"redis://h?speed=1\"]", "layer.hosts[0]", "\"speed\""),
         ("hosts = [{ hots = \"h\" }]", "layer.hosts[0]", "did you mean `host`"),
         ("hosts = [{ host = 5 }]", "layer.hosts[0].host", "in quotes"),
@@ -183,15 +177,15 @@ fn a_wrong_host_is_told_with_its_place() {
         (
             "hosts = [{ host = \"h\", ssl_certfile = \"c\" }]",
             "layer.hosts[0].ssl_certfile",
-            "no TLS",
+            "needs TLS",
         ),
         (
             "hosts = [{ address = \"rediss://h\", ssl_certfile = \"c\" }]",
             "layer.hosts[0]",
-            "go together",
+            "add the other one",
         ),
         ("hosts = [{ address = \"x\" }]", "layer.hosts[0].address", "a host is"),
-        ("hosts = [{ sentinels = [[\"a\", 1]] }]", "layer.hosts[0].master_name", "needs the name"),
+        ("hosts = [{ sentinels = [[\"a\", 1]] }]", "layer.hosts[0].master_name", "is missing"),
         (
             "hosts = [{ sentinels = [], master_name = \"m\" }]",
             "layer.hosts[0].sentinels",
@@ -203,14 +197,14 @@ fn a_wrong_host_is_told_with_its_place() {
             "a host and a port",
         ),
     ];
-    for (text, key, word) in refused {
+    for (text, key, word) in invalid {
         assert_refused(text, key, &["narrowboat.toml:3:", word]);
     }
 }
 
 #[test]
-fn a_wrong_option_is_told_with_its_key() {
-    let refused = [
+fn the_error_for_an_invalid_option_has_its_key() {
+    let invalid = [
         ("prefix = \"a b\"", "layer.prefix", "letters"),
         ("expiry = -1", "layer.expiry", "number of seconds"),
         ("expiry = 0", "layer.expiry", "at least 1ms"),
@@ -223,13 +217,13 @@ fn a_wrong_option_is_told_with_its_key() {
         ("symmetric_encryption_keys = [5]", "layer.symmetric_encryption_keys", "in quotes"),
         ("serialiser = \"json\"", "layer.serialiser", "did you mean `serializer`"),
     ];
-    for (text, key, word) in refused {
+    for (text, key, word) in invalid {
         assert_refused(text, key, &["narrowboat.toml:3:", word]);
     }
 }
 
 #[test]
-fn an_option_of_redis_is_no_option_of_memory() {
+fn a_memory_layer_refuses_the_keys_of_redis() {
     for text in ["hosts = []", "prefix = \"x\"", "serializer = \"json\""] {
         let error = parse(&format!("[layer]\n{text}\n")).unwrap_err();
         assert!(error.contains("belongs to backend"), "{error}");
@@ -237,7 +231,7 @@ fn an_option_of_redis_is_no_option_of_memory() {
 }
 
 #[test]
-fn no_secret_is_shown() {
+fn errors_and_debug_output_show_no_secret() {
     let secrets = [
         "hosts = [\"redis://:hidden@h/x\"]",
         "hosts = [{ host = \"h\", password = \"hidden\", port = 0 }]",
@@ -256,14 +250,14 @@ fn no_secret_is_shown() {
 }
 
 #[test]
-fn there_may_be_several_layers_and_a_plugin_takes_one() {
+fn a_plugin_uses_one_of_several_layers() {
     let plugin = "[plugins.a]\ncomponent = \"a.wasm\"\n";
     let text = format!("[layers.jobs]\ncapacity = 3\n{plugin}layer = \"jobs\"\n");
     let config = parse(&text).unwrap();
-    let own = own(&config);
-    assert_eq!(own.layers["jobs"].capacity, 3);
-    assert_eq!(own.layers["default"].backend, LayerBackend::Memory);
-    assert_eq!(own.plugins["a"].layer, "jobs");
+    let tenant = default_tenant(&config);
+    assert_eq!(tenant.layers["jobs"].capacity, 3);
+    assert_eq!(tenant.layers["default"].backend, LayerBackend::Memory);
+    assert_eq!(tenant.plugins["a"].layer, "jobs");
     let config = parse(plugin).unwrap();
     assert_eq!(config.tenants[&Tenant::default_tenant()].plugins["a"].layer, "default");
     let error = parse(&text.replace("layer = \"jobs\"", "layer = \"job\"")).unwrap_err();

@@ -1,34 +1,33 @@
-//! From a host's name to a connection.
+//! Connecting to the host of a request.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
-use super::{EgressError, is_public};
 use crate::root_certificates::load_root_certificates;
+use crate::{EgressError, is_public};
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_quota::{QuotaChain, QuotaResource};
 
-/// Connects, and knows whom to trust.
-pub(super) struct Connector {
-    /// Names that are looked up at a time. A look-up holds a thread, also when nobody waits for it any more.
+/// Looks names up and connects.
+pub(crate) struct Connector {
+    /// Permits for lookups of names. A lookup holds its permit as long as it holds a thread, even if its request has
+    /// ended.
     lookup_permits: Arc<Semaphore>,
-    /// Read when the first plugin needs it.
+    /// The TLS configuration, which is made for the first request over TLS.
     tls_config: OnceLock<Arc<ClientConfig>>,
 }
 
-/// Look-ups at a time: a small part of the threads there are.
+/// The largest number of lookups at a time, a small part of the threads for blocking work.
 const MAX_DNS_LOOKUPS: usize = 32;
 
 impl Default for Connector {
@@ -42,71 +41,71 @@ impl Default for Connector {
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Dialler")
+        f.write_str("Connector")
     }
 }
 
-/// A connection to whom a plugin asks.
-pub(super) enum EgressStream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// A connection to the host of a request, without TLS or with it.
+pub(crate) type EgressStream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Connector {
-    /// A connection to an address of the host; unless it may be `private`, to a public one.
-    pub(super) async fn connect(
+    /// Connects to an address of the target. Without `private`, only addresses on the public internet are used.
+    ///
+    /// # Errors
+    /// If the name has no address that may be used, or the connection or the TLS handshake fails.
+    pub(crate) async fn connect(
         &self,
         target: &HttpTarget,
         private: bool,
-        allowance: &Arc<QuotaChain>,
+        quota: &Arc<QuotaChain>,
     ) -> Result<EgressStream, EgressError> {
-        let all = self.resolve(target, allowance).await?;
-        let open = |address: &SocketAddr| private || is_public(address.ip());
-        let addresses: Vec<_> = all.iter().copied().filter(open).collect();
+        let all = self.resolve(target, quota).await?;
+        let is_allowed = |address: &SocketAddr| private || is_public(address.ip());
+        let addresses: Vec<_> = all.iter().copied().filter(is_allowed).collect();
         if addresses.is_empty() {
             return Err(match all.is_empty() {
                 true => EgressError::NameResolution(io::Error::from(io::ErrorKind::NotFound)),
                 false => EgressError::PrivateAddress,
             });
         }
-        // These are addresses: no name is looked up again.
+        // Connect to the checked addresses, so that the name is not looked up again.
         let stream = TcpStream::connect(&*addresses).await.map_err(EgressError::Connect)?;
         stream.set_nodelay(true).map_err(EgressError::Connect)?;
         if !target.is_secure() {
-            return Ok(EgressStream::Plain(stream));
+            return Ok(Either::Left(stream));
         }
         let name = ServerName::try_from(target.name().to_owned());
         let name = name.map_err(|_| EgressError::InvalidTarget)?;
         let stream = TlsConnector::from(self.tls_config()?).connect(name, stream).await;
-        Ok(EgressStream::Tls(Box::new(stream.map_err(EgressError::Tls)?)))
+        Ok(Either::Right(Box::new(stream.map_err(EgressError::Tls)?)))
     }
 
-    /// The addresses that a name has, or that it is.
+    /// Returns the addresses of the target's name. The name may be an address.
     async fn resolve(
         &self,
         target: &HttpTarget,
-        allowance: &Arc<QuotaChain>,
+        quota: &Arc<QuotaChain>,
     ) -> Result<Vec<SocketAddr>, EgressError> {
         if let Ok(address) = target.name().parse() {
             return Ok(vec![SocketAddr::new(address, target.port())]);
         }
-        let own = allowance
+        let reservation = quota
             .try_reserve(QuotaResource::DnsLookups, 1)
             .map_err(|_| EgressError::TooManyRequests)?;
-        let place = Arc::clone(&self.lookup_permits).acquire_owned().await;
-        let place =
-            (own, place.map_err(|error| EgressError::NameResolution(io::Error::other(error)))?);
+        let permit = Arc::clone(&self.lookup_permits).acquire_owned().await;
+        let permit =
+            permit.map_err(|error| EgressError::NameResolution(io::Error::other(error)))?;
         let (name, port) = (target.name().to_owned(), target.port());
-        let looked_up = spawn_blocking(move || {
-            // For as long as the thread is taken, whoever waits for it.
-            let _place = place;
+        let addresses = spawn_blocking(move || {
+            // Held until the lookup ends, even if the request has ended.
+            let _held = (reservation, permit);
             (name, port).to_socket_addrs().map(Iterator::collect)
         });
-        let looked_up = looked_up.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        looked_up.map_err(EgressError::NameResolution)
+        let addresses = addresses.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        addresses.map_err(EgressError::NameResolution)
     }
 
-    /// The authorities that the system trusts, as the client of Redis has them.
+    /// Returns the TLS configuration, which trusts the authorities of the system.
     fn tls_config(&self) -> Result<Arc<ClientConfig>, EgressError> {
         if let Some(config) = self.tls_config.get() {
             return Ok(Arc::clone(config));
@@ -119,45 +118,5 @@ impl Connector {
         let versions = versions.map_err(|error| EgressError::Tls(io::Error::other(error)))?;
         let config = versions.with_root_certificates(roots).with_no_client_auth();
         Ok(Arc::clone(self.tls_config.get_or_init(|| Arc::new(config))))
-    }
-}
-
-impl AsyncRead for EgressStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for EgressStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
     }
 }

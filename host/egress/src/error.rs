@@ -1,61 +1,63 @@
-//! Why a request was not made, or not answered.
+//! Why a request was not sent, or has no response.
 
 use std::io;
 
 use thiserror::Error;
 
-/// Why a request was not made, or not answered.
+/// Why a request was not sent, or has no response.
 #[derive(Debug, Error)]
 pub enum EgressError {
-    /// No host that it may reach.
-    #[error("the host is none that the manifest requests and the operator grants")]
+    /// The capabilities of the plugin do not cover the host.
+    #[error(
+        "the host is not one that the manifest requests and the operator grants; add it to `http` in both"
+    )]
     Denied,
-    /// All addresses of the host are of this machine, its network, or not of the public internet otherwise.
-    #[error("the host has no public address, and `private_addresses` is not granted")]
+    /// The host has no address on the public internet.
+    #[error("the host has no public address; grant `private_addresses` to reach private ones")]
     PrivateAddress,
-    /// As many requests are open as there may be.
-    #[error("too many requests are open (limits.http_requests)")]
+    /// The number of open requests has reached a limit.
+    #[error("too many requests are open; the limit is `http_requests`")]
     TooManyRequests,
-    /// A method that makes a tunnel.
-    #[error("there are no tunnels")]
+    /// The method is CONNECT, which makes a tunnel.
+    #[error("the method CONNECT is not allowed")]
     MethodNotAllowed,
-    /// No `http` or `https`, no host, or a name and password before it.
-    #[error("no host to send it to")]
+    /// The URI has no `http` or `https`, no host, or a user name before the host.
+    #[error("the URI must have http or https and a host, without a user name")]
     InvalidTarget,
-    /// More header fields than a request may have.
-    #[error("too many header fields")]
+    /// The request has too many header fields.
+    #[error("the request has too many header fields; the limit is `max_headers` of [http_client]")]
     TooManyHeaders,
-    /// The request's body is too long.
-    #[error("the request's body is longer than {most} bytes")]
+    /// The body of the request is too long.
+    #[error("the body of the request has more than {most} bytes")]
     RequestBodyTooLong {
-        /// Bytes it may have.
+        /// The limit in bytes.
         most: u64,
     },
-    /// The answer's body is too long.
-    #[error("the answer's body is longer than {most} bytes")]
+    /// The body of the response is too long.
+    #[error("the body of the response has more than {most} bytes")]
     ResponseBodyTooLong {
-        /// Bytes it may have.
+        /// The limit in bytes.
         most: u64,
     },
-    /// Nobody knows the host.
-    #[error("the host's name is not known: {0}")]
+    /// The lookup of the host's name failed.
+    #[error("cannot look up the name of the host: {0}")]
     NameResolution(io::Error),
-    /// It does not let anybody connect.
+    /// The connection failed.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
-    /// It is not who it should be, or speaks no TLS.
-    #[error("TLS: {0}")]
+    /// The TLS handshake failed.
+    #[error("TLS handshake failed: {0}")]
     Tls(io::Error),
-    /// There was no connection in time.
-    #[error("no connection in time")]
+    /// The connection took too long.
+    #[error("connecting took longer than the connect timeout")]
     ConnectTimeout,
-    /// There was no answer in time.
-    #[error("no answer in time")]
+    /// The head of the response took too long.
+    #[error("the response took longer than the first-byte timeout")]
     FirstByteTimeout,
-    /// The answer did not go on in time.
-    #[error("the answer did not go on in time")]
+    /// A part of the response took too long.
+    #[error("a part of the response took longer than the between-bytes timeout")]
     BetweenBytesTimeout,
-    /// What came is no HTTP, or ended too early.
+    /// The response is not valid HTTP, or ended early.
     #[error("{0}")]
     Protocol(#[from] hyper::Error),
 }

@@ -2,12 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Where Azure's machines ask about themselves; the one such address that is of no special range.
+/// The metadata service of Azure. It is the only metadata service with an address outside the special ranges.
 const AZURE_WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
-/// Whether an address is on the public internet, and so none of this machine, its network, or whoever runs it (where
-/// clouds tell their secrets). The ranges are those of IANA's registries of special-purpose addresses, and those for
-/// many at once.
+/// Returns whether an address is on the public internet: not of this machine, its network or the metadata service of a
+/// cloud. The other ranges are those in IANA's registries of special-purpose addresses, and multicast.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -18,16 +17,16 @@ pub fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
-        // This network; private; this machine; many at once and reserved.
+        // This network, private, loopback; multicast and reserved.
         [0 | 10 | 127 | 224..=255, ..] => true,
-        // Behind a carrier's translation
+        // Carrier-grade NAT
         [100, 64..=127, ..] => true,
-        // Of this link, the clouds' metadata among them
+        // Link-local, which includes the metadata services of most clouds
         [169, 254, ..] => true,
         [172, 16..=31, ..] | [192, 168, ..] => true,
-        // Protocols; documents; an abandoned relay
+        // Protocol assignments, documentation, the retired 6to4 relay
         [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _] => true,
-        // Measurements
+        // Benchmarks
         [198, 18..=19, ..] => true,
         _ => address == AZURE_WIRE_SERVER,
     };
@@ -41,13 +40,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match parts {
-        // Written otherwise, and translated: as what they lead to.
+        // Mapped and translated IPv4 addresses count as the IPv4 address.
         [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
         [0x2002, high, low, ..] => embedded(high, low),
-        // Protocols, tunnels that hide an address, documents
+        // Protocol assignments, Teredo, documentation
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // What is handed out
+        // Global unicast
         [0x2000..=0x3fff, ..] => true,
         _ => false,
     }
@@ -63,8 +62,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_public_is_known_however_it_is_written() {
-        let none = [
+    fn special_addresses_are_not_public_in_any_notation() {
+        let special = [
             "0.0.0.0",
             "0.1.2.3",
             "10.0.0.1",
@@ -105,12 +104,12 @@ mod tests {
             "fec0::1",
             "ff02::1",
         ];
-        assert_eq!(none.into_iter().find(|address| public(address)), None);
+        assert_eq!(special.into_iter().find(|address| public(address)), None);
     }
 
     #[test]
-    fn what_is_public_is_let_through() {
-        let all = [
+    fn other_addresses_are_public() {
+        let others = [
             "1.1.1.1",
             "9.255.255.255",
             "11.0.0.0",
@@ -130,19 +129,19 @@ mod tests {
             "2606:4700:4700::1111",
             "2a00:1450::1",
         ];
-        assert_eq!(all.into_iter().find(|address| !public(address)), None);
+        assert_eq!(others.into_iter().find(|address| !public(address)), None);
     }
 
     proptest! {
         #[test]
-        fn an_address_is_as_public_as_it_is_written_for_the_other_protocol(bits: u32) {
+        fn a_mapped_address_is_public_if_the_ipv4_address_is(bits: u32) {
             let address = Ipv4Addr::from(bits);
             let mapped = is_public(address.to_ipv6_mapped().into());
             prop_assert_eq!(is_public(address.into()), mapped);
         }
 
         #[test]
-        fn what_the_library_calls_private_is_not_public(bits: u32) {
+        fn addresses_that_the_standard_library_calls_special_are_not_public(bits: u32) {
             let address = Ipv4Addr::from(bits);
             let special = address.is_private() || address.is_loopback() || address.is_link_local()
                 || address.is_multicast() || address.is_broadcast() || address.is_unspecified()

@@ -1,47 +1,47 @@
-//! Why something is not kept, or not told.
+//! Why an operation of the key-value store failed.
 
 use thiserror::Error;
 
 use narrowboat_core::units::ByteSize;
 
-/// Why something is not kept, or not told.
+/// Why an operation of the key-value store failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyvalueError {
-    /// No bucket can have the name.
-    #[error("no bucket can have this name: it is 1 to 99 ASCII letters, digits, '.', '_' and '-'")]
+    /// The name of the bucket is not valid.
+    #[error("the name of a bucket must have 1 to 99 ASCII letters, digits, '.', '_' and '-'")]
     InvalidBucketName,
-    /// A key has at least one byte.
-    #[error("the key is empty")]
+    /// The key is empty.
+    #[error("the key is empty; a key has at least 1 byte")]
     EmptyKey,
     /// The key is too long.
-    #[error("the key has {len} bytes, and may have {most}")]
+    #[error("the key has {len} bytes, and the limit is {most} bytes")]
     KeyTooLong {
-        /// Bytes it has.
+        /// Bytes of the key.
         len: usize,
-        /// Bytes it may have.
+        /// The limit in bytes.
         most: usize,
     },
     /// The value is too long.
-    #[error("the value has {len} bytes, and may have {most}")]
+    #[error("the value has {len} bytes, and the limit is {most} bytes")]
     ValueTooLong {
-        /// Bytes it has.
+        /// Bytes of the value.
         len: usize,
-        /// Bytes it may have.
+        /// The limit in bytes.
         most: usize,
     },
-    /// The tenant would keep more than it may.
+    /// The buckets of the tenant would exceed its quota.
     #[error("over the quota: all buckets together may have {}", ByteSize::from(*.quota))]
     QuotaExceeded {
-        /// Bytes it may keep.
+        /// The quota in bytes.
         quota: usize,
     },
-    /// What was to be added to is no number, or the sum is none that 64 bits hold.
-    #[error("the value is no whole number of 64 bits, or would be none")]
+    /// The value that an increment adds to is not an integer, or the sum does not fit 64 bits.
+    #[error("the value is not a whole number of 64 bits, or would not be one")]
     NotAnInteger,
-    /// A cursor that was never told.
-    #[error("no such cursor")]
+    /// The cursor is not one of a page.
+    #[error("the cursor is not one that the store returned")]
     InvalidCursor,
-    /// Nobody answers.
+    /// The store does not respond.
     #[error("key-value store unavailable: {0}")]
     Unavailable(String),
 }

@@ -1,25 +1,25 @@
-//! What an error from Redis is about. All codes that are acted upon stand here.
+//! The classes of Redis errors. All error codes that the host handles are listed here.
 
 use redis::{RedisError, ServerError, Value};
 
-/// What failed, and so what else will fail.
+/// What an error affects, and so which further commands will fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// No answer: the connection has ended, cannot be made, or took too long.
+    /// There is no reply: the connection ended, cannot be made, or timed out.
     Connection,
-    /// The server takes no commands, or no writes, from anybody: it loads, is a replica, is out of memory, cannot save,
-    /// has too few replicas, runs a script, or misses its cluster.
+    /// The server refuses commands, or writes, of all clients: it loads its data, is a replica, is out of memory,
+    /// cannot save, has too few replicas, runs a script, or has lost its cluster.
     Server,
-    /// The login is wrong, or does not permit the command or the key.
+    /// The login is wrong, or the user may not run the command or use the key.
     Access,
-    /// The key holds another type.
+    /// The key has a value of another type.
     Key,
-    /// Anything else: only what was asked has failed.
+    /// Any other error: only this command failed.
     Command,
 }
 
 impl ErrorClass {
-    /// The class of an error.
+    /// Returns the class of an error.
     pub fn of(error: &RedisError) -> Self {
         match error.code() {
             Some(code) => Self::of_code(code, error.detail()),
@@ -28,12 +28,12 @@ impl ErrorClass {
         }
     }
 
-    /// The class of an error that stands among the answers of a pipeline.
+    /// Returns the class of an error among the replies of a pipeline.
     pub fn of_reply(error: &ServerError) -> Self {
         Self::of_code(error.code(), error.details())
     }
 
-    /// Whether further commands will fail as well, until somebody mends something.
+    /// Returns whether further commands will fail until the cause is fixed.
     pub fn is_persistent(self) -> bool {
         matches!(self, Self::Connection | Self::Server | Self::Access)
     }
@@ -46,7 +46,8 @@ impl ErrorClass {
             }
             "NOAUTH" | "NOPERM" | "WRONGPASS" => Self::Access,
             "WRONGTYPE" => Self::Key,
-            // Redis before 7 writes the code of what a script called into the text: "… -OOM command not allowed".
+            // Redis before version 7 puts the code of a command that a script called into the text:
+            // "… -OOM command not allowed".
             "ERR" => detail
                 .and_then(nested_script_error_code)
                 .map_or(Self::Command, |code| Self::of_code(code, None)),
@@ -55,7 +56,7 @@ impl ErrorClass {
     }
 }
 
-/// The code of an error in a script, where the text has one.
+/// Finds the code of an error of a script in the text of the error.
 fn nested_script_error_code(detail: &str) -> Option<&str> {
     let codes = detail.split_whitespace().filter_map(|word| word.strip_prefix('-'));
     codes
@@ -63,7 +64,7 @@ fn nested_script_error_code(detail: &str) -> Option<&str> {
         .find(|code| code.len() > 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
-/// The first error among the answers of a pipeline that further commands will meet as well.
+/// Finds the first persistent error among the replies of a pipeline.
 pub fn find_persistent_error(values: &[Value]) -> Option<RedisError> {
     values.iter().find_map(|value| match value {
         Value::ServerError(error) if ErrorClass::of_reply(error).is_persistent() => {
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_that_redis_refuses_with_has_its_class() {
+    fn each_error_code_has_its_class() {
         let classes = [
             (
                 ErrorClass::Server,
@@ -96,17 +97,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_script_met_is_found_in_the_text_of_an_older_server() {
-        let of = |detail: &str| ErrorClass::of_code("ERR", Some(detail));
+    fn the_code_of_a_script_error_is_found_in_the_text_of_an_older_server() {
+        let class_of = |detail: &str| ErrorClass::of_code("ERR", Some(detail));
         let script = "Error running script (call to f_c6): @user_script:11: @user_script: 11: ";
-        assert_eq!(of(&format!("{script}-OOM command not allowed")), ErrorClass::Server);
-        assert_eq!(of(&format!("{script}-NOPERM no permission")), ErrorClass::Access);
-        assert_eq!(of(&format!("{script}attempt to index a nil value")), ErrorClass::Command);
-        assert_eq!(of("value is -1 - not a valid float"), ErrorClass::Command);
+        assert_eq!(class_of(&format!("{script}-OOM command not allowed")), ErrorClass::Server);
+        assert_eq!(class_of(&format!("{script}-NOPERM no permission")), ErrorClass::Access);
+        assert_eq!(class_of(&format!("{script}attempt to index a nil value")), ErrorClass::Command);
+        assert_eq!(class_of("value is -1 - not a valid float"), ErrorClass::Command);
     }
 
     #[test]
-    fn what_is_no_answer_is_the_connections() {
+    fn an_io_error_is_an_error_of_the_connection() {
         let error: RedisError = std::io::Error::from(std::io::ErrorKind::TimedOut).into();
         assert_eq!(ErrorClass::of(&error), ErrorClass::Connection);
     }

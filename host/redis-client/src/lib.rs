@@ -1,5 +1,5 @@
-//! Connections to Redis: servers, sentinels, TLS, and what an error of Redis is about. The channel layers and the
-//! key-value store share it.
+//! Connections to Redis for the channel layers and the key-value store: servers, sentinels and TLS, and the classes of
+//! Redis errors.
 
 mod error_class;
 mod redis_client;

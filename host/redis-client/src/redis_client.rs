@@ -1,4 +1,4 @@
-//! Connecting to one host of Redis.
+//! Connections to one host of Redis.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use redis::{
 
 use narrowboat_config::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls};
 
-/// How long connecting may take.
+/// The longest time for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A host of the configuration, to be connected to as often as needed.
+/// A host of the configuration, and how to connect to it.
 #[derive(Debug)]
 pub struct RedisClient {
     host: RedisHost,
@@ -23,7 +23,7 @@ pub struct RedisClient {
 }
 
 impl RedisClient {
-    /// A client of `host`. It connects when it is asked to.
+    /// Creates a client of `host`, without connecting.
     pub fn new(host: RedisHost) -> Self {
         let name = match &host {
             RedisHost::Server(server) => format_endpoint(&server.endpoint),
@@ -32,21 +32,27 @@ impl RedisClient {
         Self { host, name }
     }
 
-    /// What people call it; without secrets.
+    /// Returns the name of the host for log lines, without secrets.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A connection on which an answer may take so long.
-    pub async fn connect(&self, answer: Duration) -> RedisResult<MultiplexedConnection> {
+    /// Connects. A command on the connection fails if its reply takes longer than `response_timeout`.
+    ///
+    /// # Errors
+    /// If the server, or the sentinels, cannot be reached in time or refuse the login.
+    pub async fn connect(&self, response_timeout: Duration) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(answer));
+            .set_response_timeout(Some(response_timeout));
         let client = self.open_client().await?;
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    /// A connection that is told what is published.
+    /// Connects for subscriptions.
+    ///
+    /// # Errors
+    /// As [`RedisClient::connect`].
     pub async fn connect_pubsub(&self) -> RedisResult<PubSub> {
         let client = self.open_client().await?;
         match tokio::time::timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await {
@@ -55,6 +61,7 @@ impl RedisClient {
         }
     }
 
+    /// Returns a client of the server. For sentinels it is the server that they name as the master.
     async fn open_client(&self) -> RedisResult<Client> {
         match &self.host {
             RedisHost::Server(server) => server_client(server),
@@ -117,9 +124,9 @@ fn tls_client(info: ConnectionInfo, tls: &RedisTls) -> RedisResult<Client> {
     Client::build_with_tls(info, load_certificates(tls)?)
 }
 
-/// The files are read anew each time, so that renewed ones are taken up.
+/// Reads the certificates. They are read for each connection, so that renewed files are used.
 fn load_certificates(tls: &RedisTls) -> RedisResult<TlsCertificates> {
-    // Whoever was first is as good.
+    // An error means that a provider is installed already, which is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client_tls = match &tls.identity {
         Some((certificate, key)) => Some(ClientTlsConfig {
@@ -133,8 +140,8 @@ fn load_certificates(tls: &RedisTls) -> RedisResult<TlsCertificates> {
 }
 
 fn read_file(file: &Path) -> RedisResult<Vec<u8>> {
-    let named = |error| std::io::Error::other(format!("{}: {error}", file.display()));
-    Ok(std::fs::read(file).map_err(named)?)
+    let with_name = |error| std::io::Error::other(format!("{}: {error}", file.display()));
+    Ok(std::fs::read(file).map_err(with_name)?)
 }
 
 fn sentinel_client(
@@ -143,24 +150,41 @@ fn sentinel_client(
     master: &RedisAccess,
 ) -> RedisResult<SentinelClient> {
     let addresses = sentinels.iter().map(connection_addr);
-    let mut builder =
-        SentinelClientBuilder::new(addresses, master_name, SentinelServerType::Master)?
-            .set_client_to_redis_db(master.database);
-    if let Some(username) = &master.username {
+    let kind = SentinelServerType::Master;
+    let builder = SentinelClientBuilder::new(addresses, master_name, kind)?;
+    let builder = set_master_access(builder, master)?;
+    // All sentinels have the same login, as in channels_redis, which has one `sentinel_kwargs`.
+    match sentinels.first() {
+        Some(sentinel) => set_sentinel_access(builder, &sentinel.access)?.build(),
+        None => builder.build(),
+    }
+}
+
+/// Sets login, database and TLS of the master.
+fn set_master_access(
+    builder: SentinelClientBuilder,
+    access: &RedisAccess,
+) -> RedisResult<SentinelClientBuilder> {
+    let mut builder = builder.set_client_to_redis_db(access.database);
+    if let Some(username) = &access.username {
         builder = builder.set_client_to_redis_username(username);
     }
-    if let Some(password) = &master.password {
+    if let Some(password) = &access.password {
         builder = builder.set_client_to_redis_password(password.expose());
     }
-    if let Some(tls) = &master.tls {
+    if let Some(tls) = &access.tls {
         builder = builder
             .set_client_to_redis_tls_mode(tls_mode(tls))
             .set_client_to_redis_certificates(load_certificates(tls)?);
     }
-    // channels_redis has one `sentinel_kwargs` for all of them too.
-    let Some(access) = sentinels.first().map(|sentinel| &sentinel.access) else {
-        return builder.build();
-    };
+    Ok(builder)
+}
+
+/// Sets login and TLS of the sentinels.
+fn set_sentinel_access(
+    mut builder: SentinelClientBuilder,
+    access: &RedisAccess,
+) -> RedisResult<SentinelClientBuilder> {
     if let Some(username) = &access.username {
         builder = builder.set_client_to_sentinel_username(username);
     }
@@ -172,7 +196,7 @@ fn sentinel_client(
             .set_client_to_sentinel_tls_mode(tls_mode(tls))
             .set_client_to_sentinel_certificates(load_certificates(tls)?);
     }
-    builder.build()
+    Ok(builder)
 }
 
 fn tls_mode(tls: &RedisTls) -> TlsMode {

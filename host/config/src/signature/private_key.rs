@@ -1,4 +1,4 @@
-//! The half of a key that signs, which no host needs.
+//! The private half of a key, which signs. Only the command line uses it, not a host.
 
 use std::fs::File;
 use std::io;
@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer, SigningKey};
 
-use super::{KeyError, PublicKey, Signature, read_open_bounded, with_suffix};
+use super::signature_file::{read_open_bounded, with_suffix};
+use super::{KeyError, PublicKey, Signature};
 use narrowboat_core::atomic_file;
 
-/// For its owner alone.
+/// File mode of a private key: only its owner reads and writes it.
 const PRIVATE_MODE: u32 = 0o600;
 
-/// For everybody to read.
+/// File mode of a public key: everybody reads it.
 const PUBLIC_MODE: u32 = 0o644;
 
-/// Rights of others.
+/// The bits of a file mode that give rights to other users.
 const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// A private key of Ed25519.
@@ -25,16 +26,15 @@ const GROUP_AND_OTHERS: u32 = 0o077;
 pub struct PrivateKey(SigningKey);
 
 impl PrivateKey {
-    /// Makes one of chance.
+    /// Generates a random key.
     pub fn generate() -> Self {
         Self(SigningKey::from_bytes(&rand::random()))
     }
 
-    /// Reads a file of PEM, as `openssl genpkey -algorithm ed25519` writes it (RFC 8410, section 7),
-    /// refusing one that others can read.
+    /// Reads a file of PEM, as `openssl genpkey -algorithm ed25519` writes it (RFC 8410, section 7).
     ///
     /// # Errors
-    /// When it cannot be read, could be by others, or is no such key.
+    /// If the file cannot be read, does not hold a private key of Ed25519, or can be read by other users.
     pub fn read(file: &Path) -> Result<Self, KeyError> {
         let unreadable = |source| KeyError::Unreadable { file: file.to_owned(), source };
         let open = File::open(file).map_err(unreadable)?;
@@ -49,7 +49,7 @@ impl PrivateKey {
         }
     }
 
-    /// Reads PEM.
+    /// Parses PEM.
     fn parse(pem: &[u8]) -> Option<Self> {
         let pem = std::str::from_utf8(pem).ok()?;
         SigningKey::from_pkcs8_pem(pem).ok().map(Self)
@@ -57,34 +57,35 @@ impl PrivateKey {
 
     /// Signs bytes.
     pub fn sign(&self, bytes: &[u8]) -> Signature {
-        Signature(self.0.sign(bytes).to_bytes())
+        self.0.sign(bytes).to_bytes().into()
     }
 
-    /// The half that says who has signed.
+    /// Returns the public half, which verifies the signatures of this key.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        self.0.verifying_key().into()
     }
 
-    /// Writes both halves, as `NAME.pem` for the owner alone and `NAME.pub`, and returns these paths.
+    /// Writes the private half to `NAME.pem`, which only the owner can read, and the public half to `NAME.pub`. Returns
+    /// both paths in this order.
     ///
     /// # Errors
-    /// When there is one of the files already, or the system refuses; nothing is left then.
+    /// If one of the files exists or cannot be written. Neither file is left behind then.
     pub fn write_pair(&self, name: &Path) -> Result<(PathBuf, PathBuf), KeyError> {
         let (private, public) = (with_suffix(name, ".pem"), with_suffix(name, ".pub"));
         write_new(&public, PUBLIC_MODE, self.public_key().to_pem().as_deref())?;
-        // Programs that know the older form of PKCS#8 alone do not take a public half within.
+        // Programs that only know the older form of PKCS#8 refuse a file that includes the public half.
         let pair = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
         let pem = pair.to_pkcs8_pem(Default::default()).ok();
         let written = write_new(&private, PRIVATE_MODE, pem.as_deref().map(String::as_str));
         if written.is_err() {
-            // It was made just now, and is of no use alone.
+            // The public half is of no use alone.
             let _ = std::fs::remove_file(&public);
         }
         written.map(|()| (private, public))
     }
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that does not exist yet.
 fn write_new(file: &Path, mode: u32, pem: Option<&str>) -> Result<(), KeyError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyError::Exists(file.to_owned()),
@@ -103,13 +104,13 @@ mod tests {
         MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
         -----END PRIVATE KEY-----\n";
 
-    /// Its other half, as `openssl pkey -pubout` writes it.
+    /// The public half of it, as `openssl pkey -pubout` writes it.
     const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\n\
         MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
         -----END PUBLIC KEY-----\n";
 
     #[test]
-    fn what_it_signs_its_public_half_and_nobody_elses_has_signed() {
+    fn only_the_public_half_of_a_key_verifies_its_signatures() {
         let key = PrivateKey::generate();
         let signature = key.sign(b"component");
         assert!(key.public_key().verify(b"component", &signature));
@@ -118,24 +119,24 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_as_openssl_writes_them() {
+    fn keys_in_the_format_of_openssl_are_parsed() {
         let private = PrivateKey::parse(PRIVATE.as_bytes()).unwrap();
         let public = PublicKey::parse(PUBLIC.as_bytes()).unwrap();
         assert_eq!(private.public_key().to_pem().as_deref(), Some(PUBLIC));
-        // The signature of nothing that section 7.1 has for this key.
+        // The signature of an empty message in section 7.1 begins with these bytes.
         let signature = private.sign(b"");
         assert_eq!(signature.bytes()[..4], [0xe5, 0x56, 0x43, 0x00]);
         assert!(public.verify(b"", &signature));
     }
 
     #[test]
-    fn neither_half_is_taken_for_the_other() {
+    fn a_private_key_is_not_parsed_as_a_public_key_and_the_other_way_round() {
         assert!(PrivateKey::parse(PUBLIC.as_bytes()).is_none());
         assert!(PublicKey::parse(PRIVATE.as_bytes()).is_none());
     }
 
     #[test]
-    fn a_key_of_which_anybody_could_sign_is_none() {
+    fn a_weak_public_key_is_refused() {
         // The neutral element of the curve.
         let weak = "-----BEGIN PUBLIC KEY-----\n\
             MCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\

@@ -1,69 +1,45 @@
-//! What a Redis refuses, and what of that the log is told.
+//! The operations that Redis refuses, and the log lines about them.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use ::redis::RedisError;
 
+use super::operation::KeyvalueOperation;
 use narrowboat_core::warn_limiter::WarnLimiter;
 use narrowboat_redis_client::ErrorClass;
 
-/// What a plugin asks for. A server may refuse one and take another.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum KeyvalueOperation {
-    Get,
-    Exists,
-    Set,
-    Delete,
-    Keys,
-    Increment,
-}
-
-impl KeyvalueOperation {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Exists => "exists",
-            Self::Set => "set",
-            Self::Delete => "delete",
-            Self::Keys => "keys",
-            Self::Increment => "increment",
-        }
-    }
-
-    fn bit(self) -> u8 {
-        1 << self as u8
-    }
-}
-
-/// The bit of a server that does not answer, beside those of the operations.
+/// The bit for a server that does not respond, beside the bits of the operations.
 const UNREACHABLE_BIT: u8 = 1 << 7;
 
-/// What the server refused when it was last asked for it. Each is told when it begins and when it ends.
+/// The operations that the server currently refuses. The log has a line when a server begins to refuse an operation,
+/// and one when it stops.
 #[derive(Debug, Default)]
 pub(super) struct OperationHealth {
-    /// A bit for each operation that is refused, and one for a server that does not answer.
+    /// A bit for each operation that fails, and one for a server that does not respond.
     failing_bits: AtomicU8,
     other_errors: WarnLimiter,
 }
 
 impl OperationHealth {
-    /// An operation has passed: it is no longer refused, and the server answers. Of the others this says nothing.
+    /// Records that an operation succeeded: the server responds and accepts this operation. Other operations may still
+    /// fail.
     pub(super) fn record_success(&self, operation: KeyvalueOperation, server: &str) {
-        let ended = UNREACHABLE_BIT | operation.bit();
-        // Nearly always nothing is refused, and nothing is to be written.
-        if self.failing_bits.load(Ordering::Relaxed) & ended == 0 {
+        let recovered = UNREACHABLE_BIT | operation.bit();
+        // Usually nothing fails, so this avoids a write.
+        if self.failing_bits.load(Ordering::Relaxed) & recovered == 0 {
             return;
         }
-        let before = self.failing_bits.fetch_and(!ended, Ordering::Relaxed);
+        let before = self.failing_bits.fetch_and(!recovered, Ordering::Relaxed);
         if before & UNREACHABLE_BIT != 0 {
-            tracing::info!("keyvalue: Redis at {server} is back");
+            tracing::info!(server, "keyvalue: Redis responds again");
         }
         if before & operation.bit() != 0 {
-            tracing::info!("keyvalue: Redis at {server} takes {} again", operation.name());
+            let operation = operation.name();
+            tracing::info!(server, operation, "keyvalue: Redis accepts the operation again");
         }
     }
 
-    /// An operation was refused, or not answered.
+    /// Records that an operation failed.
     pub(super) fn record_failure(
         &self,
         operation: KeyvalueOperation,
@@ -73,23 +49,24 @@ impl OperationHealth {
         match ErrorClass::of(error) {
             ErrorClass::Connection => {
                 if self.mark_failing(UNREACHABLE_BIT) {
-                    tracing::warn!("keyvalue: Redis at {server}: {error}");
+                    tracing::warn!(server, %error, "keyvalue: Redis does not respond");
                 }
             }
             class if class.is_persistent() => {
                 if self.mark_failing(operation.bit()) {
-                    let name = operation.name();
-                    tracing::warn!("keyvalue: Redis at {server} refuses {name}: {error}");
+                    let operation = operation.name();
+                    tracing::warn!(server, operation, %error, "keyvalue: Redis refuses the operation");
                 }
             }
             _ => {
                 if self.other_errors.try_acquire("other").is_some() {
-                    tracing::warn!("keyvalue: Redis at {server}: {error}");
+                    tracing::warn!(server, %error, "keyvalue: Redis returns an error");
                 }
             }
         }
     }
 
+    /// Sets a bit. Returns whether it was not set before.
     fn mark_failing(&self, bit: u8) -> bool {
         self.failing_bits.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }

@@ -1,4 +1,4 @@
-//! The one connection to a Redis, which all who ask share.
+//! The connection to Redis, which all operations share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use narrowboat_redis_client::RedisClient;
 
-/// How long an answer may take.
+/// The longest time for a reply.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a connection is kept at least on which the server answers, whatever it answers.
+/// The age up to which a connection is kept although the server refuses requests on it.
 const MIN_CONNECTION_AGE: Duration = Duration::from_secs(1);
 
-/// A server, and the connection to it if there is one.
+/// A server, and the current connection to it.
 #[derive(Debug)]
 pub(super) struct SharedRedisConnection {
     client: RedisClient,
@@ -25,15 +25,15 @@ pub(super) struct SharedRedisConnection {
 #[derive(Debug, Default)]
 struct CurrentConnection {
     lease: Option<ConnectionLease>,
-    /// How many were made.
+    /// The number of connections that were made.
     last_generation: u64,
 }
 
-/// The connection, as whoever asks has it.
+/// A connection for one request.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionLease {
     pub(super) connection: MultiplexedConnection,
-    /// Whether it was made for who has it.
+    /// Whether the connection was made for this request.
     pub(super) is_new: bool,
     generation: u64,
     connected_at: Instant,
@@ -44,46 +44,46 @@ impl SharedRedisConnection {
         Self { client, state: Mutex::default() }
     }
 
-    /// What people call the server.
+    /// Returns the name of the server for log lines.
     pub(super) fn server_name(&self) -> &str {
         self.client.name()
     }
 
-    /// The connection that there is, or a new one.
+    /// Returns the current connection, or makes a new one.
     pub(super) async fn get_or_connect(&self) -> RedisResult<ConnectionLease> {
-        if let Some(taken) = self.lock().lease.clone() {
-            return Ok(taken);
+        if let Some(lease) = self.lock().lease.clone() {
+            return Ok(lease);
         }
         let connection = self.client.connect(RESPONSE_TIMEOUT).await?;
-        // The one before is let go outside of the lock.
-        let (taken, _before) = {
-            let mut kept = self.lock();
-            kept.last_generation += 1;
-            let (number, since) = (kept.last_generation, Instant::now());
-            let taken = ConnectionLease {
+        // The previous connection is dropped after the lock is released.
+        let (lease, _previous) = {
+            let mut current = self.lock();
+            current.last_generation += 1;
+            let lease = ConnectionLease {
                 connection,
                 is_new: false,
-                generation: number,
-                connected_at: since,
+                generation: current.last_generation,
+                connected_at: Instant::now(),
             };
-            (taken.clone(), kept.lease.replace(taken))
+            (lease.clone(), current.lease.replace(lease))
         };
-        Ok(ConnectionLease { is_new: true, ..taken })
+        Ok(ConnectionLease { is_new: true, ..lease })
     }
 
-    /// Forgets a connection that is gone, unless another call has made a newer one since.
-    pub(super) fn discard(&self, gone: &ConnectionLease) {
-        let _before = {
-            let mut kept = self.lock();
-            match &kept.lease {
-                Some(taken) if taken.generation == gone.generation => kept.lease.take(),
+    /// Discards a closed connection, unless another request has made a newer one.
+    pub(super) fn discard(&self, closed: &ConnectionLease) {
+        // The connection is dropped after the lock is released.
+        let _discarded = {
+            let mut current = self.lock();
+            match &current.lease {
+                Some(lease) if lease.generation == closed.generation => current.lease.take(),
                 _ => None,
             }
         };
     }
 
-    /// The same for one on which the server refuses what it is asked for: the next server asked may be another. Not at
-    /// once, since it may as well refuse that on each connection.
+    /// Discards a connection on which the server refuses requests, since the next connection may lead to another
+    /// server. Keeps a recent connection, since the server may refuse the requests on every connection.
     pub(super) fn discard_unless_recent(&self, refusing: &ConnectionLease) {
         if refusing.connected_at.elapsed() >= MIN_CONNECTION_AGE {
             self.discard(refusing);

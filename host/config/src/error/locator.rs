@@ -1,0 +1,105 @@
+//! The places of errors in the file.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::config_error::{ConfigError, SourceLocation};
+use super::serde_message::{translate, with_suggestion};
+
+/// The file that is read. It finds the places of errors.
+#[derive(Clone)]
+pub(crate) struct Locator<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) text: &'a str,
+    /// The path of the tenant that is read, such as `tenants.acme.`; empty for the top of the file.
+    pub(crate) key_prefix: String,
+}
+
+impl Locator<'_> {
+    /// Returns an error at a span of the text. `key` is a path within the tenant, such as `plugins.echo.isolation`.
+    pub(crate) fn invalid(
+        &self,
+        span: Range<usize>,
+        key: &str,
+        problem: impl Into<String>,
+    ) -> ConfigError {
+        self.locate(span).invalid(key, problem)
+    }
+
+    /// Returns the place where a span of the text begins.
+    pub(crate) fn locate(&self, span: Range<usize>) -> SourceLocation {
+        let start = self.text.floor_char_boundary(span.start);
+        let before = &self.text[..start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let excerpt = self.text[line_start..].lines().next().unwrap_or_default();
+        SourceLocation {
+            file: self.file.into(),
+            line: self.line_number(start),
+            column: before[line_start..].chars().count() + 1,
+            excerpt: redact_secrets(excerpt.trim_end()).into(),
+            key_prefix: self.key_prefix.as_str().into(),
+        }
+    }
+
+    /// Returns the line of a byte of the text, from 1.
+    pub(crate) fn line_number(&self, at: usize) -> usize {
+        self.text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    /// Returns the same file, for the tables of a tenant.
+    pub(crate) fn for_tenant(&self, tenant: &str) -> Self {
+        Self { key_prefix: format!("tenants.{tenant}."), ..self.clone() }
+    }
+
+    /// Returns the first line of a table that sets a key, or the whole table if there is none.
+    pub(crate) fn find_key(&self, table: Range<usize>, key: &str) -> Range<usize> {
+        let mut start = table.start;
+        for line in self.text[start..].split_inclusive('\n') {
+            let rest = line.trim_start().strip_prefix(key).map(str::trim_start);
+            if rest.is_some_and(|rest| rest.starts_with('=')) {
+                return start..start + line.len();
+            }
+            start += line.len();
+        }
+        table
+    }
+
+    /// Returns the error that the TOML parser or serde found.
+    pub(crate) fn syntax_error(
+        &self,
+        path: Option<String>,
+        error: &toml::de::Error,
+    ) -> ConfigError {
+        let problem = error.message().trim();
+        // For the span of a value, `Spanned` adds fields with this prefix to the path.
+        let parts = path.iter().flat_map(|path| path.split('.'));
+        let parts: Vec<_> =
+            parts.filter(|part| !part.starts_with("$__") && !part.is_empty()).collect();
+        let span = error.span().unwrap_or(0..0);
+        let problem = with_suggestion(&translate(problem), parts.len() > 1);
+        let hint = self.escape_hint(span.clone(), &problem);
+        self.invalid(span, &parts.join("."), problem + hint)
+    }
+
+    /// Returns advice for a backslash in double quotes, which begins an escape in TOML.
+    fn escape_hint(&self, span: Range<usize>, problem: &str) -> &'static str {
+        let place = self.locate(span);
+        if problem.contains("escape") && place.excerpt.contains('\\') {
+            "; in double quotes `\\` begins an escape, so write a text with backslashes in single quotes: regex = '^/\\d+/$'"
+        } else {
+            ""
+        }
+    }
+}
+
+/// Returns a line of the file for an error message, without a line that may hold a secret.
+fn redact_secrets(line: &str) -> String {
+    let may_hold_secret = line.contains("symmetric_encryption_keys")
+        || line.contains("password")
+        || (line.contains("://") && line.contains('@'));
+    if may_hold_secret {
+        "(not shown: the line may hold a secret)".to_owned()
+    } else {
+        line.to_owned()
+    }
+}

@@ -1,0 +1,188 @@
+//! The table of a plugin as the file has it, and its checks.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{FailedMovePolicy, OverflowPolicy, PluginConfig, PluginSource, RollbackPolicy};
+use crate::error::{ConfigError, Locator, SourceLocation};
+use crate::grants::Grants;
+use crate::layer::DEFAULT_LAYER;
+use crate::limits::Limits;
+use crate::quota::Quota;
+use narrowboat_core::manifest::{Isolation, is_valid_plugin_name};
+use narrowboat_core::sha256_digest::Sha256Digest;
+
+/// The largest value of `instances`; a larger one is probably a typing error.
+const MAX_INSTANCES: usize = 1_000;
+
+/// `[plugins.NAME]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPlugin {
+    component: Option<Spanned<PathBuf>>,
+    #[serde(rename = "crate")]
+    crate_dir: Option<Spanned<PathBuf>>,
+    sha256: Option<Spanned<Vec<Sha256Digest>>>,
+    grants: Option<Spanned<Grants>>,
+    isolation: Option<Spanned<Isolation>>,
+    instances: Option<Spanned<usize>>,
+    #[serde(default)]
+    overflow: OverflowPolicy,
+    limits: Option<Spanned<Quota>>,
+    on_failed_move: Option<Spanned<FailedMovePolicy>>,
+    #[serde(default)]
+    rollback: RollbackPolicy,
+    layer: Option<Spanned<String>>,
+}
+
+/// Checks the tables of all plugins. Paths are relative to `folder`.
+pub(crate) fn check_all(
+    raw: BTreeMap<String, Spanned<RawPlugin>>,
+    limits: &Limits,
+    folder: &Path,
+    location: &Locator<'_>,
+) -> Result<BTreeMap<String, PluginConfig>, ConfigError> {
+    raw.into_iter()
+        .map(|(name, raw)| {
+            let table = PluginTable { key: format!("plugins.{name}"), span: raw.span(), location };
+            let plugin = raw.into_inner().check(&name, &table, limits, folder)?;
+            Ok((name, plugin))
+        })
+        .collect()
+}
+
+/// The place of a plugin's table in the file.
+struct PluginTable<'a> {
+    /// `plugins.NAME`.
+    key: String,
+    span: Range<usize>,
+    location: &'a Locator<'a>,
+}
+
+impl PluginTable<'_> {
+    /// An error of the whole table.
+    fn invalid(&self, problem: &str) -> ConfigError {
+        self.location.invalid(self.span.clone(), &self.key, problem)
+    }
+
+    /// The place of a key, or an unused place if the file does not set it.
+    fn locate<T>(&self, key: Option<&Spanned<T>>) -> SourceLocation {
+        self.location.locate(key.map_or(0..0, Spanned::span))
+    }
+
+    /// The place of a key, or of the table if the file does not set it.
+    fn locate_or_table<T>(&self, key: Option<&Spanned<T>>) -> SourceLocation {
+        self.location.locate(key.map_or_else(|| self.span.clone(), Spanned::span))
+    }
+}
+
+impl RawPlugin {
+    fn check(
+        self,
+        name: &str,
+        table: &PluginTable<'_>,
+        limits: &Limits,
+        folder: &Path,
+    ) -> Result<PluginConfig, ConfigError> {
+        if !is_valid_plugin_name(name) {
+            let problem =
+                "the name of a plugin must have 1 to 64 characters of a-z, 0-9, `-` and `_`";
+            return Err(table.invalid(problem));
+        }
+        let (source, source_location) =
+            check_source(self.component, self.crate_dir, table, folder)?;
+        let instances_key = format!("{}.instances", table.key);
+        let instances = check_instances(self.instances, &instances_key, table.location)?;
+        if instances > 1
+            && self.isolation.as_ref().map(Spanned::get_ref) == Some(&Isolation::Connection)
+        {
+            let problem = "`instances` needs isolation = \"shared\"; remove one of the two keys";
+            return Err(table.invalid(problem));
+        }
+        Ok(PluginConfig {
+            source,
+            source_location,
+            pins_location: table.locate(self.sha256.as_ref()),
+            pins: self.sha256.map(Spanned::into_inner),
+            grants_location: table.locate_or_table(self.grants.as_ref()),
+            grants: self.grants.map(Spanned::into_inner).unwrap_or_default(),
+            isolation_location: table.locate_or_table(self.isolation.as_ref()),
+            isolation: self.isolation.map(Spanned::into_inner),
+            instances,
+            overflow: self.overflow,
+            limits: check_limits(self.limits, limits, table)?,
+            uses: Vec::new(),
+            on_failed_move_location: table.locate(self.on_failed_move.as_ref()),
+            on_failed_move: self.on_failed_move.map(Spanned::into_inner),
+            rollback: self.rollback,
+            layer_location: table.locate(self.layer.as_ref()),
+            layer: self.layer.map_or_else(|| DEFAULT_LAYER.to_owned(), Spanned::into_inner),
+        })
+    }
+}
+
+/// Checks that a plugin has one source, and returns it with its place.
+fn check_source(
+    component: Option<Spanned<PathBuf>>,
+    crate_dir: Option<Spanned<PathBuf>>,
+    table: &PluginTable<'_>,
+    folder: &Path,
+) -> Result<(PluginSource, SourceLocation), ConfigError> {
+    match (component, crate_dir) {
+        (Some(file), None) => {
+            let place = table.locate(Some(&file));
+            Ok((PluginSource::Component(folder.join(file.into_inner())), place))
+        }
+        (None, Some(dir)) => {
+            let place = table.locate(Some(&dir));
+            Ok((PluginSource::Crate(folder.join(dir.into_inner())), place))
+        }
+        (None, None) => {
+            Err(table.invalid("needs `component = \"FILE.wasm\"` or `crate = \"DIR\"`"))
+        }
+        (Some(_), Some(dir)) => {
+            let problem = "has both `component` and `crate`; keep one";
+            Err(table.location.invalid(dir.span(), &table.key, problem))
+        }
+    }
+}
+
+/// Checks the limits of a plugin against those of the host.
+fn check_limits(
+    raw: Option<Spanned<Quota>>,
+    limits: &Limits,
+    table: &PluginTable<'_>,
+) -> Result<Quota, ConfigError> {
+    let key = format!("{}.limits", table.key);
+    let span = raw.as_ref().map_or(0..0, Spanned::span);
+    let quota = Quota::check(raw, limits, &key, table.location)?;
+    let tenant_limits = [
+        ("groups", quota.groups.is_some(), "groups belong to the layers of a tenant"),
+        ("keyvalue", quota.keyvalue.is_some(), "buckets belong to a tenant"),
+    ];
+    let Some((name, _, reason)) = tenant_limits.into_iter().find(|(_, is_set, _)| *is_set) else {
+        return Ok(quota);
+    };
+    let problem = format!("is a tenant's limit, since {reason}; set it in [tenants.NAME.limits]");
+    let place = table.location.find_key(span, name);
+    Err(table.location.invalid(place, &format!("{key}.{name}"), problem))
+}
+
+/// Checks a number of instances; it is 1 if the file does not set it.
+pub(crate) fn check_instances(
+    instances: Option<Spanned<usize>>,
+    key: &str,
+    location: &Locator<'_>,
+) -> Result<usize, ConfigError> {
+    match instances {
+        None => Ok(1),
+        Some(count) if (1..=MAX_INSTANCES).contains(count.get_ref()) => Ok(count.into_inner()),
+        Some(count) => {
+            Err(location.invalid(count.span(), key, format!("must be 1 to {MAX_INSTANCES}")))
+        }
+    }
+}
