@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::WatchMode;
 use super::changed_paths::ChangedPaths;
 use super::file_scan::FileScan;
 use super::notify_watcher::{NotifyError, NotifyWatcher};
 use super::timing::{DEBOUNCE, MAX_DEBOUNCE, MAX_FILES, POLL_INTERVAL, POLL_ONLY_INTERVAL};
 use super::watch_targets::WatchTargets;
 use super::watch_thread_handle::WatchThreadHandle;
+use narrowboat_config::WatchMode;
 
 /// The most scans in a row while new folders keep appearing. The next regular scan finds the rest.
 const MAX_RESCANS: usize = 4;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::WatchMode;
 use super::changed_paths::ChangedPaths;
 use super::watch_error::WatchError;
 use super::watch_targets::WatchTargets;
 use super::watch_thread::WatchThread;
 use super::watch_thread_handle::WatchThreadHandle;
+use narrowboat_config::WatchMode;
 
 /// Reports changes of files, from its creation until it is dropped.
 #[derive(Debug)]
