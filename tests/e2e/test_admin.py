@@ -581,7 +581,7 @@ def test_a_kept_version_that_is_damaged_is_told_and_the_file_served(restarting):
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with restarting.start() as host:
         assert answers(host) == "v1"
-        assert "gone or damaged" in host.log()
+        assert "missing or damaged" in host.log()
 
 
 def test_two_hosts_do_not_share_a_folder(restarting, narrowboat, tmp_path):

@@ -42,7 +42,7 @@ impl DeploySource {
         match self {
             Self::StartupFile(file) | Self::ChangedFile(file) => file,
             Self::Deploy { .. } => Path::new("the upload"),
-            Self::Rollback { .. } | Self::Approval { .. } => Path::new("the stored version"),
+            Self::Rollback { .. } | Self::Approval { .. } => Path::new("the kept version"),
         }
     }
 
