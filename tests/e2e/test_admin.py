@@ -416,14 +416,14 @@ def test_a_configuration_that_is_read_again_does_not_undo_a_deploy(travel):
     assert admin.deploy("traveller", served.version("v2")).status == 200
     since = len(served.host.log())
     os.utime(served.file)
-    served.host.logged("stays: the file holds", since)
+    served.host.logged("stays: the file still holds", since)
     assert admin.post("/v1/reload").status == 200
     assert reload_during(served.host, 20).status == 200
     since = len(served.host.log())
 
     def is_told():
         os.utime(served.file)
-        return "stays: the file holds" in served.host.log()[since:]
+        return "stays: the file still holds" in served.host.log()[since:]
 
     # A touch before the file is watched anew tells nobody anything.
     eventually(is_told, "a look at the file")
@@ -581,7 +581,7 @@ def test_a_kept_version_that_is_damaged_is_told_and_the_file_served(restarting):
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with restarting.start() as host:
         assert answers(host) == "v1"
-        assert "gone or damaged" in host.log()
+        assert "missing or damaged" in host.log()
 
 
 def test_two_hosts_do_not_share_a_folder(restarting, narrowboat, tmp_path):

@@ -72,7 +72,7 @@ def test_help_has_examples(narrowboat, command, example):
 
 
 def test_help_tells_the_exit_codes(narrowboat):
-    assert "0 all went well, 1 a failure at run time, 2 wrong usage" in narrowboat("--help").stdout
+    assert "0 success, 1 a failure at run time, 2 wrong usage" in narrowboat("--help").stdout
 
 
 @pytest.mark.parametrize(
@@ -425,3 +425,32 @@ def test_the_logs_level_is_set_by_the_environment(serve):
     host.connect("/reply/").ask("hello")
     assert host.stop() == 0
     assert "got the text" not in host.log()
+
+
+# A client at a terminal.
+
+
+def talk(narrowboat, url, typed=""):
+    return subprocess.run(
+        [narrowboat.binary, "talk", url], input=typed, capture_output=True, text=True, timeout=DEADLINE
+    )
+
+
+def test_a_typed_line_comes_back_and_the_end_of_input_closes_the_connection(serving, narrowboat):
+    with serving("echo") as host:
+        result = talk(narrowboat, f"ws://127.0.0.1:{host.port}/echo/", "hello\n")
+    assert result.returncode == 0, result.stderr
+    assert "< hello" in result.stdout.splitlines()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/", "127.0.0.1:8000", "wss://127.0.0.1/"])
+def test_a_wrong_url_is_2_and_says_what_to_write(narrowboat, url):
+    result = talk(narrowboat, url)
+    assert result.returncode == 2 and "write ws://HOST:PORT/PATH" in result.stderr
+
+
+def test_a_rejected_handshake_is_1_and_names_status_and_body(serving, narrowboat):
+    with serving("echo") as host:
+        result = talk(narrowboat, f"ws://127.0.0.1:{host.port}/nowhere/")
+    assert result.returncode == 1
+    assert re.search(r"the server responded with 404 Not Found: \S", result.stderr), result.stderr

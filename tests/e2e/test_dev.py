@@ -108,7 +108,7 @@ def test_a_change_is_built_and_an_error_leaves_the_old_version_serving(develop, 
 
     seen = len(host.stdout())
     crate.sends('"changed"')
-    assert "nothing is different" not in host.says(rf"built {NAME} in \d+\.\d s.*\n", seen)[0]
+    assert "the component is unchanged" not in host.says(rf"built {NAME} in \d+\.\d s.*\n", seen)[0]
     assert crate.component.read_bytes() != first
 
 
@@ -144,7 +144,7 @@ def test_a_source_that_is_written_without_a_change_makes_no_new_component(develo
     host = develop().serves()
     before = crate.component.stat()
     crate.lib.write_text(crate.original)
-    host.says(rf"listening(.*\n)+built {NAME} in .*; nothing is different")
+    host.says(rf"listening(.*\n)+built {NAME} in .*; the component is unchanged")
     after = crate.component.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
@@ -178,7 +178,7 @@ def test_an_edit_during_a_build_leads_to_another(develop, crate):
 def test_a_change_of_the_configuration_takes_a_restart(develop, crate):
     host = develop().serves()
     crate.config.write_text(crate.config.read_text() + "# changed\n")
-    host.says(r"narrowboat\.toml has changed: a restart takes it up")
+    host.says(r"narrowboat\.toml has changed; restart to apply it")
 
 
 def test_a_configuration_that_is_wrong_is_not_waited_with(narrowboat, tmp_path):

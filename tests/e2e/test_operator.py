@@ -139,7 +139,7 @@ def test_versions_are_a_table_for_people_and_json_for_machines(operator):
     served.run("deploy", "traveller", served.file_of("v2"))
     lines = served.run("versions", "traveller").stdout.splitlines()
     assert lines[0].split() == ["VERSION", "STATE", "DEPLOYED", "BY", "SIZE", "REASON"]
-    assert re.match(rf"{short(served.version('v2'))}  live, on trial +\S+Z +operator +\d", lines[1])
+    assert re.match(rf"{short(served.version('v2'))}  live, in rollback window +\S+Z +operator +\d", lines[1])
     assert re.match(rf"{short(served.version('v1'))}  previous +\S+Z +file +\d", lines[2])
     versions = json.loads(served.run("versions", "traveller", "--json").stdout)
     assert [each["state"] for each in versions["versions"]] == ["live", "previous"]

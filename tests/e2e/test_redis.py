@@ -335,7 +335,7 @@ def test_a_layer_in_memory_is_not_reached_from_outside(narrowboat, tmp_path):
     file.write_text("")
     done = send(narrowboat, file, "--group", "g")
     assert done.returncode == 2
-    assert "in the host's own memory" in done.stderr
+    assert "in the memory of the host" in done.stderr
 
 
 def test_a_server_that_is_not_there_is_told(narrowboat, tmp_path):

@@ -456,7 +456,7 @@ def test_inspect_says_whether_a_component_is_signed(site, narrowboat):
     signed = inspect(site.release)
     assert (signed.returncode, "release.pub" in signed.stdout) == (0, True)
     other = inspect(site.other)
-    assert other.returncode == 1 and "is no signature" in other.stderr and "sha256" in other.stdout
+    assert other.returncode == 1 and "is not a signature" in other.stderr and "sha256" in other.stdout
 
 
 # The configuration.

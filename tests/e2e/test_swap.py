@@ -292,7 +292,7 @@ def test_a_version_of_a_manifest_with_another_name_is_taken_and_warned_of(travel
     served.swap("v2")
     assert "the right component" not in served.host.log()[since:]
     served.swap("v3", name="other")
-    served.host.logged('manifest with the name "other", and the live version\'s has "traveller"; is it the right', since)
+    served.host.logged('the manifest of version .* has the name "other", the live version\'s has "traveller"; is it the right', since)
 
 
 def test_a_component_that_calls_itself_otherwise_than_its_plugin_is_told_of(serve):

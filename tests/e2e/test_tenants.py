@@ -364,10 +364,10 @@ def test_a_word_or_a_signal_has_the_configuration_read_where_nobody_watches(chan
     changed.write(tenants=echo_at("acme"))
     assert not is_served(host, "/acme/echo/")
     told = narrowboat("reload", *admin.arguments)
-    assert told.stdout == "new tenants: acme\n", told.stderr
+    assert told.stdout == "added: acme\n", told.stderr
     assert is_served(host, "/acme/echo/")
     unchanged = narrowboat("reload", *admin.arguments).stdout
-    assert re.fullmatch(r"nothing has changed since the file was followed \S+ ago\n", unchanged), unchanged
+    assert re.fullmatch(r"no changes since the last reload \S+ ago\n", unchanged), unchanged
     changed.write(tenants=echo_at("bolt"))
     host._process.send_signal(signal.SIGHUP)
     eventually(lambda: is_served(host, "/bolt/echo/"))
@@ -382,11 +382,11 @@ def test_a_reread_tells_since_when_nothing_has_changed_and_what_waits_for_a_rest
     eventually(lambda: is_served(host, "/acme/echo/"))
     for _ in range(2):
         told = narrowboat("reload", *admin.arguments)
-        assert told.stdout == "waits for a restart: limits\n", told.stderr
+        assert told.stdout == "restart required: limits\n", told.stderr
     changed.write(tenants=echo_at("acme", "bolt"), limits={})
     eventually(lambda: is_served(host, "/bolt/echo/"))
     told = narrowboat("reload", *admin.arguments)
-    assert re.fullmatch(r"nothing has changed since the file was followed \S+ ago\n", told.stdout), told.stdout
+    assert re.fullmatch(r"no changes since the last reload \S+ ago\n", told.stdout), told.stdout
 
 
 def test_a_plugin_of_a_tenant_may_be_named_as_the_log_names_it(changing, narrowboat):

@@ -1,4 +1,4 @@
-//! What each command is given.
+//! The arguments of the commands. Options that several commands have in common are structs that clap flattens.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,17 @@ use narrowboat_config::ListenAddress;
 Examples:
   narrowboat serve                          reads ./narrowboat.toml
   narrowboat serve --listen 127.0.0.1:0     takes a free port and prints it
-  NARROWBOAT_LOG=debug narrowboat serve     says why each connection ended
+  NARROWBOAT_LOG=debug narrowboat serve     logs why each connection ended
 
-The first ctrl-c or SIGTERM closes every connection with 1001 within limits.shutdown_grace; a
-further ctrl-c leaves at once, a further SIGTERM changes nothing. SIGHUP reloads the configuration;
-SIGUSR1 and SIGUSR2 are ignored.")]
+The first ctrl-c or SIGTERM closes every connection with 1001 within limits.shutdown_grace. A
+second ctrl-c ends the host at once; a second SIGTERM has no effect. SIGHUP reloads the
+configuration. SIGUSR1 and SIGUSR2 are ignored.")]
 pub(super) struct ServeArgs {
-    /// The configuration
+    /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     pub(super) config: PathBuf,
-    /// Where to listen, instead of the configuration's `listen`
-    #[arg(long, value_name = "ADDR")]
-    pub(super) listen: Option<ListenAddress>,
+    #[command(flatten)]
+    pub(super) listen: ListenArg,
 }
 
 #[derive(Args)]
@@ -33,18 +32,28 @@ Examples:
   narrowboat dev chat --listen 127.0.0.1:0    takes a free port and prints it
 
 Builds the plugins that the configuration names by `crate`, serves them and watches their sources,
-those of the crates they name by path, and the workspace's Cargo.toml and Cargo.lock. A build that
-fails leaves the old version serving; a change of the configuration itself takes a restart. It stops
-as `narrowboat serve` does, and ends a build that runs.")]
+those of the crates that they name by path, and the workspace's Cargo.toml and Cargo.lock. If a
+build fails, the old version serves on. A change of the configuration needs a restart. The command
+stops as `narrowboat serve` does, and ends a running build.")]
 pub(super) struct DevArgs {
-    /// The folder with narrowboat.toml, instead of this one
+    /// The folder with narrowboat.toml, instead of the current one
     pub(super) dir: Option<PathBuf>,
-    /// The configuration, instead of DIR/narrowboat.toml
+    /// The configuration file, instead of DIR/narrowboat.toml
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) config: Option<PathBuf>,
-    /// Where to listen, instead of the configuration's `listen`
-    #[arg(long, value_name = "ADDR")]
-    pub(super) listen: Option<ListenAddress>,
+    #[command(flatten)]
+    pub(super) listen: ListenArg,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  narrowboat talk ws://127.0.0.1:8000/echo/
+
+Prints each received text after `< `. ctrl-d closes the connection. A URL with wss:// is not supported.")]
+pub(super) struct TalkArgs {
+    /// The URL of the WebSocket, such as ws://127.0.0.1:8000/echo/
+    pub(super) url: String,
 }
 
 #[derive(Args)]
@@ -53,11 +62,11 @@ Examples:
   narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
   narrowboat send --channel thumbnails --type thumbnail.make --json '{\"id\": 7}'
 
-The layer's settings are read from the configuration. With Redis the host itself need not run, and consumers of any
-host, and of Django processes with the same layer, get the message. A layer in memory is reached through the running
-host, which needs [admin].")]
+The configuration has the settings of the layer. With a Redis layer no host needs to run, and consumers of all hosts
+and Django processes with the same layer get the message. A layer in memory is reached through the running host, which
+needs [admin].")]
 pub(super) struct SendArgs {
-    /// The group that it is for
+    /// The group that gets the message
     #[arg(
         long,
         value_name = "NAME",
@@ -65,69 +74,92 @@ pub(super) struct SendArgs {
         conflicts_with = "channel"
     )]
     pub(super) group: Option<String>,
-    /// The channel that it is for
+    /// The channel that gets the message
     #[arg(long, value_name = "NAME")]
     pub(super) channel: Option<String>,
     /// The message's type
     #[arg(long = "type", value_name = "TYPE")]
     pub(super) kind: String,
-    /// What else the message has
+    /// The other entries of the message, as a JSON object
     #[arg(long, value_name = "OBJECT")]
     pub(super) json: Option<String>,
-    /// Which of the configuration's layers
+    /// The layer of the configuration
     #[arg(long, value_name = "NAME", default_value = narrowboat_config::DEFAULT_LAYER)]
     pub(super) layer: String,
     #[command(flatten)]
     pub(super) host: HostArgs,
 }
 
-/// Which running host, and the right to ask it.
+/// The address to listen on.
 #[derive(Args)]
-pub(super) struct HostArgs {
-    /// The host's configuration, whose [admin] says where it listens and which file has the token
-    #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
-    pub(super) config: PathBuf,
-    /// Where it listens instead, such as http://127.0.0.1:8001
-    #[arg(long, value_name = "URL", env = "NARROWBOAT_ADMIN")]
-    pub(super) admin: Option<String>,
-    /// The file with the token instead
-    #[arg(long, value_name = "FILE", env = "NARROWBOAT_TOKEN_FILE")]
-    pub(super) token_file: Option<PathBuf>,
-    /// Whose it is that is asked for; a tenant's own token needs no name
-    #[arg(long, value_name = "NAME", env = "NARROWBOAT_TENANT")]
-    pub(super) tenant: Option<String>,
+pub(super) struct ListenArg {
+    /// The address to listen on, instead of `listen` of the configuration
+    #[arg(long = "listen", value_name = "ADDR")]
+    pub(super) address: Option<ListenAddress>,
 }
 
-/// What goes with a change of the live version.
+/// The plugin that a command is about.
 #[derive(Args)]
-pub(super) struct RolloutArgs {
-    /// Wait until it can no longer be rolled back for its faults, or has been
-    #[arg(long)]
-    pub(super) wait: bool,
-    /// Print what the host answers, as JSON
+pub(super) struct PluginArg {
+    /// The plugin's name in the routes; TENANT/PLUGIN for a plugin of a tenant
+    #[arg(value_name = "PLUGIN")]
+    pub(super) plugin: String,
+}
+
+/// The options of commands that print a response of a running host.
+#[derive(Args)]
+pub(super) struct QueryArgs {
+    /// Print the host's response as JSON
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) host: HostArgs,
 }
 
+/// The running host, and the token for it.
+#[derive(Args)]
+pub(super) struct HostArgs {
+    /// The host's configuration, whose [admin] has the address and the token file
+    #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
+    pub(super) config: PathBuf,
+    /// The address of the host instead, such as http://127.0.0.1:8001
+    #[arg(long, value_name = "URL", env = "NARROWBOAT_ADMIN")]
+    pub(super) admin: Option<String>,
+    /// The token file instead
+    #[arg(long, value_name = "FILE", env = "NARROWBOAT_TOKEN_FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// The tenant; a tenant's own token needs no name
+    #[arg(long, value_name = "NAME", env = "NARROWBOAT_TENANT")]
+    pub(super) tenant: Option<String>,
+}
+
+/// The options of commands that change the live version.
+#[derive(Args)]
+pub(super) struct RolloutArgs {
+    /// Wait for the end of the rollback window, or for the rollback of the version
+    #[arg(long)]
+    pub(super) wait: bool,
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
+}
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   narrowboat deploy chat target/narrowboat/chat.wasm
-  narrowboat deploy chat chat.wasm --wait          until it can no longer be rolled back for its faults
-  narrowboat deploy chat chat.wasm --force         once more, after it was rolled back
+  narrowboat deploy chat chat.wasm --wait          waits for the end of the rollback window
+  narrowboat deploy chat chat.wasm --force         deploys it again after a rollback
   narrowboat deploy chat chat.wasm --admin http://10.0.0.7:8001 --token-file ci.token
 
-Returns when the version is live and every consumer has moved. Exit codes: 3 it was not taken, and the version before
-stays; 4 it was live and has been rolled back; 7 it requests more capabilities than the live version, and waits for an
-approval.")]
+Returns when the version is live and every consumer has moved. Exit codes: 3 the version was refused, and the live
+version stays; 4 the version was live and was rolled back; 7 the version requests more capabilities than the live
+version, and waits for an approval.")]
 pub(super) struct DeployArgs {
-    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
-    pub(super) plugin: String,
+    #[command(flatten)]
+    pub(super) plugin: PluginArg,
     /// The component
     pub(super) file: PathBuf,
-    /// Deploy it even if the same bytes were rolled back for their faults
+    /// Deploy the component even if the same bytes were rolled back for their faults
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]
@@ -137,26 +169,23 @@ pub(super) struct DeployArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  narrowboat reload            as SIGHUP, and tells what came of it
+  narrowboat reload            as SIGHUP, and prints the result
 
-What is not a tenant's waits for a restart, and is named.")]
+Changes of keys that belong to no tenant require a restart. The output lists these keys.")]
 pub(super) struct ReloadArgs {
-    /// Print what the host answers, as JSON
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(super) query: QueryArgs,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  narrowboat rollback chat                to the version before
-  narrowboat rollback chat 4f2a9c1e       to one that `narrowboat versions chat` lists")]
+  narrowboat rollback chat                to the previous version
+  narrowboat rollback chat 4f2a9c1e       to a version that `narrowboat versions chat` lists")]
 pub(super) struct RollbackArgs {
-    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
-    pub(super) plugin: String,
-    /// The version, by its first digits; the one before if left out
+    #[command(flatten)]
+    pub(super) plugin: PluginArg,
+    /// The first digits of the version; the previous version if omitted
     pub(super) version: Option<String>,
     #[command(flatten)]
     pub(super) rollout: RolloutArgs,
@@ -165,14 +194,14 @@ pub(super) struct RollbackArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  narrowboat approve chat 4f2a9c1e        one that `narrowboat versions chat` lists as pending or superseded
+  narrowboat approve chat 4f2a9c1e        a version that `narrowboat versions chat` lists as pending or superseded
 
-A version that requests more capabilities than the live one waits until somebody approves whose token has the scope
-`approve`. `narrowboat versions chat` shows the requested capabilities. Exit codes as those of `narrowboat deploy`.")]
+A version that requests more capabilities than the live one waits for an approval, which needs a token with the scope
+`approve`. `narrowboat versions chat` shows the requested capabilities. The exit codes are those of `narrowboat deploy`.")]
 pub(super) struct ApproveArgs {
-    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
-    pub(super) plugin: String,
-    /// The version, by its first digits, as `narrowboat deploy` and `narrowboat versions` tell them
+    #[command(flatten)]
+    pub(super) plugin: PluginArg,
+    /// The first digits of the version, as `narrowboat deploy` and `narrowboat versions` print them
     pub(super) version: String,
     #[command(flatten)]
     pub(super) rollout: RolloutArgs,
@@ -183,13 +212,10 @@ pub(super) struct ApproveArgs {
 Example:
   narrowboat versions chat")]
 pub(super) struct VersionsArgs {
-    /// The plugin, as routes call it; a tenant's also as TENANT/PLUGIN
-    pub(super) plugin: String,
-    /// Print what the host answers, as JSON
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(super) plugin: PluginArg,
+    #[command(flatten)]
+    pub(super) query: QueryArgs,
 }
 
 #[derive(Args)]
@@ -198,11 +224,8 @@ Examples:
   narrowboat status
   narrowboat status --json")]
 pub(super) struct StatusArgs {
-    /// Print what the host answers, as JSON
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(super) query: QueryArgs,
 }
 
 #[derive(Args)]
@@ -212,43 +235,40 @@ Examples:
   narrowboat connections chat --limit 1000
   narrowboat connections --close 'specific.4f2a…!9c1e…' --code 4000 --reason bye")]
 pub(super) struct ConnectionsArgs {
-    /// Those of one plugin; of a tenant's also as TENANT/PLUGIN
+    /// Only connections of this plugin; TENANT/PLUGIN for a plugin of a tenant
     pub(super) plugin: Option<String>,
-    /// So many at most, the newest first
+    /// At most this number, the newest first
     #[arg(long, default_value_t = 100)]
     pub(super) limit: usize,
-    /// Close the connection of this channel
+    /// Close the connection of this channel instead
     #[arg(long, value_name = "CHANNEL", conflicts_with_all = ["plugin", "json"])]
     pub(super) close: Option<String>,
-    /// With this code
+    /// The close code, with --close
     #[arg(long, default_value_t = 1001, requires = "close")]
     pub(super) code: u16,
-    /// And this reason
+    /// The close reason, with --close
     #[arg(long, default_value = "", requires = "close")]
     pub(super) reason: String,
-    /// Print what the host answers, as JSON
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(super) query: QueryArgs,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   narrowboat logs chat
-  narrowboat logs chat -f            goes on with what comes
-  narrowboat logs --json -n 500      of the whole host, an object a line")]
+  narrowboat logs chat -f            prints new lines as they come
+  narrowboat logs --json -n 500      the whole host, a JSON object on each line")]
 pub(super) struct LogsArgs {
-    /// What is about one plugin; a tenant's also as TENANT/PLUGIN
+    /// Only lines about this plugin; TENANT/PLUGIN for a plugin of a tenant
     pub(super) plugin: Option<String>,
-    /// Go on with what comes
+    /// Print new lines as they come
     #[arg(short, long)]
     pub(super) follow: bool,
-    /// So many of the last lines
+    /// The number of last lines
     #[arg(short = 'n', long, default_value_t = 100)]
     pub(super) lines: usize,
-    /// Print lines as JSON
+    /// Print each line as a JSON object
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -261,8 +281,9 @@ Examples:
   narrowboat drain
   narrowboat drain --duration 5m
 
-It takes no more connections and is not ready from then on, so that a balancer goes elsewhere, and closes those there are
-with 1012, evenly over the time. Returns when none is left; SIGTERM then ends the host.")]
+The host accepts no more connections and is not ready, so that a load balancer sends clients to other hosts. It closes the
+open connections with 1012, evenly over the time. The command returns when no connection is left; SIGTERM then ends the
+host.")]
 pub(super) struct DrainArgs {
     /// The time over which the closes are spread
     #[arg(long, value_name = "TIME", default_value = "30s")]
@@ -277,15 +298,15 @@ pub(super) enum ReferenceCommand {
     Man,
     /// The keys of narrowboat.toml, as Markdown
     Configuration,
-    /// What a configuration may bound, as Markdown
+    /// The limits of a configuration, as Markdown
     Limits,
-    /// What `/metrics` tells, as Markdown
+    /// The metrics of `/metrics`, as Markdown
     Metrics,
 }
 
 #[derive(Subcommand)]
 pub(super) enum PluginCommand {
-    /// Make a component of a guest crate, its manifest inside
+    /// Build a guest crate into a component with its manifest
     #[command(after_help = "\
 Examples:
   narrowboat plugin build plugins/echo
@@ -296,34 +317,34 @@ depends on narrowboat-guest and serde.")]
     Build {
         /// The folder of the guest crate
         dir: PathBuf,
-        /// Where the component goes, instead of narrowboat/NAME.wasm in cargo's target folder
+        /// The path of the component, instead of narrowboat/NAME.wasm in cargo's target folder
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Print what a component says of itself: world, imports, exports, manifest, size, SHA-256
+    /// Print a component's world, imports, exports, capabilities, size, SHA-256 and manifest
     #[command(after_help = "\
 Examples:
   narrowboat plugin inspect target/narrowboat/echo.wasm
-  narrowboat plugin inspect chat.wasm --key release.pub    and whether chat.wasm.sig is a signature by this key
+  narrowboat plugin inspect chat.wasm --key release.pub    also checks chat.wasm.sig with this key
 
-Exit code 1 also where the signature is none by the key.")]
+Exit code 1 if the signature is missing or not by the key.")]
     Inspect {
         /// The component
         file: PathBuf,
-        /// A public key, as PEM, that has to have signed it
+        /// A public key as PEM, with which the signature is checked
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
-    /// Make a pair of keys: to sign components with, and for hosts to know them by
+    /// Create a key pair: a private key to sign components, and a public key for hosts
     #[command(after_help = "\
 Example:
   narrowboat plugin keygen release    writes release.pem, which signs, and release.pub, for [signatures] keys
 
-Files that are there already are left as they are. The same with openssl:
+Existing files are not overwritten. The same with openssl:
   openssl genpkey -algorithm ed25519 -out release.pem
   openssl pkey -in release.pem -pubout -out release.pub")]
     Keygen {
-        /// The files' name, without .pem and .pub
+        /// The name of the files, without .pem and .pub
         name: PathBuf,
     },
     /// Sign a component, for hosts whose configuration has [signatures]
@@ -331,12 +352,12 @@ Files that are there already are left as they are. The same with openssl:
 Example:
   narrowboat plugin sign chat.wasm --key release.pem    writes chat.wasm.sig
 
-The signature is of the file's bytes, by Ed25519, and has 64 bytes. The same with openssl:
+The signature is the Ed25519 signature of the file's bytes and has 64 bytes. The same with openssl:
   openssl pkeyutl -sign -rawin -inkey release.pem -in chat.wasm -out chat.wasm.sig")]
     Sign {
         /// The component
         file: PathBuf,
-        /// The private key, as PEM (PKCS#8) without a password, in a file that nobody else can read
+        /// The private key as PEM (PKCS#8) without a password, in a file that only its owner can read
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! Asking a running host.
+//! The client of the admin API of a running host.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
@@ -12,32 +12,33 @@ use ureq::typestate::WithBody;
 use ureq::{Agent, RequestBuilder};
 
 use super::arguments::HostArgs;
-use super::deploy::encode_path_segment;
-use super::output::print_line;
-use super::{CliError, EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, EXIT_PENDING, EXIT_REFUSED};
+use super::cli_error::{CliError, EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, EXIT_PENDING, EXIT_REFUSED};
 use narrowboat_config::Config;
 use narrowboat_config::signature::Signature;
 use narrowboat_egress::root_certificates::tls_config_for;
 use narrowboat_server::api::{Problem, ProblemKind, SIGNATURE_HEADER};
 use narrowboat_server::{TOKEN_FILE_KEY, read_token};
 
-/// How long a host may take to be reached.
+/// The longest time for a connection to the host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest answer that is read, in bytes.
+/// The longest response body that is read, in bytes.
 const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A running host, and a token for it.
+/// A client of the admin API of one host, with a token.
 pub(super) struct AdminClient {
     agent: Agent,
     url: String,
     token: String,
-    /// Whose it is that is asked for.
+    /// The tenant that the requests are about, if it is not the token's own.
     tenant: Option<String>,
 }
 
 impl AdminClient {
-    /// Finds out where the host listens and what the token is.
+    /// Creates a client from the options, and from `[admin]` of the configuration where an option is missing.
+    ///
+    /// # Errors
+    /// When the address or the token is missing or wrong.
     pub(super) fn new(arguments: &HostArgs) -> Result<Self, CliError> {
         let config = match (&arguments.admin, &arguments.token_file) {
             (Some(_), Some(_)) => None,
@@ -46,12 +47,12 @@ impl AdminClient {
         let admin = config.and_then(|config| config.admin);
         let missing = |what: &str| {
             let file = arguments.config.display();
-            CliError::usage(anyhow!("{file} has no [admin] table, and nothing else says {what}"))
+            CliError::usage(anyhow!("{file} has no [admin] table; give {what}"))
         };
         let url = match (&arguments.admin, &admin) {
             (Some(url), _) => url.trim_end_matches('/').to_owned(),
             (None, Some(admin)) if admin.listen.port() == 0 => {
-                let problem = "[admin] listens on a free port; say which one with --admin URL";
+                let problem = "[admin] listens on a free port; give the address with --admin URL";
                 return Err(CliError::usage(anyhow!(problem)));
             }
             (None, Some(admin)) => {
@@ -59,12 +60,12 @@ impl AdminClient {
                 let listen = listen.map_err(|error| CliError::runtime(anyhow!(error)))?;
                 format!("http://{}", connectable_address(listen))
             }
-            (None, None) => return Err(missing("where the host listens; --admin URL does")),
+            (None, None) => return Err(missing("the address of the host with --admin URL")),
         };
         let (file, named_by): (PathBuf, _) = match (&arguments.token_file, admin) {
             (Some(file), _) => (file.clone(), "--token-file"),
             (None, Some(admin)) => (admin.token_file, TOKEN_FILE_KEY),
-            (None, None) => return Err(missing("what the token is; --token-file FILE does")),
+            (None, None) => return Err(missing("the token file with --token-file FILE")),
         };
         let token = read_token(&file, named_by)
             .map_err(|error| CliError::with_code(EXIT_NOT_ALLOWED, error))?;
@@ -82,8 +83,8 @@ impl AdminClient {
         Ok(Self { agent: agent.into(), url, token, tenant: arguments.tenant.clone() })
     }
 
-    /// The same for a plugin, which may be named as the log and `status` name a tenant's: `TENANT/PLUGIN_LABELS`. Returns its
-    /// own name as well.
+    /// Creates a client for requests about a plugin. `plugin` is a plugin's name, or `TENANT/PLUGIN`. Returns the plugin's
+    /// name without the tenant too.
     pub(super) fn for_plugin<'a>(
         arguments: &HostArgs,
         plugin: &'a str,
@@ -99,46 +100,46 @@ impl AdminClient {
         Ok((client, name))
     }
 
-    /// Asks for something.
+    /// Sends a GET request, and parses the JSON response.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.read_json(self.send_get(path)?)
     }
 
-    /// Asks for lines, which come as long as there are any. An error is the last of them.
+    /// Sends a GET request, and returns the lines of the response as they arrive. After an error there are no more lines.
     pub(super) fn stream_lines(
         &self,
         path: &str,
     ) -> Result<impl Iterator<Item = Result<String, CliError>> + use<>, CliError> {
-        let answer = self.send_get(path)?;
+        let response = self.send_get(path)?;
         let url = self.url.clone();
         let broken = move |error: io::Error| {
-            CliError::runtime(anyhow!("the answer of {url} broke off: {error}"))
+            CliError::runtime(anyhow!("the response of {url} broke off: {error}"))
         };
-        let lines = BufReader::new(answer.into_body().into_reader()).lines();
+        let lines = BufReader::new(response.into_body().into_reader()).lines();
         Ok(lines.map(move |line| line.map_err(&broken)))
     }
 
-    /// Asks for something to be done.
+    /// Sends a POST request with a JSON body, and parses the JSON response.
     pub(super) fn post<T: DeserializeOwned>(
         &self,
         path: &str,
-        given: &impl Serialize,
+        request: &impl Serialize,
     ) -> Result<T, CliError> {
-        let body = serde_json::to_vec(given).map_err(CliError::runtime)?;
+        let body = serde_json::to_vec(request).map_err(CliError::runtime)?;
         self.read_json(self.send_post(path, "application/json", &body)?)
     }
 
-    /// The same where nothing is answered.
+    /// Sends a POST request with a JSON body, and ignores the body of the response.
     pub(super) fn post_without_reply(
         &self,
         path: &str,
-        given: &impl Serialize,
+        request: &impl Serialize,
     ) -> Result<(), CliError> {
-        let body = serde_json::to_vec(given).map_err(CliError::runtime)?;
+        let body = serde_json::to_vec(request).map_err(CliError::runtime)?;
         self.send_post(path, "application/json", &body).map(drop)
     }
 
-    /// Uploads a component, and its signature if there is one.
+    /// Uploads a component with its signature, and parses the JSON response.
     pub(super) fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -167,11 +168,11 @@ impl AdminClient {
         self.check_status(self.post_request(path, kind).send(body))
     }
 
-    /// A request that something is sent with.
+    /// Creates a POST request.
     fn post_request(&self, path: &str, kind: &str) -> RequestBuilder<WithBody> {
         let request =
             self.agent.post(self.url_of(path)).header("authorization", self.authorization());
-        // A host that wants nothing of it says so before it is sent, and not while.
+        // With `expect`, a host that refuses the body does so before the body is sent.
         request.header("content-type", kind).header("expect", "100-continue")
     }
 
@@ -187,35 +188,37 @@ impl AdminClient {
 
     fn check_status(
         &self,
-        answer: Result<Response<ureq::Body>, ureq::Error>,
+        response: Result<Response<ureq::Body>, ureq::Error>,
     ) -> Result<Response<ureq::Body>, CliError> {
-        let mut answer = answer.map_err(|error| {
+        let mut response = response.map_err(|error| {
             let url = &self.url;
-            CliError::runtime(anyhow!("no answer from {url}: {error}; does the host run?"))
+            CliError::runtime(anyhow!("no response from {url}: {error}; does the host run?"))
         })?;
-        if answer.status().is_success() {
-            return Ok(answer);
+        if response.status().is_success() {
+            return Ok(response);
         }
-        let status = answer.status();
-        let problem = answer.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec();
+        let status = response.status();
+        let problem = response.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec();
         let problem = problem.ok().and_then(|body| serde_json::from_slice(&body).ok());
         Err(error_of_problem(&self.url, status, problem))
     }
 
     fn read_json<T: DeserializeOwned>(
         &self,
-        mut answer: Response<ureq::Body>,
+        mut response: Response<ureq::Body>,
     ) -> Result<T, CliError> {
-        let body = answer.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec();
+        let body = response.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec();
         let body = body.map_err(CliError::runtime)?;
         serde_json::from_slice(&body).map_err(|error| {
             let url = &self.url;
-            CliError::runtime(anyhow!("{url} answers what this program does not know: {error}"))
+            CliError::runtime(anyhow!(
+                "unexpected response of {url}: {error}; do the versions of host and program match?"
+            ))
         })
     }
 }
 
-/// A host that listens everywhere is reached at this machine's own address.
+/// Returns an address to connect to: the loopback address for a host that listens on an unspecified one.
 fn connectable_address(listen: std::net::SocketAddr) -> std::net::SocketAddr {
     let mut address = listen;
     if listen.ip().is_unspecified() {
@@ -230,7 +233,7 @@ fn connectable_address(listen: std::net::SocketAddr) -> std::net::SocketAddr {
 fn error_of_problem(url: &str, status: StatusCode, problem: Option<Problem>) -> CliError {
     let Some(Problem { kind, error }) = problem else {
         return CliError::runtime(anyhow!(
-            "{url} answers {status}; is a host of Narrowboat there?"
+            "{url} responded with {status}; is a Narrowboat host there?"
         ));
     };
     let error = anyhow!(error);
@@ -246,8 +249,7 @@ fn error_of_problem(url: &str, status: StatusCode, problem: Option<Problem>) -> 
     }
 }
 
-/// Prints what was answered, for machines.
-pub(super) fn print_json(answer: &impl Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(answer).map_err(CliError::runtime)?;
-    print_line(text)
+/// Percent-encodes a name as a segment of a path.
+pub(super) fn encode_path_segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -1,20 +1,19 @@
 //! `narrowboat connections`
 
-use super::CliError;
 use super::arguments::ConnectionsArgs;
-use super::client::{AdminClient, print_json};
-use super::deploy::encode_path_segment;
-use super::output::print_line;
+use super::cli_error::CliError;
+use super::client::{AdminClient, encode_path_segment};
+use super::output::{print_json, print_line};
 use super::table::{self, format_duration, tenant_label};
 use narrowboat_server::api::{CloseRequest, ConnectionList};
 
 pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), CliError> {
     let plugin = arguments.plugin.as_deref();
     let named =
-        plugin.map(|plugin| AdminClient::for_plugin(&arguments.host, plugin)).transpose()?;
+        plugin.map(|plugin| AdminClient::for_plugin(&arguments.query.host, plugin)).transpose()?;
     let (client, plugin) = match named {
         Some((client, plugin)) => (client, Some(plugin)),
-        None => (AdminClient::new(&arguments.host)?, None),
+        None => (AdminClient::new(&arguments.query.host)?, None),
     };
     if let Some(channel) = &arguments.close {
         let close = CloseRequest { code: arguments.code, reason: arguments.reason.clone() };
@@ -27,11 +26,11 @@ pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), CliError> {
     if let Some(plugin) = plugin {
         path += &format!("&plugin={}", encode_path_segment(plugin));
     }
-    let answer: ConnectionList = client.get(&path)?;
-    if arguments.json {
-        return print_json(&answer);
+    let response: ConnectionList = client.get(&path)?;
+    if arguments.query.json {
+        return print_json(&response);
     }
-    let rows: Vec<_> = answer
+    let rows: Vec<_> = response
         .connections
         .iter()
         .map(|connection| {
@@ -46,7 +45,7 @@ pub(super) fn run(arguments: &ConnectionsArgs) -> Result<(), CliError> {
         })
         .collect();
     table::print(["CHANNEL", "PLUGIN", "CLIENT", "PATH", "AGE", "BUFFERED"], &rows)?;
-    let more = answer.total.saturating_sub(rows.len() as u64);
+    let more = response.total.saturating_sub(rows.len() as u64);
     if more > 0 {
         print_line(format_args!("and {more} more; --limit shows them"))?;
     }

@@ -6,35 +6,36 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 
 use super::arguments::{ApproveArgs, DeployArgs, RollbackArgs, RolloutArgs, VersionsArgs};
-use super::client::{AdminClient, print_json};
-use super::output::{eprint_line, print_line};
+use super::cli_error::{CliError, EXIT_ROLLED_BACK};
+use super::client::{AdminClient, encode_path_segment};
+use super::output::{eprint_line, print_json, print_line};
 use super::table::{self, short_version};
-use super::{CliError, EXIT_ROLLED_BACK};
 use narrowboat_config::signature::{MissingSignature, Signature};
 use narrowboat_core::capabilities::format_missing;
 use narrowboat_server::api::{
     ApproveRequest, DeployResponse, RollbackRequest, VersionInfo, VersionList,
 };
 
-/// The rest between two looks at a version that is watched.
+/// The time between two requests for the state of a version in its rollback window.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), CliError> {
-    let DeployArgs { plugin, file, force, rollout: change } = arguments;
+    let DeployArgs { plugin, file, force, rollout } = arguments;
+    let plugin = &plugin.plugin;
     let component = std::fs::read(file).with_context(|| file.display().to_string());
     let component = component.map_err(CliError::usage)?;
     let signature = read_signature(file)?;
-    let (client, name) = AdminClient::for_plugin(&change.host, plugin)?;
+    let (client, name) = AdminClient::for_plugin(&rollout.query.host, plugin)?;
     let signed = if signature.is_some() { " and its signature" } else { "" };
     let size = table::format_bytes(component.len() as u64);
     eprint_line(format_args!("uploading {size}{signed} to {plugin}"));
     let query = if *force { "?force=true" } else { "" };
     let path = format!("/v1/plugins/{}/versions{query}", encode_path_segment(name));
     let deployed: DeployResponse = client.upload(&path, &component, signature.as_ref())?;
-    report_deploy(&client, &deployed, change)
+    report_deploy(&client, &deployed, rollout)
 }
 
-/// The signature beside a component, if there is one.
+/// Reads the signature beside a component, if there is one.
 fn read_signature(file: &Path) -> Result<Option<Signature>, CliError> {
     match Signature::read_beside(file) {
         Ok(signature) => Ok(Some(signature)),
@@ -44,34 +45,34 @@ fn read_signature(file: &Path) -> Result<Option<Signature>, CliError> {
 }
 
 pub(super) fn rollback(arguments: &RollbackArgs) -> Result<(), CliError> {
-    let RollbackArgs { plugin, version, rollout: change } = arguments;
-    let (client, plugin) = AdminClient::for_plugin(&change.host, plugin)?;
+    let RollbackArgs { plugin, version, rollout } = arguments;
+    let (client, plugin) = AdminClient::for_plugin(&rollout.query.host, &plugin.plugin)?;
     let path = format!("/v1/plugins/{}/rollback", encode_path_segment(plugin));
     let deployed: DeployResponse =
         client.post(&path, &RollbackRequest { version: version.clone() })?;
-    report_deploy(&client, &deployed, change)
+    report_deploy(&client, &deployed, rollout)
 }
 
 pub(super) fn approve(arguments: &ApproveArgs) -> Result<(), CliError> {
-    let ApproveArgs { plugin, version, rollout: change } = arguments;
-    let (client, plugin) = AdminClient::for_plugin(&change.host, plugin)?;
+    let ApproveArgs { plugin, version, rollout } = arguments;
+    let (client, plugin) = AdminClient::for_plugin(&rollout.query.host, &plugin.plugin)?;
     let path = format!("/v1/plugins/{}/approve", encode_path_segment(plugin));
     let deployed: DeployResponse =
         client.post(&path, &ApproveRequest { version: version.clone() })?;
-    report_deploy(&client, &deployed, change)
+    report_deploy(&client, &deployed, rollout)
 }
 
 fn report_deploy(
     client: &AdminClient,
     deployed: &DeployResponse,
-    change: &RolloutArgs,
+    rollout: &RolloutArgs,
 ) -> Result<(), CliError> {
-    if change.json {
+    if rollout.query.json {
         print_json(deployed)?;
     } else {
         print_line(describe_deploy(deployed))?;
     }
-    if change.wait { wait_for_trial(client, deployed) } else { Ok(()) }
+    if rollout.wait { wait_for_window_end(client, deployed) } else { Ok(()) }
 }
 
 fn describe_deploy(deployed: &DeployResponse) -> String {
@@ -82,7 +83,7 @@ fn describe_deploy(deployed: &DeployResponse) -> String {
     let Some(previous) = previous else {
         return format!("{plugin} has version {version} already");
     };
-    let mut words = format!(
+    let mut text = format!(
         "{plugin} has version {version} after {}, prepared in {} ms; {migrated} consumers moved in {} ms",
         short_version(previous),
         deployed.prepare_ms,
@@ -94,24 +95,27 @@ fn describe_deploy(deployed: &DeployResponse) -> String {
         (remaining, "stay on the old"),
     ];
     for (count, what) in others.into_iter().filter(|(count, _)| **count > 0) {
-        words += &format!(", {count} {what}");
+        text += &format!(", {count} {what}");
     }
-    words
+    text
 }
 
-/// Waits until a version can no longer be rolled back for its faults, or has been.
-fn wait_for_trial(client: &AdminClient, deployed: &DeployResponse) -> Result<(), CliError> {
+/// Waits for the end of a version's rollback window.
+///
+/// # Errors
+/// When the version is rolled back, or another version becomes live.
+fn wait_for_window_end(client: &AdminClient, deployed: &DeployResponse) -> Result<(), CliError> {
     let path = format!("/v1/plugins/{}/versions", encode_path_segment(&deployed.plugin));
-    let mut told = false;
+    let mut has_printed = false;
     loop {
         let versions: VersionList = client.get(&path)?;
         let mut known = versions.versions.iter();
         let Some(version) = known.find(|version| version.version == deployed.version) else {
-            return Err(CliError::runtime(anyhow!("the version is not known any more")));
+            return Err(CliError::runtime(anyhow!("the host does not list the version any more")));
         };
         match &*version.state {
             "live" if !versions.in_rollback_window => {
-                eprint_line("it has passed its rollback window");
+                eprint_line("the version has passed its rollback window");
                 return Ok(());
             }
             "live" => {}
@@ -125,32 +129,35 @@ fn wait_for_trial(client: &AdminClient, deployed: &DeployResponse) -> Result<(),
             }
             _ => {
                 let error = anyhow!(
-                    "another version took its place before it had passed its rollback window"
+                    "another version became live before this one had passed its rollback window"
                 );
                 return Err(CliError::runtime(error));
             }
         }
-        if !told {
-            eprint_line("watching it for faults; ctrl-c leaves it as it is");
-            told = true;
+        if !has_printed {
+            eprint_line(
+                "waiting for the end of the rollback window; ctrl-c leaves the version live",
+            );
+            has_printed = true;
         }
         std::thread::sleep(POLL_INTERVAL);
     }
 }
 
 pub(super) fn versions(arguments: &VersionsArgs) -> Result<(), CliError> {
-    let (client, plugin) = AdminClient::for_plugin(&arguments.host, &arguments.plugin)?;
+    let (client, plugin) =
+        AdminClient::for_plugin(&arguments.query.host, &arguments.plugin.plugin)?;
     let path = format!("/v1/plugins/{}/versions", encode_path_segment(plugin));
-    let answer: VersionList = client.get(&path)?;
-    if arguments.json {
-        return print_json(&answer);
+    let response: VersionList = client.get(&path)?;
+    if arguments.query.json {
+        return print_json(&response);
     }
-    let rows: Vec<_> = answer
+    let rows: Vec<_> = response
         .versions
         .iter()
         .map(|version| {
-            let state = match (&*version.state, answer.in_rollback_window) {
-                ("live", true) => "live, on trial".to_owned(),
+            let state = match (&*version.state, response.in_rollback_window) {
+                ("live", true) => "live, in rollback window".to_owned(),
                 (state, _) => state.to_owned(),
             };
             let reason = describe_reason(version);
@@ -168,7 +175,7 @@ pub(super) fn versions(arguments: &VersionsArgs) -> Result<(), CliError> {
     table::print(["VERSION", "STATE", "DEPLOYED", "BY", "SIZE", "REASON"], &rows)
 }
 
-/// Why a version is what it is.
+/// Returns the reason of a version's state.
 fn describe_reason(version: &VersionInfo) -> String {
     match (&version.reason, &version.approved_by) {
         (Some(reason), _) => reason.clone(),
@@ -177,9 +184,4 @@ fn describe_reason(version: &VersionInfo) -> String {
         }
         (None, None) => String::new(),
     }
-}
-
-/// A name as a part of a path.
-pub(super) fn encode_path_segment(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CliError;
 use super::arguments::DevArgs;
+use super::cli_error::CliError;
 use super::output::Console;
 use super::serve::{self, ServeOptions};
 use super::signals::Signals;
-use super::telemetry::Log;
+use super::telemetry::Telemetry;
 use narrowboat_config::Config;
 use narrowboat_deploy::dev_builder::{BuildEvent, DevBuildError, DevBuilder};
 use narrowboat_deploy::packaging::BuildCancellation;
@@ -17,27 +17,30 @@ use narrowboat_server::{Host, HostError};
 pub(super) fn run(arguments: &DevArgs) -> Result<(), CliError> {
     let console = Console::start()?;
     let _flushed = console.flush_on_drop();
-    let work = async |log: &mut Option<Log>| build_and_serve(arguments, &console, log).await;
+    let work = async |telemetry: &mut Option<Telemetry>| {
+        build_and_serve(arguments, &console, telemetry).await
+    };
     serve::run_on_runtime(serve::run_and_report(&console, work))
 }
 
-/// Leaves the log in `log`, which outlives what is served.
+/// Builds, loads the host and serves. Stores the telemetry in `telemetry`, which outlives the host.
 async fn build_and_serve(
     arguments: &DevArgs,
     console: &Console,
-    log: &mut Option<Log>,
+    telemetry: &mut Option<Telemetry>,
 ) -> Result<(), CliError> {
     let signals = Signals::install(console).map_err(CliError::runtime)?;
     let file = arguments.config_file();
-    let (mut config, started) = serve::load_config(&file, arguments.listen.clone(), console)?;
-    // Without it no one would see what is built.
-    let noticing = *config.watch.get_or_insert_default();
-    let halt = BuildCancellation::default();
-    let workshop = DevBuilder::new(&config, &file, noticing, halt.clone());
-    // What it says of crates is not what is served, which is built of them.
+    let (mut config, started) =
+        serve::load_config(&file, arguments.listen.address.clone(), console)?;
+    // The host has to notice the components that are built.
+    let watch_mode = *config.watch.get_or_insert_default();
+    let cancellation = BuildCancellation::default();
+    let builder = DevBuilder::new(&config, &file, watch_mode, cancellation.clone());
+    // A reload would find crates in the file, but the host serves the components that are built from them.
     config.file = None;
-    let served = ServeOptions::from_config(&config, log.insert(started).log_buffer.clone());
-    serve_while_building(config, served, workshop, halt, signals, console).await
+    let options = ServeOptions::from_config(&config, telemetry.insert(started).log_buffer.clone());
+    serve_while_building(config, options, builder, cancellation, signals, console).await
 }
 
 impl DevArgs {
@@ -49,56 +52,56 @@ impl DevArgs {
 
 async fn serve_while_building(
     config: Config,
-    served: ServeOptions,
-    mut workshop: DevBuilder,
-    halt: BuildCancellation,
+    options: ServeOptions,
+    mut builder: DevBuilder,
+    cancellation: BuildCancellation,
     signals: Signals,
     console: &Console,
 ) -> Result<(), CliError> {
-    let Signals { shutdown: stopping, reload: reread } = signals;
+    let Signals { shutdown, reload } = signals;
     let host = tokio::select! {
-        host = build_until_loaded(config, &mut workshop, console) => host?,
-        () = stopping.notified() => {
-            halt.cancel();
+        host = build_until_loaded(config, &mut builder, console) => host?,
+        () = shutdown.notified() => {
+            cancellation.cancel();
             return Ok(());
         }
     };
-    let building = tokio::spawn(rebuild_on_changes(workshop, console.clone()));
+    let building = tokio::spawn(rebuild_on_changes(builder, console.clone()));
     let stopped = async {
-        stopping.notified().await;
-        halt.cancel();
+        shutdown.notified().await;
+        cancellation.cancel();
     };
-    let result = serve::serve(&served, host, stopped, reread, console).await;
+    let result = serve::serve(&options, host, stopped, reload, console).await;
     building.abort();
     result.map_err(CliError::runtime)
 }
 
-/// What is left when a first build fails.
+/// Printed after the failure of a first build.
 const WAITING_FOR_CHANGE: &str = "waiting for its sources to change";
 
-/// What is left when a further build fails.
+/// Printed after the failure of a later build.
 const OLD_VERSION_SERVES: &str = "the old version goes on serving";
 
-/// Builds until every crate has become a plugin that starts.
+/// Builds until the host loads with all crates.
 async fn build_until_loaded(
     config: Config,
-    workshop: &mut DevBuilder,
+    builder: &mut DevBuilder,
     console: &Console,
 ) -> Result<Host, CliError> {
     loop {
-        workshop
+        builder
             .build(build_reporter(console, WAITING_FOR_CHANGE))
             .await
             .map_err(CliError::runtime)?;
-        if let Some(config) = workshop.with_built_components(config.clone()) {
-            let tell = console.clone();
+        if let Some(config) = builder.with_built_components(config.clone()) {
+            let load_console = console.clone();
             let load = move || {
-                Host::load(config, |plugin| tell.print_line(serve::describe_plugin(plugin)))
+                Host::load(config, |plugin| load_console.print_line(serve::describe_plugin(plugin)))
             };
             let loaded = tokio::task::spawn_blocking(load).await.map_err(CliError::runtime)?;
             match loaded {
                 Ok(host) => {
-                    console.print_line(describe_watched_folders(workshop));
+                    console.print_line(describe_watched_folders(builder));
                     return Ok(host);
                 }
                 Err(error) if is_fixable_in_source(&error) => {
@@ -107,17 +110,17 @@ async fn build_until_loaded(
                 Err(error) => return Err(serve::host_error(error)),
             }
         }
-        workshop
+        builder
             .wait_for_change(build_reporter(console, WAITING_FOR_CHANGE))
             .await
             .map_err(CliError::runtime)?;
     }
 }
 
-/// Names the folders in which a change is a reason to build, as seen from this one.
-fn describe_watched_folders(workshop: &DevBuilder) -> String {
+/// Lists the watched folders, relative to the current one.
+fn describe_watched_folders(builder: &DevBuilder) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
-    let folders: Vec<_> = workshop
+    let folders: Vec<_> = builder
         .watched_folders()
         .into_iter()
         .map(|folder| match folder.strip_prefix(&here) {
@@ -127,12 +130,12 @@ fn describe_watched_folders(workshop: &DevBuilder) -> String {
         })
         .collect();
     if folders.is_empty() {
-        return "no plugin is built of a crate; there are no sources to watch".to_owned();
+        return "no plugin is built from a crate; there are no sources to watch".to_owned();
     }
     format!("watching {}", folders.join(", "))
 }
 
-/// Whether the change of a source may lead to another end.
+/// Whether a change of the sources may correct the error.
 fn is_fixable_in_source(error: &HostError) -> bool {
     match error {
         HostError::Load(error) => {
@@ -151,25 +154,25 @@ fn is_fixable_in_source(error: &HostError) -> bool {
     }
 }
 
-/// Builds whatever changes. The host notices by itself what has been built.
-async fn rebuild_on_changes(mut workshop: DevBuilder, console: Console) {
+/// Builds crates when their sources change. The host notices the new components by itself.
+async fn rebuild_on_changes(mut builder: DevBuilder, console: Console) {
     loop {
-        if let Err(error) = rebuild_once(&mut workshop, &console).await {
-            console.eprint_line(format_args!("{error}; nothing is built any more until a restart"));
+        if let Err(error) = rebuild_once(&mut builder, &console).await {
+            console.eprint_line(format_args!("{error}; builds have stopped; restart to continue"));
             return;
         }
     }
 }
 
-async fn rebuild_once(workshop: &mut DevBuilder, console: &Console) -> Result<(), DevBuildError> {
-    workshop.wait_for_change(build_reporter(console, OLD_VERSION_SERVES)).await?;
-    workshop.build(build_reporter(console, OLD_VERSION_SERVES)).await
+async fn rebuild_once(builder: &mut DevBuilder, console: &Console) -> Result<(), DevBuildError> {
+    builder.wait_for_change(build_reporter(console, OLD_VERSION_SERVES)).await?;
+    builder.build(build_reporter(console, OLD_VERSION_SERVES)).await
 }
 
-/// Tells on the terminal; of a failure also what it leaves.
-fn build_reporter(console: &Console, left: &str) -> impl Fn(BuildEvent<'_>) {
-    move |news| match news {
-        BuildEvent::Failed { .. } => console.eprint_line(format_args!("{news}; {left}")),
-        _ => console.print_line(news),
+/// Returns a function that prints build events. After a failure it prints `consequence` too.
+fn build_reporter(console: &Console, consequence: &str) -> impl Fn(BuildEvent<'_>) {
+    move |event| match event {
+        BuildEvent::Failed { .. } => console.eprint_line(format_args!("{event}; {consequence}")),
+        _ => console.print_line(event),
     }
 }

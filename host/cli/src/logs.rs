@@ -1,9 +1,8 @@
 //! `narrowboat logs`
 
-use super::CliError;
 use super::arguments::LogsArgs;
-use super::client::AdminClient;
-use super::deploy::encode_path_segment;
+use super::cli_error::CliError;
+use super::client::{AdminClient, encode_path_segment};
 use super::output::print_line;
 use narrowboat_server::api::LogLine;
 
@@ -21,11 +20,11 @@ pub(super) fn run(arguments: &LogsArgs) -> Result<(), CliError> {
     }
     for line in client.stream_lines(&path)? {
         let line = line?;
-        let words = match serde_json::from_str(&line) {
+        let text = match serde_json::from_str(&line) {
             Ok(line) if !arguments.json => format_line(&line),
             _ => line,
         };
-        print_line(words)?;
+        print_line(text)?;
     }
     Ok(())
 }
@@ -33,19 +32,19 @@ pub(super) fn run(arguments: &LogsArgs) -> Result<(), CliError> {
 fn format_line(line: &LogLine) -> String {
     let LogLine { timestamp, level, from_guest, tenant, plugin, version, channel, message, .. } =
         line;
-    let mut words = format!("{timestamp} {level:>5}");
+    let mut text = format!("{timestamp} {level:>5}");
     if let Some(plugin) = plugin {
         let tenant = tenant.as_ref().map(|tenant| format!("{tenant}/"));
-        words += &format!(" {}{plugin}", tenant.unwrap_or_default());
+        text += &format!(" {}{plugin}", tenant.unwrap_or_default());
     }
     if *from_guest {
-        words += " (guest)";
+        text += " (guest)";
     }
-    words += &format!(": {message}");
+    text += &format!(": {message}");
     for (name, value) in [("version", version), ("channel", channel)] {
         if let Some(value) = value {
-            words += &format!(" {name}={value}");
+            text += &format!(" {name}={value}");
         }
     }
-    words
+    text
 }

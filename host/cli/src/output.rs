@@ -1,4 +1,4 @@
-//! Standard output and standard error: of commands that print and end, and of a host, which no reader may stop.
+//! Standard output and standard error: blocking for commands that end, and without blocking for a host.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Display;
@@ -7,22 +7,23 @@ use std::panic::PanicHookInfo;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
+use serde::Serialize;
 use serde_json::json;
 
-use super::CliError;
+use super::cli_error::CliError;
 use super::telemetry::is_json_format;
 use narrowboat_server::background_writer::BackgroundWriter;
 
-/// The exit code of a program that SIGPIPE ended, by the shells' convention.
+/// The exit code for SIGPIPE, by the shells' convention.
 const EXIT_BROKEN_PIPE: u8 = 141;
 
-/// How long a process that ends waits for its last lines to be taken.
+/// The longest time that a process waits at its end for its last lines to be written.
 pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Prints a text as it is.
+/// Prints a text to standard output.
 ///
 /// # Errors
-/// When it cannot be written. Nothing is said where nobody reads any more.
+/// When it cannot be written. The error has no message if the reader has gone.
 pub(super) fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(output_error)
@@ -36,7 +37,16 @@ pub(super) fn print_line(line: impl Display) -> Result<(), CliError> {
     print(&format!("{line}\n"))
 }
 
-/// What becomes of a command whose output is not taken.
+/// Prints a response as JSON.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_json(response: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(response).map_err(CliError::runtime)?;
+    print_line(text)
+}
+
+/// Returns the error of a command whose output cannot be written.
 pub(super) fn output_error(error: io::Error) -> CliError {
     match error.kind() {
         ErrorKind::BrokenPipe => CliError::silent(EXIT_BROKEN_PIPE),
@@ -44,12 +54,13 @@ pub(super) fn output_error(error: io::Error) -> CliError {
     }
 }
 
-/// Tells something beside what a command prints. It goes on where nobody reads that.
+/// Prints a line to standard error. Ignores failures, so that the command goes on.
 pub(super) fn eprint_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Standard output and standard error of a host. Lines are dropped where nobody reads them. A clone writes to the same.
+/// Standard output and standard error of a host. Lines are dropped if nobody reads them. A clone writes to the same
+/// streams.
 #[derive(Debug, Clone)]
 pub(super) struct Console {
     out: BackgroundWriter,
@@ -57,7 +68,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Starts to write, and has panics told there too.
+    /// Starts the threads that write, and writes panics to standard error too.
     pub(super) fn start() -> Result<Self, CliError> {
         let writers = || Ok((BackgroundWriter::stdout()?, BackgroundWriter::stderr()?));
         let (out, err) = writers().map_err(|error: io::Error| CliError::runtime(error))?;
@@ -86,12 +97,12 @@ impl Console {
         &self.err
     }
 
-    /// Waits for the last lines to be taken when it is dropped, and so after a panic too.
+    /// Returns a guard that waits for the last lines to be written when it is dropped, also after a panic.
     pub(super) fn flush_on_drop(&self) -> FlushGuard {
         FlushGuard(self.clone())
     }
 
-    /// Waits for the last lines to be taken.
+    /// Waits for the last lines to be written.
     fn flush(&self) {
         let end = Instant::now() + FLUSH_TIMEOUT;
         for writer in [&self.out, &self.err] {
@@ -99,20 +110,20 @@ impl Console {
         }
     }
 
-    /// Tells a failure, if there is one, and waits for the last lines to be taken.
+    /// Prints the error, if there is one, and waits for the last lines to be written.
     pub(super) fn report_and_flush(&self, result: Result<(), CliError>) -> Result<(), CliError> {
-        let result = result.map_err(|failure| {
-            if let Some(line) = failure.message() {
+        let result = result.map_err(|error| {
+            if let Some(line) = error.message() {
                 self.eprint_line(line);
             }
-            CliError::silent(failure.code)
+            CliError::silent(error.code)
         });
         self.flush();
         result
     }
 }
 
-/// Waits for a host's last lines to be taken when it is dropped.
+/// Waits for a host's last lines to be written when it is dropped.
 pub(super) struct FlushGuard(Console);
 
 impl Drop for FlushGuard {
@@ -121,7 +132,7 @@ impl Drop for FlushGuard {
     }
 }
 
-/// What is written of a panic. It goes past the log, whose locks the panicking thread may hold.
+/// Formats a panic. It is not logged, since the panicking thread may hold the log's locks.
 fn format_panic(info: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("<unnamed>");
@@ -146,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that takes its time.
+    /// A slow stream.
     #[derive(Clone, Default)]
     struct Slow(Arc<Mutex<Vec<u8>>>);
 
@@ -177,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_with_its_thread_its_place_and_its_message() {
+    fn a_panic_is_printed_with_its_thread_location_and_message() {
         let told = Arc::<Mutex<String>>::default();
         let (telling, before) = (Arc::clone(&told), panic::take_hook());
         // The hook is the whole process's, and other tests may panic meanwhile.

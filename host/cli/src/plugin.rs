@@ -4,18 +4,28 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-use super::CliError;
+use super::arguments::PluginCommand;
+use super::cli_error::CliError;
 use super::output::{print, print_line};
 use narrowboat_config::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
 use narrowboat_core::atomic_file;
 use narrowboat_deploy::packaging;
 use narrowboat_runtime::Sha256Digest;
 
-/// For everybody to read, as far as the process's umask lets them.
+/// Readable and writable by all, less the process's umask.
 const SIGNATURE_MODE: u32 = 0o666;
 
-/// Builds a guest crate and prints where its component is.
-pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), CliError> {
+pub(super) fn run(command: &PluginCommand) -> Result<(), CliError> {
+    match command {
+        PluginCommand::Build { dir, out } => build(dir, out.as_deref()),
+        PluginCommand::Inspect { file, key } => inspect(file, key.as_deref()),
+        PluginCommand::Keygen { name } => keygen(name),
+        PluginCommand::Sign { file, key } => sign(file, key),
+    }
+}
+
+/// Builds a guest crate, and prints the path of its component.
+fn build(folder: &Path, out: Option<&Path>) -> Result<(), CliError> {
     let built = packaging::build(folder, out).map_err(|error| {
         if error.is_manifest_error() { CliError::usage(error) } else { CliError::runtime(error) }
     })?;
@@ -24,8 +34,8 @@ pub(super) fn build(folder: &Path, out: Option<&Path>) -> Result<(), CliError> {
     print_line(format_args!("{file}\n  {name}  {size} bytes  sha256 {hash}"))
 }
 
-/// Prints what a component says of itself, and whether the owner of a key has signed it.
-pub(super) fn inspect(file: &Path, key: Option<&Path>) -> Result<(), CliError> {
+/// Prints what a component imports, exports and requests, and checks its signature with a key.
+fn inspect(file: &Path, key: Option<&Path>) -> Result<(), CliError> {
     let bytes = std::fs::read(file)
         .with_context(|| file.display().to_string())
         .map_err(CliError::runtime)?;
@@ -40,14 +50,14 @@ fn check_signature(file: &Path, bytes: &[u8], key: &Path) -> Result<(), CliError
     let signature = Signature::read_beside(file).map_err(CliError::runtime)?;
     let (file, key) = (file.display(), key.display());
     if !public.verify(bytes, &signature) {
-        let error = anyhow!("{file}.sig is no signature of {file} by {key}");
+        let error = anyhow!("{file}.sig is not a signature of {file} by {key}");
         return Err(CliError::runtime(error));
     }
     print_line(format_args!("signed    by {key}"))
 }
 
-/// Makes a pair of keys and prints where they are.
-pub(super) fn keygen(name: &Path) -> Result<(), CliError> {
+/// Creates a key pair, and prints the paths of the files.
+fn keygen(name: &Path) -> Result<(), CliError> {
     let (private, public) =
         PrivateKey::generate().write_pair(name).map_err(|error| match error {
             KeyError::Unwritable { .. } => CliError::runtime(error),
@@ -55,12 +65,12 @@ pub(super) fn keygen(name: &Path) -> Result<(), CliError> {
         })?;
     let (private, public) = (private.display(), public.display());
     print_line(format_args!(
-        "{private}  signs components: keep it to yourself\n{public}  is what hosts know them by: for [signatures] keys"
+        "{private}  signs components; keep it secret\n{public}  verifies signatures; add it to [signatures] keys"
     ))
 }
 
-/// Signs a component and prints where the signature is.
-pub(super) fn sign(file: &Path, key: &Path) -> Result<(), CliError> {
+/// Signs a component, and prints the path of the signature.
+fn sign(file: &Path, key: &Path) -> Result<(), CliError> {
     let key = PrivateKey::read(key).map_err(CliError::usage)?;
     let bytes = std::fs::read(file).with_context(|| file.display().to_string());
     let signature = key.sign(&bytes.map_err(CliError::usage)?);

@@ -2,8 +2,10 @@
 
 use clap::CommandFactory;
 
+use super::arguments::ReferenceCommand;
+use super::cli_error::CliError;
+use super::command_line::Cli;
 use super::output::print;
-use super::{Cli, CliError};
 use narrowboat_config::{configuration_reference, limits_reference};
 use narrowboat_server::metrics_reference;
 
@@ -14,27 +16,24 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     print(&String::from_utf8_lossy(&script))
 }
 
-/// The manual page: the program, and then each of its commands.
-pub(super) fn man() -> Result<(), CliError> {
+pub(super) fn run(page: &ReferenceCommand) -> Result<(), CliError> {
+    match page {
+        ReferenceCommand::Man => print_man(),
+        ReferenceCommand::Configuration => print(&configuration_reference()),
+        ReferenceCommand::Limits => print(&limits_reference()),
+        ReferenceCommand::Metrics => print(&metrics_reference()),
+    }
+}
+
+/// Prints the manual page: the program, and then each of its commands.
+fn print_man() -> Result<(), CliError> {
     let mut command = Cli::command();
     command.build();
     let mut out = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut out).map_err(CliError::runtime)?;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-        // Building has named it after the program.
+        // `build` has put the program's name before the command's.
         clap_mangen::Man::new(sub.clone()).render(&mut out).map_err(CliError::runtime)?;
     }
     print(&String::from_utf8_lossy(&out))
-}
-
-pub(super) fn configuration() -> Result<(), CliError> {
-    print(&configuration_reference())
-}
-
-pub(super) fn limits() -> Result<(), CliError> {
-    print(&limits_reference())
-}
-
-pub(super) fn metrics() -> Result<(), CliError> {
-    print(&metrics_reference())
 }

@@ -1,17 +1,17 @@
 //! `narrowboat reload`
 
-use super::CliError;
 use super::arguments::ReloadArgs;
-use super::client::{AdminClient, print_json};
-use super::output::print_line;
+use super::cli_error::CliError;
+use super::client::AdminClient;
+use super::output::{print_json, print_line};
 use super::table;
 use narrowboat_server::api::ConfigReloadResponse;
 
 pub(super) fn run(arguments: &ReloadArgs) -> Result<(), CliError> {
-    let client = AdminClient::new(&arguments.host)?;
-    let answer: ConfigReloadResponse = client.post("/v1/reload", &serde_json::json!({}))?;
-    if arguments.json {
-        return print_json(&answer);
+    let client = AdminClient::new(&arguments.query.host)?;
+    let response: ConfigReloadResponse = client.post("/v1/reload", &serde_json::json!({}))?;
+    if arguments.query.json {
+        return print_json(&response);
     }
     let ConfigReloadResponse {
         added,
@@ -20,22 +20,22 @@ pub(super) fn run(arguments: &ReloadArgs) -> Result<(), CliError> {
         failed,
         restart_required,
         seconds_since_last_reload,
-    } = answer;
+    } = response;
     let kinds = [
-        ("new tenants", added),
+        ("added", added),
         ("changed", changed),
-        ("gone", removed),
-        ("plugins that are not served as wanted, for which the log has the reasons", failed),
-        ("waits for a restart", restart_required),
+        ("removed", removed),
+        ("failed plugins (see the log)", failed),
+        ("restart required", restart_required),
     ];
-    let mut told = false;
+    let mut has_changes = false;
     for (what, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
-        told = true;
+        has_changes = true;
         print_line(format_args!("{what}: {}", names.join(", ")))?;
     }
-    if !told {
+    if !has_changes {
         let since = table::format_duration(seconds_since_last_reload);
-        print_line(format_args!("nothing has changed since the file was followed {since} ago"))?;
+        print_line(format_args!("no changes since the last reload {since} ago"))?;
     }
     Ok(())
 }

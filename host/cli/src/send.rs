@@ -8,12 +8,12 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use super::CliError;
 use super::arguments::SendArgs;
+use super::cli_error::CliError;
 use super::client::AdminClient;
 use super::output::{FLUSH_TIMEOUT, print_line};
 use super::serve::run_on_runtime;
-use super::telemetry::Log;
+use super::telemetry::Telemetry;
 use narrowboat_channels::{ChannelLayer, Recipient};
 use narrowboat_config::{Config, LayerBackend, LayerConfig, closest_match};
 use narrowboat_core::message::Message;
@@ -22,10 +22,10 @@ use narrowboat_server::api::{PublishRequest, PublishResponse};
 use narrowboat_server::background_writer::BackgroundWriter;
 use narrowboat_server::open_layer;
 
-/// How long Redis may take to be reached and to take the message.
+/// The longest time for the connection to Redis and the send.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whom a message is for.
+/// The receiver of a message.
 enum SendTarget {
     Group(GroupName),
     Channel(ChannelName),
@@ -33,9 +33,9 @@ enum SendTarget {
 
 pub(super) fn run(arguments: &SendArgs) -> Result<(), CliError> {
     let stderr = BackgroundWriter::stderr().map_err(CliError::runtime)?;
-    let log = Log::start("warn", None, stderr.clone()).map_err(CliError::runtime)?;
+    let telemetry = Telemetry::start("warn", None, stderr.clone()).map_err(CliError::runtime)?;
     let result = send_message(arguments);
-    drop(log);
+    drop(telemetry);
     stderr.flush_within(FLUSH_TIMEOUT);
     result
 }
@@ -101,12 +101,12 @@ fn find_layer<'a>(
 fn memory_layer_error(layer: &str, file: &Path) -> anyhow::Error {
     let file = file.display();
     anyhow!(
-        "{file}: layer {layer:?} is in the host's own memory, and is reached through the host alone, which has no \
-         [admin] table"
+        "{file}: layer {layer:?} is in the memory of the host, and can only be reached through the host's [admin], which \
+         is not configured"
     )
 }
 
-/// Says how many receivers there were. Having none is no failure: a group of nobody takes every message.
+/// Prints the number of receivers. It is not an error if there are none: an empty group accepts every message.
 fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), CliError> {
     let to = match (&arguments.group, &arguments.channel) {
         (Some(group), _) => format!("group {group}"),
@@ -119,7 +119,7 @@ fn print_receivers(arguments: &SendArgs, receivers: Option<u64>) -> Result<(), C
     }
 }
 
-/// Has the running host send it.
+/// Sends the message through the running host.
 fn send_through_host(arguments: &SendArgs, message: Map<String, Value>) -> Result<(), CliError> {
     let publish = PublishRequest {
         group: arguments.group.clone(),
@@ -136,11 +136,11 @@ fn parse_target(arguments: &SendArgs) -> anyhow::Result<SendTarget> {
     match (&arguments.group, &arguments.channel) {
         (Some(group), _) => Ok(SendTarget::Group(group.parse().context("--group")?)),
         (None, Some(channel)) => Ok(SendTarget::Channel(channel.parse().context("--channel")?)),
-        (None, None) => bail!("whom is it for? --group NAME or --channel NAME"),
+        (None, None) => bail!("no receiver; give --group NAME or --channel NAME"),
     }
 }
 
-/// What a message of a type has, with the entries of a JSON object.
+/// Returns the entries of a message: its type, and the entries of a JSON object.
 fn parse_entries(kind: &str, json: Option<&str>) -> anyhow::Result<Map<String, Value>> {
     let mut entries = Map::new();
     entries.insert("type".to_owned(), Value::String(kind.to_owned()));
@@ -174,7 +174,7 @@ async fn send_to_layer(
             receivers
         }
     };
-    // What comes back of a message sent afterwards, after which the first has left too.
+    // Sends are in order, so once a later message has come back, the first one has been sent too.
     let mut mailbox = layer.new_channel(tenant).await?;
     let own = mailbox.channel().clone();
     loop {

@@ -10,57 +10,59 @@ use anyhow::{Context, anyhow};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
-use super::CliError;
 use super::arguments::ServeArgs;
+use super::cli_error::CliError;
 use super::output::Console;
 use super::signals::Signals;
-use super::telemetry::Log;
+use super::telemetry::Telemetry;
 use narrowboat_config::{AdminConfig, Config, ListenAddress, TenantConfig};
 use narrowboat_core::name::Tenant;
 use narrowboat_runtime::Plugin;
 use narrowboat_server::log_buffer::LogBuffer;
 use narrowboat_server::{self as server, AdminServer, Host, HostError, preflight};
 
-/// Threads beyond one a core, which go on with sockets while a guest overruns on another.
+/// Threads beyond one for each core. They serve sockets while a guest call takes too long on another thread.
 const SPARE_WORKER_THREADS: usize = 2;
 
-/// Connections that may wait to be accepted.
+/// The most connections that wait to be accepted.
 const LISTEN_BACKLOG: u32 = 4_096;
 
-/// How long calls on guest threads may still take when all else has ended.
+/// The longest time for calls on guest threads after the host has stopped.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &ServeArgs) -> Result<(), CliError> {
     let console = Console::start()?;
     let _flushed = console.flush_on_drop();
-    run_on_runtime(run_and_report(&console, async |log| {
-        load_and_serve(arguments, &console, log).await
+    run_on_runtime(run_and_report(&console, async |telemetry| {
+        load_and_serve(arguments, &console, telemetry).await
     }))
 }
 
-/// Tells the failure of what is done, sends the last traces and writes the last lines while the runtime still answers a
-/// further ctrl-c. It blocks its thread, on which nothing else runs.
+/// Runs a command, prints its error, sends the last traces and writes the last lines. The runtime handles a further ctrl-c
+/// meanwhile. Blocks its thread, on which nothing else runs.
 pub(super) async fn run_and_report(
     console: &Console,
-    work: impl AsyncFnOnce(&mut Option<Log>) -> Result<(), CliError>,
+    work: impl AsyncFnOnce(&mut Option<Telemetry>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let mut log = None;
-    let result = work(&mut log).await;
-    drop(log);
+    let mut telemetry = None;
+    let result = work(&mut telemetry).await;
+    drop(telemetry);
     console.report_and_flush(result)
 }
 
-/// Leaves the log in `log`, which outlives what is served.
+/// Loads the host and serves. Stores the telemetry in `telemetry`, which outlives the host.
 async fn load_and_serve(
     arguments: &ServeArgs,
     console: &Console,
-    log: &mut Option<Log>,
+    telemetry: &mut Option<Telemetry>,
 ) -> Result<(), CliError> {
     let signals = Signals::install(console).map_err(CliError::runtime)?;
-    let (config, started) = load_config(&arguments.config, arguments.listen.clone(), console)?;
-    let served = ServeOptions::from_config(&config, log.insert(started).log_buffer.clone());
-    let tell = console.clone();
-    let load = move || Host::load(config, |plugin| tell.print_line(describe_plugin(plugin)));
+    let (config, started) =
+        load_config(&arguments.config, arguments.listen.address.clone(), console)?;
+    let options = ServeOptions::from_config(&config, telemetry.insert(started).log_buffer.clone());
+    let load_console = console.clone();
+    let load =
+        move || Host::load(config, |plugin| load_console.print_line(describe_plugin(plugin)));
     let host = tokio::select! {
         loaded = tokio::task::spawn_blocking(load) => {
             loaded.map_err(CliError::runtime)?.map_err(host_error)?
@@ -68,15 +70,15 @@ async fn load_and_serve(
         () = signals.shutdown.notified() => return Ok(()),
     };
     let stopped = signals.shutdown.notified();
-    serve(&served, host, stopped, signals.reload, console).await.map_err(CliError::runtime)
+    serve(&options, host, stopped, signals.reload, console).await.map_err(CliError::runtime)
 }
 
-/// Reads the configuration, starts the log, and warns of what the one leads to.
+/// Reads the configuration, starts the log, and logs the warnings about the configuration.
 pub(super) fn load_config(
     file: &Path,
     listen: Option<ListenAddress>,
     console: &Console,
-) -> Result<(Config, Log), CliError> {
+) -> Result<(Config, Telemetry), CliError> {
     let mut config = Config::load(file).map_err(CliError::usage)?;
     if let Some(listen) = listen {
         config.listen = listen;
@@ -85,31 +87,31 @@ pub(super) fn load_config(
     if let Some(admin) = &mut config.admin {
         resolve_listen(&mut admin.listen, "admin.listen")?;
     }
-    let log = Log::start("info", config.traces.as_ref(), console.stderr().clone());
-    let log = log.map_err(CliError::runtime)?;
+    let telemetry = Telemetry::start("info", config.traces.as_ref(), console.stderr().clone());
+    let telemetry = telemetry.map_err(CliError::runtime)?;
     for warning in preflight(&config.limits) {
         tracing::warn!("{warning}");
     }
     if !address.ip().is_loopback() && config.allow_lists.origins.is_none() {
         tracing::warn!(
-            "pages of any site may open WebSockets here with what their visitors' browsers know; name those that \
-             may in allowed_origins, or \"*\""
+            "no allowed_origins: pages of any site may open WebSockets to this host with their visitors' cookies; list the \
+             allowed sites in allowed_origins, or \"*\" for all"
         );
     }
-    for remark in config.warnings() {
-        tracing::warn!("{remark}");
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
     }
-    Ok((config, log))
+    Ok((config, telemetry))
 }
 
-/// Looks a name up that is to be listened on, once for all.
+/// Resolves the name of a listen address, so that it is resolved only once.
 fn resolve_listen(listen: &mut ListenAddress, key: &str) -> Result<SocketAddr, CliError> {
     let address = listen.resolve().map_err(|error| CliError::usage(anyhow!("{key}: {error}")))?;
     *listen = address.into();
     Ok(address)
 }
 
-/// What is said of a host that serves.
+/// The settings that a serving host prints or needs beside the host itself.
 pub(super) struct ServeOptions {
     listen: ListenAddress,
     has_tls: bool,
@@ -130,7 +132,7 @@ impl ServeOptions {
     }
 }
 
-/// Whose failure it is that there is no host.
+/// Maps an error at the start of the host to an exit code.
 pub(super) fn host_error(error: HostError) -> CliError {
     match error {
         HostError::Load(error) => CliError::usage(error),
@@ -143,7 +145,7 @@ pub(super) fn host_error(error: HostError) -> CliError {
     }
 }
 
-/// Runs a future to its end on a runtime of its own.
+/// Runs a future to its end on a new runtime.
 pub(super) fn run_on_runtime(
     work: impl Future<Output = Result<(), CliError>>,
 ) -> Result<(), CliError> {
@@ -160,15 +162,15 @@ pub(super) fn run_on_runtime(
 
 /// Serves until `shutdown` resolves.
 pub(super) async fn serve(
-    served: &ServeOptions,
+    options: &ServeOptions,
     host: Host,
     shutdown: impl Future<Output = ()>,
-    reread: Arc<Notify>,
+    reload: Arc<Notify>,
     console: &Console,
 ) -> anyhow::Result<()> {
-    let listener = bind_listener(&served.listen, "--listen 127.0.0.1:0 takes a free port")?;
+    let listener = bind_listener(&options.listen, "--listen 127.0.0.1:0 takes a free port")?;
     let address = listener.local_addr()?;
-    for (tenant, own) in &served.tenants {
+    for (tenant, own) in &options.tenants {
         let path = own.matcher.path.as_deref().unwrap_or_default();
         for route in &own.routes {
             let plugin = tenant.plugin_label(&route.plugin);
@@ -180,21 +182,21 @@ pub(super) async fn serve(
             console.print_line(format_args!("worker {} -> {plugin}", worker.channel));
         }
     }
-    let admin = match &served.admin {
+    let admin = match &options.admin {
         Some(config) => {
-            let listener = bind_listener(&config.listen, "[admin] listen may be another")?;
+            let listener = bind_listener(&config.listen, "change [admin] listen")?;
             let address = listener.local_addr()?;
             let streams = vec![console.stdout().clone(), console.stderr().clone()];
-            let port = AdminServer::open(listener, config, served.log_buffer.clone(), streams)?;
+            let port = AdminServer::open(listener, config, options.log_buffer.clone(), streams)?;
             let file = config.token_file.display();
             console.print_line(format_args!("admin on http://{address}, with the token in {file}"));
             Some(port)
         }
         None => None,
     };
-    let scheme = if served.has_tls { "wss" } else { "ws" };
+    let scheme = if options.has_tls { "wss" } else { "ws" };
     console.print_line(format_args!("listening on {scheme}://{address}"));
-    server::serve(listener, admin, host, shutdown, reread).await;
+    server::serve(listener, admin, host, shutdown, reload).await;
     Ok(())
 }
 

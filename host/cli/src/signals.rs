@@ -1,4 +1,4 @@
-//! The signals that a host answers; docs/how-to/shut-down-and-drain.md lists them.
+//! The signals that a host handles; docs/how-to/shut-down-and-drain.md lists them.
 
 use std::io;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 
 use super::output::Console;
 
-/// The exit code of a program that SIGINT ended, by the shells' convention.
+/// The exit code for SIGINT, by the shells' convention.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// How long a host that leaves at once waits for its last lines to be taken.
+/// The longest time for the last lines of a host that is ended at once.
 const EXIT_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What a host is told by signals.
+/// Notifications of signals.
 pub(super) struct Signals {
     /// The first ctrl-c or SIGTERM.
     pub(super) shutdown: Arc<Notify>,
@@ -24,11 +24,11 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. A ctrl-c after the first signal to stop ends the process; a further SIGTERM does not, since
-    /// those who run services may send it to a process and to its group.
+    /// Installs the signal handlers. After the first signal to stop, a ctrl-c ends the process. A further SIGTERM does not:
+    /// service managers may send it to a process and to its group.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the operating system refuses a handler.
     pub(super) fn install(console: &Console) -> io::Result<Self> {
         let signals = Self { shutdown: Arc::default(), reload: Arc::default() };
         let stop = handle_stop_signals(
@@ -48,23 +48,23 @@ impl Signals {
 async fn handle_stop_signals(
     mut interrupt: Signal,
     mut terminate: Signal,
-    stopping: Arc<Notify>,
+    shutdown: Arc<Notify>,
     console: Console,
 ) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    stopping.notify_one();
+    shutdown.notify_one();
     console.eprint_line("stopping; ctrl-c once more to leave at once");
     interrupt.recv().await;
     console.stderr().flush_within(EXIT_FLUSH_TIMEOUT);
     std::process::exit(EXIT_INTERRUPTED);
 }
 
-async fn forward_hangups(mut hangup: Signal, reread: Arc<Notify>) {
+async fn forward_hangups(mut hangup: Signal, reload: Arc<Notify>) {
     while hangup.recv().await.is_some() {
-        reread.notify_one();
+        reload.notify_one();
     }
 }
 

@@ -1,17 +1,17 @@
 //! `narrowboat status`
 
-use super::CliError;
 use super::arguments::StatusArgs;
-use super::client::{AdminClient, print_json};
-use super::output::print_line;
+use super::cli_error::CliError;
+use super::client::AdminClient;
+use super::output::{print_json, print_line};
 use super::table::{self, format_duration, short_version, tenant_label};
 use narrowboat_quota::LimitKind;
 use narrowboat_server::api::{HostStatus, LimitInfo, TenantInfo};
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
-    let client = AdminClient::new(&arguments.host)?;
+    let client = AdminClient::new(&arguments.query.host)?;
     let status: HostStatus = client.get("/v1/status")?;
-    if arguments.json {
+    if arguments.query.json {
         return print_json(&status);
     }
     let ready = if status.ready { "ready".to_owned() } else { status.not_ready_reasons.join(", ") };
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
         .plugins
         .iter()
         .map(|plugin| {
-            let trial = if plugin.in_rollback_window { ", on trial" } else { "" };
+            let window = if plugin.in_rollback_window { ", in rollback window" } else { "" };
             let pending = plugin.pending.as_deref().map(short_version);
             let pending = pending.map(|it| format!(", {it} pending")).unwrap_or_default();
             let mean = match plugin.events {
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
             };
             [
                 tenant_label(&plugin.tenant, &plugin.name),
-                format!("{}{trial}{pending}", short_version(&plugin.version)),
+                format!("{}{window}{pending}", short_version(&plugin.version)),
                 plugin.isolation.clone(),
                 plugin.connections.to_string(),
                 plugin.events.to_string(),
@@ -84,7 +84,7 @@ fn print_tenants(tenants: &[TenantInfo]) -> Result<(), CliError> {
     print_line("")
 }
 
-/// Prints the limits that were reached, whosever they are.
+/// Prints the limits of the host, tenants and plugins that were reached.
 fn print_reached_limits(status: &HostStatus) -> Result<(), CliError> {
     let host = ("host".to_owned(), &status.limits);
     let tenants = status.tenants.iter().map(|own| (format!("tenant {}", own.name), &own.limits));

@@ -1,10 +1,11 @@
-//! Columns for people.
+//! Tables for people.
 
-use super::{CliError, output};
+use super::cli_error::CliError;
+use super::output;
 use narrowboat_core::name::Tenant;
 
-/// Prints rows below a head, each column as wide as its widest cell. What clients have chosen, such as
-/// a path, steers no terminal.
+/// Prints rows below a head, each column as wide as its widest cell. Control characters are escaped, since clients choose
+/// values such as paths.
 ///
 /// # Errors
 /// As [`output::print`].
@@ -28,7 +29,7 @@ pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Re
     output::print(&text)
 }
 
-/// A cell with control characters as they are escaped.
+/// Escapes the control characters of a cell.
 fn escape_controls(cell: &str) -> String {
     cell.chars()
         .flat_map(|character| match character.is_control() {
@@ -38,12 +39,12 @@ fn escape_controls(cell: &str) -> String {
         .collect()
 }
 
-/// A number of bytes.
+/// Formats a number of bytes with its unit.
 pub(super) fn format_bytes(count: u64) -> String {
     bytesize::ByteSize::b(count).to_string()
 }
 
-/// A span of time in its largest unit.
+/// Formats a duration in its largest unit.
 pub(super) fn format_duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds}s"),
@@ -53,12 +54,12 @@ pub(super) fn format_duration(seconds: u64) -> String {
     }
 }
 
-/// The first digits of a version.
+/// Returns the first digits of a version.
 pub(super) fn short_version(version: &str) -> String {
     version.chars().take(12).collect()
 }
 
-/// What is a tenant's, as the log calls it.
+/// Returns the label of a tenant's plugin or layer, as the log has it.
 pub(super) fn tenant_label(tenant: &str, name: &str) -> String {
     match tenant.parse::<Tenant>() {
         Ok(tenant) => tenant.plugin_label(name),

@@ -2,21 +2,15 @@
 
 use std::io::BufRead;
 
-use clap::Args;
 use narrowboat_websocket::client::{Client, ClientError, ServerMessage};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-use super::{CliError, output};
+use super::arguments::TalkArgs;
+use super::cli_error::CliError;
+use super::output;
 
-/// Arguments of `talk`.
-#[derive(Args)]
-pub(super) struct TalkArgs {
-    /// The address of the WebSocket, such as ws://127.0.0.1:8000/echo/
-    url: String,
-}
-
-/// Lines that were typed and are not sent yet.
+/// The most typed lines that wait to be sent.
 const TYPED_LINES: usize = 16;
 
 /// Talks until the server closes the connection, or standard input has ended and the server has answered the close.

@@ -1,4 +1,4 @@
-//! Where the log goes, and traces.
+//! The log, and the export of traces.
 
 use std::io::IsTerminal;
 
@@ -18,26 +18,26 @@ use narrowboat_core::log_target::TRACE;
 use narrowboat_server::background_writer::BackgroundWriter;
 use narrowboat_server::log_buffer::LogBuffer;
 
-/// The log, as long as it is written.
-pub(super) struct Log {
+/// The log and the export of traces. Dropping it sends the last traces.
+pub(super) struct Telemetry {
     pub(super) log_buffer: LogBuffer,
     tracer_provider: Option<SdkTracerProvider>,
 }
 
-impl Log {
-    /// Starts the log, at a level unless the environment names another, and traces where they are wanted.
-    /// Its lines go to standard error.
+impl Telemetry {
+    /// Starts the log, and the export of traces if it is configured. `level` applies unless `NARROWBOAT_LOG` is set. Lines go
+    /// to standard error.
     pub(super) fn start(
         level: &str,
         traces: Option<&TracesConfig>,
         stderr: BackgroundWriter,
     ) -> anyhow::Result<Self> {
-        let journal = LogBuffer::default();
+        let log_buffer = LogBuffer::default();
         let traces = traces.map(tracer_provider).transpose()?;
-        // A list of those there are: an absent layer would have every span made, and seen by nobody.
+        // A list of the present layers: an absent layer would still create every span.
         let mut layers = vec![
             stderr_layer(stderr).with_filter(log_filter(level)).boxed(),
-            journal.layer().with_filter(log_filter(level)).boxed(),
+            log_buffer.layer().with_filter(log_filter(level)).boxed(),
         ];
         layers.extend(traces.as_ref().map(|traces| {
             let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("narrowboat"));
@@ -45,23 +45,23 @@ impl Log {
             spans.with_filter(targets).boxed()
         }));
         tracing_subscriber::registry().with(layers).init();
-        Ok(Self { log_buffer: journal, tracer_provider: traces })
+        Ok(Self { log_buffer, tracer_provider: traces })
     }
 }
 
-impl Drop for Log {
+impl Drop for Telemetry {
     fn drop(&mut self) {
         if let Some(traces) = &self.tracer_provider
             && let Err(error) = traces.shutdown()
         {
-            tracing::warn!("the last traces were not sent: {error}");
+            tracing::warn!("last traces not sent: {error}");
         }
     }
 }
 
 fn log_filter(level: &str) -> EnvFilter {
     let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| level.into());
-    // Spans for traces would stand in every line.
+    // Without this, each line would have the spans for traces.
     match format!("{TRACE}=off").parse() {
         Ok(off) => filter.add_directive(off),
         Err(_) => filter,
@@ -69,7 +69,7 @@ fn log_filter(level: &str) -> EnvFilter {
 }
 
 fn stderr_layer(stderr: BackgroundWriter) -> Box<dyn Layer<Registry> + Send + Sync> {
-    // Its own complaints would go to standard error directly, and wait for whoever reads that.
+    // Internal errors would go to standard error directly, and block if nobody reads it.
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
@@ -77,12 +77,12 @@ fn stderr_layer(stderr: BackgroundWriter) -> Box<dyn Layer<Registry> + Send + Sy
     if is_json_format() { lines.json().flatten_event(true).boxed() } else { lines.boxed() }
 }
 
-/// Whether each line is to be an object.
+/// Whether `NARROWBOAT_LOG_FORMAT` asks for a JSON object on each line.
 pub(super) fn is_json_format() -> bool {
     std::env::var("NARROWBOAT_LOG_FORMAT").is_ok_and(|format| format == "json")
 }
 
-/// What gathers spans and sends them, on a thread of its own.
+/// Creates the provider that collects spans and sends them on its own thread.
 fn tracer_provider(config: &TracesConfig) -> anyhow::Result<SdkTracerProvider> {
     let exporter = SpanExporter::builder()
         .with_http()
@@ -98,16 +98,16 @@ fn tracer_provider(config: &TracesConfig) -> anyhow::Result<SdkTracerProvider> {
         .build())
 }
 
-/// Sends what the exporter made.
+/// The HTTP client of the exporter.
 #[derive(Debug)]
 struct OtlpHttpClient(ureq::Agent);
 
 #[async_trait]
 impl HttpClient for OtlpHttpClient {
-    // The thread it runs on does nothing else.
+    // Blocking is fine: the exporter has its own thread.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let mut answer = self.0.run(request.map(Vec::from))?;
-        let body = Bytes::from(answer.body_mut().read_to_vec()?);
-        Ok(answer.map(|_| body))
+        let mut response = self.0.run(request.map(Vec::from))?;
+        let body = Bytes::from(response.body_mut().read_to_vec()?);
+        Ok(response.map(|_| body))
     }
 }

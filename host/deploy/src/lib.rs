@@ -1,5 +1,4 @@
-//! From a source or an upload to a live version: building components, watching files, keeping versions and rolling them
-//! out.
+//! Builds components, watches files, stores the versions of plugins and deploys them.
 
 pub mod dev_builder;
 pub mod packaging;

@@ -1,13 +1,15 @@
-//! From a guest crate to one file that deploys, and from such a file to what it says of itself.
+//! Builds a guest crate into a component that can be deployed, and inspects components.
 
 mod build;
+mod build_error;
 mod cancellation;
 mod cargo_metadata;
 mod inspect;
 mod sources;
 mod toolchain;
 
-pub use build::{BuildError, BuiltPlugin, build, build_cancellable};
+pub use build::{BuiltPlugin, build, build_cancellable};
+pub use build_error::BuildError;
 pub use cancellation::BuildCancellation;
 pub use inspect::{Inspection, inspect};
 pub use sources::{Sources, find_sources};

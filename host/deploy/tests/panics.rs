@@ -1,5 +1,5 @@
-//! What a panic of the host means for those who are not in it. The guest is `tests/guests/visitors`, its layer one that
-//! panics when it is told to.
+//! The effect of a panic of the host on the plugin's other connections. The guest is `tests/guests/visitors`; its channel
+//! layer panics on request.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test it is the assertion")]
 
@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A layer in memory whose groups cannot be joined, at times.
+/// A memory layer that panics when a group is joined while it is armed.
 struct Panicking {
     layer: MemoryLayer,
     armed: AtomicBool,
@@ -93,7 +93,7 @@ impl ChannelLayer for Panicking {
         group: &'a GroupName,
         channel: &'a ChannelName,
     ) -> Done<'a> {
-        assert!(!self.armed.load(Ordering::SeqCst), "as the test wants it");
+        assert!(!self.armed.load(Ordering::SeqCst), "the layer is armed");
         self.layer.group_add(tenant, group, channel)
     }
 
@@ -139,9 +139,9 @@ impl ChannelLayer for Panicking {
 
 /// A plugin whose connections share an instance.
 struct Served {
-    roster: Arc<InstanceRegistry>,
+    registry: Arc<InstanceRegistry>,
     layer: Arc<Panicking>,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 impl Served {
@@ -171,11 +171,11 @@ impl Served {
         let build = loader.read_build("visitors", &built.file).unwrap();
         let loaded = loader.load("visitors", plugin, &built.file, &build).unwrap();
         let shared = Arc::clone(&layer) as Arc<dyn ChannelLayer>;
-        let roster = Arc::new(InstanceRegistry::new(Arc::new(loaded), shared));
-        Self { roster, layer, places: Arc::new(Semaphore::new(100)) }
+        let registry = Arc::new(InstanceRegistry::new(Arc::new(loaded), shared));
+        Self { registry, layer, slots: Arc::new(Semaphore::new(100)) }
     }
 
-    /// A handshake; the consumer that has accepted it, and its link.
+    /// Connects a client. Returns its consumer and the handle to its connection.
     async fn join(&self) -> (Box<AcceptedConsumer>, Arc<ConnectionHandle>) {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let mailbox = self.layer.new_channel(&Tenant::default_tenant()).await.unwrap();
@@ -184,8 +184,9 @@ impl Served {
             max_frame: 1 << 20,
             overflow: OverflowPolicy::Close,
         };
-        let traffic = Arc::clone(self.roster.traffic());
-        let link = Arc::new(ConnectionHandle::new(mailbox.channel().clone(), limits, traffic));
+        let traffic = Arc::clone(self.registry.traffic());
+        let connection =
+            Arc::new(ConnectionHandle::new(mailbox.channel().clone(), limits, traffic));
         let scope = Scope {
             scheme: "ws",
             path: "/".to_owned(),
@@ -200,17 +201,18 @@ impl Served {
             attributes: Vec::new(),
         };
         let permits = Permits {
-            host: Arc::new(Arc::clone(&self.places).acquire_owned().await.unwrap()),
-            plugin: self.roster.plugin().quota.try_admit_connection(address.ip()).unwrap(),
+            host: Arc::new(Arc::clone(&self.slots).acquire_owned().await.unwrap()),
+            plugin: self.registry.plugin().quota.try_admit_connection(address.ip()).unwrap(),
         };
-        let joining = connect_consumer(&self.roster, mailbox, Arc::clone(&link), scope, permits);
+        let joining =
+            connect_consumer(&self.registry, mailbox, Arc::clone(&connection), scope, permits);
         match tokio::time::timeout(DEADLINE, joining).await.unwrap() {
-            ConnectOutcome::Accepted(_, joined) => (joined, link),
+            ConnectOutcome::Accepted(_, joined) => (joined, connection),
             ConnectOutcome::Rejected(rejection) => panic!("{rejection:?}"),
         }
     }
 
-    /// The same, on a task that the layer's panic ends.
+    /// Connects a client on a task that the panic of the layer ends.
     async fn panic(self: &Arc<Self>) {
         let other = Arc::clone(self);
         self.layer.armed.store(true, Ordering::SeqCst);
@@ -230,33 +232,32 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shared_instance_that_the_host_panicked_in_is_dead_and_the_next_connection_makes_another()
-{
+async fn a_panic_of_the_host_ends_the_shared_instance_and_the_next_connection_starts_a_new_one() {
     let served = Arc::new(tokio::task::spawn_blocking(Served::load).await.unwrap());
-    let (first, link) = served.join().await;
+    let (first, connection) = served.join().await;
     let (second, other) = served.join().await;
     served.panic().await;
-    // Nobody had an event for it: its connections are told by themselves.
-    for link in [&link, &other] {
-        eventually("the end of a connection", || link.outbound.is_closing()).await;
-        let closing = format!("{:?}", link.outbound);
+    // No event is needed: the connections close by themselves.
+    for connection in [&connection, &other] {
+        eventually("the end of a connection", || connection.outbound.is_closing()).await;
+        let closing = format!("{:?}", connection.outbound);
         assert!(closing.contains("1011"), "{closing}");
     }
-    let (third, link) = served.join().await;
-    assert!(!link.outbound.is_closing());
+    let (third, connection) = served.join().await;
+    assert!(!connection.outbound.is_closing());
     for joined in [first, second, third] {
         joined.disconnect_abnormally().await;
     }
-    eventually("all places being free", || served.places.available_permits() == 100).await;
+    eventually("the release of all slots", || served.slots.available_permits() == 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consumer_that_is_dropped_is_told_and_its_places_go_back() {
+async fn dropping_a_consumer_closes_its_connection_and_releases_its_slots() {
     let served = Arc::new(tokio::task::spawn_blocking(Served::load).await.unwrap());
     for _ in 0..100 {
-        let (joined, link) = served.join().await;
+        let (joined, connection) = served.join().await;
         drop(joined);
-        assert!(link.outbound.is_closing());
+        assert!(connection.outbound.is_closing());
     }
-    eventually("all places being free", || served.places.available_permits() == 100).await;
+    eventually("the release of all slots", || served.slots.available_permits() == 100).await;
 }

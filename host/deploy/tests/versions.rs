@@ -1,4 +1,4 @@
-//! The versions of a plugin on disk: whole whoever writes beside whom.
+//! The version store: concurrent changes, approvals, and recovery after a crash.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -14,13 +14,13 @@ use narrowboat_runtime::{Build, Sha256Digest};
 
 const THREADS: usize = 8;
 
-/// Changes that each thread makes.
+/// The number of changes of each thread.
 const CHANGES: usize = 12;
 
-/// More than all threads keep, so that none is forgotten for want of room.
+/// More than all threads store, so that no version is pruned.
 const KEEP: usize = 1_000;
 
-/// A folder that is removed with this.
+/// A folder that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -36,7 +36,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Bytes of another length for each, so that mixed ones would show.
+/// Bytes of a different length for each change, so that mixed files would be noticed.
 fn build(thread: usize, change: usize) -> Build {
     let text = format!("{thread} {change} ");
     Build::new(
@@ -45,12 +45,12 @@ fn build(thread: usize, change: usize) -> Build {
     )
 }
 
-/// Fails unless the records say what lies on the disk, and nothing else lies there.
-fn check(folder: &Path, shelf: &PluginVersionStore) {
-    let records = shelf.list();
+/// Fails unless the records and the files on disk correspond.
+fn check(folder: &Path, plugin_store: &PluginVersionStore) {
+    let records = plugin_store.list();
     for record in &records {
         if record.state != VersionState::Refused {
-            assert_eq!(shelf.load_build(record.version).unwrap().digest(), record.version);
+            assert_eq!(plugin_store.load_build(record.version).unwrap().digest(), record.version);
         }
     }
     let entries = std::fs::read_dir(folder).unwrap();
@@ -64,71 +64,74 @@ fn check(folder: &Path, shelf: &PluginVersionStore) {
 }
 
 #[test]
-fn what_many_threads_keep_at_once_is_whole() {
+fn concurrent_changes_leave_consistent_files() {
     let scratch = Scratch::new();
     let store = VersionStore::open(&scratch.0, KEEP).unwrap();
-    let shelf = store.plugin_store(&Tenant::default(), "chat").unwrap();
+    let plugin_store = store.plugin_store(&Tenant::default(), "chat").unwrap();
     let begin = Barrier::new(THREADS);
     thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (shelf, begin) = (&shelf, &begin);
+            let (plugin_store, begin) = (&plugin_store, &begin);
             scope.spawn(move || {
                 begin.wait();
                 for change in 0..CHANGES {
                     let build = build(thread, change);
                     match change % 4 {
-                        0 => shelf.publish_file(&build).unwrap(),
-                        1 => shelf.store_pending(&build, "ci", Vec::new(), None).unwrap(),
-                        2 => shelf.record_refused(&build, "ci", "it is no good", None).unwrap(),
+                        0 => plugin_store.publish_file(&build).unwrap(),
+                        1 => plugin_store.store_pending(&build, "ci", Vec::new(), None).unwrap(),
+                        2 => plugin_store
+                            .record_refused(&build, "ci", "it is no good", None)
+                            .unwrap(),
                         _ => {
-                            shelf.store(&build, "ci").unwrap();
-                            shelf.record_published(build.digest(), None).unwrap();
+                            plugin_store.store(&build, "ci").unwrap();
+                            plugin_store.record_published(build.digest(), None).unwrap();
                         }
                     }
                 }
             });
         }
     });
-    assert!(shelf.live().is_some());
-    let live = shelf.list().into_iter().filter(|record| record.state == VersionState::Live);
+    assert!(plugin_store.live().is_some());
+    let live = plugin_store.list().into_iter().filter(|record| record.state == VersionState::Live);
     assert_eq!(live.count(), 1);
-    let kept = shelf.list().into_iter().filter(|record| record.state != VersionState::Refused);
+    let kept =
+        plugin_store.list().into_iter().filter(|record| record.state != VersionState::Refused);
     assert_eq!(kept.count(), THREADS * CHANGES * 3 / 4);
-    check(&scratch.0.join("chat"), &shelf);
-    // What a host finds that starts now.
-    let before = shelf.list();
-    drop((shelf, store));
+    check(&scratch.0.join("chat"), &plugin_store);
+    // A host that starts now reads the same records.
+    let before = plugin_store.list();
+    drop((plugin_store, store));
     let store = VersionStore::open(&scratch.0, KEEP).unwrap();
-    let shelf = store.plugin_store(&Tenant::default(), "chat").unwrap();
-    assert_eq!(shelf.list(), before);
-    check(&scratch.0.join("chat"), &shelf);
+    let plugin_store = store.plugin_store(&Tenant::default(), "chat").unwrap();
+    assert_eq!(plugin_store.list(), before);
+    check(&scratch.0.join("chat"), &plugin_store);
 }
 
 #[test]
-fn whoever_asks_for_the_versions_of_a_plugin_gets_the_same_shelf() {
+fn a_plugin_has_one_store_at_a_time() {
     let scratch = Scratch::new();
     let store = VersionStore::open(&scratch.0, KEEP).unwrap();
-    let shelf = || store.plugin_store(&Tenant::default(), "chat").unwrap();
-    let first = shelf();
-    assert!(std::sync::Arc::ptr_eq(&first, &shelf()));
+    let plugin_store = || store.plugin_store(&Tenant::default(), "chat").unwrap();
+    let first = plugin_store();
+    assert!(std::sync::Arc::ptr_eq(&first, &plugin_store()));
     first.store(&build(0, 0), "ci").unwrap();
     drop(first);
-    assert_eq!(shelf().list().len(), 1);
+    assert_eq!(plugin_store().list().len(), 1);
 }
 
 #[test]
-fn a_version_that_was_kept_and_neither_served_nor_was_approved_is_not_cleared() {
+fn a_version_that_was_neither_live_nor_approved_is_not_preapproved() {
     let scratch = Scratch::new();
-    let shelf = || {
+    let plugin_store = || {
         let store = VersionStore::open(&scratch.0, KEEP).unwrap();
         store.plugin_store(&Tenant::default(), "chat").unwrap()
     };
     let (first, second) = (build(0, 0), build(0, 1));
-    let kept = shelf();
+    let kept = plugin_store();
     kept.publish_file(&first).unwrap();
     kept.store(&second, "ci").unwrap();
     assert!(kept.is_preapproved(first.digest()) && !kept.is_preapproved(second.digest()));
-    // Its consumers could not move, and it may be wanted once more.
+    // Its consumers could not migrate. It stays available for another rollback.
     kept.record_failure(
         second.digest(),
         VersionState::Kept,
@@ -138,18 +141,18 @@ fn a_version_that_was_kept_and_neither_served_nor_was_approved_is_not_cleared() 
     .unwrap();
     assert!(!kept.is_preapproved(second.digest()));
     drop(kept);
-    assert!(!shelf().is_preapproved(second.digest()));
+    assert!(!plugin_store().is_preapproved(second.digest()));
 }
 
 #[test]
-fn a_version_that_has_served_or_was_approved_stays_cleared() {
+fn a_version_that_was_live_or_approved_stays_preapproved() {
     let scratch = Scratch::new();
-    let shelf = || {
+    let plugin_store = || {
         let store = VersionStore::open(&scratch.0, KEEP).unwrap();
         store.plugin_store(&Tenant::default(), "chat").unwrap()
     };
     let [served, approved, newer, newest] = [0, 1, 2, 3].map(|change| build(0, change));
-    let kept = shelf();
+    let kept = plugin_store();
     for build in [&served, &newer, &newest] {
         kept.store(build, "ci").unwrap();
         kept.record_published(build.digest(), None).unwrap();
@@ -161,21 +164,21 @@ fn a_version_that_has_served_or_was_approved_stays_cleared() {
     kept.store(&approved, "ci").unwrap();
     assert_eq!(kept.state(served.digest()), Some(VersionState::Kept));
     drop(kept);
-    let kept = shelf();
+    let kept = plugin_store();
     for build in [&served, &approved, &newer, &newest] {
         assert!(kept.is_preapproved(build.digest()));
     }
 }
 
 #[test]
-fn of_records_that_do_not_say_who_served_only_the_last_two_that_did_are_cleared() {
+fn without_the_field_served_only_the_live_and_the_previous_version_are_preapproved() {
     let scratch = Scratch::new();
-    let shelf = || {
+    let plugin_store = || {
         let store = VersionStore::open(&scratch.0, KEEP).unwrap();
         store.plugin_store(&Tenant::default(), "chat").unwrap()
     };
     let builds = [0, 1, 2].map(|change| build(0, change));
-    let kept = shelf();
+    let kept = plugin_store();
     for build in &builds {
         kept.store(build, "ci").unwrap();
         kept.record_published(build.digest(), None).unwrap();
@@ -188,12 +191,12 @@ fn of_records_that_do_not_say_who_served_only_the_last_two_that_did_are_cleared(
         assert_eq!(record.as_object_mut().unwrap().remove("served"), Some(true.into()));
     }
     std::fs::write(&file, records.to_string()).unwrap();
-    let kept = shelf();
+    let kept = plugin_store();
     assert_eq!(builds.map(|build| kept.is_preapproved(build.digest())), [false, true, true]);
 }
 
 #[test]
-fn what_a_crash_left_unfinished_is_removed() {
+fn files_that_a_crash_left_unfinished_are_removed() {
     let scratch = Scratch::new();
     let store = VersionStore::open(&scratch.0, KEEP).unwrap();
     let folder = scratch.0.join("chat");

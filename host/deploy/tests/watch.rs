@@ -1,4 +1,4 @@
-//! What a watcher notices, however a file is written.
+//! The watcher notices changes, in whatever way a file is written.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test it is the assertion")]
 
@@ -14,7 +14,7 @@ use narrowboat_deploy::watch::{DEBOUNCE, POLL_INTERVAL, WatchMode, Watcher};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A folder of a test's own, which is gone after it.
+/// A folder for one test, which is removed after it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -22,7 +22,7 @@ impl Folder {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("watch-{name}"));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
-        // What is reported of a tree has its links resolved.
+        // Paths of a tree are reported with their links resolved.
         Self(path.canonicalize().unwrap())
     }
 
@@ -50,8 +50,8 @@ impl Drop for Folder {
     }
 }
 
-fn files(files: &[&PathBuf], noticing: WatchMode) -> Watcher {
-    Watcher::files(files.iter().map(|file| (*file).clone()), noticing).unwrap()
+fn files(files: &[&PathBuf], mode: WatchMode) -> Watcher {
+    Watcher::files(files.iter().map(|file| (*file).clone()), mode).unwrap()
 }
 
 fn tree(folder: &Folder) -> Watcher {
@@ -78,7 +78,7 @@ async fn until_it_reads(watcher: &mut Watcher, file: &PathBuf, text: &str) {
     tokio::time::timeout(DEADLINE, seen).await.expect("the change is not reported");
 }
 
-/// Replaces a file ten times and waits for each change. Looks alone would take ten times [`POLL_INTERVAL`]; half of that
+/// Replaces a file ten times and waits for each change. Polls alone would take ten times [`POLL_INTERVAL`]; half of that
 /// leaves room for a busy machine.
 async fn is_noticed_by_events(watcher: &mut Watcher, folder: &Folder, name: &str, file: &PathBuf) {
     let start = Instant::now();
@@ -87,7 +87,7 @@ async fn is_noticed_by_events(watcher: &mut Watcher, folder: &Folder, name: &str
         folder.replace(name, &text);
         until_it_reads(watcher, file, &text).await;
     }
-    assert!(start.elapsed() < 5 * POLL_INTERVAL, "{:?}: only looks noticed", start.elapsed());
+    assert!(start.elapsed() < 5 * POLL_INTERVAL, "{:?}: only polls noticed", start.elapsed());
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_file_that_is_renamed_into_place_is_noticed_by_events() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_in_place_is_noticed_when_it_is_whole() {
+async fn a_file_that_is_written_in_place_is_noticed() {
     let folder = Folder::new("in-place");
     let file = folder.write("echo.wasm", "old");
     let mut watcher = files(&[&file], WatchMode::Events);
@@ -119,7 +119,7 @@ async fn a_file_that_is_written_with_the_same_text_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_deleted_is_noticed_when_it_is_back() {
+async fn a_deleted_file_is_noticed_when_it_exists_again() {
     let folder = Folder::new("delete");
     let (file, other) = (folder.write("echo.wasm", "old"), folder.write("other.wasm", "old"));
     let mut watcher = files(&[&file, &other], WatchMode::Events);
@@ -131,7 +131,7 @@ async fn a_file_that_is_deleted_is_noticed_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_file_that_comes_only_later_is_noticed() {
+async fn a_file_that_is_created_later_is_noticed() {
     let folder = Folder::new("later");
     let file = folder.file("not/yet/echo.wasm");
     let mut watcher = files(&[&file], WatchMode::Events);
@@ -140,7 +140,7 @@ async fn a_file_that_comes_only_later_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_folder_may_go_and_come_back() {
+async fn a_folder_may_be_removed_and_created_again() {
     let folder = Folder::new("folder");
     let file = folder.write("built/echo.wasm", "old");
     let mut watcher = files(&[&file], WatchMode::Events);
@@ -165,7 +165,7 @@ async fn a_folder_may_be_renamed_away_and_another_take_its_place() {
 
 /// The way Kubernetes mounts a ConfigMap.
 #[tokio::test]
-async fn a_link_on_the_way_to_a_file_may_be_turned() {
+async fn a_link_in_the_path_of_a_file_may_change_its_target() {
     let folder = Folder::new("links");
     folder.write("..one/echo.wasm", "old");
     folder.write("..two/echo.wasm", "new");
@@ -181,7 +181,7 @@ async fn a_link_on_the_way_to_a_file_may_be_turned() {
 }
 
 #[tokio::test]
-async fn what_a_link_leads_to_may_be_written() {
+async fn the_target_of_a_link_may_be_written() {
     let folder = Folder::new("link-target");
     folder.write("elsewhere/echo.wasm", "old");
     symlink("elsewhere/echo.wasm", folder.file("echo.wasm")).unwrap();
@@ -193,7 +193,7 @@ async fn what_a_link_leads_to_may_be_written() {
 }
 
 #[tokio::test]
-async fn without_events_the_same_is_noticed() {
+async fn polling_notices_the_same_changes() {
     let folder = Folder::new("poll");
     let file = folder.write("built/echo.wasm", "old");
     let mut watcher = files(&[&file], WatchMode::Poll);
@@ -258,10 +258,10 @@ async fn a_burst_of_writes_is_few_changes() {
 
 #[tokio::test]
 async fn other_files_are_not_reported() {
-    for noticing in [WatchMode::Events, WatchMode::Poll] {
+    for mode in [WatchMode::Events, WatchMode::Poll] {
         let folder = Folder::new("unrelated");
         let file = folder.write("echo.wasm", "old");
-        let mut watcher = files(&[&file], noticing);
+        let mut watcher = files(&[&file], mode);
         folder.write("unrelated.wasm", "new");
         folder.write("echo.wasm.new", "new");
         fs::read(&file).unwrap();
@@ -271,7 +271,7 @@ async fn other_files_are_not_reported() {
 }
 
 #[tokio::test]
-async fn an_answer_nobody_awaited_is_kept() {
+async fn a_change_is_reported_after_a_cancelled_wait() {
     let folder = Folder::new("cancelled");
     let file = folder.write("echo.wasm", "old");
     let mut watcher = files(&[&file], WatchMode::Events);
@@ -282,7 +282,7 @@ async fn an_answer_nobody_awaited_is_kept() {
 }
 
 #[tokio::test]
-async fn in_a_tree_files_that_come_change_and_go_are_reported() {
+async fn new_changed_and_removed_files_are_reported_in_a_tree() {
     let folder = Folder::new("tree");
     let lib = folder.write("src/lib.rs", "old");
     let mut watcher = tree(&folder);
@@ -296,7 +296,7 @@ async fn in_a_tree_files_that_come_change_and_go_are_reported() {
 }
 
 #[tokio::test]
-async fn in_a_tree_what_is_no_source_does_not_count() {
+async fn files_that_are_not_sources_are_ignored_in_a_tree() {
     let folder = Folder::new("no-source");
     folder.write("target/lib.rs", "old");
     folder.write("out/lib.rs", "old");
@@ -326,7 +326,7 @@ async fn a_tree_may_be_a_single_file() {
 }
 
 #[test]
-fn a_path_of_no_file_is_refused() {
+fn a_path_that_is_not_of_a_file_is_refused() {
     let error = Watcher::files(["/".into()], WatchMode::Events).unwrap_err().to_string();
     assert!(error.contains("/ cannot be watched"), "{error}");
     let error = Watcher::files([PathBuf::new()], WatchMode::Events).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What a workshop tells.
+//! Events of builds.
 
 use std::fmt;
 use std::path::Path;
@@ -6,33 +6,33 @@ use std::time::Duration;
 
 use crate::packaging::BuildError;
 
-/// What a workshop tells, in words for a terminal. A plugin is called as the configuration calls it.
+/// An event of a build. Its `Display` is a line for a terminal; plugins have their names in the configuration.
 #[derive(Debug)]
 pub enum BuildEvent<'a> {
     /// A build begins.
     Started {
-        /// Of which plugin.
+        /// The plugin's name.
         plugin: &'a str,
     },
-    /// A build has made a component.
+    /// A build has succeeded.
     Built {
-        /// Of which plugin.
+        /// The plugin's name.
         plugin: &'a str,
-        /// How long it took.
+        /// The duration of the build.
         elapsed: Duration,
-        /// Whether it differs from the one before.
+        /// Whether the component differs from the one before.
         has_changed: bool,
     },
-    /// A build has failed; cargo has said why.
+    /// A build has failed. Cargo has printed the reason.
     Failed {
-        /// Of which plugin.
+        /// The plugin's name.
         plugin: &'a str,
-        /// Why.
+        /// The error.
         error: &'a BuildError,
     },
-    /// The configuration has changed, which is read at start only.
+    /// The configuration file has changed. It is only read at start.
     ConfigChanged {
-        /// Its file.
+        /// The configuration file.
         file: &'a Path,
     },
 }
@@ -41,13 +41,13 @@ impl fmt::Display for BuildEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { plugin } => write!(f, "building {plugin}"),
-            Self::Built { plugin, elapsed: took, has_changed: is_new } => {
-                write!(f, "built {plugin} in {:.1} s", took.as_secs_f64())?;
-                if *is_new { Ok(()) } else { f.write_str("; nothing is different") }
+            Self::Built { plugin, elapsed, has_changed } => {
+                write!(f, "built {plugin} in {:.1} s", elapsed.as_secs_f64())?;
+                if *has_changed { Ok(()) } else { f.write_str("; the component is unchanged") }
             }
             Self::Failed { plugin, error } => write!(f, "{plugin} is not built: {error}"),
             Self::ConfigChanged { file } => {
-                write!(f, "{} has changed: a restart takes it up", file.display())
+                write!(f, "{} has changed; restart to apply it", file.display())
             }
         }
     }

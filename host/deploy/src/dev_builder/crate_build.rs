@@ -1,19 +1,19 @@
-//! One crate being written.
+//! A guest crate and its last build.
 
 use std::path::{Path, PathBuf};
 
 use crate::packaging::{self, Sources};
 
-/// One crate being written.
+/// A guest crate and its last build.
 #[derive(Debug)]
 pub(super) struct CrateBuild {
-    /// As the configuration calls it.
+    /// The plugin's name in the configuration.
     pub(super) plugin: String,
     pub(super) folder: PathBuf,
     pub(super) sources: Sources,
-    /// Where its component lies once it has been built.
+    /// The path of its component; `None` before the first successful build.
     pub(super) component: Option<PathBuf>,
-    /// Whether its sources have changed since a build began.
+    /// Whether its sources have changed since the last build began.
     pub(super) needs_build: bool,
 }
 
@@ -29,8 +29,8 @@ impl CrateBuild {
     }
 }
 
-/// What a crate is made of. A manifest that cargo cannot read belongs to the crate too: its mending
-/// is waited for.
+/// Returns the sources of a crate. If cargo cannot read the manifest, returns the crate's folder, so that the correction of
+/// the manifest is noticed.
 pub(super) fn find_sources_or_folder(folder: &Path) -> Sources {
     packaging::find_sources(folder).unwrap_or_else(|_| Sources::from_folder(folder))
 }

@@ -1,4 +1,4 @@
-//! Ending a build before its time.
+//! Cancels builds from another thread.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Ends builds from another thread: the one that runs under it, and whatever would follow.
+/// Cancels builds: the one that runs, and all later ones. A clone cancels the same builds.
 #[derive(Debug, Clone, Default)]
 pub struct BuildCancellation(Arc<Mutex<BuildState>>);
 
@@ -15,34 +15,37 @@ pub struct BuildCancellation(Arc<Mutex<BuildState>>);
 enum BuildState {
     #[default]
     Idle,
-    /// Cargo leads a process group of its own, so that it goes with the compilers it started.
+    /// Cargo's process id, which is also the id of its process group: a signal to the group ends the compilers too.
     Running(Pid),
     Cancelled,
 }
 
 impl BuildCancellation {
-    /// Ends the build that runs, compilers included, and has none begin any more.
+    /// Ends the running build with its compilers, and makes later builds fail.
     pub fn cancel(&self) {
         if let BuildState::Running(cargo) =
             std::mem::replace(&mut *self.state(), BuildState::Cancelled)
         {
-            // It may have ended by itself.
+            // The call fails if cargo has ended meanwhile.
             let _ = kill_process_group(cargo, Signal::TERM);
         }
     }
 
-    /// Whether it has ended builds.
+    /// Whether builds are cancelled.
     pub fn is_cancelled(&self) -> bool {
         *self.state() == BuildState::Cancelled
     }
 
-    /// Starts cargo, unless builds have ended.
+    /// Starts cargo.
+    ///
+    /// # Errors
+    /// When builds are cancelled, or cargo cannot be started.
     pub(super) fn spawn_cargo(&self, cargo: &mut Command) -> io::Result<Child> {
         let mut state = self.state();
         if *state == BuildState::Cancelled {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        // Who is not in the terminal's own group is stopped if it reads from there.
+        // A process outside the terminal's foreground group is stopped if it reads from the terminal.
         let child = cargo.process_group(0).stdin(Stdio::null()).spawn()?;
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             *state = BuildState::Running(pid);
@@ -50,7 +53,7 @@ impl BuildCancellation {
         Ok(child)
     }
 
-    /// Notes that cargo is about to end, before its id may become another's.
+    /// Forgets cargo's id. Call it before cargo is waited for: another process may get the id afterwards.
     pub(super) fn mark_finished(&self) {
         let mut state = self.state();
         if matches!(*state, BuildState::Running(_)) {

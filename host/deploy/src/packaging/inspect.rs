@@ -1,4 +1,4 @@
-//! `narrowboat plugin inspect`: what a component says of itself, without running it.
+//! Reads what a component imports, exports and requests, without running it, for `narrowboat plugin inspect`.
 
 use std::fmt;
 
@@ -6,33 +6,33 @@ use narrowboat_core::component::{ComponentError, Role, parse_info};
 use narrowboat_core::manifest::Manifest;
 use narrowboat_runtime::Sha256Digest;
 
-/// What a component says of itself.
+/// What a component imports, exports and requests. Its `Display` is a table for people.
 #[derive(Debug)]
 pub struct Inspection {
     imports: Vec<String>,
     exports: Vec<String>,
     roles: Vec<Role>,
     manifest: Option<String>,
-    /// What the manifest asks for, in words.
+    /// The capabilities that the manifest requests, one text each.
     requested_capabilities: Vec<String>,
     size: usize,
     digest: Sha256Digest,
 }
 
-/// Looks at the bytes of a component.
+/// Inspects the bytes of a component.
 ///
 /// # Errors
-/// When they are not a whole component.
+/// When the bytes are not a complete component.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
-    let summary = parse_info(bytes)?;
-    let manifest = summary.manifest.and_then(|text| Manifest::parse(text).ok());
+    let info = parse_info(bytes)?;
+    let manifest = info.manifest.and_then(|text| Manifest::parse(text).ok());
     Ok(Inspection {
         requested_capabilities: manifest
             .map_or_else(Vec::new, |manifest| manifest.capabilities.descriptions()),
-        roles: summary.roles().collect(),
-        manifest: summary.manifest.map(|text| String::from_utf8_lossy(text).into_owned()),
-        imports: summary.imports,
-        exports: summary.exports,
+        roles: info.roles().collect(),
+        manifest: info.manifest.map(|text| String::from_utf8_lossy(text).into_owned()),
+        imports: info.imports,
+        exports: info.exports,
         size: bytes.len(),
         digest: Sha256Digest::of(bytes),
     })

@@ -1,4 +1,4 @@
-//! Which folders and files a guest crate is made of.
+//! The folders and files that a guest crate is built from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,34 +6,34 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
-use super::build::BuildError;
+use super::build_error::BuildError;
 use super::cargo_metadata::read_cargo_metadata;
 use super::toolchain::TARGET;
 
-/// What a guest crate is made of, as far as it lies on this disk. Links are resolved.
+/// The local folders and files that a guest crate is built from. Links are resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// The crate's own folder, and those of the crates it names by path.
+    /// The crate's own folder, and the folders of the crates that it depends on by path.
     pub folders: BTreeSet<PathBuf>,
-    /// What decides on its dependencies and lies elsewhere: the workspace's manifest and lock.
+    /// The workspace's manifest and lock file, which decide on its dependencies.
     pub files: BTreeSet<PathBuf>,
-    /// Cargo's target folder, where it writes.
+    /// Cargo's target folder, into which builds write.
     pub target: Option<PathBuf>,
 }
 
 impl Sources {
-    /// The crate's own folder alone: what is known while cargo cannot read its manifest.
+    /// The crate's own folder alone, for a crate whose manifest cargo cannot read.
     pub fn from_folder(folder: &Path) -> Self {
         Self { folders: BTreeSet::from([canonicalize_or_keep(folder)]), ..Self::default() }
     }
 
-    /// Whether a file belongs to them.
+    /// Whether a file belongs to these sources.
     pub fn contains(&self, file: &Path) -> bool {
         self.files.contains(file) || self.folders.iter().any(|folder| file.starts_with(folder))
     }
 }
 
-/// The part of `cargo metadata` that is read.
+/// The part of the output of `cargo metadata` that is used.
 #[derive(Deserialize)]
 struct CargoMetadata {
     packages: Vec<Package>,
@@ -45,7 +45,7 @@ struct CargoMetadata {
 #[derive(Deserialize)]
 struct Package {
     id: String,
-    /// Nothing for a crate named by its path.
+    /// `None` for a dependency by path.
     source: Option<String>,
     manifest_path: PathBuf,
 }
@@ -70,12 +70,11 @@ struct Dependency {
 
 #[derive(Deserialize)]
 struct DependencyKind {
-    /// Nothing for one that the crate itself is compiled with.
+    /// `None` for a normal dependency.
     kind: Option<String>,
 }
 
-/// Asks cargo what the guest crate in a folder is made of. Cargo's own messages are dropped: a build
-/// says the same.
+/// Asks cargo for the sources of the guest crate in a folder. Cargo's messages are dropped: a build prints the same.
 ///
 /// # Errors
 /// When cargo cannot be run, or cannot read the crate's manifest.
@@ -88,9 +87,9 @@ pub fn find_sources(folder: &Path) -> Result<Sources, BuildError> {
         target: Some(metadata.target_directory.clone()),
         ..Sources::from_folder(folder)
     };
-    let needed = metadata.resolve.required_packages();
+    let required = metadata.resolve.required_packages();
     let packages = metadata.packages.iter();
-    let local = packages.filter(|it| it.source.is_none() && needed.contains(it.id.as_str()));
+    let local = packages.filter(|it| it.source.is_none() && required.contains(it.id.as_str()));
     sources
         .folders
         .extend(local.filter_map(|it| it.manifest_path.parent()).map(canonicalize_or_keep));
@@ -98,20 +97,20 @@ pub fn find_sources(folder: &Path) -> Result<Sources, BuildError> {
 }
 
 impl Resolve {
-    /// The crates that the root is built of, itself included, but not those of its tests.
+    /// Returns the ids of the root crate and of the crates that it is built from, without those of its tests.
     fn required_packages(&self) -> BTreeSet<&str> {
         let nodes: BTreeMap<_, _> =
             self.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-        let mut needed = BTreeSet::new();
+        let mut required = BTreeSet::new();
         let mut open: Vec<&str> = self.root.as_deref().into_iter().collect();
         while let Some(id) = open.pop() {
-            if !needed.insert(id) {
+            if !required.insert(id) {
                 continue;
             }
             let dependencies = nodes.get(id).into_iter().flat_map(|node| &node.deps);
             open.extend(dependencies.filter(|it| it.is_non_dev()).map(|it| it.pkg.as_str()));
         }
-        needed
+        required
     }
 }
 

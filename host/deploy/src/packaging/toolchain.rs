@@ -1,4 +1,4 @@
-//! Finding a Rust compiler that can make WebAssembly.
+//! Finds a Rust compiler for WebAssembly.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,16 +6,16 @@ use std::process::Command;
 
 use thiserror::Error;
 
-/// What guests are compiled for. A component made of it imports only what its WIT names.
+/// The target that guests are compiled for. A component of this target imports only the interfaces of its WIT world.
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Names a sysroot with a standard library for [`TARGET`], and the compiler it was made with.
+/// The environment variable that names a sysroot with a standard library for [`TARGET`].
 const SYSROOT_VARIABLE: &str = "NARROWBOAT_WASM_SYSROOT";
 
-/// Where such a sysroot is looked for below cargo's target folder.
+/// The folder of such a sysroot below cargo's target folder, if the variable is not set.
 const SYSROOT_FOLDER: &str = "wasm-sysroot";
 
-/// How to call cargo so that it compiles for [`TARGET`].
+/// The environment with which cargo compiles for [`TARGET`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Toolchain {
     environment: Vec<(&'static str, OsString)>,
@@ -30,18 +30,21 @@ pub enum ToolchainError {
          a sysroot that has it with {SYSROOT_VARIABLE}"
     )]
     NoTarget,
-    /// A sysroot without the note on its compiler.
+    /// The sysroot has no file that names its compiler.
     #[error("{}: {source}; a wasm sysroot names its compiler in a file `rustc`", file.display())]
     Sysroot {
         /// The missing file.
         file: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
 impl Toolchain {
-    /// The active compiler if it has the target; else a private sysroot; else the system's own.
+    /// Returns the active compiler if it has the target, otherwise a private sysroot, otherwise the system's compiler.
+    ///
+    /// # Errors
+    /// When none of them has the target.
     pub(super) fn find(cargo_target: &Path) -> Result<Self, ToolchainError> {
         if has_target("rustc") {
             return Ok(Self::default());
@@ -74,7 +77,7 @@ impl Toolchain {
         Ok(Self { environment })
     }
 
-    /// A call of cargo.
+    /// Returns a command that runs cargo with this toolchain.
     pub(super) fn cargo_command(&self) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -82,8 +85,8 @@ impl Toolchain {
     }
 }
 
-/// Whether a compiler has the target's library: it names the folder of one that is not installed
-/// too.
+/// Whether a compiler has the standard library of the target. It names the library's folder even if the library is not
+/// installed.
 fn has_target(rustc: &str) -> bool {
     let folder = command_output(rustc, &["--print", "target-libdir", "--target", TARGET]);
     let files = folder.and_then(|folder| std::fs::read_dir(folder).ok());
@@ -94,8 +97,7 @@ fn has_target(rustc: &str) -> bool {
         .any(|file| file.file_name().to_str().is_some_and(|name| name.starts_with("libstd-")))
 }
 
-/// The linker that rustup's compiler brings along, which the sysroot's own compiler may lack; else
-/// the system's.
+/// Returns the linker of rustup's compiler, which the sysroot's own compiler may lack, or else the system's linker.
 fn find_linker() -> OsString {
     let library = command_output("rustc", &["--print", "target-libdir"]);
     let beside = library.and_then(|library| {

@@ -1,4 +1,4 @@
-//! Why a component does not become the live version.
+//! Why a deploy fails.
 
 use thiserror::Error;
 
@@ -7,70 +7,68 @@ use narrowboat_core::capabilities::{Capabilities, format_missing};
 use narrowboat_core::manifest::Isolation;
 use narrowboat_runtime::{LoadError, MigrationError, Sha256Digest};
 
-/// Why a component is not taken. The version before goes on untouched.
+/// Why a deploy fails. The live version is unchanged.
 #[derive(Debug, Error)]
 pub enum DeployError {
-    /// It cannot be loaded.
+    /// The component cannot be loaded.
     #[error(transparent)]
     Load(#[from] Box<LoadError>),
-    /// It runs in another way than the running version.
+    /// The component requests another isolation than the plugin runs with.
     #[error(
-        "it asks for isolation = {wanted:?}, and the plugin runs with {running:?}; restart the host \
-         for that"
+        "it asks for isolation = {wanted:?}, but the plugin runs with {running:?}; restart the host to change it"
     )]
     Isolation {
-        /// What the plugin runs with.
+        /// The isolation that the plugin runs with.
         running: Isolation,
-        /// What the component asks for.
+        /// The isolation that the component requests.
         wanted: Isolation,
     },
-    /// It requests more capabilities than the running version, and there is nowhere to wait for an approval.
+    /// The version requests more capabilities than the live one, and cannot wait for an approval without `[versions]`.
     #[error(
         "it requests more capabilities than the running version: {}; restart the host with it, or configure [versions], where it \
          can wait for an approval",
         format_missing(&.0.descriptions())
     )]
     Unapproved(Capabilities),
-    /// It failed on a store of its own, with the state of a running instance.
+    /// The trial failed: the version could not start, or not restore the state of a running instance.
     #[error("the trial failed: {0}")]
     Trial(MigrationError),
-    /// The consumers that share an instance did not all move, so nobody did.
+    /// Not all consumers of a plugin with shared instances could migrate, so none did.
     #[error("its consumers could not move: {0}")]
     Migration(String),
-    /// It was live and failed too often.
+    /// The version was rolled back before, because it failed too often.
     #[error(
-        "version {} was rolled back for its faults; offer other bytes, or deploy the same ones with --force", .0.short_hex()
+        "version {} was rolled back for its faults; deploy other bytes, or the same ones with --force", .0.short_hex()
     )]
     RolledBack(Sha256Digest),
-    /// It cannot be kept, so that it would be lost with the process.
+    /// The version cannot be stored, so it would be lost at a restart.
     #[error(transparent)]
     Store(PluginVersionStoreError),
-    /// Too many wait already.
-    #[error("{0} versions wait to be tried; offer it again later")]
+    /// The queue is full.
+    #[error("{0} versions are already queued for this plugin; try again later")]
     QueueFull(usize),
-    /// Nothing takes offers for this plugin any more.
+    /// The queue of the plugin has closed.
     #[error("{0}")]
     Closed(QueueCloseReason),
-    /// The system gave no thread to compile on, or the compiler panicked.
-    #[error("it could not be compiled: no thread")]
+    /// No thread could be started, or the thread panicked.
+    #[error("the version could not be compiled or tried: its thread could not start or panicked")]
     NoThread,
 }
 
-/// Why the queue of a plugin's offers has closed.
+/// Why the deploy queue of a plugin has closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum QueueCloseReason {
-    /// The configuration was read again, and another object serves the plugin, or none.
+    /// A reload of the configuration replaced or removed the plugin.
     #[error(
-        "the configuration was read again, and this plugin was reloaded or removed while the version waited; offer it \
-         again"
+        "a reload of the configuration replaced or removed this plugin while the version was queued; deploy it again"
     )]
     Reloaded,
-    /// The host ends.
+    /// The host is stopping.
     #[error("the host is stopping")]
     Stopping,
-    /// The task that carries swaps out has ended without being asked to.
+    /// The task that deploys the plugin's versions has panicked.
     #[error(
-        "the task that changes this plugin's version has failed; the log says why, and a restart brings it back"
+        "the task that deploys this plugin's versions has failed; see the log, and restart the host"
     )]
     TaskFailed,
 }

@@ -1,133 +1,148 @@
-//! What a version goes through before it may become live. Nothing that serves changes meanwhile, so that all of it can be
-//! dropped at any time.
+//! The checks of a version before it becomes live. They change nothing that serves, so they can be dropped at any time.
 
 use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::Rollout;
 use super::deploy_error::DeployError;
-use super::deploy_queue::{DeployRequest, DeploySource};
+use super::deploy_outcome::DeployOutcome;
+use super::deploy_queue::DeployRequest;
+use super::deploy_source::DeploySource;
+use super::rollout::Rollout;
 use crate::versions::PluginVersionStoreError;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_runtime::{Candidate, MigrationError, Plugin, Version, run_on_dedicated_thread};
 
-/// A version that fits.
-pub(super) enum PrepareOutcome {
-    /// It has been tried, and may become live.
+/// The result of the preparation of a version.
+pub(super) enum Preparation {
+    /// The version is checked and stored, and may become live.
     Ready(Arc<Version>),
-    /// It asks for this and the live one has not: somebody has to approve.
+    /// The version does not become live.
+    Ended(DeployOutcome),
+    /// The live version was rolled back meanwhile, so the checks have to be repeated.
+    LiveVersionRolledBack,
+}
+
+/// The result of the checks of a version.
+pub(super) enum CandidateCheck {
+    /// The version may become live.
+    Passed(Arc<Version>),
+    /// The version requests these capabilities, which the live version does not have. It was not run.
     NeedsApproval(Capabilities),
 }
 
-/// Why a version does not become live.
-pub(super) enum PrepareError {
-    /// It is not good enough.
-    Rejected(DeployError),
-    /// It would be lost with the process.
-    Store(PluginVersionStoreError),
-}
-
 impl Rollout {
-    /// Compiles, checks and tries a version. Nothing has happened if it fails, and nothing of it has run if it asks for
-    /// more than the live one. Cancel safe.
+    /// Compiles, checks and tries a version. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the version cannot be loaded, requests another isolation or fails the trial.
     pub(super) async fn check_candidate(
         &self,
-        offer: &DeployRequest,
-    ) -> Result<PrepareOutcome, DeployError> {
+        request: &DeployRequest,
+    ) -> Result<CandidateCheck, DeployError> {
         let span = tracing::info_span!(target: TRACE, "prepare");
-        self.check_against_live(offer).instrument(span).await
+        self.check_against_live(request).instrument(span).await
     }
 
     async fn check_against_live(
         &self,
-        offer: &DeployRequest,
-    ) -> Result<PrepareOutcome, DeployError> {
+        request: &DeployRequest,
+    ) -> Result<CandidateCheck, DeployError> {
         let plugin = self.plugin();
-        let work = {
-            let (loader, config) = (Arc::clone(&self.loader), self.config.clone());
-            let (plugin, build) = (Arc::clone(plugin), Arc::clone(&offer.build));
-            let origin = offer.source.clone();
-            move || loader.compile_version(&plugin.name, &config, origin.display_path(), &build)
-        };
-        let compiled = run_on_dedicated_thread(work).await.ok_or(DeployError::NoThread)?;
-        let Candidate { version, isolation } = compiled.map_err(Box::new)?;
+        let Candidate { version, isolation } = self.compile(request).await?;
         if isolation != plugin.isolation {
             return Err(DeployError::Isolation { running: plugin.isolation, wanted: isolation });
         }
         warn_if_renamed(plugin, &version);
-        let more = plugin.live_version().capabilities().missing_for(version.capabilities());
-        if !more.is_empty() && !self.is_preapproved(offer) {
-            return Ok(PrepareOutcome::NeedsApproval(more));
+        let extra = plugin.live_version().capabilities().missing_for(version.capabilities());
+        if !extra.is_empty() && !self.is_preapproved(request) {
+            return Ok(CandidateCheck::NeedsApproval(extra));
         }
         self.run_trial(Arc::clone(&version)).await?;
-        Ok(PrepareOutcome::Ready(version))
+        Ok(CandidateCheck::Passed(version))
     }
 
-    /// Whether a version may have the capabilities that it requests, whatever the live one has.
-    fn is_preapproved(&self, offer: &DeployRequest) -> bool {
-        let shelf = self.store.as_ref();
-        matches!(offer.source, DeploySource::Approval { .. })
-            || shelf.is_some_and(|shelf| shelf.is_preapproved(offer.build.digest()))
+    async fn compile(&self, request: &DeployRequest) -> Result<Candidate, DeployError> {
+        let (loader, config) = (Arc::clone(&self.loader), self.config.clone());
+        let (plugin, build) = (Arc::clone(self.plugin()), Arc::clone(&request.build));
+        let source = request.source.clone();
+        let compiled = run_on_dedicated_thread(move || {
+            loader.compile_version(&plugin.name, &config, source.display_path(), &build)
+        });
+        Ok(compiled.await.ok_or(DeployError::NoThread)?.map_err(Box::new)?)
     }
 
-    /// Tries a version on a store that is thrown away, with the state of now if there is any.
+    /// Whether a version may have the capabilities that it requests, whatever the live version has.
+    fn is_preapproved(&self, request: &DeployRequest) -> bool {
+        let store = self.store.as_ref();
+        matches!(request.source, DeploySource::Approval { .. })
+            || store.is_some_and(|store| store.is_preapproved(request.build.digest()))
+    }
+
+    /// Starts an instance of a version that is thrown away. It restores the state of a running instance, if there is one.
     async fn run_trial(&self, version: Arc<Version>) -> Result<(), DeployError> {
-        let sample = match self.registry.capture_trial_state().await {
+        let state = match self.registry.capture_trial_state().await {
             None => None,
-            Some(Ok(sample)) => Some(sample),
+            Some(Ok(state)) => Some(state),
             Some(Err(error)) if self.plugin().isolation == Isolation::Shared => {
                 return Err(DeployError::Trial(error));
             }
             Some(Err(error)) => {
                 let plugin = &*self.plugin().label;
-                tracing::warn!(plugin, "tried without the state of a connection: {error}");
+                tracing::warn!(
+                    plugin,
+                    "trial without the state of a connection, which could not be captured: {error}"
+                );
                 None
             }
         };
-        let trial = run_on_dedicated_thread(move || match sample {
-            Some(sample) => sample.try_restore(version),
+        let trial = run_on_dedicated_thread(move || match state {
+            Some(state) => state.try_restore(version),
             None => version.try_start().map_err(MigrationError::Start),
         });
         trial.await.ok_or(DeployError::NoThread)?.map_err(DeployError::Trial)
     }
 
-    /// Keeps a version that is about to be published. What cannot be kept is not taken, unless the
-    /// plugin's file has it anyway. Dropped, it may be kept all the same, and later than whatever is noted next.
+    /// Stores a version that is about to be published. If the version comes from the plugin's component file, an error is
+    /// only logged: the file has the bytes. Dropping the future does not cancel the thread that writes.
+    ///
+    /// # Errors
+    /// When the version cannot be written.
     pub(super) async fn store_version(
         &self,
-        offer: &DeployRequest,
+        request: &DeployRequest,
     ) -> Result<(), PluginVersionStoreError> {
-        let (build, by) = (Arc::clone(&offer.build), offer.source.requested_by().to_owned());
-        let is_approval = matches!(offer.source, DeploySource::Approval { .. });
-        let kept = self.with_store(move |shelf| match is_approval {
-            true => shelf.store_approved(&build, &by),
-            false => shelf.store(&build, &by),
+        let build = Arc::clone(&request.build);
+        let requested_by = request.source.requested_by().to_owned();
+        let is_approval = matches!(request.source, DeploySource::Approval { .. });
+        let stored = self.with_store(move |store| match is_approval {
+            true => store.store_approved(&build, &requested_by),
+            false => store.store(&build, &requested_by),
         });
-        match (kept.await, &offer.source) {
-            (Some(Err(error)), origin) if origin.is_from_file() => {
+        match stored.await {
+            Some(Err(error)) if request.source.is_from_file() => {
                 let plugin = &*self.plugin().label;
-                tracing::warn!(plugin, "version {}: {error}", offer.build.digest().short_hex());
+                tracing::warn!(plugin, "version {}: {error}", request.build.digest().short_hex());
                 Ok(())
             }
-            (Some(Err(error)), _) => Err(error),
-            (Some(Ok(())) | None, _) => Ok(()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(())) | None => Ok(()),
         }
     }
 }
 
-/// Another component may have been given to this plugin by mistake.
+/// Warns if the manifest's name has changed: the component may belong to another plugin.
 fn warn_if_renamed(plugin: &Plugin, version: &Version) {
     let live = plugin.live_version();
     let (old, new) = (live.manifest_name(), version.manifest_name());
     if old != new {
-        let (label, digest) = (&*plugin.label, version.digest().short_hex());
+        let (plugin, version) = (&*plugin.label, version.digest().short_hex());
         tracing::warn!(
-            plugin = label,
-            "version {digest} is of a manifest with the name {new:?}, and the live version's has {old:?}; is it the \
-             right component?"
+            plugin,
+            "the manifest of version {version} has the name {new:?}, the live version's has {old:?}; is it the right \
+             component?"
         );
     }
 }

@@ -1,21 +1,21 @@
-//! Folders for this user alone, and files that are whole whenever they are there.
+//! Folders and files that only this user can read.
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::StoreError;
+use super::store_error::StoreError;
 use narrowboat_core::atomic_file;
 use narrowboat_core::fs_ownership;
 
-/// For this user alone.
+/// Only the owner may list and change the folder.
 const FOLDER_MODE: u32 = 0o700;
 
-/// For this user alone.
+/// Only the owner may read and write the file.
 const FILE_MODE: u32 = 0o600;
 
-/// Makes a folder if there is none, and sees to whose it is.
+/// Creates a folder if it does not exist, and checks that no other user can write to it.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     let system = |source| StoreError::System { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(system)?;
@@ -27,7 +27,7 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| StoreError::Untrusted { path: path.to_owned(), source })
 }
 
-/// Writes a file whole: after a crash there are the old bytes or the new.
+/// Writes a file atomically: after a crash it has the old bytes or the new ones.
 pub(super) fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     atomic_file::write(&folder.join(name), FILE_MODE, bytes)
 }

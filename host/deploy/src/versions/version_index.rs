@@ -1,19 +1,19 @@
-//! What became of each version of a plugin: the content of the file beside their bytes.
+//! The index of a plugin's versions: the content of `versions.json`.
 
 use serde::{Deserialize, Serialize};
 
 use super::version_record::{VersionRecord, VersionState};
 use narrowboat_runtime::Sha256Digest;
 
-/// Refused versions that are remembered; of the others the configuration says how many.
+/// The number of refused versions that are remembered. The configuration limits the other versions.
 const MAX_REFUSED: usize = 20;
 
-/// What the file says.
+/// The records of a plugin's versions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct VersionIndex {
-    /// What the component's file held when it was last looked at.
+    /// The hash of the bytes that the plugin's component file held when the host last read it.
     pub(super) file: Option<Sha256Digest>,
-    /// The oldest first.
+    /// The versions, the oldest first.
     pub(super) versions: Vec<VersionRecord>,
 }
 
@@ -30,8 +30,8 @@ impl VersionIndex {
         self.find_version(version).map(|record| record.state)
     }
 
-    /// What a file says. Of records that do not say whether their version has served, only those that serve or served last
-    /// tell that it has.
+    /// Parses the content of the file. Records of older hosts lack `served`: the live and the previous version count as
+    /// served.
     pub(super) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
         let mut index: Self = serde_json::from_slice(bytes)?;
         for record in &mut index.versions {
@@ -40,8 +40,8 @@ impl VersionIndex {
         Ok(index)
     }
 
-    /// Adds a record as the newest, in the place of an older one of the same version. What was approved, or has served,
-    /// stays so.
+    /// Adds a record as the newest, and removes an older record of the same version. The approval and `served` of the older
+    /// record are kept.
     pub(super) fn insert(&mut self, mut record: VersionRecord) {
         if let Some(older) = self.find_version(record.version) {
             record.approved_by.clone_from(&older.approved_by);
@@ -74,8 +74,8 @@ impl VersionIndex {
             .for_each(|record| record.state = to);
     }
 
-    /// Forgets the oldest beyond the bounds; never the live one, nor the one before.
-    pub(super) fn prune(&mut self, keep: usize) {
+    /// Removes the oldest records beyond `keep_count` and [`MAX_REFUSED`], but never the live and the previous version.
+    pub(super) fn prune(&mut self, keep_count: usize) {
         let in_use = |state| matches!(state, VersionState::Live | VersionState::Previous);
         let (mut kept, mut refused) = (0, 0);
         self.versions.reverse();
@@ -83,18 +83,17 @@ impl VersionIndex {
             if in_use(record.state) {
                 return true;
             }
-            let (count, most) = match record.state.has_bytes() {
-                true => (&mut kept, keep.saturating_sub(2)),
+            let (count, limit) = match record.state.has_bytes() {
+                true => (&mut kept, keep_count.saturating_sub(2)),
                 false => (&mut refused, MAX_REFUSED),
             };
             *count += 1;
-            *count <= most
+            *count <= limit
         });
         self.versions.reverse();
     }
 
-    /// Makes a version the live one. Versions that wait for an approval were compared with another live version, and are
-    /// superseded.
+    /// Makes a version the live one. Pending versions become superseded: they were compared with another live version.
     pub(super) fn publish(&mut self, version: Sha256Digest) {
         if self.state(version) == Some(VersionState::Live) {
             return;
@@ -105,7 +104,7 @@ impl VersionIndex {
         self.set_state(version, VersionState::Live, None);
     }
 
-    /// The bytes of the versions that are kept.
+    /// The versions whose bytes are stored.
     pub(super) fn stored_versions(&self) -> impl Iterator<Item = Sha256Digest> {
         let with_bytes = self.versions.iter().filter(|record| record.state.has_bytes());
         with_bytes.map(|record| record.version)

@@ -1,67 +1,67 @@
-//! What is known of a version that was offered.
+//! The record of a version that was deployed.
 
 use serde::{Deserialize, Serialize};
 
 use narrowboat_runtime::Sha256Digest;
 
-/// One version of a plugin, as people and the shelf's file see it.
+/// The record of one version of a plugin, in `versions.json` and in the admin API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionRecord {
-    /// The SHA-256 of its bytes.
+    /// The SHA-256 of the component's bytes.
     pub version: Sha256Digest,
-    /// Its bytes' length.
+    /// The length of the component in bytes.
     pub size: u64,
-    /// Who offered it last: `file`, or the name of a token.
+    /// Who deployed it last: `file`, or the name of a token.
     pub deployed_by: String,
-    /// When, as RFC 3339 writes it, in UTC.
+    /// The time of the last deploy in UTC, in the format of RFC 3339.
     pub deployed_at: String,
-    /// What became of it.
+    /// The state of the version.
     pub state: VersionState,
-    /// Why it is not live, where it was refused or rolled back.
+    /// Why the version is not live, if it was refused or rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it asks for and the version that was live when it was offered had not, where that needs an approval.
+    /// The requested capabilities that the live version did not have, if they need an approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_capabilities: Vec<String>,
-    /// The name of the token that approved it, where it needed that.
+    /// The name of the token that approved the version, if it was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
-    /// Whether it has ever been live.
+    /// Whether the version has ever been live.
     #[serde(default)]
     pub served: bool,
 }
 
 impl VersionRecord {
-    /// Whether it may have the capabilities that it requests: it has served, or somebody has approved it. That it is kept says nothing: it
-    /// is kept before it is published, and then may not be.
+    /// Whether the version may have the capabilities that it requests: it has been live, or it was approved. The state
+    /// `kept` alone does not suffice, since a version is stored before it is published, and its publication may fail.
     pub fn is_preapproved(&self) -> bool {
         let is_allowed = self.served || self.approved_by.is_some();
         is_allowed && !self.state.is_awaiting_approval() && self.state.has_bytes()
     }
 }
 
-/// What became of a version.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VersionState {
-    /// It serves.
+    /// Serves the plugin's connections.
     Live,
-    /// It served until the live one came.
+    /// Was live before the live version.
     Previous,
-    /// It served before, or was never published.
+    /// Was live earlier, or was never published.
     Kept,
-    /// It requests more capabilities than the live version, and nobody has approved that yet.
+    /// Requests more capabilities than the live version, and is not approved yet.
     Pending,
-    /// The same, and meanwhile another version became live.
+    /// Was pending when another version became live.
     Superseded,
-    /// It did not fit, or failed when it was tried.
+    /// Failed a check or the trial.
     Refused,
-    /// It was live and failed too often.
+    /// Was live and failed too often.
     RolledBack,
 }
 
 impl VersionState {
-    /// As it is written.
+    /// The name of the state in `versions.json` and in the admin API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -74,12 +74,12 @@ impl VersionState {
         }
     }
 
-    /// Whether it waits for an approval.
+    /// Whether the version waits for an approval.
     pub fn is_awaiting_approval(self) -> bool {
         matches!(self, Self::Pending | Self::Superseded)
     }
 
-    /// Whether its bytes are kept.
+    /// Whether the bytes of the version are stored.
     pub fn has_bytes(self) -> bool {
         self != Self::Refused
     }

@@ -1,4 +1,4 @@
-//! What one look at the disk saw.
+//! The result of one scan of the disk.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::Metadata;
@@ -6,22 +6,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What a look saw.
+/// The files and folders that a scan found.
 #[derive(Debug, Default)]
 pub(super) struct FileScan {
-    /// The files that were there, by the paths they are reported as.
+    /// The existing files, by the paths as which they are reported.
     pub(super) files: BTreeMap<PathBuf, FileStamp>,
-    /// The folders whose events tell of them, links resolved.
+    /// The folders whose events concern these files, with links resolved.
     pub(super) folders: BTreeMap<PathBuf, FolderId>,
-    /// What events call the files that are reported by another path.
+    /// From the paths in events to the paths as which the files are reported, if the two differ.
     pub(super) aliases: HashMap<PathBuf, PathBuf>,
-    /// Whether a folder was missing, so that no event can tell of its return.
+    /// Whether a folder was missing. No event reports its return.
     pub(super) has_missing_folder: bool,
-    /// Whether there were more files than are looked at.
+    /// Whether there were more than [`MAX_FILES`](super::MAX_FILES) files and folders.
     pub(super) is_truncated: bool,
 }
 
-/// What is different about a file that was written: links are followed to it.
+/// Differs after a file was written. Links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileStamp {
     device: u64,
@@ -31,39 +31,40 @@ pub(super) struct FileStamp {
     modified: (i64, i64),
 }
 
-/// Tells a folder from another that was made in its place.
+/// Distinguishes a folder from one that was later created at the same path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FolderId {
     device: u64,
     inode: u64,
-    /// Inodes are used again; not all file systems know it.
+    /// Inode numbers are reused, so this helps to distinguish. `None` if the file system does not record it.
     created: Option<SystemTime>,
 }
 
 impl FileScan {
-    /// What was touched between a look and this one: what differs, and what events named. Files
-    /// that are gone count if `gone` says so.
+    /// Returns the files that changed between the scan `before` and this one: those that differ, and those that events
+    /// named. Removed files are included if `with_removed` is true.
     pub(super) fn changed_since(
         &self,
         before: &Self,
-        named: &BTreeSet<PathBuf>,
-        gone: bool,
+        event_paths: &BTreeSet<PathBuf>,
+        with_removed: bool,
     ) -> BTreeSet<PathBuf> {
-        let differing =
-            self.files.iter().filter(|(path, mark)| before.files.get(*path) != Some(mark));
-        let named = named.iter().filter_map(|path| self.reported_path(path));
-        let gone = before.files.keys().filter(|path| gone && !self.files.contains_key(*path));
+        let differing = self.files.iter();
+        let differing = differing.filter(|(path, stamp)| before.files.get(*path) != Some(stamp));
         let differing = differing.map(|(path, _)| path.as_path());
-        differing.chain(named).chain(gone.map(PathBuf::as_path)).map(Path::to_owned).collect()
+        let named = event_paths.iter().filter_map(|path| self.reported_path(path));
+        let removed = before.files.keys().map(PathBuf::as_path);
+        let removed = removed.filter(|path| with_removed && !self.files.contains_key(*path));
+        differing.chain(named).chain(removed).map(Path::to_owned).collect()
     }
 
-    /// The watched file that an event named.
-    fn reported_path(&self, event: &Path) -> Option<&Path> {
-        let path = self.aliases.get(event).map_or(event, PathBuf::as_path);
+    /// Returns the watched file that an event named, if it is one.
+    fn reported_path(&self, event_path: &Path) -> Option<&Path> {
+        let path = self.aliases.get(event_path).map_or(event_path, PathBuf::as_path);
         self.files.get_key_value(path).map(|(path, _)| path.as_path())
     }
 
-    /// Adds a file if it is there.
+    /// Adds a file if it exists.
     pub(super) fn add_file(&mut self, path: &Path) {
         if let Ok(metadata) = path.metadata()
             && metadata.is_file()
@@ -72,7 +73,7 @@ impl FileScan {
         }
     }
 
-    /// Adds a folder whose links are resolved, if it is there.
+    /// Adds a folder whose links are resolved, if it exists.
     pub(super) fn add_folder(&mut self, path: &Path) {
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() => {

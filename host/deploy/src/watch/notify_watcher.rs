@@ -1,4 +1,4 @@
-//! The system's own word that something changed.
+//! Events of the operating system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::file_scan::FolderId;
-use super::watch_thread::WatchThreadHandle;
+use super::watch_thread_handle::WatchThreadHandle;
 
-/// Paths that events may name between two looks; past it the looks alone decide.
+/// The most paths kept between two scans. Beyond it only the scans find changes.
 const MAX_EVENT_PATHS: usize = 1_024;
 
-/// Events for a set of folders.
+/// Receives events for a set of folders.
 pub(super) struct NotifyWatcher {
     watcher: RecommendedWatcher,
     event_paths: Arc<Mutex<EventPaths>>,
-    /// The folders that are watched, as they were then.
+    /// The watched folders, with their identities when the watch began.
     folders: BTreeMap<PathBuf, FolderId>,
 }
 
-/// What events named since the last look.
+/// The paths that events named since the last scan.
 #[derive(Debug, Default)]
 pub(super) struct EventPaths {
     pub(super) paths: BTreeSet<PathBuf>,
@@ -29,7 +29,7 @@ pub(super) struct EventPaths {
     pub(super) is_truncated: bool,
 }
 
-/// Why the system tells of nothing, in words for the operator.
+/// Why the operating system sends no events, as a text for the operator.
 pub(super) struct NotifyError(String);
 
 impl std::fmt::Display for NotifyError {
@@ -39,46 +39,46 @@ impl std::fmt::Display for NotifyError {
 }
 
 impl NotifyWatcher {
-    /// Has events wake a lookout.
-    pub(super) fn new(waker: WatchThreadHandle) -> Result<Self, NotifyError> {
-        let named = Arc::<Mutex<EventPaths>>::default();
-        let noted = Arc::clone(&named);
+    /// Wakes the watch thread at each event.
+    pub(super) fn new(thread: WatchThreadHandle) -> Result<Self, NotifyError> {
+        let event_paths = Arc::<Mutex<EventPaths>>::default();
+        let recorded = Arc::clone(&event_paths);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if event.as_ref().is_ok_and(|event| is_read_only(event.kind)) {
                 return;
             }
-            record_event(&mut noted.lock().unwrap_or_else(PoisonError::into_inner), event);
-            waker.wake();
+            record_event(&mut recorded.lock().unwrap_or_else(PoisonError::into_inner), event);
+            thread.wake();
         });
         let watcher = watcher.map_err(|error| notify_error(&error))?;
-        Ok(Self { watcher, event_paths: named, folders: BTreeMap::new() })
+        Ok(Self { watcher, event_paths, folders: BTreeMap::new() })
     }
 
-    /// What events named since this was last asked.
+    /// Takes the paths that events named since the last call.
     pub(super) fn take_paths(&mut self) -> EventPaths {
-        let named = {
-            let mut named = self.event_paths.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *named)
+        let taken = {
+            let mut event_paths = self.event_paths.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *event_paths)
         };
-        // A folder that went took the watch on it and on all below it along, even if it is back.
-        let is_named = |path: &Path| path.ancestors().any(|path| named.paths.contains(path));
+        // The removal of a folder removes the watches on it and on all folders below it, even if it exists again.
+        let is_named = |path: &Path| path.ancestors().any(|path| taken.paths.contains(path));
         let gone: Vec<_> = self
             .folders
             .keys()
-            .filter(|path| named.is_truncated || is_named(path))
+            .filter(|path| taken.is_truncated || is_named(path))
             .cloned()
             .collect();
         for folder in gone {
             self.unwatch_folder(&folder);
         }
-        named
+        taken
     }
 
-    /// Watches these folders and no others; returns whether some are new, in which something may
-    /// have changed unnoticed.
+    /// Watches these folders and no others. Returns whether some are new: a file in them may have changed before the watch
+    /// began.
     ///
     /// # Errors
-    /// When the system can watch no more.
+    /// When the operating system's limit of watches is reached.
     pub(super) fn watch_folders(
         &mut self,
         folders: &BTreeMap<PathBuf, FolderId>,
@@ -99,7 +99,7 @@ impl NotifyWatcher {
                     has_new = true;
                 }
                 Err(error) if is_watch_limit(&error) => return Err(notify_error(&error)),
-                // It is gone already, or may not be read: the next look sees.
+                // The folder is gone or not readable. The next scan finds out.
                 Err(_) => {}
             }
         }
@@ -108,12 +108,12 @@ impl NotifyWatcher {
 
     fn unwatch_folder(&mut self, folder: &Path) {
         self.folders.remove(folder);
-        // The watch is gone by itself if the folder is.
+        // The call fails if the folder is gone, and its watch with it.
         let _ = self.watcher.unwatch(folder);
     }
 }
 
-/// Whether an event is of no interest.
+/// Whether an event changes no file.
 fn is_read_only(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => access != AccessKind::Close(AccessMode::Write),
@@ -121,17 +121,17 @@ fn is_read_only(kind: EventKind) -> bool {
     }
 }
 
-fn record_event(named: &mut EventPaths, event: notify::Result<Event>) {
+fn record_event(event_paths: &mut EventPaths, event: notify::Result<Event>) {
     let Ok(event) = event else {
-        named.is_truncated = true;
+        event_paths.is_truncated = true;
         return;
     };
-    named.is_truncated |= event.need_rescan();
+    event_paths.is_truncated |= event.need_rescan();
     for path in event.paths {
-        if named.paths.len() < MAX_EVENT_PATHS {
-            named.paths.insert(path);
+        if event_paths.paths.len() < MAX_EVENT_PATHS {
+            event_paths.paths.insert(path);
         } else {
-            named.is_truncated = true;
+            event_paths.is_truncated = true;
         }
     }
 }
@@ -140,7 +140,7 @@ fn is_watch_limit(error: &notify::Error) -> bool {
     matches!(error.kind, ErrorKind::MaxFilesWatch)
 }
 
-/// Names the setting to raise, where there is one.
+/// Names the setting to raise, if the operating system has one.
 fn notify_error(error: &notify::Error) -> NotifyError {
     let setting = if is_watch_limit(error) { "max_user_watches" } else { "max_user_instances" };
     let remedy = if cfg!(target_os = "linux") {

@@ -1,168 +1,148 @@
-//! The thread that looks: when an event wakes it, and now and then by itself.
+//! The thread that scans: when an event wakes it, and from time to time without one.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use super::changed_paths::ChangedPaths;
 use super::file_scan::FileScan;
 use super::notify_watcher::{NotifyError, NotifyWatcher};
+use super::timing::{DEBOUNCE, MAX_DEBOUNCE, MAX_FILES, POLL_INTERVAL, POLL_ONLY_INTERVAL};
 use super::watch_targets::WatchTargets;
-use super::{
-    ChangedPaths, DEBOUNCE, MAX_DEBOUNCE, MAX_FILES, POLL_INTERVAL, POLL_ONLY_INTERVAL, WatchMode,
-};
+use super::watch_thread_handle::WatchThreadHandle;
+use narrowboat_config::WatchMode;
 
-/// Looks in a row at folders that keep appearing; the next regular look sees the rest.
+/// The most scans in a row while new folders keep appearing. The next regular scan finds the rest.
 const MAX_RESCANS: usize = 4;
 
-/// Looks until it is stopped.
+/// Scans until it is stopped.
 pub(super) struct WatchThread {
     targets: WatchTargets,
-    /// Nothing where looks are all there is.
+    /// `None` if the thread only polls.
     events: Option<NotifyWatcher>,
     wake_receiver: Receiver<()>,
-    stopped: Arc<AtomicBool>,
+    handle: WatchThreadHandle,
     changed_paths: Arc<ChangedPaths>,
-    /// What has been reported.
+    /// The scan whose differences were reported last.
     last_scan: FileScan,
-    /// What events named and no look has reported.
+    /// Paths that events named since `last_scan`.
     event_paths: BTreeSet<PathBuf>,
 }
 
-/// Wakes a lookout; being woken twice before it looks is being woken once.
-#[derive(Debug, Clone)]
-pub(super) struct WatchThreadHandle {
-    wake_sender: SyncSender<()>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl WatchThreadHandle {
-    pub(super) fn wake(&self) {
-        // Full is as good: it will wake.
-        let _ = self.wake_sender.try_send(());
-    }
-
-    pub(super) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.wake();
-    }
-}
-
 impl WatchThread {
-    /// A lookout whose first look is made.
+    /// Scans once, and returns the thread's state, which is not running yet, and the handle to it.
     pub(super) fn new(
-        subjects: WatchTargets,
-        noticing: WatchMode,
-        touched: Arc<ChangedPaths>,
+        targets: WatchTargets,
+        mode: WatchMode,
+        changed_paths: Arc<ChangedPaths>,
     ) -> (Self, WatchThreadHandle) {
-        let (wake, woken) = sync_channel(1);
-        let stopped = Arc::new(AtomicBool::new(false));
-        let waker = WatchThreadHandle { wake_sender: wake, stopped: Arc::clone(&stopped) };
-        let events = match noticing {
+        let (handle, wake_receiver) = WatchThreadHandle::new();
+        let events = match mode {
             WatchMode::Poll => None,
             WatchMode::Events => {
-                NotifyWatcher::new(waker.clone()).map_err(|why| warn_polling_only(&why)).ok()
+                NotifyWatcher::new(handle.clone()).map_err(|error| warn_polling_only(&error)).ok()
             }
         };
-        let last = FileScan::default();
-        let named = BTreeSet::new();
-        let mut lookout = Self {
-            targets: subjects,
+        let mut thread = Self {
+            targets,
             events,
-            wake_receiver: woken,
-            stopped,
-            changed_paths: touched,
-            last_scan: last,
-            event_paths: named,
+            wake_receiver,
+            handle: handle.clone(),
+            changed_paths,
+            last_scan: FileScan::default(),
+            event_paths: BTreeSet::new(),
         };
-        lookout.last_scan = lookout.scan();
-        if lookout.last_scan.is_truncated {
-            tracing::warn!("only the first {MAX_FILES} files and folders are watched for changes");
+        thread.last_scan = thread.scan();
+        if thread.last_scan.is_truncated {
+            tracing::warn!(
+                limit = MAX_FILES,
+                "too many files to watch; changes of the rest are not noticed"
+            );
         }
-        (lookout, waker)
+        (thread, handle)
     }
 
-    /// Starts its thread.
+    /// Starts the thread.
     pub(super) fn spawn(mut self) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("narrowboat-watch".to_owned());
         thread.spawn(move || while self.run_once() {}).map(drop)
     }
 
-    /// Waits for a reason to look, and reports; returns whether to go on.
+    /// Waits for a reason to scan, and reports the changes; returns whether to go on.
     fn run_once(&mut self) -> bool {
-        // Woken or not: what an event told of shows in the look.
+        // The scan finds every change, so it does not matter whether an event or the timeout ended the wait.
         let _ = self.wake_receiver.recv_timeout(self.poll_interval());
-        if self.stopped.load(Ordering::Acquire) {
+        if self.handle.is_stopped() {
             return false;
         }
-        let mut look = self.scan();
-        if !self.changes_in(&look).is_empty() {
-            look = self.scan_until_stable(look);
+        let mut scan = self.scan();
+        if !self.changes_in(&scan).is_empty() {
+            scan = self.scan_until_stable(scan);
         }
-        let touched = self.changes_in(&look);
+        let changed = self.changes_in(&scan);
         self.event_paths.clear();
-        self.last_scan = look;
-        if !touched.is_empty() {
-            self.changed_paths.add(touched);
+        self.last_scan = scan;
+        if !changed.is_empty() {
+            self.changed_paths.add(changed);
         }
         true
     }
 
     fn poll_interval(&self) -> Duration {
-        let blind = self.events.is_none() || self.last_scan.has_missing_folder;
-        if blind { POLL_ONLY_INTERVAL } else { POLL_INTERVAL }
+        let needs_polling = self.events.is_none() || self.last_scan.has_missing_folder;
+        if needs_polling { POLL_ONLY_INTERVAL } else { POLL_INTERVAL }
     }
 
-    fn changes_in(&self, look: &FileScan) -> BTreeSet<PathBuf> {
-        look.changed_since(&self.last_scan, &self.event_paths, self.targets.reports_removals())
+    fn changes_in(&self, scan: &FileScan) -> BTreeSet<PathBuf> {
+        scan.changed_since(&self.last_scan, &self.event_paths, self.targets.reports_removals())
     }
 
-    /// Looks until nothing has changed for [`DEBOUNCE`], or for [`PATIENCE`] altogether. Events that
-    /// change nothing of what is watched, such as those of a log in the same folder, prolong nothing.
-    fn scan_until_stable(&mut self, mut look: FileScan) -> FileScan {
-        let end = Instant::now() + MAX_DEBOUNCE;
-        let mut changed = Instant::now();
+    /// Scans until nothing has changed for [`DEBOUNCE`], or for [`MAX_DEBOUNCE`] in total. Events that change no watched
+    /// file, such as those of a log in the same folder, do not extend the wait.
+    fn scan_until_stable(&mut self, mut scan: FileScan) -> FileScan {
+        let deadline = Instant::now() + MAX_DEBOUNCE;
+        let mut last_change = Instant::now();
         loop {
-            let still = (changed + DEBOUNCE).min(end);
-            let rest = still.saturating_duration_since(Instant::now());
-            let was_woken = self.wake_receiver.recv_timeout(rest).is_ok();
+            let stable_at = (last_change + DEBOUNCE).min(deadline);
+            let wait = stable_at.saturating_duration_since(Instant::now());
+            let was_woken = self.wake_receiver.recv_timeout(wait).is_ok();
             let next = self.scan();
-            let is_still = next.files == look.files;
-            look = next;
-            if !is_still {
-                changed = Instant::now();
-            } else if !was_woken || Instant::now() >= still {
-                return look;
+            let is_stable = next.files == scan.files;
+            scan = next;
+            if !is_stable {
+                last_change = Instant::now();
+            } else if !was_woken || Instant::now() >= stable_at {
+                return scan;
             }
-            if Instant::now() >= end || self.stopped.load(Ordering::Acquire) {
-                return look;
+            if Instant::now() >= deadline || self.handle.is_stopped() {
+                return scan;
             }
         }
     }
 
-    /// Looks, and watches the folders that are there now.
+    /// Scans, and watches the folders that exist now.
     fn scan(&mut self) -> FileScan {
         self.collect_event_paths();
-        let mut look = self.targets.scan();
+        let mut scan = self.targets.scan();
         for _ in 0..MAX_RESCANS {
-            match self.events.as_mut().map(|events| events.watch_folders(&look.folders)) {
-                // In a folder that was not watched yet something may have come since.
-                Some(Ok(true)) => look = self.targets.scan(),
+            match self.events.as_mut().map(|events| events.watch_folders(&scan.folders)) {
+                // A file may have been created in a new folder before the folder was watched.
+                Some(Ok(true)) => scan = self.targets.scan(),
                 Some(Ok(false)) | None => break,
-                Some(Err(why)) => {
-                    warn_polling_only(&why);
+                Some(Err(error)) => {
+                    warn_polling_only(&error);
                     self.events = None;
                 }
             }
         }
-        look
+        scan
     }
 
-    /// Takes over what events named, before a look, so that what comes during it counts for the
-    /// next.
+    /// Takes the paths that events have named. Call it before a scan, so that events during the scan count for the next
+    /// one.
     fn collect_event_paths(&mut self) {
         if let Some(events) = &mut self.events {
             self.event_paths.append(&mut events.take_paths().paths);
@@ -170,9 +150,10 @@ impl WatchThread {
     }
 }
 
-fn warn_polling_only(why: &NotifyError) {
-    let millis = POLL_ONLY_INTERVAL.as_millis();
+fn warn_polling_only(error: &NotifyError) {
+    let interval_ms = POLL_ONLY_INTERVAL.as_millis();
     tracing::warn!(
-        "the system tells of no changed files, so they are looked at each {millis} ms: {why}"
+        interval_ms,
+        "no file events from the operating system; files are polled instead: {error}"
     );
 }

@@ -77,7 +77,7 @@ pub(super) async fn versions(
     });
     Ok(Json(api::VersionList {
         plugin,
-        in_rollback_window: swap.is_on_trial(),
+        in_rollback_window: swap.is_in_rollback_window(),
         versions: versions.collect(),
     }))
 }
@@ -337,7 +337,7 @@ fn unchanged_response(swap: &Rollout, version: Sha256Digest) -> api::DeployRespo
         remaining: 0,
         prepare_ms: 0,
         migrate_ms: 0,
-        in_rollback_window: swap.is_on_trial(),
+        in_rollback_window: swap.is_in_rollback_window(),
     }
 }
 

@@ -149,7 +149,7 @@ fn plugin_info(admin: &AdminState, swap: &Rollout, connections: u64) -> api::Plu
         tenant: plugin.tenant.to_string(),
         name: plugin.name.to_string(),
         version: live.digest().to_string(),
-        in_rollback_window: swap.is_on_trial(),
+        in_rollback_window: swap.is_in_rollback_window(),
         pending: swap.pending_version().map(|pending| pending.version.to_string()),
         isolation: format!("{:?}", plugin.isolation).to_lowercase(),
         connections,
