@@ -157,7 +157,7 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
         ("/v1/publish", "[]", 400, "the body is not valid"),
         ("/v1/publish", {"group": "g", "message": {}}, 400, "no \"type\""),
         ("/v1/publish", {"group": "g", "message": {"type": "_x"}}, 400, "starts with '_'"),
-        ("/v1/publish", {"message": {"type": "a"}}, 400, "for a `group` or for a `channel`"),
+        ("/v1/publish", {"message": {"type": "a"}}, 400, "either a `group` or a `channel`"),
         ("/v1/publish", {"group": "a b", "message": {"type": "a"}}, 400, "group: "),
         ("/v1/publish", {"group": "g", "layer": "defualt", "message": {"type": "a"}}, 404, '"default"'),
         ("/v1/publish", {"groop": "g", "message": {"type": "a"}}, 400, "`groop`"),

@@ -279,6 +279,8 @@ pub(super) enum ReferenceCommand {
     Limits,
     /// What `/metrics` tells, as Markdown
     Metrics,
+    /// The paths and schemas of the admin API, as Markdown
+    AdminApi,
 }
 
 #[derive(Subcommand)]

@@ -193,6 +193,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Completions { shell } => reference::completions(shell),
         Command::Reference(ReferenceCommand::Man) => reference::man(),
         Command::Reference(ReferenceCommand::Limits) => reference::limits(),
+        Command::Reference(ReferenceCommand::AdminApi) => reference::admin_api(),
         Command::Reference(ReferenceCommand::Metrics) => reference::metrics(),
         Command::Plugin(PluginCommand::Build { dir, out }) => plugin::build(&dir, out.as_deref()),
         Command::Plugin(PluginCommand::Inspect { file, key }) => {

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::output::print;
 use super::{Cli, CliError};
 use narrowboat_config::limits_reference;
-use narrowboat_server::metrics_reference;
+use narrowboat_server::{admin_api_reference, metrics_reference};
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut command = Cli::command();
@@ -29,6 +29,10 @@ pub(super) fn man() -> Result<(), CliError> {
 
 pub(super) fn limits() -> Result<(), CliError> {
     print(&limits_reference())
+}
+
+pub(super) fn admin_api() -> Result<(), CliError> {
+    print(&admin_api_reference())
 }
 
 pub(super) fn metrics() -> Result<(), CliError> {

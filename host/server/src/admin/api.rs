@@ -1,268 +1,268 @@
-//! What the operator's interface takes and answers, as JSON. The host writes it, and the command line and the
-//! dashboard read it.
+//! The JSON bodies of the admin API. The host writes them; the command line and the dashboard read them. The doc comments
+//! are the descriptions in the OpenAPI document and in `docs/reference/admin-api.md`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The header that a component's signature comes in with an upload.
+/// The header of an upload with the signature of the component.
 pub const SIGNATURE_HEADER: &str = "narrowboat-signature";
 
-/// An answer to what could not be done.
+/// The response to a request that fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// What kind of problem it is, for programs.
+    /// The kind of problem, for programs.
     pub kind: ProblemKind,
-    /// What is wrong and what would be right, for people.
+    /// What is wrong and what to do, for people.
     pub error: String,
 }
 
-/// Kinds of problems.
+/// The kind of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
-    /// There is no token, or one that nobody has.
+    /// 401: the token is missing or unknown.
     Unauthorized,
-    /// The token does not allow this, or a web page of another site asked.
+    /// 403: the token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong.
     Forbidden,
-    /// There is no such plugin, version, connection or path.
+    /// 404: there is no such path, plugin, version, connection, layer or tenant.
     NotFound,
-    /// The path is not asked by this method.
+    /// 405: the path does not support this method.
     MethodNotAllowed,
-    /// What was asked is not well-formed.
+    /// 400: the query, the body, a header or the version is not valid.
     Invalid,
-    /// A component is larger than `admin.max_upload`.
+    /// 413: the component is larger than `max_upload` of `[admin]`.
     TooLarge,
-    /// The component is not taken; the version before stays.
+    /// 422: the version or the configuration is refused; nothing has changed.
     Refused,
-    /// The component requests more capabilities than the live version has, and waits for an approval.
+    /// 409: the version requests more capabilities than the live one, and waits for approval.
     Pending,
-    /// A newer version was offered before its turn came.
+    /// 409: a newer version was deployed while this one waited in the queue.
     Superseded,
-    /// Not now: a layer is away, or a channel full.
+    /// 503: the host cannot do this now; `error` says why.
     Unavailable,
 }
 
-/// A version that is live.
+/// The result of a deploy, a rollback or an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeployResponse {
-    /// The plugin.
+    /// The name of the plugin.
     pub plugin: String,
     /// The SHA-256 of the live component.
     pub version: String,
-    /// The version before; none where this one was live already.
+    /// The SHA-256 of the version before; null if this version was live already.
     pub previous: Option<String>,
-    /// Consumers that moved with their state.
+    /// The number of consumers that moved with their state.
     pub migrated: u64,
-    /// Consumers that began afresh.
+    /// The number of consumers that began without state.
     pub restarted: u64,
-    /// Connections that were closed.
+    /// The number of connections that were closed.
     pub closed: u64,
-    /// Consumers that stay on the version before.
+    /// The number of consumers that stay on the version before.
     pub remaining: u64,
-    /// Milliseconds from the offer's turn to the end of the trial.
+    /// Milliseconds from the start of the deploy to the end of the trial.
     pub prepare_ms: u64,
-    /// Milliseconds from the publishing to the last consumer's move.
+    /// Milliseconds from the publication to the move of the last consumer.
     pub migrate_ms: u64,
-    /// Whether it may still be rolled back for its faults.
+    /// Whether the host may still roll the version back for its faults.
     pub in_rollback_window: bool,
 }
 
-/// The version that is wanted back.
+/// The version to make live again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
-    /// Its SHA-256, or so many of its first digits that no other has them; the one before if left out.
+    /// The SHA-256 of the version, or four or more of its first digits. Default: the version before the live one.
     #[serde(default)]
     pub version: Option<String>,
 }
 
-/// The version that may have the capabilities that it requests.
+/// The version to approve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveRequest {
-    /// Its SHA-256, or so many of its first digits that no other has them. There is no default: another may have come since
-    /// somebody looked at what waits.
+    /// The SHA-256 of the version, or four or more of its first digits. Required, so that a version that arrived meanwhile is
+    /// not approved by mistake.
     pub version: String,
 }
 
 /// The versions of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VersionList {
-    /// The plugin.
+    /// The name of the plugin.
     pub plugin: String,
-    /// Whether the live one may still be rolled back for its faults.
+    /// Whether the host may still roll the live version back for its faults.
     pub in_rollback_window: bool,
-    /// The newest first.
+    /// The versions, the newest first.
     pub versions: Vec<VersionInfo>,
 }
 
-/// A version that was offered.
+/// A version of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VersionInfo {
-    /// The SHA-256 of its component.
+    /// The SHA-256 of the component.
     pub version: String,
-    /// Its component's length in bytes.
+    /// The size of the component, in bytes.
     pub size: u64,
-    /// Who offered it last: `file`, or the name of a token.
+    /// Who deployed the version last: `file`, or the name of a token (`operator` for the host's own).
     pub deployed_by: String,
-    /// When, as RFC 3339 writes it.
+    /// When the version was deployed last, as RFC 3339.
     pub deployed_at: String,
-    /// `live`, `previous`, `kept`, `pending`, `superseded`, `refused` or `rolled-back`.
+    /// The state: `live`, `previous`, `kept`, `pending`, `superseded`, `refused` or `rolled-back`.
     pub state: String,
-    /// Why it was refused or rolled back, or waits for an approval.
+    /// Why the version was refused, was rolled back or waits for approval; else null.
     pub reason: Option<String>,
-    /// What it asks for and the version that was live when it was offered had not, where that needs an approval, such as
-    /// `groups "admin.*"`.
+    /// The capabilities that the version requests beyond those of the version that was live, if that needs approval; for
+    /// example `groups "admin.*"`.
     pub extra_capabilities: Vec<String>,
-    /// The name of the token that approved it, where it needed that.
+    /// The name of the token that approved the version; null if none did.
     pub approved_by: Option<String>,
 }
 
-/// How a host fares.
+/// The status of a host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HostStatus {
-    /// The program's version.
+    /// The version of the program.
     pub version: String,
-    /// Seconds since it began to serve.
+    /// Seconds since the host began to serve.
     pub uptime_seconds: u64,
-    /// Whether it takes connections and reaches its layers.
+    /// Whether the host is ready: it accepts connections, and the layers of the tenant `default` are connected.
     pub ready: bool,
-    /// Why it is not ready.
+    /// The reasons why the host is not ready.
     pub not_ready_reasons: Vec<String>,
-    /// What is left to close, while it drains.
+    /// The progress of the drain; null if the host does not drain.
     pub draining: Option<DrainStatus>,
-    /// Open connections.
+    /// The number of open connections.
     pub connections: u64,
-    /// Connections there may be: of the tenant that is asked about, or of all.
+    /// The limit of open connections: of the tenant that the request is about, or of the host.
     pub max_connections: u64,
-    /// The host's limits; none of them where a tenant is asked about.
+    /// The limits of the host; empty if the request is about a tenant.
     pub limits: Vec<LimitInfo>,
-    /// By their names.
+    /// The tenants, by name.
     pub tenants: Vec<TenantInfo>,
-    /// By their names.
+    /// The plugins, by tenant and name.
     pub plugins: Vec<PluginInfo>,
-    /// By their names.
+    /// The channel layers, by tenant and name.
     pub layers: Vec<LayerInfo>,
 }
 
-/// What a tenant uses of what it may.
+/// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TenantInfo {
-    /// Its name.
+    /// The name of the tenant.
     pub name: String,
-    /// Open connections.
+    /// The number of open connections.
     pub connections: u64,
-    /// Connections it may have.
+    /// The limit of open connections.
     pub max_connections: u64,
-    /// Its limits.
+    /// The limits of the tenant.
     pub limits: Vec<LimitInfo>,
 }
 
 /// A limit of the host, a tenant or a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitInfo {
-    /// As the configuration calls it.
+    /// The name of the limit in the configuration.
     pub name: String,
-    /// How much there is, of what is given back.
+    /// The current usage; null for a rate.
     pub used: Option<u64>,
-    /// How much there may be, or how much a second: a number, bytes, or of `cpu` nanoseconds.
+    /// The limit, or the limit for each second: a number, bytes, or nanoseconds for `cpu`; null if there is none.
     pub limit: Option<u64>,
-    /// How often it was reached since the host began.
+    /// The number of times that the limit was reached since the start of the host.
     pub reached: u64,
 }
 
-/// A plugin, as it serves.
+/// A plugin that is served.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PluginInfo {
-    /// Whose it is.
+    /// The tenant of the plugin.
     pub tenant: String,
-    /// As routes call it.
+    /// The name of the plugin, as routes use it.
     pub name: String,
     /// The SHA-256 of the live component.
     pub version: String,
-    /// Whether that may still be rolled back for its faults.
+    /// Whether the host may still roll the live version back for its faults.
     pub in_rollback_window: bool,
-    /// The version that waits for an approval, if one does.
+    /// The SHA-256 of the version that waits for approval, or null.
     pub pending: Option<String>,
-    /// `connection` or `shared`.
+    /// How instances are isolated: `connection` or `shared`.
     pub isolation: String,
-    /// Open connections.
+    /// The number of open connections.
     pub connections: u64,
-    /// Handshakes, frames, messages and timers that the live version was brought.
+    /// The number of handshakes, frames, messages and timers delivered to the live version.
     pub events: u64,
-    /// Those of them that ended in a trap, a time-out or an error.
+    /// The number of these events that ended in a trap, a timeout or an error.
     pub faults: u64,
-    /// Seconds that guests have run for those events.
+    /// The seconds that guests have run for these events.
     pub guest_call_seconds: f64,
-    /// Versions that became live since the host began.
+    /// The number of versions that became live since the start of the host.
     pub deploys: u64,
-    /// Versions that were not taken.
+    /// The number of versions that were refused since the start of the host.
     pub refused: u64,
-    /// Versions that were live and failed too often.
+    /// The number of versions that were rolled back since the start of the host.
     pub rolled_back: u64,
-    /// Frames of clients.
+    /// The number of messages received from clients.
     pub frames_received: u64,
-    /// Frames to clients.
+    /// The number of frames written to clients.
     pub frames_sent: u64,
-    /// Its own limits, within those of its tenant.
+    /// The plugin's own limits.
     pub limits: Vec<LimitInfo>,
-    /// The faults of late, the newest first.
+    /// The last 10 warnings and errors about the plugin, the newest first.
     pub recent_warnings: Vec<LogLine>,
 }
 
 /// A channel layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LayerInfo {
-    /// Whose it is.
+    /// The tenant of the layer.
     pub tenant: String,
-    /// As the configuration calls it.
+    /// The name of the layer in the configuration.
     pub name: String,
-    /// Whether all of its backend is reached.
+    /// Whether the layer is connected to all servers of its backend.
     pub connected: bool,
-    /// Operations that wait to leave.
+    /// The number of operations that wait to be sent.
     pub queued: u64,
-    /// Deliveries for which a channel had no room.
+    /// The number of deliveries that were dropped because the channel was full.
     pub dropped: u64,
-    /// Messages lost because the backend was away.
+    /// The number of messages that were lost because the backend was disconnected or refused them.
     pub lost: u64,
 }
 
 /// Open connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionList {
-    /// How many there are, those that are not listed included.
+    /// The number of open connections, including those that are not listed.
     pub total: u64,
-    /// At most as many as asked for, the newest first.
+    /// The connections, the newest first, at most `limit` of the query.
     pub connections: Vec<ConnectionInfo>,
 }
 
 /// An open connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionInfo {
-    /// Its channel, which names it.
+    /// The channel of the connection, which identifies it.
     pub channel: String,
     /// The tenant of the plugin.
     pub tenant: String,
     /// The plugin that serves it.
     pub plugin: String,
-    /// The client's address and port.
+    /// The address and port of the client.
     pub client: String,
-    /// The path it asked for.
+    /// The path of the handshake.
     pub path: String,
-    /// Seconds since its handshake.
+    /// Seconds since the handshake.
     pub age_seconds: u64,
-    /// Bytes that wait for it.
+    /// Bytes that wait to be written to the client.
     pub buffered_bytes: u64,
 }
 
-/// Why a connection is closed.
+/// The Close frame for a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseRequest {
-    /// 1000, 1001, 1008, 1011 to 1013, or 3000 to 4999.
+    /// The close code: 1000, 1001, 1008, 1011 to 1013, or 3000 to 4999. Default: 1001.
     #[serde(default = "going_away")]
     pub code: u16,
-    /// At most 123 bytes.
+    /// The reason, at most 123 bytes. Default: empty.
     #[serde(default)]
     pub reason: String,
 }
@@ -275,87 +275,85 @@ fn going_away() -> u16 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
-    /// The group it is for; this or `channel`.
+    /// The group that receives the message. Either this or `channel` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The channel it is for.
+    /// The channel that receives the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Which layer; `default` if left out.
+    /// The name of the channel layer. Default: `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
-    /// An object with a string under `type`.
+    /// The message: an object with a string under `type`.
     #[schema(value_type = Object)]
     pub message: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A message that the layer has taken.
+/// The result of sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PublishResponse {
-    /// How many receivers there were when it was sent: a group's members, or with publish and subscribe the processes
-    /// that listen; of a channel 1 if it is read. Null where only another process knows.
+    /// The number of receivers when the message was sent: the members of the group, or with `redis-pubsub` the processes
+    /// that subscribe; 1 for a channel that is read. Null if only another process knows.
     pub receivers: Option<u64>,
 }
 
-/// What a configuration that was read anew has led to.
+/// The result of a reload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigReloadResponse {
-    /// Tenants that are new.
+    /// The tenants that are new.
     pub added: Vec<String>,
-    /// Tenants of which something is other than it was.
+    /// The tenants whose configuration has changed.
     pub changed: Vec<String>,
-    /// Tenants that are gone.
+    /// The tenants that were removed.
     pub removed: Vec<String>,
-    /// Plugins that are not served, or not as the configuration wants it; the log says why.
+    /// The plugins that are not served, or still run with their previous settings; the log has the reasons.
     pub failed: Vec<String>,
-    /// Keys at the top of the file of which a start alone reads what they say now, if that is other than what the host was
-    /// started with.
+    /// The top-level keys that have changed since the start and are only read at start.
     pub restart_required: Vec<String>,
-    /// Seconds since the configuration was followed that this one was compared with: at the start, or when the file was
-    /// seen to change.
+    /// Seconds since the start or the previous reload. The changes are those since then.
     pub seconds_since_last_reload: u64,
 }
 
-/// How connections are to be closed.
+/// How to drain a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrainRequest {
-    /// The time over which the closes are spread, such as `30s`.
+    /// The time over which the closes are spread, for example `5m`; at most a day. Default: `30s`.
     #[serde(default)]
     pub duration: Option<String>,
 }
 
-/// A host on its way to having no connections.
+/// The progress of a drain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DrainStatus {
-    /// Connections when it began.
+    /// The number of connections when the drain began.
     pub total: u64,
-    /// Connections that are left.
+    /// The number of connections that are still open.
     pub remaining: u64,
-    /// Seconds until the last is told to close.
+    /// Seconds until the last connection is closed.
     pub seconds_remaining: u64,
 }
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
-    /// Its number; each is one more than the one before.
+    /// The number of the line; each is one more than the one before.
     pub sequence: u64,
-    /// When, as RFC 3339 writes it.
+    /// When the line was written, as RFC 3339.
     pub timestamp: String,
-    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    /// The level: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// Whether a guest wrote it, rather than the host.
+    /// Whether a guest wrote the line, and not the host.
     pub from_guest: bool,
-    /// The tenant it is about, if that is not `default`.
+    /// The tenant that the line is about; absent for `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// The plugin it is about.
+    /// The plugin that the line is about, or null.
     pub plugin: Option<String>,
-    /// The version, by its first digits.
+    /// The version that the line is about, by its first digits, or null.
     pub version: Option<String>,
-    /// The channel of the connection it is about.
+    /// The channel of the connection that the line is about, or null.
     pub channel: Option<String>,
-    /// The words.
+    /// The text, at most 16 KiB.
     pub message: String,
 }

@@ -95,7 +95,7 @@ pub(super) async fn close(
     ) || (3000..=4999).contains(&code);
     if !is_legal {
         let error = format!(
-            "the close code {code} is not allowed; use 1000, 1001, 1008, 1011 to 1013, or 3000 to 4999"
+            "the close code {code} is not allowed; allowed are 1000, 1001, 1008, 1011 to 1013, and 3000 to 4999"
         );
         return Err(ApiError::invalid(error));
     }

@@ -43,7 +43,7 @@ fn version_store(rollout: &Rollout) -> Result<Arc<PluginVersionStore>, ApiError>
 }
 
 /// Lists the versions of a plugin, the newest first. Requires the scope `read`.
-#[utoipa::path(get, path = "/v1/plugins/{plugin}/versions", params(TenantParam, ("plugin" = String, Path, description = "The name of the plugin, as routes use it")), responses(
+#[utoipa::path(get, path = "/v1/plugins/{plugin}/versions", params(TenantParam, ("plugin" = String, Path, description = "The name of the plugin in routes")), responses(
     (status = 200, description = "The versions", body = api::VersionList),
     (status = 401, description = "The token is missing or unknown", body = api::Problem),
     (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
@@ -90,7 +90,7 @@ pub(super) struct DeployQuery {
 /// Deploys a component. Requires the scope `deploy`. The response comes when the version is live and every consumer has
 /// moved.
 #[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(TenantParam, DeployQuery,
-    ("plugin" = String, Path, description = "The name of the plugin, as routes use it"),
+    ("plugin" = String, Path, description = "The name of the plugin in routes"),
     ("Narrowboat-Signature" = Option<String>, Header, description = "The Ed25519 signature of the component, its 64 bytes as base64. Required if the configuration has `[signatures]`")),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The bytes of the component, at most `max_upload` of `[admin]`, within 300 seconds"), responses(
     (status = 200, description = "The version is live", body = api::DeployResponse),
@@ -132,7 +132,7 @@ fn acquire_deploy_permit<S>(
 }
 
 /// Makes an older version live again; consumers keep their state. Requires the scope `deploy`.
-#[utoipa::path(post, path = "/v1/plugins/{plugin}/rollback", params(TenantParam, ("plugin" = String, Path, description = "The name of the plugin, as routes use it")),
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/rollback", params(TenantParam, ("plugin" = String, Path, description = "The name of the plugin in routes")),
     request_body = api::RollbackRequest, responses(
     (status = 200, description = "The version is live", body = api::DeployResponse),
     (status = 400, description = "`version` is not four or more hexadecimal digits, or several versions begin with them", body = api::Problem),
@@ -181,7 +181,7 @@ async fn read_kept_version(
 }
 
 /// Approves the capabilities that a pending version requests, and makes it live. Requires the scope `approve`.
-#[utoipa::path(post, path = "/v1/plugins/{plugin}/approve", params(TenantParam, ("plugin" = String, Path, description = "The name of the plugin, as routes use it")),
+#[utoipa::path(post, path = "/v1/plugins/{plugin}/approve", params(TenantParam, ("plugin" = String, Path, description = "The name of the plugin in routes")),
     request_body = api::ApproveRequest, responses(
     (status = 200, description = "The version is live", body = api::DeployResponse),
     (status = 400, description = "`version` is not four or more hexadecimal digits, or several versions begin with them", body = api::Problem),
