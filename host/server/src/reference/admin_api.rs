@@ -43,7 +43,7 @@ impl Generator<'_> {
     fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
         object(&self.document["paths"]).into_iter().flatten().flat_map(|(path, item)| {
             let methods = object(item).into_iter().flatten();
-            methods.map(|(method, operation)| (method.to_uppercase(), path.as_str(), operation))
+            methods.map(move |(method, operation)| (method.to_uppercase(), path.as_str(), operation))
         })
     }
 
@@ -110,6 +110,11 @@ impl Generator<'_> {
                 part += &format!("| `{value}` | {} |\n", table_cell(variant));
             }
         }
+        if let Some(values) = schema["enum"].as_array() {
+            let values = values.iter().filter_map(Value::as_str);
+            let values: Vec<_> = values.map(|value| format!("`{value}`")).collect();
+            part += &format!("\nOne of {}.\n", values.join(", "));
+        }
         if let Some(fields) = schema["properties"].as_object() {
             part += "\n| Field | Type | Meaning |\n|---|---|---|\n";
             for (field, property) in fields {
@@ -138,7 +143,7 @@ fn description(value: &Value) -> String {
 /// The description as the cell of a table.
 fn table_cell(value: &Value) -> String {
     let text = description(value).replace('|', "\\|");
-    text.strip_suffix('.').map(str::to_owned).unwrap_or(text)
+    text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
 /// The scope that a description names.
