@@ -33,7 +33,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ValidatedQuery
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "`Authorized` reads it; this type documents it")]
 pub(super) struct TenantParam {
-    /// The tenant. Default: the tenant of the token; with an operator's token the tenant `default`
+    /// The tenant. Default: the tenant of the token; with an operator's token all tenants, or the tenant `default` if the
+    /// path is about one tenant
     tenant: Option<String>,
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn readyz(State(admin): State<Arc<AdminState>>) -> Response {
 #[utoipa::path(get, path = "/metrics", params(TenantParam), responses(
     (status = 200, description = "OpenMetrics 1.0.0 if `Accept` names `application/openmetrics-text`, else the text format 0.0.4 of Prometheus", content(
         (String = "text/plain"), (String = "application/openmetrics-text"))),
-    (status = 401, description = "The token is reasons or unknown", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
     (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
 ))]
 pub(super) async fn metrics(
@@ -68,7 +68,7 @@ pub(super) async fn metrics(
 /// Returns the status of the host, its tenants, plugins and layers. Requires the scope `read`.
 #[utoipa::path(get, path = "/v1/status", params(TenantParam), responses(
     (status = 200, description = "The status", body = api::HostStatus),
-    (status = 401, description = "The token is reasons or unknown", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
     (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
 ))]
 pub(super) async fn status(

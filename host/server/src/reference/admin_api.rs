@@ -43,7 +43,8 @@ impl Generator<'_> {
     fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
         object(&self.document["paths"]).into_iter().flatten().flat_map(|(path, item)| {
             let methods = object(item).into_iter().flatten();
-            methods.map(move |(method, operation)| (method.to_uppercase(), path.as_str(), operation))
+            methods
+                .map(move |(method, operation)| (method.to_uppercase(), path.as_str(), operation))
         })
     }
 
@@ -51,7 +52,7 @@ impl Generator<'_> {
     fn paths(&self) -> String {
         let mut table = "| Method and path | Scope | Response |\n|---|---|---|\n".to_owned();
         for (method, path, operation) in self.operations() {
-            let scope = match scope(text(operation, "description")) {
+            let scope = match scope(&description(operation)) {
                 Some(scope) => format!("`{scope}`"),
                 None => "no token".to_owned(),
             };
@@ -142,7 +143,11 @@ fn description(value: &Value) -> String {
 
 /// The description as the cell of a table.
 fn table_cell(value: &Value) -> String {
-    let text = description(value).replace('|', "\\|");
+    let own = description(value);
+    // The description of a field with a named schema stands beside the reference.
+    let choices = value["oneOf"].as_array().into_iter().flatten();
+    let text = choices.map(description).fold(own, |text, choice| text + &choice);
+    let text = text.replace('|', "\\|");
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
