@@ -128,8 +128,8 @@ impl TenantBuilder<'_> {
     ) -> Vec<Arc<ServedWorker>> {
         let build = |worker: &narrowboat_config::WorkerConfig| {
             let registry = plugins.get(&worker.plugin)?.instance_registry();
-            let previous = self.previous.into_iter().flat_map(|previous| &previous.workers);
-            let reused = previous.filter(|served| served.matches(registry, worker)).next().cloned();
+            let mut previous = self.previous.into_iter().flat_map(|previous| &previous.workers);
+            let reused = previous.find(|served| served.matches(registry, worker)).cloned();
             Some(reused.unwrap_or_else(|| {
                 Arc::new(ServedWorker::new(Arc::clone(registry), worker.clone()))
             }))
