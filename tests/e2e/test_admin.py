@@ -75,7 +75,7 @@ def test_a_token_allows_what_its_scopes_say(admin, method, path, scope, token):
     if scope == "admin" or scope not in [*TOKENS[token], "read"]:
         answer = admin.ask(path, method, token=token)
         assert answer.status == 403
-        assert f'has not the scope "{scope}"' in answer.json()["error"]
+        assert f'lacks the scope "{scope}"' in answer.json()["error"]
     else:
         assert admin.ask(path, method, token=token).status not in (401, 403)
 
@@ -153,11 +153,11 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
-        ("/v1/publish", "{", 400, "not what it should be"),
-        ("/v1/publish", "[]", 400, "not what it should be"),
+        ("/v1/publish", "{", 400, "the body is not valid"),
+        ("/v1/publish", "[]", 400, "the body is not valid"),
         ("/v1/publish", {"group": "g", "message": {}}, 400, "no \"type\""),
         ("/v1/publish", {"group": "g", "message": {"type": "_x"}}, 400, "starts with '_'"),
-        ("/v1/publish", {"message": {"type": "a"}}, 400, "for a `group` or for a `channel`"),
+        ("/v1/publish", {"message": {"type": "a"}}, 400, "either a `group` or a `channel`"),
         ("/v1/publish", {"group": "a b", "message": {"type": "a"}}, 400, "group: "),
         ("/v1/publish", {"group": "g", "layer": "defualt", "message": {"type": "a"}}, 404, '"default"'),
         ("/v1/publish", {"groop": "g", "message": {"type": "a"}}, 400, "`groop`"),
@@ -165,7 +165,7 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
         ("/v1/plugins/echo/rollback", {"version": "x"}, 400, "SHA-256"),
         ("/v1/plugins/echo/approve", {"version": "x"}, 400, "SHA-256"),
         ("/v1/plugins/echo/approve", {}, 400, "missing field `version`"),
-        ("/v1/plugins/echo/rollback", {"version": "0000000"}, 404, "no kept version"),
+        ("/v1/plugins/echo/rollback", {"version": "0000000"}, 404, "no stored version"),
         ("/v1/plugins/echo/rollback", {}, 404, "no version before"),
         ("/v1/connections/nobody/close", {}, 404, "no connection"),
         ("/v1/connections/nobody/close", {"code": 1005}, 400, "1005"),

@@ -231,7 +231,7 @@ def test_sighup_has_the_configuration_read_anew(serve):
     config = host.config.read_text()
     host.config.write_text("wrong")
     os.kill(host.pid, SIGHUP)
-    host.logged("all goes on as it was")
+    host.logged("the configuration stays as it was")
     host.config.write_text(config)
     assert host.connect("/echo/").ask("hello") == "hello"
 

@@ -88,6 +88,12 @@ def test_the_reference_of_figures_is_what_the_program_says(narrowboat, root):
     assert told.stdout == page, "narrowboat reference metrics > docs/reference/metrics.md"
 
 
+def test_the_reference_of_the_admin_api_is_what_the_program_says(narrowboat, root):
+    printed = narrowboat("reference", "admin-api")
+    page = (root / "docs/reference/admin-api.md").read_text()
+    assert printed.stdout == page, "narrowboat reference admin-api > docs/reference/admin-api.md"
+
+
 def test_the_reference_of_limits_is_what_the_program_says(narrowboat, root):
     told = narrowboat("reference", "limits")
     assert told.stdout == (root / "docs/reference/limits.md").read_text(), "narrowboat reference limits > docs/reference/limits.md"

@@ -349,7 +349,7 @@ def test_a_tenant_comes_and_goes_while_others_stay(changing):
     assert not is_served(host, "/bolt/echo/")
     changed.write(tenants=echo_at("acme", "bolt"))
     eventually(lambda: is_served(host, "/bolt/echo/"))
-    host.logged("tenants that are new: bolt")
+    host.logged("tenants added: bolt")
     bolt = host.connect("/bolt/echo/")
     changed.write(tenants=echo_at("bolt"))
     assert acme.ended()[0] == GOING_AWAY
@@ -480,14 +480,14 @@ def test_a_wrong_configuration_changes_nothing_and_is_told(changing):
     host, since = changed.host, len(changed.host.log())
     client = host.connect("/acme/echo/")
     changed.write(tenants={"acme": {"plugins": ["echo"]}})
-    host.logged("tenants.acme: needs `hosts = .*\n.*all goes on as it was", since)
+    host.logged("tenants.acme: needs `hosts = .*\n.*the configuration stays as it was", since)
     assert client.ask("still here") == "still here" and is_served(host, "/acme/echo/")
 
 
 def test_what_only_a_start_reads_is_named(changing):
     changed = changing(tenants=echo_at("acme"))
     changed.write(limits={"max_connections": 7}, tenants=echo_at("bolt"))
-    changed.host.logged("limits: what the configuration says of this now, a restart will follow")
+    changed.host.logged("limits: changed, but only read at start; restart the host to apply")
     eventually(lambda: is_served(changed.host, "/bolt/echo/"))
 
 

@@ -102,7 +102,7 @@ def test_a_spoilt_certificate_leaves_the_old_one(secure, folder, authority):
     ("spoilt", "text", "hint"),
     [
         ("server.pem", None, "server.pem"),
-        ("server.pem", "", "there is no certificate in it"),
+        ("server.pem", "", "the file contains no certificate"),
         ("server.key", "x", "server.key"),
         ("server.key", "the authority's", "server.key"),
     ],

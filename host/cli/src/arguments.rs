@@ -302,6 +302,8 @@ pub(super) enum ReferenceCommand {
     Limits,
     /// The metrics of `/metrics`, as Markdown
     Metrics,
+    /// The paths and schemas of the admin API, as Markdown
+    AdminApi,
 }
 
 #[derive(Subcommand)]

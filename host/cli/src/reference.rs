@@ -7,7 +7,7 @@ use super::cli_error::CliError;
 use super::command_line::Cli;
 use super::output::print;
 use narrowboat_config::{configuration_reference, limits_reference};
-use narrowboat_server::metrics_reference;
+use narrowboat_server::{admin_api_reference, metrics_reference};
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut command = Cli::command();
@@ -20,6 +20,7 @@ pub(super) fn run(page: &ReferenceCommand) -> Result<(), CliError> {
     match page {
         ReferenceCommand::Man => print_man(),
         ReferenceCommand::Configuration => print(&configuration_reference()),
+        ReferenceCommand::AdminApi => print(&admin_api_reference()),
         ReferenceCommand::Limits => print(&limits_reference()),
         ReferenceCommand::Metrics => print(&metrics_reference()),
     }

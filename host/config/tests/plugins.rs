@@ -40,7 +40,11 @@ fn the_error_for_invalid_grants_shows_valid_ones() {
     assert_refused(&invalid, 5, &["plugins.echo.grants.groups", "\"a b\" is not a pattern"]);
     let many = vec!["\"x\""; 65].join(", ");
     let many = echo(&format!("grants = {{ groups = [{many}] }}"));
-    assert_refused(&many, 3, &["plugins.echo.grants.groups", "65 patterns are more than the limit of 64"]);
+    assert_refused(
+        &many,
+        3,
+        &["plugins.echo.grants.groups", "65 patterns are more than the limit of 64"],
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A writer for standard output and standard error that never blocks its caller: a thread of its own writes, and lines
-//! that find the buffer full, or the stream broken, are dropped and counted.
+//! A writer for standard output and standard error that never blocks its caller. A thread of its own writes. If the
+//! buffer is full or the stream is broken, lines are dropped and counted.
 
 use std::fmt;
 use std::fs::File;
@@ -10,28 +10,29 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that wait to be written; a line that does not fit is dropped. As many are being written meanwhile.
+/// The capacity of the buffer, in bytes; a line that does not fit is dropped. A second buffer of this size is being
+/// written meanwhile.
 pub const CAPACITY: usize = 1 << 20;
 
-/// Bytes of a buffer that are kept when it is empty.
+/// The capacity that an empty buffer keeps, in bytes.
 const RETAINED_CAPACITY: usize = 64 << 10;
 
-/// The pause before a stream is tried again that is full and does not block.
+/// The pause before the next write to a stream that would block.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Writes to one stream on a thread of its own. A clone writes to the same.
+/// Writes to one stream on a thread of its own. A clone writes to the same stream.
 #[derive(Clone)]
 pub struct BackgroundWriter(Arc<Inner>);
 
 struct Inner {
-    /// What the stream is called where dropped lines are told.
+    /// The name of the stream in the log and in metrics.
     stream_name: &'static str,
     state: Mutex<PendingOutput>,
-    /// There is something to write.
+    /// Notified when there are lines to write.
     not_empty: Condvar,
-    /// Everything has been written or dropped.
+    /// Notified when all lines have been written or dropped.
     idle: Condvar,
-    /// Lines that were not written.
+    /// The number of lines that were dropped.
     dropped_lines: AtomicU64,
 }
 
@@ -45,9 +46,9 @@ impl BackgroundWriter {
     /// Writes to standard output.
     ///
     /// # Errors
-    /// When there is no thread for it.
+    /// If the thread cannot be started.
     pub fn stdout() -> io::Result<Self> {
-        // A descriptor of its own: a write that blocks must not hold the lock of `io::stdout()`.
+        // A duplicate descriptor: a write that blocks must not hold the lock of `io::stdout()`.
         match io::stdout().as_fd().try_clone_to_owned() {
             Ok(descriptor) => Self::spawn("stdout", File::from(descriptor)),
             Err(_) => Self::spawn("stdout", io::stdout()),
@@ -57,7 +58,7 @@ impl BackgroundWriter {
     /// Writes to standard error.
     ///
     /// # Errors
-    /// When there is no thread for it.
+    /// If the thread cannot be started.
     pub fn stderr() -> io::Result<Self> {
         match io::stderr().as_fd().try_clone_to_owned() {
             Ok(descriptor) => Self::spawn("stderr", File::from(descriptor)),
@@ -65,25 +66,30 @@ impl BackgroundWriter {
         }
     }
 
-    /// Writes to `output`, which dropped lines call `stream`.
+    /// Writes to `output`, which is named `stream_name` in the log and in metrics.
     ///
     /// # Errors
-    /// When there is no thread for it.
-    pub fn spawn(stream: &'static str, output: impl Write + Send + 'static) -> io::Result<Self> {
+    /// If the thread cannot be started.
+    pub fn spawn(
+        stream_name: &'static str,
+        output: impl Write + Send + 'static,
+    ) -> io::Result<Self> {
         let inner = Arc::new(Inner {
-            stream_name: stream,
+            stream_name,
             state: Mutex::default(),
             not_empty: Condvar::new(),
             idle: Condvar::new(),
             dropped_lines: AtomicU64::new(0),
         });
         let writer = Self(inner);
-        let own = writer.clone();
-        thread::Builder::new().name(stream.to_owned()).spawn(move || own.run(output))?;
+        let thread_writer = writer.clone();
+        thread::Builder::new()
+            .name(stream_name.to_owned())
+            .spawn(move || thread_writer.run(output))?;
         Ok(writer)
     }
 
-    /// Appends whole lines, which are dropped together where there is no room for all of them.
+    /// Appends whole lines. If they do not all fit, all of them are dropped.
     pub fn write_lines(&self, lines: &[u8]) {
         let mut state = self.lock();
         if state.pending.len() + lines.len() > CAPACITY {
@@ -94,24 +100,23 @@ impl BackgroundWriter {
         let was_empty = state.pending.is_empty();
         state.pending.extend_from_slice(lines);
         drop(state);
-        // Else the thread has been woken already.
+        // If there were lines before, the thread has been notified already.
         if was_empty {
             self.0.not_empty.notify_one();
         }
     }
 
-    /// What the stream is called.
+    /// The name of the stream.
     pub fn stream_name(&self) -> &'static str {
         self.0.stream_name
     }
 
-    /// Lines that were not written since the start.
+    /// The number of lines that were dropped since the start.
     pub fn dropped_lines(&self) -> u64 {
         self.0.dropped_lines.load(Ordering::Relaxed)
     }
 
-    /// Waits until every line so far has been written or dropped, but not for longer than `limit`; whether that was
-    /// enough.
+    /// Waits until every line so far has been written or dropped, for at most `limit`. Returns whether that was long enough.
     pub fn flush_within(&self, limit: Duration) -> bool {
         let state = self.lock();
         let is_busy = |state: &mut PendingOutput| state.is_writing || !state.pending.is_empty();
@@ -124,22 +129,22 @@ impl BackgroundWriter {
     }
 
     fn run(&self, mut output: impl Write) {
-        let (mut batch, mut told, mut is_torn) = (Vec::new(), 0, false);
+        let (mut batch, mut reported, mut is_torn) = (Vec::new(), 0, false);
         loop {
             self.next_batch(&mut batch);
             let is_written = self.write(&mut output, &batch, &mut is_torn);
             batch.clear();
             batch.shrink_to(RETAINED_CAPACITY);
             let dropped = self.dropped_lines();
-            if is_written && dropped > told {
-                let count = dropped - told;
+            if is_written && dropped > reported {
+                let count = dropped - reported;
                 tracing::warn!("{} takes lines again: {count} lines dropped", self.0.stream_name);
-                told = dropped;
+                reported = dropped;
             }
         }
     }
 
-    /// Waits for lines, and exchanges them for an empty buffer.
+    /// Waits for lines, and swaps them with the empty `batch`.
     fn next_batch(&self, batch: &mut Vec<u8>) {
         let mut state = self.lock();
         state.is_writing = false;
@@ -153,7 +158,8 @@ impl BackgroundWriter {
         std::mem::swap(batch, &mut state.pending);
     }
 
-    /// Writes lines, or counts those that the stream does not take. `is_torn` is whether it has got a part of a line.
+    /// Writes lines, and counts those that fail. Returns whether all were written. `is_torn` tells whether the stream ends
+    /// with a part of a line.
     fn write(&self, output: &mut impl Write, lines: &[u8], is_torn: &mut bool) -> bool {
         let mut rest = lines;
         if *is_torn {
@@ -178,7 +184,7 @@ impl BackgroundWriter {
         is_whole
     }
 
-    /// Counts lines that are not written; none are left.
+    /// Counts lines that are dropped. Returns an empty rest.
     fn count_dropped(&self, lines: &[u8]) -> &'static [u8] {
         let count = lines.iter().filter(|byte| **byte == b'\n').count();
         self.0.dropped_lines.fetch_add(count as u64, Ordering::Relaxed);
@@ -186,12 +192,12 @@ impl BackgroundWriter {
     }
 
     fn lock(&self) -> MutexGuard<'_, PendingOutput> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        // No code panics between two writes, so a poisoned state is consistent.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes a part of some bytes, however often that is interrupted or would block.
+/// Writes a part of `bytes`. Tries again if the write is interrupted or would block.
 fn write_some(output: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match output.write(bytes).and_then(|count| output.flush().map(|()| count)) {
@@ -230,15 +236,15 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
-    /// A stream whose reader decides what becomes of each write.
+    /// A stream whose test decides the result of each write.
     struct Stream {
-        answers: Receiver<io::Result<usize>>,
+        results: Receiver<io::Result<usize>>,
         written: Arc<Mutex<Vec<u8>>>,
     }
 
     impl Write for Stream {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let count = self.answers.recv().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
+            let count = self.results.recv().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
             self.written.lock().unwrap().extend_from_slice(&bytes[..count]);
             Ok(count)
         }
@@ -249,15 +255,15 @@ mod tests {
     }
 
     struct Reader {
-        answers: SyncSender<io::Result<usize>>,
+        results: SyncSender<io::Result<usize>>,
         written: Arc<Mutex<Vec<u8>>>,
     }
 
     fn stream() -> (BackgroundWriter, Reader) {
-        let (answers, answered) = sync_channel(16);
+        let (results, receiver) = sync_channel(16);
         let written = Arc::<Mutex<Vec<u8>>>::default();
-        let stream = Stream { answers: answered, written: Arc::clone(&written) };
-        (BackgroundWriter::spawn("test", stream).unwrap(), Reader { answers, written })
+        let stream = Stream { results: receiver, written: Arc::clone(&written) };
+        (BackgroundWriter::spawn("test", stream).unwrap(), Reader { results, written })
     }
 
     fn written(reader: &Reader) -> String {
@@ -265,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_does_not_take_lines_holds_nobody_up_and_what_has_no_room_is_counted() {
+    fn a_stream_that_blocks_does_not_block_the_caller_and_lines_that_do_not_fit_are_counted() {
         let (writer, reader) = stream();
         let line = [b'x'; 1023].iter().chain(b"\n").copied().collect::<Vec<_>>();
         let count = 3 * CAPACITY / line.len();
@@ -276,36 +282,36 @@ mod tests {
         let fits = CAPACITY / line.len();
         let dropped = usize::try_from(writer.dropped_lines()).unwrap();
         assert!((count - 2 * fits..=count - fits).contains(&dropped), "{dropped}");
-        // Without a reader's answers everything is taken.
-        drop(reader.answers);
+        // Without a result of the test, each write succeeds.
+        drop(reader.results);
         assert!(writer.flush_within(DEADLINE));
         assert_eq!(reader.written.lock().unwrap().len(), (count - dropped) * line.len());
         assert_eq!(usize::try_from(writer.dropped_lines()).unwrap(), dropped);
     }
 
     #[test]
-    fn lines_for_a_broken_stream_are_counted_and_the_next_ones_tried() {
+    fn lines_for_a_broken_stream_are_counted_and_later_lines_are_written() {
         let (writer, reader) = stream();
         for kind in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
-            reader.answers.send(Err(kind.into())).unwrap();
+            reader.results.send(Err(kind.into())).unwrap();
             writer.write_lines(b"one\ntwo\n");
             assert!(writer.flush_within(DEADLINE));
         }
         assert_eq!(writer.dropped_lines(), 4);
-        reader.answers.send(Ok(usize::MAX)).unwrap();
+        reader.results.send(Ok(usize::MAX)).unwrap();
         writer.write_lines(b"three\n");
         assert!(writer.flush_within(DEADLINE));
         assert_eq!((written(&reader).as_str(), writer.dropped_lines()), ("three\n", 4));
     }
 
     #[test]
-    fn a_line_after_a_part_of_one_begins_a_line() {
+    fn a_line_after_a_torn_line_begins_on_a_line_of_its_own() {
         let (writer, reader) = stream();
-        reader.answers.send(Ok(2)).unwrap();
-        reader.answers.send(Err(ErrorKind::StorageFull.into())).unwrap();
+        reader.results.send(Ok(2)).unwrap();
+        reader.results.send(Err(ErrorKind::StorageFull.into())).unwrap();
         writer.write_lines(b"broken\n");
         assert!(writer.flush_within(DEADLINE));
-        drop(reader.answers);
+        drop(reader.results);
         writer.write_lines(b"whole\n");
         assert!(writer.flush_within(DEADLINE));
         assert_eq!(
@@ -319,9 +325,9 @@ mod tests {
     fn a_stream_that_would_block_is_tried_again() {
         let (writer, reader) = stream();
         for kind in [ErrorKind::WouldBlock, ErrorKind::Interrupted] {
-            reader.answers.send(Err(kind.into())).unwrap();
+            reader.results.send(Err(kind.into())).unwrap();
         }
-        reader.answers.send(Ok(usize::MAX)).unwrap();
+        reader.results.send(Ok(usize::MAX)).unwrap();
         writer.write_lines(b"line\n");
         assert!(writer.flush_within(DEADLINE));
         assert_eq!((written(&reader).as_str(), writer.dropped_lines()), ("line\n", 0));

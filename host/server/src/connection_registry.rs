@@ -1,4 +1,4 @@
-//! The open connections, so that a stopping host reaches each of them.
+//! The open connections, for drains, reloads, the admin interface and the stop of the host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ use narrowboat_runtime::Plugin;
 use narrowboat_session::AcceptedConsumer;
 use narrowboat_websocket::connection::ConnectionHandle;
 
-/// The links of all open connections.
+/// The open connections of a host.
 #[derive(Default)]
-pub(super) struct ConnectionRegistry {
+pub(crate) struct ConnectionRegistry {
     inner: Mutex<Inner>,
 }
 
@@ -26,51 +26,51 @@ struct Inner {
 
 /// An open connection.
 #[derive(Clone)]
-pub(super) struct OpenConnection {
-    /// Higher than that of those that came before.
-    pub(super) id: u64,
-    pub(super) handle: Arc<ConnectionHandle>,
-    pub(super) plugin: Arc<Plugin>,
-    pub(super) scope: Arc<Scope>,
-    pub(super) opened_at: Instant,
+pub(crate) struct OpenConnection {
+    /// Connections that open later have higher IDs.
+    pub(crate) id: u64,
+    pub(crate) handle: Arc<ConnectionHandle>,
+    pub(crate) plugin: Arc<Plugin>,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) opened_at: Instant,
 }
 
-/// A place on the list, given up when dropped.
-pub(super) struct ConnectionGuard<'a> {
+/// Removes a connection from the registry when dropped.
+pub(crate) struct ConnectionGuard<'a> {
     registry: &'a ConnectionRegistry,
     id: u64,
 }
 
 impl ConnectionRegistry {
-    /// Lists a connection. One that comes while the host stops is told so at once.
-    pub(super) fn register(&self, joined: &AcceptedConsumer) -> ConnectionGuard<'_> {
-        let link = Arc::clone(joined.control());
-        let mut state = self.lock();
-        if state.is_stopping {
-            link.outbound.signal_stop();
+    /// Registers a connection until the guard is dropped. A connection that opens while the host stops gets the stop signal
+    /// at once.
+    pub(crate) fn register(&self, consumer: &AcceptedConsumer) -> ConnectionGuard<'_> {
+        let handle = Arc::clone(consumer.control());
+        let mut inner = self.lock();
+        if inner.is_stopping {
+            handle.outbound.signal_stop();
         }
-        state.last_id += 1;
-        let id = state.last_id;
-        let (plugin, scope) = (Arc::clone(joined.plugin()), Arc::clone(joined.scope()));
-        state.connections.insert(
-            id,
-            OpenConnection { id, handle: link, plugin, scope, opened_at: Instant::now() },
-        );
+        inner.last_id += 1;
+        let id = inner.last_id;
+        let (plugin, scope) = (Arc::clone(consumer.plugin()), Arc::clone(consumer.scope()));
+        inner
+            .connections
+            .insert(id, OpenConnection { id, handle, plugin, scope, opened_at: Instant::now() });
         ConnectionGuard { registry: self, id }
     }
 
-    /// The connections that are open now, in no order.
-    pub(super) fn connections(&self) -> Vec<OpenConnection> {
+    /// The open connections, in no particular order.
+    pub(crate) fn connections(&self) -> Vec<OpenConnection> {
         self.lock().connections.values().cloned().collect()
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    /// The number of open connections.
+    pub(crate) fn count(&self) -> usize {
         self.lock().connections.len()
     }
 
-    /// How many there are of each plugin, by its label.
-    pub(super) fn count_by_plugin(&self) -> HashMap<Arc<str>, u64> {
+    /// The number of open connections of each plugin, by the label of the plugin.
+    pub(crate) fn count_by_plugin(&self) -> HashMap<Arc<str>, u64> {
         let mut counts = HashMap::new();
         for open in self.lock().connections.values() {
             *counts.entry(Arc::clone(&open.plugin.label)).or_default() += 1;
@@ -78,18 +78,18 @@ impl ConnectionRegistry {
         counts
     }
 
-    /// Tells every connection that the host stops.
-    pub(super) fn stop_all(&self) {
-        let links: Vec<_> = {
-            let mut state = self.lock();
-            state.is_stopping = true;
-            state.connections.values().map(|open| Arc::clone(&open.handle)).collect()
+    /// Sends the stop signal to every connection, and to those that open from now on.
+    pub(crate) fn stop_all(&self) {
+        let handles: Vec<_> = {
+            let mut inner = self.lock();
+            inner.is_stopping = true;
+            inner.connections.values().map(|open| Arc::clone(&open.handle)).collect()
         };
-        links.iter().for_each(|link| link.outbound.signal_stop());
+        handles.iter().for_each(|handle| handle.outbound.signal_stop());
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        // No code panics between two writes, so a poisoned state is consistent.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,19 +1,19 @@
-//! The demo page: a client for browsers, which shows what version of each plugin is live.
+//! The demo page: a WebSocket client for browsers, which shows the live version of each plugin.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::page_headers::{CSP_POLICY, JAVASCRIPT_MEDIA_TYPE};
+use crate::page_headers::{CSP_POLICY, JAVASCRIPT_MEDIA_TYPE};
 use narrowboat_config::{RouteConfig, RoutePattern};
 use narrowboat_runtime::Plugin;
 use narrowboat_websocket::handshake::{HandshakeRequest, HttpResponse};
 
-/// Where the page asks what is live.
+/// The path of the list of plugins.
 const PLUGINS_PATH: &str = "/demo/plugins.json";
 
-/// The page and its parts: path, media type, text.
+/// The files of the page: path, media type, text.
 const ASSETS: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("demo/page.html")),
     ("/demo/base.css", "text/css; charset=utf-8", include_str!("web/base.css")),
@@ -27,18 +27,18 @@ const ASSETS: [(&str, &str, &str); 10] = [
     ("/demo/icon.svg", "image/svg+xml", include_str!("web/icon.svg")),
 ];
 
-/// What the page tells of a host.
-pub(super) struct DemoPage {
+/// The demo page of a tenant.
+pub(crate) struct DemoPage {
     plugins: Vec<DemoPlugin>,
 }
 
-/// A plugin and the routes that lead to it, in the configuration's order.
+/// A plugin and its routes, in the order of the configuration.
 struct DemoPlugin {
     plugin: Arc<Plugin>,
     routes: Vec<DemoRoute>,
 }
 
-/// A route as the operator wrote it.
+/// The pattern of a route, as configured.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum DemoRoute {
@@ -47,8 +47,8 @@ enum DemoRoute {
 }
 
 impl DemoPage {
-    /// A page for these routes, whose plugins `find` knows.
-    pub(super) fn new(routes: &[RouteConfig], find: impl Fn(&str) -> Option<Arc<Plugin>>) -> Self {
+    /// The page for these routes. `find` returns the plugin of a name; plugins that are not served are left out.
+    pub(crate) fn new(routes: &[RouteConfig], find: impl Fn(&str) -> Option<Arc<Plugin>>) -> Self {
         let mut plugins: Vec<DemoPlugin> = Vec::new();
         for RouteConfig { pattern, plugin: name, .. } in routes {
             let route = DemoRoute::from(pattern);
@@ -61,26 +61,26 @@ impl DemoPage {
         Self { plugins }
     }
 
-    /// What is shown to a client that wants a document, where the demo has one at its path.
-    pub(super) fn respond(&self, opening: &HandshakeRequest) -> Option<HttpResponse> {
-        if !opening.is_page_request() {
+    /// The response to a request for a file of the page; `None` for any other request, and for handshakes.
+    pub(crate) fn respond(&self, request: &HandshakeRequest) -> Option<HttpResponse> {
+        if !request.is_page_request() {
             return None;
         }
-        let document = match opening.raw_path() {
+        let response = match request.raw_path() {
             PLUGINS_PATH => HttpResponse::new("application/json", self.plugins_json()),
             path => {
                 let (_, content_type, text) = ASSETS.iter().find(|(file, ..)| *file == path)?;
                 HttpResponse::new(content_type, *text)
             }
         };
-        let document = document
+        let response = response
             .with_header("cache-control", "no-store")
             .with_header("content-security-policy", CSP_POLICY)
             .with_header("x-content-type-options", "nosniff");
-        Some(document)
+        Some(response)
     }
 
-    /// The plugins as JSON, each with the version that is live now.
+    /// The plugins and their live versions, as JSON.
     fn plugins_json(&self) -> String {
         let plugins = self.plugins.iter().map(|DemoPlugin { plugin, routes }| {
             json!({

@@ -1,5 +1,5 @@
-//! Taking a host out of service: no more connections, and an end to those there are that does not bring all
-//! clients back at once.
+//! The drain of a host: it accepts no more connections, and closes the open ones spread over a time, so that clients do
+//! not all reconnect at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,88 +7,103 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Server;
-use super::connection_registry::ConnectionRegistry;
-use crate::api::DrainStatus;
+use crate::admin::api::DrainStatus;
+use crate::connection_registry::ConnectionRegistry;
 use narrowboat_core::close_frame::{CloseFrame, code};
 use narrowboat_websocket::connection::ConnectionHandle;
 
-/// The rest between two closes, at least.
+/// The least pause between two batches of closes.
 const CLOSE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What clients are told.
+/// The reason of the Close frame that clients get.
 const CLOSE_REASON: &str = "server is draining";
 
-/// Whether the host drains, and how far it is.
+/// Whether the host drains, and its progress.
 #[derive(Debug, Default)]
-pub(super) struct Drain {
+pub(crate) struct Drain {
     is_draining: AtomicBool,
     progress: Mutex<Option<DrainProgress>>,
 }
 
 #[derive(Debug)]
 struct DrainProgress {
+    /// Connections at the beginning.
     total: u64,
     deadline: Instant,
     close_task: tokio::task::AbortHandle,
 }
 
 impl Drain {
-    /// Whether no more connections are taken.
-    pub(super) fn is_draining(&self) -> bool {
+    /// Whether the host drains: it accepts no more connections.
+    pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::SeqCst)
     }
 
-    /// How far it is, if it has begun.
-    pub(super) fn status(&self, links: &ConnectionRegistry) -> Option<DrainStatus> {
-        let state = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let DrainProgress { total: of, deadline: end, .. } = state.as_ref()?;
-        let seconds = end.saturating_duration_since(Instant::now()).as_secs_f64().ceil() as u64;
+    /// The progress of the drain, if it has begun.
+    pub(crate) fn status(&self, connections: &ConnectionRegistry) -> Option<DrainStatus> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let DrainProgress { total, deadline, .. } = progress.as_ref()?;
+        let remaining_time = deadline.saturating_duration_since(Instant::now());
         Some(DrainStatus {
-            total: *of,
-            remaining: links.count() as u64,
-            seconds_remaining: seconds,
+            total: *total,
+            remaining: connections.count() as u64,
+            seconds_remaining: remaining_time.as_secs_f64().ceil() as u64,
         })
     }
 
-    /// Takes no more connections, and closes those there are within `over`. Asked again, the new time counts.
-    pub(super) fn start(&self, server: &Arc<Server>, over: Duration) -> DrainStatus {
-        // First, so that nobody comes whom nobody would close.
+    /// Begins to drain: closes the open connections evenly within `duration`. A second call begins again with its own
+    /// duration.
+    pub(crate) fn start(
+        &self,
+        connections: &Arc<ConnectionRegistry>,
+        duration: Duration,
+    ) -> DrainStatus {
+        // Before the connections are listed, so that no connection is missed.
         self.is_draining.store(true, Ordering::SeqCst);
-        let links: Vec<_> =
-            server.connections.connections().into_iter().map(|open| open.handle).collect();
-        let of = links.len() as u64;
-        let closing = tokio::spawn(close_gradually(Arc::clone(server), links, over)).abort_handle();
-        let end = Instant::now() + over;
-        let mut state = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = state.replace(DrainProgress { total: of, deadline: end, close_task: closing });
-        drop(state);
-        if let Some(before) = before {
-            before.close_task.abort();
+        let handles: Vec<_> =
+            connections.connections().into_iter().map(|open| open.handle).collect();
+        let total = handles.len() as u64;
+        let closing = close_gradually(Arc::clone(connections), handles, duration);
+        let progress = DrainProgress {
+            total,
+            deadline: Instant::now() + duration,
+            close_task: tokio::spawn(closing).abort_handle(),
+        };
+        let mut current = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let previous = current.replace(progress);
+        drop(current);
+        if let Some(previous) = previous {
+            previous.close_task.abort();
         }
-        DrainStatus { total: of, remaining: of, seconds_remaining: over.as_secs() }
+        DrainStatus { total, remaining: total, seconds_remaining: duration.as_secs() }
     }
 }
 
-/// Closes connections evenly over a time, and then those that were under way when it began.
-async fn close_gradually(server: Arc<Server>, links: Vec<Arc<ConnectionHandle>>, over: Duration) {
-    let began = Instant::now();
-    let all = links.len().max(1);
-    let mut done = 0;
-    while done < links.len() {
-        let passed = began.elapsed().as_secs_f64() / over.as_secs_f64().max(f64::MIN_POSITIVE);
-        let due = (((all as f64) * passed.min(1.0)).ceil() as usize).clamp(done, links.len());
-        links[done..due].iter().for_each(|link| close_connection(link));
-        done = due;
+/// Closes connections evenly within `duration`, and then those that were opening when the drain began.
+async fn close_gradually(
+    connections: Arc<ConnectionRegistry>,
+    handles: Vec<Arc<ConnectionHandle>>,
+    duration: Duration,
+) {
+    let started_at = Instant::now();
+    let total = handles.len().max(1);
+    let mut closed = 0;
+    while closed < handles.len() {
+        let elapsed =
+            started_at.elapsed().as_secs_f64() / duration.as_secs_f64().max(f64::MIN_POSITIVE);
+        let due = ((total as f64) * elapsed.min(1.0)).ceil() as usize;
+        let due = due.clamp(closed, handles.len());
+        handles[closed..due].iter().for_each(|handle| close_connection(handle));
+        closed = due;
         sleep(CLOSE_INTERVAL).await;
     }
-    for open in server.connections.connections() {
+    for open in connections.connections() {
         close_connection(&open.handle);
     }
-    tracing::info!("{} connections were told to close", links.len());
+    tracing::info!("drain has closed {} connections", handles.len());
 }
 
-/// Tells one connection to close.
-pub(super) fn close_connection(link: &ConnectionHandle) {
-    link.outbound.close(CloseFrame::new(code::SERVICE_RESTART, CLOSE_REASON));
+/// Closes one connection because the host drains.
+pub(crate) fn close_connection(handle: &ConnectionHandle) {
+    handle.outbound.close(CloseFrame::new(code::SERVICE_RESTART, CLOSE_REASON));
 }

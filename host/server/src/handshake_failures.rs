@@ -1,30 +1,30 @@
-//! Handshakes that opened no socket, by what became of them.
+//! Counters of handshakes that did not open a connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use narrowboat_websocket::handshake::HandshakeError;
 
-/// As figures call it: the status that was answered, or why there was no answer.
+/// The values of the label `reason`: the status of the response, or the reason why there was none.
 const REASONS: [&str; 13] = [
     "400", "401", "403", "404", "426", "429", "500", "503", "other", "timeout", "proxy", "tls",
     "http",
 ];
 
-/// Counts of handshakes that opened no socket.
+/// The numbers of handshakes that did not open a connection, by reason.
 #[derive(Debug, Default)]
-pub(super) struct HandshakeFailureCounters([AtomicU64; REASONS.len()]);
+pub(crate) struct HandshakeFailureCounters([AtomicU64; REASONS.len()]);
 
 impl HandshakeFailureCounters {
-    /// Counts one that was answered so; a document that was shown is no refusal.
-    pub(super) fn record_status(&self, status: u16) {
+    /// Counts a response with this status. The demo page, with a status below 400, is not a failure.
+    pub(crate) fn record_status(&self, status: u16) {
         if status >= 400 {
             let status = status.to_string();
             self.increment(REASONS.into_iter().find(|name| *name == status).unwrap_or("other"));
         }
     }
 
-    /// Counts one that was not answered, or by HTTP alone.
-    pub(super) fn record_error(&self, error: &HandshakeError) {
+    /// Counts a handshake without a response, or with a response of the HTTP parser.
+    pub(crate) fn record_error(&self, error: &HandshakeError) {
         self.increment(match error {
             HandshakeError::TimedOut(_) => "timeout",
             HandshakeError::Http(error) if error.is_timeout() => "timeout",
@@ -35,14 +35,14 @@ impl HandshakeFailureCounters {
     }
 
     fn increment(&self, name: &str) {
-        let counts = REASONS.iter().zip(&self.0);
-        for (_, count) in counts.filter(|(known, _)| **known == name) {
-            count.fetch_add(1, Ordering::Relaxed);
+        let counters = REASONS.iter().zip(&self.0);
+        for (_, counter) in counters.filter(|(known, _)| **known == name) {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What became of them, and of how many.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    /// The reasons, and the number of handshakes for each.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.into_iter().zip(&self.0).map(|(name, count)| (name, count.load(Ordering::Relaxed)))
     }
 }

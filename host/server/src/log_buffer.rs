@@ -1,4 +1,4 @@
-//! The last lines of the log, for the operator's tools: a bounded number a plugin.
+//! The last lines of the log, for the admin interface: a bounded number for each plugin.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -11,17 +11,17 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::api::LogLine;
+use crate::admin::api::LogLine;
 use narrowboat_core::log_target::GUEST;
 use narrowboat_core::name::Tenant;
 
-/// Lines that are kept of each plugin, and of the host itself.
+/// Lines that are kept for each plugin, and for the host itself.
 const LINES_PER_SUBJECT: usize = 500;
 
-/// Lines that wait for one who follows; who is further behind misses some.
+/// Lines that are queued for a subscriber. One that is further behind misses lines.
 const FOLLOWER_LAG_LIMIT: usize = 1_024;
 
-/// The last lines of the log. A clone is the same journal.
+/// The last lines of the log. A clone is the same buffer.
 #[derive(Debug, Clone)]
 pub struct LogBuffer(Arc<Inner>);
 
@@ -34,76 +34,78 @@ struct Inner {
 #[derive(Debug, Default)]
 struct LineBuffers {
     last_number: u64,
-    /// By whom they are about; nobody is the host.
+    /// The lines by what they are about.
     by_subject: HashMap<LineSubject, VecDeque<Arc<LogLine>>>,
 }
 
-/// A tenant, if it is another than `default`, and a plugin.
+/// What a line is about: a tenant, unless it is `default`, and a plugin. Neither means the host itself.
 type LineSubject = (Option<String>, Option<String>);
 
 impl Default for LogBuffer {
     fn default() -> Self {
-        let (told, _) = broadcast::channel(FOLLOWER_LAG_LIMIT);
-        Self(Arc::new(Inner { buffers: Mutex::default(), sender: told }))
+        let (sender, _) = broadcast::channel(FOLLOWER_LAG_LIMIT);
+        Self(Arc::new(Inner { buffers: Mutex::default(), sender }))
     }
 }
 
 impl LogBuffer {
-    /// What writes it, beside whatever else becomes of the log.
+    /// The tracing layer that fills the buffer.
     pub fn layer<S: Subscriber>(&self) -> impl Layer<S> + use<S> {
         LogBufferLayer(self.clone())
     }
 
-    /// The last lines about a tenant and a plugin, or about everything, the oldest first.
+    /// The last `count` lines about a tenant and a plugin, the oldest first. `None` means any.
     pub fn last_lines(
         &self,
         tenant: Option<&Tenant>,
         plugin: Option<&str>,
         count: usize,
     ) -> Vec<Arc<LogLine>> {
-        let pages = self.lock();
-        let pages = pages.by_subject.values();
-        // The lines of a page are about the same.
-        let about =
-            pages.filter(|page| page.front().is_some_and(|line| is_about(line, tenant, plugin)));
-        let mut lines: Vec<_> = about.flatten().cloned().collect();
+        let buffers = self.lock();
+        // All lines of a buffer have the same subject.
+        let matching = buffers
+            .by_subject
+            .values()
+            .filter(|lines| lines.front().is_some_and(|line| is_about(line, tenant, plugin)));
+        let mut lines: Vec<_> = matching.flatten().cloned().collect();
         lines.sort_unstable_by_key(|line| line.sequence);
         lines.split_off(lines.len().saturating_sub(count))
     }
 
-    /// The lines that are written from now on.
+    /// A receiver of the lines that are written from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<LogLine>> {
         self.0.sender.subscribe()
     }
 
     fn push(&self, mut line: LogLine) {
-        let mut pages = self.lock();
-        pages.last_number += 1;
-        line.sequence = pages.last_number;
+        let mut buffers = self.lock();
+        buffers.last_number += 1;
+        line.sequence = buffers.last_number;
         let line = Arc::new(line);
-        let page = pages.by_subject.entry((line.tenant.clone(), line.plugin.clone())).or_default();
-        if page.len() >= LINES_PER_SUBJECT {
-            page.pop_front();
+        let subject = (line.tenant.clone(), line.plugin.clone());
+        let lines = buffers.by_subject.entry(subject).or_default();
+        if lines.len() >= LINES_PER_SUBJECT {
+            lines.pop_front();
         }
-        page.push_back(Arc::clone(&line));
-        // While the page is held, so that followers see the order of the numbers. Nobody may follow.
+        lines.push_back(Arc::clone(&line));
+        // Under the lock, so that subscribers get the lines in the order of their numbers. Without subscribers this fails.
         let _ = self.0.sender.send(line);
     }
 
     fn lock(&self) -> MutexGuard<'_, LineBuffers> {
-        // Nothing in here panics between two writes, so a poisoned state is still whole.
+        // No code panics between two writes, so a poisoned state is consistent.
         self.0.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a line is about a tenant, if one is meant, and a plugin, if one is. What is about no plugin and no tenant is
-/// the host's, and about none of them.
+/// Whether a line is about a tenant and a plugin; `None` means any. Lines about the host itself are about no tenant and no
+/// plugin.
 pub fn is_about(line: &LogLine, tenant: Option<&Tenant>, plugin: Option<&str>) -> bool {
-    let of_tenant = tenant.is_none_or(|tenant| match &line.tenant {
+    let is_about_tenant = tenant.is_none_or(|tenant| match &line.tenant {
         Some(own) => own == tenant.as_str(),
         None => tenant.is_default() && line.plugin.is_some(),
     });
-    of_tenant && (plugin.is_none() || line.plugin.as_deref() == plugin)
+    is_about_tenant && (plugin.is_none() || line.plugin.as_deref() == plugin)
 }
 
 struct LogBufferLayer(LogBuffer);
@@ -111,9 +113,9 @@ struct LogBufferLayer(LogBuffer);
 impl<S: Subscriber> Layer<S> for LogBufferLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut words = LogFieldVisitor::default();
-        event.record(&mut words);
-        let LogFieldVisitor { tenant, plugin, version, channel, mut message } = words;
+        let mut visitor = LogFieldVisitor::default();
+        event.record(&mut visitor);
+        let LogFieldVisitor { tenant, plugin, version, channel, mut message } = visitor;
         message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
         self.0.push(LogLine {
             sequence: 0,
@@ -129,7 +131,7 @@ impl<S: Subscriber> Layer<S> for LogBufferLayer {
     }
 }
 
-/// The fields of an event that a line has room for; others follow its words.
+/// Collects the fields of an event. Fields that a line has no member for are appended to its message.
 #[derive(Default)]
 struct LogFieldVisitor {
     tenant: Option<String>,
@@ -139,14 +141,14 @@ struct LogFieldVisitor {
     message: String,
 }
 
-/// Bytes of a line's words that are kept.
+/// The largest message of a line, in bytes. Longer ones are cut.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 impl LogFieldVisitor {
     fn record_value(&mut self, field: &Field, value: String) {
         match field.name() {
             "message" => self.message.insert_str(0, &value),
-            // As `Tenant::label` has it.
+            // The label of a plugin, as `Tenant::plugin_label` makes it.
             "plugin" => match value.split_once('/') {
                 Some((tenant, plugin)) => {
                     self.tenant = Some(tenant.to_owned());
@@ -183,41 +185,41 @@ mod tests {
     use super::*;
     use tracing_subscriber::layer::SubscriberExt;
 
-    fn written(work: impl FnOnce()) -> LogBuffer {
-        let journal = LogBuffer::default();
-        let subscriber = tracing_subscriber::registry().with(journal.layer());
-        tracing::subscriber::with_default(subscriber, work);
-        journal
+    fn buffer_of(log: impl FnOnce()) -> LogBuffer {
+        let buffer = LogBuffer::default();
+        let subscriber = tracing_subscriber::registry().with(buffer.layer());
+        tracing::subscriber::with_default(subscriber, log);
+        buffer
     }
 
     #[test]
-    fn a_line_says_whom_it_is_about() {
-        let journal = written(|| {
+    fn a_line_has_the_tenant_plugin_and_channel_that_it_is_about() {
+        let buffer = buffer_of(|| {
             tracing::warn!(plugin = "chat", channel = "specific.1!2", size = 3, "it failed");
             tracing::info!(target: GUEST, plugin = "chat", context = "", "hello");
             tracing::info!(plugin = "acme/chat", "of a tenant");
             tracing::info!("on its own");
         });
-        let lines = journal.last_lines(Some(&Tenant::default_tenant()), Some("chat"), 10);
+        let lines = buffer.last_lines(Some(&Tenant::default_tenant()), Some("chat"), 10);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].message, "it failed size=3");
         assert_eq!(lines[0].channel.as_deref(), Some("specific.1!2"));
         assert!(lines[1].from_guest && !lines[0].from_guest);
-        let acme = journal.last_lines(Some(&"acme".parse().unwrap()), None, 10);
+        let acme = buffer.last_lines(Some(&"acme".parse().unwrap()), None, 10);
         assert_eq!((acme.len(), &*acme[0].message), (1, "of a tenant"));
-        assert_eq!(journal.last_lines(None, None, 10).len(), 4);
-        assert_eq!(journal.last_lines(None, None, 1)[0].message, "on its own");
+        assert_eq!(buffer.last_lines(None, None, 10).len(), 4);
+        assert_eq!(buffer.last_lines(None, None, 1)[0].message, "on its own");
     }
 
     #[test]
-    fn a_plugin_that_writes_much_takes_no_line_from_others() {
-        let journal = written(|| {
+    fn a_plugin_that_writes_much_does_not_displace_lines_of_others() {
+        let buffer = buffer_of(|| {
             tracing::info!(plugin = "quiet", "here");
             for number in 0..LINES_PER_SUBJECT * 2 {
                 tracing::info!(plugin = "loud", "{number}");
             }
         });
-        assert_eq!(journal.last_lines(None, Some("quiet"), 10)[0].message, "here");
-        assert_eq!(journal.last_lines(None, Some("loud"), usize::MAX).len(), LINES_PER_SUBJECT);
+        assert_eq!(buffer.last_lines(None, Some("quiet"), 10)[0].message, "here");
+        assert_eq!(buffer.last_lines(None, Some("loud"), usize::MAX).len(), LINES_PER_SUBJECT);
     }
 }

@@ -1,9 +1,10 @@
-//! What the host's pages for browsers have in common.
+//! Headers of the pages for browsers: the demo page and the dashboard.
 
-/// Nothing but the page's own files and this host's own sockets and answers, and text only as text.
-pub(super) const CSP_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+/// The Content-Security-Policy: a page loads its own files and connects to this host only, and no text becomes HTML or
+/// script.
+pub(crate) const CSP_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The media type of scripts.
-pub(super) const JAVASCRIPT_MEDIA_TYPE: &str = "text/javascript; charset=utf-8";
+/// The media type of JavaScript files.
+pub(crate) const JAVASCRIPT_MEDIA_TYPE: &str = "text/javascript; charset=utf-8";

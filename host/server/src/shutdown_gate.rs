@@ -1,22 +1,22 @@
-//! Whether what the host serves still changes, or the host stops.
+//! The order of changes to a host and of its stop.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps what is changed or started apart from the stop: either it is done before, and is stopped too, or not at all.
+/// Lets changes run before the stop of a host, or not at all, so that the stop reaches all that was started.
 #[derive(Debug, Default)]
-pub(super) struct ShutdownGate {
+pub(crate) struct ShutdownGate {
     is_closed: Mutex<bool>,
 }
 
 impl ShutdownGate {
-    /// Does something, unless the host stops: `None` then. The stop waits for it.
-    pub(super) fn run_unless_closed<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let has_begun = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
-        (!*has_begun).then(work)
+    /// Runs `change`, and returns its result. Returns `None` if the gate is closed. The gate does not close meanwhile.
+    pub(crate) fn run_unless_closed<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
+        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*is_closed).then(change)
     }
 
-    /// Has nothing be done any more, then stops what was.
-    pub(super) fn close_and(&self, stop: impl FnOnce()) {
+    /// Closes the gate, then runs `stop`.
+    pub(crate) fn close_and(&self, stop: impl FnOnce()) {
         *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
         stop();
     }
@@ -29,30 +29,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_before_the_stop_is_done_and_what_comes_after_is_not() {
-        let (stopping, done, seen) = (ShutdownGate::default(), Cell::new(0), Cell::new(0));
-        let work = || stopping.run_unless_closed(|| done.set(done.get() + 1));
-        assert_eq!(work(), Some(()));
-        stopping.close_and(|| seen.set(done.get()));
-        assert_eq!((work(), done.get(), seen.get()), (None, 1, 1));
+    fn changes_run_before_the_stop_and_not_after() {
+        let (gate, done, seen) = (ShutdownGate::default(), Cell::new(0), Cell::new(0));
+        let change = || gate.run_unless_closed(|| done.set(done.get() + 1));
+        assert_eq!(change(), Some(()));
+        gate.close_and(|| seen.set(done.get()));
+        assert_eq!((change(), done.get(), seen.get()), (None, 1, 1));
     }
 
     #[test]
-    fn the_stop_waits_for_what_is_being_started() {
-        let (stopping, (told, hears)) = (ShutdownGate::default(), std::sync::mpsc::channel());
+    fn the_stop_waits_for_a_change_that_runs() {
+        let (gate, (sender, receiver)) = (ShutdownGate::default(), std::sync::mpsc::channel());
         std::thread::scope(|scope| {
-            let started = stopping.run_unless_closed(|| {
-                let (begun, begins) = std::sync::mpsc::channel();
-                let (stopping, told) = (&stopping, told.clone());
+            let changed = gate.run_unless_closed(|| {
+                let (begun_sender, begun) = std::sync::mpsc::channel();
+                let (gate, sender) = (&gate, sender.clone());
                 scope.spawn(move || {
-                    begun.send(()).unwrap();
-                    stopping.close_and(|| told.send("stopped").unwrap());
+                    begun_sender.send(()).unwrap();
+                    gate.close_and(|| sender.send("stopped").unwrap());
                 });
-                begins.recv().unwrap();
-                hears.try_recv().is_err()
+                begun.recv().unwrap();
+                receiver.try_recv().is_err()
             });
-            assert_eq!(started, Some(true));
-            assert_eq!(hears.recv().unwrap(), "stopped");
+            assert_eq!(changed, Some(true));
+            assert_eq!(receiver.recv().unwrap(), "stopped");
         });
     }
 }

@@ -1,4 +1,4 @@
-//! TLS with a certificate that may be renewed while the host runs.
+//! TLS, with a certificate that may be renewed while the host runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,40 +17,40 @@ use tokio_rustls::TlsAcceptor;
 use narrowboat_config::TlsConfig;
 use narrowboat_websocket::connection::MaybeTlsStream;
 
-/// How handshakes of TLS are answered.
-pub(super) struct Tls {
+/// Performs TLS handshakes with the current certificate.
+pub(crate) struct Tls {
     acceptor: TlsAcceptor,
     certificate: Arc<CurrentCertificate>,
     config: TlsConfig,
 }
 
-/// Why there is no certificate to show.
+/// Why the certificate or its key cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file has none of what is looked for in it.
-    #[error("tls.{key}: {}: {source}; it has to be PEM", file.display())]
+    /// A file cannot be read as PEM.
+    #[error("tls.{key}: {}: {source}; the file must be PEM", file.display())]
     InvalidPem {
-        /// The configuration's key.
+        /// The key of the configuration that names the file.
         key: &'static str,
-        /// The file it names.
+        /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: pem::Error,
     },
-    /// The file has no certificate in it.
-    #[error("tls.cert: {}: there is no certificate in it", .0.display())]
+    /// The file contains no certificate.
+    #[error("tls.cert: {}: the file contains no certificate", .0.display())]
     NoCertificate(PathBuf),
-    /// The key is of no kind that is known, or is not the certificate's.
+    /// The key is not supported, or does not belong to the certificate.
     #[error("tls.key: {}: {source}", file.display())]
     InvalidKey {
         /// The file of the key.
         file: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: rustls::Error,
     },
 }
 
-/// The certificate that clients are shown now.
+/// The certificate that new connections get.
 #[derive(Debug)]
 struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
 
@@ -61,53 +61,49 @@ impl ResolvesServerCert for CurrentCertificate {
 }
 
 impl Tls {
-    /// Reads the certificate.
+    /// Reads the certificate and its key.
     ///
     /// # Errors
-    /// What is wrong with it, and in which file.
-    pub(super) fn load(files: TlsConfig) -> Result<Self, TlsError> {
+    /// What is wrong with them, and in which file.
+    pub(crate) fn load(files: TlsConfig) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
-        let shown = Arc::new(CurrentCertificate(RwLock::new(Arc::new(load_certified_key(
+        let certificate = Arc::new(CurrentCertificate(RwLock::new(Arc::new(load_certified_key(
             &files, &provider,
         )?))));
-        let unfit = |source| TlsError::InvalidKey { file: files.key.clone(), source };
+        let invalid_key = |source| TlsError::InvalidKey { file: files.key.clone(), source };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(unfit)?
+            .map_err(invalid_key)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
-        // A WebSocket is opened by HTTP/1.1.
+            .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
+        // WebSocket handshakes use HTTP/1.1.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificate: shown,
-            config: files,
-        })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, config: files })
     }
 
-    /// Answers a client's handshake of TLS.
+    /// Performs the TLS handshake with a client.
     ///
     /// # Errors
-    /// When the client speaks something else, or leaves.
-    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<MaybeTlsStream> {
+    /// If the handshake fails or the client disconnects.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> std::io::Result<MaybeTlsStream> {
         Ok(MaybeTlsStream::Right(Box::new(self.acceptor.accept(stream).await?)))
     }
 
-    /// The files of the certificate.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    /// The files of the certificate and its key.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         vec![self.config.cert.clone(), self.config.key.clone()]
     }
 
-    /// Shows new clients what the files hold now.
-    pub(super) fn reload(&self) {
+    /// Reads the files again, for new connections. If they cannot be used, the current certificate stays.
+    pub(crate) fn reload(&self) {
         match load_certified_key(&self.config, &Arc::new(default_provider())) {
             Ok(certified) => {
                 *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::new(certified);
-                tracing::info!("new connections are shown the new certificate");
+                tracing::info!("certificate reloaded");
             }
-            // Half of a pair is common while it is renewed: the other half follows.
-            Err(error) => tracing::warn!("{error}; the certificate stays that it was"),
+            // Common during a renewal: one of the two files is new, and the other one follows.
+            Err(error) => tracing::warn!("{error}; the certificate stays as it was"),
         }
     }
 }
@@ -127,6 +123,6 @@ fn load_certified_key(
         return Err(TlsError::NoCertificate(files.cert.clone()));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable("key", &files.key))?;
-    let unfit = |source| TlsError::InvalidKey { file: files.key.clone(), source };
-    CertifiedKey::from_der(chain, key, provider).map_err(unfit)
+    let invalid_key = |source| TlsError::InvalidKey { file: files.key.clone(), source };
+    CertifiedKey::from_der(chain, key, provider).map_err(invalid_key)
 }

@@ -1,22 +1,14 @@
-//! What is answered to what cannot be done.
-
-use std::time::Duration;
+//! The responses to requests that fail.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
-use tokio::time::timeout;
-use utoipa::IntoParams;
 
-use crate::api::{Problem, ProblemKind};
+use super::api::{Problem, ProblemKind};
 use narrowboat_config::{TokenScope, closest_match};
 
-/// A problem on its way out.
+/// A problem document, which is the response to a request that fails.
 #[derive(Debug)]
 pub(super) struct ApiError(Problem);
 
@@ -33,46 +25,51 @@ impl ApiError {
         Self::new(ProblemKind::NotFound, error)
     }
 
-    /// There is nothing of this name, but maybe of one that is near.
+    /// There is nothing of this name. Suggests the most similar of the `known_names`.
     pub(super) fn unknown_name<'a>(
-        what: &str,
+        noun: &str,
         name: &str,
-        known: impl Iterator<Item = &'a str>,
+        known_names: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let meant = closest_match(name, known).map(|meant| format!("; did you mean {meant:?}?"));
-        Self::not_found(format!("there is no {what} {name:?}{}", meant.unwrap_or_default()))
+        let suggestion = closest_match(name, known_names);
+        let suggestion = suggestion.map(|name| format!("; did you mean {name:?}?"));
+        Self::not_found(format!("there is no {noun} {name:?}{}", suggestion.unwrap_or_default()))
     }
 
     pub(super) fn missing_token() -> Self {
-        let error = "this needs a token, as `Authorization: Bearer TOKEN`; the host's own is in the \
-                     file that [admin] token_file names";
+        let error = "a token is required, in the header `Authorization: Bearer TOKEN`; the host's own is in the file that \
+                     [admin] token_file names";
         Self::new(ProblemKind::Unauthorized, error)
     }
 
     pub(super) fn unknown_token() -> Self {
-        let error = "the host does not know this token; its own is in the file that [admin] token_file names, and it \
-                     writes a new one there if the file is gone when it starts";
+        let error = "the host does not know this token; its own is in the file that [admin] token_file names, and the host \
+                     generates a new one at start if the file does not exist";
         Self::new(ProblemKind::Unauthorized, error)
     }
 
-    pub(super) fn missing_scope(name: &str, wanted: TokenScope) -> Self {
-        let error = format!("the token {name:?} has not the scope {:?}", wanted.name());
+    pub(super) fn missing_scope(name: &str, required: TokenScope) -> Self {
+        let error = format!("the token {name:?} lacks the scope {:?}", required.name());
         Self::new(ProblemKind::Forbidden, error)
     }
 
     pub(super) fn wrong_tenant(name: &str) -> Self {
         let error =
-            format!("the token {name:?} is a tenant's, and for what is that tenant's alone");
+            format!("the token {name:?} belongs to a tenant and is only valid for that tenant");
         Self::new(ProblemKind::Forbidden, error)
     }
 
     pub(super) fn foreign_host(host: &str) -> Self {
-        let error = format!("asked as {host:?}, which is not this host; [admin] hosts may name it");
+        let error = format!(
+            "the request names the host {host:?}, which is not this host; if it is, add it to [admin] hosts"
+        );
         Self::new(ProblemKind::Forbidden, error)
     }
 
     pub(super) fn foreign_origin(origin: &str) -> Self {
-        let error = format!("a page of {origin:?} asked, and only this host's own may");
+        let error = format!(
+            "the request comes from a page of {origin:?}; only pages of this host may use the admin interface"
+        );
         Self::new(ProblemKind::Forbidden, error)
     }
 
@@ -98,46 +95,5 @@ impl IntoResponse for ApiError {
             return (status, [(WWW_AUTHENTICATE, "Bearer")], Json(self.0)).into_response();
         }
         (status, Json(self.0)).into_response()
-    }
-}
-
-/// What stands behind the question mark.
-pub(super) struct ValidatedQuery<T>(pub(super) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ValidatedQuery<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let asked = Query::try_from_uri(&parts.uri);
-        asked.map(|Query(asked)| Self(asked)).map_err(|error| ApiError::invalid(error.body_text()))
-    }
-}
-
-/// Whose the thing is that is asked for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it is read with the token, and documented here")]
-pub(super) struct TenantParam {
-    /// The tenant; `default` if left out, or the token's own
-    tenant: Option<String>,
-}
-
-/// How long it may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// JSON that was sent; nothing is as good as `{}`.
-pub(super) struct ValidatedJson<T>(pub(super) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ValidatedJson<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let bytes = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
-        let bytes = bytes.map_err(|_| ApiError::invalid("the body took too long"))?;
-        let bytes = bytes.map_err(|error| ApiError::invalid(error.body_text()))?;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text).map(Self).map_err(|error| {
-            ApiError::invalid(format!("the body is not what it should be: {error}"))
-        })
     }
 }

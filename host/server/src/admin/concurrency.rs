@@ -1,11 +1,11 @@
-//! Places for what takes long, of which no tenant has all.
+//! Bounds on concurrent operations, of which one tenant cannot use all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use narrowboat_core::name::Tenant;
 
-/// So many places, so many of them for each tenant, and all for the operator.
+/// A bound on concurrent operations, in all and for each tenant. The operator may use all of them.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
     total_limit: usize,
@@ -13,7 +13,7 @@ pub(super) struct ConcurrencyLimit {
     in_use: Mutex<HashMap<Option<Tenant>, usize>>,
 }
 
-/// A place that is taken until this is dropped.
+/// The permit of one operation. Released when dropped.
 #[derive(Debug)]
 pub(super) struct ConcurrencyPermit {
     limit: Arc<ConcurrencyLimit>,
@@ -21,25 +21,26 @@ pub(super) struct ConcurrencyPermit {
 }
 
 impl ConcurrencyLimit {
-    pub(super) fn new(all: usize, each: usize) -> Arc<Self> {
-        Arc::new(Self { total_limit: all, tenant_limit: each, in_use: Mutex::default() })
+    /// A bound of `total_limit` operations in all, and of `tenant_limit` operations for each tenant.
+    pub(super) fn new(total_limit: usize, tenant_limit: usize) -> Arc<Self> {
+        Arc::new(Self { total_limit, tenant_limit, in_use: Mutex::default() })
     }
 
-    /// A place for a tenant, or for whoever asks about all, if there is one.
+    /// Acquires a permit for a tenant, or for the operator with `None`. Relimit `None` if a bound is reached.
     pub(super) fn try_acquire(
         self: &Arc<Self>,
-        whose: Option<&Tenant>,
+        tenant: Option<&Tenant>,
     ) -> Option<ConcurrencyPermit> {
-        let whose = whose.cloned();
-        let mut taken = self.lock();
-        let all: usize = taken.values().sum();
-        let own = taken.get(&whose).copied().unwrap_or_default();
-        if all >= self.total_limit || (whose.is_some() && own >= self.tenant_limit) {
+        let tenant = tenant.cloned();
+        let mut in_use = self.lock();
+        let total: usize = in_use.values().sum();
+        let own = in_use.get(&tenant).copied().unwrap_or_default();
+        if total >= self.total_limit || (tenant.is_some() && own >= self.tenant_limit) {
             return None;
         }
-        taken.insert(whose.clone(), own + 1);
-        drop(taken);
-        Some(ConcurrencyPermit { limit: Arc::clone(self), tenant: whose })
+        in_use.insert(tenant.clone(), own + 1);
+        drop(in_use);
+        Some(ConcurrencyPermit { limit: Arc::clone(self), tenant })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Option<Tenant>, usize>> {
@@ -50,10 +51,10 @@ impl ConcurrencyLimit {
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        let mut taken = self.limit.lock();
-        match taken.get_mut(&self.tenant) {
+        let mut in_use = self.limit.lock();
+        match in_use.get_mut(&self.tenant) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(taken.remove(&self.tenant)),
+            _ => drop(in_use.remove(&self.tenant)),
         }
     }
 }
@@ -63,15 +64,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_tenant_has_all_places() {
-        let turns = ConcurrencyLimit::new(3, 2);
+    fn one_tenant_cannot_acquire_all_permits() {
+        let limit = ConcurrencyLimit::new(3, 2);
         let (acme, globex) = ("acme".parse().unwrap(), "globex".parse().unwrap());
-        let _first = turns.try_acquire(Some(&acme)).unwrap();
-        let second = turns.try_acquire(Some(&acme)).unwrap();
-        assert!(turns.try_acquire(Some(&acme)).is_none());
-        let _third = turns.try_acquire(Some(&globex)).unwrap();
-        assert!(turns.try_acquire(None).is_none());
+        let _first = limit.try_acquire(Some(&acme)).unwrap();
+        let second = limit.try_acquire(Some(&acme)).unwrap();
+        assert!(limit.try_acquire(Some(&acme)).is_none());
+        let _third = limit.try_acquire(Some(&globex)).unwrap();
+        assert!(limit.try_acquire(None).is_none());
         drop(second);
-        assert!(turns.try_acquire(None).is_some());
+        assert!(limit.try_acquire(None).is_some());
     }
 }

@@ -1,24 +1,24 @@
-//! The configuration, read anew.
+//! `POST /v1/reload`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 
-use super::AdminState;
+use super::admin_state::AdminState;
+use super::api::{self, ProblemKind};
 use super::api_error::ApiError;
-use super::auth::{AdminScope, Authorized};
-use crate::HostError;
-use crate::api::{self, ProblemKind};
-use crate::config_reload::{self, ConfigReloadError};
+use super::authorized::{AdminScope, Authorized};
+use crate::host_error::HostError;
+use crate::reload::ConfigReloadError;
 use narrowboat_core::name::Tenant;
 
-/// Reads the configuration anew and makes tenants as it wants them. Scope `admin`, and no tenant's.
+/// Reloads the configuration. Requires the scope `admin`; a tenant's token is refused.
 #[utoipa::path(post, path = "/v1/reload", responses(
-    (status = 200, description = "It is followed", body = api::ConfigReloadResponse),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "The token does not allow it", body = api::Problem),
-    (status = 422, description = "It is wrong; all goes on as it was", body = api::Problem),
+    (status = 200, description = "The configuration is applied", body = api::ConfigReloadResponse),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
+    (status = 422, description = "The configuration is not valid; nothing has changed", body = api::Problem),
     (status = 503, description = "The host is stopping", body = api::Problem),
 ))]
 pub(super) async fn reload(
@@ -26,22 +26,22 @@ pub(super) async fn reload(
     State(admin): State<Arc<AdminState>>,
 ) -> Result<Json<api::ConfigReloadResponse>, ApiError> {
     token.require_operator()?;
-    let changes = config_reload::reload(&admin.server, true).await;
-    let changes = changes.map_err(|error| {
+    let report = admin.server.config_reloader.reload(true).await;
+    let report = report.map_err(|error| {
         let kind = match error {
             ConfigReloadError::Host(HostError::Stopping) => ProblemKind::Unavailable,
             _ => ProblemKind::Refused,
         };
         ApiError::new(kind, error.to_string())
     })?;
-    changes.log();
+    report.log();
     let names = |tenants: Vec<Tenant>| tenants.iter().map(Tenant::to_string).collect();
     Ok(Json(api::ConfigReloadResponse {
-        added: names(changes.added),
-        changed: names(changes.changed),
-        removed: names(changes.removed),
-        failed: changes.failed_plugins,
-        restart_required: changes.restart_required,
-        seconds_since_last_reload: changes.previous_config_age.as_secs(),
+        added: names(report.added),
+        changed: names(report.changed),
+        removed: names(report.removed),
+        failed: report.failed_plugins,
+        restart_required: report.restart_required,
+        seconds_since_last_reload: report.previous_config_age.as_secs(),
     }))
 }

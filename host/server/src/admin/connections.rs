@@ -1,6 +1,6 @@
-//! The open connections, and an end to one of them.
+//! `GET /v1/connections` and `POST /v1/connections/{channel}/close`.
 
-#![allow(unused_qualifications, reason = "in what utoipa makes")]
+#![allow(unused_qualifications, reason = "in the code that utoipa generates")]
 
 use std::sync::Arc;
 
@@ -10,49 +10,54 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::AdminState;
-use super::api_error::{ApiError, TenantParam, ValidatedJson, ValidatedQuery};
-use super::auth::{AdminScope, Authorized, ReadScope};
-use crate::api;
+use super::admin_state::AdminState;
+use super::api;
+use super::api_error::ApiError;
+use super::authorized::{AdminScope, Authorized, ReadScope};
+use super::extract::{TenantParam, ValidatedJson, ValidatedQuery};
 use crate::connection_registry::OpenConnection;
 use narrowboat_core::close_frame::{CloseFrame, MAX_REASON_BYTES, code};
 
-/// Connections that one answer lists at most.
+/// The number of connections that a response lists if the request does not say it.
+const DEFAULT_LISTED_CONNECTIONS: usize = 100;
+
+/// The largest number of connections that a response lists.
 const MAX_LISTED_CONNECTIONS: usize = 1_000;
 
-/// Which connections to list.
+/// The connections to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConnectionsQuery {
-    /// Those of one plugin
+    /// Lists only connections of this plugin
     plugin: Option<String>,
-    /// Those of one tenant; of all if left out, or of the token's own
+    /// Lists only connections of this tenant. Default: the tenant of the token; with an operator's token all tenants
     #[serde(rename = "tenant")]
     _tenant: Option<String>,
-    /// So many at most; 100 if left out, and never more than 1,000
+    /// The largest number of connections to list, at most 1,000. Default: 100
     limit: Option<usize>,
 }
 
-/// The open connections, the newest first. Scope `read`.
+/// Lists open connections, the newest first. Requires the scope `read`.
 #[utoipa::path(get, path = "/v1/connections", params(ConnectionsQuery), responses(
-    (status = 200, description = "Open connections", body = api::ConnectionList),
-    (status = 400, description = "No such question", body = api::Problem),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "Asked from another site", body = api::Problem),
+    (status = 200, description = "The open connections", body = api::ConnectionList),
+    (status = 400, description = "A query parameter is unknown or not valid", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
 ))]
 pub(super) async fn connections(
     token: Authorized<ReadScope>,
     State(admin): State<Arc<AdminState>>,
-    ValidatedQuery(which): ValidatedQuery<ConnectionsQuery>,
+    ValidatedQuery(query): ValidatedQuery<ConnectionsQuery>,
 ) -> Json<api::ConnectionList> {
     let mut open = admin.server.connections.connections();
     open.retain(|open| token.covers(&open.plugin.tenant));
-    if let Some(plugin) = &which.plugin {
+    if let Some(plugin) = &query.plugin {
         open.retain(|open| *open.plugin.name == **plugin);
     }
     let total = open.len() as u64;
     open.sort_unstable_by_key(|open| std::cmp::Reverse(open.id));
-    open.truncate(which.limit.unwrap_or(100).min(MAX_LISTED_CONNECTIONS));
+    open.truncate(query.limit.unwrap_or(DEFAULT_LISTED_CONNECTIONS).min(MAX_LISTED_CONNECTIONS));
     Json(api::ConnectionList { total, connections: open.iter().map(connection_info).collect() })
 }
 
@@ -68,14 +73,14 @@ fn connection_info(open: &OpenConnection) -> api::ConnectionInfo {
     }
 }
 
-/// Closes a connection. Scope `admin`.
-#[utoipa::path(post, path = "/v1/connections/{channel}/close", params(TenantParam, ("channel" = String, Path, description = "The connection's channel")),
+/// Closes a connection. Requires the scope `admin`.
+#[utoipa::path(post, path = "/v1/connections/{channel}/close", params(TenantParam, ("channel" = String, Path, description = "The channel of the connection")),
     request_body = api::CloseRequest, responses(
-    (status = 204, description = "It closes"),
-    (status = 400, description = "No such code or reason", body = api::Problem),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "The token does not allow it", body = api::Problem),
-    (status = 404, description = "No such connection", body = api::Problem),
+    (status = 204, description = "The connection closes"),
+    (status = 400, description = "The code is not allowed, or the reason is too long", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
+    (status = 404, description = "There is no such connection", body = api::Problem),
 ))]
 pub(super) async fn close(
     token: Authorized<AdminScope>,
@@ -90,21 +95,22 @@ pub(super) async fn close(
     ) || (3000..=4999).contains(&code);
     if !is_legal {
         let error = format!(
-            "{code} is no code to close with; there are 1000, 1001, 1008, 1011 to \
-                             1013 and 3000 to 4999"
+            "the close code {code} is not allowed; allowed are 1000, 1001, 1008, 1011 to 1013, and 3000 to 4999"
         );
         return Err(ApiError::invalid(error));
     }
     if reason.len() > MAX_REASON_BYTES {
-        return Err(ApiError::invalid(format!("a reason has at most {MAX_REASON_BYTES} bytes")));
+        return Err(ApiError::invalid(format!(
+            "the reason has more than {MAX_REASON_BYTES} bytes"
+        )));
     }
     let open = admin.server.connections.connections();
     let mut open = open.iter().filter(|open| token.covers(&open.plugin.tenant));
     let Some(open) = open.find(|open| open.handle.channel.as_str() == channel) else {
         return Err(ApiError::not_found(format!("there is no connection {channel:?}")));
     };
-    let plugin = &*open.plugin.label;
-    tracing::info!(plugin, channel, "closed with {code} by {}", token.token_name);
+    let (plugin, token) = (&*open.plugin.label, &*token.token_name);
+    tracing::info!(plugin, channel, token, code, "connection closed by an operator");
     open.handle.outbound.close(CloseFrame::new(code, reason));
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! An end to all connections, a few at a time.
+//! `POST /v1/drain`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +7,25 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::AdminState;
-use super::api_error::{ApiError, ValidatedJson};
-use super::auth::{AdminScope, Authorized};
-use crate::api;
+use super::admin_state::AdminState;
+use super::api;
+use super::api_error::ApiError;
+use super::authorized::{AdminScope, Authorized};
+use super::extract::ValidatedJson;
 
-/// The time over which closes are spread unless something else is said.
+/// The time over which the closes are spread if the request does not say it.
 const DEFAULT_DRAIN_DURATION: Duration = Duration::from_secs(30);
 
-/// The longest such time.
+/// The longest time over which the closes are spread.
 const MAX_DRAIN_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Takes no more connections, and closes those there are with 1012, spread over a time. Scope `admin`. How
-/// it goes on `/v1/status` says.
+/// Drains the host: it accepts no more connections, and closes the open ones with 1012, spread over a time. Requires the
+/// scope `admin`; a tenant's token is refused. The response comes at once; `GET /v1/status` shows the progress.
 #[utoipa::path(post, path = "/v1/drain", request_body = api::DrainRequest, responses(
-    (status = 202, description = "It has begun", body = api::DrainStatus),
-    (status = 400, description = "Not a time", body = api::Problem),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "The token does not allow it", body = api::Problem),
+    (status = 202, description = "The drain has begun", body = api::DrainStatus),
+    (status = 400, description = "`duration` is not a duration of at most a day", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
 ))]
 pub(super) async fn drain(
     token: Authorized<AdminScope>,
@@ -32,16 +33,17 @@ pub(super) async fn drain(
     ValidatedJson(drain): ValidatedJson<api::DrainRequest>,
 ) -> Result<(StatusCode, Json<api::DrainStatus>), ApiError> {
     token.require_operator()?;
-    let over = match &drain.duration {
+    let duration = match &drain.duration {
         None => DEFAULT_DRAIN_DURATION,
-        Some(over) => humantime::parse_duration(over).map_err(|error| {
+        Some(text) => humantime::parse_duration(text).map_err(|error| {
             ApiError::invalid(format!("duration: {error}; write \"30s\" or \"5m\""))
         })?,
     };
-    if over > MAX_DRAIN_DURATION {
-        return Err(ApiError::invalid("duration: a day at most"));
+    if duration > MAX_DRAIN_DURATION {
+        return Err(ApiError::invalid("duration: at most a day (\"24h\")"));
     }
-    tracing::info!("draining over {}, by {}", humantime::format_duration(over), token.token_name);
-    let draining = admin.server.drain.start(&admin.server, over);
-    Ok((StatusCode::ACCEPTED, Json(draining)))
+    let (token, spread) = (&*token.token_name, humantime::format_duration(duration));
+    tracing::info!(token, "drain begins, spread over {spread}");
+    let status = admin.server.drain.start(&admin.server.connections, duration);
+    Ok((StatusCode::ACCEPTED, Json(status)))
 }

@@ -1,6 +1,6 @@
-//! The last lines of the log, and those that come.
+//! `GET /v1/logs`.
 
-#![allow(unused_qualifications, reason = "in what utoipa makes")]
+#![allow(unused_qualifications, reason = "in the code that utoipa generates")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,65 +15,74 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::IntoParams;
 
-use super::AdminState;
-use super::api_error::{ApiError, ValidatedQuery};
-use super::auth::{Authorized, ReadScope};
+use super::admin_state::AdminState;
+use super::api::{self, LogLine, ProblemKind};
+use super::api_error::ApiError;
+use super::authorized::{Authorized, ReadScope};
 use super::concurrency::ConcurrencyPermit;
-use crate::api::{self, LogLine, ProblemKind};
+use super::extract::ValidatedQuery;
 use crate::log_buffer::is_about;
 use narrowboat_core::name::Tenant;
 
-/// Which lines.
+/// The number of lines that a response begins with if the request does not say it.
+const DEFAULT_LINES: usize = 100;
+
+/// The lines to return.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogsQuery {
-    /// Those about one plugin
+    /// Returns only lines about this plugin
     plugin: Option<String>,
-    /// Those about one tenant; about all and the host itself if left out, or about the token's own
+    /// Returns only lines about this tenant. Default: the tenant of the token; with an operator's token all lines, including
+    /// those about the host itself
     #[serde(rename = "tenant")]
     _tenant: Option<String>,
-    /// So many of the last; 100 if left out
+    /// The number of last lines. Default: 100
     lines: Option<usize>,
-    /// Whether to go on with those that come
+    /// `true` goes on with new lines. Default: `false`
     #[serde(default)]
     follow: bool,
 }
 
-/// Lines of the log, the oldest first, each as JSON on a line of its own. Scope `read`.
+/// Returns lines of the log, the oldest first, each as a JSON object on a line of its own. Requires the scope `read`.
 #[utoipa::path(get, path = "/v1/logs", params(LogsQuery), responses(
-    (status = 200, description = "Lines, one JSON object each", body = LogLine, content_type = "application/x-ndjson"),
-    (status = 400, description = "No such question", body = api::Problem),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "Asked from another site", body = api::Problem),
-    (status = 503, description = "Too many follow", body = api::Problem),
+    (status = 200, description = "The lines, one JSON object each", body = LogLine, content_type = "application/x-ndjson"),
+    (status = 400, description = "A query parameter is unknown or not valid", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
+    (status = 503, description = "Too many requests follow the log: 64, or 8 with the tokens of one tenant", body = api::Problem),
 ))]
 pub(super) async fn logs(
     token: Authorized<ReadScope>,
     State(admin): State<Arc<AdminState>>,
-    ValidatedQuery(which): ValidatedQuery<LogsQuery>,
+    ValidatedQuery(query): ValidatedQuery<LogsQuery>,
 ) -> Result<Response, ApiError> {
-    let turn = match which.follow {
+    let permit = match query.follow {
         false => None,
         true => match admin.follower_limit.try_acquire(token.token_tenant()) {
-            Some(turn) => Some(turn),
-            None => return Err(ApiError::new(ProblemKind::Unavailable, "too many follow the log")),
+            Some(permit) => Some(permit),
+            None => {
+                let error = "too many requests follow the log; try again later";
+                return Err(ApiError::new(ProblemKind::Unavailable, error));
+            }
         },
     };
-    // Before the last are looked up, so that none is missed; one that is in both is told once.
-    let coming = which.follow.then(|| admin.log_buffer.subscribe());
+    // Subscribes before it reads the last lines, so that no line is missed. `last_number` drops lines that are in both.
+    let receiver = query.follow.then(|| admin.log_buffer.subscribe());
     let last = admin.log_buffer.last_lines(
         token.tenant.as_ref(),
-        which.plugin.as_deref(),
-        which.lines.unwrap_or(100),
+        query.plugin.as_deref(),
+        query.lines.unwrap_or(DEFAULT_LINES),
     );
-    let told = last.last().map_or(0, |line| line.sequence);
+    let last_number = last.last().map_or(0, |line| line.sequence);
     let lines = LogStream {
         backlog: last.into(),
-        receiver: coming,
+        receiver,
         tenant: token.tenant,
-        plugin: which.plugin,
-        last_number: told,
-        _permit: turn,
+        plugin: query.plugin,
+        last_number,
+        _permit: permit,
     };
     let body = Body::from_stream(stream::unfold(lines, |mut lines| async move {
         let line = lines.next_line().await?;
@@ -82,15 +91,15 @@ pub(super) async fn logs(
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-/// What is still to be told.
+/// The lines of a response.
 struct LogStream {
     backlog: VecDeque<Arc<LogLine>>,
     receiver: Option<Receiver<Arc<LogLine>>>,
     tenant: Option<Tenant>,
     plugin: Option<String>,
-    /// The number of the last line that was told.
+    /// The number of the last line of the backlog.
     last_number: u64,
-    /// The place among those who follow.
+    /// The permit to follow the log.
     _permit: Option<ConcurrencyPermit>,
 }
 
@@ -115,6 +124,7 @@ impl LogStream {
     }
 }
 
+/// A line that tells the reader that it has missed lines.
 fn lag_notice(missed: u64) -> LogLine {
     LogLine {
         sequence: 0,
@@ -125,7 +135,7 @@ fn lag_notice(missed: u64) -> LogLine {
         plugin: None,
         version: None,
         channel: None,
-        message: format!("{missed} lines came too fast to be told here"),
+        message: format!("{missed} lines are missing here: they came faster than they were read"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The dashboard: files that are compiled in and talk to the interface beside them.
+//! The dashboard: a page for browsers that uses the admin API. Its files are compiled in.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::AdminState;
+use super::admin_state::AdminState;
 use crate::page_headers::{CSP_POLICY, JAVASCRIPT_MEDIA_TYPE};
 
-/// The page and its parts: path, media type, text. They hold nothing that a token is needed for.
+/// The files of the page: path, media type, text. They contain nothing that requires a token.
 const ASSETS: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
     ("/page/base.css", "text/css; charset=utf-8", include_str!("../web/base.css")),
@@ -28,19 +28,19 @@ const ASSETS: [(&str, &str, &str); 10] = [
     ("/page/icon.svg", "image/svg+xml", include_str!("../web/icon.svg")),
 ];
 
-/// The routes of the page's files.
+/// The routes of the files.
 pub(super) fn routes() -> Router<Arc<AdminState>> {
     ASSETS.into_iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(async move || ([(CONTENT_TYPE, content_type)], text)))
     })
 }
 
-/// A JSON text as an answer.
+/// A response with a JSON text.
 pub(super) fn json_response(text: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// What every answer says of itself.
+/// Sets the headers that all responses of the admin interface have.
 pub(super) fn insert_security_headers(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_POLICY));

@@ -1,4 +1,4 @@
-//! Whether the host lives, whether it is ready, how it fares.
+//! The probes, the metrics and the status of the host.
 
 use std::sync::Arc;
 
@@ -8,45 +8,47 @@ use axum::http::header::{CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::AdminState;
-use super::api_error::{ApiError, TenantParam};
-use super::auth::{Authorized, ReadScope};
-use crate::Server;
-use crate::api::{self, ProblemKind};
+use super::admin_state::AdminState;
+use super::api::{self, ProblemKind};
+use super::api_error::ApiError;
+use super::authorized::{Authorized, ReadScope};
+use super::extract::TenantParam;
 use crate::metrics::{self, ExpositionFormat};
-use crate::tenant_runtime::TenantRuntime;
+use crate::server::Server;
+use crate::tenants::TenantRuntime;
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_quota::{LimitKind, LimitUsage};
 
-/// Faults that are shown of a plugin.
-const MAX_LISTED_FAULTS: usize = 10;
+/// The largest number of recent warnings of a plugin.
+const MAX_RECENT_WARNINGS: usize = 10;
 
-/// Lives: needs no token.
-#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "The host lives", body = String, content_type = "text/plain")))]
+/// Responds while the process lives. Requires no token.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "The process lives", body = String, content_type = "text/plain")))]
 pub(super) async fn healthz() -> &'static str {
     "alive\n"
 }
 
-/// Takes connections, and reaches its layers: needs no token.
+/// Responds with 200 if the host is ready: it accepts connections, and the layers of the tenant `default` are connected.
+/// Requires no token.
 #[utoipa::path(get, path = "/readyz", responses(
     (status = 200, description = "The host is ready", body = String, content_type = "text/plain"),
-    (status = 503, description = "What is missing", body = String, content_type = "text/plain"),
+    (status = 503, description = "The host is not ready: one reason a line (`stopping`, `draining`, `layer \"NAME\" is disconnected`)", body = String, content_type = "text/plain"),
 ))]
 pub(super) async fn readyz(State(admin): State<Arc<AdminState>>) -> Response {
-    let missing = admin.server.unready_reasons();
-    if missing.is_empty() {
+    let reasons = admin.server.unready_reasons();
+    if reasons.is_empty() {
         return "ready\n".into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n").into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
 }
 
-/// Figures for Prometheus. Scope `read`.
+/// Returns the metrics for Prometheus. Requires the scope `read`. A tenant's token gets the metrics of its tenant.
 #[utoipa::path(get, path = "/metrics", params(TenantParam), responses(
-    (status = 200, description = "OpenMetrics where `Accept` names it, else Prometheus's text format", content(
+    (status = 200, description = "OpenMetrics 1.0.0 if `Accept` names `application/openmetrics-text`, else the text format 0.0.4 of Prometheus", content(
         (String = "text/plain"), (String = "application/openmetrics-text"))),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "Asked from another site", body = api::Problem),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
 ))]
 pub(super) async fn metrics(
     token: Authorized<ReadScope>,
@@ -59,36 +61,36 @@ pub(super) async fn metrics(
             let headers = [(CONTENT_TYPE, format.content_type()), (VARY, "accept")];
             Ok((headers, text).into_response())
         }
-        Err(_) => Err(ApiError::new(ProblemKind::Unavailable, "the figures cannot be written")),
+        Err(_) => Err(ApiError::new(ProblemKind::Unavailable, "the metrics cannot be written")),
     }
 }
 
-/// How the host, its plugins and its layers fare. Scope `read`.
+/// Returns the status of the host, its tenants, plugins and layers. Requires the scope `read`.
 #[utoipa::path(get, path = "/v1/status", params(TenantParam), responses(
-    (status = 200, description = "How the host fares", body = api::HostStatus),
-    (status = 401, description = "No token", body = api::Problem),
-    (status = 403, description = "Asked from another site", body = api::Problem),
+    (status = 200, description = "The status", body = api::HostStatus),
+    (status = 401, description = "The token is missing or unknown", body = api::Problem),
+    (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
 ))]
 pub(super) async fn status(
     token: Authorized<ReadScope>,
     State(admin): State<Arc<AdminState>>,
 ) -> Json<api::HostStatus> {
     let server = &admin.server;
-    let missing = server.unready_reasons();
+    let reasons = server.unready_reasons();
     let counts = server.connections.count_by_plugin();
     let (mut plugins, mut layers, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
-    for (tenant, world) in &*server.host.tenants().all() {
+    for (tenant, runtime) in &*server.host.tenants().all() {
         if !token.covers(tenant) {
             continue;
         }
         let mut connections = 0;
-        for (_, swap) in world.rollouts() {
-            let open = counts.get(&swap.plugin().label).copied().unwrap_or_default();
+        for (_, rollout) in runtime.rollouts() {
+            let open = counts.get(&rollout.plugin().label).copied().unwrap_or_default();
             connections += open;
-            plugins.push(plugin_info(&admin, swap, open));
+            plugins.push(plugin_info(&admin, rollout, open));
         }
-        tenants.push(tenant_info(server, tenant, world, connections));
-        layers.extend(world.layer_statuses().map(|(name, status)| api::LayerInfo {
+        tenants.push(tenant_info(server, tenant, runtime, connections));
+        layers.extend(runtime.layer_statuses().map(|(name, status)| api::LayerInfo {
             tenant: tenant.to_string(),
             name: name.to_owned(),
             connected: status.is_connected,
@@ -100,8 +102,8 @@ pub(super) async fn status(
     Json(api::HostStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: server.started_at.elapsed().as_secs(),
-        ready: missing.is_empty(),
-        not_ready_reasons: missing,
+        ready: reasons.is_empty(),
+        not_ready_reasons: reasons,
         draining: server.drain.status(&server.connections),
         connections: tenants.iter().map(|tenant| tenant.connections).sum(),
         max_connections: match (&token.tenant, &*tenants) {
@@ -121,49 +123,49 @@ pub(super) async fn status(
 fn tenant_info(
     server: &Server,
     tenant: &Tenant,
-    world: &TenantRuntime,
+    runtime: &TenantRuntime,
     connections: u64,
 ) -> api::TenantInfo {
-    let of_host = server.host.limits().max_connections as u64;
-    let own = world.resources.quota.limit(LimitKind::Connections).unwrap_or(of_host);
+    let host_limit = server.host.limits().max_connections as u64;
+    let own = runtime.resources.quota.limit(LimitKind::Connections).unwrap_or(host_limit);
     api::TenantInfo {
         name: tenant.to_string(),
         connections,
-        max_connections: own.min(of_host),
-        limits: world.resources.quota.limit_usage().map(limit_info).collect(),
+        max_connections: own.min(host_limit),
+        limits: runtime.resources.quota.limit_usage().map(limit_info).collect(),
     }
 }
 
 fn limit_info(limit: LimitUsage) -> api::LimitInfo {
-    let LimitUsage { kind: bound, used, limit, hit_count: reached } = limit;
-    api::LimitInfo { name: bound.name().to_owned(), used, limit, reached }
+    let LimitUsage { kind, used, limit, hit_count } = limit;
+    api::LimitInfo { name: kind.name().to_owned(), used, limit, reached: hit_count }
 }
 
-fn plugin_info(admin: &AdminState, swap: &Rollout, connections: u64) -> api::PluginInfo {
-    let (plugin, counts) = (swap.plugin(), swap.counters().snapshot());
+fn plugin_info(admin: &AdminState, rollout: &Rollout, connections: u64) -> api::PluginInfo {
+    let (plugin, deploys) = (rollout.plugin(), rollout.counters().snapshot());
     let live = plugin.live_version();
-    let traffic = swap.registry().traffic();
+    let traffic = rollout.registry().traffic();
     let lines = admin.log_buffer.last_lines(Some(&plugin.tenant), Some(&plugin.name), usize::MAX);
-    let faults = lines.iter().rev().filter(|line| matches!(&*line.level, "WARN" | "ERROR"));
+    let warnings = lines.iter().rev().filter(|line| matches!(&*line.level, "WARN" | "ERROR"));
     api::PluginInfo {
         tenant: plugin.tenant.to_string(),
         name: plugin.name.to_string(),
         version: live.digest().to_string(),
-        in_rollback_window: swap.is_in_rollback_window(),
-        pending: swap.pending_version().map(|pending| pending.version.to_string()),
+        in_rollback_window: rollout.is_in_rollback_window(),
+        pending: rollout.pending_version().map(|pending| pending.version.to_string()),
         isolation: format!("{:?}", plugin.isolation).to_lowercase(),
         connections,
         events: live.stats().event_counts().events,
         faults: live.stats().event_counts().faults,
         guest_call_seconds: live.stats().call_durations().now().sum.as_secs_f64(),
-        deploys: counts.published,
-        refused: counts.refused,
-        rolled_back: counts.rolled_back,
+        deploys: deploys.published,
+        refused: deploys.refused,
+        rolled_back: deploys.rolled_back,
         frames_received: traffic.received.frames(),
         frames_sent: traffic.sent.frames(),
         limits: plugin.quota.plugin_limit_usage().map(limit_info).collect(),
-        recent_warnings: faults
-            .take(MAX_LISTED_FAULTS)
+        recent_warnings: warnings
+            .take(MAX_RECENT_WARNINGS)
             .map(|line| api::LogLine::clone(line))
             .collect(),
     }

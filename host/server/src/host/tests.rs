@@ -15,7 +15,7 @@ fn host() -> Arc<Host> {
 }
 
 #[tokio::test]
-async fn a_host_that_stops_follows_no_other_configuration() {
+async fn a_host_that_stops_applies_no_other_configuration() {
     let host = host();
     host.apply_config(config(8002)).await.unwrap();
     let before = host.tenants.all();
@@ -26,7 +26,7 @@ async fn a_host_that_stops_follows_no_other_configuration() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_prepared_when_the_host_stops_is_not_followed() {
+async fn a_configuration_that_is_prepared_when_the_host_stops_is_not_applied() {
     let host = host();
     let before = host.tenants.all();
     let config = Arc::new(config(8002));

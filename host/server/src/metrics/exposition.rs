@@ -1,12 +1,12 @@
-//! The two text formats that Prometheus reads: its own, version 0.0.4, and OpenMetrics 1.0.0. Ours, and no crate's, since
-//! those there are write one of the two.
+//! The two text formats that Prometheus reads: its own, version 0.0.4, and OpenMetrics 1.0.0. Not from a crate, because each
+//! crate writes only one of the two.
 
 use std::fmt::{self, Display, Write};
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
-use super::MetricType;
+use super::metric::MetricType;
 
 /// A text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,32 +17,32 @@ pub(crate) enum ExpositionFormat {
     OpenMetrics,
 }
 
-/// A media range of an `Accept` header, how much it is wanted, and how exactly it names a format.
+/// How a media range of an `Accept` header matches a format: its weight, and how exactly it names the format.
 struct MediaRange {
     quality: f32,
     specificity: u8,
 }
 
 impl ExpositionFormat {
-    /// The one that a request prefers by its `Accept` (RFC 9110 §12.5.1). OpenMetrics only where it is named, as
-    /// Prometheus's own libraries have it; the text format where neither is wanted.
+    /// The format that a request prefers by its `Accept` (RFC 9110, section 12.5.1). OpenMetrics only if it is named, as in
+    /// Prometheus's own libraries; the text format if neither is accepted.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
         let ranges: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-        let wanted = |format: Self| {
-            let fitting = ranges.iter().filter_map(|range| format.match_range(range));
-            fitting.max_by_key(|wanted| wanted.specificity)
+        let preference = |format: Self| {
+            let matches = ranges.iter().filter_map(|range| format.match_range(range));
+            matches.max_by_key(|range| range.specificity)
         };
-        match wanted(Self::OpenMetrics) {
+        match preference(Self::OpenMetrics) {
             Some(MediaRange { quality, specificity: EXACT_MATCH }) if quality > 0.0 => {
-                let text = wanted(Self::Text).map_or(0.0, |wanted| wanted.quality);
+                let text = preference(Self::Text).map_or(0.0, |range| range.quality);
                 if quality >= text { Self::OpenMetrics } else { Self::Text }
             }
             _ => Self::Text,
         }
     }
 
-    /// How much a media range wants this format, if it fits it.
+    /// How a media range matches this format; `None` if it does not.
     fn match_range(self, range: &str) -> Option<MediaRange> {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next()?.to_ascii_lowercase();
@@ -70,7 +70,7 @@ impl ExpositionFormat {
         Some(MediaRange { quality, specificity })
     }
 
-    /// Its media type.
+    /// The media type of the format.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -79,37 +79,38 @@ impl ExpositionFormat {
     }
 }
 
-/// A range that names a format, and does not only include it.
+/// The specificity of a range that names the format, and does not only include it.
 const EXACT_MATCH: u8 = 2;
 
-/// Units that a name may end with, which OpenMetrics wants told.
+/// The units that names end with. OpenMetrics requires a line for them.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
-/// Writes families of metrics.
+/// Encodes metrics as text.
 pub(super) struct MetricsEncoder {
     format: ExpositionFormat,
     text: String,
 }
 
 impl MetricsEncoder {
+    /// An encoder of this format.
     pub(super) const fn new(format: ExpositionFormat) -> Self {
         Self { format, text: String::new() }
     }
 
-    /// Begins a family; all its samples follow.
+    /// Writes the head of a metric family. All its samples must follow.
     pub(super) fn write_family(&mut self, name: &str, kind: MetricType, help: &str) -> fmt::Result {
-        // OpenMetrics leaves `_total` to the samples of a counter; for the text format it is a part of the name.
+        // In OpenMetrics only the samples of a counter end with `_total`; in the text format the family does too.
         let total = if kind == MetricType::Counter && self.format == ExpositionFormat::Text {
             "_total"
         } else {
             ""
         };
-        let word = match kind {
+        let type_name = match kind {
             MetricType::Gauge => "gauge",
             MetricType::Counter => "counter",
             MetricType::Histogram => "histogram",
         };
-        writeln!(self.text, "# TYPE {name}{total} {word}")?;
+        writeln!(self.text, "# TYPE {name}{total} {type_name}")?;
         if self.format == ExpositionFormat::OpenMetrics
             && let Some(unit) = UNITS.iter().find(|unit| has_unit(name, unit))
         {
@@ -131,17 +132,17 @@ impl MetricsEncoder {
         value: impl Display,
     ) -> fmt::Result {
         write!(self.text, "{name}{suffix}")?;
-        let mut before = '{';
+        let mut separator = '{';
         for (label, value) in labels {
             let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            write!(self.text, "{before}{label}=\"{value}\"")?;
-            before = ',';
+            write!(self.text, "{separator}{label}=\"{value}\"")?;
+            separator = ',';
         }
-        let end = if before == ',' { "}" } else { "" };
+        let end = if separator == ',' { "}" } else { "" };
         writeln!(self.text, "{end} {value}")
     }
 
-    /// All that was written.
+    /// Returns the text.
     pub(super) fn finish(mut self) -> String {
         if self.format == ExpositionFormat::OpenMetrics {
             self.text += "# EOF\n";
@@ -154,14 +155,14 @@ fn has_unit(name: &str, unit: &str) -> bool {
     name.strip_suffix(unit).is_some_and(|name| name.ends_with('_'))
 }
 
-/// A number in the form that OpenMetrics calls canonical, which is that of Go and Python.
+/// A number in the canonical form of OpenMetrics, which is that of Go and Python.
 pub(super) fn format_number(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let text = format!("{value:?}");
     match text.split_once('e') {
-        // Two digits at least, and a sign.
+        // The exponent has a sign and at least two digits.
         Some((digits, power)) => {
             let (sign, power) = power.strip_prefix('-').map_or(('+', power), |power| ('-', power));
             format!("{digits}e{sign}{power:0>2}")
@@ -174,7 +175,7 @@ pub(super) fn format_number(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn accepted(accept: &[&str]) -> ExpositionFormat {
+    fn negotiated(accept: &[&str]) -> ExpositionFormat {
         let mut headers = HeaderMap::new();
         for line in accept {
             headers.append(ACCEPT, line.parse().unwrap());
@@ -183,34 +184,34 @@ mod tests {
     }
 
     #[test]
-    fn prometheus_gets_open_metrics_and_who_names_nothing_the_text_format() {
-        // As Prometheus 2 and 3 ask.
+    fn prometheus_gets_openmetrics_and_a_request_that_names_no_format_gets_the_text_format() {
+        // The headers of Prometheus 2 and 3.
         let of_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                     text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let of_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
                     application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
                     text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
-        assert_eq!(accepted(&[of_2]), ExpositionFormat::OpenMetrics);
-        assert_eq!(accepted(&[of_3]), ExpositionFormat::OpenMetrics);
-        assert_eq!(accepted(&["application/openmetrics-text"]), ExpositionFormat::OpenMetrics);
+        assert_eq!(negotiated(&[of_2]), ExpositionFormat::OpenMetrics);
+        assert_eq!(negotiated(&[of_3]), ExpositionFormat::OpenMetrics);
+        assert_eq!(negotiated(&["application/openmetrics-text"]), ExpositionFormat::OpenMetrics);
         for other in
             ["*/*", "application/*", "text/plain;version=0.0.4;q=1,*/*;q=0.1", "image/png", ""]
         {
-            assert_eq!(accepted(&[other]), ExpositionFormat::Text, "{other}");
+            assert_eq!(negotiated(&[other]), ExpositionFormat::Text, "{other}");
         }
-        assert_eq!(accepted(&[]), ExpositionFormat::Text);
+        assert_eq!(negotiated(&[]), ExpositionFormat::Text);
     }
 
     #[test]
-    fn weights_and_versions_of_accept_decide_on_one_line_or_several() {
+    fn weights_and_versions_count_on_one_accept_line_or_several() {
         let open = "application/openmetrics-text; version=\"1.0.0\"; q=0.4";
-        assert_eq!(accepted(&["text/plain;q=0.5", open]), ExpositionFormat::Text);
-        assert_eq!(accepted(&["TEXT/PLAIN ; Q=0.3", open]), ExpositionFormat::OpenMetrics);
+        assert_eq!(negotiated(&["text/plain;q=0.5", open]), ExpositionFormat::Text);
+        assert_eq!(negotiated(&["TEXT/PLAIN ; Q=0.3", open]), ExpositionFormat::OpenMetrics);
         assert_eq!(
-            accepted(&["application/openmetrics-text;version=2.0.0"]),
+            negotiated(&["application/openmetrics-text;version=2.0.0"]),
             ExpositionFormat::Text
         );
-        assert_eq!(accepted(&["application/openmetrics-text;q=0, */*"]), ExpositionFormat::Text);
+        assert_eq!(negotiated(&["application/openmetrics-text;q=0, */*"]), ExpositionFormat::Text);
     }
 
     fn encoded(format: ExpositionFormat) -> String {
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn help_and_labels_are_escaped_as_each_format_has_it() {
+    fn help_and_labels_are_escaped_by_the_rules_of_each_format() {
         let text = "# TYPE a_seconds gauge\n# HELP a_seconds \"How\" \\\\ long\\nit took\n\
                     a_seconds{name=\"a\\\"b\\\\c\\nd\",other=\"\"} 1\n\
                     # TYPE b_total counter\n# HELP b_total Counted\nb_total 2\n";

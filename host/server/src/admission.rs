@@ -1,0 +1,144 @@
+//! The decision of a handshake: which plugin a request is for, whether it may connect, and what the consumer says.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::host::Host;
+use crate::tenants::{RouteMatch, TenantRuntime};
+use narrowboat_channels::Mailbox;
+use narrowboat_core::handshake_response::Rejection;
+use narrowboat_quota::LimitKind;
+use narrowboat_session::{
+    self as session, AcceptedConsumer, ConnectOutcome, InstanceRegistry, Permits,
+};
+use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
+use narrowboat_websocket::handshake::{Decision, HandshakeRequest};
+
+/// The attribute of a scope with the part of the path that routes do not see, named as in ASGI.
+const ROOT_PATH_ATTRIBUTE: &str = "root_path";
+
+impl Host {
+    /// Responds with the demo page, or asks the plugin that the path leads to for its decision. `permit` is held until
+    /// the consumer's `disconnect` has returned.
+    ///
+    /// # Errors
+    /// The response if the handshake is rejected. The first check that fails decides it.
+    pub(crate) async fn decide_handshake(
+        &self,
+        mut request: HandshakeRequest,
+        permit: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Decision<Box<AcceptedConsumer>>, Rejection> {
+        if let Some(proxy) = self.proxy() {
+            request = request.with_forwarded_headers(proxy)?;
+        }
+        let path = request.path()?;
+        let (tenant, route_path) = self.find_tenant(&request, &path)?;
+        if let Some(response) = tenant.demo.as_ref().and_then(|demo| demo.respond(&request)) {
+            return Ok(Decision::Respond(response));
+        }
+        let RouteMatch { route, captures } = self.find_route(&request, &tenant, route_path)?;
+        let registry = tenant.instance_registry(&route.plugin).ok_or_else(plugin_unavailable)?;
+        // Before the user is authenticated, because that takes resources too.
+        let connection_quota =
+            registry.plugin().quota.try_admit_connection(request.client_addr().ip());
+        let connection_permit = connection_quota.map_err(quota_rejection)?;
+        let user = match self.authenticator() {
+            Some(authenticator) => authenticator.authenticate(&request).await?,
+            None => None,
+        };
+        let mailbox = open_mailbox(registry, &tenant).await?;
+        let max_message = route.max_message.unwrap_or(self.limits().max_message).bytes();
+        let handle = self.connection_handle(registry, &mailbox, max_message);
+        let mut scope = request.into_scope(route_path.to_owned(), captures, user);
+        if let Some(root_path) = &tenant.request_matcher().path {
+            scope.attributes.push((ROOT_PATH_ATTRIBUTE.to_owned(), root_path.clone()));
+        }
+        let permits = Permits { host: permit, plugin: connection_permit };
+        match session::connect_consumer(registry, mailbox, handle, scope, permits).await {
+            ConnectOutcome::Accepted(acceptance, joined) => {
+                Ok(Decision::Accept { acceptance, max_message, deflate: route.deflate, joined })
+            }
+            ConnectOutcome::Rejected(rejection) => Err(rejection),
+        }
+    }
+
+    /// The tenant of a request, and the part of its decoded path that routes see.
+    fn find_tenant<'a>(
+        &self,
+        request: &HandshakeRequest,
+        path: &'a str,
+    ) -> Result<(Arc<TenantRuntime>, &'a str), Rejection> {
+        let matched = self.tenants().match_request(request.host(), path);
+        let (tenant, route_path) = matched.ok_or_else(no_route)?;
+        // A tenant with hosts of its own was matched by them.
+        if let (Some(hosts), []) = (&self.allow_lists().hosts, &*tenant.request_matcher().hosts) {
+            request.check_host(hosts)?;
+        }
+        Ok((tenant, route_path))
+    }
+
+    /// The route of a WebSocket handshake, whose origin is allowed.
+    fn find_route<'a>(
+        &self,
+        request: &HandshakeRequest,
+        tenant: &'a TenantRuntime,
+        route_path: &str,
+    ) -> Result<RouteMatch<'a>, Rejection> {
+        let matched = tenant.router.match_path(route_path).ok_or_else(no_route)?;
+        request.check_upgrade()?;
+        let origins = tenant.allowed_origins().or(self.allow_lists().origins.as_deref());
+        if let Some(origins) = origins {
+            request.check_origin(origins)?;
+        }
+        Ok(matched)
+    }
+
+    /// The handle of a connection to a plugin. Its messages have at most `max_message` bytes.
+    fn connection_handle(
+        &self,
+        registry: &InstanceRegistry,
+        mailbox: &Mailbox,
+        max_message: usize,
+    ) -> Arc<ConnectionHandle> {
+        let outbound_limits = OutboundLimits {
+            max_queued_bytes: self.limits().outbound_queue.bytes(),
+            max_frame: max_message,
+            overflow: registry.plugin().overflow,
+        };
+        let (channel, traffic) = (mailbox.channel().clone(), Arc::clone(registry.traffic()));
+        Arc::new(ConnectionHandle::new(channel, outbound_limits, traffic))
+    }
+}
+
+/// Opens the channel of a new connection.
+async fn open_mailbox(
+    registry: &InstanceRegistry,
+    tenant: &TenantRuntime,
+) -> Result<Mailbox, Rejection> {
+    registry.layer().new_channel(&tenant.tenant).await.map_err(|error| {
+        let plugin = &*registry.plugin().label;
+        tracing::warn!(plugin, "cannot open a channel for a connection: {error}");
+        plugin_unavailable()
+    })
+}
+
+/// The response to a connection that a quota does not admit.
+fn quota_rejection(kind: LimitKind) -> Rejection {
+    let (status, body) = match kind {
+        LimitKind::ConnectionsPerAddress => {
+            (429, "this address has its limit of connections open; close one, or try again later\n")
+        }
+        LimitKind::Handshakes => (503, "too many new connections a second; try again later\n"),
+        _ => (503, "the limit of open connections is reached; try again later\n"),
+    };
+    Rejection::plain_text(status, body).with_header("retry-after", "1")
+}
+
+fn no_route() -> Rejection {
+    Rejection::plain_text(404, "no route matches this path\n")
+}
+
+fn plugin_unavailable() -> Rejection {
+    Rejection::plain_text(503, "this plugin is not available now\n")
+}

@@ -1,0 +1,12 @@
+//! Authentication: users of WebSocket clients, and tokens of the admin interface.
+
+mod operator_tokens;
+mod token_error;
+mod token_file;
+mod tokens;
+pub mod users;
+
+pub(crate) use operator_tokens::OperatorTokens;
+pub use token_error::TokenError;
+pub use token_file::{TOKEN_FILE_KEY, read_token};
+pub(crate) use tokens::{ApiToken, ApiTokens};

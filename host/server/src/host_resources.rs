@@ -1,0 +1,31 @@
+//! The resources that all tenants of a host share.
+
+use std::sync::Arc;
+
+use narrowboat_config::Limits;
+use narrowboat_config::signature::TrustedKeys;
+use narrowboat_deploy::versions::VersionStore;
+use narrowboat_egress::Egress;
+use narrowboat_keyvalue::KeyvalueStore;
+use narrowboat_quota::QuotaNode;
+use narrowboat_runtime::{Engine, GuestThreadPool};
+
+/// The resources that all tenants of a host share.
+pub(crate) struct HostResources {
+    pub(crate) engine: Engine,
+    pub(crate) guest_threads: GuestThreadPool,
+    /// The limits that the host started with.
+    pub(crate) limits: Limits,
+    /// The store of versions. It is locked while it is open, so that no other host uses it.
+    pub(crate) version_store: Option<VersionStore>,
+    /// Whether the demo page is served.
+    pub(crate) has_demo_page: bool,
+    /// The keys that components must be signed with; `None` if signatures are not required.
+    pub(crate) signers: Option<Arc<TrustedKeys>>,
+    /// The key-value store of plugins.
+    pub(crate) keyvalue: Arc<KeyvalueStore>,
+    /// The HTTP client for requests of plugins.
+    pub(crate) egress: Arc<Egress>,
+    /// The quota of the host, which all tenants share.
+    pub(crate) host_quota: Arc<QuotaNode>,
+}

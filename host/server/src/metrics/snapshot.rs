@@ -1,0 +1,195 @@
+//! The values of all metrics at one moment.
+
+use std::collections::HashMap;
+
+use super::metric::METRICS;
+use crate::background_writer::BackgroundWriter;
+use crate::connection_registry::OpenConnection;
+use crate::server::Server;
+use narrowboat_channels::LayerStatus;
+use narrowboat_core::histogram::HistogramSnapshot;
+use narrowboat_core::name::Tenant;
+use narrowboat_deploy::rollout::Rollout;
+use narrowboat_quota::LIMIT_KINDS;
+use narrowboat_runtime::{FaultKind, Version};
+
+/// The value of a metric for some label values.
+pub(super) enum SampleValue {
+    Gauge(f64),
+    Counter(u64),
+    Histogram(HistogramSnapshot),
+}
+
+/// Label values, in the order of the metric's labels, and a value.
+pub(super) type Sample = (Vec<String>, SampleValue);
+
+/// The values of all metrics at one moment.
+pub(super) struct MetricsSnapshot {
+    /// The samples of each of [`METRICS`], in their order.
+    pub(super) samples: Vec<Vec<Sample>>,
+}
+
+/// The totals of the open connections of a plugin.
+#[derive(Default)]
+struct OpenConnectionStats {
+    connection_count: usize,
+    /// Bytes that wait for the clients.
+    outbound_bytes: usize,
+}
+
+impl MetricsSnapshot {
+    /// Collects the values of all metrics, or only those of `tenant`.
+    pub(super) fn collect(
+        server: &Server,
+        output_writers: &[BackgroundWriter],
+        tenant: Option<&Tenant>,
+    ) -> Self {
+        let mut snapshot = Self { samples: METRICS.iter().map(|_| Vec::new()).collect() };
+        if tenant.is_none() {
+            snapshot.record_host(server);
+            for writer in output_writers {
+                snapshot.counter(
+                    "output_lines_dropped",
+                    &[writer.stream_name()],
+                    writer.dropped_lines(),
+                );
+            }
+        }
+        let connections = server.connections.connections();
+        let stats = stats_by_plugin(&connections);
+        let tenants = server.host.tenants().all();
+        let is_requested = |name: &Tenant| tenant.is_none_or(|requested| requested == name);
+        for (name, runtime) in tenants.iter().filter(|(name, _)| is_requested(name)) {
+            for (_, rollout) in runtime.rollouts() {
+                snapshot.record_plugin(&stats, rollout);
+            }
+            if let Some(used) = server.host.keyvalue().used_bytes(name) {
+                snapshot.gauge("keyvalue_bytes", &[name.as_str()], used as f64);
+            }
+            for (layer, status) in runtime.layer_statuses() {
+                snapshot.record_layer(name, layer, status);
+            }
+        }
+        snapshot
+    }
+
+    fn record_host(&mut self, server: &Server) {
+        self.gauge("ready", &[], as_gauge(server.unready_reasons().is_empty()));
+        self.gauge("draining", &[], as_gauge(server.drain.is_draining()));
+        self.gauge("start_time_seconds", &[], server.start_time_seconds());
+        self.gauge("connections_limit", &[], server.host.limits().max_connections as f64);
+        self.counter("connections_rejected", &[], server.rejected_connections());
+        for (reason, count) in server.handshake_failures.counts() {
+            self.counter("handshakes_failed", &[reason], count);
+        }
+        let pool = server.host.pool_usage();
+        self.gauge("pool_instances", &[], pool.instances as f64);
+        self.gauge("pool_memories", &[], pool.memory_count as f64);
+    }
+
+    fn record_layer(&mut self, tenant: &Tenant, layer: &str, status: LayerStatus) {
+        let labels = [tenant.as_str(), layer];
+        self.gauge("layer_connected", &labels, as_gauge(status.is_connected));
+        self.gauge("layer_queued_operations", &labels, status.queued_count as f64);
+        self.counter("layer_messages_dropped", &labels, status.dropped_count);
+        self.counter("layer_messages_lost", &labels, status.lost_count);
+        self.counter("layer_messages_expired", &labels, status.expired_count);
+        if let Some(round_trips) = status.round_trip_times {
+            self.histogram("layer_round_trip_duration_seconds", &labels, round_trips);
+            for (cause, count) in status.decode_errors.counts_by_cause() {
+                let labels = [tenant.as_str(), layer, cause.label()];
+                self.counter("layer_messages_malformed", &labels, count);
+            }
+        }
+    }
+
+    fn record_plugin(&mut self, stats: &HashMap<&str, OpenConnectionStats>, rollout: &Rollout) {
+        let plugin = rollout.plugin();
+        let (tenant, name) = (plugin.tenant.as_str(), &*plugin.name);
+        let labels = [tenant, name];
+        let none = OpenConnectionStats::default();
+        let open = stats.get(&*plugin.label).unwrap_or(&none);
+        self.gauge("connections", &labels, open.connection_count as f64);
+        self.gauge("outbound_queue_bytes", &labels, open.outbound_bytes as f64);
+        self.record_traffic(labels, rollout);
+        let deploys = rollout.counters().snapshot();
+        self.counter("deploys", &labels, deploys.published);
+        self.gauge("version_pending", &labels, as_gauge(rollout.pending_version().is_some()));
+        self.counter("deploys_refused", &labels, deploys.refused);
+        self.counter("rollbacks", &labels, deploys.rolled_back);
+        for kind in LIMIT_KINDS {
+            let hits = plugin.quota.limit_hit_count(kind);
+            self.counter("limits_reached", &[tenant, name, kind.name()], hits);
+        }
+        for version in plugin.versions() {
+            self.record_version(labels, &version);
+        }
+    }
+
+    fn record_traffic(&mut self, labels: [&str; 2], rollout: &Rollout) {
+        let traffic = rollout.registry().traffic();
+        self.counter("frames_received", &labels, traffic.received.frames());
+        self.counter("received_bytes", &labels, traffic.received.bytes());
+        self.counter("frames_sent", &labels, traffic.sent.frames());
+        self.counter("sent_bytes", &labels, traffic.sent.bytes());
+        self.counter("frames_refused", &labels, traffic.frames_refused());
+        self.counter("frames_dropped", &labels, traffic.frames_dropped());
+        self.counter("connections_stalled", &labels, traffic.connections_stalled());
+        let [tenant, plugin] = labels;
+        for (by, code, count) in traffic.close_counters.counts() {
+            self.counter("connections_closed", &[tenant, plugin, by, code], count);
+        }
+    }
+
+    fn record_version(&mut self, [tenant, plugin]: [&str; 2], version: &Version) {
+        let digest = version.digest().short_hex();
+        let labels = [tenant, plugin, &*digest];
+        let (stats, usage) = (version.stats(), version.usage());
+        self.gauge("instances", &labels, usage.instance_count as f64);
+        self.gauge("guest_memory_bytes", &labels, usage.memory_bytes as f64);
+        self.counter("guest_events", &labels, stats.event_counts().events);
+        self.counter("guest_client_errors", &labels, stats.client_errors());
+        self.counter("guest_unknown_messages", &labels, stats.unknown_messages());
+        self.counter("guest_log_lines_dropped", &labels, usage.dropped_log_lines);
+        self.histogram("guest_call_duration_seconds", &labels, stats.call_durations().now());
+        for kind in FaultKind::ALL {
+            let labels = [tenant, plugin, &*digest, kind.name()];
+            self.counter("guest_faults", &labels, stats.fault_count(kind));
+        }
+    }
+
+    fn gauge(&mut self, name: &str, labels: &[&str], value: f64) {
+        self.record(name, labels, SampleValue::Gauge(value));
+    }
+
+    fn counter(&mut self, name: &str, labels: &[&str], count: u64) {
+        self.record(name, labels, SampleValue::Counter(count));
+    }
+
+    fn histogram(&mut self, name: &str, labels: &[&str], histogram: HistogramSnapshot) {
+        self.record(name, labels, SampleValue::Histogram(histogram));
+    }
+
+    fn record(&mut self, name: &str, labels: &[&str], value: SampleValue) {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        if let Some(index) = METRICS.iter().position(|metric| metric.name == name) {
+            self.samples[index].push((labels, value));
+        }
+    }
+}
+
+/// 1 for `true`, 0 for `false`.
+fn as_gauge(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
+/// The totals of the open connections, by the labels of their plugins.
+fn stats_by_plugin(connections: &[OpenConnection]) -> HashMap<&str, OpenConnectionStats> {
+    let mut stats = HashMap::<&str, OpenConnectionStats>::new();
+    for connection in connections {
+        let plugin = stats.entry(&*connection.plugin.label).or_default();
+        plugin.connection_count += 1;
+        plugin.outbound_bytes += connection.handle.outbound.buffered_bytes();
+    }
+    stats
+}

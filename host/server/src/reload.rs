@@ -1,0 +1,9 @@
+//! Changes while the host runs: the configuration, components, certificates and keys.
+
+mod component_follower;
+pub(crate) mod component_watch;
+mod config_reloader;
+mod file_poller;
+
+pub(crate) use config_reloader::{ConfigReloadError, ConfigReloader};
+pub(crate) use file_poller::poll_files;

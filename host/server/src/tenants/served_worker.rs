@@ -1,0 +1,58 @@
+//! The workers that are served.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use narrowboat_config::WorkerConfig;
+use narrowboat_session::{InstanceRegistry, Worker};
+
+/// A worker of a plugin, and the task that takes its messages.
+pub(crate) struct ServedWorker {
+    config: WorkerConfig,
+    instance_registry: Arc<InstanceRegistry>,
+    stop_signal: watch::Sender<bool>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl ServedWorker {
+    /// A worker that has not started.
+    pub(super) fn new(instance_registry: Arc<InstanceRegistry>, config: WorkerConfig) -> Self {
+        Self {
+            config,
+            instance_registry,
+            stop_signal: watch::Sender::new(false),
+            task: Mutex::default(),
+        }
+    }
+
+    /// Whether the worker belongs to this plugin and has this configuration.
+    pub(super) fn matches(&self, registry: &Arc<InstanceRegistry>, config: &WorkerConfig) -> bool {
+        Arc::ptr_eq(&self.instance_registry, registry) && self.config == *config
+    }
+
+    /// Starts to take messages, unless it has started.
+    pub(super) fn start(&self) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        task.get_or_insert_with(|| {
+            let worker = Worker::new(Arc::clone(&self.instance_registry), self.config.clone());
+            tokio::spawn(Arc::new(worker).run(self.stop_signal.subscribe()))
+        });
+    }
+
+    /// Stops to take messages; those in flight are finished.
+    pub(crate) fn stop(&self) {
+        self.stop_signal.send_replace(true);
+    }
+
+    /// Waits until the messages in flight are finished. Returns `false` and drops them if that takes until `deadline`.
+    pub(crate) async fn wait_until_done(&self, deadline: Instant) -> bool {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut task) = task else { return true };
+        let is_done = timeout_at(deadline, &mut task).await.is_ok();
+        task.abort();
+        is_done
+    }
+}
