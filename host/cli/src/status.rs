@@ -6,7 +6,7 @@ use super::client::AdminClient;
 use super::output::{print_json, print_line};
 use super::table::{self, format_duration, short_version, tenant_label};
 use narrowboat_quota::LimitKind;
-use narrowboat_server::api::{HostStatus, LimitInfo, TenantInfo};
+use narrowboat_server::api::{HostStatus, LayerInfo, LimitInfo, PluginInfo, TenantInfo};
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
     let client = AdminClient::new(&arguments.query.host)?;
@@ -14,62 +14,71 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
     if arguments.query.json {
         return print_json(&status);
     }
-    let ready = if status.ready { "ready".to_owned() } else { status.not_ready_reasons.join(", ") };
-    let (open, most) = (status.connections, status.max_connections);
-    let uptime = format_duration(status.uptime_seconds);
-    print_line(format_args!("up for {uptime}, {ready}, {open} of {most} connections"))?;
-    if let Some(draining) = &status.draining {
-        let (left, of) = (draining.remaining, draining.total);
-        print_line(format_args!("draining: {left} of {of} connections are left"))?;
-    }
+    print_summary(&status)?;
     print_line("")?;
     if let [_, _, ..] = &*status.tenants {
         print_tenants(&status.tenants)?;
     }
-    let plugins: Vec<_> = status
-        .plugins
-        .iter()
-        .map(|plugin| {
-            let window = if plugin.in_rollback_window { ", in rollback window" } else { "" };
-            let pending = plugin.pending.as_deref().map(short_version);
-            let pending = pending.map(|it| format!(", {it} pending")).unwrap_or_default();
-            let mean = match plugin.events {
-                0 => "-".to_owned(),
-                events => {
-                    format!("{:.1} µs", plugin.guest_call_seconds * 1_000_000.0 / events as f64)
-                }
-            };
-            [
-                tenant_label(&plugin.tenant, &plugin.name),
-                format!("{}{window}{pending}", short_version(&plugin.version)),
-                plugin.isolation.clone(),
-                plugin.connections.to_string(),
-                plugin.events.to_string(),
-                plugin.faults.to_string(),
-                mean,
-            ]
-        })
-        .collect();
-    let head =
-        ["PLUGIN", "VERSION", "ISOLATION", "CONNECTIONS", "EVENTS", "FAULTS", "MEAN CALL TIME"];
-    table::print(head, &plugins)?;
+    print_plugins(&status.plugins)?;
     print_line("")?;
     print_reached_limits(&status)?;
-    let layers: Vec<_> = status
-        .layers
-        .iter()
-        .map(|layer| {
-            let reached = if layer.connected { "yes" } else { "no" };
-            [
-                tenant_label(&layer.tenant, &layer.name),
-                reached.to_owned(),
-                layer.queued.to_string(),
-                layer.dropped.to_string(),
-                layer.lost.to_string(),
-            ]
-        })
-        .collect();
-    table::print(["LAYER", "CONNECTED", "QUEUED", "DROPPED", "LOST"], &layers)
+    print_layers(&status.layers)
+}
+
+fn print_summary(status: &HostStatus) -> Result<(), CliError> {
+    let ready = if status.ready { "ready".to_owned() } else { status.not_ready_reasons.join(", ") };
+    let (open, limit) = (status.connections, status.max_connections);
+    let uptime = format_duration(status.uptime_seconds);
+    print_line(format_args!("up for {uptime}, {ready}, {open} of {limit} connections"))?;
+    match &status.draining {
+        Some(drain) => print_line(format_args!(
+            "draining: {} of {} connections are left",
+            drain.remaining, drain.total
+        )),
+        None => Ok(()),
+    }
+}
+
+fn print_plugins(plugins: &[PluginInfo]) -> Result<(), CliError> {
+    let rows: Vec<_> = plugins.iter().map(plugin_row).collect();
+    let head =
+        ["PLUGIN", "VERSION", "ISOLATION", "CONNECTIONS", "EVENTS", "FAULTS", "MEAN CALL TIME"];
+    table::print(head, &rows)
+}
+
+fn plugin_row(plugin: &PluginInfo) -> [String; 7] {
+    let window = if plugin.in_rollback_window { ", in rollback window" } else { "" };
+    let pending = plugin.pending.as_deref().map(short_version);
+    let pending = pending.map(|it| format!(", {it} pending")).unwrap_or_default();
+    let mean = match plugin.events {
+        0 => "-".to_owned(),
+        events => format!("{:.1} µs", plugin.guest_call_seconds * 1_000_000.0 / events as f64),
+    };
+    [
+        tenant_label(&plugin.tenant, &plugin.name),
+        format!("{}{window}{pending}", short_version(&plugin.version)),
+        plugin.isolation.clone(),
+        plugin.connections.to_string(),
+        plugin.events.to_string(),
+        plugin.faults.to_string(),
+        mean,
+    ]
+}
+
+fn print_layers(layers: &[LayerInfo]) -> Result<(), CliError> {
+    let rows: Vec<_> = layers.iter().map(layer_row).collect();
+    table::print(["LAYER", "CONNECTED", "QUEUED", "DROPPED", "LOST"], &rows)
+}
+
+fn layer_row(layer: &LayerInfo) -> [String; 5] {
+    let connected = if layer.connected { "yes" } else { "no" };
+    [
+        tenant_label(&layer.tenant, &layer.name),
+        connected.to_owned(),
+        layer.queued.to_string(),
+        layer.dropped.to_string(),
+        layer.lost.to_string(),
+    ]
 }
 
 fn print_tenants(tenants: &[TenantInfo]) -> Result<(), CliError> {
