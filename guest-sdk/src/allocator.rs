@@ -1,8 +1,7 @@
-//! The guest's heap: what the linker left of the first memory, and only then more.
+//! The global allocator of a guest. It uses the rest of the initial memory before it grows the memory.
 //!
-//! Rust's own allocator asks for a new page of 64 KiB before it has given out a byte. To a host that keeps memories
-//! in a pool, a memory that never grows spares two changes of its mapping a connection, and what a small consumer
-//! needs lies beside its data.
+//! Rust's own allocator grows the memory by a page of 64 KiB for its first allocation. The host keeps memories in a
+//! pool. A memory that never grows saves the host two changes of its mapping for each connection.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 
@@ -13,13 +12,13 @@ use std::ptr;
 
 use dlmalloc::{Allocator, Dlmalloc};
 
-/// Bytes of a page of memory.
+/// The size of a page of WebAssembly memory, in bytes.
 const PAGE_BYTES: usize = 64 * 1024;
 
-/// Less than this is not worth an initial region, in bytes.
+/// The smallest initial region that is used, in bytes.
 const MIN_REGION_BYTES: usize = 4 * 1024;
 
-/// What pointers are aligned to that the allocator is given.
+/// The alignment of the regions that dlmalloc gets, in bytes.
 const ALIGNMENT: usize = 16;
 
 #[global_allocator]
@@ -32,19 +31,20 @@ struct Heap(UnsafeCell<Dlmalloc<LinearMemory>>);
 // SAFETY: a guest has one thread.
 unsafe impl Sync for Heap {}
 
-/// Where the allocator gets memory from.
+/// The source of memory for dlmalloc: the guest's linear memory.
 struct LinearMemory {
-    /// What the linker left has been given out.
+    /// Whether dlmalloc already has the initial region.
     initial_region_taken: Cell<bool>,
 }
 
 unsafe extern "C" {
-    /// The linker's: the first byte behind data and stack.
+    /// The first byte after data and stack. The linker defines this symbol.
     static __heap_base: u8;
 }
 
 impl LinearMemory {
-    /// What lies between the guest's data and the end of its first memory.
+    /// Returns the region between the guest's data and the end of its initial memory: address and size in bytes.
+    /// Returns `None` for a region that is too small, and on every call but the first.
     fn take_initial_region(&self) -> Option<(*mut u8, usize)> {
         if self.initial_region_taken.replace(true) {
             return None;
@@ -57,7 +57,7 @@ impl LinearMemory {
     }
 }
 
-// SAFETY: each byte is given out once: the rest of the first memory, and what it grew by.
+// SAFETY: each byte is handed out once: the rest of the initial memory, and each page that the memory grew by.
 unsafe impl Allocator for LinearMemory {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         if let Some((base, size)) = self.take_initial_region() {
@@ -96,7 +96,8 @@ unsafe impl Allocator for LinearMemory {
 }
 
 impl Heap {
-    /// Tries twice: the first time may have been given less than it asked for, as at the start of the heap.
+    /// Calls `attempt` up to twice. The first attempt fails if the initial region is smaller than the allocation; the
+    /// second attempt then grows the memory.
     fn alloc_with_retry(attempt: impl Fn(&mut Dlmalloc<LinearMemory>) -> *mut u8) -> *mut u8 {
         // SAFETY: a guest has one thread, and the allocator calls nothing that allocates.
         let heap = unsafe { &mut *HEAP.0.get() };
@@ -105,25 +106,25 @@ impl Heap {
     }
 }
 
-// SAFETY: dlmalloc's, with which it shares the contract.
+// SAFETY: dlmalloc has the same contract, and every method calls it.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller's.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
         Self::alloc_with_retry(|heap| unsafe { heap.malloc(layout.size(), layout.align()) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller's.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
         Self::alloc_with_retry(|heap| unsafe { heap.calloc(layout.size(), layout.align()) })
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller's; a guest has one thread.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`, and a guest has one thread.
         unsafe { (*self.0.get()).free(pointer, layout.size(), layout.align()) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller's. One that failed has left the old block as it was.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`. A failed attempt leaves the old block unchanged.
         Self::alloc_with_retry(|heap| unsafe {
             heap.realloc(pointer, layout.size(), layout.align(), size)
         })

@@ -1,5 +1,5 @@
-//! Bindings that wit-bindgen generated from `wit/`. They are committed, so that a plugin builds without the generator;
-//! `tests/bindings.rs` holds them against the contract and writes them again. Only the export macro is for other crates.
+//! Bindings that wit-bindgen generated from `wit/`. They are committed, so a plugin builds without the generator.
+//! `tests/bindings.rs` checks that they match the contract, and updates them. Other crates use only the export macros.
 #![allow(
     unsafe_code,
     unsafe_op_in_unsafe_fn,
@@ -16,17 +16,17 @@
 
 include!("bindings/websocket_consumer.rs");
 
-/// The bindings of workers. They share the imports of consumers.
+/// The bindings of workers. They use the imports of the consumers' bindings.
 pub mod worker_world {
     include!("bindings/worker_consumer.rs");
 }
 
-/// HTTP requests. A manifest names the hosts before a guest may call them.
+/// The bindings of HTTP requests. The manifest lists the hosts that a guest may call.
 pub mod requester_world {
     include!("bindings/requester.rs");
 }
 
-/// Interfaces that a guest may call if its manifest requests them and the operator grants them.
+/// The bindings of the interfaces that a guest may call if its manifest requests them and the operator grants them.
 pub mod grantable_world {
     include!("bindings/grantable.rs");
 }

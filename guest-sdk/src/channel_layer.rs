@@ -4,27 +4,27 @@ use serde::Serialize;
 
 use crate::{bindings::narrowboat::consumer::channel_layer, frame::Frame, message};
 
-/// Messages between consumers, wherever they run.
+/// The channel layer: messages between consumers of any instance, host or Django process. In Django Channels:
+/// `self.channel_layer`.
 ///
-/// As with a [`Connection`](crate::Connection), it all takes effect when the consumer's method
-/// returns, in order. A message is anything that serde writes as a map with a string under `type`,
-/// such as a variant of the consumer's [`Message`](crate::Consumer::Message) or a
-/// `serde_json::json!` object; bytes stay bytes with the `serde_bytes` crate. Names follow the rules
-/// of Django Channels: fewer than 100 ASCII letters, digits, hyphens, underscores and full stops,
-/// and in a channel's name one `!`.
+/// As with a [`Connection`](crate::Connection), all operations take effect in order when the consumer's method
+/// returns. A message is any value that serde writes as a map with a string under `type`, such as a variant of the
+/// consumer's [`Message`](crate::Consumer::Message) or a `serde_json::json!` object. Use the `serde_bytes` crate to
+/// send bytes as bytes. Names follow the rules of Django Channels: fewer than 100 ASCII letters, digits, hyphens,
+/// underscores and full stops. The name of a channel may also have one `!`.
 ///
-/// Groups and channels are denied unless the manifest requests them, but for those of connections, which may always be
-/// sent to by whoever was told their names.
+/// The manifest has to request each group and each named channel; the host denies all others. Sending to the channel
+/// of a connection ([`Connection::channel_name`](crate::Connection::channel_name)) needs no request.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelLayer;
 
 impl ChannelLayer {
-    /// The group of those who are told, with messages of the types `layer.disconnected` and
-    /// `layer.reconnected`, that what carries the layer's messages went away or is back. Nothing
-    /// else is sent to it. A manifest has to request it as for any group.
+    /// The group that reports the state of the layer's backend. The host sends its members a message of type
+    /// `layer.disconnected` when the backend becomes unavailable, and `layer.reconnected` when it is available again.
+    /// The manifest has to request this group like any other.
     pub const EVENTS_GROUP: &'static str = "narrowboat.layer";
 
-    /// Sends a message to one channel.
+    /// Sends a message to one channel. In Django Channels: `channel_layer.send`.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -35,7 +35,7 @@ impl ChannelLayer {
         Self::send_bytes(channel, &message::encode(message)?)
     }
 
-    /// Sends a message that is MessagePack already.
+    /// Sends a message that is already encoded as MessagePack to one channel.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -43,7 +43,8 @@ impl ChannelLayer {
         Ok(channel_layer::send(channel, message)?)
     }
 
-    /// Makes a channel a member of a group; one that is a member stays one.
+    /// Adds a channel to a group. Does nothing if it is a member already. In Django Channels:
+    /// `channel_layer.group_add`.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -51,7 +52,8 @@ impl ChannelLayer {
         Ok(channel_layer::group_add(group, channel)?)
     }
 
-    /// Ends a channel's membership of a group, if it is a member.
+    /// Removes a channel from a group. Does nothing if it is not a member. In Django Channels:
+    /// `channel_layer.group_discard`.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -59,7 +61,9 @@ impl ChannelLayer {
         Ok(channel_layer::group_discard(group, channel)?)
     }
 
-    /// Sends a message to every member of a group: each member's `handle` runs with it.
+    /// Sends a message to every member of a group. Each member gets it in
+    /// [`Consumer::handle`](crate::Consumer::handle). A member whose channel is full does not get it, and this is not
+    /// an error. In Django Channels: `channel_layer.group_send`.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -70,7 +74,7 @@ impl ChannelLayer {
         Self::group_send_bytes(group, &message::encode(message)?)
     }
 
-    /// Sends a message that is MessagePack already to every member of a group.
+    /// Sends a message that is already encoded as MessagePack to every member of a group.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -78,8 +82,8 @@ impl ChannelLayer {
         Ok(channel_layer::group_send(group, message)?)
     }
 
-    /// Writes one frame to the socket of every member of a group, without running their consumers.
-    /// It keeps its place among the messages of the same sender.
+    /// Writes one frame to the socket of every member of a group, without running their consumers. A member gets the
+    /// frames and messages of one sender in the order in which they were sent.
     ///
     /// # Errors
     /// See [`ChannelLayerError`].
@@ -88,39 +92,38 @@ impl ChannelLayer {
     }
 }
 
-/// Why the channel layer did not take something.
+/// Why the channel layer refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelLayerError {
-    /// The channel has as many waiting messages as it may have.
+    /// The number of messages waiting on the channel is at its limit. In Django Channels: `ChannelFull`.
     ChannelFull(String),
-    /// No name of a channel or group.
+    /// The name is not a valid name of a channel or group.
     InvalidName(String),
-    /// Not one MessagePack map with a string under `type`, or a type that starts with an
-    /// underscore.
+    /// The message is not one MessagePack map with a string under `type`, or its type starts with an underscore.
     InvalidMessage(String),
-    /// The message is larger than this many bytes, the most that is allowed.
+    /// The message is larger than the limit, which is this many bytes.
     TooLarge(u64),
     /// The plugin's manifest does not request this group or channel.
     Denied(String),
-    /// The layer's backend does not answer.
+    /// The layer's backend, such as Redis, does not respond.
     Unavailable(String),
-    /// Something else, in words.
+    /// Another error, described by this text.
     Other(String),
 }
 
 impl fmt::Display for ChannelLayerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ChannelFull(what) => write!(formatter, "channel is full: {what}"),
-            Self::InvalidName(what) => write!(formatter, "invalid name: {what}"),
-            Self::InvalidMessage(what) => write!(formatter, "invalid message: {what}"),
+            Self::ChannelFull(reason) => write!(formatter, "channel is full: {reason}"),
+            Self::InvalidName(reason) => write!(formatter, "invalid name: {reason}"),
+            Self::InvalidMessage(reason) => write!(formatter, "invalid message: {reason}"),
             Self::TooLarge(limit) => write!(formatter, "the message is larger than {limit} bytes"),
-            Self::Denied(what) => write!(formatter, "denied: {what}"),
-            Self::Unavailable(what) => {
-                write!(formatter, "the channel layer is unavailable: {what}")
+            Self::Denied(reason) => write!(formatter, "denied: {reason}"),
+            Self::Unavailable(reason) => {
+                write!(formatter, "the channel layer is unavailable: {reason}")
             }
-            Self::Other(what) => formatter.write_str(what),
+            Self::Other(reason) => formatter.write_str(reason),
         }
     }
 }
@@ -130,13 +133,13 @@ impl std::error::Error for ChannelLayerError {}
 impl From<channel_layer::LayerError> for ChannelLayerError {
     fn from(error: channel_layer::LayerError) -> Self {
         match error {
-            channel_layer::LayerError::ChannelFull(what) => Self::ChannelFull(what),
-            channel_layer::LayerError::InvalidName(what) => Self::InvalidName(what),
-            channel_layer::LayerError::InvalidMessage(what) => Self::InvalidMessage(what),
+            channel_layer::LayerError::ChannelFull(reason) => Self::ChannelFull(reason),
+            channel_layer::LayerError::InvalidName(reason) => Self::InvalidName(reason),
+            channel_layer::LayerError::InvalidMessage(reason) => Self::InvalidMessage(reason),
             channel_layer::LayerError::TooLarge(limit) => Self::TooLarge(limit),
-            channel_layer::LayerError::Denied(what) => Self::Denied(what),
-            channel_layer::LayerError::Unavailable(what) => Self::Unavailable(what),
-            channel_layer::LayerError::Other(what) => Self::Other(what),
+            channel_layer::LayerError::Denied(reason) => Self::Denied(reason),
+            channel_layer::LayerError::Unavailable(reason) => Self::Unavailable(reason),
+            channel_layer::LayerError::Other(reason) => Self::Other(reason),
         }
     }
 }

@@ -4,16 +4,16 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::narrowboat::consumer::types;
 
-/// The longest reason that a Close frame has room for, in bytes.
+/// The longest reason that fits into a Close frame, in bytes.
 const MAX_REASON_BYTES: usize = 123;
 
-/// RFC 6455, section 7.4.1: the data of a message does not fit its type.
+/// The close code of RFC 6455, section 7.4.1, for data that does not match the type of the message.
 const INVALID_PAYLOAD_DATA: u16 = 1007;
 
-/// A client's mistake, with the close code and the reason that the client gets.
+/// An error that the client caused, with the close code and the reason that the client gets.
 ///
-/// `?` turns it into an [`Error`](crate::Error) that blames the client, and in `connect` into a [`Deny`](crate::Deny)
-/// with status 400.
+/// `?` converts it into an [`Error`](crate::Error) that blames the client. In `connect`, `?` converts it into a
+/// [`Deny`](crate::Deny) with status 400.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientError {
     code: u16,
@@ -21,27 +21,27 @@ pub struct ClientError {
 }
 
 impl ClientError {
-    /// Blames the client. `code` is 1007 or 4000 to 4999; the host treats any other code as a failure of the plugin.
-    /// The client gets the first 123 bytes of `reason`.
+    /// Creates an error with this close code and reason. `code` is 1007 or 4000 to 4999; the host treats any other code
+    /// as a failure of the plugin. The client gets the first 123 bytes of `reason`.
     pub fn new(code: u16, reason: impl fmt::Display) -> Self {
         let mut reason = reason.to_string();
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         Self { code, reason }
     }
 
-    /// Blames the client for invalid data, with code 1007.
+    /// Creates an error for invalid data, with code 1007.
     pub fn invalid_data(reason: impl fmt::Display) -> Self {
         Self::new(INVALID_PAYLOAD_DATA, reason)
     }
 
-    /// The same error with another code: 1007 or 4000 to 4999.
+    /// Replaces the close code: 1007 or 4000 to 4999.
     #[must_use]
     pub fn with_code(mut self, code: u16) -> Self {
         self.code = code;
         self
     }
 
-    /// The same error with another reason. The client gets its first 123 bytes.
+    /// Replaces the reason. The client gets its first 123 bytes.
     #[must_use]
     pub fn with_reason(self, reason: impl fmt::Display) -> Self {
         Self::new(self.code, reason)
@@ -72,22 +72,23 @@ impl From<ClientError> for types::ClientError {
     }
 }
 
-/// Turns any error into one that blames the client.
+/// Converts any error into one that blames the client.
 ///
 /// ```
 /// use narrowboat_guest::prelude::*;
 ///
-/// fn seat(text: &str) -> Result<u8, Error> {
+/// fn parse_seat(text: &str) -> Result<u8, Error> {
 ///     let number: u8 = text.parse().or_client_error(4400)?;
 ///     Ok(number)
 /// }
-/// assert_eq!(seat("x").unwrap_err().client_error().map(ClientError::code), Some(4400));
+/// assert_eq!(parse_seat("x").unwrap_err().client_error().map(ClientError::code), Some(4400));
 /// ```
 pub trait ClientErrorExt<T> {
-    /// Replaces an error by a [`ClientError`] with this code (1007 or 4000 to 4999) and the error's text as the reason.
+    /// Replaces an error with a [`ClientError`] that has this code (1007 or 4000 to 4999) and the error's text as the
+    /// reason.
     ///
     /// # Errors
-    /// When `self` is an error.
+    /// The [`ClientError`], if `self` is an error.
     fn or_client_error(self, code: u16) -> Result<T, ClientError>;
 }
 
@@ -97,13 +98,13 @@ impl<T, E: fmt::Display> ClientErrorExt<T> for Result<T, E> {
     }
 }
 
-/// Reads JSON that a client sent, such as the text of [`Consumer::receive_text`](crate::Consumer::receive_text).
+/// Parses JSON that a client sent, such as the text of [`Consumer::receive_text`](crate::Consumer::receive_text).
 ///
-/// `serde_json::from_str(&text)?` reads the same JSON but blames the plugin, because a `serde_json::Error` does not say
-/// where its input came from.
+/// `serde_json::from_str(&text)?` parses the same JSON but blames the plugin, because a `serde_json::Error` does not
+/// say where its input came from.
 ///
 /// # Errors
-/// A [`ClientError`] with code 1007 when the text is not JSON, or not of this shape.
+/// A [`ClientError`] with code 1007 if the text is not JSON or does not match `T`.
 pub fn parse_client_json<T: DeserializeOwned>(json: impl AsRef<[u8]>) -> Result<T, ClientError> {
     serde_json::from_slice(json.as_ref()).map_err(|error| {
         ClientError::invalid_data(format_args!("not the JSON that is expected: {error}"))
@@ -115,14 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_cut_to_what_a_close_frame_has_room_for() {
+    fn a_long_reason_is_cut_to_fit_into_a_close_frame() {
         assert_eq!(ClientError::new(4000, "é".repeat(80)).reason().len(), 122);
         let long = parse_client_json::<u8>(format!("\"{}\"", "x".repeat(500))).unwrap_err();
         assert_eq!((long.code(), long.reason().len()), (1007, 123));
     }
 
     #[test]
-    fn json_of_a_client_is_told_where_it_is_wrong() {
+    fn the_reason_names_the_position_of_the_error_in_the_json() {
         let error = parse_client_json::<Vec<u8>>("[1, x]").unwrap_err();
         assert_eq!(
             error.reason(),

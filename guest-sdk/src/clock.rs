@@ -1,16 +1,17 @@
-//! What time it is, for plugins whose manifests say `clocks = true` under `[capabilities]` and whose operators grant it: the
-//! host refuses any other that calls what is here.
+//! The time. A plugin that calls these functions needs `clocks = true` under `[capabilities]` in its manifest, and the
+//! operator has to grant it. Otherwise the host refuses the plugin.
 
 use std::time::{Duration, SystemTime};
 
-/// How much time has passed since some moment of the host's. It never goes back, and begins anew with another process.
+/// The time since a fixed moment, as a monotonic clock of the host measures it. It never goes back. The moment differs
+/// between two processes of the host.
 #[cfg(target_family = "wasm")]
 pub fn monotonic() -> Duration {
     use crate::bindings::grantable_world::wasi::clocks::monotonic_clock;
     Duration::from_nanos(monotonic_clock::now())
 }
 
-/// The date and time. It may be set back while the plugin runs.
+/// The date and time of the host's clock. It can go back when the clock is set.
 #[cfg(target_family = "wasm")]
 pub fn now() -> SystemTime {
     use crate::bindings::grantable_world::wasi::clocks::wall_clock;
@@ -18,15 +19,15 @@ pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds)
 }
 
-/// How much time has passed since this was first asked: this is no plugin but a test of one.
+/// The time since the first call, in a test of a plugin. In a plugin it is the time of a monotonic clock of the host.
 #[cfg(not(target_family = "wasm"))]
 pub fn monotonic() -> Duration {
-    static BEGAN: std::sync::LazyLock<std::time::Instant> =
+    static START: std::sync::LazyLock<std::time::Instant> =
         std::sync::LazyLock::new(std::time::Instant::now);
-    BEGAN.elapsed()
+    START.elapsed()
 }
 
-/// The date and time.
+/// The date and time of this machine's clock.
 #[cfg(not(target_family = "wasm"))]
 pub fn now() -> SystemTime {
     SystemTime::now()

@@ -1,12 +1,13 @@
 use crate::bindings::narrowboat::consumer::types;
 
-/// How a connection ended.
+/// The end of a connection, as [`Consumer::disconnect`](crate::Consumer::disconnect) gets it. In Django Channels:
+/// `close_code` and `reason` of `disconnect`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseFrame {
-    /// The close code of RFC 6455, section 7.4: 1005 when the close frame had none, 1006 when there
-    /// was no close frame.
+    /// The close code of RFC 6455, section 7.4. It is 1005 if the Close frame had no code, and 1006 if the connection
+    /// ended without a Close frame.
     pub code: u16,
-    /// What the closing side said, often nothing.
+    /// The reason in the Close frame, often empty.
     pub reason: String,
 }
 

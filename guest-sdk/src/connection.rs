@@ -10,11 +10,12 @@ use crate::{
     timer::{self, TimerId},
 };
 
-/// A client's connection. Cloning one is cheap and names the same connection.
+/// A handle to a client's connection. A clone is cheap and refers to the same connection.
 ///
-/// What is done to it takes effect, in order, when the consumer's method returns, and not at all if
-/// that traps. A connection that lives in a version's memory does not move to the next one: list it
-/// again in [`Consumer::after_restore`](crate::Consumer::after_restore). Dropping one closes nothing.
+/// Operations take effect in order when the consumer's method returns. If the method traps, none of them take effect. A
+/// handle is valid in one version only. To keep handles in the module's memory across versions, store the connection
+/// again in [`Consumer::after_restore`](crate::Consumer::after_restore). Dropping a handle does not close the
+/// connection.
 #[derive(Clone)]
 pub struct Connection(Rc<Inner>);
 
@@ -28,62 +29,66 @@ impl Connection {
         Self(Rc::new(Inner { handle, channel_name: OnceCell::new() }))
     }
 
-    /// Another live connection of this same instance, by its channel name.
+    /// Finds a live connection of the same instance by its channel name.
     pub fn find(channel_name: &str) -> Option<Self> {
         connections::find(channel_name).map(Self::new)
     }
 
-    /// The channel on which this connection's consumer gets its messages.
+    /// The name of this connection's own channel. Messages sent to it arrive in
+    /// [`Consumer::handle`](crate::Consumer::handle). In Django Channels: `self.channel_name`.
     pub fn channel_name(&self) -> &str {
         self.0.channel_name.get_or_init(|| self.0.handle.channel_name())
     }
 
-    /// What its handshake told, copied into the guest anew each time; `None` once the connection is
-    /// gone.
+    /// The [`Scope`] of the handshake, or `None` if the connection no longer exists. Each call copies it into the
+    /// guest. In Django Channels: `self.scope`.
     pub fn scope(&self) -> Option<Scope> {
         self.0.handle.scope().map(Scope::from)
     }
 
-    /// Queues a frame. In `connect` it waits until the handshake is answered.
+    /// Queues a frame for the client. In `connect`, the frame waits until the handshake response is sent. In Django
+    /// Channels: `self.send`.
     ///
     /// # Errors
-    /// When the connection is closing or gone, its queue is full and the plugin's policy is to
-    /// refuse, or the frame is too large.
+    /// A [`SendError`] if the connection is closing or closed, if its outbound queue is full and the plugin has
+    /// `overflow = "refuse"`, or if the frame is too large.
     pub fn send(&self, frame: impl Into<Frame>) -> Result<(), SendError> {
         self.0.handle.send(&frame.into().into()).map_err(SendError::from)
     }
 
-    /// Queues `value` as JSON in a text frame.
+    /// Queues `value` as JSON in a text frame. In Django Channels: `self.send_json`.
     ///
     /// # Errors
-    /// As [`Connection::send`], and when `value` has no form in JSON.
+    /// The errors of [`Connection::send`], and an error if `value` cannot be written as JSON.
     pub fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Error> {
         Ok(self.send(serde_json::to_string(value)?)?)
     }
 
-    /// Bytes queued and not yet written to the socket, those of the running call included.
+    /// The number of bytes that are queued and not yet written to the socket, including those of the running call.
     pub fn buffered_amount(&self) -> u64 {
         self.0.handle.buffered_amount()
     }
 
-    /// Closes the connection after what is queued; a second close changes nothing.
+    /// Closes the connection after the queued frames are written. A second call has no effect. In Django Channels:
+    /// `self.close`.
     ///
-    /// `code` is 1000 or 3000 to 4999 and `reason` has at most 123 bytes: anything else closes with
-    /// 1011 and counts as a fault. In `connect` it denies the handshake with 403.
+    /// `code` is 1000 or 3000 to 4999, and `reason` has at most 123 bytes. Any other value closes the connection with
+    /// 1011 and counts as a fault. In `connect`, this method denies the handshake with status 403.
     pub fn close(&self, code: u16, reason: &str) {
         self.0.handle.close(code, reason);
     }
 
-    /// Calls [`Consumer::timer`](crate::Consumer::timer) once, no sooner than `delay` from now,
-    /// rounded up to a millisecond and at most 49 days. A timer outlives the version that set it.
+    /// Sets a timer that calls [`Consumer::timer`](crate::Consumer::timer) once, not before `delay` has passed. `delay`
+    /// is rounded up to a millisecond; the longest is 49 days. A timer stays set when the consumer moves to another
+    /// version.
     ///
     /// # Errors
-    /// When the connection is closing or gone, or has as many timers as it may have.
+    /// A [`SendError`] if the connection is closing or closed, or if the number of its timers is at the limit.
     pub fn set_timer(&self, delay: Duration) -> Result<TimerId, SendError> {
         Ok(TimerId(self.0.handle.set_timer(timer::delay_milliseconds(delay))?))
     }
 
-    /// Forgets a timer. One that has fired, or never was, is no error.
+    /// Clears a timer. Does nothing if it has fired or does not exist.
     pub fn clear_timer(&self, timer: TimerId) {
         self.0.handle.clear_timer(timer.0);
     }
@@ -103,24 +108,24 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Queues one frame for many connections, which costs less than as many sends. Returns how many
-/// took it.
+/// Queues one frame for many connections. It copies the frame out of the guest once, so it costs less than one
+/// [`Connection::send`] for each. Returns the number of connections that accepted the frame.
 pub fn send_many<'a>(to: impl IntoIterator<Item = &'a Connection>, frame: impl Into<Frame>) -> u32 {
     let handles: Vec<_> = to.into_iter().map(|connection| &connection.0.handle).collect();
     connections::send_many(&handles, &frame.into().into())
 }
 
-/// Why a connection did not take something.
+/// Why a connection refused a frame or a timer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It is closing or gone, or the handle is from before a swap.
+    /// The connection is closing or closed, or the handle belongs to another version.
     Closed,
-    /// Its queue is at its bound and the plugin's policy is to refuse.
+    /// The outbound queue is full, and the plugin has `overflow = "refuse"`.
     Backpressure,
-    /// The frame is larger than this many bytes, the most that is allowed.
+    /// The frame is larger than the limit, which is this many bytes.
     TooLarge(u64),
-    /// Something else, in words.
+    /// Another error, described by this text.
     Other(String),
 }
 
@@ -130,7 +135,7 @@ impl fmt::Display for SendError {
             Self::Closed => formatter.write_str("the connection is closed"),
             Self::Backpressure => formatter.write_str("the connection's queue is full"),
             Self::TooLarge(limit) => write!(formatter, "the frame is larger than {limit} bytes"),
-            Self::Other(why) => formatter.write_str(why),
+            Self::Other(text) => formatter.write_str(text),
         }
     }
 }
@@ -143,7 +148,7 @@ impl From<connections::SendError> for SendError {
             connections::SendError::Closed => Self::Closed,
             connections::SendError::Backpressure => Self::Backpressure,
             connections::SendError::TooLarge(limit) => Self::TooLarge(limit),
-            connections::SendError::Other(why) => Self::Other(why),
+            connections::SendError::Other(text) => Self::Other(text),
         }
     }
 }

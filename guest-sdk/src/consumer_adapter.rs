@@ -16,11 +16,11 @@ use crate::{
     timer::TimerId,
 };
 
-/// What the export macro exports: a module whose consumers are `C`.
+/// The component that `export!` exports. Its consumers are of type `C`.
 pub struct ConsumerComponent<C>(PhantomData<C>);
 
 impl<C: Consumer> ConsumerComponent<C> {
-    /// Compiles if `C` is a consumer, and does nothing.
+    /// Checks at compile time that `C` is a consumer, and does nothing at run time.
     pub const fn checked() -> Option<Self> {
         None
     }
@@ -31,7 +31,7 @@ impl<C: Consumer> Guest for ConsumerComponent<C> {
 
     fn save_module() -> Result<Option<types::Saved>, String> {
         panic::install_hook();
-        C::save_module().map(|saved| saved.map(Into::into)).map_err(error_text)
+        C::save_module().map(|snapshot| snapshot.map(Into::into)).map_err(error_text)
     }
 
     fn load_module(saved: types::Saved) -> Result<(), String> {
@@ -40,7 +40,7 @@ impl<C: Consumer> Guest for ConsumerComponent<C> {
     }
 }
 
-/// A consumer with what the contract leaves out of its calls.
+/// A consumer together with its connection and groups, which the calls of the contract do not carry.
 pub struct ConsumerAdapter<C> {
     connection: Connection,
     groups: Vec<String>,
@@ -65,8 +65,8 @@ impl<C: Consumer> ConsumerAdapter<C> {
         Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, acceptance))
     }
 
-    /// Groups are joined again: it changes nothing for those it is in, and this version may have
-    /// others.
+    /// Restores a consumer and joins its groups. Joining a group again has no effect, and this version may have other
+    /// groups than the last.
     fn try_restore(connection: Connection, saved: types::Saved) -> Result<Self, Error> {
         let mut consumer = C::restore(&connection, saved.into())?;
         let groups = Self::join_groups(&connection)?;
@@ -104,8 +104,7 @@ impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
     fn disconnect(&self, closure: types::Closure) {
         self.consumer.borrow_mut().disconnect(&self.connection, closure.into());
         for group in &self.groups {
-            // The host ends every membership of a channel that is gone: this only ends these
-            // sooner.
+            // The host removes the channel of an ended connection from all groups later; this removes it at once.
             let _ = ChannelLayer::group_discard(group, self.connection.channel_name());
         }
     }

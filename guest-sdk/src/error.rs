@@ -2,18 +2,19 @@ use std::fmt;
 
 use crate::{bindings::narrowboat::consumer::types, client_error::ClientError};
 
-/// Why a consumer gave up on an event. It blames the client if a [`ClientError`] caused it, and else the plugin.
+/// Why a consumer could not handle an event. It blames the client if a [`ClientError`] caused it, and the plugin
+/// otherwise.
 ///
 /// | cause | the client is closed with | the log | counted as |
 /// |---|---|---|---|
 /// | the plugin: `?` on a [`ChannelLayerError`](crate::ChannelLayerError), [`Error::msg`] | 1011 | a warning with the text | a fault; too many faults roll a new version back |
 /// | the client: `?` on [`Frame::json`](crate::Frame::json), [`Error::client`] | 1007, or a code from 4000 to 4999 that the plugin chooses, and the reason | a line at debug | a client error, never a fault |
 ///
-/// `?` turns any [`std::error::Error`] into an `Error`, with the text of its sources. The result blames the client if the
-/// error is a [`ClientError`] or has one among its sources. So an error type of your own can blame the client: return a
-/// [`ClientError`] from its [`source`](std::error::Error::source), or write `impl From<MyError> for Error` if it does not
-/// implement `std::error::Error`. `Error` does not implement `std::error::Error` itself: that is what makes `?` possible
-/// for all types that do.
+/// `?` converts any [`std::error::Error`] into an `Error`, with the text of its sources. The result blames the client
+/// if the error is a [`ClientError`] or has one among its sources. So an error type of your own can blame the client:
+/// return a [`ClientError`] from its [`source`](std::error::Error::source), or write `impl From<MyError> for Error` if
+/// the type does not implement `std::error::Error`. `Error` does not implement `std::error::Error` itself, because only
+/// then can `?` convert every type that does.
 pub struct Error(Cause);
 
 #[derive(Debug, PartialEq)]
@@ -23,17 +24,19 @@ enum Cause {
 }
 
 impl Error {
-    /// An error that blames the plugin, with this text. `map_err(Error::msg)` makes a [`ClientError`] blame the plugin.
+    /// Creates an error that blames the plugin, with this text. `map_err(Error::msg)` makes a [`ClientError`] blame the
+    /// plugin.
     pub fn msg(message: impl fmt::Display) -> Self {
         Self(Cause::Plugin(message.to_string()))
     }
 
-    /// An error that blames the client and closes it with this code and reason; see [`ClientError::new`].
+    /// Creates an error that blames the client and closes its connection with this code and reason; see
+    /// [`ClientError::new`].
     pub fn client(code: u16, reason: impl fmt::Display) -> Self {
         ClientError::new(code, reason).into()
     }
 
-    /// The client's error, if the client is to blame.
+    /// The [`ClientError`], if the error blames the client.
     pub fn client_error(&self) -> Option<&ClientError> {
         match &self.0 {
             Cause::Plugin(_) => None,
@@ -89,56 +92,56 @@ mod tests {
     use super::*;
     use crate::{channel_layer::ChannelLayerError, frame::Frame, keyvalue::KeyValueError};
 
-    fn blamed(error: impl Into<Error>) -> Option<u16> {
+    fn client_code(error: impl Into<Error>) -> Option<u16> {
         error.into().client_error().map(ClientError::code)
     }
 
-    /// An error of a plugin's own, with what it comes from.
+    /// An error type that a plugin defines, with its source.
     #[derive(Debug)]
-    struct Own(Box<dyn std::error::Error>);
+    struct PluginError(Box<dyn std::error::Error>);
 
-    impl fmt::Display for Own {
+    impl fmt::Display for PluginError {
         fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("the order failed")
         }
     }
 
-    impl std::error::Error for Own {
+    impl std::error::Error for PluginError {
         fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
             Some(&*self.0)
         }
     }
 
     #[test]
-    fn what_a_client_sent_blames_the_client_with_1007() {
-        assert_eq!(blamed(Frame::from("{").json::<u8>().unwrap_err()), Some(1007));
-        assert_eq!(blamed(Frame::from(vec![1]).text().unwrap_err()), Some(1007));
-        assert_eq!(blamed(Frame::from("x").binary().unwrap_err()), Some(1007));
+    fn an_unreadable_frame_blames_the_client_with_1007() {
+        assert_eq!(client_code(Frame::from("{").json::<u8>().unwrap_err()), Some(1007));
+        assert_eq!(client_code(Frame::from(vec![1]).text().unwrap_err()), Some(1007));
+        assert_eq!(client_code(Frame::from("x").binary().unwrap_err()), Some(1007));
     }
 
     #[test]
-    fn everything_else_blames_the_plugin() {
-        assert_eq!(blamed(ChannelLayerError::InvalidName("a b".into())), None);
-        assert_eq!(blamed(KeyValueError::AccessDenied), None);
-        assert_eq!(blamed(crate::http::HttpError::Timeout), None);
-        assert_eq!(blamed(serde_json::from_str::<u8>("{").unwrap_err()), None);
-        assert_eq!(blamed("x".parse::<u8>().unwrap_err()), None);
-        assert_eq!(blamed(Error::msg("anything")), None);
-        assert_eq!(blamed(Error::msg(Frame::from("{").json::<u8>().unwrap_err())), None);
+    fn all_other_errors_blame_the_plugin() {
+        assert_eq!(client_code(ChannelLayerError::InvalidName("a b".into())), None);
+        assert_eq!(client_code(KeyValueError::AccessDenied), None);
+        assert_eq!(client_code(crate::http::HttpError::Timeout), None);
+        assert_eq!(client_code(serde_json::from_str::<u8>("{").unwrap_err()), None);
+        assert_eq!(client_code("x".parse::<u8>().unwrap_err()), None);
+        assert_eq!(client_code(Error::msg("anything")), None);
+        assert_eq!(client_code(Error::msg(Frame::from("{").json::<u8>().unwrap_err())), None);
     }
 
     #[test]
-    fn a_plugin_chooses_the_code() {
-        assert_eq!(blamed(Error::client(4003, "no")), Some(4003));
+    fn a_plugin_can_choose_the_close_code() {
+        assert_eq!(client_code(Error::client(4003, "no")), Some(4003));
         let error = Frame::from("{").json::<u8>().map_err(|error| error.with_code(4400));
-        assert_eq!(blamed(error.unwrap_err()), Some(4400));
+        assert_eq!(client_code(error.unwrap_err()), Some(4400));
     }
 
     #[test]
-    fn an_error_of_a_plugins_own_blames_whom_its_source_does() {
-        let client = Own(Box::new(ClientError::new(4009, "too late")));
-        let plugin = Own(Box::new(ChannelLayerError::Other("away".into())));
-        assert_eq!(blamed(client), Some(4009));
+    fn an_error_type_of_a_plugin_blames_the_client_if_its_source_does() {
+        let client = PluginError(Box::new(ClientError::new(4009, "too late")));
+        let plugin = PluginError(Box::new(ChannelLayerError::Other("away".into())));
+        assert_eq!(client_code(client), Some(4009));
         let error = Error::from(plugin);
         assert_eq!(
             (error.client_error(), error.to_string()),

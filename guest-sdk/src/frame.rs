@@ -5,7 +5,7 @@ use crate::{
     client_error::{ClientError, parse_client_json},
 };
 
-/// One whole WebSocket message.
+/// One complete WebSocket message, reassembled from its fragments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// A text message.
@@ -15,7 +15,7 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// The frame's bytes, whichever kind it is.
+    /// The payload of the frame, text or binary.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -26,7 +26,7 @@ impl Frame {
     /// The text of a text frame.
     ///
     /// # Errors
-    /// A [`ClientError`] with code 1007 when it is a binary frame.
+    /// A [`ClientError`] with code 1007 if it is a binary frame.
     pub fn text(&self) -> Result<&str, ClientError> {
         match self {
             Self::Text(text) => Ok(text),
@@ -37,7 +37,7 @@ impl Frame {
     /// The bytes of a binary frame.
     ///
     /// # Errors
-    /// A [`ClientError`] with code 1007 when it is a text frame.
+    /// A [`ClientError`] with code 1007 if it is a text frame.
     pub fn binary(&self) -> Result<&[u8], ClientError> {
         match self {
             Self::Binary(bytes) => Ok(bytes),
@@ -45,10 +45,10 @@ impl Frame {
         }
     }
 
-    /// Reads the frame as JSON, be it text or binary.
+    /// Parses the payload as JSON, in a text or a binary frame.
     ///
     /// # Errors
-    /// A [`ClientError`] with code 1007 when it is not JSON, or not of this shape. To choose another code:
+    /// A [`ClientError`] with code 1007 if the payload is not JSON or does not match `T`. To choose another code, write
     /// `frame.json::<T>().map_err(|error| error.with_code(4400))?`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         parse_client_json(self.as_bytes())
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_read_from_either_kind() {
+    fn json_is_parsed_from_text_and_binary_frames() {
         assert_eq!(Frame::from("[1,2]").json::<Vec<u8>>().unwrap(), [1, 2]);
         assert_eq!(Frame::from(b"[1,2]".as_slice()).json::<Vec<u8>>().unwrap(), [1, 2]);
         assert!(Frame::from("{").json::<Vec<u8>>().is_err());

@@ -6,7 +6,7 @@ use crate::{
     keyvalue::KeyValueError,
 };
 
-/// A consumer's yes to a handshake. Made by [`accept`].
+/// The consumer's acceptance of a handshake, created by [`accept`]. In Django Channels: `self.accept`.
 #[derive(Debug)]
 pub struct Accept<C> {
     pub(crate) consumer: C,
@@ -14,20 +14,20 @@ pub struct Accept<C> {
     headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Accepts the connection; `consumer` has its events from now on.
+/// Accepts the connection. `consumer` handles its events.
 pub fn accept<C>(consumer: C) -> Accept<C> {
     Accept { consumer, subprotocol: None, headers: Vec::new() }
 }
 
 impl<C> Accept<C> {
-    /// Picks one of the subprotocols the client offered.
+    /// Selects one of the subprotocols that the client offers.
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
         self
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response with status 101.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into().to_ascii_lowercase(), value.into()));
@@ -39,18 +39,19 @@ impl<C> Accept<C> {
     }
 }
 
-/// A consumer's no to a handshake: an HTTP answer in place of the upgrade.
+/// The consumer's denial of a handshake: an HTTP response that replaces the upgrade. In Django Channels: `self.close()`
+/// in `connect`, or `DenyConnection`.
 ///
-/// An answer made by [`deny`] is a decision and never counts as a fault, whatever its status. `?` turns any error into
-/// an answer as well:
+/// A response created by [`deny`] is a decision and never counts as a fault, whatever its status. `?` converts any
+/// error into a response:
 ///
 /// | error | the client gets | counted as |
 /// |---|---|---|
 /// | [`ClientError`](crate::ClientError), or an [`Error`] that blames the client | 400 and the reason | nothing |
 /// | [`ChannelLayerError::InvalidName`], because such names usually come from the request | 400 and the name | nothing |
 /// | [`ChannelLayerError::Denied`] | 403 | nothing |
-/// | [`ChannelLayerError::Unavailable`], [`ChannelLayerError::ChannelFull`], [`KeyValueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a bound | 503; the words go to the plugin's log | nothing |
-/// | any other: [`Error`], [`SendError`](crate::SendError), `serde_json::Error`, … | 500; the words go to the host's log | a fault of the plugin |
+/// | [`ChannelLayerError::Unavailable`], [`ChannelLayerError::ChannelFull`], [`KeyValueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a limit | 503; the text goes to the plugin's log | nothing |
+/// | any other: [`Error`], [`SendError`](crate::SendError), `serde_json::Error`, … | 500; the text goes to the host's log | a fault of the plugin |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deny {
     status: u16,
@@ -60,25 +61,25 @@ pub struct Deny {
     failure: Option<String>,
 }
 
-/// Denies the connection with an HTTP status from 400 to 599 and nothing else.
+/// Denies the connection with an HTTP status from 400 to 599. The response has no body.
 pub fn deny(status: u16) -> Deny {
     Deny::new(status)
 }
 
 impl Deny {
-    /// An answer with an HTTP status from 400 to 599 and no body.
+    /// Creates a response with an HTTP status from 400 to 599 and no body.
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), failure: None }
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into().to_ascii_lowercase(), value.into()));
         self
     }
 
-    /// Sets the answer's body.
+    /// Sets the body of the response.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
@@ -90,7 +91,7 @@ impl Deny {
     }
 }
 
-/// The client does not get the error's text, except where it is to blame.
+/// The client gets the text of an error only if the client is to blame.
 impl<E: std::error::Error + 'static> From<E> for Deny {
     fn from(error: E) -> Self {
         match (&error as &dyn std::error::Error).downcast_ref::<ChannelLayerError>() {
@@ -105,8 +106,8 @@ impl<E: std::error::Error + 'static> From<E> for Deny {
     }
 }
 
-/// Whether neither the plugin's code nor the client failed: another server did not answer, or a limit of the operator was
-/// reached.
+/// Whether the cause is neither the plugin's code nor the client: another server did not respond, or a limit of the
+/// operator was reached.
 fn is_external_failure(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(
         error.downcast_ref(),
@@ -128,7 +129,7 @@ impl From<Deny> for Refusal {
     fn from(deny: Deny) -> Self {
         let Deny { status, headers, body, failure } = deny;
         match failure {
-            Some(words) => Self::Plugin(words),
+            Some(text) => Self::Plugin(text),
             None => Self::Rejection(types::Rejection { status, headers, body }),
         }
     }
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_group_name_is_the_clients_fault() {
+    fn an_invalid_group_name_blames_the_client() {
         assert_eq!(Deny::from(ChannelLayerError::InvalidName("chat_a b".into())).status, 400);
         let deny = Deny::from(Error::client(4400, "which room?"));
         assert_eq!((deny.status, deny.body.as_slice()), (400, &b"which room?\n"[..]));
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_away_is_nobodys_fault() {
+    fn an_unavailable_server_is_not_a_fault() {
         for deny in [
             Deny::from(ChannelLayerError::Unavailable("no Redis at 10.0.0.5".into())),
             Deny::from(KeyValueError::Other("the quota".into())),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_error_is_a_failure_of_the_plugin_with_its_words() {
+    fn any_other_error_is_a_failure_of_the_plugin_with_its_text() {
         fn connect() -> Result<(), Deny> {
             Err(KeyValueError::AccessDenied)?;
             Ok(())
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_does_not_hear_what_a_plugin_may() {
+    fn a_denial_by_the_channel_layer_does_not_show_its_reason_to_the_client() {
         let deny =
             Deny::from(ChannelLayerError::Denied("no pattern of groups matches \"x\"".into()));
         assert_eq!((deny.status, deny.body.as_slice()), (403, &b"denied\n"[..]));

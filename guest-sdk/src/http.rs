@@ -1,19 +1,19 @@
-//! Requests to other servers, for plugins whose manifests name the hosts under `[capabilities]`, such as
-//! `http = ["https://api.example.com", ".example.com"]`, and whose operators grant them: the host refuses any other that
-//! calls what is here.
+//! HTTP requests to other servers. A plugin that sends requests needs the hosts under `[capabilities]` in its manifest,
+//! such as `http = ["https://api.example.com", ".example.com"]`, and the operator has to grant them. Otherwise the host
+//! refuses the plugin.
 //!
-//! A request goes out at once, not when the call returns, and the call waits for the answer; the connection goes on
-//! meanwhile. Nothing that an answer leads to is followed. A version on trial, and one that saves its state, sends
-//! nothing. Such a plugin's calls run on guest threads.
+//! The host sends a request at once, not when the call returns, and the call waits for the response. Meanwhile the host
+//! keeps serving the connection. Redirects are not followed. Requests fail while a version is on trial or saves its
+//! state. The calls of a plugin that can send requests run on guest threads.
 //!
 //! ```
 //! use narrowboat_guest::http::{HttpError, Request};
 //!
 //! fn weather() -> Result<String, HttpError> {
-//!     let answer = Request::get("https://api.example.com/weather").header("accept", "text/plain").send()?;
-//!     Ok(answer.text())
+//!     let response = Request::get("https://api.example.com/weather").header("accept", "text/plain").send()?;
+//!     Ok(response.text())
 //! }
-//! # assert!(weather().is_err(), "this is no plugin");
+//! # assert!(weather().is_err(), "a test cannot send requests");
 //! ```
 
 use std::fmt;
@@ -22,7 +22,7 @@ use std::time::Duration;
 #[cfg(target_family = "wasm")]
 mod wasi;
 
-/// A request, to be sent once.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Request {
     method: String,
@@ -32,120 +32,124 @@ pub struct Request {
     timeout: Option<Duration>,
 }
 
-/// What a server answered.
+/// The response of a server, with its whole body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Its status, 200 where all is well.
+    /// The HTTP status, such as 200.
     pub status: u16,
-    /// Names in lower case.
+    /// The headers in order: names in lower case, values as raw bytes.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// All of the body.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why a request has no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HttpError {
-    /// The URL or a header is none.
+    /// The URL or a header is invalid.
     InvalidRequest(String),
     /// The manifest does not request the host.
     Denied,
     /// The host has no address on the public internet, and `private_addresses` is not granted.
     PrivateAddress,
-    /// Something took too long.
+    /// Connecting, the response or a part of it took longer than its time-out.
     Timeout,
-    /// A body is longer than the host allows.
+    /// The body of the request or of the response is larger than the host allows.
     TooLarge,
-    /// Anything else, in the words of `wasi:http`.
+    /// Another error, described by this text or by the name of the error code in `wasi:http`.
     Other(String),
 }
 
 impl Request {
-    /// A request of any method.
+    /// Creates a request with this method.
     #[must_use]
     pub fn new(method: &str, url: &str) -> Self {
         let (method, url) = (method.to_ascii_uppercase(), url.to_owned());
         Self { method, url, headers: Vec::new(), body: Vec::new(), timeout: None }
     }
 
-    /// A request for what is there.
+    /// Creates a GET request.
     #[must_use]
     pub fn get(url: &str) -> Self {
         Self::new("GET", url)
     }
 
-    /// A request that brings something.
+    /// Creates a POST request.
     #[must_use]
     pub fn post(url: &str) -> Self {
         Self::new("POST", url)
     }
 
-    /// A further header field.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.as_ref().to_owned()));
         self
     }
 
-    /// What it brings.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// The longest that connecting, the beginning of the answer, and each further part of it may take; the host allows
-    /// no more than it does without.
+    /// Sets the time-out of connecting, of the first byte of the response, and of each pause between its parts. It can
+    /// only be shorter than the time-outs of the host.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sends it, and waits for the whole answer, whatever its status.
+    /// Sends the request and waits for the whole response, whatever its status.
     ///
     /// # Errors
-    /// When there is none.
+    /// An [`HttpError`] if there is no complete response.
     #[cfg(target_family = "wasm")]
     pub fn send(self) -> Result<Response, HttpError> {
         wasi::send(self)
     }
 
-    /// Sends nothing: this is no plugin but a test of one.
+    /// Sends nothing in a test of a plugin. In a plugin it sends the request and waits for the whole response.
     ///
     /// # Errors
-    /// Always.
+    /// Always an [`HttpError`].
     #[cfg(not(target_family = "wasm"))]
     pub fn send(self) -> Result<Response, HttpError> {
         split_url(&self.url)?;
-        Err(HttpError::Other(format!("{} {} is sent by plugins alone", self.method, self.url)))
+        let request = format!("{} {}", self.method, self.url);
+        Err(HttpError::Other(format!(
+            "{request} was not sent: only a WebAssembly build of a plugin sends requests"
+        )))
     }
 }
 
 impl Response {
-    /// The first field of a name, in lower case, if it is text.
+    /// The value of the first header with this name, which is in lower case. `None` if the value is not UTF-8.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(own, _)| own == name)?;
         str::from_utf8(value).ok()
     }
 
-    /// The body as text; what is no UTF-8 is replaced.
+    /// The body as text. Bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// Scheme, host with port, and the rest of a URL.
+/// Splits a URL into scheme, authority (host and port), and path with query.
 fn split_url(url: &str) -> Result<(&str, &str, &str), HttpError> {
-    let wrong = || HttpError::InvalidRequest(format!("{url:?} is no URL: http://HOST/PATH"));
-    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let invalid =
+        || HttpError::InvalidRequest(format!("{url:?} is not a URL of the form https://HOST/PATH"));
+    let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
     let rest = rest.split('#').next().unwrap_or_default();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if scheme.is_empty() || authority.is_empty() {
-        return Err(wrong());
+        return Err(invalid());
     }
     Ok((scheme, authority, path))
 }
@@ -154,10 +158,10 @@ impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidRequest(text) | Self::Other(text) => f.write_str(text),
-            Self::Denied => f.write_str("the host is not among those asked for"),
+            Self::Denied => f.write_str("the manifest does not request this host"),
             Self::PrivateAddress => f.write_str("the host has no public address"),
-            Self::Timeout => f.write_str("it took too long"),
-            Self::TooLarge => f.write_str("a body is too long"),
+            Self::Timeout => f.write_str("the request timed out"),
+            Self::TooLarge => f.write_str("the body is too large"),
         }
     }
 }
@@ -169,13 +173,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_apart() {
-        let yes = [
+    fn a_url_is_split_into_its_parts() {
+        let valid = [
             ("http://a", ("http", "a", "")),
             ("https://a:1/b?c#d", ("https", "a:1", "/b?c")),
             ("http://a?b", ("http", "a", "?b")),
         ];
-        for (url, parts) in yes {
+        for (url, parts) in valid {
             assert_eq!(split_url(url), Ok(parts));
         }
         assert!(["a", "://a", "http://", "http:///a"].iter().all(|url| split_url(url).is_err()));

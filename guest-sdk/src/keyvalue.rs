@@ -1,9 +1,10 @@
-//! Keys and values that outlive instances and versions, for plugins whose manifests say `keyvalue = true` under `[capabilities]`
-//! and whose operators grant it: the host refuses any other that calls what is here.
+//! Keys and values that outlive instances and versions. A plugin that uses them needs `keyvalue = true` under
+//! `[capabilities]` in its manifest, and the operator has to grant it. Otherwise the host refuses the plugin.
 //!
-//! A bucket is there once it is named, and for all plugins of a tenant. What is written is written at once, not when the
-//! call returns: a call that traps later does not undo it. A version on trial, and one that saves its state, can read but
-//! not write. Such a plugin's calls run on guest threads, since each operation may wait for a server.
+//! A bucket exists once it is opened, and all plugins of a tenant share it. A write takes effect at once, not when the
+//! call returns, and a trap later in the call does not undo it. While a version is on trial or saves its state, it can
+//! read but not write. The calls of a plugin with this capability run on guest threads, because each operation may wait
+//! for a server.
 //!
 //! ```
 //! use narrowboat_guest::keyvalue::{self, KeyValueError};
@@ -29,31 +30,31 @@ use native as backend;
 #[cfg(target_family = "wasm")]
 use wasi as backend;
 
-/// Keys and values under one name.
+/// A named collection of keys and values.
 #[derive(Debug)]
 pub struct Bucket(backend::Bucket);
 
-/// Some keys of a bucket.
+/// A page of the keys of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
-    /// The keys, in no order.
+    /// The keys, in no particular order.
     pub keys: Vec<String>,
-    /// Where to go on, if there is more.
+    /// The argument of [`Bucket::list_keys`] for the next page; `None` on the last page.
     pub cursor: Option<String>,
 }
 
-/// Why something is not kept, or not told.
+/// Why an operation on a bucket failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyValueError {
-    /// No bucket can have the name.
+    /// The name is not a valid name of a bucket.
     NoSuchStore,
-    /// The bucket is not this plugin's.
+    /// This plugin may not use the bucket.
     AccessDenied,
-    /// A bound, such as the quota of the tenant, or the server that keeps the values is away.
+    /// A limit is reached, such as the quota of the tenant, or the server that stores the values does not respond.
     Other(String),
 }
 
-/// The bucket of this name: 1 to 99 ASCII letters, digits, `.`, `_` and `-`.
+/// Opens the bucket with this name: 1 to 99 ASCII letters, digits, `.`, `_` and `-`.
 ///
 /// # Errors
 /// [`KeyValueError::NoSuchStore`] for any other name.
@@ -62,23 +63,24 @@ pub fn open(name: &str) -> Result<Bucket, KeyValueError> {
 }
 
 impl Bucket {
-    /// The value of a key, if it has one.
+    /// Returns the value of a key, or `None` if the key does not exist.
     ///
     /// # Errors
-    /// When the key is too long or there is no answer.
+    /// [`KeyValueError::Other`] if the key is too long or the server does not respond.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
         self.0.get(key)
     }
 
-    /// Gives a key a value, whatever it had before.
+    /// Sets the value of a key and replaces an earlier value.
     ///
     /// # Errors
-    /// When it is over a bound or there is no answer.
+    /// [`KeyValueError::Other`] if the key or the value is too long, a quota is reached, or the server does not
+    /// respond.
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), KeyValueError> {
         self.0.set(key, value.as_ref())
     }
 
-    /// Takes a key away, if it is there.
+    /// Deletes a key. Does nothing if the key does not exist.
     ///
     /// # Errors
     /// As [`Bucket::get`].
@@ -86,7 +88,7 @@ impl Bucket {
         self.0.delete(key)
     }
 
-    /// Whether a key has a value.
+    /// Whether a key exists.
     ///
     /// # Errors
     /// As [`Bucket::get`].
@@ -94,19 +96,19 @@ impl Bucket {
         self.0.exists(key)
     }
 
-    /// Some of the keys, from the beginning or from where an earlier answer says.
+    /// Returns a page of the keys: the first page, or the page at the cursor of an earlier page.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// [`KeyValueError::Other`] if the server does not respond.
     pub fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
         self.0.list_keys(cursor)
     }
 
-    /// Adds to a number, in one go whoever else does, and tells what it has become. It is kept in decimal digits; a key
-    /// without a value is 0.
+    /// Adds `delta` to a number atomically and returns the sum. The number is stored in decimal digits. A key that does
+    /// not exist counts as 0.
     ///
     /// # Errors
-    /// As [`Bucket::set`], and when the value is no number.
+    /// The errors of [`Bucket::set`], and [`KeyValueError::Other`] if the value or the sum is not a 64-bit integer.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
         self.0.increment(key, delta)
     }

@@ -1,5 +1,5 @@
-//! The guest side of Narrowboat: write a [`Consumer`], export it, and the host runs it, one a
-//! connection. A [`Worker`] takes the messages of named channels, without a connection.
+//! The SDK for Narrowboat plugins. A plugin implements [`Consumer`] and exports it with [`export!`]; the host runs one
+//! consumer for each connection. A [`Worker`] handles the messages of named channels, without a connection.
 //!
 //! ```
 //! use narrowboat_guest::prelude::*;
@@ -41,16 +41,16 @@
 //! narrowboat_guest::export!(Chat);
 //! ```
 //!
-//! A plugin's crate has `crate-type = ["cdylib"]` and depends on this crate and, for its derive
-//! macros, on serde.
+//! The crate of a plugin has `crate-type = ["cdylib"]`. It depends on this crate and, for the derive macros, on serde.
 //!
-//! The crate has a global allocator, Rust's own with one difference: it begins with what the linker left of the first
-//! memory, so that a small consumer's memory never grows, which makes opening a connection cheaper. With
-//! `default-features = false` a guest may bring another.
+//! This crate sets a global allocator. It is Rust's own allocator with one difference: it uses the rest of the initial
+//! memory first. So the memory of a small consumer never grows, which makes opening a connection cheaper. With
+//! `default-features = false`, a guest can set its own allocator.
 //!
-//! What reaches beyond its own clients a plugin has to ask for, in its `plugin.toml`, and its operator to grant: groups and
-//! named channels by patterns on their names ([`ChannelLayerError::Denied`] is answered otherwise), [`log`], [`clock`], [`random`],
-//! [`keyvalue`], and other servers ([`http`]).
+//! A plugin needs a capability for everything beyond its own clients: groups and named channels (by patterns of their
+//! names), [`log`], [`clock`], [`random`], [`keyvalue`], and other servers ([`http`]). Its `plugin.toml` requests
+//! capabilities, and the operator grants them. Without a capability, calls to the channel layer return
+//! [`ChannelLayerError::Denied`].
 //!
 //! ```toml
 //! [capabilities]
@@ -63,9 +63,9 @@
 //! http = ["https://api.example.com"]
 //! ```
 //!
-//! # For those who know Django Channels
+//! # Coming from Django Channels
 //!
-//! | Django Channels | here |
+//! | Django Channels | Narrowboat |
 //! |---|---|
 //! | `WebsocketConsumer`, `AsyncWebsocketConsumer` | [`Consumer`]; attributes of `self` are its fields |
 //! | `connect()` and `self.accept(subprotocol)` | [`Consumer::connect`] returns [`accept`]`(consumer).subprotocol(…)` |
@@ -80,8 +80,8 @@
 //! | `groups = ["news"]` | [`Consumer::GROUPS`], [`Consumer::groups`] |
 //! | `self.channel_name` | [`Connection::channel_name`] |
 //! | `self.channel_layer.send`, `group_add`, `group_discard`, `group_send` | [`ChannelLayer`] |
-//! | a handler method, `chat_message(self, event)` for "chat.message" | a variant of [`Consumer::Message`], handled in [`Consumer::handle`] |
-//! | `StopConsumer`, an exception | an [`Error`] closes the connection: with 1011, or with 1007 or a code of the plugin's where the client is to blame |
+//! | the handler method `chat_message(self, event)` for "chat.message" | a variant of [`Consumer::Message`], handled in [`Consumer::handle`] |
+//! | `StopConsumer`, an exception | an [`Error`] closes the connection: with 1011, or with 1007 or a code that the plugin chooses if the client is to blame |
 //! | `ChannelFull`, `InvalidChannelLayerError` | [`ChannelLayerError`] |
 //! | a worker under `runworker`, `ChannelNameRouter` | [`Worker`], bound to channels by `[[workers]]` |
 //! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
@@ -89,8 +89,8 @@
 
 #[cfg(target_os = "wasi")]
 compile_error!(
-    "a guest is built for wasm32-unknown-unknown, and what it needs of WASI it asks for in its plugin.toml: run \
-     `narrowboat plugin build DIR`, which names the target itself"
+    "build guests for wasm32-unknown-unknown, not for a WASI target: run `narrowboat plugin build DIR`, which sets \
+     the target; request WASI interfaces in plugin.toml"
 );
 
 #[doc(hidden)]
@@ -135,16 +135,16 @@ pub use snapshot::Snapshot;
 pub use timer::TimerId;
 pub use worker::Worker;
 
-/// Makes a [`Consumer`] the one that this plugin exports. Once a crate, at its top level.
+/// Exports a [`Consumer`] as this plugin's consumer. Use it once in a crate, at the top level.
 ///
-/// For any target but WebAssembly it exports nothing, so that a plugin can be checked and its own
-/// tests be run as those of any crate.
+/// On targets other than WebAssembly it exports nothing, so `cargo check` and `cargo test` work on a plugin as on any
+/// crate.
 #[macro_export]
 macro_rules! export {
     ($consumer:ty) => {
         const _: () = {
             type Component = $crate::__Component<$consumer>;
-            // What it exports has names that no linker of a native library takes.
+            // The linkers of native libraries do not accept the names of these exports.
             #[cfg(target_family = "wasm")]
             $crate::__bindings::export_websocket_consumer!(
                 Component with_types_in $crate::__bindings
@@ -156,16 +156,16 @@ macro_rules! export {
     };
 }
 
-/// Makes a [`Worker`] the one that this plugin exports. Once a crate, at its top level; a plugin may export a consumer
-/// as well.
+/// Exports a [`Worker`] as this plugin's worker. Use it once in a crate, at the top level. The plugin may also export a
+/// consumer.
 ///
-/// For any target but WebAssembly it exports nothing, as [`export`].
+/// On targets other than WebAssembly it exports nothing, like [`export!`].
 #[macro_export]
 macro_rules! export_worker {
     ($worker:ty) => {
         const _: () = {
-            impl $crate::__Kept for $worker {
-                fn with_kept<R>(work: impl FnOnce(&::core::cell::RefCell<Self>) -> R) -> R {
+            impl $crate::__WorkerCell for $worker {
+                fn with_worker<R>(work: impl FnOnce(&::core::cell::RefCell<Self>) -> R) -> R {
                     ::std::thread_local! {
                         static WORKER: ::core::cell::RefCell<$worker> =
                             ::core::default::Default::default();
@@ -185,9 +185,9 @@ macro_rules! export_worker {
     };
 }
 
-// For the export macros alone, as is `__bindings`.
+// Only the export macros use the names that start with two underscores.
 use __bindings as bindings;
 #[doc(hidden)]
 pub use consumer_adapter::ConsumerComponent as __Component;
 #[doc(hidden)]
-pub use worker_adapter::{WorkerCell as __Kept, WorkerComponent as __WorkerComponent};
+pub use worker_adapter::{WorkerCell as __WorkerCell, WorkerComponent as __WorkerComponent};

@@ -1,27 +1,27 @@
-//! The plugin's log. Written to with [`info!`](crate::info) and its kin. Without `log = true` under `[capabilities]` in the plugin's
-//! manifest the host drops what is written, except the message and the location of a panic.
+//! The plugin's log. The macros [`info!`](crate::info) and its siblings write to it. Without `log = true` under
+//! `[capabilities]` in the plugin's manifest, the host drops all lines except the message and the location of a panic.
 
 use std::fmt;
 
-/// How much a line of the log matters.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Each step.
+    /// Single steps.
     Trace,
-    /// What helps to find a mistake.
+    /// Details that help to find a mistake.
     Debug,
-    /// What happened.
+    /// Normal events.
     Info,
-    /// What may become a problem.
+    /// Possible problems.
     Warn,
-    /// What failed.
+    /// Failures.
     Error,
-    /// What ended the instance, such as a panic.
+    /// Failures that end the instance, such as a panic.
     Critical,
 }
 
-/// Writes a line to the plugin's log. `context` says where it comes from. Unlike all else that a
-/// consumer does, it is not undone by a trap.
+/// Writes a line to the plugin's log. `context` names its origin, such as a module path. Unlike effects, log lines
+/// remain if the call traps.
 #[cfg(target_family = "wasm")]
 pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
     use crate::bindings::wasi::logging::logging;
@@ -36,14 +36,14 @@ pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
     logging::log(level, context, &message.to_string());
 }
 
-/// Writes a line to the standard error: this is no plugin but a test of one.
+/// Writes a line to standard error in a test of a plugin. In a plugin it writes to the plugin's log.
 #[cfg(not(target_family = "wasm"))]
-#[expect(clippy::print_stderr, reason = "there is no host to log to")]
+#[expect(clippy::print_stderr, reason = "a test has no host to log to")]
 pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
     eprintln!("{level:?} {context}: {message}");
 }
 
-/// For the macros below alone.
+/// Only the macros below use this.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log {
@@ -56,37 +56,37 @@ macro_rules! __log {
     };
 }
 
-/// Logs, at level trace, what the arguments of `format!` say.
+/// Logs a line at level trace. Takes the arguments of `format!`.
 #[macro_export]
 macro_rules! trace {
     ($($message:tt)+) => { $crate::__log!(Trace, $($message)+) };
 }
 
-/// Logs, at level debug, what the arguments of `format!` say.
+/// Logs a line at level debug. Takes the arguments of `format!`.
 #[macro_export]
 macro_rules! debug {
     ($($message:tt)+) => { $crate::__log!(Debug, $($message)+) };
 }
 
-/// Logs, at level info, what the arguments of `format!` say.
+/// Logs a line at level info. Takes the arguments of `format!`.
 #[macro_export]
 macro_rules! info {
     ($($message:tt)+) => { $crate::__log!(Info, $($message)+) };
 }
 
-/// Logs, at level warn, what the arguments of `format!` say.
+/// Logs a line at level warn. Takes the arguments of `format!`.
 #[macro_export]
 macro_rules! warn {
     ($($message:tt)+) => { $crate::__log!(Warn, $($message)+) };
 }
 
-/// Logs, at level error, what the arguments of `format!` say.
+/// Logs a line at level error. Takes the arguments of `format!`.
 #[macro_export]
 macro_rules! error {
     ($($message:tt)+) => { $crate::__log!(Error, $($message)+) };
 }
 
-/// Logs, at level critical, what the arguments of `format!` say.
+/// Logs a line at level critical. Takes the arguments of `format!`.
 #[macro_export]
 macro_rules! critical {
     ($($message:tt)+) => { $crate::__log!(Critical, $($message)+) };

@@ -14,8 +14,8 @@ use raw_value::{RawEntry, RawValue};
 
 const TYPE_KEY: &str = "type";
 
-/// The [`Message`](crate::Consumer::Message) of a consumer that expects none: whatever arrives is
-/// ignored.
+/// The [`Message`](crate::Consumer::Message) of a consumer that expects none. This type is uninhabited: the host
+/// ignores and counts every message.
 #[derive(Clone, Copy, Debug)]
 pub enum NoMessage {}
 
@@ -25,16 +25,17 @@ impl<'de> Deserialize<'de> for NoMessage {
     }
 }
 
-/// A message as its consumer sees it.
+/// A message, decoded for its consumer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum DecodedMessage<M> {
     Known(M),
-    /// Of this type, which the consumer's enum does not have.
+    /// A message of this type, which the consumer's enum lacks.
     Unknown(String),
 }
 
-/// Human-readable, here and in `decode`, since what serde buffers to look for the tag is read back
-/// as such; and a date or an address then is text, which other languages understand.
+/// Encodes a message as MessagePack in serde's human-readable form, which `decode` expects too. Serde buffers a tagged
+/// enum while it looks for the tag, and reads the buffer as human-readable. In this form dates and addresses are text,
+/// which other languages understand.
 pub(crate) fn encode<M: Serialize + ?Sized>(message: &M) -> Result<Vec<u8>, ChannelLayerError> {
     to_vec(message).map_err(|error| ChannelLayerError::InvalidMessage(error.to_string()))
 }
@@ -42,7 +43,7 @@ pub(crate) fn encode<M: Serialize + ?Sized>(message: &M) -> Result<Vec<u8>, Chan
 pub(crate) fn to_vec<T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-    // Most states and messages fit, so that the buffer does not grow in steps.
+    // Most states and messages fit, so the buffer does not have to grow.
     let mut bytes = Vec::with_capacity(128);
     value.serialize(
         &mut rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable(),
@@ -50,13 +51,13 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(
     Ok(bytes)
 }
 
-/// Fails when the message is of a type that the consumer knows but does not have its fields; the
-/// error names the field. The error blames the plugin, because the sender was not the client.
+/// Decodes a message. Fails if the consumer knows the type of the message but the message lacks a field of that type;
+/// the error names the field. The error blames the plugin, because the sender was not the client.
 pub(crate) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<DecodedMessage<M>, Error> {
     let entries = raw_value::read_entries(bytes)?;
     match deserialize_entries::<M>(&entries) {
         Ok(message) => Ok(DecodedMessage::Known(message)),
-        Err(problem) => decode_with_known_spelling::<M>(&entries, problem),
+        Err(error) => decode_with_known_spelling::<M>(&entries, error),
     }
 }
 
@@ -64,30 +65,31 @@ fn deserialize_entries<M: DeserializeOwned>(entries: &[RawEntry<'_>]) -> Result<
     M::deserialize(MapDeserializer::new(entries.iter().copied()))
 }
 
-/// Reads the message again with the consumer's spelling of its type, if only the spelling differs; else explains the
-/// problem.
+/// Decodes the message again with the consumer's spelling of its type, if only the spelling differs. Otherwise
+/// describes the error.
 fn decode_with_known_spelling<M: DeserializeOwned>(
     entries: &[RawEntry<'_>],
-    problem: DecodeError,
+    error: DecodeError,
 ) -> Result<DecodedMessage<M>, Error> {
     let tag = entries.iter().position(|(key, _)| key.to_text().as_deref() == Some(TYPE_KEY));
-    let Some(at) = tag else { return Err(Error::msg("a message without a type")) };
+    let Some(at) = tag else { return Err(Error::msg("the message has no key \"type\"")) };
     let tag = entries[at];
-    let name = tag.1.to_text().ok_or_else(|| Error::msg("a message whose type is no string"))?;
+    let name =
+        tag.1.to_text().ok_or_else(|| Error::msg("the \"type\" of the message is not a string"))?;
 
     let Err(DecodeError::UnknownVariant(_, known)) = deserialize_entries::<M>(&[tag]) else {
-        return Err(describe_failure::<M>(entries, tag, &name, &problem));
+        return Err(describe_failure::<M>(entries, tag, &name, &error));
     };
-    let Some(same) = known.iter().find(|known| has_same_handler(known, &name)) else {
+    let Some(known_name) = known.iter().find(|known| has_same_handler(known, &name)) else {
         return Ok(DecodedMessage::Unknown(name));
     };
-    let same = raw_value::encode_string(same)?;
+    let known_name = raw_value::encode_string(known_name)?;
     let mut entries = entries.to_vec();
-    entries[at] = (tag.0, RawValue::new(&same));
+    entries[at] = (tag.0, RawValue::new(&known_name));
     let tag = entries[at];
     deserialize_entries::<M>(&entries)
         .map(DecodedMessage::Known)
-        .map_err(|problem| describe_failure::<M>(&entries, tag, &name, &problem))
+        .map_err(|error| describe_failure::<M>(&entries, tag, &name, &error))
 }
 
 /// Whether Django Channels calls the same handler for both types: its `get_handler_name` replaces "." by "_".
@@ -96,28 +98,27 @@ fn has_same_handler(one: &str, other: &str) -> bool {
     one.bytes().map(name).eq(other.bytes().map(name))
 }
 
-/// Serde reads a tagged enum through a buffer and so cannot say where in the message it failed. It
-/// is asked again with less of the message until it fails for one reason only: the type and each
-/// field by itself.
+/// Finds the field at fault. Serde reads a tagged enum through a buffer, so its error does not name the field. This
+/// function deserialises the type with one field at a time until one of them fails.
 fn describe_failure<M: DeserializeOwned>(
     entries: &[RawEntry<'_>],
     tag: RawEntry<'_>,
     name: &str,
-    problem: &DecodeError,
+    error: &DecodeError,
 ) -> Error {
-    if let DecodeError::MissingField(field) = problem {
+    if let DecodeError::MissingField(field) = error {
         return Error::msg(format_args!("message {name:?} lacks the field {field:?}"));
     }
     for entry in entries.iter().filter(|entry| entry.0 != tag.0) {
         match deserialize_entries::<M>(&[tag, *entry]) {
             Ok(_) | Err(DecodeError::MissingField(_)) => {}
-            Err(problem) => {
+            Err(error) => {
                 let field = entry.0.to_text().unwrap_or_default();
-                return Error::msg(format_args!("message {name:?}, field {field:?}: {problem}"));
+                return Error::msg(format_args!("message {name:?}, field {field:?}: {error}"));
             }
         }
     }
-    Error::msg(format_args!("message {name:?}: {problem}"))
+    Error::msg(format_args!("message {name:?}: {error}"))
 }
 
 #[cfg(test)]

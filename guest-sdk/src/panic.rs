@@ -5,8 +5,9 @@ use std::{
 
 use crate::log::{self, Level};
 
-/// Sends the text of panics to the log, since panics of a bare target say nothing. The host recognises them by their
-/// level and context, and logs them even if the manifest does not request `log`. Every export calls this first.
+/// Installs a hook that writes panics to the log, because wasm32-unknown-unknown does not print them. The host
+/// recognises them by level and context, and logs them even if the manifest does not request `log`. Every export calls
+/// this first.
 pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| panic::set_hook(Box::new(log_panic)));
@@ -15,7 +16,9 @@ pub(crate) fn install_hook() {
 fn log_panic(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("a panic without a message");
     match info.location() {
-        Some(place) => log::write(Level::Critical, "panic", format_args!("{message} ({place})")),
+        Some(location) => {
+            log::write(Level::Critical, "panic", format_args!("{message} ({location})"));
+        }
         None => log::write(Level::Critical, "panic", format_args!("{message}")),
     }
 }

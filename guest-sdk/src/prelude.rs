@@ -1,4 +1,4 @@
-//! All that a plugin usually names: `use narrowboat_guest::prelude::*`.
+//! The names that most plugins need: `use narrowboat_guest::prelude::*`.
 
 pub use crate::{
     Accept, ChannelLayer, ChannelLayerError, ClientError, ClientErrorExt, CloseFrame, Connection,

@@ -1,24 +1,24 @@
-//! Random numbers, for plugins whose manifests say `random = true` under `[capabilities]` and whose operators grant it: the host
-//! refuses any other that calls what is here.
+//! Random numbers. A plugin that calls these functions needs `random = true` under `[capabilities]` in its manifest,
+//! and the operator has to grant it. Otherwise the host refuses the plugin.
 
-/// Fills bytes with what nobody can guess.
+/// Fills `bytes` with cryptographically secure random bytes.
 #[cfg(target_family = "wasm")]
 pub fn fill(bytes: &mut [u8]) {
     use crate::bindings::grantable_world::wasi::random::random;
-    /// What the host gives at once.
-    const MOST: usize = 65_536;
-    for part in bytes.chunks_mut(MOST) {
+    /// The most bytes that the host returns from one call.
+    const MAX_BYTES: usize = 65_536;
+    for part in bytes.chunks_mut(MAX_BYTES) {
         part.copy_from_slice(&random::get_random_bytes(part.len() as u64));
     }
 }
 
-/// A number that nobody can guess.
+/// Returns a cryptographically secure random number.
 #[cfg(target_family = "wasm")]
 pub fn number() -> u64 {
     crate::bindings::grantable_world::wasi::random::random::get_random_u64()
 }
 
-/// Fills bytes with what is good enough for a test: this is no plugin.
+/// Fills `bytes` with random bytes in a test of a plugin. In a plugin they are cryptographically secure.
 #[cfg(not(target_family = "wasm"))]
 pub fn fill(bytes: &mut [u8]) {
     for part in bytes.chunks_mut(8) {
@@ -26,7 +26,7 @@ pub fn fill(bytes: &mut [u8]) {
     }
 }
 
-/// A number that is good enough for a test.
+/// Returns a random number in a test of a plugin. In a plugin it is cryptographically secure.
 #[cfg(not(target_family = "wasm"))]
 pub fn number() -> u64 {
     use std::hash::{BuildHasher, RandomState};

@@ -4,64 +4,68 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::narrowboat::consumer::types;
 
-/// What is known of a connection when its handshake arrives. A consumer that needs some of it often
-/// keeps that as a field; [`Connection::scope`](crate::Connection::scope) has it again.
+/// The data of a connection's handshake. In Django Channels: `self.scope`.
+///
+/// [`Connection::scope`](crate::Connection::scope) returns it again later, as a copy. A consumer that needs a value
+/// often should store it in a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// `ws` or `wss`.
     pub scheme: String,
-    /// The request's path, percent-decoded, as the route matched it.
+    /// The path of the request, percent-decoded. The route matched this path.
     pub path: String,
-    /// The request's path as the client wrote it.
+    /// The path of the request as the client sent it.
     pub raw_path: Vec<u8>,
-    /// What followed the `?`, as the client wrote it. [`Scope::query_param`] decodes it.
+    /// The part of the URL after `?`, as the client sent it. [`Scope::query_param`] decodes it.
     pub query_string: Vec<u8>,
-    /// The request's headers in order; names are lower case, values are raw bytes.
+    /// The headers of the request in order: names in lower case, values as raw bytes.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// Subprotocols the client offers, in its order of preference.
+    /// The subprotocols that the client offers, in its order of preference.
     pub subprotocols: Vec<String>,
     /// The client's address and port.
     pub client: Option<(String, u16)>,
-    /// The address and port it connected to.
+    /// The host's address and port that the client connected to.
     pub server: Option<(String, u16)>,
-    /// Named captures of the matched route. [`Scope::path_param`] looks one up.
+    /// The named captures of the matched route. [`Scope::path_param`] finds one by name. In Django Channels:
+    /// `scope["url_route"]["kwargs"]`.
     pub url_route: Vec<(String, String)>,
-    /// Who the host's authenticator says this is: its claims as JSON.
+    /// The claims of the authenticated user as JSON; `None` without authentication. In Django Channels:
+    /// `scope["user"]`.
     pub user: Option<String>,
-    /// Whatever else the host has to tell.
+    /// Further values from the host by name, such as `restarted`.
     pub attributes: Vec<(String, String)>,
 }
 
 impl Scope {
-    /// What the matched route captured under `name`.
+    /// The value that the matched route captured as `name`.
     pub fn path_param(&self, name: &str) -> Option<&str> {
         find_value(&self.url_route, name)
     }
 
-    /// What the host says under `name` beyond the fields here.
+    /// The value of `name` in [`Scope::attributes`].
     pub fn attribute(&self, name: &str) -> Option<&str> {
         find_value(&self.attributes, name)
     }
 
-    /// Whether this connection had a consumer before, which was lost with its state when the plugin
-    /// changed: the one that `connect` makes takes its place on a socket that is open already.
+    /// Whether this connection is already open and its earlier consumer was lost with its state, because it could not
+    /// move to another version. The consumer that `connect` creates replaces it.
     pub fn is_restarted(&self) -> bool {
         self.attribute("restarted").is_some()
     }
 
-    /// The first header of this name, in any case, if its value is UTF-8.
+    /// The value of the first header with this name, in upper or lower case. `None` if the value is not UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
     }
 
-    /// The first value of `key` in the query string, decoded by the rules of HTML forms.
+    /// The first value of `key` in the query string, decoded as `application/x-www-form-urlencoded`.
     pub fn query_param(&self, key: &str) -> Option<String> {
         self.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
-    /// Each key and value of the query string in order, decoded by the rules of HTML forms: `+` is
-    /// a space, and what is no UTF-8 becomes U+FFFD.
+    /// The keys and values of the query string in order, decoded as `application/x-www-form-urlencoded`: `+` is a
+    /// space, and bytes that are not UTF-8 become U+FFFD.
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         form_urlencoded::parse(&self.query_string)
     }
@@ -98,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn query_follows_form_rules() {
+    fn the_query_string_is_decoded_as_a_form() {
         let scope = with_query("a=1&b=x+y%2Fz&&empty=&bare&a=2&%E4%BD%A0=%E5%A5%BD&odd=%zz");
         assert_eq!(scope.query_param("a").as_deref(), Some("1"));
         assert_eq!(scope.query_param("b").as_deref(), Some("x y/z"));
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_is_no_utf_8_does_no_harm() {
+    fn bytes_of_a_query_that_are_not_utf_8_are_replaced() {
         assert_eq!(with_query("a=%FF").query_param("a").as_deref(), Some("\u{fffd}"));
     }
 

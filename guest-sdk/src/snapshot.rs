@@ -2,31 +2,30 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{bindings::narrowboat::consumer::types, error::Error, message};
 
-/// What a consumer, or a module, leaves for its successor in another version.
+/// The saved state of a consumer or a module, which another version restores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The shape of `state`, as its writer numbers it:
-    /// [`Consumer::SCHEMA_VERSION`](crate::Consumer::SCHEMA_VERSION).
+    /// The number of the state's schema: [`Consumer::SCHEMA_VERSION`](crate::Consumer::SCHEMA_VERSION) of the version
+    /// that saved it.
     pub schema_version: u32,
-    /// The state, in whatever form the writer chose.
+    /// The state, in an encoding that the plugin chooses.
     pub state: Vec<u8>,
 }
 
 impl Snapshot {
-    /// Writes `value` as MessagePack with field names, so that a later version may have other
-    /// fields.
+    /// Encodes `value` as MessagePack with field names, so a later version may have other fields.
     ///
     /// # Errors
-    /// When serde cannot write the value.
-    pub fn encode<T: Serialize + ?Sized>(schema: u32, value: &T) -> Result<Self, Error> {
-        Ok(Self { schema_version: schema, state: message::to_vec(value)? })
+    /// An [`Error`] that blames the plugin, if serde cannot serialise the value.
+    pub fn encode<T: Serialize + ?Sized>(schema_version: u32, value: &T) -> Result<Self, Error> {
+        Ok(Self { schema_version, state: message::to_vec(value)? })
     }
 
-    /// Reads what [`Snapshot::encode`] wrote. A field that the state does not have needs
-    /// `#[serde(default)]`; one that `T` does not have is skipped.
+    /// Decodes the output of [`Snapshot::encode`]. A field that the state lacks needs `#[serde(default)]`. A field that
+    /// `T` lacks is skipped.
     ///
     /// # Errors
-    /// When the state is not of this shape.
+    /// An [`Error`] that blames the plugin, if the state does not match `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let mut reader = rmp_serde::Deserializer::from_read_ref(&self.state).with_human_readable();
         Ok(T::deserialize(&mut reader)?)
@@ -40,8 +39,8 @@ impl From<types::Saved> for Snapshot {
 }
 
 impl From<Snapshot> for types::Saved {
-    fn from(saved: Snapshot) -> Self {
-        Self { schema: saved.schema_version, state: saved.state }
+    fn from(snapshot: Snapshot) -> Self {
+        Self { schema: snapshot.schema_version, state: snapshot.state }
     }
 }
 
@@ -68,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn a_state_comes_back() {
+    fn a_state_decodes_to_what_was_encoded() {
         let first = First { name: "one".into(), gone: 1 };
         assert_eq!(Snapshot::encode(0, &first).unwrap().decode::<First>().unwrap(), first);
         assert_eq!(Snapshot::encode(0, &Unit).unwrap().decode::<Unit>().unwrap(), Unit);
     }
 
     #[test]
-    fn fields_may_come_and_go() {
+    fn fields_may_be_added_and_removed() {
         let saved = Snapshot::encode(0, &First { name: "one".into(), gone: 1 }).unwrap();
         assert_eq!(saved.decode::<Second>().unwrap(), Second { visits: 0, name: "one".into() });
         assert!(
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_without_state_may_get_one() {
+    fn a_unit_struct_may_get_fields() {
         let saved = Snapshot::encode(0, &Unit).unwrap();
         assert_eq!(saved.decode::<Second>().unwrap(), Second { visits: 0, name: String::new() });
     }

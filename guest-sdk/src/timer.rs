@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Names a timer of one connection. A consumer may keep it in its state: timers outlive a swap.
+/// The identifier of a timer of one connection. A consumer may store it in its state: a timer stays set, with the same
+/// identifier, when the consumer moves to another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TimerId(pub(crate) u32);
 
-/// Rounded up, for a timer may be late but not early.
+/// Converts a delay to milliseconds and rounds up, because a timer must not fire early.
 pub(crate) fn delay_milliseconds(delay: Duration) -> u32 {
     delay.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u32::MAX)
 }

@@ -2,11 +2,13 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
-/// Takes the messages of named channels, without a socket: Channels' `runworker`.
+/// The handler of the messages of named channels, without a connection. In Django Channels: a consumer under
+/// `runworker`.
 ///
-/// The host binds it to channels in its configuration. An instance has one worker, which takes one message at a time;
-/// its fields last as long as the instance, which ends with a panic and with its version. What is to last longer goes
-/// where it lasts, and what is to be answered goes through the [`ChannelLayer`](crate::ChannelLayer).
+/// `[[workers]]` in the host's configuration binds it to channels. An instance has one worker, which handles one
+/// message at a time. Its fields live as long as the instance, which ends with a panic and with its version. Store
+/// longer-lived data elsewhere, such as in [`keyvalue`](crate::keyvalue). Send replies through the
+/// [`ChannelLayer`](crate::ChannelLayer).
 ///
 /// ```
 /// use narrowboat_guest::prelude::*;
@@ -19,7 +21,7 @@ use crate::error::Error;
 /// enum Job {
 ///     #[serde(rename = "sum.ask")]
 ///     Ask { numbers: Vec<i64>, reply_to: String },
-///     /// Once a period, where the configuration says `every`.
+///     /// The host sends it periodically if `every` is set in the configuration.
 ///     #[serde(rename = "worker.tick")]
 ///     Tick,
 /// }
@@ -47,16 +49,16 @@ use crate::error::Error;
 /// narrowboat_guest::export_worker!(Sums);
 /// ```
 pub trait Worker: Default + 'static {
-    /// What its channels bring: an enum with `#[serde(tag = "type")]` and a variant a type, renamed to it
-    /// ("sum.ask"), or "sum_ask". A message of any other type is ignored and counted, as with
+    /// The messages of its channels: an enum with `#[serde(tag = "type")]` that has one variant for each type, renamed
+    /// to the type ("sum.ask"). The host ignores and counts messages of other types, as with
     /// [`Consumer::Message`](crate::Consumer::Message).
     type Message: DeserializeOwned;
 
-    /// A message came on `channel`. What it does takes effect when it returns.
+    /// Handles a message of `channel`. Its effects take place when it returns.
     ///
     /// # Errors
-    /// An error goes to the host's log, and the message is gone. So is, before it comes here, a message of a known
-    /// type without that type's fields. Both count as faults of the plugin, also where the error blames a client: a
-    /// worker has no client.
+    /// An [`Error`] goes to the host's log, and the message is lost. A message of a known type that lacks a field of
+    /// that type does not reach this method and is lost too. Both count as faults of the plugin, even if the error
+    /// blames a client, because a worker has no client.
     fn handle(&mut self, channel: &str, message: Self::Message) -> Result<(), Error>;
 }

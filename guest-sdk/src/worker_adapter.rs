@@ -10,21 +10,21 @@ use crate::{
     worker::Worker,
 };
 
-/// What the export macro for workers exports: the instance's one `W`.
+/// The component that `export_worker!` exports. Its only worker is of type `W`.
 pub struct WorkerComponent<W>(PhantomData<W>);
 
 impl<W: Worker> WorkerComponent<W> {
-    /// Compiles if `W` is a worker, and does nothing.
+    /// Checks at compile time that `W` is a worker, and does nothing at run time.
     pub const fn checked() -> Option<Self> {
         None
     }
 }
 
-/// Where the instance's worker is kept. A static cannot be generic, so that the export macro, which knows the type,
-/// has it.
+/// The storage of the instance's worker. A static cannot be generic, so the export macro, which knows the type,
+/// implements this trait.
 pub trait WorkerCell: Worker {
-    /// Runs `work` with the worker, which is made when it is first asked for.
-    fn with_kept<R>(work: impl FnOnce(&RefCell<Self>) -> R) -> R;
+    /// Runs `work` with the worker. The first call creates the worker.
+    fn with_worker<R>(work: impl FnOnce(&RefCell<Self>) -> R) -> R;
 }
 
 impl<W: WorkerCell> Guest for WorkerComponent<W> {
@@ -33,7 +33,8 @@ impl<W: WorkerCell> Guest for WorkerComponent<W> {
         let DecodedMessage::Known(message) = message::decode(&message).map_err(error_text)? else {
             return Ok(types::Handling::UnknownType);
         };
-        W::with_kept(|worker| worker.borrow_mut().handle(&channel, message)).map_err(error_text)?;
+        W::with_worker(|worker| worker.borrow_mut().handle(&channel, message))
+            .map_err(error_text)?;
         Ok(types::Handling::Handled)
     }
 }

@@ -1,5 +1,5 @@
-//! The bindings in `src/bindings/` are those that wit-bindgen generates from `wit/`. After a change of the contract,
-//! `UPDATE_BINDINGS=1 cargo test -p narrowboat-guest --test bindings` writes them again.
+//! Checks that the bindings in `src/bindings/` are those that wit-bindgen generates from `wit/`. After a change of the
+//! contract, `UPDATE_BINDINGS=1 cargo test -p narrowboat-guest --test bindings` updates them.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
@@ -10,14 +10,14 @@ use wit_bindgen_core::wit_parser::Resolve;
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_bindgen_rust::{Opts, WithOption};
 
-/// Interfaces that the worker's world has in common with the consumer's, and the modules that have their bindings.
+/// The interfaces that both the worker's world and the consumer's world import, and the modules of their bindings.
 const SHARED_INTERFACES: [(&str, &str); 3] = [
     ("narrowboat:consumer/types@0.1.0", "super::narrowboat::consumer::types"),
     ("narrowboat:consumer/channel-layer@0.1.0", "super::narrowboat::consumer::channel_layer"),
     ("wasi:logging/logging@0.1.0-draft", "super::wasi::logging::logging"),
 ];
 
-/// Options that a world with exports needs for its macro.
+/// The options for a world with exports. They name the export macro and the module of the bindings.
 fn export_options(macro_name: &str, module: &str) -> Opts {
     Opts {
         pub_export_macro: true,
@@ -54,26 +54,29 @@ fn check(world: &str, options: Opts) {
         fs::write(&path, &generated).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == generated, "{name} is not what wit/ gives: run with UPDATE_BINDINGS=1");
+    assert!(
+        committed == generated,
+        "{name} differs from the bindings of wit/: run this test with UPDATE_BINDINGS=1"
+    );
 }
 
 #[test]
-fn the_bindings_of_consumers_are_those_of_the_contract() {
+fn the_bindings_of_consumers_match_the_contract() {
     let options = export_options("export_websocket_consumer", "narrowboat_guest::__bindings");
     check("websocket-consumer", Opts { generate_all: true, ..options });
 }
 
 #[test]
-fn the_bindings_of_workers_are_those_of_the_contract() {
+fn the_bindings_of_workers_match_the_contract() {
     check("worker-consumer", worker_options());
 }
 
 #[test]
-fn the_bindings_of_http_requests_are_those_of_the_contract() {
+fn the_bindings_of_http_requests_match_the_contract() {
     check("requester", Opts { generate_all: true, ..Opts::default() });
 }
 
 #[test]
-fn the_bindings_of_granted_interfaces_are_those_of_the_contract() {
+fn the_bindings_of_granted_interfaces_match_the_contract() {
     check("grantable", Opts { generate_all: true, ..Opts::default() });
 }

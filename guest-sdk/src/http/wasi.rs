@@ -1,4 +1,4 @@
-//! Requests as the host has them.
+//! Requests through `wasi:http`.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::{HttpError, Request, Response, split_url};
 use crate::bindings::requester_world::wasi::http::{outgoing_handler, types};
 use crate::bindings::requester_world::wasi::io::streams::{OutputStream, StreamError};
 
-/// Bytes that a stream takes at once.
+/// The most bytes that one write to a stream accepts.
 const WRITE_CHUNK_BYTES: usize = 4_096;
 
-/// Bytes that are read at once.
+/// The most bytes that one read returns.
 const READ_CHUNK_BYTES: u64 = 65_536;
 
 pub(super) fn send(request: Request) -> Result<Response, HttpError> {
@@ -17,22 +17,22 @@ pub(super) fn send(request: Request) -> Result<Response, HttpError> {
     let options = request.timeout.map(request_options).transpose()?;
     let body = match request.body.is_empty() {
         true => None,
-        false => Some(outgoing.body().map_err(|()| other_error("its body is taken"))?),
+        false => Some(outgoing.body().map_err(|()| other_error("the request has no body"))?),
     };
-    let answer = outgoing_handler::handle(outgoing, options)?;
+    let response = outgoing_handler::handle(outgoing, options)?;
     if let Some(body) = body {
-        let stream = body.write().map_err(|()| other_error("its body's stream is taken"))?;
-        // Who does not take all of it may have answered all the same.
+        let stream = body.write().map_err(|()| other_error("the request's body has no stream"))?;
+        // A server that does not read the whole body may still respond.
         let written = write_body(&stream, &request.body);
         drop(stream);
         if written {
             types::OutgoingBody::finish(body, None)?;
         }
     }
-    answer.subscribe().block();
-    match answer.get() {
-        Some(Ok(answer)) => read_response(answer?),
-        _ => Err(other_error("it has no answer")),
+    response.subscribe().block();
+    match response.get() {
+        Some(Ok(response)) => read_response(response?),
+        _ => Err(other_error("there is no response")),
     }
 }
 
@@ -49,7 +49,7 @@ fn build_outgoing_request(request: &Request) -> Result<types::OutgoingRequest, H
     }
     let headers = types::Fields::from_list(&headers);
     let headers =
-        headers.map_err(|error| HttpError::InvalidRequest(format!("a header: {error:?}")))?;
+        headers.map_err(|error| HttpError::InvalidRequest(format!("invalid header: {error:?}")))?;
     let outgoing = types::OutgoingRequest::new(headers);
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     outgoing
@@ -83,20 +83,21 @@ fn request_options(timeout: Duration) -> Result<types::RequestOptions, HttpError
         .set_connect_timeout(nanoseconds)
         .and_then(|()| options.set_first_byte_timeout(nanoseconds))
         .and_then(|()| options.set_between_bytes_timeout(nanoseconds))
-        .map_err(|()| other_error("its time-outs are not taken"))?;
+        .map_err(|()| other_error("the host does not accept the time-out"))?;
     Ok(options)
 }
 
-/// Whether all of it was taken.
+/// Writes the body. Returns whether all of it was accepted.
 fn write_body(stream: &OutputStream, body: &[u8]) -> bool {
     body.chunks(WRITE_CHUNK_BYTES).all(|part| stream.blocking_write_and_flush(part).is_ok())
 }
 
-fn read_response(answer: types::IncomingResponse) -> Result<Response, HttpError> {
-    let status = answer.status();
-    let headers = answer.headers().entries();
-    let incoming = answer.consume().map_err(|()| other_error("its body is taken"))?;
-    let stream = incoming.stream().map_err(|()| other_error("its body's stream is taken"))?;
+fn read_response(response: types::IncomingResponse) -> Result<Response, HttpError> {
+    let status = response.status();
+    let headers = response.headers().entries();
+    let incoming = response.consume().map_err(|()| other_error("the response has no body"))?;
+    let stream =
+        incoming.stream().map_err(|()| other_error("the response's body has no stream"))?;
     let mut body = Vec::new();
     loop {
         match stream.blocking_read(READ_CHUNK_BYTES) {

@@ -1,4 +1,4 @@
-//! Keys and values of one thread, where this is no plugin but a test of one.
+//! Keys and values in the memory of one thread, for the tests of a plugin.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ thread_local! {
 pub(super) struct Bucket(String);
 
 pub(super) fn open(name: &str) -> KeyValueResult<Bucket> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    match (1..=99).contains(&name.len()) && name.bytes().all(legal) {
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    match (1..=99).contains(&name.len()) && name.bytes().all(is_valid) {
         true => Ok(Bucket(name.to_owned())),
         false => Err(KeyValueError::NoSuchStore),
     }
@@ -28,16 +28,16 @@ impl Bucket {
     }
 
     pub(super) fn get(&self, key: &str) -> KeyValueResult<Option<Vec<u8>>> {
-        Ok(ENTRIES.with_borrow(|kept| kept.get(&self.entry_key(key)).cloned()))
+        Ok(ENTRIES.with_borrow(|entries| entries.get(&self.entry_key(key)).cloned()))
     }
 
     pub(super) fn set(&self, key: &str, value: &[u8]) -> KeyValueResult<()> {
-        ENTRIES.with_borrow_mut(|kept| kept.insert(self.entry_key(key), value.to_owned()));
+        ENTRIES.with_borrow_mut(|entries| entries.insert(self.entry_key(key), value.to_owned()));
         Ok(())
     }
 
     pub(super) fn delete(&self, key: &str) -> KeyValueResult<()> {
-        ENTRIES.with_borrow_mut(|kept| kept.remove(&self.entry_key(key)));
+        ENTRIES.with_borrow_mut(|entries| entries.remove(&self.entry_key(key)));
         Ok(())
     }
 
@@ -46,8 +46,8 @@ impl Bucket {
     }
 
     pub(super) fn list_keys(&self, _: Option<&str>) -> KeyValueResult<KeyPage> {
-        let own = |(name, key): &(String, String)| (*name == self.0).then(|| key.clone());
-        let keys = ENTRIES.with_borrow(|kept| kept.keys().filter_map(own).collect());
+        let own_key = |(name, key): &(String, String)| (*name == self.0).then(|| key.clone());
+        let keys = ENTRIES.with_borrow(|entries| entries.keys().filter_map(own_key).collect());
         Ok(KeyPage { keys, cursor: None })
     }
 
@@ -55,7 +55,9 @@ impl Bucket {
         let value = self.get(key)?.unwrap_or_else(|| b"0".to_vec());
         let number = str::from_utf8(&value).ok().and_then(|text| text.parse::<i64>().ok());
         let sum = number.and_then(|number| number.checked_add(delta));
-        let sum = sum.ok_or_else(|| KeyValueError::Other("no number".to_owned()))?;
+        let sum = sum.ok_or_else(|| {
+            KeyValueError::Other("the value or the sum is not a 64-bit integer".to_owned())
+        })?;
         self.set(key, sum.to_string().as_bytes())?;
         Ok(sum)
     }

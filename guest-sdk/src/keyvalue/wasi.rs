@@ -1,4 +1,4 @@
-//! Keys and values as the host has them.
+//! Keys and values through `wasi:keyvalue`.
 
 use super::{KeyPage, KeyValueError};
 use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::de;
 
-/// Why serde could not read a message, kept apart where it matters.
+/// Why serde could not deserialise a message. The variants are the cases that `decode` treats differently.
 #[derive(Debug)]
 pub(super) enum DecodeError {
     UnknownVariant(String, &'static [&'static str]),
@@ -29,7 +29,7 @@ impl fmt::Display for DecodeError {
         match self {
             Self::UnknownVariant(variant, _) => write!(formatter, "unknown variant {variant:?}"),
             Self::MissingField(field) => write!(formatter, "missing field {field:?}"),
-            Self::Other(why) => formatter.write_str(why),
+            Self::Other(text) => formatter.write_str(text),
         }
     }
 }

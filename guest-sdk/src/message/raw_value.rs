@@ -11,10 +11,10 @@ use serde::{
 use super::decode_error::DecodeError;
 use crate::error::Error;
 
-/// A key and its value, neither of them read yet.
+/// A key and its value, both not yet decoded.
 pub(super) type RawEntry<'de> = (RawValue<'de>, RawValue<'de>);
 
-/// One MessagePack value as it came.
+/// The encoded bytes of one MessagePack value.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct RawValue<'de>(&'de [u8]);
 
@@ -24,12 +24,12 @@ type ValueDeserializer<'de> =
 /// Splits a MessagePack map into its entries.
 pub(super) fn read_entries(bytes: &[u8]) -> Result<Vec<RawEntry<'_>>, Error> {
     let mut rest = bytes;
-    let length =
-        rmp::decode::read_map_len(&mut rest).map_err(|_| Error::msg("a message that is no map"))?;
+    let length = rmp::decode::read_map_len(&mut rest)
+        .map_err(|_| Error::msg("the message is not a MessagePack map"))?;
     (0..length).map(|_| Ok((take_value(&mut rest)?, take_value(&mut rest)?))).collect()
 }
 
-/// A string as MessagePack has it.
+/// Encodes a string as MessagePack.
 pub(super) fn encode_string(text: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(text.len() + 5);
     rmp::encode::write_str(&mut bytes, text)?;
@@ -45,7 +45,7 @@ fn take_value<'de>(rest: &mut &'de [u8]) -> Result<RawValue<'de>, Error> {
 }
 
 impl<'de> RawValue<'de> {
-    /// One value as MessagePack has it.
+    /// Wraps the encoded bytes of one value.
     pub(super) fn new(value: &'de [u8]) -> Self {
         Self(value)
     }
@@ -67,8 +67,8 @@ impl<'de> IntoDeserializer<'de, DecodeError> for RawValue<'de> {
     }
 }
 
-/// Passes on the calls that need to know more than what the value says of itself.
-macro_rules! pass_on {
+/// Forwards the methods whose result depends on more than the encoded value.
+macro_rules! forward_to_value {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(
             self,
@@ -83,8 +83,8 @@ macro_rules! pass_on {
 impl<'de> Deserializer<'de> for RawValue<'de> {
     type Error = DecodeError;
 
-    /// A string goes to the visitor itself: passed on, what the visitor says of an unknown variant
-    /// would come back as mere text.
+    /// Gives a string to the visitor directly. Forwarded to rmp-serde, the visitor's error for an unknown variant would
+    /// come back as text only.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match rmp::decode::read_str_from_slice(self.0) {
             Ok((text, _)) => visitor.visit_borrowed_str(text),
@@ -92,7 +92,7 @@ impl<'de> Deserializer<'de> for RawValue<'de> {
         }
     }
 
-    pass_on! {
+    forward_to_value! {
         deserialize_option()
         deserialize_newtype_struct(name: &'static str)
         deserialize_enum(name: &'static str, variants: &'static [&'static str])

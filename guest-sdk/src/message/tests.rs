@@ -27,7 +27,7 @@ fn failure(json: serde_json::Value) -> String {
 }
 
 #[test]
-fn what_is_sent_is_what_arrives() {
+fn a_message_decodes_to_what_was_encoded() {
     let sent = Message::Chat { message: "hi".into(), count: 3 };
     let bytes = encode(&sent).unwrap();
     assert_eq!(rmp::decode::read_map_len(&mut bytes.as_slice()).unwrap(), 3);
@@ -35,13 +35,13 @@ fn what_is_sent_is_what_arrives() {
 }
 
 #[test]
-fn readable_types_survive_the_tag() {
+fn human_readable_types_decode_inside_a_tagged_enum() {
     let sent = Message::Paint { colour: Colour::Red, from: Some("::1".parse().unwrap()) };
     assert_eq!(decode::<Message>(&encode(&sent).unwrap()).unwrap(), DecodedMessage::Known(sent));
 }
 
 #[test]
-fn bytes_arrive_as_bytes() {
+fn bytes_decode_to_bytes() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "type", rename = "blob")]
     struct Blob {
@@ -54,7 +54,7 @@ fn bytes_arrive_as_bytes() {
 }
 
 #[test]
-fn the_type_need_not_come_first_and_more_fields_do_no_harm() {
+fn the_type_may_come_last_and_unknown_fields_are_ignored() {
     let message = packed(
         serde_json::json!({ "aside": [1, { "deep": null }], "zone": "x", "type": "chat.leave" }),
     );
@@ -62,7 +62,7 @@ fn the_type_need_not_come_first_and_more_fields_do_no_harm() {
 }
 
 #[test]
-fn an_unknown_type_is_told_from_a_broken_message() {
+fn an_unknown_type_differs_from_a_broken_message() {
     let message = packed(serde_json::json!({ "type": "chat.else", "message": 5 }));
     assert_eq!(decode::<Message>(&message).unwrap(), DecodedMessage::Unknown("chat.else".into()));
     let unknown_inside =
@@ -74,7 +74,7 @@ fn an_unknown_type_is_told_from_a_broken_message() {
 }
 
 #[test]
-fn a_type_with_underscores_is_the_one_with_full_stops_as_in_channels() {
+fn underscores_and_full_stops_name_the_same_type_as_in_channels() {
     for name in ["chat.message", "chat_message"] {
         let message = packed(serde_json::json!({ "message": "hi", "type": name, "count": 3 }));
         let known = Message::Chat { message: "hi".into(), count: 3 };
@@ -91,7 +91,7 @@ fn a_type_with_underscores_is_the_one_with_full_stops_as_in_channels() {
 }
 
 #[test]
-fn a_type_that_is_named_exactly_comes_first() {
+fn an_exact_type_name_wins() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "type")]
     enum Both {
@@ -128,14 +128,14 @@ fn a_field_of_the_wrong_kind_is_named() {
 }
 
 #[test]
-fn no_message_ignores_all() {
+fn no_message_knows_no_type() {
     let message = packed(serde_json::json!({ "type": "chat.leave" }));
     let DecodedMessage::Unknown(name) = decode::<NoMessage>(&message).unwrap();
     assert_eq!(name, "chat.leave");
 }
 
 #[test]
-fn what_is_no_message_is_an_error_and_no_panic() {
+fn invalid_messages_are_errors_and_do_not_panic() {
     for bytes in [
         &b""[..],
         b"\x90",
