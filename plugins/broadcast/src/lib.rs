@@ -1,4 +1,4 @@
-//! Sends every text to every client of this instance, its sender included.
+//! Sends each text to every client of this instance, including its sender.
 
 use std::cell::RefCell;
 
@@ -28,7 +28,7 @@ impl Consumer for Broadcast {
         CLIENTS.with_borrow_mut(|clients| clients.retain(|client| client != connection));
     }
 
-    /// The new version's list starts empty.
+    /// Adds the connection again, because the list of a new version starts empty.
     fn after_restore(&mut self, connection: &Connection) {
         CLIENTS.with_borrow_mut(|clients| clients.push(connection.clone()));
     }

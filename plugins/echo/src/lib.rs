@@ -1,4 +1,4 @@
-//! Sends every frame back.
+//! Sends each frame back to its sender.
 
 use narrowboat_guest::prelude::*;
 

@@ -1,6 +1,6 @@
-//! Chat rooms: a text goes to all who are in the same room.
+//! Chat rooms: sends each text to every client in the same room.
 //!
-//! For a route that captures `room`, such as `/group/{room}/`.
+//! The route has to capture `room`, such as `/group/{room}/`.
 
 use narrowboat_guest::prelude::*;
 

@@ -1,10 +1,10 @@
-//! Takes all memory there is before it does anything, and then more.
+//! Allocates memory while it is instantiated, until the host refuses more.
 
 use std::hint::black_box;
 
 use narrowboat_guest::prelude::*;
 
-/// What is asked for at a time, in bytes.
+/// The size of each allocation, in bytes.
 const BLOCK_BYTES: usize = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
@@ -18,13 +18,13 @@ impl Consumer for MemoryBomb {
     }
 }
 
-/// What WebAssembly's tools run when an instance is made.
-#[expect(unsafe_code, reason = "the name is what makes it run")]
+/// Runs when the component is instantiated: the tools for components call the export with this name.
+#[expect(unsafe_code, reason = "the export needs this name to run")]
 #[unsafe(export_name = "_initialize")]
 extern "C" fn initialize() {
-    let mut kept = Vec::new();
+    let mut blocks = Vec::new();
     loop {
-        kept.push(black_box(vec![1_u8; BLOCK_BYTES]));
+        blocks.push(black_box(vec![1_u8; BLOCK_BYTES]));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `wasi:http` itself, for what the SDK does not do.
+//! Bindings of `wasi:http`, for calls that the SDK does not offer.
 #![allow(
     unsafe_code,
     unsafe_op_in_unsafe_fn,
@@ -7,7 +7,7 @@
     dead_code,
     clippy::all,
     clippy::pedantic,
-    reason = "what wit-bindgen makes is not ours to change"
+    reason = "generated code"
 )]
 
 wit_bindgen::generate!({

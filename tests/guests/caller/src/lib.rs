@@ -1,4 +1,5 @@
-//! Makes requests, as a text asks: `GET http://localhost:8000/`.
+//! Sends the HTTP request that a text describes, such as `GET http://localhost:8000/`. See `run_request` for the
+//! others.
 
 mod bindings;
 mod stuck;
@@ -11,9 +12,9 @@ use narrowboat_guest::prelude::*;
 
 thread_local!(static RESTORED: Cell<&'static str> = const { Cell::new("fresh") });
 
-/// Where to, when it moves to another version.
 #[derive(Serialize, Deserialize)]
 struct HttpConsumer {
+    /// The server that `snapshot` and `restore` try to call.
     base_url: String,
 }
 
@@ -55,23 +56,23 @@ fn run_request(text: &str) -> Result<String, HttpError> {
     let (verb, url) = (word(), word());
     let number = |text: &str| text.parse::<usize>().unwrap_or_default();
     Ok(match verb {
-        // send URL LEN: so many bytes
+        // send URL LEN: a POST with a body of LEN bytes
         "send" => describe_response(&Request::post(url).body(vec![b'x'; number(word())]).send()?),
-        // len URL: of the answer
+        // len URL: replies with the length of the response's body
         "len" => Request::get(url).send()?.body.len().to_string(),
-        // within URL MILLISECONDS
+        // within URL MILLISECONDS: a GET with this time-out
         "within" => {
             let time = Duration::from_millis(number(word()) as u64);
             describe_response(&Request::get(url).timeout(time).send()?)
         }
-        // many URL COUNT: in one call
+        // many URL COUNT: COUNT requests in one call
         "many" => {
             for _ in 0..number(word()) {
                 Request::get(url).send()?;
             }
             "ok".to_owned()
         }
-        // fields URL COUNT: header fields
+        // fields URL COUNT: a GET with COUNT header fields
         "fields" => {
             let fields = 0..number(word());
             describe_response(
@@ -80,30 +81,30 @@ fn run_request(text: &str) -> Result<String, HttpError> {
                     .send()?,
             )
         }
-        // field URL NAME VALUE
+        // field URL NAME VALUE: a GET with this header field
         "field" => {
             let (name, value) = (word(), word());
             describe_response(&Request::get(url).header(name, value).send()?)
         }
-        // follow URL: where it leads, once
+        // follow URL: a GET, and a second one to the `location` of the response
         "follow" => {
-            let answer = Request::get(url).send()?;
-            match answer.header("location") {
+            let response = Request::get(url).send()?;
+            match response.header("location") {
                 Some(location) => describe_response(&Request::get(location).send()?),
-                None => "it leads nowhere".to_owned(),
+                None => "the response has no location".to_owned(),
             }
         }
-        // A body that nobody takes
+        // stuck: writes a body that is never read
         "stuck" => stuck::write_until_stopped(),
         method => describe_response(&Request::new(method, url).send()?),
     })
 }
 
-fn describe_response(answer: &Response) -> String {
-    format!("{} {}", answer.status, answer.text())
+fn describe_response(response: &Response) -> String {
+    format!("{} {}", response.status, response.text())
 }
 
-/// Does what messages of its channels say.
+/// Sends the request that each message describes.
 #[derive(Default)]
 struct HttpWorker;
 

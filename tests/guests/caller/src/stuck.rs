@@ -1,8 +1,8 @@
-//! Writing a body of a request that is never sent.
+//! A request whose body is written but never sent.
 
 use crate::bindings::wasi::http::types::{Fields, OutgoingRequest};
 
-/// Writes until it is stopped.
+/// Writes until the host stops the call.
 pub(crate) fn write_until_stopped() -> String {
     let request = OutgoingRequest::new(Fields::new());
     let (Ok(body), part) = (request.body(), [b'x'; 4_096]) else { return "no body".to_owned() };

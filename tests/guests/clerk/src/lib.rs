@@ -1,15 +1,15 @@
-//! Does what messages of its channels say. A text is `CHANNEL COMMAND WORDS`: where the answer goes, and what to do.
-//! A tick is told to the group `ticks`.
+//! A worker that runs the command in each message. The text of a message is `CHANNEL COMMAND WORDS`, where `CHANNEL` is
+//! the channel of the reply. It reports each tick to the group `ticks`.
 
 use narrowboat_guest::prelude::*;
 
-/// The version's name, which a test writes over in the component.
+/// The name of the version. Tests overwrite it in the component.
 #[used]
 static VERSION: [u8; 27] = *b"narrowboat clerk version:v1";
 
 #[derive(Default)]
 struct CommandWorker {
-    /// Messages that this instance has been brought.
+    /// The number of messages that this instance has handled.
     message_count: u32,
 }
 
@@ -39,25 +39,25 @@ impl Worker for CommandWorker {
 
 impl CommandWorker {
     fn run_command(&self, text: &str) -> Result<(), Error> {
-        let (reply, order) = text.split_once(' ').unwrap_or((text, ""));
-        let (command, words) = order.split_once(' ').unwrap_or((order, ""));
-        let answer = |text: String| Ok(ChannelLayer::send(reply, &Message::Text { text })?);
+        let (reply_channel, command) = text.split_once(' ').unwrap_or((text, ""));
+        let (command, words) = command.split_once(' ').unwrap_or((command, ""));
+        let reply = |text: String| Ok(ChannelLayer::send(reply_channel, &Message::Text { text })?);
         match command {
-            // Version, how many messages this instance has had, and the words.
-            "echo" => answer(format!("{} {} {words}", version(), self.message_count)),
-            // The words, after that many units of work.
+            // echo WORDS: replies with the version, the message count and the words
+            "echo" => reply(format!("{} {} {words}", version(), self.message_count)),
+            // work N: does N units of work and replies
             "work" => {
                 burn_cpu(words.parse()?);
-                answer(format!("{} worked {words}", version()))
+                reply(format!("{} worked {words}", version()))
             }
-            // As `echo`, but the message is not done with.
+            // fail WORDS: replies and returns an error
             "fail" => {
-                answer(format!("{} fails", version()))?;
+                reply(format!("{} fails", version()))?;
                 Err(Error::msg(words))
             }
-            // What is said before a trap is not said.
+            // trap WORDS: the trap drops the reply
             "trap" => {
-                answer(format!("{} traps", version()))?;
+                reply(format!("{} traps", version()))?;
                 panic!("told to trap: {words}");
             }
             "loop" => loop {
@@ -69,12 +69,12 @@ impl CommandWorker {
 }
 
 fn version() -> &'static str {
-    // Read where it lies: the compiler must not know what stands there.
-    let words = std::hint::black_box(&VERSION);
-    std::str::from_utf8(&words[words.len() - 2..]).unwrap_or_default()
+    // The black box keeps the compiler from using the value that it knows: tests overwrite it.
+    let text = std::hint::black_box(&VERSION);
+    std::str::from_utf8(&text[text.len() - 2..]).unwrap_or_default()
 }
 
-/// Rounds of work in a unit: a tenth of a millisecond or two.
+/// The rounds in a unit of work, which takes 0.1 to 0.2 ms.
 const ROUNDS_PER_UNIT: u64 = 100_000;
 
 fn burn_cpu(units: u64) {

@@ -1,10 +1,10 @@
-//! Closes at the first frame, with 4000 or as a text says; logs how its connection ended.
+//! Closes the connection at the first frame, with 4000 or as a text says, and logs the end of the connection.
 //!
-//! - `close CODE REASON…`: closes with these
+//! - `close CODE REASON…`: closes with this code and reason
 //! - `twice`: closes with 4001, then with 4002
-//! - `last TEXT`: sends the text, closes with 1000, and logs what a further send answers
+//! - `last TEXT`: sends the text, closes with 1000, and logs the result of another send
 //!
-//! When the host stops, it says goodbye.
+//! When the host stops, it sends "goodbye".
 
 use narrowboat_guest::prelude::*;
 
@@ -36,15 +36,15 @@ impl Consumer for ClosingConsumer {
         Ok(())
     }
 
-    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
-        info!("closed with {} {:?}", closure.code, closure.reason);
-        if closure.code == GOING_AWAY {
+    fn disconnect(&mut self, connection: &Connection, close: CloseFrame) {
+        info!("closed with {} {:?}", close.code, close.reason);
+        if close.code == GOING_AWAY {
             let _ = connection.send("goodbye");
         }
     }
 }
 
-/// What the consumer hears when the host stops.
+/// The close code that `disconnect` gets when the host stops.
 const GOING_AWAY: u16 = 1001;
 
 fn parse_and_close(connection: &Connection, words: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use crate::{Message, hex};
 
 type CommandHandler = fn(&Connection, &str) -> Result<String, Error>;
 
-/// Each command's first word and what it does with the rest.
+/// The commands by their first word. Each handler gets the rest of the text and returns the reply.
 const COMMANDS: &[(&str, CommandHandler)] = &[
     // channel
     ("channel", |connection, _| Ok(connection.channel_name().to_owned())),
@@ -61,7 +61,7 @@ const COMMANDS: &[(&str, CommandHandler)] = &[
         connection.clear_timer(timer);
         Ok("ok".to_owned())
     }),
-    // buffered [TEXT]: bytes queued, after the text is
+    // buffered [TEXT]: sends the text and replies with the number of queued bytes
     ("buffered", |connection, rest| {
         if !rest.is_empty() {
             connection.send(rest)?;
@@ -70,7 +70,8 @@ const COMMANDS: &[(&str, CommandHandler)] = &[
     }),
     // find CHANNEL
     ("find", |_, rest| Ok(Connection::find(rest).map_or("none", |_| "found").to_owned())),
-    // send-many CHANNEL,CHANNEL… TEXT: to those that this instance has; how many took it
+    // send-many CHANNEL,CHANNEL… TEXT: sends to the connections of this instance and replies with the number that
+    // accepted the text
     ("send-many", |_, rest| {
         let (channels, text) = split_first_word(rest);
         let found: Vec<_> = channels.split(',').filter_map(Connection::find).collect();
@@ -78,7 +79,7 @@ const COMMANDS: &[(&str, CommandHandler)] = &[
     }),
 ];
 
-/// Runs the command that a text names.
+/// Runs the command in a text and returns the reply.
 pub(crate) fn run(connection: &Connection, text: &str) -> Result<String, Error> {
     let (word, rest) = split_first_word(text);
     let (_, command) = COMMANDS
@@ -88,7 +89,7 @@ pub(crate) fn run(connection: &Connection, text: &str) -> Result<String, Error> 
     command(connection, rest)
 }
 
-/// Messages and frames by turns, numbered through: the receiver sees whether their order is kept.
+/// Sends numbered messages and frames alternately, so the receiver can check their order.
 fn send_interleaved(group: &str, count: u32) -> Result<String, Error> {
     for number in 0..count {
         if number % 2 == 0 {
@@ -100,8 +101,8 @@ fn send_interleaved(group: &str, count: u32) -> Result<String, Error> {
     Ok("ok".to_owned())
 }
 
-fn ok_reply(outcome: Result<(), ChannelLayerError>) -> Result<String, Error> {
-    outcome?;
+fn ok_reply(result: Result<(), ChannelLayerError>) -> Result<String, Error> {
+    result?;
     Ok("ok".to_owned())
 }
 

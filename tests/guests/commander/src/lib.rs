@@ -1,5 +1,5 @@
-//! Does to the channel layer and the connection what a text says, and answers with the outcome:
-//! `ok`, what was asked for, or `error: ` and why. The commands are in `commands.rs`.
+//! Runs the command in each text, on the channel layer or the connection. It replies with `ok`, the requested value, or
+//! `error: ` and the error. The commands are in `commands.rs`.
 
 mod commands;
 mod hex;
@@ -28,8 +28,9 @@ impl Consumer for CommandConsumer {
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
-        let answer = commands::run(connection, &text).unwrap_or_else(|why| format!("error: {why}"));
-        Ok(connection.send(answer)?)
+        let reply =
+            commands::run(connection, &text).unwrap_or_else(|error| format!("error: {error}"));
+        Ok(connection.send(reply)?)
     }
 
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
@@ -44,8 +45,8 @@ impl Consumer for CommandConsumer {
         Ok(connection.send("fired")?)
     }
 
-    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
-        info!("{} ended with {}", connection.channel_name(), closure.code);
+    fn disconnect(&mut self, connection: &Connection, close: CloseFrame) {
+        info!("{} ended with {}", connection.channel_name(), close.code);
     }
 }
 

@@ -1,13 +1,13 @@
-//! Answers a handshake as its query string says, from left to right:
+//! Accepts or denies a handshake as its query string says, read from left to right:
 //!
-//! - `subprotocol=NAME`, `header=NAME:VALUE`: accepts with these
-//! - `reject=STATUS`: denies, with the headers and the `body=` that were given
-//! - `greet=N`: sends N texts, "greeting 0" and on, before it answers
-//! - `close`: closes the connection before it answers
-//! - `fail=TEXT`, `blame=TEXT`: gives up with an error of its own, or of its client's
-//! - `trap`, `spin`: panics, or never answers
+//! - `subprotocol=NAME`, `header=NAME:VALUE`: accepts with this subprotocol or header
+//! - `reject=STATUS`: denies with this status, the given headers and the given `body=`
+//! - `greet=N`: sends N texts, "greeting 0" and so on, before it accepts
+//! - `close`: closes the connection before it accepts
+//! - `fail=TEXT`, `blame=TEXT`: returns an error that blames the plugin or the client
+//! - `trap`, `spin`: panics, or never returns
 //!
-//! Once connected, the text `scope` is answered with the scope as JSON.
+//! An open connection replies to the text `scope` with the scope as JSON, and echoes every other text.
 
 use std::hint::black_box;
 
@@ -75,8 +75,8 @@ fn build_accept(scope: &Scope) -> Accept<HandshakeConsumer> {
 }
 
 fn response_headers(scope: &Scope) -> impl Iterator<Item = (String, String)> {
-    let wanted = scope.query_pairs().filter(|(key, _)| key == "header");
-    wanted.map(|(_, header)| {
+    let headers = scope.query_pairs().filter(|(key, _)| key == "header");
+    headers.map(|(_, header)| {
         let (name, value) = header.split_once(':').unwrap_or((&header, ""));
         (name.to_owned(), value.to_owned())
     })

@@ -1,4 +1,4 @@
-//! A room whose texts are written to its members' sockets without their consumers: for the benchmark.
+//! A room for the benchmark: the host writes each text to the members' sockets without calling their consumers.
 
 use narrowboat_guest::prelude::*;
 

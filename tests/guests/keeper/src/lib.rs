@@ -1,4 +1,4 @@
-//! Keeps keys and values, as a text asks: `BUCKET set KEY_BASE64_LEN VALUE`.
+//! Runs the key-value command in each text, such as `BUCKET set KEY VALUE`. See `run_command` for the others.
 
 use std::cell::Cell;
 
@@ -18,14 +18,14 @@ impl Consumer for KeyValueConsumer {
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
-        let answer = match text.as_str() {
+        let reply = match text.as_str() {
             "restored" => RESTORED.get().to_owned(),
             text => run_command(text).unwrap_or_else(|error| format!("error: {error}")),
         };
-        if answer == "trap" {
-            panic!("as it was told");
+        if reply == "trap" {
+            panic!("asked to trap");
         }
-        Ok(connection.send(answer)?)
+        Ok(connection.send(reply)?)
     }
 
     fn snapshot(&self) -> Result<Snapshot, Error> {
@@ -39,9 +39,9 @@ impl Consumer for KeyValueConsumer {
     }
 }
 
-/// Counts, where it may.
-fn try_increment(what: &str) -> bool {
-    keyvalue::open("moves").and_then(|bucket| bucket.increment(what, 1)).is_ok()
+/// Increments a counter in the bucket `moves`. Returns whether the host allowed it.
+fn try_increment(key: &str) -> bool {
+    keyvalue::open("moves").and_then(|bucket| bucket.increment(key, 1)).is_ok()
 }
 
 fn run_command(text: &str) -> Result<String, KeyValueError> {
@@ -55,12 +55,12 @@ fn run_command(text: &str) -> Result<String, KeyValueError> {
             None => "nothing".to_owned(),
         },
         "set" => bucket.set(key, value).map(|()| "ok".to_owned())?,
-        // fill KEY N: with so many bytes
+        // fill KEY N: a value of N bytes
         "fill" => {
             let len = value.parse().unwrap_or_default();
             bucket.set(key, vec![b'x'; len]).map(|()| "ok".to_owned())?
         }
-        // many KEY N: so many keys that begin with it
+        // many KEY N: N keys that begin with KEY
         "many" => {
             for at in 0..value.parse().unwrap_or_default() {
                 bucket.set(&format!("{key}{at}"), "")?;
@@ -71,13 +71,13 @@ fn run_command(text: &str) -> Result<String, KeyValueError> {
         "delete" => bucket.delete(key).map(|()| "ok".to_owned())?,
         "exists" => bucket.exists(key)?.to_string(),
         "add" => bucket.increment(key, value.parse().unwrap_or_default())?.to_string(),
-        // In one page
+        // page [CURSOR]: the number of keys in one page, and the cursor of the next
         "page" => {
             let cursor = (!key.is_empty()).then_some(key);
             let keyvalue::KeyPage { keys, cursor } = bucket.list_keys(cursor)?;
             format!("{} {}", keys.len(), cursor.as_deref().unwrap_or("end"))
         }
-        // In as many pages as it takes
+        // keys: all keys, from as many pages as needed
         "keys" => {
             let (mut all, mut cursor) = (Vec::new(), None);
             loop {
@@ -92,23 +92,23 @@ fn run_command(text: &str) -> Result<String, KeyValueError> {
             all.dedup();
             all.join(" ")
         }
-        // set and trap
+        // set-and-trap KEY VALUE: the trap does not undo the write
         "set-and-trap" => {
             bucket.set(key, value)?;
             "trap".to_owned()
         }
-        // Handles that are kept
+        // hold N: opens N handles at the same time
         "hold" => {
             let count = key.parse().unwrap_or_default();
-            let held = (0..count).map(|_| keyvalue::open("held"));
-            let held: Result<Vec<_>, _> = held.collect();
-            held?.len().to_string()
+            let buckets = (0..count).map(|_| keyvalue::open("held"));
+            let buckets: Result<Vec<_>, _> = buckets.collect();
+            buckets?.len().to_string()
         }
         _ => format!("no verb {verb:?}"),
     })
 }
 
-/// Does what messages of its channels say.
+/// Runs the key-value command in each message.
 #[derive(Default)]
 struct KeyValueWorker;
 

@@ -1,4 +1,4 @@
-//! Goes wrong in the way that a text names; `ok` is answered with `ok`. The ways are in `ways.rs`.
+//! Misbehaves in the way that a text names. It replies `ok` to `ok`. `misbehaviors.rs` has the list.
 
 mod misbehaviors;
 
@@ -7,11 +7,11 @@ use narrowboat_guest::prelude::*;
 #[derive(Serialize, Deserialize)]
 struct MisbehavingConsumer {
     on_disconnect: DisconnectBehavior,
-    /// What there is more to save.
+    /// Additional bytes of the snapshot.
     padding: String,
 }
 
-/// What `disconnect` does.
+/// The behavior of `disconnect`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 enum DisconnectBehavior {
     Nothing,

@@ -9,7 +9,7 @@ type Misbehavior = fn(&mut MisbehavingConsumer, &Connection, &str) -> Result<(),
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// Each way's first word and what it does with the rest.
+/// The misbehaviors by their first word. Each gets the rest of the text.
 const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
     ("ok", |_, connection, _| Ok(connection.send("ok")?)),
     ("trap", |_, _, _| panic!("asked to trap")),
@@ -20,35 +20,35 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
         connection.send(rest)?;
         panic!("asked to regret")
     }),
-    // On this target an abort is a bare unreachable instruction, past the panic hook.
+    // On this target, abort is an unreachable instruction. It does not run the panic hook.
     ("unreachable", |_, _, _| std::process::abort()),
     ("loop", |_, _, _| {
         loop_forever();
         Ok(())
     }),
-    // work N: so many rounds, then an answer
+    // work N: N rounds of work, then a reply
     ("work", |_, connection, rest| {
         burn_cpu(rest.parse()?);
         Ok(connection.send("worked")?)
     }),
-    // work-mutely N: without an answer
+    // work-mutely N: N rounds of work, without a reply
     ("work-mutely", |_, _, rest| {
         burn_cpu(rest.parse()?);
         Ok(())
     }),
-    // allocate: until refused, and answers how much it got
+    // allocate: until the host refuses, then replies with the amount
     ("allocate", |_, connection, _| {
         Ok(connection.send(format!("{} MiB", allocate_until_refused()))?)
     }),
-    // hoard: until refused, which aborts
+    // hoard: until the host refuses, which aborts the call
     ("hoard", |_, _, _| {
-        let mut hoard = Vec::new();
+        let mut blocks = Vec::new();
         loop {
-            hoard.push(black_box(vec![1_u8; MEBIBYTE]));
+            blocks.push(black_box(vec![1_u8; MEBIBYTE]));
         }
     }),
     ("recurse", |_, connection, _| Ok(connection.send(recurse_forever(1).to_string())?)),
-    // flood N BYTES: so many frames of that size to its own client
+    // flood N BYTES: N frames of BYTES bytes to its own client
     ("flood", |_, connection, rest| {
         let (count, bytes) = rest.split_once(' ').unwrap_or((rest, "1"));
         let frame = Frame::Binary(vec![0; bytes.parse()?]);
@@ -63,16 +63,16 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
             let _ = ChannelLayer::send(connection.channel_name(), &Message::Trap);
         }
     }),
-    // talk-to-itself: a message that has itself sent again, and again
+    // talk-to-itself: sends a message to its own channel, whose handler sends it again
     ("talk-to-itself", |_, connection, _| {
         Ok(ChannelLayer::send(connection.channel_name(), &Message::Again)?)
     }),
-    // fatten BYTES: so many more are saved when the consumer moves
+    // fatten BYTES: adds BYTES bytes to the snapshot
     ("fatten", |consumer, connection, rest| {
         consumer.padding = "x".repeat(rest.parse()?);
         Ok(connection.send("fat")?)
     }),
-    // group-flood TIMES: to a group of which this connection is the only member
+    // group-flood N: N frames to a group whose only member is this connection
     ("group-flood", |_, connection, rest| {
         ChannelLayer::group_add("flood", connection.channel_name())?;
         for _ in 0..rest.parse::<u32>()? {
@@ -82,17 +82,17 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
     }),
     // error TEXT
     ("error", |_, _, rest| Err(Error::msg(rest))),
-    // json TEXT: a number, which comes back
+    // json TEXT: parses a number and sends it back
     ("json", |_, connection, rest| {
         connection.send("read")?;
         let number: u32 = Frame::from(rest).json()?;
         Ok(connection.send(number.to_string())?)
     }),
-    // json-or-panic TEXT: a number
+    // json-or-panic TEXT: parses a number, or panics
     ("json-or-panic", |_, connection, rest| {
         let number: u32 = match parse_client_json(rest) {
             Ok(number) => number,
-            Err(error) => panic!("it trusted its client: {error}"),
+            Err(error) => panic!("invalid JSON from the client: {error}"),
         };
         Ok(connection.send(number.to_string())?)
     }),
@@ -101,7 +101,7 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
         let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
         Err(Error::client(code.parse()?, reason))
     }),
-    // broken-message: one of a known type that lacks a field
+    // broken-message: sends a message of a known type that lacks a field
     ("broken-message", |_, connection, _| {
         #[derive(Serialize)]
         #[serde(tag = "type", rename = "misbehave.blame")]
@@ -149,7 +149,7 @@ const MISBEHAVIORS: &[(&str, Misbehavior)] = &[
     }),
 ];
 
-/// Goes the way that a text names.
+/// Runs the misbehavior that a text names.
 pub(crate) fn run_misbehavior(
     consumer: &mut MisbehavingConsumer,
     connection: &Connection,
@@ -157,12 +157,12 @@ pub(crate) fn run_misbehavior(
 ) -> Result<(), Error> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match MISBEHAVIORS.iter().find(|(name, _)| *name == word) {
-        Some((_, way)) => way(consumer, connection, rest),
-        None => Ok(connection.send(format!("no way {word:?}"))?),
+        Some((_, misbehavior)) => misbehavior(consumer, connection, rest),
+        None => Ok(connection.send(format!("no misbehavior {word:?}"))?),
     }
 }
 
-/// Never returns, which its type may not say: it is called where a unit is wanted.
+/// Loops forever. The return type is `()` and not `!`, because callers need a unit.
 pub(crate) fn loop_forever() {
     loop {
         black_box(());
@@ -176,18 +176,18 @@ fn burn_cpu(rounds: u64) {
 }
 
 fn allocate_until_refused() -> usize {
-    let mut kept = Vec::new();
+    let mut blocks = Vec::new();
     loop {
         let mut block = Vec::new();
         if block.try_reserve_exact(MEBIBYTE).is_err() {
-            return kept.len();
+            return blocks.len();
         }
         block.resize(MEBIBYTE, 1_u8);
-        kept.push(black_box(block));
+        blocks.push(black_box(block));
     }
 }
 
-#[expect(unconditional_recursion, reason = "it is what this is for")]
+#[expect(unconditional_recursion, reason = "it has to overflow the stack")]
 fn recurse_forever(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
     recurse_forever(frame[0] + 1) + black_box(frame[63])

@@ -1,4 +1,4 @@
-//! A consumer that has numbers doubled by a worker of the same plugin, at the channel `office`.
+//! A consumer that sends numbers to a worker of the same plugin, on the channel `office`. The worker doubles them.
 
 use narrowboat_guest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! All of WASI that a host may grant, what the SDK leaves out included.
+//! Bindings of all WASI interfaces for clocks and random numbers, including those that the SDK does not offer.
 #![allow(
     unsafe_code,
     unsafe_op_in_unsafe_fn,
@@ -7,7 +7,7 @@
     dead_code,
     clippy::all,
     clippy::pedantic,
-    reason = "what wit-bindgen makes is not ours to change"
+    reason = "generated code"
 )]
 
 wit_bindgen::generate!({

@@ -1,4 +1,4 @@
-//! Tells the time and random numbers, as a text asks.
+//! Replies with the time or with random numbers, as a text asks.
 
 mod bindings;
 
@@ -36,13 +36,13 @@ fn run_command(text: &str) -> Result<String, Error> {
             let wall = wall_clock::resolution();
             format!("{} {} {}", monotonic_clock::resolution(), wall.seconds, wall.nanoseconds)
         }
-        // fill N: in as many calls as it takes
+        // fill N: N random bytes from the SDK, in as many host calls as needed
         "fill" => {
             let mut bytes = vec![0; rest.parse()?];
             random::fill(&mut bytes);
             hex_encode(&bytes)
         }
-        // bytes N, insecure N: in one call
+        // bytes N, insecure N: N random bytes from one host call
         "bytes" => hex_encode(&wasi::random::get_random_bytes(rest.parse()?)),
         "insecure" => hex_encode(&wasi::insecure::get_insecure_random_bytes(rest.parse()?)),
         "numbers" => {
@@ -52,7 +52,7 @@ fn run_command(text: &str) -> Result<String, Error> {
             let (one, other) = wasi::insecure_seed::insecure_seed();
             format!("{one} {other}")
         }
-        _ => return Err(Error::msg(format_args!("no word {word:?}"))),
+        _ => return Err(Error::msg(format_args!("no command {word:?}"))),
     })
 }
 

@@ -1,8 +1,8 @@
-//! A component of a world that is not ours: the host must refuse it in words.
+//! A component of another world. The host must refuse it with a clear message.
 
-// What it exports has names that no linker of a native library takes.
+// The linkers of native libraries do not accept the names of its exports.
 #![cfg(target_family = "wasm")]
-#![allow(unsafe_code, missing_docs, reason = "what wit-bindgen makes is not ours to change")]
+#![allow(unsafe_code, missing_docs, reason = "generated code")]
 
 wit_bindgen::generate!({ path: "wit", world: "otherworld" });
 

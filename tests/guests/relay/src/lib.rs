@@ -1,4 +1,4 @@
-//! Relays a text to the group x1, of which every connection is a member.
+//! Sends each text to the group x1. Every connection is a member of it.
 
 use narrowboat_guest::prelude::*;
 

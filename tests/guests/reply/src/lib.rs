@@ -1,4 +1,4 @@
-//! Answers every frame with the same words, and logs what came.
+//! Replies to each frame with the same text, and logs the frame.
 
 use narrowboat_guest::prelude::*;
 

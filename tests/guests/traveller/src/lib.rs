@@ -1,9 +1,17 @@
-//! Counts what it gets, in the consumer and in the module, and goes from version to version by a
-//! plan that stands in its code. See `plan.rs` for how it fails.
+//! Counts events, in the consumer and in the module, and moves between versions. A plan in its code says how it fails;
+//! see `plan.rs`.
 //!
-//! A text `count` is answered with what has been counted; `group NAME TEXT` sends to a group that
-//! `join NAME` joined; `timer MS` answers when it fires; `all TEXT` goes to every client of the
-//! instance; `leave` closes with 4000; any other text, and any binary frame, comes back with the counts before it.
+//! The commands in a text:
+//!
+//! - `count`: replies with the counts as JSON
+//! - `join NAME`: joins a group
+//! - `group NAME TEXT`: sends the text to a group
+//! - `timer MS`: replies when the timer fires
+//! - `ail MODE`: sets the consumer's failure mode
+//! - `all TEXT`: sends the whole text to every client of the instance
+//! - `leave`: closes with 4000
+//!
+//! It sends back any other text with the version and its count in front, and a binary frame with its count in front.
 
 mod plan;
 
@@ -11,12 +19,13 @@ use std::cell::{Cell, RefCell};
 
 use narrowboat_guest::prelude::*;
 
-/// Versions a consumer remembers, so that what it saves does not grow with each.
+/// The number of versions that a consumer remembers. The limit keeps the snapshot from growing with each version.
 const MAX_VERSION_HISTORY: usize = 4;
 
 thread_local! {
+    /// The number of events of the module, which `save_module` saves.
     static MODULE_EVENTS: Cell<u64> = const { Cell::new(0) };
-    /// Events since this instance began, which goes to no other.
+    /// The number of events of this instance. It does not move to another version.
     static INSTANCE_EVENTS: Cell<u64> = const { Cell::new(0) };
     static CLIENTS: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
 }
@@ -24,10 +33,10 @@ thread_local! {
 #[derive(Serialize, Deserialize)]
 struct CountingConsumer {
     count: u64,
-    /// Versions it has been restored in, the last [`PATH`] of them.
+    /// The last [`MAX_VERSION_HISTORY`] versions that restored this consumer.
     version_history: Vec<String>,
     restarted: bool,
-    /// A client may ask for a failure of its own: `unsaved`, `unread`, `deadly`.
+    /// The failure that the client asked for: `unsaved`, `unread`, `deadly`, or empty.
     #[serde(default)]
     failure_mode: String,
 }
@@ -87,7 +96,7 @@ impl CountingConsumer {
     }
 }
 
-/// A number that a connection has for life: channel names end in random digits.
+/// A number that stays the same for the life of a connection: channel names end in random digits.
 fn connection_number(connection: &Connection) -> u64 {
     let name = connection.channel_name();
     let digits = name.len().checked_sub(8).and_then(|at| name.get(at..));
@@ -108,20 +117,19 @@ impl Consumer for CountingConsumer {
         if restarted {
             let _ = connection.send("restarted");
         }
-        let ailment = String::new();
         Ok(accept(CountingConsumer {
             count: 0,
             version_history: Vec::new(),
             restarted,
-            failure_mode: ailment,
+            failure_mode: String::new(),
         }))
     }
 
     fn receive_text(&mut self, connection: &Connection, text: String) -> Result<(), Error> {
         self.record_event()?;
         if plan::has_directive("reads-json") {
-            let read: Vec<String> = parse_client_json(&text)?;
-            return connection.send_json(&read);
+            let parsed: Vec<String> = parse_client_json(&text)?;
+            return connection.send_json(&parsed);
         }
         let mut words = text.splitn(3, ' ');
         match (words.next(), words.next(), words.next()) {
@@ -136,8 +144,8 @@ impl Consumer for CountingConsumer {
                 connection.set_timer(std::time::Duration::from_millis(ms.parse()?))?;
                 Ok(())
             }
-            (Some("ail"), Some(ailment), _) => {
-                ailment.clone_into(&mut self.failure_mode);
+            (Some("ail"), Some(mode), _) => {
+                mode.clone_into(&mut self.failure_mode);
                 Ok(())
             }
             (Some("all"), ..) => {
@@ -154,9 +162,9 @@ impl Consumer for CountingConsumer {
 
     fn receive_binary(&mut self, connection: &Connection, bytes: Vec<u8>) -> Result<(), Error> {
         self.record_event()?;
-        let mut answer = self.count.to_be_bytes().to_vec();
-        answer.extend(bytes);
-        Ok(connection.send(answer)?)
+        let mut reply = self.count.to_be_bytes().to_vec();
+        reply.extend(bytes);
+        Ok(connection.send(reply)?)
     }
 
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
@@ -170,13 +178,13 @@ impl Consumer for CountingConsumer {
         Ok(connection.send(format!("{} {} timer", plan::version(), self.count))?)
     }
 
-    fn disconnect(&mut self, connection: &Connection, closure: CloseFrame) {
+    fn disconnect(&mut self, connection: &Connection, close: CloseFrame) {
         CLIENTS.with_borrow_mut(|clients| clients.retain(|client| client != connection));
         info!(
             "{} of {} disconnects with {}",
             connection.channel_name(),
             plan::version(),
-            closure.code
+            close.code
         );
     }
 
@@ -191,23 +199,23 @@ impl Consumer for CountingConsumer {
     fn restore(connection: &Connection, saved: Snapshot) -> Result<Self, Error> {
         plan::burn_cpu("busy-restore");
         plan::fail_if_planned("restore").map_err(Error::msg)?;
-        let mut traveller: Self = saved.decode()?;
-        if traveller.failure_mode == "unread" {
+        let mut consumer: Self = saved.decode()?;
+        if consumer.failure_mode == "unread" {
             return Err(Error::msg("this one cannot be read"));
         }
-        if traveller.failure_mode == "deadly" {
-            panic!("this one traps who reads it");
+        if consumer.failure_mode == "deadly" {
+            panic!("asked to trap in restore");
         }
         if plan::numeric_directive("unread-every")
             .is_some_and(|nth| connection_number(connection).is_multiple_of(nth))
         {
             return Err(Error::msg("told not to read this one"));
         }
-        if traveller.version_history.len() == MAX_VERSION_HISTORY {
-            traveller.version_history.remove(0);
+        if consumer.version_history.len() == MAX_VERSION_HISTORY {
+            consumer.version_history.remove(0);
         }
-        traveller.version_history.push(plan::version().to_owned());
-        Ok(traveller)
+        consumer.version_history.push(plan::version().to_owned());
+        Ok(consumer)
     }
 
     fn after_restore(&mut self, connection: &Connection) {

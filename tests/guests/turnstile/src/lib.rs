@@ -1,6 +1,6 @@
-//! Counts who is there, among its keys and values: each that it accepted, until its `disconnect`. Any text is answered
-//! with the count at its path. Every connection joins the group `visitors`. `?work=N` in the query string makes its handshake take
-//! long.
+//! Counts the connected clients in the key-value store: each from its handshake until its `disconnect`. It replies to
+//! any text with the count of the connection's path. Every connection joins the group `visitors`. `?work=N` in the
+//! query string makes the handshake slow.
 
 use std::hint::black_box;
 
@@ -35,9 +35,9 @@ impl Consumer for KeyValueVisitor {
     }
 }
 
-/// Who is there at a path, after so many more.
-fn add_visitors(path: &str, more: i64) -> Result<i64, KeyValueError> {
-    keyvalue::open("visitors")?.increment(path, more)
+/// Adds `delta` to the count of a path and returns the sum.
+fn add_visitors(path: &str, delta: i64) -> Result<i64, KeyValueError> {
+    keyvalue::open("visitors")?.increment(path, delta)
 }
 
 narrowboat_guest::export!(KeyValueVisitor);

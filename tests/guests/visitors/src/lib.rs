@@ -1,6 +1,6 @@
-//! Counts who is there, in its instance: each that it accepted, until its `disconnect`. Any text is answered with the
-//! count. Every connection joins the group `visitors`. `?work=N` in the query string makes its handshake take long, and
-//! `?fatal=1` its `disconnect` panic.
+//! Counts the connected clients of its instance: each from its handshake until its `disconnect`. It replies to any text
+//! with the count. Every connection joins the group `visitors`. `?work=N` in the query string makes the handshake slow,
+//! and `?fatal=1` makes `disconnect` panic.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -33,7 +33,7 @@ impl Consumer for InstanceVisitor {
     }
 
     fn disconnect(&mut self, _: &Connection, _: CloseFrame) {
-        assert!(!self.fatal, "as it was told");
+        assert!(!self.fatal, "asked to panic in disconnect");
         VISITOR_COUNT.set(VISITOR_COUNT.get() - 1);
     }
 }
