@@ -7,33 +7,33 @@
 #[allow(dead_code, clippy::all)]
 pub mod narrowboat {
     pub mod consumer {
-        /// Plain data. No functions, so nothing to link.
+        /// Data types. This interface has no functions, so there is nothing to link.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod types {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// Header names are lower case; values are raw bytes.
+            /// HTTP headers in order: names in lower case, values as raw bytes.
             pub type Headers = _rt::Vec<(_rt::String, _rt::Vec<u8>)>;
-            /// What is known of a connection when its handshake arrives.
+            /// The data of a connection's handshake, like the scope of ASGI.
             #[derive(Clone)]
             pub struct Scope {
                 pub scheme: _rt::String,
-                /// Percent-decoded, as the route matched it.
+                /// The path, percent-decoded. The route matched this path.
                 pub path: _rt::String,
                 pub raw_path: _rt::Vec<u8>,
                 pub query_string: _rt::Vec<u8>,
                 pub headers: Headers,
-                /// Offered by the client, in its order.
+                /// The subprotocols that the client offers, in its order of preference.
                 pub subprotocols: _rt::Vec<_rt::String>,
                 pub client: Option<(_rt::String, u16)>,
                 pub server: Option<(_rt::String, u16)>,
-                /// Named captures of the matched route.
+                /// The named captures of the matched route.
                 pub url_route: _rt::Vec<(_rt::String, _rt::String)>,
-                /// Who the host's authenticator says this is: its claims as JSON.
+                /// The claims of the authenticated user, as JSON.
                 pub user: Option<_rt::String>,
-                /// Room for what a host learns to tell without breaking a guest.
+                /// Further values by name. A host can add values without a breaking change.
                 pub attributes: _rt::Vec<(_rt::String, _rt::String)>,
             }
             impl ::core::fmt::Debug for Scope {
@@ -56,7 +56,7 @@ pub mod narrowboat {
                         .finish()
                 }
             }
-            /// One whole WebSocket message, defragmented.
+            /// One complete WebSocket message, reassembled from its fragments.
             #[derive(Clone)]
             pub enum Frame {
                 Text(_rt::String),
@@ -75,7 +75,8 @@ pub mod narrowboat {
                     }
                 }
             }
-            /// How a connection ended, RFC 6455 section 7.4: 1005 no code given, 1006 no close frame.
+            /// The end of a connection. The code is that of RFC 6455, section 7.4: 1005 if the Close frame had no code, 1006 if
+            /// there was no Close frame.
             #[derive(Clone)]
             pub struct Closure {
                 pub code: u16,
@@ -108,7 +109,7 @@ pub mod narrowboat {
                         .finish()
                 }
             }
-            /// An HTTP answer in place of the upgrade; status 400 to 599.
+            /// An HTTP response that replaces the upgrade. The status is 400 to 599.
             #[derive(Clone)]
             pub struct Rejection {
                 pub status: u16,
@@ -127,9 +128,9 @@ pub mod narrowboat {
                         .finish()
                 }
             }
-            /// A channel-layer message: one MessagePack map with a string under the key "type".
+            /// A message of the channel layer: one MessagePack map with a string under the key "type".
             pub type Message = _rt::Vec<u8>;
-            /// What a consumer, or a module, leaves for its successor.
+            /// The snapshot of a consumer or of a module, which another version restores.
             #[derive(Clone)]
             pub struct Saved {
                 pub schema: u32,
@@ -146,8 +147,8 @@ pub mod narrowboat {
                         .finish()
                 }
             }
-            /// The Close frame that the client gets. `code` is 1007 or 4000 to 4999, and `reason` has at most 123 bytes; anything
-            /// else is a fault of the plugin, and closes with 1011.
+            /// The Close frame that the client gets. `code` is 1007 or 4000 to 4999, and `reason` has at most 123 bytes. Any
+            /// other value is a fault of the plugin and closes the connection with 1011.
             #[derive(Clone)]
             pub struct ClientError {
                 pub code: u16,
@@ -164,18 +165,18 @@ pub mod narrowboat {
                         .finish()
                 }
             }
-            /// Why a consumer gave up on an event, and who is to blame. The connection closes after the effects of the call have
-            /// taken place.
+            /// Why a consumer could not handle an event, and who is to blame. The connection closes after the effects of the call
+            /// have taken place.
             #[derive(Clone)]
             pub enum Error {
-                /// The plugin failed. The connection closes with 1011; the log gets a warning with this text, the client does not
-                /// get it. It counts as a fault, and too many faults roll a new version back. A trap counts as a fault of the plugin
-                /// too, whatever bytes led to it. If a frame for the consumer's own client was refused during the call (`closed` or
-                /// `backpressure`), because that client has left or does not read, the error counts as the client's instead; not so if
-                /// the call alone has sent more than an empty queue takes.
+                /// The plugin failed. The connection closes with 1011. The log gets a warning with this text; the client does not
+                /// get it. It counts as a fault, and too many faults roll a new version back. A trap is a fault of the plugin too,
+                /// regardless of the client's input. There is an exception: if the host refused a frame for the consumer's own
+                /// client during the call (`closed` or `backpressure`), because that client has left or does not read, the error
+                /// counts as the client's. The exception does not apply if the call alone sent more than an empty queue holds.
                 Plugin(_rt::String),
                 /// The client broke a rule of the plugin, for example by sending a frame that cannot be parsed. The log gets a line
-                /// at debug. It is counted separately and never as a fault, so that clients do not decide which version is live.
+                /// at debug. It counts separately and never as a fault, so clients do not decide which version is live.
                 Client(ClientError),
             }
             impl ::core::fmt::Debug for Error {
@@ -207,8 +208,8 @@ pub mod narrowboat {
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Handling {
                 Handled,
-                /// The consumer does not know its `type` and has ignored it. The host counts these messages; it logs the first of a
-                /// version as a warning and the others at debug.
+                /// The guest does not know the `type` of the message and ignored it. The host counts these messages. It logs the
+                /// first of each version as a warning, and the others at debug.
                 UnknownType,
             }
             impl ::core::fmt::Debug for Handling {
@@ -238,9 +239,9 @@ pub mod narrowboat {
                 }
             }
         }
-        /// Sockets, which the host owns. Everything here takes effect when the guest's call returns, in order;
-        /// a call that traps takes none of it. A handle belongs to one instance: after a swap the old ones answer `closed`.
-        /// Dropping a handle closes nothing.
+        /// The connections, whose sockets the host owns. All operations take effect in order when the guest's call returns. If
+        /// the call traps, none of them take effect. A handle belongs to one instance: after a swap, operations on handles of
+        /// the old instance return `closed`. Dropping a handle does not close the connection.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod connections {
             #[used]
@@ -252,7 +253,7 @@ pub mod narrowboat {
             #[derive(Clone)]
             pub enum SendError {
                 Closed,
-                /// The outbound queue is at its bound and the plugin's policy is to refuse.
+                /// The outbound queue is full, and the plugin has `overflow = "refuse"`.
                 Backpressure,
                 TooLarge(u64),
                 Other(_rt::String),
@@ -327,7 +328,7 @@ pub mod narrowboat {
             }
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
-                /// This connection's own channel, e.g. "specific.4f2a!9c1e".
+                /// The name of this connection's own channel, such as "specific.4f2a!9c1e".
                 #[allow(async_fn_in_trait)]
                 pub fn channel_name(&self) -> _rt::String {
                     unsafe {
@@ -369,7 +370,7 @@ pub mod narrowboat {
             }
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
-                /// What its handshake told; none once it is gone.
+                /// The scope of its handshake; none if the connection no longer exists.
                 #[allow(async_fn_in_trait)]
                 pub fn scope(&self) -> Option<Scope> {
                     unsafe {
@@ -723,7 +724,7 @@ pub mod narrowboat {
             }
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Queues a frame. Before the 101 it waits behind it; after `close` it is an error.
+                /// Queues a frame. During `connect`, the frame waits until the 101 response is sent. After `close`, it is an error.
                 #[allow(async_fn_in_trait)]
                 pub fn send(&self, frame: &Frame) -> Result<(), SendError> {
                     unsafe {
@@ -833,7 +834,7 @@ pub mod narrowboat {
             }
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Bytes queued and not yet written to the socket, this call's own included.
+                /// The number of bytes that are queued and not yet written to the socket, including those of this call.
                 #[allow(async_fn_in_trait)]
                 pub fn buffered_amount(&self) -> u64 {
                     unsafe {
@@ -856,8 +857,9 @@ pub mod narrowboat {
             }
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Starts the closing handshake after what is queued. 1000 or 3000 to 4999, reason at most 123 bytes,
-                /// else 1011 and a fault. Idempotent; during `connect` it is a rejection with 403.
+                /// Starts the closing handshake after the queued frames. `code` is 1000 or 3000 to 4999, and `reason` has at most
+                /// 123 bytes. Any other value closes with 1011 and is a fault. A second call has no effect. During `connect`, it
+                /// rejects the handshake with 403.
                 #[allow(async_fn_in_trait)]
                 pub fn close(&self, code: u16, reason: &str) -> () {
                     unsafe {
@@ -892,7 +894,7 @@ pub mod narrowboat {
             }
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Calls the consumer's `timer` once, no sooner than `delay-ms` from now. Timers outlive a swap.
+                /// Calls the consumer's `timer` once, not before `delay-ms` milliseconds have passed. Timers outlive a swap.
                 #[allow(async_fn_in_trait)]
                 pub fn set_timer(&self, delay_ms: u32) -> Result<TimerId, SendError> {
                     unsafe {
@@ -996,7 +998,8 @@ pub mod narrowboat {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// One frame to many, copied out of the guest once. Returns how many took it.
+            /// Sends one frame to many connections and copies it out of the guest once. Returns the number of connections that
+            /// accepted it.
             #[allow(async_fn_in_trait)]
             pub fn send_many(to: &[&Connection], frame: &Frame) -> u32 {
                 unsafe {
@@ -1059,7 +1062,7 @@ pub mod narrowboat {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Another live connection of this same instance, as after a restore.
+            /// Finds a live connection of the same instance, for example after a restore.
             #[allow(async_fn_in_trait)]
             pub fn find(channel_name: &str) -> Option<Connection> {
                 unsafe {
@@ -1097,7 +1100,7 @@ pub mod narrowboat {
                 }
             }
         }
-        /// Messages between consumers, wherever they run. Effects as in `connections`.
+        /// Messages between consumers of any instance, host or Django process. All operations take effect as in `connections`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod channel_layer {
             #[used]
@@ -1156,8 +1159,8 @@ pub mod narrowboat {
             }
             impl ::core::error::Error for LayerError {}
             #[allow(unused_unsafe, clippy::all)]
-            /// A connection may always be answered at its own channel, whose name cannot be guessed. Any other channel, and every
-            /// group, is `denied` unless the plugin's manifest asks for it.
+            /// Sends a message to one channel. Sending to the channel of a connection is always allowed, because its name cannot
+            /// be guessed. Any other channel, and every group, is `denied` unless the plugin's manifest requests it.
             #[allow(async_fn_in_trait)]
             pub fn send(channel: &str, message: &[u8]) -> Result<(), LayerError> {
                 unsafe {
@@ -1668,7 +1671,7 @@ pub mod narrowboat {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Runs every member's `handle` with this message.
+            /// Sends a message to every member of a group. Each member gets it in `handle`.
             #[allow(async_fn_in_trait)]
             pub fn group_send(group: &str, message: &[u8]) -> Result<(), LayerError> {
                 unsafe {
@@ -1839,8 +1842,8 @@ pub mod narrowboat {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Puts one frame in every member's mailbox, to be written to its socket without entering a guest. Keeps its
-            /// place among messages of the same sender.
+            /// Sends one frame to every member of a group. The host writes it to the members' sockets without calling a guest. A
+            /// member gets the frames and messages of one sender in the order in which they were sent.
             #[allow(async_fn_in_trait)]
             pub fn group_send_frame(
                 group: &str,
@@ -2137,7 +2140,7 @@ pub mod wasi {
 pub mod exports {
     pub mod narrowboat {
         pub mod consumer {
-            /// What a plugin exports: one `consumer` a connection.
+            /// The exports of a plugin with consumers: one `consumer` for each connection.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod websocket {
                 #[used]
@@ -2155,12 +2158,12 @@ pub mod exports {
                 pub type Handling = super::super::super::super::narrowboat::consumer::types::Handling;
                 pub type Connection = super::super::super::super::narrowboat::consumer::connections::Connection;
                 pub type TimerId = super::super::super::super::narrowboat::consumer::connections::TimerId;
-                /// Why there is no consumer for a handshake.
+                /// Why `connect` returned no consumer.
                 #[derive(Clone)]
                 pub enum Refusal {
-                    /// The consumer has rejected it. This is never a fault, whatever the status.
+                    /// The plugin rejected the handshake. This is never a fault, whatever the status.
                     Rejection(Rejection),
-                    /// The plugin failed. The client gets status 500, the log gets this text, and it counts as a fault.
+                    /// The plugin failed. The client gets status 500, and the log gets this text. It counts as a fault.
                     Plugin(_rt::String),
                 }
                 impl ::core::fmt::Debug for Refusal {
@@ -2187,7 +2190,8 @@ pub mod exports {
                     }
                 }
                 impl ::core::error::Error for Refusal {}
-                /// An error returned by `receive`, `handle` or `timer` closes that connection, and says who is to blame.
+                /// The handler of one connection. An error from `receive`, `handle` or `timer` closes the connection and says who is
+                /// to blame.
                 #[derive(Debug)]
                 #[repr(transparent)]
                 pub struct Consumer {
@@ -3631,7 +3635,7 @@ pub mod exports {
                 }
                 pub trait Guest {
                     type Consumer: GuestConsumer;
-                    /// State of the module itself, shared by the consumers of an instance: saved after them, loaded before them.
+                    /// The state of the module, which the consumers of an instance share. It is saved after them and loaded before them.
                     #[allow(async_fn_in_trait)]
                     fn save_module() -> Result<Option<Saved>, _rt::String>;
                     #[allow(async_fn_in_trait)]
@@ -3715,7 +3719,7 @@ pub mod exports {
                     unsafe fn resource_from_raw_(handle: *mut Self::Rep) -> Self::Rep {
                         *unsafe { _rt::Box::from_raw(handle) }
                     }
-                    /// Decides the handshake. A trap here answers 500.
+                    /// Accepts or rejects the handshake. If it traps, the client gets status 500.
                     #[allow(async_fn_in_trait)]
                     fn connect(
                         scope: Scope,
@@ -3723,23 +3727,24 @@ pub mod exports {
                     ) -> Result<(Consumer, Acceptance), Refusal>;
                     #[allow(async_fn_in_trait)]
                     fn receive(&self, frame: Frame) -> Result<(), Error>;
-                    /// A message of the layer. Its sender is a consumer, a worker or a Django process and not the client, so a message
-                    /// that cannot be read is the plugin's fault. The types "chat.message" and "chat_message" are the same, as in Django
-                    /// Channels. A `type` that the consumer does not know is not an error.
+                    /// Handles a message of the channel layer. Its sender is a consumer, a worker or a Django process, not the client.
+                    /// So a message that cannot be read is the plugin's fault. As in Django Channels, "chat.message" and "chat_message"
+                    /// are the same type. A `type` that the consumer does not know is not an error.
                     #[allow(async_fn_in_trait)]
                     fn handle(&self, message: Message) -> Result<Handling, Error>;
                     #[allow(async_fn_in_trait)]
                     fn timer(&self, id: TimerId) -> Result<(), Error>;
-                    /// At most once, after an accepted connect, whoever closed. It is not called when the consumer moves to another
-                    /// version, nor for a consumer that no longer exists: after a trap or a time-out all consumers of the instance are
-                    /// gone, and so is one that could not move to another version.
+                    /// Handles the end of an accepted connection, closed by the client, the plugin or the host. The host calls it at
+                    /// most once. It does not call it when the consumer moves to another version, nor for a consumer that no longer
+                    /// exists: one whose instance trapped or timed out, or one that could not move to another version.
                     #[allow(async_fn_in_trait)]
                     fn disconnect(&self, closure: Closure) -> ();
-                    /// What this consumer alone knows; what consumers share is the module's. The host may take it some events
-                    /// of other consumers ahead of a move, and again only if this one has had an event since.
+                    /// Saves the state of this consumer alone; `save-module` saves the state that consumers share. The host may call it
+                    /// some events of other consumers before a move. It calls it again only if this consumer has had an event since.
                     #[allow(async_fn_in_trait)]
                     fn snapshot(&self) -> Result<Saved, _rt::String>;
-                    /// Many run in one go: what is known of the connection is told when asked for.
+                    /// Creates a consumer from a snapshot. The host restores many consumers in one batch, so it passes no scope; the
+                    /// guest can call `connection.scope`.
                     #[allow(async_fn_in_trait)]
                     fn restore(
                         connection: Connection,

@@ -17,7 +17,8 @@ use super::narrowboat::consumer::channel_layer as __with_name2;
 pub mod exports {
     pub mod narrowboat {
         pub mod consumer {
-            /// Messages on a named channel, without a socket (Channels' worker).
+            /// The exports of a plugin with a worker: a handler of the messages of named channels, without a connection. In Django
+            /// Channels: a consumer under `runworker`.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod worker {
                 #[used]
@@ -96,7 +97,7 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// An error is always the plugin's fault, because there is no client.
+                    /// Handles a message. An error is always the plugin's fault, because there is no client.
                     #[allow(async_fn_in_trait)]
                     fn handle(
                         channel: _rt::String,
