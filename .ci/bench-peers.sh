@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts Node's `ws` into target/node_modules, for the benchmark. Does nothing where it is there already.
+# Installs the Node.js package `ws` in target/node_modules for the benchmark. Does nothing if it is installed.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Builds the book into target/book. Fails if mdBook warns, or if a link in a built page leads nowhere.
+"""Builds the book in target/book. Fails if mdBook warns, or if a link in a built page is broken.
 
-The documents beside the README are chapters too, and files of the repository that a page links to lie beside the pages,
-so that every link of a page is one of the book.
+The documents in the root of the repository are chapters too. The script copies each file of the repository that a page
+links to, so every link works inside the book.
 """
 
 import os
@@ -23,7 +23,7 @@ CHAPTERS |= {"Contributing": "CONTRIBUTING.md", "Changelog": "CHANGELOG.md"}
 
 
 def assemble():
-    """Copies the documents, what they link to, and a summary of all of them."""
+    """Copies the documents and the files that they link to, and writes the summary of all chapters."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE / "docs")
     for page in ROOT.glob("*.md"):
@@ -39,14 +39,14 @@ def assemble():
     summary = (ROOT / "docs/SUMMARY.md").read_text().replace("](", "](docs/")
     first, rest = summary.split("\n", 1)
     others = "".join(f"- [{title}]({file})\n" for title, file in CHAPTERS.items())
-    # The list of all pages is a page itself, since the README links to it.
+    # The list of all pages is a page itself, because the README links to it.
     all_pages = "- [All pages](docs/SUMMARY.md)\n"
     text = f"{first}\n\n[Narrowboat](README.md)\n{rest}\n# Project\n\n{others}{all_pages}"
     (SOURCE / "SUMMARY.md").write_text(text)
 
 
 def build():
-    """Runs mdBook, and returns what it warns of."""
+    """Runs mdBook and returns its warnings."""
     environment = os.environ | {"MDBOOK_BOOK__SRC": str(SOURCE)}
     command = [ROOT / "target/mdbook/bin/mdbook", "build", ROOT / "docs"]
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -72,9 +72,9 @@ class Page(HTMLParser):
             self.links.append(link)
 
 
-def broken():
-    """The links between built pages that lead nowhere."""
-    # The page of all pages in one, and that of none, have links of their own kind.
+def broken_links():
+    """Yields a message for each broken link between built pages."""
+    # The links of these three generated pages have another base.
     files = [file for file in BOOK.rglob("*.html") if file.name not in ("404.html", "print.html", "toc.html")]
     pages = {file.resolve(): Page(file) for file in files}
     for file, page in pages.items():
@@ -83,11 +83,11 @@ def broken():
             target = (file.parent / path).resolve() if path else file
             found = target.exists() and (not anchor or target not in pages or anchor in pages[target].anchors)
             if not found:
-                yield f"{file.relative_to(BOOK)}: the link {link} leads nowhere"
+                yield f"{file.relative_to(BOOK)}: broken link {link}"
 
 
 assemble()
 shutil.rmtree(BOOK, ignore_errors=True)
-problems = build() + list(broken())
+problems = build() + list(broken_links())
 print(*problems, sep="\n", file=sys.stderr)
 sys.exit(bool(problems))

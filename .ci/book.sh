@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts mdBook into target/mdbook. Does nothing where it is there already.
+# Installs mdBook in target/mdbook. Does nothing if it is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure of the browser and its driver that the tests of the demo page need. Does nothing where they are there.
+# Installs the browser and the driver for the tests of the demo page. Does nothing if they are installed.
 set -euo pipefail
 
 if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes target/venv with what the end-to-end tests need. Does nothing where it is there already.
+# Creates target/venv with the Python packages of the end-to-end tests. Does nothing if it is up to date.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,7 +9,7 @@ venv=$root/target/venv
 if cmp -s "$requirements" "$venv/requirements.txt"; then
     exit 0
 fi
-# Debian's python3 comes without venv's own pip.
+# Debian's package python3 lacks ensurepip, which venv needs.
 if ! python3 -c 'import ensurepip' 2>/dev/null; then
     if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
         echo "the end-to-end tests need Python 3 with its venv module: install python3-venv" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that there is a redis-server and its sentinel for the tests, each of which starts one of its own. Does
-# nothing where they are there already.
+# Installs redis-server and redis-sentinel for the tests, which start their own servers. Does nothing if they are
+# installed.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null; }
@@ -15,7 +15,7 @@ if ! have apt-get || [[ $(id -u) != 0 ]]; then
     echo "the tests need Redis or Valkey with its sentinel: install redis-server and redis-sentinel" >&2
     exit 1
 fi
-# The tests start servers themselves; Debian would start one of its own.
+# The tests start their own servers. This policy keeps Debian from starting one.
 if [[ ! -e /usr/sbin/policy-rc.d ]]; then
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod +x /usr/sbin/policy-rc.d

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests run besides: curl, as the README does, systemd's check of units, and Prometheus with promtool,
-# which read the metrics. Does nothing where they are there already.
+# Installs the other programs that the tests run: curl for the commands of the README, systemd-analyze for the unit in
+# contrib, and Prometheus with promtool for the metrics. Does nothing if they are installed.
 set -euo pipefail
 
 missing=()
@@ -14,7 +14,7 @@ if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
     echo "the tests need: ${missing[*]}" >&2
     exit 1
 fi
-# The tests start a Prometheus themselves; Debian would start one of its own.
+# The tests start their own Prometheus. This policy keeps Debian from starting one.
 if [[ ! -e /usr/sbin/policy-rc.d ]]; then
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod +x /usr/sbin/policy-rc.d

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes sure that guests can be compiled for wasm32-unknown-unknown. Safe to run as often as you like.
+# Installs the target wasm32-unknown-unknown for guests. Running it again is safe.
 #
-# 1. The active rustc has the target: nothing to do.
-# 2. rustup can fetch it: that is all.
-# 3. Debian, as root: installs a compiler that comes with the source of its standard library and builds that library
-#    once, into a private sysroot: NARROWBOAT_WASM_SYSROOT, by default target/wasm-sysroot of this repository.
-#    Guests then compile with the compiler that the file `rustc` in that sysroot names.
+# 1. If the active rustc has the target, it does nothing.
+# 2. If rustup can install the target, rustup does.
+# 3. On Debian as root, it installs a compiler with the source of the standard library, and builds that library once in a
+# private sysroot: NARROWBOAT_WASM_SYSROOT, by default target/wasm-sysroot of this repository. Guests are then compiled
+# by the compiler that the file `rustc` in that sysroot names.
 set -euo pipefail
 
 target=wasm32-unknown-unknown
@@ -17,14 +17,14 @@ cargo=/usr/bin/cargo
 say() { printf 'wasm-target: %s\n' "$*"; }
 die() { printf 'wasm-target: %s\n' "$*" >&2; exit 1; }
 
-# rustc prints the folder whether or not the target is installed, so the library itself is looked for.
+# rustc prints the folder even if the target is not installed, so this checks for the library itself.
 active_has_target() {
     local libdir
     libdir=$(rustc --print target-libdir --target "$target" 2>/dev/null) || return 1
     compgen -G "$libdir/libstd-*.rlib" >/dev/null
 }
 
-# Libraries only fit the compiler that built them: after an upgrade of it they are built again.
+# The libraries work only with the compiler that built them. An upgrade of the compiler needs a new build.
 sysroot_is_current() {
     [[ -x $compiler && -f $sysroot/version ]] || return 1
     [[ $(<"$sysroot/version") == "$("$compiler" -V)" ]] || return 1
@@ -39,7 +39,7 @@ has_linker() {
 
 install_with_rustup() {
     command -v rustup >/dev/null || return 1
-    say "asking rustup for $target (about 20 s, given up after 120 s)"
+    say "installing $target with rustup (about 20 s, at most 120 s)"
     timeout --kill-after=5 120 rustup target add "$target" 2>&1 | tail -n 1 || return 1
     active_has_target
 }
@@ -57,9 +57,9 @@ install_debian_compiler() {
 build_sysroot() {
     local work libraries
     mkdir -p "$(dirname "$sysroot")"
-    # Beside its destination, so that the last step is a rename: a folder of the right name is a finished one.
+    # The work folder is next to the final one, so the last step is a rename: the final folder is always complete.
     work=$(mktemp -d "$sysroot.XXXXXX")
-    # shellcheck disable=SC2064  # the name is wanted as it is now
+    # shellcheck disable=SC2064  # expand the name now
     trap "rm -rf '$work'" EXIT
     libraries=$work/sysroot/lib/rustlib/$target/lib
     mkdir -p "$work/crate/src" "$libraries"
@@ -67,7 +67,7 @@ build_sysroot() {
     : >"$work/crate/src/lib.rs"
 
     say "building the standard library for $target (about 40 s)"
-    # A guest that is optimised as a whole (`lto`) needs the libraries' bitcode, which cargo leaves out unless told.
+    # A guest with link-time optimisation (`lto`) needs the bitcode of the libraries, which cargo omits by default.
     (cd "$work/crate" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u CARGO_TARGET_DIR -u RUSTUP_TOOLCHAIN \
         CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C embed-bitcode=yes" \
         RUSTC_BOOTSTRAP=1 RUSTC="$compiler" "$cargo" build --quiet --release --target "$target" \
@@ -82,15 +82,15 @@ build_sysroot() {
 }
 
 if active_has_target; then
-    say "the active rustc has $target: nothing to do"
+    say "the active rustc has $target; nothing to do"
 elif sysroot_is_current && has_linker; then
-    say "$sysroot has $target: nothing to do"
+    say "$sysroot has $target; nothing to do"
 elif install_with_rustup; then
     say "rustup installed $target"
 elif command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
     install_debian_compiler
     sysroot_is_current || build_sysroot
-    say "$target is ready in $sysroot; compile guests with RUSTC=$compiler"
+    say "$target is ready in $sysroot; set RUSTC=$compiler to compile guests"
 else
-    die "no $target: run 'rustup target add $target', or this script as root on Debian"
+    die "the target $target is missing: run 'rustup target add $target', or run this script as root on Debian"
 fi
