@@ -1,4 +1,4 @@
-//! The limit of our stack: tokio-tungstenite and nothing else, as its user would write it.
+//! A bare tokio-tungstenite server, the upper limit for a server on this stack.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,21 +13,21 @@ use crate::file_limit::raise_file_limit;
 use crate::output;
 use crate::socket;
 
-/// Messages that wait for one member of the room.
+/// The capacity of one member's queue, in messages.
 const MEMBER_QUEUE_CAPACITY: usize = 256;
 
-/// What to serve.
+/// The arguments of the bare server.
 #[derive(Args)]
 pub(crate) struct BareArgs {
-    /// Send each text to everyone, instead of back
+    /// Send each text to all clients instead of back to its sender
     #[arg(long)]
     room: bool,
 }
 
-/// Everyone in the room. A message is shared by all of them.
+/// The queues of all clients. They share each message.
 type RoomMembers = Arc<Mutex<Vec<Sender<Message>>>>;
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) fn serve(arguments: &BareArgs) -> anyhow::Result<()> {
     raise_file_limit();
     let room = arguments.room;
@@ -78,7 +78,7 @@ async fn serve_room_member(stream: TcpStream, members: &RoomMembers) -> Result<(
     }
 }
 
-/// Queues a message for everyone who is still there.
+/// Queues a message for every connected client.
 fn broadcast(members: &RoomMembers, message: &Message) {
     if message.is_text() {
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +88,7 @@ fn broadcast(members: &RoomMembers, message: &Message) {
     }
 }
 
-/// Writes a message, and those that came meanwhile.
+/// Writes a message, and all messages that were queued meanwhile.
 async fn write_batch(
     socket: &mut WebSocketStream<TcpStream>,
     queue: &mut Receiver<Message>,

@@ -1,4 +1,4 @@
-//! A guest call without a socket: a frame in and a frame out, and a new instance.
+//! Measures guest calls without sockets: a call with one frame in and one out, and the creation of an instance.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,39 +18,39 @@ use narrowboat_runtime::{Call, Engine, GuestReply, GuestThreadPool, Instance, Lo
 use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
 use serde::{Deserialize, Serialize};
 
-/// Calls that are timed together.
+/// The calls of one round, which are timed together.
 const CALLS_PER_ROUND: u32 = 10_000;
 
-/// Instances that are timed together; each is dropped before the next is made.
+/// The instances of one round, which are timed together. Each is dropped before the next is created.
 const INSTANCES_PER_ROUND: u32 = 500;
 
-/// Instances that there may be.
+/// The size of the instance pool.
 const POOL_SIZE: usize = 16;
 
-/// What to call.
+/// The arguments of the role that measures guest calls.
 #[derive(Args)]
 pub(crate) struct CallArgs {
-    /// A component that echoes
+    /// The component, which echoes frames
     #[arg(long)]
     component: PathBuf,
-    /// Length of a text in bytes
+    /// Length of each text in bytes
     #[arg(long)]
     payload: usize,
-    /// How often each is timed
+    /// Number of rounds
     #[arg(long)]
     rounds: usize,
 }
 
-/// Times in microseconds, one a round.
+/// The times of the rounds, in microseconds.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CallTimes {
-    /// Of a call, its frame and its answer.
+    /// The time of a call with its frame and reply.
     pub(crate) call: Vec<f64>,
-    /// Of making an instance and dropping it.
+    /// The time to create and drop an instance.
     pub(crate) instance: Vec<f64>,
 }
 
-/// Times calls and instances in this process.
+/// Times guest calls and instances in this process.
 pub(crate) fn run(arguments: &CallArgs) -> anyhow::Result<CallTimes> {
     let plugin = load_plugin(&arguments.component)?;
     let mut times = CallTimes { call: Vec::new(), instance: Vec::new() };
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &CallArgs) -> anyhow::Result<CallTimes> {
     Ok(times)
 }
 
-/// The plugin as the host would have it.
+/// Loads the plugin as the host does.
 fn load_plugin(file: &Path) -> anyhow::Result<Plugin> {
     let text = format!(
         "[plugins.echo]\ncomponent = {:?}\n[[routes]]\npath = \"/\"\nplugin = \"echo\"\n",
@@ -99,13 +99,15 @@ fn time_calls(plugin: &Plugin, payload: usize) -> anyhow::Result<f64> {
     let mut instance = create_instance(plugin)?;
     let link = create_connection_handle();
     let call = Call::Connect { connection: Arc::clone(&link), scope: Arc::new(empty_scope()) };
-    let GuestReply::Accepted(id, _) = instance.call(&call)? else { bail!("it accepts nobody") };
+    let GuestReply::Accepted(id, _) = instance.call(&call)? else {
+        bail!("the plugin did not accept the connection")
+    };
     instance.take_effects();
     let frame = Frame::Text("x".repeat(payload).into());
     let began = Instant::now();
     for _ in 0..CALLS_PER_ROUND {
         instance.call(&Call::Receive(id, frame.clone()))?;
-        ensure!(instance.take_effects().len() == 1, "no answer, or more than one");
+        ensure!(instance.take_effects().len() == 1, "expected exactly one reply");
     }
     Ok(micros(began.elapsed(), CALLS_PER_ROUND))
 }

@@ -1,4 +1,4 @@
-//! The clients under whose loads servers are measured, each a process of its own.
+//! The clients that put a load on a server. Each is a process of its own.
 
 pub(crate) mod connects;
 pub(crate) mod echo;
@@ -21,24 +21,24 @@ use crate::process::{self, ServerProcess};
 
 pub(crate) use echo::EchoLoad;
 
-/// How long opening the connections, and the last answers, may take.
+/// The time limit for opening the connections, and for the last replies.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server.
+/// The server that a client connects to.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TargetServer {
-    /// Where the server listens
+    /// Address of the server
     #[arg(long)]
     server: SocketAddr,
-    /// The path that does there what is asked for
+    /// Path of the service on the server
     #[arg(long)]
     path: String,
-    /// The server's process
+    /// Process id of the server
     #[arg(long)]
     pid: u32,
 }
 
-/// Whom to load, and for how long.
+/// The server under load, and the duration of the load.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LoadTarget {
     #[command(flatten)]
@@ -51,39 +51,39 @@ pub(crate) struct LoadTarget {
     measure: u64,
 }
 
-/// What clients do.
+/// The load that the clients create.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Load {
-    /// As many echoes as there is time for.
+    /// Each connection sends the next text as soon as an echo arrives.
     Echo(EchoLoad),
-    /// So many echoes a second over so many connections, and how long each takes.
+    /// The clients send at a fixed rate and measure the latency of each echo.
     Paced {
-        /// Connections.
+        /// The number of connections.
         connections: usize,
         /// Length of a text in bytes.
         payload: usize,
-        /// Messages a second.
+        /// The rate of all clients, in messages per second.
         rate: u64,
     },
-    /// One member of a room keeps so many texts on their way, and all get each.
+    /// One member of a room keeps `in_flight` texts in flight, and all members get each of them.
     Room {
-        /// Members.
+        /// The number of members.
         members: usize,
         /// Length of a text in bytes.
         payload: usize,
-        /// Texts on their way.
+        /// The number of texts in flight.
         in_flight: usize,
     },
-    /// So many at a time who open a connection and close it.
+    /// `at_once` clients open a connection, close it, and start again.
     Connects {
-        /// At a time.
+        /// The number of clients.
         at_once: usize,
     },
 }
 
 impl Load {
-    /// What is told of it.
+    /// The description of the load in the report.
     pub(crate) fn metrics(&self) -> &'static [BenchMetric] {
         match self {
             Self::Echo(_) | Self::Room { .. } | Self::Connects { .. } => {
@@ -95,7 +95,7 @@ impl Load {
         }
     }
 
-    /// Puts it on a server.
+    /// Puts this load on a server and returns the measurement.
     pub(crate) fn measure(
         &self,
         server: &ServerProcess,
@@ -143,7 +143,7 @@ impl Load {
 }
 
 impl LoadTarget {
-    /// Watches the server for the time of the measurement, counting by `count`.
+    /// Measures the server for the configured time. `count` returns the number of messages so far.
     async fn measure_count(&self, count: impl Fn() -> u64) -> anyhow::Result<Measurement> {
         tokio::time::sleep(Duration::from_millis(self.warm_up)).await;
         let (began, cpu, before) =

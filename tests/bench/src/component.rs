@@ -1,17 +1,17 @@
-//! The same component under another manifest: its code stays byte for byte what it was.
+//! Replaces the manifest of a component without changing its code.
 
 use anyhow::{Context, ensure};
 
-/// The custom section in which a component carries its manifest.
+/// The name of the custom section with the manifest.
 const MANIFEST_SECTION: &[u8] = b"narrowboat:manifest";
 
-/// Magic number, version and layer, before the first section.
+/// The length of the header before the first section: magic number, version and layer.
 const HEADER_BYTES: usize = 8;
 
-/// The number of a custom section.
+/// The id of a custom section.
 const CUSTOM_SECTION_ID: u8 = 0;
 
-/// Gives a component another manifest in place of its own.
+/// Replaces the manifest of a component with `text`.
 pub(crate) fn replace_manifest(component: &[u8], text: &str) -> anyhow::Result<Vec<u8>> {
     ensure!(component.starts_with(b"\0asm"), "is not WebAssembly");
     let (header, mut rest) = component.split_at_checked(HEADER_BYTES).context("is cut off")?;
@@ -33,7 +33,7 @@ pub(crate) fn replace_manifest(component: &[u8], text: &str) -> anyhow::Result<V
     Ok(out)
 }
 
-/// A section: a number, a length, and that many bytes.
+/// Encodes a section: an id, a length, and that many bytes.
 struct WasmSection<'a> {
     bytes: &'a [u8],
     content: &'a [u8],
@@ -49,7 +49,7 @@ impl WasmSection<'_> {
     }
 }
 
-/// The first section and what is behind it.
+/// Splits the first section from the rest.
 fn read_section(bytes: &[u8]) -> Option<(WasmSection<'_>, &[u8])> {
     let (length, content) = read_leb128(bytes.get(1..)?)?;
     let (content, behind) = content.split_at_checked(length)?;
@@ -57,7 +57,7 @@ fn read_section(bytes: &[u8]) -> Option<(WasmSection<'_>, &[u8])> {
     Some((WasmSection { bytes: whole, content }, behind))
 }
 
-/// Reads a length in LEB128, seven bits a byte, and gives what is behind it.
+/// Decodes a length in LEB128, with seven bits in a byte. Returns it with the rest.
 fn read_leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let last = bytes.iter().position(|byte| byte & 0x80 == 0).filter(|last| *last < 5)?;
     let digits = bytes[..=last].iter().rev();
@@ -77,7 +77,7 @@ fn write_leb128(out: &mut Vec<u8>, mut length: usize) {
 mod tests {
     use super::*;
 
-    /// A component of nothing but a custom section `a` of 200 bytes.
+    /// A component with only a custom section `a` of 200 bytes.
     fn component() -> Vec<u8> {
         let mut bytes = b"\0asm\x0d\0\x01\0\0\xca\x01\x01a".to_vec();
         bytes.extend([7; 200]);

@@ -1,4 +1,4 @@
-//! The processor time a process has had.
+//! The CPU time of a process.
 
 use std::ops::Sub;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// The unit of `/proc/PID/stat`: Linux shows every architecture's programs hundredths of a second.
+/// The unit of the times in `/proc/PID/stat`. On Linux it is 10 ms on every architecture.
 const CLOCK_TICK: Duration = Duration::from_millis(10);
 
-/// Processor time of all threads of a process, the ended ones included.
+/// The CPU time of all threads of a process, including ended ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CpuTime {
-    /// In the program itself.
+    /// The time in user mode.
     pub(crate) user: Duration,
-    /// In the kernel on its behalf.
+    /// The time in kernel mode.
     pub(crate) system: Duration,
 }
 
 impl CpuTime {
-    /// What a process has had since it began.
+    /// Reads the CPU time of a process since its start.
     pub(crate) fn of_process(pid: u32) -> anyhow::Result<Self> {
         let file = format!("/proc/{pid}/stat");
         let stat = std::fs::read_to_string(&file).with_context(|| file.clone())?;
@@ -27,14 +27,14 @@ impl CpuTime {
     }
 
     fn parse_stat(stat: &str) -> Option<Self> {
-        // The program's name stands in parentheses and may itself hold blanks and parentheses.
+        // The program's name is in parentheses and may contain spaces and parentheses.
         let (_, fields) = stat.rsplit_once(')')?;
         let mut fields = fields.split_ascii_whitespace().skip(11).map(str::parse::<u32>);
         let mut next = || Some(CLOCK_TICK * fields.next()?.ok()?);
         Some(Self { user: next()?, system: next()? })
     }
 
-    /// User and system time together.
+    /// The sum of user and system time.
     pub(crate) fn total(self) -> Duration {
         self.user + self.system
     }

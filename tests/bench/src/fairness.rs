@@ -1,4 +1,4 @@
-//! What a tenant notices of another on the same host that misbehaves.
+//! The effect of a misbehaving tenant on another tenant of the same host.
 
 use std::process::Child;
 use std::time::Duration;
@@ -13,13 +13,14 @@ use crate::process::{self, ServerProcess};
 use crate::section::GoalResult;
 use crate::spread::Spread;
 
-/// Echoes of the tenant that is looked at.
+/// The load of the measured tenant: echoes at a fixed rate.
 const ECHO_LOAD: Load = Load::Paced { connections: 10, payload: 64, rate: 1_000 };
 
-/// Clients of the other.
+/// The number of clients of the misbehaving tenant.
 const MISBEHAVING_CLIENT_COUNT: usize = 8;
 
-/// Each way to misbehave: what it is called, and what its clients say; nothing where they come and go.
+/// The misbehaviors: description, and the command that the clients send. Without a command they only connect and
+/// disconnect.
 const MISBEHAVIORS: [(&str, Option<&str>); 6] = [
     ("loops", Some("loop")),
     ("floods its clients", Some("flood 1000 100")),
@@ -29,20 +30,20 @@ const MISBEHAVIORS: [(&str, Option<&str>); 6] = [
     ("has clients that come and go", None),
 ];
 
-/// Clients that misbehave, killed when this is dropped.
+/// The process of the misbehaving clients. Dropping it kills the process.
 struct MisbehavingClients(Child);
 
 impl Drop for MisbehavingClients {
     fn drop(&mut self) {
-        // It fails where they are gone already.
+        // Killing fails if the process has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 impl MisbehavingClients {
-    /// At the lowest priority: what is looked at is what the host does with them, and not what they take of the
-    /// machine.
+    /// Starts the clients at the lowest priority, because the measurement is about the host's treatment of them, not
+    /// about the CPU time that the clients use.
     fn start(server: &ServerProcess, word: Option<&str>) -> anyhow::Result<Self> {
         let mut command = std::process::Command::new("nice");
         command.args(["-n", "19"]).arg(process::current_program()?).arg("rude");
@@ -60,7 +61,8 @@ impl MisbehavingClients {
     }
 }
 
-/// The 99th percentile of a tenant's echoes in each way of the other, held against the quiet one of the same round.
+/// Measures the 99th percentile of a tenant's echo latency beside each misbehavior, and compares it with the quiet host
+/// of the same round.
 pub(crate) fn measure(
     site: &BenchFiles,
     rounds: usize,
@@ -80,7 +82,7 @@ pub(crate) fn measure(
         }
     }
     let before = Spread::from_rounds(quiet).context("no rounds")?;
-    // The bound that is wished for.
+    // The goal.
     let most = (before.median * 1.5).max(before.median + 2_000.0);
     let mut judged =
         vec![GoalResult::at_most("a tenant's echo alone on the host, p99", "µs", most, before)];
@@ -91,7 +93,7 @@ pub(crate) fn measure(
     Ok(judged)
 }
 
-/// `rude` is whether the other misbehaves, and then what its clients say.
+/// Measures one round. `rude` is set if the other tenant misbehaves, and has the command of its clients.
 fn measure_p99(
     site: &BenchFiles,
     rude: Option<Option<&str>>,
@@ -118,7 +120,7 @@ fn measure_p99(
     let mut command = std::process::Command::new(site.narrowboat_path()?);
     command.arg("serve").arg("--config").arg(&config).env("NARROWBOAT_LOG", "warn");
     let server = ServerProcess::start(command, &folder.join("log"))?;
-    // A plugin that is not served would make a quiet neighbour.
+    // A plugin that is not served could not misbehave.
     let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
     ensure!(!log.contains("is not served"), "{log}");
     let _rude = rude.map(|word| MisbehavingClients::start(&server, word)).transpose()?;

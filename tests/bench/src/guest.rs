@@ -1,5 +1,5 @@
-//! The price of `call_async` alone: a bare server with an instance of a component a connection,
-//! which is entered by plain calls or by `call_async`, with nothing else between the two.
+//! Measures the cost of `call_async`: a bare server with one component instance for each connection. It calls the
+//! instance by plain calls or by `call_async`; everything else is the same.
 
 mod bindings;
 mod engine;
@@ -18,27 +18,27 @@ use crate::file_limit::raise_file_limit;
 use crate::{output, socket};
 use engine::EchoInstantiator;
 
-/// What to serve and how.
+/// The arguments of the guest server.
 #[derive(Args)]
 pub(crate) struct GuestArgs {
-    /// A component that echoes
+    /// The component, which echoes frames
     #[arg(long)]
     component: PathBuf,
-    /// How it is entered
+    /// How the server calls the guest
     #[arg(long)]
     calls: CallKind,
 }
 
-/// How a guest is entered.
+/// How the server calls a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CallKind {
-    /// On the stack of the thread that serves the socket
+    /// Plain calls, on the stack of the thread that serves the socket
     Plain,
-    /// By `call_async`, on a fiber that ticks suspend
+    /// `call_async`, on a fiber that the clock suspends
     Fiber,
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) fn serve(arguments: &GuestArgs) -> anyhow::Result<()> {
     raise_file_limit();
     let component = std::fs::read(&arguments.component)

@@ -1,5 +1,5 @@
-//! `make layer-bench`: what passes from a publisher on one host to the members of a room on another, over one Redis,
-//! beside channels_redis between two uvicorn processes.
+//! `make layer-bench`: measures messages from a publisher on one host to the members of a room on another host, over
+//! one Redis. Compares with channels_redis and two uvicorn processes.
 
 pub(crate) mod load;
 mod servers;
@@ -19,66 +19,66 @@ use crate::table::Table;
 use load::LayerMeasurement;
 use servers::{LayerServerFiles, LayerServerKind, RedisProcess};
 
-/// Members of the room on the other host.
+/// The numbers of members of the room on the other host.
 const MEMBERS: [usize; 2] = [10, 1_000];
 
-/// Messages that are on their way at once: few enough for a channel's capacity of 100.
+/// The number of messages in flight. It is below a channel's capacity of 100.
 const IN_FLIGHT: usize = 16;
 
-/// Bytes of a message's text.
+/// The length of a message's text, in bytes.
 const PAYLOAD: usize = 64;
 
-/// What a run can be told.
+/// The options of a run.
 #[derive(Args)]
 pub(crate) struct LayerArgs {
-    /// Rounds of each kind
+    /// Number of rounds for each kind of server
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Seconds that are measured in a round
+    /// Seconds of measurement in a round
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// The host's program, if it does not lie beside this one
+    /// The host's program, if it is not next to this one
     #[arg(long)]
     narrowboat: Option<PathBuf>,
-    /// The group plugin's component
+    /// The component of the group plugin
     #[arg(long, default_value = "target/narrowboat/group.wasm")]
     component: PathBuf,
-    /// Python with channels_redis and uvicorn
+    /// The Python interpreter with channels_redis and uvicorn
     #[arg(long, default_value = "target/venv/bin/python")]
     python: PathBuf,
     /// The Django site
     #[arg(long, default_value = "tests/peers")]
     site: PathBuf,
-    /// Where the figures go
+    /// The JSON file for the results
     #[arg(long, default_value = "target/bench-layer.json")]
     json: PathBuf,
-    /// Where configurations and logs of the servers go
+    /// The folder for configurations and logs of the servers
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
 }
 
-/// What was found for a room of one size.
+/// The results for a room of one size.
 #[derive(Serialize)]
 struct LayerRow {
     members: usize,
     narrowboat: LayerMetrics,
     channels: LayerMetrics,
-    /// Deliveries of Narrowboat over those of Channels, round by round.
+    /// The ratio of Narrowboat's deliveries to those of Channels, from the ratios of the rounds.
     ratio: Spread,
 }
 
 #[derive(Serialize)]
 struct LayerMetrics {
-    /// Deliveries a second at the members' sockets.
+    /// Deliveries per second at the members' sockets.
     deliveries: Spread,
-    /// Processor time of both servers a delivery, in microseconds.
+    /// The CPU time of both servers for each delivery, in microseconds.
     cpu: Spread,
 }
 
 #[derive(Serialize)]
 struct LayerReport(Vec<LayerRow>);
 
-/// Measures, prints and writes what was found.
+/// Measures, prints the report, and writes it as JSON.
 pub(crate) fn run(arguments: &LayerArgs) -> anyhow::Result<()> {
     let narrowboat = match &arguments.narrowboat {
         Some(file) => file.clone(),

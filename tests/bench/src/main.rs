@@ -1,5 +1,5 @@
-//! `make bench`: what Narrowboat costs beside other servers; `make swap-bench`: what
-//! connections notice when a plugin is swapped under them; `make layer-bench`: what passes between hosts.
+//! The benchmarks. `make bench` compares Narrowboat with other servers. `make swap-bench` measures the effect of swaps
+//! on open connections. `make layer-bench` measures messages between hosts.
 //!
 //! One program in several roles, each a process of its own: without a subcommand it is the run, which
 //! starts the servers and the clients, gathers what they measured and prints it.
@@ -30,7 +30,7 @@ mod table;
 
 use clap::{Parser, Subcommand};
 
-/// Measures Narrowboat beside other servers
+/// Compares Narrowboat with other servers
 #[derive(Parser)]
 #[command(
     version,
@@ -51,36 +51,36 @@ struct Cli {
     role: Option<Role>,
 }
 
-/// The other roles, which the run starts.
+/// The other roles. The run starts most of them.
 #[derive(Subcommand)]
 enum Role {
-    /// Serve by tokio-tungstenite alone
+    /// Serve with tokio-tungstenite only
     Bare(bare::BareArgs),
-    /// Serve echo by tokio-tungstenite and an instance of a component a connection
+    /// Serve echo with tokio-tungstenite and one component instance for each connection
     Guest(guest::GuestArgs),
-    /// Have a server echo, and print what it took
+    /// Measure the echoes of a server
     Load(client::echo::EchoArgs),
-    /// The same at a given rate, with how long it takes
+    /// Measure the latency of echoes at a fixed rate
     PacedLoad(client::paced::PacedArgs),
-    /// Fill a room, and print what its deliveries took
+    /// Measure the deliveries in a room
     RoomLoad(client::room::RoomArgs),
-    /// Open and close connections, and print what they took
+    /// Measure opening and closing connections
     ConnectsLoad(client::connects::ConnectsArgs),
-    /// Open connections that do nothing and print what each holds
+    /// Measure the memory of idle connections
     Idle(client::idle::IdleArgs),
-    /// Have a plugin misbehave, until killed
+    /// Make a plugin misbehave until the process is killed
     Rude(client::misbehaving::MisbehavingArgs),
-    /// Call a component without a socket, and print what it took
+    /// Measure guest calls without a socket
     Call(call::CallArgs),
-    /// Publish on one host to members on another, beside channels_redis
+    /// Measure messages between two hosts, and compare with channels_redis
     Layer(layer::LayerArgs),
-    /// Be the clients of one such round
+    /// Run the clients of one round of `layer`
     LayerLoad(layer::load::LayerLoadArgs),
-    /// Swap a plugin under thousands of open connections, and print what they noticed
+    /// Swap a plugin under thousands of open connections, and report the effects
     Swap(swap::SwapArgs),
-    /// Be the connections of one such run, and the one who swaps
+    /// Run the clients of `swap`, and swap the plugin
     SwapCourse(swap::under_load::SwapCourseArgs),
-    /// Swap on an idle host, and print how soon new connections get the new code
+    /// Swap on an idle host, and measure the time until new connections get the new code
     SwapIdle(swap::idle::SwapIdleArgs),
 }
 

@@ -1,4 +1,4 @@
-//! What one round of a load on one server gave.
+//! The measurement of one round of a load on one server.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::cpu::CpuTime;
 
-/// What the server did during the measurement.
+/// The result of a measurement.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Measurement {
-    /// Messages echoed or delivered, or connections opened and closed.
+    /// The number of messages echoed or delivered, or of connections opened and closed.
     pub(crate) messages: u64,
-    /// How long it took.
+    /// The duration of the measurement.
     pub(crate) elapsed: Duration,
-    /// What the server's process took of the processors.
+    /// The CPU time of the server's process.
     pub(crate) cpu: CpuTime,
-    /// How long an answer took, where that was the question.
+    /// The latency of replies, if it was measured.
     pub(crate) latency: Option<LatencyQuantiles>,
 }
 
-/// Quantiles of the time to an answer, in microseconds.
+/// Quantiles of the latency, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct LatencyQuantiles {
     p50: f64,
@@ -27,24 +27,24 @@ pub(crate) struct LatencyQuantiles {
     p999: f64,
 }
 
-/// One figure of a measurement.
+/// A metric of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BenchMetric {
-    /// Microseconds of processor time a message.
+    /// CPU time for each message, in microseconds.
     Cpu,
-    /// Messages a second.
+    /// Messages per second.
     Rate,
-    /// Half of the answers are there by then, in microseconds.
+    /// The median latency, in microseconds.
     P50,
-    /// 99 of 100.
+    /// The 99th percentile of the latency, in microseconds.
     P99,
-    /// 999 of 1,000.
+    /// The 99.9th percentile of the latency, in microseconds.
     P999,
 }
 
 impl LatencyQuantiles {
-    /// Of all answers, in nanoseconds. `None` if there are none.
+    /// Computes the quantiles of latencies in nanoseconds. Returns `None` if there are none.
     pub(crate) fn from_nanos(mut all: Vec<u64>) -> Option<Self> {
         all.sort_unstable();
         let last = all.len().checked_sub(1)?;
@@ -54,7 +54,7 @@ impl LatencyQuantiles {
 }
 
 impl Measurement {
-    /// A figure of it, if it was measured.
+    /// Returns a metric, if it was measured.
     pub(crate) fn metric(&self, figure: BenchMetric) -> Option<f64> {
         let cpu = self.cpu.total().as_secs_f64() * 1e6 / self.messages as f64;
         match figure {
@@ -68,7 +68,7 @@ impl Measurement {
 }
 
 impl BenchMetric {
-    /// For people.
+    /// The title in the report.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Cpu => "CPU, µs",
@@ -79,12 +79,12 @@ impl BenchMetric {
         }
     }
 
-    /// Whether more is better.
+    /// Whether a higher value is better.
     pub(crate) fn is_higher_better(self) -> bool {
         self == Self::Rate
     }
 
-    /// Decimals that mean something.
+    /// The number of significant decimals.
     pub(crate) fn decimals(self) -> usize {
         if self == Self::Cpu { 1 } else { 0 }
     }

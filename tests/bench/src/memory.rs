@@ -1,34 +1,34 @@
-//! What a process holds of memory, and by how many mappings.
+//! The memory of a process by its mappings.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// Mappings of one kind.
+/// The totals of all mappings of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MappingTotals {
-    /// How many.
+    /// The number of mappings.
     pub(crate) mappings: i64,
-    /// Address space, in bytes.
+    /// The address space, in bytes.
     pub(crate) size: i64,
-    /// Bytes in memory, each mapping's own count: a page that several map counts several times.
+    /// Resident bytes. A page counts once for each mapping that has it.
     pub(crate) resident: i64,
-    /// Bytes in memory that no file and no other mapping has.
+    /// Resident bytes that belong to this mapping only.
     pub(crate) private: i64,
 }
 
 /// The memory of a process at one moment, or its growth between two.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessMemory {
-    /// By kind: permissions and what is behind them.
+    /// The totals by kind, which is the permissions and the name of the mapping.
     pub(crate) kinds: BTreeMap<String, MappingTotals>,
-    /// Bytes the kernel's page tables take, which the resident set leaves out.
+    /// The size of the page tables, in bytes. The resident set does not include them.
     pub(crate) page_tables: i64,
 }
 
 impl ProcessMemory {
-    /// That of a process now.
+    /// Reads the current memory of a process.
     pub(crate) fn of_process(pid: u32) -> anyhow::Result<Self> {
         let read = |file| {
             let file = format!("/proc/{pid}/{file}");
@@ -39,12 +39,12 @@ impl ProcessMemory {
         Ok(Self { kinds: parse_smaps(&read("smaps")?), page_tables })
     }
 
-    /// All kinds together.
+    /// The sum of all kinds.
     pub(crate) fn total(&self) -> MappingTotals {
         self.kinds.values().fold(MappingTotals::default(), |sum, kind| sum.add_scaled(kind, 1))
     }
 
-    /// What came since an earlier moment.
+    /// The growth since an earlier reading.
     pub(crate) fn growth_since(mut self, earlier: &Self) -> Self {
         for (kind, totals) in &earlier.kinds {
             let now = self.kinds.entry(kind.clone()).or_default();
@@ -66,20 +66,20 @@ impl MappingTotals {
     }
 }
 
-/// Bytes a process has in memory now; a page that several of its mappings have counts for each.
+/// The resident set of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<i64> {
     read_status_field(pid, "VmRSS:")
 }
 
-/// The most it has had, or has had since [`reset_peak`].
+/// The peak of the resident set, in bytes, since the start of the process or since [`reset_peak`].
 pub(crate) fn peak_resident_bytes(pid: u32) -> anyhow::Result<i64> {
     read_status_field(pid, "VmHWM:")
 }
 
-/// Has the peak begin anew.
+/// Resets the peak of the resident set.
 pub(crate) fn reset_peak(pid: u32) -> anyhow::Result<()> {
     let file = format!("/proc/{pid}/clear_refs");
-    // 5 resets the peak and nothing else.
+    // 5 resets only the peak.
     std::fs::write(&file, "5").context(file)
 }
 
@@ -89,7 +89,7 @@ fn read_status_field(pid: u32, name: &str) -> anyhow::Result<i64> {
     parse_kib_field(&status, name).with_context(|| format!("status has no {name}"))
 }
 
-/// Reads `/proc/PID/smaps`: a line for a mapping, then its figures, a line each.
+/// Parses `/proc/PID/smaps`: a header line for each mapping, then one line for each value.
 fn parse_smaps(smaps: &str) -> BTreeMap<String, MappingTotals> {
     let mut kinds = BTreeMap::<String, MappingTotals>::new();
     let mut current = None;
@@ -108,7 +108,7 @@ fn parse_smaps(smaps: &str) -> BTreeMap<String, MappingTotals> {
     kinds
 }
 
-/// The kind of the mapping that a line begins: `55d0-55e0 rw-p 0 00:00 0 [heap]`.
+/// The kind of the mapping with this header line, such as `55d0-55e0 rw-p 0 00:00 0 [heap]`.
 fn mapping_kind(line: &str) -> Option<String> {
     let mut words = line.split_ascii_whitespace();
     let (range, permissions) = (words.next()?, words.next()?);
@@ -123,7 +123,7 @@ fn mapping_kind(line: &str) -> Option<String> {
     Some(format!("{permissions} {behind}"))
 }
 
-/// The value of the first line that begins with `name`, in bytes; the kernel counts in KiB.
+/// The value of the first line that begins with `name`, converted from KiB to bytes.
 fn parse_kib_field(text: &str, name: &str) -> Option<i64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: i64 = value.trim().strip_suffix(" kB")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What the processes of one run say to each other, a line each, and to people.
+//! The output of the processes of a run: lines for other processes of the run, and reports for people.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where words go out")]
 
@@ -6,31 +6,31 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-/// What a server prints before its address, as `narrowboat serve` does.
+/// The prefix of a server's address in its output, as `narrowboat serve` prints it.
 pub(crate) const LISTENING_PREFIX: &str = "listening on ws://";
 
-/// Tells where a server listens.
+/// Prints the address of a server.
 pub(crate) fn print_listening(address: SocketAddr) {
     println!("{LISTENING_PREFIX}{address}");
 }
 
-/// Tells what a client measured.
+/// Prints the measurement of a client as JSON.
 pub(crate) fn print_json(measured: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(measured)?);
     Ok(())
 }
 
-/// Tells what befell a connection of a server.
+/// Prints an error of a server's connection.
 pub(crate) fn print_error(error: &dyn std::fmt::Display) {
     eprintln!("{error:#}");
 }
 
-/// Tells a person what is being done.
+/// Prints progress for people.
 pub(crate) fn print_progress(what: &str) {
     eprintln!("{what}");
 }
 
-/// Tells a person what came of it.
+/// Prints the report for people.
 pub(crate) fn print_report(report: &impl std::fmt::Display) {
     println!("\n{report}");
 }

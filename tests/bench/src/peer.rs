@@ -1,4 +1,4 @@
-//! The servers that are measured.
+//! The servers under measurement.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use crate::service::Service;
 /// A server under measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// tokio-tungstenite alone: the limit of our stack.
+    /// A bare tokio-tungstenite server: the upper limit for a server on this stack.
     Bare,
-    /// Node's `ws`.
+    /// `ws` on Node.js.
     Ws,
     /// Django Channels with uvicorn.
     Uvicorn,
     /// Django Channels with daphne.
     Daphne,
-    /// The host with an instance of the plugin a connection, calls in the fast lane.
+    /// The host with an instance for each connection, and short calls on the socket's task.
     InstancePerConnection,
-    /// The same with one instance for all connections.
+    /// The host with one instance for all connections.
     SharedInstance,
-    /// An instance a connection, with every call on a guest thread.
+    /// The host with an instance for each connection, and every call on a guest thread.
     OnGuestThread,
-    /// The echo plugin in a server that has nothing else of Narrowboat.
+    /// The echo plugin in a server without the other parts of Narrowboat.
     Guest(CallKind),
 }
 
@@ -46,31 +46,31 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The files that servers are started from.
+/// The files that the servers need.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchFiles {
-    /// The host's program, if it does not lie beside this one
+    /// The host's program, if it is not next to this one
     #[arg(long)]
     narrowboat: Option<PathBuf>,
-    /// The plugins' components
+    /// The folder of the plugins' components
     #[arg(long, default_value = "target/narrowboat")]
     components: PathBuf,
-    /// Python with Channels, uvicorn and daphne
+    /// The Python interpreter with Channels, uvicorn and daphne
     #[arg(long, default_value = "target/venv/bin/python")]
     python: PathBuf,
-    /// Where the other servers' programs are
+    /// The folder of the other servers' programs
     #[arg(long, default_value = "tests/peers")]
     peers: PathBuf,
-    /// Where npm has put `ws`
+    /// The folder in which npm installed `ws`
     #[arg(long, default_value = "target/node_modules")]
     node_modules: PathBuf,
-    /// Where each server has a folder for its configuration and log
+    /// The folder for the configurations and logs of the servers
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
 }
 
 impl BenchFiles {
-    /// The host's program.
+    /// The path of the host's program.
     pub(crate) fn narrowboat_path(&self) -> anyhow::Result<PathBuf> {
         match &self.narrowboat {
             Some(file) => Ok(file.clone()),
@@ -78,12 +78,12 @@ impl BenchFiles {
         }
     }
 
-    /// A plugin's component.
+    /// The path of a plugin's component.
     pub(crate) fn component_path(&self, plugin: &str) -> PathBuf {
         self.components.join(format!("{plugin}.wasm"))
     }
 
-    /// An empty folder of that name.
+    /// Creates an empty folder with this name.
     pub(crate) fn create_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.folder.join(name);
         if folder.exists() {
@@ -93,28 +93,28 @@ impl BenchFiles {
         Ok(folder)
     }
 
-    /// A host that serves a service by its plugin, with room for so many connections and all else as it is
-    /// when nobody says otherwise. Its manifest says a wish, if there is one, and asks for all
-    /// groups.
+    /// Creates the command of a host that serves a service with its plugin. The configuration has the defaults, except
+    /// for `max_connections` if a number is given. The plugin's manifest requests all groups, and has `setting` if one
+    /// is given.
     fn narrowboat_command(
         &self,
         folder: &Path,
         service: Service,
         connections: Option<usize>,
-        wish: Option<&str>,
+        setting: Option<&str>,
     ) -> anyhow::Result<Command> {
         let (plugin, path) = (service.plugin(), service.path());
         let file = self.component_path(plugin);
         let mut component = std::fs::read(&file)
             .with_context(|| format!("{}; `narrowboat plugin build` makes it", file.display()))?;
-        if let Some(wish) = wish {
-            let asks = "capabilities = { groups = [\"*\"] }";
-            let manifest = format!("name = \"{plugin}\"\n{wish}\n{asks}\n");
+        if let Some(setting) = setting {
+            let capabilities = "capabilities = { groups = [\"*\"] }";
+            let manifest = format!("name = \"{plugin}\"\n{setting}\n{capabilities}\n");
             component = component::replace_manifest(&component, &manifest)
                 .with_context(|| file.display().to_string())?;
         }
         write_file(&folder.join("plugin.wasm"), &component)?;
-        // A plugin of rooms wants to know which.
+        // A plugin with rooms needs a route that captures the room.
         let path = path.replace("/bench/", "/{room}/");
         let limits = connections
             .map_or_else(String::new, |most| format!("[limits]\nmax_connections = {most}\n"));
@@ -150,7 +150,7 @@ impl BenchFiles {
 }
 
 impl Peer {
-    /// For people.
+    /// The title in the report.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Bare => "bare tokio-tungstenite",
@@ -159,13 +159,13 @@ impl Peer {
             Self::Daphne => "Channels, daphne",
             Self::InstancePerConnection => "Narrowboat, an instance each",
             Self::SharedInstance => "Narrowboat, shared instance",
-            Self::OnGuestThread => "Narrowboat, the slow lane",
+            Self::OnGuestThread => "Narrowboat, on guest threads",
             Self::Guest(CallKind::Plain) => "bare with the plugin, plain calls",
             Self::Guest(CallKind::Fiber) => "bare with the plugin, call_async",
         }
     }
 
-    /// For files.
+    /// The name in file names.
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
@@ -180,7 +180,7 @@ impl Peer {
         }
     }
 
-    /// Starts it, with room for so many connections if that is more than the usual.
+    /// Starts the server, with `max_connections` raised if a number of connections is given.
     pub(crate) fn start(
         self,
         site: &BenchFiles,
@@ -188,7 +188,7 @@ impl Peer {
         connections: Option<usize>,
     ) -> anyhow::Result<ServerProcess> {
         let folder = site.create_folder(self.name())?;
-        let host = |wish| site.narrowboat_command(&folder, service, connections, wish);
+        let host = |setting| site.narrowboat_command(&folder, service, connections, setting);
         let command = match self {
             Self::Bare => {
                 let mut command = process::role_command("bare")?;

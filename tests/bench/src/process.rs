@@ -1,4 +1,4 @@
-//! The processes of a run: servers that live until they are dropped, clients that answer once.
+//! The processes of a run: servers, which live until they are dropped, and clients, which print one result.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,29 +14,29 @@ use serde::de::DeserializeOwned;
 
 use crate::output::LISTENING_PREFIX;
 
-/// How long a server may take until it listens; it compiles its component first.
+/// The time limit for a server to listen. It compiles its component first.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server's process, killed when this is dropped.
+/// The process of a server. Dropping it kills the process.
 pub(crate) struct ServerProcess {
     child: Child,
     address: SocketAddr,
 }
 
 impl ServerProcess {
-    /// Starts a server and waits until it listens. What it logs goes to a file.
+    /// Starts a server and waits until it listens. Its log goes to the file `log`.
     pub(crate) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let log_file = File::create(log).with_context(|| log.display().to_string())?;
         let name = Path::new(command.get_program()).display().to_string();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let lines = child.stdout.take().map(read_lines);
-        // From here on it is killed, whatever happens.
+        // From here on, dropping the value kills the process.
         let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
         let lines = lines.context("a server without output")?;
         loop {
             let Ok(line) = lines.recv_timeout(START_TIMEOUT) else {
-                bail!("{name} does not listen; what it says is in {}", log.display());
+                bail!("{name} does not listen; its log is {}", log.display());
             };
             if let Some(address) = line.strip_prefix(LISTENING_PREFIX) {
                 server.address = address.parse().with_context(|| line.clone())?;
@@ -45,17 +45,17 @@ impl ServerProcess {
         }
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its process.
+    /// The process id of the server.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The options by which a client finds it.
+    /// The options of a client that uses this server.
     pub(crate) fn client_options(&self) -> [String; 4] {
         let (address, pid) = (self.address.to_string(), self.child.id().to_string());
         ["--server".into(), address, "--pid".into(), pid]
@@ -64,13 +64,13 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It fails where the server is gone already.
+        // Killing fails if the server has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Reads what a server prints, to its end, so that the server never waits for a reader.
+/// Reads the output of a server to its end, so the server never blocks on a full pipe.
 fn read_lines(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (send, lines) = mpsc::channel();
     thread::spawn(move || {
@@ -81,22 +81,22 @@ fn read_lines(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<Str
     lines
 }
 
-/// Runs a client to its end and reads its answer.
+/// Runs a client and parses its result.
 pub(crate) fn run_client<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T> {
     let output = command.stdin(Stdio::null()).output().context("cannot start a client")?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the client failed: {}", complaint.trim());
-    serde_json::from_slice(&output.stdout).context("the client gave no answer")
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the client failed: {}", stderr.trim());
+    serde_json::from_slice(&output.stdout).context("the client printed no result")
 }
 
-/// This program in another role.
+/// Creates a command that runs this program in another role.
 pub(crate) fn role_command(name: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(current_program()?);
     command.arg(name);
     Ok(command)
 }
 
-/// Where this program lies.
+/// The path of this program.
 pub(crate) fn current_program() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("this program does not know where it lies")
+    std::env::current_exe().context("cannot find the path of this program")
 }

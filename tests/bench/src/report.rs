@@ -1,4 +1,4 @@
-//! What a run found, for people and as JSON.
+//! The report of a run, as text and as JSON.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use crate::peer::Peer;
 use crate::section::{BenchRow, BenchSection, GoalResult};
 use crate::table::Table;
 
-/// All that a run found.
+/// The results of a run.
 #[derive(Serialize)]
 pub(crate) struct BenchReport {
-    /// Cores of the machine, which client and server share.
+    /// The cores of the machine, which clients and servers share.
     pub(crate) cores: usize,
-    /// How often each load was repeated.
+    /// The number of rounds of each load.
     pub(crate) rounds: usize,
-    /// How long each repetition was measured.
+    /// The duration of the measurement in each round.
     pub(crate) measured: Duration,
-    /// Servers under the same load.
+    /// The comparisons of servers under the same load.
     pub(crate) sections: Vec<BenchSection>,
-    /// Servers with idle connections.
+    /// The memory of idle connections, by server.
     pub(crate) idle: Vec<IdleResult>,
-    /// Figures with a bound of their own.
+    /// The goals with a fixed bound.
     pub(crate) singles: Vec<GoalResult>,
-    /// Print the owners of memory too.
+    /// Whether to print the mappings too.
     #[serde(skip)]
     pub(crate) verbose: bool,
 }
 
-/// What one server's idle connections hold.
+/// The memory of one server's idle connections.
 #[derive(Serialize)]
 pub(crate) struct IdleResult {
-    /// Which server.
+    /// The server.
     pub(crate) peer: Peer,
-    /// What they hold together.
+    /// The memory of all its idle connections.
     #[serde(flatten)]
     pub(crate) memory: IdleMemory,
 }
@@ -106,7 +106,7 @@ fn idle_table(rows: &[IdleResult]) -> Table {
     table
 }
 
-/// What the mappings of one server's connections are, the largest first.
+/// The mappings of one server's connections, the largest first.
 fn mapping_table(IdleResult { peer, memory: held }: &IdleResult) -> Table {
     let heading = [peer.title(), "mappings", "resident, KiB", "private, KiB", "addresses, KiB"];
     let mut table = Table::new(heading);
@@ -127,12 +127,12 @@ fn mapping_table(IdleResult { peer, memory: held }: &IdleResult) -> Table {
 }
 
 impl IdleMemory {
-    /// A connection's part of a count.
+    /// A count for each connection.
     fn count_per_connection(&self, count: i64) -> String {
         format!("{:.2}", count as f64 / self.connections as f64)
     }
 
-    /// A connection's part of so many bytes, in KiB.
+    /// Bytes for each connection, in KiB.
     pub(crate) fn kib_per_connection(&self, bytes: i64) -> f64 {
         bytes as f64 / 1024.0 / self.connections as f64
     }

@@ -1,4 +1,4 @@
-//! A run: every load on the servers in turn, their idle connections, and what comes of it.
+//! A run: puts every load on the servers in turn, measures idle connections, and reports the results.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::section::{BenchSection, Goal, GoalResult};
 use crate::service::{RoomDelivery, Service};
 use crate::spread::Spread;
 
-/// What a run can be told.
+/// The options of a run.
 #[derive(Args)]
 pub(crate) struct BenchArgs {
-    /// Fewer and shorter rounds, and no swaps
+    /// Run fewer and shorter rounds, and no swaps
     #[arg(long)]
     quick: bool,
-    /// Only these parts
+    /// Run only these parts
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<BenchPart>,
-    /// Print what the memory of idle connections consists of
+    /// Print the mappings of idle connections
     #[arg(long)]
     verbose: bool,
-    /// Where the figures go
+    /// The JSON file for the results
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
     #[command(flatten)]
@@ -42,17 +42,17 @@ pub(crate) struct BenchArgs {
 /// A part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BenchPart {
-    /// Each client gets its own texts back
+    /// Echo: each client gets its own texts back
     Echo,
-    /// The same at a given rate: how long it takes
+    /// Latency of echoes at a fixed rate
     Latency,
-    /// One plugin instance writes to all
+    /// Broadcast: one plugin instance writes to all clients
     Broadcast,
-    /// A group's messages through each member's consumer
+    /// Messages of a group, handled by each member's consumer
     Group,
-    /// A group's frames
+    /// Frames of a group, without the members' consumers
     Frames,
-    /// Connections opened and closed
+    /// Opening and closing connections
     Connects,
     /// Memory of idle connections
     Idle,
@@ -60,23 +60,23 @@ enum BenchPart {
     Calls,
     /// Warm start
     Start,
-    /// A tenant beside one that misbehaves
+    /// A tenant beside a misbehaving tenant
     Fairness,
     /// Swaps under load
     Swaps,
 }
 
-/// How much is done.
+/// The size of a run.
 struct BenchPlan {
     rounds: usize,
     warm_up: Duration,
     measure: Duration,
-    /// Idle connections of every server.
+    /// The number of idle connections of every server.
     idle_connections: usize,
-    /// Servers that are weighed a second time, with as many connections as a machine as it comes lets them
-    /// have: 20,000 files a process, 65,530 mappings.
+    /// The servers whose memory is measured again with more connections: as many as the default limits of a machine
+    /// allow, which are 20,000 open files and 65,530 mappings for each process.
     many_idle_connections: &'static [(Peer, usize)],
-    /// Connections under which a plugin is swapped.
+    /// The number of connections under which a plugin is swapped.
     swap_connections: Option<usize>,
 }
 
@@ -104,23 +104,23 @@ impl BenchPlan {
     };
 }
 
-/// Clients of an echo.
+/// The number of connections of an echo load.
 const CONNECTIONS: usize = 50;
 
-/// Bytes of a text, where nothing else is said.
+/// The default length of a text, in bytes.
 const PAYLOAD: usize = 64;
 
-/// Texts of a room that are on their way.
+/// The number of texts of a room in flight.
 const IN_FLIGHT: usize = 4;
 
-/// Members of a room.
+/// The numbers of members of a room.
 const MEMBERS: [usize; 4] = [10, 100, 1_000, 8_000];
 
 const PLAIN_GUEST: Peer = Peer::Guest(CallKind::Plain);
 const FIBER_GUEST: Peer = Peer::Guest(CallKind::Fiber);
 const HOSTS: [Peer; 2] = [Peer::InstancePerConnection, Peer::SharedInstance];
 
-/// A run on its way.
+/// The state of a run.
 struct BenchRun<'a> {
     arguments: &'a BenchArgs,
     plan: BenchPlan,
@@ -129,12 +129,12 @@ struct BenchRun<'a> {
     singles: Vec<GoalResult>,
 }
 
-/// Measures, prints and writes what was found.
+/// Measures, prints the report, and writes it as JSON.
 pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
     let plan = if arguments.quick { BenchPlan::QUICK } else { BenchPlan::FULL };
     let mut run =
         BenchRun { arguments, plan, sections: Vec::new(), idle: Vec::new(), singles: Vec::new() };
-    // What was found before a failure is told all the same.
+    // After a failure, still report the results so far.
     let measured = run.measure();
     let report = BenchReport {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -201,7 +201,7 @@ impl BenchRun<'_> {
         Ok(())
     }
 
-    /// At half of the rate that the bare server reaches.
+    /// Measures latency at half of the rate that the bare server reaches.
     fn measure_latency(&mut self) -> anyhow::Result<()> {
         let shape = EchoLoad { connections: CONNECTIONS, payload: PAYLOAD, in_flight: 1 };
         let title = "The bare server's full load".to_owned();
@@ -325,8 +325,8 @@ impl BenchRun<'_> {
         Ok(())
     }
 
-    /// The servers in turn, round by round. Each round has a new process: how one lies in memory is
-    /// worth some per cent, for as long as it lives.
+    /// Measures a load on the servers in turn, in rounds. Each round starts a new process, because the memory layout of
+    /// a process changes its results by some per cent.
     fn measure_section(
         &self,
         title: String,
@@ -348,8 +348,8 @@ impl BenchRun<'_> {
         BenchSection::new(title, load, entries, goals).context("a server has no rounds")
     }
 
-    /// What the idle connections of a server hold. The server is a new one: what earlier connections
-    /// left would be used again.
+    /// Measures the memory of idle connections of a server. It starts a new server, because a used one would reuse the
+    /// memory of earlier connections.
     fn measure_idle_memory(&self, peer: Peer, connections: usize) -> anyhow::Result<IdleResult> {
         output::print_progress(&format!("{connections} idle connections, {peer}"));
         let server = peer.start(&self.arguments.site, Service::Echo, Some(connections + 1_000))?;
@@ -362,7 +362,7 @@ impl BenchRun<'_> {
     }
 }
 
-/// The processor time and a delay at most so many times the other's, a rate at least.
+/// A goal for a ratio: CPU time and latency have an upper bound, a rate has a lower bound.
 fn new_goal(peer: Peer, figure: BenchMetric, to: Peer, times: f64) -> Goal {
     Goal { peer, figure, to, times }
 }

@@ -1,4 +1,4 @@
-//! One load on several servers in turn, round by round, and what was wished of it.
+//! One load on several servers, measured in rounds, with its goals.
 
 use serde::Serialize;
 
@@ -7,56 +7,56 @@ use crate::measurement::{BenchMetric, Measurement};
 use crate::peer::Peer;
 use crate::spread::Spread;
 
-/// One load on several servers.
+/// The results of one load on several servers.
 #[derive(Serialize)]
 pub(crate) struct BenchSection {
-    /// For people.
+    /// The title in the report.
     pub(crate) title: String,
     /// The load.
     pub(crate) load: Load,
-    /// A server each; the first is what the others are held against.
+    /// The servers. The first is the baseline of the ratios.
     pub(crate) rows: Vec<BenchRow>,
-    /// What was wished, and what came of it.
+    /// The goals and their results.
     pub(crate) goals: Vec<GoalResult>,
 }
 
-/// One server's rounds.
+/// The results of one server.
 #[derive(Serialize)]
 pub(crate) struct BenchRow {
-    /// Which server.
+    /// The server.
     pub(crate) peer: Peer,
-    /// Each figure, and its ratio to the first server's.
+    /// Each metric, with its ratio to the metric of the first server.
     pub(crate) figures: Vec<(BenchMetric, Spread, Spread)>,
-    /// What they are made of.
+    /// The measurements of the rounds.
     pub(crate) rounds: Vec<Measurement>,
 }
 
-/// A bound for a figure of one server, held against another's.
+/// A bound for the ratio of one server's metric to another's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goal {
-    /// Whose.
+    /// The server.
     pub(crate) peer: Peer,
-    /// Which figure: the processor time and a delay at most so many times the other's, a rate at least.
+    /// The metric. CPU time and latency have an upper bound, a rate has a lower bound.
     pub(crate) figure: BenchMetric,
-    /// The other.
+    /// The server to compare with.
     pub(crate) to: Peer,
-    /// How many times.
+    /// The bound of the ratio.
     pub(crate) times: f64,
 }
 
-/// A goal and what came of it.
+/// A goal and its result.
 #[derive(Debug, Serialize)]
 pub(crate) struct GoalResult {
-    /// For people.
+    /// The title in the report.
     pub(crate) text: String,
-    /// What was found.
+    /// The measured value.
     pub(crate) found: Spread,
     /// Whether the median is within the bound.
     pub(crate) met: bool,
 }
 
 impl GoalResult {
-    /// A figure that is not held against another's.
+    /// Evaluates a goal with a fixed bound.
     pub(crate) fn at_most(what: &str, unit: &str, most: f64, found: Spread) -> Self {
         let text = format!("{what} ≤ {most} {unit}");
         Self { text, found, met: found.median <= most }
@@ -64,7 +64,7 @@ impl GoalResult {
 }
 
 impl BenchSection {
-    /// Of the rounds of each server. `None` if one of them has none.
+    /// Creates a section from the rounds of each server. Returns `None` if a server has no rounds.
     pub(crate) fn new(
         title: String,
         load: Load,
@@ -98,7 +98,7 @@ impl Goal {
     }
 }
 
-/// Of each round's own ratio, so that what slows down all servers in a round does not show.
+/// Uses the ratio of each round, so a slowdown of all servers in a round cancels out.
 fn ratio(rounds: &[Measurement], to: &[Measurement], figure: BenchMetric) -> Option<Spread> {
     let pairs = rounds.iter().zip(to);
     Spread::from_rounds(

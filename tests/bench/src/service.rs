@@ -1,32 +1,32 @@
-//! What a server under measurement does with what clients send.
+//! The services of a server under measurement.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// What clients get back.
+/// The reply to a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Service {
-    /// Each its own.
+    /// Each client gets its own texts back.
     Echo,
-    /// Everyone each text.
+    /// Every client gets each text.
     Room(RoomDelivery),
 }
 
-/// How a text gets to everyone.
+/// How a text gets to every client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RoomDelivery {
     /// One instance writes to all its connections.
     Broadcast,
-    /// The group's message is handled by each member's consumer, which writes to its connection.
+    /// Each member's consumer handles the group's message and writes to its connection.
     Handler,
-    /// The group's frame is written to each member without its consumer.
+    /// The host writes the group's frame to each member without its consumer.
     Frame,
 }
 
 impl Service {
-    /// The path under which every server that looks at it offers this.
+    /// The path of the service, on servers that route by path.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Echo => "/echo/",
@@ -34,7 +34,7 @@ impl Service {
         }
     }
 
-    /// The plugin by which Narrowboat does it.
+    /// The Narrowboat plugin of the service.
     pub(crate) fn plugin(self) -> &'static str {
         match self {
             Self::Echo => "echo",

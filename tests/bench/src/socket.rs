@@ -1,4 +1,4 @@
-//! WebSockets as the bench's own servers and clients open them.
+//! The WebSockets of the benchmark's own servers and clients.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,25 +11,25 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
 
-/// Read buffer of a socket, in bytes: the library's own 128 KiB would be all that its idle
-/// connections show. Narrowboat has as much.
+/// The read buffer of a socket, in bytes, as in Narrowboat. The library's default of 128 KiB would dominate the memory
+/// of idle connections.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-/// How long ports may take to be free again.
+/// The time limit for ports to become free again.
 const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A listener on a free port of the loopback.
+/// Listens on a free port of the loopback address.
 pub(crate) async fn listen() -> anyhow::Result<TcpListener> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
 }
 
-/// The server's side of a handshake.
+/// Runs the server side of a handshake.
 pub(crate) async fn accept(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Error> {
     stream.set_nodelay(true)?;
     accept_async_with_config(stream, Some(config())).await
 }
 
-/// The client's side of a handshake.
+/// Runs the client side of a handshake.
 pub(crate) async fn connect(
     server: SocketAddr,
     path: &str,
@@ -37,7 +37,7 @@ pub(crate) async fn connect(
     connect_from(Ipv4Addr::LOCALHOST, server, path).await
 }
 
-/// The same from another address of this machine, since each has but so many ports.
+/// Connects from another loopback address, because each address has a limited number of ports.
 pub(crate) async fn connect_from(
     source: Ipv4Addr,
     server: SocketAddr,
@@ -51,7 +51,7 @@ pub(crate) async fn connect_from(
     Ok(socket)
 }
 
-/// Waits, where the ports of many that were closed are not free yet: they are after a minute.
+/// Connects, and waits while all ports are in use. Ports of closed connections become free after a minute.
 async fn connect_tcp(source: Ipv4Addr, server: SocketAddr) -> std::io::Result<TcpStream> {
     let patience = Instant::now() + PORT_RELEASE_TIMEOUT;
     loop {
@@ -70,7 +70,7 @@ async fn connect_tcp(source: Ipv4Addr, server: SocketAddr) -> std::io::Result<Tc
     }
 }
 
-/// Waits for a text, and for no other.
+/// Waits for exactly this text.
 pub(crate) async fn expect_text(
     socket: &mut WebSocketStream<TcpStream>,
     text: &Utf8Bytes,
@@ -78,7 +78,7 @@ pub(crate) async fn expect_text(
     check_text(socket.next().await, text)
 }
 
-/// Whether what came is a text, and no other.
+/// Checks that the received message is exactly this text.
 pub(crate) fn check_text(
     came: Option<Result<Message, Error>>,
     text: &Utf8Bytes,
@@ -91,7 +91,7 @@ pub(crate) fn check_text(
     }
 }
 
-/// The closing handshake, to its end.
+/// Runs the closing handshake to its end.
 pub(crate) async fn close(mut socket: WebSocketStream<TcpStream>) -> anyhow::Result<()> {
     socket.close(None).await?;
     while let Some(message) = socket.next().await {

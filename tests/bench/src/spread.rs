@@ -1,22 +1,22 @@
-//! The same figure from several rounds.
+//! A metric over several rounds.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Median and extremes of a figure's rounds.
+/// The median and the extremes of the rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Spread {
-    /// Half of the rounds are below it.
+    /// The median.
     pub(crate) median: f64,
-    /// The least.
+    /// The minimum.
     pub(crate) min: f64,
-    /// The most.
+    /// The maximum.
     pub(crate) max: f64,
 }
 
 impl Spread {
-    /// Of at least one round.
+    /// Computes the spread. Returns `None` without rounds.
     pub(crate) fn from_rounds(rounds: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut rounds: Vec<f64> = rounds.into_iter().collect();
         rounds.sort_by(f64::total_cmp);
@@ -31,7 +31,7 @@ impl Spread {
     }
 }
 
-/// `median (min–max)`, with as many decimals as the format's precision says.
+/// Formats as `median (min–max)`, with the decimals of the format's precision.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(0);

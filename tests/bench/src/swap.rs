@@ -1,4 +1,4 @@
-//! `make swap-bench`: a plugin swapped again and again under thousands of open connections.
+//! `make swap-bench`: swaps a plugin repeatedly under thousands of open connections.
 
 mod clients;
 mod clock;
@@ -28,73 +28,72 @@ use report::SwapReport;
 use under_load::UnderLoadResult;
 use version::VersionBuilder;
 
-/// What a run can be told.
+/// The options of a run.
 #[derive(Args)]
 pub(crate) struct SwapArgs {
-    /// Connections of each isolation; the machine's limits on open files, ports and mappings
-    /// decide how many there can be
+    /// Number of connections for each isolation; the machine limits it by open files, ports and mappings
     #[arg(long, default_value_t = 8_000)]
     connections: usize,
     /// Milliseconds between two messages of a client
     #[arg(long, default_value_t = DEFAULT_PACE_MILLIS)]
     pace: u64,
-    /// How often all kinds of versions are gone through
+    /// Number of rounds through all kinds of versions
     #[arg(long, default_value_t = 2)]
     rounds: usize,
-    /// Seconds of a file that changes ten times a second
+    /// Seconds during which the file changes ten times per second
     #[arg(long, default_value_t = 60)]
     churn: u64,
-    /// Only this isolation
+    /// Run only this isolation
     #[arg(long)]
     only: Option<BenchIsolation>,
-    /// Where the host keeps compiled code; an empty folder of the run if not given
+    /// The folder of the host's compiled code; by default an empty folder of the run
     #[arg(long)]
     cache: Option<PathBuf>,
-    /// The host's program, if it does not lie beside this one
+    /// The host's program, if it is not next to this one
     #[arg(long)]
     narrowboat: Option<PathBuf>,
-    /// The guest that is swapped
+    /// The component of the guest that is swapped
     #[arg(long, default_value = "target/narrowboat/traveller.wasm")]
     component: PathBuf,
-    /// Where the figures go
+    /// The JSON file for the results
     #[arg(long, default_value = "target/swap-bench.json")]
     json: PathBuf,
-    /// Where configurations, components and logs go
+    /// The folder for configurations, components and logs
     #[arg(long, default_value = "target/swap-bench")]
     folder: PathBuf,
 }
 
-/// Who shares an instance.
+/// The isolation of the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BenchIsolation {
-    /// Nobody.
+    /// Each connection has an instance.
     Connection,
-    /// All connections.
+    /// All connections share an instance.
     Shared,
 }
 
-/// What one isolation showed.
+/// The results of one isolation.
 #[derive(Serialize)]
 pub(crate) struct IsolationResult {
-    /// Which.
+    /// The isolation.
     pub(crate) isolation: BenchIsolation,
-    /// Under load.
+    /// The results under load.
     pub(crate) course: UnderLoadResult,
-    /// On an idle host: milliseconds from the file's change to the first answer by the new code.
+    /// The results on an idle host: milliseconds from the file's change to the first reply of the new code.
     pub(crate) idle: Vec<f64>,
 }
 
 /// Milliseconds between two messages of a client.
 const DEFAULT_PACE_MILLIS: u64 = 2_000;
 
-/// Swaps on an idle host.
+/// The number of swaps on an idle host.
 const IDLE_SWAPS: usize = 11;
 
 /// The route of the plugin.
 const PLUGIN_PATH: &str = "/traveller/";
 
-/// Measures, prints, writes what was found, and fails if a connection noticed more than it may.
+/// Measures, prints the report, and writes it as JSON. Fails if there were violations.
 pub(crate) fn run(arguments: &SwapArgs) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let report = SwapReport { cores, outcomes: measure_isolations(arguments)? };
@@ -105,7 +104,7 @@ pub(crate) fn run(arguments: &SwapArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same in few rounds, as a part of another run.
+/// Measures in few rounds, as a part of another run.
 pub(crate) fn measure(
     site: &peer::BenchFiles,
     connections: usize,
@@ -145,7 +144,7 @@ fn measure_isolations(arguments: &SwapArgs) -> anyhow::Result<Vec<IsolationResul
 }
 
 impl BenchIsolation {
-    /// For people.
+    /// The title in the report.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Connection => "an instance each",
@@ -161,22 +160,22 @@ impl BenchIsolation {
     }
 }
 
-/// Where the host is and what to swap, for a client in a role of its own.
+/// The host and the plugin to swap, as arguments of a client process.
 #[derive(Args)]
 struct SwapTarget {
-    /// Where the host listens
+    /// Address of the host
     #[arg(long)]
     server: SocketAddr,
-    /// The host's process
+    /// Process id of the host
     #[arg(long)]
     pid: u32,
-    /// The route of the plugin
+    /// Path of the plugin's route
     #[arg(long)]
     path: String,
-    /// The component to make versions of
+    /// The component from which versions are made
     #[arg(long)]
     base: PathBuf,
-    /// The file that the host watches
+    /// The component file that the host watches
     #[arg(long)]
     file: PathBuf,
 }
@@ -188,7 +187,7 @@ impl SwapTarget {
     }
 }
 
-/// A host and the files it was started with.
+/// A host and its files.
 struct SwapHost {
     server: ServerProcess,
     base: PathBuf,
@@ -207,11 +206,11 @@ impl SwapHost {
         let component = std::fs::read(&arguments.component);
         let component = component.with_context(|| arguments.component.display().to_string())?;
         let manifest = format!(
-            "name = \"traveller\"\nisolation = \"{}\"\nasks = {{ groups = [\"*\"], log = true }}\n",
+            "name = \"traveller\"\nisolation = \"{}\"\ncapabilities = {{ groups = [\"*\"], log = true }}\n",
             isolation.name()
         );
         let component = component::replace_manifest(&component, &manifest)?;
-        // In a folder of its own, where nothing but swaps happens.
+        // The component has a folder of its own, in which only swaps change files.
         let [base, file, log] =
             ["base.wasm", "live/traveller.wasm", "log"].map(|file| folder.join(file));
         std::fs::create_dir(folder.join("live"))?;
@@ -230,7 +229,7 @@ impl SwapHost {
         Ok(Self { server, base, file, log })
     }
 
-    /// A client of this host in a role of its own.
+    /// Creates the command of a client process for this host.
     fn client_command(&self, role: &str) -> anyhow::Result<Command> {
         let mut client = process::role_command(role)?;
         client.args(self.server.client_options()).args(["--path", PLUGIN_PATH]);
@@ -240,8 +239,8 @@ impl SwapHost {
     }
 }
 
-/// Room for the connections and for new ones beside them. A single trap takes a version back, so
-/// that its instances go back both one by one and together.
+/// The configuration of the host. It allows the connections and some new ones. A single trap rolls a version back, so
+/// the run has rollbacks of single instances and of whole versions.
 fn config_toml(connections: usize, cache: &Path) -> String {
     format!(
         "\

@@ -1,23 +1,23 @@
-//! A plain table: the first column to the left, figures to the right.
+//! A text table: the first column is aligned left, the others right.
 
 use std::fmt;
 
-/// Rows of the same number of cells, the first of them the heading.
+/// The rows, with the same number of cells each. The first row is the heading.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// Blanks between two columns.
+/// The number of spaces between two columns.
 const COLUMN_GAP: usize = 3;
 
 impl Table {
-    /// A table of nothing but its heading.
+    /// Creates a table with only a heading.
     pub(crate) fn new<const N: usize>(heading: [&str; N]) -> Self {
         Self { rows: vec![heading.map(str::to_owned).into()] }
     }
 
-    /// The same with a heading that is made.
+    /// Creates a table with a heading from owned strings.
     pub(crate) fn with_heading(heading: Vec<String>) -> Self {
         Self { rows: vec![heading] }
     }

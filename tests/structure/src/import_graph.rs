@@ -1,4 +1,4 @@
-//! Which file of a crate imports which other.
+//! The imports among the files of a crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,20 +9,20 @@ use crate::source_file::SourceFile;
 
 type Module = Vec<String>;
 
-/// The imports among the files of one crate. A path through a re-export leads to the file that defines the item.
+/// A directed graph of the files of one crate. An import through a re-export leads to the file that defines the item.
 pub struct ImportGraph {
     edges: BTreeMap<Module, BTreeSet<Module>>,
 }
 
 impl ImportGraph {
-    /// The graph of the files of one crate.
+    /// Builds the graph of the files of one crate.
     pub fn new(files: &[&SourceFile]) -> Self {
         let resolver = Resolver::new(files);
         let edges = files.iter().map(|file| (file.module.clone(), resolver.imports_of(file)));
         Self { edges: edges.collect() }
     }
 
-    /// Groups of files that reach each other, each sorted.
+    /// Returns the cycles: groups of files that import each other, directly or through others. Each group is sorted.
     pub fn circles(&self) -> Vec<Vec<String>> {
         let reached: BTreeMap<_, _> =
             self.edges.keys().map(|module| (module, self.reached_from(module))).collect();
@@ -54,13 +54,13 @@ impl ImportGraph {
     }
 }
 
-/// What the modules of a crate re-export: where a name really is.
+/// Resolves paths through the re-exports of a crate.
 struct Resolver {
     modules: BTreeSet<Module>,
     re_exports: BTreeMap<(Module, String), Module>,
 }
 
-/// More re-exports than a path can go through.
+/// The limit of re-exports in one path. It stops at re-exports that form a cycle.
 const MAX_RE_EXPORTS: usize = 8;
 
 impl Resolver {
@@ -99,7 +99,7 @@ impl Resolver {
             .collect()
     }
 
-    /// A path from the root of the crate; none for a path into another crate.
+    /// Converts a path to one from the root of the crate. Returns `None` for a path into another crate.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let (mut base, mut rest) = match first.as_str() {
@@ -141,7 +141,7 @@ fn join(module: &Module, child: &str) -> Module {
     path
 }
 
-/// Every path of a `use`, with the name that it gets.
+/// The paths of a `use`, each with the name that it defines.
 fn flatten(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(path) => flatten(&path.tree)
@@ -161,7 +161,7 @@ fn flatten(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     }
 }
 
-/// Every path that code names.
+/// Collects every path in the code.
 struct PathCollector(Vec<Vec<String>>);
 
 impl Visit<'_> for PathCollector {

@@ -1,8 +1,8 @@
-//! Prints lines of files and functions for each crate of the host, and the crates that each depends on.
+//! Prints the lengths of files and functions for each crate of the host, and the dependencies among the crates.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
-use narrowboat_structure::{FLOORS, SourceFile, dependencies, host_sources};
+use narrowboat_structure::{CRATE_ORDER, SourceFile, dependencies, host_sources};
 
 fn main() {
     let sources = host_sources();
@@ -10,13 +10,13 @@ fn main() {
         "| crate | files | lines | file median | file longest | functions | median | 90 % | longest |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for krate in FLOORS {
+    for krate in CRATE_ORDER {
         let files: Vec<_> = sources.iter().filter(|file| file.krate == krate).collect();
         println!("{}", row(krate, &files));
     }
     println!("{}", row("all", &sources.iter().collect::<Vec<_>>()));
     println!();
-    for krate in FLOORS {
+    for krate in CRATE_ORDER {
         let normal = dependencies(krate).normal;
         let own: Vec<_> =
             normal.iter().filter_map(|name| name.strip_prefix("narrowboat-")).collect();
@@ -47,7 +47,7 @@ fn sorted(counts: impl Iterator<Item = usize>) -> Vec<usize> {
     counts
 }
 
-/// The count below which a percentage of them lies.
+/// The given percentile of sorted counts.
 fn at(counts: &[usize], percent: usize) -> usize {
     let last = counts.len().saturating_sub(1);
     counts.get(last * percent / 100).copied().unwrap_or_default()

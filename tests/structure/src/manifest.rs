@@ -1,12 +1,12 @@
-//! What the manifests of the host's crates list.
+//! The dependencies in the manifests of the host's crates.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use crate::source_file::host_folder;
 
-/// The crates of the host by their folders, from the ground up. A crate depends only on crates that stand before it.
-pub const FLOORS: [&str; 14] = [
+/// The folders of the host's crates, from the bottom up. A crate depends only on crates before it.
+pub const CRATE_ORDER: [&str; 14] = [
     "sync",
     "core",
     "config",
@@ -23,18 +23,18 @@ pub const FLOORS: [&str; 14] = [
     "cli",
 ];
 
-/// The packages that one crate depends on.
+/// The dependencies of one crate, by package name.
 pub struct Dependencies {
-    /// For the crate itself.
+    /// The packages that the crate depends on.
     pub normal: BTreeSet<String>,
-    /// For its tests.
+    /// The packages that only its tests depend on.
     pub dev: BTreeSet<String>,
 }
 
-/// The dependencies of the crate in `host/{folder}`.
+/// Reads the dependencies of the crate in `host/{folder}`.
 ///
 /// # Panics
-/// When its manifest cannot be read.
+/// If the manifest cannot be read.
 #[expect(clippy::expect_used, reason = "only tests and the table call it")]
 pub fn dependencies(folder: &str) -> Dependencies {
     let path = host_folder().join(folder).join("Cargo.toml");

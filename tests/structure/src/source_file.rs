@@ -1,4 +1,4 @@
-//! One source file of the host, without its tests.
+//! A source file of the host without its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,35 +9,35 @@ use syn::{Attribute, ImplItemFn, Item, ItemFn, ItemMod, TraitItemFn};
 
 /// A parsed file.
 pub struct SourceFile {
-    /// The folder of its crate below `host`.
+    /// The folder of its crate in `host`.
     pub krate: String,
-    /// Its path from `host`.
+    /// The path of the file, relative to `host`.
     pub path: String,
-    /// The path of its module in its crate; empty for the root.
+    /// The path of its module in the crate. It is empty for the root.
     pub module: Vec<String>,
-    /// Lines, tests included.
+    /// The number of lines, including tests.
     pub line_count: usize,
-    /// Its items outside of `#[cfg(test)]`.
+    /// The items without those under `#[cfg(test)]`.
     pub items: Vec<Item>,
 }
 
-/// A function of a file.
+/// A function in a file.
 pub struct Function {
     /// Its name.
     pub name: String,
-    /// Lines from its signature to its closing brace.
+    /// The number of lines from its signature to its closing brace.
     pub line_count: usize,
 }
 
 impl SourceFile {
-    /// Every function with a body, closures and nested functions included in the one that holds them.
+    /// Returns every function with a body. Closures and nested functions count as a part of the outer function.
     pub fn functions(&self) -> Vec<Function> {
         let mut collector = FunctionCollector(Vec::new());
         self.items.iter().for_each(|item| collector.visit_item(item));
         collector.0
     }
 
-    /// The names of the structs, enums, traits, unions and type aliases that the file defines.
+    /// Returns the names of the structs, enums, traits, unions and type aliases in the file.
     pub fn type_names(&self) -> Vec<String> {
         let mut collector = TypeCollector(Vec::new());
         self.items.iter().for_each(|item| collector.visit_item(item));
@@ -98,18 +98,18 @@ impl Visit<'_> for TypeCollector {
     }
 }
 
-/// The folder `host` of the repository.
+/// The path of the folder `host`.
 pub fn host_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host")
 }
 
-/// Every source file of the host's crates, without files of tests.
+/// Parses every source file of the host's crates, except files of tests.
 ///
 /// # Panics
-/// When a file cannot be read or parsed.
+/// If a file cannot be read or parsed.
 pub fn host_sources() -> Vec<SourceFile> {
     let mut sources = Vec::new();
-    for krate in crate::FLOORS {
+    for krate in crate::CRATE_ORDER {
         let root = host_folder().join(krate).join("src");
         let mut paths = Vec::new();
         find_files(&root, &mut paths);
@@ -153,7 +153,7 @@ fn read(krate: &str, root: &Path, path: &Path) -> SourceFile {
     }
 }
 
-/// Whether an item is only compiled for tests: a module or a function under `#[cfg(test)]`.
+/// Whether an item is under `#[cfg(test)]`: a module, a function or an import.
 fn is_test_item(item: &Item) -> bool {
     let attributes = match item {
         Item::Mod(ItemMod { attrs, .. }) | Item::Fn(ItemFn { attrs, .. }) => attrs,

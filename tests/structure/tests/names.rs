@@ -1,14 +1,14 @@
-//! One name has one meaning in the whole host.
+//! Each type name has one meaning in the whole host.
 
 use std::collections::BTreeMap;
 
 use narrowboat_structure::host_sources;
 
-/// Names that several types may have: each is private, and known only beside the type that it belongs to.
+/// Names that several types may have. Each of these types is private and belongs to another type.
 const ALLOWED_REPEATS: [&str; 3] = ["Builder", "Error", "Inner"];
 
 #[test]
-fn no_type_name_stands_for_two_things() {
+fn no_two_types_share_a_name() {
     let mut definitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in host_sources() {
         for name in file.type_names() {
@@ -20,5 +20,5 @@ fn no_type_name_stands_for_two_things() {
         .into_iter()
         .filter(|(name, files)| files.len() > 1 && !ALLOWED_REPEATS.contains(&&**name))
         .collect();
-    assert!(repeats.is_empty(), "these names stand for several types: {repeats:#?}");
+    assert!(repeats.is_empty(), "several types have the same name: {repeats:#?}");
 }

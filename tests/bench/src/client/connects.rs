@@ -1,4 +1,4 @@
-//! Clients that open a connection, close it, and begin anew.
+//! Clients that open a connection, close it, and start again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +11,17 @@ use crate::file_limit::raise_file_limit;
 use crate::measurement::Measurement;
 use crate::socket;
 
-/// Whom to load and how.
+/// The arguments of the role that opens and closes connections.
 #[derive(Args)]
 pub(crate) struct ConnectsArgs {
     #[command(flatten)]
     target: LoadTarget,
-    /// Clients at a time
+    /// Number of clients
     #[arg(long)]
     at_once: usize,
 }
 
-/// Measures connections that were opened and closed.
+/// Measures the number of connections that were opened and closed.
 pub(crate) fn run(arguments: &ConnectsArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

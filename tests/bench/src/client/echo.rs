@@ -1,4 +1,4 @@
-//! The client under whose load servers are measured. It compares every echo with what it sent.
+//! The client for echo servers. It compares each echo with the text that it sent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,24 +20,24 @@ use crate::file_limit::raise_file_limit;
 use crate::measurement::Measurement;
 use crate::socket;
 
-/// Messages of one connection before they repeat.
+/// The number of different messages of a connection.
 const DISTINCT_MESSAGES: usize = 16;
 
-/// What one load consists of.
+/// The size of the load.
 #[derive(Debug, Clone, Copy, Args, Serialize)]
 pub(crate) struct EchoLoad {
-    /// Connections at a time
+    /// Number of connections
     #[arg(long)]
     pub(crate) connections: usize,
-    /// Length of a text message in bytes
+    /// Length of each text in bytes
     #[arg(long)]
     pub(crate) payload: usize,
-    /// Messages a connection sends before it waits for an echo
+    /// Texts that a connection sends before it waits for an echo
     #[arg(long)]
     pub(crate) in_flight: usize,
 }
 
-/// What to load, how and for how long.
+/// The arguments of the echo client.
 #[derive(Args)]
 pub(crate) struct EchoArgs {
     #[command(flatten)]
@@ -46,19 +46,19 @@ pub(crate) struct EchoArgs {
     shape: EchoLoad,
 }
 
-/// What the client's threads have in common.
+/// The state that the threads of the client share.
 struct EchoClientState {
     server: SocketAddr,
     path: String,
     load: EchoLoad,
-    /// Echoes of each connection.
+    /// The number of echoes of each connection.
     echoes: Vec<AtomicU64>,
     stop: AtomicBool,
-    /// Where all connections and the measuring thread meet once all are open.
+    /// The barrier at which all connections and the measuring thread wait until all connections are open.
     all_open: Barrier,
 }
 
-/// Loads the server and measures it.
+/// Puts the load on the server and measures it.
 pub(crate) fn run(arguments: &EchoArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let shape = arguments.shape;
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &EchoArgs) -> anyhow::Result<Measurement> {
         stop: AtomicBool::new(false),
         all_open: Barrier::new(shape.connections + 1),
     });
-    // Half of the cores for the client, and no thread of it waits for another.
+    // The client gets half of the cores. Each thread has its own runtime, so none waits for another.
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / 2).clamp(1, shape.connections);
     let deadline = arguments.target.total_duration() + CLIENT_TIMEOUT;
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &EchoArgs) -> anyhow::Result<Measurement> {
     measured
 }
 
-/// Watches the connections for the time of the measurement.
+/// Counts the echoes of all connections during the measurement.
 fn measure(target: &LoadTarget, shared: &EchoClientState) -> anyhow::Result<Measurement> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all_open = runtime
@@ -119,7 +119,7 @@ impl EchoClientState {
     }
 }
 
-/// One thread of the client, with its part of the connections.
+/// Runs one thread of the client, with its share of the connections.
 fn run_client_thread(
     shared: &Arc<EchoClientState>,
     indexes: impl Iterator<Item = usize>,
@@ -156,8 +156,8 @@ async fn run_connection(shared: &EchoClientState, index: usize) -> anyhow::Resul
     while echoed < sent {
         socket::expect_text(&mut socket, &messages[echoed % messages.len()]).await?;
         let mut came = 1;
-        // Those that came with it are answered together, as a client does that is not to be what is
-        // measured.
+        // Echoes that arrived together are handled together. This keeps the client cheap, because the server is
+        // measured, not the client.
         while echoed + came < sent
             && let Some(echo) = socket.next().now_or_never()
         {
@@ -177,7 +177,7 @@ async fn run_connection(shared: &EchoClientState, index: usize) -> anyhow::Resul
     socket::close(socket).await
 }
 
-/// Texts that no other connection sends, and no two of them the same.
+/// Creates the texts of one connection. All texts of all connections differ.
 fn distinct_messages(index: usize, shape: EchoLoad) -> Vec<Utf8Bytes> {
     let text = |number: usize| {
         let text = format!("{index}/{number} ");

@@ -1,4 +1,4 @@
-//! The client that opens connections and leaves them alone, to see what each holds.
+//! The client that opens idle connections, to measure the server's memory for each.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -16,38 +16,38 @@ use crate::file_limit::raise_file_limit;
 use crate::memory::ProcessMemory;
 use crate::socket;
 
-/// Connections before the count begins, so that what the server makes once is not counted.
+/// The connections before the measurement. With them, one-time allocations of the server are not counted.
 const WARM_UP_CONNECTIONS: usize = 100;
 
-/// How long the server is left alone before its memory is read.
+/// The pause before the server's memory is read.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
 
-/// Connections from one address.
+/// The number of connections from one source address.
 const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 
-/// Which server to fill and how far.
+/// The arguments of the idle client.
 #[derive(Args)]
 pub(crate) struct IdleArgs {
     #[command(flatten)]
     target_server: TargetServer,
-    /// Connections to open
+    /// Number of connections to open
     #[arg(long)]
     connections: usize,
-    /// Length of the text that each echoes once, in bytes
+    /// Length of the text that each connection echoes once, in bytes
     #[arg(long)]
     payload: usize,
 }
 
-/// What so many connections hold.
+/// The memory that a number of connections use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IdleMemory {
-    /// How many were opened between the two looks.
+    /// The number of connections that were opened between the two readings.
     pub(crate) connections: usize,
-    /// What the server had more at the second.
+    /// The growth of the server's memory between the two readings.
     pub(crate) growth: ProcessMemory,
 }
 
-/// Opens the connections, has each echo once, and looks at the server's memory.
+/// Opens the connections, sends one text on each, and reads the server's memory.
 pub(crate) fn run(arguments: &IdleArgs) -> anyhow::Result<IdleMemory> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -75,7 +75,7 @@ async fn open_connections(
 ) -> anyhow::Result<()> {
     let text: Utf8Bytes = "x".repeat(arguments.payload).into();
     for number in 0..count {
-        // An address has fewer ports than a server may have connections.
+        // An address has fewer ports than a server can have connections.
         let source = Ipv4Addr::new(127, 0, 0, 1 + (number / CONNECTIONS_PER_ADDRESS) as u8);
         let mut socket = socket::connect_from(
             source,

@@ -1,4 +1,4 @@
-//! Clients that ask a plugin to misbehave, again and again, until they are killed.
+//! Clients that ask a plugin to misbehave repeatedly, until the process is killed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::socket;
 
-/// How long an answer is waited for before the next word.
+/// The time to wait for a reply before the next command.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Whom to ask, and for what.
+/// The arguments of the misbehaving clients.
 #[derive(Args)]
 pub(crate) struct MisbehavingArgs {
-    /// Where the server listens
+    /// Address of the server
     #[arg(long)]
     server: SocketAddr,
-    /// The path of the plugin
+    /// Path of the plugin
     #[arg(long)]
     path: String,
-    /// What each client says; without it they come and go
+    /// Command that each client sends; without it, clients only connect and disconnect
     #[arg(long)]
     word: Option<String>,
-    /// Clients at a time
+    /// Number of clients
     #[arg(long)]
     clients: usize,
 }
 
-/// Goes on until the process is killed.
+/// Runs until the process is killed.
 pub(crate) fn run(arguments: &MisbehavingArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &MisbehavingArgs) -> anyhow::Result<()> {
             let (server, path, word) = (*server, path.clone(), word.clone());
             clients.spawn(async move {
                 loop {
-                    // Being turned away or thrown out is what it deserves.
+                    // The host may refuse or close these connections, so errors are expected.
                     let _ = misbehave_once(server, &path, word.as_deref()).await;
                 }
             });
@@ -60,7 +60,7 @@ async fn misbehave_once(server: SocketAddr, path: &str, word: Option<&str>) -> a
     let Some(word) = word else { return socket::close(socket).await };
     loop {
         socket.send(Message::text(word)).await?;
-        // Whatever comes is read, and nothing is made of it.
+        // Read and ignore all replies.
         while let Ok(Some(message)) = timeout(ANSWER_TIMEOUT, socket.next()).await {
             if message?.is_text() {
                 break;

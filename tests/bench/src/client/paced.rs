@@ -1,4 +1,4 @@
-//! Echoes at a given rate, and how long each takes.
+//! Clients that send at a fixed rate and measure the latency of each echo.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,35 +16,35 @@ use crate::file_limit::raise_file_limit;
 use crate::measurement::{LatencyQuantiles, Measurement};
 use crate::socket;
 
-/// Whom to load and how.
+/// The arguments of the clients with a fixed rate.
 #[derive(Args)]
 pub(crate) struct PacedArgs {
     #[command(flatten)]
     target: LoadTarget,
-    /// Connections at a time
+    /// Number of connections
     #[arg(long)]
     connections: usize,
-    /// Length of a text in bytes
+    /// Length of each text in bytes
     #[arg(long)]
     payload: usize,
-    /// Messages a second
+    /// Rate of all connections, in messages per second
     #[arg(long)]
     rate: u64,
 }
 
-/// What the connections have in common.
+/// The state that the connections share.
 struct PacedClientState {
     target: LoadTarget,
     text: Utf8Bytes,
-    /// Between two messages of one connection.
+    /// The time between two messages of one connection.
     message_interval: Duration,
     echoes: AtomicU64,
-    /// Times are taken.
+    /// Whether the measurement is running.
     is_measuring: AtomicBool,
     stop: AtomicBool,
 }
 
-/// Measures.
+/// Runs the load and measures it.
 pub(crate) fn run(arguments: &PacedArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -68,12 +68,12 @@ async fn measure(arguments: &PacedArgs) -> anyhow::Result<Measurement> {
     });
     let mut clients = JoinSet::new();
     for index in 0..*connections {
-        // Spread over the pause, so that they do not all send at once.
+        // Spread the start times over one interval, so the connections do not all send at once.
         let offset = pause.mul_f64(index as f64 / *connections as f64);
         clients.spawn(run_connection(Arc::clone(&shared), offset));
     }
     let watched = target.measure_count(|| {
-        // Called at the beginning and at the end of the measurement.
+        // The count is read at the beginning and at the end of the measurement.
         shared.is_measuring.fetch_xor(true, Ordering::Relaxed);
         shared.echoes.load(Ordering::Relaxed)
     });
@@ -86,7 +86,7 @@ async fn measure(arguments: &PacedArgs) -> anyhow::Result<Measurement> {
     Ok(measured.with_latency(LatencyQuantiles::from_nanos(all)))
 }
 
-/// One connection; the nanoseconds of each echo in the measurement.
+/// Runs one connection. Returns the latency of each echo of the measurement, in nanoseconds.
 async fn run_connection(
     shared: Arc<PacedClientState>,
     offset: Duration,
@@ -99,7 +99,7 @@ async fn run_connection(
     while !shared.stop.load(Ordering::Relaxed) {
         tokio::time::sleep_until(next).await;
         let sent = Instant::now();
-        // A client that fell behind does not catch up in a burst.
+        // A client that is late does not send a burst to catch up.
         next = sent.max(next + shared.message_interval);
         socket.send(Message::Text(shared.text.clone())).await?;
         socket::expect_text(&mut socket, &shared.text).await?;

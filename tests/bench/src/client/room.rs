@@ -1,4 +1,4 @@
-//! The members of a room: one of them publishes, all count what they get.
+//! The members of a room: one of them publishes, and all count their deliveries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,41 +17,41 @@ use crate::file_limit::raise_file_limit;
 use crate::measurement::Measurement;
 use crate::socket;
 
-/// Whom to load and how.
+/// The arguments of the members of a room.
 #[derive(Args)]
 pub(crate) struct RoomArgs {
     #[command(flatten)]
     target: LoadTarget,
-    /// Members of the room
+    /// Number of members
     #[arg(long)]
     members: usize,
-    /// Length of a text in bytes
+    /// Length of each text in bytes
     #[arg(long)]
     payload: usize,
-    /// Texts that are on their way at once
+    /// Number of texts in flight
     #[arg(long)]
     in_flight: usize,
 }
 
-/// Fills the room and measures what is delivered there.
+/// Opens the members' connections and measures the deliveries.
 pub(crate) fn run(arguments: &RoomArgs) -> anyhow::Result<Measurement> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(measure(arguments))
 }
 
-/// What has come, and leave to publish more.
+/// The deliveries so far, and the permits to publish more.
 struct RoomState {
     members: u64,
     delivery_count: AtomicU64,
-    /// Texts that may be sent before others have come to everyone.
+    /// The permits for the publisher. A text returns its permit when all members have it.
     send_permits: Semaphore,
     connection_ended: AtomicBool,
 }
 
 impl RoomState {
-    /// Counts a delivery. Who gets the last of a text's deliveries has the next one sent: none is lost, and
-    /// none waits behind another for long.
+    /// Counts a delivery. After as many deliveries as there are members, it permits the next text. So the number of
+    /// texts in flight stays the same.
     fn record_delivery(&self) {
         let count = self.delivery_count.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_multiple_of(self.members) {
@@ -92,7 +92,7 @@ async fn measure(arguments: &RoomArgs) -> anyhow::Result<Measurement> {
     Ok(measured)
 }
 
-/// Sends when there is leave to.
+/// Publishes a text for each permit.
 async fn publish(
     mut publisher: SplitSink<WebSocketStream<TcpStream>, Message>,
     text: Message,

@@ -1,9 +1,9 @@
-//! What the bench's own guest server needs of `wit/`, generated twice: with plain exports, and with
-//! exports that are called by `call_async`.
+//! The bindings of the guest server, generated twice from `wit/`: with plain exports, and with exports for
+//! `call_async`.
 
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 
-/// Plain calls.
+/// Bindings for plain calls.
 pub mod plain {
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -20,7 +20,7 @@ pub mod plain {
     });
 }
 
-/// Calls on a fiber.
+/// Bindings for calls on a fiber.
 pub mod fiber {
     wasmtime::component::bindgen!({
         path: "../../wit",

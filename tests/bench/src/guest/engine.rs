@@ -1,4 +1,4 @@
-//! The engine of the guest server, set up as the host's.
+//! The engine of the guest server, configured like the engine of the host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,33 +16,33 @@ use super::bindings::{fiber, plain};
 use super::instance::EchoInstance;
 use super::state::EchoState;
 
-/// Instances at a time.
+/// The size of the instance pool.
 const MAX_INSTANCES: u32 = 1_000;
 
-/// Core instances, memories and tables that one component counts for, at most.
+/// The most core instances, memories and tables of one component.
 const CORE_PARTS_PER_COMPONENT: u32 = 4;
 
-/// Linear memory of an instance, in bytes.
+/// The largest linear memory of an instance, in bytes.
 const MAX_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
-/// Address space between two memories, in bytes.
+/// The guard region after each memory, in bytes.
 const MEMORY_GUARD_BYTES: u64 = 64 * 1024;
 
-/// The clock that stops or suspends guests.
+/// The period of the clock that advances the epoch.
 const EPOCH_TICK: Duration = Duration::from_millis(1);
 
-/// How often the clock looks whether there are guests again.
+/// The pause of the clock while there are no guests.
 const IDLE_EPOCH_TICK: Duration = Duration::from_millis(20);
 
-/// A component ready to be instantiated.
+/// A component that is ready for instantiation.
 pub(super) struct EchoInstantiator {
     engine: Engine,
     instance_pre: EchoInstancePre,
-    /// Instances that live, so that the clock rests while none does.
+    /// The number of live instances. The clock pauses while it is 0.
     live_instances: Arc<AtomicUsize>,
 }
 
-/// The component behind the bindings of its kind of call.
+/// The component, with the bindings of its kind of call.
 pub(super) enum EchoInstancePre {
     Plain(plain::EchoPre<EchoState>),
     Fiber(fiber::EchoPre<EchoState>),
@@ -68,7 +68,7 @@ impl EchoInstantiator {
         Ok(Self { engine, instance_pre: entry, live_instances: alive })
     }
 
-    /// A new instance with a consumer in it.
+    /// Creates an instance with a consumer.
     pub(super) async fn instantiate(&self) -> Result<EchoInstance> {
         let state = EchoState::new(Arc::clone(&self.live_instances));
         let mut store = Store::new(&self.engine, state);

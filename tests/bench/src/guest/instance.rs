@@ -1,4 +1,4 @@
-//! An instance of the guest server, with the one consumer in it.
+//! An instance of the guest server, with its only consumer.
 
 use tokio_tungstenite::tungstenite::Message;
 use wasmtime::component::{Resource, ResourceAny};
@@ -9,10 +9,10 @@ use super::bindings::{fiber, plain};
 use super::engine::EchoInstancePre;
 use super::state::EchoState;
 
-/// Ticks until the clock looks at a call: the running one ends anytime, the next is a whole one.
+/// The ticks until a call is interrupted. The current tick may end at any time, so a call gets at least one whole tick.
 const EPOCH_DEADLINE_TICKS: u64 = 2;
 
-/// An instance, entered in one of the two ways.
+/// An instance, called in one of the two ways.
 pub(super) struct EchoInstance {
     store: Store<EchoState>,
     bindings: EchoBindings,
@@ -46,7 +46,7 @@ impl EchoInstance {
         Ok(Self { store, bindings: guest, consumer })
     }
 
-    /// Takes a message into the guest, if it is one for it, and gives what it sends.
+    /// Passes a text or binary message to the guest and returns the frames that it sends.
     pub(super) async fn receive(&mut self, message: &Message) -> Result<Vec<Message>> {
         let frame = match message {
             Message::Text(text) => Frame::Text(text),
@@ -55,7 +55,7 @@ impl EchoInstance {
         };
         let Self { store, bindings: guest, consumer } = self;
         store.set_epoch_deadline(EPOCH_DEADLINE_TICKS);
-        let answer = match guest {
+        let result = match guest {
             EchoBindings::Plain(guest) => {
                 let consumers = guest.narrowboat_consumer_websocket().consumer();
                 consumers.call_receive(&mut *store, *consumer, frame)?
@@ -65,12 +65,12 @@ impl EchoInstance {
                 consumers.call_receive(&mut *store, *consumer, frame).await?
             }
         };
-        answer.map_err(|problem| format_err!("{problem}"))?;
+        result.map_err(|error| format_err!("{error}"))?;
         Ok(std::mem::take(&mut store.data_mut().sent_messages))
     }
 }
 
-/// Of no interest to an echo.
+/// An empty scope, which the echo plugin does not read.
 const SCOPE: Scope<'static> = Scope {
     scheme: "ws",
     path: "/",

@@ -1,4 +1,4 @@
-//! What a store of the guest server holds: the frames its guest has sent.
+//! The data of a store of the guest server: the frames that the guest sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ use super::bindings::plain::narrowboat::consumer::types::{self, ScopeResult};
 
 type ConnectionResource = Resource<Connection>;
 
-/// One store's data.
+/// The data of one store.
 pub(super) struct EchoState {
-    /// What the running call sends.
+    /// The frames that the running call sends.
     pub(super) sent_messages: Vec<Message>,
     live_instances: Arc<AtomicUsize>,
 }
@@ -46,27 +46,27 @@ impl HostConnection for EchoState {
     }
 
     fn channel_name(&mut self, _: ConnectionResource) -> Result<String> {
-        bail!("an echo does not ask for its channel")
+        bail!("an echo plugin does not call channel-name")
     }
 
     fn scope(&mut self, _: ConnectionResource) -> Result<Option<ScopeResult>> {
-        bail!("an echo does not ask for its scope")
+        bail!("an echo plugin does not call scope")
     }
 
     fn buffered_amount(&mut self, _: ConnectionResource) -> Result<u64> {
-        bail!("an echo does not look at its queue")
+        bail!("an echo plugin does not call buffered-amount")
     }
 
     fn close(&mut self, _: ConnectionResource, _: u16, _: String) -> Result<()> {
-        bail!("an echo does not close")
+        bail!("an echo plugin does not call close")
     }
 
     fn set_timer(&mut self, _: ConnectionResource, _: u32) -> Result<Result<TimerId, SendError>> {
-        bail!("an echo has no timers")
+        bail!("an echo plugin has no timers")
     }
 
     fn clear_timer(&mut self, _: ConnectionResource, _: TimerId) -> Result<()> {
-        bail!("an echo has no timers")
+        bail!("an echo plugin has no timers")
     }
 
     fn drop(&mut self, _: ConnectionResource) -> Result<()> {
@@ -76,10 +76,10 @@ impl HostConnection for EchoState {
 
 impl Host for EchoState {
     fn send_many(&mut self, _: Vec<ConnectionResource>, _: Frame) -> Result<u32> {
-        bail!("an echo answers one")
+        bail!("an echo plugin does not call send-many")
     }
 
     fn find(&mut self, _: String) -> Result<Option<ConnectionResource>> {
-        bail!("an echo looks for nobody")
+        bail!("an echo plugin does not call find")
     }
 }

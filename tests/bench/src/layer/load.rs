@@ -1,4 +1,4 @@
-//! The clients: one that publishes, those that count.
+//! The clients: one publishes, the others count deliveries.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::cpu::CpuTime;
 use crate::socket;
 
-/// What passes before it is measured.
+/// The load before the measurement.
 const WARM_UP: Duration = Duration::from_millis(1_500);
 
 #[derive(Args)]
 pub(crate) struct LayerLoadArgs {
-    /// Where the publisher connects
+    /// URL of the publisher's server
     #[arg(long)]
     publisher: SocketAddr,
-    /// Where the members connect
+    /// URL of the members' server
     #[arg(long)]
     receiver: SocketAddr,
-    /// The servers' processes
+    /// Process ids of the servers
     #[arg(long, value_delimiter = ',')]
     pids: Vec<u32>,
     #[arg(long)]
@@ -34,29 +34,29 @@ pub(crate) struct LayerLoadArgs {
     in_flight: usize,
     #[arg(long)]
     payload: usize,
-    /// Milliseconds
+    /// Milliseconds of the measurement
     #[arg(long)]
     measure: u64,
 }
 
-/// What one round gave.
+/// The measurement of one round.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LayerMeasurement {
     deliveries: u64,
     seconds: f64,
-    /// Of both servers, in seconds.
+    /// The CPU time of both servers, in seconds.
     cpu: f64,
 }
 
 impl LayerMeasurement {
-    /// Deliveries a second.
+    /// The deliveries per second.
     pub(crate) fn deliveries_per_second(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let deliveries = self.deliveries as f64;
         deliveries / self.seconds
     }
 
-    /// Microseconds.
+    /// The CPU time for each delivery, in microseconds.
     pub(crate) fn cpu_micros_per_delivery(&self) -> f64 {
         self.cpu * 1e6 / (self.deliveries_per_second() * self.seconds)
     }
@@ -102,7 +102,7 @@ fn total_cpu_time(pids: &[u32]) -> anyhow::Result<Duration> {
     pids.iter().map(|pid| CpuTime::of_process(*pid).map(CpuTime::total)).sum()
 }
 
-/// Keeps so many messages on their way: the publisher is in the room too, and hears its own.
+/// Keeps a fixed number of messages in flight. The publisher is a member of the room too, and gets its own messages.
 async fn publish(
     mut publisher: tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>,
     in_flight: usize,

@@ -1,4 +1,4 @@
-//! The Redis, and the servers of both kinds.
+//! The Redis server, and the servers of both kinds.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -9,17 +9,17 @@ use anyhow::{Context, bail, ensure};
 
 use crate::process::ServerProcess;
 
-/// How long Redis may take to listen.
+/// The time limit for Redis to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whose servers.
+/// The kind of the servers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LayerServerKind {
     Narrowboat,
     Channels,
 }
 
-/// A Redis in memory only, killed when dropped.
+/// A Redis server without persistence. Dropping it kills the process.
 pub(super) struct RedisProcess {
     child: Child,
     port: u16,
@@ -52,13 +52,13 @@ impl RedisProcess {
 
 impl Drop for RedisProcess {
     fn drop(&mut self) {
-        // It fails where the server is gone already.
+        // Killing fails if the server has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The files that servers are started from.
+/// The files that the servers need.
 pub(super) struct LayerServerFiles {
     pub(super) narrowboat: PathBuf,
     pub(super) component: PathBuf,

@@ -1,4 +1,4 @@
-//! The clients: each exchanges numbered messages with its consumer and with its group.
+//! The clients. Each exchanges numbered messages with its consumer and with its group.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,42 +18,42 @@ use super::clock::{BenchClock, ClockTime};
 use super::delivery_tracker::{ConsumerAnswer, DeliveryTracker, GROUP_SIZE, RoundTripSample};
 use crate::socket;
 
-/// Handshakes at a time.
+/// The number of concurrent handshakes.
 const MAX_CONCURRENT_HANDSHAKES: usize = 32;
 
-/// Clients that one source address is enough for.
+/// The number of clients with the same source address.
 const CONNECTIONS_PER_SOURCE: usize = 20_000;
 
-/// One client in so many sends [`BUSY_FACTOR`] times as much, so that an instance of its own sees a
-/// hundred events soon.
+/// One client in this many is busy: it sends [`BUSY_FACTOR`] times as much. So an instance of its own soon gets a
+/// hundred events.
 const BUSY_EVERY: usize = 100;
 
-/// How much more a busy client sends.
+/// The factor by which a busy client sends more.
 const BUSY_FACTOR: u32 = 20;
 
-/// What all clients have in common.
+/// The state that all clients share.
 pub(crate) struct SwapClients {
     pub(crate) server: SocketAddr,
     pub(crate) path: String,
-    /// Between two messages of a client to its consumer.
+    /// The time between two messages of a client to its consumer.
     pub(crate) message_interval: Duration,
-    /// Between two of its messages to its group.
+    /// The time between two messages of a client to its group.
     pub(crate) group_message_interval: Duration,
     pub(crate) clock: BenchClock,
     pub(crate) tracker: Mutex<DeliveryTracker>,
-    /// Nothing more is sent.
+    /// Whether the clients have stopped sending.
     pub(crate) is_stopped: AtomicBool,
 }
 
 type ClientSocket = WebSocketStream<TcpStream>;
 
 impl SwapClients {
-    /// The ledger. Locked for moments only.
+    /// The deliveries of all clients. The lock is held only briefly.
     pub(crate) fn lock_tracker(&self) -> MutexGuard<'_, DeliveryTracker> {
         self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the connections and has each join its group.
+    /// Opens the connections and makes each consumer join its group.
     pub(crate) async fn open_connections(
         self: &Arc<Self>,
         count: usize,
@@ -80,7 +80,7 @@ impl SwapClients {
         Ok(sockets.into_iter().flatten().collect())
     }
 
-    /// One connection. When the answer comes the consumer is in its group.
+    /// Opens one connection and waits for the reply, which shows that the consumer is in its group.
     async fn connect_and_join(&self, client: usize) -> anyhow::Result<ClientSocket> {
         let source = u8::try_from(client / CONNECTIONS_PER_SOURCE).context("too many clients")?;
         let source = Ipv4Addr::new(127, 0, 0, 1 + source);
@@ -93,7 +93,7 @@ impl SwapClients {
         }
     }
 
-    /// Exchanges messages, for ever.
+    /// Exchanges messages forever.
     pub(crate) async fn run_client(self: Arc<Self>, client: usize, socket: ClientSocket) {
         let mut exchange = ClientSession::new(&self, client);
         let how = match exchange.run_until_closed(&self, socket).await {
@@ -104,21 +104,21 @@ impl SwapClients {
     }
 }
 
-/// What a client knows of its own exchange.
+/// The state of one client.
 struct ClientSession {
     client: usize,
     message_interval: Duration,
     next_send: Instant,
     next_group_send: Instant,
-    /// Events the consumer has been sent, its joining included.
+    /// The number of events that the client sent to the consumer, including the one to join the group.
     sent_events: u64,
     sent_messages: u64,
     sent_group_messages: u64,
-    /// Of each numbered message on its way, how many events had been sent with it.
+    /// For each numbered message in flight, the number of events up to and including it.
     in_flight: VecDeque<u64>,
-    /// Messages of the group that came.
+    /// The number of group messages that arrived.
     received_group_messages: u64,
-    /// Events that the consumer has lost.
+    /// The number of events that the consumer lost.
     lost_events: u64,
 }
 
@@ -128,7 +128,7 @@ impl ClientSession {
         let message_interval =
             if busy { clients.message_interval / BUSY_FACTOR } else { clients.message_interval };
         let count = clients.lock_tracker().clients.len();
-        // Spread evenly, and neighbours, who share a group, far from each other.
+        // Spread the start times evenly, and put neighbours, which share a group, far apart.
         let part = |of: Duration| of.mul_f64((client * 7_919 % count) as f64 / count as f64);
         let now = Instant::now();
         Self {

@@ -1,22 +1,22 @@
-//! Time as clients and log are compared by.
+//! The clock for comparing moments of clients with lines of the log.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A moment, as time since the clock was started.
+/// A moment, as the time since the start of the clock.
 pub(crate) type ClockTime = Duration;
 
-/// Tells moments, and finds the one that a line of the log was written at.
+/// A clock that returns the current moment and converts time stamps of the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BenchClock {
     start: Instant,
-    /// Time of day at the beginning, UTC.
+    /// The time of day at the start, in UTC.
     start_time_of_day: Duration,
 }
 
 impl BenchClock {
-    /// Begins now.
+    /// Starts the clock.
     pub(crate) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let into_day = since_epoch.as_nanos() % DAY.as_nanos();
@@ -24,12 +24,12 @@ impl BenchClock {
         Self { start: Instant::now(), start_time_of_day }
     }
 
-    /// This moment.
+    /// Returns the current moment.
     pub(crate) fn now(&self) -> ClockTime {
         self.start.elapsed()
     }
 
-    /// The moment of a time stamp like `2026-01-31T23:59:59.123456Z`; none is a day away.
+    /// Converts a time stamp such as `2026-01-31T23:59:59.123456Z` to a moment. A run has to be shorter than a day.
     pub(crate) fn parse_timestamp(&self, stamp: &str) -> Option<ClockTime> {
         let daytime = stamp.split_once('T')?.1.strip_suffix('Z')?;
         let mut parts = daytime.split(':');

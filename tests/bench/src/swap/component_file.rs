@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-/// A file whose contents change by a rename, all at once.
+/// A file whose contents change atomically, by a rename.
 pub(crate) struct ComponentFile {
     file: PathBuf,
 }
 
 impl ComponentFile {
-    /// The file that the host's configuration names.
+    /// The component file in the host's configuration.
     pub(crate) fn new(file: PathBuf) -> Self {
         Self { file }
     }
 
-    /// Puts other contents in its place. The rename is the last thing that happens.
+    /// Replaces the contents. The rename is the last step.
     pub(crate) fn replace(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let next = self.file.with_extension("next");
         std::fs::write(&next, bytes).with_context(|| next.display().to_string())?;

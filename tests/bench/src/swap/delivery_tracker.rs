@@ -1,61 +1,61 @@
-//! What the clients sent and got, held against what they had to get.
+//! Compares the messages that clients got with those that they should get.
 
 use std::time::Duration;
 
 use super::clock::ClockTime;
 
-/// Clients in a group, each of which gets what each of them sends to it.
+/// The number of clients in a group. Each gets the messages of all members.
 pub(crate) const GROUP_SIZE: usize = 8;
 
-/// Violations that are kept word for word.
+/// The number of violations that are stored as text.
 const MAX_VIOLATIONS: usize = 20;
 
-/// The ledger of all clients.
+/// The deliveries of all clients.
 pub(crate) struct DeliveryTracker {
-    /// A page each.
+    /// The deliveries by client.
     pub(crate) clients: Vec<ClientRecord>,
-    /// Round trips, in the order in which they ended.
+    /// The round trips, in the order in which they ended.
     pub(crate) round_trips: Vec<RoundTripSample>,
-    /// Whether a consumer may have lost events just now, since a version is taken back.
+    /// Whether consumers may lose events now, because a version is being rolled back.
     pub(crate) is_rollback_allowed: bool,
-    /// Events that consumers have lost, by their counts.
+    /// The number of events that consumers lost, according to their counts.
     pub(crate) lost_events: u64,
-    /// What must not be, the first of it.
+    /// The first violations.
     pub(crate) violations: Vec<String>,
-    /// How often there was what must not be.
+    /// The number of violations.
     pub(crate) violation_count: u64,
 }
 
-/// What one client sent and got.
+/// The messages of one client.
 #[derive(Default)]
 pub(crate) struct ClientRecord {
-    /// Numbered messages it sent.
+    /// The number of messages that it sent.
     pub(crate) sent_count: u64,
-    /// Those that were answered.
+    /// The number of messages that were answered.
     pub(crate) answered_count: u64,
-    /// When the last of them was sent.
+    /// The moment at which the last answered message was sent.
     pub(crate) last_answered_sent_at: ClockTime,
-    /// Numbered messages it sent to its group.
+    /// The number of messages that it sent to its group.
     pub(crate) group_sent_count: u64,
-    /// What came of each member of its group.
+    /// The number of messages that arrived from each member of its group.
     pub(crate) group_received_counts: [u64; GROUP_SIZE],
-    /// The version that answered last.
+    /// The version of the last reply.
     pub(crate) version: String,
-    /// Whether its socket is gone.
+    /// Whether its socket is closed.
     pub(crate) is_closed: bool,
 }
 
-/// A message's way to its consumer and back.
+/// The round trip of a message to its consumer and back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoundTripSample {
-    /// When it was sent.
+    /// The moment at which it was sent.
     pub(crate) sent_at: ClockTime,
-    /// How long the answer took.
+    /// The time until the reply.
     pub(crate) elapsed: Duration,
 }
 
 impl DeliveryTracker {
-    /// For so many clients.
+    /// Creates the tracker for a number of clients.
     pub(crate) fn new(clients: usize) -> Self {
         Self {
             clients: (0..clients).map(|_| ClientRecord::default()).collect(),
@@ -67,7 +67,7 @@ impl DeliveryTracker {
         }
     }
 
-    /// Notes what must not be.
+    /// Records a violation.
     pub(crate) fn record_violation(&mut self, what: impl FnOnce() -> String) {
         self.violation_count += 1;
         if self.violations.len() < MAX_VIOLATIONS {
@@ -75,7 +75,7 @@ impl DeliveryTracker {
         }
     }
 
-    /// A client's own message came back: its number, the consumer's count and what that has to be.
+    /// Records the reply to a client's message: its number, the consumer's count, and the expected count.
     pub(crate) fn record_answer(
         &mut self,
         client: usize,
@@ -105,7 +105,7 @@ impl DeliveryTracker {
         lost
     }
 
-    /// A message for a client's group came: whose, and its number.
+    /// Records a message of a client's group: its sender and its number.
     pub(crate) fn record_group_message(&mut self, client: usize, member: usize, number: u64) {
         let last = &mut self.clients[client].group_received_counts[member % GROUP_SIZE];
         let next = *last + 1;
@@ -117,23 +117,23 @@ impl DeliveryTracker {
         }
     }
 
-    /// A client's socket is gone.
+    /// Records that a client's socket closed.
     pub(crate) fn record_close(&mut self, client: usize, how: &str) {
         self.clients[client].is_closed = true;
         self.record_violation(|| format!("client {client}: {how}"));
     }
 
-    /// Whether every client has had an answer to something it sent after a moment.
+    /// Whether every client got a reply to a message that it sent after a moment.
     pub(crate) fn all_answered_since(&self, moment: ClockTime) -> bool {
         self.clients.iter().all(|page| page.is_closed || page.last_answered_sent_at > moment)
     }
 
-    /// Clients whose last answer was a version's.
+    /// The number of clients whose last reply came from a version.
     pub(crate) fn client_count_on_version(&self, name: &str) -> u64 {
         self.clients.iter().filter(|page| page.version == name).count() as u64
     }
 
-    /// Messages that clients got.
+    /// The number of messages that clients got.
     pub(crate) fn received_count(&self) -> u64 {
         let of = |page: &ClientRecord| {
             page.answered_count + page.group_received_counts.iter().sum::<u64>()
@@ -141,7 +141,7 @@ impl DeliveryTracker {
         self.clients.iter().map(of).sum()
     }
 
-    /// Messages that have not come, each receiver's own count.
+    /// The number of missing messages, summed over the receivers.
     pub(crate) fn missing_count(&self) -> u64 {
         let missing = |(client, page): (usize, &ClientRecord)| {
             let group = client / GROUP_SIZE * GROUP_SIZE;
@@ -154,16 +154,16 @@ impl DeliveryTracker {
     }
 }
 
-/// An answer to a client's own message.
+/// A reply to a client's own message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConsumerAnswer<'a> {
     /// The version that answered.
     pub(crate) version: &'a str,
-    /// Events its consumer has counted.
+    /// The number of events that its consumer counted.
     pub(crate) event_count: u64,
-    /// The message's number.
+    /// The number of the message.
     pub(crate) number: u64,
-    /// Its way.
+    /// The round trip.
     pub(crate) round_trip: RoundTripSample,
 }
 
@@ -180,35 +180,35 @@ mod tests {
 
     #[test]
     fn numbers_follow_each_other_and_counts_are_as_expected() {
-        let mut ledger = DeliveryTracker::new(GROUP_SIZE);
-        ledger.record_answer(0, &answer(1, 2), 2);
-        ledger.record_group_message(0, 3, 1);
-        assert_eq!(ledger.violation_count, 0);
-        ledger.record_answer(0, &answer(3, 4), 4);
-        ledger.record_group_message(0, 3, 1);
-        ledger.record_answer(0, &answer(4, 5), 6);
-        assert_eq!(ledger.violation_count, 3, "{:?}", ledger.violations);
+        let mut tracker = DeliveryTracker::new(GROUP_SIZE);
+        tracker.record_answer(0, &answer(1, 2), 2);
+        tracker.record_group_message(0, 3, 1);
+        assert_eq!(tracker.violation_count, 0);
+        tracker.record_answer(0, &answer(3, 4), 4);
+        tracker.record_group_message(0, 3, 1);
+        tracker.record_answer(0, &answer(4, 5), 6);
+        assert_eq!(tracker.violation_count, 3, "{:?}", tracker.violations);
     }
 
     #[test]
     fn a_count_goes_back_only_with_its_version() {
-        let mut ledger = DeliveryTracker::new(GROUP_SIZE);
-        ledger.is_rollback_allowed = true;
-        assert_eq!(ledger.record_answer(0, &answer(1, 2), 10), 8);
-        assert_eq!((ledger.lost_events, ledger.violation_count), (8, 0));
-        ledger.record_answer(0, &answer(2, 11), 10);
-        assert_eq!(ledger.violation_count, 1);
+        let mut tracker = DeliveryTracker::new(GROUP_SIZE);
+        tracker.is_rollback_allowed = true;
+        assert_eq!(tracker.record_answer(0, &answer(1, 2), 10), 8);
+        assert_eq!((tracker.lost_events, tracker.violation_count), (8, 0));
+        tracker.record_answer(0, &answer(2, 11), 10);
+        assert_eq!(tracker.violation_count, 1);
     }
 
     #[test]
     fn what_has_not_come_is_missing_at_each_who_waits_for_it() {
-        let mut ledger = DeliveryTracker::new(GROUP_SIZE);
-        ledger.clients[0].sent_count = 2;
-        ledger.clients[0].answered_count = 1;
-        ledger.clients[1].group_sent_count = 1;
+        let mut tracker = DeliveryTracker::new(GROUP_SIZE);
+        tracker.clients[0].sent_count = 2;
+        tracker.clients[0].answered_count = 1;
+        tracker.clients[1].group_sent_count = 1;
         for client in 0..5 {
-            ledger.record_group_message(client, 1, 1);
+            tracker.record_group_message(client, 1, 1);
         }
-        assert_eq!(ledger.missing_count(), 1 + 3);
+        assert_eq!(tracker.missing_count(), 1 + 3);
     }
 }

@@ -1,4 +1,4 @@
-//! What the host's log tells of swaps.
+//! Parses the lines of the host's log about swaps.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -9,47 +9,47 @@ use anyhow::Context;
 
 use super::clock::{BenchClock, ClockTime};
 
-/// The log, read as it grows.
+/// The log, read while it grows.
 pub(crate) struct HostLog {
     file: File,
-    /// A line that is not at its end yet.
+    /// The beginning of a line that is not complete yet.
     partial_line: String,
     clock: BenchClock,
 }
 
-/// A line of the log that matters here.
+/// A relevant line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HostLogLine {
-    /// When it was written.
+    /// The moment at which it was written.
     pub(crate) logged_at: ClockTime,
-    /// What it says.
+    /// The event that it reports.
     pub(crate) event: HostLogEvent,
 }
 
-/// What a line says.
+/// An event in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum HostLogEvent {
-    /// A version is live.
+    /// A version became live.
     Live {
-        /// From the offer's turn to the end of the trial.
+        /// The time from the start of the deploy to the end of the trial.
         prepared: Duration,
-        /// From the publishing to the last consumer's move.
+        /// The time from the switch to the new version to the last consumer's move.
         moved_in: Duration,
-        /// Consumers that moved.
+        /// The number of consumers that moved.
         moved: u64,
-        /// Consumers that stay where they were.
+        /// The number of consumers that stayed in the old version.
         stay: u64,
     },
-    /// A component is not taken.
+    /// The host refused a component.
     Rejected(String),
-    /// An instance went back on its own.
+    /// One instance rolled back on its own.
     InstanceRolledBack {
-        /// Events whose changes are lost.
+        /// The number of events whose changes are lost.
         undone: u64,
     },
-    /// A version was taken back.
+    /// The host rolled a version back.
     VersionRolledBack {
-        /// Events whose changes are lost, besides those of instances that went back before.
+        /// The number of events whose changes are lost, without those of instances that rolled back before.
         undone: u64,
     },
     /// Another warning or error.
@@ -57,14 +57,14 @@ pub(crate) enum HostLogEvent {
 }
 
 impl HostLog {
-    /// Reads a log from where it ends now.
+    /// Opens a log at its current end.
     pub(crate) fn open_at_end(path: &Path, clock: BenchClock) -> anyhow::Result<Self> {
         let mut file = File::open(path).with_context(|| path.display().to_string())?;
         file.seek(SeekFrom::End(0))?;
         Ok(Self { file, partial_line: String::new(), clock })
     }
 
-    /// What has been written since this was last asked.
+    /// Returns the events since the last call.
     pub(crate) fn read_new_lines(&mut self) -> anyhow::Result<Vec<HostLogLine>> {
         self.file.read_to_string(&mut self.partial_line).context("the host's log")?;
         let Some(end) = self.partial_line.rfind('\n') else { return Ok(Vec::new()) };
@@ -77,15 +77,15 @@ impl HostLog {
 fn parse_line(line: &str, clock: &BenchClock) -> Option<HostLogLine> {
     let at = clock.parse_timestamp(line.split_whitespace().next()?)?;
     let undone = || number_after(line, "the changes of ");
-    let told = if line.contains(" is live after ") {
+    let event = if line.contains(" is live after ") {
         HostLogEvent::Live {
             prepared: Duration::from_millis(number_after(line, "prepared in ")?),
             moved_in: Duration::from_millis(number_after(line, "consumers moved in ")?),
             moved: number_before(line, " consumers moved in ")?,
             stay: number_before(line, " stay").unwrap_or(0),
         }
-    } else if let Some((_, why)) = line.split_once(" stays: ") {
-        HostLogEvent::Rejected(why.to_owned())
+    } else if let Some((_, reason)) = line.split_once(" stays: ") {
+        HostLogEvent::Rejected(reason.to_owned())
     } else if line.contains(" was rolled back after ") {
         HostLogEvent::VersionRolledBack { undone: undone()? }
     } else if line.contains(" after a fault ") && line.contains(" lost_events=") {
@@ -95,7 +95,7 @@ fn parse_line(line: &str, clock: &BenchClock) -> Option<HostLogLine> {
     } else {
         return None;
     };
-    Some(HostLogLine { logged_at: at, event: told })
+    Some(HostLogLine { logged_at: at, event })
 }
 
 fn number_after(line: &str, words: &str) -> Option<u64> {
@@ -113,7 +113,7 @@ fn number_before(line: &str, words: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn told(line: &str) -> HostLogEvent {
+    fn event_of(line: &str) -> HostLogEvent {
         let line = format!("2026-01-31T12:00:00.000001Z  WARN narrowboat_deploy::rollout: {line}");
         parse_line(&line, &BenchClock::start()).unwrap().event
     }
@@ -123,30 +123,33 @@ mod tests {
         let line = "version 00ff is live after 11ee, prepared in 80 ms; 7990 consumers moved in \
                     512 ms, 10 stay: restore: no (10×) plugin=\"traveller\"";
         let (prepared, moved_in) = (Duration::from_millis(80), Duration::from_millis(512));
-        assert_eq!(told(line), HostLogEvent::Live { prepared, moved_in, moved: 7990, stay: 10 });
+        assert_eq!(
+            event_of(line),
+            HostLogEvent::Live { prepared, moved_in, moved: 7990, stay: 10 }
+        );
     }
 
     #[test]
-    fn what_going_back_undid_is_told_in_three_ways() {
+    fn the_lost_events_of_three_kinds_of_rollback_are_parsed() {
         let own = "rolled back one consumer after a fault plugin=\"traveller\" channel=\"c\" \
                    version=\"11ee\" lost_events=99 fault=trap: no";
-        assert_eq!(told(own), HostLogEvent::InstanceRolledBack { undone: 99 });
+        assert_eq!(event_of(own), HostLogEvent::InstanceRolledBack { undone: 99 });
         let shared = "rolled back a shared instance after a fault plugin=\"traveller\" \
                       version=\"11ee\" consumers=8 lost_events=9 fault=trap: no";
-        assert_eq!(told(shared), HostLogEvent::InstanceRolledBack { undone: 9 });
+        assert_eq!(event_of(shared), HostLogEvent::InstanceRolledBack { undone: 9 });
         let all = "version 00ff was rolled back after 1 faults in 200 events, seen by 1 of 1 clients: 11ee is live again; 8 \
                    consumers went back to the state they had left it with, and the changes of 7 \
                    events are lost; 0 restarted, 0 closed, 0 stay; the same bytes will not be";
-        assert_eq!(told(all), HostLogEvent::VersionRolledBack { undone: 7 });
+        assert_eq!(event_of(all), HostLogEvent::VersionRolledBack { undone: 7 });
     }
 
     #[test]
     fn a_refusal_gives_its_reason() {
         let refused = "refused, version 11ee stays: the trial failed: restore: no";
         assert_eq!(
-            told(refused),
+            event_of(refused),
             HostLogEvent::Rejected("the trial failed: restore: no".to_owned())
         );
-        assert!(matches!(told("something else"), HostLogEvent::Warning(_)));
+        assert!(matches!(event_of("something else"), HostLogEvent::Warning(_)));
     }
 }

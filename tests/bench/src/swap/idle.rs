@@ -1,4 +1,4 @@
-//! Swaps on a host with few connections and nothing to do.
+//! Swaps on a host with few, idle connections.
 
 use std::time::{Duration, Instant};
 
@@ -12,24 +12,24 @@ use super::version::VersionKind;
 use crate::socket;
 use futures_util::SinkExt;
 
-/// Connections that stay open.
+/// The number of connections that stay open.
 const OPEN_CONNECTIONS: usize = 8;
 
-/// How long the host is left alone before each swap.
+/// The pause before each swap.
 const SWAP_INTERVAL: Duration = Duration::from_millis(700);
 
-/// Where the host is and what to swap.
+/// The arguments of the client on an idle host.
 #[derive(Args)]
 pub(crate) struct SwapIdleArgs {
     #[command(flatten)]
     target: SwapTarget,
-    /// Swaps
+    /// Number of swaps
     #[arg(long)]
     swaps: usize,
 }
 
-/// Swaps; for each the milliseconds from the rename to the first new connection's answer by the new
-/// code.
+/// Swaps the plugin. Returns for each swap the milliseconds from the rename to the first reply of the new code on a new
+/// connection.
 pub(crate) fn run(arguments: &SwapIdleArgs) -> anyhow::Result<Vec<f64>> {
     let SwapIdleArgs { ref target, swaps } = *arguments;
     let mut maker = target.version_builder()?;

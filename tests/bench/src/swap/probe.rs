@@ -1,4 +1,4 @@
-//! New connections, opened to see which version they get.
+//! Probes: new connections that show which version the host serves.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::socket;
 
-/// Between two new connections, so that they themselves are no load.
+/// The pause between two probes, so the probes are not a load themselves.
 const PROBE_INTERVAL: Duration = Duration::from_millis(2);
 
-/// How long a version may take to show.
+/// The time limit for a version to appear.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The version that a new connection gets.
+/// Opens a connection and returns its version.
 pub(crate) async fn probe_version(server: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut socket = socket::connect(server, path).await?;
     socket.send(Message::Text("which".into())).await?;
@@ -29,7 +29,7 @@ pub(crate) async fn probe_version(server: SocketAddr, path: &str) -> anyhow::Res
     Ok(version)
 }
 
-/// Opens connections, one after the other, until one is answered by a version.
+/// Opens connections one after the other, until one gets the version.
 pub(crate) async fn wait_for_version(
     server: SocketAddr,
     path: &str,
@@ -43,5 +43,5 @@ pub(crate) async fn wait_for_version(
     };
     tokio::time::timeout(PROBE_TIMEOUT, shown)
         .await
-        .with_context(|| format!("{name} never showed"))?
+        .with_context(|| format!("version {name} did not appear"))?
 }

@@ -1,4 +1,4 @@
-//! What a run found, for people and as JSON.
+//! The report of a run, as text and as JSON.
 
 use std::fmt;
 
@@ -10,17 +10,17 @@ use super::version::VersionKind;
 use crate::spread::Spread;
 use crate::table::Table;
 
-/// All that a run found.
+/// The results of a run.
 #[derive(Serialize)]
 pub(crate) struct SwapReport {
-    /// Cores of the machine, which clients and host share.
+    /// The cores of the machine, which clients and host share.
     pub(crate) cores: usize,
-    /// Each isolation.
+    /// The results by isolation.
     pub(crate) outcomes: Vec<IsolationResult>,
 }
 
 impl SwapReport {
-    /// How often there was what must not be.
+    /// The number of violations.
     pub(crate) fn violation_count(&self) -> u64 {
         self.outcomes.iter().map(|outcome| outcome.course.violated).sum()
     }
@@ -70,12 +70,12 @@ fn write_result(
 
 fn write_violations(course: &UnderLoadResult, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let UnderLoadResult { sent, received, violated, .. } = course;
-    writeln!(f, "{sent} messages sent, {received} received; wrong: {violated}")?;
+    writeln!(f, "{sent} messages sent, {received} received; violations: {violated}")?;
     for violation in &course.violations {
         writeln!(f, "  {violation}")?;
     }
-    for complaint in &course.complaints {
-        writeln!(f, "  log: {complaint}")?;
+    for warning in &course.complaints {
+        writeln!(f, "  log: {warning}")?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn swap_table(swaps: &[SwapMeasurement]) -> Table {
     table
 }
 
-/// Characters of a verdict that the table has room for; the JSON has all.
+/// The length to which the table cuts a verdict. The JSON has the whole verdict.
 const MAX_VERDICT: usize = 60;
 
 fn kind_title(kind: VersionKind) -> &'static str {

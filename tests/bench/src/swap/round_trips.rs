@@ -1,4 +1,4 @@
-//! How long messages took.
+//! The latency of messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::delivery_tracker::RoundTripSample;
 /// Percentiles of round trips, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RoundTripQuantiles {
-    /// How many there were.
+    /// The number of round trips.
     pub(crate) count: usize,
-    /// Half took less.
+    /// The median.
     pub(crate) p50: f64,
-    /// One in a hundred took longer.
+    /// The 99th percentile.
     pub(crate) p99: f64,
-    /// The longest.
+    /// The maximum.
     pub(crate) max: f64,
 }
 
 impl RoundTripQuantiles {
-    /// Of these.
+    /// Computes the percentiles.
     pub(crate) fn from_durations(times: impl IntoIterator<Item = Duration>) -> Self {
         let mut times: Vec<Duration> = times.into_iter().collect();
         times.sort_unstable();
@@ -33,14 +33,14 @@ impl RoundTripQuantiles {
         Self { count: times.len(), p50: at(0.5), p99: at(0.99), max: at(1.0) }
     }
 
-    /// Of those on their way at any moment from one to another.
+    /// Computes the percentiles of the round trips that overlap an interval.
     pub(crate) fn between(trips: &[RoundTripSample], from: ClockTime, to: ClockTime) -> Self {
         let on_way =
             trips.iter().filter(|trip| trip.sent_at <= to && trip.sent_at + trip.elapsed >= from);
         Self::from_durations(on_way.map(|trip| trip.elapsed))
     }
 
-    /// What they have more than an undisturbed trip's middle; none has less than nothing.
+    /// Subtracts the median of undisturbed round trips. The result is at least 0.
     pub(crate) fn excess_over(mut self, quiet: &Self) -> Self {
         for time in [&mut self.p50, &mut self.p99, &mut self.max] {
             *time = (*time - quiet.p50).max(0.0);
@@ -49,7 +49,7 @@ impl RoundTripQuantiles {
     }
 }
 
-/// `p50 / p99 / max`.
+/// Formats as `p50 / p99 / max`.
 impl fmt::Display for RoundTripQuantiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.1} / {:.1} / {:.1}", self.p50, self.p99, self.max)

@@ -1,4 +1,4 @@
-//! The process that has the connections and swaps the plugin under them.
+//! The process that opens the connections and swaps the plugin under them.
 
 mod checks;
 mod swap_driver;
@@ -23,7 +23,7 @@ use super::version::VersionKind;
 use crate::file_limit::raise_file_limit;
 use swap_driver::SwapDriver;
 
-/// Where the host is and what to do to it.
+/// The arguments of the client under load.
 #[derive(Args)]
 pub(crate) struct SwapCourseArgs {
     #[command(flatten)]
@@ -31,109 +31,107 @@ pub(crate) struct SwapCourseArgs {
     /// The host's log
     #[arg(long)]
     log: PathBuf,
-    /// Connections, all open from the beginning to the end
+    /// Number of connections, which stay open for the whole run
     #[arg(long)]
     connections: usize,
     /// Milliseconds between two messages of a client
     #[arg(long)]
     pace: u64,
-    /// How often all kinds of versions are gone through
+    /// Number of rounds through all kinds of versions
     #[arg(long)]
     rounds: usize,
-    /// Seconds of a file that changes ten times a second
+    /// Seconds during which the file changes ten times per second
     #[arg(long)]
     churn: u64,
 }
 
-/// What came of it.
+/// The results under load.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UnderLoadResult {
-    /// Connections, all open from the beginning to the end.
+    /// The number of connections, which stay open for the whole run.
     pub(crate) connections: usize,
-    /// Seconds that opening them took.
+    /// The time to open them, in seconds.
     pub(crate) opening: f64,
-    /// How it is without swaps.
+    /// The measurement without swaps.
     pub(crate) quiet: BaselineMeasurement,
-    /// Each change of the file.
+    /// The result of each change of the file.
     pub(crate) swaps: Vec<SwapMeasurement>,
-    /// What swaps to good versions added to the round trips of messages on their way while
-    /// consumers moved.
+    /// The time that swaps to good versions added to the round trips of messages in flight while consumers moved.
     pub(crate) pause: RoundTripQuantiles,
-    /// The same from the file's change until the version is live, compilation included.
+    /// The same, from the file's change until the version is live, including compilation.
     pub(crate) disturbance: RoundTripQuantiles,
-    /// A file that changes ten times a second.
+    /// The result of a file that changes ten times per second.
     pub(crate) churn: Option<ChurnMeasurement>,
-    /// Bytes the host had in memory before the first swap.
+    /// The resident memory of the host before the first swap, in bytes.
     pub(crate) memory_before: i64,
-    /// The most it has had since.
+    /// The peak of the resident memory since, in bytes.
     pub(crate) memory_peak: i64,
-    /// Messages sent by clients, to their consumers and their groups.
+    /// The number of messages that clients sent to consumers and groups.
     pub(crate) sent: u64,
-    /// Messages they got.
+    /// The number of messages that clients got.
     pub(crate) received: u64,
-    /// How often there was what must not be.
+    /// The number of violations.
     pub(crate) violated: u64,
-    /// The first of it.
+    /// The first violations.
     pub(crate) violations: Vec<String>,
-    /// Warnings in the host's log that are no verdicts.
+    /// Warnings in the host's log other than verdicts.
     pub(crate) complaints: Vec<String>,
 }
 
-/// How it is without swaps.
+/// The measurement without swaps.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct BaselineMeasurement {
-    /// Messages from clients a second.
+    /// Messages from clients per second.
     pub(crate) sent: f64,
-    /// Messages to clients a second.
+    /// Messages to clients per second.
     pub(crate) received: f64,
-    /// Cores the host takes.
+    /// The CPU use of the host, in cores.
     pub(crate) host_cores: f64,
-    /// Cores the clients take.
+    /// The CPU use of the clients, in cores.
     pub(crate) client_cores: f64,
-    /// Round trips.
+    /// The latency of round trips.
     pub(crate) trips: RoundTripQuantiles,
 }
 
-/// What came of one change of the file. Times are in milliseconds.
+/// The result of one change of the file. Times are in milliseconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SwapMeasurement {
-    /// What was put there.
+    /// The kind of the new version.
     pub(crate) kind: VersionKind,
-    /// What the host made of it.
+    /// The verdict of the host.
     pub(crate) verdict: String,
-    /// From the file's change to the first new connection that the version answered.
+    /// The time from the file's change to the first new connection that got the version.
     pub(crate) answered: Option<f64>,
-    /// From the file's change to the verdict.
+    /// The time from the file's change to the verdict.
     pub(crate) decided: f64,
-    /// From the host's noticing to the end of the trial.
+    /// The time from the start of the deploy to the end of the trial.
     pub(crate) prepared: Option<f64>,
-    /// From the publishing to the last consumer's move.
+    /// The time from the switch to the new version to the last consumer's move.
     pub(crate) moved: Option<f64>,
-    /// Round trips of messages on their way while consumers moved, or until the verdict if none
-    /// did.
+    /// The round trips of messages in flight while consumers moved, or until the verdict if none moved.
     pub(crate) trips: RoundTripQuantiles,
-    /// Events whose changes a roll-back undid, as the log says.
+    /// The number of events that a rollback undid, according to the log.
     pub(crate) undone: Option<u64>,
-    /// The same as consumers' counts show it.
+    /// The number of events that a rollback undid, according to the consumers' counts.
     pub(crate) undone_by_count: Option<u64>,
-    /// The most memory the host had meanwhile, in bytes.
+    /// The peak of the host's resident memory meanwhile, in bytes.
     pub(crate) memory: i64,
 }
 
-/// What came of a file that changes ten times a second.
+/// The result of a file that changes ten times per second.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ChurnMeasurement {
-    /// How often it changed.
+    /// The number of changes.
     pub(crate) changes: u64,
-    /// Versions that became live.
+    /// The number of versions that became live.
     pub(crate) live: u64,
-    /// Milliseconds from the last change until the last version was live.
+    /// The time from the last change until the last version was live, in milliseconds.
     pub(crate) caught_up: f64,
-    /// Round trips.
+    /// The latency of round trips.
     pub(crate) trips: RoundTripQuantiles,
 }
 
-/// Opens the connections, swaps under them and says what they noticed.
+/// Opens the connections, swaps the plugin under them, and returns the results.
 pub(crate) fn run(arguments: &SwapCourseArgs) -> anyhow::Result<UnderLoadResult> {
     raise_file_limit();
     let pace = Duration::from_millis(arguments.pace);
@@ -153,7 +151,7 @@ pub(crate) fn run(arguments: &SwapCourseArgs) -> anyhow::Result<UnderLoadResult>
     runtime.block_on(async { SwapDriver::new(arguments, clients)?.run(opening).await })
 }
 
-/// Runs the clients on a thread of their own until the process ends; tells when all are open.
+/// Runs the clients on a thread of their own until the process ends. Sends a message when all connections are open.
 fn spawn_clients(clients: &Arc<SwapClients>, count: usize) -> mpsc::Receiver<anyhow::Result<()>> {
     let (tell, opened) = mpsc::channel();
     let clients = Arc::clone(clients);

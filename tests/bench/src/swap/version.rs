@@ -1,50 +1,50 @@
-//! Versions of the guest `traveller`, made of one build by writing over the plan in its code.
+//! Versions of the guest `traveller`, made from one build by overwriting the plan in its code.
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// What stands before the plan's own words, in the component's code.
+/// The prefix of the plan in the component's code.
 const PLAN_MARKER: &[u8] = b"narrowboat traveller plan:";
 
-/// Bytes of mark and words, as the guest has it.
+/// The length of the plan with its prefix, in bytes, as in the guest.
 const PLAN_BYTES: usize = 128;
 
-/// What is put in the place of the running component.
+/// The kind of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum VersionKind {
-    /// A version with nothing wrong.
+    /// A version without faults.
     Good,
-    /// Half a file.
+    /// The first half of a component.
     Damaged,
-    /// One that does not take the module's state.
+    /// A version that cannot load the module's state.
     FailsLoad,
-    /// One that takes no consumer's state.
+    /// A version that cannot restore any consumer.
     FailsRestore,
-    /// One that does not take the state of some: about one in fifty.
+    /// A version that cannot restore about one in fifty consumers.
     FailsSome,
-    /// One that traps at an instance's hundredth event.
+    /// A version that traps at the hundredth event of an instance.
     Traps,
 }
 
-/// Makes versions of one build.
+/// Makes versions from one build.
 pub(crate) struct VersionBuilder {
     component: Vec<u8>,
-    /// Where the plan begins.
+    /// The offset of the plan.
     plan_offset: usize,
     version_count: u32,
 }
 
-/// A version's name and bytes.
+/// A version: its name and its component.
 pub(crate) struct TestVersion {
-    /// What its consumers say they are.
+    /// The name of the version, which its consumers report.
     pub(crate) name: String,
-    /// What goes into the file.
+    /// The component.
     pub(crate) bytes: Vec<u8>,
 }
 
 impl VersionBuilder {
-    /// Of the component `traveller`.
+    /// Creates a builder from the component `traveller`.
     pub(crate) fn new(component: Vec<u8>) -> anyhow::Result<Self> {
         let plan = component.windows(PLAN_MARKER.len()).position(|bytes| bytes == PLAN_MARKER);
         let plan = plan.context("is not the guest traveller: it has no plan")?;
@@ -52,10 +52,10 @@ impl VersionBuilder {
         Ok(Self { component, plan_offset: plan, version_count: 0 })
     }
 
-    /// The next version, of bytes that no earlier one had.
+    /// Makes the next version. Its bytes differ from those of all earlier versions.
     pub(crate) fn build(&mut self, kind: VersionKind) -> TestVersion {
         self.version_count += 1;
-        // Not `v1`, which the build itself is.
+        // The name is not `v1`, which is the name of the build itself.
         let name = format!("made{}", self.version_count);
         let fate = match kind {
             VersionKind::Good | VersionKind::Damaged => "",

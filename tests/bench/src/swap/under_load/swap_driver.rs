@@ -1,4 +1,4 @@
-//! Who swaps, and watches host and clients meanwhile.
+//! Swaps the plugin, and observes the host and the clients meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,28 +20,28 @@ use crate::cpu::CpuTime;
 use crate::memory;
 use crate::output;
 
-/// How long the load runs before anything is measured.
+/// The duration of the load before the measurement.
 const WARM_UP: Duration = Duration::from_secs(4);
 
-/// How long it is watched without swaps.
+/// The duration of the measurement without swaps.
 const BASELINE_DURATION: Duration = Duration::from_secs(10);
 
-/// Between two looks at the log.
+/// The pause between two reads of the log.
 const LOG_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How long a verdict may take.
+/// The time limit for a verdict.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How long the last messages may take.
+/// The time limit for the last messages.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Between two changes of a file that changes all the time.
+/// The time between two changes of a file that keeps changing.
 const CHURN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Complaints that are kept.
+/// The number of warnings that are stored.
 const MAX_LOG_WARNINGS: usize = 20;
 
-/// Every kind of version, gone through in this order.
+/// Every kind of version, in the order of a round.
 const SWAP_SEQUENCE: [VersionKind; 9] = [
     VersionKind::Good,
     VersionKind::Damaged,
@@ -54,7 +54,7 @@ const SWAP_SEQUENCE: [VersionKind; 9] = [
     VersionKind::Good,
 ];
 
-/// Swaps under open connections.
+/// The driver of the swaps under open connections.
 pub(super) struct SwapDriver {
     clients: Arc<SwapClients>,
     version_builder: VersionBuilder,
@@ -86,7 +86,7 @@ impl SwapDriver {
         })
     }
 
-    /// Everything in turn.
+    /// Runs all parts of the measurement in order.
     pub(super) async fn run(mut self, opening: f64) -> anyhow::Result<UnderLoadResult> {
         output::print_progress(&format!("all open after {opening:.1} s"));
         tokio::time::sleep(WARM_UP).await;
@@ -125,7 +125,7 @@ impl SwapDriver {
         let sent = ledger.clients.iter().map(|page| page.sent_count + page.group_sent_count).sum();
         let mut violations = ledger.violations.clone();
         if missing > 0 {
-            violations.push(format!("{missing} messages did not come"));
+            violations.push(format!("{missing} messages are missing"));
         }
         Ok(UnderLoadResult {
             connections: ledger.clients.len(),
@@ -178,8 +178,8 @@ impl SwapDriver {
         Ok(quiet)
     }
 
-    /// Changes the file once. With what came of it come the moments of the change, the publishing
-    /// and the last move, if consumers moved.
+    /// Changes the file once and returns the result. If consumers moved, it also returns the moments of the change, of
+    /// the switch to the new version, and of the last move.
     async fn measure_swap(
         &mut self,
         kind: VersionKind,
@@ -226,7 +226,7 @@ impl SwapDriver {
         Ok((swap, window.map(|(from, to)| (written, from, to))))
     }
 
-    /// Opens connections until one gets the version, and tells when.
+    /// Opens connections until one gets the version, and returns the moment.
     fn spawn_probe(
         &self,
         made: &TestVersion,
@@ -238,8 +238,8 @@ impl SwapDriver {
         })
     }
 
-    /// Reads the log until it has the last word on a change, or has none for too long. Gives the
-    /// time in which consumers moved too.
+    /// Reads the log until it reports the outcome of a change, or until the time limit. Also returns the time in which
+    /// consumers moved.
     async fn wait_for_outcome(
         &mut self,
         kind: VersionKind,
@@ -257,7 +257,7 @@ impl SwapDriver {
                     | HostLogEvent::VersionRolledBack { undone } => {
                         ended.lost_events += undone;
                     }
-                    HostLogEvent::Warning(complaint) => self.record_warning(complaint),
+                    HostLogEvent::Warning(warning) => self.record_warning(warning),
                     HostLogEvent::Rejected(_) => {}
                 }
                 if is_final(kind, &line.event) {
@@ -272,21 +272,21 @@ impl SwapDriver {
         Ok((ended, window))
     }
 
-    /// Keeps a complaint, unless it is the guest's word for what it was told to do.
-    fn record_warning(&mut self, complaint: &str) {
-        if !complaint.contains("was told to trap") && self.log_warnings.len() < MAX_LOG_WARNINGS {
-            self.log_warnings.push(complaint.to_owned());
+    /// Stores a warning, unless the guest was told to trap and reports it.
+    fn record_warning(&mut self, warning: &str) {
+        if !warning.contains("was told to trap") && self.log_warnings.len() < MAX_LOG_WARNINGS {
+            self.log_warnings.push(warning.to_owned());
         }
     }
 
-    /// Waits until every client has heard of something it sent after a moment.
+    /// Waits until every client got a reply to a message that it sent after a moment.
     async fn wait_for_answers(&self, since: ClockTime) {
         let deadline = since + DRAIN_TIMEOUT;
         while !self.clients.lock_tracker().all_answered_since(since) {
             if self.clients.clock.now() > deadline {
                 self.clients
                     .lock_tracker()
-                    .record_violation(|| "a client hears nothing any more".to_owned());
+                    .record_violation(|| "a client gets no more replies".to_owned());
                 return;
             }
             tokio::time::sleep(LOG_POLL_INTERVAL * 20).await;
@@ -332,8 +332,8 @@ impl SwapDriver {
         for line in self.log.read_new_lines()? {
             match line.event {
                 HostLogEvent::Live { .. } => live += 1,
-                HostLogEvent::Warning(complaint) | HostLogEvent::Rejected(complaint) => {
-                    self.record_warning(&complaint)
+                HostLogEvent::Warning(warning) | HostLogEvent::Rejected(warning) => {
+                    self.record_warning(&warning)
                 }
                 HostLogEvent::InstanceRolledBack { .. }
                 | HostLogEvent::VersionRolledBack { .. } => {}
@@ -342,11 +342,11 @@ impl SwapDriver {
         Ok(live)
     }
 
-    /// Stops sending, and counts what has not come when nothing comes any more.
+    /// Stops sending, waits until no more messages arrive, and counts the missing ones.
     async fn drain_messages(&self) -> u64 {
         self.clients.is_stopped.store(true, Ordering::Relaxed);
         let deadline = self.clients.clock.now() + DRAIN_TIMEOUT;
-        // A message that is being sent as this is said is still counted.
+        // Messages that are being sent at this moment still count.
         tokio::time::sleep(LOG_POLL_INTERVAL * 200).await;
         loop {
             let missing = self.clients.lock_tracker().missing_count();
@@ -363,7 +363,7 @@ fn describe_outcome(ended: &SwapLogEvents) -> String {
         Some(HostLogEvent::Live { moved, stay: 0, .. }) => format!("live, {moved} moved"),
         Some(HostLogEvent::Live { moved, stay, .. }) => format!("live, {moved} moved, {stay} stay"),
         Some(HostLogEvent::Rejected(why)) => format!("refused: {why}"),
-        Some(HostLogEvent::VersionRolledBack { .. }) => "taken back".to_owned(),
+        Some(HostLogEvent::VersionRolledBack { .. }) => "rolled back".to_owned(),
         Some(HostLogEvent::InstanceRolledBack { .. } | HostLogEvent::Warning(_)) | None => {
             "no verdict".to_owned()
         }
