@@ -3,9 +3,9 @@
 #
 # 1. If the active rustc has the target, it does nothing.
 # 2. If rustup can install the target, rustup does.
-# 3. On Debian as root, it installs a compiler with the source of the standard library, and builds that library once in a
-# private sysroot: NARROWBOAT_WASM_SYSROOT, by default target/wasm-sysroot of this repository. Guests are then compiled
-# by the compiler that the file `rustc` in that sysroot names.
+# 3. On Debian as root, it installs a compiler with the source of the standard library, and builds that library once in
+#    a private sysroot: NARROWBOAT_WASM_SYSROOT, by default target/wasm-sysroot of this repository. Guests are then
+#    compiled by the compiler that the file `rustc` in that sysroot names.
 set -euo pipefail
 
 target=wasm32-unknown-unknown

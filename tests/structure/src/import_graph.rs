@@ -23,21 +23,21 @@ impl ImportGraph {
     }
 
     /// Returns the cycles: groups of files that import each other, directly or through others. Each group is sorted.
-    pub fn circles(&self) -> Vec<Vec<String>> {
+    pub fn cycles(&self) -> Vec<Vec<String>> {
         let reached: BTreeMap<_, _> =
             self.edges.keys().map(|module| (module, self.reached_from(module))).collect();
-        let mut circles = BTreeSet::new();
+        let mut cycles = BTreeSet::new();
         for (module, others) in &reached {
-            let circle: Vec<String> = others
+            let cycle: Vec<String> = others
                 .iter()
                 .filter(|other| reached.get(other).is_some_and(|back| back.contains(*module)))
                 .map(|other| if other.is_empty() { "lib".to_owned() } else { other.join("/") })
                 .collect();
-            if circle.len() > 1 {
-                circles.insert(circle);
+            if cycle.len() > 1 {
+                cycles.insert(cycle);
             }
         }
-        circles.into_iter().collect()
+        cycles.into_iter().collect()
     }
 
     fn reached_from(&self, start: &Module) -> BTreeSet<Module> {

@@ -1,15 +1,15 @@
-//! Files and functions are short, and files do not import each other in a circle.
+//! Rules for files: limits on the length of files and functions, and no import cycles.
 
-use narrowboat_structure::{FLOORS, ImportGraph, host_sources};
+use narrowboat_structure::{CRATE_ORDER, ImportGraph, host_sources};
 
-/// Lines of a file at most.
+/// The limit of lines in a file.
 const MAX_FILE: usize = 400;
 
-/// Lines of a function at most.
+/// The limit of lines in a function.
 const MAX_FUNCTION: usize = 60;
 
-/// Files that import each other because their types own each other. ARCHITECTURE.md says why.
-const ALLOWED_CIRCLES: [&[&str]; 1] = [&[
+/// Import cycles that are allowed, because the types own each other. ARCHITECTURE.md gives the reason.
+const ALLOWED_CYCLES: [&[&str]; 1] = [&[
     "channels/memory/memory_channel",
     "channels/memory/memory_group",
     "channels/memory/memory_tenant",
@@ -40,14 +40,14 @@ fn a_function_has_at_most_60_lines() {
 #[test]
 fn files_do_not_import_each_other_in_a_circle() {
     let sources = host_sources();
-    let mut circles = Vec::new();
-    for krate in FLOORS {
+    let mut cycles = Vec::new();
+    for krate in CRATE_ORDER {
         let files: Vec<_> = sources.iter().filter(|file| file.krate == krate).collect();
-        let found = ImportGraph::new(&files).circles();
-        circles.extend(found.into_iter().map(|circle| {
-            circle.into_iter().map(|file| format!("{krate}/{file}")).collect::<Vec<_>>()
+        let found = ImportGraph::new(&files).cycles();
+        cycles.extend(found.into_iter().map(|cycle| {
+            cycle.into_iter().map(|file| format!("{krate}/{file}")).collect::<Vec<_>>()
         }));
     }
-    circles.retain(|circle| !ALLOWED_CIRCLES.iter().any(|allowed| circle == allowed));
-    assert!(circles.is_empty(), "untangle these files: {circles:#?}");
+    cycles.retain(|cycle| !ALLOWED_CYCLES.iter().any(|allowed| cycle == allowed));
+    assert!(cycles.is_empty(), "break these import cycles: {cycles:#?}");
 }
