@@ -119,7 +119,7 @@ impl Egress {
     async fn handshake<B>(
         &self,
         stream: EgressStream,
-    ) -> Result<HttpConnection<LimitedRequestBody<B>>, EgressError>
+    ) -> Result<OutgoingConnection<LimitedRequestBody<B>>, EgressError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -133,7 +133,7 @@ impl Egress {
 }
 
 /// A connection of hyper: the half that sends requests, and the half that drives the connection.
-type HttpConnection<B> = (SendRequest<B>, Connection<TokioIo<EgressStream>, B>);
+type OutgoingConnection<B> = (SendRequest<B>, Connection<TokioIo<EgressStream>, B>);
 
 /// Sends a request, and waits for the head of its response.
 async fn send_head<B>(

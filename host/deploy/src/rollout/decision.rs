@@ -18,7 +18,7 @@ pub(super) struct KnownBytes {
 
 /// How a request goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum DeployDecision {
     /// Nothing to do: the version is live.
     AlreadyLive,
     /// Nothing to do: the component file holds what it held when another version was deployed.
@@ -37,16 +37,16 @@ pub(super) enum Decision {
 ///    was refused or waits for an approval; and step 3 refuses it if it was rolled back.
 /// 3. A version that was rolled back is refused, unless the request names it deliberately: `--force`, a rollback or an
 ///    approval.
-pub(super) fn decide(source: &DeploySource, known: KnownBytes) -> Decision {
+pub(super) fn decide(source: &DeploySource, known: KnownBytes) -> DeployDecision {
     let is_rolled_back = known.was_rolled_back && !source.is_explicit();
     if known.is_live {
-        Decision::AlreadyLive
+        DeployDecision::AlreadyLive
     } else if is_file_unchanged(source, known) && !may_retry(source, known, is_rolled_back) {
-        Decision::FileUnchanged
+        DeployDecision::FileUnchanged
     } else if is_rolled_back {
-        Decision::RolledBackBefore
+        DeployDecision::RolledBackBefore
     } else {
-        Decision::Load
+        DeployDecision::Load
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn unknown_bytes_are_loaded() {
         for source in [startup(), changed(), upload(false), upload(true)] {
-            assert_eq!(decide(&source, KnownBytes::default()), Decision::Load);
+            assert_eq!(decide(&source, KnownBytes::default()), DeployDecision::Load);
         }
     }
 
@@ -92,7 +92,7 @@ mod tests {
     fn the_live_version_is_not_deployed_again_whatever_else_is_known() {
         let known = KnownBytes { is_live: true, was_rolled_back: true, ..SEEN };
         for source in [startup(), changed(), upload(false), upload(true)] {
-            assert_eq!(decide(&source, known), Decision::AlreadyLive);
+            assert_eq!(decide(&source, known), DeployDecision::AlreadyLive);
         }
     }
 
@@ -100,17 +100,17 @@ mod tests {
     fn an_unchanged_file_does_not_undo_a_deploy() {
         let known = KnownBytes { state: Some(VersionState::Previous), ..SEEN };
         for source in [startup(), changed()] {
-            assert_eq!(decide(&source, known), Decision::FileUnchanged);
+            assert_eq!(decide(&source, known), DeployDecision::FileUnchanged);
         }
-        assert_eq!(decide(&upload(false), known), Decision::Load);
+        assert_eq!(decide(&upload(false), known), DeployDecision::Load);
     }
 
     #[test]
     fn a_file_that_is_written_again_is_a_new_attempt_if_its_version_was_never_live() {
         for state in [VersionState::Refused, VersionState::Pending, VersionState::Superseded] {
             let known = KnownBytes { state: Some(state), ..SEEN };
-            assert_eq!(decide(&changed(), known), Decision::Load);
-            assert_eq!(decide(&startup(), known), Decision::FileUnchanged);
+            assert_eq!(decide(&changed(), known), DeployDecision::Load);
+            assert_eq!(decide(&startup(), known), DeployDecision::FileUnchanged);
         }
     }
 
@@ -118,13 +118,13 @@ mod tests {
     fn a_version_that_was_rolled_back_needs_an_explicit_request() {
         let state = Some(VersionState::RolledBack);
         let known = KnownBytes { was_rolled_back: true, state, ..SEEN };
-        assert_eq!(decide(&startup(), known), Decision::FileUnchanged);
+        assert_eq!(decide(&startup(), known), DeployDecision::FileUnchanged);
         for source in [changed(), upload(false)] {
-            assert_eq!(decide(&source, known), Decision::RolledBackBefore);
+            assert_eq!(decide(&source, known), DeployDecision::RolledBackBefore);
         }
         let rollback = DeploySource::Rollback { by: "ci".to_owned() };
         for source in [upload(true), rollback] {
-            assert_eq!(decide(&source, known), Decision::Load);
+            assert_eq!(decide(&source, known), DeployDecision::Load);
         }
     }
 }

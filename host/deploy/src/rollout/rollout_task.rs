@@ -7,7 +7,7 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use super::canary_window::CanaryWindow;
-use super::decision::{Decision, KnownBytes, decide};
+use super::decision::{DeployDecision, KnownBytes, decide};
 use super::deploy_error::{DeployError, QueueCloseReason};
 use super::deploy_outcome::DeployOutcome;
 use super::deploy_queue::{DeployQueue, DeployRequest};
@@ -113,13 +113,13 @@ impl RolloutTask {
             state: store.and_then(|store| store.state(version)),
         };
         match decide(&request.source, known) {
-            Decision::AlreadyLive | Decision::FileUnchanged => {
+            DeployDecision::AlreadyLive | DeployDecision::FileUnchanged => {
                 Some(DeployOutcome::Unchanged(version))
             }
-            Decision::RolledBackBefore => {
+            DeployDecision::RolledBackBefore => {
                 Some(DeployOutcome::Refused(DeployError::RolledBack(version)))
             }
-            Decision::Load => None,
+            DeployDecision::Load => None,
         }
     }
 

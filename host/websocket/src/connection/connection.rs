@@ -10,7 +10,7 @@ use super::connection_event::{ConnectionEvent, ControlState};
 use super::connection_handle::ConnectionHandle;
 use super::connection_state::{ConnectionState, WriteHalf};
 use super::connection_timeouts::ConnectionTimeouts;
-use super::control_signals::{CloseRequest, ControlSignal};
+use super::control_signals::{ControlSignal, PendingClose};
 use super::drain::drain_until_eof;
 use super::keepalive::{Keepalive, KeepaliveAction};
 use super::outbound_queue::OutboundItem;
@@ -258,7 +258,7 @@ impl Connection {
 
     /// Starts the closing handshake, unless it has started. The peer's time starts at the request and not when the
     /// Close is written: a peer that does not read must not delay its own deadline.
-    fn start_closing(&mut self, CloseRequest { close_frame, fault }: CloseRequest) {
+    fn start_closing(&mut self, PendingClose { close_frame, fault }: PendingClose) {
         if !self.state.is_open() {
             return;
         }
@@ -339,7 +339,7 @@ fn fill_batch(
     batch: &mut WriteBatch,
     cx: &Context<'_>,
     rate: RateState,
-) -> Option<CloseRequest> {
+) -> Option<PendingClose> {
     while !batch.is_full() {
         match handle.outbound.pop_item(cx, batch.is_empty(), rate)? {
             OutboundItem::Frame(frame) => {

@@ -14,7 +14,7 @@ pub(super) struct ControlSignals {
 
 /// A request to close a connection.
 #[derive(Debug, Clone)]
-pub(super) struct CloseRequest {
+pub(super) struct PendingClose {
     pub(super) close_frame: CloseFrame,
     /// The fault that caused the request, if one did.
     pub(super) fault: Option<Fault>,
@@ -42,7 +42,7 @@ enum CloseState {
     #[default]
     Open,
     /// A Close frame follows the queued frames. No more frames are accepted.
-    Requested(CloseRequest),
+    Requested(PendingClose),
     /// The Close frame has been taken, or the socket is closed.
     Closed,
 }
@@ -68,7 +68,7 @@ impl ControlSignals {
     }
 
     /// Requests the closing handshake. Returns false if it has been requested before: the first request counts.
-    pub(super) fn request_close(&mut self, request: CloseRequest) -> bool {
+    pub(super) fn request_close(&mut self, request: PendingClose) -> bool {
         if !self.is_open() {
             return false;
         }
@@ -105,7 +105,7 @@ impl ControlSignals {
     }
 
     /// Takes the request to close, once all frames before the Close have been taken.
-    pub(super) fn take_close(&mut self) -> Option<CloseRequest> {
+    pub(super) fn take_close(&mut self) -> Option<PendingClose> {
         match std::mem::take(&mut self.close) {
             CloseState::Requested(request) => {
                 self.close = CloseState::Closed;
@@ -119,7 +119,7 @@ impl ControlSignals {
     }
 
     /// Returns the request to close, until it is taken.
-    pub(super) fn close_request(&self) -> Option<&CloseRequest> {
+    pub(super) fn close_request(&self) -> Option<&PendingClose> {
         match &self.close {
             CloseState::Requested(request) => Some(request),
             CloseState::Open | CloseState::Closed => None,

@@ -9,7 +9,7 @@ use narrowboat_core::fault::{ClientFault, Fault};
 use narrowboat_core::frame::Frame;
 use narrowboat_sync::{WakeMutex, WakeMutexGuard};
 
-use super::control_signals::{CloseRequest, ControlSignal, ControlSignals};
+use super::control_signals::{ControlSignal, ControlSignals, PendingClose};
 use super::frame_queue::FrameQueue;
 use super::outbound_limits::{OutboundLimits, PendingSize, PushError};
 use super::throttle::RateState;
@@ -46,14 +46,14 @@ struct OutboundState {
 pub(super) enum OutboundItem {
     Frame(Frame),
     /// The last item.
-    Close(CloseRequest),
+    Close(PendingClose),
 }
 
 /// A snapshot for the connection's task.
 #[derive(Debug, Default)]
 pub(super) struct OutboundStatus {
     /// The request to close, until the Close frame is taken.
-    pub(super) close_request: Option<CloseRequest>,
+    pub(super) close_request: Option<PendingClose>,
     /// The next signal for the session.
     pub(super) signal: Option<ControlSignal>,
     pub(super) queued_bytes: usize,
@@ -115,15 +115,15 @@ impl OutboundQueue {
 
     /// Starts the closing handshake after the queued frames. Only the first call has an effect.
     pub fn close(&self, close_frame: CloseFrame) {
-        self.request_close(CloseRequest { close_frame, fault: None });
+        self.request_close(PendingClose { close_frame, fault: None });
     }
 
     /// Closes the connection because of a fault, like [`close`](Self::close).
     pub fn fail(&self, fault: Fault) {
-        self.request_close(CloseRequest { close_frame: fault.close_frame(), fault: Some(fault) });
+        self.request_close(PendingClose { close_frame: fault.close_frame(), fault: Some(fault) });
     }
 
-    fn request_close(&self, request: CloseRequest) {
+    fn request_close(&self, request: PendingClose) {
         let mut state = self.lock();
         if state.signals.request_close(request) {
             notify_task(state);
@@ -243,7 +243,7 @@ impl OutboundQueue {
 /// Closes a connection whose client does not read. The queued frames are dropped: they would only delay the Close.
 fn close_stalled(mut state: WakeMutexGuard<'_, OutboundState>) {
     let fault = Fault::Client(ClientFault::SendQueueFull(state.frames.buffered_bytes()));
-    let request = CloseRequest { close_frame: fault.close_frame(), fault: Some(fault) };
+    let request = PendingClose { close_frame: fault.close_frame(), fault: Some(fault) };
     if state.signals.request_close(request) {
         state.frames.clear();
         notify_task(state);
