@@ -552,7 +552,7 @@ def test_a_version_of_a_tenant_comes_back_with_the_tenant(changing, component):
         ({"acme": {"path": "/a", "plugins": {"../x": {"guest": "echo"}}}}, "tenants.acme.plugins.../x: the name of a plugin"),
         ({"acme": {"path": "/a", "plugins": {"echo": {"layer": "x"}}}}, "tenants.acme.plugins.echo.layer: there is no layer"),
         ({"acme": {"path": "/a", "routes": [{"path": "/x/", "plugin": "commander"}]}}, "tenants.acme.routes.plugin: there is no plugin"),
-        ({"acme": {"path": "/a", "tokens": [token("x", "read")]}}, "tenants.acme.tokens: tokens need the operators' interface"),
+        ({"acme": {"path": "/a", "tokens": [token("x", "read")]}}, "tenants.acme.tokens: tokens need the admin API"),
         ({"acme": {"path": "/a", "listen": "127.0.0.1:1"}}, "tenants.acme.listen: unknown key `listen`"),
         ({"acme": {"path": "/a", "routes": [{"path": "/x/:y/", "plugin": "commander"}]}}, "tenants.acme.routes.path: a segment"),
     ],

@@ -1,4 +1,4 @@
-//! `[admin]`: the operators' interface, and the tokens for it.
+//! `[admin]`: the admin API, and the tokens for it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::listen_address::ListenAddress;
 use super::token::{RawToken, TokenConfig, check_tokens};
 use narrowboat_core::units::ByteSize;
 
-/// The operators' interface.
+/// The admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
     /// The address that the interface listens on; with port 0 it takes a free port.

@@ -57,7 +57,7 @@ pub struct Config {
     pub keyvalue: KeyvalueConfig,
     /// The limits of HTTP requests of plugins.
     pub requests: RequestsConfig,
-    /// The operators' interface; `None`: there is none.
+    /// The admin API; `None`: there is none.
     pub admin: Option<AdminConfig>,
     /// The collector of traces; `None`: the host sends none.
     pub traces: Option<TracesConfig>,
@@ -180,7 +180,7 @@ fn check_tenants(
     tenant::check_all(top, tenants, &context, location)
 }
 
-/// Checks `[versions]` and `[admin]`. The operators' interface needs a version store, since it deploys versions.
+/// Checks `[versions]` and `[admin]`. The admin API needs a version store, since it deploys versions.
 fn check_admin(
     raw: &mut RawConfig,
     folder: &Path,

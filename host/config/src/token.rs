@@ -1,4 +1,4 @@
-//! `[[admin.tokens]]` and `[[tenants.NAME.tokens]]`: tokens for the operators' interface.
+//! `[[admin.tokens]]` and `[[tenants.NAME.tokens]]`: tokens for the admin API.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::error::{ConfigError, Locator};
 use super::token_scope::TokenScope;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
-/// A token for the operators' interface.
+/// A token for the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenConfig {
     /// The token's name in the log and in the list of versions.

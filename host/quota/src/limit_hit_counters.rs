@@ -3,41 +3,60 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use narrowboat_core::warn_limiter::WarnLimiter;
-
 use crate::limit_kind::{LIMIT_KINDS, LimitKind};
 
 /// The shortest time between two warnings about one limit.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often each limit of a node was reached.
+/// How often each limit of a node was reached, and when the next warning about it is due. Every refused connection
+/// counts here, so there is no lock.
 #[derive(Debug)]
 pub(crate) struct LimitHitCounters {
-    counts: [AtomicU64; LIMIT_KINDS.len()],
-    warn_limiter: WarnLimiter<LimitKind>,
+    started_at: Instant,
+    hits: [LimitHits; LIMIT_KINDS.len()],
+}
+
+#[derive(Debug, Default)]
+struct LimitHits {
+    count: AtomicU64,
+    /// `count` at the last warning.
+    count_at_warning: AtomicU64,
+    /// Nanoseconds from `started_at` until the next warning is due.
+    next_warning: AtomicU64,
 }
 
 impl Default for LimitHitCounters {
     fn default() -> Self {
-        Self { counts: Default::default(), warn_limiter: WarnLimiter::new(WARN_INTERVAL) }
+        Self { started_at: Instant::now(), hits: Default::default() }
     }
 }
 
 impl LimitHitCounters {
-    /// Counts that a limit was reached. As [`WarnLimiter::try_acquire`], returns `None` unless a warning is due.
+    /// Counts that a limit was reached. Returns `None` unless a warning is due, and otherwise how often the limit was
+    /// reached without a warning since the last one.
     pub(crate) fn record_hit(&self, kind: LimitKind) -> Option<u64> {
         self.record_hit_at(kind, Instant::now())
     }
 
     fn record_hit_at(&self, kind: LimitKind, now: Instant) -> Option<u64> {
-        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
-        self.warn_limiter.try_acquire_at(kind, now)
+        let hits = &self.hits[kind as usize];
+        let count = hits.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = nanoseconds(now.saturating_duration_since(self.started_at));
+        let interval = nanoseconds(WARN_INTERVAL);
+        let next = |due: u64| (now >= due).then(|| now.saturating_add(interval));
+        hits.next_warning.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        let before = hits.count_at_warning.swap(count, Ordering::Relaxed);
+        Some(count.saturating_sub(before + 1))
     }
 
     /// Returns how often a limit was reached.
     pub(crate) fn hit_count(&self, kind: LimitKind) -> u64 {
-        self.counts[kind as usize].load(Ordering::Relaxed)
+        self.hits[kind as usize].count.load(Ordering::Relaxed)
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub async fn serve(
     host.attach_runtime(&Handle::current());
     let server = Arc::new(Server::new(host));
     let capacity = Capacity::new(server.host.limits().max_connections);
-    // Dropped at the end, because the admin interface answers while the host stops.
+    // Dropped at the end, because the admin API answers while the host stops.
     let mut admin_task = JoinSet::new();
     if let Some(admin) = admin {
         admin_task.spawn(admin.serve(Arc::clone(&server)));

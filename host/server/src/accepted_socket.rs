@@ -55,7 +55,7 @@ impl AcceptedSocket {
         drop(slot);
         match outcome {
             Ok(HandshakeOutcome::Open(socket, consumer)) => {
-                run_consumer(&server, *socket, consumer).await;
+                run_consumer(&server, socket, consumer).await;
             }
             Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
             Ok(HandshakeOutcome::Responded(status)) => {
@@ -155,8 +155,8 @@ async fn decide(
 }
 
 /// Runs the session of an open connection until it ends. The connection is registered meanwhile, so that a drain, a
-/// reload and the stop of the host reach it.
-async fn run_consumer(server: &Server, socket: Socket, consumer: Box<AcceptedConsumer>) {
+/// reload and the stop of the host reach it. The socket is boxed, so that this task does not keep a second place for it.
+async fn run_consumer(server: &Server, socket: Box<Socket>, consumer: Box<AcceptedConsumer>) {
     let handle = Arc::clone(consumer.control());
     tracing::debug!(channel = %handle.channel, "connection open");
     let _registered = server.connections.register(&consumer);
@@ -166,5 +166,5 @@ async fn run_consumer(server: &Server, socket: Socket, consumer: Box<AcceptedCon
     } else if consumer.is_retired() {
         handle.outbound.close(server.host.retire_close_frame(consumer.plugin()));
     }
-    consumer.run(Connection::new(socket, handle, server.timeouts)).await;
+    consumer.run(Connection::new(*socket, handle, server.timeouts)).await;
 }

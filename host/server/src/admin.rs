@@ -1,4 +1,4 @@
-//! The admin interface, on a listener of its own: a JSON API behind tokens, two probes, metrics and a dashboard.
+//! The admin API, on a listener of its own: a JSON API behind tokens, two probes, metrics and a dashboard.
 
 mod admin_server;
 mod admin_state;

@@ -1,4 +1,4 @@
-//! Authentication: users of WebSocket clients, and tokens of the admin interface.
+//! Authentication: users of WebSocket clients, and tokens of the admin API.
 
 mod operator_tokens;
 mod token_error;

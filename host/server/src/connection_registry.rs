@@ -1,4 +1,4 @@
-//! The open connections, for drains, reloads, the admin interface and the stop of the host.
+//! The open connections, for drains, reloads, the admin API and the stop of the host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -39,7 +39,7 @@ pub enum HostError {
     /// The system has no thread to load plugins on.
     #[error("cannot start a thread to load plugins on; is the process limit too low?")]
     NoThread,
-    /// A token of the admin interface cannot be used.
+    /// A token of the admin API cannot be used.
     #[error(transparent)]
     Token(TokenError),
     /// The store of versions cannot be opened.

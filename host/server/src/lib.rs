@@ -3,7 +3,7 @@
 //! - [`serve`] accepts sockets until the host stops; `accepted_socket` follows one socket to its end.
 //! - [`Host`] owns the tenants, and decides each handshake (`admission`).
 //! - `tenants` builds and replaces what a configuration names; `reload` notices changes and applies them.
-//! - `auth` knows users of clients and tokens of operators; `admin` is the admin interface.
+//! - `auth` knows users of clients and tokens of operators; `admin` is the admin API.
 
 mod accept;
 mod accept_error;

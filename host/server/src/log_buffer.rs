@@ -1,4 +1,4 @@
-//! The last lines of the log, for the admin interface: a bounded number for each plugin.
+//! The last lines of the log, for the admin API: a bounded number for each plugin.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;

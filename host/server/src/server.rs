@@ -1,4 +1,4 @@
-//! The state that the accept loop, the connections and the admin interface share.
+//! The state that the accept loop, the connections and the admin API share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use narrowboat_quota::PerAddressLimit;
 use narrowboat_websocket::connection::ConnectionTimeouts;
 use narrowboat_websocket::handshake::HandshakeLimits;
 
-/// The state that the accept loop, the connections and the admin interface share.
+/// The state that the accept loop, the connections and the admin API share.
 pub(crate) struct Server {
     pub(crate) host: Arc<Host>,
     pub(crate) config_reloader: Arc<ConfigReloader>,

@@ -50,7 +50,8 @@ pub(super) trait MigratingOwner {
         error: MigrationError,
     ) -> MigrateResult;
 
-    /// Runs a command of a rollout, and replies to it.
+    /// Runs a command of a rollout, and replies to it. If the instance has died of it, the failed-move policy runs before
+    /// the reply, so that the rollout does not publish the old version again meanwhile.
     async fn run_command(&mut self, command: OwnerCommand) {
         match command {
             OwnerCommand::CaptureTrialState(reply) => {

@@ -10,7 +10,7 @@ use super::pending_call::{CallFuture, PendingCall};
 use super::read_ahead::ReadAhead;
 use super::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_channels::Delivery;
-use narrowboat_core::fault::{ClientFault, Fault, GuestFault, HostFault};
+use narrowboat_core::fault::{ClientFault, Fault, GuestFault, HostFault, sanitize_log_line};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_runtime::{Call, GuestReply};
@@ -302,7 +302,13 @@ impl Session {
     /// Ends the session because the connection has ended: calls the consumer's `disconnect` and closes the socket.
     async fn handle_closed(self, end: ConnectionEnd) {
         let (plugin, channel) = self.consumer.log_fields();
-        tracing::debug!(plugin, channel, close_frame = %end.close_frame, "connection ended");
+        tracing::debug!(
+            plugin,
+            channel,
+            // The reason is the client's own text.
+            close_frame = %sanitize_log_line(&end.close_frame.to_string()),
+            "connection ended"
+        );
         let close_counters = &self.consumer.control.traffic.close_counters;
         match end.is_local_close || end.fault.is_some() {
             true => close_counters.record_host_close(end.close_frame.code),

@@ -147,8 +147,7 @@ impl RawTenant {
         let origins =
             allow_lists::parse_patterns(self.allowed_origins, "allowed_origins", location)?;
         if let (Some(token), false) = (self.tokens.first(), common.has_admin) {
-            let problem =
-                "tokens need the operators' interface; add a table [admin], or remove the tokens";
+            let problem = "tokens need the admin API; add a table [admin], or remove the tokens";
             return Err(location.invalid(token.span(), "tokens", problem));
         }
         let limits = Quota::check(self.limits, common.limits, "limits", location)?;

@@ -28,6 +28,6 @@ pub struct TenantConfig {
     pub layers: BTreeMap<String, LayerConfig>,
     /// The limits of all its plugins together.
     pub limits: Quota,
-    /// The tokens for the operators' interface that are valid for this tenant alone.
+    /// The tokens for the admin API that are valid for this tenant alone.
     pub tokens: Vec<TokenConfig>,
 }

@@ -55,9 +55,8 @@ impl Rollout {
         }
     }
 
-    /// Counts and logs the rollback of a version that failed too often.
+    /// Logs the rollback of a version that failed too often.
     pub(super) fn log_rollback(&self, canary: &CanaryWindow, stats: &MigrationStats) {
-        self.counters.count_rolled_back();
         tracing::warn!(
             plugin = &*self.plugin().label,
             "version {} was rolled back after {}: {} is live again; {} consumers went back to the \

@@ -234,6 +234,7 @@ impl RolloutTask {
             self.rolled_back.pop_front();
         }
         let reason = canary.describe_counts();
+        self.rollout.counters().count_rolled_back();
         self.rollout
             .update_store_or_warn(move |store| {
                 store.record_failure(failed, VersionState::RolledBack, live, &reason)

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use narrowboat_runtime::Sha256Digest;
 
-/// The record of one version of a plugin, in `versions.json` and in the admin API.
+/// The record of one version of a plugin, in `versions.json` and in the admin API. The aliases are the names of before
+/// 0.1.0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionRecord {
     /// The SHA-256 of the component's bytes.
@@ -12,8 +13,10 @@ pub struct VersionRecord {
     /// The length of the component in bytes.
     pub size: u64,
     /// Who deployed it last: `file`, or the name of a token.
+    #[serde(alias = "by")]
     pub deployed_by: String,
     /// The time of the last deploy in UTC, in the format of RFC 3339.
+    #[serde(alias = "at")]
     pub deployed_at: String,
     /// The state of the version.
     pub state: VersionState,
@@ -21,7 +24,7 @@ pub struct VersionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The requested capabilities that the live version did not have, if they need an approval.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, alias = "asks_more", skip_serializing_if = "Vec::is_empty")]
     pub extra_capabilities: Vec<String>,
     /// The name of the token that approved the version, if it was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! The listener of the admin interface.
+//! The listener of the admin API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const MAX_LOG_FOLLOWERS: (usize, usize) = (64, 8);
 /// How long the head of a request may take.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The admin interface before it serves: its listener and its tokens.
+/// The admin API before it serves: its listener and its tokens.
 #[derive(Debug)]
 pub struct AdminServer {
     listener: TcpListener,
@@ -70,7 +70,7 @@ impl AdminServer {
         })
     }
 
-    /// Serves the admin interface until the future is dropped.
+    /// Serves the admin API until the future is dropped.
     pub(crate) async fn serve(self, server: Arc<Server>) {
         let Self { listener, tokens, hosts, max_upload, log_buffer, output_writers } = self;
         server.host.operator_tokens().replace(tokens);
@@ -109,6 +109,6 @@ async fn serve_connection(stream: TcpStream, router: Router) {
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
-        tracing::debug!("connection to the admin interface failed: {error}");
+        tracing::debug!("connection to the admin API failed: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The state that the handlers of the admin interface share.
+//! The state that the handlers of the admin API share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::background_writer::BackgroundWriter;
 use crate::log_buffer::LogBuffer;
 use crate::server::Server;
 
-/// The state that the handlers of the admin interface share.
+/// The state that the handlers of the admin API share.
 pub(super) struct AdminState {
     pub(super) server: Arc<Server>,
     /// The host names, besides addresses and `localhost`, that requests may use.

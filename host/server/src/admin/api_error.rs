@@ -68,7 +68,7 @@ impl ApiError {
 
     pub(super) fn foreign_origin(origin: &str) -> Self {
         let error = format!(
-            "the request comes from a page of {origin:?}; only pages of this host may use the admin interface"
+            "the request comes from a page of {origin:?}; only pages of this host may use the admin API"
         );
         Self::new(ProblemKind::Forbidden, error)
     }

@@ -40,7 +40,7 @@ pub(super) fn json_response(text: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// Sets the headers that all responses of the admin interface have.
+/// Sets the headers that all responses of the admin API have.
 pub(super) fn insert_security_headers(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_POLICY));

@@ -1,4 +1,4 @@
-//! The routes of the admin interface, and the OpenAPI document made from them.
+//! The routes of the admin API, and the OpenAPI document made from them.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub(crate) fn openapi_document() -> utoipa::openapi::OpenApi {
     api_router().split_for_parts().1
 }
 
-/// The router of the admin interface: the API, its OpenAPI document, and the dashboard.
+/// The router of the admin API: the API, its OpenAPI document, and the dashboard.
 pub(super) fn build_router(state: Arc<AdminState>) -> Router {
     let (router, document) = api_router().split_for_parts();
     let document = document.to_pretty_json().unwrap_or_default();

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::tokens::ApiTokens;
 
-/// The operator's tokens that the admin interface accepts now. A reload of the configuration may replace them.
+/// The operator's tokens that the admin API accepts now. A reload of the configuration may replace them.
 #[derive(Debug, Default)]
 pub(crate) struct OperatorTokens(RwLock<Option<Arc<ApiTokens>>>);
 
@@ -15,12 +15,12 @@ impl OperatorTokens {
         *current = Some(Arc::new(tokens));
     }
 
-    /// Whether the admin interface runs.
+    /// Whether the admin API runs.
     pub(crate) fn is_enabled(&self) -> bool {
         self.current().is_some()
     }
 
-    /// The tokens of now; `None` if the admin interface does not run.
+    /// The tokens of now; `None` if the admin API does not run.
     pub(crate) fn current(&self) -> Option<Arc<ApiTokens>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! The tokens of the admin interface.
+//! The tokens of the admin API.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const OPERATOR_TOKEN_NAME: &str = "operator";
 #[derive(Debug)]
 pub(crate) struct ApiTokens(Vec<ApiToken>);
 
-/// A token of the admin interface.
+/// A token of the admin API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiToken {
     /// The name of the token, for the log.

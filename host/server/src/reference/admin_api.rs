@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::admin::openapi_document;
 
-const TEMPLATE: &str = include_str!("admin_api.md");
+const TEMPLATE: &str = include_str!("admin_api.md.in");
 
 /// The page `docs/reference/admin-api.md`.
 pub fn admin_api_reference() -> String {
@@ -214,13 +214,13 @@ mod tests {
         for (method, path, _) in (Generator { document: &document }).operations() {
             assert!(
                 TEMPLATE.contains(&format!("{{{{ operation {method} {path} }}}}")),
-                "reference/admin_api.md lacks {method} {path}"
+                "reference/admin_api.md.in lacks {method} {path}"
             );
         }
         for name in document["components"]["schemas"].as_object().unwrap().keys() {
             assert!(
                 TEMPLATE.contains(&format!("### {name}\n\n{{{{ schema {name} }}}}")),
-                "reference/admin_api.md lacks {name}"
+                "reference/admin_api.md.in lacks {name}"
             );
         }
     }

@@ -48,6 +48,7 @@ impl From<JiterError> for JsonError {
                 JsonErrorType::LoneLeadingSurrogateInHexEscape
                 | JsonErrorType::UnexpectedEndOfHexEscape,
             ) => Self::LoneSurrogate { at },
+            JiterErrorType::JsonError(JsonErrorType::NumberOutOfRange) => Self::LargeInteger { at },
             _ => Self::Unexpected { at },
         }
     }

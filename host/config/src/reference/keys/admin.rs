@@ -9,7 +9,7 @@ pub(super) const ADMIN: ConfigTable = ConfigTable {
             key: "listen",
             value_type: "address or name, and port",
             default: KeyDefault::Value("\"127.0.0.1:8001\""),
-            description: "Where the operators' interface and its page listen. Not the `listen` at the top.",
+            description: "Where the admin API and its page listen. Not the `listen` at the top.",
         },
         ConfigKey {
             key: "token_file",
