@@ -132,9 +132,9 @@ def test_a_token_that_others_can_read_is_not_used(narrowboat, component, tmp_pat
     [
         ({"tokens": [{"name": "a", "scopes": ["read"]}]}, "admin.tokens", "either"),
         ({"tokens": [{"name": "a", "sha256": "x", "scopes": ["read"]}]}, "sha256", "sha256sum"),
-        ({"tokens": [{"name": "a", "file": "f", "scopes": []}]}, "scopes", "allows nothing"),
+        ({"tokens": [{"name": "a", "file": "f", "scopes": []}]}, "scopes", "at least one of"),
         ({"tokens": [{"name": "a", "file": "f", "scopes": ["rule"]}]}, "scopes", "`read`"),
-        ({"tokens": [{"name": "", "file": "f", "scopes": ["read"]}]}, "name", "visible"),
+        ({"tokens": [{"name": "", "file": "f", "scopes": ["read"]}]}, "name", "at least 1 character"),
         ({"lissten": "127.0.0.1:0"}, "admin.lissten", "`listen`"),
         ({"max_upload": 0}, "admin.max_upload", "more than 0"),
     ],
@@ -503,7 +503,7 @@ def test_deploys_beside_reloads_are_all_answered_and_their_records_are_true(rest
             assert reload_during(host, number).status == 200
             answer = deploy.result(support.DEADLINE)
             if answer.status != 200:
-                assert answer.status == 503 and "was reloaded or removed" in answer.json()["error"]
+                assert answer.status == 503 and "replaced or removed this plugin" in answer.json()["error"]
             live = admin.plugin("traveller")["version"]
             newest = next(each for each in admin.versions("traveller") if each["state"] == "live")
             assert newest["version"].startswith(live)

@@ -94,7 +94,7 @@ def test_where_channels_and_groups_share_their_names_a_channel_is_no_way_to_a_gr
     client = asking("commander", {"channels": ["*"]}, layer=layer).connect("/commander/")
     assert client.ask("send jobs hello") == "ok"
     for name in ("asgi__group__room", "asgi__narrowboat__room"):
-        assert client.ask(f"send {name} hello").startswith("error: denied: messages for a group")
+        assert client.ask(f"send {name} hello").startswith(f"error: denied: {name} is the topic of a group")
 
 
 def test_a_client_who_asks_for_what_the_plugin_may_not_reach_is_403_and_the_log_told_once(asking):

@@ -450,7 +450,7 @@ def test_what_a_guest_closes_with_is_told_in_part(serve):
     host = serve("closer")
     host.connect("/closer/").send("close 9999 " + "x" * 500_000)
     line = host.logged("close.9999, .*")[0]
-    assert "a reason at most 123 bytes" in line and len(line) < 500
+    assert "the reason at most 123 bytes" in line and len(line) < 500
 
 
 def test_a_guest_that_floods_the_log_is_served_as_others(serve):

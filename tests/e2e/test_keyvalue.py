@@ -101,7 +101,7 @@ def test_keys_are_told_page_by_page(keeping, backend):
 
 def test_a_cursor_that_is_none_is_refused_by_redis(keeping, over_redis):
     client = keeping(over_redis).connect("/keeper/")
-    assert client.ask("notes page nonsense") == "error: no such cursor"
+    assert client.ask("notes page nonsense") == "error: the cursor is not one that the store returned"
 
 
 def test_plugins_of_a_tenant_share_their_buckets_and_buckets_share_nothing(keeping, backend):
@@ -140,10 +140,10 @@ def test_a_bucket_that_cannot_be_is_no_such_store(keeping, name):
 def test_keys_and_values_have_bounds(keeping, backend):
     client = keeping(backend | {"max_key": "16 B", "max_value": "1 KiB"}).connect("/keeper/")
     assert client.ask(f"notes set {'k' * 16} v") == "ok"
-    assert client.ask(f"notes set {'k' * 17} v") == "error: the key has 17 bytes, and may have 16"
-    assert client.ask(f"notes get {'k' * 17}") == "error: the key has 17 bytes, and may have 16"
+    assert client.ask(f"notes set {'k' * 17} v") == "error: the key has 17 bytes, and the limit is 16 bytes"
+    assert client.ask(f"notes get {'k' * 17}") == "error: the key has 17 bytes, and the limit is 16 bytes"
     assert client.ask("notes fill a 1024") == "ok"
-    assert client.ask("notes fill a 1025") == "error: the value has 1025 bytes, and may have 1024"
+    assert client.ask("notes fill a 1025") == "error: the value has 1025 bytes, and the limit is 1024 bytes"
     assert client.ask("notes len a") == "1024"
     assert client.ask("notes get ") == "error: the key is empty"
 
