@@ -87,9 +87,9 @@ def test_any_other_host_is_answered_400(choosy, headers):
 @pytest.mark.parametrize(
     ("key", "value", "hint"),
     [
-        ("allowed_hosts", ["https://example.com"], "without a port or a scheme"),
-        ("allowed_origins", ["https://example.com/chat"], "no path"),
-        ("allowed_origins", [], "leave the key out"),
+        ("allowed_hosts", ["https://example.com"], "without a scheme or a port"),
+        ("allowed_origins", ["https://example.com/chat"], "without a path"),
+        ("allowed_origins", [], "remove the key"),
     ],
 )
 def test_what_is_no_pattern_is_refused_at_the_start(narrowboat, tmp_path, key, value, hint):

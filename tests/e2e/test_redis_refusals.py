@@ -488,7 +488,7 @@ def test_an_evicted_group_is_written_again(serving, redis, proxy, group):
         redis.ask("CONFIG", "SET", "maxmemory", 0)
         for client in clients:
             joined([redis], group, client.ask("channel"))
-        host.logged("maxmemory-policy should be noeviction")
+        host.logged("set its maxmemory-policy to noeviction")
         assert all(reached(clients, group, "still here"))
         assert LOST not in host.log()
 

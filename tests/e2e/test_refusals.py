@@ -59,7 +59,7 @@ FILES = {
     "damaged": (lambda whole: whole[:50_000] + bytes(999) + whole[50_999:], "damaged|compile"),
     "another contract": (
         another_contract,
-        "built against narrowboat:consumer@0.2.0, and this host offers narrowboat:consumer@0.1.0",
+        "built against narrowboat:consumer@0.2.0, but this host offers narrowboat:consumer@0.1.0",
     ),
     "an unknown function": (
         an_unknown_function,

@@ -110,7 +110,7 @@ def test_the_same_bytes_are_not_taken_again_and_others_are(travel):
     taken_back(served, plan)
     why = served.refused(None, lambda _: os.utime(served.file))
     version = short(served.version(plan))
-    assert why.startswith(f"version {version} was rolled back for its faults; offer other bytes, or")
+    assert why.startswith(f"version {version} was rolled back for its faults; deploy other bytes, or")
     served.swap("v3")
     why = served.refuse(plan)
     assert "was rolled back" in why

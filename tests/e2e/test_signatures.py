@@ -431,7 +431,7 @@ def test_our_keys_and_signatures_are_good_for_openssl_and_the_host(site, narrowb
 def test_a_key_is_never_written_over(narrowboat, tmp_path, there):
     (tmp_path / there).write_text("a key")
     result = narrowboat("plugin", "keygen", "ours", cwd=tmp_path)
-    assert result.returncode == 2 and there in result.stderr and "is there already" in result.stderr
+    assert result.returncode == 2 and there in result.stderr and "exists already" in result.stderr
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {there: "a key"}
 
 

@@ -117,7 +117,7 @@ def test_without_a_word_nothing_is_traced(serving, collector):
     [
         ({"endpoint": "collector"}, "traces.endpoint", "http://localhost:4318/v1/traces"),
         ({"endpoint": "ftp://x"}, "traces.endpoint", "http://localhost:4318/v1/traces"),
-        ({"endpoint": "http://x", "sample_ratio": 0.0}, "traces.sample_ratio", "leave [traces] out"),
+        ({"endpoint": "http://x", "sample_ratio": 0.0}, "traces.sample_ratio", "remove [traces]"),
         ({"endpoint": "http://x", "sample_ratio": 2.0}, "traces.sample_ratio", "at most 1"),
         ({}, "traces", "`endpoint`"),
     ],

@@ -146,7 +146,7 @@ def test_a_host_that_trusts_no_authority_does_not_start_to_ask_over_tls(narrowbo
     environment = {"SSL_CERT_FILE": str(tmp_path / "nothing.pem"), "SSL_CERT_DIR": str(tmp_path / "nobody")}
     result = narrowboat("serve", "--listen", "127.0.0.1:0", cwd=tmp_path, timeout=30, env=os.environ | environment)
     assert result.returncode == 2
-    assert "users.webhook.url: the system trusts no authority" in result.stderr
+    assert "users.webhook.url: the system has no root certificates" in result.stderr
 
 
 @pytest.mark.parametrize("status", [401, 403])
