@@ -74,7 +74,7 @@ impl EchoInstantiator {
         let mut store = Store::new(&self.engine, state);
         match &self.instance_pre {
             EchoInstancePre::Plain(_) => {
-                store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)))
+                store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
             }
             EchoInstancePre::Fiber(_) => store.epoch_deadline_async_yield_and_update(1),
         }

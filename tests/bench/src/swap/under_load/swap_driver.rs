@@ -333,7 +333,7 @@ impl SwapDriver {
             match line.event {
                 HostLogEvent::Live { .. } => live += 1,
                 HostLogEvent::Warning(warning) | HostLogEvent::Rejected(warning) => {
-                    self.record_warning(&warning)
+                    self.record_warning(&warning);
                 }
                 HostLogEvent::InstanceRolledBack { .. }
                 | HostLogEvent::VersionRolledBack { .. } => {}
