@@ -119,7 +119,7 @@ pub(super) struct QueryArgs {
 /// The running host, and the token for it.
 #[derive(Args)]
 pub(super) struct HostArgs {
-    /// The host's configuration, whose [admin] has the address and the token file
+    /// The host's configuration, whose `[admin]` has the address and the token file
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     pub(super) config: PathBuf,
     /// The address of the host instead, such as http://127.0.0.1:8001
@@ -349,7 +349,7 @@ Existing files are not overwritten. The same with openssl:
         /// The name of the files, without .pem and .pub
         name: PathBuf,
     },
-    /// Sign a component, for hosts whose configuration has [signatures]
+    /// Sign a component, for hosts whose configuration has `[signatures]`
     #[command(after_help = "\
 Example:
   narrowboat plugin sign chat.wasm --key release.pem    writes chat.wasm.sig

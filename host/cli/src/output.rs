@@ -32,7 +32,7 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
 /// Prints a line.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(super) fn print_line(line: impl Display) -> Result<(), CliError> {
     print(&format!("{line}\n"))
 }
@@ -40,7 +40,7 @@ pub(super) fn print_line(line: impl Display) -> Result<(), CliError> {
 /// Prints a response as JSON.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(super) fn print_json(response: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(response).map_err(CliError::runtime)?;
     print_line(text)

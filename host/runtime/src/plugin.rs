@@ -18,7 +18,7 @@ pub(crate) use published_versions::PublishedVersions;
 pub struct Plugin {
     /// The name in routes.
     pub name: Arc<str>,
-    /// The name in the log: [`Tenant::label`].
+    /// The name in the log: [`Tenant::plugin_label`].
     pub label: Arc<str>,
     /// The tenant that owns the plugin.
     pub tenant: Tenant,
