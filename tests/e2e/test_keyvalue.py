@@ -145,7 +145,7 @@ def test_keys_and_values_have_bounds(keeping, backend):
     assert client.ask("notes fill a 1024") == "ok"
     assert client.ask("notes fill a 1025") == "error: the value has 1025 bytes, and the limit is 1024 bytes"
     assert client.ask("notes len a") == "1024"
-    assert client.ask("notes get ") == "error: the key is empty"
+    assert client.ask("notes get ") == "error: the key is empty; a key has at least 1 byte"
 
 
 def test_a_worker_keeps_what_consumers_find(serve, backend):

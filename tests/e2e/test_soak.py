@@ -22,7 +22,7 @@ SECONDS = float(os.environ.get("SOAK_MINUTES", "0.5")) * 60
 WINDOW = 20
 
 ISOLATION = {"echo": "connection", "room": "connection", "broadcast": "shared", "far": "connection"}
-ASKS = 'asks = { groups = ["*"], log = true }'
+CAPABILITIES = 'capabilities = { groups = ["*"], log = true }'
 GUESTS = {"echo": "echo", "room": "group", "broadcast": "broadcast", "far": "group"}
 
 
@@ -210,7 +210,7 @@ def test_everything_at_once(serving, component, tmp_path, figure):
     for name, guest in GUESTS.items():
         built = component(guest).read_bytes()
         versions[name] = itertools.cycle(
-            with_manifest(built, f'name = "{name}"\nisolation = "{ISOLATION[name]}"\ndescription = "{word}"\n{ASKS}')
+            with_manifest(built, f'name = "{name}"\nisolation = "{ISOLATION[name]}"\ndescription = "{word}"\n{CAPABILITIES}')
             for word in ("one", "other")
         )
         files[name] = tmp_path / f"{name}.wasm"

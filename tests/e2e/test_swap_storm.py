@@ -106,7 +106,7 @@ def crowd(served):
         crowd.disperse()
 
 
-LOST = re.compile(r"the changes of (\d+) events are lost")
+LOST = re.compile(r"(?:the changes of |lost_events=)(\d+)")
 
 
 @pytest.mark.parametrize("isolation", ["connection", "shared"])
