@@ -188,7 +188,7 @@ pub mod wasi {
                         .finish()
                 }
             }
-            /// What is written is written at once: a call that traps later does not undo it.
+            /// A write takes effect at once. A call that traps later does not undo it.
             #[derive(Debug)]
             #[repr(transparent)]
             pub struct Bucket {

@@ -36,13 +36,13 @@ pub enum LayerError {
     /// The backend is unreachable, or did not reply in time. The memory layer never returns this.
     #[error("the channel layer is unavailable: {reason}")]
     Unavailable {
-        /// What failed.
+        /// The failed operation.
         reason: String,
     },
     /// The serializer cannot represent the message, such as bytes in JSON. The memory layer never returns this.
     #[error("the message cannot be serialized: {reason}")]
     Unserializable {
-        /// What the serializer cannot represent.
+        /// The part that the serializer cannot represent.
         reason: String,
     },
     /// Another mailbox of that channel is open.

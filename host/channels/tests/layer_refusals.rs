@@ -92,7 +92,7 @@ fn a_membership_whose_end_redis_refuses_ends_once_it_is_taken() {
         }
         layer.wait_for_memberships().await.unwrap();
         redis.ask::<String>(&["RENAME", "aside", GROUP]);
-        // What is asked later counts.
+        // Later requests count.
         layer.group_add(&tenant(), &group("g"), &channel("returns")).await.unwrap();
         until(|| members(&redis) == ["returns", "stays"]).await;
     });

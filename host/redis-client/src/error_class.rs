@@ -2,7 +2,7 @@
 
 use redis::{RedisError, ServerError, Value};
 
-/// What an error affects, and so which further commands will fail.
+/// The scope of an error: it decides which further commands will fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
     /// There is no reply: the connection ended, cannot be made, or timed out.

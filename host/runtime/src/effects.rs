@@ -1,4 +1,4 @@
-//! What a guest requests during one call. The host carries it out after the call, in order.
+//! The requests of a guest during one call. The host carries them out after the call, in order.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -112,7 +112,7 @@ impl Loader {
     /// do not call it from async code.
     ///
     /// # Errors
-    /// What is wrong, with the plugin and the file.
+    /// The problem, with the plugin and the file.
     pub fn load(
         &self,
         name: &str,
@@ -152,7 +152,7 @@ impl Loader {
     /// call it from async code.
     ///
     /// # Errors
-    /// What is wrong, with the plugin and the file.
+    /// The problem, with the plugin and the file.
     pub fn compile_version(
         &self,
         name: &str,

@@ -26,9 +26,9 @@ pub struct Plugin {
     pub isolation: Isolation,
     /// The number of instances that the connections are spread over, if they share instances.
     pub instance_count: usize,
-    /// What happens to a client that does not read.
+    /// The policy for a client that does not read.
     pub overflow: OverflowPolicy,
-    /// What happens to a consumer that cannot move to another version.
+    /// The policy for a consumer that cannot move to another version.
     pub failed_move: FailedMovePolicy,
     /// When a new version is rolled back.
     pub rollback: RollbackPolicy,

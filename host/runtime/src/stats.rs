@@ -1,4 +1,4 @@
-//! What a version has done so far: its events, its faults and its clients.
+//! The statistics of a version so far: its events, its faults and its clients.
 
 mod address_clients;
 mod client_tracker;

@@ -31,7 +31,7 @@ pub struct Version {
     pub(crate) stats: VersionStats,
 }
 
-/// What the instances of a version use.
+/// The usage of the instances of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionUsage {
     /// Running instances.
@@ -47,7 +47,7 @@ impl Version {
     /// from async code.
     ///
     /// # Errors
-    /// What is wrong with the component.
+    /// The problem with the component.
     pub(crate) fn compile(
         engine: &Engine,
         build: &Build,
@@ -149,7 +149,7 @@ impl Version {
         }
     }
 
-    /// What the instances use together, and the log lines that were dropped.
+    /// The usage of all instances together, and the log lines that were dropped.
     pub fn usage(&self) -> VersionUsage {
         let VersionContext { usage, log_limiter, .. } = &*self.ctx;
         VersionUsage {

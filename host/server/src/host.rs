@@ -65,7 +65,7 @@ impl Host {
     /// Blocks: do not call it on an async thread.
     ///
     /// # Errors
-    /// What failed, with the plugin at fault.
+    /// The failure, with the plugin at fault.
     pub fn load(config: Config, on_plugin_ready: impl Fn(&Plugin)) -> Result<Self, HostError> {
         let resources = open_resources(&config)?;
         let tenants = TenantRegistry::load(&resources, config.tenants.clone(), &on_plugin_ready)?;
@@ -128,7 +128,7 @@ impl Host {
     /// has to end the parts that are returned, and has to await the future to its end.
     ///
     /// # Errors
-    /// What the host cannot apply. Nothing has changed then.
+    /// The part that the host cannot apply. Nothing has changed then.
     pub(crate) async fn apply_config(
         self: &Arc<Self>,
         config: Config,

@@ -38,7 +38,7 @@ struct LineBuffers {
     by_subject: HashMap<LineSubject, VecDeque<Arc<LogLine>>>,
 }
 
-/// What a line is about: a tenant, unless it is `default`, and a plugin. Neither means the host itself.
+/// The subject of a line: a tenant, unless it is `default`, and a plugin. A line without either is about the host.
 type LineSubject = (Option<String>, Option<String>);
 
 impl Default for LogBuffer {

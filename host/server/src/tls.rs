@@ -34,7 +34,7 @@ pub enum TlsError {
         key: &'static str,
         /// The file.
         file: PathBuf,
-        /// What is wrong with the file.
+        /// The problem with the file.
         source: pem::Error,
     },
     /// The file contains no certificate.
@@ -45,7 +45,7 @@ pub enum TlsError {
     InvalidKey {
         /// The file of the key.
         file: PathBuf,
-        /// What is wrong with the file.
+        /// The problem with the file.
         source: rustls::Error,
     },
 }
@@ -64,7 +64,7 @@ impl Tls {
     /// Reads the certificate and its key.
     ///
     /// # Errors
-    /// What is wrong with them, and in which file.
+    /// The problem with them, and the file.
     pub(crate) fn load(files: TlsConfig) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
         let certificate = Arc::new(CurrentCertificate(RwLock::new(Arc::new(load_certified_key(

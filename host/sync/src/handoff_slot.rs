@@ -55,7 +55,7 @@ pub struct ReclaimedContent<T> {
     pub is_poisoned: bool,
 }
 
-/// Who has to drain the queue.
+/// The party that has to drain the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextDrainer {
     /// The queue is empty, or the task in the slot drains it.

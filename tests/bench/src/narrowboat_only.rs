@@ -59,7 +59,7 @@ pub(crate) fn measure_warm_start(site: &BenchFiles, rounds: usize) -> anyhow::Re
     Ok(GoalResult::at_most("warm start of serve with three plugins", "ms", 50.0, found))
 }
 
-/// What connections notice of swaps, and how soon new code is live.
+/// The effect of swaps on connections, and the time until new code is live.
 pub(crate) fn measure_swaps(
     site: &BenchFiles,
     connections: usize,

@@ -22,7 +22,7 @@ pub(super) struct ShardPipeline {
     pub(super) messages: Vec<KeyMessage>,
 }
 
-/// What to do with the reply to a command.
+/// The handling of the reply to a command.
 pub(super) enum ReplyHandler {
     /// Only an error matters.
     ErrorOnly,

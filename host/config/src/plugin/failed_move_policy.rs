@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What the host does with a consumer that cannot move to another version of its plugin.
+/// The host's policy for a consumer that cannot move to another version of its plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailedMovePolicy {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What the host does if the outbound queue of a connection is full.
+/// The host's policy if the outbound queue of a connection is full.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverflowPolicy {

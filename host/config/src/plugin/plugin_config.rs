@@ -33,11 +33,11 @@ pub struct PluginConfig {
     pub grants: Grants,
     /// The place of `grants`, or of the plugin's table if the key is absent.
     pub grants_location: SourceLocation,
-    /// What the host does with a client that does not read.
+    /// The policy for a client that does not read.
     pub overflow: OverflowPolicy,
     /// The limits of the plugin.
     pub limits: Quota,
-    /// What the host does with a consumer that cannot move to another version.
+    /// The policy for a consumer that cannot move to another version.
     pub on_failed_move: Option<FailedMovePolicy>,
     /// The place of `on_failed_move`.
     pub on_failed_move_location: SourceLocation,
@@ -54,7 +54,7 @@ pub struct PluginConfig {
 /// A role that a route or a worker uses a plugin in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginUse {
-    /// What the plugin has to export.
+    /// The interface that the plugin has to export.
     pub role: Role,
     /// The key that names the plugin.
     pub key: &'static str,

@@ -18,7 +18,7 @@ pub struct ConfigKey {
     pub value_type: &'static str,
     /// The value of the key if the file does not set it.
     pub default: KeyDefault,
-    /// What the key does, as Markdown.
+    /// The effect of the key, as Markdown.
     pub description: &'static str,
 }
 

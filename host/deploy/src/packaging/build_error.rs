@@ -58,7 +58,7 @@ pub enum BuildError {
     World {
         /// The module that cargo made.
         module: PathBuf,
-        /// What differs.
+        /// The difference.
         source: ComponentError,
     },
     /// The component cannot be written, or the module cannot be read.

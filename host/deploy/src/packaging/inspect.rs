@@ -6,7 +6,7 @@ use narrowboat_core::component::{ComponentError, Role, parse_info};
 use narrowboat_core::manifest::Manifest;
 use narrowboat_runtime::Sha256Digest;
 
-/// What a component imports, exports and requests. Its `Display` is a table for people.
+/// The imports, exports and requested capabilities of a component. Its `Display` is a table for people.
 #[derive(Debug)]
 pub struct Inspection {
     imports: Vec<String>,

@@ -3,7 +3,7 @@
 use super::deploy_source::DeploySource;
 use crate::versions::VersionState;
 
-/// What the host knows about the bytes of a request before it loads them.
+/// The host's knowledge about the bytes of a request before it loads them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct KnownBytes {
     /// Whether they are the live version.

@@ -27,7 +27,7 @@ pub enum DeployOutcome {
     Refused(DeployError),
 }
 
-/// What a successful deploy did.
+/// The results of a successful deploy.
 #[derive(Debug)]
 pub struct DeployReport {
     /// The live version.

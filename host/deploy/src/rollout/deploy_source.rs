@@ -1,8 +1,8 @@
-//! Who or what requests a deploy.
+//! The origin of a deploy request.
 
 use std::path::{Path, PathBuf};
 
-/// Who or what requests a deploy.
+/// The origin of a deploy request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeploySource {
     /// The plugin's component file, which the host read at its start.

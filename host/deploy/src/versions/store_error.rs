@@ -23,7 +23,7 @@ pub enum StoreError {
     Untrusted {
         /// The path of the file or folder.
         path: PathBuf,
-        /// Who can write to it.
+        /// The users that can write to it.
         source: OwnershipError,
     },
     /// Another host uses the folder.

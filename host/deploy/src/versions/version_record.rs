@@ -12,7 +12,7 @@ pub struct VersionRecord {
     pub version: Sha256Digest,
     /// The length of the component in bytes.
     pub size: u64,
-    /// Who deployed it last: `file`, or the name of a token.
+    /// The last deployer: `file`, or the name of a token.
     #[serde(alias = "by")]
     pub deployed_by: String,
     /// The time of the last deploy in UTC, in the format of RFC 3339.

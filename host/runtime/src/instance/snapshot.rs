@@ -1,4 +1,4 @@
-//! What an instance saves for its successor.
+//! The state that an instance saves for its successor.
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub enum LoadError {
         plugin: String,
         /// The file of the component.
         file: PathBuf,
-        /// What is wrong with the signature.
+        /// The problem with the signature.
         source: SignatureError,
     },
     /// The bytes are not a component, or the component exceeds a limit.
@@ -41,7 +41,7 @@ pub enum LoadError {
         plugin: String,
         /// The file of the component.
         file: PathBuf,
-        /// What is wrong with the component.
+        /// The problem with the component.
         source: ComponentError,
     },
     /// The component does not compile, or does not match the interfaces of this host.
@@ -51,7 +51,7 @@ pub enum LoadError {
         plugin: String,
         /// The file of the component.
         file: PathBuf,
-        /// What is wrong with the component.
+        /// The problem with the component.
         source: VersionError,
     },
     /// The manifest is wrong.
@@ -61,7 +61,7 @@ pub enum LoadError {
         plugin: String,
         /// The file of the component.
         file: PathBuf,
-        /// What is wrong with the manifest.
+        /// The problem with the manifest.
         source: ManifestError,
     },
     /// No instance of the component starts.

@@ -41,7 +41,7 @@ pub(super) fn check_uses(
     Ok(())
 }
 
-/// What happens to a consumer that cannot move. A consumer of a shared instance cannot stay behind alone.
+/// The policy for a consumer that cannot move. A consumer of a shared instance cannot stay behind alone.
 pub(super) fn resolve_failed_move(
     name: &str,
     config: &PluginConfig,
@@ -63,7 +63,7 @@ pub(super) fn resolve_failed_move(
 /// than a shared instance.
 ///
 /// # Errors
-/// What is wrong with the operator's setting.
+/// The problem with the operator's setting.
 pub(super) fn resolve_isolation(
     config: &PluginConfig,
     manifest: &Manifest,

@@ -24,7 +24,7 @@ pub struct Migration {
     pub effects: Vec<Effect>,
     /// The state of the old instance, for a rollback.
     pub rollback_snapshot: RollbackSnapshot,
-    /// What became of the consumers.
+    /// The results for the consumers.
     pub stats: MigrationStats,
 }
 

@@ -1,8 +1,8 @@
-//! What became of consumers that were to move.
+//! The results of a migration for its consumers.
 
 use std::time::Duration;
 
-/// What became of consumers that were to move.
+/// The results of a migration for its consumers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MigrationStats {
     /// Consumers that moved with their state.

@@ -1,4 +1,4 @@
-//! What the guests of a version can reach beyond the host.
+//! The services beyond the host that the guests of a version can reach.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
 
-/// What the guests of a version can reach beyond the host.
+/// The services beyond the host that the guests of a version can reach.
 pub(crate) struct HostServices {
     pub(crate) keyvalue: Arc<KeyvalueStore>,
     pub(crate) egress: Arc<Egress>,

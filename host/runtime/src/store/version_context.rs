@@ -1,4 +1,4 @@
-//! What all instances of a version have in common.
+//! The data that all instances of a version share.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::name::Tenant;
 use narrowboat_quota::QuotaChain;
 
-/// What all instances of a version have in common.
+/// The data that all instances of a version share.
 pub(crate) struct VersionContext {
     /// The label of the plugin, for the log.
     pub(crate) plugin: Arc<str>,
@@ -21,7 +21,7 @@ pub(crate) struct VersionContext {
     pub(crate) manifest_name: String,
     pub(crate) tenant: Tenant,
     pub(crate) layer: Arc<dyn ChannelLayer>,
-    /// What the guests can reach beyond the host.
+    /// The services beyond the host that the guests can reach.
     pub(crate) services: Arc<HostServices>,
     pub(crate) limits: InstanceLimits,
     /// The capabilities that the manifest requests. All of them are granted.

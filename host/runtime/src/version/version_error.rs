@@ -22,7 +22,7 @@ pub enum VersionError {
     World {
         /// The role whose interface the component exports.
         role: Role,
-        /// What is wrong with the exports.
+        /// The problem with the exports.
         problem: wasmtime::Error,
     },
 }

@@ -79,7 +79,7 @@ impl ConfigReloader {
     /// the future is dropped, so that a configuration is never applied in part.
     ///
     /// # Errors
-    /// What is wrong with the configuration. Nothing has changed then.
+    /// The problem with the configuration. Nothing has changed then.
     pub(crate) async fn reload(
         self: &Arc<Self>,
         is_forced: bool,

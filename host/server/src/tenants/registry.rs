@@ -110,7 +110,7 @@ impl TenantRegistry {
     /// or stored changes before [`install`](Self::install). Blocks: run it on a dedicated thread, one at a time.
     ///
     /// # Errors
-    /// What the host cannot apply. A plugin that cannot be loaded is not an error.
+    /// The part that the host cannot apply. A plugin that cannot be loaded is not an error.
     pub(crate) fn prepare(
         &self,
         resources: &HostResources,
@@ -162,7 +162,7 @@ impl TenantRegistry {
     }
 }
 
-/// What differs between the tenants before and after a replacement, and the parts that only the former have.
+/// The differences between the tenants before and after a replacement, and the parts that only the former have.
 fn compare(before: &TenantMap, after: &TenantMap) -> (ReloadReport, Vec<RetiredParts>) {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
     let (mut report, mut retired) = (ReloadReport::default(), Vec::new());

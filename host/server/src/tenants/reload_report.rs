@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use narrowboat_core::name::Tenant;
 
-/// What a reload of the configuration has changed.
+/// The changes that a reload of the configuration has made.
 #[derive(Debug, Default)]
 pub(crate) struct ReloadReport {
     /// Tenants that are new.

@@ -60,7 +60,7 @@ pub(super) enum InstanceState {
     OwnerNeeded(Box<Instance>, OwnerAction),
 }
 
-/// What the owner has to do before the next call.
+/// The action of the owner before the next call.
 pub(super) enum OwnerAction {
     /// Recover from the death of the instance.
     Recover(FatalCall),

@@ -4,9 +4,9 @@
 pub(super) struct FixedLimit {
     /// The value of the limit.
     pub(super) value: &'static str,
-    /// What the limit bounds.
+    /// The limited quantity.
     pub(super) description: &'static str,
-    /// What happens at the limit, and the metric that counts it.
+    /// The effect at the limit, and the metric that counts it.
     pub(super) on_reached: &'static str,
 }
 

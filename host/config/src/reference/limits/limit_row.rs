@@ -15,7 +15,7 @@ pub(super) const CONNECTIONS_CLOSED: &str = "`connections_closed`, by code";
 pub struct LimitRow {
     /// The key in the tables of limits.
     pub key: &'static str,
-    /// What the limit bounds, and in which unit.
+    /// The limited quantity, and its unit.
     pub description: &'static str,
     /// Formats the default of the key in `[limits]`; `None` if `[limits]` does not have the key.
     pub host_default: Option<fn(&Limits) -> String>,
@@ -23,7 +23,7 @@ pub struct LimitRow {
     pub tenant: TenantLimit,
     /// Whether `[plugins.NAME.limits]` may set the key.
     pub plugin_may_set: bool,
-    /// What happens at the limit.
+    /// The effect at the limit.
     pub on_reached: &'static str,
     /// The metrics that count it, without `narrowboat_`; `–` if there is none.
     pub metric: &'static str,

@@ -26,7 +26,7 @@ impl JwtVerifier {
     /// Reads the keys.
     ///
     /// # Errors
-    /// What is wrong with the file of the keys.
+    /// The problem with the file of the keys.
     pub(super) fn load(jwt: JwtConfig) -> Result<Self, UserAuthError> {
         let keys = RwLock::new(Arc::new(read_keys(&jwt)?));
         Ok(Self { config: jwt, keys })

@@ -15,7 +15,7 @@ pub enum UserAuthError {
         key: &'static str,
         /// The file.
         file: PathBuf,
-        /// What is wrong with the file.
+        /// The problem with the file.
         problem: String,
     },
     /// The root certificates that verify the webhook's site cannot be read.

@@ -22,7 +22,7 @@ impl UserAuthenticator {
     /// Reads the keys of tokens, and the root certificates for a webhook over TLS, where they are configured.
     ///
     /// # Errors
-    /// What is wrong with them, and in which file.
+    /// The problem with them, and the file.
     pub fn load(config: UsersConfig) -> Result<Self, UserAuthError> {
         let UsersConfig { required, jwt, webhook } = config;
         let jwt_verifier = jwt.map(JwtVerifier::load).transpose()?;
