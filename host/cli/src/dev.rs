@@ -1,5 +1,6 @@
 //! `narrowboat dev`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::arguments::DevArgs;
@@ -101,7 +102,7 @@ async fn build_until_loaded(
             let loaded = tokio::task::spawn_blocking(load).await.map_err(CliError::runtime)?;
             match loaded {
                 Ok(host) => {
-                    console.print_line(describe_watched_folders(builder));
+                    console.print_line(describe_watched_folders(&builder.watched_folders()));
                     return Ok(host);
                 }
                 Err(error) if is_fixable_in_source(&error) => {
@@ -117,21 +118,19 @@ async fn build_until_loaded(
     }
 }
 
-/// Lists the watched folders, relative to the current one.
-fn describe_watched_folders(builder: &DevBuilder) -> String {
-    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
-    let folders: Vec<_> = builder
-        .watched_folders()
-        .into_iter()
-        .map(|folder| match folder.strip_prefix(&here) {
-            Ok(inside) if inside == Path::new("") => ".".to_owned(),
-            Ok(inside) => inside.display().to_string(),
-            Err(_) => folder.display().to_string(),
-        })
-        .collect();
+/// Describes the watched folders: first those inside the current folder, relative to it, and then the others.
+fn describe_watched_folders(folders: &BTreeSet<&Path>) -> String {
     if folders.is_empty() {
         return "no plugin is built from a crate; there are no sources to watch".to_owned();
     }
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    let (inside, outside): (Vec<&Path>, Vec<&Path>) =
+        folders.iter().copied().partition(|folder| folder.starts_with(&here));
+    let inside = inside.into_iter().map(|folder| match folder.strip_prefix(&here) {
+        Ok(relative) if relative != Path::new("") => relative,
+        _ => Path::new("."),
+    });
+    let folders: Vec<_> = inside.chain(outside).map(|it| it.display().to_string()).collect();
     format!("watching {}", folders.join(", "))
 }
 
@@ -174,5 +173,18 @@ fn build_reporter(console: &Console, consequence: &str) -> impl Fn(BuildEvent<'_
     move |event| match event {
         BuildEvent::Failed { .. } => console.eprint_line(format_args!("{event}; {consequence}")),
         _ => console.print_line(event),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watched_folders_inside_the_current_one_come_first_wherever_the_others_are() {
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        let (chat, before, after) = (here.join("plugins/chat"), Path::new("/!"), Path::new("/~"));
+        let folders = BTreeSet::from([before, after, &here, &chat]);
+        assert_eq!(describe_watched_folders(&folders), "watching ., plugins/chat, /!, /~");
     }
 }
