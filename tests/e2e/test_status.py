@@ -94,6 +94,12 @@ def test_the_reference_of_the_admin_api_is_what_the_program_says(narrowboat, roo
     assert printed.stdout == page, "narrowboat reference admin-api > docs/reference/admin-api.md"
 
 
+def test_the_reference_of_the_command_line_is_what_the_program_says(narrowboat, root):
+    printed = narrowboat("reference", "cli")
+    page = (root / "docs/reference/cli.md").read_text()
+    assert printed.stdout == page, "narrowboat reference cli > docs/reference/cli.md"
+
+
 def test_the_reference_of_limits_is_what_the_program_says(narrowboat, root):
     told = narrowboat("reference", "limits")
     assert told.stdout == (root / "docs/reference/limits.md").read_text(), "narrowboat reference limits > docs/reference/limits.md"

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use narrowboat_config::ListenAddress;
 
@@ -36,9 +36,9 @@ those of the crates that they name by path, and the workspace's Cargo.toml and C
 build fails, the old version serves on. A change of the configuration needs a restart. The command
 stops as `narrowboat serve` does, and ends a running build.")]
 pub(super) struct DevArgs {
-    /// The folder with narrowboat.toml, instead of the current one
+    /// The folder with narrowboat.toml, instead of the current one. Not together with --config
     pub(super) dir: Option<PathBuf>,
-    /// The configuration file, instead of DIR/narrowboat.toml
+    /// The configuration file, instead of DIR/narrowboat.toml. Not together with DIR
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) config: Option<PathBuf>,
     #[command(flatten)]
@@ -52,7 +52,7 @@ Example:
 
 Prints each received text after `< `. ctrl-d closes the connection. A URL with wss:// is not supported.")]
 pub(super) struct TalkArgs {
-    /// The URL of the WebSocket, such as ws://127.0.0.1:8000/echo/
+    /// The URL of the WebSocket, such as `ws://127.0.0.1:8000/echo/`; `wss://` is not supported
     pub(super) url: String,
 }
 
@@ -65,17 +65,13 @@ Examples:
 The configuration has the settings of the layer. With a Redis layer no host needs to run, and consumers of all hosts
 and Django processes with the same layer get the message. A layer in memory is reached through the running host, which
 needs [admin].")]
+#[command(group(ArgGroup::new("target").required(true)))]
 pub(super) struct SendArgs {
-    /// The group that gets the message
-    #[arg(
-        long,
-        value_name = "NAME",
-        required_unless_present = "channel",
-        conflicts_with = "channel"
-    )]
+    /// The group that gets the message. Required without --channel, and not together with it
+    #[arg(long, value_name = "NAME", group = "target", conflicts_with = "channel")]
     pub(super) group: Option<String>,
-    /// The channel that gets the message
-    #[arg(long, value_name = "NAME")]
+    /// The channel that gets the message. Required without --group, and not together with it
+    #[arg(long, value_name = "NAME", group = "target")]
     pub(super) channel: Option<String>,
     /// The message's type
     #[arg(long = "type", value_name = "TYPE")]
@@ -93,7 +89,8 @@ pub(super) struct SendArgs {
 /// The address to listen on.
 #[derive(Args)]
 pub(super) struct ListenArg {
-    /// The address to listen on, instead of `listen` of the configuration
+    /// The address to listen on, instead of `listen` of the configuration: an address or name, and a port. With port 0 the
+    /// host takes a free port and prints it
     #[arg(long = "listen", value_name = "ADDR")]
     pub(super) address: Option<ListenAddress>,
 }
@@ -122,10 +119,11 @@ pub(super) struct HostArgs {
     /// The host's configuration, whose `[admin]` has the address and the token file
     #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
     pub(super) config: PathBuf,
-    /// The address of the host instead, such as http://127.0.0.1:8001
+    /// The host's address, such as `http://127.0.0.1:8001`, instead of `listen` of `[admin]`; `https://` works too.
+    /// Required if `[admin]` listens on port 0
     #[arg(long, value_name = "URL", env = "NARROWBOAT_ADMIN")]
     pub(super) admin: Option<String>,
-    /// The token file instead
+    /// The token file, instead of `token_file` of `[admin]`. Only its owner may be able to read it
     #[arg(long, value_name = "FILE", env = "NARROWBOAT_TOKEN_FILE")]
     pub(super) token_file: Option<PathBuf>,
     /// The tenant; a tenant's own token needs no name
@@ -157,7 +155,7 @@ version, and waits for an approval.")]
 pub(super) struct DeployArgs {
     #[command(flatten)]
     pub(super) plugin: PluginArg,
-    /// The component
+    /// The component. A signature in FILE.sig is sent along
     pub(super) file: PathBuf,
     /// Deploy the component even if the same bytes were rolled back for their faults
     #[arg(long)]
@@ -185,7 +183,7 @@ Examples:
 pub(super) struct RollbackArgs {
     #[command(flatten)]
     pub(super) plugin: PluginArg,
-    /// The first digits of the version; the previous version if omitted
+    /// A kept version, by four or more of its first digits; the previous version if omitted
     pub(super) version: Option<String>,
     #[command(flatten)]
     pub(super) rollout: RolloutArgs,
@@ -201,7 +199,7 @@ A version that requests more capabilities than the live one waits for an approva
 pub(super) struct ApproveArgs {
     #[command(flatten)]
     pub(super) plugin: PluginArg,
-    /// The first digits of the version, as `narrowboat deploy` and `narrowboat versions` print them
+    /// A version that `narrowboat versions` lists as pending or superseded, by four or more of its first digits
     pub(super) version: String,
     #[command(flatten)]
     pub(super) rollout: RolloutArgs,
@@ -237,16 +235,16 @@ Examples:
 pub(super) struct ConnectionsArgs {
     /// Only connections of this plugin; TENANT/PLUGIN for a plugin of a tenant
     pub(super) plugin: Option<String>,
-    /// At most this number, the newest first
+    /// At most this number, the newest first. The host lists at most 1,000
     #[arg(long, default_value_t = 100)]
     pub(super) limit: usize,
-    /// Close the connection of this channel instead
+    /// Close the connection of this channel instead. Not together with PLUGIN or --json
     #[arg(long, value_name = "CHANNEL", conflicts_with_all = ["plugin", "json"])]
     pub(super) close: Option<String>,
-    /// The close code, with --close
+    /// The close code, only with --close
     #[arg(long, default_value_t = 1001, requires = "close")]
     pub(super) code: u16,
-    /// The close reason, with --close
+    /// The close reason, only with --close
     #[arg(long, default_value = "", requires = "close")]
     pub(super) reason: String,
     #[command(flatten)]
@@ -260,12 +258,12 @@ Examples:
   narrowboat logs chat -f            prints new lines as they come
   narrowboat logs --json -n 500      the whole host, a JSON object on each line")]
 pub(super) struct LogsArgs {
-    /// Only lines about this plugin; TENANT/PLUGIN for a plugin of a tenant
+    /// Only lines about this plugin, not those of all plugins and of the host itself; TENANT/PLUGIN for a plugin of a tenant
     pub(super) plugin: Option<String>,
     /// Print new lines as they come
     #[arg(short, long)]
     pub(super) follow: bool,
-    /// The number of last lines
+    /// The number of last lines. The host keeps 500 for each plugin and 500 for itself
     #[arg(short = 'n', long, default_value_t = 100)]
     pub(super) lines: usize,
     /// Print each line as a JSON object
@@ -285,7 +283,7 @@ The host accepts no more connections and is not ready, so that a load balancer s
 open connections with 1012, evenly over the time. The command returns when no connection is left; SIGTERM then ends the
 host.")]
 pub(super) struct DrainArgs {
-    /// The time over which the closes are spread
+    /// The time over which the closes are spread, at most a day
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(super) duration: String,
     #[command(flatten)]
@@ -304,6 +302,8 @@ pub(super) enum ReferenceCommand {
     Metrics,
     /// The paths and schemas of the admin API, as Markdown
     AdminApi,
+    /// The commands, options and exit codes of this program, as Markdown
+    Cli,
 }
 
 #[derive(Subcommand)]
@@ -319,7 +319,7 @@ depends on narrowboat-guest and serde.")]
     Build {
         /// The folder of the guest crate
         dir: PathBuf,
-        /// The path of the component, instead of narrowboat/NAME.wasm in cargo's target folder
+        /// The path of the component, instead of `narrowboat/NAME.wasm` in cargo's target folder
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -333,7 +333,7 @@ Exit code 1 if the signature is missing or not by the key.")]
     Inspect {
         /// The component
         file: PathBuf,
-        /// A public key as PEM, with which the signature is checked
+        /// A public key as PEM, with which the signature in FILE.sig is checked
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
@@ -346,7 +346,7 @@ Existing files are not overwritten. The same with openssl:
   openssl genpkey -algorithm ed25519 -out release.pem
   openssl pkey -in release.pem -pubout -out release.pub")]
     Keygen {
-        /// The name of the files, without .pem and .pub
+        /// The name of the files: NAME.pem, which signs, and NAME.pub
         name: PathBuf,
     },
     /// Sign a component, for hosts whose configuration has `[signatures]`
@@ -357,7 +357,7 @@ Example:
 The signature is the Ed25519 signature of the file's bytes and has 64 bytes. The same with openssl:
   openssl pkeyutl -sign -rawin -inkey release.pem -in chat.wasm -out chat.wasm.sig")]
     Sign {
-        /// The component
+        /// The component. The signature is written to FILE.sig
         file: PathBuf,
         /// The private key as PEM (PKCS#8) without a password, in a file that only its owner can read
         #[arg(long, value_name = "FILE")]

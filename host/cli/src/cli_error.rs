@@ -1,48 +1,29 @@
-//! Errors of commands, and their exit codes.
+//! Errors of commands.
 
-/// A failure at run time.
-pub(super) const EXIT_FAILURE: u8 = 1;
-
-/// Wrong usage or configuration. Clap uses the same code.
-pub(super) const EXIT_USAGE: u8 = 2;
-
-/// The host refused a version.
-pub(super) const EXIT_REFUSED: u8 = 3;
-
-/// A version was live and has been rolled back.
-pub(super) const EXIT_ROLLED_BACK: u8 = 4;
-
-/// The plugin, version, connection, layer or tenant does not exist.
-pub(super) const EXIT_NOT_FOUND: u8 = 5;
-
-/// The token is missing, or does not allow the command.
-pub(super) const EXIT_NOT_ALLOWED: u8 = 6;
-
-/// A version waits for an approval, because it requests more capabilities than the live one.
-pub(super) const EXIT_PENDING: u8 = 7;
+use super::cli_exit_code::CliExitCode;
 
 /// An error that ends the program, with its exit code.
 pub(super) struct CliError {
-    pub(super) code: u8,
+    pub(super) code: CliExitCode,
     /// `None` if the error has been printed.
     error: Option<anyhow::Error>,
 }
 
 impl CliError {
     pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self::with_code(EXIT_USAGE, error)
+        Self::with_code(CliExitCode::Usage, error)
     }
 
-    pub(super) fn with_code(code: u8, error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn with_code(code: CliExitCode, error: impl Into<anyhow::Error>) -> Self {
         Self { code, error: Some(error.into()) }
     }
 
     pub(super) fn runtime(error: impl Into<anyhow::Error>) -> Self {
-        Self::with_code(EXIT_FAILURE, error)
+        Self::with_code(CliExitCode::Failure, error)
     }
 
     /// An error that has been printed already, or that nobody can read.
-    pub(super) fn silent(code: u8) -> Self {
+    pub(super) fn silent(code: CliExitCode) -> Self {
         Self { code, error: None }
     }
 

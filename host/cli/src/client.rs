@@ -12,7 +12,8 @@ use ureq::typestate::WithBody;
 use ureq::{Agent, RequestBuilder};
 
 use super::arguments::HostArgs;
-use super::cli_error::{CliError, EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, EXIT_PENDING, EXIT_REFUSED};
+use super::cli_error::CliError;
+use super::cli_exit_code::CliExitCode;
 use narrowboat_config::Config;
 use narrowboat_config::signature::Signature;
 use narrowboat_egress::root_certificates::tls_config_for;
@@ -68,7 +69,7 @@ impl AdminClient {
             (None, None) => return Err(missing("the token file with --token-file FILE")),
         };
         let token = read_token(&file, named_by)
-            .map_err(|error| CliError::with_code(EXIT_NOT_ALLOWED, error))?;
+            .map_err(|error| CliError::with_code(CliExitCode::NotAllowed, error))?;
         if !url.starts_with("http://") && !url.starts_with("https://") {
             let problem = "is not a URL; write it as `--admin http://HOST:PORT`";
             return Err(CliError::usage(anyhow!("--admin {url}: {problem}")));
@@ -239,11 +240,13 @@ fn error_of_problem(url: &str, status: StatusCode, problem: Option<Problem>) -> 
     let error = anyhow!(error);
     match kind {
         ProblemKind::Unauthorized | ProblemKind::Forbidden => {
-            CliError::with_code(EXIT_NOT_ALLOWED, error)
+            CliError::with_code(CliExitCode::NotAllowed, error)
         }
-        ProblemKind::NotFound => CliError::with_code(EXIT_NOT_FOUND, error),
-        ProblemKind::Pending => CliError::with_code(EXIT_PENDING, error),
-        ProblemKind::Refused | ProblemKind::Superseded => CliError::with_code(EXIT_REFUSED, error),
+        ProblemKind::NotFound => CliError::with_code(CliExitCode::NotFound, error),
+        ProblemKind::Pending => CliError::with_code(CliExitCode::Pending, error),
+        ProblemKind::Refused | ProblemKind::Superseded => {
+            CliError::with_code(CliExitCode::Refused, error)
+        }
         ProblemKind::Invalid | ProblemKind::TooLarge => CliError::usage(error),
         ProblemKind::MethodNotAllowed | ProblemKind::Unavailable => CliError::runtime(error),
     }

@@ -28,8 +28,8 @@ Examples:
 
 Exit codes: 0 success, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was refused,
 4 a version was rolled back, 5 not found, 6 the token does not allow the command, 7 a version waits for
-an approval, 141 the reader of the output has gone. `send` ends with 0 when the layer has the message,
-even if there is no receiver.
+an approval, 130 a second ctrl-c ended the host, 141 the reader of the output has gone. `send` ends with
+0 when the layer has the message, even if there is no receiver.
 The log goes to standard error; NARROWBOAT_LOG sets its level (error, warn, info, debug, trace),
 NARROWBOAT_LOG_FORMAT=json makes each line an object."
 )]
@@ -72,7 +72,7 @@ pub(super) enum Command {
         shell: clap_complete::Shell,
     },
     /// Print a generated reference page
-    #[command(subcommand)]
+    #[command(subcommand, subcommand_value_name = "PAGE", subcommand_help_heading = "Pages")]
     Reference(ReferenceCommand),
     /// Build, inspect and sign plugins
     #[command(subcommand)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 
 use super::arguments::{ApproveArgs, DeployArgs, RollbackArgs, RolloutArgs, VersionsArgs};
-use super::cli_error::{CliError, EXIT_ROLLED_BACK};
+use super::cli_error::CliError;
+use super::cli_exit_code::CliExitCode;
 use super::client::{AdminClient, encode_path_segment};
 use super::output::{eprint_line, print_json, print_line};
 use super::table::{self, short_version};
@@ -125,7 +126,7 @@ fn wait_for_window_end(client: &AdminClient, deployed: &DeployResponse) -> Resul
                     "version {} was rolled back: {reason}",
                     short_version(&version.version)
                 );
-                return Err(CliError::with_code(EXIT_ROLLED_BACK, error));
+                return Err(CliError::with_code(CliExitCode::RolledBack, error));
             }
             _ => {
                 let error = anyhow!(

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod cli_error;
+mod cli_exit_code;
 mod client;
 mod command_line;
 mod connections;
@@ -25,7 +26,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli_error::{CliError, EXIT_USAGE};
+use cli_error::CliError;
+use cli_exit_code::CliExitCode;
 use command_line::{Cli, Command};
 
 /// Runs the program. `narrowboat --help` lists the exit codes.
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
             if let Some(line) = error.message() {
                 output::eprint_line(line);
             }
-            ExitCode::from(error.code)
+            ExitCode::from(error.code.number())
         }
     }
 }
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
 /// Parses the arguments. Prints the help if they ask for it.
 fn parse() -> Result<Cli, CliError> {
     Cli::try_parse().map_err(|error| {
-        let code = u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE);
+        let code = if error.use_stderr() { CliExitCode::Usage } else { CliExitCode::Success };
         match error.print() {
             Err(print_error) if !error.use_stderr() => output::output_error(print_error),
             _ => CliError::silent(code),

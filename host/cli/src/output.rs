@@ -11,11 +11,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::cli_error::CliError;
+use super::cli_exit_code::CliExitCode;
 use super::telemetry::is_json_format;
 use narrowboat_server::background_writer::BackgroundWriter;
-
-/// The exit code for SIGPIPE, by the shells' convention.
-const EXIT_BROKEN_PIPE: u8 = 141;
 
 /// The longest time that a process waits at its end for its last lines to be written.
 pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -49,7 +47,7 @@ pub(super) fn print_json(response: &impl Serialize) -> Result<(), CliError> {
 /// Returns the error of a command whose output cannot be written.
 pub(super) fn output_error(error: io::Error) -> CliError {
     match error.kind() {
-        ErrorKind::BrokenPipe => CliError::silent(EXIT_BROKEN_PIPE),
+        ErrorKind::BrokenPipe => CliError::silent(CliExitCode::BrokenPipe),
         _ => CliError::runtime(anyhow!("standard output: {error}")),
     }
 }

@@ -1,6 +1,10 @@
 //! `narrowboat completions` and `narrowboat reference`
 
+mod cli_page;
+
 use clap::CommandFactory;
+
+use cli_page::cli_reference;
 
 use super::arguments::ReferenceCommand;
 use super::cli_error::CliError;
@@ -21,6 +25,7 @@ pub(super) fn run(page: &ReferenceCommand) -> Result<(), CliError> {
         ReferenceCommand::Man => print_man(),
         ReferenceCommand::Configuration => print(&configuration_reference()),
         ReferenceCommand::AdminApi => print(&admin_api_reference()),
+        ReferenceCommand::Cli => print(&cli_reference()),
         ReferenceCommand::Limits => print(&limits_reference()),
         ReferenceCommand::Metrics => print(&metrics_reference()),
     }

@@ -7,10 +7,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use super::cli_exit_code::CliExitCode;
 use super::output::Console;
-
-/// The exit code for SIGINT, by the shells' convention.
-const EXIT_INTERRUPTED: i32 = 130;
 
 /// The longest time for the last lines of a host that is ended at once.
 const EXIT_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
@@ -59,7 +57,7 @@ async fn handle_stop_signals(
     console.eprint_line("stopping; ctrl-c once more to leave at once");
     interrupt.recv().await;
     console.stderr().flush_within(EXIT_FLUSH_TIMEOUT);
-    std::process::exit(EXIT_INTERRUPTED);
+    std::process::exit(CliExitCode::Interrupted.number().into());
 }
 
 async fn forward_hangups(mut hangup: Signal, reload: Arc<Notify>) {
