@@ -94,6 +94,8 @@ lint:
 		cargo clippy --workspace --all-targets -- --deny warnings
 	@$(STEP) "running clippy on the loom models (seconds)" \
 		cargo clippy --package narrowboat-sync --features loom --all-targets -- --deny warnings
+	@$(STEP) "checking the program without its optional features (two minutes the first time)" \
+		cargo check --package narrowboat --no-default-features
 	@$(STEP) "building the API documentation (seconds)" \
 		env RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
 

@@ -88,7 +88,7 @@ pub(super) fn load_config(
         resolve_listen(&mut admin.listen, "admin.listen")?;
     }
     let telemetry = Telemetry::start("info", config.traces.as_ref(), console.stderr().clone());
-    let telemetry = telemetry.map_err(CliError::runtime)?;
+    let telemetry = telemetry.map_err(CliError::usage)?;
     for warning in preflight(&config.limits) {
         tracing::warn!("{warning}");
     }
