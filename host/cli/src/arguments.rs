@@ -296,6 +296,8 @@ pub(super) enum ReferenceCommand {
     Man,
     /// The keys of narrowboat.toml, as Markdown
     Configuration,
+    /// The keys of plugin.toml, as Markdown
+    Manifest,
     /// The limits of a configuration, as Markdown
     Limits,
     /// The metrics of `/metrics`, as Markdown

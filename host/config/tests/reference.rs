@@ -11,7 +11,7 @@ use narrowboat_config::{
     configuration_reference, limit_rows, limits_reference,
 };
 use narrowboat_core::name::Tenant;
-use support::{ECHO, assert_refused, default_tenant, parse};
+use support::{ECHO, assert_refused, default_tenant, expected_names, parse};
 
 /// A text that ends in a table of the reference. The table has its required keys, one in a line.
 fn text_up_to(table: &str) -> String {
@@ -43,9 +43,7 @@ fn text_up_to(table: &str) -> String {
 /// The keys of a table, as the error for an unknown key names them.
 fn keys_of(text_up_to_table: &str) -> BTreeSet<String> {
     let error = parse(&format!("{text_up_to_table}nonsense-that-is-not-a-key = 1\n")).unwrap_err();
-    let (_, expected) = error.split_once(", expected ").unwrap_or_else(|| panic!("{error}"));
-    let listed = expected.lines().next().unwrap();
-    listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    expected_names(&error)
 }
 
 /// The keys of a table in the reference, and the tables directly below it. Panics if a key occurs twice.

@@ -1,6 +1,6 @@
-//! A table of the configuration file, and its keys.
+//! A table of the configuration file or of a manifest, and its keys.
 
-/// A table of the configuration file.
+/// A table of the configuration file or of a manifest.
 #[derive(Debug)]
 pub struct ConfigTable {
     /// The path of the table, such as `plugins.NAME.limits`; empty for the keys above the first table.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of the helpers")]
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use narrowboat_config::{Config, TenantConfig};
@@ -31,4 +32,11 @@ pub(crate) fn assert_refused(text: &str, line: usize, words: &[&str]) {
 /// The tenant of the tables at the top of the file.
 pub(crate) fn default_tenant(config: &Config) -> &TenantConfig {
     &config.tenants[&Tenant::default_tenant()]
+}
+
+/// The names that an error lists as expected instead of an unknown one.
+pub(crate) fn expected_names(error: &str) -> BTreeSet<String> {
+    let (_, expected) = error.split_once(", expected ").unwrap_or_else(|| panic!("{error}"));
+    let listed = expected.lines().next().unwrap();
+    listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }

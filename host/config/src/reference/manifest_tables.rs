@@ -1,0 +1,128 @@
+//! Every key of `plugin.toml` as data.
+
+use super::config_table::{ConfigKey, ConfigTable, KeyDefault};
+
+const TABLES: &[ConfigTable] = &[TOP_LEVEL, LIMITS, CAPABILITIES];
+
+/// Returns every table of the manifest, in the order of the reference page. `tests/manifest_reference.rs` compares their
+/// keys and defaults with those that the host reads.
+pub fn manifest_tables() -> &'static [ConfigTable] {
+    TABLES
+}
+
+const TOP_LEVEL: ConfigTable = ConfigTable {
+    name: "",
+    keys: &[
+        ConfigKey {
+            key: "name",
+            value_type: "string, 1 to 64 of `a-z`, `0-9`, `-`, `_`",
+            default: KeyDefault::Required,
+            description: "The plugin's own name. `narrowboat plugin build` writes the component to \
+                 `narrowboat/NAME.wasm` in cargo's target folder, unless `--out FILE` is given.",
+        },
+        ConfigKey {
+            key: "description",
+            value_type: "string",
+            default: KeyDefault::Value("\"\""),
+            description: "One line for people.",
+        },
+        ConfigKey {
+            key: "isolation",
+            value_type: "`\"connection\"`, `\"shared\"`",
+            default: KeyDefault::Value("\"connection\""),
+            description: "`\"connection\"`: each connection has an instance of its own, so a trap, a loop or \
+                 a leak touches one client. `\"shared\"`: many connections share an instance and the \
+                 module's state.",
+        },
+        ConfigKey {
+            key: "execution",
+            value_type: "`\"auto\"`, `\"thread\"`",
+            default: KeyDefault::Value("\"auto\""),
+            description: "`\"auto\"`: calls run on the socket's own task while they are short. After a long \
+                 call, the calls of the version run on guest threads until 1,000 calls in a row were \
+                 short. `\"thread\"`: calls always run on guest threads, for a plugin whose calls \
+                 are always long.",
+        },
+    ],
+};
+
+const LIMITS: ConfigTable = ConfigTable {
+    name: "limits",
+    keys: &[
+        ConfigKey {
+            key: "memory",
+            value_type: "size",
+            default: KeyDefault::Described("the configuration's, which defaults to `\"64 MiB\"`"),
+            description: "Linear memory of one instance.",
+        },
+        ConfigKey {
+            key: "call_time",
+            value_type: "duration",
+            default: KeyDefault::Described("the configuration's, which defaults to `\"100ms\"`"),
+            description: "Running time of one call for a connection.",
+        },
+        ConfigKey {
+            key: "worker_time",
+            value_type: "duration",
+            default: KeyDefault::Described("the configuration's, which defaults to `\"10s\"`"),
+            description: "Running time of a worker for one message.",
+        },
+    ],
+};
+
+const CAPABILITIES: ConfigTable = ConfigTable {
+    name: "capabilities",
+    keys: &[
+        ConfigKey {
+            key: "groups",
+            value_type: "list of patterns, at most 64",
+            default: KeyDefault::Value("[]"),
+            description: "Groups that it joins, leaves and sends to.",
+        },
+        ConfigKey {
+            key: "channels",
+            value_type: "list of patterns, at most 64",
+            default: KeyDefault::Value("[]"),
+            description: "Named channels that it sends to, or makes members of a group. A worker receives the \
+                 messages of its own channels without this capability.",
+        },
+        ConfigKey {
+            key: "log",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "Its lines in the log. The message and the location of a panic are logged without \
+                 this capability.",
+        },
+        ConfigKey {
+            key: "clocks",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "`wasi:clocks`, or `narrowboat_guest::clock`.",
+        },
+        ConfigKey {
+            key: "random",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "`wasi:random`, or `narrowboat_guest::random`.",
+        },
+        ConfigKey {
+            key: "keyvalue",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "`wasi:keyvalue`, or `narrowboat_guest::keyvalue`.",
+        },
+        ConfigKey {
+            key: "http",
+            value_type: "list of destinations, at most 64",
+            default: KeyDefault::Value("[]"),
+            description: "Hosts that it sends requests to, by `wasi:http` or `narrowboat_guest::http`.",
+        },
+        ConfigKey {
+            key: "private_addresses",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "Requests to addresses that are not on the public internet, such as those of the \
+                 host's own network.",
+        },
+    ],
+};
