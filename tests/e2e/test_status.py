@@ -111,6 +111,18 @@ def test_the_reference_of_the_configuration_is_what_the_program_says(narrowboat,
     assert printed.stdout == page, "narrowboat reference configuration > docs/reference/configuration.md"
 
 
+def test_the_reference_of_the_manifest_is_what_the_program_says(narrowboat, root):
+    printed = narrowboat("reference", "manifest")
+    page = (root / "docs/reference/manifest.md").read_text()
+    assert printed.stdout == page, "narrowboat reference manifest > docs/reference/manifest.md"
+
+
+def test_the_reference_of_close_codes_is_what_the_program_says(narrowboat, root):
+    printed = narrowboat("reference", "close-codes")
+    page = (root / "docs/reference/close-codes.md").read_text()
+    assert printed.stdout == page, "narrowboat reference close-codes > docs/reference/close-codes.md"
+
+
 def test_every_figure_of_the_reference_is_told(serving, root):
     names = [line.split("`")[1] for line in (root / "docs/reference/metrics.md").read_text().splitlines() if line.startswith("| `")]
     with Redis() as redis:

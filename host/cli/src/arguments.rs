@@ -306,6 +306,8 @@ pub(super) enum ReferenceCommand {
     AdminApi,
     /// The commands, options and exit codes of this program, as Markdown
     Cli,
+    /// The close codes of connections, as Markdown
+    CloseCodes,
 }
 
 #[derive(Subcommand)]

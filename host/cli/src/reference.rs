@@ -11,7 +11,7 @@ use super::cli_error::CliError;
 use super::command_line::Cli;
 use super::output::print;
 use narrowboat_config::{configuration_reference, limits_reference, manifest_reference};
-use narrowboat_server::{admin_api_reference, metrics_reference};
+use narrowboat_server::{admin_api_reference, close_codes_reference, metrics_reference};
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut command = Cli::command();
@@ -27,6 +27,7 @@ pub(super) fn run(page: &ReferenceCommand) -> Result<(), CliError> {
         ReferenceCommand::AdminApi => print(&admin_api_reference()),
         ReferenceCommand::Cli => print(&cli_reference()),
         ReferenceCommand::Manifest => print(&manifest_reference()),
+        ReferenceCommand::CloseCodes => print(&close_codes_reference()),
         ReferenceCommand::Limits => print(&limits_reference()),
         ReferenceCommand::Metrics => print(&metrics_reference()),
     }

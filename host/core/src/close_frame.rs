@@ -72,6 +72,14 @@ impl CloseFrame {
             && reason.len() <= MAX_REASON_BYTES
     }
 
+    /// Whether an operator may close a connection with this code.
+    pub fn is_allowed_for_operator(code: u16) -> bool {
+        matches!(
+            code,
+            code::NORMAL_CLOSURE | code::GOING_AWAY | code::POLICY_VIOLATION | 1011..=1013 | 3000..=4999
+        )
+    }
+
     /// Whether a consumer may report an error of the client with this code and reason: the code is 1007 or, for private
     /// use, 4000 to 4999 (RFC 6455, section 7.4.2), and the reason fits.
     pub fn is_allowed_for_client_error(code: u16, reason: &str) -> bool {

@@ -7,7 +7,8 @@ mod log_line;
 
 use thiserror::Error;
 
-use crate::close_frame::{CloseFrame, code};
+use crate::close_frame::CloseFrame;
+use crate::host_close::HostClose;
 
 pub use client_fault::ClientFault;
 pub use guest_fault::GuestFault;
@@ -23,7 +24,7 @@ pub enum Fault {
     /// The client broke a rule.
     #[error("the client broke a rule: {0}")]
     Client(ClientFault),
-    /// The host failed or reached a limit.
+    /// The host stops, or could not keep the consumer.
     #[error("the host could not serve: {0}")]
     Host(HostFault),
 }
@@ -33,35 +34,11 @@ impl Fault {
     /// reports an error of the client.
     pub fn close_frame(&self) -> CloseFrame {
         match self {
-            Self::Guest(GuestFault::QuotaExceeded(_)) => {
-                CloseFrame::new(code::TRY_AGAIN_LATER, "the plugin may use no more")
-            }
-            Self::Guest(_) => CloseFrame::new(code::INTERNAL_ERROR, "consumer failed"),
-            Self::Client(ClientFault::InvalidUtf8) => {
-                CloseFrame::new(code::INVALID_PAYLOAD_DATA, self.close_reason())
-            }
-            Self::Client(ClientFault::MessageTooBig(_)) => {
-                CloseFrame::new(code::MESSAGE_TOO_BIG, self.close_reason())
-            }
-            Self::Client(ClientFault::Protocol(_)) => {
-                CloseFrame::new(code::PROTOCOL_ERROR, self.close_reason())
-            }
-            Self::Client(ClientFault::IdleTimeout(_)) => {
-                CloseFrame::new(code::POLICY_VIOLATION, self.close_reason())
-            }
-            Self::Client(ClientFault::SendQueueFull(_)) => {
-                CloseFrame::new(code::TRY_AGAIN_LATER, "outbound queue full")
-            }
-            Self::Client(ClientFault::ReportedByConsumer(frame)) => frame.clone(),
-            Self::Host(HostFault::ShuttingDown) => {
-                CloseFrame::new(code::GOING_AWAY, "server shutting down")
-            }
-            Self::Host(HostFault::Overloaded(_)) => {
-                CloseFrame::new(code::TRY_AGAIN_LATER, "server overloaded")
-            }
-            Self::Host(HostFault::StateLost(_)) => {
-                CloseFrame::new(code::SERVICE_RESTART, "state lost in an update")
-            }
+            Self::Guest(GuestFault::QuotaExceeded(_)) => HostClose::PluginQuotaExceeded.frame(),
+            Self::Guest(_) => HostClose::ConsumerFailed.frame(),
+            Self::Client(fault) => fault.close_frame(),
+            Self::Host(HostFault::ShuttingDown) => HostClose::ShuttingDown.frame(),
+            Self::Host(HostFault::StateLost(_)) => HostClose::StateLost.frame(),
         }
     }
 
@@ -70,20 +47,12 @@ impl Fault {
     pub fn log(&self, plugin: &str, channel: &str, version: &str) {
         let text = sanitize_log_line(&self.to_string());
         match self {
-            Self::Guest(_) | Self::Host(HostFault::Overloaded(_) | HostFault::StateLost(_)) => {
+            Self::Guest(_) | Self::Host(HostFault::StateLost(_)) => {
                 tracing::warn!(plugin, channel, version, "{text}");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
                 tracing::debug!(plugin, channel, version, "{text}");
             }
-        }
-    }
-
-    fn close_reason(&self) -> String {
-        match self {
-            Self::Guest(fault) => fault.to_string(),
-            Self::Client(fault) => fault.to_string(),
-            Self::Host(fault) => fault.to_string(),
         }
     }
 }

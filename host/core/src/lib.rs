@@ -12,6 +12,7 @@ pub mod fs_ownership;
 pub mod glob;
 pub mod handshake_response;
 pub mod histogram;
+pub mod host_close;
 pub mod http_fields;
 pub mod log_target;
 pub mod manifest;

@@ -9,14 +9,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::admin::api::DrainStatus;
 use crate::connection_registry::ConnectionRegistry;
-use narrowboat_core::close_frame::{CloseFrame, code};
+use narrowboat_core::host_close::HostClose;
 use narrowboat_websocket::connection::ConnectionHandle;
 
 /// The least pause between two batches of closes.
 const CLOSE_INTERVAL: Duration = Duration::from_millis(20);
-
-/// The reason of the Close frame that clients get.
-const CLOSE_REASON: &str = "server is draining";
 
 /// Whether the host drains, and its progress.
 #[derive(Debug, Default)]
@@ -105,5 +102,5 @@ async fn close_gradually(
 
 /// Closes one connection because the host drains.
 pub(crate) fn close_connection(handle: &ConnectionHandle) {
-    handle.outbound.close(CloseFrame::new(code::SERVICE_RESTART, CLOSE_REASON));
+    handle.outbound.close(HostClose::Draining.frame());
 }

@@ -22,7 +22,8 @@ use crate::tenants::{
 use crate::tls::Tls;
 use narrowboat_config::signature::TrustedKeys;
 use narrowboat_config::{AllowLists, Config, Limits, ProxyConfig, WatchMode};
-use narrowboat_core::close_frame::{CloseFrame, code};
+use narrowboat_core::close_frame::CloseFrame;
+use narrowboat_core::host_close::HostClose;
 use narrowboat_deploy::versions::VersionStore;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
@@ -33,12 +34,6 @@ use narrowboat_runtime::{
 
 /// The number of times that a configuration is prepared again because another version became live meanwhile.
 const MAX_PREPARE_ATTEMPTS: usize = 5;
-
-/// The reason of the Close frame for connections to a plugin that a reload has replaced.
-const RELOADED_REASON: &str = "plugin reloaded";
-
-/// The reason of the Close frame for connections to a plugin that a reload has removed.
-const REMOVED_REASON: &str = "route removed";
 
 /// A host: its tenants, and the parts that only a restart changes.
 pub struct Host {
@@ -203,12 +198,8 @@ impl Host {
     pub(crate) fn retire_close_frame(&self, plugin: &Plugin) -> CloseFrame {
         let runtime = self.tenants.get(&plugin.tenant);
         let is_replaced = runtime.is_some_and(|runtime| runtime.rollout(&plugin.name).is_some());
-        let (code, reason) = if is_replaced {
-            (code::SERVICE_RESTART, RELOADED_REASON)
-        } else {
-            (code::GOING_AWAY, REMOVED_REASON)
-        };
-        CloseFrame::new(code, reason)
+        let close = if is_replaced { HostClose::PluginReloaded } else { HostClose::RouteRemoved };
+        close.frame()
     }
 
     /// The configuration that was applied last.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::close_frame::CloseFrame;
+use crate::host_close::HostClose;
 
 /// A fault of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,4 +28,20 @@ pub enum ClientFault {
     /// The consumer reported that the client broke a rule of the plugin.
     #[error("the consumer closes with {0}")]
     ReportedByConsumer(CloseFrame),
+}
+
+impl ClientFault {
+    /// Returns the Close frame for the client.
+    pub(super) fn close_frame(&self) -> CloseFrame {
+        match self {
+            Self::InvalidUtf8 => HostClose::InvalidUtf8.frame(),
+            Self::MessageTooBig(reason) => {
+                HostClose::MessageTooBig.frame_with_reason(reason.clone())
+            }
+            Self::Protocol(rule) => HostClose::ProtocolRuleBroken.frame_with_reason(rule.clone()),
+            Self::IdleTimeout(_) => HostClose::IdleTimeout.frame_with_reason(self.to_string()),
+            Self::SendQueueFull(_) => HostClose::OutboundQueueFull.frame(),
+            Self::ReportedByConsumer(frame) => frame.clone(),
+        }
+    }
 }

@@ -8,9 +8,6 @@ pub enum HostFault {
     /// The host is shutting down.
     #[error("shutting down")]
     ShuttingDown,
-    /// The host could not create an instance, or reached a limit.
-    #[error("{0}")]
-    Overloaded(String),
     /// The consumer could not migrate to another version of its plugin.
     #[error("the consumer could not move to another version: {0}")]
     StateLost(String),

@@ -16,7 +16,7 @@ use super::api_error::ApiError;
 use super::authorized::{AdminScope, Authorized, ReadScope};
 use super::extract::{TenantParam, ValidatedJson, ValidatedQuery};
 use crate::connection_registry::OpenConnection;
-use narrowboat_core::close_frame::{CloseFrame, MAX_REASON_BYTES, code};
+use narrowboat_core::close_frame::{CloseFrame, MAX_REASON_BYTES};
 
 /// The number of connections that a response lists if the request does not say it.
 const DEFAULT_LISTED_CONNECTIONS: usize = 100;
@@ -89,11 +89,7 @@ pub(super) async fn close(
     ValidatedJson(close): ValidatedJson<api::CloseRequest>,
 ) -> Result<StatusCode, ApiError> {
     let api::CloseRequest { code, reason } = close;
-    let is_legal = matches!(
-        code,
-        code::NORMAL_CLOSURE | code::GOING_AWAY | code::POLICY_VIOLATION | 1011..=1013
-    ) || (3000..=4999).contains(&code);
-    if !is_legal {
+    if !CloseFrame::is_allowed_for_operator(code) {
         let error = format!(
             "the close code {code} is not allowed; allowed are 1000, 1001, 1008, 1011 to 1013, and 3000 to 4999"
         );

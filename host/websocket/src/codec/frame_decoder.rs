@@ -13,6 +13,7 @@ use super::deflate::{InflateError, Inflater};
 use narrowboat_core::close_frame::{CloseFrame, code};
 use narrowboat_core::fault::ClientFault;
 use narrowboat_core::frame::Frame;
+use narrowboat_core::host_close::HostClose;
 
 /// The largest payload of a control frame, in bytes (RFC 6455, section 5.5).
 const MAX_CONTROL_PAYLOAD: u64 = 125;
@@ -334,7 +335,7 @@ fn parse_close_payload(payload: &[u8]) -> Result<CloseFrame, ClientFault> {
             Ok(if CloseFrame::is_valid_on_wire(code) {
                 CloseFrame::new(code, reason)
             } else {
-                CloseFrame::new(code::PROTOCOL_ERROR, "Protocol violation")
+                HostClose::InvalidCloseCode.frame()
             })
         }
     }

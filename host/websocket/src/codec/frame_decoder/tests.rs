@@ -4,6 +4,7 @@ use super::*;
 use crate::codec::deflate::DeflateParams;
 use crate::codec::extension::Extension;
 use narrowboat_config::DeflateMode;
+use narrowboat_core::fault::Fault;
 
 const LIMITS: IncomingLimits = IncomingLimits { max_message: 300, max_frame: 200 };
 
@@ -125,4 +126,14 @@ fn rfc_6455_5_4_the_order_of_discarded_frames_is_checked() {
         decoder.push_bytes(BytesMut::from(&*frames.concat()));
         assert!(matches!(decoder.next_event(), Err(ClientFault::Protocol(_))));
     }
+}
+
+#[test]
+fn the_examples_of_reasons_are_those_of_the_decoder() {
+    let too_long = Fault::Client(too_long_fault(70_000, 65_536)).close_frame();
+    assert_eq!(too_long, HostClose::MessageTooBig.frame());
+    let mut decoder = decoder(false);
+    decoder.push_bytes(BytesMut::from(&[0x81_u8, 0x00][..]));
+    let unmasked = Fault::Client(decoder.next_event().unwrap_err()).close_frame();
+    assert_eq!(unmasked, HostClose::ProtocolRuleBroken.frame());
 }
