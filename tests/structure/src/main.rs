@@ -1,27 +1,37 @@
 //! Prints the lengths of files and functions for each crate of the host, and the dependencies among the crates.
 
-#![expect(clippy::print_stdout, reason = "it prints a table")]
+use std::io::{self, ErrorKind, Write};
 
 use narrowboat_structure::{CRATE_ORDER, SourceFile, dependencies, host_sources};
 
-fn main() {
+fn main() -> io::Result<()> {
+    match print_tables(&mut io::stdout().lock()) {
+        // The reader has all that it wants, as in `| head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn print_tables(out: &mut impl Write) -> io::Result<()> {
     let sources = host_sources();
-    println!(
+    writeln!(
+        out,
         "| crate | files | lines | file median | file longest | functions | median | 90 % | longest |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    )?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|---|")?;
     for krate in CRATE_ORDER {
         let files: Vec<_> = sources.iter().filter(|file| file.krate == krate).collect();
-        println!("{}", row(krate, &files));
+        writeln!(out, "{}", row(krate, &files))?;
     }
-    println!("{}", row("all", &sources.iter().collect::<Vec<_>>()));
-    println!();
+    writeln!(out, "{}", row("all", &sources.iter().collect::<Vec<_>>()))?;
+    writeln!(out)?;
     for krate in CRATE_ORDER {
         let normal = dependencies(krate).normal;
         let own: Vec<_> =
             normal.iter().filter_map(|name| name.strip_prefix("narrowboat-")).collect();
-        println!("{krate} -> {}", own.join(", "));
+        writeln!(out, "{krate} -> {}", own.join(", "))?;
     }
+    Ok(())
 }
 
 fn row(name: &str, files: &[&SourceFile]) -> String {
