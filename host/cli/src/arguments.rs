@@ -308,6 +308,8 @@ pub(super) enum ReferenceCommand {
     Cli,
     /// The close codes of connections, as Markdown
     CloseCodes,
+    /// The responses of the host to a handshake, as Markdown
+    HttpResponses,
 }
 
 #[derive(Subcommand)]

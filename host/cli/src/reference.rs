@@ -11,7 +11,9 @@ use super::cli_error::CliError;
 use super::command_line::Cli;
 use super::output::print;
 use narrowboat_config::{configuration_reference, limits_reference, manifest_reference};
-use narrowboat_server::{admin_api_reference, close_codes_reference, metrics_reference};
+use narrowboat_server::{
+    admin_api_reference, close_codes_reference, http_responses_reference, metrics_reference,
+};
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut command = Cli::command();
@@ -28,6 +30,7 @@ pub(super) fn run(page: &ReferenceCommand) -> Result<(), CliError> {
         ReferenceCommand::Cli => print(&cli_reference()),
         ReferenceCommand::Manifest => print(&manifest_reference()),
         ReferenceCommand::CloseCodes => print(&close_codes_reference()),
+        ReferenceCommand::HttpResponses => print(&http_responses_reference()),
         ReferenceCommand::Limits => print(&limits_reference()),
         ReferenceCommand::Metrics => print(&metrics_reference()),
     }

@@ -22,7 +22,7 @@ use tracing::Instrument;
 use crate::drain;
 use crate::handshake_slot::HandshakeSlot;
 use crate::server::Server;
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_session::AcceptedConsumer;
 use narrowboat_websocket::connection::{Connection, MaybeTlsStream, Socket};
@@ -72,10 +72,7 @@ impl AcceptedSocket {
     pub(crate) async fn reject_over_capacity(self, _permit: OwnedSemaphorePermit) {
         let Self { server, stream } = self;
         server.record_rejected_connection();
-        let reject = |_| async {
-            let rejection = Rejection::plain_text(503, "too many connections\n");
-            Decision::<()>::Reject(rejection.with_header("retry-after", "1"))
-        };
+        let reject = |_| async { Decision::<()>::Reject(HostRejection::TooManySockets.into()) };
         if let Err(error) = perform_handshake(&server, stream, reject).await {
             tracing::debug!("handshake failed: {error}");
         }
@@ -141,8 +138,7 @@ async fn decide(
 ) -> Decision<Box<AcceptedConsumer>> {
     if server.drain.is_draining() {
         server.record_rejected_connection();
-        let rejection = Rejection::plain_text(503, "server is draining\n");
-        return Decision::Reject(rejection.with_header("retry-after", "1"));
+        return Decision::Reject(HostRejection::Draining.into());
     }
     let path = request.raw_path().to_owned();
     let span = tracing::info_span!(target: TRACE, "handshake", path, otel.kind = "server");

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::host::Host;
 use crate::tenants::{RouteMatch, TenantRuntime};
 use narrowboat_channels::Mailbox;
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_quota::LimitKind;
 use narrowboat_session::{
     self as session, AcceptedConsumer, ConnectOutcome, InstanceRegistry, Permits,
@@ -38,7 +38,8 @@ impl Host {
             return Ok(Decision::Respond(response));
         }
         let RouteMatch { route, captures } = self.find_route(&request, &tenant, route_path)?;
-        let registry = tenant.instance_registry(&route.plugin).ok_or_else(plugin_unavailable)?;
+        let registry =
+            tenant.instance_registry(&route.plugin).ok_or(HostRejection::PluginUnavailable)?;
         // Before the user is authenticated, because that takes resources too.
         let connection_quota =
             registry.plugin().quota.try_admit_connection(request.client_addr().ip());
@@ -70,7 +71,7 @@ impl Host {
         path: &'a str,
     ) -> Result<(Arc<TenantRuntime>, &'a str), Rejection> {
         let matched = self.tenants().match_request(request.host(), path);
-        let (tenant, route_path) = matched.ok_or_else(no_route)?;
+        let (tenant, route_path) = matched.ok_or(HostRejection::NoRoute)?;
         // A tenant with hosts of its own was matched by them.
         if let (Some(hosts), []) = (&self.allow_lists().hosts, &*tenant.request_matcher().hosts) {
             request.check_host(hosts)?;
@@ -85,7 +86,7 @@ impl Host {
         tenant: &'a TenantRuntime,
         route_path: &str,
     ) -> Result<RouteMatch<'a>, Rejection> {
-        let matched = tenant.router.match_path(route_path).ok_or_else(no_route)?;
+        let matched = tenant.router.match_path(route_path).ok_or(HostRejection::NoRoute)?;
         request.check_upgrade()?;
         let origins = tenant.allowed_origins().or(self.allow_lists().origins.as_deref());
         if let Some(origins) = origins {
@@ -119,26 +120,15 @@ async fn open_mailbox(
     registry.layer().new_channel(&tenant.tenant).await.map_err(|error| {
         let plugin = &*registry.plugin().label;
         tracing::warn!(plugin, "cannot open a channel for a connection: {error}");
-        plugin_unavailable()
+        HostRejection::PluginUnavailable.into()
     })
 }
 
 /// The response to a connection that a quota does not admit.
-fn quota_rejection(kind: LimitKind) -> Rejection {
-    let (status, body) = match kind {
-        LimitKind::ConnectionsPerAddress => {
-            (429, "this address has its limit of connections open; close one, or try again later\n")
-        }
-        LimitKind::Handshakes => (503, "too many new connections a second; try again later\n"),
-        _ => (503, "the limit of open connections is reached; try again later\n"),
-    };
-    Rejection::plain_text(status, body).with_header("retry-after", "1")
-}
-
-fn no_route() -> Rejection {
-    Rejection::plain_text(404, "no route matches this path\n")
-}
-
-fn plugin_unavailable() -> Rejection {
-    Rejection::plain_text(503, "this plugin is not available now\n")
+fn quota_rejection(kind: LimitKind) -> HostRejection<'static> {
+    match kind {
+        LimitKind::ConnectionsPerAddress => HostRejection::TooManyConnectionsOfAddress,
+        LimitKind::Handshakes => HostRejection::TooManyHandshakes,
+        _ => HostRejection::TooManyConnections,
+    }
 }

@@ -34,6 +34,11 @@ impl HandshakeFailureCounters {
         });
     }
 
+    /// The statuses that are reasons of their own.
+    pub(crate) fn statuses() -> impl Iterator<Item = &'static str> {
+        REASONS.into_iter().filter(|name| name.parse::<u16>().is_ok())
+    }
+
     fn increment(&self, name: &str) {
         let counters = REASONS.iter().zip(&self.0);
         for (_, counter) in counters.filter(|(known, _)| **known == name) {

@@ -38,6 +38,6 @@ pub use host::Host;
 pub use host_error::HostError;
 pub use metrics::{METRICS, Metric, MetricType, reference as metrics_reference};
 pub use preflight::{SystemLimitWarning, preflight};
-pub use reference::{admin_api_reference, close_codes_reference};
+pub use reference::{admin_api_reference, close_codes_reference, http_responses_reference};
 pub use tenants::open_layer;
 pub use tls::TlsError;

@@ -9,7 +9,9 @@ use super::instance_registry::InstanceRegistry;
 use super::permits::Permits;
 use narrowboat_channels::Mailbox;
 use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
-use narrowboat_core::handshake_response::{Acceptance, HandshakeResponseError, Rejection};
+use narrowboat_core::handshake_response::{
+    Acceptance, HandshakeResponseError, HostRejection, Rejection,
+};
 use narrowboat_core::scope::Scope;
 use narrowboat_runtime::{GuestReply, Plugin};
 use narrowboat_websocket::connection::ConnectionHandle;
@@ -47,7 +49,8 @@ pub async fn connect_consumer(
             Ok(()) => rejection,
             Err(error) => reject_invalid_response(plugin, &error),
         }),
-        Ok(_) => ConnectOutcome::Rejected(Rejection::plain_text(500, "")),
+        // The runtime returns no other reply to `connect`.
+        Ok(_) => ConnectOutcome::Rejected(HostRejection::ConsumerFailed.into()),
         Err(fault) => {
             let channel = context.control.channel.as_str();
             ConnectOutcome::Rejected(reject_after_fault(plugin, channel, fault))
@@ -72,17 +75,16 @@ fn reject_after_fault(plugin: &Plugin, channel: &str, fault: GuestFault) -> Reje
     let version = plugin.live_version().digest().short_hex();
     let is_quota_exceeded = matches!(fault, GuestFault::QuotaExceeded(_));
     Fault::Guest(fault).log(&plugin.label, channel, &version);
-    if is_quota_exceeded {
-        Rejection::plain_text(503, "plugin resource limit reached; try again later\n")
-            .with_header("retry-after", "1")
-    } else {
-        Rejection::plain_text(500, "the consumer failed\n")
-    }
+    let rejection = match is_quota_exceeded {
+        true => HostRejection::QuotaExceeded,
+        false => HostRejection::ConsumerFailed,
+    };
+    rejection.into()
 }
 
 /// Logs why a consumer's response cannot be sent, and returns the response for the client.
 fn reject_invalid_response(plugin: &Plugin, error: &HandshakeResponseError) -> Rejection {
     let error = sanitize_log_line(&error.to_string());
     tracing::warn!(plugin = &*plugin.label, %error, "the consumer returned an invalid response");
-    Rejection::plain_text(500, "the consumer returned an invalid response\n")
+    HostRejection::InvalidConsumerResponse.into()
 }

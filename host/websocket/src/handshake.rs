@@ -19,6 +19,7 @@ pub use accept::{HandshakeLimits, HandshakeOutcome, accept};
 pub use decision::Decision;
 pub use handshake_error::HandshakeError;
 pub use handshake_request::HandshakeRequest;
+pub use http_exchange::MAX_HEAD_BYTES;
 pub use http_response::HttpResponse;
 pub use peer_info::PeerInfo;
 pub use proxy_protocol::read_proxy_header;

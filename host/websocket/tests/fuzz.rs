@@ -9,7 +9,7 @@ use std::time::Duration;
 use narrowboat_config::signature::{PublicKey, Signature};
 use narrowboat_config::{Config, RoutePattern};
 use narrowboat_core::component;
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::manifest::Manifest;
 use narrowboat_core::message::Message;
 use narrowboat_websocket::connection::MaybeTlsStream;
@@ -283,7 +283,7 @@ async fn perform_handshake(bytes: &[u8]) {
         PeerInfo { client_addr, server_addr: listener.local_addr().unwrap(), is_secure: false };
     let limits = HandshakeLimits { timeout: Duration::from_secs(10), max_frame: 1 << 16 };
     let server = async {
-        let decide = |_| async { Decision::<()>::Reject(Rejection::plain_text(403, "no\n")) };
+        let decide = |_| async { Decision::<()>::Reject(HostRejection::OriginNotAllowed.into()) };
         if let Ok(HandshakeOutcome::Open(..)) =
             handshake::accept(MaybeTlsStream::Left(stream), peer, limits, decide).await
         {

@@ -1,15 +1,20 @@
 //! The errors of a response to a handshake.
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 
+/// The statuses of a rejection.
+pub const REJECTION_STATUSES: RangeInclusive<u16> = 400..=599;
+
 /// The longest body of a rejection, in bytes.
-pub(super) const MAX_BODY: usize = 64 * 1024;
+pub const MAX_BODY: usize = 64 * 1024;
 
 /// The most headers of a response.
-pub(super) const MAX_HEADERS: usize = 100;
+pub const MAX_HEADERS: usize = 100;
 
 /// The most bytes of all header names and values.
-pub(super) const MAX_HEADER_BYTES: usize = 16 * 1024;
+pub const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// The reason why a response of a consumer cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -29,7 +34,11 @@ pub enum HandshakeResponseError {
     #[error("header {0:?} has a name or value that HTTP does not allow")]
     InvalidHeader(String),
     /// The status of a rejection is not an error status.
-    #[error("rejected with status {0}; it must be 400 to 599")]
+    #[error(
+        "rejected with status {0}; it must be {lowest} to {highest}",
+        lowest = REJECTION_STATUSES.start(),
+        highest = REJECTION_STATUSES.end()
+    )]
     InvalidStatus(u16),
     /// The body of a rejection is too long.
     #[error("rejected with a body of {0} bytes; the limit is {MAX_BODY}")]

@@ -7,7 +7,7 @@ use crate::http_fields::parse_token;
 use crate::scope::Headers;
 
 /// Headers of the handshake and of the connection. Only the host may set them.
-const RESERVED_HEADERS: [&str; 8] = [
+pub const RESERVED_HEADERS: [&str; 8] = [
     "connection",
     "content-length",
     "date",
@@ -17,6 +17,9 @@ const RESERVED_HEADERS: [&str; 8] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// The prefix of the other headers that only the host may set.
+pub const RESERVED_HEADER_PREFIX: &str = "sec-websocket-";
 
 /// Checks the headers of a response.
 ///
@@ -32,7 +35,7 @@ pub(super) fn check_headers(headers: &Headers) -> Result<(), HandshakeResponseEr
 
 fn check_header(name: &str, value: &Bytes) -> Result<(), HandshakeResponseError> {
     let lower = name.to_ascii_lowercase();
-    if RESERVED_HEADERS.contains(&lower.as_str()) || lower.starts_with("sec-websocket-") {
+    if RESERVED_HEADERS.contains(&lower.as_str()) || lower.starts_with(RESERVED_HEADER_PREFIX) {
         return Err(HandshakeResponseError::ReservedHeader(name.to_owned()));
     }
     // The field-content of RFC 9110, section 5.5, including obs-text.

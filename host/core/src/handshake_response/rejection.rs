@@ -2,12 +2,17 @@
 
 use bytes::Bytes;
 
-use super::handshake_response_error::{HandshakeResponseError, MAX_BODY};
+use super::handshake_response_error::{HandshakeResponseError, MAX_BODY, REJECTION_STATUSES};
 use super::header_check::check_headers;
+use super::host_rejection::HostRejection;
 use crate::scope::Headers;
 
-/// The consumer rejects the connection with an HTTP response in place of the upgrade.
+/// An HTTP response in place of the upgrade.
+///
+/// Other crates create one only from a response of a consumer or from a [`HostRejection`]. So the reference lists each
+/// response of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rejection {
     /// The status, 400 to 599.
     pub status: u16,
@@ -18,8 +23,13 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Creates a rejection of the host with a body in plain text.
-    pub fn plain_text(status: u16, body: impl Into<String>) -> Self {
+    /// Creates a rejection from the response of a consumer, which is not checked yet.
+    pub fn from_consumer(status: u16, headers: Headers, body: Bytes) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// Creates a rejection with a body in plain text.
+    pub(super) fn plain_text(status: u16, body: impl Into<String>) -> Self {
         let content_type = Bytes::from_static(b"text/plain; charset=utf-8");
         Self {
             status,
@@ -28,23 +38,32 @@ impl Rejection {
         }
     }
 
-    /// Adds a header.
-    pub fn with_header(mut self, name: &str, value: &'static str) -> Self {
-        self.headers.push((name.to_owned(), Bytes::from_static(value.as_bytes())));
-        self
-    }
-
     /// Checks the response of a consumer.
     ///
     /// # Errors
     /// The status is outside 400 to 599, the body is too long, or the headers are not allowed.
     pub fn check(&self) -> Result<(), HandshakeResponseError> {
-        if !(400..=599).contains(&self.status) {
+        if !REJECTION_STATUSES.contains(&self.status) {
             return Err(HandshakeResponseError::InvalidStatus(self.status));
         }
         if self.body.len() > MAX_BODY {
             return Err(HandshakeResponseError::BodyTooLong(self.body.len()));
         }
         check_headers(&self.headers)
+    }
+}
+
+impl From<HostRejection<'_>> for Rejection {
+    fn from(rejection: HostRejection<'_>) -> Self {
+        let body = match rejection.body() {
+            "" => String::new(),
+            line => format!("{line}\n"),
+        };
+        let mut response = Self::plain_text(rejection.status(), body);
+        let headers = rejection.headers().iter();
+        response.headers.extend(
+            headers.map(|(name, value)| ((*name).to_owned(), Bytes::from_static(value.as_bytes()))),
+        );
+        response
     }
 }

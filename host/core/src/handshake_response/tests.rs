@@ -1,6 +1,5 @@
 use bytes::Bytes;
 
-use super::handshake_response_error::{MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS};
 use super::*;
 
 fn with_header(name: &str, value: &str) -> Acceptance {
@@ -60,4 +59,16 @@ fn a_rejection_needs_an_error_status() {
             Err(HandshakeResponseError::InvalidStatus(status))
         );
     }
+}
+
+#[test]
+fn a_rejection_of_the_host_is_one_line_of_plain_text_and_its_headers() {
+    let rejection = Rejection::from(HostRejection::Draining);
+    assert_eq!((rejection.status, &rejection.body[..]), (503, &b"server is draining\n"[..]));
+    let content_type = Bytes::from_static(b"text/plain; charset=utf-8");
+    let retry_after = Bytes::from_static(b"1");
+    let expected =
+        [("content-type".to_owned(), content_type), ("Retry-After".to_owned(), retry_after)];
+    assert_eq!(rejection.headers, expected);
+    assert!(Rejection::from(HostRejection::ClosedInConnect).body.is_empty());
 }

@@ -19,7 +19,7 @@ use crate::version::Version;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::scope::Scope;
 use narrowboat_quota::Reservation;
 use narrowboat_websocket::connection::ConnectionHandle;
@@ -216,7 +216,7 @@ impl Instance {
                 self.drop_consumer(consumer)?;
             }
             self.store.data_mut().connections.remove(id);
-            return Ok(GuestReply::Rejected(Rejection::plain_text(403, "")));
+            return Ok(GuestReply::Rejected(HostRejection::ClosedInConnect.into()));
         }
         let connections = &mut self.store.data_mut().connections;
         match reply {

@@ -63,8 +63,7 @@ impl From<GuestAcceptance> for Acceptance {
 
 impl From<GuestRejection> for Rejection {
     fn from(guest: GuestRejection) -> Self {
-        let (status, body) = (guest.status, Bytes::from(guest.body));
-        Self { status, headers: into_headers(guest.headers), body }
+        Self::from_consumer(guest.status, into_headers(guest.headers), Bytes::from(guest.body))
     }
 }
 

@@ -12,7 +12,7 @@ pub const SIGNATURE_HEADER: &str = "narrowboat-signature";
 pub struct Problem {
     /// The kind of problem, for programs.
     pub kind: ProblemKind,
-    /// What is wrong and what to do, for people.
+    /// The problem and its remedy, for people.
     pub error: String,
 }
 
@@ -103,7 +103,7 @@ pub struct VersionInfo {
     pub version: String,
     /// The size of the component, in bytes.
     pub size: u64,
-    /// Who deployed the version last: `file`, or the name of a token (`operator` for the host's own).
+    /// The last deployer: `file`, or the name of a token (`operator` for the host's own).
     pub deployed_by: String,
     /// When the version was deployed last, as RFC 3339.
     pub deployed_at: String,

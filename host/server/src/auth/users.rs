@@ -5,7 +5,6 @@ mod jose_header;
 mod jwk;
 mod jwt_error;
 mod jwt_verifier;
-mod unauthorized;
 mod unique_object;
 mod user_auth_error;
 mod user_authenticator;

@@ -6,7 +6,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 
 use super::peer_info::PeerInfo;
 use narrowboat_config::ProxyConfig;
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_core::http_fields::list_elements;
 use narrowboat_core::origin::host_from_authority;
 
@@ -25,8 +25,7 @@ pub(super) fn forwarded_peer(
     }
     let mut client_addr = peer.client_addr;
     for element in header_elements(headers, "x-forwarded-for").iter().rev() {
-        client_addr = parse_address(element)
-            .ok_or_else(|| Rejection::plain_text(400, "invalid address in X-Forwarded-For\n"))?;
+        client_addr = parse_address(element).ok_or(HostRejection::InvalidForwardedFor)?;
         if !proxies.is_trusted(client_addr.ip()) {
             break;
         }
@@ -36,7 +35,7 @@ pub(super) fn forwarded_peer(
         Some(scheme) => match scheme.to_ascii_lowercase().as_str() {
             "https" | "wss" => true,
             "http" | "ws" => false,
-            _ => return Err(Rejection::plain_text(400, "invalid scheme in X-Forwarded-Proto\n")),
+            _ => return Err(HostRejection::InvalidForwardedProto.into()),
         },
     };
     Ok(PeerInfo { client_addr, is_secure, ..peer })
@@ -59,7 +58,7 @@ pub(super) fn forwarded_host(
     };
     match host_from_authority(&authority) {
         Some(host) => Ok(Some(host.to_owned())),
-        None => Err(Rejection::plain_text(400, "invalid host in X-Forwarded-Host\n")),
+        None => Err(HostRejection::InvalidForwardedHost.into()),
     }
 }
 

@@ -14,10 +14,10 @@ use percent_encoding::percent_decode_str;
 use super::forwarded_headers::{forwarded_host, forwarded_peer};
 use super::peer_info::PeerInfo;
 use super::response::switching_protocols;
-use super::upgrade::{accept_key, bad_handshake, field_lines};
+use super::upgrade::{accept_key, field_lines};
 use crate::connection::Extension;
 use narrowboat_config::{ProxyConfig, TokenLocation};
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_core::http_fields::{list_elements, parse_token, trim_ows};
 use narrowboat_core::origin::{
     HostPattern, Origin, OriginPattern, host_from_authority, is_valid_authority,
@@ -62,7 +62,7 @@ impl HandshakeRequest {
         percent_decode_str(self.head.uri().path())
             .decode_utf8()
             .map(std::borrow::Cow::into_owned)
-            .map_err(|_| Rejection::plain_text(400, "the path is not UTF-8\n"))
+            .map_err(|_| HostRejection::InvalidPath.into())
     }
 
     /// Returns whether this is a GET or HEAD request without headers of a WebSocket handshake.
@@ -110,7 +110,7 @@ impl HandshakeRequest {
         if self.host().is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))) {
             Ok(())
         } else {
-            Err(Rejection::plain_text(400, "host not allowed\n"))
+            Err(HostRejection::HostNotAllowed.into())
         }
     }
 
@@ -123,7 +123,7 @@ impl HandshakeRequest {
         if origins.iter().any(|pattern| pattern.matches(origin.as_ref())) {
             Ok(())
         } else {
-            Err(Rejection::plain_text(403, "origin not allowed\n"))
+            Err(HostRejection::OriginNotAllowed.into())
         }
     }
 
@@ -141,11 +141,11 @@ impl HandshakeRequest {
     pub(super) fn switching_response(&self) -> Result<Response<Full<Bytes>>, Rejection> {
         let accept_key = accept_key(&self.head)?;
         if self.extensions().is_none() {
-            return Err(bad_handshake("malformed Sec-WebSocket-Extensions"));
+            return Err(HostRejection::InvalidExtensions.into());
         }
         // The WebSocket would begin after the body (RFC 9110, section 7.8), which this host does not read.
         if self.has_body {
-            return Err(bad_handshake("a WebSocket handshake must not have a body"));
+            return Err(HostRejection::UnexpectedBody.into());
         }
         Ok(switching_protocols(accept_key))
     }
@@ -156,14 +156,13 @@ impl HandshakeRequest {
     /// # Errors
     /// 400 if the target or the `Host` header is invalid.
     pub(super) fn check_target(&self) -> Result<(), Rejection> {
-        let bad_request = |why| Err(Rejection::plain_text(400, why));
         let mut hosts = field_lines(self.head.headers(), &HOST);
         match (hosts.next(), hosts.next()) {
             (None, _) if self.head.version() < Version::HTTP_11 => {}
-            (None, _) => return bad_request("missing Host header\n"),
-            (Some(_), Some(_)) => return bad_request("duplicate Host header\n"),
+            (None, _) => return Err(HostRejection::MissingHost.into()),
+            (Some(_), Some(_)) => return Err(HostRejection::DuplicateHost.into()),
             (Some(host), None) if !is_valid_authority(trim_ows(host)) => {
-                return bad_request("invalid Host header\n");
+                return Err(HostRejection::InvalidHost.into());
             }
             (Some(_), None) => {}
         }
@@ -174,7 +173,7 @@ impl HandshakeRequest {
             .authority()
             .is_some_and(|authority| !is_valid_authority(authority.as_str().as_bytes()));
         if !uri.scheme_str().is_none_or(is_known_scheme) || has_invalid_host {
-            return bad_request("unsupported request target\n");
+            return Err(HostRejection::UnsupportedTarget.into());
         }
         Ok(())
     }

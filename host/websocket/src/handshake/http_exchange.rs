@@ -17,7 +17,7 @@ use tokio::sync::oneshot::error::RecvError;
 use crate::connection::MaybeTlsStream;
 
 /// The largest request head, in bytes.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// An HTTP exchange whose request has been read and whose response has not been written.
 ///

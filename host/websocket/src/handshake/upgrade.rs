@@ -5,7 +5,7 @@ use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VER
 use hyper::{Method, Request, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_core::http_fields::{has_token, list_elements, parse_token, trim_ows};
 
 /// The supported version of the WebSocket protocol.
@@ -21,26 +21,23 @@ const KEY_BASE64_LEN: usize = 22;
 pub(super) fn accept_key(head: &Request<()>) -> Result<HeaderValue, Rejection> {
     let headers = head.headers();
     if head.method() != Method::GET {
-        let rejection =
-            Rejection::plain_text(405, "method not allowed: WebSocket handshakes use GET\n");
-        return Err(rejection.with_header("allow", "GET"));
+        return Err(HostRejection::MethodNotAllowed.into());
     }
     check_upgrade_headers(head)?;
-    match singleton_field(headers, &SEC_WEBSOCKET_VERSION)? {
+    let version = singleton_field(headers, &SEC_WEBSOCKET_VERSION);
+    match version.ok_or(HostRejection::DuplicateVersion)? {
         Some(WEBSOCKET_VERSION) => {}
-        Some(_) => return Err(upgrade_required("only WebSocket version 13 is supported\n")),
-        None => return Err(bad_handshake("Sec-WebSocket-Version is needed")),
+        Some(_) => return Err(HostRejection::UnsupportedVersion.into()),
+        None => return Err(HostRejection::MissingVersion.into()),
     }
-    let Some(key) = singleton_field(headers, &SEC_WEBSOCKET_KEY)?.filter(|key| is_valid_key(key))
-    else {
-        return Err(bad_handshake("Sec-WebSocket-Key has to be 16 bytes in base64"));
-    };
+    let key = singleton_field(headers, &SEC_WEBSOCKET_KEY).ok_or(HostRejection::DuplicateKey)?;
+    let key = key.filter(|key| is_valid_key(key)).ok_or(HostRejection::InvalidKey)?;
     if list_elements(field_lines(headers, &SEC_WEBSOCKET_PROTOCOL))
         .any(|name| parse_token(name).is_none())
     {
-        return Err(bad_handshake("Sec-WebSocket-Protocol contains an invalid token"));
+        return Err(HostRejection::InvalidSubprotocol.into());
     }
-    HeaderValue::try_from(derive_accept_key(key)).map_err(|_| bad_handshake("Sec-WebSocket-Key"))
+    HeaderValue::try_from(derive_accept_key(key)).map_err(|_| HostRejection::InvalidKey.into())
 }
 
 /// Checks that the request asks for an upgrade to WebSocket in HTTP/1.1.
@@ -53,13 +50,11 @@ fn check_upgrade_headers(head: &Request<()>) -> Result<(), Rejection> {
     if is_upgrade {
         Ok(())
     } else if !headers.contains_key(SEC_WEBSOCKET_KEY) {
-        let why =
-            "this is a WebSocket endpoint; connect with a WebSocket client (ws:// or wss://)\n";
-        Err(upgrade_required(why))
+        Err(HostRejection::UpgradeRequired.into())
     } else if head.version() < Version::HTTP_11 {
-        Err(bad_handshake("HTTP/1.1 is needed"))
+        Err(HostRejection::HttpVersionTooOld.into())
     } else {
-        Err(bad_handshake("\"Connection: Upgrade\" and \"Upgrade: websocket\" are needed"))
+        Err(HostRejection::MissingUpgrade.into())
     }
 }
 
@@ -71,15 +66,12 @@ pub(super) fn field_lines<'a>(
     headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
 
-/// Returns the value of a field that may have one line at most.
-fn singleton_field<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> Result<Option<&'a [u8]>, Rejection> {
+/// Returns the value of a field that may have one line at most. The outer `None` means that it has more.
+fn singleton_field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a [u8]>> {
     let mut values = field_lines(headers, name);
     match (values.next(), values.next()) {
-        (value, None) => Ok(value.map(trim_ows)),
-        _ => Err(bad_handshake(&format!("duplicate {name} header"))),
+        (value, None) => Some(value.map(trim_ows)),
+        _ => None,
     }
 }
 
@@ -88,20 +80,4 @@ fn is_valid_key(key: &[u8]) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
     key.strip_suffix(b"==")
         .is_some_and(|key| key.len() == KEY_BASE64_LEN && key.iter().all(is_base64))
-}
-
-/// Returns a 400 that names the error.
-pub(super) fn bad_handshake(why: &str) -> Rejection {
-    Rejection::plain_text(400, format!("bad WebSocket handshake: {why}\n"))
-}
-
-/// Returns a 426 with the supported protocol and version (RFC 9110, section 15.5.22, and RFC 6455, section 4.4).
-fn upgrade_required(why: &str) -> Rejection {
-    let mut rejection = Rejection::plain_text(426, why);
-    for (name, value) in
-        [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "13")]
-    {
-        rejection = rejection.with_header(name, value);
-    }
-    rejection
 }

@@ -7,13 +7,12 @@ use std::time::SystemTime;
 use super::claims::ClaimsValidation;
 use super::jose_header::JoseHeader;
 use super::jwt_error::JwtError;
-use super::unauthorized::unauthorized;
 use super::user_auth_error::UserAuthError;
 use super::verification_keys::VerificationKeySet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narrowboat_config::{JwtConfig, TokenLocation};
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_websocket::handshake::HandshakeRequest;
 
 /// Verifies the tokens of handshakes.
@@ -64,7 +63,7 @@ impl JwtVerifier {
         let Some(token) = token else { return Ok(None) };
         let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
         let claims = verify_token(&token, &self.config, &keys, SystemTime::now());
-        claims.map(Some).map_err(|error| unauthorized(&error.to_string()))
+        claims.map(Some).map_err(|error| HostRejection::InvalidToken(&error.to_string()).into())
     }
 }
 

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use super::jwt_verifier::JwtVerifier;
-use super::unauthorized::unauthorized;
 use super::user_auth_error::UserAuthError;
 use super::webhook::Webhook;
 use narrowboat_config::UsersConfig;
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_websocket::handshake::HandshakeRequest;
 
 /// Finds out which user opens a connection.
@@ -60,7 +59,7 @@ impl UserAuthenticator {
             claims = webhook.fetch_claims(request).await?;
         }
         if claims.is_none() && self.required {
-            return Err(unauthorized("authentication is required"));
+            return Err(HostRejection::MissingUser.into());
         }
         Ok(claims)
     }

@@ -10,7 +10,7 @@ use ureq::Agent;
 
 use super::unique_object::UniqueObject;
 use narrowboat_config::WebhookConfig;
-use narrowboat_core::handshake_response::Rejection;
+use narrowboat_core::handshake_response::{HostRejection, Rejection};
 use narrowboat_egress::root_certificates::tls_config_for;
 use narrowboat_websocket::handshake::HandshakeRequest;
 
@@ -62,7 +62,7 @@ impl Webhook {
         handshake: &HandshakeRequest,
     ) -> Result<Option<String>, Rejection> {
         let Ok(permit) = Arc::clone(&self.request_permits).acquire_owned().await else {
-            return Err(unavailable());
+            return Err(HostRejection::WebhookUnavailable.into());
         };
         let mut request = self.agent.get(self.config.url.as_str());
         for name in &self.config.headers {
@@ -81,7 +81,7 @@ impl Webhook {
             Ok(Ok(response)) => self.parse_response(&response),
             Ok(Err(error)) => Err(self.invalid_response(&error.to_string())),
             // The task panicked, which is in the log, or the host stops.
-            Err(_) => Err(unavailable()),
+            Err(_) => Err(HostRejection::WebhookUnavailable.into()),
         }
     }
 
@@ -98,18 +98,15 @@ impl Webhook {
                 }
             }
             204 => Ok(None),
-            status @ (401 | 403) => Err(Rejection::plain_text(status, "access denied\n")),
+            401 => Err(HostRejection::UnauthorizedByWebhook.into()),
+            403 => Err(HostRejection::ForbiddenByWebhook.into()),
             status => Err(self.invalid_response(&format!("the response has the status {status}"))),
         }
     }
 
+    /// Logs the problem with the response of the site, and returns the response for the client.
     fn invalid_response(&self, problem: &str) -> Rejection {
         tracing::warn!("users.webhook: {}: {problem}", self.config.url);
-        unavailable()
+        HostRejection::WebhookUnavailable.into()
     }
-}
-
-fn unavailable() -> Rejection {
-    Rejection::plain_text(503, "authentication service unavailable\n")
-        .with_header("retry-after", "1")
 }

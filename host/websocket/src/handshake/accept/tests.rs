@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use narrowboat_core::handshake_response::{Acceptance, Rejection};
+use narrowboat_core::handshake_response::{Acceptance, HostRejection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -52,13 +52,16 @@ async fn an_accepted_handshake_returns_the_socket_and_the_value() {
 async fn a_rejected_handshake_responds_and_closes() {
     let (mut client, stream, peer) = socket_pair().await;
     client.write_all(REQUEST).await.unwrap();
-    let decide = async |_| Decision::<()>::Reject(Rejection::plain_text(403, "no\n"));
+    let decide = async |_| Decision::<()>::Reject(HostRejection::OriginNotAllowed.into());
     let outcome = accept(stream, peer, LIMITS, decide).await.unwrap();
     assert!(matches!(outcome, HandshakeOutcome::Responded(403)));
     let mut response = String::new();
     client.read_to_string(&mut response).await.unwrap();
     assert!(response.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{response}");
-    assert!(response.contains("connection: close\r\n") && response.ends_with("\r\n\r\nno\n"));
+    assert!(
+        response.contains("connection: close\r\n")
+            && response.ends_with("\r\n\r\norigin not allowed\n")
+    );
 }
 
 #[tokio::test]
