@@ -1,4 +1,4 @@
-"""The operator's interface of a host, asked as anybody could."""
+"""A client of the admin API."""
 
 import http.client
 import json
@@ -23,13 +23,13 @@ class Answer:
 
 
 class Document:
-    """The OpenAPI document of a host, held against what it answers."""
+    """Checks responses against the OpenAPI document of a host."""
 
     def __init__(self, document):
         self._document = document
 
     def check(self, method, path, answer):
-        """Fails unless the document has this answer to a request, if it has the path at all."""
+        """Fails unless the document describes this response. Paths outside the API are not checked."""
         path = path.split("?")[0]
         patterns = {re.sub(r"\{\w+\}", "[^/]+", known): known for known in self._document["paths"]}
         known = next((known for pattern, known in patterns.items() if re.fullmatch(pattern, path)), None)
@@ -47,8 +47,8 @@ class Document:
 
 
 class Admin:
-    """Asks a host on the listener of its own, with its own token unless another is given. Each answer is held
-    against the host's own document."""
+    """Sends requests to the admin API of a host, by default with the host's own token. Checks each response against
+    the host's OpenAPI document."""
 
     def __init__(self, host):
         found = re.search(r"admin on http://([\d.]+):(\d+), with the token in (.*)", host.stdout())
@@ -61,7 +61,7 @@ class Admin:
 
     @property
     def arguments(self):
-        """What tells the program which host."""
+        """The command-line options that select the host."""
         return ["--admin", self.url, "--token-file", self.token_file]
 
     def ask(self, path, method="GET", body=None, token=None, headers=None):
@@ -96,7 +96,7 @@ class Admin:
         return self.get(f"/v1/plugins/{plugin}/versions")["versions"]
 
     def states(self, plugin):
-        """The versions' first digits and what became of each, the newest first."""
+        """The short hash and the state of each version, the newest first."""
         return [(each["version"][:12], each["state"]) for each in self.versions(plugin)]
 
     def plugin(self, name):

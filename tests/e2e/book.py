@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What stands on the line before a block that nobody runs, a fence, what stands behind it, and the lines up to the next.
+# Matches an optional comment that marks a block as not run, the opening fence, the info string, and the code up to the
+# closing fence.
 BLOCK = re.compile(r"(?:^ *<!-- not run: ([^\n]*) -->\n)?^( *)```([^\n]*)\n(.*?)^\2```$", re.M | re.S)
 
 SHELL = ("console", "sh")
@@ -15,7 +16,7 @@ SHELL = ("console", "sh")
 
 @cache
 def documents():
-    """Every document of the repository, without what is built."""
+    """All documents of the repository, without build output."""
     found = list(ROOT.glob("*.md"))
     for folder in ROOT.iterdir():
         if folder.is_dir() and folder.name != "target" and not folder.name.startswith("."):
@@ -29,7 +30,7 @@ def name(page):
 
 @dataclass(frozen=True)
 class Block:
-    """A code block. `reason` is why it is not run, if it is marked so."""
+    """A code block. `reason` says why it is not run, if it has such a mark."""
 
     page: Path
     line: int
@@ -47,7 +48,7 @@ class Block:
 
     @property
     def is_to_run(self):
-        """Whether a test has to run it: commands, and Rust that is a part of a file."""
+        """Whether a test must run the block: it has commands, or Rust code that is part of a file."""
         return self.reason is None and (self.language in SHELL or self.info == "rust,ignore")
 
 
@@ -65,6 +66,6 @@ def blocks(page):
 
 
 def all_blocks(*languages):
-    """The code blocks of all documents, of these languages if there are any."""
+    """The code blocks of all documents. With arguments, only blocks in these languages."""
     every = [block for page in documents() for block in blocks(page)]
     return [block for block in every if not languages or block.language in languages]

@@ -21,7 +21,7 @@ OPTIONS = [
     "--no-first-run",
 ]
 
-# Starts a program that is killed when whoever started it ends, however that ends.
+# Starts a program that the kernel kills when its parent process ends.
 BOUND = '#!/bin/sh\nexec setpriv --pdeathsig KILL {} "$@"\n'
 
 
@@ -32,7 +32,7 @@ def installed(program):
 
 
 def bound(program, folder):
-    """A program that does not outlive whoever starts it."""
+    """A wrapper script for a program that ends with its parent process."""
     script = folder / program
     script.write_text(BOUND.format(installed(program)))
     script.chmod(0o755)
@@ -41,7 +41,7 @@ def bound(program, folder):
 
 @contextmanager
 def chromium(folder):
-    """A browser for as long as a `with` lasts, with an empty folder for its own."""
+    """Context manager for a browser with an empty profile folder."""
     options = webdriver.ChromeOptions()
     options.binary_location = bound("chromium", folder)
     for option in [*OPTIONS, f"--user-data-dir={folder / 'profile'}"]:
@@ -57,7 +57,7 @@ def chromium(folder):
 
 
 class Page:
-    """The demo page of a host, in a tab of its own."""
+    """The demo page of a host, in its own tab."""
 
     def __init__(self, browser, host, fragment=""):
         self._browser = browser
@@ -68,7 +68,7 @@ class Page:
         eventually(lambda: self.button("connect").is_enabled(), "the list of plugins")
 
     def front(self):
-        """The browser, with this tab in front."""
+        """The browser, with this tab in the foreground."""
         self._browser.switch_to.window(self._tab)
         return self._browser
 
@@ -85,7 +85,7 @@ class Page:
         return self.front().execute_cdp_cmd(command, arguments)
 
     def press(self, *keys):
-        """Types to whatever has the focus."""
+        """Sends keys to the focused element."""
         for key in keys:
             self.front().switch_to.active_element.send_keys(key)
 
@@ -113,17 +113,17 @@ class Page:
         return self.run("return document.activeElement.id || document.activeElement.name")
 
     def version(self, plugin):
-        """The version that the page shows of a plugin."""
+        """The version of a plugin that the page shows."""
         version = f"//label[span[@class='name']='{plugin}']/code[@class='version']"
         return self.front().find_element(By.XPATH, version).text
 
     def lines(self, kind):
-        """What the log has of a kind, without names and times."""
+        """The log lines of one kind on the page, without names and times."""
         script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
         return self.run(script, f"#log .{kind} .content")
 
     def logs(self, kind, words):
-        """Waits for a line of a kind that contains these words, and returns it."""
+        """Waits until the log on the page has a line of this kind that contains the words, and returns it."""
 
         def found():
             return next((line for line in self.lines(kind) if words in line), None)
@@ -131,7 +131,7 @@ class Page:
         return eventually(found, f"{words!r} in the log")
 
     def complaints(self):
-        """What the browser has complained of since it was last asked."""
+        """The warnings and errors in the browser's console since the last call."""
         entries = self.front().get_log("browser")
         return [entry["message"] for entry in entries if entry["level"] != "INFO"]
 

@@ -1,4 +1,4 @@
-"""Certificates that tests make for themselves."""
+"""Creates certificates for tests."""
 
 import datetime
 import ipaddress
@@ -15,7 +15,7 @@ def pem(key):
 
 
 def certificate(name, issuer=None):
-    """A certificate and its key; signed by itself, or by another."""
+    """Creates a certificate and its key. It is self-signed, or signed by `authority`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer, signing_key = issuer or (None, key)
@@ -37,7 +37,7 @@ def certificate(name, issuer=None):
 
 
 def write(folder, name, made):
-    """Writes a certificate and its key as NAME.pem and NAME.key, each whole at once."""
+    """Writes a certificate and its key as NAME.pem and NAME.key, each atomically."""
     certified, key = made
     files = {"key": pem(key), "pem": certified.public_bytes(serialization.Encoding.PEM)}
     for suffix, text in files.items():

@@ -1,4 +1,4 @@
-"""What the tests are given: guests built once, hosts that are started and watched, a list of figures."""
+"""Fixtures: guests that are built once, hosts that are started and checked, and measurements for the end of the run."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def root():
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(tmp_path_factory):
-    """Compiled code is shared by the hosts of one run, and not with the user's own."""
+    """Gives the hosts of a run a shared cache of compiled code, separate from the user's."""
     folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
@@ -31,7 +31,7 @@ def caches(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def narrowboat(caches):
-    """The program under test; called with arguments it runs to its end."""
+    """The program under test. Calling it runs the program with these arguments to its end."""
     binary = ROOT / os.environ.get("NARROWBOAT_BIN", "target/debug/narrowboat")
     assert binary.is_file(), f"{binary} is missing; build it with: cargo build -p narrowboat"
 
@@ -47,7 +47,7 @@ def narrowboat(caches):
 
 @pytest.fixture(scope="session")
 def component(narrowboat):
-    """The component of a crate under plugins/ or tests/guests/, built when first asked for."""
+    """The component of a crate in plugins/ or tests/guests/, built on first use."""
     built = {}
 
     def build(name):
@@ -65,8 +65,8 @@ def component(narrowboat):
 
 @pytest.fixture(scope="session")
 def serving(narrowboat, component, tmp_path_factory):
-    """Starts a host for as long as a `with` lasts. See `support.configuration` for the arguments;
-    `process` are options of its `subprocess.Popen`."""
+    """Context manager that starts a host. `support.configuration` has the arguments; `process` has options for
+    `subprocess.Popen`."""
 
     @contextmanager
     def start(*names, log="info", process=None, **settings):
@@ -81,15 +81,15 @@ def serving(narrowboat, component, tmp_path_factory):
 
 @pytest.fixture
 def serve(serving):
-    """Starts a host that lives as long as the test."""
+    """Starts a host that stops at the end of the test."""
     with ExitStack() as stack:
         yield lambda *names, **settings: stack.enter_context(serving(*names, **settings))
 
 
 @pytest.fixture(scope="session")
 def travelling(serving, component, tmp_path_factory):
-    """Serves the guest `traveller`, by a plan, for as long as a `with` lasts. `manifest` is what its
-    manifest says besides, `table` what its configuration says."""
+    """Context manager that serves the guest `traveller` with a plan. `manifest` has further keys of its manifest,
+    and `table` those of its plugin table."""
 
     @contextmanager
     def start(plan="v1", isolation="connection", manifest=None, table=None, **settings):
@@ -109,21 +109,21 @@ def travelling(serving, component, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["connection", "shared"])
 def served(travelling, request):
-    """A host as `travelling` starts it, in each isolation, that a module's tests share."""
+    """A host with the guest `traveller`, in each isolation, shared by the tests of a module."""
     with travelling(isolation=request.param) as served:
         yield served
 
 
 @pytest.fixture
 def travel(travelling):
-    """Starts a host as `travelling` does, that lives as long as the test."""
+    """Starts a host with the guest `traveller` that stops at the end of the test."""
     with ExitStack() as stack:
         yield lambda *plan, **settings: stack.enter_context(travelling(*plan, **settings))
 
 
 @pytest.fixture(autouse=True)
 def tidy():
-    """After each test its clients are gone, and every host that ran must have stayed well."""
+    """After each test, closes its clients and checks that every host is healthy."""
     yield
     support.leave()
     for host in Host.running:
@@ -132,7 +132,7 @@ def tidy():
 
 @pytest.fixture
 def figure():
-    """Notes a number to be printed at the end of the run."""
+    """Records a measurement that is printed at the end of the run."""
     return lambda what, value: FIGURES.append(f"{what}: {value}")
 
 

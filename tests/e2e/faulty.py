@@ -1,10 +1,10 @@
-"""A TCP proxy that does to connections what networks do: it delays, cuts, half-closes, resets, stalls and limits them, in
-either direction, and changes what it does while it runs.
+"""A TCP proxy that injects network faults: it delays, cuts, half-closes, resets, stalls and limits connections, in
+either direction. Tests change the faults while it runs.
 
     with Proxy(redis.port) as proxy:
-        proxy.down.stall()          # nothing more comes from the server
-        proxy.reset()               # every connection ends with a reset on both sides
-        proxy.up.limit(10, "cut")   # the next ten bytes of each connection pass, and it ends
+        proxy.down.stall()          # forwards nothing more from the server
+        proxy.reset()               # resets every connection on both sides
+        proxy.up.limit(10, "cut")   # closes each connection after ten further bytes
 """
 
 import asyncio
@@ -16,36 +16,36 @@ from dataclasses import dataclass
 
 from support import DEADLINE, eventually
 
-# Pieces of one direction that wait for their time.
+# The maximum number of delayed pieces of one direction.
 MOST_WAITING = 64
 
-# How often something that was switched is looked at, in seconds.
+# The interval at which settings are checked, in seconds.
 LOOK = 0.005
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many further bytes of a connection pass; then something happens to it."""
+    """After `count` further bytes of a connection, the limit takes effect."""
 
     count: int
     then: str
 
 
 class Direction:
-    """What happens to the bytes that go one way. All of it may be changed while they flow, from any thread."""
+    """The settings for one direction. They can change at any time, from any thread."""
 
     def __init__(self):
-        # Seconds that each piece is under way.
+        # The delay of each piece, in seconds.
         self.delay = 0.0
-        # The most bytes that are read, and written, at a time.
+        # The maximum size of a read and of a write, in bytes.
         self.piece = 1 << 16
-        # Bytes that passed in all connections.
+        # The number of bytes that passed on all connections.
         self.passed = 0
         self.limited = None
         self.stalled = False
 
     def stall(self):
-        """Nothing passes until `go_on`; the sender meets full buffers in the end."""
+        """Stops forwarding until `go_on`. The sender's buffers fill up."""
         self.stalled = True
 
     def go_on(self):
@@ -53,25 +53,25 @@ class Direction:
         self.stalled, self.limited = False, None
 
     def limit(self, count, then="cut"):
-        """Of each connection, now and later, `count` further bytes pass. What happens then: "cut" closes both sides,
-        "reset" resets both, "half-close" ends this direction, "stall" lets nothing more of it pass."""
+        """Lets `count` further bytes pass on each current and future connection. Then "cut" closes both sides,
+        "reset" resets both, "half-close" ends this direction, and "stall" stops forwarding."""
         assert then in ("cut", "reset", "half-close", "stall")
         self.limited = Limit(count, then)
 
 
 class Proxy:
-    """Passes connections to a port of this machine on, and spoils them as it is told to.
+    """Forwards connections to a local port and injects faults.
 
-    `up` is the direction from client to server, `down` the other. A half-close and a reset of one side are passed on
-    to the other as they are.
+    `up` is the direction from client to server, `down` the other. The proxy forwards a half-close or a reset of one
+    side to the other side.
     """
 
     def __init__(self, target, port=0):
         self.target = target if isinstance(target, tuple) else ("127.0.0.1", target)
         self.up, self.down = Direction(), Direction()
-        # Connections that clients have made.
+        # The number of connections that clients have opened.
         self.accepted = 0
-        # Whether connections are accepted and nothing is done with them.
+        # Whether the proxy accepts connections but does not forward them.
         self.silent = False
         self._port = port
         self._pairs, self._tasks = set(), set()
@@ -98,18 +98,18 @@ class Proxy:
 
     @property
     def address(self):
-        """As a layer's configuration names a server."""
+        """The address, in the form of a layer's `hosts`."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def connections(self):
-        """Connections that stand."""
+        """The number of open connections."""
         return len(self._pairs)
 
-    # What happens to connections.
+    # Faults of connections.
 
     def accept(self):
-        """Takes connections, on the port it had before. It does so from the beginning."""
+        """Accepts connections, on the same port as before. This is the initial state."""
 
         async def listen():
             if self._listener is None:
@@ -124,7 +124,7 @@ class Proxy:
         self._do(listen())
 
     def refuse(self):
-        """Refuses connections as a port does where nobody listens. Those that stand go on."""
+        """Refuses new connections, as a closed port does. Open connections stay."""
 
         async def stop():
             if self._listener is not None:
@@ -135,11 +135,11 @@ class Proxy:
         self._do(stop())
 
     def be_silent(self):
-        """Accepts connections and does nothing with them, as a program that hangs."""
+        """Accepts connections and does not forward them, like a program that hangs."""
         self.silent = True
 
     def speak(self):
-        """Passes connections on again, also those that were accepted in silence."""
+        """Forwards connections again, including those that were accepted meanwhile."""
         self.silent = False
 
     def cut(self):
@@ -151,24 +151,24 @@ class Proxy:
         self._end_all(lambda pair: pair.reset())
 
     def half_close(self, direction):
-        """Ends one direction of every connection, `proxy.up` or `proxy.down`; the other goes on."""
+        """Ends one direction of every connection, `proxy.up` or `proxy.down`. The other direction stays open."""
         self._each(lambda pair: pair.half_close(direction))
 
     def stall(self):
-        """Nothing passes either way until `go_on`."""
+        """Stops forwarding in both directions until `go_on`."""
         self.up.stall()
         self.down.stall()
 
     def go_on(self):
-        """Ends stalls and limits of both directions."""
+        """Ends the stalls and limits of both directions."""
         self.up.go_on()
         self.down.go_on()
 
     def accepts(self, count):
-        """Waits until clients have made so many connections."""
+        """Waits until clients have opened this number of connections."""
         eventually(lambda: self.accepted >= count, f"{count} connections")
 
-    # How.
+    # Implementation.
 
     def _do(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE)
@@ -181,7 +181,7 @@ class Proxy:
         self._do(each())
 
     def _end_all(self, do):
-        """Ends every connection, and waits until the last has ended."""
+        """Ends every connection, and waits for the last one."""
         ending = set(self._pairs)
         self._each(do)
         eventually(lambda: not ending & self._pairs, "the end of the connections")
@@ -197,12 +197,12 @@ class Proxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # A task that was cancelled before it began has closed nothing.
+        # A task that was cancelled before it started has closed nothing.
         for pair in list(self._pairs):
             pair.shut()
 
     def _accept_one(self, listener):
-        """Takes a connection. Nothing here can be cancelled, so no socket is lost."""
+        """Accepts a connection. It cannot be cancelled, so no socket leaks."""
         with suppress(BlockingIOError, ConnectionError):
             client, _ = listener.accept()
             client.setblocking(False)
@@ -219,12 +219,12 @@ class Proxy:
             pair.shut()
 
     def pair(self, client):
-        """The two sides of a new connection."""
+        """Creates the pair for a new connection."""
         return Pair(self, client)
 
 
 class Pair:
-    """A client's connection and that to the server."""
+    """The connection of a client, and the connection to the server."""
 
     def __init__(self, proxy, client):
         self.proxy, self.client, self.server = proxy, client, socket.socket()
@@ -239,7 +239,7 @@ class Pair:
         return self.client, self.server
 
     async def run(self):
-        """Passes on what comes, until both directions have ended or the pair is closed or reset."""
+        """Forwards data until both directions have ended, or until the pair is closed or reset."""
         self._work = asyncio.ensure_future(self._pass_on())
         with suppress(asyncio.CancelledError):
             await self._work
@@ -265,7 +265,7 @@ class Pair:
                 pump.cancel()
 
     def pump(self, direction, source, target):
-        """What moves the bytes of one direction."""
+        """The pump of one direction."""
         return Pump(self, direction, source, target)
 
     def close(self):
@@ -277,7 +277,7 @@ class Pair:
         self.close()
 
     def half_close(self, direction):
-        """Nothing more is written in this direction."""
+        """Ends the writes in this direction."""
         if direction in self._pumps:
             target = self.server if direction is self.proxy.up else self.client
             with suppress(OSError):
@@ -285,7 +285,7 @@ class Pair:
             self._pumps[direction].cancel()
 
     def shut(self):
-        """Closes both sides, now that nobody waits for them."""
+        """Closes both sides, after their tasks have ended."""
         for side in self.sides:
             if self._is_reset:
                 side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -293,7 +293,7 @@ class Pair:
 
 
 class Pump:
-    """Moves one direction's bytes of one connection."""
+    """Forwards one direction of one connection."""
 
     def __init__(self, pair, direction, source, target):
         self.pair, self.direction, self.source, self.target = pair, direction, source, target
@@ -309,7 +309,8 @@ class Pump:
             reading.cancel()
 
     async def _read(self):
-        """Reads pieces, each with the time at which it is to go on. None of a size is the end, `None` a reset."""
+        """Reads pieces, each with the time at which it may be forwarded. An empty piece is the end, `None` is a
+        reset."""
         data = True
         while data:
             try:
@@ -330,11 +331,11 @@ class Pump:
             try:
                 await self.forward(data)
             except OSError:
-                # Whoever is sent to has gone, which the other side is to learn.
+                # The receiver has gone. Tell the sender by a reset.
                 return self.pair.reset()
 
     async def forward(self, data):
-        """Writes a piece, or what a limit lets through."""
+        """Writes a piece, or the part of it that a limit allows."""
         while data:
             limit = self.direction.limited
             if limit is not self._limit:
@@ -348,7 +349,7 @@ class Pump:
                 await self._end(limit)
 
     async def _end(self, limit):
-        """What happens at a limit; returns if another one holds."""
+        """Applies a limit. Returns when another limit is set."""
         match limit.then:
             case "cut":
                 self.pair.close()

@@ -1,8 +1,8 @@
-"""A proxy before a Redis that answers chosen commands with chosen errors, as no real server can be brought to easily.
+"""A proxy for Redis that replies to chosen commands with chosen errors, which are hard to provoke in a real server.
 
     with RedisProxy(redis.port) as proxy:
         proxy.answer("CLUSTERDOWN Hash slot not served", to=WRITES)
-        proxy.answer(None)      # the server answers everything itself again
+        proxy.answer(None)      # the server replies to every command again
 """
 
 import asyncio
@@ -10,31 +10,32 @@ from collections import Counter, deque
 
 from faulty import LOOK, Pair, Proxy, Pump
 
-# What a host writes with.
+# The commands with which a host writes.
 WRITES = frozenset("EVAL EVALSHA ZADD ZREM EXPIRE SET BZPOPMIN ZPOPMIN ZREMRANGEBYSCORE DEL UNLINK".split())
 
-# Commands after which a connection no longer answers one by one.
+# Commands after which the server no longer sends one reply for each command.
 SUBSCRIBING = frozenset(["SUBSCRIBE", "PSUBSCRIBE"])
 
 
 class RedisProxy(Proxy):
-    """Speaks RESP2. A command that is refused does not reach the server."""
+    """A proxy for RESP2. A refused command does not reach the server."""
 
     def __init__(self, target, port=0):
         super().__init__(target, port)
-        # Commands that clients have sent.
+        # The number of each command that clients sent.
         self.commands = Counter()
-        # Whether nothing comes from the server on connections for what is published; the others go on.
+        # Whether replies on subscribed connections stall. Other connections work.
         self.subscriptions_stalled = False
         self._error, self._to, self._left = None, None, None
 
     def answer(self, error, to=None, times=None):
-        """Answers commands with an error: those named, or all, so often or from now on. `None` ends it."""
+        """Replies with an error to the commands in `to`, or to all, `times` times or until the next call. `None`
+        ends this."""
         self._to, self._left = to and frozenset(to), times
         self._error = error and f"-{error}\r\n".encode()
 
     def refusal(self, command):
-        """What a command is answered with in place of the server's own answer."""
+        """The error for a command, or `None` if the server replies."""
         self.commands[command] += 1
         if self._error is None or self._to is not None and command not in self._to:
             return None
@@ -49,7 +50,7 @@ class RedisProxy(Proxy):
 
 
 class RedisPair(Pair):
-    """A connection's commands that wait for their answers: the server's, or one that is made here."""
+    """A connection with the commands that await a reply, from the server or from the proxy."""
 
     def __init__(self, proxy, client):
         super().__init__(proxy, client)
@@ -61,7 +62,7 @@ class RedisPair(Pair):
 
 
 class Commands(Pump):
-    """What goes to the server."""
+    """Forwards commands to the server."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -89,7 +90,7 @@ class Commands(Pump):
 
 
 class Answers(Pump):
-    """What comes from the server, and what is made here, in the order of the commands."""
+    """Forwards replies of the server and of the proxy, in the order of the commands."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -112,7 +113,8 @@ class Answers(Pump):
             self._ready += self.pair.waiting.popleft()
 
     async def made(self, answer):
-        """Writes an answer, and those whose turn it is. Only one task writes at a time, so that none is torn."""
+        """Writes a reply of the proxy, and all replies that are due after it. Only one task writes at a time, so
+        replies do not interleave."""
         self._ready += answer
         self._refuse_next()
         if self._writing:
@@ -132,7 +134,7 @@ class Answers(Pump):
 
 
 def ended(data, at=0):
-    """Where the first value of RESP2 in some bytes ends, or `None` if more of it is to come."""
+    """The end of the first RESP2 value in the data, or `None` if the value is incomplete."""
     line = data.find(b"\r\n", at)
     if line < 0:
         return None

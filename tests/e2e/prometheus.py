@@ -1,4 +1,4 @@
-"""Readers of metrics that are not ours: Prometheus itself, and its tool."""
+"""Independent readers of metrics: Prometheus and promtool."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from support import DEADLINE, eventually, free_port
 
 
 def lint(text):
-    """What `promtool check metrics` complains of."""
+    """The complaints of `promtool check metrics`."""
     result = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=DEADLINE
     )
@@ -20,14 +20,14 @@ def lint(text):
 
 @contextmanager
 def scraping(folder, admin):
-    """A Prometheus that scrapes a host. What is asked of it are expressions of PromQL."""
+    """Context manager for a Prometheus that scrapes a host. It evaluates PromQL expressions."""
     address = f"127.0.0.1:{free_port()}"
     job = {
         "job_name": "narrowboat",
         "authorization": {"credentials_file": str(admin.token_file)},
         "static_configs": [{"targets": [f"{admin.address}:{admin.port}"]}],
     }
-    # JSON is YAML.
+    # JSON is valid YAML.
     config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
     (folder / "prometheus.yml").write_text(json.dumps(config))
     command = [

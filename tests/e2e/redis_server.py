@@ -1,4 +1,4 @@
-"""Redis servers of the tests' own, and Channels' layers on them."""
+"""Redis servers for tests, and layers of Django Channels on them."""
 
 import asyncio
 import shutil
@@ -16,20 +16,20 @@ from support import DEADLINE, eventually, free_port
 
 
 def program(name):
-    """Redis's program of this name, or Valkey's."""
+    """The path of this program of Redis or Valkey."""
     found = shutil.which(f"redis-{name}") or shutil.which(f"valkey-{name}")
     assert found, f"there is no redis-{name}; .ci/redis.sh installs it"
     return found
 
 
 def command(*words):
-    """A command as it is sent."""
+    """A command in RESP."""
     words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
 class Redis:
-    """A server in memory only, in a folder of its own. It may be killed, paused and started again."""
+    """An in-memory server in its own folder. Tests can kill, pause and restart it."""
 
     def __init__(self, *options, kind="server", port=None):
         self.port = port or free_port()
@@ -72,7 +72,7 @@ class Redis:
         self._process.send_signal(signal.SIGCONT)
 
     def lose_folder(self):
-        """It can no longer save."""
+        """Removes the folder, so that the server cannot save."""
         shutil.rmtree(self._folder.name)
 
     def _answers(self):
@@ -82,13 +82,13 @@ class Redis:
             return False
 
     def ask(self, *words):
-        """One command; the answer as it comes, for short ones."""
+        """Sends one command and returns the raw reply. Replies must be short."""
         with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
             connection.sendall(command(*words))
             return connection.recv(65536)
 
     def ask_after_login(self, password, *words):
-        """The same where a password is asked for."""
+        """The same after a login with a password."""
         with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
             connection.sendall(command("AUTH", password))
             assert connection.recv(65536) == b"+OK\r\n"
@@ -101,7 +101,7 @@ class Redis:
 
 
 class Peer:
-    """A Django process's side of a layer: channels_redis, called from a test that is not asynchronous."""
+    """A Django process on a layer: a synchronous wrapper for channels_redis."""
 
     def __init__(self, layer):
         self.layer = layer
@@ -115,7 +115,7 @@ class Peer:
         return lambda *arguments: self.run(method(*arguments))
 
     def receives_nothing(self, channel, within=0.3):
-        """Whether nothing comes for as long."""
+        """Whether no message arrives for some time."""
 
         async def wait():
             try:
@@ -126,7 +126,7 @@ class Peer:
         return self.run(wait()) is None
 
     def close(self):
-        # What Channels calls a flush is, with publish and subscribe, the end of its connections.
+        # For publish and subscribe, a flush in Channels closes its connections.
         pubsub = isinstance(self.layer, RedisPubSubChannelLayer)
         self.run(self.layer.flush() if pubsub else self.layer.close_pools())
         for task in asyncio.all_tasks(self._loop):
@@ -137,7 +137,7 @@ class Peer:
 
 @contextmanager
 def peer(servers, pubsub=False, **config):
-    """Channels on the same servers. The configuration is that of CHANNEL_LAYERS."""
+    """Context manager for Channels on the same servers. The settings are those of CHANNEL_LAYERS."""
     kind = RedisPubSubChannelLayer if pubsub else RedisChannelLayer
     peer = Peer(kind(hosts=[server.address for server in servers], **config))
     try:

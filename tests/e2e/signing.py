@@ -1,4 +1,4 @@
-"""Keys and signatures of Ed25519, made by another implementation than the program's own."""
+"""Ed25519 keys and signatures from an independent implementation."""
 
 import base64
 
@@ -11,17 +11,17 @@ PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
 
 
 def signature_of(file):
-    """Where the signature of a file lies."""
+    """The path of a file's signature."""
     return file.with_name(file.name + ".sig")
 
 
 def rsa_key():
-    """A public key of another kind."""
+    """A public RSA key."""
     return rsa.generate_private_key(65537, 2048).public_key().public_bytes(PEM, PUBLIC)
 
 
 class Signer:
-    """Somebody who signs components, and the files of the key in a folder."""
+    """A signer of components, with key files in a folder."""
 
     def __init__(self, folder, name):
         self._key = Ed25519PrivateKey.generate()
@@ -35,11 +35,11 @@ class Signer:
         return self._key.sign(component)
 
     def sign(self, file):
-        """Signs what a file holds, and returns where the signature is."""
+        """Signs the content of a file and returns the path of the signature."""
         beside = signature_of(file)
         beside.write_bytes(self.signature(file.read_bytes()))
         return beside
 
     def header(self, component):
-        """The signature of a component, as an upload brings it."""
+        """The upload header with the signature of a component."""
         return {"Narrowboat-Signature": base64.b64encode(self.signature(component)).decode()}

@@ -1,4 +1,4 @@
-"""A host as a process, a client that is not ours, and one that can misbehave byte by byte."""
+"""A host as a process, a WebSocket client from another project, and a raw client that controls every byte."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-# Nothing is ever waited for longer, in seconds. Long enough for a machine that is busy with other things.
+# The limit for every wait, in seconds. It is long enough for a busy machine.
 DEADLINE = 20
 BUILD_DEADLINE = 600
 
@@ -36,7 +36,7 @@ UPGRADE = {
 
 
 def eventually(condition, what="it", deadline=DEADLINE):
-    """Waits until a condition holds, and returns what it was."""
+    """Waits until a condition is true, and returns its value."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:
         value = condition()
@@ -47,7 +47,7 @@ def eventually(condition, what="it", deadline=DEADLINE):
 
 
 def free_port():
-    """A port that nobody listens on, of those that the system gives to nobody by itself."""
+    """A free port outside the range from which the system assigns ports."""
     while True:
         port = random.randrange(20_000, 32_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -75,10 +75,9 @@ def configuration(
 ):
     """A configuration that serves each plugin at /NAME/.
 
-    `names` are guests served as they are; `plugins` maps further names to their tables, in which
-    `guest` says which one it is, if not the one of that name. It is granted whatever it asks for, unless its
-    table has `grants`, of which `None` is none at all. A plugin of `workers` has no path. `top` are further keys
-    that stand in no table.
+    `names` are guests with default tables. `plugins` maps further names to their tables; `guest` in a table names the
+    guest, if it is not the plugin's name. A plugin is granted all that it requests, unless its table has `grants`;
+    `None` grants nothing. A plugin in `workers` has no route. `top` has further top-level keys.
     """
     tables = components(component, {name: {} for name in names} | (plugins or {}))
     if routes is None:
@@ -103,8 +102,8 @@ def configuration(
 
 
 def components(component, tables):
-    """The tables of plugins, each with its guest's component, unless they say where that is, and with all that it asks for
-    unless they say what; `None` is nothing said."""
+    """The plugin tables. By default each has the component of its guest and all grants. The value `None` omits the
+    key."""
     tables = {
         name: {"component": str(component(table.get("guest", name))), "grants": "all"}
         | {key: value for key, value in table.items() if key != "guest"}
@@ -117,13 +116,13 @@ def components(component, tables):
 
 
 def routes_to(tables, workers=None):
-    """A route /NAME/ to each plugin that is no worker."""
+    """A route /NAME/ for each plugin that is not a worker."""
     bound = [worker["plugin"] for worker in workers or []]
     return [{"path": f"/{name}/", "plugin": name} for name in tables if name not in bound]
 
 
 def tenant(component, plugins=(), routes=None, workers=None, **table):
-    """A tenant's tables, its plugins served at /NAME/ below its own path."""
+    """The tables of a tenant that serves each plugin at /NAME/ below its own path."""
     if not isinstance(plugins, dict):
         plugins = {name: {} for name in plugins}
     tables = components(component, plugins)
@@ -147,12 +146,12 @@ def inline(value):
 
 
 def named(key):
-    """A key, in quotes where it needs them."""
+    """A TOML key, quoted if necessary."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
 
 
 class Host:
-    """`narrowboat serve`, its output kept in a folder."""
+    """A `narrowboat serve` process. Its output goes to files in a folder."""
 
     running = []
     verb = "serve"
@@ -181,7 +180,7 @@ class Host:
         return self
 
     def started(self):
-        """Waits until it listens."""
+        """Waits until the host listens."""
         address = eventually(self._listening, "listening", BUILD_DEADLINE)
         self.port = int(address[1])
 
@@ -198,7 +197,7 @@ class Host:
             self._process.wait()
 
     def check(self):
-        """Fails if the host panicked, or ended although nobody stopped it."""
+        """Fails if the host panicked or ended unexpectedly."""
         log = self.log()
         assert "panicked at" not in log, log
         assert self._stopped or self._process.poll() is None, f"the host exited by itself:\n{log}"
@@ -212,8 +211,8 @@ class Host:
         return self._stderr.read_text()
 
     def _wait_for_writers(self):
-        """Waits until what the host has logged and printed by now is written. Threads of its own write, one for each
-        stream, which sleep when there is nothing left; where it logs without a pause, that is not waited for long."""
+        """Waits until the writer threads have written the output so far. They sleep when they are idle. The wait is
+        short if the host logs continuously."""
         end = time.monotonic() + 2
         while self._is_writing() and time.monotonic() < end:
             time.sleep(0.001)
@@ -228,13 +227,13 @@ class Host:
         return False
 
     def logged(self, pattern, since=0, deadline=DEADLINE):
-        """Waits until the log has a line that matches, and returns the match. `since` is a length
-        that the log has had: what it said until then does not count."""
+        """Waits for a line in the log that matches, and returns the match. Ignores the first `since` characters of
+        the log."""
         what = f"{pattern!r} in the log"
         return eventually(lambda: re.search(pattern, self.log()[since:]), what, deadline)
 
     def silence(self, seconds):
-        """Lets time pass in which nothing may happen, and returns the log."""
+        """Waits for some time and returns the log."""
         time.sleep(seconds)
         return self.log()
 
@@ -246,7 +245,7 @@ class Host:
         return self._process.wait(deadline)
 
     def stop(self, number=signal.SIGTERM):
-        """Sends a signal, and waits for the exit code."""
+        """Sends a signal and returns the exit code."""
         self.send_signal(number)
         return self.exit_code()
 
@@ -256,18 +255,19 @@ class Host:
             return int(re.search(rf"{field}:\s+(\d+) kB", status.read())[1]) * 1024
 
     def rss(self):
-        """Resident memory now, in bytes."""
+        """The resident memory, in bytes."""
         return self.memory("VmRSS")
 
     def peak_rss(self):
-        """The most resident memory there has been, in bytes."""
+        """The peak of the resident memory, in bytes."""
         return self.memory("VmHWM")
 
     def url(self, path="/"):
         return f"ws://127.0.0.1:{self.port}{path}"
 
     def connect(self, path, name="127.0.0.1", **options):
-        """A client of PyPI's `websockets`, which is closed when the test ends. `name` is the host it asks for."""
+        """Opens a client of the package `websockets`, which closes at the end of the test. `name` is the requested
+        host name."""
         defaults = {"create_connection": Client, "legacy": True, "proxy": None, "max_size": None}
         if name != "127.0.0.1":
             defaults["sock"] = socket.create_connection(("127.0.0.1", self.port), DEADLINE)
@@ -278,11 +278,11 @@ class Host:
         return client
 
     def tcp(self, receive_buffer=None):
-        """A bare connection."""
+        """Opens a TCP connection."""
         return Raw(self.port, receive_buffer)
 
     def raw(self, path, receive_buffer=None):
-        """A bare connection whose handshake is done."""
+        """Opens a TCP connection and completes the handshake."""
         raw = self.tcp(receive_buffer)
         raw.request(path)
         answer = raw.response()
@@ -291,8 +291,8 @@ class Host:
 
 
 def patiently(opened):
-    """A client over TLS. The library reads and writes in two threads, which Python before 3.13 lets into OpenSSL at once,
-    so that a client in a thousand never sends its handshake; one that reads and writes in turn always does."""
+    """Opens a client over TLS. The library reads and writes in two threads. Before version 3.13, Python lets both
+    into OpenSSL at once, so about one handshake in a thousand hangs. This socket lets one thread in at a time."""
     for _ in range(2):
         with suppress(TimeoutError):
             return opened(open_timeout=3)
@@ -300,12 +300,12 @@ def patiently(opened):
 
 
 def short(component):
-    """How the log names a component."""
+    """The short hash of a component, as in the log."""
     return hashlib.sha256(component).hexdigest()[:12]
 
 
 def with_manifest(component, text):
-    """A component with another manifest: of several the last one counts."""
+    """A component with another manifest. If a component has several, the last one counts."""
     name = b"narrowboat:manifest"
     content = leb128(len(name)) + name + text.encode()
     return component + b"\0" + leb128(len(content)) + content
@@ -317,9 +317,9 @@ def leb128(number):
 
 
 class Travelling:
-    """A host that serves the guest `traveller` at /traveller/ from a file that a test writes again."""
+    """A host that serves the guest `traveller` at /traveller/, from a file that a test rewrites."""
 
-    # The guest's plan, which a test writes over; see tests/guests/traveller/src/plan.rs.
+    # The plan in the guest's code, which tests overwrite; see tests/guests/traveller/src/plan.rs.
     MARK, ROOM = b"narrowboat traveller plan:", 128
 
     def __init__(self, built, file, manifest):
@@ -327,7 +327,7 @@ class Travelling:
         self.host = None
 
     def version(self, plan, **manifest):
-        """A component that goes by a plan, and whose manifest says what is told here besides."""
+        """A component with this plan, and with further keys in its manifest."""
         start = self._built.index(self.MARK)
         words = (self.MARK + plan.encode()).ljust(self.ROOM)
         assert len(words) == self.ROOM, "the plan has no room"
@@ -337,28 +337,28 @@ class Travelling:
         return with_manifest(component, toml(manifest))
 
     def write(self, component):
-        """Puts a component in the place of the file, as a build does: whole, by a rename."""
+        """Replaces the component file atomically, by a rename, as a build does."""
         beside = self.file.with_suffix(".new")
         beside.write_bytes(component)
         beside.rename(self.file)
 
     def put(self, plan, **manifest):
-        """Puts another version in the place of the file, and waits for nothing."""
+        """Replaces the file by another version. Does not wait."""
         self.write(self.version(plan, **manifest))
 
     def swap(self, plan, **manifest):
-        """Puts another version in the place of the file, and returns what the log says when it is
-        live and all have moved."""
+        """Replaces the file by another version. Waits until it is live and all consumers have moved, and returns the
+        log line."""
         return self.taken(self.version(plan, **manifest))
 
     def taken(self, component, write=None):
-        """The same for any component, and any way of writing it."""
+        """The same for any component and any way to write it."""
         since = len(self.host.log())
         (write or self.write)(component)
         return self.host.logged(rf".*version {short(component)} is live after .*", since)[0]
 
     def refuse(self, plan, **manifest):
-        """Puts another version in the place of the file, and returns why it is not taken."""
+        """Replaces the file by another version and returns the reason for its refusal."""
         return self.refused(self.version(plan, **manifest))
 
     def refused(self, component, write=None):
@@ -374,7 +374,7 @@ class Travelling:
 
 
 def counted(client):
-    """What a client's consumer has counted, as the guest `traveller` tells it."""
+    """The counts of a client's consumer in the guest `traveller`."""
     return json.loads(client.ask("count"))
 
 
@@ -382,20 +382,20 @@ CLIENTS = []
 
 
 def leave():
-    """Closes what clients the test has left open."""
+    """Closes the clients that the test has left open."""
     while CLIENTS:
         with suppress(OSError):
             CLIENTS.pop().close_socket()
 
 
 class Client(ClientConnection):
-    """The library's client, with deadlines."""
+    """A client of the package `websockets`, with time limits."""
 
     def recv(self, timeout=DEADLINE, decode=None):
         return super().recv(timeout, decode)
 
     def ask(self, message):
-        """Sends, and returns what comes next."""
+        """Sends a message and returns the next one."""
         self.send(message)
         return self.recv()
 
@@ -403,7 +403,7 @@ class Client(ClientConnection):
         return [self.recv() for _ in range(count)]
 
     def rest(self):
-        """All that comes until the end, and the code and reason of the host's Close."""
+        """Returns all messages until the end, and the code and reason of the host's Close."""
         messages = []
         while True:
             try:
@@ -413,18 +413,18 @@ class Client(ClientConnection):
                 return messages, (close.code, close.reason) if close else (1006, "")
 
     def ended(self):
-        """Waits for the end, before which nothing may come; the host's code and reason."""
+        """Waits for the end and returns the host's code and reason. Fails if a message arrives."""
         messages, closure = self.rest()
         assert messages == []
         return closure
 
     def is_served(self):
-        """Whether a ping comes back."""
+        """Whether the host replies to a ping."""
         return self.ping().wait(DEADLINE)
 
 
 class Response:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     def __init__(self, head, body=b""):
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -441,7 +441,7 @@ class Response:
 
 
 def frame(opcode, payload=b"", fin=True, reserved=0, masked=True, length=None):
-    """A frame's bytes. `reserved` are its three reserved bits; `length` is what it claims."""
+    """The bytes of a frame. `reserved` has the three reserved bits; `length` overrides the length in the header."""
     size = len(payload) if length is None else length
     head = bytes([fin << 7 | reserved << 4 | opcode])
     mask = masked << 7
@@ -464,7 +464,7 @@ def close_frame(code, reason=b""):
 
 
 class Raw:
-    """A client of whom every byte is the test's own."""
+    """A client that controls every byte."""
 
     def __init__(self, port, receive_buffer=None):
         self.socket = socket.socket()
@@ -481,7 +481,7 @@ class Raw:
         self.socket.close()
 
     def reset(self):
-        """Ends with a TCP reset."""
+        """Ends the connection with a TCP reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_socket()
 
@@ -492,12 +492,12 @@ class Raw:
         self.send(frame(opcode, payload, **options))
 
     def request(self, path="/", method="GET", headers=UPGRADE, then=b""):
-        """Sends a request; `then` follows in the same packet."""
+        """Sends a request. `then` follows in the same packet."""
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {headers[name]}" for name in headers)]
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + then)
 
     def response(self):
-        """The answer to a request; of a 101 the head alone."""
+        """The response to a request. For a 101 only the head."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = self._reader.readline()
@@ -509,7 +509,7 @@ class Raw:
         return answer
 
     def recv_frame(self):
-        """The next frame: opcode and payload, or `None` at the end of the stream."""
+        """The next frame as opcode and payload, or `None` at the end of the stream."""
         try:
             head = self._reader.read(2)
         except ConnectionResetError:
@@ -525,18 +525,19 @@ class Raw:
         return head[0] & 0x0F, self._reader.read(size)
 
     def frames(self):
-        """Every frame until the end of the stream."""
+        """All frames until the end of the stream."""
         return list(iter(self.recv_frame, None))
 
     def ended(self):
-        """Waits for the end of the stream, before which only a Close may come; its code and reason."""
+        """Waits for the end of the stream and returns the code and reason of the Close. Fails if another frame
+        arrives."""
         frames = self.frames()
         assert [opcode for opcode, _ in frames] in ([], [CLOSE]), frames
         return closure(frames[0][1]) if frames else (1006, "")
 
 
 def closure(payload):
-    """The code and reason of a Close frame's payload."""
+    """The code and reason in the payload of a Close frame."""
     if not payload:
         return 1005, ""
     return int.from_bytes(payload[:2], "big"), payload[2:].decode()

@@ -1,5 +1,5 @@
-"""Handshakes that clients abandon, in each way there is: a consumer that has accepted hears of the end all the same, and
-nothing is left of it."""
+"""Abandoned handshakes. For every way to abandon one, `disconnect` runs for each accepted consumer, and no state is
+left."""
 
 import random
 import re
@@ -18,11 +18,11 @@ from certificates import certificate, write
 from redis_server import Redis
 from support import DEADLINE, KEY, eventually, with_manifest
 
-# Of each way in each half of a test, for each plugin and each layer.
+# Handshakes for each way, half of a test, plugin and layer.
 TIMES = 120
 
-# Guests that count who is there: in their instance, and among their keys and values, for which their calls are on guest
-# threads. Each in both isolations; an instance of one visitor's own cannot tell of others.
+# Guests that count their clients. `visitors` counts in its instance. `turnstile` counts in the key-value store, so its
+# calls run on guest threads. A separate instance of `visitors` cannot count others.
 PLUGINS = {
     "inline-shared": {"guest": "visitors", "isolation": "shared"},
     "inline-own": {"guest": "visitors", "isolation": "connection"},
@@ -31,20 +31,20 @@ PLUGINS = {
 }
 TOLD = ["inline-shared", "aside-shared", "aside-own"]
 
-# What the memory of a host may grow by in the second half.
+# The maximum growth of the host's memory in the second half.
 SLACK = 32 << 20
 
-# Calls in a row that pass no tick, after which those of a version count as short again.
+# The number of consecutive short calls after which calls of a version run on the socket's task again.
 GOOD_STREAK = 1000
 
-# Of the handshakes that make calls long, most are abandoned while another session brings them to the instance.
+# Rounds in which a long handshake is abandoned. In most of them another session runs the handshake's call.
 ABANDONED_AS_CALLS_BECOME_LONG = 12
 
 LIMITS = {"connections_per_address": 100_000, "handshakes_per_address": 100_000}
 
 
 def request(plugin, query=""):
-    """A handshake that a host remembers much of, if it remembers it."""
+    """A handshake request with long headers, so that a leaked request shows in the memory."""
     padding = "".join(f"X-Padding-{number}: {'x' * 900}\r\n" for number in range(8))
     return (
         f"GET /{plugin}/{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -57,7 +57,7 @@ def connected(host):
 
 
 def hear_out(client):
-    """Reads until the host has ended the connection."""
+    """Reads until the host has closed the connection."""
     with suppress(OSError):
         while client.recv(65536):
             pass
@@ -65,7 +65,7 @@ def hear_out(client):
 
 
 def hesitate():
-    """Sooner or later than the consumer has accepted."""
+    """Waits for a random time, so the consumer may or may not have accepted."""
     time.sleep(random.choice([0, 0.0002, 0.001, 0.003]))
 
 
@@ -90,7 +90,7 @@ def reset(host, plugin):
 
 
 def tls_close(host, plugin):
-    """Ends what it sends by TLS's own means, soon behind the request."""
+    """Closes with a TLS close_notify soon after the request."""
     client = connected(host)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = host.trusting.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
@@ -111,7 +111,7 @@ def tls_close(host, plugin):
 
 
 def repeat(way):
-    """Does it often, for each plugin in turn, a few at a time."""
+    """Repeats a way to abandon handshakes, for each plugin in turn, on a few threads."""
 
     def run(host):
         def some():
@@ -127,7 +127,7 @@ def repeat(way):
 
 
 def time_out(host):
-    """Handshakes that are not answered in time, since Redis is not, or since the guests have much to do."""
+    """Handshakes that time out, because Redis is paused or because the guests are busy."""
     if host.redis:
         host.redis.pause()
     query = "" if host.redis else "?work=20000000"
@@ -135,12 +135,12 @@ def time_out(host):
     for client, plugin in clients:
         client.sendall(request(plugin, query))
     for number, (client, _) in enumerate(clients):
-        # Those that were in time are open, and end here.
+        # Handshakes that finished in time are open, and are closed here.
         with suppress(OSError):
             client.recv(65536)
         client.close()
         if number == 0 and host.redis:
-            # One has waited long enough, and Redis is not taken for lost yet.
+            # The first client has timed out. Resume Redis before the host detects the failure.
             host.redis.go_on()
 
 
@@ -152,7 +152,7 @@ WAYS = {
 
 
 def is_empty(plugin, ask):
-    """Whether a plugin's guest says that nobody is there but whoever asks, as soon as its handshake is in time."""
+    """Whether a plugin's guest counts only the asking client, and its handshake succeeds in time."""
     try:
         client = ask(plugin)
     except (OSError, InvalidHandshake):
@@ -163,14 +163,14 @@ def is_empty(plugin, ask):
 
 
 def brought(admin):
-    """Events that were brought to guests: that many handshakes at least got so far, but for those that asked."""
+    """The number of events of all guests, which includes the handshakes that reached a guest."""
     figures = admin.ask("/metrics").body.decode()
     return sum(float(events) for events in re.findall(r"^narrowboat_guest_events_total{.*} (\S+)$", figures, re.M))
 
 
 @pytest.fixture
 def serve_over(serve, tmp_path):
-    """Serves the plugins over a layer, to clients of a kind."""
+    """Starts the plugins on a layer, for clients of one kind."""
     with ExitStack() as stack:
 
         def start(layer, kind):
@@ -210,7 +210,7 @@ def test_of_an_abandoned_handshake_nothing_is_left(serve_over, component, layer,
         return host.connect(f"/{plugin}/", **secure)
 
     sizes = []
-    # The first half shows what the host keeps ready for so many at a time.
+    # The first half shows the host's normal memory for this number of connections.
     for _ in range(2):
         for way in WAYS[kind]:
             before = brought(admin)
@@ -222,7 +222,7 @@ def test_of_an_abandoned_handshake_nothing_is_left(serve_over, component, layer,
         sizes.append(host.rss())
     figure(f"memory after abandoned handshakes, {kind}, {layer}", [f"{size >> 20} MiB" for size in sizes])
     assert sizes[1] - sizes[0] < SLACK, sizes
-    # What the limits count goes back, and nobody is there to move.
+    # The limits are free again, and no consumer is left to move.
     eventually(lambda: admin.get("/v1/status")["connections"] == 0, "the end of all connections")
     for plugin, table in PLUGINS.items():
         built = component(table["guest"]).read_bytes()
@@ -241,7 +241,7 @@ def test_a_trap_in_the_disconnect_of_an_abandoned_handshake_ends_whoever_shares_
     assert silent.ended()[0] == 1011
 
     def is_made_anew():
-        # The last of them may still take an instance along.
+        # The last abandoned handshakes may still end an instance.
         with suppress(ConnectionClosed):
             return is_empty("inline-shared", lambda plugin: host.connect(f"/{plugin}/"))
 
@@ -249,8 +249,8 @@ def test_a_trap_in_the_disconnect_of_an_abandoned_handshake_ends_whoever_shares_
 
 
 def test_a_consumer_that_an_abandoned_handshake_leaves_as_calls_become_long_is_told(serve):
-    """Calls are short again, and many handshakes come at once; the one that takes long is abandoned while whoever is in the
-    instance brings it there."""
+    """Calls are short again, and many handshakes arrive at once. The long one is abandoned while another session
+    runs its call."""
     host = serve(plugins={"visitors": {"isolation": "shared"}}, limits=LIMITS | {"call_time": "5s"})
     client = host.connect("/visitors/")
     for _ in range(ABANDONED_AS_CALLS_BECOME_LONG):

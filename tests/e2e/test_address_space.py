@@ -1,4 +1,5 @@
-"""A host that may map little memory, as under `ulimit -v` or on a processor with few address bits, serves all the same."""
+"""A host with little address space, as under `ulimit -v` or on a processor with few address bits, serves without
+restrictions."""
 
 import resource
 
@@ -15,7 +16,7 @@ def test_without_room_for_a_pool_each_instance_is_mapped_as_it_starts(serve, siz
     clients = [host.connect("/echo/") for _ in range(100)]
     for client in clients:
         assert client.ask("hello") == "hello"
-    # A memory grows as far as it does with a pool, and no further.
+    # A memory can grow to the same size as with a pool.
     hungry = host.connect("/misbehave/")
     hungry.send("hoard")
     assert hungry.ended()[0] == 1011

@@ -1,4 +1,4 @@
-"""The operator's interface: who may ask, what is deployed, and what a restart brings back."""
+"""The admin API: authorization, deploys, and the state after a restart."""
 
 import hashlib
 import http.client
@@ -29,7 +29,7 @@ TOKENS = {
 
 @pytest.fixture(scope="module")
 def admin(serving):
-    """A host with a token of each scope, which tests leave as they found it."""
+    """A host with a token for each scope. Tests do not change its state."""
     tokens = [
         {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "scopes": scopes}
         for name, scopes in TOKENS.items()
@@ -41,7 +41,7 @@ def admin(serving):
         yield admin
 
 
-# Who may ask.
+# Authorization.
 
 EVERYTHING = [
     ("GET", "/metrics", "read"),
@@ -147,7 +147,7 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
     assert key in result.stderr and words in result.stderr
 
 
-# What is not well-formed.
+# Malformed requests.
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_is_asked_wrongly_is_told(admin, path):
     assert answer.status == 400 and answer.json()["kind"] == "invalid"
 
 
-# Deploying.
+# Deploys.
 
 
 def test_a_deploy_is_live_when_it_is_answered(travel):
@@ -268,7 +268,7 @@ def test_a_version_that_fails_too_often_is_listed_as_rolled_back(travel):
     assert admin.plugin("traveller")["rolled_back"] == 1
     again = admin.deploy("traveller", bad)
     assert again.status == 422 and "--force" in again.json()["error"]
-    # Whoever knows better may have them all the same.
+    # `force` deploys the same bytes again.
     again = admin.ask("/v1/plugins/traveller/versions?force=true", "POST", bad)
     assert again.status == 200
     assert admin.states("traveller")[0] == (short(bad), "live")
@@ -307,7 +307,7 @@ def test_deploys_in_parallel_are_put_in_order(travel):
         answers = list(pool.map(lambda version: admin.deploy("traveller", version), versions))
     assert [answer.status for answer in answers] == [200] * 4
     told = {answer.json()["version"][:12]: answer.json()["previous"][:12] for answer in answers}
-    # Each came after another, from the first to the one that is live.
+    # Each version followed another, from the first to the live one.
     order, at = [], short(served.version("v1"))
     while later := [version for version, before in told.items() if before == at]:
         at = later[0]
@@ -349,12 +349,12 @@ def test_no_more_versions_are_kept_than_are_asked_for(travel):
     assert len(components) == 3
 
 
-# What a restart brings back.
+# The state after a restart.
 
 
 @pytest.fixture
 def restarting(narrowboat, component, tmp_path):
-    """A host of the guest `traveller` that is started again and again with the same configuration."""
+    """A host of the guest `traveller` that restarts with the same configuration."""
     built = component("traveller")
     served = support.Travelling(built.read_bytes(), tmp_path / "traveller.wasm", {})
     served.put("v1")
@@ -404,13 +404,13 @@ def test_a_file_that_is_touched_or_written_again_does_not_undo_a_deploy(restarti
             again()
             host.logged(f"version {short(restarting.version('v2'))} stays", since)
             assert answers(host) == "v2"
-        # An operator may want just these bytes.
+        # An operator may deploy these bytes explicitly.
         assert admin.deploy("traveller", restarting.version("v1")).status == 200
         assert answers(host) == "v1"
 
 
 def test_a_configuration_that_is_read_again_does_not_undo_a_deploy(travel):
-    """After it every file is looked at again."""
+    """A reload checks every file again."""
     served = travel(admin=ADMIN, log="debug")
     admin = Admin(served.host)
     assert admin.deploy("traveller", served.version("v2")).status == 200
@@ -425,16 +425,16 @@ def test_a_configuration_that_is_read_again_does_not_undo_a_deploy(travel):
         os.utime(served.file)
         return "stays: the file still holds" in served.host.log()[since:]
 
-    # A touch before the file is watched anew tells nobody anything.
+    # The host does not notice a touch before it watches the file again.
     eventually(is_told, "a look at the file")
     assert served.connect().ask("once") == "v2 1 once"
 
 
 def reread_with(host, change):
-    """Has something other stand in the configuration, and returns what the host says of it."""
+    """Changes the configuration, reloads it, and returns the response."""
     config = tomllib.loads(host.config.read_text())
     change(config)
-    # Whole at once, since the host looks at it by itself too.
+    # Replace the file atomically, because the host also reloads it on its own.
     beside = host.config.with_suffix(".new")
     beside.write_text(toml(config))
     beside.rename(host.config)
@@ -442,13 +442,14 @@ def reread_with(host, change):
 
 
 def reload_during(host, number):
-    """Has the plugin served anew by another configuration."""
+    """Changes the configuration so that the plugin is reloaded."""
     limits = {"memory": f"{number} MiB"}
     return reread_with(host, lambda config: config["plugins"]["traveller"].update(limits=limits))
 
 
 def test_a_configuration_that_is_refused_has_changed_no_version(restarting):
-    """Preparing is pure: the file's new version is loaded, a later tenant is wrong, and no record says otherwise."""
+    """Preparation has no side effects. The new version of the file is loaded, then a later tenant is invalid, and
+    the records do not change."""
     restarting.config.write_text(restarting.config.read_text().replace('"events"', '"off"'))
     with restarting.start() as host:
         admin = Admin(host)
@@ -467,7 +468,7 @@ def test_a_configuration_that_is_refused_has_changed_no_version(restarting):
         assert admin.versions("traveller") == before
         assert admin.plugin("traveller")["version"].startswith(short(restarting.version("v2")))
         assert answers(host) == "v2"
-        # Without the tenant it is followed, and the records say so.
+        # Without the tenant the reload succeeds, and the records show it.
         answer = reread_with(host, lambda config: config.pop("tenants"))
         assert answer.status == 200
         live = short(restarting.version("v3"))
@@ -523,7 +524,7 @@ def test_a_token_that_was_changed_counts_when_the_configuration_is_read_again(re
             assert admin.post("/v1/reload").status == 200
         eventually(lambda: admin.ask("/v1/status", token=new).status == 200, "the new token")
         assert admin.ask("/v1/status", token=old).status == 401
-        # One that cannot be read changes nothing.
+        # An unreadable token file changes nothing.
         admin.token_file.write_text("")
         admin.token = new
         assert admin.post("/v1/reload").status == 422
@@ -535,7 +536,7 @@ def test_a_version_whose_consumers_cannot_all_move_is_refused(travel):
     admin = Admin(served.host)
     clients = served.clients(16)
     for number in range(2, 6):
-        # By lot every second cannot be restored: the trial's one may be among them or not.
+        # At random, every second consumer cannot be restored. The sample of the trial may be one of them.
         bad = served.version(f"v{number} unread-every=2")
         answer = admin.deploy("traveller", bad)
         assert answer.status == 422
@@ -565,7 +566,7 @@ def test_a_host_that_is_killed_in_a_deploy_comes_back_with_the_version_before(re
         host.exit_code()
         connection.close()
     with restarting.start() as host:
-        # The deploy may have been done with: then it is live as a whole.
+        # If the deploy had finished, the version is live.
         live = answers(host)
         assert live in ("v2", "v3")
         assert Admin(host).states("traveller")[0][0] == short(restarting.version(live))
@@ -592,8 +593,8 @@ def test_two_hosts_do_not_share_a_folder(restarting, narrowboat, tmp_path):
 
 @contextmanager
 def full(folder):
-    """A folder that has no room from some time on: a small disk, or where none may be mounted, one in which the
-    names of components are taken by folders."""
+    """Context manager for a folder that later has no space: a small file system, or, without the right to mount one,
+    folders in place of the files."""
     folder.mkdir(mode=0o700)
     small = ["mount", "-t", "tmpfs", "-o", "size=400k,mode=700", "tmpfs", folder]
     if subprocess.run(small, capture_output=True).returncode == 0:
@@ -667,7 +668,7 @@ def test_the_log_is_told_and_followed(admin):
     client = admin.host.connect("/commander/")
     channel = client.ask("channel")
     client.close_socket()
-    # The connections of tests before this one may still be ending.
+    # Connections of earlier tests may still be closing.
     told = map(json.loads, iter(lines.readline, b""))
     line = next(line for line in told if line["channel"] == channel)
     assert line["message"].startswith(f"{channel} ended with")
@@ -693,7 +694,7 @@ def test_draining_refuses_and_closes_evenly(serving):
         seen = set()
         while left := admin.get("/v1/status")["draining"]["remaining"]:
             seen.add(left)
-        # Not all at once.
+        # The connections do not all close at once.
         assert len(seen) > 5
         assert {client.ended() for client in clients} == {(1012, "server is draining")}
         assert host.stop() == 0

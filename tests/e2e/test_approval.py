@@ -1,4 +1,4 @@
-"""A version that requests more capabilities than the live one waits until somebody approves."""
+"""A version that requests more capabilities than the live one waits for an approval."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ TOKENS = [
 
 @pytest.fixture
 def served(travel):
-    """A host of the guest `traveller`, whose first version asks for `SOME`."""
+    """A host of the guest `traveller`. Its first version requests `SOME`."""
     served = travel(manifest={"capabilities": SOME}, admin=ADMIN | {"tokens": TOKENS})
     served.admin = Admin(served.host)
     return served
@@ -34,7 +34,7 @@ def deploy(served, plan, asks, token="ci"):
 
 
 def approve(served, version=None, token="chief"):
-    """Approves a version, or the one that waits."""
+    """Approves this version, or the pending one."""
     states = served.admin.states("traveller")
     version = version or next((version for version, state in states if state == "pending"), "00000000")
     return served.admin.post("/v1/plugins/traveller/approve", {"version": version}, token=token)
@@ -122,7 +122,7 @@ def test_a_newer_version_that_asks_for_no_more_supersedes_what_waits(served):
     version = short(served.version("v2", capabilities=MORE))
     assert (version, "superseded") in served.admin.states("traveller")
     assert approve(served).status == 404
-    # Whoever wants just this one still may have it.
+    # This version can still be approved by its name.
     assert approve(served, version[:8]).status == 200
     assert served.connect().ask("hello") == "v2 1 hello"
 
@@ -163,14 +163,14 @@ def test_one_that_fails_its_trial_goes_on_waiting(served):
 
 
 def test_what_is_kept_while_the_live_version_is_taken_back_is_compared_anew(travel):
-    # Few events of few clients take a version back.
+    # A few events of a few clients cause a rollback.
     few = {"window": "1m", "faults_per_thousand": 5, "min_events": 5, "min_clients": 1, "clients_per_hundred": 0}
     served = travel(manifest={"capabilities": SOME}, table={"rollback": few}, admin=ADMIN | {"tokens": TOKENS})
     served.admin = Admin(served.host)
     deploy(served, "v2 fails-at=4", MORE)
     assert approve(served).status == 200
     version = served.version("v3", capabilities=MORE)
-    # Whoever keeps the version looks first whether its bytes lie there, and finds what ends when the test wants it to.
+    # Before the host stores a version, it reads the file of that name. The test makes that read block on a pipe.
     pipe = served.admin.token_file.parent / "traveller" / f"{hashlib.sha256(version).hexdigest()}.wasm"
     os.mkfifo(pipe)
     with ThreadPoolExecutor() as pool:
@@ -194,7 +194,7 @@ def test_what_is_kept_while_the_live_version_is_taken_back_is_compared_anew(trav
 
 
 def writing_end(pipe):
-    """The end of a pipe at whose other end somebody reads."""
+    """Opens the write end of a pipe that has a reader. Returns `None` without a reader."""
     try:
         return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
@@ -230,7 +230,7 @@ def test_without_a_place_to_wait_it_is_refused_with_what_to_do(travel):
 
 @pytest.fixture
 def restarting(narrowboat, component, tmp_path):
-    """A host of the guest `traveller` that is started again and again with the same configuration."""
+    """A host of the guest `traveller` that restarts with the same configuration."""
     served = support.Travelling(component("traveller").read_bytes(), tmp_path / "traveller.wasm", {"capabilities": SOME})
     served.put("v1")
     plugins = {"traveller": {"component": str(served.file)}}
@@ -273,7 +273,7 @@ def test_a_file_that_asks_for_more_at_the_start_waits_while_the_live_version_ser
         assert host.stop() == 0
     with restarting.start() as host:
         assert answers(host) == "v2"
-        # The same file again says nothing new.
+        # The unchanged file has no effect.
         assert Admin(host).states("traveller")[0] == (waiting[0], "live")
 
 

@@ -1,4 +1,4 @@
-"""Clients that do not read, or send too fast: others do not feel it, and memory stays bounded."""
+"""Clients that do not read, or send too fast. Other clients are not affected, and memory stays bounded."""
 
 import re
 
@@ -9,14 +9,14 @@ from support import CLOSE, TEXT, close_frame, closure, eventually
 
 MIB = 1024 * 1024
 
-# What a group is flooded with: more than the queues and the system's socket buffers hold.
+# The size of a flood: more than the queues and the socket buffers of the system hold.
 FRAME = "x" * 30_000
 FLOODED = (TEXT, FRAME.encode())
 FLOOD = 1_000
 
 
 def stalled_member(host, path="/commander/", group="flooded"):
-    """A member of a group that reads nothing from now on."""
+    """Connects a member of a group that stops reading."""
     member = host.raw(path, receive_buffer=4096)
     member.send_frame(TEXT, f"add {group}".encode())
     assert member.recv_frame() == (TEXT, b"ok")
@@ -38,7 +38,7 @@ def flood(host, reader, count=FLOOD):
 
 
 def counted(host, figure, plugin="commander"):
-    """A figure of the plugin that floods."""
+    """A metric of the plugin that floods."""
     text = Admin(host).ask("/metrics").body.decode()
     return float(re.search(rf'^narrowboat_{figure}_total{{tenant="default",plugin="{plugin}"}} (\S+)$', text, re.M)[1])
 
@@ -186,7 +186,7 @@ def test_each_policy_has_a_figure_of_its_own(serve, policy, figure):
 def test_frames_without_much_in_them_do_not_wait_without_end(serve, bytes):
     host = serve("misbehave", limits={"outbound_queue": "64 KiB"}, admin=ADMIN)
     stalled = host.raw("/misbehave/", receive_buffer=4096)
-    # As many as the queue would have bytes for, and a thousand times what it has room for
+    # As many frames as the queue has bytes, and a thousand times its capacity
     for _ in range(20):
         stalled.send_frame(TEXT, f"flood 50000 {bytes}".encode())
     eventually(lambda: counted(host, "connections_stalled", "misbehave") == 1)
@@ -201,7 +201,7 @@ def test_a_slow_reader_gets_everything_within_the_bound(serve):
 def test_a_client_that_sends_faster_than_its_consumer_takes_has_to_wait(serve):
     plugins = {"misbehave": {"isolation": "connection"}}
     host = serve(plugins=plugins, limits={"call_time": "5m"})
-    # A call that takes a while brings the plugin to the slow lane.
+    # A long call makes the plugin's calls run on guest threads.
     assert host.connect("/misbehave/").ask("work 50000000") == "worked"
     busy = host.raw("/misbehave/")
     busy.send_frame(TEXT, b"loop")

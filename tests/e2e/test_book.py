@@ -1,7 +1,7 @@
-"""The documents: their links lead somewhere, and their code blocks are what they say they are.
+"""The documents: their links work, and their code blocks are valid.
 
-`test_book_commands.py` runs the commands. Rust is compiled by `cargo test --doc -p narrowboat-book`, and TOML is read by
-`cargo test -p narrowboat-config --test documents`.
+`test_book_commands.py` runs the commands. `cargo test --doc -p narrowboat-book` compiles the Rust code, and
+`cargo test -p narrowboat-config --test documents` reads the TOML.
 """
 
 import ast
@@ -23,13 +23,13 @@ BOOK = [page for page in documents() if page.is_relative_to(ROOT / "docs")]
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
-# The languages of code blocks. A new one needs a check.
+# The languages of code blocks. A new language needs a check.
 LANGUAGES = {"console", "js", "json", "nginx", "promql", "python", "rust", "sh", "text", "toml", "yaml"}
 
-# What is in no language: output and pictures.
+# Output and pictures, which have no language.
 UNCHECKED = {"text"}
 
-# Why blocks are not run, and how many there are. A block that is newly marked belongs here too.
+# The reasons for blocks that are not run, with their number. A newly marked block must be counted here.
 NOT_RUN = {
     "it builds for minutes": 2,
     "it measures for minutes": 5,
@@ -43,13 +43,13 @@ NOT_RUN = {
 
 @cache
 def prose(page):
-    """A page without its code blocks and code in lines."""
+    """The text of a page without code."""
     return re.sub(r"`[^`\n]*`", "", BLOCK.sub("", page.read_text()))
 
 
 @cache
 def anchors(page):
-    """The anchors of the headings of a page, as mdBook and GitHub make them."""
+    """The anchors of the headings of a page, as in mdBook and GitHub."""
     found = Counter()
     every = set()
     for line in BLOCK.sub("", page.read_text()).splitlines():
@@ -167,7 +167,7 @@ def test_prometheus_takes_its_queries(tmp_path):
     file = tmp_path / "rules.yml"
     for block in all_blocks("promql"):
         rule = {"record": "block", "expr": block.code}
-        # JSON is YAML.
+        # JSON is valid YAML.
         file.write_text(json.dumps({"groups": [{"name": "blocks", "rules": [rule]}]}))
         done = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True)
         assert done.returncode == 0, f"{block.place}: {done.stdout}{done.stderr}"

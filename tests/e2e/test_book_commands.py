@@ -1,4 +1,4 @@
-"""The commands of the documents, in their order and with what they print, beside real hosts."""
+"""Runs the commands of the documents in order, beside real hosts, and compares their output."""
 
 import os
 import re
@@ -13,28 +13,28 @@ from admin import Admin
 from book import ROOT, blocks
 from support import BUILD_DEADLINE, DEADLINE, Host, free_port, short, toml, with_manifest
 
-# What differs from run to run: spaces of a table, versions, and numbers with their units.
+# The parts of output that differ between runs: spaces in tables, versions, and numbers with units.
 VARYING = re.compile(
     r"(…|\s+|\b(?=[a-f]*[0-9])[0-9a-f]{8,}\b|\d[\d.:TZ-]*(?: ?[KMG]iB\b| ?[mµ]?s\b|[hmd]\b)?)"
 )
 
-# Commands that do not end by themselves.
+# Commands that run until they are stopped.
 LASTING = re.compile(r"narrowboat (serve|dev)\b|\S*narrowboat talk |.* -f$")
 
-# How long a command that lasts may print nothing while its output is awaited, in seconds. A crate is compiled meanwhile.
+# The time without output after which a running command fails, in seconds. It may compile a crate meanwhile.
 SILENCE = 60
 
 PAGES = []
 
 
 def page(path):
-    """Gives a test the commands of a page."""
+    """Parametrizes a test with the commands of a page."""
     PAGES.append(path)
     return pytest.mark.parametrize("commands", [path], indirect=True)
 
 
 def pattern(line):
-    """What a printed line matches that differs from this one in what varies."""
+    """A pattern for lines that differ from this one only in varying parts."""
 
     def varying(text):
         match text:
@@ -52,7 +52,7 @@ def pattern(line):
 
 
 def missing(expected, printed):
-    """The first line of a block that is not among what was printed after the line before it."""
+    """The first expected line that was not printed after the line before it."""
     lines = iter(printed.splitlines())
     for line in expected:
         if not any(re.fullmatch(pattern(line) + r"\s*", found) for found in lines):
@@ -61,7 +61,7 @@ def missing(expected, printed):
 
 
 def split(block):
-    """The commands of a block, each with what it prints."""
+    """The commands of a block, each with its expected output."""
     code = block.code.replace("\\\n", "")
     if block.language == "sh":
         return [(line, []) for line in code.splitlines()]
@@ -75,7 +75,7 @@ def split(block):
 
 
 class Process:
-    """A command that lasts, and what it has printed."""
+    """A running command and its output."""
 
     def __init__(self, line, file, **options):
         self.file = file
@@ -97,7 +97,7 @@ class Process:
         self._process.stdin.flush()
 
     def prints(self, expected, since=0):
-        """Waits until it has printed these lines, as long as it prints anything within some time."""
+        """Waits until the command has printed these lines. The wait continues while there is output."""
         end, length = time.monotonic() + SILENCE, 0
         while (line := missing(expected, self.printed[since:])) is not None:
             if len(self.printed) > length:
@@ -108,7 +108,7 @@ class Process:
             time.sleep(0.05)
 
     def converses(self, dialogue):
-        """Types the lines of a dialogue, and waits for those that come back."""
+        """Types the input lines of a dialogue, and waits for the output lines."""
         since = len(self.printed)
         heard = []
         for line in dialogue:
@@ -125,7 +125,7 @@ class Process:
 
 
 class Commands:
-    """The commands of a page, run one after the other as in one shell; each has to be run."""
+    """The commands of a page, run in order as in one shell. Every command must be run."""
 
     def __init__(self, path, folder, program, stack):
         self.folder, self._stack = folder, stack
@@ -136,7 +136,7 @@ class Commands:
             "PATH": f"{folder / 'bin'}:{program.parent}:{os.environ['PATH']}",
             "CARGO_TARGET_DIR": str(ROOT / "target"),
         }
-        # What the page says, and what it is here. A request with a token has to succeed.
+        # Replacements for texts of the page. A request with a token has to succeed.
         self.here = {"/home/you/narrowboat": str(ROOT), "curl -sS -H": "curl -sS --fail-with-body -H"}
         self.lasting = []
 
@@ -151,7 +151,7 @@ class Commands:
         return file
 
     def at(self, host, admin=None):
-        """Commands and requests go to this host."""
+        """Directs commands and requests to this host."""
         self.here["127.0.0.1:8000"] = f"127.0.0.1:{host.port}"
         if admin:
             self.here["127.0.0.1:8001"] = f"127.0.0.1:{admin.port}"
@@ -159,12 +159,12 @@ class Commands:
             self._environment |= {"NARROWBOAT_ADMIN": admin.url, "NARROWBOAT_TOKEN_FILE": str(admin.token_file)}
 
     def take(self):
-        """The next block, which the test runs itself."""
+        """Returns the next block, which the test runs itself."""
         return self.left.pop(0)
 
     def run(self, before=None, last=None):
-        """Runs the next block, and returns what its commands printed. `before` maps how commands begin to what is done
-        before they run; the command that begins with `last` is run after the others."""
+        """Runs the next block and returns the output of its commands. `before` maps a prefix of a command to an
+        action that precedes it. The command with the prefix `last` runs last."""
         commands = split(self.take())
         if last:
             commands.sort(key=lambda command: command[0].startswith(last))
@@ -182,7 +182,7 @@ class Commands:
         return line
 
     def command(self, line, expected=()):
-        """Runs a command, which has to print what is expected, and to succeed unless that is an error."""
+        """Runs a command. It must print the expected lines, and succeed unless an error is expected."""
         expected = [self._replaced(line) for line in expected]
         if LASTING.match(line):
             process = self.start(line)
@@ -202,7 +202,7 @@ class Commands:
         return done.stdout
 
     def start(self, line):
-        """Starts a command that lasts as long as the test."""
+        """Starts a command that runs until the end of the test."""
         if re.match(r"narrowboat (serve|dev)\b", line) and "--listen" not in line:
             self.here["127.0.0.1:8000"] = f"127.0.0.1:{free_port()}"
             line += " --listen 127.0.0.1:8000"
@@ -226,7 +226,7 @@ def commands(request, narrowboat, tmp_path):
 
 @pytest.fixture
 def chat(component):
-    """Versions of a chat room, which differ in what their manifests say."""
+    """Makes versions of a chat room that differ in their manifests."""
 
     def version(description="", **capabilities):
         capabilities = {"groups": ["chat_*"]} | capabilities
@@ -238,12 +238,12 @@ def chat(component):
 
 @pytest.fixture
 def site(commands, narrowboat, chat):
-    """Starts a host with the plugin `chat` in the folder of the commands, which has the same component as `chat.wasm`
-    once more, to be deployed. `settings` are further keys of its configuration."""
+    """Starts a host with the plugin `chat` in the folder of the commands. The file `chat.wasm` has another version
+    to deploy. `settings` has further keys of the configuration."""
     with ExitStack() as stack:
 
         def start(admin=None, **settings):
-            # One at a time, in this folder.
+            # Only one host runs in this folder at a time.
             stack.close()
             commands.write("chat.wasm", chat())
             commands.write("live.wasm", chat("the first"))
@@ -263,17 +263,17 @@ def site(commands, narrowboat, chat):
 
 
 def crate(commands, folder, lib, manifest='name = "chat"\n'):
-    """A plugin's crate, as the tutorial makes it."""
+    """Writes a plugin's crate, as in the tutorial."""
     tutorial = next(block.code for block in blocks(ROOT / "docs/tutorial/first-plugin.md") if block.info == "toml")
     commands.write(f"{folder}/Cargo.toml", cargo(tutorial))
     commands.write(f"{folder}/plugin.toml", manifest)
-    # The same dependencies, so that they are built already.
+    # The same dependencies as in the workspace, so they are already built.
     shutil.copy(ROOT / "Cargo.lock", commands.folder / folder)
     return commands.write(f"{folder}/src/lib.rs", lib)
 
 
 def cargo(text):
-    """The tutorial's Cargo.toml, with where the SDK is here."""
+    """The tutorial's Cargo.toml with the path of the SDK in this repository."""
     there = '"../narrowboat/guest-sdk"'
     assert there in text
     return text.replace(there, f'"{ROOT}/guest-sdk"')
@@ -437,14 +437,14 @@ def test_run_in_production(commands, site, narrowboat, chat):
     asked = [line.split()[1] for line, _ in split(commands.left[0])]
     commands.run(
         before={"narrowboat approve": lambda: admin.deploy("chat", waiting)},
-        # Draining is the end of it.
+        # The command ends when the drain has ended.
         last="narrowboat drain",
     )
     assert client.recv() == "hello"
     program = narrowboat("--help").stdout.split("Commands:")[1].split("Options:")[0]
-    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"serve", "dev", "plugin", "help", "talk"}  # They do not ask a host; `talk` needs a person.
+    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"serve", "dev", "plugin", "help", "talk"}  # They do not use a host; `talk` needs a person.
     assert known == set(asked)
-    # It drains, so it is not ready.
+    # The host is draining, so it is not ready.
     assert commands.run()[-1] == "draining\n"
 
 

@@ -1,4 +1,4 @@
-"""Compiled code is kept on disk: a restart does not compile, and nothing wrong there stops a host."""
+"""The cache of compiled code. A restart does not compile, and a damaged cache does not stop a host."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from support import Host
 
 SOMEONE_ELSE = 65534
 
-# Bytes a file may have on a disk that is nearly full: less than the code of any plugin.
+# The maximum file size on a nearly full disk, in bytes. The code of any plugin is larger.
 FULL = 64 * 1024
 
 ECHO, OTHER, THIRD = "echo", "broadcast", "reply"
@@ -21,13 +21,13 @@ ECHO, OTHER, THIRD = "echo", "broadcast", "reply"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where the hosts of a test keep their code; none of them has run yet."""
+    """The cache folder of a test. No host has used it yet."""
     return tmp_path / "below" / "code"
 
 
 @pytest.fixture
 def start(serving, folder):
-    """Starts a host, has its plugin answer once, stops it, and returns its log."""
+    """Starts a host, sends one message to its plugin, stops it, and returns its log."""
 
     def run(name=ECHO, size="512 MiB", **settings):
         cache = {"folder": str(folder), "size": size}
@@ -40,13 +40,13 @@ def start(serving, folder):
 
 @pytest.fixture
 def entry(start, folder):
-    """The file of the echo plugin, as a first start leaves it."""
+    """The cache file of the echo plugin after a first start."""
     start()
     return only(folder.iterdir())
 
 
 def compiled(log, name=ECHO):
-    """Whether a host compiled a plugin, or else took it from the cache."""
+    """Whether the host compiled the plugin, rather than load it from the cache."""
     words = rf"component (compiled|loaded from cache) plugin=\"{name}\" milliseconds=\d+"
     return only(re.findall(words, log)) == "compiled"
 
@@ -60,7 +60,7 @@ def only(found):
     return one
 
 
-# What is kept.
+# Cache hits and misses.
 
 
 def test_a_restart_does_not_compile(start):
@@ -86,7 +86,7 @@ def test_the_folder_and_its_file_are_the_users_alone(folder, entry):
 
 def test_other_bytes_of_a_plugin_are_compiled(start, entry, component, tmp_path):
     changed = tmp_path / "changed.wasm"
-    # An empty custom section whose name is `x`.
+    # An empty custom section with the name `x`.
     changed.write_bytes(component(ECHO).read_bytes() + b"\x00\x02\x01x")
     assert compiled(start(plugins={ECHO: {"component": str(changed)}}))
     assert not compiled(start())
@@ -143,7 +143,7 @@ def test_without_any_folder_everything_is_compiled(serving, component, monkeypat
         assert warnings(host.log()) == []
 
 
-# What is damaged.
+# Damaged entries.
 
 
 def cut_off(file):
@@ -188,7 +188,7 @@ def test_a_folder_that_is_gone_is_made_again(start, entry, folder):
     assert not compiled(start())
 
 
-# Who else may write.
+# Files that other users can write.
 
 
 def given_away(path):
@@ -240,7 +240,7 @@ def test_a_file_that_others_have_a_hand_in_is_replaced(start, entry, harm):
     assert not compiled(start())
 
 
-# Where nothing can be kept.
+# Folders that cannot be used.
 
 
 def test_a_folder_that_cannot_be_made_is_told_once(serving):
@@ -262,7 +262,7 @@ def test_a_file_in_place_of_the_folder_is_told_once(serving, tmp_path):
 
 def test_a_full_disk_is_told_once_and_nothing_is_left(serving, folder):
     def full():
-        # A write past the limit fails then, as one on a full disk does.
+        # A write beyond the limit fails, as on a full disk.
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, FULL))
 
@@ -275,7 +275,7 @@ def test_a_full_disk_is_told_once_and_nothing_is_left(serving, folder):
     assert list(folder.iterdir()) == []
 
 
-# The bound.
+# The size limit.
 
 
 def test_what_was_not_used_for_longest_makes_room(start, entry, folder):

@@ -1,4 +1,4 @@
-"""What plugins cannot do unless their manifests request it and the operator grants it."""
+"""Plugins cannot use a capability unless the manifest requests it and the operator grants it."""
 
 import re
 import time
@@ -9,14 +9,13 @@ from admin import ADMIN, Admin
 from redis_server import Redis
 from support import Host, configuration, toml, with_manifest
 
-# Every way of the guest `commander` to reach a group.
+# All commands of the guest `commander` that use a group.
 TO_GROUPS = ["add {}", "discard {}", "group-send {} hello", "group-send-raw {} 81a474797065a161", "frame {} hello"]
 
 
 @pytest.fixture
 def asking(serve, component, tmp_path):
-    """Serves a guest at /GUEST/ whose manifest requests what is told here, and which is granted all of that or what
-    the test says."""
+    """Serves a guest at /GUEST/ whose manifest requests these capabilities. By default all are granted."""
 
     def start(guest, asks, grants="all", isolation="connection", **settings):
         file = tmp_path / f"{guest}.wasm"
@@ -32,7 +31,7 @@ def manifested(component, guest, asks, **manifest):
 
 @pytest.fixture
 def started(narrowboat, component, tmp_path):
-    """Starts a host that is expected to end at once."""
+    """Runs a host that should exit at once."""
 
     def run(guest, asks, grants=None):
         file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
@@ -65,7 +64,7 @@ def test_a_channel_outside_its_patterns_is_denied(asking):
         assert client.ask(f"add everybody {channel}") == "ok"
         assert client.ask(f"discard everybody {channel}") == "ok"
     for channel in ("job", "mail", "audit"):
-        # What is a member of a group gets what the group does.
+        # A member of a group gets the messages of the group.
         for way in (f"send {channel} hello", f"add everybody {channel}", f"discard everybody {channel}"):
             assert client.ask(way).startswith("error: denied: no pattern of channels"), way
 

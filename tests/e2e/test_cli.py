@@ -1,4 +1,4 @@
-"""The command line: help, exit codes, and what is said of wrong configurations and components."""
+"""The command line: help, exit codes, and messages about wrong configurations and components."""
 
 import hashlib
 import re
@@ -10,14 +10,14 @@ import pytest
 
 from support import DEADLINE, Host
 
-# The beginnings of WebAssembly binaries.
+# Headers of WebAssembly binaries.
 MODULE = b"\0asm\x01\0\0\0"
 COMPONENT = b"\0asm\x0d\0\x01\0"
 
 
 @pytest.fixture
 def configured(narrowboat, component, tmp_path):
-    """Runs `serve` with a configuration that is expected not to work."""
+    """Runs `serve` with an invalid configuration."""
 
     def run(text, **files):
         (tmp_path / "echo.wasm").write_bytes(component("echo").read_bytes())
@@ -35,7 +35,7 @@ def configured(narrowboat, component, tmp_path):
 
 @pytest.fixture
 def crate(root, tmp_path):
-    """Makes a guest crate of its own, outside the workspace."""
+    """Creates a guest crate outside the workspace."""
 
     def make(manifest='name = "made"', kind='crate-type = ["cdylib"]', code=""):
         folder = tmp_path / "made"
@@ -98,7 +98,7 @@ def test_wrong_usage_is_2_and_says_what_is_right(narrowboat, arguments):
     assert "Usage: narrowboat" in result.stderr or "--help" in result.stderr
 
 
-# Configurations: what is wrong, at which line and key, and what would be right.
+# Configurations: the error has the line, the key and the correct form.
 
 ECHO = '[plugins.echo]\ncomponent = "echo.wasm"\n'
 DESK = '[[workers]]\nchannel = "desk"\n'
@@ -179,7 +179,7 @@ def test_a_wrong_configuration_is_2_with_file_line_key_and_what_is_right(
     result = configured(text)
     assert result.returncode == 2
     assert re.search(rf"wrong\.toml:{line}:\d+: ", result.stderr), result.stderr
-    # A table in a list is told with its place: routes[0].plugin.
+    # The error names an element of a list by its index: routes[0].plugin.
     told = re.sub(r"\[\d+\]", "", result.stderr)
     assert f": {key}" in told and hint in told
 
@@ -205,7 +205,7 @@ def test_the_line_at_fault_is_shown(configured):
 
 # Components.
 
-# A component that exports an empty instance under a name that is not ours.
+# A component with an empty exported instance under an unknown name.
 NAME = b"elsewhere:world/greeter"
 OTHER_WORLD = (
     COMPONENT

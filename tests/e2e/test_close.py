@@ -1,4 +1,4 @@
-"""How connections end: who said what, and what the consumer hears of it."""
+"""How connections end: the close codes, and the consumer's `disconnect`."""
 
 import signal
 import socket
@@ -19,7 +19,7 @@ def host(serving):
 # The client closes.
 
 
-# IANA's registry of WebSocket close codes: those that it defines and does not reserve, and the ends of its ranges.
+# IANA's registry of WebSocket close codes: the assigned codes that are not reserved, and the limits of the ranges.
 REGISTERED = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
 
 
@@ -63,7 +63,7 @@ def test_what_was_sent_before_a_close_is_answered_before_it(host):
 def test_what_was_said_before_a_clients_close_arrives_before_the_answer_to_a_client_that_reads_late(serve):
     host = serve(plugins={"misbehave": {}}, limits={"outbound_queue": "32 MiB", "close_timeout": "1m"}, log="debug")
     raw = host.raw("/misbehave/", receive_buffer=4096)
-    # More than the system takes for a socket that nobody reads from.
+    # More than the socket buffers hold while the client does not read.
     raw.send_frame(TEXT, b"flood 1000 12000")
     raw.send(close_frame(4000))
     host.logged("connection ended .*close_frame=4000")
@@ -71,13 +71,13 @@ def test_what_was_said_before_a_clients_close_arrives_before_the_answer_to_a_cli
     assert (len(frames), last[0], closure(last[1])) == (1000, CLOSE, (4000, ""))
 
 
-# A rate of what a plugin says: one frame, and it is in debt for more than a minute.
+# A limit on bytes to clients. One frame uses it up for more than a minute.
 IN_DEBT = {"guest": "echo", "limits": {"bytes_out": "1 KiB"}}
 
 
 @pytest.fixture
 def indebted(serve):
-    """A host, and a client of a plugin that may say nothing more for a minute."""
+    """A host and a client. For a minute the plugin's rate limit allows no further frame."""
     host = serve(plugins={"echo": IN_DEBT}, limits={"close_timeout": "5s"})
     raw = host.raw("/echo/")
     raw.send_frame(TEXT, b"x" * 65_536)
@@ -110,7 +110,7 @@ def test_rfc_6455_5_5_1_no_rate_withholds_the_answer_to_a_close_nor_what_was_sai
 
 
 def test_what_is_too_much_for_a_rate_is_not_said_at_the_end_either(serve):
-    """Else whoever has its connections closed for it could say as much as it likes."""
+    """Otherwise a plugin whose connections close for this reason could send any amount."""
     host = serve(plugins={"misbehave": {"limits": {"bytes_out": "1 KiB"}}}, limits={"outbound_queue": "64 KiB"})
     raw = host.raw("/misbehave/")
     raw.send_frame(TEXT, b"flood 100 1000")
@@ -120,10 +120,10 @@ def test_what_is_too_much_for_a_rate_is_not_said_at_the_end_either(serve):
 
 
 def test_no_rate_of_what_clients_say_withholds_their_answer_to_a_close(serve):
-    """The consumer hears the end when its client has answered, and not when the time for that is up."""
+    """The consumer's `disconnect` runs when the client replies, not after `close_timeout`."""
     host = serve(plugins={"closer": {"limits": {"bytes_in": "1 KiB"}}}, limits={"close_timeout": "1m"})
     raw = host.raw("/closer/")
-    # For more than a minute no further message is read.
+    # The host reads no further message for more than a minute.
     raw.send_frame(BINARY, bytes(65_536))
     assert closure(raw.recv_frame()[1])[0] == 4000
     raw.send(close_frame(4000))
@@ -136,7 +136,7 @@ def test_no_rate_of_what_clients_say_withholds_their_answer_to_a_close(serve):
 def test_what_was_sent_before_the_end_reaches_a_consumer_that_was_busy(serve, isolation, how):
     plugins = {"misbehave": {"isolation": isolation}}
     host = serve(plugins=plugins, limits={"call_time": "1m"})
-    # A call that takes a while brings the plugin to the slow lane.
+    # A long call makes the plugin's calls run on guest threads.
     assert host.connect("/misbehave/").ask("work 50000000") == "worked"
     raw = host.raw("/misbehave/")
     raw.send_frame(TEXT, b"work-mutely 50000000")
@@ -276,11 +276,11 @@ def test_a_peer_that_goes_on_sending_after_a_close_is_dropped_all_the_same(host)
             time.sleep(0.01)
 
 
-# Nobody closes.
+# Ends without a Close frame.
 
 
 def ends(raw, how):
-    """Ends a connection without a Close."""
+    """Ways to end a connection without a Close frame."""
     match how:
         case "fin":
             raw.close_socket()

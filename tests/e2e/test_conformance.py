@@ -1,5 +1,5 @@
-"""Autobahn's cases, by way of kosoku, through the echo plugin: those about compression, groups 12 and 13, on a route
-that deflates, the others on one that does not."""
+"""Autobahn's cases, run by kosoku on the echo plugin. The cases about compression, groups 12 and 13, use a route
+with permessage-deflate. The others use a route without it."""
 
 import itertools
 import json
@@ -14,20 +14,21 @@ from support import Host, with_manifest
 
 COMPRESSION = ["12.*", "13.*"]
 
-# What is allowed and not the strictest there is, or says nothing either way, and why. Case 7.9.6 is well in kosoku's copy,
-# which sends 1016; Autobahn's own sends 1014 and wants 1002, and is failed by all who go by IANA's registry of today.
+# The cases whose result is not OK, with the reason: non-strict behaviour is allowed, and informational cases have no
+# expected result. kosoku's case 7.9.6 sends 1016. Autobahn's own sends 1014 and expects 1002, which contradicts the
+# current IANA registry.
 OTHER = {
-    "6.4.3": "NON-STRICT",  # Text is checked when its message is whole, not within a frame.
-    "6.4.4": "NON-STRICT",  # The same, octet by octet.
-    "7.1.6": "INFORMATIONAL",  # A close behind a large message: what was sent before it may be cut off.
-    "7.13.1": "INFORMATIONAL",  # A close code that nobody has defined.
+    "6.4.3": "NON-STRICT",  # The host checks UTF-8 when the message is complete.
+    "6.4.4": "NON-STRICT",  # The same, byte by byte.
+    "7.1.6": "INFORMATIONAL",  # A Close after a large message, which may be cut off.
+    "7.13.1": "INFORMATIONAL",  # An undefined close code.
     "7.13.2": "INFORMATIONAL",  # The same.
 }
 
 
 @pytest.fixture(params=["connection", "shared"])
 def served(request, narrowboat, component, root, tmp_path):
-    """The host of tests/conformance, in each isolation, and what its plugin is made of."""
+    """The host of tests/conformance in each isolation, and a function that swaps its plugin."""
     echo = component("echo").read_bytes()
     versions = itertools.cycle(
         with_manifest(echo, f'name = "echo"\nisolation = "{request.param}"\ndescription = "{name}"')
@@ -48,7 +49,8 @@ def served(request, narrowboat, component, root, tmp_path):
 
 
 def results(host, folder, option, count):
-    """What became of each case but those that are well: so many, with the groups of compression or without."""
+    """Runs the cases and returns the behaviour of those that are not OK. `option` includes or excludes the
+    compression groups."""
     command = [Path(sys.executable).parent / "kosoku", "-m", "fuzzingclient", "-p", "4"]
     for group in COMPRESSION:
         command += [option, group]

@@ -1,4 +1,4 @@
-"""The operator's page, along a person's path: look, deploy, see it live, roll back."""
+"""The page of `[admin]`, as a person uses it: look, deploy, see the version live, roll back."""
 
 import hashlib
 from contextlib import suppress
@@ -21,7 +21,7 @@ def browser(tmp_path_factory):
 
 
 class Dashboard:
-    """The page of a host, in a tab of its own."""
+    """The admin page of a host, in its own tab."""
 
     def __init__(self, browser, admin):
         self._browser, self._admin = browser, admin
@@ -38,7 +38,7 @@ class Dashboard:
         return self._browser.find_element(By.CSS_SELECTOR, selector)
 
     def press(self, selector):
-        """Clicks what may be drawn anew while it is looked for."""
+        """Clicks an element, again if the page redraws it meanwhile."""
 
         def pressed():
             with suppress(StaleElementReferenceException, NoSuchElementException):
@@ -52,7 +52,7 @@ class Dashboard:
         return self._browser.execute_script(script, selector)
 
     def shows(self, selector, words):
-        """Waits until an element of the page contains these words."""
+        """Waits until an element contains these words."""
         found = lambda: any(words in text for text in self.texts(selector))
         eventually(found, f"{words!r} in {selector}")
 
@@ -68,7 +68,7 @@ class Dashboard:
         return self._browser.execute_cdp_cmd(command, arguments)
 
     def complaints(self):
-        """What the browser has complained of, but for the answers to wrong tokens."""
+        """Warnings and errors in the browser's console, except those about responses to wrong tokens."""
         entries = self._browser.get_log("browser")
         return [
             entry["message"]
@@ -82,7 +82,7 @@ class Dashboard:
 
 @pytest.fixture
 def watching(travel, browser, tmp_path):
-    """A host of the guest `traveller` and its page."""
+    """A host of the guest `traveller`, with its admin page."""
     served = travel(admin=ADMIN)
     admin = Admin(served.host)
     page = Dashboard(browser, admin)

@@ -1,4 +1,4 @@
-"""permessage-deflate, RFC 7692, where a route says so."""
+"""permessage-deflate (RFC 7692), on routes that enable it."""
 
 import random
 import zlib
@@ -17,7 +17,7 @@ def deflated(data):
 
 TAIL = b"\0\0\xff\xff"
 
-# RFC 7692, section 7.2.3: "Hello" in one block, in a block with BFINAL set, in two blocks.
+# RFC 7692, section 7.2.3: "Hello" in one block, in a block with BFINAL, in two blocks.
 ONE_BLOCK = bytes.fromhex("f248cdc9c90700")
 FINAL_BLOCK = bytes.fromhex("f348cdc9c9070000")
 TWO_BLOCKS = bytes.fromhex("f24805000000ffffcac9c90700")
@@ -25,7 +25,8 @@ STORED = bytes.fromhex("000500faff48656c6c6f00")
 
 
 class Peer:
-    """The other side of RFC 7692, by zlib alone: what each side keeps is as the answer to its offer says."""
+    """A client with permessage-deflate, implemented with zlib only. The negotiated parameters select the context
+    takeover."""
 
     def __init__(self, host, offer="permessage-deflate"):
         self.raw = host.tcp()
@@ -42,20 +43,20 @@ class Peer:
         self.deflater = zlib.compressobj(wbits=-15)
 
     def message(self, text):
-        """What is said for a text: an empty one is the byte that section 7.2.3.6 has."""
+        """The compressed payload of a text. For an empty text it is the byte of section 7.2.3.6."""
         deflated = self.deflater.compress(text) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
         if self.forgets:
             self.begin()
         return deflated.removesuffix(TAIL) or b"\0"
 
     def finished(self, text):
-        """The same, with BFINAL set on the last block, which is the end of a stream."""
+        """The same, with BFINAL on the last block, which ends the stream."""
         deflated = self.deflater.compress(text) + self.deflater.flush(zlib.Z_FINISH)
         self.begin()
         return deflated
 
     def say(self, payload, opcode=TEXT, cuts=()):
-        """Sends a deflated message, cut into frames at these places; only the first one has the bit."""
+        """Sends a compressed message, split into frames at these positions. Only the first frame has the bit RSV1."""
         places = [0, *cuts, len(payload)]
         parts = [payload[start:end] for start, end in zip(places, places[1:])]
         for number, part in enumerate(parts):
@@ -64,7 +65,7 @@ class Peer:
             self.raw.send_frame(kind, part, fin=last, reserved=4 if first else 0)
 
     def hear(self):
-        """The next message of the host, inflated to its last bit."""
+        """Returns the next message of the host, decompressed."""
         first, payload = self.frame()
         assert first == 0xC0 | TEXT or first == 0xC0 | BINARY, (first, payload)
         assert payload, "not even the byte of an empty message"
@@ -75,7 +76,7 @@ class Peer:
         return text
 
     def frame(self):
-        """The first byte of the next frame, and its payload."""
+        """The first byte and the payload of the next frame."""
         reader = self.raw._reader
         first, size = reader.read(2)
         if size >= 126:
@@ -83,7 +84,7 @@ class Peer:
         return first, reader.read(size)
 
     def failed(self):
-        """The code with which the host closes, as what comes next."""
+        """The code of the host's Close, which must be the next frame."""
         first, payload = self.frame()
         assert first == 0x80 | CLOSE
         return closure(payload)[0]
@@ -110,7 +111,7 @@ def raw(host, headers):
 
 
 def agreed(client):
-    """What extensions are in use; the library's client offers this one unless told otherwise."""
+    """The negotiated extensions. The client of the library offers permessage-deflate by default."""
     return [extension.name for extension in client.protocol.extensions]
 
 
@@ -166,7 +167,7 @@ def test_a_deflated_message_that_crosses_a_close_is_not_inflated(serve):
     assert client.response().status == 101
     client.send_frame(TEXT, b"close 4000 mine")
     assert closure(client.recv_frame()[1]) == (4000, "mine")
-    # One is no deflate stream, the other is larger than a message may be: inflating either would be a fault.
+    # One payload is not a deflate stream, the other exceeds the message limit. Decompressing either would be an error.
     client.send_frame(TEXT, b"\xff" * 40, reserved=4)
     client.send_frame(BINARY, deflated(bytes(10_000_000)), reserved=4)
     client.send(close_frame(4000))
@@ -175,7 +176,7 @@ def test_a_deflated_message_that_crosses_a_close_is_not_inflated(serve):
     assert "closed with 1" not in host.log()
 
 
-# What is agreed on.
+# Negotiation.
 
 
 def test_both_ways_of_a_route_say_whether_context_is_kept(deflating, request):
@@ -192,7 +193,7 @@ def test_rfc_7692_7_1_2_1_a_window_that_is_asked_for_is_answered_and_kept_to(def
     peer = Peer(deflating, f"permessage-deflate; server_max_window_bits={bits}")
     assert f"server_max_window_bits={bits}" in peer.agreed
     peer.inflater = zlib.decompressobj(wbits=-bits)
-    # What comes again lies just beyond what the smallest window reaches.
+    # The repeated data is just outside the smallest window.
     text = random.Random(bits).randbytes(600).hex().encode() * 20
     for _ in range(3):
         peer.say(peer.message(text))
@@ -214,7 +215,7 @@ def test_rfc_6455_9_1_offers_are_read_in_every_way_they_may_be_written(deflating
     assert "server_max_window_bits=10" in Peer(deflating, offer).agreed
 
 
-# RFC 7692, section 7.2: `peer` tries each in both ways of a route, with and without takeover, in both directions.
+# RFC 7692, section 7.2. `peer` uses routes with and without context takeover.
 
 
 def test_rfc_7692_7_2_3_6_an_empty_message_may_stand_anywhere(peer):
@@ -287,7 +288,7 @@ def test_rfc_7692_6_1_a_deflated_message_may_be_cut_anywhere(peer):
     payload = peer.message(text)
     peer.say(payload, cuts=[0, 0, 3, 3, len(payload)])
     assert peer.hear() == text
-    # An empty one in two frames.
+    # An empty message in two frames.
     peer.say(peer.message(b""), cuts=[0])
     assert peer.hear() == b""
     payload = peer.finished(text) + b"\0"

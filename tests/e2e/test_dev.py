@@ -1,4 +1,4 @@
-"""`narrowboat dev`: a crate that is changed is built again while its plugin serves."""
+"""`narrowboat dev` rebuilds a changed crate while its plugin serves."""
 
 import os
 import re
@@ -11,43 +11,43 @@ import pytest
 
 from support import BUILD_DEADLINE, DEADLINE, Host, eventually
 
-# Not echo's own, since the target folder is shared with the demo.
+# A separate name, because the demo uses the same target folder.
 NAME = "dev-echo"
 
 BROKEN = "fn broken() -> u8 { no_such_name }\n"
 
 
 class Dev(Host):
-    """`narrowboat dev`, whose first build may be waited for later."""
+    """`narrowboat dev`. The test waits for the first build."""
 
     verb = "dev"
 
     def started(self):
-        """Does not wait: the test says what for."""
+        """Does not wait. The test decides what to wait for."""
 
     def serves(self):
         super().started()
         return self
 
     def says(self, pattern, since=0):
-        """Waits until standard output, after so many characters, has what matches."""
+        """Waits until standard output, from the position `since`, matches."""
         find = lambda: re.search(pattern, self.stdout()[since:])
         return eventually(find, f"{pattern!r} on standard output", BUILD_DEADLINE)
 
     def complains(self, pattern):
-        """Waits until standard error, which is cargo's too, has what matches."""
+        """Waits until standard error, which includes cargo's, matches."""
         find = lambda: re.search(pattern, self.log())
         return eventually(find, f"{pattern!r} on standard error", BUILD_DEADLINE)
 
 
 class Crate:
-    """The plugin echo in a folder of its own, and a configuration that serves it."""
+    """The plugin echo in a folder of its own, with a configuration."""
 
     def __init__(self, root, folder):
         self.root, self.folder = root, folder
-        # With new times: cargo takes crates of one name for the same wherever they lie.
+        # Copies with new times, because cargo does not distinguish crates of the same name by their folder.
         shutil.copytree(root / "plugins/echo/src", folder / "src", copy_function=shutil.copyfile)
-        # The same dependencies, so that they are built already.
+        # The same dependencies as in the workspace, so they are already built.
         shutil.copy(root / "Cargo.lock", folder)
         (folder / "plugin.toml").write_text(f'name = "{NAME}"\n')
         (folder / "Cargo.toml").write_text(
@@ -67,7 +67,7 @@ class Crate:
         return self.root / "target/narrowboat" / f"{NAME}.wasm"
 
     def sends(self, expression):
-        """Has the consumer send something else than the frame it got."""
+        """Makes the consumer send something else than the received frame."""
         changed = self.original.replace("connection.send(frame)", f"connection.send({expression})")
         assert changed != self.original
         self.lib.write_text(changed)
@@ -191,7 +191,7 @@ def test_a_configuration_that_is_wrong_is_not_waited_with(narrowboat, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_a_build_ends_cargo_too(develop, crate, number):
-    # A build script that would run for as long as the test has.
+    # A build script that runs until the end of the test.
     script = f"fn main() {{ std::thread::sleep(std::time::Duration::from_secs({BUILD_DEADLINE})) }}\n"
     (crate.folder / "build.rs").write_text(script)
     host = develop()
@@ -201,7 +201,7 @@ def test_a_signal_during_a_build_ends_cargo_too(develop, crate, number):
 
 
 def at_work_in(folder):
-    """The build script of a crate, while it runs."""
+    """The running build script of a crate."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -7,20 +7,20 @@ import pytest
 
 from support import DEADLINE, eventually
 
-# What ctrl-c sends, and what a service manager sends.
+# ctrl-c sends SIGINT, a service manager sends SIGTERM.
 both_signals = pytest.mark.parametrize("number", [SIGINT, SIGTERM], ids=["ctrl-c", "SIGTERM"])
 
 
 @pytest.fixture
 def patient(serve):
-    """A host that would wait for minutes."""
+    """A host whose limits allow it to wait for minutes."""
     return serve(
         "closer", "echo", limits={"shutdown_grace": "5m", "close_timeout": "5m", "call_time": "5m"}
     )
 
 
 def refuses(host):
-    """Whether the host has stopped accepting."""
+    """Whether the host no longer accepts connections."""
     try:
         socket.create_connection(("127.0.0.1", host.port), DEADLINE).close()
     except ConnectionRefusedError:
@@ -60,7 +60,7 @@ def test_a_host_without_clients_stops_at_once(patient):
 
 @both_signals
 def test_a_stopping_host_accepts_nobody(patient, number):
-    # It never answers the Close, so the host waits for it.
+    # This client never replies to the Close, so the host waits for it.
     deaf = patient.raw("/echo/")
     patient.send_signal(number)
     assert deaf.recv_frame()

@@ -1,4 +1,4 @@
-"""A tenant that misbehaves in each way there is, and the one beside it, which is served as if nothing were."""
+"""A tenant that misbehaves, in every way, does not affect another tenant."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ TENANTS = {
     "bolt": {"path": "/bolt", "plugins": ["echo"]},
 }
 
-# What each of its clients asks for, again and again.
+# The command that each misbehaving client repeats.
 WAYS = {
     "loops": "loop",
     "computes, a little at a time": "work 20000",
@@ -42,7 +42,7 @@ def host(serving):
 
 @contextmanager
 def misbehaving(host, path, text, clients=4):
-    """Clients that ask a plugin for the same as long as a `with` lasts; each that is closed comes back."""
+    """Context manager for clients that repeat a command to a plugin. Closed clients reconnect."""
     over = threading.Event()
 
     def go_on():
@@ -69,7 +69,7 @@ def misbehaving(host, path, text, clients=4):
 
 
 def slowest(host):
-    """The longest that an echo of a neighbour takes, handshakes included, in milliseconds."""
+    """The slowest echo of the other tenant, including its handshake, in milliseconds."""
     took = []
     for path in NEIGHBOURS:
         for _ in range(10):

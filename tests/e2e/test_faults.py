@@ -1,4 +1,4 @@
-"""Guests that go wrong: what ends with them, and what goes on."""
+"""Guests that fail: which connections end, and which continue."""
 
 import re
 import threading
@@ -13,7 +13,7 @@ from support import CLOSE, DEADLINE, TEXT, close_frame, eventually, frame, toml,
 
 MISBEHAVE = {"isolation": "connection"}
 
-# What a client says, and what the log says of it.
+# Commands of a client, and the resulting text in the log.
 FAILURES = {
     "trap": "asked to trap",
     "unreachable": "wasm `unreachable` instruction executed",
@@ -55,11 +55,11 @@ def test_a_failure_in_disconnect_is_nobody_elses(host, way):
     assert host.connect("/misbehave/").ask("ok") == "ok"
 
 
-# Who is to blame.
+# Errors and blame.
 
 
 def figure(host, name, **labels):
-    """The sum of a figure over its versions."""
+    """The sum of a metric over all versions."""
     text = Admin(host).ask("/metrics").body.decode()
     lines = re.findall(rf"^narrowboat_{name}{{(.*)}} (\d+)$", text, re.MULTILINE)
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
@@ -67,14 +67,14 @@ def figure(host, name, **labels):
 
 
 def blamed(host):
-    """Client errors, and faults of each kind."""
+    """The number of client errors, and the number of faults by kind."""
     kinds = {kind: figure(host, "guest_faults_total", kind=kind) for kind in ("trap", "timeout", "error", "contract")}
     return figure(host, "guest_client_errors_total"), {kind: count for kind, count in kinds.items() if count}
 
 
 @pytest.fixture
 def judged(serve):
-    """A host whose figures nobody else changes."""
+    """A host whose metrics no other test changes."""
     return lambda **plugin: serve(plugins={"misbehave": MISBEHAVE | plugin}, admin=ADMIN, log="debug")
 
 
@@ -85,7 +85,7 @@ def test_json_that_a_client_spoilt_closes_it_with_1007_and_is_no_fault_of_the_pl
     for garbage in ("{", "[1", '"x"', "-1", "99999999999", ""):
         client = host.connect("/misbehave/")
         client.send(f"json {garbage}")
-        # What the call has sent goes out before.
+        # The frames of the call are sent first.
         messages, (code, reason) = client.rest()
         assert (messages, code) == (["read"], 1007)
         assert reason.startswith("not the JSON that is expected: ")
@@ -160,7 +160,7 @@ def test_an_error_for_a_client_that_does_not_read_is_no_fault_of_the_plugin(serv
     assert raw.response().status == 101
 
     def asks_for_more():
-        """Each answer has room in an empty queue."""
+        """Each reply fits into an empty queue."""
         with suppress(OSError):
             raw.send(frame(TEXT, b"flood 3 4096") * 20)
         return blamed(host)[0] > 0
@@ -184,7 +184,8 @@ def test_what_waits_for_a_client_does_not_excuse_a_call_that_alone_sends_more_th
     plugins = {"misbehave": MISBEHAVE | {"overflow": "refuse"}}
     host = serve(plugins=plugins, admin=ADMIN, limits={"outbound_queue": 62_000})
     client = host.raw("/misbehave/")
-    # They come at once, so that the first answer still waits during the second call. Of the second's frames 15 fit.
+    # The frames arrive together, so the first reply is still queued during the second call. 15 frames of the second
+    # call fit.
     client.send(frame(TEXT, b"flood 1 10") + frame(TEXT, b"flood 100 4096"))
     assert client.frames()[-1] == (CLOSE, (1011).to_bytes(2) + b"consumer failed")
     assert blamed(host) == (0, {"error": 1})
@@ -199,7 +200,7 @@ def test_an_error_for_a_client_that_has_left_is_no_fault_of_the_plugin(serve, co
     host = serve(plugins=plugins, admin=ADMIN, limits={"call_time": "1m"}, log="debug")
 
     def one_leaves():
-        """While its consumer works at an answer."""
+        """The client leaves while its consumer computes a reply."""
         raw = host.raw("/misbehave/")
         raw.send(frame(TEXT, b"work 100000000") + close_frame(1000))
         raw.frames()
@@ -227,7 +228,7 @@ def test_connect_may_give_up_on_any_error_and_says_who_is_to_blame(serve):
     assert blamed(host) == (0, {"error": 1})
 
 
-# Unknown messages, and consumers that are gone without a word.
+# Unknown messages, and consumers that end without `disconnect`.
 
 
 def test_a_message_of_an_unknown_type_is_counted_and_told_once(judged):
@@ -308,7 +309,7 @@ def test_one_call_may_ask_for_a_bounded_amount(host):
 
 def test_a_shared_instance_that_traps_ends_all_its_connections_and_no_others(serve):
     host = serve("echo", plugins={"misbehave": {"instances": 2}})
-    # Connections go to the two instances by turns.
+    # The host assigns connections to the two instances alternately.
     clients = [host.connect("/misbehave/") for _ in range(6)]
     clients[0].send("trap")
     assert [client.ended()[0] for client in clients[::2]] == [1011] * 3
@@ -337,7 +338,7 @@ def test_a_handshake_that_waits_while_a_shared_instance_fails_gets_a_fresh_one(s
     host = serve("misbehave", limits={"call_time": "2s"}, admin=ADMIN)
     admin, looping = Admin(host), host.connect("/misbehave/")
     looping.send("loop")
-    # A frame goes to the guest as soon as it is read.
+    # The host passes a frame to the guest as soon as it has read it.
     read = re.compile(rb"^narrowboat_frames_received_total\{.* 1$", re.MULTILINE)
     eventually(lambda: read.search(admin.ask("/metrics").body), "the frame")
     waiting = host.connect("/misbehave/")
@@ -368,7 +369,7 @@ def test_the_first_call_that_overruns_holds_up_no_socket(serve, isolation, attem
 
 
 class Looper(threading.Thread):
-    """A client that has its consumer loop, again and again."""
+    """A client that makes its consumer loop repeatedly."""
 
     def __init__(self, host, path, until):
         super().__init__(daemon=True)

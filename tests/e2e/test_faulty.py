@@ -1,4 +1,4 @@
-"""The proxy that spoils connections for other tests."""
+"""The proxy that injects faults for other tests."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from support import DEADLINE, eventually
 
 
 class Echo:
-    """A server that answers with what it gets, and says how each connection ended."""
+    """A TCP echo server that records how each connection ended."""
 
     def __init__(self):
         self.ends = []
@@ -40,7 +40,7 @@ class Echo:
         eventually(lambda: how in self.ends, f"the server's connection {how}")
 
     def close(self):
-        # Closing alone would leave the thread that accepts.
+        # Without the shutdown, the accepting thread would not end.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -70,7 +70,7 @@ def connected(proxy):
 
 
 def asked(client, data):
-    """What comes back, as much as was sent."""
+    """Sends data and returns the same number of bytes."""
     client.sendall(data)
     return received(client, len(data))
 
@@ -210,7 +210,7 @@ def test_a_silent_one_accepts_and_says_nothing_until_it_speaks(proxy):
 def test_a_server_that_is_not_there_is_a_reset(echo):
     with Proxy(echo.port) as proxy:
         proxy.target = ("127.0.0.1", 1)
-        # It may come while the client still connects.
+        # The reset may arrive before the connect has returned.
         with pytest.raises(ConnectionResetError), connected(proxy) as client:
             client.recv(1)
 

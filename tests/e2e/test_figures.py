@@ -1,4 +1,4 @@
-"""What the figures tell of connections that ended and of handshakes that opened none."""
+"""Metrics of ended connections and of failed handshakes."""
 
 import re
 
@@ -17,7 +17,7 @@ def host(serving):
 
 
 def figure(host, name, **labels):
-    """The value of a figure; 0 while there is none."""
+    """The value of a metric, or 0 if it does not exist."""
     text = Admin(host).ask("/metrics").body.decode()
     wanted = ",".join(f'{label}="{value}"' for label, value in labels.items())
     found = re.search(rf"^narrowboat_{name}{{{re.escape(wanted)}}} (\d+)$", text, re.MULTILINE)
@@ -29,7 +29,7 @@ def closed(host, plugin, by, code):
 
 
 def counts(host, count, end):
-    """Has something end, and waits until that is counted once."""
+    """Ends a connection or handshake, and waits until the counter increases by one."""
     before = count()
     end()
     eventually(lambda: count() == before + 1, "one more")
@@ -44,7 +44,7 @@ def speaks_no_websocket(host):
 
 
 def is_silent(host):
-    # It does not answer a ping.
+    # This client does not reply to pings.
     host.raw("/echo/")
 
 

@@ -1,4 +1,4 @@
-"""Frames on the wire: lengths, fragments, pings, and what RFC 6455 forbids."""
+"""Frames on the wire: lengths, fragments, pings, and violations of RFC 6455."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from support import (
     BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, closure, frame,
 )  # fmt: skip
 
-# The bounds of the host under test, in bytes.
+# The limits of the tested host, in bytes.
 MAX_FRAME = 64 * 1024
 MAX_MESSAGE = 128 * 1024
 
@@ -27,7 +27,7 @@ def raw(host):
     return host.raw("/echo/")
 
 
-# Lengths: one below, at and above where the length takes another form.
+# Lengths: one below, at and above each change of the length's encoding.
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536])
@@ -110,7 +110,7 @@ def test_a_pong_that_nobody_asked_for_is_ignored(raw):
 def test_a_ping_is_answered_while_the_guest_computes(serve):
     plugins = {"misbehave": {"isolation": "connection"}}
     host = serve(plugins=plugins, limits={"call_time": "10s"})
-    # A call that takes a while brings the plugin to the slow lane.
+    # A long call makes the plugin's calls run on guest threads.
     assert host.connect("/misbehave/").ask("work 50000000") == "worked"
     raw = host.raw("/misbehave/")
     raw.send_frame(TEXT, b"work 100000000")
@@ -144,7 +144,7 @@ def test_a_client_of_whom_nothing_is_heard_is_closed_with_1008(serve):
 
 def test_a_client_that_takes_long_over_one_frame_is_not_idle(serve):
     raw = serve("echo", limits={"ping_interval": "100ms", "idle_timeout": "3s"}).raw("/echo/")
-    # It cannot answer a ping before its frame is over.
+    # The client cannot reply to a ping in the middle of its frame.
     for byte in frame(TEXT, b"x" * 35):
         raw.send(bytes([byte]))
         time.sleep(0.1)
@@ -165,7 +165,7 @@ def test_a_host_that_was_held_up_does_not_take_it_for_its_clients_silence(serve)
     assert next(answers) == (TEXT, b"while you were away")
 
 
-# What is forbidden.
+# Violations.
 
 NOT_UTF8 = {
     "a byte that is never there": b"ok \xff",

@@ -1,4 +1,4 @@
-"""Every guest that is there to be tested with is tested with."""
+"""Every guest in tests/guests is used by a test."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The opening handshake: what is answered, and what a consumer may say in it."""
+"""The opening handshake: the responses of the host, and those of a consumer."""
 
 import json
 from urllib.parse import quote
@@ -38,7 +38,7 @@ def without(*names, **changed):
     return {name: value for name, value in (UPGRADE | changed).items() if name not in names}
 
 
-# What the host answers by itself.
+# Responses of the host.
 
 
 def test_the_rfcs_sample_key_gets_the_rfcs_sample_answer(host):
@@ -47,7 +47,7 @@ def test_the_rfcs_sample_key_gets_the_rfcs_sample_answer(host):
     assert switching.status == 101
     assert switching.header("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     assert switching.header("upgrade").lower() == "websocket"
-    # Nothing else: some clients compare the whole value.
+    # Only this value, because some clients compare the whole header.
     assert switching.header("connection").lower() == "upgrade"
 
 
@@ -122,7 +122,7 @@ def test_a_bad_handshake_is_400(host, headers):
     assert answer(host, "/door/", headers=headers).status == 400
 
 
-# HTTP's rules, line by line.
+# Rules of HTTP, line by line.
 
 
 LINES = [
@@ -135,7 +135,7 @@ LINES = [
 
 
 def answer_to(host, *lines, target="/echo/", version="1.1", leave_out="", then=b""):
-    """The answer to a handshake with further lines, and without those of a name."""
+    """The response to a handshake with these lines added, and without the lines of one name."""
     head = [f"GET {target} HTTP/{version}", *(line for line in LINES if not leave_out or not line.startswith(leave_out))]
     raw = host.tcp()
     raw.send("\r\n".join([*head, *lines, "", ""]).encode("latin-1") + then)
@@ -319,7 +319,7 @@ def test_a_route_may_set_its_own_message_size(host):
         assert client.ended()[0] == 1009
 
 
-# What a consumer answers.
+# Responses of a consumer.
 
 
 def test_a_consumer_picks_one_of_the_offered_subprotocols(host):
@@ -412,7 +412,7 @@ def test_a_frame_in_the_same_packet_as_the_handshake_is_served(host):
     assert [raw.recv_frame(), raw.recv_frame()] == [(TEXT, b"early"), (TEXT, b"bird")]
 
 
-# What a consumer is told.
+# The scope of a consumer.
 
 
 def scope(host, path, **options):

@@ -1,4 +1,4 @@
-"""Requests that plugins make: `wasi:http`. The server is one of the test's own, on this machine, and so no public one."""
+"""HTTP requests of plugins (`wasi:http`). The test's own server is on this machine, so its address is not public."""
 
 import json
 import ssl
@@ -15,7 +15,7 @@ from support import configuration, eventually, short, toml, with_manifest
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by the path, and notes what it was asked."""
+    """Responds according to the path, and records the requests."""
 
     protocol_version = "HTTP/1.1"
 
@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def parts(self, part, pause):
-        """Parts without end, or until a minute is over."""
+        """Yields parts for at most a minute."""
         self.send_response(200)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
@@ -105,7 +105,7 @@ def manifested(component, asks, **manifest):
 
 @pytest.fixture
 def calling(serve, component, tmp_path):
-    """Serves the guest `caller` at /caller/, whose manifest requests what is told here and is granted that."""
+    """Serves the guest `caller` at /caller/. Its manifest requests these destinations, and all are granted."""
 
     def start(http, private=True, requests=None, **settings):
         file = tmp_path / "caller.wasm"
@@ -119,7 +119,7 @@ def calling(serve, component, tmp_path):
 
 @pytest.fixture
 def caller(calling, server):
-    """A client of a `caller` that may reach the test's own server, with bounds that are told here."""
+    """Connects to a `caller` that may reach the test's server. `requests` has keys of `[http_client]`."""
 
     def connect(requests=None, **settings):
         host = calling([f"http://localhost:{server.port}"], requests=requests, **settings)
@@ -132,7 +132,7 @@ def caller(calling, server):
 
 @pytest.fixture
 def started(narrowboat, component, tmp_path):
-    """Starts a host that is expected to end at once."""
+    """Runs a host that should exit at once."""
 
     def run(asks, grants, requests=None):
         file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
@@ -144,7 +144,7 @@ def started(narrowboat, component, tmp_path):
     return run
 
 
-# What it is for.
+# Requests and responses.
 
 
 def test_a_request_is_answered(caller, server):
@@ -194,7 +194,7 @@ def test_over_tls_the_server_has_to_be_who_it_says(calling, tmp_path):
     assert answers == {"server": "200 hello", "stranger": "error: ErrorCode::TlsProtocolError"}
 
 
-# Where to.
+# Destinations.
 
 
 def test_another_host_is_refused(caller, server):
@@ -217,7 +217,7 @@ def test_another_host_is_refused(caller, server):
 
 def test_an_address_that_is_not_public_is_refused_unless_it_is_granted(calling, server):
     client = calling([f"*:{server.port}"], private=False).connect("/caller/")
-    # By name, and in each way to write an address of this machine
+    # By name, and in every notation of this machine's address
     hosts = "localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "[::1]", "[::ffff:127.0.0.1]", "LOCALHOST."
     for host in hosts:
         assert client.ask(f"GET http://{host}:{server.port}/hello") == "error: the host has no public address", host
@@ -261,7 +261,7 @@ def test_a_worker_makes_requests(calling, server):
     eventually(lambda: server.asked == ["/hello"], "the request")
 
 
-# How long, and how much.
+# Time and size limits.
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_worker_makes_requests(calling, server):
     ],
 )
 def test_a_server_that_is_slow_or_endless_is_left(caller, server, bound, path):
-    # The other bounds are longer than this waits.
+    # The other limits are longer than the test waits.
     others = dict.fromkeys(["first_byte_timeout", "between_bytes_timeout", "total_timeout"], "1m")
     client = caller(others | bound)
     answer = client.ask(f"len {client.url}{path}")
@@ -288,7 +288,7 @@ def test_a_server_that_is_slow_or_endless_is_left(caller, server, bound, path):
 @pytest.mark.parametrize("bound, asked", [("1m", 200), ("200ms", 60_000)])
 def test_a_guest_may_ask_for_less_time_and_not_for_more(caller, server, bound, asked):
     client = caller({"first_byte_timeout": bound, "between_bytes_timeout": "1m", "total_timeout": "1m"})
-    # The longer of the two times is longer than this waits.
+    # The longer of the two time-outs exceeds the test's wait.
     assert client.ask(f"within {client.url}/held {asked}") == "error: the request timed out"
 
 
@@ -344,7 +344,7 @@ def test_who_waits_for_a_server_keeps_no_guest_thread_from_who_computes(serve, c
     waiting, echo = [host.connect("/caller/") for _ in range(20)], host.connect("/echo/")
     for client in waiting:
         client.send(f"GET http://localhost:{server.port}/held")
-    # All wait at once, and none is stopped after `call_time`: the time is not the guests'.
+    # All calls wait at once. None is stopped after `call_time`, because waiting does not count.
     eventually(lambda: len(server.asked) == 20, "twenty requests")
     for _ in range(20):
         assert echo.ask("hello") == "hello"
@@ -359,7 +359,7 @@ def test_a_host_that_stops_does_not_wait_for_a_server(caller, server):
     assert client.host.stop() == 0
 
 
-# Leave.
+# Permission.
 
 
 def test_who_does_not_ask_for_hosts_cannot_import_it(started):
@@ -401,6 +401,6 @@ def test_a_trial_sends_nothing_and_neither_does_whoever_saves(serve, component, 
     beside.write_bytes(version("two"))
     beside.rename(file)
     host.logged(f"version {short(version('two'))} is live after")
-    # Once on trial, once in earnest
+    # Once in the trial, once in the move
     eventually(lambda: client.ask("restored") == "sent", "a consumer that has moved")
     assert server.asked == ["/restore"]

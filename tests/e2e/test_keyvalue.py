@@ -1,4 +1,4 @@
-"""Keys and values that plugins keep: `wasi:keyvalue`, in memory and in Redis."""
+"""The key-value store of plugins (`wasi:keyvalue`), in memory and in Redis."""
 
 import time
 
@@ -19,7 +19,7 @@ def redis():
 
 @pytest.fixture
 def over_redis(redis):
-    """The table for a Redis that nobody else has, with nothing in it."""
+    """A `[keyvalue]` table for an empty Redis of this test."""
     redis.ask("FLUSHALL")
     return {"backend": "redis", "hosts": [redis.address]}
 
@@ -31,7 +31,7 @@ def backend(request):
 
 @pytest.fixture
 def keeping(serve):
-    """Serves the guest `keeper` at /keeper/, and once more, as another plugin, at /other/."""
+    """Serves the guest `keeper` at /keeper/ and, as a second plugin, at /other/."""
 
     def start(keyvalue=None, **settings):
         plugins = {"keeper": {}, "other": {"guest": "keeper"}}
@@ -42,7 +42,7 @@ def keeping(serve):
 
 @pytest.fixture
 def started(narrowboat, component, tmp_path):
-    """Starts a host with the guest `keeper` that is expected to end at once."""
+    """Runs a host with the guest `keeper` that should exit at once."""
 
     def run(asks, grants, keyvalue=None):
         file, config = tmp_path / "guest.wasm", tmp_path / "narrowboat.toml"
@@ -56,7 +56,7 @@ def started(narrowboat, component, tmp_path):
     return run
 
 
-# What it is for.
+# Operations.
 
 
 def test_a_value_is_kept_and_told_and_taken_away(keeping, backend):
@@ -79,7 +79,7 @@ def test_numbers_are_added_to(keeping, backend):
     assert client.ask("notes add n 2") == "42"
     assert client.ask("notes add n -50") == "-8"
     assert client.ask("notes get n") == "= -8"
-    # More than what a double holds
+    # More than a double can represent
     assert client.ask("notes set n 9007199254740993") == "ok"
     assert client.ask("notes add n 2") == "9007199254740995"
     assert client.ask("notes set n 9223372036854775807") == "ok"
@@ -128,7 +128,7 @@ def test_a_call_that_traps_has_written_what_it_wrote_before(keeping, backend):
     assert host.connect("/keeper/").ask("notes get a") == "= 1"
 
 
-# Bounds.
+# Limits.
 
 
 @pytest.mark.parametrize("name", ["a/b", "a@b", "a!b", "x" * 100, "é"])
@@ -163,12 +163,12 @@ def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
     over = "error: over the quota: all buckets together may have 64.0 KiB"
     assert client.ask("notes fill a 60000") == "ok"
     assert client.ask("notes fill b 6000") == over
-    # Another bucket, and another plugin, of the same tenant
+    # Another bucket and another plugin of the same tenant
     assert other.ask("drafts fill b 6000") == over
     assert client.ask("notes fill a 65000") == "ok"
     assert client.ask("notes fill a 66000") == over
     assert client.ask("notes add n 1") == "1"
-    # Small ones count for what they take, too.
+    # Small entries have an overhead, too.
     assert client.ask("notes many k 1000") == over
     assert client.ask("notes fill a 1") == "ok"
     assert other.ask("drafts fill b 60000") == "ok"
@@ -184,7 +184,7 @@ def test_a_guest_holds_no_more_than_so_many_buckets(keeping):
     host.logged("resource table has no free keys|capacity")
 
 
-# Leave.
+# Permission.
 
 
 def test_whoever_does_not_ask_for_it_cannot_import_it(started):
@@ -236,7 +236,7 @@ def test_a_trial_writes_nothing_and_neither_does_whoever_saves(serve, component,
     beside.write_bytes(version("two"))
     beside.rename(file)
     host.logged(f"version {short(version('two'))} is live after")
-    # Once on trial, once in earnest
+    # Once in the trial, once in the move
     eventually(lambda: client.ask("restored") == "written", "a consumer that has moved")
     assert client.ask("moves get restores") == "= 1"
     assert client.ask("moves get snapshots") == "nothing"
@@ -263,7 +263,7 @@ def test_a_tenant_may_have_a_quota_of_its_own(serve, component, backend):
     assert f'keyvalue_bytes{{tenant="acme"}} {120_000 + 128 + len("notes") + len("a")}.0\n' in figures
     for tenant in ["default", "acme", "globex"]:
         assert f'limits_reached_total{{tenant="{tenant}",plugin="keeper",limit="keyvalue"}} 1\n' in figures
-    # More, while it runs
+    # More, while the host runs
     host.config.write_text(toml(configuration(component, "keeper", **settings("256 KiB"))))
     eventually(lambda: acme.ask("notes fill b 20000") == "ok")
 
@@ -294,7 +294,7 @@ def test_a_redis_that_does_not_answer_is_waited_for_two_seconds_and_its_connecti
         since = time.monotonic()
         client.send_frame(TEXT, b"notes get a")
         client.send_frame(PING)
-        # Its socket is read meanwhile, and all others.
+        # The host reads this socket and all others meanwhile.
         assert client.recv_frame() == (PONG, b"")
         assert other.ask("restored") == "fresh"
         opcode, answer = client.recv_frame()
@@ -315,7 +315,7 @@ def test_a_redis_that_goes_and_comes_back_is_found_again(serve, keeping):
         redis.start()
         eventually(lambda: client.ask("notes set a 2") == "ok", "a Redis that is back")
         assert client.ask("notes get a") == "= 2"
-        # An idle connection that ended unnoticed costs nobody an error.
+        # An idle connection that ended unnoticed does not cause an error.
         redis.kill()
         redis.start()
         assert client.ask("notes set a 3") == "ok"
@@ -330,7 +330,7 @@ def test_time_spent_waiting_is_not_the_guests(keeping, over_redis, redis):
     time.sleep(0.5)
     redis.go_on()
     assert client.recv() == "= 1"
-    # Nor is the version slow for it, in any way that it was not before.
+    # The wait does not make the version count as slow either.
     assert "ran longer" not in host.log()
 
 
@@ -358,7 +358,7 @@ def test_who_waits_keeps_no_guest_thread_from_who_computes(serve, component, tmp
         for _ in range(20):
             assert echo.ask("hello") == "hello"
         assert all(client.recv().startswith("error: ") for client in waiting)
-        # All of them at once: one after the other they would take 40 s.
+        # All wait in parallel. In sequence they would take 40 s.
         assert time.monotonic() - since < 30
     finally:
         redis.go_on()

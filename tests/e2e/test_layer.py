@@ -1,4 +1,4 @@
-"""The channel layer in memory: channels, groups, order, bounds; and a connection's timers."""
+"""The in-memory channel layer: channels, groups, order, limits, and the timers of a connection."""
 
 import re
 import time
@@ -26,7 +26,7 @@ def other(host):
 
 
 def packed(message):
-    """A message of short texts as MessagePack, in hex digits."""
+    """A message of short strings as MessagePack, in hexadecimal."""
     texts = [text.encode() for pair in message.items() for text in pair]
     body = b"".join(bytes([0xA0 | len(text)]) + text for text in texts)
     return (bytes([0x80 | len(message)]) + body).hex()
@@ -72,14 +72,14 @@ def test_a_message_of_a_type_that_the_consumer_does_not_know_is_ignored(host):
 
 
 def test_a_message_without_the_fields_of_its_type_is_the_consumers_fault(host, client):
-    # Alone in its instance or not, only this connection ends.
+    # Only this connection ends, whether its instance is shared or not.
     other = host.connect("/single/")
     assert client.ask(f"send-raw {other.ask('channel')} {packed({'type': 'commander.text'})}") == "ok"
     assert other.ended()[0] == 1011
     assert client.ask("channel")
 
 
-# Bounds.
+# Limits.
 
 
 def test_a_channel_that_nobody_reads_is_full_after_100_messages(client):
@@ -306,7 +306,7 @@ def test_a_timer_fires_once_and_not_too_soon(client):
 
 
 def test_timers_fire_in_the_order_they_are_due(client):
-    # Their answers are all alike: the second comes no sooner than the later timer.
+    # The replies are identical, so check the time: the second must not come before the later timer.
     began = time.monotonic()
     client.send("timer 200")
     client.send("timer 1")

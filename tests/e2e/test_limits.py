@@ -1,4 +1,4 @@
-"""What a plugin, and all plugins of a tenant, may use: each bound, what happens at it, and that it is counted."""
+"""The limits of plugins and tenants: each limit, its effect, and its metric."""
 
 import os
 import re
@@ -16,14 +16,14 @@ ALONE = {"isolation": "connection"}
 
 
 def reached(host, limit, plugin, tenant="default"):
-    """How often a plugin came to a limit."""
+    """How often a plugin reached a limit."""
     text = Admin(host).ask("/metrics").body.decode()
     labels = f'tenant="{tenant}",plugin="{plugin}",limit="{limit}"'
     return int(re.search(rf"narrowboat_limits_reached_total{{{labels}}} (\d+)", text)[1])
 
 
 def refused(host, path, **options):
-    """The status that a handshake is refused with."""
+    """The status of a rejected handshake."""
     with pytest.raises(InvalidStatus) as failure:
         host.connect(path, **options)
     return failure.value.response.status_code
@@ -191,7 +191,7 @@ def test_instances_have_so_much_memory_together(serve, whose):
         return int(client.ask("allocate").split()[0])
 
     first, second = client(), client()
-    # A tenant has half of the host's, and both instances have begun with some.
+    # A tenant has half of the host's memory, and both instances start with some.
     most = 10 if whose == "host" else 20
     assert most - 4 <= allocates(first) <= most
     assert allocates(second) <= 2
@@ -296,7 +296,7 @@ def test_a_plugin_that_says_more_than_it_may_has_its_overflow_decide(serve):
     assert client.rest()[1][0] == 1013
 
 
-# Groups, timers, words
+# Groups, timers, log lines
 
 
 def test_a_connection_is_in_as_many_groups_as_it_may_be(serve):
@@ -338,7 +338,7 @@ def test_a_version_logs_as_much_as_it_may(serve):
     assert int(unsaid) + lines == 100
 
 
-# What is left to successors
+# Saved state
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_consumer_that_leaves_too_much_stays_where_it_is(serve, component, tmp
     assert reached(host, limit, "misbehave") >= 1
 
 
-# Before a component is loaded
+# Before a component is compiled
 
 
 def section(id, content):
@@ -366,7 +366,7 @@ def section(id, content):
 
 
 def module(*sections):
-    """A component's section with a core module."""
+    """The section of a component that holds a core module."""
     return section(1, b"\0asm\x01\0\0\0" + b"".join(sections))
 
 
@@ -384,13 +384,13 @@ def functions(count):
 
 
 def imports(count):
-    """Core imports of functions without arguments."""
+    """Function imports of a core module, without parameters."""
     one = lambda number: leb128(1) + b"m" + leb128(8) + f"{number:08}".encode() + b"\0\0"
     return module(section(1, b"\x01\x60\0\0"), section(2, leb128(count) + b"".join(map(one, range(count)))))
 
 
 def imports_of_component(names):
-    """Imports of resources, each by a name."""
+    """Resource imports of a component, each under its own name."""
     one = lambda name: b"\0" + leb128(len(name)) + name.encode() + b"\x03\x01"
     return section(10, leb128(len(names)) + b"".join(map(one, names)))
 
@@ -456,7 +456,7 @@ def test_a_pipe_in_the_place_of_a_component_holds_up_nobody(serve, tmp_path):
     assert host.connect("/reply/").is_served() and refused(host, "/acme/echo/") == 503
 
 
-# Changed while the host runs
+# Changes while the host runs
 
 
 def test_a_tenants_limits_are_changed_without_dropping_anyone(serve, component):
@@ -477,7 +477,7 @@ def test_limits_that_allow_nothing_are_refused(narrowboat, component, tmp_path):
     assert result.returncode == 2 and "plugins.echo.limits.connections: must be more than zero" in result.stderr
 
 
-# That a limit was reached
+# Reports of reached limits
 
 
 def status(narrowboat, host, *arguments):

@@ -1,4 +1,4 @@
-"""The text of /metrics, as readers that are not ours take it: Prometheus, its tool and its library for Python."""
+"""The text of /metrics, as independent readers parse it: Prometheus, promtool and the Python library."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from support import eventually
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
-# What Prometheus 2 asks with.
+# The `Accept` header of Prometheus 2.
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -29,13 +29,13 @@ def scrape(host, accept=None):
 
 
 def families(host):
-    """The families in OpenMetrics, by their names."""
+    """The OpenMetrics families by name."""
     return {family.name: family for family in open_metrics(scrape(host, PROMETHEUS).body.decode())}
 
 
 @pytest.fixture(scope="module")
 def host(serving):
-    """A host with everything that has figures."""
+    """A host that has values for every metric."""
     with Redis() as redis:
         layers = {"shared": {"backend": "redis", "hosts": [redis.address]}}
         plugins = {"commander": {"layer": "shared"}, "echo": {}, "misbehave": {}}
@@ -66,7 +66,7 @@ def test_the_format_is_the_one_that_accept_names(host, accept, content_type):
 
 
 def samples(family):
-    """Its samples without a moment: names as the text format has them, labels and values."""
+    """The samples without timestamps: their names in the text format, labels and values."""
     return {(sample.name, *sorted(sample.labels.items())): sample.value for sample in family.samples}
 
 
@@ -94,13 +94,13 @@ def test_each_family_with_a_unit_says_so(host):
 
 
 def buckets(family, **labels):
-    """The cumulative buckets of one histogram of a family."""
+    """The cumulative buckets of one histogram in a family."""
     fits = lambda sample: sample.name.endswith("_bucket") and labels.items() <= sample.labels.items()
     return [(float(sample.labels["le"]), sample.value) for sample in family.samples if fits(sample)]
 
 
 def quantile(q, buckets):
-    """PromQL's histogram_quantile, as its documentation has it."""
+    """PromQL's histogram_quantile, as documented."""
     if not buckets or not math.isinf(buckets[-1][0]):
         return math.nan
     rank = q * buckets[-1][1]
@@ -130,12 +130,12 @@ def test_every_histogram_ends_with_all_that_was_counted(host):
 def test_quantiles_are_where_the_calls_were(host):
     calls = families(host)["narrowboat_guest_call_duration_seconds"]
     of = lambda plugin: buckets(calls, tenant="default", plugin=plugin)
-    # Of those that loop, half are longer than their limit, and none is as long as a test waits.
+    # Half of the looping calls exceed their limit, and none takes as long as the test waits.
     looping = of("misbehave")
     long = [(bound, count) for bound, count in looping if bound <= 0.01]
     assert looping[-1][1] - long[-1][1] >= 5
     assert 0.01 < quantile(0.99, looping) <= 1
-    # Those that echo are short.
+    # The echo calls are short.
     echoing = of("echo")
     assert echoing[-1][1] >= 201
     assert 0 < quantile(0.5, echoing) < 0.01

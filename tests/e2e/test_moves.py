@@ -1,4 +1,4 @@
-"""What becomes of consumers that cannot move: `on_failed_move`."""
+"""Consumers that cannot move, and `on_failed_move`."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 import support
 from support import counted
 
-# What a client asks for, and what the log says of it.
+# The failure modes that a client can set, and the resulting text in the log.
 AILMENTS = {
     "unsaved": "snapshot, in the old version: returned an error: this one cannot be saved",
     "unread": "restore: returned an error: this one cannot be read",
@@ -26,8 +26,8 @@ def with_an_ailing_one(served, ailment, healthy=4):
 
 
 def swap(served, ailment):
-    """Swaps as often as it takes until the trial, which any connection may give its sample to, hits
-    a healthy one; the version's name and what the log says."""
+    """Swaps until a trial takes its sample from a healthy connection. Returns the name of the version and the log
+    line."""
     for number in range(2, 100):
         component, since = served.version(f"v{number}"), len(served.host.log())
         served.write(component)
@@ -99,7 +99,7 @@ def test_what_dies_of_being_saved_is_kept_nowhere_and_told_by_the_policy(travel,
     assert "the instance it shared" not in served.host.log()
 
 
-# Consumers that share an instance.
+# Consumers in a shared instance.
 
 
 @each_ailment
@@ -144,7 +144,7 @@ def test_of_several_shared_instances_none_moves_if_one_cannot(travel, leave):
     if leave:
         clients.pop(3).close()
         clients.pop(1).close()
-        # The one that ends is told before the next handshake.
+        # `disconnect` runs before the next handshake.
         served.host.logged("disconnects with 1000[^$]*disconnects with 1000")
     # Only the second instance has this total.
     why = served.refuse("v2 unloadable=3")

@@ -1,4 +1,4 @@
-"""The commands by which an operator asks a running host."""
+"""The commands that use the admin API of a running host."""
 
 import json
 import re
@@ -17,7 +17,7 @@ ROLLBACK = {"window": "30s", "faults_per_thousand": 5, "min_events": 10, "min_cl
 
 @pytest.fixture
 def operator(travel, narrowboat, tmp_path):
-    """A host of the guest `traveller`, and the program asked about it."""
+    """A host of the guest `traveller`, and a function that runs commands against it."""
 
     def start(**settings):
         served = travel(admin=ADMIN, **settings)
@@ -233,7 +233,7 @@ def test_a_message_is_sent_through_the_host_where_its_layer_is_in_memory(serving
 
 
 def published(host, to):
-    """How many receivers a message had."""
+    """The number of receivers of a message."""
     answer = Admin(host).ask("/v1/publish", "POST", to | {"message": {"type": "commander.text"}})
     assert answer.status == 200
     return json.loads(answer.body)["receivers"]

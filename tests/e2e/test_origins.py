@@ -1,4 +1,4 @@
-"""Which hosts a handshake may name, and from which pages it may come: Django's and Channels' rules."""
+"""Allowed hosts and origins of handshakes, by the rules of Django and Channels."""
 
 import pytest
 
@@ -12,7 +12,7 @@ HANDSHAKE = [
 
 
 def status(host, *headers):
-    """How a handshake with these headers is answered."""
+    """The status of a handshake with these headers."""
     tcp = host.tcp()
     tcp.send("\r\n".join([*HANDSHAKE, *headers, "", ""]).encode())
     return tcp.response().status
@@ -48,7 +48,8 @@ def test_a_page_of_an_allowed_origin_opens_a_socket(choosy, origin):
         [],
         ["Origin: https://example.com", "Origin: https://evil.org"],
         ["Origin: https://evil.org", "Origin: https://example.com"],
-        # RFC 6454, section 7.1, lets a client name several; each would have to be allowed, and no browser does that.
+        # RFC 6454, section 7.1, allows several origins in the header. Then each has to be allowed; no browser sends
+        # several.
         ["Origin: https://example.com https://evil.org"],
         ["Origin: https://evil.org https://example.com"],
         ["Origin: https://evil.org, https://example.com"],
@@ -102,7 +103,7 @@ def test_what_is_no_pattern_is_refused_at_the_start(narrowboat, tmp_path, key, v
 
 def test_who_listens_to_the_world_is_told_what_pages_may_do(narrowboat, tmp_path):
     config = tmp_path / "narrowboat.toml"
-    # An address of nobody's (RFC 5737), so that the program ends.
+    # An address reserved for documentation (RFC 5737), so the bind fails and the program ends.
     for top, told in [("", True), ('allowed_origins = ["*"]\n', False)]:
         config.write_text(top)
         result = narrowboat("serve", "--config", config, "--listen", "192.0.2.1:0")

@@ -1,4 +1,4 @@
-"""Standard output and standard error: nobody who reads them, or has stopped to, stops a host; commands end quietly."""
+"""Standard output and standard error: a missing or stalled reader does not block a host, and commands end quietly."""
 
 import os
 import re
@@ -14,12 +14,12 @@ import support
 from admin import ADMIN, Admin
 from support import Host, configuration, eventually, free_port, toml
 
-# The exit code of a command whose output nobody reads, as of a program that SIGPIPE ended.
+# The exit code of a command whose reader has gone, as after SIGPIPE.
 BROKEN_PIPE = 141
 
 
 class Redirected(Host):
-    """A host that a shell starts, with redirections, at a port that it need not tell."""
+    """A host started by a shell with redirections, on a known port, because its output may be missing."""
 
     def __init__(self, binary, folder, config, redirections="", verb="serve", **options):
         self.port, self.verb = free_port(), verb
@@ -40,7 +40,7 @@ class Redirected(Host):
 
 @pytest.fixture
 def redirected(narrowboat, component, tmp_path):
-    """Starts a host with a shell's redirections, for as long as a `with` lasts."""
+    """Context manager that starts a host with redirections of a shell."""
 
     def start(redirections="", **options):
         config = tmp_path / "narrowboat.toml"
@@ -73,7 +73,7 @@ def test_a_host_whose_output_is_not_taken_serves_and_closes_with_1001(redirected
 
 @contextmanager
 def full_pipe():
-    """A pipe that has no room and that nobody reads."""
+    """A full pipe without a reader."""
     read, write = os.pipe()
     try:
         os.set_blocking(write, False)
@@ -116,7 +116,7 @@ def test_a_host_that_cannot_start_ends_though_nobody_reads_why(narrowboat, tmp_p
 
 @contextmanager
 def stalled(serving):
-    """A host whose standard error is a pipe that nobody reads, full; and the end to read it from."""
+    """Context manager for a host whose standard error is a full pipe that is not read. Also returns the read end."""
     read, write = os.pipe()
     try:
         limits = {"log_lines_per_second": 100_000, "handshake_timeout": "1s", "shutdown_grace": "1m"}
@@ -137,7 +137,7 @@ def dropped(host, stream="stderr"):
 
 def test_a_log_that_is_not_read_blocks_no_thread(serving):
     with stalled(serving) as (host, _):
-        # Each trap is a line, on the thread of a socket.
+        # Each trap logs a line on a thread that serves sockets.
         for _ in range(8):
             assert host.connect("/misbehave/").ask("ok") == "ok"
             trapped = host.connect("/misbehave/")
@@ -198,7 +198,7 @@ def test_signals_without_a_meaning_are_logged_and_ignored(serve):
 def test_a_host_that_starts_is_ended_by_sigterm_alone(narrowboat, root, tmp_path):
     gate, cargo = tmp_path / "gate", tmp_path / "cargo"
     os.mkfifo(gate)
-    # A build that ends when the test does.
+    # A build that runs until the end of the test.
     cargo.write_text(f"#!/bin/sh\nexec cat {gate}\n")
     cargo.chmod(0o755)
     config = tmp_path / "narrowboat.toml"
@@ -221,7 +221,7 @@ def test_a_host_that_starts_is_ended_by_sigterm_alone(narrowboat, root, tmp_path
 
 
 def opened_to_write(fifo):
-    """A pipe's end to write to, once somebody reads."""
+    """Opens the write end of a pipe that has a reader."""
     with suppress(OSError):
         return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
 
@@ -253,7 +253,7 @@ def test_a_further_sigterm_does_not_cut_the_grace_short(serve):
 @pytest.fixture(scope="module")
 def operated(serving):
     with serving("echo", "group", admin=ADMIN) as host:
-        # So that the log has a line.
+        # Make the host log a line.
         os.kill(host.pid, SIGUSR1)
         host.logged("SIGUSR1")
         yield Admin(host)
@@ -261,7 +261,7 @@ def operated(serving):
 
 @pytest.fixture
 def signed(narrowboat, component, tmp_path):
-    """A component and a key to sign it with."""
+    """A component and a signing key."""
     file = tmp_path / "echo.wasm"
     file.write_bytes(component("echo").read_bytes())
     assert narrowboat("plugin", "keygen", tmp_path / "key").returncode == 0
@@ -291,7 +291,7 @@ PRINTING = [
 
 
 def unread_by_anybody(binary, arguments):
-    """Runs a command whose output nobody reads."""
+    """Runs a command whose output has no reader."""
     read, write = os.pipe()
     os.close(read)
     command = [binary, *map(str, arguments)]
@@ -309,7 +309,7 @@ def ends_quietly(binary, arguments):
 
 
 def fails_loudly(binary, arguments):
-    """Runs a command whose output is on a full disk."""
+    """Runs a command whose output goes to a full disk."""
     with open("/dev/full", "w") as full:
         result = subprocess.run(
             [binary, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=support.DEADLINE

@@ -1,4 +1,4 @@
-"""What the project ships besides the program: a unit and a container file."""
+"""The systemd unit and the container file."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_the_container_file_has_no_lint(root):
 
 
 class Image:
-    """Runs the steps of a container file in folders, as far as they need no container."""
+    """Runs the steps of a container file in folders, without a container."""
 
     def __init__(self, root, folder, environment):
         self._root, self._folder, self._stages = root, folder, {}
@@ -69,7 +69,7 @@ class Image:
             return lambda rest: None
         raise AttributeError(word)
 
-    # `from` is no name for a method.
+    # `from` is a Python keyword, so FROM is renamed.
     def stage(self, rest):
         name = rest.split(" AS ")[-1]
         self._base, self._workdir = self._folder / re.sub(r"\W", "-", name), "/"
@@ -93,10 +93,10 @@ class Image:
             stage = options[0].removeprefix("--from=")
             self.path(target).parent.mkdir(parents=True, exist_ok=True)
             made = self._stages[stage] / source.lstrip("/")
-            # What nobody made in the stage is of the image that it begins with; here of this machine.
+            # A file that the stage did not create comes from its base image. This machine stands in for that image.
             shutil.copy(made if made.exists() else source, self.path(target))
             return
-        # What the builder is given: the tree as it would be cloned, with what is not committed yet.
+        # The build context: the tracked files and the new files that are not ignored.
         listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=self._root).stdout.splitlines()
         for name in filter(lambda name: (self._root / name).is_file(), listed):
             copied = self.path(target) / name
@@ -104,7 +104,7 @@ class Image:
             shutil.copy(self._root / name, copied)
 
     def run(self, rest):
-        # Absolute paths of the image are in this stage's folder.
+        # Map absolute paths of the image to the folder of this stage.
         rest = re.sub(r"(?<=\s)/(?=\w)", f"{self._base}/", rest)
         done = run("sh", "-ec", rest, cwd=self.path("."), env=os.environ | self.environment)
         assert done.returncode == 0, done.stderr
@@ -118,7 +118,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image(root, tmp_path_factory):
-    """The image, built from a copy of the tree in an empty folder; with this run's own build below it."""
+    """The image, built from a copy of the sources in an empty folder. It reuses the target folder of this run."""
     environment = {"PROFILE": "dev", "CARGO_TARGET_DIR": str(root / "target")}
     image = Image(root, tmp_path_factory.mktemp("image"), environment)
     text = (root / "Containerfile").read_text()

@@ -48,7 +48,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, host):
-    """Opens the page in a tab that lives as long as the test."""
+    """Opens the page in a tab that closes at the end of the test."""
     first = browser.current_window_handle
     pages = []
 
@@ -63,7 +63,7 @@ def visit(browser, host):
 
 
 def get(host, path, method="GET"):
-    """A status, headers by name in lower case, and a body."""
+    """The status, the headers by lower-case name, and the body of a response."""
     connection = http.client.HTTPConnection("127.0.0.1", host.port, timeout=DEADLINE)
     try:
         connection.request(method, path)
@@ -165,7 +165,7 @@ def test_by_keyboard_alone_one_connects_sends_and_hears(visit):
     assert page.focused() == "connect"
     page.press(Keys.ENTER)
     page.is_in_state("Open")
-    # Connecting leads to where one types.
+    # Connecting moves the focus to the input field.
     eventually(lambda: page.focused() == "text", "the focus")
     page.press("hello", Keys.ENTER)
     assert page.logs("received", "hello") == "hello"
@@ -303,7 +303,7 @@ def test_it_fits_a_screen_of_360_pixels(visit, fragment):
     assert width == room <= 360
 
 
-# WCAG 2's contrast of every text that is shown with what lies behind it; the lowest.
+# The lowest contrast, as WCAG 2 defines it, of any displayed text with its background.
 LOWEST_CONTRAST = """
     const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
     const light = (color) => {
@@ -355,7 +355,7 @@ def test_a_swap_is_shown_and_the_socket_stays(visit, narrowboat, component, tmp_
         page.connect()
         page.say("hello")
         page.logs("received", "hello")
-        # Without its asks, which the first version has not.
+        # Without the capabilities, because the first version does not request them.
         reply = with_manifest(component("reply").read_bytes(), 'name = "talk"')
         file.write_bytes(reply)
         swapped = short(reply)

@@ -1,4 +1,4 @@
-"""Versions that the operator's configuration names by their hashes: no other runs."""
+"""Versions pinned by `sha256`: no other version runs."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""The plugins, as their authors promise."""
+"""The behaviour of the plugins in plugins/."""
 
 import pytest
 

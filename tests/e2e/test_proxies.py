@@ -1,4 +1,4 @@
-"""Clients that come through proxies: whom the host believes, and what a consumer is told."""
+"""Clients behind proxies: the trusted proxies, and the client's address in the scope."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ def behind(serving):
 
 
 def proxied(host, header):
-    """A connection that begins with a header of the PROXY protocol, its handshake done."""
+    """Opens a connection with a PROXY header and sends a handshake."""
     raw = host.tcp()
     raw.send(header)
     raw.request("/doorman/")

@@ -1,4 +1,4 @@
-"""The layer over Redis beside channels_redis, in both directions."""
+"""The layer over Redis together with channels_redis, in both directions."""
 
 import os
 from contextlib import ExitStack
@@ -26,7 +26,7 @@ def shards():
 
 
 def layer(servers, **config):
-    """The layer of a host, on the servers."""
+    """The configuration of a layer on the servers."""
     return {"backend": "redis", "hosts": [server.address for server in servers]} | config
 
 
@@ -43,7 +43,7 @@ VARIANTS = {
 
 @pytest.fixture(params=[*VARIANTS, "three shards"], scope="module")
 def both(request, redis, serving):
-    """A host and a Django process with one layer, its servers, and its prefix."""
+    """A host and a Django process on one layer, its servers, and its prefix."""
     ours, theirs = VARIANTS.get(request.param, ({}, {}))
     sharded = request.param == "three shards"
     servers = request.getfixturevalue("shards") if sharded else [redis]
@@ -57,7 +57,7 @@ def text(words):
 
 
 def joined(servers, group, channel, prefix="asgi"):
-    """Waits until a channel stands among a group's members in Redis."""
+    """Waits until a channel is a member of a group in Redis."""
     key = f"{prefix}:group:{group}"
 
     def stands():
@@ -78,7 +78,7 @@ def member(host, servers, group, prefix="asgi"):
 
 @pytest.fixture
 def group(request):
-    """A group that no other test has."""
+    """A group that no other test uses."""
     return "g" + os.urandom(8).hex()
 
 
@@ -87,7 +87,8 @@ def group(request):
 
 def test_django_sends_to_a_consumer(both):
     host, django, *_ = both
-    # Channels hashes a channel's whole name to find its server, and its receivers half of it.
+    # Channels selects a channel's server by a hash of its whole name when it sends, and of a part of the name when it
+    # receives.
     for number in range(20):
         client = host.connect("/commander/")
         django.send(client.ask("channel"), text(f"from Django {number}"))
@@ -120,7 +121,7 @@ def test_either_sends_to_a_group_of_both(both, group):
 
 
 def test_a_type_is_the_same_with_underscores_as_for_channels_own_handlers(both, group):
-    """Channels' get_handler_name calls `commander_text` for either."""
+    """Channels' get_handler_name maps both types to `commander_text`."""
     host, django, servers, prefix = both
     client = member(host, servers, group, prefix)
     for kind in ("commander.text", "commander_text"):
@@ -162,7 +163,7 @@ def test_frames_for_a_group_pass_django_by(both, group):
 
 @pytest.fixture(scope="module")
 def plain(redis, serving):
-    """A host and a Django process as they are without any setting."""
+    """A host and a Django process with default settings."""
     with serving("commander", "group", layer=layer([redis])) as host, peer([redis]) as django:
         yield host, django
 
@@ -237,7 +238,7 @@ def test_a_host_that_stops_leaves_its_groups(redis, serving, group):
         assert redis.ask("EXISTS", f"asgi:group:{group}") == b":0\r\n"
 
 
-# What is not ours.
+# Malformed data.
 
 
 FOREIGN = [
@@ -287,7 +288,7 @@ def test_a_group_key_that_is_no_group_is_nobody(redis, plain, group):
 
 @pytest.fixture
 def settings(redis, tmp_path):
-    """A configuration of a layer alone."""
+    """The configuration of a layer only."""
     file = tmp_path / "narrowboat.toml"
     file.write_text(toml({"layer": layer([redis])}))
     return file

@@ -1,4 +1,4 @@
-"""A Django site under uvicorn and our group plugin, in one room."""
+"""A Django site under uvicorn and the group plugin, in one room."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def site(root, redis, backend, log):
 
 @pytest.fixture(scope="module", params=LAYERS)
 def both(request, root, serving, tmp_path_factory):
-    """A host and a site with one layer."""
+    """A host and a site on one layer."""
     log = tmp_path_factory.mktemp("site") / "log"
     routes = [{"path": "/chat/{room}/", "plugin": "group"}]
     with Redis() as redis, site(root, redis, request.param, log) as django:

@@ -1,18 +1,18 @@
-"""Each way to reach a server, and what is said of a wrong one."""
+"""Every form of a Redis host, and the messages for wrong ones."""
 
 import pytest
 
 from certificates import certificate, write
 from redis_server import Redis, free_port
 
-# All that a user of the layer needs beside its keys.
+# The commands that a user of the layer needs.
 COMMANDS = """auth select ping client eval zadd zrem zrange zremrangebyscore zcard expire
     bzpopmin zpopmin""".split()
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """An authority, a server's certificate of it, and another authority."""
+    """A certificate authority, a server's certificate from it, and another authority."""
     folder = tmp_path_factory.mktemp("tls")
     authority = certificate("authority")
     server = certificate("server", authority)
@@ -23,7 +23,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def redis(files):
-    """A server that is reached in every way, and asks for a login."""
+    """A server that listens in every way and requires a login."""
     tls = free_port()
     options = [
         "user narrowboat on >s3cr@t ~* &* +@all",

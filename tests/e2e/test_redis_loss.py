@@ -1,4 +1,4 @@
-"""Redis killed, paused and started again under traffic: what sockets notice, what the log says."""
+"""Redis killed, paused and restarted under traffic: the effect on sockets and the log."""
 
 import os
 from contextlib import ExitStack
@@ -29,7 +29,7 @@ def pair(request, redis, serving):
 
 
 def room(hosts, group, count=2):
-    """Clients on each host that have joined a group, which is known everywhere."""
+    """Clients on each host that have joined a group, once the membership is known everywhere."""
     clients = [host.connect("/commander/") for host in hosts for _ in range(count)]
     for client in clients:
         assert client.ask(f"add {group}") == "ok"
@@ -42,7 +42,7 @@ def room(hosts, group, count=2):
 
 
 def reached(clients, group, words, within=1.0):
-    """Whether a message of the first reaches all of them."""
+    """Whether a message from the first client reaches all."""
     clients[0].send(f"group-send {group} {words}")
     missing = 0
     for client in clients:
@@ -55,7 +55,7 @@ def reached(clients, group, words, within=1.0):
 
 
 def answers(client):
-    """Whether a consumer still answers, after all that was on its way."""
+    """Whether a consumer still replies, after the messages in flight."""
     client.send("channel")
     while "specific." not in client.recv():
         pass
@@ -69,7 +69,7 @@ def numbered(clients, group, start, count):
 
 
 def numbers(client, last):
-    """The numbers a client gets until the last."""
+    """The numbers that a client receives, up to the last."""
     got = []
     while not got or got[-1] != last:
         line = client.recv()

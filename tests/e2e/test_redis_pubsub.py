@@ -1,4 +1,4 @@
-"""The layer by publish and subscribe beside channels_redis, in both directions."""
+"""The layer over publish and subscribe together with channels_redis, in both directions."""
 
 import os
 
@@ -17,7 +17,7 @@ def servers():
 
 @pytest.fixture(scope="module", params=["one server", "three shards", "encrypted", "json"])
 def both(request, servers, serving):
-    """A host and a Django process with one layer, and its servers."""
+    """A host and a Django process on one layer, and its servers."""
     servers = servers if request.param == "three shards" else servers[:1]
     settings = {
         "encrypted": (KEYS, KEYS),
@@ -33,7 +33,7 @@ def both(request, servers, serving):
 
 
 def heard(servers, group, listeners):
-    """Waits until so many processes listen to a group."""
+    """Waits until this number of processes subscribe to a group."""
     subscribed(servers, f"asgi__group__{group}", listeners)
 
 
@@ -43,7 +43,7 @@ def subscribed(servers, topic, listeners=1):
 
 
 def channel_of(django, servers):
-    """A channel of Django's that Redis knows: channels_redis does not wait for the answer when it subscribes."""
+    """A Django channel whose subscription is active: channels_redis does not wait for the reply to SUBSCRIBE."""
     channel = django.new_channel()
     subscribed(servers, channel)
     return channel

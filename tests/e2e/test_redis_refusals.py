@@ -1,5 +1,5 @@
-"""Each way in which Redis fails, and what becomes of messages, memberships, readiness, figures and the log: the table of
-docs/reference/redis-failures.md, row by row."""
+"""Every row of the table in docs/reference/redis-failures.md: each failure of Redis, and its effect on messages,
+memberships, readiness, metrics and the log."""
 
 import os
 import re
@@ -27,7 +27,7 @@ TABLE = Path(__file__).resolve().parents[2] / "docs/reference/redis-failures.md"
 
 @dataclass(frozen=True)
 class Fault:
-    """What begins, what ends it, which backends notice, and what the log says when it begins."""
+    """How a failure begins and ends, the text in the log when it begins, and the backends that detect it."""
 
     begin: Callable
     end: Callable
@@ -36,7 +36,7 @@ class Fault:
 
 
 def answered(error, to=WRITES, backends=("redis",), says=None):
-    """A fault in which the server answers commands with an error."""
+    """A failure in which the server replies to commands with an error."""
     begin = lambda redis, proxy: proxy.answer(error, to)
     return Fault(begin, lambda redis, proxy: proxy.answer(None), says or error.split()[0], backends)
 
@@ -46,7 +46,7 @@ def permit(redis, *rules):
 
 
 def configured(says, before, after):
-    """A fault of a server by its own settings."""
+    """A failure that settings of the server cause."""
     set_to = lambda settings: lambda redis, _: [redis.ask("CONFIG", "SET", *pair) for pair in settings]
     return Fault(set_to(before), set_to(after), says)
 
@@ -65,12 +65,12 @@ def can_save(redis, _):
 
 def login(redis, proxy):
     redis.ask("CONFIG", "SET", "requirepass", "secret")
-    # Connections that stand stay logged in.
+    # Open connections stay logged in.
     proxy.reset()
 
 
 def script(redis, _):
-    """A script that runs for ever, in a thread that waits for it."""
+    """Runs an endless script, in a thread that waits for its reply."""
     redis.ask("CONFIG", "SET", "busy-reply-threshold", "50")
     threading.Thread(target=lambda: redis.ask("EVAL", "while true do end", 0), daemon=True).start()
     eventually(lambda: redis.ask("PING").startswith(b"-BUSY"), "a busy server")
@@ -104,7 +104,7 @@ FAULTS = {
     "READONLY": Fault(
         lambda redis, _: redis.ask("REPLICAOF", "127.0.0.1", 1),
         lambda redis, _: redis.ask("REPLICAOF", "NO", "ONE"),
-        # It also ends connections on which a message is waited for.
+        # The role change also ends connections with blocked commands.
         "",
     ),
     "LOADING": answered("LOADING Redis is loading the dataset in memory", EVERYTHING, BOTH, "(?i)loading"),
@@ -144,7 +144,7 @@ def group():
 
 @contextmanager
 def hosted(serving, proxy, backend):
-    """A host on the server, which it reaches through the proxy."""
+    """Context manager for a host that reaches the server through the proxy."""
     with serving("commander", layer=layer([proxy], backend=backend), admin=ADMIN) as host:
         yield host
 
@@ -155,7 +155,7 @@ def ready(host):
 
 
 def counted(host, name):
-    """How much a counter of the layer has counted, all causes together."""
+    """The value of a counter of the layer, over all causes."""
     begins = f'narrowboat_layer_messages_{name}_total{{tenant="default",layer="default"'
     counts = [int(count) for figure, count in figures(host).items() if figure.startswith(begins)]
     assert counts, begins
@@ -163,7 +163,7 @@ def counted(host, name):
 
 
 def room(host, group, count):
-    """Clients in a group that reaches all of them."""
+    """Clients in a group, once a message reaches all of them."""
     clients = [host.connect("/commander/") for _ in range(count)]
     for client in clients:
         assert client.ask(f"add {group}") == "ok"
@@ -174,7 +174,7 @@ def room(host, group, count):
 
 
 def reached(clients, group, words):
-    """Whether a message of the first comes to each before its consumer answers something else."""
+    """For each client, whether a message from the first client arrives within a second."""
     clients[0].send(f"group-send {group} {words}")
     return [comes(client, f"message: {words}") for client in clients]
 
@@ -189,7 +189,7 @@ def comes(client, line, within=1):
 
 
 def answers(client):
-    """What came before a consumer's next answer."""
+    """The messages before a consumer's next reply."""
     client.send("channel")
     lines = []
     while "specific." not in (line := client.recv()):
@@ -198,7 +198,7 @@ def answers(client):
 
 
 def messages_until(client, last):
-    """The messages that come, up to the last."""
+    """The messages up to the last one."""
     got = []
     while not got or got[-1] != last:
         line = client.recv()
@@ -240,24 +240,24 @@ def test_a_layer_that_is_refused_is_away_until_all_it_asks_is_taken(
         eventually(lambda: reached([sender, late], group, "late too")[1], "a message to who came late")
         sender.send(f"group-send {group} end")
         got = messages_until(stays, "end")
-        # In their order, once each, and what is missing is counted.
+        # In order, without duplicates, and missing messages are counted.
         missing = [words for words in sent if words not in got]
         assert [words for words in got if words in sent] == [words for words in sent if words in got]
         assert len(missing) <= counted(host, "lost") <= len(sent), got
         if backend == "redis":
-            # More would tear the order.
+            # More readers could change the order.
             eventually(lambda: readers(redis) == 1, "one reader of the host's key")
         assert counted(host, "malformed") == 0
         assert not [line for line in answers(leaves) if line in ("message: late too", "message: end")]
 
 
 def readers(redis):
-    """Connections that wait for a message."""
+    """The number of connections that wait for a message."""
     return redis.ask("CLIENT", "LIST").count(b"cmd=bzpopmin")
 
 
 def tried_again(host, proxy, name):
-    """Waits until the host has tried several times to get through."""
+    """Waits until the host has tried to reconnect several times."""
     if name in ("connections killed", "a server that pauses", "BUSY"):
         return
     before = proxy.accepted
@@ -275,7 +275,7 @@ def test_a_connection_for_what_is_published_that_stalls_is_noticed(serving, redi
         proxy.subscriptions_stalled = True
         eventually(lambda: (busy(), LOST in host.log())[1], "a layer that is away")
         assert ready(host)[0] == 503
-        # Nor does an attempt to come back hang.
+        # An attempt to reconnect does not hang either.
         tried_again(host, proxy, "stalled")
         proxy.subscriptions_stalled = False
         host.logged(BACK)
@@ -289,7 +289,7 @@ def test_publishing_is_no_write_and_goes_on(serving, redis, proxy, group, name):
     with hosted(serving, proxy, "redis-pubsub") as host:
         clients = room(host, group, 2)
         fault.begin(redis, proxy)
-        # The layer asks each second, as long as nobody else does.
+        # An idle layer checks the server each second.
         asked = lambda: proxy.commands["PUBLISH"] + proxy.commands["PING"]
         before = asked()
         eventually(lambda: asked() >= before + 6, "further looks at the server")
@@ -390,7 +390,7 @@ def test_the_log_says_how_much_expired_in_an_outage(serving, redis, proxy, group
 def test_the_log_has_the_cause_where_the_first_connection_only_broke(serving, redis, proxy):
     with hosted(serving, proxy, "redis") as host:
         login(redis, proxy)
-        # The first error is a connection that broke, or already what a new one is answered.
+        # The first error is a broken connection, or already the reply on a new connection.
         host.logged("channel layer (lost|is still lost): .*(?i:noauth|authentication)")
         redis.ask_after_login("secret", "CONFIG", "SET", "requirepass", "")
         host.logged(BACK)
@@ -406,7 +406,7 @@ def test_a_host_that_stops_does_not_say_that_its_layer_is_back(serving, proxy):
         assert BACK not in host.log()
 
 
-# Keys that hold something else.
+# Keys of another type.
 
 
 def test_messages_to_a_group_key_of_another_type_are_lost_and_the_rest_goes_on(serving, redis, proxy, group):
@@ -510,7 +510,7 @@ def test_a_sender_whose_clock_differs_by_more_than_expiry_is_heard(
         assert LOST not in host.log()
 
 
-# Keys and values.
+# The key-value store.
 
 
 def test_keyvalue_tells_the_guest_and_the_log_once(serve, redis, proxy):
@@ -525,9 +525,9 @@ def test_keyvalue_tells_the_guest_and_the_log_once(serve, redis, proxy):
         proxy.answer(error, WRITES)
         for _ in range(10):
             assert client.ask("notes set a 3") == f"error: key-value store unavailable: {error.split()[0]}"
-            # What is not refused says nothing of what is.
+            # Other operations do not affect this one.
             assert client.ask("notes get a").startswith("= ")
-        # A second and more stands between new connections, to what may be another server.
+        # At least a second passes between new connections, because another server may respond.
         assert proxy.accepted - connections <= 1 + (time.monotonic() - began)
         proxy.answer(None)
         assert client.ask("notes set a 4") == "ok"

@@ -1,4 +1,4 @@
-"""What a host hears of senders whose clocks, keys or messages are not as its own, and what it says of the rest."""
+"""Messages from senders with other clocks, keys or formats, and the metrics and log lines about them."""
 
 import re
 import time
@@ -22,7 +22,7 @@ def redis():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Moves the clock of channels_redis in this process."""
+    """Shifts the clock of channels_redis in this process."""
 
     class Moved:
         ahead = 0.0
@@ -39,7 +39,7 @@ def clock(monkeypatch):
 
 
 def pops(redis):
-    """How often readers have begun to wait for a message."""
+    """How often readers have started to wait for a message."""
     calls = re.search(rb"cmdstat_bzpopmin:calls=(\d+)", redis.ask("INFO", "commandstats"))
     return int(calls[1])
 
@@ -51,13 +51,13 @@ def test_a_django_process_is_heard_whatever_its_clock_says(redis, serving, clock
             channel = django.new_channel()
             for ahead in (0, -4, -6, -61, -7200, 61, 7200):
                 if ahead == -6:
-                    # For longer than Redis lets a reader wait.
+                    # Longer than a blocking read in Redis lasts.
                     before = pops(redis)
                     eventually(lambda: pops(redis) >= before + 2, "an idle reader")
                 clock.ahead = ahead
                 django.group_send("g", text(f"{ahead} s"))
                 assert client.recv() == f"message: {ahead} s"
-                # The other way: a receiver of Channels looks at no time either.
+                # In the other direction, a receiver of Channels ignores the time too.
                 client.ask(f"send {channel} {ahead}")
                 assert django.receive(channel) == text(str(ahead))
             expired = 'narrowboat_layer_messages_expired_total{tenant="default",layer="default"}'

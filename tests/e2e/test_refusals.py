@@ -1,5 +1,4 @@
-"""What never becomes the live version: it is refused with its reason, and the version before goes
-on as if nothing had been."""
+"""Versions that are refused with a reason. The live version continues without any effect."""
 
 import re
 
@@ -10,7 +9,7 @@ from support import counted, short
 
 @pytest.fixture
 def untouched(served):
-    """A host of whose clients none may notice anything."""
+    """A host whose clients must not notice anything."""
     clients = served.clients(3)
     before = [counted(client) for client in clients]
     yield served
@@ -21,7 +20,7 @@ def untouched(served):
     assert counted(served.connect())["version"] == "v1"
 
 
-# What is wrong with a file.
+# Invalid files.
 
 
 def another_contract(component):
@@ -45,7 +44,7 @@ def another_world(component):
 
 
 def start_up_out_of_bounds(component):
-    """Its data lie beyond its memory, so that no instance of it can be made."""
+    """Its data segment is out of bounds, so instantiation fails."""
     low, high = b"\x00\x41\x80\x80\xc0\x00\x0b", b"\x00\x41\xff\xff\xff\x07\x0b"
     assert low in component, "the guest's data begin elsewhere now"
     return component.replace(low, high, 1)
@@ -87,7 +86,7 @@ def test_a_file_is_refused_that_is(untouched, what):
     assert re.search(said, why), why
 
 
-# What fails in the trial.
+# Failures in the trial.
 
 TRIALS = {
     "restore-fails": "restore: returned an error: v2 was told to fail at restore",
@@ -112,7 +111,7 @@ def test_without_clients_a_version_that_cannot_restore_is_tried_as_it_starts(tra
     assert counted(served.connect())["version"] == "v2"
 
 
-# What does not go with what runs.
+# Incompatible with the running version.
 
 
 def test_another_isolation_is_refused(untouched, served):

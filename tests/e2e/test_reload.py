@@ -1,4 +1,4 @@
-"""How a component's file may change, and what the host makes of it."""
+"""The ways in which a component file may change, and the reaction of the host."""
 
 import os
 import time
@@ -19,12 +19,12 @@ def in_place(file, component):
 
 
 def in_pieces(file, component, piece=8 * 1024, pause=0.02):
-    """Longer than it takes to look twice, and with the file never still for long."""
+    """Writes slowly, so the host looks at the file more than twice meanwhile, and the file keeps changing."""
     with open(file, "wb") as out:
         for start in range(0, len(component), piece):
             out.write(component[start : start + piece])
             out.flush()
-            # What is under test is a writer that takes its time.
+            # The pause simulates a slow writer.
             time.sleep(pause)
 
 
@@ -42,7 +42,7 @@ def through_a_link(file, component):
 
 
 def with_its_folder(file, component):
-    """As a deployment does that puts a folder in the place of another."""
+    """Replaces the folder by another folder, as some deployments do."""
     folder = file.parent
     beside = folder.with_name(f"{folder.name}.new")
     beside.mkdir()
@@ -60,7 +60,7 @@ def test_a_component_is_noticed_however_it_is_written(served, write):
     component = served.version(write.__name__)
     served.taken(component, lambda component: write(served.file, component))
     assert counted(client)["version"] == write.__name__
-    # Of the half-written file nobody has to hear.
+    # The host does not warn about the incomplete file.
     assert "WARN" not in served.host.log()[since:]
 
 
@@ -82,7 +82,7 @@ def test_nobody_looks_if_nobody_shall(travel):
     served = travel(watch="off")
     client = served.connect()
     served.put("v2")
-    # Longer than the longest that a host that looks takes: a second between two looks.
+    # Longer than the interval of the checks, which is a second.
     assert "is live" not in served.host.silence(1.5)
     assert counted(client)["version"] == "v1"
 

@@ -1,4 +1,4 @@
-"""A new version is watched for a while, and rolled back if it fails too often."""
+"""The host watches a new version and rolls it back if it fails too often."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from support import TEXT, UPGRADE, counted, eventually, frame, short
 
 both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
 
-# Few events of few clients say enough, so that tests are short.
+# A few events of a few clients are enough, to keep the tests short.
 FEW = {"faults_per_thousand": 5, "min_events": 5, "min_clients": 1, "clients_per_hundred": 0}
 HASTY = {"rollback": FEW | {"window": "1m"}}
 
@@ -27,26 +27,26 @@ TAKEN_BACK = (
 
 
 def taken_back(served, plan):
-    """Waits until a version is rolled back for another, and returns the numbers that the log says
-    of it: faults, events, gone back, lost, restarted, closed, stay."""
+    """Waits until a version is rolled back, and returns the numbers in the log: faults, events, consumers that went
+    back, lost events, restarted, closed, remaining."""
     version, faults, events, _, *numbers = served.host.logged(TAKEN_BACK).groups()
     assert version == short(served.version(plan))
     return tuple(map(int, (faults, events, *numbers)))
 
 
 def stands(served, plan):
-    """Waits until a version's window is over, and it is still live."""
+    """Waits until a version passes its rollback window, and checks that it is still live."""
     served.host.logged(f"version {short(served.version(plan))} has passed its rollback window")
     assert "rolled back" not in served.host.log()
     assert counted(served.connect())["version"] == plan.split()[0]
 
 
-# Past the budget.
+# Beyond the limits.
 
 
 @both_isolations
 def test_errors_bring_back_the_old_version_with_the_state_that_was_left(travel, isolation):
-    # In a shared instance the total, of which this is the last number, is everyone's.
+    # In a shared instance all connections add to the total, of which this is the last number.
     last = 4 if isolation == "connection" else 7
     plan = f"v2 fails-at={last}"
     served = travel(isolation=isolation, table=HASTY)
@@ -77,7 +77,7 @@ def test_the_log_counts_what_is_lost(travel):
         client.ask("fine")
     client.send("fails")
     client.ended()
-    # Who failed is one of them until it is told that its connection is over.
+    # The failed client counts until its consumer ends.
     assert taken_back(served, plan) in ((1, 7, 4, 7, 0, 0, 0), (1, 7, 3, 3, 0, 0, 0))
     assert [counted(bystander)["count"] for bystander in bystanders] == [1, 1, 1]
 
@@ -90,7 +90,7 @@ def test_traps_and_time_outs_bring_it_back_too(travel, way):
     served.swap(plan)
     assert bystander.ask("lost") == "v2 1 lost"
     for client in clients:
-        # The event that it fails at is answered by the version that is back.
+        # The previous version handles the event that traps.
         answers = [client.ask(text).split() for text in "abc"]
         assert [text for *_, text in answers] == ["a", "b", "c"]
         assert answers[-1][0] == "v1"
@@ -134,7 +134,7 @@ def test_a_version_that_fails_at_handshakes_is_taken_back(travel):
     assert client.ask("once") == "v1 1 once"
 
 
-# What clients do.
+# Effects of clients.
 
 
 @both_isolations
@@ -157,13 +157,13 @@ def test_garbage_of_clients_does_not_take_a_version_back(travel, isolation):
     assert sum(map(int, errors)) == 20 and sum(map(int, faults)) == 0
 
 
-# By whom.
+# Clients with faults.
 
 CAREFUL = {"rollback": {"window": "1m", "faults_per_thousand": 5, "min_events": 20}}
 
 
 def provoke(client, times):
-    """Has a plugin fail at the last of so many events."""
+    """Makes a plugin fail at the last of this number of events."""
     for number in range(times):
         client.send(str(number))
     assert client.rest()[1] == (1011, "consumer failed")
@@ -214,7 +214,7 @@ def test_a_version_that_fails_for_most_clients_is_taken_back(travel):
 
 @pytest.mark.parametrize("way", ["errors", "traps"])
 def test_a_version_whose_every_handshake_fails_is_taken_back(travel, way):
-    """Also if those who come have one address, one of this machine."""
+    """This also holds if all clients have the same loopback address."""
     served = travel(table=CAREFUL)
     others = served.clients(4)
     plan = f"v2 connect-{way}"
@@ -249,7 +249,7 @@ def test_an_address_of_the_internet_whose_handshakes_fail_is_one_client(travel):
 
 
 def test_an_address_of_the_internet_is_one_client(travel):
-    """As a proxy tells it: one who opens many connections is one all the same."""
+    """The address comes from a proxy. Several connections from it count as one client."""
     served = travel(table=CAREFUL, top={"proxy": {"trusted": ["127.0.0.1"]}}, admin=ADMIN)
     come = lambda address: served.connect(additional_headers={"X-Forwarded-For": address})
     plan = "v2 fails-at=2"
@@ -267,7 +267,7 @@ def test_an_address_of_the_internet_is_one_client(travel):
 
 
 def test_a_version_is_taken_back_while_the_next_one_is_prepared(travel):
-    """The one that is prepared hangs in its trial, longer than this test waits."""
+    """The next version loops in its trial, longer than the test waits."""
     served = travel(table=HASTY, limits={"call_time": "1m"})
     client, victim = served.clients(2)
     plan = "v2 fails-at=5"
@@ -282,7 +282,7 @@ def test_a_version_is_taken_back_while_the_next_one_is_prepared(travel):
     assert client.ask("one") == "v1 1 one"
 
 
-# Within it.
+# Within the limits.
 
 
 def test_a_version_that_fails_less_than_it_may_stays(travel):
@@ -331,7 +331,7 @@ def test_a_version_that_fails_as_often_as_the_one_before_stays(travel):
             assert client.rest()[1][0] == 1011
 
     provoke()
-    # It would fail in the trial's place if it had to take over a client.
+    # With a client to move, this version would fail in the trial.
     plan = "v2 fails-at=3"
     served.swap(plan)
     provoke()
@@ -349,7 +349,7 @@ def test_nothing_is_watched_without_a_window(travel):
     assert "back" not in served.host.log()
 
 
-# One consumer that traps.
+# A trap of one consumer.
 
 
 def test_a_moved_consumer_that_traps_goes_back_alone_and_nothing_is_lost(travel):
@@ -408,7 +408,7 @@ def test_a_trap_of_a_consumer_that_has_not_moved_ends_its_connection(travel):
     assert moved.ask("on") == "v2 1 on"
 
 
-# A shared instance that traps.
+# A trap of a shared instance.
 
 
 @pytest.mark.parametrize("policy", [None, "restart", "close"])
@@ -421,7 +421,7 @@ def test_a_shared_instance_goes_back_as_a_whole(travel, policy):
     served.swap(plan)
     late = served.connect()
     assert [client.ask("new") for client in [*clients, late]] == [f"v2 {n} new" for n in (2, 2, 2, 1)]
-    # The eighth event of all is answered by the version that is back.
+    # The previous version handles the eighth event of the instance.
     assert clients[0].ask("traps") == "v1 2 traps"
     if policy == "restart":
         assert late.recv() == "restarted"
@@ -429,7 +429,7 @@ def test_a_shared_instance_goes_back_as_a_whole(travel, policy):
     else:
         assert late.ended() == (1012, "state lost in an update")
     assert [client.ask("on") for client in clients[1:]] == ["v1 2 on"] * 2
-    # The late one's handshake was an event too.
+    # The handshake of the late client was an event too.
     served.host.logged("rolled back a shared instance after a fault .*consumers=3 lost_events=5")
     assert taken_back(served, plan)[0] == 1
     told = counted(served.connect())
@@ -463,7 +463,7 @@ def test_those_who_came_later_take_their_state_along_if_their_instance_lives(tra
     assert early.ask("two") == "v1 1 two"
 
 
-# Another version in the window.
+# Another version within the window.
 
 
 @both_isolations

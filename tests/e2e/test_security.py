@@ -1,4 +1,4 @@
-"""The page on security names tests that there are."""
+"""The tests that SECURITY.md names exist."""
 
 import re
 

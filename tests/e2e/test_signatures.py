@@ -1,4 +1,4 @@
-"""Components that run only if somebody whom the operator trusts has signed them."""
+"""Components run only with a signature by a trusted key."""
 
 import base64
 import re
@@ -15,8 +15,8 @@ from support import DEADLINE, Host, eventually, short, toml
 
 @pytest.fixture
 def site(narrowboat, component, tmp_path):
-    """A host of the guest `traveller`, started again and again, whose configuration trusts the keys that a test names;
-    `release` is one and `other` another."""
+    """A host of the guest `traveller` that tests restart with different trusted keys. `release` and `other` are
+    signers."""
     built = component("traveller")
     served = support.Travelling(built.read_bytes(), tmp_path / "traveller.wasm", {})
     served.release, served.other = Signer(tmp_path, "release"), Signer(tmp_path, "other")
@@ -34,7 +34,7 @@ def site(narrowboat, component, tmp_path):
         return served.host
 
     def does_not_start():
-        """Starts a host that must not serve, and returns what it says."""
+        """Runs a host that must not start, and returns its output."""
         configure([served.release])
         result = narrowboat("serve", "--config", config, "--listen", "127.0.0.1:0", timeout=DEADLINE)
         assert result.returncode == 2, result.stderr
@@ -54,7 +54,7 @@ def is_live(host, version):
 
 
 def flipped(bytes):
-    """The same with one bit changed in the middle."""
+    """Flips one bit in the middle."""
     middle = len(bytes) // 2
     return bytes[:middle] + (bytes[middle] ^ 1).to_bytes() + bytes[middle + 1 :]
 
@@ -89,7 +89,7 @@ def test_without_the_table_nobody_has_to_sign(site):
         is_live(host, "v2")
 
 
-# What is not signed as it has to be: what the file holds, what lies beside it, and what is said.
+# Invalid signatures: the component, the signature file, and the error.
 UNSIGNED = {
     "without a signature": (
         lambda site, new: (new, None),
@@ -119,7 +119,7 @@ UNSIGNED = {
 
 
 def lay(site, component, signature):
-    """Lays a component in the place of the file, and before it something in the place of its signature."""
+    """Writes the signature file first, then replaces the component file."""
     signature_of(site.file).unlink(missing_ok=True)
     if signature is not None:
         signature_of(site.file).write_bytes(signature)
@@ -154,7 +154,7 @@ def test_the_signature_may_come_long_after_the_component(site, watch):
     with site.start(watch=watch) as host:
         client = site.connect()
         assert client.ask("once") == "v1 1 once"
-        # The old signature lies there still.
+        # The file of the old signature still exists.
         assert "is not signed by any of" in site.refuse("v2")
         site.release.sign(site.file)
         host.logged(f"version {short(site.version('v2'))} is live")
@@ -200,7 +200,7 @@ def test_a_component_is_refused_before_it_is_read(site):
         assert answer.status == 422 and "not signed" in answer.json()["error"]
 
 
-# What is uploaded.
+# Uploads.
 
 
 def test_a_signed_component_is_deployed_by_the_program(site, narrowboat, tmp_path):
@@ -243,7 +243,7 @@ def test_an_upload_is_refused_that_nobody_trusted_has_signed(site):
             assert answer.status == 422 and "is not signed" in answer.json()["error"], answer.body
             assert admin.states("traveller")[0] == (short(component), "refused")
         assert answers(host) == "v1"
-        # What was refused for its signature is no bad version.
+        # A version that was refused for its signature may be deployed again.
         assert admin.deploy("traveller", new, headers=site.release.header(new)).status == 200
         assert answers(host) == "v2"
 
@@ -267,7 +267,7 @@ def test_the_header_is_documented(site):
         assert header["name"] == "Narrowboat-Signature" and not header["required"]
 
 
-# What was kept.
+# Stored versions.
 
 
 def test_a_kept_version_is_signed_still_after_a_restart(site):
@@ -298,7 +298,7 @@ def test_a_version_does_not_come_back_whose_key_was_taken_away(site):
         assert answer.status == 422
         assert "the kept version is not signed by any of [signatures] keys" in answer.json()["error"]
         assert answers(host) == "v3"
-        # It stays one that was live once, should the key come back.
+        # It stays in the list as the previous version, in case the key returns.
         assert (short(site.version("v2")), "previous") in admin.states("traveller")
 
 
@@ -404,7 +404,7 @@ def test_keys_and_signatures_of_openssl_are_as_good(site, narrowboat, tmp_path):
     site.other.public.write_bytes(public.read_bytes())
     with site.start(trusts=[site.other]) as host:
         assert answers(host) == "v1"
-    # There is one signature of the same bytes by the same key.
+    # An Ed25519 signature is deterministic.
     private.chmod(0o600)
     signed = narrowboat("plugin", "sign", site.file, "--key", private)
     assert (signed.returncode, beside.read_bytes()) == (0, made), signed.stderr

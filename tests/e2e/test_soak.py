@@ -1,5 +1,5 @@
-"""Everything at once, for a while: traffic, swaps, guests and clients that misbehave, a Redis that comes and goes. Each
-message is accounted for, and the host is no larger at the end. `make soak MINUTES=60` takes an hour."""
+"""A mixed load: traffic, swaps, misbehaving guests and clients, and a Redis that restarts. The test accounts for
+every message, and the host must not grow. `make soak MINUTES=60` runs it for an hour."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ from support import TEXT, eventually, with_manifest
 
 SECONDS = float(os.environ.get("SOAK_MINUTES", "0.5")) * 60
 
-# Messages under way to a room at a time: less than a channel holds.
+# Messages in flight in a room: fewer than the capacity of a channel.
 WINDOW = 20
 
 ISOLATION = {"echo": "connection", "room": "connection", "broadcast": "shared", "far": "connection"}
@@ -27,7 +27,7 @@ GUESTS = {"echo": "echo", "room": "group", "broadcast": "broadcast", "far": "gro
 
 
 class Soak:
-    """What goes on, until the time is over; and what went wrong."""
+    """Runs all actors until the time is over, and records errors."""
 
     def __init__(self, host, seconds):
         self.host, self.end = host, time.monotonic() + seconds
@@ -54,7 +54,7 @@ class Soak:
             self.wrong.append(f"{actor.__name__}: {problem!r}")
             raise
 
-    # What clients do. Every message is numbered.
+    # Clients. Every message is numbered.
 
     def echo(self):
         client = self.host.connect("/echo/")
@@ -66,7 +66,7 @@ class Soak:
         client.close()
 
     def rooms(self, path, what):
-        """One who speaks and three who hear: all of it, in order, once."""
+        """One client sends and four receive: every message in order, once."""
         members = [self.host.connect(path) for _ in range(4)]
         first = 0
         while self.goes_on:
@@ -86,7 +86,7 @@ class Soak:
         self.rooms("/broadcast/", "broadcast")
 
     def far_room(self):
-        """The same over a Redis that goes away: what comes keeps its order, and the host says what is lost."""
+        """The same over a Redis that restarts. Messages arrive in order, and the host counts lost ones."""
         speaker, hearer = (self.host.connect("/far/red/") for _ in range(2))
         heard, done = [], threading.Event()
 
@@ -101,7 +101,7 @@ class Soak:
         while self.goes_on:
             speaker.send(f"{sent}")
             sent += 1
-            # It hears itself as well, but needs not to.
+            # The sender receives its own messages too, but does not depend on them.
             with suppress(TimeoutError):
                 speaker.recv(0.02)
         eventually(lambda: heard and heard[-1] >= sent - 50, "the last of what was sent", 15)
@@ -113,7 +113,7 @@ class Soak:
         self.count("lost through Redis", sent - len(heard))
         [client.close_socket() for client in (speaker, hearer)]
 
-    # Those who misbehave.
+    # Misbehaving guests and clients.
 
     def failing_guests(self):
         for way in itertools.cycle(["trap", "loop", "error"]):
@@ -127,7 +127,7 @@ class Soak:
             time.sleep(0.2)
 
     def slow_reader(self):
-        """Hears a flooded room and does not read; the host lets it go."""
+        """A member of a flooded room that does not read. The host closes it."""
         while self.goes_on:
             raw = self.host.raw("/room/flood/", receive_buffer=4096)
             speaker = self.host.connect("/room/flood/")
@@ -178,7 +178,7 @@ def restarting(redis):
     def restart(soak):
         while soak.goes_on:
             time.sleep(min(5, max(soak.end - time.monotonic() - 10, 0.2)))
-            # The last ten seconds are for what is left to arrive.
+            # The last ten seconds are for messages in flight.
             if soak.end - time.monotonic() < 10:
                 return
             redis.kill()
@@ -200,7 +200,7 @@ def measuring(samples):
 
 
 def slope(samples, which):
-    """Growth an hour, by the straight line nearest to the samples of the second half."""
+    """The growth per hour, by linear regression over the second half of the samples."""
     half = samples[len(samples) // 2 :]
     return statistics.linear_regression([each[0] for each in half], [each[which] for each in half]).slope * 3600
 
@@ -248,7 +248,7 @@ def test_everything_at_once(serving, component, tmp_path, figure):
             files_left = lambda: len(os.listdir(f"/proc/{host.pid}/fd"))
             eventually(lambda: files_left() <= samples[0][2] + 8, "the files' end")
             lost = next(layer for layer in Admin(host).get("/v1/status")["layers"] if layer["name"] == "far")
-            # What did not arrive is what the host says is lost, or was with the server when that died.
+            # Missing messages are those that the host counts as lost, or that were in the server when it was killed.
             assert soak.counts["lost through Redis"] <= lost["lost"] + lost["dropped"] + 200 * soak.counts.get("Redis restarted", 0)
             middle = samples[len(samples) // 2][1]
             assert samples[-1][1] < middle * 1.25 + (16 << 20), "it grows"

@@ -1,4 +1,4 @@
-"""What the operator's tools are told on a listener of its own."""
+"""The probes and the metrics of the admin listener."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ from support import eventually
 
 
 def asked(host, path, method="GET"):
-    """The answer to a request to the host's own listener."""
+    """The response of the admin listener to a request."""
     return Admin(host).ask(path, method)
 
 
 def figures(host):
-    """Prometheus's figures by their names."""
+    """The metrics in the Prometheus text format, by name."""
     answer = Admin(host).ask("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("application/openmetrics-text")

@@ -1,4 +1,4 @@
-"""What a swap leaves as it was: state, order, groups, timers, queues, sockets."""
+"""State that a swap must preserve: consumers, order, groups, timers, queues, sockets."""
 
 import re
 import threading
@@ -10,13 +10,13 @@ from support import BINARY, CLOSE, TEXT, close_frame, counted, eventually, frame
 
 both_isolations = pytest.mark.parametrize("isolation", ["connection", "shared"])
 
-# The versions of `traveller` that are swapped in here are all good.
+# All versions of `traveller` in these tests are without faults.
 NEW = "v2"
 
 
 @pytest.fixture
 def old(served):
-    """The same host for each test, the old version live."""
+    """The shared host, with the old version live."""
     component = served.version("v1")
     if short(component) not in live(served):
         served.taken(component)
@@ -29,7 +29,7 @@ def live(served):
 
 
 def numbered(version, start, count):
-    """What the guest answers to so many numbers."""
+    """The replies of the guest to a series of numbers."""
     return [f"{version} {number} {number}" for number in range(start, start + count)]
 
 
@@ -101,7 +101,7 @@ def test_the_list_of_the_broadcast_plugin_is_whole(serve, component, tmp_path):
     file.write_bytes(built)
     host = serve(plugins={"broadcast": {"component": str(file)}})
     clients = [host.connect("/broadcast/") for _ in range(4)]
-    # An unknown section changes the bytes and nothing else.
+    # An additional custom section changes only the bytes.
     changed = built + b"\0\2\1x"
     file.write_bytes(changed)
     host.logged(f"version {short(changed)} is live")
@@ -122,7 +122,7 @@ def test_the_list_of_a_shared_instance_is_whole(travel):
     assert [client.recv() for client in clients] == ["all of you"] * 4
 
 
-# What is under way.
+# Messages in flight.
 
 
 def test_frames_keep_their_order_across_swaps(old):
@@ -190,7 +190,7 @@ def test_what_came_while_the_guest_was_busy_is_kept(travel, isolation):
     assert raw.recv_frame() == (TEXT, b"v1 2 joined")
     other.send("group red delivered")
     served.put(NEW)
-    # The guest is busy with each of these for a while. Eight wait at any time, so that the swap comes in the middle.
+    # Each message keeps the guest busy for a while. Eight are always in flight, so the swap happens between them.
     raw.send(b"".join(frame(TEXT, str(number).encode()) for number in range(8)))
     sent, got = 8, []
     while not any(text.startswith(NEW) for text in got):
@@ -215,7 +215,7 @@ def test_a_version_in_the_slow_lane_takes_over_and_gives_back(travel, isolation)
     assert counted(client)["count"] == 4
 
 
-# How connections end.
+# Ends of connections.
 
 
 def disconnects(served, channel):
@@ -236,7 +236,7 @@ def test_a_move_is_no_disconnect_and_the_end_is_exactly_one(old):
 def test_a_connection_that_is_closing_while_a_swap_runs_ends_once(old):
     raw = old.host.raw("/traveller/")
     raw.send_frame(TEXT, b"leave")
-    # It has the host's Close and does not answer, while the version changes.
+    # The client has the host's Close and does not reply until the version has changed.
     assert raw.recv_frame() == (CLOSE, (4000).to_bytes(2) + b"asked to")
     old.swap(NEW)
     raw.send(close_frame(4000))
@@ -245,7 +245,7 @@ def test_a_connection_that_is_closing_while_a_swap_runs_ends_once(old):
     assert len(disconnects(old, line.split()[0])) == 1
 
 
-# Who comes and goes.
+# Clients that come and go.
 
 
 def test_new_connections_get_the_new_version(old):

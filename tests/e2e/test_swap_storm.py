@@ -1,5 +1,5 @@
-"""Swaps without end: under a crowd that counts every message, in a file that never rests, in a host
-that dies or stops in the middle."""
+"""Repeated swaps: under a crowd that counts every message, with a file that keeps changing, and with a host that is
+killed or stopped during a swap."""
 
 import asyncio
 import json
@@ -16,16 +16,16 @@ from support import counted, eventually, short
 
 CROWD, GROUPS = 150, 15
 
-# Messages a member has under way.
+# Messages of a member in flight.
 WINDOW = 3
 
 
 class Member:
-    """A client that sends itself numbers through its consumer, and others through a group."""
+    """A client that sends numbers to its consumer and to a group."""
 
     def __init__(self, crowd, index):
         self.crowd, self.index, self.group = crowd, index, index % GROUPS
-        # The last number that came, back from the consumer and from each member of the group.
+        # The last number that came back from the consumer, and from each member of the group.
         self.echoed, self.heard = 0, dict.fromkeys(range(self.group, CROWD, GROUPS), 0)
         self.sent = self.messages = 0
 
@@ -46,7 +46,7 @@ class Member:
                 await self.take()
             await self.socket.send("count")
             told = json.loads(await self.socket.recv())
-            # Two at the start, the question itself, and a message each time for either way.
+            # Three messages besides the loop: two at the start and this request. In the loop, one for each direction.
             return told["count"], 3 + 2 * self.sent + self.messages
 
     async def take(self):
@@ -63,7 +63,7 @@ class Member:
 
 
 class Crowd(threading.Thread):
-    """So many members in an event loop of their own, until it is over."""
+    """A number of members in an event loop of their own, until the crowd is over."""
 
     def __init__(self, url):
         super().__init__(daemon=True)
@@ -145,7 +145,7 @@ def test_a_file_that_changes_ten_times_a_second(travel, figure, seconds=5):
     while time.monotonic() < end:
         number += 1
         served.put(f"v{number % 7}")
-        # A tenth of a second of questions.
+        # Ask for a tenth of a second.
         pause = time.monotonic() + 0.1
         while time.monotonic() < pause:
             again = counted(client)["count"]
@@ -168,7 +168,7 @@ def test_a_host_that_is_killed_in_the_middle_serves_the_new_version_when_it_is_b
     clients = served.clients(20)
     name = f"killed{moment}"
     served.put(name)
-    # The moment is what is under test.
+    # The test varies this moment.
     time.sleep(moment)
     assert served.host.stop(SIGKILL) == -SIGKILL
     for client in clients:
@@ -186,7 +186,7 @@ def test_a_host_that_is_stopped_in_the_middle_of_a_swap_ends_in_time(travel, iso
     since = len(served.host.log())
     served.put("v2 busy-restore=200")
     if isolation == "connection":
-        # Two move at a time, the first long before the last.
+        # Two consumers move at a time, so the first moves long before the last.
         eventually(lambda: counted(clients[0])["version"] == "v2", "the first move")
     else:
         eventually(lambda: is_held_up(clients[0]), "the move of all")
@@ -196,7 +196,7 @@ def test_a_host_that_is_stopped_in_the_middle_of_a_swap_ends_in_time(travel, iso
 
 
 def is_held_up(client):
-    """Whether an answer is long in coming."""
+    """Whether a reply is delayed."""
     client.send("are you there")
     try:
         client.recv(timeout=0.2)

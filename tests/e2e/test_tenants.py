@@ -1,4 +1,4 @@
-"""Closed worlds beside each other on one host: who a request is for, and that nothing of one reaches another."""
+"""Isolated tenants on one host: which tenant a request belongs to, and that tenants cannot reach each other."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ WORLDS = {
 
 @pytest.fixture(scope="module")
 def worlds(serving):
-    """A host with the tenants of WORLDS, and plugins of its own."""
+    """A host with the tenants of WORLDS, and with plugins of its own."""
     with serving("commander", "doorman", tenants=WORLDS, admin=ADMIN, log="debug") as host:
         yield host
 
@@ -57,7 +57,7 @@ def admin(worlds):
     return Admin(worlds)
 
 
-# Whose a request is
+# The tenant of a request
 
 
 def test_a_path_leads_to_a_tenant_and_routes_see_what_is_left_of_it(worlds):
@@ -75,7 +75,7 @@ def test_a_host_leads_to_a_tenant(worlds):
 
 def test_of_several_that_fit_the_closest_is_meant(worlds):
     assert ["root_path", "/acme"] in scope(worlds.connect("/acme/doorman/", name="bolt.example"))["attributes"]
-    # It has no commander, and that of the tenant of the same path or the same host is not its own.
+    # This tenant has no commander. The tenants that match only the path or only the host do not apply.
     assert status_of(worlds, "/acme/commander/", Host="bolt.example") == 404
 
 
@@ -112,11 +112,11 @@ def test_a_tenant_has_origins_of_its_own(serve):
     assert status_of(host, "/echo/", Origin="https://acme.example") == 403
 
 
-# Nothing of one can name a thing of another
+# Names of another tenant's objects
 
 
 def pair(host):
-    """A member of the group `room` in each of two tenants, and in the host's own."""
+    """A member of the group `room` in each of two tenants and in the default tenant."""
     clients = [
         host.connect("/acme/commander/"),
         host.connect("/commander/", name="bolt.example"),
@@ -171,7 +171,7 @@ def test_the_keys_of_a_tenant_in_redis_carry_its_name(serve, redis, backend):
         assert client.ask("add room") == "ok"
         assert client.ask("group-send room to mine") == "ok"
         assert client.recv() == "message: to mine"
-        # What others have sent meanwhile would have come first.
+        # A message from another tenant would have arrived first.
         assert "specific." in client.ask("channel")
 
 
@@ -200,7 +200,7 @@ def test_workers_of_one_channel_have_their_own_tenants_messages(serve):
             assert client.recv() == f"message: v1 {count} of {name}"
 
 
-# What an operator and a tenant's own people may ask
+# Tokens of operators and tenants
 
 
 def test_the_operator_sees_all_and_a_tenants_token_what_is_its_own(worlds, admin):
@@ -311,11 +311,11 @@ def test_the_command_line_names_a_tenant(worlds, admin, narrowboat):
     assert narrowboat("status", "--tenant", "nobody", *admin.arguments).returncode == 5
 
 
-# Added, changed and removed while the host runs
+# Tenants added, changed and removed while the host runs
 
 
 class Changing:
-    """A host whose configuration a test writes again."""
+    """A host whose configuration tests rewrite."""
 
     def __init__(self, serve, component, **settings):
         self._component, self._settings = component, {"log": "info", "admin": ADMIN} | settings
@@ -378,7 +378,7 @@ def test_a_reread_tells_since_when_nothing_has_changed_and_what_waits_for_a_rest
     changed = changing()
     host, admin = changed.host, Admin(changed.host)
     changed.write(tenants=echo_at("acme"), limits={"timers": 7})
-    # Whoever watches the file was first.
+    # The host has already reloaded the changed file.
     eventually(lambda: is_served(host, "/acme/echo/"))
     for _ in range(2):
         told = narrowboat("reload", *admin.arguments)
@@ -529,7 +529,7 @@ def test_a_version_of_a_tenant_comes_back_with_the_tenant(changing, component):
     assert admin.ask("/v1/status?tenant=acme").json()["plugins"][0]["version"] == live["version"]
 
 
-# What is no tenant
+# Invalid tenants
 
 
 @pytest.mark.parametrize(

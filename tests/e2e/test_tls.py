@@ -1,4 +1,4 @@
-"""Clients that come by TLS, and a certificate that is renewed while they are there."""
+"""Clients over TLS, and a certificate that is renewed while they are connected."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ def folder(tmp_path, authority):
 
 @pytest.fixture
 def secure(serve, folder):
-    """A host behind a certificate, and clients that know its authority."""
+    """A host with a certificate, and clients that trust its authority."""
     host = serve("doorman", "echo", "misbehave", tls=files(folder), log="debug")
     host.trusting = ssl.create_default_context(cafile=folder / "ca.pem")
     host.url = lambda path="/": f"wss://127.0.0.1:{host.port}{path}"
@@ -36,7 +36,7 @@ def files(folder):
 
 
 def shown(host):
-    """The name in the certificate that a new client is shown."""
+    """The common name in the certificate that a new client gets."""
     with socket.create_connection(("127.0.0.1", host.port)) as tcp:
         with host.trusting.wrap_socket(tcp, server_hostname="127.0.0.1") as tls:
             return dict(part[0] for part in tls.getpeercert()["subject"])["commonName"]

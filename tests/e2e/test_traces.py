@@ -1,4 +1,4 @@
-"""Traces of what a host does, as a collector gets them."""
+"""The traces of a host, as a collector receives them."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from support import short, toml
 
 
 class Collector:
-    """Takes OTLP over HTTP, and keeps the spans."""
+    """Receives OTLP over HTTP and stores the spans."""
 
     def __init__(self):
         spans = self.spans = []
@@ -72,7 +72,7 @@ def test_handshake_frame_hop_and_swap_are_traced(travel, collector):
     served.connect().ask("once")
     Admin(served.host).deploy("traveller", served.version("v2"))
     assert served.host.stop() == 0
-    # What is left is sent at the end.
+    # The host sends the remaining spans when it stops.
     assert {span["attributes"]["path"] for span in collector.named("handshake")} == {
         "/commander/", "/traveller/",
     }  # fmt: skip

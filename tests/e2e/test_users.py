@@ -1,4 +1,4 @@
-"""Who somebody is: tokens that are believed, wherever a handshake has them, and all those that are not."""
+"""Authentication by tokens: valid tokens in every place, and invalid tokens."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def private(algorithm):
 
 
 def jwk(algorithm, key=None, **more):
-    """The public part of a key, as a set has it."""
+    """The public part of a key as a JSON Web Key."""
     kind = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm, "EdDSA": jwt.algorithms.OKPAlgorithm}
     text = kind[algorithm].to_jwk((key or PRIVATE[algorithm]).public_key())
     return json.loads(text) | more
@@ -52,13 +52,13 @@ def base64url(octets):
 
 
 def unsigned(header, body):
-    """Of two objects, or their texts where these are not what a library would write."""
+    """An unsigned token of two objects. A string is used as it is, for JSON that a library would not write."""
     encode = lambda part: base64url((part if isinstance(part, str) else json.dumps(part)).encode())
     return f"{encode(header)}.{encode(body)}"
 
 
 def by_hand(header, body, secret=SECRET):
-    """A token signed by HS256, of texts or objects."""
+    """A token of objects or strings, signed with HS256."""
     signed = unsigned(header, body)
     return f"{signed}.{base64url(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())}"
 
@@ -72,7 +72,7 @@ def bearer(token):
 
 
 def answer(host, token):
-    """How a handshake with this token is answered."""
+    """The response to a handshake with this token."""
     raw = host.tcp()
     raw.request("/doorman/", headers=UPGRADE | {"Authorization": f"Bearer {token}"})
     return raw.response()
@@ -80,7 +80,7 @@ def answer(host, token):
 
 @pytest.fixture(scope="module")
 def serving_users(serving, tmp_path_factory):
-    """Starts a host whose users come by a file of keys."""
+    """Starts a host that authenticates users by key files."""
 
     def start(keys, required=False, **table):
         folder = tmp_path_factory.mktemp("keys")

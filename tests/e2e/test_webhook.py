@@ -1,4 +1,4 @@
-"""Who somebody is, by asking a site: a real session of Django, and sites that answer badly or not at all."""
+"""Authentication by a web site: a Django session, and sites that respond wrongly or not at all."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ def answer(host, **headers):
 
 
 class Site:
-    """Django, asked as a browser does."""
+    """A Django site, used as by a browser."""
 
     def __init__(self, port):
         self.port = port
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(answer, tls=None):
-    """A site that answers like this; what it heard is kept."""
+    """Context manager for a site with these responses. It records the requests."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.answer, server.heard = answer, []
     if tls:

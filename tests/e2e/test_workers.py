@@ -1,4 +1,4 @@
-"""Workers: plugins that take the messages of named channels, without a socket."""
+"""Workers: plugins that handle the messages of named channels."""
 
 import re
 import time
@@ -20,7 +20,7 @@ def redis():
 
 @pytest.fixture(params=["memory", "redis"])
 def layer(request):
-    """Each layer that workers may have, empty."""
+    """Each backend that workers can use, empty."""
     if request.param == "memory":
         return {}
     request.getfixturevalue("redis").ask("FLUSHALL")
@@ -34,7 +34,7 @@ def on_redis(redis):
 
 
 class Desk:
-    """A host whose guest `clerk` works at the channel `desk`, from a file that a test writes again."""
+    """A host whose guest `clerk` is the worker of the channel `desk`. Tests rewrite its component file."""
 
     def __init__(self, built, file):
         self._built, self._file, self.host = built, file, None
@@ -53,19 +53,19 @@ class Desk:
         self.host.logged(rf"version {short(component)} is live after", since)
 
     def client(self):
-        """A client to be answered, and the channel of its consumer."""
+        """A client that receives replies, and the channel of its consumer."""
         client = self.host.connect("/commander/")
         return client, client.ask("channel")
 
     def order(self, channel, words):
-        """Sends the clerk an order, whose answer goes to a channel."""
+        """Sends the clerk a command whose reply goes to a channel."""
         self._sender = self._sender or self.host.connect("/commander/")
         assert self._sender.ask(f"send desk {channel} {words}") == "ok"
 
 
 @pytest.fixture
 def desk(serving, component, tmp_path_factory):
-    """Starts such a host, for as long as the test lasts."""
+    """Starts such a host, until the end of the test."""
 
     @contextmanager
     def start(layer, binding=None, table=None, **settings):
@@ -134,7 +134,7 @@ def test_a_message_of_an_unknown_type_is_ignored(desk, on_redis, redis):
     desk(on_redis)
     with peer([redis]) as django:
         django.send("desk", {"type": "who.knows"})
-        # The same type as below, for Channels.
+        # Channels treats this type like the next one.
         django.send("desk", {"type": "commander_text", "text": "reply echo near"})
         django.send("desk", {"type": "commander.text", "text": "reply echo next"})
         assert [django.receive("reply")["text"] for _ in range(2)] == ["v1 1 near", "v1 2 next"]
@@ -187,12 +187,12 @@ def test_a_busy_host_leaves_messages_to_another(desk, on_redis, redis):
         eventually(lambda: redis.ask("ZCARD", "asgidesk") == b":0\r\n", "the first message taken")
         for number in range(10):
             django.send("desk", {"type": "commander.text", "text": f"reply echo {number}"})
-        # The busy one has at most one more at hand.
+        # The busy host has fetched at most one more message.
         desk(on_redis)
         assert len([django.receive("reply") for _ in range(9)]) == 9
 
 
-# Failures cost one message.
+# A failure loses one message.
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_hosts_share_the_ticks(desk, on_redis):
     client.recv()
     began = time.monotonic()
     client.take(20)
-    # Three hosts on their own would take a third of that.
+    # Three hosts without coordination would take a third of that.
     assert time.monotonic() - began > 20 * 0.2 * 0.6
 
 
@@ -349,7 +349,7 @@ def test_another_host_ticks_when_one_is_gone(desk, on_redis):
     client.take(3)
 
 
-# The end.
+# Stopping.
 
 
 def test_a_stopping_host_finishes_what_it_works_at(desk, on_redis, redis):
@@ -361,7 +361,7 @@ def test_a_stopping_host_finishes_what_it_works_at(desk, on_redis, redis):
             django.send("desk", {"type": "commander.text", "text": f"reply echo {number}"})
         assert desk.host.stop() == 0
         assert django.receive("reply")["text"] == "v1 worked 10000"
-        # What it had not begun is there for others.
+        # Other hosts can take the messages that it had not started.
         assert redis.ask("ZCARD", "asgidesk") == b":5\r\n"
 
 

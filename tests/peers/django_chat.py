@@ -1,7 +1,6 @@
-"""A Django site with the counterparts of plugins/group, where whoever connects to /chat/ROOM/ is in the room, and of
-plugins/echo, at /echo/.
+"""A Django site with the counterparts of plugins/group, at /chat/ROOM/, and of plugins/echo, at /echo/.
 
-Run with `uvicorn django_chat:application`; CHANNEL_LAYERS is the environment's, as JSON.
+Run with `uvicorn django_chat:application`. The environment variable CHANNEL_LAYERS has the layers as JSON.
 """
 
 import json
@@ -34,7 +33,7 @@ class Chat(AsyncWebsocketConsumer):
         await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data=None, bytes_data=None):
-        # Either names the handler below.
+        # Both types select the handler below.
         kind = "chat_message" if text_data.startswith("_") else "chat.message"
         await self.channel_layer.group_send(self.group, {"type": kind, "message": text_data})
 

@@ -1,6 +1,6 @@
-"""A Django site where people log in, and which tells a host who somebody is.
+"""A Django site with a login, and a view that returns the user of a session to a host.
 
-Run with `uvicorn django_users:application`; DATABASE names a file that is made.
+Run with `uvicorn django_users:application`. The environment variable DATABASE names the file to create.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""Serves the Django site on a free port, and says where as `narrowboat serve` does: by uvicorn, or by the server named."""
+"""Serves the Django site on a free port with uvicorn or another server, and prints the address as `narrowboat serve`
+does."""
 
 import socket
 import sys

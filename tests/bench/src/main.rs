@@ -2,7 +2,7 @@
 //! on open connections. `make layer-bench` measures messages between hosts.
 //!
 //! One program in several roles, each a process of its own: without a subcommand it is the run, which
-//! starts the servers and the clients, gathers what they measured and prints it.
+//! starts the servers and the clients, and prints their results.
 
 mod bare;
 mod call;
