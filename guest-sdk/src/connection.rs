@@ -73,7 +73,7 @@ impl Connection {
     /// `self.close`.
     ///
     /// `code` is 1000 or 3000 to 4999, and `reason` has at most 123 bytes. Any other value closes the connection with
-    /// 1011 and counts as a fault. In `connect`, this method denies the handshake with status 403.
+    /// 1011 and counts as a fault. If `connect` calls this and accepts, the connection closes right after the handshake.
     pub fn close(&self, code: u16, reason: &str) {
         self.0.handle.close(code, reason);
     }

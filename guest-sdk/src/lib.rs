@@ -69,7 +69,8 @@
 //! |---|---|
 //! | `WebsocketConsumer`, `AsyncWebsocketConsumer` | [`Consumer`]; attributes of `self` are its fields |
 //! | `connect()` and `self.accept(subprotocol)` | [`Consumer::connect`] returns [`accept`]`(consumer).subprotocol(…)` |
-//! | `self.close()` in `connect`, `DenyConnection` | [`Consumer::connect`] returns [`deny`]`(403)` |
+//! | `self.close()` before `self.accept()`, `DenyConnection` | [`Consumer::connect`] returns [`deny`]`(403)` |
+//! | `self.close(code)` after `self.accept()` in `connect` | [`Connection::close`], and [`Consumer::connect`] accepts |
 //! | `receive(text_data, bytes_data)` | [`Consumer::receive`], or [`Consumer::receive_text`] and [`Consumer::receive_binary`] |
 //! | `JsonWebsocketConsumer`, `send_json` | [`Frame::json`], [`Connection::send_json`] |
 //! | `self.send(text_data=…)`, `self.send(bytes_data=…)` | [`Connection::send`] |

@@ -390,8 +390,15 @@ def test_a_consumer_that_fails_in_connect_is_500(host, way):
     assert answer(host, "/door/").status == 101
 
 
-def test_close_in_connect_is_403(host):
-    assert answer(host, "/door/?close").status == 403
+def test_a_close_in_connect_follows_the_101_and_the_frames(host):
+    client = host.connect("/door/?greet=2&close")
+    assert client.take(2) == ["greeting 0", "greeting 1"]
+    assert client.ended()[:2] == (4001, "closed in connect")
+
+
+def test_a_close_in_connect_changes_nothing_of_a_rejection(host):
+    refused = answer(host, "/door/?close&reject=451")
+    assert refused.status == 451
 
 
 def test_frames_sent_in_connect_follow_the_101(host):

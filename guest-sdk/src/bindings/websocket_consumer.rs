@@ -858,8 +858,8 @@ pub mod narrowboat {
             impl Connection {
                 #[allow(unused_unsafe, clippy::all)]
                 /// Starts the closing handshake after the queued frames. `code` is 1000 or 3000 to 4999, and `reason` has at most
-                /// 123 bytes. Any other value closes with 1011 and is a fault. A second call has no effect. During `connect`, it
-                /// rejects the handshake with 403.
+                /// 123 bytes. Any other value closes with 1011 and is a fault. A second call has no effect. During `connect` of an
+                /// accepted connection, the Close frame follows the 101 response and the queued frames.
                 #[allow(async_fn_in_trait)]
                 pub fn close(&self, code: u16, reason: &str) -> () {
                     unsafe {

@@ -21,7 +21,7 @@ macro_rules! example {
 }
 
 /// Defines [`HostRejection`] from a table: variant, status, headers, body, and the condition as the text of the page
-/// `docs/reference/http-responses.md`. An empty body stands for a response without one.
+/// `docs/reference/http-responses.md`.
 macro_rules! host_rejections {
     ($($name:ident $(($value:ty))?: $status:literal, $headers:expr, $body:literal, $when:literal;)*) => {
         /// A rejection that the host decides by itself. The variants are in the order of their statuses.
@@ -122,8 +122,6 @@ host_rejections! {
         "`[users.webhook]`: the site responded with 403.";
     OriginNotAllowed: 403, &[], "origin not allowed",
         "The origin is not in `allowed_origins` of the host or the tenant.";
-    ClosedInConnect: 403, &[], "",
-        "The consumer called `connection.close(…)` in `connect`.";
     NoRoute: 404, &[], "no route matches this path",
         "No route matches.";
     MethodNotAllowed: 405, ALLOW_GET, "method not allowed: WebSocket handshakes use GET",

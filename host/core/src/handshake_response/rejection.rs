@@ -55,10 +55,7 @@ impl Rejection {
 
 impl From<HostRejection<'_>> for Rejection {
     fn from(rejection: HostRejection<'_>) -> Self {
-        let body = match rejection.body() {
-            "" => String::new(),
-            line => format!("{line}\n"),
-        };
+        let body = format!("{}\n", rejection.body());
         let mut response = Self::plain_text(rejection.status(), body);
         let headers = rejection.headers().iter();
         response.headers.extend(

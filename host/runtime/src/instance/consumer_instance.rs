@@ -19,7 +19,6 @@ use crate::version::Version;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
-use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::scope::Scope;
 use narrowboat_quota::Reservation;
 use narrowboat_websocket::connection::ConnectionHandle;
@@ -211,13 +210,6 @@ impl Instance {
         let reply = self.call_with_deadline(|guest, store| {
             with_guest_scope(scope, |scope| guest.consumer().call_connect(store, scope, handle?))
         })?;
-        if self.store.data().connections.is_closing(id) {
-            if let Ok((consumer, _)) = reply {
-                self.drop_consumer(consumer)?;
-            }
-            self.store.data_mut().connections.remove(id);
-            return Ok(GuestReply::Rejected(HostRejection::ClosedInConnect.into()));
-        }
         let connections = &mut self.store.data_mut().connections;
         match reply {
             Ok((consumer, acceptance)) => {

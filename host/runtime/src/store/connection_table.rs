@@ -257,11 +257,6 @@ impl ConnectionTable {
         Some(Arc::clone(&entry.connection))
     }
 
-    /// Whether the last call has closed a connection.
-    pub(crate) fn is_closing(&self, id: ConnectionId) -> bool {
-        self.by_id.get(&id.0).is_some_and(|entry| entry.is_closing)
-    }
-
     /// Whether a frame of the last call was refused because the client has left or does not read.
     pub(crate) fn was_send_refused(&self, id: ConnectionId) -> bool {
         self.by_id.get(&id.0).is_some_and(|entry| entry.send_refused)

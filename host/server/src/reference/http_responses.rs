@@ -69,11 +69,7 @@ fn rows(first_digit: u16) -> String {
 
 /// The row of a rejection: its status, its body, its condition and its headers.
 fn row(rejection: HostRejection<'_>) -> String {
-    let (status, when) = (rejection.status(), rejection.when());
-    let body = match rejection.body() {
-        "" => "empty".to_owned(),
-        body => format!("`{body}`"),
-    };
+    let (status, body, when) = (rejection.status(), rejection.body(), rejection.when());
     let headers = match rejection.headers() {
         [] => String::new(),
         [("Retry-After", "1")] => " Retry.".to_owned(),

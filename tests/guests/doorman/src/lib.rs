@@ -3,7 +3,7 @@
 //! - `subprotocol=NAME`, `header=NAME:VALUE`: accepts with this subprotocol or header
 //! - `reject=STATUS`: denies with this status, the given headers and the given `body=`
 //! - `greet=N`: sends N texts, "greeting 0" and so on, before it accepts
-//! - `close`: closes the connection before it accepts
+//! - `close`: closes the connection, which takes effect after the handshake
 //! - `fail=TEXT`, `blame=TEXT`: returns an error that blames the plugin or the client
 //! - `trap`, `spin`: panics, or never returns
 //!
