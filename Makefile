@@ -54,6 +54,8 @@ test: wasm-target
 	@$(STEP) "running the loom models (about two minutes to build the first time, then half a minute)" \
 		cargo test --package narrowboat-sync --features loom
 	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat
+	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
+		.ci/foreign-guests.sh
 	@$(STEP) "running the end-to-end tests (about ten minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
 

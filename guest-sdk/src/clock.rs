@@ -1,5 +1,5 @@
-//! The time. A plugin that calls these functions needs `clocks = true` under `[capabilities]` in its manifest, and the
-//! operator has to grant it. Otherwise the host refuses the plugin.
+//! The time. A plugin that needs exact time has `clocks = true` under `[capabilities]` in its manifest, and the operator
+//! has to grant it. Without it the clocks have steps of 100 ms.
 
 use std::time::{Duration, SystemTime};
 

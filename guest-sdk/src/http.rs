@@ -1,6 +1,6 @@
 //! HTTP requests to other servers. A plugin that sends requests needs the hosts under `[capabilities]` in its manifest,
-//! such as `http = ["https://api.example.com", ".example.com"]`, and the operator has to grant them. Otherwise the host
-//! refuses the plugin.
+//! such as `http = ["https://api.example.com", ".example.com"]`, and the operator has to grant them. A request to another
+//! host fails.
 //!
 //! The host sends a request at once, not when the call returns, and the call waits for the response. Meanwhile the host
 //! keeps serving the connection. Redirects are not followed. Requests fail while a version is on trial or saves its

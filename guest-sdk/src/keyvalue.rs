@@ -1,5 +1,6 @@
 //! Keys and values that outlive instances and versions. A plugin that uses them needs `keyvalue = true` under
-//! `[capabilities]` in its manifest, and the operator has to grant it. Otherwise the host refuses the plugin.
+//! `[capabilities]` in its manifest, and the operator has to grant it. Without it [`open`] returns
+//! [`KeyValueError::AccessDenied`].
 //!
 //! A bucket exists once it is opened, and all plugins of a tenant share it. A write takes effect at once, not when the
 //! call returns, and a trap later in the call does not undo it. While a version is on trial or saves its state, it can

@@ -1,5 +1,4 @@
-//! Random numbers. A plugin that calls these functions needs `random = true` under `[capabilities]` in its manifest,
-//! and the operator has to grant it. Otherwise the host refuses the plugin.
+//! Random numbers of the host's generator. They need no capability.
 
 /// Fills `bytes` with cryptographically secure random bytes.
 #[cfg(target_family = "wasm")]

@@ -64,6 +64,18 @@ def component(narrowboat):
 
 
 @pytest.fixture(scope="session")
+def foreign():
+    """The component of another language, which `.ci/foreign-guests.sh` builds."""
+
+    def find(name):
+        file = ROOT / "target/foreign" / f"{name}.wasm"
+        assert file.is_file(), f"{file} is missing; build it with: .ci/foreign-guests.sh"
+        return file
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def serving(narrowboat, component, tmp_path_factory):
     """Context manager that starts a host. `support.configuration` has the arguments; `process` has options for
     `subprocess.Popen`."""

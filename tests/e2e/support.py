@@ -26,6 +26,9 @@ TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 # The example key of RFC 6455, section 1.3.
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
+# A panic of the host in its log, as text or as JSON. A line of a guest may tell of a panic of the guest.
+HOST_PANIC = re.compile(r"^thread '.*' panicked at |\"target\":\"panic\"", re.MULTILINE)
+
 UPGRADE = {
     "Host": "localhost",
     "Upgrade": "websocket",
@@ -104,11 +107,11 @@ def configuration(
 def components(component, tables):
     """The plugin tables. By default each has the component of its guest and all grants. The value `None` omits the
     key."""
-    tables = {
-        name: {"component": str(component(table.get("guest", name))), "grants": "all"}
-        | {key: value for key, value in table.items() if key != "guest"}
-        for name, table in tables.items()
-    }
+    def table_of(name, guest=None, **own):
+        built = {} if "component" in own else {"component": str(component(guest or name))}
+        return built | {"grants": "all"} | own
+
+    tables = {name: table_of(name, **table) for name, table in tables.items()}
     return {
         name: {key: value for key, value in table.items() if value is not None}
         for name, table in tables.items()
@@ -199,7 +202,7 @@ class Host:
     def check(self):
         """Fails if the host panicked or ended unexpectedly."""
         log = self.log()
-        assert "panicked at" not in log, log
+        assert not HOST_PANIC.search(log), log
         assert self._stopped or self._process.poll() is None, f"the host exited by itself:\n{log}"
 
     def stdout(self):

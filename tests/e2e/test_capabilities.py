@@ -246,8 +246,10 @@ def test_the_clocks_tell_the_time(oracle):
 
 def test_random_numbers_are_never_the_same(oracle):
     client = oracle.connect("/oracle/")
-    for word in ("bytes 32", "insecure 32", "fill 32", "numbers", "seed"):
+    for word in ("bytes 32", "insecure 32", "fill 32", "numbers"):
         assert len({client.ask(word) for _ in range(20)}) == 20, word
+    # The seed for a generator of the guest differs in each instance.
+    assert len({oracle.connect("/oracle/").ask("seed") for _ in range(5)}) == 5
     assert client.ask("bytes 0") == "" and len(client.ask("bytes 65536")) == 2 * 65536
     filled = client.ask("fill 100000")
     assert len(filled) == 200000 and "00" * 16 not in filled
@@ -259,24 +261,7 @@ def test_too_many_random_bytes_at_once_are_a_trap(oracle, word, count):
     client = oracle.connect("/oracle/")
     client.send(f"{word} {count}")
     assert client.ended()[0] == 1011
-    oracle.logged(f"cannot return {count} random bytes at once: the limit is 65536")
-
-
-@pytest.mark.parametrize(
-    ("asks", "interface", "key"),
-    [
-        ({}, r"wasi:(clocks|random)/[a-z-]+@0\.2\.0", "(clocks|random)"),
-        ({"clocks": True}, r"wasi:random/[a-z-]+@0\.2\.0", "random"),
-        ({"random": True}, r"wasi:clocks/[a-z-]+@0\.2\.0", "clocks"),
-    ],
-)
-def test_a_component_that_imports_what_it_does_not_ask_for_is_refused(started, asks, interface, key):
-    result = started("oracle", asks, "all")
-    assert result.returncode == 2
-    assert re.search(
-        rf"imports {interface}, and its manifest does not request it: `{key} = true` belongs under \[capabilities\]",
-        result.stderr,
-    )
+    oracle.logged(f"requested len {count} exceeds limit 65536")
 
 
 def test_clocks_and_random_numbers_of_a_later_wasi_fit(serve, component, tmp_path):

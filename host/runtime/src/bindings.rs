@@ -31,7 +31,11 @@ pub mod grantable_world {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "grantable",
-        with: { "wasi:keyvalue/store.bucket": narrowboat_keyvalue::Bucket },
+        with: {
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:random": wasmtime_wasi::p2::bindings::random,
+            "wasi:keyvalue/store.bucket": narrowboat_keyvalue::Bucket,
+        },
         imports: { default: trappable },
     });
 }

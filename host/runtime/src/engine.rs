@@ -1,8 +1,8 @@
 //! The WebAssembly engine. A host has one, with a pool of instances whose size is fixed at start.
 
-mod capability_linker;
 mod engine_config;
 mod engine_error;
+mod host_linker;
 mod pool_slots;
 #[cfg(test)]
 mod proposals;
@@ -20,7 +20,6 @@ use crate::code_cache::CodeCache;
 use crate::scheduling::{IoDriverWaker, Ticker, TickerGuard, lower_thread_priority};
 use crate::store::{GuestState, VersionContext};
 pub use engine_error::EngineError;
-use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_quota::Reservation;
 pub(crate) use pool_slots::pool_slots;
@@ -39,7 +38,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     engine: wasmtime::Engine,
-    /// The imports that need no capability.
+    /// The imports of all guests.
     linker: Linker<GuestState>,
     cache: Option<CodeCache>,
     /// Held while a component is compiled, which takes all cores and much memory.
@@ -74,7 +73,7 @@ impl Engine {
         let instances = instances.saturating_add(SPARE_INSTANCES);
         let to_error = |source| EngineError::Pool { instances, memory, source };
         let engine = new_wasmtime_engine(instances, memory).map_err(to_error)?;
-        let linker = capability_linker::base_linker(&engine).map_err(to_error)?;
+        let linker = host_linker::host_linker(&engine).map_err(to_error)?;
         let io_driver_waker = Arc::new(IoDriverWaker::default());
         let ticker = start_ticker(&engine, &io_driver_waker)?;
         // A process has one pool of compiler threads. They leave the cores to the threads of the sockets. If the pool
@@ -145,17 +144,9 @@ impl Engine {
         Ok(component)
     }
 
-    /// Returns a linker with the imports that a guest with these capabilities may use.
-    ///
-    /// # Errors
-    /// If two imports have the same name, which would be a bug of the host.
-    pub(crate) fn new_linker(
-        &self,
-        capabilities: &Capabilities,
-    ) -> wasmtime::Result<Linker<GuestState>> {
-        let mut linker = self.0.linker.clone();
-        capability_linker::add_granted(&mut linker, capabilities)?;
-        Ok(linker)
+    /// The imports of guests.
+    pub(crate) fn linker(&self) -> &Linker<GuestState> {
+        &self.0.linker
     }
 
     /// Creates a store that limits the memory of its guest and the time of each call.

@@ -2,11 +2,11 @@
 //! call.
 
 mod channel_layer;
-mod clocks;
 mod connections;
 pub(crate) mod http;
 mod http_error_code;
-mod io;
+pub(crate) mod io;
 mod keyvalue;
 mod logging;
-mod random;
+pub(crate) mod sockets;
+mod stdio;

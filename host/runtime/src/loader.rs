@@ -222,6 +222,7 @@ impl Loader {
             panic_limiter: LogLimiter::new(PANIC_LINES_PER_SECOND),
             quota: Arc::clone(&self.quota),
             was_denied: AtomicBool::new(false),
+            has_warned_not_requested: AtomicBool::new(false),
             version: build.digest().short_hex(),
         }
     }

@@ -1,11 +1,13 @@
 //! The data that the store of an instance holds for its guest, and the limits that it enforces.
 
 mod connection_table;
+mod guest_clock;
 mod guest_state;
 mod host_services;
 mod http_hooks;
 mod instance_limits;
 mod log_limiter;
+mod output_buffer;
 mod stopwatch;
 mod store_limiter;
 mod suppress_reason;
@@ -19,7 +21,9 @@ pub(crate) use instance_limits::{
     InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, UNCOUNTED_MEMORY_BYTES,
 };
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
+pub(crate) use output_buffer::OutputBuffer;
 pub(crate) use stopwatch::OutOfTime;
 pub(crate) use suppress_reason::SuppressReason;
 pub(crate) use version_context::VersionContext;
-pub(crate) use wait_budget::{WaitBudget, WaitError};
+pub(crate) use wait_budget::WaitError;
+pub(crate) use wasi_state::WasiState;

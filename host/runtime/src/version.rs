@@ -54,11 +54,9 @@ impl Version {
         ctx: Arc<VersionContext>,
     ) -> Result<Self, VersionError> {
         let component = engine.load_component(&ctx.plugin, build).map_err(VersionError::Compile)?;
-        let roles = compat::check(&component, &ctx.capabilities)?;
+        let roles = compat::check(&component)?;
         let _ = ctx.pool_slots.set(pool_slots(&component, ctx.core_instance_count));
-        let linker = engine.new_linker(&ctx.capabilities);
-        let pre = linker.and_then(|linker| linker.instantiate_pre(&component));
-        let pre = pre.map_err(VersionError::Import)?;
+        let pre = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
         let world_error = |role| move |problem| VersionError::World { role, problem };
         let exports = |role| roles.contains(&role);
         let consumer = exports(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));

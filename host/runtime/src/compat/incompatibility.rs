@@ -16,16 +16,6 @@ pub enum Incompatibility {
         /// The version that the component names.
         built: String,
     },
-    /// The component imports an interface that the standard library of a WASI target needs.
-    #[error(
-        "imports {import}, which this host does not offer; was it built for wasm32-wasip2? Build it for \
-         wasm32-unknown-unknown, as `narrowboat plugin build` does, and request the capabilities that it needs in \
-         its plugin.toml"
-    )]
-    Wasi {
-        /// The import, as the component names it.
-        import: String,
-    },
     /// The component imports an interface that the host does not have.
     #[error("imports {import}, which this host does not offer; {}", describe_nearest(.nearest))]
     Interface {
@@ -33,17 +23,6 @@ pub enum Incompatibility {
         import: String,
         /// The most similar name that the host offers.
         nearest: Option<String>,
-    },
-    /// The component imports an interface without requesting the capability for it.
-    #[error(
-        "imports {import}, and its manifest does not request it: `{line}` belongs under [capabilities] in its \
-         plugin.toml, and into its `grants` in the host's configuration"
-    )]
-    NotRequested {
-        /// The import, as the component names it.
-        import: String,
-        /// The line of the manifest that requests the capability.
-        line: String,
     },
     /// The component imports a function that the interface does not have.
     #[error(
@@ -67,7 +46,7 @@ fn describe_nearest(nearest: &Option<String>) -> String {
             let interfaces = HOST_INTERFACES.iter();
             let interfaces = interfaces.filter(|interface| !interface.functions.is_empty());
             let names: Vec<_> = interfaces.map(HostInterface::full_name).collect();
-            format!("it offers {}", names.join(", "))
+            format!("it offers {} and the interfaces of WASI 0.2", names.join(", "))
         }
     }
 }

@@ -9,7 +9,6 @@ use wasmtime_wasi_http::p2::bindings::sync::http::types::{
 };
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView};
 
-use super::io;
 use crate::store::GuestState;
 
 /// The version of the interface that the crate implements. Guests may import an older 0.2 version.
@@ -21,8 +20,9 @@ type RequestResource = Resource<OutgoingRequest>;
 
 impl GuestState {
     fn http_view(&mut self) -> WasiHttpCtxView<'_> {
+        let suppressed = self.suppressed;
         let wasi = self.wasi_mut_or_init();
-        wasi.http_hooks.set_suppressed(wasi.suppressed);
+        wasi.http_hooks.set_suppressed(suppressed);
         WasiHttpCtxView {
             ctx: &mut wasi.http_ctx,
             table: &mut wasi.table,
@@ -31,12 +31,11 @@ impl GuestState {
     }
 }
 
-/// Adds the imports of plugins that may make requests.
+/// Adds `wasi:http`. Requests to hosts that the plugin does not have a capability for are refused.
 ///
 /// # Errors
 /// If an import of that name exists already.
 pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    io::add_to_linker(linker)?;
     outgoing_handler::add_to_linker::<_, WasiHttp>(linker, GuestState::http_view)?;
     let options = LinkOptions::default();
     types::add_to_linker::<_, WasiHttp>(linker, &(&options).into(), GuestState::http_view)?;
@@ -54,7 +53,6 @@ const MAX_PATH_BYTES: usize = 16 * 1024;
 
 /// Replaces the setters of requests by setters that limit the length. Those of the crate have no limits.
 fn limit_request_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     let mut http = linker.instance(WASI_HTTP_TYPES)?;
     http.func_wrap(
         "[method]outgoing-request.set-method",
@@ -90,6 +88,5 @@ fn limit_request_setters(linker: &mut Linker<GuestState>) -> wasmtime::Result<()
             }
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }

@@ -1,8 +1,11 @@
-//! `wasi:io`: streams, and waits for them. The crate waits without a limit; here a call has a [`WaitBudget`].
+//! `wasi:io`: streams, and waits for them. The crate waits without a limit; here a call has a
+//! [`WaitBudget`](crate::store::WasiState::wait_budget).
 
+use std::pin::pin;
 use std::time::Duration;
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use futures_util::FutureExt;
+use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
 use wasmtime_wasi_io::bindings::wasi::io::error;
 use wasmtime_wasi_io::bindings::wasi::io::poll::{Host as Poll, HostPollable as Pollable};
@@ -13,23 +16,10 @@ use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
 use super::http_error_code::to_http_error_code;
-use crate::store::GuestState;
-use crate::store::WaitBudget;
+use crate::store::{GuestState, WasiState};
 
 /// Waits as long as the budget of the call allows.
 const UNBOUNDED_WAIT: Duration = Duration::MAX;
-
-/// The streams of a guest, and the time that the call may still wait for them.
-pub(crate) struct WasiIoView<'a> {
-    table: &'a mut ResourceTable,
-    wait_budget: &'a mut WaitBudget,
-}
-
-struct HasIo;
-
-impl HasData for HasIo {
-    type Data<'a> = WasiIoView<'a>;
-}
 
 struct HasTable;
 
@@ -37,62 +27,81 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-impl GuestState {
-    fn io_view(&mut self) -> WasiIoView<'_> {
-        let wasi = self.wasi_mut_or_init();
-        WasiIoView { table: &mut wasi.table, wait_budget: &mut wasi.wait_budget }
-    }
-}
-
-/// Adds the imports that interfaces with streams need.
+/// Adds `wasi:io`.
 ///
 /// # Errors
 /// If an import of that name exists already.
 pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    error::add_to_linker::<_, HasTable>(linker, |state| &mut state.wasi_mut_or_init().table)?;
-    poll::add_to_linker::<_, HasIo>(linker, GuestState::io_view)?;
-    streams::add_to_linker::<_, HasIo>(linker, GuestState::io_view)
+    error::add_to_linker::<_, HasTable>(linker, GuestState::resources)?;
+    poll::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)?;
+    streams::add_to_linker::<_, HasSelf<GuestState>>(linker, |state| state)
 }
 
-impl WasiIoView<'_> {
-    /// Waits for a resource of the table. A wait that takes too long is a trap, because not every function has an error
-    /// to return.
-    fn block_on<'t, T, F: Future<Output = T>>(
-        &'t mut self,
-        work: impl FnOnce(&'t mut ResourceTable) -> F,
-    ) -> wasmtime::Result<T> {
-        Ok(self.wait_budget.block_on(UNBOUNDED_WAIT, work(self.table))?)
+impl GuestState {
+    /// The resources of WASI interfaces that the guest holds.
+    pub(crate) fn resources(&mut self) -> &mut ResourceTable {
+        &mut self.wasi_mut_or_init().table
     }
 
-    fn block_on_stream<'t, T, F: Future<Output = StreamResult<T>>>(
-        &'t mut self,
-        work: impl FnOnce(&'t mut ResourceTable) -> F,
+    /// Waits for work that may need the timers of the runtime. A wait that takes too long is a trap, because not every
+    /// function has an error to return.
+    fn block_on_timers<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut ResourceTable) -> T,
+    ) -> wasmtime::Result<T> {
+        let WasiState { table, wait_budget, .. } = self.wasi_mut_or_init();
+        let result = wait_budget.block_on(UNBOUNDED_WAIT, work(table));
+        self.record_waits();
+        Ok(result?)
+    }
+
+    /// Waits for work on streams. Work that is ready needs no runtime, so that start-up code may write to standard
+    /// output.
+    fn block_on<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut ResourceTable) -> T,
+    ) -> wasmtime::Result<T> {
+        let WasiState { table, wait_budget, .. } = self.wasi_mut_or_init();
+        let result = {
+            let mut work = pin!(work(table));
+            match work.as_mut().now_or_never() {
+                Some(output) => return Ok(output),
+                None => wait_budget.block_on(UNBOUNDED_WAIT, work),
+            }
+        };
+        self.record_waits();
+        Ok(result?)
+    }
+
+    fn block_on_stream<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut ResourceTable) -> StreamResult<T>,
     ) -> StreamResult<T> {
         self.block_on(work).map_err(StreamError::Trap)?
     }
 }
 
-impl poll::Host for WasiIoView<'_> {
+impl poll::Host for GuestState {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        self.block_on(|table| Poll::poll(table, pollables))?
+        self.block_on_timers(async |table| Poll::poll(table, pollables).await)?
     }
 }
 
-impl poll::HostPollable for WasiIoView<'_> {
+impl poll::HostPollable for GuestState {
     fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
-        self.block_on(|table| Pollable::ready(table, pollable))?
+        self.block_on_timers(async |table| Pollable::ready(table, pollable).await)?
     }
 
     fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.block_on(|table| Pollable::block(table, pollable))?
+        self.block_on_timers(async |table| Pollable::block(table, pollable).await)?
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        Pollable::drop(self.table, pollable)
+        Pollable::drop(self.resources(), pollable)
     }
 }
 
-impl streams::Host for WasiIoView<'_> {
+impl streams::Host for GuestState {
     fn convert_stream_error(
         &mut self,
         error: StreamError,
@@ -103,13 +112,13 @@ impl streams::Host for WasiIoView<'_> {
             }
             other => other,
         };
-        Ok(Streams::convert_stream_error(self.table, error)?.into())
+        Ok(Streams::convert_stream_error(self.resources(), error)?.into())
     }
 }
 
-impl streams::HostInputStream for WasiIoView<'_> {
+impl streams::HostInputStream for GuestState {
     fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
-        Input::read(self.table, stream, len)
+        Input::read(self.resources(), stream, len)
     }
 
     fn blocking_read(
@@ -117,36 +126,38 @@ impl streams::HostInputStream for WasiIoView<'_> {
         stream: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<Vec<u8>> {
-        self.block_on_stream(|table| Input::blocking_read(table, stream, len))
+        self.block_on_stream(async |table| Input::blocking_read(table, stream, len).await)
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        Input::skip(self.table, stream, len)
+        Input::skip(self.resources(), stream, len)
     }
 
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
-        self.block_on_stream(|table| Input::blocking_skip(table, stream, len))
+        self.block_on_stream(async |table| Input::blocking_skip(table, stream, len).await)
     }
 
     fn subscribe(
         &mut self,
         stream: Resource<DynInputStream>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        Input::subscribe(self.table, stream)
+        Input::subscribe(self.resources(), stream)
     }
 
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
-        self.block_on(|table| Input::drop(table, stream))?
+        self.block_on(async |table| Input::drop(table, stream).await)?
     }
 }
 
-impl streams::HostOutputStream for WasiIoView<'_> {
+impl streams::HostOutputStream for GuestState {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
-        Output::check_write(self.table, stream)
+        Output::check_write(self.resources(), stream)
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        Output::write(self.table, stream, bytes)
+        Output::write(self.resources(), stream, bytes)?;
+        self.log_output();
+        Ok(())
     }
 
     fn blocking_write_and_flush(
@@ -154,32 +165,36 @@ impl streams::HostOutputStream for WasiIoView<'_> {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        self.block_on_stream(|table| Output::blocking_write_and_flush(table, stream, bytes))
+        self.block_on_stream(async |table| {
+            Output::blocking_write_and_flush(table, stream, bytes).await
+        })?;
+        self.log_output();
+        Ok(())
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        Output::flush(self.table, stream)
+        Output::flush(self.resources(), stream)
     }
 
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        self.block_on_stream(|table| Output::blocking_flush(table, stream))
+        self.block_on_stream(async |table| Output::blocking_flush(table, stream).await)
     }
 
     fn subscribe(
         &mut self,
         stream: Resource<DynOutputStream>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        Output::subscribe(self.table, stream)
+        Output::subscribe(self.resources(), stream)
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
         // The crate allocates all zeros before it checks the length.
-        if len > Output::check_write(self.table, Resource::new_borrow(stream.rep()))? {
+        if len > Output::check_write(self.resources(), Resource::new_borrow(stream.rep()))? {
             return Err(StreamError::trap(
                 "write-zeroes: the length is more than check-write allows",
             ));
         }
-        Output::write_zeroes(self.table, stream, len)
+        Output::write_zeroes(self.resources(), stream, len)
     }
 
     fn blocking_write_zeroes_and_flush(
@@ -187,7 +202,9 @@ impl streams::HostOutputStream for WasiIoView<'_> {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
-        self.block_on_stream(|table| Output::blocking_write_zeroes_and_flush(table, stream, len))
+        self.block_on_stream(async |table| {
+            Output::blocking_write_zeroes_and_flush(table, stream, len).await
+        })
     }
 
     fn splice(
@@ -196,7 +213,7 @@ impl streams::HostOutputStream for WasiIoView<'_> {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        Output::splice(self.table, to, from, len)
+        Output::splice(self.resources(), to, from, len)
     }
 
     fn blocking_splice(
@@ -205,10 +222,10 @@ impl streams::HostOutputStream for WasiIoView<'_> {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        self.block_on_stream(|table| Output::blocking_splice(table, to, from, len))
+        self.block_on_stream(async |table| Output::blocking_splice(table, to, from, len).await)
     }
 
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
-        self.block_on(|table| Output::drop(table, stream))?
+        self.block_on(async |table| Output::drop(table, stream).await)?
     }
 }

@@ -7,6 +7,7 @@ use wasmtime::component::Resource;
 use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
 use crate::store::GuestState;
 use crate::store::{SuppressReason, WaitError};
+use narrowboat_core::capabilities::CapabilityFlag;
 use narrowboat_keyvalue::{Bucket, KeyvalueError};
 
 /// The timeout of one operation.
@@ -39,10 +40,12 @@ impl From<SuppressReason> for store::Error {
 /// Runs an operation of the store and waits for its result.
 macro_rules! read_store {
     ($state:ident, $bucket:ident, |$services:ident, $own:ident| $work:expr) => {{
-        let wasi = $state.require_wasi()?;
+        let wasi = $state.wasi_mut_or_init();
         let $own = wasi.table.get(&$bucket)?;
         let $services = &wasi.services;
-        match wasi.wait_budget.block_on(OPERATION_TIMEOUT, $work) {
+        let result = wasi.wait_budget.block_on(OPERATION_TIMEOUT, $work);
+        $state.record_waits();
+        match result {
             Ok(result) => Ok(result.map_err(store::Error::from)),
             Err(error) => Ok(Err(error.into())),
         }
@@ -52,7 +55,7 @@ macro_rules! read_store {
 /// Runs an operation that changes the store, unless the call must not change anything.
 macro_rules! write_store {
     ($state:ident, $bucket:ident, |$services:ident, $own:ident| $work:expr) => {
-        match $state.require_wasi()?.suppressed {
+        match $state.suppressed {
             Some(reason) => Ok(Err(reason.into())),
             None => read_store!($state, $bucket, |$services, $own| $work),
         }
@@ -61,8 +64,12 @@ macro_rules! write_store {
 
 impl store::Host for GuestState {
     fn open(&mut self, identifier: String) -> WitKeyvalueResult<Resource<Bucket>> {
+        if !self.ctx.capabilities.has_flag(CapabilityFlag::Keyvalue) {
+            self.ctx.warn_import_not_requested("wasi:keyvalue", "keyvalue = true");
+            return Ok(Err(store::Error::AccessDenied));
+        }
         match Bucket::new(&self.ctx.tenant, identifier) {
-            Ok(bucket) => Ok(Ok(self.require_wasi()?.table.push(bucket)?)),
+            Ok(bucket) => Ok(Ok(self.wasi_mut_or_init().table.push(bucket)?)),
             Err(error) => Ok(Err(error.into())),
         }
     }
@@ -104,7 +111,7 @@ impl store::HostBucket for GuestState {
     }
 
     fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
-        self.require_wasi()?.table.delete(bucket)?;
+        self.wasi_mut_or_init().table.delete(bucket)?;
         Ok(())
     }
 }

@@ -18,6 +18,14 @@ const PANIC_CONTEXT: &str = "panic";
 
 impl Host for GuestState {
     fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+        self.log_line(level, &context, &message);
+        Ok(())
+    }
+}
+
+impl GuestState {
+    /// Writes a line of the guest to the log, if the plugin may log and does not log too much.
+    pub(super) fn log_line(&mut self, level: Level, context: &str, message: &str) {
         let may_log = self.ctx.capabilities.has_flag(CapabilityFlag::Log);
         let is_panic = matches!(level, Level::Critical) && context == PANIC_CONTEXT;
         let decision = match may_log {
@@ -27,11 +35,11 @@ impl Host for GuestState {
             false => self.ctx.log_limiter.drop_denied_line(),
         };
         if is_panic {
-            let text = sanitize_log_line(&message);
+            let text = sanitize_log_line(message);
             self.record_panic(GuestPanic { text, logged: decision == LogDecision::Log });
         }
         match decision {
-            LogDecision::Log => self.write_line(level, &context, &message),
+            LogDecision::Log => self.write_line(level, context, message),
             LogDecision::DropAndWarn => {
                 let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
                 let reason = if may_log { LOG_RATE_EXCEEDED } else { LOG_NOT_REQUESTED };
@@ -39,11 +47,8 @@ impl Host for GuestState {
             }
             LogDecision::Drop => {}
         }
-        Ok(())
     }
-}
 
-impl GuestState {
     /// Writes a line of the guest to the log.
     fn write_line(&self, level: Level, context: &str, message: &str) {
         let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
+use wasmtime_wasi::I32Exit;
 
 use crate::effects::Effect;
 use crate::store::{GuestPanic, GuestState, LogDecision, OutOfTime, SuppressReason};
@@ -37,7 +38,7 @@ impl GuestStore {
         load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
     ) -> Result<(Self, G), GuestFault> {
         let mut store = version.engine.new_store(Arc::clone(&version.ctx), role, pool_slots);
-        store.data_mut().replace_suppress_reason(suppressed);
+        store.data_mut().suppressed = suppressed;
         let mut guest_store = Self { store, version, is_dead: false };
         let guest = guest_store.call_with_deadline(|version, store| {
             let exports = version.pre.instantiate(&mut *store)?;
@@ -88,14 +89,10 @@ impl GuestStore {
         let started = Instant::now();
         let ticking = self.version.engine.begin_call(&mut self.store, started);
         let (version, store) = (&*self.version, &mut self.store);
-        let result = match version.capabilities().may_wait_on_io() {
-            // Most of these calls run on guest threads. A session makes few of them itself, such as the capture of a
-            // trial state; other threads serve the sockets of its thread meanwhile.
-            true => tokio::task::block_in_place(|| call(version, store)),
-            false => call(version, store),
-        };
+        let result = call(version, store);
         drop(ticking);
         let (state, ended) = (self.store.data_mut(), Instant::now());
+        state.log_rest_of_output();
         state.charge_cpu_time(ended);
         let running_time = (ended - started).saturating_sub(state.time_waited());
         self.version.stats.call_durations().count(running_time);
@@ -155,7 +152,10 @@ fn to_guest_fault(
         let (limit, time) = state.ctx.limits.time_limit(state.stopwatch.role());
         return GuestFault::TimeLimitExceeded { limit, time };
     }
-    let text = format!("{error:#}");
+    let text = match error.downcast_ref::<I32Exit>() {
+        Some(I32Exit(code)) => format!("the guest ended itself with the exit code {code}"),
+        None => format!("{error:#}"),
+    };
     let mut text = sanitize_log_line(&match &panic {
         Some(panic) => format!("panic: {}: {text}", panic.text),
         None => text,

@@ -59,9 +59,10 @@ impl Instance {
         &mut self,
         call: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<Result<R, String>>,
     ) -> Result<R, GuestFault> {
-        let before = self.store.data_mut().replace_suppress_reason(Some(SuppressReason::Snapshot));
+        let reason = Some(SuppressReason::Snapshot);
+        let before = std::mem::replace(&mut self.store.data_mut().suppressed, reason);
         let result = self.call_with_deadline(call);
-        self.store.data_mut().replace_suppress_reason(before);
+        self.store.data_mut().suppressed = before;
         drop(self.take_effects());
         result?.map_err(|text| GuestFault::Error(sanitize_log_line(&text)))
     }

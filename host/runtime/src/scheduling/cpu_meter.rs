@@ -28,6 +28,15 @@ impl CpuMeter {
         }
     }
 
+    /// Excludes a wait from the time since the last charge.
+    pub(crate) fn exclude_wait(&mut self, waited: Duration) {
+        match self {
+            // A thread that waits uses no CPU time.
+            Self::ThreadCpuTime(_) => {}
+            Self::WallClock(since) => *since += waited,
+        }
+    }
+
     /// Returns the time since the last charge, which the caller must charge. Call it on the thread of the call.
     pub(crate) fn take_uncharged(&mut self, now: Instant) -> Duration {
         match self {
@@ -58,6 +67,15 @@ mod tests {
         assert_eq!(meter.take_uncharged(after(3)), Duration::from_millis(3));
         assert_eq!(meter.take_uncharged(after(5)), Duration::from_millis(2));
         assert_eq!(meter.take_uncharged(after(5)), Duration::ZERO);
+    }
+
+    #[test]
+    fn waits_are_not_charged_as_wall_clock_time() {
+        let started = Instant::now();
+        let mut meter = CpuMeter::start(started, false);
+        meter.exclude_wait(Duration::from_millis(5));
+        let ended = started + Duration::from_millis(7);
+        assert_eq!(meter.take_uncharged(ended), Duration::from_millis(2));
     }
 
     #[test]

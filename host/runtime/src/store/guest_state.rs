@@ -16,8 +16,9 @@ use crate::bindings::narrowboat::consumer::types;
 use crate::call::WitConnection;
 use crate::effects::{Effect, EffectLimitExceeded, Effects};
 use crate::scheduling::IoDriverWaker;
+use narrowboat_core::capabilities::CapabilityFlag;
 use narrowboat_core::component::Role;
-use narrowboat_core::fault::GuestFault;
+use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_quota::{LimitKind, Reservation};
 use narrowboat_websocket::connection::{ConnectionHandle, PushError};
 
@@ -31,6 +32,8 @@ pub(crate) struct GuestState {
     /// Boxed, because few guests have it. The lock is never contended: it makes the state `Sync`, which its contents
     /// are not, so that an instance can be lent to another thread.
     wasi: Option<Box<Mutex<WasiState>>>,
+    /// Why the running call must not change anything beyond the host; `None` if it may.
+    pub(crate) suppressed: Option<SuppressReason>,
     /// The panic of the running call.
     panic: Option<GuestPanic>,
     /// A violation of the contract that does not stop the running call.
@@ -62,6 +65,7 @@ impl GuestState {
             limiter: StoreLimiter::new(&ctx.limits, usage, quota, pool_slots),
             stopwatch: Stopwatch::new(&ctx.limits, role, io_driver_waker),
             wasi,
+            suppressed: None,
             panic: None,
             contract_violation: None,
             ctx,
@@ -70,7 +74,7 @@ impl GuestState {
 
     /// Starts a call.
     pub(crate) fn begin_call(&mut self, now: Instant) {
-        self.stopwatch.restart(now, self.wasi.is_some());
+        self.stopwatch.restart(now, self.ctx.capabilities.may_wait_on_io());
         self.panic = None;
         self.contract_violation = None;
         if let Some(wasi) = self.wasi_mut() {
@@ -102,35 +106,25 @@ impl GuestState {
         self.wasi_mut().map_or(Duration::ZERO, |wasi| wasi.wait_budget.waited())
     }
 
-    /// The WASI state, created on first use. For imports that are linked only for guests that may use it.
+    /// The WASI state, created on first use.
     pub(crate) fn wasi_mut_or_init(&mut self) -> &mut WasiState {
         let wasi = self.wasi.get_or_insert_with(|| new_wasi_state(&self.ctx));
         wasi.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wasi_mut(&mut self) -> Option<&mut WasiState> {
+    /// The WASI state, if the guest has used it.
+    pub(crate) fn wasi_mut(&mut self) -> Option<&mut WasiState> {
         let wasi = self.wasi.as_mut()?;
         Some(wasi.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The WASI state.
-    ///
-    /// # Errors
-    /// If the guest has no capability that needs it. The imports that call this are not linked then.
-    pub(crate) fn require_wasi(&mut self) -> wasmtime::Result<&mut WasiState> {
-        match self.wasi_mut() {
-            Some(wasi) => Ok(wasi),
-            None => bail!("the plugin has no capability for keyvalue or HTTP"),
+    /// Excludes the waits of an import from the running time of the call. After a long wait, the calls of the version
+    /// run on guest threads.
+    pub(crate) fn record_waits(&mut self) {
+        let waited = self.wasi_mut_or_init().wait_budget.take_unrecorded();
+        if !waited.is_zero() {
+            self.stopwatch.exclude_wait(waited);
         }
-    }
-
-    /// Sets why calls must not change anything beyond the host, `None` if they may, and returns the value before.
-    pub(crate) fn replace_suppress_reason(
-        &mut self,
-        reason: Option<SuppressReason>,
-    ) -> Option<SuppressReason> {
-        let wasi = self.wasi_mut()?;
-        std::mem::replace(&mut wasi.suppressed, reason)
     }
 
     /// Stores a panic of the running call, in case the call traps.
@@ -138,9 +132,13 @@ impl GuestState {
         self.panic = Some(panic);
     }
 
-    /// Takes the panic of the last call.
+    /// Takes the panic of the last call, or what the call has written to standard error before it trapped.
     pub(crate) fn take_panic(&mut self) -> Option<GuestPanic> {
-        self.panic.take()
+        let logged = self.ctx.capabilities.has_flag(CapabilityFlag::Log);
+        self.panic.take().or_else(|| {
+            let report = self.wasi_mut()?.take_stderr_report()?;
+            Some(GuestPanic { text: sanitize_log_line(&report), logged })
+        })
     }
 
     /// Stores a violation of the contract that does not stop the running call.
@@ -201,8 +199,8 @@ impl GuestState {
     }
 }
 
-fn new_wasi_state(ctx: &VersionContext) -> Box<Mutex<WasiState>> {
-    Box::new(Mutex::new(WasiState::new(Arc::clone(&ctx.services), ctx.limits.wait_time)))
+fn new_wasi_state(ctx: &Arc<VersionContext>) -> Box<Mutex<WasiState>> {
+    Box::new(Mutex::new(WasiState::new(ctx)))
 }
 
 #[cfg(test)]

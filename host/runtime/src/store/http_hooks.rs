@@ -9,6 +9,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::host_services::HostServices;
 use super::suppress_reason::SuppressReason;
+use super::version_context::VersionContext;
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_egress::{EgressError, RequestTimeouts, allows_private_addresses};
 
@@ -17,7 +18,7 @@ const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Checks and sends the HTTP requests of one store.
 pub(crate) struct GuestHttpHooks {
-    services: Arc<HostServices>,
+    ctx: Arc<VersionContext>,
     /// The number of requests that the running call may still make.
     requests_left: u32,
     suppressed: Option<SuppressReason>,
@@ -28,13 +29,14 @@ type ResponseIo = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type OutgoingResponse = Result<(Response<WasiBody>, ResponseIo), Error>;
 
 impl GuestHttpHooks {
-    pub(crate) fn new(services: Arc<HostServices>) -> Self {
-        Self { requests_left: services.egress.max_requests_per_call(), services, suppressed: None }
+    pub(crate) fn new(ctx: Arc<VersionContext>) -> Self {
+        let requests_left = ctx.services.egress.max_requests_per_call();
+        Self { ctx, requests_left, suppressed: None }
     }
 
     /// Starts a call.
     pub(crate) fn begin_call(&mut self) {
-        self.requests_left = self.services.egress.max_requests_per_call();
+        self.requests_left = self.ctx.services.egress.max_requests_per_call();
     }
 
     /// Sets why requests must not be sent; `None` if they may.
@@ -48,7 +50,10 @@ impl GuestHttpHooks {
         }
         self.requests_left =
             self.requests_left.checked_sub(1).ok_or(Error::ConnectionLimitReached)?;
-        let HostServices { egress, capabilities, .. } = &*self.services;
+        let HostServices { egress, capabilities, .. } = &*self.ctx.services;
+        if !capabilities.has_http() {
+            self.ctx.warn_import_not_requested("wasi:http", "http = [\"https://HOST\"]");
+        }
         egress.authorize(request, capabilities).map_err(to_wasi_error)
     }
 }
@@ -61,7 +66,7 @@ impl WasiHttpHooks for GuestHttpHooks {
         _written: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = OutgoingResponse> + Send> {
         let target = self.authorize(&request);
-        let services = Arc::clone(&self.services);
+        let services = Arc::clone(&self.ctx.services);
         let options = options.unwrap_or_default();
         let timeouts = RequestTimeouts {
             connect: options.connect_timeout,

@@ -12,6 +12,8 @@ use narrowboat_core::component::Role;
 pub(crate) struct Stopwatch {
     ticks: u32,
     tick_limit: u32,
+    /// Whether an import of the call has waited for a tick or longer.
+    has_waited: bool,
     role: Role,
     io_driver_waker: Arc<IoDriverWaker>,
     cpu_meter: CpuMeter,
@@ -34,6 +36,7 @@ impl Stopwatch {
         Self {
             ticks: 0,
             tick_limit,
+            has_waited: false,
             role,
             io_driver_waker,
             cpu_meter: CpuMeter::WallClock(Instant::now()),
@@ -47,7 +50,14 @@ impl Stopwatch {
 
     pub(super) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
         self.ticks = 0;
+        self.has_waited = false;
         self.cpu_meter = CpuMeter::start(now, may_wait_on_io);
+    }
+
+    /// Excludes a wait from the running time of the call.
+    pub(super) fn exclude_wait(&mut self, waited: Duration) {
+        self.cpu_meter.exclude_wait(waited);
+        self.has_waited |= waited >= TICK;
     }
 
     /// Takes the running time that the plugin has not been charged for.
@@ -58,7 +68,7 @@ impl Stopwatch {
     /// Records the length of a call that has ended, which decides where later calls of the version run.
     pub(crate) fn record_call_end(&self, mode: &ExecutionModeState) {
         match self.role {
-            Role::Consumer => mode.record_call(self.has_overrun()),
+            Role::Consumer => mode.record_call(self.has_overrun() || self.has_waited),
             // All calls of workers run on guest threads.
             Role::Worker => {}
         }

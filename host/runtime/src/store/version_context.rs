@@ -1,6 +1,6 @@
 //! The data that all instances of a version share.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::host_services::HostServices;
@@ -38,6 +38,8 @@ pub(crate) struct VersionContext {
     pub(crate) quota: Arc<QuotaChain>,
     /// Whether the channel layer has denied a name to a guest of this version.
     pub(crate) was_denied: AtomicBool,
+    /// Whether the log has a warning that a guest uses an interface that its manifest does not request.
+    pub(crate) has_warned_not_requested: AtomicBool,
     /// The first digits of the version's digest, for the log.
     pub(crate) version: String,
 }
@@ -46,5 +48,19 @@ impl VersionContext {
     /// Slots of the pool that one instance takes.
     pub(crate) fn pool_slots(&self) -> usize {
         self.pool_slots.get().copied().unwrap_or(1)
+    }
+
+    /// Warns once for each version that a guest uses an interface whose capability its manifest does not request.
+    pub(crate) fn warn_import_not_requested(&self, interface: &str, manifest_line: &str) {
+        if !self.has_warned_not_requested.swap(true, Ordering::Relaxed) {
+            let (plugin, version) = (&*self.plugin, &*self.version);
+            tracing::warn!(
+                plugin,
+                version,
+                "calls of {interface} return an error, because the manifest does not request the capability: \
+                 `{manifest_line}` belongs under [capabilities] in its plugin.toml, and into its `grants` in the \
+                 host's configuration"
+            );
+        }
     }
 }

@@ -16,6 +16,8 @@ use narrowboat_quota::{LimitKind, QuotaChain};
 pub(crate) struct WaitBudget {
     limit: Duration,
     waited: Duration,
+    /// The part of `waited` that has not been taken with [`Self::take_unrecorded`].
+    unrecorded: Duration,
     /// Time waited for which no tick has been excluded yet. Each wait adds at most one tick: the tick that comes right
     /// after it.
     excludable: Duration,
@@ -47,19 +49,25 @@ impl WaitBudget {
         stopping: watch::Receiver<bool>,
         quota: Arc<QuotaChain>,
     ) -> Self {
-        let (waited, excludable) = (Duration::ZERO, Duration::ZERO);
-        Self { limit, waited, excludable, stopping, quota }
+        let (waited, unrecorded, excludable) = Default::default();
+        Self { limit, waited, unrecorded, excludable, stopping, quota }
     }
 
     /// Starts a call.
     pub(super) fn begin_call(&mut self) {
         self.waited = Duration::ZERO;
+        self.unrecorded = Duration::ZERO;
         self.excludable = Duration::ZERO;
     }
 
     /// How long the running call has waited.
     pub(crate) fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// Takes the time that the running call has waited since this was last called.
+    pub(crate) fn take_unrecorded(&mut self) -> Duration {
+        std::mem::take(&mut self.unrecorded)
     }
 
     /// Excludes a tick from the running time if it can be due to a wait, and returns whether it did. Excludes no more
@@ -70,8 +78,8 @@ impl WaitBudget {
         rest.is_some()
     }
 
-    /// Blocks the thread of the guest until `work` is ready, for at most `timeout`. Work that is ready at once uses
-    /// none of the budget.
+    /// Blocks the thread until `work` is ready, for at most `timeout`. Work that is ready at once uses none of the
+    /// budget. If the thread is one of the runtime's workers, another thread takes over its tasks meanwhile.
     ///
     /// # Errors
     /// If `work` is not ready in time, or the host is stopping or not serving yet.
@@ -96,17 +104,19 @@ impl WaitBudget {
         };
         let started = Instant::now();
         let stopping = &mut self.stopping;
+        let wait = async {
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => Err(WaitError::Stopping),
+                output = tokio::time::timeout(timeout, work) => output.map_err(|_| error),
+            }
+        };
         let result = scheduling::release_permit_while(&runtime, || {
-            runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    _ = stopping.wait_for(|stopping| *stopping) => Err(WaitError::Stopping),
-                    output = tokio::time::timeout(timeout, work) => output.map_err(|_| error),
-                }
-            })
+            tokio::task::block_in_place(|| runtime.block_on(wait))
         });
         let waited = started.elapsed();
         self.waited += waited;
+        self.unrecorded += waited;
         self.excludable += waited.min(TICK);
         if matches!(result, Err(WaitError::BudgetExhausted)) {
             self.quota.record_limit_hit(LimitKind::WaitTime);

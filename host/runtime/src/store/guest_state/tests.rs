@@ -60,6 +60,7 @@ fn version_context() -> VersionContext {
         panic_limiter: LogLimiter::new(1),
         quota,
         was_denied: AtomicBool::new(false),
+        has_warned_not_requested: AtomicBool::new(false),
         version: "0".to_owned(),
     }
 }

@@ -1,0 +1,38 @@
+//! The imports of guests.
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+
+use crate::bindings::WebsocketConsumer;
+use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
+use crate::host_api::{http, io, sockets};
+use crate::store::{GuestState, WasiState};
+
+/// The imports are implemented on the store's data itself.
+type HasGuestState = HasSelf<GuestState>;
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let WasiState { base, table, .. } = self.wasi_mut_or_init();
+        WasiCtxView { ctx: base, table }
+    }
+}
+
+/// Returns a linker with all imports. Those that need a capability check it when they are called.
+///
+/// # Errors
+/// If two imports have the same name, which would be a bug of the host.
+pub(super) fn host_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<GuestState>> {
+    let mut linker = Linker::new(engine);
+    WebsocketConsumer::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    store::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    atomics::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    // What follows replaces functions of the crates, which wait without a limit or take values of any length.
+    linker.allow_shadowing(true);
+    io::add_to_linker(&mut linker)?;
+    http::add_to_linker(&mut linker)?;
+    sockets::refuse_udp(&mut linker)?;
+    linker.allow_shadowing(false);
+    Ok(linker)
+}
