@@ -1,7 +1,6 @@
 """`narrowboat dev` rebuilds a changed crate while its plugin serves."""
 
 import os
-import re
 import shutil
 import signal
 from contextlib import ExitStack
@@ -9,35 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from support import BUILD_DEADLINE, DEADLINE, Host, eventually
+from develop import Dev
+from support import BUILD_DEADLINE, DEADLINE, eventually
 
 # A separate name, because the demo uses the same target folder.
 NAME = "dev-echo"
 
 BROKEN = "fn broken() -> u8 { no_such_name }\n"
-
-
-class Dev(Host):
-    """`narrowboat dev`. The test waits for the first build."""
-
-    verb = "dev"
-
-    def started(self):
-        """Does not wait. The test decides what to wait for."""
-
-    def serves(self):
-        super().started()
-        return self
-
-    def says(self, pattern, since=0):
-        """Waits until standard output, from the position `since`, matches."""
-        find = lambda: re.search(pattern, self.stdout()[since:])
-        return eventually(find, f"{pattern!r} on standard output", BUILD_DEADLINE)
-
-    def complains(self, pattern):
-        """Waits until standard error, which includes cargo's, matches."""
-        find = lambda: re.search(pattern, self.log())
-        return eventually(find, f"{pattern!r} on standard error", BUILD_DEADLINE)
 
 
 class Crate:

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use super::new::Template;
 use narrowboat_config::ListenAddress;
 
 #[derive(Args)]
@@ -22,6 +23,25 @@ pub(super) struct ServeArgs {
     pub(super) config: PathBuf,
     #[command(flatten)]
     pub(super) listen: ListenArg,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  narrowboat new chat                     a plugin that sends each message back
+  narrowboat new chat --template chat     chat rooms
+  narrowboat dev chat                     serves it
+
+The folder gets the plugin's code, its plugin.toml, a narrowboat.toml that serves it, and the SDK in
+vendor/narrowboat-guest. The name of the folder is the name of the plugin: 1 to 64 of a-z, 0-9, - and
+_, beginning with a letter.")]
+pub(super) struct NewArgs {
+    /// The folder to create; it may exist if it is empty
+    #[arg(value_name = "NAME")]
+    pub(super) folder: PathBuf,
+    /// The plugin to begin with
+    #[arg(long, value_enum, default_value = "echo")]
+    pub(super) template: Template,
 }
 
 #[derive(Args)]
@@ -326,6 +346,23 @@ depends on narrowboat-guest and serde.")]
         /// The folder of the guest crate
         dir: PathBuf,
         /// The path of the component, instead of `narrowboat/NAME.wasm` in cargo's target folder
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Give a component of any tool a manifest
+    #[command(after_help = "\
+Examples:
+  narrowboat plugin pack echo.wasm plugin.toml             writes narrowboat/NAME.wasm
+  narrowboat plugin pack echo.wasm plugin.toml --out /srv/plugins/echo.wasm
+
+The component is one for wit/consumer.wit that another tool made, such as componentize-py, jco or wit-bindgen. The
+manifest has at least `name = \"…\"`.")]
+    Pack {
+        /// The component
+        file: PathBuf,
+        /// The manifest, such as plugin.toml
+        manifest: PathBuf,
+        /// The path of the result, instead of narrowboat/NAME.wasm in the current folder
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

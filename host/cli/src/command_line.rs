@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::arguments::{
-    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, PluginCommand,
+    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, NewArgs, PluginCommand,
     ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, TalkArgs,
     VersionsArgs,
 };
@@ -17,6 +17,7 @@ use super::arguments::{
 Examples:
   narrowboat serve
   narrowboat serve --config chat.toml --listen 0.0.0.0:80
+  narrowboat new chat
   narrowboat dev
   narrowboat talk ws://127.0.0.1:8000/echo/
   narrowboat plugin build plugins/echo
@@ -42,6 +43,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Serve WebSockets until ctrl-c or SIGTERM
     Serve(ServeArgs),
+    /// Create a plugin and a configuration that serves it
+    New(NewArgs),
     /// Serve, and rebuild plugins when their sources change
     Dev(DevArgs),
     /// Open a WebSocket, send each typed line and print each received message

@@ -10,6 +10,7 @@ mod deploy;
 mod dev;
 mod drain;
 mod logs;
+mod new;
 mod output;
 mod plugin;
 mod reference;
@@ -57,6 +58,7 @@ fn parse() -> Result<Cli, CliError> {
 fn execute(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Talk(arguments) => talk::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),

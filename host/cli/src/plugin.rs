@@ -9,7 +9,7 @@ use super::cli_error::CliError;
 use super::output::{print, print_line};
 use narrowboat_config::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
 use narrowboat_core::atomic_file;
-use narrowboat_deploy::packaging;
+use narrowboat_deploy::packaging::{self, BuiltPlugin};
 use narrowboat_runtime::Sha256Digest;
 
 /// Readable and writable by all, less the process's umask.
@@ -18,6 +18,7 @@ const SIGNATURE_MODE: u32 = 0o666;
 pub(super) fn run(command: &PluginCommand) -> Result<(), CliError> {
     match command {
         PluginCommand::Build { dir, out } => build(dir, out.as_deref()),
+        PluginCommand::Pack { file, manifest, out } => pack(file, manifest, out.as_deref()),
         PluginCommand::Inspect { file, key } => inspect(file, key.as_deref()),
         PluginCommand::Keygen { name } => keygen(name),
         PluginCommand::Sign { file, key } => sign(file, key),
@@ -29,6 +30,15 @@ fn build(folder: &Path, out: Option<&Path>) -> Result<(), CliError> {
     let built = packaging::build(folder, out).map_err(|error| {
         if error.is_manifest_error() { CliError::usage(error) } else { CliError::runtime(error) }
     })?;
+    print_built(&built)
+}
+
+/// Gives a component its manifest, and prints the path of the result.
+fn pack(file: &Path, manifest: &Path, out: Option<&Path>) -> Result<(), CliError> {
+    print_built(&packaging::pack(file, manifest, out).map_err(CliError::usage)?)
+}
+
+fn print_built(built: &BuiltPlugin) -> Result<(), CliError> {
     let hash = Sha256Digest::of(&built.bytes);
     let (file, name, size) = (built.file.display(), &built.manifest.name, built.bytes.len());
     print_line(format_args!("{file}\n  {name}  {size} bytes  sha256 {hash}"))

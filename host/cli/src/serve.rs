@@ -115,6 +115,7 @@ fn resolve_listen(listen: &mut ListenAddress, key: &str) -> Result<SocketAddr, C
 pub(super) struct ServeOptions {
     listen: ListenAddress,
     has_tls: bool,
+    has_demo_page: bool,
     admin: Option<AdminConfig>,
     tenants: BTreeMap<Tenant, TenantConfig>,
     log_buffer: LogBuffer,
@@ -125,6 +126,7 @@ impl ServeOptions {
         Self {
             listen: config.listen.clone(),
             has_tls: config.tls.is_some(),
+            has_demo_page: config.demo,
             admin: config.admin.clone(),
             tenants: config.tenants.clone(),
             log_buffer,
@@ -194,7 +196,10 @@ pub(super) async fn serve(
         }
         None => None,
     };
-    let scheme = if options.has_tls { "wss" } else { "ws" };
+    let (page_scheme, scheme) = if options.has_tls { ("https", "wss") } else { ("http", "ws") };
+    if options.has_demo_page {
+        console.print_line(format_args!("page   {page_scheme}://{address}/"));
+    }
     console.print_line(format_args!("listening on {scheme}://{address}"));
     server::serve(listener, admin, host, shutdown, reload).await;
     Ok(())

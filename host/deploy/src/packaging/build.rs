@@ -76,12 +76,8 @@ fn build_with_cancellation(
         || cargo_target.join("narrowboat").join(format!("{}.wasm", manifest.name)),
         Path::to_owned,
     );
-    // An unchanged file is not written, so that watchers of it see no change.
-    let has_changed = std::fs::read(&file).ok().as_ref() != Some(&bytes);
-    if has_changed {
-        write_component(&file, &bytes)
-            .map_err(|source| BuildError::Write { file: file.clone(), source })?;
-    }
+    let has_changed = write_if_changed(&file, &bytes)
+        .map_err(|source| BuildError::Write { file: file.clone(), source })?;
     Ok(BuiltPlugin { file, manifest, bytes, has_changed })
 }
 
@@ -180,9 +176,15 @@ fn encode_component(module: &Path) -> Result<Vec<u8>, BuildError> {
 }
 
 /// Writes the file atomically: readers see the old bytes or the new ones.
-fn write_component(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a component, and returns whether the file has changed. An unchanged file is not written, so that watchers of
+/// it see no change.
+pub(super) fn write_if_changed(file: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    if std::fs::read(file).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    atomic_file::write(file, FILE_MODE, bytes)
+    atomic_file::write(file, FILE_MODE, bytes)?;
+    Ok(true)
 }

@@ -1,0 +1,65 @@
+"""`narrowboat new`: a folder that the next command serves."""
+
+import shutil
+import tomllib
+
+import pytest
+
+from develop import Dev
+
+# The templates, each with a path, a text for it, and the reply.
+TEMPLATES = {
+    "echo": ("/{name}/", "hello", "hello"),
+    "chat": ("/{name}/red/", "hello", "hello"),
+    "worker": ("/{name}/", "one two three", "3 words"),
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, template):
+    name = f"new-{template}"
+    folder = tmp_path / name
+    created = narrowboat("new", folder, "--template", template)
+    assert created.returncode == 0, created.stderr
+    assert f"narrowboat dev {folder}" in created.stdout
+    # The same dependencies, so that they are built already.
+    shutil.copy(root / "Cargo.lock", folder)
+    environment = {"CARGO_TARGET_DIR": str(root / "target")}
+    path, text, reply = TEMPLATES[template]
+    with Dev(narrowboat.binary, tmp_path, folder / "narrowboat.toml", environment=environment) as host:
+        assert host.serves().connect(path.format(name=name)).ask(text) == reply
+
+
+def test_the_template_is_echo_unless_another_is_named(narrowboat, tmp_path):
+    for folder, *options in [("one", "--template", "echo"), ("one-more",)]:
+        assert narrowboat("new", tmp_path / folder, *options).returncode == 0
+    code = [(tmp_path / folder / "src/lib.rs").read_text() for folder in ("one", "one-more")]
+    assert code[0] == code[1]
+
+
+def test_the_sdk_is_part_of_the_folder(narrowboat, tmp_path):
+    assert narrowboat("new", tmp_path / "chat").returncode == 0
+    manifest = tomllib.loads((tmp_path / "chat/Cargo.toml").read_text())
+    sdk = tmp_path / "chat" / manifest["dependencies"]["narrowboat-guest"]["path"]
+    assert tomllib.loads((sdk / "Cargo.toml").read_text())["package"]["name"] == "narrowboat-guest"
+
+
+def test_an_empty_folder_may_exist(narrowboat, tmp_path):
+    (tmp_path / "chat").mkdir()
+    assert narrowboat("new", tmp_path / "chat").returncode == 0
+
+
+def test_a_folder_with_files_is_left_alone(narrowboat, tmp_path):
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat/notes.txt").write_text("mine")
+    refused = narrowboat("new", tmp_path / "chat")
+    assert (refused.returncode, refused.stderr) == (2, f"narrowboat: {tmp_path}/chat exists and is not empty\n")
+    assert [file.name for file in (tmp_path / "chat").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["Chat", "1chat", "chat room", "a" * 65])
+def test_a_name_that_no_plugin_may_have_is_refused(narrowboat, tmp_path, name):
+    refused = narrowboat("new", tmp_path / name)
+    assert refused.returncode == 2
+    assert "cannot be the name of a plugin: a name has 1 to 64 of a-z" in refused.stderr
+    assert not any(tmp_path.iterdir())
