@@ -1,11 +1,14 @@
 //! The arguments of the commands. Options that several commands have in common are structs that clap flattens.
 
+mod plugin_command;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::new::Template;
 use narrowboat_config::ListenAddress;
+pub(super) use plugin_command::PluginCommand;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -330,80 +333,4 @@ pub(super) enum ReferenceCommand {
     CloseCodes,
     /// The responses of the host to a handshake, as Markdown
     HttpResponses,
-}
-
-#[derive(Subcommand)]
-pub(super) enum PluginCommand {
-    /// Build a guest crate into a component with its manifest
-    #[command(after_help = "\
-Examples:
-  narrowboat plugin build plugins/echo
-  narrowboat plugin build . --out /srv/plugins/echo.wasm
-
-The crate has a plugin.toml with at least `name = \"…\"`. Its Cargo.toml has `[lib] crate-type = [\"cdylib\"]` and
-depends on narrowboat-guest and serde.")]
-    Build {
-        /// The folder of the guest crate
-        dir: PathBuf,
-        /// The path of the component, instead of `narrowboat/NAME.wasm` in cargo's target folder
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// Give a component of any tool a manifest
-    #[command(after_help = "\
-Examples:
-  narrowboat plugin pack echo.wasm plugin.toml             writes narrowboat/NAME.wasm
-  narrowboat plugin pack echo.wasm plugin.toml --out /srv/plugins/echo.wasm
-
-The component is one for wit/consumer.wit that another tool made, such as componentize-py, jco or wit-bindgen. The
-manifest has at least `name = \"…\"`.")]
-    Pack {
-        /// The component
-        file: PathBuf,
-        /// The manifest, such as plugin.toml
-        manifest: PathBuf,
-        /// The path of the result, instead of narrowboat/NAME.wasm in the current folder
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// Print a component's world, imports, exports, capabilities, size, SHA-256 and manifest
-    #[command(after_help = "\
-Examples:
-  narrowboat plugin inspect target/narrowboat/echo.wasm
-  narrowboat plugin inspect chat.wasm --key release.pub    also checks chat.wasm.sig with this key
-
-Exit code 1 if the signature is missing or not by the key.")]
-    Inspect {
-        /// The component
-        file: PathBuf,
-        /// A public key as PEM, with which the signature in FILE.sig is checked
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
-    },
-    /// Create a key pair: a private key to sign components, and a public key for hosts
-    #[command(after_help = "\
-Example:
-  narrowboat plugin keygen release    writes release.pem, which signs, and release.pub, for [signatures] keys
-
-Existing files are not overwritten. The same with openssl:
-  openssl genpkey -algorithm ed25519 -out release.pem
-  openssl pkey -in release.pem -pubout -out release.pub")]
-    Keygen {
-        /// The name of the files: NAME.pem, which signs, and NAME.pub
-        name: PathBuf,
-    },
-    /// Sign a component, for hosts whose configuration has `[signatures]`
-    #[command(after_help = "\
-Example:
-  narrowboat plugin sign chat.wasm --key release.pem    writes chat.wasm.sig
-
-The signature is the Ed25519 signature of the file's bytes and has 64 bytes. The same with openssl:
-  openssl pkeyutl -sign -rawin -inkey release.pem -in chat.wasm -out chat.wasm.sig")]
-    Sign {
-        /// The component. The signature is written to FILE.sig
-        file: PathBuf,
-        /// The private key as PEM (PKCS#8) without a password, in a file that only its owner can read
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-    },
 }

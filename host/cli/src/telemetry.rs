@@ -2,9 +2,6 @@
 
 #[cfg(feature = "traces")]
 mod trace_exporter;
-#[cfg(not(feature = "traces"))]
-#[path = "telemetry/no_trace_exporter.rs"]
-mod trace_exporter;
 
 use std::io::IsTerminal;
 
@@ -16,11 +13,13 @@ use narrowboat_config::TracesConfig;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_server::background_writer::BackgroundWriter;
 use narrowboat_server::log_buffer::LogBuffer;
+#[cfg(feature = "traces")]
 use trace_exporter::TraceExporter;
 
 /// The log and the export of traces. Dropping it sends the last traces.
 pub(super) struct Telemetry {
     pub(super) log_buffer: LogBuffer,
+    #[cfg(feature = "traces")]
     _trace_exporter: Option<TraceExporter>,
 }
 
@@ -33,16 +32,34 @@ impl Telemetry {
         stderr: BackgroundWriter,
     ) -> anyhow::Result<Self> {
         let log_buffer = LogBuffer::default();
+        #[cfg(feature = "traces")]
         let trace_exporter = traces.map(TraceExporter::start).transpose()?;
+        #[cfg(not(feature = "traces"))]
+        traces.map_or(Ok(()), refuse_traces)?;
         // A list of the present layers: an absent layer would still create every span.
+        #[cfg_attr(not(feature = "traces"), expect(unused_mut, reason = "only traces add a layer"))]
         let mut layers = vec![
             stderr_layer(stderr).with_filter(log_filter(level)).boxed(),
             log_buffer.layer().with_filter(log_filter(level)).boxed(),
         ];
+        #[cfg(feature = "traces")]
         layers.extend(trace_exporter.as_ref().map(TraceExporter::layer));
         tracing_subscriber::registry().with(layers).init();
-        Ok(Self { log_buffer, _trace_exporter: trace_exporter })
+        Ok(Self {
+            log_buffer,
+            #[cfg(feature = "traces")]
+            _trace_exporter: trace_exporter,
+        })
     }
+}
+
+/// Refuses the configuration of traces.
+#[cfg(not(feature = "traces"))]
+fn refuse_traces(_: &TracesConfig) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "[traces] is set, but this program cannot export traces; remove [traces], or install narrowboat with its \
+         default features"
+    )
 }
 
 fn log_filter(level: &str) -> EnvFilter {
