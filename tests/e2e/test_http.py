@@ -362,13 +362,6 @@ def test_a_host_that_stops_does_not_wait_for_a_server(caller, server):
 # Permission.
 
 
-def test_who_does_not_ask_for_hosts_cannot_import_it(started):
-    result = started({}, "all")
-    assert result.returncode != 0
-    assert "imports wasi:http/" in result.stderr or "imports wasi:io/" in result.stderr
-    assert "belongs under [capabilities]" in result.stderr and "http = [" in result.stderr
-
-
 def test_hosts_that_are_not_granted_are_named(started):
     asks = {"http": ["https://api.example.com", "https://a.example.org"], "private_addresses": True}
     result = started(asks, {"http": ["https://.example.org"]})

@@ -187,13 +187,6 @@ def test_a_guest_holds_no_more_than_so_many_buckets(keeping):
 # Permission.
 
 
-def test_whoever_does_not_ask_for_it_cannot_import_it(started):
-    result = started({}, "all")
-    assert result.returncode == 1 or result.returncode == 2
-    assert "imports wasi:keyvalue/" in result.stderr
-    assert "`keyvalue = true` belongs under [capabilities]" in result.stderr
-
-
 def test_whoever_is_not_granted_it_does_not_start(started):
     result = started(ASKS, {"log": True})
     assert result.returncode == 2

@@ -96,7 +96,7 @@ def test_what_a_guest_wrote_to_standard_error_before_a_trap_is_part_of_the_fault
     client = host.connect(f"/{GUEST}/")
     client.send("stderr-exit Traceback: boom")
     assert client.ended()[0] == 1011
-    host.logged("the consumer failed: trap: panic: Traceback: boom: the guest ended itself")
+    host.logged("the consumer failed: trap: stderr: Traceback: boom: the guest ended itself")
 
 
 # Time.

@@ -15,13 +15,13 @@ mod version_context;
 mod wait_budget;
 mod wasi_state;
 
-pub(crate) use guest_state::{GuestPanic, GuestState};
+pub(crate) use guest_state::{GuestState, TrapReport};
 pub(crate) use host_services::HostServices;
 pub(crate) use instance_limits::{
     InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, UNCOUNTED_MEMORY_BYTES,
 };
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
-pub(crate) use output_buffer::OutputBuffer;
+pub(crate) use output_buffer::{OutputBuffer, STDERR_CONTEXT, STDOUT_CONTEXT};
 pub(crate) use stopwatch::OutOfTime;
 pub(crate) use suppress_reason::SuppressReason;
 pub(crate) use version_context::VersionContext;

@@ -2,7 +2,7 @@
 //! them.
 
 use crate::bindings::wasi::logging::logging::{Host, Level};
-use crate::store::{GuestPanic, GuestState, LogDecision};
+use crate::store::{GuestState, LogDecision, TrapReport};
 use narrowboat_core::capabilities::CapabilityFlag;
 use narrowboat_core::fault::sanitize_log_line;
 use narrowboat_core::log_target::GUEST;
@@ -36,7 +36,8 @@ impl GuestState {
         };
         if is_panic {
             let text = sanitize_log_line(message);
-            self.record_panic(GuestPanic { text, logged: decision == LogDecision::Log });
+            let logged = decision == LogDecision::Log;
+            self.record_panic(TrapReport { source: PANIC_CONTEXT, text, logged });
         }
         match decision {
             LogDecision::Log => self.write_line(level, context, message),

@@ -2,11 +2,7 @@
 //! warning.
 
 use crate::bindings::wasi::logging::logging::Level;
-use crate::store::{GuestState, OutputBuffer};
-
-/// The contexts of the log lines.
-const STDOUT_CONTEXT: &str = "stdout";
-const STDERR_CONTEXT: &str = "stderr";
+use crate::store::{GuestState, OutputBuffer, STDERR_CONTEXT, STDOUT_CONTEXT};
 
 impl GuestState {
     /// Logs the complete lines that the guest has written.

@@ -8,7 +8,7 @@ use wasmtime::component::Instance as Exports;
 use wasmtime_wasi::I32Exit;
 
 use crate::effects::Effect;
-use crate::store::{GuestPanic, GuestState, LogDecision, OutOfTime, SuppressReason};
+use crate::store::{GuestState, LogDecision, OutOfTime, SuppressReason, TrapReport};
 use crate::version::Version;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
@@ -101,8 +101,8 @@ impl GuestStore {
         result.map_err(|error| {
             self.is_dead = true;
             drop(self.take_effects());
-            let panic = self.store.data_mut().take_panic();
-            to_guest_fault(self.store.data(), &error, panic)
+            let report = self.store.data_mut().take_trap_report();
+            to_guest_fault(self.store.data(), &error, report)
         })
     }
 }
@@ -142,11 +142,11 @@ fn describe_memory_denial(state: &GuestState) -> String {
     )
 }
 
-/// Converts an error of the engine into a fault. `panic` is the reason of the trap, if the guest panicked.
+/// Converts an error of the engine into a fault. `report` is the reason of the trap, if the guest gave one.
 fn to_guest_fault(
     state: &GuestState,
     error: &wasmtime::Error,
-    panic: Option<GuestPanic>,
+    report: Option<TrapReport>,
 ) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
         let (limit, time) = state.ctx.limits.time_limit(state.stopwatch.role());
@@ -156,12 +156,12 @@ fn to_guest_fault(
         Some(I32Exit(code)) => format!("the guest ended itself with the exit code {code}"),
         None => format!("{error:#}"),
     };
-    let mut text = sanitize_log_line(&match &panic {
-        Some(panic) => format!("panic: {}: {text}", panic.text),
+    let mut text = sanitize_log_line(&match &report {
+        Some(report) => format!("{}: {}: {text}", report.source, report.text),
         None => text,
     });
-    if let Some(panic) = panic {
-        log_panic(state, &panic);
+    if let Some(report) = report {
+        log_trap_report(state, &report);
     }
     match state.limiter.denied_limit() {
         Some(LimitKind::TotalMemory) => {
@@ -176,16 +176,17 @@ fn to_guest_fault(
     GuestFault::Trap(text)
 }
 
-/// Logs a panic of a guest, whether or not its manifest requests `log`.
-fn log_panic(state: &GuestState, panic: &GuestPanic) {
-    if panic.logged {
+/// Logs why a guest trapped, whether or not its manifest requests `log`.
+fn log_trap_report(state: &GuestState, report: &TrapReport) {
+    if report.logged {
         return;
     }
     let (plugin, version) = (&*state.ctx.plugin, &*state.ctx.version);
     match state.ctx.panic_limiter.decide() {
         LogDecision::Log => {
-            let (channel, text) = (state.connections.current_channel(), &panic.text);
-            tracing::error!(target: GUEST, plugin, version, channel, context = "panic", "{text}");
+            let channel = state.connections.current_channel();
+            let TrapReport { source: context, text, .. } = report;
+            tracing::error!(target: GUEST, plugin, version, channel, context, "{text}");
         }
         LogDecision::DropAndWarn => {
             tracing::warn!(

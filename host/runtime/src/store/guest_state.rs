@@ -7,6 +7,7 @@ use wasmtime::component::Resource;
 use wasmtime::{UpdateDeadline, bail};
 
 use super::connection_table::ConnectionTable;
+use super::output_buffer::STDERR_CONTEXT;
 use super::stopwatch::Stopwatch;
 use super::store_limiter::StoreLimiter;
 use super::suppress_reason::SuppressReason;
@@ -35,13 +36,15 @@ pub(crate) struct GuestState {
     /// Why the running call must not change anything beyond the host; `None` if it may.
     pub(crate) suppressed: Option<SuppressReason>,
     /// The panic of the running call.
-    panic: Option<GuestPanic>,
+    panic: Option<TrapReport>,
     /// A violation of the contract that does not stop the running call.
     contract_violation: Option<GuestFault>,
 }
 
-/// The panic of a guest.
-pub(crate) struct GuestPanic {
+/// The reason of a trap in the guest's words: its panic, or what it wrote to standard error.
+pub(crate) struct TrapReport {
+    /// The source of the text: `panic` or `stderr`.
+    pub(crate) source: &'static str,
     /// The message, on one line.
     pub(crate) text: String,
     /// Whether the log has the message already.
@@ -128,16 +131,16 @@ impl GuestState {
     }
 
     /// Stores a panic of the running call, in case the call traps.
-    pub(crate) fn record_panic(&mut self, panic: GuestPanic) {
+    pub(crate) fn record_panic(&mut self, panic: TrapReport) {
         self.panic = Some(panic);
     }
 
     /// Takes the panic of the last call, or what the call has written to standard error before it trapped.
-    pub(crate) fn take_panic(&mut self) -> Option<GuestPanic> {
+    pub(crate) fn take_trap_report(&mut self) -> Option<TrapReport> {
         let logged = self.ctx.capabilities.has_flag(CapabilityFlag::Log);
         self.panic.take().or_else(|| {
             let report = self.wasi_mut()?.take_stderr_report()?;
-            Some(GuestPanic { text: sanitize_log_line(&report), logged })
+            Some(TrapReport { source: STDERR_CONTEXT, text: sanitize_log_line(&report), logged })
         })
     }
 

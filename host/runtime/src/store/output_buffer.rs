@@ -9,6 +9,10 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 
+/// The contexts of the log lines.
+pub(crate) const STDOUT_CONTEXT: &str = "stdout";
+pub(crate) const STDERR_CONTEXT: &str = "stderr";
+
 /// The longest line, in bytes. A longer line is split.
 const MAX_LINE_BYTES: usize = 4096;
 
