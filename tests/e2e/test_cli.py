@@ -446,7 +446,7 @@ def test_a_typed_line_comes_back_and_the_end_of_input_closes_the_connection(serv
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/", "127.0.0.1:8000", "wss://127.0.0.1/"])
 def test_a_wrong_url_is_2_and_says_what_to_write(narrowboat, url):
     result = talk(narrowboat, url)
-    assert result.returncode == 2 and "use ws://HOST:PORT/PATH" in result.stderr
+    assert result.returncode == 2 and "of the form ws://HOST:PORT/PATH" in result.stderr
 
 
 def test_a_rejected_handshake_is_1_and_names_status_and_body(serving, narrowboat):

@@ -404,7 +404,7 @@ def imports_of_component(names):
         (imports(20_000), "imports; the limit is 10000"),
         (module() * 100, "modules; the limit is 64"),
         (imports_of_component([f"thing-{number}" for number in range(50)]), "imports thing-0, which this host does not offer"),
-        (imports_of_component(["wasi:sockets/tcp@0.2.0"]), "imports wasi:sockets/tcp@0.2.0, which this host does not offer"),
+        (imports_of_component(["wasi:nn/tensor@0.2.0"]), "imports wasi:nn/tensor@0.2.0, which this host does not offer"),
     ],
 )
 def test_a_component_that_takes_too_much_is_not_compiled(serve, component, tmp_path, more, words):

@@ -1,6 +1,7 @@
 """The commands that use the admin API of a running host."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -90,6 +91,9 @@ def test_what_is_not_there_is_5(operator):
     result = served.run("deploy", "travellr", served.file_of("v2"))
     assert result.returncode == 5 and 'did you mean "traveller"?' in result.stderr
     assert served.run("rollback", "traveller", "00000000").returncode == 5
+    for command in ("logs", "connections"):
+        result = served.run(command, "travellr")
+        assert result.returncode == 5 and 'did you mean "traveller"?' in result.stderr
 
 
 def test_a_wrong_token_is_6(operator, narrowboat, tmp_path):
@@ -263,6 +267,21 @@ def test_the_manual_page_has_every_command(narrowboat):
     assert page.startswith(".ie") or page.startswith(".TH") or ".TH narrowboat" in page
     for command in ("serve", "deploy", "rollback", "approve", "versions", "status", "connections", "logs", "drain"):
         assert f"narrowboat\\-{command}" in page or f"narrowboat-{command}" in page, command
+
+
+@pytest.mark.parametrize(
+    "variable, value, problem",
+    [
+        ("NARROWBOAT_LOG", "inof", '"inof" is not a level; set error, warn, info, debug or trace'),
+        ("NARROWBOAT_LOG", "", '"" is not a level'),
+        ("NARROWBOAT_LOG_FORMAT", "xml", '"xml" is not a format; set json or text'),
+    ],
+)
+def test_a_wrong_variable_of_the_log_is_an_error(narrowboat, tmp_path, variable, value, problem):
+    (tmp_path / "narrowboat.toml").write_text("")
+    result = narrowboat("serve", "--config", tmp_path / "narrowboat.toml", env=os.environ | {variable: value})
+    assert result.returncode == 2
+    assert f"{variable}: {problem}" in result.stderr
 
 
 def test_lines_of_the_log_may_be_objects(serving):

@@ -118,7 +118,7 @@ def test_another_isolation_is_refused(untouched, served):
     running = served.host.stdout()
     wanted = "shared" if "isolation connection" in running else "connection"
     why = untouched.refuse("v2", isolation=wanted)
-    assert f"isolation = {wanted.title()}" in why and "restart the host" in why
+    assert f'isolation = "{wanted}"' in why and "restart the host" in why
 
 
 def test_a_manifest_that_says_what_nobody_knows_is_refused_in_one_line(untouched):

@@ -4,6 +4,7 @@ mod plugin_command;
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::new::Template;
@@ -259,7 +260,7 @@ pub(super) struct ConnectionsArgs {
     /// Only connections of this plugin; TENANT/PLUGIN for a plugin of a tenant
     pub(super) plugin: Option<String>,
     /// At most this number, the newest first. The host lists at most 1,000
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     pub(super) limit: usize,
     /// Close the connection of this channel instead. Not together with PLUGIN or --json
     #[arg(long, value_name = "CHANNEL", conflicts_with_all = ["plugin", "json"])]

@@ -22,10 +22,13 @@ pub(super) fn run(arguments: &NewArgs) -> Result<(), CliError> {
     check_is_empty(folder)?;
     let project = Project::new(&name, *template);
     project.write(folder).map_err(CliError::runtime)?;
+    let (code, folder) = (folder.join("src/lib.rs"), folder.display());
     print_line(format_args!(
-        "created the plugin {name} in {folder}; its code is in {folder}/src/lib.rs\n{hint}\n\nserve it:\n  narrowboat dev {folder}",
-        folder = folder.display(),
-        hint = template.hint(),
+        "created the plugin {name}; its code is in {code}\n{effect}\n\nserve it:\n  narrowboat dev {folder}\n\
+         and in another terminal:\n  narrowboat talk ws://127.0.0.1:8000/{name}/{path}",
+        code = code.display(),
+        effect = template.effect(),
+        path = template.example_path(),
     ))
 }
 

@@ -214,10 +214,10 @@ fn bind_listener(listen: &ListenAddress, otherwise: &str) -> anyhow::Result<TcpL
 }
 
 pub(super) fn describe_plugin(plugin: &Plugin) -> String {
-    let isolation = format!("{:?}", plugin.isolation).to_lowercase();
     format!(
-        "plugin {}  {}  isolation {isolation}",
+        "plugin {}  {}  isolation {}",
         plugin.label,
-        plugin.live_version().digest().short_hex()
+        plugin.live_version().digest().short_hex(),
+        plugin.isolation.key()
     )
 }

@@ -5,6 +5,7 @@ mod trace_exporter;
 
 use std::io::IsTerminal;
 
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -31,6 +32,8 @@ impl Telemetry {
         traces: Option<&TracesConfig>,
         stderr: BackgroundWriter,
     ) -> anyhow::Result<Self> {
+        let level = log_level(level)?;
+        check_log_format()?;
         let log_buffer = LogBuffer::default();
         #[cfg(feature = "traces")]
         let trace_exporter = traces.map(TraceExporter::start).transpose()?;
@@ -39,8 +42,8 @@ impl Telemetry {
         // A list of the present layers: an absent layer would still create every span.
         #[cfg_attr(not(feature = "traces"), expect(unused_mut, reason = "only traces add a layer"))]
         let mut layers = vec![
-            stderr_layer(stderr).with_filter(log_filter(level)).boxed(),
-            log_buffer.layer().with_filter(log_filter(level)).boxed(),
+            stderr_layer(stderr).with_filter(log_filter(&level)).boxed(),
+            log_buffer.layer().with_filter(log_filter(&level)).boxed(),
         ];
         #[cfg(feature = "traces")]
         layers.extend(trace_exporter.as_ref().map(TraceExporter::layer));
@@ -62,8 +65,30 @@ fn refuse_traces(_: &TracesConfig) -> anyhow::Result<()> {
     )
 }
 
+/// Returns the level in `NARROWBOAT_LOG`, or else the default. Filters of targets, such as `guest=debug`, work too.
+fn log_level(default: &str) -> anyhow::Result<String> {
+    let Ok(level) = std::env::var("NARROWBOAT_LOG") else { return Ok(default.to_owned()) };
+    let is_level = level.parse::<LevelFilter>().is_ok() && !level.is_empty();
+    let is_filter = level.contains('=') && EnvFilter::try_new(&level).is_ok();
+    anyhow::ensure!(
+        is_level || is_filter,
+        "NARROWBOAT_LOG: {level:?} is not a level; set error, warn, info, debug or trace"
+    );
+    Ok(level)
+}
+
+/// Checks the value of `NARROWBOAT_LOG_FORMAT`.
+fn check_log_format() -> anyhow::Result<()> {
+    match std::env::var("NARROWBOAT_LOG_FORMAT") {
+        Ok(format) if format != "json" && format != "text" => {
+            anyhow::bail!("NARROWBOAT_LOG_FORMAT: {format:?} is not a format; set json or text")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn log_filter(level: &str) -> EnvFilter {
-    let filter = EnvFilter::try_from_env("NARROWBOAT_LOG").unwrap_or_else(|_| level.into());
+    let filter = EnvFilter::new(level);
     // Without this, each line would have the spans for traces.
     match format!("{TRACE}=off").parse() {
         Ok(off) => filter.add_directive(off),

@@ -45,6 +45,16 @@ pub enum Isolation {
     Shared,
 }
 
+impl Isolation {
+    /// The value of the key `isolation`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// The threads that run the calls of a plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

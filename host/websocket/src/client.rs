@@ -26,7 +26,7 @@ pub enum ServerMessage {
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The URL is not a `ws://` URL.
-    #[error("{0:?} is not a WebSocket URL: use ws://HOST:PORT/PATH")]
+    #[error("{0:?} is not a URL of the form ws://HOST:PORT/PATH; wss:// is not supported")]
     Url(String),
     /// The TCP connection failed.
     #[error("cannot connect to {authority}: {error}")]

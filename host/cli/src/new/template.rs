@@ -43,12 +43,20 @@ impl Template {
         }
     }
 
-    /// How to try the plugin, as one sentence.
-    pub(super) fn hint(self) -> &'static str {
+    /// The effect of a message, as one sentence.
+    pub(super) fn effect(self) -> &'static str {
         match self {
             Self::Echo => "It sends each message back.",
-            Self::Chat => "It sends each message to all clients of its room, such as /red/.",
+            Self::Chat => "It sends each message to all clients of its room.",
             Self::Worker => "Its worker counts the words of each message.",
+        }
+    }
+
+    /// The path of a connection below that of the plugin.
+    pub(super) fn example_path(self) -> &'static str {
+        match self {
+            Self::Chat => "red/",
+            Self::Echo | Self::Worker => "",
         }
     }
 }

@@ -6,7 +6,7 @@ use super::role::Role;
 
 /// The hint in the error of a component without exports.
 const NO_EXPORTS: &str =
-    "nothing; its code needs narrowboat_guest::export!(…) or export_worker!(…)";
+    "nothing; a plugin in Rust needs narrowboat_guest::export!(…) or export_worker!(…)";
 
 /// The reason why bytes are not a usable component.
 #[derive(Debug, Error)]
@@ -15,12 +15,12 @@ pub enum ComponentError {
     #[error("is empty (0 bytes); is it still being written?")]
     Empty,
     /// The bytes are not WebAssembly.
-    #[error("is not WebAssembly; name a component, or a guest crate with `crate = \"DIR\"`")]
+    #[error("is not WebAssembly; a component begins with the bytes \\0asm")]
     NotWasm,
     /// The bytes are a core module.
     #[error(
         "is a core WebAssembly module, not a component; `narrowboat plugin build DIR` builds a \
-         component from a guest crate"
+         component from a guest crate, and `wasm-tools component new` from a module of another tool"
     )]
     CoreModule,
     /// The bytes are truncated or damaged.

@@ -15,7 +15,9 @@ pub enum DeployError {
     Load(#[from] Box<LoadError>),
     /// The component requests another isolation than the plugin runs with.
     #[error(
-        "it asks for isolation = {wanted:?}, but the plugin runs with {running:?}; restart the host to change it"
+        "the manifest has isolation = \"{}\", but the plugin runs with \"{}\"; restart the host with this component to change it",
+        wanted.key(),
+        running.key()
     )]
     Isolation {
         /// The isolation that the plugin runs with.

@@ -55,6 +55,22 @@ impl<S> Authorized<S> {
         self.tenant.as_ref().is_none_or(|requested| requested == tenant)
     }
 
+    /// Checks that a tenant that the request is about has a plugin of this name.
+    ///
+    /// # Errors
+    /// 404 if no tenant has it.
+    pub(super) fn require_plugin(&self, admin: &AdminState, plugin: &str) -> Result<(), ApiError> {
+        let config = admin.server.host.config();
+        let names = || {
+            let covered = config.tenants.iter().filter(|(tenant, _)| self.covers(tenant));
+            covered.flat_map(|(_, own)| own.plugins.keys().map(String::as_str))
+        };
+        match names().any(|name| name == plugin) {
+            true => Ok(()),
+            false => Err(ApiError::unknown_name("plugin", plugin, names())),
+        }
+    }
+
     /// Rejects a tenant's token, because the request concerns all tenants.
     ///
     /// # Errors

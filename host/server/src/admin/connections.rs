@@ -44,21 +44,24 @@ pub(super) struct ConnectionsQuery {
     (status = 400, description = "A query parameter is unknown or not valid", body = api::Problem),
     (status = 401, description = "The token is missing or unknown", body = api::Problem),
     (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
+    (status = 404, description = "There is no such plugin or tenant", body = api::Problem),
 ))]
 pub(super) async fn connections(
     token: Authorized<ReadScope>,
     State(admin): State<Arc<AdminState>>,
     ValidatedQuery(query): ValidatedQuery<ConnectionsQuery>,
-) -> Json<api::ConnectionList> {
+) -> Result<Json<api::ConnectionList>, ApiError> {
     let mut open = admin.server.connections.connections();
     open.retain(|open| token.covers(&open.plugin.tenant));
     if let Some(plugin) = &query.plugin {
+        token.require_plugin(&admin, plugin)?;
         open.retain(|open| *open.plugin.name == **plugin);
     }
     let total = open.len() as u64;
     open.sort_unstable_by_key(|open| std::cmp::Reverse(open.id));
     open.truncate(query.limit.unwrap_or(DEFAULT_LISTED_CONNECTIONS).min(MAX_LISTED_CONNECTIONS));
-    Json(api::ConnectionList { total, connections: open.iter().map(connection_info).collect() })
+    let connections = open.iter().map(connection_info).collect();
+    Ok(Json(api::ConnectionList { total, connections }))
 }
 
 fn connection_info(open: &OpenConnection) -> api::ConnectionInfo {

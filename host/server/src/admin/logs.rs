@@ -51,6 +51,7 @@ pub(super) struct LogsQuery {
     (status = 400, description = "A query parameter is unknown or not valid", body = api::Problem),
     (status = 401, description = "The token is missing or unknown", body = api::Problem),
     (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
+    (status = 404, description = "There is no such plugin or tenant", body = api::Problem),
     (status = 503, description = "Too many requests follow the log: 64, or 8 with the tokens of one tenant", body = api::Problem),
 ))]
 pub(super) async fn logs(
@@ -58,6 +59,9 @@ pub(super) async fn logs(
     State(admin): State<Arc<AdminState>>,
     ValidatedQuery(query): ValidatedQuery<LogsQuery>,
 ) -> Result<Response, ApiError> {
+    if let Some(plugin) = &query.plugin {
+        token.require_plugin(&admin, plugin)?;
+    }
     let permit = match query.follow {
         false => None,
         true => match admin.follower_limit.try_acquire(token.token_tenant()) {
