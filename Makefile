@@ -27,7 +27,7 @@ wasm-target:
 		.ci/wasm-target.sh
 
 demo: wasm-target
-	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
+	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@echo
 	@echo 'The host builds three plugins (seconds) and then serves them. When it logs that it is listening, open'
@@ -47,7 +47,7 @@ test: wasm-target
 	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
 	@$(STEP) "installing a browser for the tests of the demo page (about a minute, once)" .ci/browser.sh
-	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
+	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "running the Rust tests (about three minutes to build the first time, seconds to run)" \
 		cargo test --workspace
@@ -66,7 +66,7 @@ book:
 
 conformance: wasm-target
 	@$(STEP) "installing Python packages: the conformance suite (about 20 s, once)" .ci/python-tests.sh
-	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
+	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "running 301 cases four times, and the cases of compression twice" \
 		target/venv/bin/python -m pytest tests/e2e/test_conformance.py
@@ -76,7 +76,7 @@ MINUTES ?= 5
 soak: wasm-target
 	@$(STEP) "installing Python packages: a WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
-	@$(STEP) "building the host (six to fourteen minutes the first time, on two cores)" \
+	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "running a mixed load for $(MINUTES) minutes" \
 		env SOAK_MINUTES=$(MINUTES) target/venv/bin/python -m pytest tests/e2e/test_soak.py

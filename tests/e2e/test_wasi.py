@@ -83,6 +83,13 @@ def test_a_flood_of_lines_is_limited_by_the_rate_of_the_log(asking):
     assert host.log().count("xxxx ") <= 60
 
 
+def test_the_host_keeps_no_more_than_a_line_of_what_a_guest_writes(asking):
+    host = asking(settings={"limits": {"call_time": "10s"}})
+    before = host.peak_rss()
+    assert host.connect(f"/{GUEST}/").ask("zeroes 2000") == "ok"
+    assert host.peak_rss() - before < 64 << 20
+
+
 @pytest.mark.parametrize("command", ["exit 0", "exit 1"])
 def test_an_exit_ends_the_instance_and_its_connection(logging, client, command):
     client.send(command)
@@ -110,7 +117,7 @@ def test_a_guest_may_wait(client):
 
 def test_a_wait_does_not_hold_up_other_connections(asking):
     host = asking(settings={"limits": {"wait_time": "30s"}})
-    waiting = [host.connect(f"/{GUEST}/") for _ in range(4)]
+    waiting = [host.connect(f"/{GUEST}/") for _ in range(40)]
     for client in waiting:
         client.send("sleep 2000")
     other = host.connect(f"/{GUEST}/")

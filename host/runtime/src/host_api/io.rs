@@ -2,9 +2,11 @@
 //! [`WaitBudget`](crate::store::WasiState::wait_budget).
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::runtime::Handle;
 use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
 use wasmtime_wasi_io::bindings::wasi::io::error;
@@ -16,7 +18,7 @@ use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
 use super::http_error_code::to_http_error_code;
-use crate::store::{GuestState, WasiState};
+use crate::store::{GuestState, WaitError, WasiState};
 
 /// Waits as long as the budget of the call allows.
 const UNBOUNDED_WAIT: Duration = Duration::MAX;
@@ -43,34 +45,52 @@ impl GuestState {
         &mut self.wasi_mut_or_init().table
     }
 
-    /// Waits for work that may need the timers of the runtime. A wait that takes too long is a trap, because not every
-    /// function has an error to return.
+    /// Waits for work that may need the timers of the runtime.
+    ///
+    /// # Errors
+    /// As [`Self::block_on`], and [`WaitError::NoRuntime`].
     fn block_on_timers<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut ResourceTable) -> T,
     ) -> wasmtime::Result<T> {
-        let WasiState { table, wait_budget, .. } = self.wasi_mut_or_init();
-        let result = wait_budget.block_on(UNBOUNDED_WAIT, work(table));
-        self.record_waits();
-        Ok(result?)
+        if Handle::try_current().is_err() {
+            return Err(WaitError::NoRuntime.into());
+        }
+        self.block_on(work)
     }
 
-    /// Waits for work on streams. Work that is ready needs no runtime, so that start-up code may write to standard
-    /// output.
+    /// Waits for work. Work that is ready needs no runtime, so that start-up code may write to standard output.
+    ///
+    /// # Errors
+    /// A [`WaitError`], which is a trap, because not every function has an error to return.
     fn block_on<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut ResourceTable) -> T,
     ) -> wasmtime::Result<T> {
+        let ctx = Arc::clone(&self.ctx);
         let WasiState { table, wait_budget, .. } = self.wasi_mut_or_init();
         let result = {
             let mut work = pin!(work(table));
-            match work.as_mut().now_or_never() {
-                Some(output) => return Ok(output),
-                None => wait_budget.block_on(UNBOUNDED_WAIT, work),
+            // A timer that has expired yields once before it is ready.
+            for _ in 0..2 {
+                if let Some(output) = work.as_mut().now_or_never() {
+                    return Ok(output);
+                }
             }
+            // Before the wait, so that further calls of the version do not block threads of sockets meanwhile.
+            ctx.execution_mode.record_call(true);
+            wait_budget.block_on(UNBOUNDED_WAIT, work)
         };
         self.record_waits();
         Ok(result?)
+    }
+
+    /// Writes to a stream. If it is one of the output streams of the guest, its complete lines go to the log, so that
+    /// the host keeps no more than one line.
+    fn write_and_log<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> T {
+        let result = write(self);
+        self.log_output();
+        result
     }
 
     fn block_on_stream<T>(
@@ -155,9 +175,7 @@ impl streams::HostOutputStream for GuestState {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        Output::write(self.resources(), stream, bytes)?;
-        self.log_output();
-        Ok(())
+        self.write_and_log(|state| Output::write(state.resources(), stream, bytes))
     }
 
     fn blocking_write_and_flush(
@@ -165,11 +183,11 @@ impl streams::HostOutputStream for GuestState {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
-        self.block_on_stream(async |table| {
-            Output::blocking_write_and_flush(table, stream, bytes).await
-        })?;
-        self.log_output();
-        Ok(())
+        self.write_and_log(|state| {
+            state.block_on_stream(async |table| {
+                Output::blocking_write_and_flush(table, stream, bytes).await
+            })
+        })
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
@@ -194,7 +212,7 @@ impl streams::HostOutputStream for GuestState {
                 "write-zeroes: the length is more than check-write allows",
             ));
         }
-        Output::write_zeroes(self.resources(), stream, len)
+        self.write_and_log(|state| Output::write_zeroes(state.resources(), stream, len))
     }
 
     fn blocking_write_zeroes_and_flush(
@@ -202,8 +220,10 @@ impl streams::HostOutputStream for GuestState {
         stream: Resource<DynOutputStream>,
         len: u64,
     ) -> StreamResult<()> {
-        self.block_on_stream(async |table| {
-            Output::blocking_write_zeroes_and_flush(table, stream, len).await
+        self.write_and_log(|state| {
+            state.block_on_stream(async |table| {
+                Output::blocking_write_zeroes_and_flush(table, stream, len).await
+            })
         })
     }
 
@@ -213,7 +233,7 @@ impl streams::HostOutputStream for GuestState {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        Output::splice(self.resources(), to, from, len)
+        self.write_and_log(|state| Output::splice(state.resources(), to, from, len))
     }
 
     fn blocking_splice(
@@ -222,7 +242,9 @@ impl streams::HostOutputStream for GuestState {
         from: Resource<DynInputStream>,
         len: u64,
     ) -> StreamResult<u64> {
-        self.block_on_stream(async |table| Output::blocking_splice(table, to, from, len).await)
+        self.write_and_log(|state| {
+            state.block_on_stream(async |table| Output::blocking_splice(table, to, from, len).await)
+        })
     }
 
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {

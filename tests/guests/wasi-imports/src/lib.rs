@@ -68,6 +68,13 @@ fn run_command(word: &str, rest: &str) -> Option<Result<String, String>> {
                 .try_for_each(|_| write(&stdout::get_stdout(), &line))
                 .map(|()| "ok".to_owned())
         }
+        // zeroes N: writes N times 64 KiB of zero bytes
+        "zeroes" => {
+            let stream = stdout::get_stdout();
+            let count = rest.parse().unwrap_or(0);
+            let written = (0..count).try_for_each(|_| stream.write_zeroes(64 * 1024));
+            written.map(|()| "ok".to_owned()).map_err(|error| format!("{error:?}"))
+        }
         "stdin" => match stdin::get_stdin().blocking_read(1) {
             Err(StreamError::Closed) => Ok("closed".to_owned()),
             other => Err(format!("{other:?}")),
