@@ -291,6 +291,23 @@ def test_readme(commands, serve):
     talk.converses(["hello", "< hello"])
 
 
+@page("docs/how-to/write-a-plugin-in-another-language.md")
+def test_a_plugin_in_another_language(commands, foreign):
+    tools = foreign("python").parent / "venv-python"
+    commands.here["python3 -m venv venv"] = f"ln -s {tools} venv"
+    commands.here["../narrowboat/wit"] = str(ROOT / "wit")
+    for index, file in enumerate(["app.py", "websocket.py"]):
+        commands.write(file, commands.code("python", index))
+    for index, file in enumerate(["plugin.toml", "narrowboat.toml"]):
+        commands.write(file, commands.code("toml", index))
+    for _ in ("build", "pack", "serve"):
+        commands.run()
+    [(line, dialogue)] = split(commands.take())
+    talk = commands.start(line)
+    talk.prints(dialogue[:1])
+    talk.converses(dialogue[1:])
+
+
 @page("docs/tutorial/first-plugin.md")
 def test_first_plugin(commands, serve):
     commands.at(serve("echo"))
