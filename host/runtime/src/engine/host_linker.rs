@@ -28,7 +28,7 @@ pub(super) fn host_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<
     store::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     atomics::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-    // What follows replaces functions of the crates, which wait without a limit or take values of any length.
+    // These replace functions of the crates, which wait without a limit or take values of any length.
     linker.allow_shadowing(true);
     io::add_to_linker(&mut linker)?;
     http::add_to_linker(&mut linker)?;

@@ -78,7 +78,7 @@ impl GuestConsumer for Commander {
     }
 }
 
-/// Returns the result of a command, or `None` for a text that is no command.
+/// Returns the result of a command, or `None` for a text that is not a command.
 fn run(command: &str) -> Option<String> {
     Some(match command {
         "print" => {
