@@ -430,6 +430,14 @@ def test_the_logs_level_is_set_by_the_environment(serve):
 # A client at a terminal.
 
 
+def test_talk_sends_the_origin_that_it_is_given(narrowboat, serve):
+    host = serve("echo", top={"allowed_origins": ["https://example.com"]})
+    url = f"ws://127.0.0.1:{host.port}/echo/"
+    for origin, code in [("https://example.com", 0), ("https://example.org", 1), ("a\nb", 2)]:
+        result = narrowboat("talk", url, "--origin", origin, stdin=subprocess.DEVNULL)
+        assert result.returncode == code, result.stderr
+
+
 def talk(narrowboat, url, typed=""):
     return subprocess.run(
         [narrowboat.binary, "talk", url], input=typed, capture_output=True, text=True, timeout=DEADLINE

@@ -16,11 +16,11 @@ const TYPED_LINES: usize = 16;
 /// Talks until the server closes the connection, or standard input has ended and the server has answered the close.
 pub(super) fn run(arguments: &TalkArgs) -> Result<(), CliError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(CliError::runtime)?;
-    runtime.block_on(talk(&arguments.url))
+    runtime.block_on(talk(arguments))
 }
 
-async fn talk(url: &str) -> Result<(), CliError> {
-    let mut client = Client::connect(url).await.map_err(failure)?;
+async fn talk(TalkArgs { url, origin }: &TalkArgs) -> Result<(), CliError> {
+    let mut client = Client::connect(url, origin.as_deref()).await.map_err(failure)?;
     output::print_line("connected; type lines, end with ctrl-d")?;
     let mut lines = read_standard_input();
     let mut is_typing = true;
@@ -43,7 +43,7 @@ async fn talk(url: &str) -> Result<(), CliError> {
 
 fn failure(error: ClientError) -> CliError {
     match error {
-        ClientError::Url(_) => CliError::usage(error),
+        ClientError::Url(_) | ClientError::Origin(_) => CliError::usage(error),
         _ => CliError::runtime(error),
     }
 }

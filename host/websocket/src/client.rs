@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use hyper::header::{HeaderValue, ORIGIN};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -28,6 +29,9 @@ pub enum ClientError {
     /// The URL is not a `ws://` URL.
     #[error("{0:?} is not a URL of the form ws://HOST:PORT/PATH; wss:// is not supported")]
     Url(String),
+    /// The origin is not a valid header value.
+    #[error("{0:?} is not an origin: use https://HOST")]
+    Origin(String),
     /// The TCP connection failed.
     #[error("cannot connect to {authority}: {error}")]
     Connect {
@@ -65,13 +69,19 @@ impl From<TungsteniteError> for ClientError {
 }
 
 impl Client {
-    /// Opens a connection to a `ws://` URL. The default port is 80.
+    /// Opens a connection to a `ws://` URL. The default port is 80. The handshake has the header `Origin` if `origin` is
+    /// given.
     ///
     /// # Errors
-    /// The URL is invalid, the server cannot be reached, or it rejects the handshake.
-    pub async fn connect(url: &str) -> Result<Self, ClientError> {
+    /// The URL or the origin is invalid, the server cannot be reached, or it rejects the handshake.
+    pub async fn connect(url: &str, origin: Option<&str>) -> Result<Self, ClientError> {
         let invalid_url = || ClientError::Url(url.to_owned());
-        let request = url.into_client_request().map_err(|_| invalid_url())?;
+        let mut request = url.into_client_request().map_err(|_| invalid_url())?;
+        if let Some(origin) = origin {
+            let value = HeaderValue::from_str(origin);
+            let value = value.map_err(|_| ClientError::Origin(origin.to_owned()))?;
+            request.headers_mut().insert(ORIGIN, value);
+        }
         let uri = request.uri();
         let host = uri.host().filter(|_| uri.scheme_str() == Some("ws")).ok_or_else(invalid_url)?;
         let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
