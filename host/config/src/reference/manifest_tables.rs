@@ -97,7 +97,8 @@ const CAPABILITIES: ConfigTable = ConfigTable {
             key: "clocks",
             value_type: "boolean",
             default: KeyDefault::Value("false"),
-            description: "`wasi:clocks`, or `narrowboat_guest::clock`.",
+            description: "Exact time by `wasi:clocks` or `narrowboat_guest::clock`. Without it the \
+                 clocks have steps of 100 ms.",
         },
         ConfigKey {
             key: "random",
