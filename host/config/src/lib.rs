@@ -61,7 +61,8 @@ pub use proxy::ProxyConfig;
 pub use quota::Quota;
 pub use reference::{
     ConfigKey, ConfigTable, KeyDefault, LimitRow, TenantLimit, config_tables,
-    configuration_reference, limit_rows, limits_reference, manifest_reference, manifest_tables,
+    configuration_reference, escape_cell, expand_template, limit_rows, limits_reference,
+    manifest_reference, manifest_tables,
 };
 pub use requests::RequestsConfig;
 pub use route::{DeflateMode, RouteConfig, RoutePattern};

@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, Args, Command, CommandFactory};
 use crate::arguments::HostArgs;
 use crate::cli_exit_code::CliExitCode;
 use crate::command_line::Cli;
+use narrowboat_config::{escape_cell, expand_template};
 
 const TEMPLATE: &str = include_str!("cli.md.in");
 
@@ -24,14 +25,9 @@ const MANUAL_PAGE: &str = "man";
 /// The page `docs/reference/cli.md`.
 pub(super) fn cli_reference() -> String {
     let root = command_tree();
-    let mut page = String::new();
-    for line in TEMPLATE.lines() {
-        let placeholder = line.strip_prefix("{{ ").and_then(|line| line.strip_suffix(" }}"));
-        let part = placeholder.and_then(|placeholder| generate(&root, placeholder));
-        page += part.as_deref().map_or(line, str::trim_end);
-        page.push('\n');
-    }
-    page
+    expand_template(TEMPLATE, |placeholder| {
+        generate(&root, placeholder).map(|part| part.trim_end().to_owned())
+    })
 }
 
 /// The part that a placeholder stands for.
@@ -197,7 +193,7 @@ fn default(arg: &Arg) -> String {
 
 /// The meaning of an argument or option, with its possible values, as the cell of a table.
 fn meaning(arg: &Arg) -> String {
-    let help = table_cell(&arg.get_help().map(ToString::to_string).unwrap_or_default());
+    let help = escape_cell(&arg.get_help().map(ToString::to_string).unwrap_or_default());
     let values = match arg.get_action().takes_values() {
         true => arg.get_possible_values(),
         false => Vec::new(),
@@ -211,22 +207,17 @@ fn meaning(arg: &Arg) -> String {
 
 /// The `about` of a command, as the cell of a table.
 fn about(command: &Command) -> String {
-    table_cell(&command.get_about().map(ToString::to_string).unwrap_or_default())
+    escape_cell(&command.get_about().map(ToString::to_string).unwrap_or_default())
 }
 
 /// The table of exit codes.
 fn exit_codes_table() -> String {
     let mut table = "| Code | Meaning | Commands |\n|---|---|---|\n".to_owned();
     for code in CliExitCode::ALL {
-        let meaning = table_cell(code.meaning());
+        let meaning = escape_cell(code.meaning());
         table += &format!("| {} | {meaning} | {} |\n", code.number(), code.commands());
     }
     table
-}
-
-/// A text as the cell of a table.
-fn table_cell(text: &str) -> String {
-    text.replace('|', "\\|")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tables of keys in the template of a page.
 
 use super::config_table::{ConfigKey, ConfigTable, KeyDefault};
+use super::expand_template::escape_cell;
 
 /// Returns a template with the keys of its tables. A line `{{TABLE | HEADING}}` stands for the keys of a table; the last
 /// column, which describes each key, has the heading.
@@ -46,9 +47,4 @@ fn format_default(default: KeyDefault) -> String {
         KeyDefault::Alternative => "–".to_owned(),
         KeyDefault::Required => "required".to_owned(),
     }
-}
-
-/// Escapes the character that ends a cell of a table.
-fn escape_cell(text: &str) -> String {
-    text.replace('|', "\\|")
 }

@@ -175,9 +175,8 @@ fn encode_component(module: &Path) -> Result<Vec<u8>, BuildError> {
     Ok(component)
 }
 
-/// Writes the file atomically: readers see the old bytes or the new ones.
-/// Writes a component, and returns whether the file has changed. An unchanged file is not written, so that watchers of
-/// it see no change.
+/// Writes a component atomically: readers see the old bytes or the new ones. Returns whether the file has changed. An
+/// unchanged file is not written, so that watchers of it see no change.
 pub(super) fn write_if_changed(file: &Path, bytes: &[u8]) -> std::io::Result<bool> {
     if std::fs::read(file).is_ok_and(|old| old == bytes) {
         return Ok(false);

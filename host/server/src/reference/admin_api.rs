@@ -9,6 +9,7 @@
 use serde_json::{Map, Value};
 
 use crate::admin::openapi_document;
+use narrowboat_config::{escape_cell, expand_template};
 
 const TEMPLATE: &str = include_str!("admin_api.md.in");
 
@@ -16,21 +17,7 @@ const TEMPLATE: &str = include_str!("admin_api.md.in");
 pub fn admin_api_reference() -> String {
     let document = serde_json::to_value(openapi_document()).unwrap_or_default();
     let generator = Generator { document: &document };
-    let mut page = String::new();
-    for line in TEMPLATE.lines() {
-        let placeholder = line.strip_prefix("{{ ").and_then(|line| line.strip_suffix(" }}"));
-        match placeholder {
-            None => page += line,
-            Some("paths") => page += generator.paths().trim_end(),
-            Some(name) => match name.split_once(' ') {
-                Some(("schema", name)) => page += generator.schema(name).trim_end(),
-                Some(("operation", name)) => page += generator.operation(name).trim_end(),
-                _ => page += line,
-            },
-        }
-        page.push('\n');
-    }
-    page
+    expand_template(TEMPLATE, |placeholder| generator.part(placeholder))
 }
 
 /// Generates parts of the page from an OpenAPI document.
@@ -39,6 +26,17 @@ struct Generator<'a> {
 }
 
 impl Generator<'_> {
+    /// The part of the page for a placeholder. `None` means that the placeholder is not known.
+    fn part(&self, placeholder: &str) -> Option<String> {
+        let part = match placeholder.split_once(' ') {
+            None if placeholder == "paths" => self.paths(),
+            Some(("schema", name)) => self.schema(name),
+            Some(("operation", name)) => self.operation(name),
+            _ => return None,
+        };
+        Some(part.trim_end().to_owned())
+    }
+
     /// All operations: method, path and description object.
     fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
         object(&self.document["paths"]).into_iter().flatten().flat_map(|(path, item)| {
@@ -147,7 +145,7 @@ fn table_cell(value: &Value) -> String {
     // The description of a field with a named schema stands beside the reference.
     let choices = value["oneOf"].as_array().into_iter().flatten();
     let text = choices.map(description).fold(own, |text, choice| text + &choice);
-    let text = text.replace('|', "\\|");
+    let text = escape_cell(&text);
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The template has the prose, and a placeholder such as `{{ consumer codes }}` for each generated part.
 
+use narrowboat_config::expand_template;
 use narrowboat_core::close_frame::{CloseFrame, MAX_REASON_BYTES};
 use narrowboat_core::host_close::{CloseReason, HostClose};
 
@@ -12,18 +13,21 @@ const HIGHEST_CODE: u16 = 5000;
 
 /// The page `docs/reference/close-codes.md`.
 pub fn close_codes_reference() -> String {
-    let parts = [
-        ("{{ host closes }}", host_closes()),
-        ("{{ consumer codes }}", code_ranges(is_allowed_for_consumer)),
-        ("{{ client error codes }}", code_ranges(is_allowed_for_client_error)),
-        ("{{ operator codes }}", code_ranges(CloseFrame::is_allowed_for_operator)),
-        ("{{ client codes }}", code_ranges(CloseFrame::is_valid_on_wire)),
-        ("{{ echoed codes }}", code_ranges(is_only_echoed)),
-        ("{{ reason bytes }}", MAX_REASON_BYTES.to_string()),
-    ];
-    parts
-        .into_iter()
-        .fold(TEMPLATE.to_owned(), |page, (placeholder, part)| page.replace(placeholder, &part))
+    expand_template(TEMPLATE, expand)
+}
+
+/// The part of the page for a placeholder. `None` means that the placeholder is not known.
+fn expand(placeholder: &str) -> Option<String> {
+    Some(match placeholder {
+        "host closes" => host_closes(),
+        "consumer codes" => code_ranges(is_allowed_for_consumer),
+        "client error codes" => code_ranges(is_allowed_for_client_error),
+        "operator codes" => code_ranges(CloseFrame::is_allowed_for_operator),
+        "client codes" => code_ranges(CloseFrame::is_valid_on_wire),
+        "echoed codes" => code_ranges(is_only_echoed),
+        "reason bytes" => MAX_REASON_BYTES.to_string(),
+        _ => return None,
+    })
 }
 
 /// The table of the closes that the host sends by itself.

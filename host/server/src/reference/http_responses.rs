@@ -7,6 +7,7 @@
 //! - any other: the value of a constant
 
 use crate::handshake_failures::HandshakeFailureCounters;
+use narrowboat_config::expand_template;
 use narrowboat_core::handshake_response::{
     HostRejection, MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS, REJECTION_STATUSES,
     RESERVED_HEADER_PREFIX, RESERVED_HEADERS,
@@ -18,24 +19,7 @@ const TEMPLATE: &str = include_str!("http_responses.md.in");
 
 /// The page `docs/reference/http-responses.md`.
 pub fn http_responses_reference() -> String {
-    let mut page = String::new();
-    let mut rest = TEMPLATE;
-    while let Some((text, placeholder, after)) = split_at_placeholder(rest) {
-        page += text;
-        match expand(placeholder) {
-            Some(part) => page += &part,
-            None => page += &format!("{{{{ {placeholder} }}}}"),
-        }
-        rest = after;
-    }
-    page + rest
-}
-
-/// The text before the first placeholder, the placeholder, and the text after it.
-fn split_at_placeholder(template: &str) -> Option<(&str, &str, &str)> {
-    let (text, rest) = template.split_once("{{ ")?;
-    let (placeholder, after) = rest.split_once(" }}")?;
-    Some((text, placeholder, after))
+    expand_template(TEMPLATE, expand)
 }
 
 /// The part of the page for a placeholder. `None` means that the placeholder is not known.
