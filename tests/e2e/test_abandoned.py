@@ -65,13 +65,15 @@ def hear_out(client):
 
 
 def hesitate():
-    """Waits for a random time, so the consumer may or may not have accepted."""
+    """Waits for a random time, so the consumer may or may not have accepted. The host does not ask a consumer if the
+    client has already left when the host reads the request."""
     time.sleep(random.choice([0, 0.0002, 0.001, 0.003]))
 
 
 def half_close(host, plugin, before=b"", query=""):
     client = connected(host)
     client.sendall(before + request(plugin, query))
+    hesitate()
     client.shutdown(socket.SHUT_WR)
     hear_out(client)
 
