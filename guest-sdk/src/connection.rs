@@ -6,6 +6,7 @@ use crate::{
     bindings::narrowboat::consumer::connections,
     error::Error,
     frame::Frame,
+    handshake::{Acceptance, Deny},
     scope::Scope,
     timer::{self, TimerId},
 };
@@ -76,6 +77,19 @@ impl Connection {
     /// 1011 and counts as a fault. If `connect` calls this and accepts, the connection closes right after the handshake.
     pub fn close(&self, code: u16, reason: &str) {
         self.0.handle.close(code, reason);
+    }
+
+    /// Accepts a handshake that [`Consumer::connect`](crate::Consumer::connect) left open with
+    /// [`decide_later`](crate::decide_later). Only the first of `accept` and `reject` has an effect.
+    pub fn accept(&self, acceptance: Acceptance) {
+        self.0.handle.accept(&acceptance.into());
+    }
+
+    /// Rejects a handshake that [`Consumer::connect`](crate::Consumer::connect) left open with
+    /// [`decide_later`](crate::decide_later). The consumer is dropped, without
+    /// [`Consumer::disconnect`](crate::Consumer::disconnect).
+    pub fn reject(&self, response: Deny) {
+        self.0.handle.reject(&response.into());
     }
 
     /// Sets a timer that calls [`Consumer::timer`](crate::Consumer::timer) once, not before `delay` has passed. `delay`

@@ -35,7 +35,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
     /// save.
     const SCHEMA_VERSION: u32 = 0;
 
-    /// Accepts or denies the handshake. In Django Channels: `connect`.
+    /// Accepts or denies the handshake, or [decides later](crate::decide_later). In Django Channels: `connect`.
     ///
     /// # Errors
     /// A [`Deny`] is the HTTP response that replaces the upgrade. `?` converts any error into one.
@@ -149,7 +149,7 @@ pub trait Consumer: Serialize + DeserializeOwned + Sized + 'static {
         )))
     }
 
-    /// Saves the state that the consumers of an instance share. It runs after their `snapshot`. The default saves none.
+    /// Saves the state that the consumers of an instance share. It runs before their `snapshot`. The default saves none.
     ///
     /// # Errors
     /// An error means that the instance and its consumers cannot move.

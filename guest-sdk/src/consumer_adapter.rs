@@ -29,9 +29,12 @@ impl<C: Consumer> ConsumerComponent<C> {
 impl<C: Consumer> Guest for ConsumerComponent<C> {
     type Consumer = ConsumerAdapter<C>;
 
-    fn save_module() -> Result<Option<types::Saved>, String> {
+    fn save_module(_: types::SaveMode) -> Result<websocket::ModuleState, String> {
         panic::install_hook();
-        C::save_module().map(|snapshot| snapshot.map(Into::into)).map_err(error_text)
+        let snapshot = C::save_module().map_err(error_text)?;
+        Ok(snapshot.map_or(websocket::ModuleState::None, |snapshot| {
+            websocket::ModuleState::Shared(snapshot.into())
+        }))
     }
 
     fn load_module(saved: types::Saved) -> Result<(), String> {
@@ -59,10 +62,10 @@ impl<C: Consumer> ConsumerAdapter<C> {
     fn try_connect(
         scope: &Scope,
         connection: Connection,
-    ) -> Result<(Self, types::Acceptance), Deny> {
+    ) -> Result<(Self, websocket::Decision), Deny> {
         let groups = Self::join_groups(&connection)?;
-        let (consumer, acceptance) = C::connect(scope, &connection)?.into_parts();
-        Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, acceptance))
+        let (consumer, decision) = C::connect(scope, &connection)?.into_parts();
+        Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, decision))
     }
 
     /// Restores a consumer and joins its groups. Joining a group again has no effect, and this version may have other
@@ -79,10 +82,10 @@ impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
     fn connect(
         scope: types::Scope,
         connection: connections::Connection,
-    ) -> Result<(websocket::Consumer, types::Acceptance), websocket::Refusal> {
+    ) -> Result<(websocket::Consumer, websocket::Decision), websocket::Refusal> {
         panic::install_hook();
-        let (adapter, acceptance) = Self::try_connect(&scope.into(), Connection::new(connection))?;
-        Ok((websocket::Consumer::new(adapter), acceptance))
+        let (adapter, decision) = Self::try_connect(&scope.into(), Connection::new(connection))?;
+        Ok((websocket::Consumer::new(adapter), decision))
     }
 
     fn receive(&self, frame: types::Frame) -> Result<(), types::Error> {
@@ -109,15 +112,17 @@ impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
         }
     }
 
-    fn snapshot(&self) -> Result<types::Saved, String> {
-        self.consumer.borrow().snapshot().map(Into::into).map_err(error_text)
+    fn snapshot(&self, _: types::SaveMode) -> Result<websocket::ConsumerState, String> {
+        let snapshot = self.consumer.borrow().snapshot().map_err(error_text)?;
+        Ok(websocket::ConsumerState::Saved(snapshot.into()))
     }
 
     fn restore(
         connection: connections::Connection,
-        saved: types::Saved,
+        saved: Option<types::Saved>,
     ) -> Result<websocket::Consumer, String> {
         panic::install_hook();
+        let saved = saved.ok_or("the saved state has no state of this consumer")?;
         Self::try_restore(Connection::new(connection), saved)
             .map(websocket::Consumer::new)
             .map_err(error_text)

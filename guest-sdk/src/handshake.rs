@@ -1,5 +1,8 @@
 use crate::{
-    bindings::{exports::narrowboat::consumer::websocket::Refusal, narrowboat::consumer::types},
+    bindings::{
+        exports::narrowboat::consumer::websocket::{self, Refusal},
+        narrowboat::consumer::types,
+    },
     channel_layer::ChannelLayerError,
     error::Error,
     http::HttpError,
@@ -9,17 +12,61 @@ use crate::{
 /// The consumer's acceptance of a handshake, created by [`accept`]. In Django Channels: `self.accept`.
 #[derive(Debug)]
 pub struct Accept<C> {
-    pub(crate) consumer: C,
-    subprotocol: Option<String>,
-    headers: Vec<(String, Vec<u8>)>,
+    consumer: C,
+    /// `None` if the consumer decides later.
+    acceptance: Option<Acceptance>,
 }
 
 /// Accepts the connection. `consumer` handles its events.
 pub fn accept<C>(consumer: C) -> Accept<C> {
-    Accept { consumer, subprotocol: None, headers: Vec::new() }
+    Accept { consumer, acceptance: Some(Acceptance::default()) }
+}
+
+/// Leaves the handshake open. `consumer` decides in [`Consumer::handle`](crate::Consumer::handle) or
+/// [`Consumer::timer`](crate::Consumer::timer), with [`Connection::accept`](crate::Connection::accept) or
+/// [`Connection::reject`](crate::Connection::reject). The client waits meanwhile, for at most
+/// `limits.handshake_timeout`.
+pub fn decide_later<C>(consumer: C) -> Accept<C> {
+    Accept { consumer, acceptance: None }
 }
 
 impl<C> Accept<C> {
+    /// Selects one of the subprotocols that the client offers. Has no effect after [`decide_later`].
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.acceptance = self.acceptance.map(|acceptance| acceptance.subprotocol(name));
+        self
+    }
+
+    /// Adds a header to the response with status 101. Has no effect after [`decide_later`].
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.acceptance = self.acceptance.map(|acceptance| acceptance.header(name, value));
+        self
+    }
+
+    pub(crate) fn into_parts(self) -> (C, websocket::Decision) {
+        let decision = match self.acceptance {
+            Some(acceptance) => websocket::Decision::Accept(acceptance.into()),
+            None => websocket::Decision::Later,
+        };
+        (self.consumer, decision)
+    }
+}
+
+/// The response with status 101 that accepts a handshake, for [`Connection::accept`](crate::Connection::accept).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acceptance {
+    subprotocol: Option<String>,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Acceptance {
+    /// Creates a response without a subprotocol and further headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Selects one of the subprotocols that the client offers.
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
@@ -27,15 +74,17 @@ impl<C> Accept<C> {
         self
     }
 
-    /// Adds a header to the response with status 101.
+    /// Adds a header to the response.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into().to_ascii_lowercase(), value.into()));
         self
     }
+}
 
-    pub(crate) fn into_parts(self) -> (C, types::Acceptance) {
-        (self.consumer, types::Acceptance { subprotocol: self.subprotocol, headers: self.headers })
+impl From<Acceptance> for types::Acceptance {
+    fn from(Acceptance { subprotocol, headers }: Acceptance) -> Self {
+        Self { subprotocol, headers }
     }
 }
 
@@ -125,6 +174,16 @@ impl From<Error> for Deny {
     }
 }
 
+/// A failure of the plugin becomes a response with status 500.
+impl From<Deny> for types::Rejection {
+    fn from(Deny { status, headers, body, failure }: Deny) -> Self {
+        if let Some(text) = failure {
+            crate::error!("a handshake was answered {status}: {text}");
+        }
+        Self { status, headers, body }
+    }
+}
+
 impl From<Deny> for Refusal {
     fn from(deny: Deny) -> Self {
         let Deny { status, headers, body, failure } = deny;
@@ -142,7 +201,8 @@ mod tests {
 
     #[test]
     fn header_names_become_lower_case() {
-        let (_, acceptance) = accept(()).subprotocol("chat").header("X-Room", "One").into_parts();
+        let (_, decision) = accept(()).subprotocol("chat").header("X-Room", "One").into_parts();
+        let websocket::Decision::Accept(acceptance) = decision else { panic!("not accepted") };
         assert_eq!(acceptance.subprotocol.as_deref(), Some("chat"));
         assert_eq!(acceptance.headers, [("x-room".to_owned(), b"One".to_vec())]);
     }

@@ -71,6 +71,7 @@
 //! | `connect()` and `self.accept(subprotocol)` | [`Consumer::connect`] returns [`accept`]`(consumer).subprotocol(…)` |
 //! | `self.close()` before `self.accept()`, `DenyConnection` | [`Consumer::connect`] returns [`deny`]`(403)` |
 //! | `self.close(code)` after `self.accept()` in `connect` | [`Connection::close`], and [`Consumer::connect`] accepts |
+//! | `await` in `connect` before `self.accept()` | [`Consumer::connect`] returns [`decide_later`]`(consumer)`; then [`Connection::accept`] or [`Connection::reject`] |
 //! | `receive(text_data, bytes_data)` | [`Consumer::receive`], or [`Consumer::receive_text`] and [`Consumer::receive_binary`] |
 //! | `JsonWebsocketConsumer`, `send_json` | [`Frame::json`], [`Connection::send_json`] |
 //! | `self.send(text_data=…)`, `self.send(bytes_data=…)` | [`Connection::send`] |
@@ -129,7 +130,7 @@ pub use connection::{Connection, SendError, send_many};
 pub use consumer::Consumer;
 pub use error::Error;
 pub use frame::Frame;
-pub use handshake::{Accept, Deny, accept, deny};
+pub use handshake::{Accept, Acceptance, Deny, accept, decide_later, deny};
 pub use message::NoMessage;
 pub use scope::Scope;
 pub use snapshot::Snapshot;

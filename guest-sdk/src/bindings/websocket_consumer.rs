@@ -130,7 +130,7 @@ pub mod narrowboat {
             }
             /// A message of the channel layer: one MessagePack map with a string under the key "type".
             pub type Message = _rt::Vec<u8>;
-            /// The snapshot of a consumer or of a module, which another version restores.
+            /// The state of a consumer or of a module, which another version restores.
             #[derive(Clone)]
             pub struct Saved {
                 pub schema: u32,
@@ -145,6 +145,47 @@ pub mod narrowboat {
                         .field("schema", &self.schema)
                         .field("state", &self.state)
                         .finish()
+                }
+            }
+            /// Why the host saves state, and whether it can be asked to wait.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum SaveMode {
+                /// To try another version. The instance continues afterwards. The guest saves the state as it is now: code that
+                /// waits, such as a coroutine, is left out.
+                Trial,
+                /// To move to another version. A guest whose code waits may answer `busy`. The host then asks again after the next
+                /// event, for at most `move_wait`.
+                Move,
+                /// As `move`, after `move_wait` has passed. The guest cancels the code that waits, and must not answer `busy`.
+                ForcedMove,
+            }
+            impl ::core::fmt::Debug for SaveMode {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SaveMode::Trial => f.debug_tuple("SaveMode::Trial").finish(),
+                        SaveMode::Move => f.debug_tuple("SaveMode::Move").finish(),
+                        SaveMode::ForcedMove => {
+                            f.debug_tuple("SaveMode::ForcedMove").finish()
+                        }
+                    }
+                }
+            }
+            impl SaveMode {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> SaveMode {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => SaveMode::Trial,
+                        1 => SaveMode::Move,
+                        2 => SaveMode::ForcedMove,
+                        _ => panic!("invalid enum discriminant"),
+                    }
                 }
             }
             /// The Close frame that the client gets. `code` is 1007 or 4000 to 4999, and `reason` has at most 123 bytes. Any
@@ -250,6 +291,8 @@ pub mod narrowboat {
             use super::super::super::_rt;
             pub type Frame = super::super::super::narrowboat::consumer::types::Frame;
             pub type Scope = super::super::super::narrowboat::consumer::types::Scope;
+            pub type Acceptance = super::super::super::narrowboat::consumer::types::Acceptance;
+            pub type Rejection = super::super::super::narrowboat::consumer::types::Rejection;
             #[derive(Clone)]
             pub enum SendError {
                 Closed,
@@ -994,6 +1037,179 @@ pub mod narrowboat {
                             unreachable!()
                         }
                         wit_import0((self).handle() as i32, _rt::as_i32(id));
+                    }
+                }
+            }
+            impl Connection {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Accepts a handshake for which `connect` returned `later`. Only the first of `accept` and `reject` has an effect.
+                #[allow(async_fn_in_trait)]
+                pub fn accept(&self, acceptance: &Acceptance) -> () {
+                    unsafe {
+                        let super::super::super::narrowboat::consumer::types::Acceptance {
+                            subprotocol: subprotocol0,
+                            headers: headers0,
+                        } = acceptance;
+                        let (result2_0, result2_1, result2_2) = match subprotocol0 {
+                            Some(e) => {
+                                let vec1 = e;
+                                let ptr1 = vec1.as_ptr().cast::<u8>();
+                                let len1 = vec1.len();
+                                (1i32, ptr1.cast_mut(), len1)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let vec6 = headers0;
+                        let len6 = vec6.len();
+                        let layout6 = _rt::alloc::Layout::from_size_align(
+                                vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
+                            layout6,
+                        );
+                        for (i, e) in vec6.into_iter().enumerate() {
+                            let base = result6
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t3_0, t3_1) = e;
+                                let vec4 = t3_0;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                                let vec5 = t3_1;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                        }
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(
+                            wasm_import_module = "narrowboat:consumer/connections@0.1.0"
+                        )]
+                        unsafe extern "C" {
+                            #[link_name = "[method]connection.accept"]
+                            fn wit_import7(
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import7(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import7(
+                            (self).handle() as i32,
+                            result2_0,
+                            result2_1,
+                            result2_2,
+                            result6,
+                            len6,
+                        );
+                    }
+                }
+            }
+            impl Connection {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Rejects a handshake for which `connect` returned `later`. The consumer is dropped without a `disconnect`.
+                #[allow(async_fn_in_trait)]
+                pub fn reject(&self, rejection: &Rejection) -> () {
+                    unsafe {
+                        let super::super::super::narrowboat::consumer::types::Rejection {
+                            status: status0,
+                            headers: headers0,
+                            body: body0,
+                        } = rejection;
+                        let vec4 = headers0;
+                        let len4 = vec4.len();
+                        let layout4 = _rt::alloc::Layout::from_size_align(
+                                vec4.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result4, _cleanup4) = wit_bindgen::rt::Cleanup::new(
+                            layout4,
+                        );
+                        for (i, e) in vec4.into_iter().enumerate() {
+                            let base = result4
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t1_0, t1_1) = e;
+                                let vec2 = t1_0;
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len2;
+                                *base.add(0).cast::<*mut u8>() = ptr2.cast_mut();
+                                let vec3 = t1_1;
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                            }
+                        }
+                        let vec5 = body0;
+                        let ptr5 = vec5.as_ptr().cast::<u8>();
+                        let len5 = vec5.len();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(
+                            wasm_import_module = "narrowboat:consumer/connections@0.1.0"
+                        )]
+                        unsafe extern "C" {
+                            #[link_name = "[method]connection.reject"]
+                            fn wit_import6(
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import6(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import6(
+                            (self).handle() as i32,
+                            _rt::as_i32(status0),
+                            result4,
+                            len4,
+                            ptr5.cast_mut(),
+                            len5,
+                        );
                     }
                 }
             }
@@ -2154,6 +2370,7 @@ pub mod exports {
                 pub type Acceptance = super::super::super::super::narrowboat::consumer::types::Acceptance;
                 pub type Rejection = super::super::super::super::narrowboat::consumer::types::Rejection;
                 pub type Saved = super::super::super::super::narrowboat::consumer::types::Saved;
+                pub type SaveMode = super::super::super::super::narrowboat::consumer::types::SaveMode;
                 pub type Error = super::super::super::super::narrowboat::consumer::types::Error;
                 pub type Handling = super::super::super::super::narrowboat::consumer::types::Handling;
                 pub type Connection = super::super::super::super::narrowboat::consumer::connections::Connection;
@@ -2190,6 +2407,86 @@ pub mod exports {
                     }
                 }
                 impl ::core::error::Error for Refusal {}
+                /// What `connect` decides about the handshake.
+                #[derive(Clone)]
+                pub enum Decision {
+                    Accept(Acceptance),
+                    /// The consumer decides in a later event, with `connection.accept` or `connection.reject`. Until then it gets
+                    /// messages and timers, but no frames. After `limits.handshake_timeout` without a decision the client gets status
+                    /// 503, and the host calls `disconnect`.
+                    Later,
+                }
+                impl ::core::fmt::Debug for Decision {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Decision::Accept(e) => {
+                                f.debug_tuple("Decision::Accept").field(e).finish()
+                            }
+                            Decision::Later => f.debug_tuple("Decision::Later").finish(),
+                        }
+                    }
+                }
+                /// The state of a consumer.
+                #[derive(Clone)]
+                pub enum ConsumerState {
+                    Saved(Saved),
+                    /// The code of the consumer waits. Allowed in the mode `move` only.
+                    Busy,
+                }
+                impl ::core::fmt::Debug for ConsumerState {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            ConsumerState::Saved(e) => {
+                                f.debug_tuple("ConsumerState::Saved").field(e).finish()
+                            }
+                            ConsumerState::Busy => {
+                                f.debug_tuple("ConsumerState::Busy").finish()
+                            }
+                        }
+                    }
+                }
+                /// The state of a module.
+                #[derive(Clone)]
+                pub enum ModuleState {
+                    /// The module has no state.
+                    None,
+                    /// The state that the consumers share. The host saves each consumer too.
+                    Shared(Saved),
+                    /// The state of the module and of all its consumers. The host does not call `snapshot`, and restores the consumers
+                    /// without a state of their own.
+                    WithConsumers(Saved),
+                    /// The code of the module or of a consumer waits. Allowed in the mode `move` only.
+                    Busy,
+                }
+                impl ::core::fmt::Debug for ModuleState {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            ModuleState::None => {
+                                f.debug_tuple("ModuleState::None").finish()
+                            }
+                            ModuleState::Shared(e) => {
+                                f.debug_tuple("ModuleState::Shared").field(e).finish()
+                            }
+                            ModuleState::WithConsumers(e) => {
+                                f.debug_tuple("ModuleState::WithConsumers")
+                                    .field(e)
+                                    .finish()
+                            }
+                            ModuleState::Busy => {
+                                f.debug_tuple("ModuleState::Busy").finish()
+                            }
+                        }
+                    }
+                }
                 /// The handler of one connection. An error from `receive`, `handle` or `timer` closes the connection and says who is
                 /// to blame.
                 #[derive(Debug)]
@@ -2653,77 +2950,89 @@ pub mod exports {
                                 *ptr61
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<i32>() = (t62_0).take_handle() as i32;
-                                let super::super::super::super::narrowboat::consumer::types::Acceptance {
-                                    subprotocol: subprotocol63,
-                                    headers: headers63,
-                                } = t62_1;
-                                match subprotocol63 {
-                                    Some(e) => {
-                                        *ptr61
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (1i32) as u8;
-                                        let vec64 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr64 = vec64.as_ptr().cast::<u8>();
-                                        let len64 = vec64.len();
-                                        ::core::mem::forget(vec64);
-                                        *ptr61
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len64;
-                                        *ptr61
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr64.cast_mut();
-                                    }
-                                    None => {
+                                match t62_1 {
+                                    Decision::Accept(e) => {
                                         *ptr61
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
+                                        let super::super::super::super::narrowboat::consumer::types::Acceptance {
+                                            subprotocol: subprotocol63,
+                                            headers: headers63,
+                                        } = e;
+                                        match subprotocol63 {
+                                            Some(e) => {
+                                                *ptr61
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec64 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr64 = vec64.as_ptr().cast::<u8>();
+                                                let len64 = vec64.len();
+                                                ::core::mem::forget(vec64);
+                                                *ptr61
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len64;
+                                                *ptr61
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr64.cast_mut();
+                                            }
+                                            None => {
+                                                *ptr61
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        let vec68 = headers63;
+                                        let len68 = vec68.len();
+                                        let layout68 = _rt::alloc::Layout::from_size_align(
+                                                vec68.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result68, _cleanup68) = wit_bindgen::rt::Cleanup::new(
+                                            layout68,
+                                        );
+                                        if let Some(cleanup) = _cleanup68 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec68.into_iter().enumerate() {
+                                            let base = result68
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let (t65_0, t65_1) = e;
+                                                let vec66 = (t65_0.into_bytes()).into_boxed_slice();
+                                                let ptr66 = vec66.as_ptr().cast::<u8>();
+                                                let len66 = vec66.len();
+                                                ::core::mem::forget(vec66);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len66;
+                                                *base.add(0).cast::<*mut u8>() = ptr66.cast_mut();
+                                                let vec67 = <_ as Into<_rt::Vec<_>>>::into(t65_1)
+                                                    .into_boxed_slice();
+                                                let ptr67 = vec67.as_ptr().cast::<u8>();
+                                                let len67 = vec67.len();
+                                                ::core::mem::forget(vec67);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len67;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr67.cast_mut();
+                                            }
+                                        }
+                                        *ptr61
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len68;
+                                        *ptr61
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result68;
                                     }
-                                };
-                                let vec68 = headers63;
-                                let len68 = vec68.len();
-                                let layout68 = _rt::alloc::Layout::from_size_align(
-                                        vec68.len() * (4 * ::core::mem::size_of::<*const u8>()),
-                                        ::core::mem::size_of::<*const u8>(),
-                                    )
-                                    .unwrap();
-                                let (result68, _cleanup68) = wit_bindgen::rt::Cleanup::new(
-                                    layout68,
-                                );
-                                if let Some(cleanup) = _cleanup68 {
-                                    cleanup.forget();
-                                }
-                                for (i, e) in vec68.into_iter().enumerate() {
-                                    let base = result68
-                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                    {
-                                        let (t65_0, t65_1) = e;
-                                        let vec66 = (t65_0.into_bytes()).into_boxed_slice();
-                                        let ptr66 = vec66.as_ptr().cast::<u8>();
-                                        let len66 = vec66.len();
-                                        ::core::mem::forget(vec66);
-                                        *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len66;
-                                        *base.add(0).cast::<*mut u8>() = ptr66.cast_mut();
-                                        let vec67 = <_ as Into<_rt::Vec<_>>>::into(t65_1)
-                                            .into_boxed_slice();
-                                        let ptr67 = vec67.as_ptr().cast::<u8>();
-                                        let len67 = vec67.len();
-                                        ::core::mem::forget(vec67);
-                                        *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len67;
-                                        *base
+                                    Decision::Later => {
+                                        *ptr61
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr67.cast_mut();
+                                            .cast::<u8>() = (1i32) as u8;
                                     }
                                 }
-                                *ptr61
-                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len68;
-                                *ptr61
-                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result68;
                             }
                             Err(e) => {
                                 *ptr61.add(0).cast::<u8>() = (1i32) as u8;
@@ -2833,108 +3142,118 @@ pub mod exports {
                                         .cast::<u8>(),
                                 );
                                 match l1 {
-                                    0 => {}
-                                    _ => {
-                                        let l2 = *arg0
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l3 = *arg0
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        _rt::cabi_dealloc(l2, l3, 1);
-                                    }
-                                }
-                                let l4 = *arg0
-                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l5 = *arg0
-                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base11 = l4;
-                                let len11 = l5;
-                                for i in 0..len11 {
-                                    let base = base11
-                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                    {
-                                        let l6 = *base.add(0).cast::<*mut u8>();
-                                        let l7 = *base
-                                            .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        _rt::cabi_dealloc(l6, l7, 1);
-                                        let l8 = *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l9 = *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let base10 = l8;
-                                        let len10 = l9;
-                                        _rt::cabi_dealloc(base10, len10 * 1, 1);
-                                    }
-                                }
-                                _rt::cabi_dealloc(
-                                    base11,
-                                    len11 * (4 * ::core::mem::size_of::<*const u8>()),
-                                    ::core::mem::size_of::<*const u8>(),
-                                );
-                            }
-                            _ => {
-                                let l12 = i32::from(
-                                    *arg0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                match l12 {
                                     0 => {
-                                        let l13 = *arg0
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                        let l2 = i32::from(
+                                            *arg0
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l2 {
+                                            0 => {}
+                                            _ => {
+                                                let l3 = *arg0
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l4 = *arg0
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l3, l4, 1);
+                                            }
+                                        }
+                                        let l5 = *arg0
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l14 = *arg0
-                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                        let l6 = *arg0
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base20 = l13;
-                                        let len20 = l14;
-                                        for i in 0..len20 {
-                                            let base = base20
+                                        let base12 = l5;
+                                        let len12 = l6;
+                                        for i in 0..len12 {
+                                            let base = base12
                                                 .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let l15 = *base.add(0).cast::<*mut u8>();
-                                                let l16 = *base
+                                                let l7 = *base.add(0).cast::<*mut u8>();
+                                                let l8 = *base
                                                     .add(::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l15, l16, 1);
-                                                let l17 = *base
+                                                _rt::cabi_dealloc(l7, l8, 1);
+                                                let l9 = *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l18 = *base
+                                                let l10 = *base
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let base19 = l17;
-                                                let len19 = l18;
-                                                _rt::cabi_dealloc(base19, len19 * 1, 1);
+                                                let base11 = l9;
+                                                let len11 = l10;
+                                                _rt::cabi_dealloc(base11, len11 * 1, 1);
                                             }
                                         }
                                         _rt::cabi_dealloc(
-                                            base20,
-                                            len20 * (4 * ::core::mem::size_of::<*const u8>()),
+                                            base12,
+                                            len12 * (4 * ::core::mem::size_of::<*const u8>()),
                                             ::core::mem::size_of::<*const u8>(),
                                         );
-                                        let l21 = *arg0
+                                    }
+                                    _ => {}
+                                }
+                            }
+                            _ => {
+                                let l13 = i32::from(
+                                    *arg0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l13 {
+                                    0 => {
+                                        let l14 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l15 = *arg0
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base21 = l14;
+                                        let len21 = l15;
+                                        for i in 0..len21 {
+                                            let base = base21
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l16 = *base.add(0).cast::<*mut u8>();
+                                                let l17 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l16, l17, 1);
+                                                let l18 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base20 = l18;
+                                                let len20 = l19;
+                                                _rt::cabi_dealloc(base20, len20 * 1, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base21,
+                                            len21 * (4 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l22 = *arg0
                                             .add(5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l22 = *arg0
+                                        let l23 = *arg0
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base23 = l21;
-                                        let len23 = l22;
-                                        _rt::cabi_dealloc(base23, len23 * 1, 1);
+                                        let base24 = l22;
+                                        let len24 = l23;
+                                        _rt::cabi_dealloc(base24, len24 * 1, 1);
                                     }
                                     _ => {
-                                        let l24 = *arg0
+                                        let l25 = *arg0
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l25 = *arg0
+                                        let l26 = *arg0
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l24, l25, 1);
+                                        _rt::cabi_dealloc(l25, l26, 1);
                                     }
                                 }
                             }
@@ -3327,6 +3646,7 @@ pub mod exports {
                 #[allow(non_snake_case, unused_unsafe)]
                 pub unsafe fn _export_method_consumer_snapshot_cabi<T_: GuestConsumer>(
                     arg0: *mut u8,
+                    arg1: i32,
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
@@ -3336,30 +3656,45 @@ pub mod exports {
                                         core::ptr::with_exposed_provenance(arg0 as u32 as usize),
                                     )
                                     .get(),
+                                super::super::super::super::narrowboat::consumer::types::SaveMode::_lift(
+                                    arg1 as u8,
+                                ),
                             )
                         };
                         let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
                         match result0 {
                             Ok(e) => {
                                 *ptr1.add(0).cast::<u8>() = (0i32) as u8;
-                                let super::super::super::super::narrowboat::consumer::types::Saved {
-                                    schema: schema2,
-                                    state: state2,
-                                } = e;
-                                *ptr1
-                                    .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<i32>() = _rt::as_i32(schema2);
-                                let vec3 = <_ as Into<_rt::Vec<_>>>::into(state2)
-                                    .into_boxed_slice();
-                                let ptr3 = vec3.as_ptr().cast::<u8>();
-                                let len3 = vec3.len();
-                                ::core::mem::forget(vec3);
-                                *ptr1
-                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len3;
-                                *ptr1
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                                match e {
+                                    ConsumerState::Saved(e) => {
+                                        *ptr1
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                        let super::super::super::super::narrowboat::consumer::types::Saved {
+                                            schema: schema2,
+                                            state: state2,
+                                        } = e;
+                                        *ptr1
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(schema2);
+                                        let vec3 = <_ as Into<_rt::Vec<_>>>::into(state2)
+                                            .into_boxed_slice();
+                                        let ptr3 = vec3.as_ptr().cast::<u8>();
+                                        let len3 = vec3.len();
+                                        ::core::mem::forget(vec3);
+                                        *ptr1
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len3;
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr3.cast_mut();
+                                    }
+                                    ConsumerState::Busy => {
+                                        *ptr1
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                    }
+                                }
                             }
                             Err(e) => {
                                 *ptr1.add(0).cast::<u8>() = (1i32) as u8;
@@ -3387,24 +3722,32 @@ pub mod exports {
                         let l0 = i32::from(*arg0.add(0).cast::<u8>());
                         match l0 {
                             0 => {
-                                let l1 = *arg0
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l2 = *arg0
-                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                let base3 = l1;
-                                let len3 = l2;
-                                _rt::cabi_dealloc(base3, len3 * 1, 1);
+                                let l1 = i32::from(
+                                    *arg0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l1 {
+                                    0 => {
+                                        let l2 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l3 = *arg0
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base4 = l2;
+                                        let len4 = l3;
+                                        _rt::cabi_dealloc(base4, len4 * 1, 1);
+                                    }
+                                    _ => {}
+                                }
                             }
                             _ => {
-                                let l4 = *arg0
+                                let l5 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l5 = *arg0
+                                let l6 = *arg0
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l4, l5, 1);
+                                _rt::cabi_dealloc(l5, l6, 1);
                             }
                         }
                     }
@@ -3414,22 +3757,32 @@ pub mod exports {
                 pub unsafe fn _export_static_consumer_restore_cabi<T_: GuestConsumer>(
                     arg0: i32,
                     arg1: i32,
-                    arg2: *mut u8,
-                    arg3: usize,
+                    arg2: i32,
+                    arg3: *mut u8,
+                    arg4: usize,
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         let result1 = {
-                            let len0 = arg3;
                             T_::restore(
                                 super::super::super::super::narrowboat::consumer::connections::Connection::from_handle(
                                     arg0 as u32,
                                 ),
-                                super::super::super::super::narrowboat::consumer::types::Saved {
-                                    schema: arg1 as u32,
-                                    state: <_ as From<
-                                        _rt::Vec<_>,
-                                    >>::from(_rt::Vec::from_raw_parts(arg2.cast(), len0, len0)),
+                                match arg1 {
+                                    0 => None,
+                                    1 => {
+                                        let e = {
+                                            let len0 = arg4;
+                                            super::super::super::super::narrowboat::consumer::types::Saved {
+                                                schema: arg2 as u32,
+                                                state: <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(arg3.cast(), len0, len0)),
+                                            }
+                                        };
+                                        Some(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
                                 },
                             )
                         };
@@ -3481,16 +3834,27 @@ pub mod exports {
                 }
                 #[doc(hidden)]
                 #[allow(non_snake_case, unused_unsafe)]
-                pub unsafe fn _export_save_module_cabi<T_: Guest>() -> *mut u8 {
+                pub unsafe fn _export_save_module_cabi<T_: Guest>(arg0: i32) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result0 = { T_::save_module() };
+                        let result0 = {
+                            T_::save_module(
+                                super::super::super::super::narrowboat::consumer::types::SaveMode::_lift(
+                                    arg0 as u8,
+                                ),
+                            )
+                        };
                         let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
                         match result0 {
                             Ok(e) => {
                                 *ptr1.add(0).cast::<u8>() = (0i32) as u8;
                                 match e {
-                                    Some(e) => {
+                                    ModuleState::None => {
+                                        *ptr1
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                    ModuleState::Shared(e) => {
                                         *ptr1
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -3513,25 +3877,48 @@ pub mod exports {
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr3.cast_mut();
                                     }
-                                    None => {
+                                    ModuleState::WithConsumers(e) => {
                                         *ptr1
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (0i32) as u8;
+                                            .cast::<u8>() = (2i32) as u8;
+                                        let super::super::super::super::narrowboat::consumer::types::Saved {
+                                            schema: schema4,
+                                            state: state4,
+                                        } = e;
+                                        *ptr1
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(schema4);
+                                        let vec5 = <_ as Into<_rt::Vec<_>>>::into(state4)
+                                            .into_boxed_slice();
+                                        let ptr5 = vec5.as_ptr().cast::<u8>();
+                                        let len5 = vec5.len();
+                                        ::core::mem::forget(vec5);
+                                        *ptr1
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len5;
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr5.cast_mut();
                                     }
-                                };
+                                    ModuleState::Busy => {
+                                        *ptr1
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (3i32) as u8;
+                                    }
+                                }
                             }
                             Err(e) => {
                                 *ptr1.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec4 = (e.into_bytes()).into_boxed_slice();
-                                let ptr4 = vec4.as_ptr().cast::<u8>();
-                                let len4 = vec4.len();
-                                ::core::mem::forget(vec4);
+                                let vec6 = (e.into_bytes()).into_boxed_slice();
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                ::core::mem::forget(vec6);
                                 *ptr1
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len4;
+                                    .cast::<usize>() = len6;
                                 *ptr1
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr4.cast_mut();
+                                    .cast::<*mut u8>() = ptr6.cast_mut();
                             }
                         };
                         ptr1
@@ -3549,7 +3936,7 @@ pub mod exports {
                                 );
                                 match l1 {
                                     0 => {}
-                                    _ => {
+                                    1 => {
                                         let l2 = *arg0
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
@@ -3560,16 +3947,28 @@ pub mod exports {
                                         let len4 = l3;
                                         _rt::cabi_dealloc(base4, len4 * 1, 1);
                                     }
+                                    2 => {
+                                        let l5 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l6 = *arg0
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base7 = l5;
+                                        let len7 = l6;
+                                        _rt::cabi_dealloc(base7, len7 * 1, 1);
+                                    }
+                                    _ => {}
                                 }
                             }
                             _ => {
-                                let l5 = *arg0
+                                let l8 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l6 = *arg0
+                                let l9 = *arg0
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l5, l6, 1);
+                                _rt::cabi_dealloc(l8, l9, 1);
                             }
                         }
                     }
@@ -3635,9 +4034,10 @@ pub mod exports {
                 }
                 pub trait Guest {
                     type Consumer: GuestConsumer;
-                    /// The state of the module, which the consumers of an instance share. It is saved after them and loaded before them.
+                    /// Saves the state of the module. The host calls it before it saves consumers, and calls `load-module` before it
+                    /// restores them.
                     #[allow(async_fn_in_trait)]
-                    fn save_module() -> Result<Option<Saved>, _rt::String>;
+                    fn save_module(mode: SaveMode) -> Result<ModuleState, _rt::String>;
                     #[allow(async_fn_in_trait)]
                     fn load_module(saved: Saved) -> Result<(), _rt::String>;
                 }
@@ -3719,12 +4119,12 @@ pub mod exports {
                     unsafe fn resource_from_raw_(handle: *mut Self::Rep) -> Self::Rep {
                         *unsafe { _rt::Box::from_raw(handle) }
                     }
-                    /// Accepts or rejects the handshake. If it traps, the client gets status 500.
+                    /// Accepts or rejects the handshake, or decides later. If it traps, the client gets status 500.
                     #[allow(async_fn_in_trait)]
                     fn connect(
                         scope: Scope,
                         connection: Connection,
-                    ) -> Result<(Consumer, Acceptance), Refusal>;
+                    ) -> Result<(Consumer, Decision), Refusal>;
                     #[allow(async_fn_in_trait)]
                     fn receive(&self, frame: Frame) -> Result<(), Error>;
                     /// Handles a message of the channel layer. Its sender is a consumer, a worker or a Django process, not the client.
@@ -3742,13 +4142,16 @@ pub mod exports {
                     /// Saves the state of this consumer alone; `save-module` saves the state that consumers share. The host may call it
                     /// some events of other consumers before a move. It calls it again only if this consumer has had an event since.
                     #[allow(async_fn_in_trait)]
-                    fn snapshot(&self) -> Result<Saved, _rt::String>;
-                    /// Creates a consumer from a snapshot. The host restores many consumers in one batch, so it passes no scope; the
-                    /// guest can call `connection.scope`.
+                    fn snapshot(
+                        &self,
+                        mode: SaveMode,
+                    ) -> Result<ConsumerState, _rt::String>;
+                    /// Creates a consumer from a snapshot. `saved` is none if the state of the module has the consumer's state. The host
+                    /// restores many consumers in one batch, so it passes no scope; the guest can call `connection.scope`.
                     #[allow(async_fn_in_trait)]
                     fn restore(
                         connection: Connection,
-                        saved: Saved,
+                        saved: Option<Saved>,
                     ) -> Result<Consumer, _rt::String>;
                 }
                 #[doc(hidden)]
@@ -3813,10 +4216,10 @@ pub mod exports {
                         } } #[unsafe (export_name =
                         "narrowboat:consumer/websocket@0.1.0#[method]consumer.snapshot")]
                         unsafe extern "C" fn export_method_consumer_snapshot(arg0 : * mut
-                        u8,) -> * mut u8 { unsafe { $($path_to_types)*::
+                        u8, arg1 : i32,) -> * mut u8 { unsafe { $($path_to_types)*::
                         _export_method_consumer_snapshot_cabi::<<$ty as
-                        $($path_to_types)*:: Guest >::Consumer > (arg0) } } #[unsafe
-                        (export_name =
+                        $($path_to_types)*:: Guest >::Consumer > (arg0, arg1) } }
+                        #[unsafe (export_name =
                         "cabi_post_narrowboat:consumer/websocket@0.1.0#[method]consumer.snapshot")]
                         unsafe extern "C" fn _post_return_method_consumer_snapshot(arg0 :
                         * mut u8,) { unsafe { $($path_to_types)*::
@@ -3825,11 +4228,11 @@ pub mod exports {
                         (export_name =
                         "narrowboat:consumer/websocket@0.1.0#[static]consumer.restore")]
                         unsafe extern "C" fn export_static_consumer_restore(arg0 : i32,
-                        arg1 : i32, arg2 : * mut u8, arg3 : usize,) -> * mut u8 { unsafe
-                        { $($path_to_types)*::
+                        arg1 : i32, arg2 : i32, arg3 : * mut u8, arg4 : usize,) -> * mut
+                        u8 { unsafe { $($path_to_types)*::
                         _export_static_consumer_restore_cabi::<<$ty as
-                        $($path_to_types)*:: Guest >::Consumer > (arg0, arg1, arg2, arg3)
-                        } } #[unsafe (export_name =
+                        $($path_to_types)*:: Guest >::Consumer > (arg0, arg1, arg2, arg3,
+                        arg4) } } #[unsafe (export_name =
                         "cabi_post_narrowboat:consumer/websocket@0.1.0#[static]consumer.restore")]
                         unsafe extern "C" fn _post_return_static_consumer_restore(arg0 :
                         * mut u8,) { unsafe { $($path_to_types)*::
@@ -3837,8 +4240,8 @@ pub mod exports {
                         $($path_to_types)*:: Guest >::Consumer > (arg0) } } #[unsafe
                         (export_name =
                         "narrowboat:consumer/websocket@0.1.0#save-module")] unsafe extern
-                        "C" fn export_save_module() -> * mut u8 { unsafe {
-                        $($path_to_types)*:: _export_save_module_cabi::<$ty > () } }
+                        "C" fn export_save_module(arg0 : i32,) -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_save_module_cabi::<$ty > (arg0) } }
                         #[unsafe (export_name =
                         "cabi_post_narrowboat:consumer/websocket@0.1.0#save-module")]
                         unsafe extern "C" fn _post_return_save_module(arg0 : * mut u8,) {
@@ -3866,10 +4269,10 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 7 * ::core::mem::size_of::<*const u8>()],
+                    >; 8 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 7
+                    [::core::mem::MaybeUninit::uninit(); 8
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
@@ -4077,12 +4480,12 @@ macro_rules! __export_websocket_consumer_impl {
         #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:websocket-consumer:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2656] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3026] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd7\x13\x01A\x02\x01\
-A\x15\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc9\x16\x01A\x02\x01\
+A\x16\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
 \0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\0\x04\0\x03\
-log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x1e\x01p}\x01o\x02\
+log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x20\x01p}\x01o\x02\
 s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01\
 p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07head\
 ers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\x09url-route\x08\x04user\
@@ -4091,55 +4494,63 @@ y\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06reasons\x04\0\x07closure
 \x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\
 \x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\
 \x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\
-\x01r\x02\x04code{\x06reasons\x04\0\x0cclient-error\x03\0\x18\x01q\x02\x06plugin\
-\x01s\0\x06client\x01\x19\0\x04\0\x05error\x03\0\x1a\x01m\x02\x07handled\x0cunkn\
-own-type\x04\0\x08handling\x03\0\x1c\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\
-\x01\x02\x03\0\x01\x05frame\x02\x03\0\x01\x05scope\x01B\"\x02\x03\x02\x01\x02\x04\
-\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05scope\x03\0\x02\x01q\x04\x06clo\
-sed\0\0\x0cbackpressure\0\0\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-er\
-ror\x03\0\x04\x01y\x04\0\x08timer-id\x03\0\x06\x04\0\x0aconnection\x03\x01\x01h\x08\
-\x01@\x01\x04self\x09\0s\x04\0\x1f[method]connection.channel-name\x01\x0a\x01k\x03\
-\x01@\x01\x04self\x09\0\x0b\x04\0\x18[method]connection.scope\x01\x0c\x01j\0\x01\
-\x05\x01@\x02\x04self\x09\x05frame\x01\0\x0d\x04\0\x17[method]connection.send\x01\
-\x0e\x01@\x01\x04self\x09\0w\x04\0\"[method]connection.buffered-amount\x01\x0f\x01\
-@\x03\x04self\x09\x04code{\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\
-\x10\x01j\x01\x07\x01\x05\x01@\x02\x04self\x09\x08delay-msy\0\x11\x04\0\x1c[meth\
-od]connection.set-timer\x01\x12\x01@\x02\x04self\x09\x02id\x07\x01\0\x04\0\x1e[m\
-ethod]connection.clear-timer\x01\x13\x01p\x09\x01@\x02\x02to\x14\x05frame\x01\0y\
-\x04\0\x09send-many\x01\x15\x01i\x08\x01k\x16\x01@\x01\x0cchannel-names\0\x17\x04\
-\0\x04find\x01\x18\x03\0%narrowboat:consumer/connections@0.1.0\x05\x04\x02\x03\0\
-\x01\x07message\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\
-\x05\x04\0\x07message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01\
-s\0\x0finvalid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailabl\
-e\x01s\0\x05other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07\
-channels\x07message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channe\
-ls\0\x06\x04\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05g\
-roups\x07message\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05fra\
-me\x01\0\x06\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel\
--layer@0.1.0\x05\x06\x02\x03\0\x01\x07closure\x02\x03\0\x01\x0aacceptance\x02\x03\
-\0\x01\x09rejection\x02\x03\0\x01\x05saved\x02\x03\0\x01\x05error\x02\x03\0\x01\x08\
-handling\x02\x03\0\x02\x0aconnection\x02\x03\0\x02\x08timer-id\x01B7\x02\x03\x02\
-\x01\x03\x04\0\x05scope\x03\0\0\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\x02\x02\
-\x03\x02\x01\x05\x04\0\x07message\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07closure\
-\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0aacceptance\x03\0\x08\x02\x03\x02\x01\x09\
-\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\x01\x0a\x04\0\x05saved\x03\0\x0c\x02\x03\
-\x02\x01\x0b\x04\0\x05error\x03\0\x0e\x02\x03\x02\x01\x0c\x04\0\x08handling\x03\0\
-\x10\x02\x03\x02\x01\x0d\x04\0\x0aconnection\x03\0\x12\x02\x03\x02\x01\x0e\x04\0\
-\x08timer-id\x03\0\x14\x01q\x02\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\0\x07\
-refusal\x03\0\x16\x04\0\x08consumer\x03\x01\x01i\x13\x01i\x18\x01o\x02\x1a\x09\x01\
-j\x01\x1b\x01\x17\x01@\x02\x05scope\x01\x0aconnection\x19\0\x1c\x04\0\x18[static\
-]consumer.connect\x01\x1d\x01h\x18\x01j\0\x01\x0f\x01@\x02\x04self\x1e\x05frame\x03\
-\0\x1f\x04\0\x18[method]consumer.receive\x01\x20\x01j\x01\x11\x01\x0f\x01@\x02\x04\
-self\x1e\x07message\x05\0!\x04\0\x17[method]consumer.handle\x01\"\x01@\x02\x04se\
-lf\x1e\x02id\x15\0\x1f\x04\0\x16[method]consumer.timer\x01#\x01@\x02\x04self\x1e\
-\x07closure\x07\x01\0\x04\0\x1b[method]consumer.disconnect\x01$\x01j\x01\x0d\x01\
-s\x01@\x01\x04self\x1e\0%\x04\0\x19[method]consumer.snapshot\x01&\x01j\x01\x1a\x01\
-s\x01@\x02\x0aconnection\x19\x05saved\x0d\0'\x04\0\x18[static]consumer.restore\x01\
-(\x01k\x0d\x01j\x01)\x01s\x01@\0\0*\x04\0\x0bsave-module\x01+\x01j\0\x01s\x01@\x01\
-\x05saved\x0d\0,\x04\0\x0bload-module\x01-\x04\0#narrowboat:consumer/websocket@0\
-.1.0\x05\x0f\x04\0,narrowboat:consumer/websocket-consumer@0.1.0\x04\0\x0b\x18\x01\
-\0\x12websocket-consumer\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-\
-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04\
+code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06cl\
+ient\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\
+\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\x01\x02\x03\0\
+\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\x09\
+rejection\x01B*\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\
+\0\x05scope\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\
+\x01\x05\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\
+\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08\
+timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\
+\0\x1f[method]connection.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\
+\x04\0\x18[method]connection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05\
+frame\x01\0\x11\x04\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\
+\x04\0\"[method]connection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\
+\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\
+\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\
+\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-time\
+r\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connecti\
+on.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]c\
+onnection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09se\
+nd-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\
+\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x06\x02\x03\0\x01\x07messag\
+e\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07\
+message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finva\
+lid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05\
+other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07\
+message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\
+\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07mes\
+sage\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
+\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
+\x05\x08\x02\x03\0\x01\x07closure\x02\x03\0\x01\x05saved\x02\x03\0\x01\x09save-m\
+ode\x02\x03\0\x01\x05error\x02\x03\0\x01\x08handling\x02\x03\0\x02\x0aconnection\
+\x02\x03\0\x02\x08timer-id\x01B?\x02\x03\x02\x01\x03\x04\0\x05scope\x03\0\0\x02\x03\
+\x02\x01\x02\x04\0\x05frame\x03\0\x02\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\
+\x04\x02\x03\x02\x01\x09\x04\0\x07closure\x03\0\x06\x02\x03\x02\x01\x04\x04\0\x0a\
+acceptance\x03\0\x08\x02\x03\x02\x01\x05\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\
+\x01\x0a\x04\0\x05saved\x03\0\x0c\x02\x03\x02\x01\x0b\x04\0\x09save-mode\x03\0\x0e\
+\x02\x03\x02\x01\x0c\x04\0\x05error\x03\0\x10\x02\x03\x02\x01\x0d\x04\0\x08handl\
+ing\x03\0\x12\x02\x03\x02\x01\x0e\x04\0\x0aconnection\x03\0\x14\x02\x03\x02\x01\x0f\
+\x04\0\x08timer-id\x03\0\x16\x01q\x02\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\
+\0\x07refusal\x03\0\x18\x01q\x02\x06accept\x01\x09\0\x05later\0\0\x04\0\x08decis\
+ion\x03\0\x1a\x01q\x02\x05saved\x01\x0d\0\x04busy\0\0\x04\0\x0econsumer-state\x03\
+\0\x1c\x01q\x04\x04none\0\0\x06shared\x01\x0d\0\x0ewith-consumers\x01\x0d\0\x04b\
+usy\0\0\x04\0\x0cmodule-state\x03\0\x1e\x04\0\x08consumer\x03\x01\x01i\x15\x01i\x20\
+\x01o\x02\"\x1b\x01j\x01#\x01\x19\x01@\x02\x05scope\x01\x0aconnection!\0$\x04\0\x18\
+[static]consumer.connect\x01%\x01h\x20\x01j\0\x01\x11\x01@\x02\x04self&\x05frame\
+\x03\0'\x04\0\x18[method]consumer.receive\x01(\x01j\x01\x13\x01\x11\x01@\x02\x04\
+self&\x07message\x05\0)\x04\0\x17[method]consumer.handle\x01*\x01@\x02\x04self&\x02\
+id\x17\0'\x04\0\x16[method]consumer.timer\x01+\x01@\x02\x04self&\x07closure\x07\x01\
+\0\x04\0\x1b[method]consumer.disconnect\x01,\x01j\x01\x1d\x01s\x01@\x02\x04self&\
+\x04mode\x0f\0-\x04\0\x19[method]consumer.snapshot\x01.\x01k\x0d\x01j\x01\"\x01s\
+\x01@\x02\x0aconnection!\x05saved/\00\x04\0\x18[static]consumer.restore\x011\x01\
+j\x01\x1f\x01s\x01@\x01\x04mode\x0f\02\x04\0\x0bsave-module\x013\x01j\0\x01s\x01\
+@\x01\x05saved\x0d\04\x04\0\x0bload-module\x015\x04\0#narrowboat:consumer/websoc\
+ket@0.1.0\x05\x10\x04\0,narrowboat:consumer/websocket-consumer@0.1.0\x04\0\x0b\x18\
+\x01\0\x12websocket-consumer\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
     };
 }
@@ -4152,11 +4563,11 @@ pub use __export_websocket_consumer_impl as export_websocket_consumer;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1881] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb0\x0d\x01A\x02\x01\
-A\x0b\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2097] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x88\x0f\x01A\x02\x01\
+A\x0d\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
 \0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\0\x04\0\x03\
-log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x1e\x01p}\x01o\x02\
+log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x20\x01p}\x01o\x02\
 s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01\
 p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07head\
 ers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\x09url-route\x08\x04user\
@@ -4165,35 +4576,40 @@ y\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06reasons\x04\0\x07closure
 \x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\
 \x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\
 \x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\
-\x01r\x02\x04code{\x06reasons\x04\0\x0cclient-error\x03\0\x18\x01q\x02\x06plugin\
-\x01s\0\x06client\x01\x19\0\x04\0\x05error\x03\0\x1a\x01m\x02\x07handled\x0cunkn\
-own-type\x04\0\x08handling\x03\0\x1c\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\
-\x01\x02\x03\0\x01\x05frame\x02\x03\0\x01\x05scope\x01B\"\x02\x03\x02\x01\x02\x04\
-\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05scope\x03\0\x02\x01q\x04\x06clo\
-sed\0\0\x0cbackpressure\0\0\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-er\
-ror\x03\0\x04\x01y\x04\0\x08timer-id\x03\0\x06\x04\0\x0aconnection\x03\x01\x01h\x08\
-\x01@\x01\x04self\x09\0s\x04\0\x1f[method]connection.channel-name\x01\x0a\x01k\x03\
-\x01@\x01\x04self\x09\0\x0b\x04\0\x18[method]connection.scope\x01\x0c\x01j\0\x01\
-\x05\x01@\x02\x04self\x09\x05frame\x01\0\x0d\x04\0\x17[method]connection.send\x01\
-\x0e\x01@\x01\x04self\x09\0w\x04\0\"[method]connection.buffered-amount\x01\x0f\x01\
-@\x03\x04self\x09\x04code{\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\
-\x10\x01j\x01\x07\x01\x05\x01@\x02\x04self\x09\x08delay-msy\0\x11\x04\0\x1c[meth\
-od]connection.set-timer\x01\x12\x01@\x02\x04self\x09\x02id\x07\x01\0\x04\0\x1e[m\
-ethod]connection.clear-timer\x01\x13\x01p\x09\x01@\x02\x02to\x14\x05frame\x01\0y\
-\x04\0\x09send-many\x01\x15\x01i\x08\x01k\x16\x01@\x01\x0cchannel-names\0\x17\x04\
-\0\x04find\x01\x18\x03\0%narrowboat:consumer/connections@0.1.0\x05\x04\x02\x03\0\
-\x01\x07message\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\
-\x05\x04\0\x07message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01\
-s\0\x0finvalid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailabl\
-e\x01s\0\x05other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07\
-channels\x07message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channe\
-ls\0\x06\x04\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05g\
-roups\x07message\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05fra\
-me\x01\0\x06\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel\
--layer@0.1.0\x05\x06\x04\0Lnarrowboat:consumer/websocket-consumer-with-all-of-it\
-s-exports-removed@0.1.0\x04\0\x0b8\x01\02websocket-consumer-with-all-of-its-expo\
-rts-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
-0.254.2\x10wit-bindgen-rust\x060.60.0";
+\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04\
+code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06cl\
+ient\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\
+\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\x01\x02\x03\0\
+\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\x09\
+rejection\x01B*\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\
+\0\x05scope\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\
+\x01\x05\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\
+\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08\
+timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\
+\0\x1f[method]connection.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\
+\x04\0\x18[method]connection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05\
+frame\x01\0\x11\x04\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\
+\x04\0\"[method]connection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\
+\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\
+\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\
+\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-time\
+r\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connecti\
+on.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]c\
+onnection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09se\
+nd-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\
+\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x06\x02\x03\0\x01\x07messag\
+e\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07\
+message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finva\
+lid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05\
+other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07\
+message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\
+\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07mes\
+sage\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
+\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
+\x05\x08\x04\0Lnarrowboat:consumer/websocket-consumer-with-all-of-its-exports-re\
+moved@0.1.0\x04\0\x0b8\x01\02websocket-consumer-with-all-of-its-exports-removed\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-\
+bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

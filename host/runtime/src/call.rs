@@ -55,6 +55,8 @@ impl Call {
 pub enum GuestReply {
     /// The guest accepted the handshake and created a consumer.
     Accepted(ConnectionId, Acceptance),
+    /// The guest created a consumer, which accepts or rejects the handshake in a later event.
+    DecidesLater(ConnectionId),
     /// The guest rejected the handshake.
     Rejected(Rejection),
     /// The guest handled the event.

@@ -7,6 +7,7 @@ use narrowboat_channels::QueueLoad;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::Fault;
 use narrowboat_core::frame::Frame;
+use narrowboat_core::handshake_response::{Acceptance, Rejection};
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName};
 use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
@@ -24,6 +25,10 @@ pub enum Effect {
     Fail(Arc<ConnectionHandle>, Fault),
     /// The end of a connection whose client does not read as much as it is sent.
     Overflow(Arc<ConnectionHandle>),
+    /// The acceptance of a handshake that `connect` left open.
+    Accept(Arc<ConnectionHandle>, Acceptance),
+    /// The rejection of a handshake that `connect` left open.
+    Reject(Arc<ConnectionHandle>, Rejection),
     /// A new timer, under the identifier that the guest has got.
     SetTimer(Arc<ConnectionHandle>, TimerId, Duration),
     /// The end of a timer before it expires.

@@ -9,5 +9,5 @@ mod worker_instance;
 
 pub use consumer_instance::Instance;
 pub use snapshot::GuestSnapshot;
-pub(crate) use snapshot::MigratingConsumer;
+pub(crate) use snapshot::{ConsumerState, MigratingConsumer, ModuleState};
 pub use worker_instance::WorkerInstance;

@@ -29,8 +29,8 @@ pub use engine::{Engine, EngineError, PoolUsage};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};
 pub use migration::{
-    Migration, MigrationError, MigrationStats, PreSnapshots, RollbackSnapshot, StateSource,
-    TrialState, migrate, restart_consumers,
+    Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, RollbackSnapshot,
+    StateSource, TrialState, migrate, restart_consumers,
 };
 pub use narrowboat_core::sha256_digest::Sha256Digest;
 pub use plugin::Plugin;

@@ -7,7 +7,7 @@ mod migration_target;
 mod state_source;
 mod trial_state;
 
-pub use migrate::{Migration, migrate, restart_consumers};
+pub use migrate::{Migration, MovePatience, migrate, restart_consumers};
 pub use migration_error::MigrationError;
 pub use migration_stats::MigrationStats;
 pub use state_source::{PreSnapshots, RollbackSnapshot, StateSource};

@@ -65,6 +65,8 @@ impl EffectApplier<'_> {
                 connection.outbound.fail_stalled();
                 Ok(())
             }
+            // No handshake is open: a consumer that decides later is refused.
+            Effect::Accept(..) | Effect::Reject(..) => Ok(()),
             Effect::SetTimer(connection, id, delay) => {
                 connection.set_timer(id, delay);
                 Ok(())

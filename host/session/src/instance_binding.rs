@@ -10,8 +10,8 @@ use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_runtime::{
-    Call, Effect, Instance, Migration, MigrationError, Plugin, StateSource, TrialState, Version,
-    migrate, restart_consumers,
+    Call, Effect, Instance, Migration, MigrationError, MovePatience, Plugin, StateSource,
+    TrialState, Version, migrate, restart_consumers,
 };
 
 /// The instance that serves a consumer.
@@ -92,7 +92,8 @@ impl InstanceBinding {
     ) -> PendingCall<Result<Migration, MigrationError>> {
         let lost = || Err(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
         self.with_instance(Some(&Arc::clone(&to)), lost, move |mut instance| {
-            let migration = migrate(&mut instance, to, source, FailedMovePolicy::KeepOld);
+            let migration =
+                migrate(&mut instance, to, source, FailedMovePolicy::KeepOld, MovePatience::Forced);
             (migration, Some(instance))
         })
     }

@@ -46,6 +46,8 @@ pub(super) const HOST_INTERFACES: [HostInterface; 6] = [
             "[method]connection.close",
             "[method]connection.set-timer",
             "[method]connection.clear-timer",
+            "[method]connection.accept",
+            "[method]connection.reject",
             "send-many",
             "find",
         ],

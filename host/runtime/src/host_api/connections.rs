@@ -6,7 +6,8 @@ use bytes::Bytes;
 use wasmtime::component::Resource;
 
 use crate::bindings::narrowboat::consumer::connections::{
-    Frame as GuestFrame, Host, HostConnection, SendError,
+    Acceptance as GuestAcceptance, Frame as GuestFrame, Host, HostConnection,
+    Rejection as GuestRejection, SendError,
 };
 use crate::bindings::narrowboat::consumer::types::ScopeResult as GuestScope;
 use crate::call::WitConnection;
@@ -111,6 +112,20 @@ impl HostConnection for GuestState {
             Effect::Fail(connection, fault.into())
         };
         self.push_effect_or_trap(effect)
+    }
+
+    fn accept(&mut self, handle: Handle, acceptance: GuestAcceptance) -> wasmtime::Result<()> {
+        let Some(connection) = self.connections.get(&handle).cloned() else { return Ok(()) };
+        self.push_effect_or_trap(Effect::Accept(connection, acceptance.into()))
+    }
+
+    fn reject(&mut self, handle: Handle, rejection: GuestRejection) -> wasmtime::Result<()> {
+        let Some(connection) = self.connections.get(&handle).cloned() else { return Ok(()) };
+        let bytes = rejection.body.len();
+        let effect = Effect::Reject(connection, rejection.into());
+        self.effects
+            .push(effect, bytes)
+            .map_err(|_| wasmtime::Error::msg(EffectLimitExceeded::TEXT))
     }
 
     fn set_timer(

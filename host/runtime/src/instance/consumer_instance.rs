@@ -9,7 +9,7 @@ use super::guest_store::GuestStore;
 use super::wit_conversions::with_guest_scope;
 use crate::bindings::WebsocketConsumer;
 use crate::bindings::exports::narrowboat::consumer::websocket::{
-    Closure as GuestCloseFrame, Error as GuestError, Guest, Refusal,
+    Closure as GuestCloseFrame, Decision, Error as GuestError, Guest, Refusal,
 };
 use crate::bindings::narrowboat::consumer::types::ClientError;
 use crate::call::{Call, ConnectionId, GuestReply};
@@ -31,6 +31,8 @@ pub struct Instance {
     event_count: u64,
     /// Whether the instance is a trial, which is dropped in any case and serves no connection.
     is_trial: bool,
+    /// Whether the guest's last answer to `save-module` had the state of the consumers too.
+    pub(super) saves_consumers_with_module: bool,
 }
 
 impl Instance {
@@ -73,7 +75,7 @@ impl Instance {
             |version, store, exports| version.consumer_indices()?.load(store, exports),
         )?;
         let is_trial = suppressed == Some(SuppressReason::Trial);
-        Ok(Self { store, guest, event_count: 0, is_trial })
+        Ok(Self { store, guest, event_count: 0, is_trial, saves_consumers_with_module: false })
     }
 
     /// The version that the instance runs.
@@ -124,7 +126,8 @@ impl Instance {
         }
         let clients = Arc::clone(clients);
         let has_failed = result.is_err() || violation.is_some();
-        let is_accepted = matches!(result, Ok(GuestReply::Accepted(..)));
+        let is_accepted =
+            matches!(result, Ok(GuestReply::Accepted(..) | GuestReply::DecidesLater(_)));
         match call {
             // The connection is no longer in the table of the instance.
             Call::Connect { scope, .. } if !is_accepted => {
@@ -212,9 +215,12 @@ impl Instance {
         })?;
         let connections = &mut self.store.data_mut().connections;
         match reply {
-            Ok((consumer, acceptance)) => {
+            Ok((consumer, decision)) => {
                 connections.set_consumer(id, consumer);
-                Ok(GuestReply::Accepted(id, acceptance.into()))
+                Ok(match decision {
+                    Decision::Accept(acceptance) => GuestReply::Accepted(id, acceptance.into()),
+                    Decision::Later => GuestReply::DecidesLater(id),
+                })
             }
             Err(refusal) => {
                 connections.remove(id);

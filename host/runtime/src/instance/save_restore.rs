@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::consumer_instance::Instance;
-use super::snapshot::{GuestSnapshot, MigratingConsumer};
-use crate::bindings::exports::narrowboat::consumer::websocket::{Guest, SavedParam, SavedResult};
+use super::snapshot::{ConsumerState, GuestSnapshot, MigratingConsumer, ModuleState};
+use crate::bindings::exports::narrowboat::consumer::websocket::{
+    ConsumerState as GuestConsumerState, Guest, ModuleState as GuestModuleState, SaveMode,
+    SavedParam, SavedResult,
+};
 use crate::call::{ConnectionId, GuestReply};
 use crate::store::{GuestState, SuppressReason};
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
@@ -39,19 +42,44 @@ impl Instance {
     }
 
     /// Saves a consumer. Drops the effects of the call.
-    pub(crate) fn snapshot(&mut self, id: ConnectionId) -> Result<GuestSnapshot, GuestFault> {
+    pub(crate) fn snapshot(
+        &mut self,
+        id: ConnectionId,
+        mode: SaveMode,
+    ) -> Result<ConsumerState, GuestFault> {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
             return Err(GuestFault::SharedInstanceFailed);
         };
-        let saved =
-            self.call_suppressed(|guest, store| guest.consumer().call_snapshot(store, consumer))?;
-        self.reserve_snapshot(saved)
+        let state = self.call_suppressed(|guest, store| {
+            guest.consumer().call_snapshot(store, consumer, mode)
+        })?;
+        match state {
+            GuestConsumerState::Saved(saved) => {
+                self.reserve_snapshot(saved).map(ConsumerState::Saved)
+            }
+            GuestConsumerState::Busy => check_may_be_busy(mode).map(|()| ConsumerState::Busy),
+        }
     }
 
-    /// Saves the module's state, if the guest keeps any. Drops the effects of the call.
-    pub(crate) fn save_module(&mut self) -> Result<Option<GuestSnapshot>, GuestFault> {
-        let saved = self.call_suppressed(|guest, store| guest.call_save_module(store))?;
-        saved.map(|saved| self.reserve_snapshot(saved)).transpose()
+    /// Saves the module's state. Drops the effects of the call.
+    pub(crate) fn save_module(&mut self, mode: SaveMode) -> Result<ModuleState, GuestFault> {
+        let state = self.call_suppressed(|guest, store| guest.call_save_module(store, mode))?;
+        self.saves_consumers_with_module = matches!(state, GuestModuleState::WithConsumers(_));
+        match state {
+            GuestModuleState::None => Ok(ModuleState::None),
+            GuestModuleState::Shared(saved) => {
+                self.reserve_snapshot(saved).map(ModuleState::Shared)
+            }
+            GuestModuleState::WithConsumers(saved) => {
+                self.reserve_snapshot(saved).map(ModuleState::WithConsumers)
+            }
+            GuestModuleState::Busy => check_may_be_busy(mode).map(|()| ModuleState::Busy),
+        }
+    }
+
+    /// Whether the guest's last answer to `save-module` had the state of the consumers too.
+    pub(crate) fn saves_consumers_with_module(&self) -> bool {
+        self.saves_consumers_with_module
     }
 
     /// Makes a call that has no effects and changes nothing beyond the host.
@@ -88,17 +116,18 @@ impl Instance {
             .map_err(|text| GuestFault::Error(sanitize_log_line(&text)))
     }
 
-    /// Creates a consumer from the state that its predecessor saved.
+    /// Creates a consumer from the state that its predecessor saved. `saved` is `None` if the module's state has it.
     pub(crate) fn restore(
         &mut self,
         MigratingConsumer { id, connection, scope }: &MigratingConsumer,
-        saved: &GuestSnapshot,
+        saved: Option<&GuestSnapshot>,
     ) -> Result<(), GuestFault> {
         let connections = &mut self.store.data_mut().connections;
         connections.insert(*id, Arc::clone(connection), Arc::clone(scope));
         let handle = connections.new_handle(*id);
         let restored = self.call_with_deadline(|guest, store| {
-            guest.consumer().call_restore(store, handle?, saved.as_param())
+            let saved = saved.map(GuestSnapshot::as_param);
+            guest.consumer().call_restore(store, handle?, saved)
         })?;
         match restored {
             Ok(consumer) => {
@@ -122,9 +151,19 @@ impl Instance {
         let connections = &mut self.store.data_mut().connections;
         connections.insert(*id, Arc::clone(connection), Arc::clone(scope));
         match self.connect(*id, &restart_scope)? {
-            GuestReply::Accepted(..) => Ok(()),
+            GuestReply::Accepted(..) | GuestReply::DecidesLater(_) => Ok(()),
             _ => Err(GuestFault::Error("connect rejected the open connection".to_owned())),
         }
+    }
+}
+
+/// Refuses the answer `busy` in a mode that does not allow it.
+fn check_may_be_busy(mode: SaveMode) -> Result<(), GuestFault> {
+    match mode {
+        SaveMode::Move => Ok(()),
+        SaveMode::Trial | SaveMode::ForcedMove => Err(GuestFault::ContractViolation(format!(
+            "answered `busy` to a request for its state in the mode {mode:?}: only the mode `move` allows that"
+        ))),
     }
 }
 

@@ -18,6 +18,35 @@ pub struct GuestSnapshot {
     pub(super) _reservation: Reservation,
 }
 
+/// The answer of a guest to `snapshot`.
+pub(crate) enum ConsumerState {
+    Saved(GuestSnapshot),
+    /// The code of the consumer waits, so it cannot be saved now.
+    Busy,
+}
+
+/// The answer of a guest to `save-module`.
+#[derive(Debug)]
+pub(crate) enum ModuleState {
+    None,
+    /// The state that the consumers share.
+    Shared(GuestSnapshot),
+    /// The state of the module and of all its consumers.
+    WithConsumers(GuestSnapshot),
+    /// The code of the module or of a consumer waits, so it cannot be saved now.
+    Busy,
+}
+
+impl ModuleState {
+    /// The state that `load-module` loads.
+    pub(crate) fn snapshot(&self) -> Option<&GuestSnapshot> {
+        match self {
+            Self::Shared(saved) | Self::WithConsumers(saved) => Some(saved),
+            Self::None | Self::Busy => None,
+        }
+    }
+}
+
 /// A consumer that moves from one instance to another.
 #[derive(Debug, Clone)]
 pub(crate) struct MigratingConsumer {

@@ -9,12 +9,31 @@ use super::migration_error::MigrationError;
 use super::migration_stats::MigrationStats;
 use super::migration_target::MigrationTarget;
 use super::state_source::{ConsumerSnapshots, RollbackSnapshot, StateSource};
+use crate::bindings::narrowboat::consumer::types::SaveMode;
 use crate::call::ConnectionId;
 use crate::effects::Effect;
-use crate::instance::{Instance, MigratingConsumer};
+use crate::instance::{ConsumerState, GuestSnapshot, Instance, MigratingConsumer, ModuleState};
 use crate::version::Version;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::GuestFault;
+
+/// Whether a guest may postpone its migration because its code waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MovePatience {
+    /// The guest may answer that it is busy.
+    MayWait,
+    /// The guest cancels the code that waits.
+    Forced,
+}
+
+impl From<MovePatience> for SaveMode {
+    fn from(patience: MovePatience) -> Self {
+        match patience {
+            MovePatience::MayWait => Self::Move,
+            MovePatience::Forced => Self::ForcedMove,
+        }
+    }
+}
 
 /// The result of a migration that took place.
 pub struct Migration {
@@ -30,15 +49,17 @@ pub struct Migration {
 
 /// Moves all consumers of `instance` into a new instance of `to` and replaces `instance` with it. Consumers keep their
 /// identifiers. `policy` says what happens to a consumer that cannot move; with [`FailedMovePolicy::KeepOld`], such a
-/// consumer fails the whole migration.
+/// consumer fails the whole migration. `patience` says whether the guest may postpone the migration.
 ///
 /// # Errors
-/// No consumer has moved. `instance` can still be called, unless its fault is fatal.
+/// No consumer has moved. `instance` can still be called, unless its fault is fatal. [`MigrationError::Busy`] only if
+/// `patience` allows it.
 pub fn migrate(
     instance: &mut Box<Instance>,
     to: Arc<Version>,
     source: StateSource,
     policy: FailedMovePolicy,
+    patience: MovePatience,
 ) -> Result<Migration, MigrationError> {
     let started = Instant::now();
     let old = &mut **instance;
@@ -47,11 +68,11 @@ pub fn migrate(
         StateSource::Running(_) => 0,
         StateSource::Rollback(_) => old.event_count(),
     };
-    let (snapshot, failures) = snapshot_all(old, &consumers, source, policy)?;
+    let (snapshot, failures) = snapshot_all(old, &consumers, source, policy, patience.into())?;
     let mut target = MigrationTarget::start(to, old, &snapshot, policy)?;
     for consumer in &consumers {
         match snapshot.consumers.get(&consumer.id) {
-            Some(saved) => target.restore_consumer(consumer, saved)?,
+            Some(saved) => target.restore_consumer(consumer, saved.as_ref())?,
             None => {
                 let failure = failures
                     .get(&consumer.id)
@@ -86,38 +107,63 @@ pub fn restart_consumers(
     Ok((Box::new(instance), effects))
 }
 
-/// Saves the consumers, then the module that they share. Returns the snapshot, and the errors of consumers that could
-/// not be saved.
+/// Saves the module, then the consumers. Returns the snapshot, and the errors of consumers that could not be saved.
 fn snapshot_all(
     old: &mut Instance,
     consumers: &[MigratingConsumer],
     source: StateSource,
     policy: FailedMovePolicy,
+    mode: SaveMode,
 ) -> Result<(RollbackSnapshot, FxHashMap<ConnectionId, MigrationError>), MigrationError> {
     let (mut earlier, module) = match source {
-        StateSource::Running(saved) => (saved.0, None),
-        StateSource::Rollback(snapshot) => (snapshot.consumers, Some(snapshot.module)),
+        StateSource::Running(saved) => {
+            let module = old.save_module(mode).map_err(MigrationError::SaveModule)?;
+            match module {
+                ModuleState::WithConsumers(_) => (without_own_state(consumers), module),
+                _ => (saved.0, module),
+            }
+        }
+        StateSource::Rollback(snapshot) => (snapshot.consumers, snapshot.module),
     };
+    if matches!(module, ModuleState::Busy) {
+        return Err(MigrationError::Busy);
+    }
     let mut snapshots =
         ConsumerSnapshots::with_capacity_and_hasher(consumers.len(), Default::default());
     let mut failures = FxHashMap::default();
     for MigratingConsumer { id, .. } in consumers {
-        match earlier.remove(id).map_or_else(|| old.snapshot(*id), Ok) {
+        let saved = match earlier.remove(id) {
+            Some(saved) => Ok(saved),
+            None => save_consumer(old, *id, mode).map(Some),
+        };
+        match saved {
             Ok(saved) => {
                 snapshots.insert(*id, saved);
             }
-            Err(fault) if policy == FailedMovePolicy::KeepOld => {
-                return Err(MigrationError::Snapshot(fault));
+            Err(error) if policy == FailedMovePolicy::KeepOld || error == MigrationError::Busy => {
+                return Err(error);
             }
-            Err(fault) => {
-                failures.insert(*id, MigrationError::Snapshot(fault));
+            Err(error) => {
+                failures.insert(*id, error);
             }
         }
     }
-    let module = match module {
-        Some(module) => module,
-        None => old.save_module().map_err(MigrationError::SaveModule)?,
-    };
     let version = Arc::clone(old.version());
     Ok((RollbackSnapshot { version, module, consumers: snapshots }, failures))
+}
+
+/// The snapshots of consumers whose state is in the module's state.
+fn without_own_state(consumers: &[MigratingConsumer]) -> ConsumerSnapshots {
+    consumers.iter().map(|consumer| (consumer.id, None)).collect()
+}
+
+pub(super) fn save_consumer(
+    instance: &mut Instance,
+    id: ConnectionId,
+    mode: SaveMode,
+) -> Result<GuestSnapshot, MigrationError> {
+    match instance.snapshot(id, mode).map_err(MigrationError::Snapshot)? {
+        ConsumerState::Saved(saved) => Ok(saved),
+        ConsumerState::Busy => Err(MigrationError::Busy),
+    }
 }

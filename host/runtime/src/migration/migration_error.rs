@@ -13,6 +13,9 @@ pub enum MigrationError {
     /// The old version failed to save the module's state.
     #[error("save-module, in the old version: {0}")]
     SaveModule(GuestFault),
+    /// The code of the old version waits, so it cannot be saved now.
+    #[error("the code of the old version waits")]
+    Busy,
     /// No instance of the new version started.
     #[error("cannot start: {0}")]
     Start(GuestFault),

@@ -32,21 +32,21 @@ impl MigrationTarget {
     ) -> Result<Self, MigrationError> {
         let mut instance = Instance::new_successor(to).map_err(MigrationError::Start)?;
         instance.inherit_ids_from(old);
-        if let Some(module) = &snapshot.module {
+        if let Some(module) = snapshot.module.snapshot() {
             instance.load_module(module).map_err(MigrationError::LoadModule)?;
         }
         let effects = instance.take_effects();
         Ok(Self { instance, effects, policy, stats: MigrationStats::default() })
     }
 
-    /// Moves a consumer with its state.
+    /// Moves a consumer with its state. `saved` is `None` if the module's state has it.
     ///
     /// # Errors
     /// If the consumer cannot move and the policy keeps all consumers on the old version, or the new instance is dead.
     pub(super) fn restore_consumer(
         &mut self,
         consumer: &MigratingConsumer,
-        saved: &GuestSnapshot,
+        saved: Option<&GuestSnapshot>,
     ) -> Result<(), MigrationError> {
         match self.instance.restore(consumer, saved) {
             Ok(()) => {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::call::ConnectionId;
-use crate::instance::GuestSnapshot;
+use crate::instance::{GuestSnapshot, ModuleState};
 use crate::version::Version;
 
-/// The snapshots of consumers.
-pub(super) type ConsumerSnapshots = FxHashMap<ConnectionId, GuestSnapshot>;
+/// The snapshots of consumers. `None` for a consumer whose state is in the module's state.
+pub(super) type ConsumerSnapshots = FxHashMap<ConnectionId, Option<GuestSnapshot>>;
 
 /// Where a migration takes the state of the consumers from.
 pub enum StateSource {
@@ -35,7 +35,7 @@ impl PreSnapshots {
 /// read the state of a newer one.
 pub struct RollbackSnapshot {
     pub(super) version: Arc<Version>,
-    pub(super) module: Option<GuestSnapshot>,
+    pub(super) module: ModuleState,
     pub(super) consumers: ConsumerSnapshots,
 }
 

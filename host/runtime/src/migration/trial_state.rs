@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use super::migrate::save_consumer;
 use super::migration_error::MigrationError;
 use super::state_source::PreSnapshots;
+use crate::bindings::narrowboat::consumer::types::SaveMode;
 use crate::call::ConnectionId;
-use crate::instance::{GuestSnapshot, Instance, MigratingConsumer};
+use crate::instance::{ConsumerState, GuestSnapshot, Instance, MigratingConsumer, ModuleState};
 use crate::version::Version;
 
 /// The state with which another version is tried: the module's state of an instance, and one of its consumers.
 #[derive(Debug)]
 pub struct TrialState {
-    /// The module's state, if the guest keeps any.
-    module: Option<GuestSnapshot>,
-    /// One consumer, if the instance has any.
-    consumer: Option<(MigratingConsumer, GuestSnapshot)>,
+    module: ModuleState,
+    /// One consumer, if the instance has any. Its snapshot is `None` if the module's state has its state.
+    consumer: Option<(MigratingConsumer, Option<GuestSnapshot>)>,
 }
 
 impl TrialState {
@@ -24,11 +25,11 @@ impl TrialState {
     /// The step at which the version failed.
     pub fn try_restore(self, version: Arc<Version>) -> Result<(), MigrationError> {
         let mut instance = Instance::new_trial(version).map_err(MigrationError::Start)?;
-        if let Some(module) = &self.module {
+        if let Some(module) = self.module.snapshot() {
             instance.load_module(module).map_err(MigrationError::LoadModule)?;
         }
         if let Some((consumer, saved)) = self.consumer {
-            instance.restore(&consumer, &saved).map_err(MigrationError::Restore)?;
+            instance.restore(&consumer, saved.as_ref()).map_err(MigrationError::Restore)?;
         }
         Ok(())
     }
@@ -40,20 +41,26 @@ impl Instance {
     /// # Errors
     /// If the guest fails to save it.
     pub fn capture_trial_state(&mut self) -> Result<TrialState, MigrationError> {
-        let consumer = self.first_migrating_consumer().map(|consumer| {
-            let saved = self.snapshot(consumer.id).map_err(MigrationError::Snapshot)?;
-            Ok((consumer, saved))
-        });
-        let consumer = consumer.transpose()?;
-        let module = self.save_module().map_err(MigrationError::SaveModule)?;
-        Ok(TrialState { module, consumer })
+        let module = self.save_module(SaveMode::Trial).map_err(MigrationError::SaveModule)?;
+        let Some(consumer) = self.first_migrating_consumer() else {
+            return Ok(TrialState { module, consumer: None });
+        };
+        let saved = match module {
+            ModuleState::WithConsumers(_) => None,
+            _ => Some(save_consumer(self, consumer.id, SaveMode::Trial)?),
+        };
+        Ok(TrialState { module, consumer: Some((consumer, saved)) })
     }
 
-    /// Saves consumers before a migration. A consumer that cannot be saved now is saved by the migration.
+    /// Saves consumers before a migration, unless the module saves them with itself. A consumer that cannot be saved
+    /// now is saved by the migration.
     pub fn pre_snapshot(&mut self, consumers: &[ConnectionId], snapshots: &mut PreSnapshots) {
+        if self.saves_consumers_with_module() {
+            return;
+        }
         for id in consumers {
-            if let Ok(saved) = self.snapshot(*id) {
-                snapshots.0.insert(*id, saved);
+            if let Ok(ConsumerState::Saved(saved)) = self.snapshot(*id, SaveMode::Move) {
+                snapshots.0.insert(*id, Some(saved));
             }
         }
     }

@@ -14,8 +14,8 @@ use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::{Fault, GuestFault, HostFault};
 use narrowboat_runtime::{
-    Instance, Migration, MigrationError, MigrationStats, PreSnapshots, StateSource, TrialState,
-    Version, migrate, restart_consumers, run_on_dedicated_thread,
+    Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, StateSource,
+    TrialState, Version, migrate, restart_consumers, run_on_dedicated_thread,
 };
 
 /// Consumers whose snapshots are taken between two looks at the job queue, ahead of a migration.
@@ -138,7 +138,8 @@ impl MigratingOwner for SharedInstanceTask {
             (FailedMovePolicy::KeepOld, Direction::Rollback) => FailedMovePolicy::Close,
             (policy, _) => policy,
         };
-        let work = move || (migrate(&mut instance, to, source, policy), instance);
+        let work =
+            move || (migrate(&mut instance, to, source, policy, MovePatience::Forced), instance);
         let (migration, instance) = run_on_dedicated_thread(work).await.ok_or_else(lost)?;
         self.instance = Some(instance);
         migration

@@ -57,6 +57,14 @@ impl HostConnection for EchoState {
         bail!("an echo plugin does not call buffered-amount")
     }
 
+    fn accept(&mut self, _: ConnectionResource, _: types::Acceptance) -> Result<()> {
+        bail!("an echo plugin does not call accept")
+    }
+
+    fn reject(&mut self, _: ConnectionResource, _: types::Rejection) -> Result<()> {
+        bail!("an echo plugin does not call reject")
+    }
+
     fn close(&mut self, _: ConnectionResource, _: u16, _: String) -> Result<()> {
         bail!("an echo plugin does not call close")
     }

@@ -84,13 +84,14 @@ static const char *run(const char *command) {
 }
 
 bool WEBSOCKET(static_consumer_connect)(WEBSOCKET(scope_t) * scope, WEBSOCKET(own_connection_t) connection,
-                                        WEBSOCKET(tuple2_own_consumer_acceptance_t) * accepted,
+                                        WEBSOCKET(tuple2_own_consumer_decision_t) * accepted,
                                         WEBSOCKET(refusal_t) * refusal) {
   WEBSOCKET(scope_free)(scope);
   consumer_t *consumer = calloc(1, sizeof *consumer);
   consumer->connection = connection;
   memset(accepted, 0, sizeof *accepted);
   accepted->f0 = WEBSOCKET(consumer_new)(consumer);
+  accepted->f1.tag = EXPORTS_NARROWBOAT_CONSUMER_WEBSOCKET_DECISION_ACCEPT;
   return true;
 }
 
@@ -130,8 +131,11 @@ void WEBSOCKET(method_consumer_disconnect)(consumer_t *consumer, WEBSOCKET(closu
   WEBSOCKET(closure_free)(closure);
 }
 
-bool WEBSOCKET(method_consumer_snapshot)(consumer_t *consumer, WEBSOCKET(saved_t) * saved,
+bool WEBSOCKET(method_consumer_snapshot)(consumer_t *consumer, WEBSOCKET(save_mode_t) mode,
+                                         WEBSOCKET(consumer_state_t) * state,
                                          websocket_consumer_string_t *error) {
+  WEBSOCKET(saved_t) *saved = &state->val.saved;
+  state->tag = EXPORTS_NARROWBOAT_CONSUMER_WEBSOCKET_CONSUMER_STATE_SAVED;
   saved->schema = 1;
   saved->state.ptr = malloc(sizeof consumer->received);
   saved->state.len = sizeof consumer->received;
@@ -143,10 +147,10 @@ bool WEBSOCKET(static_consumer_restore)(WEBSOCKET(own_connection_t) connection, 
                                         WEBSOCKET(own_consumer_t) * restored, websocket_consumer_string_t *error) {
   consumer_t *consumer = calloc(1, sizeof *consumer);
   consumer->connection = connection;
-  if (saved->state.len == sizeof consumer->received) {
+  if (saved && saved->state.len == sizeof consumer->received) {
     memcpy(&consumer->received, saved->state.ptr, saved->state.len);
   }
-  WEBSOCKET(saved_free)(saved);
+  if (saved) WEBSOCKET(saved_free)(saved);
   *restored = WEBSOCKET(consumer_new)(consumer);
   return true;
 }
@@ -156,8 +160,9 @@ void WEBSOCKET(consumer_destructor)(consumer_t *consumer) {
   free(consumer);
 }
 
-bool WEBSOCKET(save_module)(WEBSOCKET(option_saved_t) * saved, websocket_consumer_string_t *error) {
-  saved->is_some = false;
+bool WEBSOCKET(save_module)(WEBSOCKET(save_mode_t) mode, WEBSOCKET(module_state_t) * state,
+                            websocket_consumer_string_t *error) {
+  state->tag = EXPORTS_NARROWBOAT_CONSUMER_WEBSOCKET_MODULE_STATE_NONE;
   return true;
 }
 

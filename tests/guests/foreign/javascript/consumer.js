@@ -14,7 +14,7 @@ class Consumer {
   }
 
   static connect(scope, connection) {
-    return [new Consumer(connection), { subprotocol: null, headers: [] }];
+    return [new Consumer(connection), { tag: "accept", val: { subprotocol: null, headers: [] } }];
   }
 
   receive(frame) {
@@ -36,9 +36,9 @@ class Consumer {
 
   disconnect(closure) {}
 
-  snapshot() {
+  snapshot(mode) {
     const digits = [...String(this.received)].map((digit) => digit.charCodeAt(0));
-    return { schema: 1, state: new Uint8Array(digits) };
+    return { tag: "saved", val: { schema: 1, state: new Uint8Array(digits) } };
   }
 
   static restore(connection, saved) {
@@ -48,6 +48,6 @@ class Consumer {
 
 export const websocket = {
   Consumer,
-  saveModule: () => null,
+  saveModule: (mode) => ({ tag: "none" }),
   loadModule: (saved) => {},
 };

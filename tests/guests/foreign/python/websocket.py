@@ -20,6 +20,7 @@ from wit_world.imports.types import (
     Frame_Text,
     Handling,
     Saved,
+    SaveMode,
     Scope,
 )
 
@@ -30,8 +31,8 @@ class Consumer(contract.Consumer):
         self.received = received
 
     @classmethod
-    def connect(cls, scope: Scope, connection: Connection) -> tuple[Self, Acceptance]:
-        return cls(connection), Acceptance(None, [])
+    def connect(cls, scope: Scope, connection: Connection) -> tuple[Self, contract.Decision]:
+        return cls(connection), contract.Decision_Accept(Acceptance(None, []))
 
     def receive(self, frame: Frame) -> None:
         self.received += 1
@@ -51,11 +52,11 @@ class Consumer(contract.Consumer):
     def disconnect(self, closure: Closure) -> None:
         pass
 
-    def snapshot(self) -> Saved:
-        return Saved(1, str(self.received).encode())
+    def snapshot(self, mode: SaveMode) -> contract.ConsumerState:
+        return contract.ConsumerState_Saved(Saved(1, str(self.received).encode()))
 
     @classmethod
-    def restore(cls, connection: Connection, saved: Saved) -> Self:
+    def restore(cls, connection: Connection, saved: Saved | None) -> Self:
         return cls(connection, int(saved.state))
 
 

@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use exports::narrowboat::consumer::websocket::{
-    Acceptance, Closure, Connection, Consumer, Error, Frame, Guest, GuestConsumer, Handling,
-    Message, Refusal, Saved, Scope, TimerId,
+    Acceptance, Closure, Connection, Consumer, ConsumerState, Decision, Error, Frame, Guest,
+    GuestConsumer, Handling, Message, ModuleState, Refusal, SaveMode, Saved, Scope, TimerId,
 };
 
 wit_bindgen::generate!({ path: "../../../wit", world: "websocket-consumer", generate_all });
@@ -32,8 +32,8 @@ struct Commander {
 impl Guest for Module {
     type Consumer = Commander;
 
-    fn save_module() -> Result<Option<Saved>, String> {
-        Ok(None)
+    fn save_module(_: SaveMode) -> Result<ModuleState, String> {
+        Ok(ModuleState::None)
     }
 
     fn load_module(_: Saved) -> Result<(), String> {
@@ -42,9 +42,9 @@ impl Guest for Module {
 }
 
 impl GuestConsumer for Commander {
-    fn connect(_: Scope, connection: Connection) -> Result<(Consumer, Acceptance), Refusal> {
+    fn connect(_: Scope, connection: Connection) -> Result<(Consumer, Decision), Refusal> {
         let consumer = Consumer::new(Commander { connection, received: Cell::new(0) });
-        Ok((consumer, Acceptance { subprotocol: None, headers: Vec::new() }))
+        Ok((consumer, Decision::Accept(Acceptance { subprotocol: None, headers: Vec::new() })))
     }
 
     fn receive(&self, frame: Frame) -> Result<(), Error> {
@@ -67,11 +67,13 @@ impl GuestConsumer for Commander {
 
     fn disconnect(&self, _: Closure) {}
 
-    fn snapshot(&self) -> Result<Saved, String> {
-        Ok(Saved { schema: 1, state: self.received.get().to_le_bytes().to_vec() })
+    fn snapshot(&self, _: SaveMode) -> Result<ConsumerState, String> {
+        let state = self.received.get().to_le_bytes().to_vec();
+        Ok(ConsumerState::Saved(Saved { schema: 1, state }))
     }
 
-    fn restore(connection: Connection, saved: Saved) -> Result<Consumer, String> {
+    fn restore(connection: Connection, saved: Option<Saved>) -> Result<Consumer, String> {
+        let saved = saved.ok_or("the consumer has no state")?;
         let state = <[u8; 4]>::try_from(saved.state).map_err(|_| "the state has four bytes")?;
         let received = Cell::new(u32::from_le_bytes(state));
         Ok(Consumer::new(Commander { connection, received }))
