@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::DevArgs;
 use super::cli_error::CliError;
 use super::output::Console;
+use super::runtimes::language_runtimes;
 use super::serve::{self, ServeOptions};
 use super::signals::Signals;
 use super::telemetry::Telemetry;
@@ -97,7 +98,8 @@ async fn build_until_loaded(
         if let Some(config) = builder.with_built_components(config.clone()) {
             let load_console = console.clone();
             let load = move || {
-                Host::load(config, |plugin| load_console.print_line(serve::describe_plugin(plugin)))
+                let print = |plugin: &_| load_console.print_line(serve::describe_plugin(plugin));
+                Host::load(config, language_runtimes(), print)
             };
             let loaded = tokio::task::spawn_blocking(load).await.map_err(CliError::runtime)?;
             match loaded {

@@ -15,6 +15,7 @@ mod output;
 mod plugin;
 mod reference;
 mod reload;
+mod runtimes;
 mod send;
 mod serve;
 mod signals;

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::arguments::ServeArgs;
 use super::cli_error::CliError;
 use super::output::Console;
+use super::runtimes::language_runtimes;
 use super::signals::Signals;
 use super::telemetry::Telemetry;
 use narrowboat_config::{AdminConfig, Config, ListenAddress, TenantConfig};
@@ -61,8 +62,11 @@ async fn load_and_serve(
         load_config(&arguments.config, arguments.listen.address.clone(), console)?;
     let options = ServeOptions::from_config(&config, telemetry.insert(started).log_buffer.clone());
     let load_console = console.clone();
-    let load =
-        move || Host::load(config, |plugin| load_console.print_line(describe_plugin(plugin)));
+    let load = move || {
+        Host::load(config, language_runtimes(), |plugin| {
+            load_console.print_line(describe_plugin(plugin))
+        })
+    };
     let host = tokio::select! {
         loaded = tokio::task::spawn_blocking(load) => {
             loaded.map_err(CliError::runtime)?.map_err(host_error)?

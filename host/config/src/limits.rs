@@ -33,6 +33,8 @@ pub struct Limits {
     pub call_time: DurationSetting,
     /// Running time of a worker for one message, in whole milliseconds; a plugin may have less.
     pub worker_time: DurationSetting,
+    /// Running time in which a runtime compiles the source of a plugin, or loads it into an instance.
+    pub load_time: DurationSetting,
     /// Total time that one call may wait for keyvalue and HTTP.
     pub wait_time: DurationSetting,
     /// Threads for calls that are not short; 0: two for each core.
@@ -77,6 +79,7 @@ impl Default for Limits {
             memory: ByteSize::mib(64),
             call_time: DurationSetting::from_millis(100),
             worker_time: DurationSetting::from_secs(10),
+            load_time: DurationSetting::from_secs(5),
             wait_time: DurationSetting::from_secs(30),
             guest_threads: 0,
             connections_per_address: 0,
@@ -125,6 +128,7 @@ impl Limits {
             ("close_timeout", self.close_timeout),
             ("call_time", self.call_time),
             ("worker_time", self.worker_time),
+            ("load_time", self.load_time),
             ("wait_time", self.wait_time),
         ];
         let least = DurationSetting::from_millis(1);

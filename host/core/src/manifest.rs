@@ -1,37 +1,63 @@
-//! The manifest of a plugin, `plugin.toml`. It is a section of the component.
+//! The manifest of a plugin, `plugin.toml`. It is a section of the component, or a file of the source bundle.
+
+mod entry_point;
+mod language;
+mod manifest_error;
+mod source_settings;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::capabilities::Capabilities;
 use crate::units::{ByteSize, DurationSetting};
+pub use entry_point::{EntryPoint, InvalidEntryPoint};
+pub use language::Language;
+pub use manifest_error::ManifestError;
+pub use source_settings::SourceSettings;
+
+/// The name of the file that has the manifest, in the folder of a plugin and in a source bundle.
+pub const FILE_NAME: &str = "plugin.toml";
 
 /// The name of the custom section of a component that has the text of the manifest.
 pub const CUSTOM_SECTION_NAME: &str = "narrowboat:manifest";
 
 /// The manifest of a plugin. The configuration of the operator can only restrict it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// The name of the plugin. The configuration may use another one.
     pub name: String,
     /// A description in one line.
-    #[serde(default)]
     pub description: String,
+    /// How the source of the plugin runs; `None` for a component.
+    pub source: Option<SourceSettings>,
     /// Whether consumers share an instance.
-    #[serde(default)]
     pub isolation: Isolation,
     /// The threads that run calls.
-    #[serde(default)]
     pub execution: ExecutionMode,
     /// Limits that are lower than those of the host.
-    #[serde(default)]
     pub limits: RequestedLimits,
     /// The requested capabilities.
-    #[serde(default)]
     pub capabilities: Capabilities,
+}
+
+/// The keys of `plugin.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManifest {
+    name: String,
+    #[serde(default)]
+    description: String,
+    runtime: Option<Language>,
+    consumer: Option<EntryPoint>,
+    worker: Option<EntryPoint>,
+    isolation: Option<Isolation>,
+    #[serde(default)]
+    execution: ExecutionMode,
+    #[serde(default)]
+    limits: RequestedLimits,
+    #[serde(default)]
+    capabilities: Capabilities,
 }
 
 /// Whether consumers share an instance.
@@ -46,6 +72,12 @@ pub enum Isolation {
 }
 
 impl Isolation {
+    /// The isolation of a manifest that does not set it. A source plugin shares an instance, because loading its source
+    /// takes longer than starting a component, and because its module state is shared as in a Django process.
+    fn default_for(source: Option<&SourceSettings>) -> Self {
+        if source.is_some() { Self::Shared } else { Self::Connection }
+    }
+
     /// The value of the key `isolation`.
     pub fn key(self) -> &'static str {
         match self {
@@ -78,47 +110,74 @@ pub struct RequestedLimits {
     pub worker_time: Option<DurationSetting>,
 }
 
-/// The reason why a text is not a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ManifestError {
-    /// The text is not UTF-8.
-    #[error("the manifest is not UTF-8")]
-    NotUtf8,
-    /// The text is not TOML, or has an unknown key or a wrong value.
-    #[error("{0}")]
-    Syntax(String),
-    /// The name is not valid in logs and file names.
-    #[error("name = {0:?}: a plugin name has 1 to 64 of the characters a-z, 0-9, `-` and `_`")]
-    InvalidName(String),
-    /// A limit is zero.
-    #[error("limits.{0} must be more than zero")]
-    ZeroLimit(&'static str),
-}
-
 impl Manifest {
-    /// Parses the text of a `plugin.toml`.
+    /// Parses the text of a `plugin.toml`, of a component or of a source bundle.
     ///
     /// # Errors
     /// The problem with its line and column, and the expected value.
     pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
         let text = std::str::from_utf8(text).map_err(|_| ManifestError::NotUtf8)?;
-        let manifest: Self = toml::from_str(text)
+        let raw: RawManifest = toml::from_str(text)
             .map_err(|error| ManifestError::Syntax(error.to_string().trim_end().to_owned()))?;
-        manifest.check()?;
-        Ok(manifest)
+        raw.check()
     }
 
-    fn check(&self) -> Result<(), ManifestError> {
-        if !is_valid_plugin_name(&self.name) {
-            return Err(ManifestError::InvalidName(self.name.clone()));
+    /// Parses the manifest of a component, which has no runtime.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`], and [`ManifestError::RuntimeOfComponent`].
+    pub fn parse_of_component(text: &[u8]) -> Result<Self, ManifestError> {
+        let manifest = Self::parse(text)?;
+        if manifest.source.is_some() {
+            Err(ManifestError::RuntimeOfComponent)
+        } else {
+            Ok(manifest)
         }
-        if self.limits.memory.is_some_and(|memory| memory.bytes() == 0) {
+    }
+
+    /// Parses the manifest of a source bundle, which has a runtime.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`], and [`ManifestError::NoRuntime`].
+    pub fn parse_of_bundle(text: &[u8]) -> Result<Self, ManifestError> {
+        let manifest = Self::parse(text)?;
+        if manifest.source.is_none() { Err(ManifestError::NoRuntime) } else { Ok(manifest) }
+    }
+}
+
+impl RawManifest {
+    fn check(self) -> Result<Manifest, ManifestError> {
+        if !is_valid_plugin_name(&self.name) {
+            return Err(ManifestError::InvalidName(self.name));
+        }
+        self.limits.check()?;
+        let source = match (self.runtime, self.consumer, self.worker) {
+            (Some(runtime), consumer, worker) => Some(SourceSettings { runtime, consumer, worker }),
+            (None, Some(_), _) => return Err(ManifestError::EntryWithoutRuntime("consumer")),
+            (None, None, Some(_)) => return Err(ManifestError::EntryWithoutRuntime("worker")),
+            (None, None, None) => None,
+        };
+        Ok(Manifest {
+            name: self.name,
+            description: self.description,
+            isolation: self.isolation.unwrap_or_else(|| Isolation::default_for(source.as_ref())),
+            source,
+            execution: self.execution,
+            limits: self.limits,
+            capabilities: self.capabilities,
+        })
+    }
+}
+
+impl RequestedLimits {
+    fn check(&self) -> Result<(), ManifestError> {
+        if self.memory.is_some_and(|memory| memory.bytes() == 0) {
             return Err(ManifestError::ZeroLimit("memory"));
         }
-        if self.limits.call_time.is_some_and(|time| time.duration() == Duration::ZERO) {
+        if self.call_time.is_some_and(|time| time.duration() == Duration::ZERO) {
             return Err(ManifestError::ZeroLimit("call_time"));
         }
-        if self.limits.worker_time.is_some_and(|time| time.duration() == Duration::ZERO) {
+        if self.worker_time.is_some_and(|time| time.duration() == Duration::ZERO) {
             return Err(ManifestError::ZeroLimit("worker_time"));
         }
         Ok(())
@@ -171,6 +230,53 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("line 2") && text.contains("isolaton"), "{text}");
         assert!(text.contains("isolation"), "{text}");
+    }
+
+    #[test]
+    fn a_runtime_has_entry_points_and_a_shared_instance() {
+        let text = b"name = \"chat\"\nruntime = \"python\"\nconsumer = \"app.chat:ChatConsumer\"";
+        let manifest = Manifest::parse_of_bundle(text).unwrap();
+        let source = manifest.source.unwrap();
+        assert_eq!((source.runtime, source.worker), (Language::Python, None));
+        assert_eq!(source.consumer.unwrap().to_string(), "app.chat:ChatConsumer");
+        assert_eq!(manifest.isolation, Isolation::Shared);
+    }
+
+    #[test]
+    fn a_runtime_may_have_an_instance_for_each_connection() {
+        let text = b"name = \"chat\"\nruntime = \"python\"\nisolation = \"connection\"";
+        assert_eq!(Manifest::parse(text).unwrap().isolation, Isolation::Connection);
+    }
+
+    #[test]
+    fn an_unknown_runtime_is_reported_with_the_known_ones() {
+        let text = Manifest::parse(b"name = \"chat\"\nruntime = \"ruby\"").unwrap_err().to_string();
+        assert!(text.contains("line 2") && text.contains("`python`"), "{text}");
+    }
+
+    #[test]
+    fn an_entry_point_needs_a_runtime() {
+        for key in ["consumer", "worker"] {
+            let text = format!("name = \"chat\"\n{key} = \"chat:Chat\"");
+            let error = Manifest::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error, ManifestError::EntryWithoutRuntime(key));
+        }
+    }
+
+    #[test]
+    fn an_invalid_entry_point_is_reported_with_its_line() {
+        let text = b"name = \"chat\"\nruntime = \"python\"\nworker = \"chat\"";
+        let text = Manifest::parse(text).unwrap_err().to_string();
+        assert!(text.contains("line 3") && text.contains("module:Class"), "{text}");
+    }
+
+    #[test]
+    fn only_a_bundle_has_a_runtime() {
+        let with = b"name = \"chat\"\nruntime = \"python\"";
+        let without = b"name = \"chat\"";
+        assert_eq!(Manifest::parse_of_component(with), Err(ManifestError::RuntimeOfComponent));
+        assert_eq!(Manifest::parse_of_bundle(without), Err(ManifestError::NoRuntime));
+        assert!(Manifest::parse_of_component(without).is_ok());
     }
 
     #[test]

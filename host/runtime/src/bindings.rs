@@ -26,6 +26,16 @@ pub mod worker_world {
     });
 }
 
+/// The bindings of runtimes, beyond those of the consumers and workers that they export.
+pub mod source_loader_world {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "source-loader",
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
 /// The bindings of interfaces that are linked only for plugins that have the capability.
 pub mod grantable_world {
     wasmtime::component::bindgen!({

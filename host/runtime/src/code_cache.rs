@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use wasmtime::component::Component;
 
+pub(crate) use entry::CodeKind;
 use entry::{CacheEntryError, CodeCacheKey};
 use folder::{CacheFolder, FolderError};
 use narrowboat_config::CacheConfig;
@@ -46,13 +47,41 @@ impl CodeCache {
         cache
     }
 
-    /// Loads the code of a component, if the cache has it.
-    pub(crate) fn load(
+    /// Loads machine code, if the cache has it.
+    pub(crate) fn load_code(
         &self,
         engine: &wasmtime::Engine,
+        kind: CodeKind,
         component: Sha256Digest,
     ) -> Option<Component> {
-        let key = CodeCacheKey::new(component, engine);
+        let key = CodeCacheKey::for_machine_code(kind, component, engine);
+        self.load(&key, |code| {
+            #[expect(unsafe_code, reason = "the engine cannot verify serialized code")]
+            // SAFETY: `deserialize` requires unchanged bytes from `Component::serialize`. `CacheFolder` only
+            // opens regular files that belong to this user and that no other user may write, in a folder of
+            // the same kind, and checks both on open descriptors. So only hosts of this user have written the
+            // file, and they write the output of `serialize`. The digests that `decode` has checked show that
+            // the code is complete, and belongs to this component, the settings of this engine and this
+            // version of wasmtime. `code` is a copy of the file that no longer changes.
+            let component = unsafe { Component::deserialize(engine, code) };
+            component.map_err(CacheEntryError::Engine)
+        })
+    }
+
+    /// Loads the program that a runtime has compiled from a bundle, if the cache has it.
+    pub(crate) fn load_program(
+        &self,
+        bundle: Sha256Digest,
+        runtime: Sha256Digest,
+    ) -> Option<Vec<u8>> {
+        self.load(&CodeCacheKey::for_program(bundle, runtime), |code| Ok(code.to_vec()))
+    }
+
+    fn load<T>(
+        &self,
+        key: &CodeCacheKey,
+        decode: impl FnOnce(&[u8]) -> Result<T, CacheEntryError>,
+    ) -> Option<T> {
         let folder = match CacheFolder::open(&self.path) {
             Ok(folder) => folder?,
             Err(error) => {
@@ -60,8 +89,8 @@ impl CodeCache {
                 return None;
             }
         };
-        match self.read(&folder, &key, engine) {
-            Ok(component) => component,
+        match self.read(&folder, key, decode) {
+            Ok(code) => code,
             Err(error) => {
                 let file = self.path.join(key.file_name());
                 tracing::warn!("{} {error}; removed it and compiled again", file.display());
@@ -72,48 +101,52 @@ impl CodeCache {
         }
     }
 
-    fn read(
+    fn read<T>(
         &self,
         folder: &CacheFolder,
         key: &CodeCacheKey,
-        engine: &wasmtime::Engine,
-    ) -> Result<Option<Component>, CacheEntryError> {
+        decode: impl FnOnce(&[u8]) -> Result<T, CacheEntryError>,
+    ) -> Result<Option<T>, CacheEntryError> {
         let Some(file) = folder.open_file(&key.file_name())? else { return Ok(None) };
         let mut bytes = Vec::new();
         // A file that is larger is cut off here, and fails the digest check.
         (&file).take(self.max_bytes).read_to_end(&mut bytes)?;
-        let code = key.decode(&bytes)?;
-        #[expect(unsafe_code, reason = "the engine cannot verify serialized code")]
-        // SAFETY: `deserialize` requires unchanged bytes from `Component::serialize`. `CacheFolder` only
-        // opens regular files that belong to this user and that no other user may write, in a folder of
-        // the same kind, and checks both on open descriptors. So only hosts of this user have written the
-        // file, and they write the output of `serialize`. The digests that `decode` has checked show that
-        // the code is complete, and belongs to this component, the settings of this engine and this
-        // version of wasmtime. `bytes` is a copy of the file that no longer changes.
-        let component =
-            unsafe { Component::deserialize(engine, code) }.map_err(CacheEntryError::Engine)?;
+        let decoded = decode(key.decode(&bytes)?)?;
         // In a read-only folder the order of eviction does not change.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(component))
+        Ok(Some(decoded))
     }
 
-    /// Stores the code of a component.
-    pub(crate) fn store(
+    /// Stores the machine code of a component.
+    pub(crate) fn store_code(
         &self,
         engine: &wasmtime::Engine,
+        kind: CodeKind,
         digest: Sha256Digest,
         component: &Component,
     ) {
-        let code = match component.serialize() {
-            Ok(code) => code,
-            Err(error) => return self.warn_once(&error),
-        };
-        let key = CodeCacheKey::new(digest, engine);
-        let header = key.encode_header(&code);
+        match component.serialize() {
+            Ok(code) => self.store(&CodeCacheKey::for_machine_code(kind, digest, engine), &code),
+            Err(error) => self.warn_once(&error),
+        }
+    }
+
+    /// Stores the program that a runtime has compiled from a bundle.
+    pub(crate) fn store_program(
+        &self,
+        bundle: Sha256Digest,
+        runtime: Sha256Digest,
+        program: &[u8],
+    ) {
+        self.store(&CodeCacheKey::for_program(bundle, runtime), program);
+    }
+
+    fn store(&self, key: &CodeCacheKey, code: &[u8]) {
+        let header = key.encode_header(code);
         let size = (header.len() + code.len()) as u64;
         let written = CacheFolder::open_or_create(&self.path).and_then(|folder| {
             if self.evict_to_fit(&folder, size) {
-                folder.write(&key.file_name(), &[&header, &code])?;
+                folder.write(&key.file_name(), &[&header, code])?;
             } else {
                 tracing::debug!(
                     "compiled code not cached: {size} bytes are more than cache.size allows"

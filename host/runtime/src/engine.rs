@@ -16,11 +16,14 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{ResourceLimiter, Store};
 
 use crate::build::Build;
-use crate::code_cache::CodeCache;
+use crate::code_cache::{CodeCache, CodeKind};
+use crate::language_runtime::{CompiledRuntime, LanguageRuntimes, Program, RuntimeError};
 use crate::scheduling::{IoDriverWaker, Ticker, TickerGuard, lower_thread_priority};
 use crate::store::{GuestState, VersionContext};
 pub use engine_error::EngineError;
 use narrowboat_core::component::Role;
+use narrowboat_core::manifest::Language;
+use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::Reservation;
 pub(crate) use pool_slots::pool_slots;
 
@@ -41,6 +44,7 @@ struct Inner {
     /// The imports of all guests.
     linker: Linker<GuestState>,
     cache: Option<CodeCache>,
+    runtimes: LanguageRuntimes,
     /// Held while a component is compiled, which takes all cores and much memory.
     compile_lock: Mutex<()>,
     ticker: Ticker,
@@ -59,8 +63,8 @@ pub struct PoolUsage {
 }
 
 impl Engine {
-    /// Creates an engine for `instances` with at most `memory` bytes each, which keeps compiled code in `cache`. If the
-    /// address space is too small for a pool of them, each instance maps its memory when it starts.
+    /// Creates an engine for `instances` with at most `memory` bytes each, which keeps compiled code in `cache` and runs
+    /// source plugins with `runtimes`. If the address space is too small for a pool of them, each instance maps its memory when it starts.
     ///
     /// # Errors
     /// If the system refuses the memory or a thread.
@@ -68,6 +72,7 @@ impl Engine {
         instances: usize,
         memory: usize,
         cache: Option<CodeCache>,
+        runtimes: LanguageRuntimes,
     ) -> Result<Self, EngineError> {
         let instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let instances = instances.saturating_add(SPARE_INSTANCES);
@@ -85,6 +90,7 @@ impl Engine {
             engine,
             linker,
             cache,
+            runtimes,
             compile_lock: Mutex::default(),
             ticker,
             io_driver_waker,
@@ -126,22 +132,79 @@ impl Engine {
         plugin: &str,
         build: &Build,
     ) -> wasmtime::Result<Component> {
+        self.load_or_compile(plugin, CodeKind::Component, build.digest(), || Ok(build.bytes()))
+    }
+
+    /// Loads the code of a runtime from the cache, or compiles it and stores the code in the cache. `decompress` returns
+    /// its component.
+    ///
+    /// # Errors
+    /// If the component cannot be decompressed, or does not compile.
+    pub(crate) fn load_runtime(
+        &self,
+        language: Language,
+        digest: Sha256Digest,
+        decompress: impl FnOnce() -> wasmtime::Result<Vec<u8>>,
+    ) -> wasmtime::Result<Component> {
+        self.load_or_compile(language.key(), CodeKind::Runtime, digest, decompress)
+    }
+
+    fn load_or_compile<B: AsRef<[u8]>>(
+        &self,
+        name: &str,
+        kind: CodeKind,
+        digest: Sha256Digest,
+        bytes: impl FnOnce() -> wasmtime::Result<B>,
+    ) -> wasmtime::Result<Component> {
         let Inner { engine, cache, .. } = &*self.0;
         let started = Instant::now();
         let milliseconds = || started.elapsed().as_millis();
-        if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, build.digest()))
-        {
-            tracing::debug!(plugin, milliseconds = milliseconds(), "component loaded from cache");
+        let cached = cache.as_ref().and_then(|cache| cache.load_code(engine, kind, digest));
+        if let Some(component) = cached {
+            tracing::debug!(name, milliseconds = milliseconds(), "component loaded from cache");
             return Ok(component);
         }
         let compile_lock = self.0.compile_lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = Component::new(engine, build.bytes())?;
+        let component = Component::new(engine, bytes()?.as_ref())?;
         drop(compile_lock);
-        tracing::debug!(plugin, milliseconds = milliseconds(), "component compiled");
+        tracing::debug!(name, milliseconds = milliseconds(), "component compiled");
         if let Some(cache) = cache {
-            cache.store(engine, build.digest(), &component);
+            cache.store_code(engine, kind, digest, &component);
         }
         Ok(component)
+    }
+
+    /// Loads the program that a runtime has compiled from a bundle, if the cache has it.
+    pub(crate) fn load_program(
+        &self,
+        bundle: Sha256Digest,
+        runtime: Sha256Digest,
+    ) -> Option<Program> {
+        Program::decode(&self.0.cache.as_ref()?.load_program(bundle, runtime)?)
+    }
+
+    /// Stores the program that a runtime has compiled from a bundle in the cache.
+    pub(crate) fn store_program(
+        &self,
+        bundle: Sha256Digest,
+        runtime: Sha256Digest,
+        program: &Program,
+    ) {
+        if let Some(cache) = &self.0.cache {
+            cache.store_program(bundle, runtime, &program.encode());
+        }
+    }
+
+    /// Returns the runtime of a language. Compiles it if it is used for the first time, which takes seconds, so do not
+    /// call it from async code.
+    ///
+    /// # Errors
+    /// If the host has no runtime of the language, or the runtime does not compile.
+    pub(crate) fn language_runtime(
+        &self,
+        language: Language,
+    ) -> Result<Arc<CompiledRuntime>, RuntimeError> {
+        self.0.runtimes.get(self, language)
     }
 
     /// The imports of guests.

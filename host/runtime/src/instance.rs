@@ -8,6 +8,7 @@ mod wit_conversions;
 mod worker_instance;
 
 pub use consumer_instance::Instance;
+pub(crate) use guest_store::GuestStore;
 pub use snapshot::GuestSnapshot;
 pub(crate) use snapshot::{ConsumerState, MigratingConsumer, ModuleState};
 pub use worker_instance::WorkerInstance;

@@ -12,6 +12,7 @@ mod effects;
 mod engine;
 mod host_api;
 mod instance;
+mod language_runtime;
 mod loader;
 mod migration;
 mod plugin;
@@ -27,6 +28,9 @@ pub use compat::Incompatibility;
 pub use effects::Effect;
 pub use engine::{Engine, EngineError, PoolUsage};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};
+pub use language_runtime::{
+    LanguageRuntimes, RuntimeError, RuntimeImage, SourceProblem, SourceProblems,
+};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};
 pub use migration::{
     Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, RollbackSnapshot,

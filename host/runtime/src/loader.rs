@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use crate::build::Build;
 use crate::compat;
 use crate::engine::Engine;
+use crate::language_runtime::RuntimeError;
 use crate::plugin::{Plugin, PublishedVersions};
 use crate::scheduling::{ExecutionModeState, GuestThreadPool};
 use crate::store::{
@@ -23,9 +24,10 @@ use narrowboat_channels::ChannelLayer;
 use narrowboat_config::signature::{SignatureError, TrustedKeys};
 use narrowboat_config::{Limits, PluginConfig};
 use narrowboat_core::capabilities::Capabilities;
-use narrowboat_core::component::{self, ComponentInfo};
 use narrowboat_core::manifest::{Isolation, Manifest};
 use narrowboat_core::name::Tenant;
+use narrowboat_core::plugin_file::PluginFile;
+use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
@@ -70,31 +72,29 @@ pub struct Candidate {
     pub isolation: Isolation,
 }
 
-/// Returns the capabilities that a component's manifest requests, whether or not they are granted. `file` is named in
-/// errors.
+/// Returns the capabilities that the manifest of a component or a source bundle requests, whether or not they are
+/// granted. `file` is named in errors.
 ///
 /// # Errors
-/// If the bytes are not a component, or its manifest is wrong.
+/// If the bytes are not the file of a plugin, or its manifest is wrong.
 pub fn requested_capabilities(
     plugin: &str,
     file: &Path,
     build: &Build,
 ) -> Result<Capabilities, LoadError> {
-    let (_, manifest) = parse_component(ErrorContext { plugin, file }, build)?;
+    let (_, manifest) = parse_plugin_file(ErrorContext { plugin, file }, build)?;
     Ok(manifest.capabilities)
 }
 
-/// Parses a component and its manifest. A component without a manifest gets a default manifest.
-fn parse_component<'a>(
+/// Parses a component or a source bundle, and its manifest. A component without a manifest gets a default manifest.
+fn parse_plugin_file<'a>(
     at: ErrorContext<'_>,
     build: &'a Build,
-) -> Result<(ComponentInfo<'a>, Manifest), LoadError> {
-    let info = component::parse_plugin(build.bytes()).map_err(|source| at.component(source))?;
-    let manifest = match info.manifest {
-        Some(text) => Manifest::parse(text).map_err(|source| at.manifest(source))?,
-        None => Manifest { name: at.plugin.to_owned(), ..Manifest::default() },
-    };
-    Ok((info, manifest))
+) -> Result<(PluginFile<'a>, Manifest), LoadError> {
+    let parsed = PluginFile::parse(build.bytes()).map_err(|source| at.component(source))?;
+    let manifest = parsed.manifest().map_err(|source| at.manifest(source))?;
+    let default = || Manifest { name: at.plugin.to_owned(), ..Manifest::default() };
+    Ok((parsed, manifest.unwrap_or_else(default)))
 }
 
 impl Loader {
@@ -165,21 +165,59 @@ impl Loader {
         let plugin = &*self.tenant.plugin_label(name);
         let at = ErrorContext { plugin, file };
         self.check_signature(build).map_err(|source| at.signature(source))?;
-        let (info, manifest) = parse_component(at, build)?;
+        let (parsed, manifest) = parse_plugin_file(at, build)?;
         let limits = self.limits.narrowed_by(&config.limits);
-        let checked = info.resources.check_limits(limits.memory, MAX_TABLE_ELEMENTS as u64);
-        checked.map_err(|source| at.component(source))?;
         config.check_grants(name, &manifest.capabilities)?;
-        compat::check_names(&info.imports).map_err(|source| at.version(source.into()))?;
-        check_uses(name, config, file, &info)?;
-        let isolation = resolve_isolation(config, &manifest, info.manifest.is_some());
+        let has_manifest = match &parsed {
+            PluginFile::Component(info) => info.manifest.is_some(),
+            PluginFile::Bundle(_) => true,
+        };
+        let isolation = resolve_isolation(config, &manifest, has_manifest);
         let isolation = isolation.map_err(|problem| {
             config.isolation_location.invalid(&format!("plugins.{name}.isolation"), problem)
         })?;
-        let ctx = self.new_context(plugin, &limits, &info, manifest, build);
-        let version = Version::compile(&self.engine, build, Arc::new(ctx));
-        let version = Arc::new(version.map_err(|source| at.version(source))?);
+        let version = match parsed {
+            PluginFile::Component(info) => {
+                let checked = info.resources.check_limits(limits.memory, MAX_TABLE_ELEMENTS as u64);
+                checked.map_err(|source| at.component(source))?;
+                compat::check_names(&info.imports).map_err(|source| at.version(source.into()))?;
+                let core_instances = info.resources.core_instances;
+                let ctx = self.new_context(plugin, &limits, core_instances, manifest, build);
+                check_uses(name, config, file, &info.roles().collect::<Vec<_>>())?;
+                let version = Version::compile(&self.engine, build, Arc::new(ctx));
+                Arc::new(version.map_err(|source| at.version(source))?)
+            }
+            PluginFile::Bundle(bundle) => {
+                let version = self.compile_source(plugin, &limits, &bundle, manifest, build);
+                let version = version.map_err(|source| at.source(source))?;
+                check_uses(name, config, file, &version.roles())?;
+                version
+            }
+        };
         Ok(Candidate { version, isolation })
+    }
+
+    /// Compiles the source of a bundle with the runtime of its language.
+    fn compile_source(
+        &self,
+        plugin: &str,
+        limits: &Limits,
+        bundle: &SourceBundle<'_>,
+        manifest: Manifest,
+        build: &Build,
+    ) -> Result<Arc<Version>, RuntimeError> {
+        let Some(settings) = manifest.source.clone() else {
+            return Err(RuntimeError::NoRuntime);
+        };
+        let language = settings.runtime;
+        let runtime = self.engine.language_runtime(language)?;
+        let memory = min_limit(limits.memory, manifest.limits.memory);
+        let needed = runtime.initial_memory_bytes;
+        if needed > memory.bytes() as u64 {
+            return Err(RuntimeError::Memory { language, needed, most: memory });
+        }
+        let ctx = Arc::new(self.new_context(plugin, limits, None, manifest, build));
+        Version::compile_source(&self.engine, build, (bundle, &settings), &runtime, ctx)
     }
 
     /// Checks that one of the trusted keys has signed the component, if signatures are required. Hashes all its bytes,
@@ -195,7 +233,7 @@ impl Loader {
         &self,
         plugin: &str,
         limits: &Limits,
-        info: &ComponentInfo<'_>,
+        core_instance_count: Option<u64>,
         manifest: Manifest,
         build: &Build,
     ) -> VersionContext {
@@ -216,7 +254,7 @@ impl Loader {
             manifest_name: manifest.name,
             capabilities: manifest.capabilities,
             usage: Arc::default(),
-            core_instance_count: info.resources.core_instances,
+            core_instance_count,
             pool_slots: OnceLock::new(),
             log_limiter: LogLimiter::new(limits.log_lines_per_second),
             panic_limiter: LogLimiter::new(PANIC_LINES_PER_SECOND),
@@ -236,6 +274,7 @@ impl Loader {
             uncounted_memory: if self.tenant.is_default() { UNCOUNTED_MEMORY_BYTES } else { 0 },
             call_time: min_limit(limits.call_time, wanted.call_time).duration(),
             worker_time: min_limit(limits.worker_time, wanted.worker_time).duration(),
+            load_time: limits.load_time.duration(),
             wait_time: limits.wait_time.duration(),
             timers: limits.timers,
             snapshot: limits.snapshot.bytes(),

@@ -22,7 +22,7 @@ pub(crate) use instance_limits::{
 };
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
 pub(crate) use output_buffer::{OutputBuffer, STDERR_CONTEXT, STDOUT_CONTEXT};
-pub(crate) use stopwatch::OutOfTime;
+pub(crate) use stopwatch::{OutOfTime, Phase};
 pub(crate) use suppress_reason::SuppressReason;
 pub(crate) use version_context::VersionContext;
 pub(crate) use wait_budget::WaitError;

@@ -2,21 +2,25 @@
 
 mod version_error;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use wasmtime::component::InstancePre;
+use wasmtime::Store;
+use wasmtime::component::{Instance as Exports, InstancePre};
 
 use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
 use crate::compat;
 use crate::engine::{Engine, pool_slots};
+use crate::language_runtime::{CompiledRuntime, Program, RuntimeError};
 use crate::stats::VersionStats;
 use crate::store::{GuestState, VersionContext};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
+use narrowboat_core::manifest::SourceSettings;
 use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_quota::{QuotaResource, Reservation};
 pub use version_error::VersionError;
 
@@ -27,6 +31,8 @@ pub struct Version {
     pub(crate) pre: InstancePre<GuestState>,
     consumer_indices: Option<WebsocketConsumerIndices>,
     worker_indices: Option<WorkerConsumerIndices>,
+    /// The program of a source plugin. Set once the source is compiled.
+    program: OnceLock<(Arc<CompiledRuntime>, Program)>,
     pub(crate) ctx: Arc<VersionContext>,
     pub(crate) stats: VersionStats,
 }
@@ -67,9 +73,70 @@ impl Version {
             consumer_indices: consumer.transpose().map_err(world_error(Role::Consumer))?,
             worker_indices: worker.transpose().map_err(world_error(Role::Worker))?,
             pre,
+            program: OnceLock::new(),
             ctx,
             stats: VersionStats::default(),
         })
+    }
+
+    /// Compiles the source of a bundle with the runtime of its language, unless the cache has its program. Blocks, so do
+    /// not call it from async code.
+    ///
+    /// # Errors
+    /// The problems in the source, or the fault of the instance that compiles it.
+    pub(crate) fn compile_source(
+        engine: &Engine,
+        build: &Build,
+        (bundle, settings): (&SourceBundle<'_>, &SourceSettings),
+        runtime: &Arc<CompiledRuntime>,
+        ctx: Arc<VersionContext>,
+    ) -> Result<Arc<Self>, RuntimeError> {
+        let _ = ctx.pool_slots.set(runtime.pool_slots);
+        let version = Arc::new(Self {
+            digest: build.digest(),
+            engine: engine.clone(),
+            consumer_indices: Some(runtime.consumer_indices.clone()),
+            worker_indices: Some(runtime.worker_indices.clone()),
+            pre: runtime.pre.clone(),
+            program: OnceLock::new(),
+            ctx,
+            stats: VersionStats::default(),
+        });
+        let cached = engine.load_program(build.digest(), runtime.digest);
+        let program = match cached {
+            Some(program) => program,
+            None => {
+                let program = Program::compile(&version, runtime, bundle, settings)?;
+                engine.store_program(build.digest(), runtime.digest, &program);
+                program
+            }
+        };
+        let _ = version.program.set((Arc::clone(runtime), program));
+        Ok(version)
+    }
+
+    /// Creates an instance, and loads the program of a source plugin into it.
+    pub(crate) fn instantiate(&self, store: &mut Store<GuestState>) -> wasmtime::Result<Exports> {
+        let exports = self.pre.instantiate(&mut *store)?;
+        if let Some((runtime, program)) = self.program.get() {
+            program.load(runtime, store, &exports)?;
+        }
+        Ok(exports)
+    }
+
+    /// Whether the plugin is source, which each instance loads at its start.
+    pub fn is_source(&self) -> bool {
+        self.program().is_some()
+    }
+
+    /// The program of a source plugin.
+    pub(crate) fn program(&self) -> Option<&Program> {
+        self.program.get().map(|(_, program)| program)
+    }
+
+    /// The SHA-256 of the runtime of a source plugin.
+    pub fn runtime_digest(&self) -> Option<Sha256Digest> {
+        self.program.get().map(|(runtime, _)| runtime.digest)
     }
 
     /// The name in the manifest, or the label of the plugin if the component has no manifest.
@@ -107,12 +174,22 @@ impl Version {
         self.worker_indices.as_ref().ok_or_else(|| missing_role_error(Role::Worker))
     }
 
-    /// The role in which [`Version::try_start`] starts an instance.
-    pub(crate) fn default_role(&self) -> Role {
-        if self.consumer_indices.is_some() { Role::Consumer } else { Role::Worker }
+    /// The roles of the plugin.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        let has_role = |role: &Role| match (self.program(), role) {
+            (Some(program), role) => program.has_role(*role),
+            (None, Role::Consumer) => self.consumer_indices.is_some(),
+            (None, Role::Worker) => self.worker_indices.is_some(),
+        };
+        Role::ALL.into_iter().filter(has_role).collect()
     }
 
-    /// The SHA-256 of the component, which names the version.
+    /// The role in which [`Version::try_start`] starts an instance.
+    pub(crate) fn default_role(&self) -> Role {
+        self.roles().first().copied().unwrap_or(Role::Consumer)
+    }
+
+    /// The SHA-256 of the component or the source bundle, which names the version.
     pub fn digest(&self) -> Sha256Digest {
         self.digest
     }

@@ -29,7 +29,8 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{
-    CodeCache, Engine, GuestThreadPool, Plugin, PoolUsage, run_on_dedicated_thread,
+    CodeCache, Engine, GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage,
+    run_on_dedicated_thread,
 };
 
 /// The number of times that a configuration is prepared again because another version became live meanwhile.
@@ -61,8 +62,12 @@ impl Host {
     ///
     /// # Errors
     /// The failure, with the plugin at fault.
-    pub fn load(config: Config, on_plugin_ready: impl Fn(&Plugin)) -> Result<Self, HostError> {
-        let resources = open_resources(&config)?;
+    pub fn load(
+        config: Config,
+        runtimes: LanguageRuntimes,
+        on_plugin_ready: impl Fn(&Plugin),
+    ) -> Result<Self, HostError> {
+        let resources = open_resources(&config, runtimes)?;
         let tenants = TenantRegistry::load(&resources, config.tenants.clone(), &on_plugin_ready)?;
         let authenticator = config.users.clone().map(UserAuthenticator::load).transpose()?;
         let config = Arc::new(config);
@@ -269,7 +274,7 @@ impl Host {
 }
 
 /// Opens the resources that all tenants share.
-fn open_resources(config: &Config) -> Result<HostResources, HostError> {
+fn open_resources(config: &Config, runtimes: LanguageRuntimes) -> Result<HostResources, HostError> {
     let cache = config.cache.as_ref().map(CodeCache::open);
     let workers = config.tenants.values().flat_map(|tenant| &tenant.workers);
     let worker_instances = workers.map(|worker| worker.instances).sum::<usize>();
@@ -278,7 +283,7 @@ fn open_resources(config: &Config) -> Result<HostResources, HostError> {
     let version_store =
         versions.map(|versions| VersionStore::open(&versions.folder, versions.keep)).transpose()?;
     Ok(HostResources {
-        engine: Engine::new(instances, config.limits.memory.bytes(), cache)?,
+        engine: Engine::new(instances, config.limits.memory.bytes(), cache, runtimes)?,
         guest_threads: GuestThreadPool::new(config.limits.guest_threads),
         limits: config.limits.clone(),
         version_store,

@@ -58,15 +58,32 @@ fn connect_dedicated(
     call: Call,
 ) -> PendingCall<CallOutcome> {
     let version = plugin.live_version();
+    let needs_guest_thread = version.needs_guest_thread();
+    if let Some(instance) = context.registry.take_ready_instance(&version) {
+        let work = move || call_dedicated(instance, call);
+        return connect_here_or_aside(context, plugin, slot, needs_guest_thread, work);
+    }
     let pool_slots = match version.reserve_pool_slots() {
         Ok(pool_slots) => pool_slots,
         Err(fault) => return PendingCall::Ready(CallOutcome::failed(fault)),
     };
-    let needs_guest_thread = version.needs_guest_thread();
+    // Loading source takes too long for a thread of the sockets.
+    let needs_guest_thread = needs_guest_thread || version.is_source();
     let work = move || match Instance::new(version, pool_slots) {
         Ok(instance) => call_dedicated(Box::new(instance), call),
         Err(fault) => (CallOutcome::failed(fault), None),
     };
+    connect_here_or_aside(context, plugin, slot, needs_guest_thread, work)
+}
+
+/// Runs `work` on a guest thread if it needs one, else here, which fills `slot`.
+fn connect_here_or_aside(
+    context: &DisconnectContext,
+    plugin: &Arc<Plugin>,
+    slot: &mut Option<Box<Instance>>,
+    needs_guest_thread: bool,
+    work: impl FnOnce() -> (CallOutcome, Option<Box<Instance>>) + Send + 'static,
+) -> PendingCall<CallOutcome> {
     if needs_guest_thread {
         return PendingCall::Running(connect_on_guest_thread(Arc::clone(plugin), work, context));
     }

@@ -131,7 +131,7 @@ impl InstanceBinding {
     }
 
     /// Runs `work` with the dedicated instance: on a guest thread if the instance's version or the `other` version
-    /// needs one, else here. Returns `lost()` if there is no instance or a panic has ended the work.
+    /// needs one or has to load source, else here. Returns `lost()` if there is no instance or a panic has ended the work.
     fn with_instance<T: Send + 'static>(
         &mut self,
         other: Option<&Arc<Version>>,
@@ -141,7 +141,7 @@ impl InstanceBinding {
         let Self::Dedicated(plugin, slot) = self else { return PendingCall::Ready(lost()) };
         let Some(instance) = slot.take() else { return PendingCall::Ready(lost()) };
         let needs_guest_thread = instance.version().needs_guest_thread()
-            || other.is_some_and(|version| version.needs_guest_thread());
+            || other.is_some_and(|version| version.needs_guest_thread() || version.is_source());
         if needs_guest_thread {
             let plugin = Arc::clone(plugin);
             return PendingCall::Running(Box::pin(async move {

@@ -11,6 +11,7 @@ use super::effect_applier::EffectApplier;
 use super::instance_owner::InstanceOwner;
 use super::migration_summary::MigrationSummary;
 use super::owner_command::{Direction, MigrateCommand, OwnerCommand};
+use super::ready_instances::ReadyInstances;
 use super::self_rollback::SelfRollbackSignal;
 use super::shared::SharedInstances;
 use narrowboat_channels::ChannelLayer;
@@ -25,6 +26,7 @@ pub struct InstanceRegistry {
     pub(super) plugin: Arc<Plugin>,
     pub(super) layer: Arc<dyn ChannelLayer>,
     pub(super) shared: SharedInstances,
+    pub(super) ready: ReadyInstances,
     traffic: Arc<TrafficCounters>,
     state: Mutex<RegistryState>,
     self_rollback: SelfRollbackSignal,
@@ -44,6 +46,7 @@ impl InstanceRegistry {
     pub fn new(plugin: Arc<Plugin>, layer: Arc<dyn ChannelLayer>) -> Self {
         Self {
             shared: SharedInstances::new(plugin.instance_count),
+            ready: ReadyInstances::default(),
             traffic: Arc::new(TrafficCounters::new(Arc::clone(&plugin.quota))),
             plugin,
             layer,
@@ -58,6 +61,7 @@ impl InstanceRegistry {
     pub fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
         self.shared.retire();
+        self.ready.retire();
     }
 
     /// Whether the plugin has been retired. A handshake that began before may still connect.

@@ -29,6 +29,7 @@ mod owner_command;
 mod pending_call;
 mod permits;
 mod read_ahead;
+mod ready_instances;
 mod self_rollback;
 mod session;
 mod session_migration;

@@ -27,12 +27,32 @@ const TOP_LEVEL: ConfigTable = ConfigTable {
             description: "One line for people.",
         },
         ConfigKey {
+            key: "runtime",
+            value_type: "`\"python\"`",
+            default: KeyDefault::Absent,
+            description: "The language of a source plugin, whose files are next to `plugin.toml`. A component has \
+                 no runtime.",
+        },
+        ConfigKey {
+            key: "consumer",
+            value_type: "string, `module:Class`",
+            default: KeyDefault::Absent,
+            description: "The consumer's class in a source plugin. Only with `runtime`; not needed if the \
+                 source has one consumer.",
+        },
+        ConfigKey {
+            key: "worker",
+            value_type: "string, `module:Class`",
+            default: KeyDefault::Absent,
+            description: "The worker's class in a source plugin. Only with `runtime`.",
+        },
+        ConfigKey {
             key: "isolation",
             value_type: "`\"connection\"`, `\"shared\"`",
             default: KeyDefault::Value("\"connection\""),
             description: "`\"connection\"`: each connection has an instance of its own, so a trap, a loop or \
                  a leak touches one client. `\"shared\"`: many connections share an instance and the \
-                 module's state.",
+                 module's state. With `runtime` the default is `\"shared\"`.",
         },
         ConfigKey {
             key: "execution",

@@ -15,7 +15,10 @@ pub enum ComponentError {
     #[error("is empty (0 bytes); is it still being written?")]
     Empty,
     /// The bytes are not WebAssembly.
-    #[error("is not WebAssembly; a component begins with the bytes \\0asm")]
+    #[error(
+        "is not WebAssembly; a component begins with the bytes \\0asm, and a source bundle is a ustar archive that \
+         `narrowboat plugin build` writes"
+    )]
     NotWasm,
     /// The bytes are a core module.
     #[error(

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::entry::CodeKind;
 use narrowboat_core::atomic_file;
 
 /// The number of hex digits of a SHA-256.
@@ -23,7 +24,7 @@ pub(super) struct CacheFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CacheFileKind {
     /// Compiled code, under the name of its key.
-    Entry,
+    Entry(CodeKind),
     /// A file that is being written, or was when its host stopped.
     Unfinished,
 }
@@ -34,9 +35,11 @@ impl CacheFileKind {
         if atomic_file::is_temp_name(name) {
             return Some(Self::Unfinished);
         }
-        let (component, engine) = name.strip_suffix(".code")?.split_once('-')?;
-        (is_hex(component, DIGEST_HEX_DIGITS) && is_hex(engine, DIGEST_HEX_DIGITS))
-            .then_some(Self::Entry)
+        let has_suffix = |kind: &CodeKind| name.ends_with(kind.suffix());
+        let kind = CodeKind::ALL.into_iter().find(has_suffix)?;
+        let (subject, compiler) = name.strip_suffix(kind.suffix())?.split_once('-')?;
+        (is_hex(subject, DIGEST_HEX_DIGITS) && is_hex(compiler, DIGEST_HEX_DIGITS))
+            .then_some(Self::Entry(kind))
     }
 }
 
@@ -50,8 +53,10 @@ mod tests {
 
     #[test]
     fn only_names_of_the_cache_are_recognized() {
-        let entry = format!("{}-{}.code", "0a".repeat(32), "f9".repeat(32));
-        assert_eq!(CacheFileKind::from_file_name(&entry), Some(CacheFileKind::Entry));
+        for kind in CodeKind::ALL {
+            let entry = format!("{}-{}{}", "0a".repeat(32), "f9".repeat(32), kind.suffix());
+            assert_eq!(CacheFileKind::from_file_name(&entry), Some(CacheFileKind::Entry(kind)));
+        }
         assert_eq!(
             CacheFileKind::from_file_name(".0123456789abcdef.unfinished"),
             Some(CacheFileKind::Unfinished)

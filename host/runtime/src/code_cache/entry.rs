@@ -1,4 +1,4 @@
-//! The file format of compiled code: a header, then the code.
+//! The file format of compiled code and programs: a header, then the code.
 
 use std::hash::{Hash as _, Hasher};
 use std::io;
@@ -12,16 +12,41 @@ use narrowboat_core::sha256_digest::Sha256Digest;
 /// The first bytes of a file. The last of them is the version of the format.
 const MAGIC: [u8; 16] = *b"narrowboat code\x01";
 
-/// The length of the header: the magic, then the digests of the component, of the engine and of the code.
+/// The length of the header: the magic, then the digests of the subject, of the compiler and of the code.
 const HEADER_BYTES: usize = MAGIC.len() + 3 * DIGEST_BYTES;
 
 /// The length of a SHA-256, in bytes.
 const DIGEST_BYTES: usize = 32;
 
-/// The component and the engine of compiled code.
+/// The kind of compiled code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CodeKind {
+    /// The machine code of a plugin's component.
+    Component,
+    /// The machine code of the runtime of a language.
+    Runtime,
+    /// The program that a runtime compiled from a source bundle. Only its runtime reads it, in an instance.
+    Program,
+}
+
+impl CodeKind {
+    pub(super) const ALL: [Self; 3] = [Self::Component, Self::Runtime, Self::Program];
+
+    /// The suffix of a file's name.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Component => ".code",
+            Self::Runtime => ".runtime",
+            Self::Program => ".program",
+        }
+    }
+}
+
+/// The subject of compiled code, a component or a source bundle, and its compiler, the engine or a runtime.
 pub(super) struct CodeCacheKey {
-    component: Sha256Digest,
-    engine: Sha256Digest,
+    kind: CodeKind,
+    subject: Sha256Digest,
+    compiler: Sha256Digest,
 }
 
 /// Why a file of the cache is not used.
@@ -37,7 +62,7 @@ pub(super) enum CacheEntryError {
     #[error("is not compiled code, or has another format")]
     UnknownFormat,
     /// Its digests do not match its name.
-    #[error("holds the code of another component or engine")]
+    #[error("holds the code of another plugin or engine")]
     KeyMismatch,
     /// Its code does not match its digest.
     #[error("is cut off or damaged")]
@@ -48,23 +73,32 @@ pub(super) enum CacheEntryError {
 }
 
 impl CodeCacheKey {
-    /// The key of the code that this engine compiles from a component.
-    pub(super) fn new(component: Sha256Digest, engine: &wasmtime::Engine) -> Self {
+    /// The key of the machine code that this engine compiles from a component.
+    pub(super) fn for_machine_code(
+        kind: CodeKind,
+        component: Sha256Digest,
+        engine: &wasmtime::Engine,
+    ) -> Self {
         let mut digest = Sha256Hasher(Sha256::new());
         // Includes the version of wasmtime, the target and all settings that affect the code.
         engine.precompile_compatibility_hash().hash(&mut digest);
-        Self { component, engine: Sha256Digest::from(digest.0) }
+        Self { kind, subject: component, compiler: Sha256Digest::from(digest.0) }
+    }
+
+    /// The key of the program that a runtime compiles from a source bundle.
+    pub(super) fn for_program(bundle: Sha256Digest, runtime: Sha256Digest) -> Self {
+        Self { kind: CodeKind::Program, subject: bundle, compiler: runtime }
     }
 
     /// The name of its file.
     pub(super) fn file_name(&self) -> String {
-        format!("{}-{}.code", self.component, self.engine)
+        format!("{}-{}{}", self.subject, self.compiler, self.kind.suffix())
     }
 
     /// The header of the file.
     pub(super) fn encode_header(&self, code: &[u8]) -> Vec<u8> {
         let code = Sha256Digest::of(code);
-        [&MAGIC[..], self.component.as_bytes(), self.engine.as_bytes(), code.as_bytes()].concat()
+        [&MAGIC[..], self.subject.as_bytes(), self.compiler.as_bytes(), code.as_bytes()].concat()
     }
 
     /// Checks the header of a file and returns the code.
@@ -73,7 +107,7 @@ impl CodeCacheKey {
         let (header, code) =
             rest.split_at_checked(HEADER_BYTES - MAGIC.len()).ok_or(CacheEntryError::Corrupt)?;
         let (keys, digest) = header.split_at(2 * DIGEST_BYTES);
-        if keys != [*self.component.as_bytes(), *self.engine.as_bytes()].as_flattened() {
+        if keys != [*self.subject.as_bytes(), *self.compiler.as_bytes()].as_flattened() {
             return Err(CacheEntryError::KeyMismatch);
         }
         if digest != Sha256Digest::of(code).as_bytes() {
@@ -103,7 +137,11 @@ mod tests {
     use super::*;
 
     fn key(component: &[u8]) -> CodeCacheKey {
-        CodeCacheKey { component: Sha256Digest::of(component), engine: Sha256Digest::of(b"engine") }
+        CodeCacheKey {
+            kind: CodeKind::Component,
+            subject: Sha256Digest::of(component),
+            compiler: Sha256Digest::of(b"engine"),
+        }
     }
 
     fn file(component: &[u8], code: &[u8]) -> Vec<u8> {
@@ -138,7 +176,7 @@ mod tests {
     fn code_of_another_component_or_engine_is_refused() {
         let other = file(b"other", b"code");
         assert!(matches!(key(b"echo").decode(&other), Err(CacheEntryError::KeyMismatch)));
-        let engine = CodeCacheKey { engine: Sha256Digest::of(b"other engine"), ..key(b"echo") };
+        let engine = CodeCacheKey { compiler: Sha256Digest::of(b"other engine"), ..key(b"echo") };
         assert!(matches!(
             engine.decode(&file(b"echo", b"code")),
             Err(CacheEntryError::KeyMismatch)
@@ -151,7 +189,8 @@ mod tests {
             let mut config = wasmtime::Config::new();
             config.memory_reservation(reserved);
             let engine = wasmtime::Engine::new(&config).unwrap();
-            CodeCacheKey::new(Sha256Digest::of(b"echo"), &engine).file_name()
+            let digest = Sha256Digest::of(b"echo");
+            CodeCacheKey::for_machine_code(CodeKind::Component, digest, &engine).file_name()
         };
         assert_eq!(name(1 << 20), name(1 << 20));
         assert_ne!(name(1 << 20), name(1 << 21));

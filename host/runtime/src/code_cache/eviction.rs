@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::cache_file::{CacheFile, CacheFileKind};
+use super::entry::CodeKind;
 
 /// The age after which an unfinished file is abandoned: its host has stopped.
 const UNFINISHED_MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -17,17 +18,19 @@ pub(super) struct EvictionPlan {
 }
 
 /// Chooses the files to evict so that the others take at most `max_bytes`: abandoned files, then the least recently
-/// used ones. Unfinished files stay, because another host may be writing them.
+/// used ones, and runtimes last, because many plugins share one. Unfinished files stay, because another host may be
+/// writing them.
 pub(super) fn plan_eviction(
     mut files: Vec<CacheFile>,
     max_bytes: u64,
     now: SystemTime,
 ) -> EvictionPlan {
-    files.sort_by_key(|file| file.last_used);
+    let is_runtime = |file: &CacheFile| file.kind == CacheFileKind::Entry(CodeKind::Runtime);
+    files.sort_by_key(|file| (is_runtime(file), file.last_used));
     let (mut evict, others): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| is_abandoned(file, now));
     let mut total = others.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
-    for file in others.into_iter().filter(|file| file.kind == CacheFileKind::Entry) {
+    for file in others.into_iter().filter(|file| file.kind != CacheFileKind::Unfinished) {
         if total <= max_bytes {
             break;
         }
@@ -48,6 +51,8 @@ fn is_abandoned(file: &CacheFile, now: SystemTime) -> bool {
 mod tests {
     use super::*;
 
+    const ENTRY: CacheFileKind = CacheFileKind::Entry(CodeKind::Component);
+
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
     }
@@ -67,15 +72,24 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_files_are_evicted_and_no_more_than_needed() {
-        let files = [
-            file("young", CacheFileKind::Entry, 10, 1),
-            file("oldest", CacheFileKind::Entry, 10, 9),
-            file("old", CacheFileKind::Entry, 10, 5),
-        ];
+        let files =
+            [file("young", ENTRY, 10, 1), file("oldest", ENTRY, 10, 9), file("old", ENTRY, 10, 5)];
         assert_eq!(evicted(&files, 30), [""; 0]);
         assert_eq!(evicted(&files, 29), ["oldest"]);
         assert_eq!(evicted(&files, 10), ["oldest", "old"]);
         assert_eq!(evicted(&files, 0), ["oldest", "old", "young"]);
+    }
+
+    #[test]
+    fn runtimes_are_evicted_last() {
+        let files = [
+            file("runtime", CacheFileKind::Entry(CodeKind::Runtime), 10, 9),
+            file("code", ENTRY, 10, 5),
+            file("program", CacheFileKind::Entry(CodeKind::Program), 10, 1),
+        ];
+        assert_eq!(evicted(&files, 20), ["code"]);
+        assert_eq!(evicted(&files, 10), ["code", "program"]);
+        assert_eq!(evicted(&files, 9), ["code", "program", "runtime"]);
     }
 
     #[test]
@@ -89,10 +103,8 @@ mod tests {
 
     #[test]
     fn unfinished_files_count_towards_the_limit() {
-        let files = [
-            file("entry", CacheFileKind::Entry, 10, 1),
-            file("written", CacheFileKind::Unfinished, 10, 1),
-        ];
+        let files =
+            [file("entry", ENTRY, 10, 1), file("written", CacheFileKind::Unfinished, 10, 1)];
         assert_eq!(evicted(&files, 15), ["entry"]);
         assert!(plan_eviction(files.to_vec(), 15, now()).fits);
         assert!(!plan_eviction(files.to_vec(), 5, now()).fits);

@@ -32,7 +32,7 @@ const fn interface(
 }
 
 /// The interfaces that the host offers beside those of WASI 0.2.
-pub(super) const HOST_INTERFACES: [HostInterface; 6] = [
+pub(super) const HOST_INTERFACES: [HostInterface; 7] = [
     interface("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     interface(
         "narrowboat:consumer/connections",
@@ -57,6 +57,7 @@ pub(super) const HOST_INTERFACES: [HostInterface; 6] = [
         CONTRACT_VERSION,
         &["send", "group-add", "group-discard", "group-send", "group-send-frame"],
     ),
+    interface("narrowboat:consumer/call-time", CONTRACT_VERSION, &["get"]),
     interface("wasi:logging/logging", "0.1.0-draft", &["log"]),
     interface(
         "wasi:keyvalue/store",

@@ -8,13 +8,17 @@ use wasmtime::component::Instance as Exports;
 use wasmtime_wasi::I32Exit;
 
 use crate::effects::Effect;
-use crate::store::{GuestState, LogDecision, OutOfTime, SuppressReason, TrapReport};
+use crate::language_runtime::SourceProblems;
+use crate::store::{GuestState, LogDecision, OutOfTime, Phase, SuppressReason, TrapReport};
 use crate::version::Version;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::log_target::GUEST;
 use narrowboat_core::units::ByteSize;
 use narrowboat_quota::{LimitKind, QuotaOwner, Reservation};
+
+/// The most bytes of a compiled program, with what belongs to it.
+const MAX_PROGRAM_BYTES: usize = 64 * 1024 * 1024;
 
 /// The store of one instance. It limits the time of each call, and refuses calls after a call has failed.
 pub(crate) struct GuestStore {
@@ -37,13 +41,20 @@ impl GuestStore {
         suppressed: Option<SuppressReason>,
         load: impl FnOnce(&Version, &mut Store<GuestState>, &Exports) -> wasmtime::Result<G>,
     ) -> Result<(Self, G), GuestFault> {
-        let mut store = version.engine.new_store(Arc::clone(&version.ctx), role, pool_slots);
-        store.data_mut().suppressed = suppressed;
+        let store = version.engine.new_store(Arc::clone(&version.ctx), role, pool_slots);
         let mut guest_store = Self { store, version, is_dead: false };
+        if guest_store.version.program().is_some() {
+            guest_store.set_phase(Phase::Load);
+            guest_store.data_mut().suppressed = suppressed.or(Some(SuppressReason::Load));
+        } else {
+            guest_store.data_mut().suppressed = suppressed;
+        }
         let guest = guest_store.call_with_deadline(|version, store| {
-            let exports = version.pre.instantiate(&mut *store)?;
+            let exports = version.instantiate(store)?;
             load(version, store, &exports)
         });
+        guest_store.set_phase(Phase::Run);
+        guest_store.data_mut().suppressed = suppressed;
         let guest = guest.map_err(|fault| match guest_store.data().limiter.denied_limit() {
             Some(limit @ LimitKind::TotalMemory) => GuestFault::QuotaExceeded(limit.name()),
             _ => fault,
@@ -51,6 +62,17 @@ impl GuestStore {
         // The effects of start-up code do not belong to a connection.
         drop(guest_store.take_effects());
         Ok((guest_store, guest))
+    }
+
+    /// Sets what the next calls do, which decides how long they may take.
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
+        let state = self.store.data_mut();
+        state.stopwatch.set_phase(&state.ctx.limits, phase);
+        let hostcall_bytes = match phase {
+            Phase::Load => MAX_PROGRAM_BYTES,
+            Phase::Run => state.ctx.limits.hostcall_bytes(),
+        };
+        self.store.set_hostcall_fuel(hostcall_bytes);
     }
 
     pub(crate) fn version(&self) -> &Arc<Version> {
@@ -149,8 +171,12 @@ fn to_guest_fault(
     report: Option<TrapReport>,
 ) -> GuestFault {
     if error.downcast_ref::<OutOfTime>().is_some() {
-        let (limit, time) = state.ctx.limits.time_limit(state.stopwatch.role());
+        let stopwatch = &state.stopwatch;
+        let (limit, time) = state.ctx.limits.time_limit(stopwatch.role(), stopwatch.phase());
         return GuestFault::TimeLimitExceeded { limit, time };
+    }
+    if let Some(problems) = error.downcast_ref::<SourceProblems>() {
+        return GuestFault::Error(sanitize_log_line(&problems.to_string()));
     }
     let text = match error.downcast_ref::<I32Exit>() {
         Some(I32Exit(code)) => format!("the guest ended itself with the exit code {code}"),

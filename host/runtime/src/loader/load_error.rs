@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::language_runtime::RuntimeError;
 use crate::version::VersionError;
 use narrowboat_config::ConfigError;
 use narrowboat_config::signature::SignatureError;
-use narrowboat_core::component::ComponentError;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::ManifestError;
+use narrowboat_core::plugin_file::PluginFileError;
 
 /// Why a plugin cannot be loaded.
 #[derive(Debug, Error)]
@@ -34,7 +35,7 @@ pub enum LoadError {
         /// The problem with the signature.
         source: SignatureError,
     },
-    /// The bytes are not a component, or the component exceeds a limit.
+    /// The bytes are neither a component nor a source bundle, or the component exceeds a limit.
     #[error("plugin {plugin:?}: {} {source}", file.display())]
     Component {
         /// The label of the plugin.
@@ -42,7 +43,7 @@ pub enum LoadError {
         /// The file of the component.
         file: PathBuf,
         /// The problem with the component.
-        source: ComponentError,
+        source: PluginFileError,
     },
     /// The component does not compile, or does not match the interfaces of this host.
     #[error("plugin {plugin:?}: {} {source}", file.display())]
@@ -63,6 +64,16 @@ pub enum LoadError {
         file: PathBuf,
         /// The problem with the manifest.
         source: ManifestError,
+    },
+    /// The source of the plugin cannot run.
+    #[error("plugin {plugin:?}: {} {source}", file.display())]
+    Source {
+        /// The label of the plugin.
+        plugin: String,
+        /// The file of the source bundle, or the folder of the source.
+        file: PathBuf,
+        /// The problem with the source.
+        source: RuntimeError,
     },
     /// No instance of the component starts.
     #[error("plugin {plugin:?}: {} cannot start: {source}", file.display())]
@@ -99,9 +110,14 @@ impl ErrorContext<'_> {
         LoadError::Signature { plugin, file, source }
     }
 
-    pub(super) fn component(self, source: ComponentError) -> LoadError {
+    pub(super) fn component(self, source: impl Into<PluginFileError>) -> LoadError {
         let (plugin, file) = self.to_owned_parts();
-        LoadError::Component { plugin, file, source }
+        LoadError::Component { plugin, file, source: source.into() }
+    }
+
+    pub(super) fn source(self, source: RuntimeError) -> LoadError {
+        let (plugin, file) = self.to_owned_parts();
+        LoadError::Source { plugin, file, source }
     }
 
     pub(super) fn version(self, source: VersionError) -> LoadError {

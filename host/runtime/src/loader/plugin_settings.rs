@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use narrowboat_config::{ConfigError, FailedMovePolicy, PluginConfig, PluginUse};
-use narrowboat_core::component::{ComponentInfo, Role};
+use narrowboat_core::component::Role;
 use narrowboat_core::manifest::{ExecutionMode, Isolation, Manifest};
 
 /// The execution mode of a plugin: guests whose imports may wait always run on guest threads.
@@ -16,24 +16,22 @@ pub(super) fn min_limit<T: Ord>(operator: T, plugin: Option<T>) -> T {
     plugin.into_iter().fold(operator, Ord::min)
 }
 
-/// Checks that a component exports the interfaces for which routes and workers use its plugin.
+/// Checks that a plugin has the roles for which routes and workers use it.
 pub(super) fn check_uses(
     name: &str,
     config: &PluginConfig,
     file: &Path,
-    component: &ComponentInfo<'_>,
+    roles: &[Role],
 ) -> Result<(), ConfigError> {
     for PluginUse { role, key, location } in &config.uses {
-        if !component.roles().any(|exported| exported == *role) {
-            let (expected, hint) = match role {
-                Role::Consumer => ("consumer of connections", "use a worker with [[workers]]"),
-                Role::Worker => ("worker", "use a consumer of connections with [[routes]]"),
+        if !roles.contains(role) {
+            let (expected, found, hint) = match role {
+                Role::Consumer => ("consumer of connections", "worker", "use it with [[workers]]"),
+                Role::Worker => ("worker", "consumer of connections", "use it with [[routes]]"),
             };
             let problem = format!(
-                "plugin {name:?} is not a {expected}: {} exports {}, but not {}; {hint}",
+                "plugin {name:?} is not a {expected}: {} has only a {found}; {hint}",
                 file.display(),
-                component.exports.join(", "),
-                role.interface(),
             );
             return Err(location.invalid(key, problem));
         }

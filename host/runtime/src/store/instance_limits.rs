@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::stopwatch::Phase;
 use narrowboat_core::component::Role;
 
 /// Bytes of memory that an instance of the default tenant has without counting towards the shared memory limits. Most
@@ -31,6 +32,8 @@ pub(crate) struct InstanceLimits {
     pub call_time: Duration,
     /// The running time of a worker for one message.
     pub worker_time: Duration,
+    /// The running time in which a runtime compiles or loads the source of a plugin.
+    pub load_time: Duration,
     /// The number of pending timers of one connection.
     pub timers: usize,
     /// The size of the snapshot of one consumer or of the module, in bytes.
@@ -44,11 +47,12 @@ pub(crate) struct InstanceLimits {
 }
 
 impl InstanceLimits {
-    /// The running time of one call in a role, and the key of that limit.
-    pub(crate) fn time_limit(&self, role: Role) -> (&'static str, Duration) {
-        match role {
-            Role::Consumer => ("call_time", self.call_time),
-            Role::Worker => ("worker_time", self.worker_time),
+    /// The running time of one call, and the key of that limit.
+    pub(crate) fn time_limit(&self, role: Role, phase: Phase) -> (&'static str, Duration) {
+        match (phase, role) {
+            (Phase::Load, _) => ("load_time", self.load_time),
+            (Phase::Run, Role::Consumer) => ("call_time", self.call_time),
+            (Phase::Run, Role::Worker) => ("worker_time", self.worker_time),
         }
     }
 

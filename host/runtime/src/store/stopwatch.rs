@@ -7,11 +7,21 @@ use super::instance_limits::InstanceLimits;
 use crate::scheduling::{CpuMeter, ExecutionModeState, IoDriverWaker, TICK};
 use narrowboat_core::component::Role;
 
+/// What the instance does in its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It compiles or loads the source of its plugin.
+    Load,
+    /// It handles events.
+    Run,
+}
+
 /// How long the running call has run, in ticks that found it running.
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
     ticks: u32,
     tick_limit: u32,
+    phase: Phase,
     /// Whether an import of the call has waited for a tick or longer.
     has_waited: bool,
     role: Role,
@@ -30,12 +40,11 @@ impl Stopwatch {
         role: Role,
         io_driver_waker: Arc<IoDriverWaker>,
     ) -> Self {
-        let (_, time) = limits.time_limit(role);
-        let ticks = time.as_millis() / TICK.as_millis();
-        let tick_limit = u32::try_from(ticks).unwrap_or(u32::MAX).max(1);
+        let phase = Phase::Run;
         Self {
             ticks: 0,
-            tick_limit,
+            tick_limit: tick_limit(limits, role, phase),
+            phase,
             has_waited: false,
             role,
             io_driver_waker,
@@ -46,6 +55,23 @@ impl Stopwatch {
     /// The role in which the guest runs.
     pub(crate) fn role(&self) -> Role {
         self.role
+    }
+
+    /// What the instance does in its calls.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Sets what the instance does in its next calls.
+    pub(crate) fn set_phase(&mut self, limits: &InstanceLimits, phase: Phase) {
+        self.phase = phase;
+        self.tick_limit = tick_limit(limits, self.role, phase);
+    }
+
+    /// The time that the running call may take, and the part of it that is left.
+    pub(crate) fn call_time(&self) -> (Duration, Duration) {
+        let left = self.tick_limit.saturating_sub(self.ticks);
+        (TICK * self.tick_limit, TICK * left)
     }
 
     pub(super) fn restart(&mut self, now: Instant, may_wait_on_io: bool) {
@@ -67,10 +93,10 @@ impl Stopwatch {
 
     /// Records the length of a call that has ended, which decides where later calls of the version run.
     pub(crate) fn record_call_end(&self, mode: &ExecutionModeState) {
-        match self.role {
-            Role::Consumer => mode.record_call(self.has_overrun() || self.has_waited),
-            // All calls of workers run on guest threads.
-            Role::Worker => {}
+        match (self.role, self.phase) {
+            (Role::Consumer, Phase::Run) => mode.record_call(self.has_overrun() || self.has_waited),
+            // All calls of workers run on guest threads, and the time to load a program says nothing about later calls.
+            (Role::Worker, _) | (_, Phase::Load) => {}
         }
     }
 
@@ -93,4 +119,10 @@ impl Stopwatch {
         }
         if self.ticks > self.tick_limit { Err(OutOfTime) } else { Ok(()) }
     }
+}
+
+fn tick_limit(limits: &InstanceLimits, role: Role, phase: Phase) -> u32 {
+    let (_, time) = limits.time_limit(role, phase);
+    let ticks = time.as_millis() / TICK.as_millis();
+    u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
 }

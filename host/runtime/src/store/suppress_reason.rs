@@ -5,6 +5,8 @@
 pub(crate) enum SuppressReason {
     /// The instance is a trial and is dropped afterwards.
     Trial,
+    /// The instance compiles or loads the source of its plugin.
+    Load,
     /// The call saves state, perhaps more than once.
     Snapshot,
 }
@@ -14,6 +16,7 @@ impl SuppressReason {
     pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::Trial => "a version is on trial; nothing is written or sent",
+            Self::Load => "the source of the plugin is being loaded; nothing is written or sent",
             Self::Snapshot => "state is being saved; nothing is written or sent",
         }
     }

@@ -212,7 +212,8 @@ impl SharedInstanceTask {
     async fn start_instance(&self) -> Result<Box<Instance>, GuestFault> {
         let version = self.plugin().live_version();
         let pool_slots = version.reserve_pool_slots()?;
-        let instance = if version.needs_guest_thread() {
+        // Loading source takes too long for a thread of the sockets.
+        let instance = if version.needs_guest_thread() || version.is_source() {
             let work = move || Instance::new(version, pool_slots);
             self.plugin().executor.run(work).await.ok_or(GuestFault::SharedInstanceFailed)?
         } else {

@@ -80,6 +80,13 @@ pub(super) const LIMITS: ConfigTable = ConfigTable {
             description: "Running time of a worker for one message.",
         },
         ConfigKey {
+            key: "load_time",
+            value_type: "duration, whole milliseconds",
+            default: KeyDefault::Value("\"5s\""),
+            description: "Running time in which a runtime compiles the source of a plugin, or loads it \
+                 into an instance.",
+        },
+        ConfigKey {
             key: "wait_time",
             value_type: "duration",
             default: KeyDefault::Value("\"30s\""),

@@ -105,6 +105,16 @@ pub(super) const HOST_ROWS: &[LimitRow] = &[
         metric: "`guest_call_duration_seconds`",
     },
     LimitRow {
+        key: "load_time",
+        description: "running time in which a runtime compiles the source of a plugin, or loads it \
+                      into an instance",
+        host_default: Some(|host| host.load_time.to_string()),
+        tenant: TenantLimit::Never,
+        plugin_may_set: false,
+        on_reached: "the version is refused, or the connection closes with 1011",
+        metric: "`deploys_refused`, `guest_faults_total`",
+    },
+    LimitRow {
         key: "wait_time",
         description: "total time that one call may wait for keyvalue and HTTP",
         host_default: Some(|host| host.wait_time.to_string()),

@@ -40,6 +40,7 @@ fn version_context() -> VersionContext {
         worker_time: Duration::from_secs(1),
         timers: 1,
         snapshot: 1 << 10,
+        load_time: Duration::from_secs(1),
         wait_time: Duration::ZERO,
         max_message_bytes: 1 << 10,
         max_frame_bytes: 1 << 10,

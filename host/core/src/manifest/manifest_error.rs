@@ -1,0 +1,32 @@
+//! The errors of manifests.
+
+use thiserror::Error;
+
+/// The reason why a text is not a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ManifestError {
+    /// The text is not UTF-8.
+    #[error("the manifest is not UTF-8")]
+    NotUtf8,
+    /// The text is not TOML, or has an unknown key or a wrong value.
+    #[error("{0}")]
+    Syntax(String),
+    /// The name is not valid in logs and file names.
+    #[error("name = {0:?}: a plugin name has 1 to 64 of the characters a-z, 0-9, `-` and `_`")]
+    InvalidName(String),
+    /// A limit is zero.
+    #[error("limits.{0} must be more than zero")]
+    ZeroLimit(&'static str),
+    /// The manifest has the key of a source plugin, but no runtime.
+    #[error("{0} names a class of a source plugin; add `runtime = \"python\"`, or remove the key")]
+    EntryWithoutRuntime(&'static str),
+    /// The manifest of a component has a runtime.
+    #[error(
+        "`runtime` belongs to a source plugin, and this is the manifest of a component; remove the key, or use the \
+         folder as `source`"
+    )]
+    RuntimeOfComponent,
+    /// The manifest of a source bundle has no runtime.
+    #[error("`runtime` is missing; the manifest of a source plugin needs `runtime = \"python\"`")]
+    NoRuntime,
+}

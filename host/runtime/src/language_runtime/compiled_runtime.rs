@@ -1,0 +1,61 @@
+//! A compiled runtime, which all source plugins of its language share.
+
+use wasmtime::component::InstancePre;
+
+use super::runtime_error::RuntimeError;
+use super::runtime_image::RuntimeImage;
+use crate::bindings::WebsocketConsumerIndices;
+use crate::bindings::source_loader_world::SourceLoaderIndices;
+use crate::bindings::worker_world::WorkerConsumerIndices;
+use crate::engine::{Engine, pool_slots};
+use crate::store::GuestState;
+use crate::version::VersionError;
+use narrowboat_core::component::Role;
+use narrowboat_core::manifest::Language;
+use narrowboat_core::sha256_digest::Sha256Digest;
+
+/// A compiled runtime.
+pub(crate) struct CompiledRuntime {
+    pub(crate) digest: Sha256Digest,
+    pub(crate) pre: InstancePre<GuestState>,
+    pub(crate) consumer_indices: WebsocketConsumerIndices,
+    pub(crate) worker_indices: WorkerConsumerIndices,
+    pub(super) loader_indices: SourceLoaderIndices,
+    /// The initial memory of one instance, in bytes.
+    pub(crate) initial_memory_bytes: u64,
+    /// The slots of the pool that one instance takes.
+    pub(crate) pool_slots: usize,
+}
+
+impl CompiledRuntime {
+    /// Compiles a runtime, unless the cache has its code. Takes seconds, so do not call it from async code.
+    ///
+    /// # Errors
+    /// If the image is damaged, or is not the component of a runtime.
+    pub(super) fn compile(engine: &Engine, image: &RuntimeImage) -> Result<Self, RuntimeError> {
+        let language = image.language;
+        let component = engine.load_runtime(language, image.digest, || Ok(image.decompress()?));
+        let component =
+            component.map_err(|error| failed(language, VersionError::Compile(error)))?;
+        let required = component.resources_required();
+        let initial_memory_bytes = required.and_then(|required| required.max_initial_memory_size);
+        let pre = engine.linker().instantiate_pre(&component);
+        let pre = pre.map_err(|error| failed(language, VersionError::Import(error)))?;
+        let world_error =
+            |role| move |problem| failed(language, VersionError::World { role, problem });
+        Ok(Self {
+            digest: image.digest,
+            consumer_indices: WebsocketConsumerIndices::new(&pre)
+                .map_err(world_error(Role::Consumer))?,
+            worker_indices: WorkerConsumerIndices::new(&pre).map_err(world_error(Role::Worker))?,
+            loader_indices: SourceLoaderIndices::new(&pre).map_err(world_error(Role::Consumer))?,
+            pool_slots: pool_slots(&component, None),
+            initial_memory_bytes: initial_memory_bytes.unwrap_or(0),
+            pre,
+        })
+    }
+}
+
+fn failed(language: Language, source: VersionError) -> RuntimeError {
+    RuntimeError::Version { language, source: Box::new(source) }
+}
