@@ -1,0 +1,1 @@
+"""The generic consumers of Django Channels."""

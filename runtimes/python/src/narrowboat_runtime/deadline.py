@@ -1,0 +1,78 @@
+"""Raises a time-out in the plugin's code before the host ends the instance.
+
+The compiler inserts a call of `check` at the start of each function and of each round of a loop. `check` is a method of
+a C iterator, so that most calls run no Python code. After a batch of calls the iterator asks for its next part, and
+`_Batches` asks the host for the time that is left.
+"""
+
+import builtins
+from itertools import chain, repeat
+
+from wit_world.imports import call_time as host
+
+#: The name under which the plugin's code finds `check`.
+CHECK_NAME = "__narrowboat_check__"
+
+_FIRST_BATCH = 32
+_LARGEST_BATCH = 2_048
+_get_call_time = host.get
+
+
+class CallTimeout(TimeoutError):
+    """A call of the host has used most of its time. A plugin may catch this to finish its work quickly."""
+
+
+class CallAborted(BaseException):
+    """A call of the host has caught CallTimeout and goes on. Only `except BaseException` catches this."""
+
+
+class _Batches:
+    """An endless iterator over batches of checks. It measures the time between two of them."""
+
+    __slots__ = ("size", "left_before", "raised")
+
+    def __init__(self):
+        self.size = _FIRST_BATCH
+        self.left_before = 0
+        self.raised = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        now = _get_call_time()
+        limit, left = now.limit, now.left
+        margin = _margin(limit)
+        if left < margin:
+            self._raise_timeout(limit, left, margin)
+        else:
+            self.raised = 0
+        used = self.left_before - left
+        self.left_before = left
+        if 0 <= used < limit >> 8:
+            self.size = min(self.size * 2, _LARGEST_BATCH)
+        elif used < 0 or used > limit >> 6:
+            # A new call has begun, or the rounds of the loop are long.
+            self.size = _FIRST_BATCH if used < 0 else max(1, self.size >> 2)
+        return repeat(True, self.size)
+
+    def _raise_timeout(self, limit, left, margin):
+        self.size = 1
+        if self.raised == 0:
+            self.raised = 1
+            arm(self)
+            raise CallTimeout(f"the call has used {(limit - left) // 1000} of its {limit // 1000} ms")
+        if left < margin >> 1:
+            arm(self)
+            raise CallAborted(f"the call has caught CallTimeout and used {(limit - left) // 1000} of its {limit // 1000} ms")
+
+
+def _margin(limit):
+    """The time that is left for error handlers, traceback and log, in microseconds."""
+    return min(max(limit // 5, 2_000), limit // 2, 200_000)
+
+
+def arm(batches=None):
+    """Makes a new `check`. An iterator of `itertools.chain` ends when it raises."""
+    check = chain.from_iterable(batches or _Batches()).__next__
+    setattr(builtins, CHECK_NAME, check)

@@ -1,0 +1,58 @@
+"""The functions of the interfaces that the runtime exports."""
+
+from componentize_py_types import Err
+
+from . import log, worker
+
+
+class Websocket:
+    """The interface `websocket`. Its resource `consumer` is `connection.Connection`."""
+
+    def save_module(self, mode):
+        """Saves the changed globals and all consumers as one graph."""
+        from .state import saving
+
+        return saving.save_module(mode)
+
+    def load_module(self, saved):
+        """Restores the globals and the attributes of the consumers."""
+        from .state import restoring
+
+        restoring.load_module(saved)
+
+
+class Worker:
+    """The interface `worker`."""
+
+    def handle(self, channel, message):
+        """Handles a message of a channel."""
+        return worker.handle(channel, message)
+
+
+class Runtime:
+    """The interface `runtime`."""
+
+    def compile(self, files, entries):
+        """Compiles the files of a plugin."""
+        from wit_world.exports.runtime import Program
+
+        from . import compiler
+
+        try:
+            program = compiler.compile_plugin(files, entries)
+        except compiler.ProblemsFound as error:
+            raise Err(error.args[0]) from None
+        finally:
+            log.flush()
+        return Program(program.dump(), program.consumer is not None, program.worker is not None)
+
+    def load(self, code):
+        """Loads a program into this instance."""
+        from . import loader
+
+        try:
+            loader.load(code)
+        except loader.ProblemsFound as error:
+            raise Err(error.args[0]) from None
+        finally:
+            log.flush()

@@ -1,0 +1,74 @@
+"""Describes the exceptions of a plugin: a traceback for the log, and one line for the host."""
+
+import traceback
+
+from . import log, plugin_importer
+from .hints import add_hint
+
+_RUNTIME_PACKAGES = frozenset(("narrowboat_runtime", "channels", "asgiref", "asyncio", "importlib", "contextlib"))
+
+#: The most characters of the line for the host.
+MAX_LINE = 1_000
+
+
+def report(error, title=None):
+    """Logs the traceback of an exception. Never raises."""
+    try:
+        log_text(format_traceback(error), title)
+    except BaseException as failure:
+        log_text(f"{type(error).__name__}, and its traceback cannot be shown: {type(failure).__name__}", title)
+
+
+def log_text(text, title=None):
+    """Logs an error."""
+    log.write(log.Level.ERROR, "traceback", f"{title}\n{text}" if title else text)
+
+
+def format_traceback(error):
+    """Returns the traceback with the lines of the source, from the first line of the plugin on."""
+    add_hint(error)
+    start = error.__traceback__
+    while start is not None and _is_runtime_frame(start.tb_frame):
+        start = start.tb_next
+    return "".join(traceback.format_exception(type(error), error, start)).rstrip()
+
+
+def _is_runtime_frame(frame):
+    name = frame.f_globals.get("__name__")
+    return not isinstance(name, str) or name.partition(".")[0] in _RUNTIME_PACKAGES
+
+
+def describe(error, with_place=True):
+    """Returns one line with the exception and its place, such as `KeyError: 'a' (consumers.py:7 in receive)`."""
+    add_hint(error)
+    try:
+        text = str(error)
+    except BaseException:
+        text = "(its text cannot be shown)"
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
+    line = "; ".join([line, *notes])
+    place = find_place(error) if with_place else None
+    if place is not None:
+        path, number, name = place
+        line += f" ({path}:{number} in {name})" if name else f" ({path}:{number})"
+    return " ".join(line.split())[:MAX_LINE]
+
+
+def find_place(error):
+    """Returns the path, the line and the function of the plugin where the exception occurred, or None."""
+    if isinstance(error, SyntaxError) and error.filename and plugin_importer.is_plugin_file(error.filename):
+        return error.filename, error.lineno or 1, None
+    place = None
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if plugin_importer.is_plugin_file(code.co_filename):
+            place = code.co_filename, step.tb_lineno, code.co_name
+        step = step.tb_next
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            inner = find_place(part)
+            if inner is not None:
+                return inner
+    return place

@@ -1,0 +1,37 @@
+"""The decision about a handshake, as ASGI messages describe it."""
+
+from wit_world.imports.narrowboat_consumer_types import Acceptance, Rejection
+
+#: The status of a handshake that the consumer closes.
+FORBIDDEN = 403
+
+
+def make_acceptance(message):
+    """Returns the acceptance of a message `websocket.accept`."""
+    return Acceptance(message.get("subprotocol"), make_headers(message.get("headers")))
+
+
+def make_rejection(status, headers=(), body=b""):
+    """Returns a rejection. Raises ValueError if the status is not 400 to 599."""
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise ValueError(f"the status of a rejected handshake has to be 400 to 599, not {status!r}")
+    return Rejection(int(status), make_headers(headers), as_bytes(body, "utf-8"))
+
+
+def make_headers(headers):
+    """Returns the headers of the contract. Names and values may be bytes or texts."""
+    if not headers:
+        return []
+    if isinstance(headers, dict):
+        headers = headers.items()
+    return [(as_text(name).lower(), as_bytes(value, "latin-1")) for name, value in headers]
+
+
+def as_text(value):
+    """Returns bytes or a text as a text."""
+    return value if isinstance(value, str) else bytes(value).decode("latin-1")
+
+
+def as_bytes(value, encoding):
+    """Returns bytes or a text as bytes."""
+    return value.encode(encoding) if isinstance(value, str) else bytes(value)

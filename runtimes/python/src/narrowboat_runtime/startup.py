@@ -1,0 +1,37 @@
+"""What happens once, when the runtime is built: modules are imported, because there are no files at run time."""
+
+import gc
+import importlib
+import pkgutil
+
+from . import log
+from .stdlib import MODULES
+
+#: How many allocations start a collection. A step makes few cycles, and a collection looks at all objects of a plugin.
+_GC_THRESHOLD = 20_000
+
+#: The packages whose modules a plugin or the runtime imports while it runs.
+_PACKAGES = ("asgiref", "channels", "narrowboat", "narrowboat_runtime")
+
+
+def prepare():
+    """Prepares the interpreter whose memory becomes the component."""
+    log.install()
+    for name in MODULES:
+        importlib.import_module(name)
+    for package in _PACKAGES:
+        import_package(package)
+
+
+def import_package(name):
+    """Imports a package and all of its modules."""
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, name + "."):
+        importlib.import_module(module.name)
+
+
+def finish():
+    """Takes the objects of the runtime out of later collections."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 20)

@@ -1,0 +1,93 @@
+"""The worker of a plugin: a consumer that handles the messages of named channels, as under `runworker`."""
+
+import contextvars
+
+from channels.consumer import NoHandler, SyncConsumer, dispatch_now
+from channels.exceptions import StopConsumer
+from componentize_py_types import Err
+from wit_world.imports.narrowboat_consumer_types import Handling
+
+from . import event_loop, failure, instance, log
+from .event_loop import LOOP
+from .message_pack import unpackb
+
+#: The workers by the name of their channel, as in Django Channels.
+_workers = {}
+
+
+class WorkerChannel:
+    """The channel of a worker. It stands where a consumer has its connection."""
+
+    __slots__ = ("name", "scope", "replaced", "user")
+
+    def __init__(self, name):
+        self.name = name
+        self.scope = {"type": "channel", "channel": name}
+        self.replaced = None
+        self.user = instance.worker_class.__new__(instance.worker_class)
+        self.user._narrowboat = self
+        self.user.__init__()
+
+    def get_scope(self):
+        """Returns the scope of the channel."""
+        return self.scope
+
+    def send_now(self, message):
+        """Raises RuntimeError: a worker has no client."""
+        raise RuntimeError("a worker has no client: send a message over the channel layer")
+
+    async def send_soon(self, message):
+        """Raises RuntimeError: a worker has no client."""
+        self.send_now(message)
+
+    def handle(self, event):
+        """Handles a message. Raises what the handler raises, and RuntimeError if it waits."""
+        user = self.user
+        if isinstance(user, SyncConsumer) and _has_default_dispatch(user):
+            dispatch_now(user, event)
+            return
+        before = event_loop.enter()
+        try:
+            task = event_loop.start_task(user.dispatch(event), contextvars.copy_context())
+            LOOP.run()
+            if not task.done():
+                self._refuse_to_wait(task)
+        finally:
+            event_loop.cancel_detached()
+            event_loop.leave(before)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            raise event_loop.original_exception(error)
+
+    @staticmethod
+    def _refuse_to_wait(task):
+        place = event_loop.where(task)
+        task.cancel()
+        LOOP.run()
+        raise RuntimeError(f"a worker cannot wait for time or for another message, and this one waits at {place}")
+
+
+def _has_default_dispatch(user):
+    return instance._dispatch_of(type(user)) is vars(SyncConsumer)["dispatch"]
+
+
+def handle(channel, message):
+    """Handles a message of a channel. Raises Err with a text."""
+    handling = Handling.HANDLED
+    try:
+        if instance.worker_class is None:
+            raise RuntimeError('the plugin has no worker: name its class in plugin.toml: worker = "module:Class"')
+        worker = _workers.get(channel)
+        if worker is None:
+            worker = _workers[channel] = WorkerChannel(channel)
+        worker.handle(unpackb(message))
+    except NoHandler:
+        handling = Handling.UNKNOWN_TYPE
+    except StopConsumer:
+        _workers.pop(channel, None)
+    except BaseException as error:
+        failure.report(error)
+        raise Err(failure.describe(error)) from None
+    finally:
+        log.flush()
+    return handling
