@@ -24,6 +24,8 @@ pub enum HostClose {
     InvalidUtf8,
     /// The client sent nothing for the idle timeout.
     IdleTimeout,
+    /// A consumer that was restarted for an open connection decided later, and rejected it.
+    RejectedAfterRestart,
     /// A message or a frame of the client is too long.
     MessageTooBig,
     /// The plugin failed.
@@ -42,13 +44,14 @@ pub enum HostClose {
 
 impl HostClose {
     /// All closes, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ShuttingDown,
         Self::RouteRemoved,
         Self::ProtocolRuleBroken,
         Self::InvalidCloseCode,
         Self::InvalidUtf8,
         Self::IdleTimeout,
+        Self::RejectedAfterRestart,
         Self::MessageTooBig,
         Self::ConsumerFailed,
         Self::StateLost,
@@ -64,7 +67,7 @@ impl HostClose {
             Self::ShuttingDown | Self::RouteRemoved => code::GOING_AWAY,
             Self::ProtocolRuleBroken | Self::InvalidCloseCode => code::PROTOCOL_ERROR,
             Self::InvalidUtf8 => code::INVALID_PAYLOAD_DATA,
-            Self::IdleTimeout => code::POLICY_VIOLATION,
+            Self::IdleTimeout | Self::RejectedAfterRestart => code::POLICY_VIOLATION,
             Self::MessageTooBig => code::MESSAGE_TOO_BIG,
             Self::ConsumerFailed => code::INTERNAL_ERROR,
             Self::StateLost | Self::PluginReloaded | Self::Draining => code::SERVICE_RESTART,
@@ -83,6 +86,7 @@ impl HostClose {
             Self::InvalidCloseCode => CloseReason::Fixed("Protocol violation"),
             Self::InvalidUtf8 => CloseReason::Fixed("a text message is not UTF-8"),
             Self::IdleTimeout => CloseReason::Example("idle timeout: no data for 60 s"),
+            Self::RejectedAfterRestart => CloseReason::Fixed("rejected after an update"),
             Self::MessageTooBig => CloseReason::Example("Message too long: 70000 > 65536"),
             Self::ConsumerFailed => CloseReason::Fixed("consumer failed"),
             Self::StateLost => CloseReason::Fixed("state lost in an update"),

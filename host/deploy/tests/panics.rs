@@ -205,8 +205,14 @@ impl Served {
             host: Arc::new(Arc::clone(&self.slots).acquire_owned().await.unwrap()),
             plugin: self.registry.plugin().quota.try_admit_connection(address.ip()).unwrap(),
         };
-        let joining =
-            connect_consumer(&self.registry, mailbox, Arc::clone(&connection), scope, permits);
+        let joining = connect_consumer(
+            &self.registry,
+            mailbox,
+            Arc::clone(&connection),
+            scope,
+            permits,
+            |_| (),
+        );
         match tokio::time::timeout(DEADLINE, joining).await.unwrap() {
             ConnectOutcome::Accepted(_, joined) => (joined, connection),
             ConnectOutcome::Rejected(rejection) => panic!("{rejection:?}"),

@@ -35,6 +35,8 @@ pub enum Call {
     Timer(ConnectionId, TimerId),
     /// The end of a connection. Its consumer is dropped afterwards.
     Disconnect(ConnectionId, CloseFrame),
+    /// The rejection of a handshake that `connect` left open. Its consumer is dropped without a `disconnect`.
+    Discard(ConnectionId),
 }
 
 impl Call {
@@ -45,8 +47,14 @@ impl Call {
             Self::Receive(id, _)
             | Self::Handle(id, _)
             | Self::Timer(id, _)
-            | Self::Disconnect(id, _) => Some(*id),
+            | Self::Disconnect(id, _)
+            | Self::Discard(id) => Some(*id),
         }
+    }
+
+    /// Whether the call ends a consumer.
+    pub(crate) fn ends_consumer(&self) -> bool {
+        matches!(self, Self::Disconnect(..) | Self::Discard(_))
     }
 }
 
@@ -68,4 +76,14 @@ pub enum GuestReply {
     /// The guest returned an error with this text after a frame was refused because the client has left or does not
     /// read.
     ErrorAfterRefusedSend(String),
+}
+
+impl GuestReply {
+    /// The consumer that a `connect` created, which has to be disconnected if no session gets it.
+    pub fn created_consumer(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Accepted(id, _) | Self::DecidesLater(id) => Some(*id),
+            _ => None,
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub enum Effect {
     Accept(Arc<ConnectionHandle>, Acceptance),
     /// The rejection of a handshake that `connect` left open.
     Reject(Arc<ConnectionHandle>, Rejection),
+    /// The right of a consumer to decide about its connection again: it was restarted and decides later.
+    ReopenHandshake(Arc<ConnectionHandle>),
     /// A new timer, under the identifier that the guest has got.
     SetTimer(Arc<ConnectionHandle>, TimerId, Duration),
     /// The end of a timer before it expires.
@@ -124,6 +126,16 @@ impl Effects {
         }
         self.list.push(effect);
         Ok(())
+    }
+
+    /// Adds an effect of the host before those of the call.
+    pub(crate) fn prepend(&mut self, effect: Effect) {
+        self.list.insert(0, effect);
+    }
+
+    /// Adds an effect of the host after those of the call.
+    pub(crate) fn append(&mut self, effect: Effect) {
+        self.list.push(effect);
     }
 
     /// The messages that the call has queued for a channel.

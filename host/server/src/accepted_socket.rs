@@ -19,6 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
+use crate::connection_registry::ConnectionGuard;
 use crate::drain;
 use crate::handshake_slot::HandshakeSlot;
 use crate::server::Server;
@@ -142,7 +143,9 @@ async fn decide(
     }
     let path = request.raw_path().to_owned();
     let span = tracing::info_span!(target: TRACE, "handshake", path, otel.kind = "server");
-    let decision = server.host.decide_handshake(request, permit).instrument(span).await;
+    let register = |consumer: &AcceptedConsumer| register_connection(server, consumer);
+    let deciding = server.host.decide_handshake(request, permit, register);
+    let decision = deciding.instrument(span).await;
     decision.unwrap_or_else(|rejection| {
         let body = String::from_utf8_lossy(&rejection.body);
         tracing::debug!(path, status = rejection.status, "handshake refused: {}", body.trim_end());
@@ -150,17 +153,25 @@ async fn decide(
     })
 }
 
-/// Runs the session of an open connection until it ends. The connection is registered meanwhile, so that a drain, a
-/// reload and the stop of the host reach it. The socket is boxed, so that this task does not keep a second place for it.
-async fn run_consumer(server: &Server, socket: Box<Socket>, consumer: Box<AcceptedConsumer>) {
-    let handle = Arc::clone(consumer.control());
-    tracing::debug!(channel = %handle.channel, "connection open");
-    let _registered = server.connections.register(&consumer);
+/// Registers a connection, so that a drain, a reload and the stop of the host reach it. Closes it if a drain or a reload
+/// has not seen it.
+fn register_connection<'a>(server: &'a Server, consumer: &AcceptedConsumer) -> ConnectionGuard<'a> {
+    let handle = consumer.control();
+    let guard = server.connections.register(consumer);
     // Checked after the registration: a drain or a reload that began earlier did not see this connection.
     if server.drain.is_draining() {
-        drain::close_connection(&handle);
+        drain::close_connection(handle);
     } else if consumer.is_retired() {
         handle.outbound.close(server.host.retire_close_frame(consumer.plugin()));
     }
+    guard
+}
+
+/// Runs the session of an open connection until it ends. The connection is registered meanwhile. The socket is boxed,
+/// so that this task does not keep a second place for it.
+async fn run_consumer(server: &Server, socket: Box<Socket>, consumer: Box<AcceptedConsumer>) {
+    let handle = Arc::clone(consumer.control());
+    tracing::debug!(channel = %handle.channel, "connection open");
+    let _registered = register_connection(server, &consumer);
     consumer.run(Connection::new(*socket, handle, server.timeouts)).await;
 }

@@ -20,14 +20,15 @@ const ROOT_PATH_ATTRIBUTE: &str = "root_path";
 
 impl Host {
     /// Responds with the demo page, or asks the plugin that the path leads to for its decision. `permit` is held until
-    /// the consumer's `disconnect` has returned.
+    /// the consumer's `disconnect` has returned, and the value of `register` while a consumer decides later.
     ///
     /// # Errors
     /// The response if the handshake is rejected. The first check that fails decides it.
-    pub(crate) async fn decide_handshake(
+    pub(crate) async fn decide_handshake<G>(
         &self,
         mut request: HandshakeRequest,
         permit: Arc<OwnedSemaphorePermit>,
+        register: impl FnOnce(&AcceptedConsumer) -> G,
     ) -> Result<Decision<Box<AcceptedConsumer>>, Rejection> {
         if let Some(proxy) = self.proxy() {
             request = request.with_forwarded_headers(proxy)?;
@@ -56,7 +57,9 @@ impl Host {
             scope.attributes.push((ROOT_PATH_ATTRIBUTE.to_owned(), root_path.clone()));
         }
         let permits = Permits { host: permit, plugin: connection_permit };
-        match session::connect_consumer(registry, mailbox, handle, scope, permits).await {
+        let connecting =
+            session::connect_consumer(registry, mailbox, handle, scope, permits, register);
+        match connecting.await {
             ConnectOutcome::Accepted(acceptance, joined) => {
                 Ok(Decision::Accept { acceptance, max_message, deflate: route.deflate, joined })
             }

@@ -1,4 +1,4 @@
-//! A consumer that has accepted its connection.
+//! A consumer that has accepted its connection, or decides later.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use narrowboat_channels::Mailbox;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::Fault;
 use narrowboat_core::scope::Scope;
-use narrowboat_runtime::{ConnectionId, Plugin};
+use narrowboat_runtime::{Call, ConnectionId, Plugin};
 use narrowboat_websocket::connection::ConnectionHandle;
 
-/// A consumer that has accepted its connection, and its mailbox. Its `disconnect` is called once: by the code that
+/// A consumer that has accepted its connection or decides later, and its mailbox. Its `disconnect` is called once: by the code that
 /// ends the connection, or with 1006 on a task of its own if this is dropped before that.
 pub struct AcceptedConsumer {
     pub(super) registry: Arc<InstanceRegistry>,
@@ -28,8 +28,8 @@ pub struct AcceptedConsumer {
     pub(super) id: ConnectionId,
     scope: Arc<Scope>,
     permits: Arc<Permits>,
-    /// `disconnect` has been called, or the call has begun.
-    is_disconnected: bool,
+    /// The last call of the consumer has been made, or has begun.
+    has_ended: bool,
 }
 
 impl AcceptedConsumer {
@@ -55,7 +55,7 @@ impl AcceptedConsumer {
             id,
             scope,
             permits,
-            is_disconnected: false,
+            has_ended: false,
         }
     }
 
@@ -97,9 +97,19 @@ impl AcceptedConsumer {
     /// Calls the consumer's `disconnect`, if its instance still lives. The future must be polled to its end: dropping
     /// it may leave the call unmade, and the drop of the consumer does not repeat it.
     pub(super) async fn disconnect(&mut self, close: CloseFrame) {
-        self.is_disconnected = true;
-        let Self { registry, control, binding, id, .. } = self;
-        disconnect::disconnect(registry, control, binding, *id, close).await;
+        self.end(Call::Disconnect(self.id, close)).await;
+    }
+
+    /// Drops the consumer without a `disconnect`, because it rejected its handshake. The future must be polled to its
+    /// end, as that of [`Self::disconnect`].
+    pub(super) async fn discard(&mut self) {
+        self.end(Call::Discard(self.id)).await;
+    }
+
+    async fn end(&mut self, last_call: Call) {
+        self.has_ended = true;
+        let Self { registry, control, binding, .. } = self;
+        disconnect::end_consumer(registry, control, binding, last_call).await;
     }
 
     /// The connection's permits, to be held until its socket is closed.
@@ -132,7 +142,7 @@ impl AcceptedConsumer {
 
 impl Drop for AcceptedConsumer {
     fn drop(&mut self) {
-        if self.is_disconnected {
+        if self.has_ended {
             return;
         }
         let binding = self.binding.take();

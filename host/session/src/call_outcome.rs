@@ -3,7 +3,7 @@
 use tokio::sync::oneshot::error::RecvError;
 
 use narrowboat_core::fault::GuestFault;
-use narrowboat_runtime::{Call, Effect, GuestReply, Instance};
+use narrowboat_runtime::{Call, ConnectionId, Effect, GuestReply, Instance};
 
 /// The guest's reply to a call, or the fault that the call ended with.
 pub(super) type CallResult = Result<GuestReply, GuestFault>;
@@ -29,6 +29,11 @@ impl CallOutcome {
         let result = reply.unwrap_or(Err(GuestFault::SharedInstanceFailed));
         Self { result, effects: Vec::new(), unapplied_call: None }
     }
+}
+
+/// The consumer that a `connect` created, which has to be disconnected if no session gets the result.
+pub(super) fn created_consumer(result: &CallResult) -> Option<ConnectionId> {
+    result.as_ref().ok().and_then(GuestReply::created_consumer)
 }
 
 /// Calls the guest, and takes the effects that it asked for.

@@ -7,6 +7,7 @@ use super::connect_instance::connect_with_retries;
 use super::disconnect::DisconnectContext;
 use super::instance_registry::InstanceRegistry;
 use super::permits::Permits;
+use super::undecided_handshake::wait_for_decision;
 use narrowboat_channels::Mailbox;
 use narrowboat_core::fault::{Fault, GuestFault, sanitize_log_line};
 use narrowboat_core::handshake_response::{
@@ -24,14 +25,16 @@ pub enum ConnectOutcome {
     Rejected(Rejection),
 }
 
-/// Calls `connect` of a new consumer of the registry's plugin. Dropping the future leaves no consumer behind: if one
-/// has accepted, its `disconnect` is called.
-pub async fn connect_consumer(
+/// Calls `connect` of a new consumer of the registry's plugin, and waits for its decision if it decides later: then
+/// `register` is called, and its value is kept until the decision. Dropping the future leaves no consumer behind: if
+/// one has accepted or has not decided, its `disconnect` is called.
+pub async fn connect_consumer<G>(
     registry: &Arc<InstanceRegistry>,
     mailbox: Mailbox,
     control: Arc<ConnectionHandle>,
     scope: Scope,
     permits: Permits,
+    register: impl FnOnce(&AcceptedConsumer) -> G,
 ) -> ConnectOutcome {
     let scope = Arc::new(scope);
     let context =
@@ -43,12 +46,22 @@ pub async fn connect_consumer(
     match outcome.result {
         Ok(GuestReply::Accepted(id, acceptance)) => {
             let consumer = AcceptedConsumer::new(context, mailbox, binding, id, scope);
-            complete_acceptance(acceptance, consumer).await
+            consumer.control.outbound.end_handshake();
+            complete_acceptance(acceptance, Box::new(consumer)).await
         }
-        Ok(GuestReply::Rejected(rejection)) => ConnectOutcome::Rejected(match rejection.check() {
-            Ok(()) => rejection,
-            Err(error) => reject_invalid_response(plugin, &error),
-        }),
+        Ok(GuestReply::DecidesLater(id)) => {
+            let consumer = AcceptedConsumer::new(context, mailbox, binding, id, scope);
+            let registered = register(&consumer);
+            let response = wait_for_decision(consumer).await;
+            drop(registered);
+            match response {
+                Ok((acceptance, consumer)) => complete_acceptance(acceptance, consumer).await,
+                Err(rejection) => ConnectOutcome::Rejected(check_rejection(plugin, rejection)),
+            }
+        }
+        Ok(GuestReply::Rejected(rejection)) => {
+            ConnectOutcome::Rejected(check_rejection(plugin, rejection))
+        }
         // The runtime returns no other reply to `connect`.
         Ok(_) => ConnectOutcome::Rejected(HostRejection::ConsumerFailed.into()),
         Err(fault) => {
@@ -60,13 +73,24 @@ pub async fn connect_consumer(
 
 /// Checks an acceptance. If it is invalid, the drop of the consumer calls its `disconnect`, even if this handshake is
 /// dropped meanwhile.
-async fn complete_acceptance(acceptance: Acceptance, consumer: AcceptedConsumer) -> ConnectOutcome {
+async fn complete_acceptance(
+    acceptance: Acceptance,
+    consumer: Box<AcceptedConsumer>,
+) -> ConnectOutcome {
     match acceptance.check(&consumer.scope().subprotocols) {
         Ok(()) => {
             consumer.wait_for_group_adds().await;
-            ConnectOutcome::Accepted(acceptance, Box::new(consumer))
+            ConnectOutcome::Accepted(acceptance, consumer)
         }
         Err(error) => ConnectOutcome::Rejected(reject_invalid_response(consumer.plugin(), &error)),
+    }
+}
+
+/// Returns a consumer's rejection, or the response for the client if it is invalid.
+fn check_rejection(plugin: &Plugin, rejection: Rejection) -> Rejection {
+    match rejection.check() {
+        Ok(()) => rejection,
+        Err(error) => reject_invalid_response(plugin, &error),
     }
 }
 

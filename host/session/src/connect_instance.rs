@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::call_outcome::{CallOutcome, CallResult};
+use super::call_outcome::{CallOutcome, CallResult, created_consumer};
 use super::disconnect::DisconnectContext;
 use super::guarded_receiver::GuardedReceiver;
 use super::instance_binding::{InstanceBinding, await_call, call_dedicated};
@@ -12,7 +12,7 @@ use super::pending_call::{CallFuture, PendingCall};
 use super::shared::SharedInstance;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::scope::Scope;
-use narrowboat_runtime::{Call, GuestReply, Instance, Plugin};
+use narrowboat_runtime::{Call, Instance, Plugin};
 
 /// Further attempts of a handshake whose shared instance fails while the handshake waits for it.
 const MAX_CONNECT_RETRIES: usize = 3;
@@ -128,7 +128,7 @@ fn connect_shared(
 ) -> PendingCall<CallOutcome> {
     let (undo_context, instance) = (context.clone(), shared.clone());
     let undo = move |result: CallResult| {
-        if let Ok(GuestReply::Accepted(id, _)) = result {
+        if let Some(id) = created_consumer(&result) {
             let registry = Arc::clone(&undo_context.registry);
             let binding = InstanceBinding::Shared(registry, instance.clone());
             undo_context.clone().disconnect(binding, id);

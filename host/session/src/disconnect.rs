@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::call_outcome::CallOutcome;
+use super::call_outcome::{CallOutcome, created_consumer};
 use super::instance_binding::{InstanceBinding, await_call};
 use super::instance_registry::InstanceRegistry;
 use super::permits::Permits;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{Fault, GuestFault};
-use narrowboat_runtime::{Call, ConnectionId, GuestReply, Instance};
+use narrowboat_runtime::{Call, ConnectionId, Instance};
 use narrowboat_websocket::connection::ConnectionHandle;
 
 /// The parts of a connection that a call of its consumer's `disconnect` needs. It serves where no session runs the
@@ -31,31 +31,31 @@ impl DisconnectContext {
         self.control.outbound.close(close.clone());
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            disconnect(&self.registry, &self.control, &mut binding, id, close).await;
+            let last_call = Call::Disconnect(id, close);
+            end_consumer(&self.registry, &self.control, &mut binding, last_call).await;
             drop(self.permits);
         });
     }
 
     /// Undoes a handshake in a dedicated instance that no session received: applies its effects, and calls
-    /// `disconnect` if the consumer accepted.
+    /// `disconnect` if there is a consumer.
     pub(super) fn undo_connect(self, (outcome, instance): (CallOutcome, Option<Box<Instance>>)) {
         self.registry.effect_applier().apply(outcome.effects);
-        if let Ok(GuestReply::Accepted(id, _)) = outcome.result {
+        if let Some(id) = created_consumer(&outcome.result) {
             let binding = InstanceBinding::Dedicated(Arc::clone(&self.registry.plugin), instance);
             self.disconnect(binding, id);
         }
     }
 }
 
-/// Calls a consumer's `disconnect`, if its instance still lives, and logs a fault of that call.
-pub(super) async fn disconnect(
+/// Makes the last call of a consumer, if its instance still lives, and logs a fault of that call.
+pub(super) async fn end_consumer(
     registry: &InstanceRegistry,
     control: &ConnectionHandle,
     binding: &mut InstanceBinding,
-    id: ConnectionId,
-    close: CloseFrame,
+    last_call: Call,
 ) {
-    let pending = binding.call(Call::Disconnect(id, close));
+    let pending = binding.call(last_call);
     let outcome = await_call(binding, pending).await;
     if let Err(fault) = outcome.result
         && fault != GuestFault::SharedInstanceFailed

@@ -9,6 +9,7 @@ use narrowboat_channels::{ChannelLayer, LayerError, MaybeReady};
 use narrowboat_core::log_target::TRACE;
 use narrowboat_quota::LimitKind;
 use narrowboat_runtime::{Effect, Plugin};
+use narrowboat_websocket::connection::LateDecision;
 
 /// Applies effects for a plugin.
 #[derive(Clone, Copy)]
@@ -65,8 +66,18 @@ impl EffectApplier<'_> {
                 connection.outbound.fail_stalled();
                 Ok(())
             }
-            // No handshake is open: a consumer that decides later is refused.
-            Effect::Accept(..) | Effect::Reject(..) => Ok(()),
+            Effect::Accept(connection, acceptance) => {
+                connection.outbound.decide_handshake(LateDecision::Accept(acceptance));
+                Ok(())
+            }
+            Effect::Reject(connection, rejection) => {
+                connection.outbound.decide_handshake(LateDecision::Reject(rejection));
+                Ok(())
+            }
+            Effect::ReopenHandshake(connection) => {
+                connection.outbound.reopen_handshake();
+                Ok(())
+            }
             Effect::SetTimer(connection, id, delay) => {
                 connection.set_timer(id, delay);
                 Ok(())

@@ -10,7 +10,7 @@
 //! 3. `instance_registry`: the owners of all instances of a plugin. A rollout reaches them through it.
 //! 4. `instance_binding`: the instance that serves one consumer, its own or a shared one.
 //! 5. `connect`, `accepted_consumer`, `disconnect`: the first and the last call of a consumer.
-//! 6. `session`, `worker`: the loops.
+//! 6. `session`, `worker`: the loops. `undecided_handshake` runs a session before the 101, and `session_socket` after it.
 
 mod accepted_consumer;
 mod call_outcome;
@@ -32,9 +32,12 @@ mod read_ahead;
 mod ready_instances;
 mod self_rollback;
 mod session;
+mod session_link;
 mod session_migration;
+mod session_socket;
 mod shared;
 mod skipped_disconnects;
+mod undecided_handshake;
 mod worker;
 
 pub use accepted_consumer::AcceptedConsumer;

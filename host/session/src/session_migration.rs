@@ -7,6 +7,7 @@ use super::instance_registration::InstanceRegistration;
 use super::migrating_owner::MigratingOwner;
 use super::owner_command::{Direction, MigrateResult};
 use super::session::Session;
+use super::session_link::SessionLink;
 use super::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::{Fault, GuestFault, HostFault};
@@ -15,7 +16,7 @@ use narrowboat_runtime::{
     TrialState, Version,
 };
 
-impl Session {
+impl<L: SessionLink> Session<L> {
     /// Runs the pending command, if there is one.
     pub(super) async fn run_pending_command(&mut self) {
         let command =
@@ -88,7 +89,7 @@ impl Session {
     }
 }
 
-impl MigratingOwner for Session {
+impl<L: SessionLink> MigratingOwner for Session<L> {
     fn version(&self) -> Option<&Arc<Version>> {
         self.consumer.binding.version()
     }

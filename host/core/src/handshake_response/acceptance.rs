@@ -1,7 +1,7 @@
 //! Acceptance of a handshake.
 
 use super::handshake_response_error::HandshakeResponseError;
-use super::header_check::check_headers;
+use super::header_check::{check_headers, headers_size};
 use crate::scope::Headers;
 
 /// The consumer accepts the connection with the status 101.
@@ -14,6 +14,11 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
+    /// The size of the response, in bytes.
+    pub fn size(&self) -> usize {
+        headers_size(&self.headers) + self.subprotocol.as_ref().map_or(0, String::len)
+    }
+
     /// Checks the response against the subprotocols that the client `offered`.
     ///
     /// # Errors

@@ -26,11 +26,16 @@ pub const RESERVED_HEADER_PREFIX: &str = "sec-websocket-";
 /// # Errors
 /// Too many headers, a reserved header, or an invalid name or value.
 pub(super) fn check_headers(headers: &Headers) -> Result<(), HandshakeResponseError> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = headers_size(headers);
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
         return Err(HandshakeResponseError::TooManyHeaders { count: headers.len(), bytes });
     }
     headers.iter().try_for_each(|(name, value)| check_header(name, value))
+}
+
+/// The bytes of all names and values.
+pub(super) fn headers_size(headers: &Headers) -> usize {
+    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 fn check_header(name: &str, value: &Bytes) -> Result<(), HandshakeResponseError> {

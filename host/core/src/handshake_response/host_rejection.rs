@@ -120,6 +120,9 @@ host_rejections! {
         "`[users.webhook]`: the site responded with 401.";
     ForbiddenByWebhook: 403, &[], "access denied",
         "`[users.webhook]`: the site responded with 403.";
+    ClosedByConsumer: 403, &[], "closed before the handshake was accepted",
+        "The consumer answered `later` and then closed the connection without accepting it, or it \
+         blamed the client; or an operator closed the connection.";
     OriginNotAllowed: 403, &[], "origin not allowed",
         "The origin is not in `allowed_origins` of the host or the tenant.";
     NoRoute: 404, &[], "no route matches this path",
@@ -145,6 +148,11 @@ host_rejections! {
         "`max_connections` sockets are open.";
     Draining: 503, RETRY, "server is draining",
         "`narrowboat drain` runs.";
+    HandshakeEnded: 503, RETRY, "the host ended the handshake; try again later",
+        "The consumer answered `later`, and before it decided the host stopped, drained or reloaded \
+         the plugin, the consumer could not move to another version, or its outbound queue was full.";
+    HandshakeTimedOut: 503, RETRY, "the handshake took too long; try again later",
+        "`handshake_timeout` ended before the consumer decided, or before the host could ask it.";
     PluginUnavailable: 503, &[], "this plugin is not available now",
         "The plugin is not served: a tenant's component is missing or broken. Or the layer cannot \
          open a channel.";

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::handshake_response_error::{HandshakeResponseError, MAX_BODY, REJECTION_STATUSES};
-use super::header_check::check_headers;
+use super::header_check::{check_headers, headers_size};
 use super::host_rejection::HostRejection;
 use crate::scope::Headers;
 
@@ -36,6 +36,11 @@ impl Rejection {
             headers: vec![("content-type".to_owned(), content_type)],
             body: Bytes::from(body.into()),
         }
+    }
+
+    /// The size of the response, in bytes.
+    pub fn size(&self) -> usize {
+        headers_size(&self.headers) + self.body.len()
     }
 
     /// Checks the response of a consumer.

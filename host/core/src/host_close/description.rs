@@ -25,6 +25,10 @@ impl HostClose {
             Self::IdleTimeout => {
                 "The host received nothing for `idle_timeout`, not even a pong or a part of a frame."
             }
+            Self::RejectedAfterRestart => {
+                "`on_failed_move = \"restart\"`: the `connect` of the fresh consumer answered `later`, and the consumer \
+                 then called `reject`. The connection was open already."
+            }
             Self::MessageTooBig => {
                 "A message is larger than `max_message` of the route or of `[limits]`, or a frame is larger than \
                  `max_frame`. A deflated message counts inflated."
@@ -55,7 +59,7 @@ impl HostClose {
             | Self::MessageTooBig
             | Self::OutboundQueueFull => &[CloseCause::Client],
             Self::IdleTimeout => &[CloseCause::Client, CloseCause::Network],
-            Self::ConsumerFailed => &[CloseCause::Plugin],
+            Self::ConsumerFailed | Self::RejectedAfterRestart => &[CloseCause::Plugin],
             Self::StateLost | Self::PluginQuotaExceeded => {
                 &[CloseCause::Plugin, CloseCause::Operator]
             }

@@ -16,6 +16,7 @@ use crate::store::GuestState;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::frame::Frame;
+use narrowboat_core::handshake_response::{Acceptance, Rejection};
 use narrowboat_core::scope::Scope;
 use narrowboat_websocket::connection::{PushError, TimerId};
 
@@ -116,16 +117,16 @@ impl HostConnection for GuestState {
 
     fn accept(&mut self, handle: Handle, acceptance: GuestAcceptance) -> wasmtime::Result<()> {
         let Some(connection) = self.connections.get(&handle).cloned() else { return Ok(()) };
-        self.push_effect_or_trap(Effect::Accept(connection, acceptance.into()))
+        let acceptance = Acceptance::from(acceptance);
+        let bytes = acceptance.size();
+        self.push_payload_or_trap(Effect::Accept(connection, acceptance), bytes)
     }
 
     fn reject(&mut self, handle: Handle, rejection: GuestRejection) -> wasmtime::Result<()> {
         let Some(connection) = self.connections.get(&handle).cloned() else { return Ok(()) };
-        let bytes = rejection.body.len();
-        let effect = Effect::Reject(connection, rejection.into());
-        self.effects
-            .push(effect, bytes)
-            .map_err(|_| wasmtime::Error::msg(EffectLimitExceeded::TEXT))
+        let rejection = Rejection::from(rejection);
+        let bytes = rejection.size();
+        self.push_payload_or_trap(Effect::Reject(connection, rejection), bytes)
     }
 
     fn set_timer(

@@ -99,7 +99,7 @@ impl Instance {
     /// After [`GuestFault::Trap`] and [`GuestFault::TimeLimitExceeded`] the instance is dead, and the effects of the
     /// call are lost.
     pub fn call(&mut self, call: &Call) -> Result<GuestReply, GuestFault> {
-        if !matches!(call, Call::Disconnect(..)) {
+        if !call.ends_consumer() {
             self.store.version().stats.record_event();
         }
         let result = self.dispatch(call);
@@ -119,15 +119,14 @@ impl Instance {
         violation: Option<&GuestFault>,
     ) {
         let clients = self.store.version().stats.clients();
-        let is_event = !matches!(call, Call::Disconnect(..))
-            && !matches!(result, Err(GuestFault::SharedInstanceFailed));
+        let is_event =
+            !call.ends_consumer() && !matches!(result, Err(GuestFault::SharedInstanceFailed));
         if !is_event || !clients.is_tracking() {
             return;
         }
         let clients = Arc::clone(clients);
         let has_failed = result.is_err() || violation.is_some();
-        let is_accepted =
-            matches!(result, Ok(GuestReply::Accepted(..) | GuestReply::DecidesLater(_)));
+        let is_accepted = result.as_ref().is_ok_and(|reply| reply.created_consumer().is_some());
         match call {
             // The connection is no longer in the table of the instance.
             Call::Connect { scope, .. } if !is_accepted => {
@@ -188,6 +187,7 @@ impl Instance {
                 guest.consumer().call_timer(store, consumer, *timer).map(into_done)
             }),
             Call::Disconnect(id, close_frame) => self.disconnect(*id, close_frame),
+            Call::Discard(id) => self.discard(*id),
         }
     }
 
@@ -267,7 +267,13 @@ impl Instance {
         self.call_with_deadline(|guest, store| {
             guest.consumer().call_disconnect(store, consumer, close_frame)
         })?;
-        self.store.data_mut().connections.remove(id);
+        self.discard(id)
+    }
+
+    /// Removes a connection, and drops its consumer.
+    fn discard(&mut self, id: ConnectionId) -> Result<GuestReply, GuestFault> {
+        let removed = self.store.data_mut().connections.remove(id);
+        let consumer = removed.ok_or(GuestFault::SharedInstanceFailed)?;
         self.drop_consumer(consumer)?;
         Ok(GuestReply::Done)
     }

@@ -9,6 +9,7 @@ use crate::bindings::exports::narrowboat::consumer::websocket::{
     SavedParam, SavedResult,
 };
 use crate::call::{ConnectionId, GuestReply};
+use crate::effects::Effect;
 use crate::store::{GuestState, SuppressReason};
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::scope::{RESTARTED_ATTRIBUTE, Scope};
@@ -141,7 +142,8 @@ impl Instance {
         }
     }
 
-    /// Creates a fresh consumer for an open connection. An attribute of its scope tells the guest about the restart.
+    /// Creates a fresh consumer for a connection. An attribute of its scope tells the guest about the restart. The
+    /// handshake of the connection may still be undecided: then the decision of the fresh consumer counts.
     pub(crate) fn restart_consumer(
         &mut self,
         MigratingConsumer { id, connection, scope }: &MigratingConsumer,
@@ -150,8 +152,18 @@ impl Instance {
         restart_scope.attributes.push((RESTARTED_ATTRIBUTE.to_owned(), "true".to_owned()));
         let connections = &mut self.store.data_mut().connections;
         connections.insert(*id, Arc::clone(connection), Arc::clone(scope));
-        match self.connect(*id, &restart_scope)? {
-            GuestReply::Accepted(..) | GuestReply::DecidesLater(_) => Ok(()),
+        let reply = self.connect(*id, &restart_scope)?;
+        let connection = Arc::clone(connection);
+        let effects = &mut self.store.data_mut().effects;
+        match reply {
+            GuestReply::Accepted(_, acceptance) => {
+                effects.append(Effect::Accept(connection, acceptance));
+                Ok(())
+            }
+            GuestReply::DecidesLater(_) => {
+                effects.prepend(Effect::ReopenHandshake(connection));
+                Ok(())
+            }
             _ => Err(GuestFault::Error("connect rejected the open connection".to_owned())),
         }
     }

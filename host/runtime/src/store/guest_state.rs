@@ -186,7 +186,19 @@ impl GuestState {
     /// # Errors
     /// If the call has too many effects. This error is a trap.
     pub(crate) fn push_effect_or_trap(&mut self, effect: Effect) -> wasmtime::Result<()> {
-        match self.effects.push(effect, 0) {
+        self.push_payload_or_trap(effect, 0)
+    }
+
+    /// Adds an effect with a payload of `bytes`, as [`Self::push_effect_or_trap`] does.
+    ///
+    /// # Errors
+    /// If the call has too many effects. This error is a trap.
+    pub(crate) fn push_payload_or_trap(
+        &mut self,
+        effect: Effect,
+        bytes: usize,
+    ) -> wasmtime::Result<()> {
+        match self.effects.push(effect, bytes) {
             Ok(()) => Ok(()),
             Err(EffectLimitExceeded) => {
                 self.ctx.quota.record_limit_hit(LimitKind::Effects);

@@ -42,11 +42,11 @@
 use tokio::sync::oneshot;
 
 use super::queued_call::QueuedCall;
-use crate::call_outcome::{CallOutcome, CallResult, call_instance};
+use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
 use crate::effect_applier::EffectApplier;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::GuestFault;
-use narrowboat_runtime::{Call, ConnectionId, GuestReply, Instance};
+use narrowboat_runtime::{Call, ConnectionId, Instance};
 
 /// The content of the slot of a shared instance. The module's documentation has a diagram.
 #[derive(Default)]
@@ -115,7 +115,9 @@ impl InstanceState {
         let Some((result, reply)) = span.in_scope(|| self.run_call(call, reply, applier)) else {
             return;
         };
-        if let Err(Ok(GuestReply::Accepted(id, _))) = reply.send(result) {
+        if let Err(unreceived) = reply.send(result)
+            && let Some(id) = created_consumer(&unreceived)
+        {
             self.disconnect_abandoned(id, applier);
         }
     }

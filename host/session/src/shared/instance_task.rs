@@ -13,7 +13,7 @@ use super::instance_state::{FatalCall, InstanceState, OwnerAction};
 use super::job::Job;
 use super::queued_call::QueuedCall;
 use super::shared_instance::SharedInstance;
-use crate::call_outcome::{CallOutcome, CallResult, call_instance};
+use crate::call_outcome::{CallOutcome, CallResult, call_instance, created_consumer};
 use crate::instance_owner::InstanceOwner;
 use crate::instance_registration::InstanceRegistration;
 use crate::instance_registry::InstanceRegistry;
@@ -22,7 +22,7 @@ use crate::owner_command::{Direction, MigrateCommand, OwnerCommand};
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{Fault, GuestFault};
-use narrowboat_runtime::{Call, ConnectionId, GuestReply, Instance, Plugin, PreSnapshots};
+use narrowboat_runtime::{Call, ConnectionId, Instance, Plugin, PreSnapshots};
 
 /// Times that the owner yields while a session is in the slot, before it takes the call for a long one and sleeps.
 const MAX_YIELDS: u32 = 64;
@@ -146,7 +146,9 @@ impl SharedInstanceTask {
 
     /// Replies to the sender of a call. If its client left during the handshake, calls `disconnect` instead.
     async fn send_reply(&mut self, reply: oneshot::Sender<CallResult>, result: CallResult) {
-        if let Err(Ok(GuestReply::Accepted(id, _))) = reply.send(result) {
+        if let Err(unreceived) = reply.send(result)
+            && let Some(id) = created_consumer(&unreceived)
+        {
             self.disconnect_abandoned(id).await;
         }
     }

@@ -1,23 +1,27 @@
 //! The queue between the tasks that send to a connection and the connection itself.
 
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use narrowboat_config::OverflowPolicy;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::deferred_wake;
 use narrowboat_core::fault::{ClientFault, Fault};
 use narrowboat_core::frame::Frame;
+use narrowboat_core::host_close::HostClose;
 use narrowboat_sync::{WakeMutex, WakeMutexGuard};
 
 use super::control_signals::{ControlSignal, ControlSignals, PendingClose};
 use super::frame_queue::FrameQueue;
+use super::handshake_event::HandshakeEvent;
+use super::handshake_state::{DecisionEffect, HandshakeState};
+use super::late_decision::LateDecision;
 use super::outbound_limits::{OutboundLimits, PendingSize, PushError};
 use super::throttle::RateState;
 
 /// A queue that any task may fill and only the connection drains, bounded in bytes.
 ///
-/// One lock holds three parts: the `FrameQueue`, the `ControlSignals`, and the state of the connection's task,
-/// which belongs to the `WakeMutex`. One lock is enough for a poll to see a consistent state, and for a push to
+/// One lock holds four parts: the `FrameQueue`, the `ControlSignals`, the `HandshakeState`, and the state of the
+/// connection's task, which belongs to the `WakeMutex`. One lock is enough for a poll to see a consistent state, and for a push to
 /// decide whether it has to wake the task:
 ///
 /// ```text
@@ -39,6 +43,7 @@ pub struct OutboundQueue {
 struct OutboundState {
     frames: FrameQueue,
     signals: ControlSignals,
+    handshake: HandshakeState,
 }
 
 /// The next item for the socket.
@@ -218,9 +223,57 @@ impl OutboundQueue {
 
     /// Drops all frames and requests, because the socket is closed. No more frames are accepted.
     pub(super) fn mark_closed(&self) {
-        let closed =
-            OutboundState { frames: FrameQueue::default(), signals: ControlSignals::closed() };
+        let closed = OutboundState {
+            frames: FrameQueue::default(),
+            signals: ControlSignals::closed(),
+            handshake: HandshakeState::Over,
+        };
         self.lock().reset(closed);
+    }
+
+    /// Decides a handshake that `connect` left open. Only the first decision has an effect. A rejection by a consumer
+    /// that was restarted for an open connection closes the connection.
+    pub fn decide_handshake(&self, decision: LateDecision) {
+        let mut state = self.lock();
+        match state.handshake.decide(decision) {
+            DecisionEffect::None => {}
+            DecisionEffect::Responds => notify_task(state),
+            DecisionEffect::Closes => {
+                drop(state);
+                self.close(HostClose::RejectedAfterRestart.frame());
+            }
+        }
+    }
+
+    /// Ends the time for decisions: `connect` has decided.
+    pub fn end_handshake(&self) {
+        self.lock().handshake.end();
+    }
+
+    /// Lets a consumer that was restarted decide about its connection, which is open already.
+    pub fn reopen_handshake(&self) {
+        self.lock().handshake.reopen();
+    }
+
+    /// Polls a connection whose handshake is undecided. A decision comes before a request to close: that request is
+    /// left to the open connection.
+    pub fn poll_handshake(&self, cx: &Context<'_>) -> Poll<HandshakeEvent> {
+        let mut state = self.lock();
+        if let Some(decision) = state.handshake.take_decision() {
+            return Poll::Ready(HandshakeEvent::Decided(decision));
+        }
+        if let Some(PendingClose { close_frame, fault }) = state.signals.close_request().cloned() {
+            return Poll::Ready(HandshakeEvent::Closed(close_frame, fault));
+        }
+        if let Some(signal) = state.signals.take_signal() {
+            return Poll::Ready(match signal {
+                ControlSignal::Stop => HandshakeEvent::Stop,
+                ControlSignal::CommandPending => HandshakeEvent::CommandPending,
+            });
+        }
+        state.begin_poll(false);
+        state.park(cx);
+        Poll::Pending
     }
 
     fn check(

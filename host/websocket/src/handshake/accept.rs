@@ -18,14 +18,18 @@ use super::response::{apply_acceptance, build_response, rejection_response};
 use crate::connection::{
     DeflateParams, IncomingLimits, MaybeTlsStream, Socket, SocketConfig, drain_until_eof,
 };
+use narrowboat_core::handshake_response::HostRejection;
 
 /// The time that a client has to read a response other than a 101, before the socket is closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The time to write a response that was decided at the end of [`HandshakeLimits::timeout`], or later.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The limits of one handshake.
 #[derive(Debug, Clone, Copy)]
 pub struct HandshakeLimits {
-    /// The time from the start of the handshake to its response.
+    /// The time from the start of the handshake to the decision. The response may take a second more.
     pub timeout: Duration,
     /// The largest frame that the client may send on the open connection, in bytes.
     pub max_frame: usize,
@@ -49,10 +53,11 @@ struct Accepted<T> {
 }
 
 /// Reads a request, waits for the decision about it, and writes the response. If the client disconnects meanwhile,
-/// the future of the decision is dropped.
+/// or the limit's time is over, the future of the decision is dropped.
 ///
 /// # Errors
-/// The client sent no valid HTTP request, disconnected, or the limit's time is over. The socket is closed then.
+/// The client sent no valid HTTP request, disconnected, or the limit's time is over. The socket is closed then. A client
+/// whose request was read gets 503 at the end of the limit's time.
 pub async fn accept<T, F, D>(
     stream: MaybeTlsStream,
     peer: PeerInfo,
@@ -72,16 +77,28 @@ where
         ReadOutcome::Request(request, exchange) => {
             (HandshakeRequest::new(*request, peer), exchange)
         }
-        ReadOutcome::Closed(stream) => return Ok(close_after_response(stream, 0).await),
+        ReadOutcome::Closed(stream) => {
+            close_after_response(stream).await;
+            return Ok(HandshakeOutcome::Responded(0));
+        }
     };
 
     let deciding = exchange.run_while_connected(decide_response(request, limits.max_frame, decide));
-    let Some((response, accepted)) = timeout_at(deadline, deciding).await.map_err(timed_out)??
-    else {
-        return Ok(HandshakeOutcome::Responded(0));
+    let decided = match timeout_at(deadline, deciding).await {
+        Ok(decided) => decided?,
+        Err(elapsed) => {
+            let response = rejection_response(HostRejection::HandshakeTimedOut.into());
+            if let Ok(Ok((stream, _))) = timeout(RESPONSE_TIMEOUT, exchange.respond(response)).await
+            {
+                close_after_response(stream).await;
+            }
+            return Err(timed_out(elapsed));
+        }
     };
+    let Some((response, accepted)) = decided else { return Ok(HandshakeOutcome::Responded(0)) };
 
     let status = response.status().as_u16();
+    let deadline = deadline.max(Instant::now() + RESPONSE_TIMEOUT);
     let sent = timeout_at(deadline, exchange.respond(response)).await;
     match (accepted, sent) {
         (Some(Accepted { config, joined }), Ok(Ok((stream, early_bytes)))) => {
@@ -89,16 +106,18 @@ where
             Ok(HandshakeOutcome::Open(Box::new(socket), joined))
         }
         (Some(Accepted { joined, .. }), _) => Ok(HandshakeOutcome::Disconnected(joined)),
-        (None, Ok(Ok((stream, _)))) => Ok(close_after_response(stream, status).await),
+        (None, Ok(Ok((stream, _)))) => {
+            close_after_response(stream).await;
+            Ok(HandshakeOutcome::Responded(status))
+        }
         (None, Ok(Err(error))) => Err(error.into()),
         (None, Err(elapsed)) => Err(timed_out(elapsed)),
     }
 }
 
-/// Closes a socket whose client got `status`. The client gets [`DRAIN_TIMEOUT`] to read the response.
-async fn close_after_response<T>(mut stream: MaybeTlsStream, status: u16) -> HandshakeOutcome<T> {
+/// Closes a socket whose client got a response. The client gets [`DRAIN_TIMEOUT`] to read the response.
+async fn close_after_response(mut stream: MaybeTlsStream) {
     let _ = timeout(DRAIN_TIMEOUT, drain_until_eof(&mut stream)).await;
-    HandshakeOutcome::Responded(status)
 }
 
 /// Returns the response to a request, and the accepted value if it is a 101.

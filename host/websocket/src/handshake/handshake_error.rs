@@ -8,7 +8,7 @@ use thiserror::Error;
 /// An error of a handshake that ends without a decision.
 #[derive(Debug, Error)]
 pub enum HandshakeError {
-    /// The client's request or the caller's decision took longer than this limit.
+    /// The client's request or the caller's decision took longer than this limit. After a request the client got 503.
     #[error("handshake timed out after {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The PROXY protocol header is missing or invalid.

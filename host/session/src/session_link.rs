@@ -1,0 +1,56 @@
+//! The client's side of a session.
+
+use std::task::{Context, Poll};
+
+use super::pending_call::CallFuture;
+use narrowboat_channels::Delivery;
+use narrowboat_core::frame::Frame;
+use narrowboat_runtime::Instance;
+use narrowboat_websocket::connection::{ConnectionHandle, TimerId};
+
+/// An event of a session. `E` is the end of the session.
+pub(super) enum SessionEvent<E> {
+    Frame(Frame),
+    Delivery(Delivery),
+    Timer(TimerId),
+    /// A command of a rollout is pending.
+    Command,
+    End(E),
+}
+
+/// Whether a session may take deliveries and timers.
+pub(super) enum LinkState<E> {
+    Open,
+    /// The connection is closing: its consumer gets no further frames, messages or timers.
+    Closing,
+    /// Another task has a request for the session.
+    Requested(SessionEvent<E>),
+}
+
+/// The client's side of a session: a socket, or a handshake that is undecided.
+pub(super) trait SessionLink {
+    /// The end of a session.
+    type End;
+
+    /// Takes the next event that came while the guest was busy.
+    fn take_event(&mut self, control: &ConnectionHandle) -> Option<SessionEvent<Self::End>>;
+
+    /// Takes the requests of other tasks. Later requests wake the task.
+    fn poll_state(
+        &mut self,
+        control: &ConnectionHandle,
+        cx: &mut Context<'_>,
+    ) -> LinkState<Self::End>;
+
+    /// Polls for an event of the client, and writes queued frames if there is none.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<Self::End>>;
+
+    /// Serves the client until `work` in the instance ends, and returns the result of the work.
+    async fn serve_while<T>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>);
+
+    /// Whether the client, and not the host, ended the connection while the guest was busy.
+    fn has_peer_left(&self) -> bool;
+
+    /// Drops the frames that came while the guest was busy.
+    fn discard_frames(&mut self);
+}

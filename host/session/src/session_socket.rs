@@ -1,0 +1,181 @@
+//! The socket of a session whose connection is open, and the end of that session.
+
+use std::task::{Context, Poll};
+
+use super::accepted_consumer::AcceptedConsumer;
+use super::pending_call::CallFuture;
+use super::read_ahead::ReadAhead;
+use super::session::Session;
+use super::session_link::{LinkState, SessionEvent, SessionLink};
+use narrowboat_core::fault::{Fault, HostFault, sanitize_log_line};
+use narrowboat_runtime::Instance;
+use narrowboat_websocket::connection::{
+    Connection, ConnectionEnd, ConnectionEvent, ConnectionHandle, ControlState, ReadMode,
+};
+
+/// The socket of a session, and the events that came while the guest was busy.
+pub(super) struct SessionSocket {
+    connection: Connection,
+    read_ahead: ReadAhead,
+    /// The connection ended while the guest was busy.
+    pending_end: Option<ConnectionEnd>,
+    /// The host began to stop while the guest was busy.
+    shutdown_pending: bool,
+    /// A command arrived while the guest was busy.
+    command_pending: bool,
+}
+
+/// Why the session of an open connection has ended.
+pub(super) enum SocketEnd {
+    Shutdown,
+    Closed(ConnectionEnd),
+}
+
+impl AcceptedConsumer {
+    /// Runs the session until the connection has ended and the consumer's `disconnect` has returned. Dropping the
+    /// future before that closes the socket, and drops the consumer, which calls `disconnect` with 1006.
+    pub fn run(self, connection: Connection) -> impl Future<Output = ()> + Send {
+        let mut session = Session::new(self, SessionSocket::new(connection));
+        async move {
+            // Boxed, so that the future of an open connection has no room for its end.
+            match session.run().await {
+                SocketEnd::Shutdown => Box::pin(session.shut_down()).await,
+                SocketEnd::Closed(end) => Box::pin(session.handle_closed(end)).await,
+            }
+        }
+    }
+}
+
+impl From<ConnectionEvent> for SessionEvent<SocketEnd> {
+    fn from(event: ConnectionEvent) -> Self {
+        match event {
+            ConnectionEvent::Message(frame) => Self::Frame(frame),
+            ConnectionEvent::Closed(end) => Self::End(SocketEnd::Closed(end)),
+            ConnectionEvent::CommandPending => Self::Command,
+            ConnectionEvent::Stop => Self::End(SocketEnd::Shutdown),
+        }
+    }
+}
+
+impl SessionSocket {
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            read_ahead: ReadAhead::default(),
+            pending_end: None,
+            shutdown_pending: false,
+            command_pending: false,
+        }
+    }
+}
+
+impl SessionLink for SessionSocket {
+    type End = SocketEnd;
+
+    fn take_event(&mut self, control: &ConnectionHandle) -> Option<SessionEvent<SocketEnd>> {
+        if std::mem::take(&mut self.command_pending) {
+            return Some(SessionEvent::Command);
+        }
+        // Frames that the peer sent before it left are handled.
+        if !self.read_ahead.is_empty()
+            && (self.has_peer_left() || !control.outbound.is_closing())
+            && let Some(frame) = self.read_ahead.pop()
+        {
+            return Some(SessionEvent::Frame(frame));
+        }
+        if let Some(end) = self.pending_end.take() {
+            return Some(SessionEvent::End(SocketEnd::Closed(end)));
+        }
+        self.shutdown_pending.then_some(SessionEvent::End(SocketEnd::Shutdown))
+    }
+
+    fn poll_state(
+        &mut self,
+        _control: &ConnectionHandle,
+        _cx: &mut Context<'_>,
+    ) -> LinkState<SocketEnd> {
+        match self.connection.take_control() {
+            ControlState { event: Some(event), .. } => LinkState::Requested(event.into()),
+            ControlState { is_open: true, .. } => LinkState::Open,
+            ControlState { is_open: false, .. } => LinkState::Closing,
+        }
+    }
+
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<SocketEnd>> {
+        self.connection.poll_socket(cx).map(SessionEvent::from)
+    }
+
+    /// Reads frames ahead up to a limit, and writes.
+    async fn serve_while<T>(&mut self, mut work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
+        loop {
+            let read_mode = match self.read_ahead.is_full() {
+                true => ReadMode::Pause,
+                false => ReadMode::Read,
+            };
+            tokio::select! {
+                biased;
+                returned = &mut work => return returned,
+                event = self.connection.next_event(read_mode), if self.pending_end.is_none() => match event {
+                    ConnectionEvent::Message(frame) => self.read_ahead.push(frame),
+                    ConnectionEvent::Closed(end) => self.pending_end = Some(end),
+                    ConnectionEvent::CommandPending => self.command_pending = true,
+                    ConnectionEvent::Stop => self.shutdown_pending = true,
+                },
+            }
+        }
+    }
+
+    fn has_peer_left(&self) -> bool {
+        self.pending_end.as_ref().is_some_and(|end| !end.is_local_close)
+    }
+
+    fn discard_frames(&mut self) {
+        self.read_ahead = ReadAhead::default();
+    }
+}
+
+impl Session<SessionSocket> {
+    /// Ends the session because the host is stopping. The consumer's `disconnect` runs before the Close frame, so that
+    /// it may still send.
+    async fn shut_down(mut self) {
+        let close = Fault::Host(HostFault::ShuttingDown).close_frame();
+        self.consumer.control.traffic.close_counters.record_host_close(close.code);
+        self.consumer.disconnect(close.clone()).await;
+        let Self { consumer, link, .. } = self;
+        let permits = consumer.permits();
+        // The drop leaves the groups and closes the channel now. The socket stays open for the closing handshake.
+        drop(consumer);
+        link.connection.finish(Some(close)).await;
+        drop(permits);
+    }
+
+    /// Ends the session because the connection has ended: calls the consumer's `disconnect` and closes the socket.
+    async fn handle_closed(self, end: ConnectionEnd) {
+        let (plugin, channel) = self.consumer.log_fields();
+        tracing::debug!(
+            plugin,
+            channel,
+            // The reason is the client's own text.
+            close_frame = %sanitize_log_line(&end.close_frame.to_string()),
+            "connection ended"
+        );
+        let close_counters = &self.consumer.control.traffic.close_counters;
+        match end.is_local_close || end.fault.is_some() {
+            true => close_counters.record_host_close(end.close_frame.code),
+            false => close_counters.record_client_close(end.close_frame.code),
+        }
+        let close_to_send = match &end.fault {
+            Some(fault @ Fault::Client(_)) => {
+                self.consumer.log_fault(fault);
+                Some(end.close_frame.clone())
+            }
+            _ => None,
+        };
+        let Self { mut consumer, link, .. } = self;
+        let permits = consumer.permits();
+        let disconnect = async move { consumer.disconnect(end.close_frame).await };
+        // A client that broke a rule gets its Close frame at once (RFC 6455 §7.1.7), even if the instance is busy.
+        tokio::join!(link.connection.finish(close_to_send), disconnect);
+        drop(permits);
+    }
+}
