@@ -50,6 +50,11 @@ impl QuotaChain {
 }
 
 impl Reservation {
+    /// The amount that is reserved.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Reserves `count` more.
     ///
     /// # Errors

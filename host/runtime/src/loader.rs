@@ -14,8 +14,7 @@ use crate::language_runtime::RuntimeError;
 use crate::plugin::{Plugin, PublishedVersions};
 use crate::scheduling::{ExecutionModeState, GuestThreadPool};
 use crate::store::{
-    HostServices, InstanceLimits, LogLimiter, MAX_TABLE_ELEMENTS, UNCOUNTED_MEMORY_BYTES,
-    VersionContext,
+    HostServices, InstanceLimits, LogLimiter, MAX_TABLE_ELEMENTS, MemoryCounting, VersionContext,
 };
 use crate::version::Version;
 use load_error::ErrorContext;
@@ -24,6 +23,7 @@ use narrowboat_channels::ChannelLayer;
 use narrowboat_config::signature::{SignatureError, TrustedKeys};
 use narrowboat_config::{Limits, PluginConfig};
 use narrowboat_core::capabilities::Capabilities;
+use narrowboat_core::component::ComponentResources;
 use narrowboat_core::manifest::{Isolation, Manifest};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::plugin_file::PluginFile;
@@ -181,8 +181,7 @@ impl Loader {
                 let checked = info.resources.check_limits(limits.memory, MAX_TABLE_ELEMENTS as u64);
                 checked.map_err(|source| at.component(source))?;
                 compat::check_names(&info.imports).map_err(|source| at.version(source.into()))?;
-                let core_instances = info.resources.core_instances;
-                let ctx = self.new_context(plugin, &limits, core_instances, manifest, build);
+                let ctx = self.new_context(plugin, &limits, &info.resources, manifest, build);
                 check_uses(name, config, file, &info.roles().collect::<Vec<_>>())?;
                 let version = Version::compile(&self.engine, build, Arc::new(ctx));
                 Arc::new(version.map_err(|source| at.version(source))?)
@@ -212,11 +211,11 @@ impl Loader {
         let language = settings.runtime;
         let runtime = self.engine.language_runtime(language)?;
         let memory = min_limit(limits.memory, manifest.limits.memory);
-        let needed = runtime.initial_memory_bytes;
+        let needed = runtime.resources.initial_memory_bytes;
         if needed > memory.bytes() as u64 {
             return Err(RuntimeError::Memory { language, needed, most: memory });
         }
-        let ctx = Arc::new(self.new_context(plugin, limits, None, manifest, build));
+        let ctx = Arc::new(self.new_context(plugin, limits, &runtime.resources, manifest, build));
         Version::compile_source(&self.engine, build, (bundle, &settings), &runtime, ctx)
     }
 
@@ -233,7 +232,7 @@ impl Loader {
         &self,
         plugin: &str,
         limits: &Limits,
-        core_instance_count: Option<u64>,
+        resources: &ComponentResources,
         manifest: Manifest,
         build: &Build,
     ) -> VersionContext {
@@ -249,12 +248,12 @@ impl Loader {
             tenant: self.tenant.clone(),
             layer: Arc::clone(&self.layer),
             services: Arc::new(services),
-            limits: self.instance_limits(limits, &manifest),
+            limits: self.instance_limits(limits, &manifest, resources),
             execution_mode: ExecutionModeState::new(execution_mode(&manifest)),
             manifest_name: manifest.name,
             capabilities: manifest.capabilities,
             usage: Arc::default(),
-            core_instance_count,
+            core_instance_count: resources.core_instances,
             pool_slots: OnceLock::new(),
             log_limiter: LogLimiter::new(limits.log_lines_per_second),
             panic_limiter: LogLimiter::new(PANIC_LINES_PER_SECOND),
@@ -266,12 +265,17 @@ impl Loader {
     }
 
     /// The smaller of the operator's limits and those that the manifest requests.
-    fn instance_limits(&self, limits: &Limits, manifest: &Manifest) -> InstanceLimits {
+    fn instance_limits(
+        &self,
+        limits: &Limits,
+        manifest: &Manifest,
+        resources: &ComponentResources,
+    ) -> InstanceLimits {
         let wanted = &manifest.limits;
+        let initial_memory = resources.initial_memory_bytes;
         InstanceLimits {
             memory: min_limit(limits.memory, wanted.memory).bytes(),
-            // The plugins of tenants are not trusted: each of their instances might write all of its memory.
-            uncounted_memory: if self.tenant.is_default() { UNCOUNTED_MEMORY_BYTES } else { 0 },
+            memory_counting: MemoryCounting::choose(initial_memory, self.tenant.is_default()),
             call_time: min_limit(limits.call_time, wanted.call_time).duration(),
             worker_time: min_limit(limits.worker_time, wanted.worker_time).duration(),
             load_time: limits.load_time.duration(),

@@ -7,22 +7,25 @@ mod host_services;
 mod http_hooks;
 mod instance_limits;
 mod log_limiter;
+mod memory_counting;
 mod output_buffer;
+mod page_faults;
 mod stopwatch;
 mod store_limiter;
 mod suppress_reason;
+mod touched_memory;
 mod version_context;
 mod wait_budget;
 mod wasi_state;
 
 pub(crate) use guest_state::{GuestState, TrapReport};
 pub(crate) use host_services::HostServices;
-pub(crate) use instance_limits::{
-    InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, UNCOUNTED_MEMORY_BYTES,
-};
+pub(crate) use instance_limits::{InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
+pub(crate) use memory_counting::MemoryCounting;
 pub(crate) use output_buffer::{OutputBuffer, STDERR_CONTEXT, STDOUT_CONTEXT};
 pub(crate) use stopwatch::{OutOfTime, Phase};
+pub(crate) use store_limiter::{MemoryQuotaExceeded, SLOT_RESIDENT_BYTES};
 pub(crate) use suppress_reason::SuppressReason;
 pub(crate) use version_context::VersionContext;
 pub(crate) use wait_budget::WaitError;

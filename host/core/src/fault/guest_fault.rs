@@ -21,7 +21,8 @@ pub enum GuestFault {
     /// Another consumer of the shared instance trapped.
     #[error("the instance it shared has failed")]
     SharedInstanceFailed,
-    /// The plugin or its tenant reached a limit, whose configuration key this is.
+    /// The plugin or its tenant reached a limit, whose configuration key this is. If a call reached it by touching
+    /// memory, the instance is lost.
     #[error("the limit {0} is reached")]
     QuotaExceeded(&'static str),
     /// The guest returned an error that blames the plugin.
@@ -30,14 +31,4 @@ pub enum GuestFault {
     /// The guest broke the contract, for example with a close code that is reserved.
     #[error("broke the contract: {0}")]
     ContractViolation(String),
-}
-
-impl GuestFault {
-    /// Whether the instance is unusable after this fault.
-    pub fn is_fatal_to_instance(&self) -> bool {
-        match self {
-            Self::Trap(_) | Self::TimeLimitExceeded { .. } | Self::SharedInstanceFailed => true,
-            Self::Error(_) | Self::ContractViolation(_) | Self::QuotaExceeded(_) => false,
-        }
-    }
 }

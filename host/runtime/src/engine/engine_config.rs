@@ -3,7 +3,7 @@
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::pool_slots::CORE_INSTANCES_PER_SLOT;
-use crate::store::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
+use crate::store::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, SLOT_RESIDENT_BYTES};
 
 /// Address space between two memories, in bytes. Accesses are checked against the size of the memory, so this may be
 /// less than the 4 GiB that a 32-bit index can reach.
@@ -11,9 +11,6 @@ const MEMORY_GUARD_BYTES: u64 = 64 * 1024;
 
 /// Address space that is reserved for the growth of a memory, in bytes, if there is no pool.
 const MEMORY_GROWTH_BYTES: u64 = 1024 * 1024;
-
-/// Bytes of a memory that stay resident in the pool after its guest has ended.
-const MEMORY_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
 
 /// Bytes of a table that stay resident in the pool after its guest has ended.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 4 * 1024;
@@ -47,7 +44,7 @@ fn pool(instances: u32, memory: usize) -> PoolingAllocationConfig {
     // system would interrupt every thread, and cause a page fault for each page later.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes)
-            .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
+            .linear_memory_keep_resident(SLOT_RESIDENT_BYTES)
             .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES);
     }
     pool

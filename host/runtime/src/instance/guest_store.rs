@@ -9,7 +9,9 @@ use wasmtime_wasi::I32Exit;
 
 use crate::effects::Effect;
 use crate::language_runtime::SourceProblems;
-use crate::store::{GuestState, LogDecision, OutOfTime, Phase, SuppressReason, TrapReport};
+use crate::store::{
+    GuestState, LogDecision, MemoryQuotaExceeded, OutOfTime, Phase, SuppressReason, TrapReport,
+};
 use crate::version::Version;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
@@ -120,6 +122,10 @@ impl GuestStore {
         self.version.stats.call_durations().count(running_time);
         let GuestState { stopwatch, ctx, .. } = self.store.data();
         stopwatch.record_call_end(&ctx.execution_mode);
+        let result = result.and_then(|reply| {
+            self.store.data_mut().limiter.reserve_touched_memory()?;
+            Ok(reply)
+        });
         result.map_err(|error| {
             self.is_dead = true;
             drop(self.take_effects());
@@ -177,6 +183,9 @@ fn to_guest_fault(
     }
     if let Some(problems) = error.downcast_ref::<SourceProblems>() {
         return GuestFault::Error(sanitize_log_line(&problems.to_string()));
+    }
+    if let Some(MemoryQuotaExceeded { limit }) = error.downcast_ref() {
+        return GuestFault::QuotaExceeded(limit.name());
     }
     let text = match error.downcast_ref::<I32Exit>() {
         Some(I32Exit(code)) => format!("the guest ended itself with the exit code {code}"),

@@ -10,7 +10,7 @@ use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::engine::{Engine, pool_slots};
 use crate::store::GuestState;
 use crate::version::VersionError;
-use narrowboat_core::component::Role;
+use narrowboat_core::component::{ComponentResources, Role};
 use narrowboat_core::manifest::Language;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
@@ -21,8 +21,8 @@ pub(crate) struct CompiledRuntime {
     pub(crate) consumer_indices: WebsocketConsumerIndices,
     pub(crate) worker_indices: WorkerConsumerIndices,
     pub(super) loader_indices: SourceLoaderIndices,
-    /// The initial memory of one instance, in bytes.
-    pub(crate) initial_memory_bytes: u64,
+    /// The resources of one instance, as far as the engine tells them.
+    pub(crate) resources: ComponentResources,
     /// The slots of the pool that one instance takes.
     pub(crate) pool_slots: usize,
 }
@@ -50,7 +50,11 @@ impl CompiledRuntime {
             worker_indices: WorkerConsumerIndices::new(&pre).map_err(world_error(Role::Worker))?,
             loader_indices: SourceLoaderIndices::new(&pre).map_err(world_error(Role::Consumer))?,
             pool_slots: pool_slots(&component, None),
-            initial_memory_bytes: initial_memory_bytes.unwrap_or(0),
+            resources: ComponentResources {
+                initial_memory_bytes: initial_memory_bytes.unwrap_or(0),
+                core_instances: None,
+                ..ComponentResources::default()
+            },
             pre,
         })
     }

@@ -78,6 +78,7 @@ impl GuestState {
     /// Starts a call.
     pub(crate) fn begin_call(&mut self, now: Instant) {
         self.stopwatch.restart(now, self.ctx.capabilities.may_wait_on_io());
+        self.limiter.begin_call();
         self.panic = None;
         self.contract_violation = None;
         if let Some(wasi) = self.wasi_mut() {
@@ -88,9 +89,11 @@ impl GuestState {
     /// Handles a tick that finds the guest running. A guest is not charged for ticks while its thread did not run.
     ///
     /// # Errors
-    /// [`OutOfTime`](super::OutOfTime) if the call has run for too long.
+    /// [`OutOfTime`](super::OutOfTime) if the call has run for too long, and
+    /// [`MemoryQuotaExceeded`](super::MemoryQuotaExceeded) if it has touched too much memory.
     pub(crate) fn on_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         self.charge_cpu_time(Instant::now());
+        self.limiter.reserve_touched_memory()?;
         let is_excluded = self.wasi_mut().is_some_and(|wasi| wasi.wait_budget.exclude_tick());
         if !is_excluded {
             self.stopwatch.record_tick(&self.ctx.execution_mode)?;

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use super::memory_counting::MemoryCounting;
 use super::stopwatch::Phase;
 use narrowboat_core::component::Role;
-
-/// Bytes of memory that an instance of the default tenant has without counting towards the shared memory limits. Most
-/// guests start with this size, and write to few of its pages.
-pub(crate) const UNCOUNTED_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes of payload that every call may send, even if the largest frame is small.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
@@ -26,8 +23,8 @@ pub(crate) const MAX_CORE_ITEMS: u32 = 16;
 pub(crate) struct InstanceLimits {
     /// The linear memory of all memories together, in bytes.
     pub memory: usize,
-    /// The part of the memory that does not count towards the shared memory limits, in bytes.
-    pub uncounted_memory: usize,
+    /// How the memory counts towards the shared memory limits.
+    pub memory_counting: MemoryCounting,
     /// The running time of one call for a connection.
     pub call_time: Duration,
     /// The running time of a worker for one message.

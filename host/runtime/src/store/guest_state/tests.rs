@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::call::ConnectionId;
 use crate::scheduling::ExecutionModeState;
-use crate::store::{HostServices, InstanceLimits, LogLimiter};
+use crate::store::{HostServices, InstanceLimits, LogLimiter, MemoryCounting};
 use narrowboat_channels::{LayerLimits, MemoryLayer};
 use narrowboat_config::{Config, OverflowPolicy};
 use narrowboat_core::capabilities::Capabilities;
@@ -35,7 +35,7 @@ fn version_context() -> VersionContext {
     };
     let limits = InstanceLimits {
         memory: 1 << 20,
-        uncounted_memory: 0,
+        memory_counting: MemoryCounting::Size { uncounted: 0 },
         call_time: Duration::from_secs(1),
         worker_time: Duration::from_secs(1),
         timers: 1,
