@@ -1,3 +1,3 @@
-"""The resources of the interface `websocket`, where componentize-py looks for them."""
+"""The resource of the interface `websocket`, where componentize-py looks for it."""
 
-from narrowboat_runtime.connection import Connection as Consumer  # noqa: F401
+from narrowboat_runtime.connection_resource import Consumer  # noqa: F401

@@ -11,10 +11,7 @@ from collections import namedtuple
 
 from . import deadline, discovery, instrument, log, plugin_importer
 from .problems import ProblemsFound, describe_problem, make_problem, make_syntax_problem
-from .program import VENDOR, Program, ProgramModule, compress
-
-#: The packages that belong to the runtime. A plugin's file cannot replace them.
-RUNTIME_PACKAGES = frozenset(("asgiref", "channels", "narrowboat", "narrowboat_runtime", "wit_world"))
+from .program import RUNTIME_PACKAGES, VENDOR, Program, ProgramModule, compress
 
 #: A module of the plugin: its name, its path, its text and its syntax tree.
 SourceModule = namedtuple("SourceModule", ("name", "path", "is_package", "text", "tree", "code"))

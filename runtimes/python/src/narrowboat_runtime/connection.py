@@ -2,6 +2,7 @@
 
 import collections
 import contextvars
+import inspect
 
 from channels.consumer import NoHandler, get_handler_name
 from channels.exceptions import StopConsumer
@@ -160,19 +161,6 @@ class Connection(OutgoingMessages):
             if _pending_output:
                 log.flush()
 
-    def snapshot(self, mode):
-        """Saves the state of this consumer alone."""
-        from .state import saving
-
-        return saving.save_consumer(self, mode)
-
-    @classmethod
-    def restore(cls, connection, saved):
-        """Creates the consumer from a snapshot, or from the state of the module."""
-        from .state import restoring
-
-        return restoring.restore_consumer(connection, saved)
-
     # Events.
 
     def _dispatch(self, event):
@@ -238,11 +226,7 @@ class Connection(OutgoingMessages):
                 self.close(1011, "")
 
     def _start_handler(self, event):
-        context = self.context
-        if context is None:
-            context = self.context = contextvars.copy_context()
-            context.run(OWNER.set, self)
-        task = event_loop.start_task(self.user.dispatch(event), context)
+        task = event_loop.start_task(self.user.dispatch(event), self.context or self._get_context())
         if task.done():
             if not task.cancelled():
                 error = task.exception()
@@ -252,6 +236,12 @@ class Connection(OutgoingMessages):
             self.task = task
             task.add_done_callback(self._handler_ended)
 
+    def _get_context(self):
+        if self.context is None:
+            self.context = contextvars.copy_context()
+            self.context.run(OWNER.set, self)
+        return self.context
+
     def _handler_ended(self, task):
         """Starts the handlers of events that wait."""
         if self.task is not task:
@@ -260,8 +250,26 @@ class Connection(OutgoingMessages):
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._fail(error)
+        self.start_waiting_events()
+
+    def start_waiting_events(self):
+        """Starts the handlers of the events that wait, until one of them waits."""
         while self.events and self.task is None and self.failure is None and self.user is not None:
             self._start_handler(self.events.popleft())
+
+    def run_restored(self, restored):
+        """Runs the method `restored` of the consumer. Raises what it raises before it waits."""
+        self._run(self._start_restored, restored)
+
+    def _start_restored(self, restored):
+        context = self._get_context()
+        result = context.run(restored)
+        if inspect.iscoroutine(result):
+            task = event_loop.start_task(result, context)
+            if not task.done():
+                LOOP.adopt(task, self.get_tasks())
+            elif not task.cancelled() and task.exception() is not None:
+                raise event_loop.original_exception(task.exception())
 
     def _fail(self, error):
         if self.failure is None:

@@ -94,7 +94,10 @@ class StepLoop(asyncio.AbstractEventLoop):
         if len(group) >= MAX_TASKS:
             coro.close()
             raise RuntimeError(f"a connection may have {MAX_TASKS} tasks")
-        task = _Task(coro, loop=self, name=name, context=context)
+        return self.adopt(_Task(coro, loop=self, name=name, context=context), group)
+
+    def adopt(self, task, group):
+        """Keeps a task in a group until it ends, and reports its exception if nothing else does."""
         group.add(task)
         task.add_done_callback(group.discard)
         task.add_done_callback(_check_exception)

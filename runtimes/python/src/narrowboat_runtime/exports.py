@@ -1,8 +1,10 @@
 """The functions of the interfaces that the runtime exports."""
 
 from componentize_py_types import Err
+from wit_world.exports.runtime import Program
 
-from . import log, worker
+from . import compiler, loader, log, worker
+from .state import restoring, saving
 
 
 class Websocket:
@@ -10,14 +12,10 @@ class Websocket:
 
     def save_module(self, mode):
         """Saves the changed globals and all consumers as one graph."""
-        from .state import saving
-
         return saving.save_module(mode)
 
     def load_module(self, saved):
         """Restores the globals and the attributes of the consumers."""
-        from .state import restoring
-
         restoring.load_module(saved)
 
 
@@ -34,10 +32,6 @@ class Runtime:
 
     def compile(self, files, entries):
         """Compiles the files of a plugin."""
-        from wit_world.exports.runtime import Program
-
-        from . import compiler
-
         try:
             program = compiler.compile_plugin(files, entries)
         except compiler.ProblemsFound as error:
@@ -48,11 +42,9 @@ class Runtime:
 
     def load(self, code):
         """Loads a program into this instance."""
-        from . import loader
-
         try:
             loader.load(code)
-        except loader.ProblemsFound as error:
+        except compiler.ProblemsFound as error:
             raise Err(error.args[0]) from None
         finally:
             log.flush()

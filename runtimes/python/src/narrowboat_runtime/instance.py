@@ -6,7 +6,10 @@ consumer_class = None
 #: The class of the worker, or None.
 worker_class = None
 
-#: The open consumers by the name of their channel.
+#: The class of connections, which is the resource of the contract.
+connection_class = None
+
+#: The connections with an open consumer by the name of their channel.
 consumers = {}
 
 #: Whether the consumers are synchronous and have the `dispatch` of Django Channels.

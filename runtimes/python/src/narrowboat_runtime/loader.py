@@ -8,6 +8,7 @@ import sys
 from . import deadline, discovery, instance, plugin_importer
 from .problems import ProblemsFound, describe_problem, make_problem
 from .program import Program
+from .state import baseline
 
 #: Modules that only the build needs. A plugin may have modules with these names.
 _BUILD_MODULES = ("app", "websocket")
@@ -27,6 +28,8 @@ def load(code):
     except BaseException as error:
         raise ProblemsFound([describe_problem(error, program)]) from None
     instance.set_classes(consumer or None, worker or None)
+    baseline.take()
+    plugin_importer.IMPORTER.after_import = baseline.take
     gc.freeze()
 
 

@@ -5,6 +5,8 @@ import importlib.machinery
 import marshal
 import sys
 
+from .program import RUNTIME_PACKAGES, VENDOR
+
 _loads = marshal.loads
 
 
@@ -99,3 +101,21 @@ def is_plugin_file(filename):
 def is_plugin_module(name):
     """Says whether a module is one of the plugin."""
     return IMPORTER.program is not None and name in IMPORTER.program.modules
+
+
+def was_plugin_module(name):
+    """Says whether a module that this version lacks may have been one of another version."""
+    return name.partition(".")[0] not in sys.stdlib_module_names and name.partition(".")[0] not in RUNTIME_PACKAGES
+
+
+def module_names():
+    """Returns the names of the plugin's modules."""
+    return () if IMPORTER.program is None else tuple(IMPORTER.program.modules)
+
+
+def own_module_names():
+    """Returns the names of the plugin's modules without those of `vendor/`."""
+    if IMPORTER.program is None:
+        return ()
+    modules = IMPORTER.program.modules
+    return [name for name, module in modules.items() if not module.path.startswith(VENDOR)]

@@ -7,6 +7,9 @@ from collections import namedtuple
 #: The folder of the packages that a plugin brings along.
 VENDOR = "vendor/"
 
+#: The packages that belong to the runtime. A plugin's file cannot replace them.
+RUNTIME_PACKAGES = frozenset(("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "wit_world"))
+
 #: The version of the form of a program.
 FORM = 1
 

@@ -4,7 +4,7 @@ import gc
 import importlib
 import pkgutil
 
-from . import log
+from . import log, plugin_files, unavailable
 from .stdlib import MODULES
 
 #: How many allocations start a collection. A step makes few cycles, and a collection looks at all objects of a plugin.
@@ -21,6 +21,8 @@ def prepare():
         importlib.import_module(name)
     for package in _PACKAGES:
         import_package(package)
+    unavailable.install()
+    plugin_files.install()
 
 
 def import_package(name):
