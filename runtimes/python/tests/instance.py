@@ -32,6 +32,8 @@ class Instance:
             self._files = importlib.import_module("wit_world.exports.runtime")
             exports = importlib.import_module("narrowboat_runtime.exports")
             self._consumer = importlib.import_module("narrowboat_runtime.connection_resource").Consumer
+            log = importlib.import_module("narrowboat_runtime.log")
+            self._output = log.LogStream(log.Level.INFO, "print", False), log.LogStream(log.Level.WARN, "stderr", True)
             self._websocket, self._worker, self._runtime = exports.Websocket(), exports.Worker(), exports.Runtime()
 
     @contextlib.contextmanager
@@ -47,9 +49,12 @@ class Instance:
         sys.meta_path[:0] = getattr(self, "_finders", [])
         if hasattr(self, "_check"):
             builtins.__narrowboat_check__ = self._check
+        output = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = getattr(self, "_output", output)
         try:
             yield
         finally:
+            sys.stdout, sys.stderr = output
             self._finders = [finder for finder in sys.meta_path if finder not in meta_path]
             self._check = vars(builtins).get("__narrowboat_check__")
             own = {name for name in sys.modules if _belongs(name) or self._is_plugin(name)}

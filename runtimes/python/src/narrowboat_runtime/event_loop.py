@@ -11,6 +11,8 @@ import sys
 import time
 from asyncio import events, tasks
 
+from . import failure, plugin_importer
+
 #: The consumer to whose connection new tasks and timers belong. It is part of a task's context.
 OWNER = contextvars.ContextVar("narrowboat_owner", default=None)
 
@@ -71,10 +73,10 @@ class StepLoop(asyncio.AbstractEventLoop):
             timer.owner = None
             self.ready.append(timer)
             return timer
-        owner = OWNER.get()
+        owner = timer.owner = OWNER.get()
         if owner is None:
-            raise RuntimeError("waiting for time needs a connection: only a consumer's handlers and tasks can do it")
-        timer.owner = owner
+            # Without a connection there is no timer, and code that waits for it is refused at the end of the step.
+            return timer
         owner.arm_timer(timer, min(max(1, int(delay * 1000 + 0.999)), _MAX_DELAY_MS))
         return timer
 
@@ -112,8 +114,6 @@ class StepLoop(asyncio.AbstractEventLoop):
         return future
 
     def call_exception_handler(self, context):
-        from . import failure
-
         error = context.get("exception")
         message = context.get("message") or "a callback failed"
         if error is None:
@@ -174,8 +174,6 @@ def _check_exception(task):
 
 def _report_exception(task):
     if task._log_traceback and not LOOP.ready:
-        from . import failure
-
         failure.report(task.exception(), f"the task {task.get_name()} failed")
     elif task._log_traceback:
         LOOP.call_soon(_report_exception, task)
@@ -296,8 +294,6 @@ def cancel_detached():
 
 def where(task):
     """Returns the innermost line at which a task waits, such as `consumers.py:12 in receive`."""
-    from . import plugin_importer
-
     place = "an unknown line"
     awaitable = task.get_coro()
     while awaitable is not None:

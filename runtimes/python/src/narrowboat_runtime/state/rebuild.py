@@ -71,6 +71,11 @@ def rebuild_reference(target):
     return weakref.ref(target)
 
 
+def rebuild_weak_set(items):
+    """A set of weak references."""
+    return weakref.WeakSet(items)
+
+
 def rebuild_weak_values(items):
     """A dictionary with weak references to its values."""
     return weakref.WeakValueDictionary(items)

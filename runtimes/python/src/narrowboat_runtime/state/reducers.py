@@ -6,6 +6,7 @@ import copyreg
 import functools
 import itertools
 import logging
+import pickle
 import threading
 import types
 import weakref
@@ -68,6 +69,10 @@ def _reduce_reference(reference):
     return rebuild.rebuild_reference, (target,)
 
 
+def _refuse_builtin(function):
+    raise pickle.PicklingError("a built-in function or method cannot be saved")
+
+
 def _reduce_lock(lock):
     return rebuild.rebuild_lock, (lock.locked() and not lock._waiters,)
 
@@ -99,6 +104,9 @@ _TABLE = {
     Scope: _reduce_scope,
     zoneinfo.ZoneInfo: lambda zone: (rebuild.rebuild_zone, (zone.key,)),
     itertools.count: _reduce_count,
+    types.BuiltinFunctionType: _refuse_builtin,
+    types.MethodWrapperType: _refuse_builtin,
+    weakref.WeakSet: lambda items: (rebuild.rebuild_weak_set, (list(items),)),
     weakref.ref: _reduce_reference,
     weakref.WeakValueDictionary: lambda items: (rebuild.rebuild_weak_values, (dict(items),)),
     weakref.WeakKeyDictionary: lambda items: (rebuild.rebuild_weak_keys, (dict(items),)),

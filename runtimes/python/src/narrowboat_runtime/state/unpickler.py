@@ -11,7 +11,6 @@ from . import rebuild
 
 #: The names of the standard library and of the runtime that a snapshot may contain.
 _ALLOWED = {
-    "_weakrefset": "WeakSet",
     "array": "array _array_reconstructor",
     "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
     "channels.exceptions": "AcceptConnection ChannelFull DenyConnection InvalidChannelLayerError MessageTooLarge"
