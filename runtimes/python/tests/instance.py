@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import importlib
+import linecache
 import pathlib
 import sys
 import textwrap
@@ -44,6 +45,7 @@ class Instance:
         meta_path, path, check = list(sys.meta_path), list(sys.path), vars(builtins).get("__narrowboat_check__")
         for name in outside:
             del sys.modules[name]
+        linecache.clearcache()
         sys.modules.update(self._modules)
         sys.path[:0] = PATHS
         sys.meta_path[:0] = getattr(self, "_finders", [])
@@ -66,7 +68,7 @@ class Instance:
     @staticmethod
     def _is_plugin(name):
         loader = getattr(sys.modules[name], "__loader__", None)
-        return type(loader).__name__ == "PluginImporter"
+        return type(loader).__name__ in ("PluginImporter", "NamespaceLoader")
 
     def call(self, function, *args):
         """Calls an export. Raises Failed with the error of the contract."""

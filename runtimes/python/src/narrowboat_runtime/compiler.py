@@ -96,7 +96,10 @@ def _parse_file(file, name, is_package):
 
 
 def _decode(content):
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    except SyntaxError:
+        raise SyntaxError("the text is not UTF-8, and the file declares no other encoding that is known") from None
     return io.TextIOWrapper(io.BytesIO(content), encoding).read()
 
 

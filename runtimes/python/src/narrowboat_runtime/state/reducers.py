@@ -69,8 +69,10 @@ def _reduce_reference(reference):
     return rebuild.rebuild_reference, (target,)
 
 
-def _refuse_builtin(function):
-    raise pickle.PicklingError("a built-in function or method cannot be saved")
+def _reduce_builtin(function):
+    if isinstance(function.__self__, (types.ModuleType, type(None))):
+        return function.__qualname__
+    raise pickle.PicklingError("a method of a built-in type cannot be saved")
 
 
 def _reduce_lock(lock):
@@ -104,8 +106,8 @@ _TABLE = {
     Scope: _reduce_scope,
     zoneinfo.ZoneInfo: lambda zone: (rebuild.rebuild_zone, (zone.key,)),
     itertools.count: _reduce_count,
-    types.BuiltinFunctionType: _refuse_builtin,
-    types.MethodWrapperType: _refuse_builtin,
+    types.BuiltinFunctionType: _reduce_builtin,
+    types.MethodWrapperType: _reduce_builtin,
     weakref.WeakSet: lambda items: (rebuild.rebuild_weak_set, (list(items),)),
     weakref.ref: _reduce_reference,
     weakref.WeakValueDictionary: lambda items: (rebuild.rebuild_weak_values, (dict(items),)),
