@@ -42,15 +42,14 @@ class Instance:
         """Puts the modules of this instance into place."""
         outside = {name: module for name, module in sys.modules.items() if _belongs(name) or name in self._modules}
         before = dict(sys.modules)
-        meta_path, path, check = list(sys.meta_path), list(sys.path), vars(builtins).get("__narrowboat_check__")
+        meta_path, path, checks = list(sys.meta_path), list(sys.path), _take_checks()
         for name in outside:
             del sys.modules[name]
         linecache.clearcache()
         sys.modules.update(self._modules)
         sys.path[:0] = PATHS
         sys.meta_path[:0] = getattr(self, "_finders", [])
-        if hasattr(self, "_check"):
-            builtins.__narrowboat_check__ = self._check
+        vars(builtins).update(getattr(self, "_checks", {}))
         output = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = getattr(self, "_output", output)
         try:
@@ -58,12 +57,12 @@ class Instance:
         finally:
             sys.stdout, sys.stderr = output
             self._finders = [finder for finder in sys.meta_path if finder not in meta_path]
-            self._check = vars(builtins).get("__narrowboat_check__")
+            self._checks = _take_checks()
             own = {name for name in sys.modules if _belongs(name) or self._is_plugin(name)}
             self._modules = {name: sys.modules.pop(name) for name in own}
             sys.modules.update({name: module for name, module in before.items() if name in outside})
             sys.meta_path[:], sys.path[:] = meta_path, path
-            builtins.__narrowboat_check__ = check
+            vars(builtins).update(checks)
 
     @staticmethod
     def _is_plugin(name):
@@ -192,6 +191,12 @@ def move(clients, new_files, mode="MOVE", **entries):
     new = start(new_files, **entries)
     new.load_state(saved)
     return new, [new.restore(client.name) for client in clients]
+
+
+def _take_checks():
+    """Takes the names of the runtime out of the built-in names."""
+    names = [name for name in vars(builtins) if name.startswith("__narrowboat_")]
+    return {name: vars(builtins).pop(name) for name in names}
 
 
 def _belongs(name):

@@ -1,8 +1,8 @@
 """Raises a time-out in the plugin's code before the host ends the instance.
 
-The compiler inserts a call of `check` at the start of each function and of each round of a loop. `check` is a method of
-a C iterator, so that most calls run no Python code. After a batch of calls the iterator asks for its next part, and
-`_Batches` asks the host for the time that is left.
+The compiler inserts a check at the start of each function and of each round of a loop: it takes the next element of an
+iterator that is written in C, so that most checks run no Python code. After a batch of checks the iterator asks
+`_Batches` for the next batch, and `_Batches` asks the host for the time that is left.
 """
 
 import builtins
@@ -10,11 +10,12 @@ from itertools import chain, repeat
 
 from wit_world.imports import call_time as host
 
-#: The name under which the plugin's code finds `check`.
-CHECK_NAME = "__narrowboat_check__"
+#: The names under which the plugin's code finds `next` and the iterator. A plugin may replace its own `next`.
+NEXT_NAME = "__narrowboat_next__"
+CHECKS_NAME = "__narrowboat_checks__"
 
-_FIRST_BATCH = 32
-_LARGEST_BATCH = 2_048
+_FIRST_BATCH = 50
+_LARGEST_BATCH = 1_024
 _get_call_time = host.get
 
 
@@ -73,6 +74,6 @@ def _margin(limit):
 
 
 def arm(batches=None):
-    """Makes a new `check`. An iterator of `itertools.chain` ends when it raises."""
-    check = chain.from_iterable(batches or _Batches()).__next__
-    setattr(builtins, CHECK_NAME, check)
+    """Makes a new iterator of checks. One of `itertools.chain` ends when it raises."""
+    setattr(builtins, NEXT_NAME, next)
+    setattr(builtins, CHECKS_NAME, chain.from_iterable(batches or _Batches()))

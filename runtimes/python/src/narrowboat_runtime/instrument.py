@@ -2,7 +2,7 @@
 
 import ast
 
-from .deadline import CHECK_NAME
+from .deadline import CHECKS_NAME, NEXT_NAME
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -35,5 +35,8 @@ def _check_statement(node):
 
 
 def _check_call(node):
-    name = ast.copy_location(ast.Name(CHECK_NAME, ast.Load()), node)
-    return ast.copy_location(ast.Call(name, [], []), node)
+    call = ast.Call(ast.Name(NEXT_NAME, ast.Load()), [ast.Name(CHECKS_NAME, ast.Load())], [])
+    for part in ast.walk(call):
+        if "lineno" in part._attributes:
+            ast.copy_location(part, node)
+    return call
