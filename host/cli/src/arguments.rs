@@ -172,6 +172,8 @@ pub(super) struct RolloutArgs {
 #[command(after_help = "\
 Examples:
   narrowboat deploy chat target/narrowboat/chat.wasm
+  narrowboat deploy chat plugins/chat              packs the folder of a source plugin
+  narrowboat deploy chat chat.narrowboat           a source bundle of `narrowboat plugin build`
   narrowboat deploy chat chat.wasm --wait          waits for the end of the rollback window
   narrowboat deploy chat chat.wasm --force         deploys it again after a rollback
   narrowboat deploy chat chat.wasm --admin http://10.0.0.7:8001 --token-file ci.token
@@ -182,9 +184,9 @@ version, and waits for an approval.")]
 pub(super) struct DeployArgs {
     #[command(flatten)]
     pub(super) plugin: PluginArg,
-    /// The component. A signature in FILE.sig is sent along
+    /// The component, the source bundle, or the folder of a source plugin. A signature in FILE.sig is sent along
     pub(super) file: PathBuf,
-    /// Deploy the component even if the same bytes were rolled back for their faults
+    /// Deploy the bytes even if they were rolled back for their faults
     #[arg(long)]
     pub(super) force: bool,
     #[command(flatten)]

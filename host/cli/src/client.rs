@@ -16,6 +16,7 @@ use super::cli_error::CliError;
 use super::cli_exit_code::CliExitCode;
 use narrowboat_config::Config;
 use narrowboat_config::signature::Signature;
+use narrowboat_core::plugin_file::PluginFileKind;
 use narrowboat_egress::root_certificates::tls_config_for;
 use narrowboat_server::api::{Problem, ProblemKind, SIGNATURE_HEADER};
 use narrowboat_server::{TOKEN_FILE_KEY, read_token};
@@ -140,14 +141,14 @@ impl AdminClient {
         self.send_post(path, "application/json", &body).map(drop)
     }
 
-    /// Uploads a component with its signature, and parses the JSON response.
+    /// Uploads a component or a source bundle with its signature, and parses the JSON response.
     pub(super) fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &[u8],
         signature: Option<&Signature>,
     ) -> Result<T, CliError> {
-        let mut request = self.post_request(path, "application/wasm");
+        let mut request = self.post_request(path, PluginFileKind::of(body).media_type());
         if let Some(signature) = signature {
             request = request.header(SIGNATURE_HEADER, signature.to_base64());
         }

@@ -10,9 +10,12 @@ use super::cli_error::CliError;
 use super::cli_exit_code::CliExitCode;
 use super::client::{AdminClient, encode_path_segment};
 use super::output::{eprint_line, print_json, print_line};
+use super::plugin::build_error;
 use super::table::{self, short_version};
+use narrowboat_config::Limits;
 use narrowboat_config::signature::{MissingSignature, Signature};
 use narrowboat_core::capabilities::format_missing;
+use narrowboat_deploy::packaging::{MissingPackages, PackedSource};
 use narrowboat_server::api::{
     ApproveRequest, DeployResponse, RollbackRequest, VersionInfo, VersionList,
 };
@@ -23,20 +26,29 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) fn deploy(arguments: &DeployArgs) -> Result<(), CliError> {
     let DeployArgs { plugin, file, force, rollout } = arguments;
     let plugin = &plugin.plugin;
-    let component = std::fs::read(file).with_context(|| file.display().to_string());
-    let component = component.map_err(CliError::usage)?;
+    let bytes = read_plugin(file)?;
     let signature = read_signature(file)?;
     let (client, name) = AdminClient::for_plugin(&rollout.query.host, plugin)?;
     let signed = if signature.is_some() { " and its signature" } else { "" };
-    let size = table::format_bytes(component.len() as u64);
+    let size = table::format_bytes(bytes.len() as u64);
     eprint_line(format_args!("uploading {size}{signed} to {plugin}"));
     let query = if *force { "?force=true" } else { "" };
     let path = format!("/v1/plugins/{}/versions{query}", encode_path_segment(name));
-    let deployed: DeployResponse = client.upload(&path, &component, signature.as_ref())?;
+    let deployed: DeployResponse = client.upload(&path, &bytes, signature.as_ref())?;
     report_deploy(&client, &deployed, rollout)
 }
 
-/// Reads the signature beside a component, if there is one.
+/// Reads a component or a source bundle, or packs the folder of a source plugin.
+fn read_plugin(path: &Path) -> Result<Vec<u8>, CliError> {
+    if path.is_dir() {
+        let limit = Limits::default().max_component;
+        let packed = PackedSource::from_folder(path, limit, MissingPackages::Install);
+        return Ok(packed.map_err(build_error)?.bytes);
+    }
+    std::fs::read(path).with_context(|| path.display().to_string()).map_err(CliError::usage)
+}
+
+/// Reads the signature beside a file, if there is one.
 fn read_signature(file: &Path) -> Result<Option<Signature>, CliError> {
     match Signature::read_beside(file) {
         Ok(signature) => Ok(Some(signature)),

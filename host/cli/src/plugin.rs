@@ -9,7 +9,8 @@ use super::cli_error::CliError;
 use super::output::{print, print_line};
 use narrowboat_config::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
 use narrowboat_core::atomic_file;
-use narrowboat_deploy::packaging::{self, BuiltPlugin};
+use narrowboat_core::units::ByteSize;
+use narrowboat_deploy::packaging::{self, BuildError, BuiltPlugin};
 use narrowboat_runtime::Sha256Digest;
 
 /// Readable and writable by all, less the process's umask.
@@ -17,7 +18,7 @@ const SIGNATURE_MODE: u32 = 0o666;
 
 pub(super) fn run(command: &PluginCommand) -> Result<(), CliError> {
     match command {
-        PluginCommand::Build { dir, out } => build(dir, out.as_deref()),
+        PluginCommand::Build { dir, out, max_size } => build(dir, out.as_deref(), *max_size),
         PluginCommand::Pack { file, manifest, out } => pack(file, manifest, out.as_deref()),
         PluginCommand::Inspect { file, key } => inspect(file, key.as_deref()),
         PluginCommand::Keygen { name } => keygen(name),
@@ -25,12 +26,19 @@ pub(super) fn run(command: &PluginCommand) -> Result<(), CliError> {
     }
 }
 
-/// Builds a guest crate, and prints the path of its component.
-fn build(folder: &Path, out: Option<&Path>) -> Result<(), CliError> {
-    let built = packaging::build(folder, out).map_err(|error| {
-        if error.is_manifest_error() { CliError::usage(error) } else { CliError::runtime(error) }
-    })?;
-    print_built(&built)
+/// Builds a guest crate or a source plugin, and prints the path of its component or source bundle.
+fn build(folder: &Path, out: Option<&Path>, max_size: ByteSize) -> Result<(), CliError> {
+    let built = if packaging::is_source_plugin(folder) {
+        packaging::build_bundle(folder, out, max_size)
+    } else {
+        packaging::build(folder, out)
+    };
+    print_built(&built.map_err(build_error)?)
+}
+
+/// The error of a build with its exit code.
+pub(super) fn build_error(error: BuildError) -> CliError {
+    if error.is_manifest_error() { CliError::usage(error) } else { CliError::runtime(error) }
 }
 
 /// Gives a component its manifest, and prints the path of the result.
@@ -44,7 +52,7 @@ fn print_built(built: &BuiltPlugin) -> Result<(), CliError> {
     print_line(format_args!("{file}\n  {name}  {size} bytes  sha256 {hash}"))
 }
 
-/// Prints what a component imports, exports and requests, and checks its signature with a key.
+/// Prints the contents of a component or source bundle, and checks its signature with a key.
 fn inspect(file: &Path, key: Option<&Path>) -> Result<(), CliError> {
     let bytes = std::fs::read(file)
         .with_context(|| file.display().to_string())
@@ -75,11 +83,11 @@ fn keygen(name: &Path) -> Result<(), CliError> {
         })?;
     let (private, public) = (private.display(), public.display());
     print_line(format_args!(
-        "{private}  signs components; keep it secret\n{public}  verifies signatures; add it to [signatures] keys"
+        "{private}  signs components and source bundles; keep it secret\n{public}  verifies signatures; add it to [signatures] keys"
     ))
 }
 
-/// Signs a component, and prints the path of the signature.
+/// Signs a component or source bundle, and prints the path of the signature.
 fn sign(file: &Path, key: &Path) -> Result<(), CliError> {
     let key = PrivateKey::read(key).map_err(CliError::usage)?;
     let bytes = std::fs::read(file).with_context(|| file.display().to_string());

@@ -70,7 +70,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks a configuration file, and checks that the component or crate of each plugin of the tenant
+    /// Reads and checks a configuration file, and checks that the file or folder of each plugin of the tenant
     /// `default` exists. Paths in the file are relative to its folder.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Config {
         let signatures =
             raw.signatures.take().map(|raw| raw.check(&folder, &location)).transpose()?;
         if signatures.is_some() {
-            signatures::reject_crate_sources(&tenants)?;
+            signatures::reject_unsigned_sources(&tenants)?;
         }
         let (versions, admin) = check_admin(&mut raw, &folder, &location)?;
         Ok(Self {

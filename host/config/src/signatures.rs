@@ -53,17 +53,25 @@ impl RawSignatures {
     }
 }
 
-/// Refuses plugins that the host builds at start, since their components have no signature.
-pub(super) fn reject_crate_sources(
+/// Refuses plugins that the host builds or packs itself, since their files have no signature.
+pub(super) fn reject_unsigned_sources(
     tenants: &BTreeMap<Tenant, TenantConfig>,
 ) -> Result<(), ConfigError> {
-    let mut plugins = tenants.values().flat_map(|tenant| &tenant.plugins);
-    let Some((name, plugin)) =
-        plugins.find(|(_, plugin)| matches!(plugin.source, PluginSource::Crate(_)))
-    else {
-        return Ok(());
-    };
-    let problem = "is built by the host, and [signatures] needs signed components; build and sign it elsewhere, and \
-                   write `component = \"FILE.wasm\"`";
-    Err(plugin.source_location.invalid(&format!("plugins.{name}.crate"), problem))
+    for (name, plugin) in tenants.values().flat_map(|tenant| &tenant.plugins) {
+        let (key, problem) = match plugin.source {
+            PluginSource::Component(_) => continue,
+            PluginSource::Source(_) => (
+                "source",
+                "is packed by the host, and [signatures] needs signed files; pack it elsewhere with \
+                 `narrowboat plugin build`, sign the bundle, and write `component = \"FILE.narrowboat\"`",
+            ),
+            PluginSource::Crate(_) => (
+                "crate",
+                "is built by the host, and [signatures] needs signed components; build and sign it elsewhere, and \
+                 write `component = \"FILE.wasm\"`",
+            ),
+        };
+        return Err(plugin.source_location.invalid(&format!("plugins.{name}.{key}"), problem));
+    }
+    Ok(())
 }

@@ -97,7 +97,8 @@ fn named(tenant: &Table) -> BTreeSet<&str> {
 /// Returns a source for each plugin of a tenant that has none. `path` is the path of the tenant's tables.
 fn completed(tenant: &Table, path: &str) -> String {
     let plugins = tables(tenant, "plugins");
-    let has_source = |table: &Table| table.contains_key("component") || table.contains_key("crate");
+    let has_source =
+        |table: &Table| ["component", "source", "crate"].iter().any(|key| table.contains_key(*key));
     let complete: BTreeSet<_> =
         plugins.iter().filter(|(_, table)| has_source(table)).map(|(name, _)| *name).collect();
     let mut wanted = named(tenant);

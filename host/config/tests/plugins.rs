@@ -4,7 +4,7 @@
 
 mod support;
 
-use narrowboat_config::Grants;
+use narrowboat_config::{Grants, PluginSource};
 use narrowboat_core::manifest::Manifest;
 use narrowboat_core::name::Tenant;
 use support::{ECHO, assert_refused, default_tenant, parse};
@@ -79,9 +79,12 @@ fn the_error_for_missing_grants_has_the_lines_that_grant_them() {
 
 #[test]
 fn a_plugin_needs_one_source() {
-    assert_refused("[plugins.echo]\n", 1, &["plugins.echo", "component = ", "crate = "]);
-    let both = "[plugins.echo]\ncomponent = \"a\"\ncrate = \"b\"\n";
-    assert_refused(both, 3, &["plugins.echo", "keep one"]);
+    assert_refused("[plugins.echo]\n", 1, &["component = ", "source = ", "crate = "]);
+    for (first, second) in [("component", "crate"), ("component", "source"), ("source", "crate")] {
+        let both = format!("[plugins.echo]\n{first} = \"a\"\n{second} = \"b\"\n");
+        let words = format!("both `{first}` and `{second}`; keep one");
+        assert_refused(&both, 3, &["plugins.echo", &words]);
+    }
     assert_refused("[plugins.\"../x\"]\ncrate = \"b\"\n", 1, &["a-z"]);
 }
 
@@ -96,7 +99,14 @@ fn a_plugin_may_only_have_less_than_the_host_allows() {
 }
 
 #[test]
-fn signatures_have_keys_and_refuse_crates() {
+fn the_folder_of_a_source_plugin_is_relative_to_the_file() {
+    let config = parse("[plugins.chat]\nsource = \"plugins/chat\"\n").unwrap();
+    let source = &default_tenant(&config).plugins["chat"].source;
+    assert_eq!(*source, PluginSource::Source("folder/plugins/chat".into()));
+}
+
+#[test]
+fn signatures_have_keys_and_refuse_crates_and_source_folders() {
     let signatures = "[signatures]\nkeys = [\"release.pub\", \"/keys/spare.pub\"]\n";
     let keys = parse(&format!("{ECHO}{signatures}")).unwrap().signatures.unwrap().keys;
     let files: Vec<_> = keys.iter().map(|key| key.file.display().to_string()).collect();
@@ -106,4 +116,6 @@ fn signatures_have_keys_and_refuse_crates() {
     assert_refused("[signatures]\nkeys = []\n", 2, &["signatures.keys", "names no key"]);
     let built = format!("[plugins.echo]\ncrate = \"echo\"\n{signatures}");
     assert_refused(&built, 2, &["plugins.echo.crate", "built by the host", "component = "]);
+    let packed = format!("[plugins.echo]\nsource = \"echo\"\n{signatures}");
+    assert_refused(&packed, 2, &["plugins.echo.source", "packed by the host", ".narrowboat"]);
 }

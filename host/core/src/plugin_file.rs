@@ -6,6 +6,41 @@ use crate::component::{self, ComponentError, ComponentInfo};
 use crate::manifest::{Manifest, ManifestError};
 use crate::source_bundle::{SourceBundle, SourceBundleError};
 
+/// The kind of a plugin's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginFileKind {
+    /// A component.
+    Component,
+    /// A source bundle.
+    Bundle,
+}
+
+impl PluginFileKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Component, Self::Bundle];
+
+    /// The kind of bytes, by their beginning. Bytes that are neither count as a component.
+    pub fn of(bytes: &[u8]) -> Self {
+        if SourceBundle::is_bundle(bytes) { Self::Bundle } else { Self::Component }
+    }
+
+    /// The extension of files of this kind.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Component => "wasm",
+            Self::Bundle => "narrowboat",
+        }
+    }
+
+    /// The media type of files of this kind.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Component => "application/wasm",
+            Self::Bundle => "application/x-tar",
+        }
+    }
+}
+
 /// A parsed file of a plugin.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PluginFile<'a> {
@@ -32,11 +67,10 @@ impl<'a> PluginFile<'a> {
     /// # Errors
     /// The bytes are neither.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PluginFileError> {
-        if SourceBundle::is_bundle(bytes) {
-            Ok(Self::Bundle(SourceBundle::parse(bytes)?))
-        } else {
-            Ok(Self::Component(component::parse_plugin(bytes)?))
-        }
+        Ok(match PluginFileKind::of(bytes) {
+            PluginFileKind::Bundle => Self::Bundle(SourceBundle::parse(bytes)?),
+            PluginFileKind::Component => Self::Component(component::parse_plugin(bytes)?),
+        })
     }
 
     /// Parses the manifest; `None` if it is a component without one.

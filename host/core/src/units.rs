@@ -7,7 +7,7 @@ mod byte_size;
 mod duration_setting;
 mod seconds_setting;
 
-pub use byte_size::ByteSize;
+pub use byte_size::{ByteSize, InvalidByteSize};
 pub use duration_setting::DurationSetting;
 pub use seconds_setting::SecondsSetting;
 

@@ -72,7 +72,7 @@ impl DevBuilder {
         });
         let crates = plugins.filter_map(|(label, source)| match source {
             PluginSource::Crate(folder) => Some(CrateBuild::new(&label, folder)),
-            PluginSource::Component(_) => None,
+            PluginSource::Component(_) | PluginSource::Source(_) => None,
         });
         Self {
             crates: crates.collect(),

@@ -1,19 +1,28 @@
-//! Builds a guest crate into a component that can be deployed, gives components of other tools a manifest, and inspects
-//! components.
+//! Builds a guest crate into a component and a source plugin into a source bundle, gives components of other tools a
+//! manifest, and inspects components and source bundles.
 
 mod build;
 mod build_error;
+mod build_source;
+mod bundle;
+mod bundle_inspection;
 mod cancellation;
 mod cargo_metadata;
 mod inspect;
+mod inspection_list;
 mod pack;
+mod source;
 mod sources;
 mod toolchain;
 
 pub use build::{BuiltPlugin, build, build_cancellable};
 pub use build_error::BuildError;
+pub use build_source::{BuildSource, ReadBuildError};
+pub use bundle::{build_bundle, is_source_plugin};
+pub use bundle_inspection::BundleInspection;
 pub use cancellation::BuildCancellation;
-pub use inspect::{Inspection, inspect};
+pub use inspect::{ComponentInspection, Inspection, inspect};
 pub use pack::{PackError, pack};
+pub use source::{MissingPackages, PackedSource, RequirementsError, SourceFolderError, is_skipped};
 pub use sources::{Sources, find_sources};
 pub use toolchain::ToolchainError;

@@ -5,7 +5,7 @@
 //! VersionStore (the folder of a host)
 //! └── PluginVersionStore (one folder for each plugin)
 //!     ├── VersionIndex: versions.json, a VersionRecord for each version
-//!     └── VersionFolder: HASH.wasm and HASH.wasm.sig
+//!     └── VersionFolder: HASH.wasm or HASH.narrowboat, and their signatures
 //! ```
 
 mod plugin_version_store;

@@ -15,9 +15,9 @@ use narrowboat_core::sha256_digest::Sha256Digest;
 /// The settings of a plugin. Where a field is `None`, the manifest or a default applies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginConfig {
-    /// Where the component comes from.
+    /// Where the component or the source bundle comes from.
     pub source: PluginSource,
-    /// The place of `component` or `crate` in the file.
+    /// The place of `component`, `source` or `crate` in the file.
     pub source_location: SourceLocation,
     /// The only versions that may run, whether they come as a file or by an upload; `None`: any version.
     pub pins: Option<Vec<Sha256Digest>>,
@@ -62,11 +62,13 @@ pub struct PluginUse {
     pub location: SourceLocation,
 }
 
-/// Where the component of a plugin comes from.
+/// Where the component or the source bundle of a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PluginSource {
-    /// A component file.
+    /// The file of a component or of a source bundle.
     Component(PathBuf),
+    /// The folder of a source plugin, which the host packs into a source bundle.
+    Source(PathBuf),
     /// The folder of a guest crate, which the host builds at start.
     Crate(PathBuf),
 }
@@ -130,10 +132,11 @@ impl PluginConfig {
         }
     }
 
-    /// Checks that the component file or the crate's folder exists.
+    /// Checks that the file or the folder of the plugin exists.
     pub(crate) fn check_source_exists(&self, name: &str) -> Result<(), ConfigError> {
         let (key, kind, path, exists) = match &self.source {
             PluginSource::Component(file) => ("component", "file", file, file.is_file()),
+            PluginSource::Source(folder) => ("source", "folder", folder, folder.is_dir()),
             PluginSource::Crate(folder) => ("crate", "folder", folder, folder.is_dir()),
         };
         if exists {

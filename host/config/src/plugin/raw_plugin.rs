@@ -24,6 +24,7 @@ const MAX_INSTANCES: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPlugin {
     component: Option<Spanned<PathBuf>>,
+    source: Option<Spanned<PathBuf>>,
     #[serde(rename = "crate")]
     crate_dir: Option<Spanned<PathBuf>>,
     sha256: Option<Spanned<Vec<Sha256Digest>>>,
@@ -93,8 +94,12 @@ impl RawPlugin {
                 "the name of a plugin must have 1 to 64 characters of a-z, 0-9, `-` and `_`";
             return Err(table.invalid(problem));
         }
-        let (source, source_location) =
-            check_source(self.component, self.crate_dir, table, folder)?;
+        let paths = SourcePaths {
+            component: self.component,
+            source: self.source,
+            crate_dir: self.crate_dir,
+        };
+        let (source, source_location) = paths.check(table, folder)?;
         let instances_key = format!("{}.instances", table.key);
         let instances = check_instances(self.instances, &instances_key, table.location)?;
         if instances > 1
@@ -125,29 +130,37 @@ impl RawPlugin {
     }
 }
 
-/// Checks that a plugin has one source, and returns it with its place.
-fn check_source(
+/// The keys of which a plugin has one.
+struct SourcePaths {
     component: Option<Spanned<PathBuf>>,
+    source: Option<Spanned<PathBuf>>,
     crate_dir: Option<Spanned<PathBuf>>,
-    table: &PluginTable<'_>,
-    folder: &Path,
-) -> Result<(PluginSource, SourceLocation), ConfigError> {
-    match (component, crate_dir) {
-        (Some(file), None) => {
-            let place = table.locate(Some(&file));
-            Ok((PluginSource::Component(folder.join(file.into_inner())), place))
+}
+
+impl SourcePaths {
+    /// Checks that one key is set, and returns it with its place. The path is relative to `folder`.
+    fn check(
+        self,
+        table: &PluginTable<'_>,
+        folder: &Path,
+    ) -> Result<(PluginSource, SourceLocation), ConfigError> {
+        let sources = [
+            ("component", self.component, PluginSource::Component as fn(_) -> _),
+            ("source", self.source, PluginSource::Source),
+            ("crate", self.crate_dir, PluginSource::Crate),
+        ];
+        let mut set = sources.into_iter().filter_map(|(key, path, of)| Some((key, path?, of)));
+        let Some((key, path, of)) = set.next() else {
+            let problem =
+                "needs `component = \"FILE\"`, `source = \"FOLDER\"` or `crate = \"FOLDER\"`";
+            return Err(table.invalid(problem));
+        };
+        if let Some((other, place, _)) = set.next() {
+            let problem = format!("has both `{key}` and `{other}`; keep one");
+            return Err(table.location.invalid(place.span(), &table.key, problem));
         }
-        (None, Some(dir)) => {
-            let place = table.locate(Some(&dir));
-            Ok((PluginSource::Crate(folder.join(dir.into_inner())), place))
-        }
-        (None, None) => {
-            Err(table.invalid("needs `component = \"FILE.wasm\"` or `crate = \"DIR\"`"))
-        }
-        (Some(_), Some(dir)) => {
-            let problem = "has both `component` and `crate`; keep one";
-            Err(table.location.invalid(dir.span(), &table.key, problem))
-        }
+        let location = table.locate(Some(&path));
+        Ok((of(folder.join(path.into_inner())), location))
     }
 }
 

@@ -13,7 +13,7 @@ use super::cargo_metadata::read_cargo_metadata;
 use super::toolchain::{TARGET, Toolchain};
 use narrowboat_core::atomic_file;
 use narrowboat_core::component;
-use narrowboat_core::manifest::Manifest;
+use narrowboat_core::manifest::{self, Manifest};
 
 /// Readable and writable by all, less the process's umask.
 const FILE_MODE: u32 = 0o666;
@@ -21,13 +21,13 @@ const FILE_MODE: u32 = 0o666;
 /// A built plugin.
 #[derive(Debug)]
 pub struct BuiltPlugin {
-    /// The path of its component.
+    /// The path of its component or source bundle.
     pub file: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
-    /// The component, which holds the manifest.
+    /// The component or the source bundle, which holds the manifest.
     pub bytes: Vec<u8>,
-    /// Whether the component differs from the one that the file held before.
+    /// Whether the bytes differ from those that the file held before.
     pub has_changed: bool,
 }
 
@@ -85,10 +85,10 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, String), BuildError> {
     if !folder.is_dir() {
         return Err(BuildError::NoFolder(folder.to_owned()));
     }
-    let file = folder.join("plugin.toml");
+    let file = folder.join(manifest::FILE_NAME);
     let text = std::fs::read_to_string(&file)
         .map_err(|source| BuildError::NoManifest { file: file.clone(), source })?;
-    match Manifest::parse(text.as_bytes()) {
+    match Manifest::parse_of_component(text.as_bytes()) {
         Ok(manifest) => Ok((manifest, text)),
         Err(source) => Err(BuildError::Manifest { file, source }),
     }

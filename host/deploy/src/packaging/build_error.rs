@@ -1,21 +1,22 @@
-//! Why a guest crate cannot be built.
+//! Why the folder of a plugin cannot be built.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::source::{RequirementsError, SourceFolderError};
 use super::toolchain::ToolchainError;
 use narrowboat_core::component::ComponentError;
 use narrowboat_core::manifest::ManifestError;
 
-/// Why a guest crate cannot be built.
+/// Why the folder of a plugin, a guest crate or a source plugin, cannot be built.
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// The folder does not exist.
     #[error("there is no folder {}", .0.display())]
     NoFolder(PathBuf),
     /// The manifest does not exist, or cannot be read.
-    #[error("{}: {source}; a guest crate has a plugin.toml with at least `name = \"…\"`", file.display())]
+    #[error("{}: {source}; a plugin has a plugin.toml with at least `name = \"…\"`", file.display())]
     NoManifest {
         /// The path of the manifest.
         file: PathBuf,
@@ -30,6 +31,12 @@ pub enum BuildError {
         /// The error in the manifest.
         source: ManifestError,
     },
+    /// The folder of a source plugin cannot be packed.
+    #[error(transparent)]
+    Source(#[from] SourceFolderError),
+    /// The packages that a source plugin requires are not there.
+    #[error(transparent)]
+    Packages(#[from] RequirementsError),
     /// No compiler for guests.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -72,9 +79,16 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Whether the crate's author has to correct the folder or the manifest. Nothing has been built then.
+    /// Whether the plugin's author has to correct the folder or the manifest. Nothing has been built then.
     pub fn is_manifest_error(&self) -> bool {
-        matches!(self, Self::NoFolder(_) | Self::NoManifest { .. } | Self::Manifest { .. })
+        matches!(
+            self,
+            Self::NoFolder(_)
+                | Self::NoManifest { .. }
+                | Self::Manifest { .. }
+                | Self::Source(_)
+                | Self::Packages(_)
+        )
     }
 
     /// Whether a change of the crate's sources cannot correct the error.

@@ -1,14 +1,27 @@
-//! Reads what a component imports, exports and requests, without running it, for `narrowboat plugin inspect`.
+//! Reads the contents of a component or a source bundle, without running it, for `narrowboat plugin inspect`.
 
 use std::fmt;
 
+use super::bundle_inspection::BundleInspection;
+use super::inspection_list::{write_list, write_manifest};
 use narrowboat_core::component::{ComponentError, Role, parse_info};
 use narrowboat_core::manifest::Manifest;
+use narrowboat_core::plugin_file::{PluginFileError, PluginFileKind};
+use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_runtime::Sha256Digest;
+
+/// The contents of a component or a source bundle. Its `Display` is a table for people.
+#[derive(Debug)]
+pub enum Inspection {
+    /// Those of a component.
+    Component(ComponentInspection),
+    /// Those of a source bundle.
+    Bundle(BundleInspection),
+}
 
 /// The imports, exports and requested capabilities of a component. Its `Display` is a table for people.
 #[derive(Debug)]
-pub struct Inspection {
+pub struct ComponentInspection {
     imports: Vec<String>,
     exports: Vec<String>,
     roles: Vec<Role>,
@@ -19,14 +32,23 @@ pub struct Inspection {
     digest: Sha256Digest,
 }
 
-/// Inspects the bytes of a component.
+/// Inspects the bytes of a component or a source bundle.
 ///
 /// # Errors
-/// When the bytes are not a complete component.
-pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
+/// When the bytes are neither a complete component nor a canonical source bundle.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, PluginFileError> {
+    Ok(match PluginFileKind::of(bytes) {
+        PluginFileKind::Component => Inspection::Component(inspect_component(bytes)?),
+        PluginFileKind::Bundle => {
+            Inspection::Bundle(BundleInspection::new(&SourceBundle::parse(bytes)?, bytes))
+        }
+    })
+}
+
+fn inspect_component(bytes: &[u8]) -> Result<ComponentInspection, ComponentError> {
     let info = parse_info(bytes)?;
     let manifest = info.manifest.and_then(|text| Manifest::parse(text).ok());
-    Ok(Inspection {
+    Ok(ComponentInspection {
         requested_capabilities: manifest
             .map_or_else(Vec::new, |manifest| manifest.capabilities.descriptions()),
         roles: info.roles().collect(),
@@ -40,6 +62,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component(inspection) => inspection.fmt(f),
+            Self::Bundle(inspection) => inspection.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ComponentInspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let worlds: Vec<_> = self.roles.iter().map(|role| role.world().to_owned()).collect();
         match worlds.as_slice() {
             [] => writeln!(f, "world        unknown (no consumer and no worker is exported)")?,
@@ -52,16 +83,7 @@ impl fmt::Display for Inspection {
         writeln!(f, "sha256       {}", self.digest)?;
         match &self.manifest {
             None => writeln!(f, "manifest     none"),
-            Some(text) => {
-                writeln!(f, "manifest")?;
-                text.trim_end().lines().try_for_each(|line| writeln!(f, "    {line}"))
-            }
+            Some(text) => write_manifest(f, text),
         }
     }
-}
-
-fn write_list(f: &mut fmt::Formatter<'_>, title: &str, names: &[String]) -> fmt::Result {
-    let (first, rest) = names.split_first().map_or(("none", &[][..]), |(a, b)| (a.as_str(), b));
-    writeln!(f, "{title:<12} {first}")?;
-    rest.iter().try_for_each(|name| writeln!(f, "             {name}"))
 }

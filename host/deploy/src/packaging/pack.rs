@@ -73,8 +73,8 @@ pub fn pack(
 fn parse_manifest(file: &Path) -> Result<(Manifest, String), PackError> {
     let at = || file.to_owned();
     let bytes = read(file)?;
-    let manifest =
-        Manifest::parse(&bytes).map_err(|source| PackError::Manifest { file: at(), source })?;
+    let manifest = Manifest::parse_of_component(&bytes)
+        .map_err(|source| PackError::Manifest { file: at(), source })?;
     let text = String::from_utf8(bytes).map_err(|error| PackError::File {
         file: at(),
         source: io::Error::new(io::ErrorKind::InvalidData, error),

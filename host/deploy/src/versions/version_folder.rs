@@ -9,12 +9,13 @@ use super::private_folder;
 use super::version_index::VersionIndex;
 use narrowboat_config::signature::{self, MissingSignature, Signature};
 use narrowboat_core::atomic_file;
+use narrowboat_core::plugin_file::PluginFileKind;
 use narrowboat_runtime::{Build, Sha256Digest};
 
 /// The file with the index.
 const INDEX_FILE: &str = "versions.json";
 
-/// Reads and writes the index, the components and their signatures in a folder. It does no locking.
+/// Reads and writes the index, the components and source bundles, and their signatures in a folder. It does no locking.
 #[derive(Debug)]
 pub(super) struct VersionFolder(PathBuf);
 
@@ -47,21 +48,20 @@ impl VersionFolder {
         &self,
         version: Sha256Digest,
     ) -> Result<Build, PluginVersionStoreError> {
-        let bytes = std::fs::read(self.0.join(file_name(version)));
-        let bytes = bytes.map_err(|_| PluginVersionStoreError::Damaged(version))?;
-        let build = Build::new(bytes, self.read_signature(version));
-        if build.digest() == version {
-            Ok(build)
-        } else {
-            Err(PluginVersionStoreError::Damaged(version))
-        }
+        let builds = PluginFileKind::ALL.into_iter().filter_map(|kind| {
+            let bytes = std::fs::read(self.0.join(file_name(version, kind))).ok()?;
+            Some(Build::new(bytes, self.read_signature(version, kind)))
+        });
+        let mut intact = builds.filter(|build| build.digest() == version);
+        intact.next().ok_or(PluginVersionStoreError::Damaged(version))
     }
 
     /// Writes the bytes of a version and their signature, unless the folder has them.
     pub(super) fn write_build(&self, build: &Build) -> Result<(), PluginVersionStoreError> {
         let version = build.digest();
         if self.read_build(version).is_err() {
-            self.write_file(&file_name(version), build.bytes())?;
+            let name = file_name(version, PluginFileKind::of(build.bytes()));
+            self.write_file(&name, build.bytes())?;
         }
         self.write_signature(build)
     }
@@ -69,10 +69,10 @@ impl VersionFolder {
     /// Writes the signature of a version beside its bytes, if it came with one. If the configuration requires
     /// signatures, the version cannot be loaded again without it.
     pub(super) fn write_signature(&self, build: &Build) -> Result<(), PluginVersionStoreError> {
-        let version = build.digest();
+        let (version, kind) = (build.digest(), PluginFileKind::of(build.bytes()));
         match build.signature() {
-            Some(signature) if self.read_signature(version).as_ref() != Ok(signature) => {
-                self.write_file(&signature_name(version), signature.bytes())
+            Some(signature) if self.read_signature(version, kind).as_ref() != Ok(signature) => {
+                self.write_file(&signature_name(version, kind), signature.bytes())
             }
             _ => Ok(()),
         }
@@ -81,8 +81,12 @@ impl VersionFolder {
     /// Removes bytes and signatures of versions that are not `stored`. With `unfinished`, also removes files that a crash
     /// left unfinished, which requires that no other thread writes to the folder.
     pub(super) fn remove_orphans(&self, stored: &[Sha256Digest], unfinished: bool) {
-        let known: HashSet<String> =
-            stored.iter().flat_map(|&it| [file_name(it), signature_name(it)]).collect();
+        let names = |version, kind| [file_name(version, kind), signature_name(version, kind)];
+        let known: HashSet<String> = stored
+            .iter()
+            .flat_map(|&version| PluginFileKind::ALL.map(|kind| names(version, kind)))
+            .flatten()
+            .collect();
         let Ok(entries) = std::fs::read_dir(&self.0) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -94,11 +98,17 @@ impl VersionFolder {
         }
     }
 
-    fn read_signature(&self, version: Sha256Digest) -> Result<Signature, MissingSignature> {
-        Signature::read_beside(&self.0.join(file_name(version))).map_err(|error| match error {
-            MissingSignature::FileNotFound(_) => MissingSignature::NotInStore,
-            error => error,
-        })
+    fn read_signature(
+        &self,
+        version: Sha256Digest,
+        kind: PluginFileKind,
+    ) -> Result<Signature, MissingSignature> {
+        Signature::read_beside(&self.0.join(file_name(version, kind))).map_err(
+            |error| match error {
+                MissingSignature::FileNotFound(_) => MissingSignature::NotInStore,
+                error => error,
+            },
+        )
     }
 
     fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), PluginVersionStoreError> {
@@ -106,14 +116,16 @@ impl VersionFolder {
     }
 }
 
-fn file_name(version: Sha256Digest) -> String {
-    format!("{version}.wasm")
+fn file_name(version: Sha256Digest, kind: PluginFileKind) -> String {
+    format!("{version}.{}", kind.extension())
 }
 
-fn signature_name(version: Sha256Digest) -> String {
-    signature::signature_path(Path::new(&file_name(version))).display().to_string()
+fn signature_name(version: Sha256Digest, kind: PluginFileKind) -> String {
+    signature::signature_path(Path::new(&file_name(version, kind))).display().to_string()
 }
 
 fn is_version_file(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm" || extension == "sig")
+    let is_plugin_file =
+        |extension| PluginFileKind::ALL.iter().any(|kind| extension == kind.extension());
+    path.extension().is_some_and(|extension| is_plugin_file(extension) || extension == "sig")
 }

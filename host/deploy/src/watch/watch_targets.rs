@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::file_scan::FileScan;
 use super::timing::MAX_FILES;
 use super::watch_error::WatchError;
+use crate::editor_file::is_editor_file;
 
 /// The watched files, or the watched folders.
 #[derive(Debug)]
@@ -134,11 +135,5 @@ fn scan_tree(root: PathBuf, excluded: &[PathBuf], scan: &mut FileScan) {
 fn may_be_source(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
-    // Vim creates a file of this name to find out whether it may write to a folder.
-    let is_temporary = name == "4913"
-        || name.ends_with('~')
-        || name.starts_with('#')
-        || name.starts_with("___jb_")
-        || [".swp", ".swx", ".tmp", ".bak"].iter().any(|end| name.ends_with(end));
-    !name.starts_with('.') && !is_temporary && name != "target"
+    !name.starts_with('.') && !is_editor_file(&name) && name != "target"
 }

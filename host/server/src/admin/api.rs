@@ -30,7 +30,7 @@ pub enum ProblemKind {
     MethodNotAllowed,
     /// 400: the query, the body, a header or the version is not valid.
     Invalid,
-    /// 413: the component is larger than `max_upload` of `[admin]`.
+    /// 413: the upload is larger than `max_upload` of `[admin]`.
     TooLarge,
     /// 422: the version or the configuration is refused; nothing has changed.
     Refused,

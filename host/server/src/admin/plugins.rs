@@ -82,24 +82,24 @@ pub(super) async fn versions(
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeployQuery {
-    /// `true` deploys a component although the same bytes were rolled back for their faults. Default: `false`
+    /// `true` deploys bytes although they were rolled back for their faults. Default: `false`
     #[serde(default)]
     force: bool,
 }
 
-/// Deploys a component. Requires the scope `deploy`. The response comes when the version is live and every consumer has
+/// Deploys a component or a source bundle. Requires the scope `deploy`. The response comes when the version is live and every consumer has
 /// moved.
 #[utoipa::path(post, path = "/v1/plugins/{plugin}/versions", params(TenantParam, DeployQuery,
     ("plugin" = String, Path, description = "The name of the plugin in routes"),
-    ("Narrowboat-Signature" = Option<String>, Header, description = "The Ed25519 signature of the component, its 64 bytes as base64. Required if the configuration has `[signatures]`")),
-    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The bytes of the component, at most `max_upload` of `[admin]`, within 300 seconds"), responses(
+    ("Narrowboat-Signature" = Option<String>, Header, description = "The Ed25519 signature of the bytes, its 64 bytes as base64. Required if the configuration has `[signatures]`")),
+    request_body(content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/x-tar")), description = "The bytes of the component or source bundle, at most `max_upload` of `[admin]`, within 300 seconds"), responses(
     (status = 200, description = "The version is live", body = api::DeployResponse),
     (status = 400, description = "The upload was interrupted or took too long, or the header is not a signature", body = api::Problem),
     (status = 401, description = "The token is missing or unknown", body = api::Problem),
     (status = 403, description = "The token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong", body = api::Problem),
     (status = 404, description = "There is no such plugin or tenant", body = api::Problem),
     (status = 409, description = "The version requests more capabilities than the live one, and waits for approval", body = api::Problem),
-    (status = 413, description = "The component is larger than `max_upload` of `[admin]`", body = api::Problem),
+    (status = 413, description = "The upload is larger than `max_upload` of `[admin]`", body = api::Problem),
     (status = 422, description = "The version is refused; the live version stays", body = api::Problem),
     (status = 503, description = "Too many deploys are under way or queued, the plugin was reloaded meanwhile, or the host is stopping", body = api::Problem),
 ))]

@@ -1,4 +1,4 @@
-//! The upload of a component.
+//! The upload of a component or a source bundle.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long the body of a rejected upload is read before the response is sent.
 const BODY_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads the component and the signature of an upload of at most `max_upload` bytes. The signature is not verified here.
+/// Reads the bytes and the signature of an upload of at most `max_upload` bytes. The signature is not verified here.
 ///
 /// # Errors
-/// 413 if the component is too large; 400 if the upload fails or the header is not a signature.
+/// 413 if the bytes are too many; 400 if the upload fails or the header is not a signature.
 pub(super) async fn read_upload(
     headers: &HeaderMap,
     body: Body,
@@ -74,7 +74,7 @@ async fn reject_after_drain(error: ApiError, mut body: Body) -> ApiError {
 }
 
 fn too_large(max_upload: usize) -> ApiError {
-    let error = format!("the component is larger than admin.max_upload of {max_upload} bytes");
+    let error = format!("the upload is larger than admin.max_upload of {max_upload} bytes");
     ApiError::new(ProblemKind::TooLarge, error)
 }
 

@@ -1,7 +1,6 @@
-//! The deploys of one component file.
+//! The deploys of one component file or source folder.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,44 +8,47 @@ use tokio::sync::Notify;
 
 use narrowboat_config::signature::TrustedKeys;
 use narrowboat_core::component;
+use narrowboat_core::plugin_file::PluginFileKind;
+use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_core::units::ByteSize;
+use narrowboat_deploy::packaging::{BuildSource, ReadBuildError};
 use narrowboat_deploy::rollout::{DeploySource, Rollout};
 use narrowboat_runtime::{Build, run_on_dedicated_thread};
 
 /// The pause before a file that is incomplete, or not signed as required, is read again: its writer may not be done.
 const SETTLE_DELAY: Duration = Duration::from_millis(250);
 
-/// Deploys one component file each time that it changes. Each file has a follower of its own, so that a file that is
-/// written slowly does not delay others.
+/// Deploys one component file or source folder each time that it changes. Each has a follower of its own, so that a file
+/// that is written slowly does not delay others.
 pub(super) struct ComponentFollower {
-    file: PathBuf,
+    source: BuildSource,
     rollouts: Vec<Arc<Rollout>>,
     signers: Option<Arc<TrustedKeys>>,
-    /// The largest component that is read.
+    /// The largest component or bundle that is read.
     size_limit: ByteSize,
-    /// Notified when the file was written.
+    /// Notified when the file, or a file of the folder, was written.
     pub(super) component_changed: Arc<Notify>,
     /// Notified when the file of its signature was written.
     pub(super) signature_changed: Arc<Notify>,
 }
 
-/// The contents of a component file.
+/// The contents of a component file or a source folder.
 struct ComponentContents {
     build: Arc<Build>,
-    /// Whether the file has a valid signature; without `[signatures]`, whether it is a whole component.
+    /// Whether the file has a valid signature; without `[signatures]`, whether it is a whole component or bundle.
     is_complete: bool,
 }
 
 impl ComponentFollower {
-    /// A follower of `file`, which is the component of the plugins of `rollouts`.
+    /// A follower of `source`, which has the versions of the plugins of `rollouts`.
     pub(super) fn new(
-        file: PathBuf,
+        source: BuildSource,
         rollouts: Vec<Arc<Rollout>>,
         signers: Option<Arc<TrustedKeys>>,
         size_limit: ByteSize,
     ) -> Self {
         Self {
-            file,
+            source,
             rollouts,
             signers,
             size_limit,
@@ -55,9 +57,9 @@ impl ComponentFollower {
         }
     }
 
-    /// Deploys the file each time that it changes, for ever.
+    /// Deploys the file or folder each time that it changes, for ever.
     pub(super) async fn run(self) {
-        let mut source = DeploySource::StartupFile(self.file.clone());
+        let mut source = DeploySource::StartupFile(self.source.path().to_owned());
         let mut waits_for_signature = false;
         loop {
             let is_component_change = tokio::select! {
@@ -74,12 +76,12 @@ impl ComponentFollower {
             for rollout in &self.rollouts {
                 submit_deploy(rollout, &source, &contents);
             }
-            source = DeploySource::ChangedFile(self.file.clone());
+            source = DeploySource::ChangedFile(self.source.path().to_owned());
         }
     }
 
     /// Reads the file once it is complete, or does not change any more.
-    async fn read_when_stable(&self) -> io::Result<ComponentContents> {
+    async fn read_when_stable(&self) -> Result<ComponentContents, ReadBuildError> {
         let mut contents = self.read_now().await?;
         while !contents.is_complete {
             tokio::time::sleep(SETTLE_DELAY).await;
@@ -92,42 +94,51 @@ impl ComponentFollower {
         Ok(contents)
     }
 
-    async fn read_now(&self) -> io::Result<ComponentContents> {
-        let (file, signers, limit) = (self.file.clone(), self.signers.clone(), self.size_limit);
+    async fn read_now(&self) -> Result<ComponentContents, ReadBuildError> {
+        let (source, signers, limit) = (self.source.clone(), self.signers.clone(), self.size_limit);
         let contents =
-            run_on_dedicated_thread(move || read_component(&file, limit, signers.as_deref()));
-        contents.await.unwrap_or_else(|| Err(io::Error::other("cannot start a thread to read it")))
+            run_on_dedicated_thread(move || read_component(&source, limit, signers.as_deref()));
+        contents.await.unwrap_or_else(|| {
+            let source = io::Error::other("cannot start a thread to read it");
+            Err(ReadBuildError::File { file: self.source.path().to_owned(), source })
+        })
     }
 }
 
-/// Enqueues the contents of a file, or logs why the file cannot be read. The rollout logs the outcome.
+/// Enqueues the contents of a file or folder, or logs why they cannot be read. The rollout logs the outcome.
 fn submit_deploy(
     rollout: &Rollout,
     source: &DeploySource,
-    contents: &io::Result<ComponentContents>,
+    contents: &Result<ComponentContents, ReadBuildError>,
 ) {
     let (plugin, file) = (&*rollout.plugin().label, source.display_path());
     match contents {
         Ok(contents) => drop(rollout.enqueue(Arc::clone(&contents.build), source.clone())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.is_not_found() => {
             tracing::debug!(plugin, "component file is gone: {}", file.display());
         }
-        Err(error) => {
-            tracing::warn!(plugin, "cannot read component file {}: {error}", file.display());
-        }
+        Err(error) => tracing::warn!(plugin, "{error}"),
     }
 }
 
 fn read_component(
-    file: &Path,
+    source: &BuildSource,
     limit: ByteSize,
     signers: Option<&TrustedKeys>,
-) -> io::Result<ComponentContents> {
-    let build = Build::read(file, limit)?;
+) -> Result<ComponentContents, ReadBuildError> {
+    let build = source.read(limit)?;
     let is_complete = match signers {
         // A file without a valid signature is not parsed.
         Some(signers) => build.check_signature(signers).is_ok(),
-        None => component::parse_info(build.bytes()).is_ok(),
+        None => is_whole(build.bytes()),
     };
     Ok(ComponentContents { build: Arc::new(build), is_complete })
+}
+
+/// Whether bytes are not cut off.
+fn is_whole(bytes: &[u8]) -> bool {
+    match PluginFileKind::of(bytes) {
+        PluginFileKind::Component => component::parse_info(bytes).is_ok(),
+        PluginFileKind::Bundle => SourceBundle::parse(bytes).is_ok(),
+    }
 }

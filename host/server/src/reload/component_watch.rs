@@ -1,4 +1,4 @@
-//! The watch of component files and of the configuration.
+//! The watch of component files, of source folders and of the configuration.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,14 +9,15 @@ use tokio::task::JoinSet;
 
 use super::component_follower::ComponentFollower;
 use super::config_reloader::ConfigReloader;
+use super::source_watcher::SourceWatcher;
 use crate::host::Host;
 use crate::tenants::FailedLoad;
 use narrowboat_config::WatchMode;
 use narrowboat_config::signature;
-use narrowboat_deploy::watch::Watcher;
+use narrowboat_deploy::packaging::BuildSource;
 use narrowboat_runtime::run_on_dedicated_thread;
 
-/// Deploys each component file that changes, and reloads a configuration that changes, for ever. Returns at once if
+/// Deploys each component file and source folder that changes, and reloads a configuration that changes, for ever. Returns at once if
 /// `watch` is off.
 pub(crate) async fn run(host: Arc<Host>, reloader: Arc<ConfigReloader>) {
     let Some(mode) = host.watch_mode() else { return };
@@ -30,16 +31,19 @@ pub(crate) async fn run(host: Arc<Host>, reloader: Arc<ConfigReloader>) {
     }
 }
 
-/// Watches the files of now: the configuration, components, and their signatures if signatures are required. Returns if
-/// they cannot be watched.
+/// Watches the files of now: the configuration, components, source folders, and signatures if they are required. Returns
+/// if they cannot be watched.
 async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
     let config_file = host.config().file.clone();
-    let rollouts = host.tenants().rollouts_by_file();
-    let mut files: Vec<_> = rollouts.keys().chain(&config_file).cloned().collect();
+    let rollouts = host.tenants().rollouts_by_source();
+    let (mut files, folders) = split_paths(rollouts.keys());
     if host.signers().is_some() {
-        files.extend(rollouts.keys().map(|file| signature::signature_path(file)));
+        let signatures: Vec<_> = files.iter().map(|file| signature::signature_path(file)).collect();
+        files.extend(signatures);
     }
-    let mut watcher = match run_on_dedicated_thread(move || Watcher::files(files, mode)).await {
+    files.extend(config_file.clone());
+    let start = move || SourceWatcher::start(files, folders, mode);
+    let mut watcher = match run_on_dedicated_thread(start).await {
         Some(Ok(watcher)) => watcher,
         Some(Err(error)) => {
             tracing::warn!("cannot watch files; changed components will not be deployed: {error}");
@@ -49,17 +53,18 @@ async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
     };
     let mut followers = JoinSet::new();
     let mut notifies = BTreeMap::<PathBuf, Arc<Notify>>::new();
-    for (file, rollouts) in rollouts {
+    for (source, rollouts) in rollouts {
+        let path = source.path().to_owned();
         let follower = ComponentFollower::new(
-            file.clone(),
+            source,
             rollouts,
             host.signers().cloned(),
             host.limits().max_component,
         );
         // The file may have changed before the watch began.
         follower.component_changed.notify_one();
-        notifies.insert(signature::signature_path(&file), Arc::clone(&follower.signature_changed));
-        notifies.insert(file, Arc::clone(&follower.component_changed));
+        notifies.insert(signature::signature_path(&path), Arc::clone(&follower.signature_changed));
+        notifies.insert(path, Arc::clone(&follower.component_changed));
         followers.spawn(follower.run());
     }
     reloader.request_if_changed();
@@ -74,7 +79,7 @@ async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
         for file in watcher.changed().await {
             if config_file.as_ref() == Some(&file) {
                 reloader.request_if_changed();
-            } else if failed_loads.iter().any(|failed| failed.file == file) {
+            } else if failed_loads.iter().any(|failed| failed.source.path() == file) {
                 // The plugin may load now.
                 reloader.request();
             } else if let Some(notify) = notifies.get(&file) {
@@ -82,4 +87,16 @@ async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
             }
         }
     }
+}
+
+/// The files and the folders of sources.
+fn split_paths<'a>(sources: impl Iterator<Item = &'a BuildSource>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for source in sources {
+        match source {
+            BuildSource::File(file) => files.push(file.clone()),
+            BuildSource::Folder(folder) => folders.push(folder.clone()),
+        }
+    }
+    (files, folders)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::channel_layers::open_layer;
-use super::component_source::{locate_component, source_path};
+use super::component_source::{locate_source, read_build, watched_source};
 use super::deferred_version_record::DeferredVersionRecord;
 use super::failed_load::FailedLoad;
 use super::plugin_spec::PluginSpec;
@@ -155,7 +155,8 @@ impl TenantBuilder<'_> {
                 continue;
             }
             // Both before the load, so that a change during the load is noticed.
-            let failed_load = FailedLoad::capture(source_path(plugin));
+            let failed_load =
+                FailedLoad::capture(watched_source(plugin), spec.limits.max_component);
             let replaced = previous.map(ReplacedPlugin::capture);
             match self.load_plugin(name, spec, layer, context) {
                 Ok((served, version_record)) => {
@@ -220,15 +221,17 @@ impl TenantBuilder<'_> {
         context: &PluginContext<'_>,
     ) -> Result<(ServedPlugin, Option<DeferredVersionRecord>), HostError> {
         let config = &spec.config;
-        let file = locate_component(&context.tenant.plugin_label(name), config)?;
+        let label = context.tenant.plugin_label(name);
+        let source = locate_source(&label, config)?;
         let loader = Arc::new(self.loader(name, &spec, layer, context));
         let store = self.version_store(context.tenant, name)?;
+        let build = read_build(&label, &source, loader.limits.max_component)?;
         let LoadedPlugin { plugin, version_record } =
-            startup_version::load(&loader, name, config, &file, store.as_ref())?;
+            startup_version::load(&loader, name, config, source.path(), build, store.as_ref())?;
         (self.on_plugin_ready)(&plugin);
         let registry = InstanceRegistry::new(Arc::new(plugin), Arc::clone(&loader.layer));
         let rollout = Rollout::new(Arc::new(registry), loader, config.clone(), store);
-        Ok((ServedPlugin::new(spec, file, rollout), version_record))
+        Ok((ServedPlugin::new(spec, source, rollout), version_record))
     }
 
     fn loader(

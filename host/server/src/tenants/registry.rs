@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -18,6 +17,7 @@ use crate::host_error::HostError;
 use crate::host_resources::HostResources;
 use narrowboat_config::TenantConfig;
 use narrowboat_core::name::Tenant;
+use narrowboat_deploy::packaging::BuildSource;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_runtime::Plugin;
 
@@ -84,26 +84,26 @@ impl TenantRegistry {
         self.change_notifier.subscribe()
     }
 
-    /// The files of plugins that could not be loaded.
+    /// The files and folders of plugins that could not be loaded.
     pub(crate) fn failed_loads(&self) -> Vec<FailedLoad> {
         let tenants = self.all();
         let failed_loads = tenants.values().flat_map(|runtime| runtime.failed_loads());
         failed_loads.map(|(_, failed)| failed.clone()).collect()
     }
 
-    /// The rollouts of each component file. A file may have several rollouts; a file that could not be loaded has none.
-    pub(crate) fn rollouts_by_file(&self) -> BTreeMap<PathBuf, Vec<Arc<Rollout>>> {
-        let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    /// The rollouts of each file and folder. One may have several rollouts; one that could not be loaded has none.
+    pub(crate) fn rollouts_by_source(&self) -> BTreeMap<BuildSource, Vec<Arc<Rollout>>> {
+        let mut sources: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for runtime in self.all().values() {
             for served in runtime.plugins.values() {
-                let rollouts = files.entry(served.component_file.clone()).or_default();
+                let rollouts = sources.entry(served.source.clone()).or_default();
                 rollouts.push(Arc::clone(&served.rollout));
             }
             for (_, failed) in runtime.failed_loads() {
-                files.entry(failed.file.clone()).or_default();
+                sources.entry(failed.source.clone()).or_default();
             }
         }
-        files
+        sources
     }
 
     /// Builds the tenants of another configuration, and reuses the parts that it does not change. Nothing that is served

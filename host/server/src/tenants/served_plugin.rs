@@ -1,26 +1,26 @@
 //! The plugins that are served.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
 
 use super::plugin_spec::PluginSpec;
+use narrowboat_deploy::packaging::BuildSource;
 use narrowboat_deploy::rollout::{QueueCloseReason, Rollout};
 use narrowboat_session::InstanceRegistry;
 
 /// A plugin that is served, and the task that rolls out its versions. The task ends when this is dropped.
 pub(crate) struct ServedPlugin {
     pub(super) spec: PluginSpec,
-    pub(super) component_file: PathBuf,
+    pub(super) source: BuildSource,
     pub(crate) rollout: Arc<Rollout>,
     rollout_task: Mutex<Option<AbortHandle>>,
 }
 
 impl ServedPlugin {
     /// A plugin whose rollouts have not started.
-    pub(super) fn new(spec: PluginSpec, component_file: PathBuf, rollout: Rollout) -> Self {
-        Self { spec, component_file, rollout: Arc::new(rollout), rollout_task: Mutex::default() }
+    pub(super) fn new(spec: PluginSpec, source: BuildSource, rollout: Rollout) -> Self {
+        Self { spec, source, rollout: Arc::new(rollout), rollout_task: Mutex::default() }
     }
 
     /// The instances of the plugin.

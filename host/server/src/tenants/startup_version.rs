@@ -21,7 +21,7 @@ pub(super) struct LoadedPlugin {
     pub(super) version_record: Option<DeferredVersionRecord>,
 }
 
-/// Loads a plugin. If its file has not changed since, loads the version that was deployed last. If the file requests
+/// Loads a plugin, whose file or folder now has the bytes of `build`. If they have not changed since, loads the version that was deployed last. If the file requests
 /// more capabilities, or lacks a required signature, loads the version that was live. Does not change the store.
 ///
 /// # Errors
@@ -31,9 +31,9 @@ pub(super) fn load(
     name: &str,
     config: &PluginConfig,
     file: &Path,
+    build: Build,
     store: Option<&Arc<PluginVersionStore>>,
 ) -> Result<LoadedPlugin, LoadError> {
-    let build = loader.read_build(name, file)?;
     let unrecorded = |plugin| LoadedPlugin { plugin, version_record: None };
     let Some(store) = store else { return loader.load(name, config, file, &build).map(unrecorded) };
     if let Err(error) = loader.check_signature(&build) {

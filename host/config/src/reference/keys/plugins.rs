@@ -9,7 +9,16 @@ pub(super) const PLUGINS: ConfigTable = ConfigTable {
             key: "component",
             value_type: "path",
             default: KeyDefault::Alternative,
-            description: "The component file. A plugin has either `component` or `crate`.",
+            description: "The file of a component, or of a source bundle that `narrowboat plugin build` made. A \
+                 plugin has one of `component`, `source` and `crate`.",
+        },
+        ConfigKey {
+            key: "source",
+            value_type: "path of a folder",
+            default: KeyDefault::Alternative,
+            description: "The folder of a source plugin, whose `plugin.toml` has a `runtime`. The host packs its \
+                 files at start and each time that one of them changes. Refused together with \
+                 `[signatures]`.",
         },
         ConfigKey {
             key: "crate",
