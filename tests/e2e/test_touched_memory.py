@@ -1,6 +1,8 @@
 """Instances that start with much memory count towards `total_memory` as far as they have touched it. The guest `archive`
 starts with 8 MiB of data."""
 
+import resource
+
 import pytest
 
 from admin import ADMIN, Admin
@@ -106,6 +108,18 @@ def test_consumers_of_a_shared_instance_end_with_it(serve):
     host = serve(plugins={"archive": {"isolation": "shared", "limits": {"total_memory": "4 MiB"}}})
     greedy, other = host.connect("/archive/"), host.connect("/archive/")
     greedy.send(f"touch {SIZE}")
-    assert greedy.ended() == NO_MORE
-    assert other.ended()[0] == 1011
+    assert greedy.ended()[0] == other.ended()[0] == 1011
+    host.logged("the consumer failed: the limit total_memory is reached")
     assert host.connect("/archive/").ask("hello") == "hello"
+
+
+def test_without_a_pool_instances_count_in_the_same_way(serve):
+    size = 64 << 30
+    bound = lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    host = serve(plugins=ARCHIVE, limits={"total_memory": "16 MiB"}, admin=ADMIN, process={"preexec_fn": bound})
+    host.logged("no address space for a pool")
+    clients = [host.connect("/archive/") for _ in range(20)]
+    assert used(host) < 16 * MIB
+    clients[0].ask(f"touch {SIZE}")
+    clients[1].send(f"touch {SIZE}")
+    assert clients[1].ended() == NO_MORE

@@ -55,8 +55,8 @@ pub struct Limits {
     pub snapshot: ByteSize,
     /// All saved states that a rollback may still need.
     pub total_snapshots: ByteSize,
-    /// Linear memory of all instances together, without the share that each has for free; 0: half of the machine's
-    /// memory.
+    /// Linear memory of all instances together, as it counts towards this limit; 0: half of the memory that the process
+    /// may use.
     pub total_memory: ByteSize,
     /// HTTP requests of plugins that are open at a time.
     pub http_requests: usize,

@@ -48,7 +48,7 @@ pub struct Quota {
     pub bytes_out: Option<ByteSize>,
     /// All saved states that a rollback may still need.
     pub total_snapshots: Option<ByteSize>,
-    /// Linear memory of all instances together, without the share that each has for free.
+    /// Linear memory of all instances together, as it counts towards this limit.
     pub total_memory: Option<ByteSize>,
     /// HTTP requests that are open at a time.
     pub http_requests: Option<usize>,

@@ -20,12 +20,14 @@ mod wasi_state;
 
 pub(crate) use guest_state::{GuestState, TrapReport};
 pub(crate) use host_services::HostServices;
-pub(crate) use instance_limits::{InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
+pub(crate) use instance_limits::{
+    InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, SLOT_RESIDENT_BYTES,
+};
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
 pub(crate) use memory_counting::MemoryCounting;
 pub(crate) use output_buffer::{OutputBuffer, STDERR_CONTEXT, STDOUT_CONTEXT};
 pub(crate) use stopwatch::{OutOfTime, Phase};
-pub(crate) use store_limiter::{MemoryQuotaExceeded, SLOT_RESIDENT_BYTES};
+pub(crate) use store_limiter::MemoryQuotaExceeded;
 pub(crate) use suppress_reason::SuppressReason;
 pub(crate) use version_context::VersionContext;
 pub(crate) use wait_budget::WaitError;

@@ -41,8 +41,8 @@ impl HostClose {
             Self::Draining => "`narrowboat drain` runs.",
             Self::OutboundQueueFull => "The client does not read, see below.",
             Self::PluginQuotaExceeded => {
-                "An open connection needed a new instance, and the plugin or its tenant reached a limit of \
-                 instances or memory. A handshake gets the HTTP status 503 instead."
+                "An open connection needed a new instance, or its instance touched more memory, and the plugin or \
+                 its tenant reached a limit of instances or memory. A handshake gets the HTTP status 503 instead."
             }
         }
     }

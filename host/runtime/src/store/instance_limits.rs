@@ -6,6 +6,10 @@ use super::memory_counting::MemoryCounting;
 use super::stopwatch::Phase;
 use narrowboat_core::component::Role;
 
+/// Bytes of a memory that stay resident in a slot of the pool after its guest has ended. The next guest in the slot
+/// touches them without a page fault.
+pub(crate) const SLOT_RESIDENT_BYTES: usize = 64 * 1024;
+
 /// Bytes of payload that every call may send, even if the largest frame is small.
 const MIN_EFFECT_BYTES: usize = 16 * 1024 * 1024;
 

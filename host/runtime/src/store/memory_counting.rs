@@ -21,7 +21,7 @@ pub(crate) enum MemoryCounting {
 impl MemoryCounting {
     /// Chooses how the instances of a component count that starts with `initial_memory` bytes.
     pub(crate) fn choose(initial_memory: u64, is_default_tenant: bool) -> Self {
-        if initial_memory > SMALL_MEMORY_BYTES as u64 && page_faults::count_each_page() {
+        if initial_memory > SMALL_MEMORY_BYTES as u64 && page_faults::is_each_page_counted() {
             return Self::Touched;
         }
         // The plugins of tenants are not trusted: each of their instances might write all of its memory.

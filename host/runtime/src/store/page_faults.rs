@@ -3,22 +3,21 @@
 #[cfg(target_os = "linux")]
 use std::{hint::black_box, sync::LazyLock};
 
-/// Bytes that the check of [`count_each_page`] touches. Two of the huge pages of x86-64 have this size.
+/// Bytes that the probe touches: the size of two huge pages on x86-64.
 #[cfg(target_os = "linux")]
 const PROBED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes that the check of [`count_each_page`] allocates. The allocator maps an allocation of this size anew, so none
-/// of its pages is present.
+/// Bytes that the probe allocates. The allocator maps an allocation of this size anew, so its pages are not present.
 #[cfg(target_os = "linux")]
 const PROBE_CAPACITY: usize = 64 * 1024 * 1024;
 
-/// Returns whether the first write to each page of memory is a page fault that [`current_thread`] counts. The first
+/// Returns whether the first write to each page of memory is a page fault that [`read_thread_faults`] counts. The first
 /// call disables transparent huge pages in this process, which make many pages present in one fault.
-pub(super) fn count_each_page() -> bool {
+pub(super) fn is_each_page_counted() -> bool {
     #[cfg(target_os = "linux")]
     {
-        static COUNT_EACH_PAGE: LazyLock<bool> = LazyLock::new(probe);
-        *COUNT_EACH_PAGE
+        static IS_EACH_PAGE_COUNTED: LazyLock<bool> = LazyLock::new(probe);
+        *IS_EACH_PAGE_COUNTED
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -27,7 +26,7 @@ pub(super) fn count_each_page() -> bool {
 }
 
 /// The page faults of the current thread since its start. 0 if the system does not count them.
-pub(super) fn current_thread() -> u64 {
+pub(super) fn read_thread_faults() -> u64 {
     #[cfg(target_os = "linux")]
     {
         use nix::sys::resource::{UsageWho, getrusage};
@@ -62,8 +61,8 @@ fn probe() -> bool {
 fn faults_of_new_pages() -> Option<u64> {
     let mut memory = Vec::<u8>::new();
     memory.try_reserve_exact(PROBE_CAPACITY).ok()?;
-    let before = current_thread();
+    let before = read_thread_faults();
     memory.resize(PROBED_BYTES, 1);
     black_box(&memory);
-    Some(current_thread().saturating_sub(before))
+    Some(read_thread_faults().saturating_sub(before))
 }

@@ -5,14 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::ResourceLimiter;
 
-use super::instance_limits::{InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS};
+use super::instance_limits::{
+    InstanceLimits, MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, SLOT_RESIDENT_BYTES,
+};
 use super::memory_counting::MemoryCounting;
 use super::touched_memory::TouchedMemory;
 use narrowboat_quota::{LimitKind, QuotaChain, QuotaOwner, QuotaResource, Reservation};
-
-/// Bytes of a memory that stay resident in a slot of the pool after its guest has ended. The next guest in the slot
-/// touches them without a page fault.
-pub(crate) const SLOT_RESIDENT_BYTES: usize = 64 * 1024;
 
 /// The steps in which touched memory counts, in bytes: the page size of WebAssembly.
 const TOUCHED_STEP_BYTES: usize = 64 * 1024;

@@ -17,13 +17,13 @@ pub(super) struct TouchedMemory {
 impl TouchedMemory {
     /// Starts a call on the current thread.
     pub(super) fn begin_call(&mut self) {
-        self.counted_faults = page_faults::current_thread();
+        self.counted_faults = page_faults::read_thread_faults();
     }
 
     /// Counts the page faults since the last count. Call it on the thread of the call. Returns the bytes of all calls
     /// together.
     pub(super) fn count_faults(&mut self) -> usize {
-        let faults = page_faults::current_thread();
+        let faults = page_faults::read_thread_faults();
         let new = faults.saturating_sub(std::mem::replace(&mut self.counted_faults, faults));
         let pages = usize::try_from(new).unwrap_or(usize::MAX);
         self.add_bytes(pages.saturating_mul(rustix::param::page_size()));

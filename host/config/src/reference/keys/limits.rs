@@ -148,7 +148,7 @@ pub(super) const LIMITS: ConfigTable = ConfigTable {
             key: "total_memory",
             value_type: "size",
             default: KeyDefault::Value("0"),
-            description: "Linear memory of all instances together. 0: half of the memory of the \
+            description: "Linear memory of all instances together, as far as it counts. 0: half of the memory of the \
                  machine, or of the control group of the process if that has less.",
         },
         ConfigKey {

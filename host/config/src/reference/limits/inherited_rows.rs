@@ -72,13 +72,15 @@ pub(super) const INHERITED_ROWS: &[LimitRow] = &[
     },
     LimitRow {
         key: "total_memory",
-        description: "bytes of linear memory of all instances together; for plugins at the top \
-                      of the file the first 2 MiB of each instance do not count; 0: half of the \
+        description: "bytes of linear memory of all instances together; an instance that starts \
+                      with more than 1.5 MiB counts as it touches them; for plugins at the top of \
+                      the file the first 1.5 MiB of a smaller one do not count; 0: half of the \
                       memory of the machine, or of the control group of the process",
         host_default: Some(|host| host.total_memory.to_string()),
         tenant: TenantLimit::Described("half of the host's"),
         plugin_may_set: true,
-        on_reached: "`memory.grow` fails; 503 if an instance cannot start",
+        on_reached: "`memory.grow` fails; 503 if an instance cannot start; 1013 or 1011 if it touches \
+                     more, and the instance ends",
         metric: LIMITS_REACHED,
     },
     LimitRow {

@@ -46,7 +46,7 @@ fn grow(limiter: &mut StoreLimiter, current: usize, desired: usize) -> bool {
 
 /// Writes to `bytes` of new memory, as a guest does in a call.
 fn call_that_touches(limiter: &mut StoreLimiter, bytes: usize) -> Result<(), MemoryQuotaExceeded> {
-    assert!(page_faults::count_each_page());
+    assert!(page_faults::is_each_page_counted());
     let mut memory = Vec::<u8>::with_capacity(MAPPED_BYTES);
     limiter.begin_call();
     memory.resize(bytes, 1);
