@@ -336,3 +336,59 @@ def test_a_trap_rolls_a_consumer_back_that_waits(serve, component, isolation):
     assert admin.deploy("porter", another(component, "two", isolation)).status == 200
     assert refusal(raw) == (500, "the consumer failed\n")
     assert "rolled back" in host.log()
+
+
+# `on_failed_move = "restart"`.
+
+
+@pytest.fixture(params=ISOLATIONS)
+def restarting(request, serve, component):
+    """A host, and a function that swaps its version. The trial takes its sample from the first consumer."""
+    isolation = request.param
+    host = serve(admin=ADMIN, watch="off", **plugin(isolation, on_failed_move="restart"))
+    first = bystander(host)
+
+    def swap():
+        answer = Admin(host).deploy("porter", another(component, "two", isolation))
+        assert (answer.status, answer.json()["restarted"]) == (200, 1), answer.body
+        assert counts(first)["restored"] == 1
+
+    return host, swap
+
+
+def wait_for_connections(host, count):
+    admin = Admin(host)
+    eventually(lambda: admin.get("/v1/status")["connections"] == count, f"{count} connections")
+
+
+def test_the_fresh_consumer_of_an_open_connection_may_decide_later(restarting):
+    host, swap = restarting
+    client = host.connect(path(sooner="", unsaved="1", restarted="wait=10", timer="send=accepted,accept,reject=403"))
+    swap()
+    assert client.recv() == "accepted"
+    assert client.ask("hello") == "hello"
+
+
+def test_the_fresh_consumer_of_an_open_connection_is_accepted_before_it_decides(restarting):
+    host, swap = restarting
+    client = host.connect(path(sooner="", unsaved="1"))
+    swap()
+    assert client.ask("hello") == "hello"
+
+
+@pytest.mark.parametrize("steps", [{"restarted": "reject=403"}, {"restarted": "wait=10", "timer": "reject=403"}])
+def test_a_fresh_consumer_that_rejects_an_open_connection_closes_it(restarting, steps):
+    host, swap = restarting
+    client = host.connect(path(sooner="", unsaved="1", **steps))
+    swap()
+    assert client.ended() == (1008, "rejected after an update")
+    host.logged("disconnect with 1008")
+
+
+def test_the_fresh_consumer_of_a_handshake_decides_it(restarting):
+    host, swap = restarting
+    accepted = waiting(host, unsaved="1", restarted="accept,send=fresh")
+    wait_for_connections(host, 2)
+    swap()
+    opened(accepted)
+    assert accepted.recv_frame() == (TEXT, b"fresh")

@@ -141,6 +141,7 @@ impl Loader {
             instance_count: config.instances,
             overflow: config.overflow,
             failed_move: resolve_failed_move(name, config, isolation)?,
+            move_wait: config.move_wait.duration(),
             rollback: config.rollback,
             executor: self.thread_pool.plugin_executor(Arc::clone(&self.quota)),
             quota: Arc::clone(&self.quota),

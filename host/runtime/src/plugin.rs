@@ -3,6 +3,7 @@
 mod published_versions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ pub struct Plugin {
     pub overflow: OverflowPolicy,
     /// The policy for a consumer that cannot move to another version.
     pub failed_move: FailedMovePolicy,
+    /// How long a guest may postpone its move to another version.
+    pub move_wait: Duration,
     /// When a new version is rolled back.
     pub rollback: RollbackPolicy,
     /// The plugin's part of the guest threads.

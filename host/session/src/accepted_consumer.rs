@@ -9,6 +9,7 @@ use super::instance_owner::InstanceOwner;
 use super::instance_registration::InstanceRegistration;
 use super::instance_registry::InstanceRegistry;
 use super::permits::Permits;
+use super::postponed_move::PostponedMove;
 use narrowboat_channels::Mailbox;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::Fault;
@@ -26,6 +27,8 @@ pub struct AcceptedConsumer {
     pub(super) mailbox: Mailbox,
     pub(super) binding: InstanceBinding,
     pub(super) id: ConnectionId,
+    /// The move to another version that the guest has postponed. Boxed, because few consumers have one.
+    pub(super) postponed_move: Option<Box<PostponedMove>>,
     scope: Arc<Scope>,
     permits: Arc<Permits>,
     /// The last call of the consumer has been made, or has begun.
@@ -53,6 +56,7 @@ impl AcceptedConsumer {
             mailbox,
             binding,
             id,
+            postponed_move: None,
             scope,
             permits,
             has_ended: false,

@@ -88,12 +88,13 @@ impl InstanceBinding {
     pub(super) fn migrate(
         &mut self,
         to: Arc<Version>,
-        source: StateSource,
+        mut source: StateSource,
+        patience: MovePatience,
     ) -> PendingCall<Result<Migration, MigrationError>> {
         let lost = || Err(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
         self.with_instance(Some(&Arc::clone(&to)), lost, move |mut instance| {
             let migration =
-                migrate(&mut instance, to, source, FailedMovePolicy::KeepOld, MovePatience::Forced);
+                migrate(&mut instance, to, &mut source, FailedMovePolicy::KeepOld, patience);
             (migration, Some(instance))
         })
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use super::effect_applier::EffectApplier;
@@ -161,20 +161,24 @@ impl InstanceRegistry {
         last_error
     }
 
-    /// Migrates every instance, each between two events; as many at a time as the host has processors. Dropping the
-    /// future sends no further commands; an owner that has taken one completes it.
+    /// Migrates every instance, each between two events; as many at a time as the host has processors, without those
+    /// whose guests have postponed their move. Dropping the future sends no further commands; an owner that has taken
+    /// one completes it.
     pub async fn migrate_all(&self, to: &Arc<Version>, direction: Direction) -> MigrationSummary {
         let max_concurrent = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = Arc::new(Semaphore::new(max_concurrent));
         let mut summary = MigrationSummary::default();
         let mut migrations = JoinSet::new();
         for owner in self.owners() {
-            if migrations.len() >= max_concurrent
-                && let Some(Ok(Some(result))) = migrations.join_next().await
-            {
-                summary.add(result);
+            // The semaphore is never closed.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            while let Some(ended) = migrations.try_join_next() {
+                if let Ok(Some(result)) = ended {
+                    summary.add(result);
+                }
             }
             let (reply, receiver) = oneshot::channel();
-            let command = MigrateCommand { to: Arc::clone(to), direction, reply };
+            let command = MigrateCommand { to: Arc::clone(to), direction, reply, slot };
             migrations.spawn(async move {
                 owner.send_command(OwnerCommand::Migrate(command)).await;
                 // The reference may be the last one, and then holds the reply's sender.
@@ -182,8 +186,8 @@ impl InstanceRegistry {
                 receiver.await.ok()
             });
         }
-        while let Some(result) = migrations.join_next().await {
-            if let Ok(Some(result)) = result {
+        while let Some(ended) = migrations.join_next().await {
+            if let Ok(Some(result)) = ended {
                 summary.add(result);
             }
         }

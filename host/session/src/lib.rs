@@ -28,6 +28,7 @@ mod migration_summary;
 mod owner_command;
 mod pending_call;
 mod permits;
+mod postponed_move;
 mod read_ahead;
 mod ready_instances;
 mod self_rollback;

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::effect_applier::EffectApplier;
 use super::instance_registration::InstanceRegistration;
 use super::owner_command::{Direction, MigrateCommand, MigrateResult, OwnerCommand};
+use super::postponed_move::{MoveReport, PostponedMove};
 use narrowboat_runtime::{
-    Instance, Migration, MigrationError, MigrationStats, PreSnapshots, Sha256Digest, StateSource,
-    TrialState, Version,
+    Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, Sha256Digest,
+    StateSource, TrialState, Version,
 };
 
 /// The owner of an instance that migrates between versions.
@@ -24,6 +27,9 @@ pub(super) trait MigratingOwner {
 
     fn effect_applier(&self) -> EffectApplier<'_>;
 
+    /// The move that the guest has postponed.
+    fn postponed_move(&mut self) -> &mut Option<Box<PostponedMove>>;
+
     /// Takes the snapshots that were taken ahead of the migration.
     fn take_pre_snapshots(&mut self) -> PreSnapshots;
 
@@ -32,12 +38,13 @@ pub(super) trait MigratingOwner {
     async fn capture_trial_state(&mut self) -> Option<Result<TrialState, MigrationError>>;
 
     /// Replaces the instance by one of the version `to`. After an error the old instance stays, unless the error
-    /// killed it.
+    /// killed it. If the guest is busy, the snapshots that were taken are kept for the next attempt.
     async fn replace_instance(
         &mut self,
         to: Arc<Version>,
         source: StateSource,
         direction: Direction,
+        patience: MovePatience,
     ) -> Result<Migration, MigrationError>;
 
     /// Drops the instance that a migration has left.
@@ -59,24 +66,62 @@ pub(super) trait MigratingOwner {
                     let _ = reply.send(state);
                 }
             }
-            OwnerCommand::Migrate(MigrateCommand { to, direction, reply }) => {
-                let result = self.migrate_to(to, direction).await;
-                let _ = reply.send(result);
+            OwnerCommand::Migrate(MigrateCommand { to, direction, reply, slot }) => {
+                self.start_move(to, direction, MoveReport::Rollout(reply)).await;
+                drop(slot);
             }
         }
     }
 
-    /// Migrates the instance to the version `to`, unless it runs that already or there is none.
-    async fn migrate_to(&mut self, to: Arc<Version>, direction: Direction) -> MigrateResult {
-        if self.version().is_none_or(|version| Arc::ptr_eq(version, &to)) {
-            return MigrateResult::default();
+    /// Moves the instance to the version `to`. A guest whose code waits may postpone a move forward, for at most
+    /// `move_wait`. The move replaces an earlier one that was postponed, and keeps its deadline if it has the same
+    /// version.
+    async fn start_move(&mut self, to: Arc<Version>, direction: Direction, report: MoveReport) {
+        let earlier = self.postponed_move().take();
+        let patience = match direction {
+            Direction::Forward => MovePatience::MayWait,
+            Direction::Rollback => MovePatience::Forced,
+        };
+        let result = self.migrate_to(Arc::clone(&to), direction, patience).await;
+        let plugin = self.effect_applier().plugin;
+        if let Some(result) = result {
+            return report.send(&plugin.label, result);
         }
+        let deadline = match earlier {
+            Some(earlier) if Arc::ptr_eq(&earlier.to, &to) => earlier.deadline(),
+            _ => Instant::now() + plugin.move_wait,
+        };
+        *self.postponed_move() = Some(Box::new(PostponedMove::new(to, report, deadline)));
+    }
+
+    /// Asks the guest again whether it can move, after an event; or forces its move, after `move_wait`.
+    async fn continue_move(&mut self) {
+        let Some(postponed) = self.postponed_move().take() else { return };
+        let (to, patience) = (Arc::clone(&postponed.to), postponed.patience());
+        match self.migrate_to(to, Direction::Forward, patience).await {
+            Some(result) => postponed.report.send(&self.effect_applier().plugin.label, result),
+            None => *self.postponed_move() = Some(postponed),
+        }
+    }
+
+    /// Migrates the instance to the version `to`, unless it runs that already or there is none. Returns `None` if the
+    /// guest is busy.
+    async fn migrate_to(
+        &mut self,
+        to: Arc<Version>,
+        direction: Direction,
+        patience: MovePatience,
+    ) -> Option<MigrateResult> {
         let pre_snapshots = self.take_pre_snapshots();
-        let Some(registration) = self.registration() else { return MigrateResult::default() };
+        if self.version().is_none_or(|version| Arc::ptr_eq(version, &to)) {
+            return Some(MigrateResult::default());
+        }
+        let Some(registration) = self.registration() else { return Some(MigrateResult::default()) };
         let source = registration.state_source(direction, pre_snapshots);
-        match self.migrate_from(Arc::clone(&to), source, direction).await {
-            Ok(stats) => MigrateResult { stats, error: None },
-            Err(error) => self.handle_failed_migration(to, error).await,
+        match self.migrate_from(Arc::clone(&to), source, direction, patience).await {
+            Ok(stats) => Some(MigrateResult { stats, error: None }),
+            Err(MigrationError::Busy) => None,
+            Err(error) => Some(self.handle_failed_migration(to, error).await),
         }
     }
 
@@ -87,8 +132,9 @@ pub(super) trait MigratingOwner {
         to: Arc<Version>,
         source: StateSource,
         direction: Direction,
+        patience: MovePatience,
     ) -> Result<MigrationStats, MigrationError> {
-        let migration = self.replace_instance(to, source, direction).await?;
+        let migration = self.replace_instance(to, source, direction, patience).await?;
         let Migration { old_instance, effects, rollback_snapshot, stats } = migration;
         Self::drop_old_instance(old_instance);
         if direction == Direction::Forward
@@ -110,6 +156,7 @@ pub(super) trait MigratingOwner {
         let to = Arc::clone(snapshot.version());
         let digest = to.digest();
         let source = StateSource::Rollback(snapshot);
-        Some((digest, self.migrate_from(to, source, Direction::Rollback).await))
+        let rollback = self.migrate_from(to, source, Direction::Rollback, MovePatience::Forced);
+        Some((digest, rollback.await))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use narrowboat_runtime::{MigrationError, MigrationStats, TrialState, Version};
 
@@ -20,6 +20,8 @@ pub(super) struct MigrateCommand {
     pub(super) to: Arc<Version>,
     pub(super) direction: Direction,
     pub(super) reply: oneshot::Sender<MigrateResult>,
+    /// One of the migrations that run at a time. Released when the guest postpones the move.
+    pub(super) slot: OwnedSemaphorePermit,
 }
 
 /// The direction of a migration.

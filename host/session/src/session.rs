@@ -6,6 +6,7 @@ use tokio::task::coop::consume_budget;
 use tracing::{Span, info_span};
 
 use super::accepted_consumer::AcceptedConsumer;
+use super::migrating_owner::MigratingOwner;
 use super::pending_call::PendingCall;
 use super::session_link::{LinkState, SessionEvent, SessionLink};
 use super::skipped_disconnects::log_skipped_disconnects;
@@ -40,7 +41,9 @@ impl<L: SessionLink> Session<L> {
             Box::pin(self.migrate_to_live()).await;
         }
         loop {
-            match self.next_event().await {
+            let event = self.next_event().await;
+            let is_command = matches!(event, SessionEvent::Command);
+            match event {
                 SessionEvent::Frame(frame) => self.call_guest(Call::Receive(id, frame)).await,
                 SessionEvent::Delivery(Delivery::Message(message)) => {
                     self.call_guest(Call::Handle(id, message)).await;
@@ -51,7 +54,11 @@ impl<L: SessionLink> Session<L> {
                 }
                 SessionEvent::Timer(timer) => self.call_guest(Call::Timer(id, timer)).await,
                 SessionEvent::Command => Box::pin(self.run_pending_command()).await,
+                SessionEvent::MoveDue => {}
                 SessionEvent::End(end) => return end,
+            }
+            if self.consumer.postponed_move.is_some() && !is_command {
+                Box::pin(self.continue_move()).await;
             }
             // Lets other tasks run even if this session always has an event.
             consume_budget().await;
@@ -70,12 +77,17 @@ impl<L: SessionLink> Session<L> {
     /// out in one write; but after [`MAX_CONSECUTIVE_DELIVERIES`] the client is polled.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<L::End>> {
         let Self { consumer, link, next_timer, .. } = self;
-        let AcceptedConsumer { control, mailbox, .. } = consumer;
+        let AcceptedConsumer { control, mailbox, postponed_move, .. } = consumer;
         let is_open = match link.poll_state(control, cx) {
             LinkState::Requested(event) => return Poll::Ready(event),
             LinkState::Open => true,
             LinkState::Closing => false,
         };
+        if let Some(postponed) = postponed_move
+            && postponed.poll_due(cx).is_ready()
+        {
+            return Poll::Ready(SessionEvent::MoveDue);
+        }
         let deliveries_first = self.consecutive_deliveries < MAX_CONSECUTIVE_DELIVERIES;
         if is_open
             && deliveries_first

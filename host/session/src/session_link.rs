@@ -15,6 +15,8 @@ pub(super) enum SessionEvent<E> {
     Timer(TimerId),
     /// A command of a rollout is pending.
     Command,
+    /// A move that the guest has postponed has to be forced.
+    MoveDue,
     End(E),
 }
 

@@ -6,14 +6,15 @@ use super::effect_applier::EffectApplier;
 use super::instance_registration::InstanceRegistration;
 use super::migrating_owner::MigratingOwner;
 use super::owner_command::{Direction, MigrateResult};
+use super::postponed_move::{MoveReport, PostponedMove};
 use super::session::Session;
 use super::session_link::SessionLink;
 use super::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::{Fault, GuestFault, HostFault};
 use narrowboat_runtime::{
-    Call, Instance, Migration, MigrationError, MigrationStats, PreSnapshots, StateSource,
-    TrialState, Version,
+    Call, Instance, Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots,
+    StateSource, TrialState, Version,
 };
 
 impl<L: SessionLink> Session<L> {
@@ -35,11 +36,8 @@ impl<L: SessionLink> Session<L> {
     /// Migrates the consumer to the live version.
     pub(super) async fn migrate_to_live(&mut self) {
         let live = self.consumer.registry.plugin.live_version();
-        let MigrateResult { error, .. } = self.migrate_to(live, Direction::Forward).await;
-        if let Some(error) = error {
-            let (plugin, channel) = self.consumer.log_fields();
-            tracing::warn!(plugin, channel, %error, "the consumer did not move to the live version");
-        }
+        let report = MoveReport::Log(Arc::clone(&self.consumer.control));
+        self.start_move(live, Direction::Forward, report).await;
     }
 
     /// After a trap in a version that is watched: rolls the consumer back and repeats the call, which has had no
@@ -102,6 +100,10 @@ impl<L: SessionLink> MigratingOwner for Session<L> {
         self.consumer.effect_applier()
     }
 
+    fn postponed_move(&mut self) -> &mut Option<Box<PostponedMove>> {
+        &mut self.consumer.postponed_move
+    }
+
     /// A session takes no snapshots ahead, since it has one consumer.
     fn take_pre_snapshots(&mut self) -> PreSnapshots {
         PreSnapshots::default()
@@ -125,8 +127,9 @@ impl<L: SessionLink> MigratingOwner for Session<L> {
         to: Arc<Version>,
         source: StateSource,
         _direction: Direction,
+        patience: MovePatience,
     ) -> Result<Migration, MigrationError> {
-        let pending = self.consumer.binding.migrate(to, source);
+        let pending = self.consumer.binding.migrate(to, source, patience);
         self.await_call(pending).await
     }
 

@@ -11,6 +11,7 @@ use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_core::units::DurationSetting;
 
 /// The settings of a plugin. Where a field is `None`, the manifest or a default applies.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,8 @@ pub struct PluginConfig {
     pub on_failed_move: Option<FailedMovePolicy>,
     /// The place of `on_failed_move`.
     pub on_failed_move_location: SourceLocation,
+    /// How long a guest may postpone its move to another version, because its code waits.
+    pub move_wait: DurationSetting,
     /// When the host rolls a new version back.
     pub rollback: RollbackPolicy,
     /// The name of the channel layer that the plugin uses.

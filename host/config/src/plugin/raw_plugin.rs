@@ -15,9 +15,16 @@ use crate::limits::Limits;
 use crate::quota::Quota;
 use narrowboat_core::manifest::{Isolation, is_valid_plugin_name};
 use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_core::units::DurationSetting;
 
 /// The largest value of `instances`; a larger one is probably a typing error.
 const MAX_INSTANCES: usize = 1_000;
+
+/// How long a guest may postpone its move to another version, if the file does not say it.
+const DEFAULT_MOVE_WAIT: DurationSetting = DurationSetting::from_secs(5);
+
+/// The largest value of `move_wait`.
+const MAX_MOVE_WAIT: DurationSetting = DurationSetting::from_secs(600);
 
 /// `[plugins.NAME]`.
 #[derive(Deserialize)]
@@ -35,6 +42,7 @@ pub(crate) struct RawPlugin {
     overflow: OverflowPolicy,
     limits: Option<Spanned<Quota>>,
     on_failed_move: Option<Spanned<FailedMovePolicy>>,
+    move_wait: Option<Spanned<DurationSetting>>,
     #[serde(default)]
     rollback: RollbackPolicy,
     layer: Option<Spanned<String>>,
@@ -123,6 +131,7 @@ impl RawPlugin {
             uses: Vec::new(),
             on_failed_move_location: table.locate(self.on_failed_move.as_ref()),
             on_failed_move: self.on_failed_move.map(Spanned::into_inner),
+            move_wait: check_move_wait(self.move_wait, table)?,
             rollback: self.rollback,
             layer_location: table.locate(self.layer.as_ref()),
             layer: self.layer.map_or_else(|| DEFAULT_LAYER.to_owned(), Spanned::into_inner),
@@ -161,6 +170,21 @@ impl SourcePaths {
         }
         let location = table.locate(Some(&path));
         Ok((of(folder.join(path.into_inner())), location))
+    }
+}
+
+/// Checks how long a guest may postpone a move.
+fn check_move_wait(
+    wait: Option<Spanned<DurationSetting>>,
+    table: &PluginTable<'_>,
+) -> Result<DurationSetting, ConfigError> {
+    match wait {
+        None => Ok(DEFAULT_MOVE_WAIT),
+        Some(wait) if *wait.get_ref() <= MAX_MOVE_WAIT => Ok(wait.into_inner()),
+        Some(wait) => {
+            let problem = format!("must be at most {MAX_MOVE_WAIT}: a deploy waits for it");
+            Err(table.location.invalid(wait.span(), &format!("{}.move_wait", table.key), problem))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::migration_error::MigrationError;
 use super::migration_stats::MigrationStats;
 use super::migration_target::MigrationTarget;
-use super::state_source::{ConsumerSnapshots, RollbackSnapshot, StateSource};
+use super::state_source::{ConsumerSnapshots, PreSnapshots, RollbackSnapshot, StateSource};
 use crate::bindings::narrowboat::consumer::types::SaveMode;
 use crate::call::ConnectionId;
 use crate::effects::Effect;
@@ -53,18 +53,18 @@ pub struct Migration {
 ///
 /// # Errors
 /// No consumer has moved. `instance` can still be called, unless its fault is fatal. [`MigrationError::Busy`] only if
-/// `patience` allows it.
+/// `patience` allows it; `source` then has the snapshots that were taken, for the next attempt.
 pub fn migrate(
     instance: &mut Box<Instance>,
     to: Arc<Version>,
-    source: StateSource,
+    source: &mut StateSource,
     policy: FailedMovePolicy,
     patience: MovePatience,
 ) -> Result<Migration, MigrationError> {
     let started = Instant::now();
     let old = &mut **instance;
     let consumers = old.migrating_consumers();
-    let lost_events = match &source {
+    let lost_events = match source {
         StateSource::Running(_) => 0,
         StateSource::Rollback(_) => old.event_count(),
     };
@@ -111,34 +111,53 @@ pub fn restart_consumers(
 fn snapshot_all(
     old: &mut Instance,
     consumers: &[MigratingConsumer],
-    source: StateSource,
+    source: &mut StateSource,
     policy: FailedMovePolicy,
     mode: SaveMode,
 ) -> Result<(RollbackSnapshot, FxHashMap<ConnectionId, MigrationError>), MigrationError> {
-    let (mut earlier, module) = match source {
-        StateSource::Running(saved) => {
-            let module = old.save_module(mode).map_err(MigrationError::SaveModule)?;
-            match module {
-                ModuleState::WithConsumers(_) => (without_own_state(consumers), module),
-                _ => (saved.0, module),
+    let taken = std::mem::replace(source, StateSource::Running(PreSnapshots::default()));
+    let (mut snapshots, module) = match taken {
+        StateSource::Running(PreSnapshots(saved)) => {
+            match old.save_module(mode).map_err(MigrationError::SaveModule)? {
+                ModuleState::Busy => {
+                    *source = StateSource::Running(PreSnapshots(saved));
+                    return Err(MigrationError::Busy);
+                }
+                module @ ModuleState::WithConsumers(_) => (without_own_state(consumers), module),
+                module => (saved, module),
             }
         }
         StateSource::Rollback(snapshot) => (snapshot.consumers, snapshot.module),
     };
-    if matches!(module, ModuleState::Busy) {
-        return Err(MigrationError::Busy);
+    match save_consumers(old, consumers, &mut snapshots, policy, mode) {
+        Ok(failures) => {
+            let version = Arc::clone(old.version());
+            Ok((RollbackSnapshot { version, module, consumers: snapshots }, failures))
+        }
+        Err(error) => {
+            *source = StateSource::Running(PreSnapshots(snapshots));
+            Err(error)
+        }
     }
-    let mut snapshots =
-        ConsumerSnapshots::with_capacity_and_hasher(consumers.len(), Default::default());
+}
+
+/// Saves the consumers, ordered by their identifiers, that are not in `snapshots`, and adds them. Returns the errors of
+/// those that could not be saved.
+fn save_consumers(
+    old: &mut Instance,
+    consumers: &[MigratingConsumer],
+    snapshots: &mut ConsumerSnapshots,
+    policy: FailedMovePolicy,
+    mode: SaveMode,
+) -> Result<FxHashMap<ConnectionId, MigrationError>, MigrationError> {
     let mut failures = FxHashMap::default();
     for MigratingConsumer { id, .. } in consumers {
-        let saved = match earlier.remove(id) {
-            Some(saved) => Ok(saved),
-            None => save_consumer(old, *id, mode).map(Some),
-        };
-        match saved {
+        if snapshots.contains_key(id) {
+            continue;
+        }
+        match save_consumer(old, *id, mode) {
             Ok(saved) => {
-                snapshots.insert(*id, saved);
+                snapshots.insert(*id, Some(saved));
             }
             Err(error) if policy == FailedMovePolicy::KeepOld || error == MigrationError::Busy => {
                 return Err(error);
@@ -148,8 +167,12 @@ fn snapshot_all(
             }
         }
     }
-    let version = Arc::clone(old.version());
-    Ok((RollbackSnapshot { version, module, consumers: snapshots }, failures))
+    // The snapshot of a rollback also has consumers that have ended since.
+    if snapshots.len() > consumers.len() {
+        snapshots
+            .retain(|id, _| consumers.binary_search_by_key(id, |consumer| consumer.id).is_ok());
+    }
+    Ok(failures)
 }
 
 /// The snapshots of consumers whose state is in the module's state.

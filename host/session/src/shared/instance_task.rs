@@ -2,6 +2,7 @@
 //! after the instance has died; otherwise it parks the instance in its slot.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use narrowboat_sync::ReclaimedContent;
@@ -19,6 +20,7 @@ use crate::instance_registration::InstanceRegistration;
 use crate::instance_registry::InstanceRegistry;
 use crate::migrating_owner::MigratingOwner;
 use crate::owner_command::{Direction, MigrateCommand, OwnerCommand};
+use crate::postponed_move::PostponedMove;
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_core::close_frame::CloseFrame;
 use narrowboat_core::fault::{Fault, GuestFault};
@@ -41,6 +43,8 @@ pub(super) struct SharedInstanceTask {
     slot: Arc<InstanceSlot>,
     /// Snapshots that were taken ahead of a migration.
     pub(super) pre_snapshots: PreSnapshots,
+    /// The move to another version that the guest has postponed. Meanwhile the task keeps the instance.
+    pub(super) postponed_move: Option<Box<PostponedMove>>,
 }
 
 /// Returns the shared instance for a new connection, and starts its task if none runs.
@@ -53,6 +57,7 @@ pub(crate) fn acquire_shared_instance(registry: &Arc<InstanceRegistry>) -> Share
             instance: None,
             slot: Arc::clone(&instance.slot),
             pre_snapshots: PreSnapshots::default(),
+            postponed_move: None,
         };
         tokio::spawn(task.run(queue));
     })
@@ -67,20 +72,7 @@ impl SharedInstanceTask {
 
     async fn run_loop(&mut self, queue: &mut mpsc::Receiver<Job>) {
         loop {
-            // Parked between any two jobs, so that sessions which could call the instance themselves do not queue up
-            // behind one that could not.
-            self.slot.park(self.instance.take());
-            let job = match self.slot.pop_queued() {
-                Some(queued) => Job::Call(queued),
-                None => {
-                    // The queue ends with its last sender, so no session needs the instance then.
-                    let Some(job) = queue.recv().await else { return };
-                    job
-                }
-            };
-            if !self.reclaim_instance().await {
-                return;
-            }
+            let Some(job) = self.next_job(queue).await else { return };
             if let Job::Command(OwnerCommand::Migrate(MigrateCommand {
                 direction: Direction::Forward,
                 ..
@@ -88,12 +80,47 @@ impl SharedInstanceTask {
             {
                 self.pre_snapshot_consumers(queue).await;
             }
-            let is_wake = matches!(job, Job::Wake);
+            let (is_wake, is_command) = (matches!(job, Job::Wake), matches!(job, Job::Command(_)));
             self.run_job(job).await;
+            if self.postponed_move.is_some() && !is_command {
+                self.continue_move().await;
+            }
             if self.instance.is_none() && !is_wake {
                 return;
             }
         }
+    }
+
+    /// Waits for the next job, and takes the instance back for it. Returns `None` if the task has to end. Between any
+    /// two jobs the instance is parked, so that sessions which could call it themselves do not queue up behind one that
+    /// could not.
+    async fn next_job(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if self.postponed_move.is_some() {
+            return self.next_job_before_move(queue).await;
+        }
+        self.slot.park(self.instance.take());
+        let job = match self.slot.pop_queued() {
+            Some(queued) => Job::Call(queued),
+            // The queue ends with its last sender, so no session needs the instance then.
+            None => queue.recv().await?,
+        };
+        self.reclaim_instance().await.then_some(job)
+    }
+
+    /// Waits for the next job while a move is postponed. The instance is not parked, so that each event of it is a job
+    /// after which the guest is asked again. At the end of `move_wait` the job is [`Job::Wake`].
+    async fn next_job_before_move(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let Some(queued) = self.slot.pop_queued() {
+            return Some(Job::Call(queued));
+        }
+        std::future::poll_fn(|cx| {
+            let due = self.postponed_move.as_mut().map(|postponed| postponed.poll_due(cx));
+            match due {
+                Some(Poll::Ready(())) => Poll::Ready(Some(Job::Wake)),
+                _ => queue.poll_recv(cx),
+            }
+        })
+        .await
     }
 
     /// Takes the instance back from the slot after the call in it, and does what its state asks of the owner. Returns

@@ -10,6 +10,7 @@ use crate::effect_applier::EffectApplier;
 use crate::instance_registration::InstanceRegistration;
 use crate::migrating_owner::MigratingOwner;
 use crate::owner_command::{Direction, MigrateResult};
+use crate::postponed_move::PostponedMove;
 use crate::skipped_disconnects::log_skipped_disconnects;
 use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::fault::{Fault, GuestFault, HostFault};
@@ -112,6 +113,10 @@ impl MigratingOwner for SharedInstanceTask {
         self.registry.effect_applier()
     }
 
+    fn postponed_move(&mut self) -> &mut Option<Box<PostponedMove>> {
+        &mut self.postponed_move
+    }
+
     fn take_pre_snapshots(&mut self) -> PreSnapshots {
         std::mem::take(&mut self.pre_snapshots)
     }
@@ -129,8 +134,9 @@ impl MigratingOwner for SharedInstanceTask {
     async fn replace_instance(
         &mut self,
         to: Arc<Version>,
-        source: StateSource,
+        mut source: StateSource,
         direction: Direction,
+        patience: MovePatience,
     ) -> Result<Migration, MigrationError> {
         let lost = || MigrationError::Snapshot(GuestFault::SharedInstanceFailed);
         let mut instance = self.instance.take().ok_or_else(lost)?;
@@ -138,10 +144,15 @@ impl MigratingOwner for SharedInstanceTask {
             (FailedMovePolicy::KeepOld, Direction::Rollback) => FailedMovePolicy::Close,
             (policy, _) => policy,
         };
-        let work =
-            move || (migrate(&mut instance, to, source, policy, MovePatience::Forced), instance);
-        let (migration, instance) = run_on_dedicated_thread(work).await.ok_or_else(lost)?;
+        let work = move || {
+            let migration = migrate(&mut instance, to, &mut source, policy, patience);
+            (migration, source, instance)
+        };
+        let (migration, source, instance) = run_on_dedicated_thread(work).await.ok_or_else(lost)?;
         self.instance = Some(instance);
+        if let (Err(MigrationError::Busy), StateSource::Running(saved)) = (&migration, source) {
+            self.pre_snapshots = saved;
+        }
         migration
     }
 

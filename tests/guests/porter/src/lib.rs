@@ -6,8 +6,9 @@
 //! - `fail`, `blame`, `panic`, `spin`: returns an error that blames the plugin or the client, panics, never returns
 //!
 //! The query string has `now=STEPS` for the call of `connect`, which then answers `later`, or `sooner=STEPS` for one that
-//! then accepts; and `timer=STEPS` for each timer. `restarted=STEPS` is for the `connect` of a consumer that is restarted,
-//! which answers `later` too. A message of type `perform` has STEPS.
+//! then accepts; and `timer=STEPS` for each timer. A message of type `perform` has STEPS. With `unsaved=1` the consumer
+//! cannot be saved. Then `restarted=STEPS` is for the `connect` of the consumer that takes its place, which answers
+//! `later` too.
 //!
 //! An open connection sends STEPS to a group with the text `tell GROUP STEPS`, and performs STEPS on all other connections
 //! of its instance that wait with `others STEPS`. It replies to `count` with the counts of its instance as JSON, and echoes
@@ -44,6 +45,7 @@ struct Porter {
     timer_steps: String,
     restored_count: u32,
     message_count: u32,
+    is_unsaved: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +62,8 @@ impl Porter {
             log.waiting.push(channel.clone());
         });
         let timer_steps = scope.query_param("timer").unwrap_or_default();
-        Self { channel, timer_steps, restored_count: 0, message_count: 0 }
+        let is_unsaved = scope.query_param("unsaved").is_some();
+        Self { channel, timer_steps, restored_count: 0, message_count: 0, is_unsaved }
     }
 
     fn counts(&self) -> serde_json::Value {
@@ -134,6 +137,13 @@ impl Consumer for Porter {
     fn disconnect(&mut self, _: &Connection, close: CloseFrame) {
         info!("disconnect with {}", close.code);
         with_log(|log| log.disconnects.push(close.code));
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        if self.is_unsaved {
+            return Err(Error::msg("this one cannot be saved"));
+        }
+        Snapshot::encode(Self::SCHEMA_VERSION, self)
     }
 
     fn after_restore(&mut self, _: &Connection) {

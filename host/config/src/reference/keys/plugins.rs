@@ -76,6 +76,14 @@ pub(super) const PLUGINS: ConfigTable = ConfigTable {
                  `\"keep-old\"` is refused for a shared instance.",
         },
         ConfigKey {
+            key: "move_wait",
+            value_type: "duration, at most 10m",
+            default: KeyDefault::Value("\"5s\""),
+            description: "How long a guest whose code waits, for example in a coroutine, may postpone its move \
+                 to a new version. The host asks it again after each event, and then forces \
+                 the move. A deploy waits for it.",
+        },
+        ConfigKey {
             key: "layer",
             value_type: "string",
             default: KeyDefault::Value("\"default\""),

@@ -28,7 +28,7 @@ pub(super) const HOST_ROWS: &[LimitRow] = &[
         host_default: Some(|host| host.handshake_timeout.to_string()),
         tenant: TenantLimit::Never,
         plugin_may_set: false,
-        on_reached: "the socket closes",
+        on_reached: "503; the socket closes without an answer if the request was not read",
         metric: "`handshakes_failed{reason=\"timeout\"}`",
     },
     LimitRow {
