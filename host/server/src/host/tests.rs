@@ -11,7 +11,7 @@ fn config(port: u16) -> Config {
 }
 
 fn host() -> Arc<Host> {
-    Arc::new(Host::load(config(8001), |_| {}).unwrap())
+    Arc::new(Host::load(config(8001), LanguageRuntimes::default(), |_| {}).unwrap())
 }
 
 #[tokio::test]
