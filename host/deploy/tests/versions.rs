@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::thread;
@@ -9,6 +10,7 @@ use std::thread;
 use narrowboat_config::signature::MissingSignature;
 use narrowboat_core::atomic_file::is_temp_name;
 use narrowboat_core::name::Tenant;
+use narrowboat_core::source_bundle::{SourceBundle, SourcePath};
 use narrowboat_deploy::versions::{PluginVersionStore, VersionState, VersionStore};
 use narrowboat_runtime::{Build, Sha256Digest};
 
@@ -61,6 +63,24 @@ fn check(folder: &Path, plugin_store: &PluginVersionStore) {
             assert!(records.iter().any(|record| record.version == version), "{name} is unknown");
         }
     }
+}
+
+#[test]
+fn a_source_bundle_is_kept_under_its_own_extension() {
+    let scratch = Scratch::new();
+    let store = VersionStore::open(&scratch.0, KEEP).unwrap();
+    let plugin_store = store.plugin_store(&Tenant::default(), "bundles").unwrap();
+    let manifest = SourcePath::parse("plugin.toml").unwrap();
+    let bundle = SourceBundle::pack(&BTreeMap::from([(manifest, "name = \"chat\"")])).unwrap();
+    let build = Build::new(bundle, Err(MissingSignature::NotInUpload));
+    plugin_store.store(&build, "test").unwrap();
+    plugin_store.record_published(build.digest(), None).unwrap();
+    assert_eq!(plugin_store.load_build(build.digest()).unwrap().bytes(), build.bytes());
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(scratch.0.join("bundles")).unwrap() {
+        names.insert(entry.unwrap().file_name().into_string().unwrap());
+    }
+    assert!(names.contains(&format!("{}.narrowboat", build.digest())), "{names:?}");
 }
 
 #[test]

@@ -60,3 +60,51 @@ impl FolderWatcher {
         self.folders.iter().filter(has_change).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use tempfile::TempDir;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn watch(file: &Path, folder: &Path) -> SourceWatcher {
+        let (files, folders) = (vec![file.to_owned()], vec![folder.to_owned()]);
+        SourceWatcher::start(files, folders, WatchMode::Events).unwrap()
+    }
+
+    async fn changed(watcher: &mut SourceWatcher, path: &Path) {
+        let seen = async { while !watcher.changed().await.iter().any(|it| it == path) {} };
+        tokio::time::timeout(DEADLINE, seen).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_change_below_a_folder_is_a_change_of_the_folder() {
+        let scratch = TempDir::new().unwrap();
+        let (file, folder) = (scratch.path().join("echo.wasm"), scratch.path().join("chat"));
+        fs::create_dir_all(folder.join("rooms")).unwrap();
+        let mut watcher = watch(&file, &folder);
+        fs::write(folder.join("rooms/chat.py"), "new").unwrap();
+        changed(&mut watcher, &folder).await;
+        fs::remove_file(folder.join("rooms/chat.py")).unwrap();
+        changed(&mut watcher, &folder).await;
+        fs::write(&file, "new").unwrap();
+        changed(&mut watcher, &file).await;
+    }
+
+    #[tokio::test]
+    async fn a_change_of_a_skipped_file_is_not_a_change_of_the_folder() {
+        let scratch = TempDir::new().unwrap();
+        let (file, folder) = (scratch.path().join("echo.wasm"), scratch.path().join("chat"));
+        fs::create_dir_all(folder.join("__pycache__")).unwrap();
+        let mut watcher = watch(&file, &folder);
+        fs::write(folder.join("__pycache__/chat.pyc"), "new").unwrap();
+        fs::write(folder.join("chat.narrowboat"), "new").unwrap();
+        let skipped = watcher.folders.as_mut().unwrap().changed();
+        assert!(tokio::time::timeout(DEADLINE, skipped).await.unwrap().is_empty());
+    }
+}
