@@ -13,9 +13,9 @@ pub(super) fn language_runtimes() -> LanguageRuntimes {
 
 #[cfg(feature = "python")]
 fn to_image(image: narrowboat_python_runtime::Image) -> narrowboat_runtime::RuntimeImage {
-    narrowboat_runtime::RuntimeImage {
-        language: narrowboat_core::manifest::Language::Python,
-        digest: narrowboat_core::sha256_digest::Sha256Digest::new(image.sha256),
-        gzip: image.gzip,
-    }
+    narrowboat_runtime::RuntimeImage::embedded(
+        narrowboat_core::manifest::Language::Python,
+        narrowboat_core::sha256_digest::Sha256Digest::new(image.sha256),
+        image.gzip,
+    )
 }

@@ -6,11 +6,13 @@
 //! └── PluginVersionStore (one folder for each plugin)
 //!     ├── VersionIndex: versions.json, a VersionRecord for each version
 //!     └── VersionFolder: HASH.wasm or HASH.narrowboat, and their signatures
+//! └── RuntimeFolder: .runtimes/LANGUAGE-HASH.wasm.gz
 //! ```
 
 mod plugin_version_store;
 mod plugin_version_store_error;
 mod private_folder;
+mod runtime_folder;
 mod store_error;
 mod version_folder;
 mod version_index;

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 
+use crate::language_runtime::RuntimeImage;
 use narrowboat_config::signature::{MissingSignature, Signature, SignatureError, TrustedKeys};
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_core::units::ByteSize;
@@ -17,13 +19,39 @@ pub struct Build {
     digest: Sha256Digest,
     bytes: Vec<u8>,
     signature: Result<Signature, MissingSignature>,
+    /// The runtime that the build has run on before, if it is a source bundle of the version store.
+    earlier_runtime: Option<Sha256Digest>,
+    /// The runtime that the build was compiled with, if it is a source bundle.
+    runtime: OnceLock<RuntimeImage>,
 }
 
 impl Build {
     /// Hashes the bytes. Does not check the signature. Hashing takes long for large components, so do not call it from
     /// async code.
     pub fn new(bytes: Vec<u8>, signature: Result<Signature, MissingSignature>) -> Self {
-        Self { digest: Sha256Digest::of(&bytes), bytes, signature }
+        let digest = Sha256Digest::of(&bytes);
+        Self { digest, bytes, signature, earlier_runtime: None, runtime: OnceLock::new() }
+    }
+
+    /// Compiles the build with a runtime that it has run on before, if the host has that.
+    #[must_use]
+    pub fn on_earlier_runtime(mut self, runtime: Option<Sha256Digest>) -> Self {
+        self.earlier_runtime = runtime;
+        self
+    }
+
+    /// The runtime that the build was compiled with. `None` if it is not a source bundle, or was not compiled.
+    pub fn runtime_image(&self) -> Option<&RuntimeImage> {
+        self.runtime.get()
+    }
+
+    /// The runtime that the build has run on.
+    pub(crate) fn runtime(&self) -> Option<Sha256Digest> {
+        self.runtime.get().map(|image| image.digest).or(self.earlier_runtime)
+    }
+
+    pub(crate) fn record_runtime(&self, image: &RuntimeImage) {
+        let _ = self.runtime.set(image.clone());
     }
 
     /// Reads a file of at most `max_size` and the signature file beside it. Blocks, so do not call it from async code.

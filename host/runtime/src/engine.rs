@@ -195,16 +195,17 @@ impl Engine {
         }
     }
 
-    /// Returns the runtime of a language. Compiles it if it is used for the first time, which takes seconds, so do not
-    /// call it from async code.
+    /// Returns a runtime of a language: the `wanted` one if the host has it, else the current one. Compiles it if it is
+    /// used for the first time, which takes seconds, so do not call it from async code.
     ///
     /// # Errors
     /// If the host has no runtime of the language, or the runtime does not compile.
     pub(crate) fn language_runtime(
         &self,
         language: Language,
+        wanted: Option<Sha256Digest>,
     ) -> Result<Arc<CompiledRuntime>, RuntimeError> {
-        self.0.runtimes.get(self, language)
+        self.0.runtimes.get(self, language, wanted)
     }
 
     /// The imports of guests.

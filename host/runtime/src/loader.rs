@@ -210,14 +210,17 @@ impl Loader {
             return Err(RuntimeError::NoRuntime);
         };
         let language = settings.runtime;
-        let runtime = self.engine.language_runtime(language)?;
+        let runtime = self.engine.language_runtime(language, build.runtime())?;
         let memory = min_limit(limits.memory, manifest.limits.memory);
         let needed = runtime.resources.initial_memory_bytes;
         if needed > memory.bytes() as u64 {
             return Err(RuntimeError::Memory { language, needed, most: memory });
         }
         let ctx = Arc::new(self.new_context(plugin, limits, &runtime.resources, manifest, build));
-        Version::compile_source(&self.engine, build, (bundle, &settings), &runtime, ctx)
+        let version =
+            Version::compile_source(&self.engine, build, (bundle, &settings), &runtime, ctx)?;
+        build.record_runtime(&runtime.image);
+        Ok(version)
     }
 
     /// Checks that one of the trusted keys has signed the component, if signatures are required. Hashes all its bytes,

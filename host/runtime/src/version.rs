@@ -102,12 +102,12 @@ impl Version {
             ctx,
             stats: VersionStats::default(),
         });
-        let cached = engine.load_program(build.digest(), runtime.digest);
+        let cached = engine.load_program(build.digest(), runtime.image.digest);
         let program = match cached {
             Some(program) => program,
             None => {
                 let program = Program::compile(&version, runtime, bundle, settings)?;
-                engine.store_program(build.digest(), runtime.digest, &program);
+                engine.store_program(build.digest(), runtime.image.digest, &program);
                 program
             }
         };
@@ -136,7 +136,7 @@ impl Version {
 
     /// The SHA-256 of the runtime of a source plugin.
     pub fn runtime_digest(&self) -> Option<Sha256Digest> {
-        self.program.get().map(|(runtime, _)| runtime.digest)
+        self.program.get().map(|(runtime, _)| runtime.image.digest)
     }
 
     /// The name in the manifest, or the label of the plugin if the component has no manifest.

@@ -282,6 +282,8 @@ fn open_resources(config: &Config, runtimes: LanguageRuntimes) -> Result<HostRes
     let versions = config.versions.as_ref();
     let version_store =
         versions.map(|versions| VersionStore::open(&versions.folder, versions.keep)).transpose()?;
+    let earlier = version_store.as_ref().map(VersionStore::runtimes).unwrap_or_default();
+    let runtimes = runtimes.with_earlier(earlier);
     Ok(HostResources {
         engine: Engine::new(instances, config.limits.memory.bytes(), cache, runtimes)?,
         guest_threads: GuestThreadPool::new(config.limits.guest_threads),

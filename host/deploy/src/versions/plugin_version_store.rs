@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::plugin_version_store_error::PluginVersionStoreError;
+use super::runtime_folder::RuntimeFolder;
 use super::version_folder::VersionFolder;
 use super::version_index::VersionIndex;
 use super::version_record::{VersionRecord, VersionState};
@@ -19,6 +20,7 @@ const MAX_REASON_BYTES: usize = 1_000;
 #[derive(Debug)]
 pub struct PluginVersionStore {
     folder: VersionFolder,
+    runtimes: Arc<RuntimeFolder>,
     keep_count: usize,
     /// Held during a change: the bytes of a version, its record, and the removal of bytes without a record are one change.
     write_lock: Mutex<()>,
@@ -34,10 +36,15 @@ struct VersionStoreWriter<'a> {
 
 impl PluginVersionStore {
     /// Opens a folder that no other store has open. Removes what a crash left unfinished.
-    pub(super) fn open(folder: PathBuf, keep_count: usize) -> io::Result<Self> {
+    pub(super) fn open(
+        folder: PathBuf,
+        runtimes: &Arc<RuntimeFolder>,
+        keep_count: usize,
+    ) -> io::Result<Self> {
         let folder = VersionFolder::new(folder);
         let index = Mutex::new(folder.read_index()?);
-        let store = Self { folder, keep_count, write_lock: Mutex::new(()), index };
+        let runtimes = Arc::clone(runtimes);
+        let store = Self { folder, runtimes, keep_count, write_lock: Mutex::new(()), index };
         store.writer().remove_orphans(true);
         Ok(store)
     }
@@ -235,11 +242,13 @@ impl PluginVersionStore {
     /// # Errors
     /// When the version is not stored, or its bytes are missing or have changed.
     pub fn load_build(&self, version: Sha256Digest) -> Result<Build, PluginVersionStoreError> {
-        match self.state(version) {
-            Some(state) if state.has_bytes() => {}
-            _ => return Err(PluginVersionStoreError::Unknown(version)),
+        match self.index().find_version(version).cloned() {
+            Some(record) if record.state.has_bytes() => {
+                let build = self.folder.read_build(version)?;
+                Ok(build.on_earlier_runtime(record.runtime))
+            }
+            _ => Err(PluginVersionStoreError::Unknown(version)),
         }
-        self.folder.read_build(version)
     }
 
     fn writer(&self) -> VersionStoreWriter<'_> {
@@ -262,7 +271,9 @@ impl VersionStoreWriter<'_> {
         build: &Build,
         change: impl FnOnce(&mut VersionIndex, usize),
     ) -> Result<(), PluginVersionStoreError> {
-        let written = self.store.folder.write_build(build);
+        let keep = |image| self.store.runtimes.keep(image).map_err(PluginVersionStoreError::Write);
+        let kept = build.runtime_image().map_or(Ok(()), keep);
+        let written = kept.and_then(|()| self.store.folder.write_build(build));
         let stored =
             written.and_then(|()| self.update_index(|index| change(index, self.store.keep_count)));
         self.remove_orphans(false);
@@ -308,6 +319,7 @@ fn new_record(build: &Build, by: &str) -> VersionRecord {
         reason: None,
         extra_capabilities: Vec::new(),
         approved_by: None,
+        runtime: build.runtime_image().map(|image| image.digest),
         served: false,
     }
 }

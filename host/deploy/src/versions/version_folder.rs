@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::plugin_version_store_error::PluginVersionStoreError;
 use super::private_folder;
-use super::version_index::VersionIndex;
+use super::version_index::{self, VersionIndex};
 use narrowboat_config::signature::{self, MissingSignature, Signature};
 use narrowboat_core::atomic_file;
 use narrowboat_core::plugin_file::PluginFileKind;
 use narrowboat_runtime::{Build, Sha256Digest};
-
-/// The file with the index.
-const INDEX_FILE: &str = "versions.json";
 
 /// Reads and writes the index, the components and source bundles, and their signatures in a folder. It does no locking.
 #[derive(Debug)]
@@ -26,18 +23,14 @@ impl VersionFolder {
 
     /// Reads the index, which is empty if the file does not exist.
     pub(super) fn read_index(&self) -> io::Result<VersionIndex> {
-        match std::fs::read(self.0.join(INDEX_FILE)) {
-            Ok(bytes) => Ok(VersionIndex::parse(&bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(VersionIndex::default()),
-            Err(error) => Err(error),
-        }
+        VersionIndex::read(&self.0)
     }
 
     /// Writes the index atomically.
     pub(super) fn write_index(&self, index: &VersionIndex) -> Result<(), PluginVersionStoreError> {
         let bytes = serde_json::to_vec_pretty(index)
             .map_err(|error| PluginVersionStoreError::Write(error.into()))?;
-        self.write_file(INDEX_FILE, &bytes)
+        self.write_file(version_index::FILE, &bytes)
     }
 
     /// Reads the bytes of a version and their signature.

@@ -1,9 +1,15 @@
 //! The index of a plugin's versions: the content of `versions.json`.
 
+use std::io;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::version_record::{VersionRecord, VersionState};
 use narrowboat_runtime::Sha256Digest;
+
+/// The file with the index.
+pub(super) const FILE: &str = "versions.json";
 
 /// The number of refused versions that are remembered. The configuration limits the other versions.
 const MAX_REFUSED: usize = 20;
@@ -28,6 +34,15 @@ impl VersionIndex {
 
     pub(super) fn state(&self, version: Sha256Digest) -> Option<VersionState> {
         self.find_version(version).map(|record| record.state)
+    }
+
+    /// Reads the index in the folder of a plugin, which is empty if there is none.
+    pub(super) fn read(folder: &Path) -> io::Result<Self> {
+        match std::fs::read(folder.join(FILE)) {
+            Ok(bytes) => Ok(Self::parse(&bytes)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Parses the content of the file. Records of older hosts lack `served`: the live and the previous version count as

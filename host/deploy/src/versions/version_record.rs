@@ -8,7 +8,7 @@ use narrowboat_runtime::Sha256Digest;
 /// 0.1.0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionRecord {
-    /// The SHA-256 of the component's bytes.
+    /// The SHA-256 of the bytes of the component or the source bundle.
     pub version: Sha256Digest,
     /// The length of the component in bytes.
     pub size: u64,
@@ -29,6 +29,9 @@ pub struct VersionRecord {
     /// The name of the token that approved the version, if it was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// The SHA-256 of the runtime that the version was compiled with, if it is a source bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Sha256Digest>,
     /// Whether the version has ever been live.
     #[serde(default)]
     pub served: bool,

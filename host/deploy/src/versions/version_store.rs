@@ -10,13 +10,16 @@ use rustix::io::Errno;
 
 use super::plugin_version_store::PluginVersionStore;
 use super::private_folder;
+use super::runtime_folder::RuntimeFolder;
 use super::store_error::StoreError;
 use narrowboat_core::name::Tenant;
+use narrowboat_runtime::RuntimeImage;
 
 /// The folder with the versions of all plugins of a host. A lock keeps other hosts out.
 #[derive(Debug)]
 pub struct VersionStore {
     folder: PathBuf,
+    runtimes: Arc<RuntimeFolder>,
     /// The number of versions that each plugin keeps.
     keep_count: usize,
     /// The stores in use, by their folders. A plugin has at most one store at a time, so that changes are serialized.
@@ -39,6 +42,7 @@ impl VersionStore {
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self {
                 folder: folder.to_owned(),
+                runtimes: Arc::new(RuntimeFolder::open(folder)?),
                 keep_count,
                 plugin_stores: Mutex::default(),
                 _lock: lock,
@@ -46,6 +50,11 @@ impl VersionStore {
             Err(Errno::WOULDBLOCK) => Err(StoreError::InUse(folder.to_owned())),
             Err(error) => Err(system(error.into())),
         }
+    }
+
+    /// The runtimes that kept versions of source plugins have run on.
+    pub fn runtimes(&self) -> Vec<RuntimeImage> {
+        self.runtimes.images()
     }
 
     /// Returns the versions of a tenant's plugin. All callers share one store while it is in use.
@@ -70,7 +79,7 @@ impl VersionStore {
             return Ok(store);
         }
         stores.retain(|_, store| store.strong_count() > 0);
-        let store = PluginVersionStore::open(folder.clone(), self.keep_count);
+        let store = PluginVersionStore::open(folder.clone(), &self.runtimes, self.keep_count);
         let store = store.map_err(|source| StoreError::System { path: folder.clone(), source })?;
         let store = Arc::new(store);
         stores.insert(folder, Arc::downgrade(&store));

@@ -12,11 +12,10 @@ use crate::store::GuestState;
 use crate::version::VersionError;
 use narrowboat_core::component::{ComponentResources, Role};
 use narrowboat_core::manifest::Language;
-use narrowboat_core::sha256_digest::Sha256Digest;
 
 /// A compiled runtime.
 pub(crate) struct CompiledRuntime {
-    pub(crate) digest: Sha256Digest,
+    pub(crate) image: RuntimeImage,
     pub(crate) pre: InstancePre<GuestState>,
     pub(crate) consumer_indices: WebsocketConsumerIndices,
     pub(crate) worker_indices: WorkerConsumerIndices,
@@ -44,7 +43,7 @@ impl CompiledRuntime {
         let world_error =
             |role| move |problem| failed(language, VersionError::World { role, problem });
         Ok(Self {
-            digest: image.digest,
+            image: image.clone(),
             consumer_indices: WebsocketConsumerIndices::new(&pre)
                 .map_err(world_error(Role::Consumer))?,
             worker_indices: WorkerConsumerIndices::new(&pre).map_err(world_error(Role::Worker))?,

@@ -68,8 +68,37 @@ pub(super) fn load(
             }
         }
     }
-    let plugin = loader.load(name, config, file, &build)?;
-    Ok(LoadedPlugin { plugin, version_record: Some(record(build, None)) })
+    match loader.load(name, config, file, &build) {
+        Ok(plugin) => Ok(LoadedPlugin { plugin, version_record: Some(record(build, None)) }),
+        Err(error) => {
+            let plugin = load_on_earlier_runtime(loader, name, config, store, &build, &error);
+            plugin.map(unrecorded).ok_or(error)
+        }
+    }
+}
+
+/// Loads the version that was live on the runtime that it ran on, because it does not load on the current one.
+fn load_on_earlier_runtime(
+    loader: &Loader,
+    name: &str,
+    config: &PluginConfig,
+    store: &PluginVersionStore,
+    build: &Build,
+    error: &LoadError,
+) -> Option<Plugin> {
+    let live = store.live().filter(|live| live.version == build.digest())?;
+    let earlier = live
+        .runtime
+        .filter(|runtime| build.runtime_image().is_none_or(|image| image.digest != *runtime))?;
+    let plugin = load_kept(loader, name, config, store.load_build(live.version)).ok()?;
+    let plugin_label = &*loader.tenant.plugin_label(name);
+    let runtime = earlier.short_hex();
+    tracing::warn!(
+        plugin = plugin_label,
+        runtime,
+        "{error}; it is served on its earlier runtime instead"
+    );
+    Some(plugin)
 }
 
 /// Loads a version from the store.
