@@ -108,7 +108,8 @@ def components(component, tables):
     """The plugin tables. By default each has the component of its guest and all grants. The value `None` omits the
     key."""
     def table_of(name, guest=None, **own):
-        built = {} if "component" in own else {"component": str(component(guest or name))}
+        has_source = "component" in own or "source" in own
+        built = {} if has_source else {"component": str(component(guest or name))}
         return built | {"grants": "all"} | own
 
     tables = {name: table_of(name, **table) for name, table in tables.items()}
