@@ -89,6 +89,12 @@ fn a_plugin_needs_one_source() {
 }
 
 #[test]
+fn a_guest_may_postpone_its_move_for_ten_minutes_at_most() {
+    let text = format!("{ECHO}move_wait = \"11m\"\n");
+    assert_refused(&text, 3, &["plugins.echo.move_wait", "at most 10m"]);
+}
+
+#[test]
 fn a_plugin_may_only_have_less_than_the_host_allows() {
     let text = format!("{ECHO}limits.memory = \"1 GiB\"\n");
     assert_refused(&text, 3, &["plugins.echo.limits.memory", "more than the host's own limit"]);

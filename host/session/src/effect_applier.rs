@@ -42,69 +42,46 @@ impl EffectApplier<'_> {
         let Self { plugin, layer } = *self;
         let tenant = &plugin.tenant;
         match effect {
-            Effect::Send(connection, frame) => {
-                connection.push(frame);
-                Ok(())
-            }
+            Effect::Send(connection, frame) => connection.push(frame),
             Effect::SendMany(connections, frame) => {
-                for connection in connections {
-                    connection.push(frame.clone());
-                }
-                Ok(())
+                connections.iter().for_each(|connection| connection.push(frame.clone()));
             }
-            Effect::Close(connection, close) => {
-                connection.outbound.close(close);
-                Ok(())
-            }
+            Effect::Close(connection, close) => connection.outbound.close(close),
             Effect::Fail(connection, fault) => {
                 let version = plugin.live_version().digest().short_hex();
                 fault.log(&plugin.label, connection.channel.as_str(), &version);
                 connection.outbound.fail(fault);
-                Ok(())
             }
-            Effect::Overflow(connection) => {
-                connection.outbound.fail_stalled();
-                Ok(())
-            }
+            Effect::Overflow(connection) => connection.outbound.fail_stalled(),
             Effect::Accept(connection, acceptance) => {
                 connection.outbound.decide_handshake(LateDecision::Accept(acceptance));
-                Ok(())
             }
             Effect::Reject(connection, rejection) => {
                 connection.outbound.decide_handshake(LateDecision::Reject(rejection));
-                Ok(())
             }
-            Effect::ReopenHandshake(connection) => {
-                connection.outbound.reopen_handshake();
-                Ok(())
-            }
-            Effect::SetTimer(connection, id, delay) => {
-                connection.set_timer(id, delay);
-                Ok(())
-            }
-            Effect::ClearTimer(connection, id) => {
-                connection.timers.clear(id);
-                Ok(())
-            }
+            Effect::ReopenHandshake(connection) => connection.outbound.reopen_handshake(),
+            Effect::SetTimer(connection, id, delay) => connection.set_timer(id, delay),
+            Effect::ClearTimer(connection, id) => connection.timers.clear(id),
             Effect::LayerSend(channel, message) => {
                 let _span = layer_span("layer send", channel.as_str());
-                ready_or_ok(layer.send(tenant, &channel, message))
+                return ready_or_ok(layer.send(tenant, &channel, message));
             }
             Effect::GroupAdd(group, channel) => {
-                ready_or_ok(layer.group_add(tenant, &group, &channel))
+                return ready_or_ok(layer.group_add(tenant, &group, &channel));
             }
             Effect::GroupDiscard(group, channel) => {
-                ready_or_ok(layer.group_discard(tenant, &group, &channel))
+                return ready_or_ok(layer.group_discard(tenant, &group, &channel));
             }
             Effect::GroupSend(group, message) => {
                 let _span = layer_span("layer group send", group.as_str());
-                ready_or_ok(layer.group_send(tenant, &group, message))
+                return ready_or_ok(layer.group_send(tenant, &group, message));
             }
             Effect::GroupSendFrame(group, frame) => {
                 let _span = layer_span("layer group send frame", group.as_str());
-                ready_or_ok(layer.group_send_frame(tenant, &group, frame))
+                return ready_or_ok(layer.group_send_frame(tenant, &group, frame));
             }
         }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@ use std::task::Waker;
 
 use super::*;
 use crate::connection::outbound_limits::MIN_QUEUE_FRAMES;
+use narrowboat_core::handshake_response::{Acceptance, HostRejection};
 
 fn queue(overflow: OverflowPolicy) -> OutboundQueue {
     OutboundQueue::new(OutboundLimits { max_queued_bytes: 10, max_frame: 20, overflow })
@@ -135,4 +136,60 @@ fn an_empty_frame_is_pending_until_it_is_taken() {
     assert!(queue.has_pending());
     queue.pop_item(&Context::from_waker(Waker::noop()), true, RateState::Within).unwrap();
     assert!(!queue.has_pending());
+}
+
+fn accept() -> LateDecision {
+    LateDecision::Accept(Acceptance::default())
+}
+
+fn reject() -> LateDecision {
+    LateDecision::Reject(HostRejection::NoRoute.into())
+}
+
+/// Polls an undecided handshake, and describes its event. `None` if there is none.
+fn poll_handshake(queue: &OutboundQueue) -> Option<String> {
+    match queue.poll_handshake(&Context::from_waker(Waker::noop())) {
+        Poll::Ready(HandshakeEvent::Closed(close, _)) => Some(close.code.to_string()),
+        Poll::Ready(event) => Some(format!("{event:?}").chars().take(14).collect()),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_decision_comes_before_a_close_which_is_left_to_the_open_connection() {
+    let queue = queue(OverflowPolicy::Close);
+    assert_eq!(poll_handshake(&queue), None);
+    queue.close(CloseFrame::new(4000, "bye"));
+    queue.decide_handshake(accept());
+    assert_eq!(poll_handshake(&queue).as_deref(), Some("Decided(Accept"));
+    assert_eq!(queue.take_status().close_request.unwrap().close_frame.code, 4000);
+}
+
+#[test]
+fn a_close_ends_a_handshake_without_a_decision() {
+    let queue = queue(OverflowPolicy::Close);
+    queue.signal_command();
+    queue.close(CloseFrame::new(4000, "bye"));
+    assert_eq!(poll_handshake(&queue).as_deref(), Some("4000"));
+}
+
+#[test]
+fn a_handshake_gets_the_signals_of_other_tasks() {
+    let queue = queue(OverflowPolicy::Close);
+    queue.signal_command();
+    queue.signal_stop();
+    assert_eq!(poll_handshake(&queue).as_deref(), Some("Stop"));
+    assert_eq!(poll_handshake(&queue).as_deref(), Some("CommandPending"));
+    assert_eq!(poll_handshake(&queue), None);
+}
+
+#[test]
+fn a_decision_about_an_open_connection_has_no_effect_unless_its_consumer_was_restarted() {
+    let queue = queue(OverflowPolicy::Close);
+    queue.end_handshake();
+    queue.decide_handshake(reject());
+    assert!(!queue.is_closing());
+    queue.reopen_handshake();
+    queue.decide_handshake(reject());
+    assert_eq!(queue.take_status().close_request.unwrap().close_frame.code, 1008);
 }

@@ -101,6 +101,7 @@ async fn a_slow_decision_and_a_slow_request_time_out() {
     let decide = async |_| std::future::pending::<Decision<()>>().await;
     let outcome = accept(stream, peer, LIMITS, decide).await;
     assert!(matches!(outcome, Err(HandshakeError::TimedOut(_))));
+    assert!(read_response(&mut client).await.starts_with("HTTP/1.1 503 "));
 
     let (mut client, stream, peer) = socket_pair().await;
     client.write_all(&REQUEST[..20]).await.unwrap();
