@@ -4,7 +4,7 @@ import gc
 import importlib
 import pkgutil
 
-from . import log, plugin_files, unavailable
+from . import json_depth, log, plugin_files, unavailable
 from .stdlib import MODULES
 
 #: How many allocations start a collection. A step makes few cycles, and a collection looks at all objects of a plugin.
@@ -23,6 +23,7 @@ def prepare():
         import_package(package)
     unavailable.install()
     plugin_files.install()
+    json_depth.install()
 
 
 def import_package(name):
