@@ -71,7 +71,7 @@ def install_tools(folder):
         [sys.executable, "-m", "venv", str(folder)],
         "the virtual environment cannot be created: install the module venv, on Debian with 'apt-get install python3-venv'",
     )
-    print("installing componentize-py", flush=True)
+    print("installing the requirements", flush=True)
     run_step(
         [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--require-hashes",
          "--requirement", str(REQUIREMENTS)],
@@ -90,6 +90,7 @@ def build_component(tool, out):
         # Without the byte code of other interpreters.
         source = pathlib.Path(folder) / "src"
         shutil.copytree(HERE / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+        write_time_zones(tool, source / "narrowboat_runtime" / "time_zone_data.py")
         # The world has to be a part of the package. componentize-py 0.25.1 cannot merge worlds with resources.
         wit = pathlib.Path(folder) / "wit"
         shutil.copytree(WIT, wit)
@@ -104,6 +105,14 @@ def build_component(tool, out):
         shutil.copyfile(new, part)
         os.replace(part, out)
     print(f"built {out}: {out.stat().st_size / 1e6:.1f} MB in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def write_time_zones(tool, path):
+    """Writes a module with the data of the package tzdata."""
+    folder = next(tool.parent.parent.glob("lib/*/site-packages/tzdata/zoneinfo"))
+    names = (folder.parent / "zones").read_text().split()
+    zones = {name: (folder / name).read_bytes() for name in sorted(names)}
+    path.write_text(f'"""The time zones of the package tzdata."""\n\nZONES = {zones!r}\n')
 
 
 def run_step(command, failure):

@@ -147,3 +147,22 @@ def test_groups_are_joined_before_connect():
 def test_a_consumer_whose_init_fails_is_the_fault_of_the_plugin():
     source = "from channels.generic.websocket import *\nclass C(WebsocketConsumer):\n    def __init__(self):\n        1 / 0\n"
     assert "(consumers.py:4 in __init__)" in refusal(source).value
+
+
+def test_the_tasks_of_a_rejected_consumer_are_cancelled():
+    body = """self.task = asyncio.create_task(asyncio.sleep(60))
+await asyncio.sleep(1)
+await self.close()"""
+    instance = start(consumer(body, "AsyncWebsocketConsumer"))
+    client = instance.connect()
+    timers = {effect[3]: effect[2] for effect in instance.take_effects()}
+    effects = client.fire(timers[1000])
+    assert [effect[0] for effect in effects] == ["reject", "clear_timer"]
+    assert client.fire(timers[60000]) == []
+
+
+def test_what_a_failed_handler_printed_comes_before_its_traceback():
+    instance = start(consumer("print('a', end='')\n1 / 0"))
+    with pytest.raises(Failed):
+        instance.connect()
+    assert [context for _, context, _ in instance.host.log] == ["print", "traceback"]

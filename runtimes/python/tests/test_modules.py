@@ -100,3 +100,8 @@ def test_the_docstring_of_a_function_stays():
 
 def test_future_imports_stay_first():
     assert evaluate("f.__annotations__", {"consumers.py": "from __future__ import annotations\n" + HEAD + "def f(x: No): pass\n" + CHAT}) == {"x": "No"}
+
+
+def test_modules_may_have_the_names_of_the_build():
+    files = {"consumers.py": HEAD + "import app, websocket\n" + CHAT, "app.py": "X = 1\n", "websocket.py": "X = 2\n"}
+    assert evaluate("(app.X, websocket.X)", files) == (1, 2)

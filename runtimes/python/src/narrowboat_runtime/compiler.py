@@ -9,7 +9,7 @@ import tokenize
 import warnings
 from collections import namedtuple
 
-from . import deadline, discovery, instrument, log, plugin_importer
+from . import discovery, instrument, log, plugin_importer, preparation
 from .problems import ProblemsFound, describe_problem, make_problem, make_syntax_problem
 from .program import RUNTIME_PACKAGES, VENDOR, Program, ProgramModule, compress
 
@@ -22,7 +22,7 @@ def compile_plugin(files, entries):
 
     `files` and `entries` are those of the contract. Runs the modules of the entries. Raises ProblemsFound.
     """
-    deadline.arm()
+    preparation.prepare()
     sources = _parse_files(files)
     program = _make_program(files, sources)
     plugin_importer.install(program)

@@ -278,6 +278,8 @@ class Connection(OutgoingMessages):
 
     def _settle(self, error):
         """Ends the consumer after StopConsumer, and rejects the handshake after Rejected. Raises Err for other errors."""
+        if _pending_output:
+            log.flush()
         if isinstance(error, StopConsumer):
             self._stop()
         elif isinstance(error, Rejected) and self.phase is CONNECTING:
@@ -351,9 +353,10 @@ class Connection(OutgoingMessages):
         self.host = None
 
     def on_rejected(self):
-        """Forgets the consumer when the step ends. The host drops it without `disconnect`."""
+        """Forgets the consumer. The host drops it without `disconnect`, so its code is cancelled when it next waits."""
         self.phase = STOPPED
         instance.consumers.pop(self.name, None)
+        LOOP.call_soon(connection_code.request_cancellation, self)
 
     # Tasks and timers, which the event loop asks for.
 

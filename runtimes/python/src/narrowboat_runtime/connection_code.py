@@ -20,7 +20,7 @@ def cancel(connection):
     before = event_loop.enter()
     try:
         for _ in range(_MAX_ATTEMPTS):
-            _cancel_once(connection)
+            request_cancellation(connection)
             LOOP.run()
             if not is_waiting(connection):
                 break
@@ -30,10 +30,15 @@ def cancel(connection):
         connection.events = events
 
 
-def _cancel_once(connection):
-    current = connection.task
-    for task in [*connection.tasks, *([current] if current is not None else [])]:
-        task.cancel()
-    LOOP.run()
+def request_cancellation(connection):
+    """Cancels tasks and timers. The tasks end when the loop runs."""
+    for task in (*connection.tasks, connection.task):
+        if task is not None:
+            task.cancel()
+    LOOP.call_soon(_cancel_timers, connection)
+
+
+def _cancel_timers(connection):
+    """Cancels the timers of callbacks. Those of tasks are gone, unless a task has caught its cancellation."""
     for timer in list((connection.timers or {}).values()):
         timer.cancel()

@@ -1,11 +1,13 @@
 """Describes the exceptions of a plugin: a traceback for the log, and one line for the host."""
 
+import os
 import traceback
 
 from . import log, plugin_importer
 from .hints import add_hint
 
-_RUNTIME_PACKAGES = frozenset(("narrowboat_runtime", "channels", "asgiref", "asyncio", "importlib", "contextlib"))
+#: The folder of the runtime's packages.
+_RUNTIME_FOLDER = os.path.dirname(os.path.dirname(__file__)) + "/"
 
 #: The most characters of the line for the host.
 MAX_LINE = 1_000
@@ -25,17 +27,27 @@ def log_text(text, title=None):
 
 
 def format_traceback(error):
-    """Returns the traceback with the lines of the source, from the first line of the plugin on."""
+    """Returns the traceback with the lines of the source, from the first line of the plugin on.
+
+    The frames of the runtime are left out.
+    """
     add_hint(error)
-    start = error.__traceback__
-    while start is not None and _is_runtime_frame(start.tb_frame):
-        start = start.tb_next
-    return "".join(traceback.format_exception(type(error), error, start)).rstrip()
+    told = traceback.TracebackException.from_exception(error)
+    _remove_runtime_frames(told, set())
+    return "".join(told.format()).rstrip()
 
 
-def _is_runtime_frame(frame):
-    name = frame.f_globals.get("__name__")
-    return not isinstance(name, str) or name.partition(".")[0] in _RUNTIME_PACKAGES
+def _remove_runtime_frames(told, seen):
+    """Removes the frames of the runtime from an exception, its cause, its context and the exceptions in a group."""
+    if told is None or id(told) in seen:
+        return
+    seen.add(id(told))
+    frames = [frame for frame in told.stack if not frame.filename.startswith(_RUNTIME_FOLDER)]
+    while frames and not plugin_importer.is_plugin_file(frames[0].filename):
+        del frames[0]
+    told.stack[:] = frames
+    for inner in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
+        _remove_runtime_frames(inner, seen)
 
 
 def describe(error, with_place=True):

@@ -1,22 +1,16 @@
 """Loads a program into this instance."""
 
 import gc
-import os
-import random
-import sys
 
-from . import deadline, discovery, instance, plugin_importer
+from . import discovery, instance, plugin_importer, preparation
 from .problems import ProblemsFound, describe_problem, make_problem
 from .program import Program
 from .state import baseline
 
-#: Modules that only the build needs. A plugin may have modules with these names.
-_BUILD_MODULES = ("app", "websocket")
-
 
 def load(code):
     """Runs the modules of the entry classes. Raises ProblemsFound."""
-    prepare()
+    preparation.prepare()
     try:
         program = Program.parse(code)
     except ValueError as error:
@@ -31,11 +25,3 @@ def load(code):
     baseline.take()
     plugin_importer.IMPORTER.after_import = baseline.take
     gc.freeze()
-
-
-def prepare():
-    """Makes this instance differ from the one that was built, and hides the modules of the build."""
-    for name in _BUILD_MODULES:
-        sys.modules.pop(name, None)
-    random.seed(os.urandom(32))
-    deadline.arm()

@@ -4,7 +4,7 @@ import gc
 import importlib
 import pkgutil
 
-from . import json_depth, log, plugin_files, unavailable
+from . import json_depth, log, plugin_files, time_zones, unavailable
 from .stdlib import MODULES
 
 #: How many allocations start a collection. A step makes few cycles, and a collection looks at all objects of a plugin.
@@ -24,6 +24,7 @@ def prepare():
     unavailable.install()
     plugin_files.install()
     json_depth.install()
+    time_zones.install()
 
 
 def import_package(name):

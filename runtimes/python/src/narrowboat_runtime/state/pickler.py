@@ -8,10 +8,13 @@ from .reducers import get_table
 
 PROTOCOL = 5
 
+#: The class as it was before a plugin could replace it.
+_Pickler = pickle.Pickler
+
 #: Pickles of more than this many levels are not searched for the object that cannot be saved.
 _MAX_LEVELS = 20
 
-_BINPERSID_MEMOIZE_POP = b"Q\x940"
+_REFER_AND_POP = b"Q\x940"
 
 
 class UnsavableError(Exception):
@@ -31,7 +34,7 @@ class StatePickler:
     def dump(self, value):
         """Returns the pickle of a value. Raises what pickle raises."""
         out = io.BytesIO()
-        pickler = pickle.Pickler(out, PROTOCOL)
+        pickler = _Pickler(out, PROTOCOL)
         pickler.dispatch_table = self._table
         pickler.memo = {id(value): (index, value) for index, value in enumerate(self.references)}
         pickler.dump(value)
@@ -48,7 +51,7 @@ class StatePickler:
 
 def make_prefix(count):
     """Returns a pickle that puts `count` references into the memo of its reader. The reader asks for each by number."""
-    entries = (b"J" + struct.pack("<i", index) + _BINPERSID_MEMOIZE_POP for index in range(count))
+    entries = (b"J" + struct.pack("<i", index) + _REFER_AND_POP for index in range(count))
     return b"".join((b"\x80\x05", *entries, b"N."))
 
 
