@@ -8,7 +8,7 @@ _pack_u32 = struct.Struct(">BI").pack
 _pack_u64 = struct.Struct(">BQ").pack
 _pack_i64 = struct.Struct(">Bq").pack
 
-#: How deep lists and maps may be nested, as in the host.
+#: How deep lists and maps may be nested. The host allows fewer levels in messages that a plugin sends.
 MAX_DEPTH = 100
 
 

@@ -1,0 +1,6 @@
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+def AuthMiddlewareStack(inner: _T) -> _T: ...
+def AuthMiddleware(inner: _T) -> _T: ...
