@@ -84,6 +84,11 @@ def test_an_exception_in_restored_refuses_the_move():
         swap(chat(), "pass", new=chat("    def restored(self):\n        1 / 0\n"))
 
 
+def test_a_group_that_the_new_class_adds_is_joined():
+    instance, moved = swap(chat(), "self.n = 1", new=chat("    groups = ['news']\n"), check=["self.groups == ['news']"])
+    assert instance.take_effects() == [("group_add", "news", moved[0].name)]
+
+
 CLIENTS = "CLIENTS, NAMES, ROOMS = set(), {}, []"
 
 

@@ -36,7 +36,7 @@ class ChannelLayer:
 
     async def group_add(self, group, channel):
         """Adds a channel to a group. Raises as `send`."""
-        _call(_GROUP_ADD, group, channel)
+        group_add(group, channel)
 
     async def group_discard(self, group, channel):
         """Removes a channel from a group. Raises as `send`."""
@@ -66,6 +66,11 @@ class ChannelLayer:
 def send(channel, message):
     """Sends a message to a channel. Raises as `ChannelLayer.send`."""
     _call(_SEND, channel, _encode(message))
+
+
+def group_add(group, channel):
+    """Adds a channel to a group. Raises as `ChannelLayer.send`."""
+    _call(_GROUP_ADD, group, channel)
 
 
 def group_send(group, message):

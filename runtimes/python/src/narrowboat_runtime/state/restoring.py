@@ -7,7 +7,7 @@ import sys
 from componentize_py_types import Err
 
 from .. import connection as connections
-from .. import failure, instance, log
+from .. import channel_layer, failure, instance, log
 from ..event_loop import LOOP, HostTimer
 from . import anchors, names
 from .pickler import make_prefix
@@ -206,6 +206,12 @@ def _set_attributes(connection, attributes, extra):
     connection.extra = extra
 
 
+def _join_groups(connection):
+    """Joins the groups of the class again, so that a group which is new in this version is joined."""
+    for group in getattr(type(connection.user), "groups", None) or ():
+        channel_layer.group_add(group, connection.name)
+
+
 def _start(connection):
     """Continues a consumer whose connection is there."""
     extra, connection.extra = connection.extra, None
@@ -219,6 +225,7 @@ def _start(connection):
         timer = HostTimer(0, connection.start_waiting_events, (), LOOP, None)
         timer.owner = connection
         connection.arm_timer(timer, _EVENTS_DELAY)
+    _join_groups(connection)
     restored = getattr(connection.user, "restored", None)
     if restored is not None:
         connection.run_restored(restored)
