@@ -85,8 +85,9 @@ def test_an_exception_in_restored_refuses_the_move():
 
 
 def test_a_group_that_the_new_class_adds_is_joined():
-    instance, moved = swap(chat(), "self.n = 1", new=chat("    groups = ['news']\n"), check=["self.groups == ['news']"])
+    instance, moved = swap(chat(), "self.n = 1", new=chat("    groups = ['news']\n"))
     assert instance.take_effects() == [("group_add", "news", moved[0].name)]
+    assert moved[0].user.groups == ["news"]
 
 
 CLIENTS = "CLIENTS, NAMES, ROOMS = set(), {}, []"
