@@ -4,6 +4,7 @@ mod component_follower;
 pub(crate) mod component_watch;
 mod config_reloader;
 mod file_poller;
+mod settled_file;
 mod source_watcher;
 
 pub(crate) use config_reloader::{ConfigReloadError, ConfigReloader};

@@ -8,12 +8,13 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::settled_file::wait_until_settled;
 use crate::connection_registry::ConnectionRegistry;
 use crate::host::Host;
 use crate::host_error::HostError;
 use crate::tenants::{ReloadReport, RetiredParts};
 use narrowboat_config::{Config, ConfigError};
-use narrowboat_runtime::{Plugin, run_on_dedicated_thread};
+use narrowboat_runtime::{Plugin, Sha256Digest, run_on_dedicated_thread};
 
 /// How long workers that are not configured any more may take for their last messages.
 const WORKER_GRACE: Duration = Duration::from_secs(1);
@@ -24,7 +25,7 @@ pub(crate) struct ConfigReloader {
     connections: Arc<ConnectionRegistry>,
     requested: Notify,
     /// Whether the next reload applies the configuration even if the file has not changed, because something that it
-    /// names has.
+    /// names has. Stays set until a reload succeeds.
     is_forced: AtomicBool,
 }
 
@@ -70,7 +71,10 @@ impl ConfigReloader {
             match self.reload(is_forced).await {
                 Ok(report) => report.log(),
                 Err(ConfigReloadError::NoFile) => {}
-                Err(error) => tracing::error!("{error}; the configuration stays as it was"),
+                Err(error) => {
+                    self.is_forced.fetch_or(is_forced, Ordering::SeqCst);
+                    tracing::error!("{error}; the configuration stays as it was");
+                }
             }
         }
     }
@@ -94,9 +98,12 @@ impl ConfigReloader {
     ) -> Result<ReloadReport, ConfigReloadError> {
         let current = self.host.config();
         let Some(file) = current.file.clone() else { return Err(ConfigReloadError::NoFile) };
-        let config = run_on_dedicated_thread(move || Config::load(&file))
-            .await
-            .ok_or(HostError::NoThread)??;
+        let digest = current.digest;
+        let load = move || {
+            wait_until_settled(&file, |text| Sha256Digest::of(text) == digest);
+            Config::load(&file)
+        };
+        let config = run_on_dedicated_thread(load).await.ok_or(HostError::NoThread)??;
         if !is_forced && config.digest == current.digest {
             return Ok(ReloadReport::default());
         }
