@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import support
+from develop import Crate, Dev
 from support import Host, Travelling
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +132,27 @@ def travel(travelling):
     """Starts a host with the guest `traveller` that stops at the end of the test."""
     with ExitStack() as stack:
         yield lambda *plan, **settings: stack.enter_context(travelling(*plan, **settings))
+
+
+@pytest.fixture
+def crate(root, tmp_path):
+    """A crate that `narrowboat dev` builds."""
+    folder = tmp_path / "crate"
+    folder.mkdir()
+    return Crate(root, folder)
+
+
+@pytest.fixture
+def develop(narrowboat, crate, tmp_path):
+    """Starts `narrowboat dev`."""
+    with ExitStack() as stack:
+
+        def start(**options):
+            environment = {"CARGO_TARGET_DIR": str(crate.root / "target")}
+            options = {"environment": environment} | options
+            return stack.enter_context(Dev(narrowboat.binary, tmp_path, crate.config, **options))
+
+        yield start
 
 
 @pytest.fixture(autouse=True)

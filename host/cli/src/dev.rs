@@ -2,31 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::arguments::DevArgs;
 use super::cli_error::CliError;
 use super::output::Console;
-use super::runtimes::language_runtimes;
 use super::serve::{self, ServeOptions};
 use super::signals::Signals;
 use super::telemetry::Telemetry;
-use narrowboat_config::Config;
-use narrowboat_deploy::dev_builder::{BuildEvent, DevBuildError, DevBuilder};
+use narrowboat_deploy::dev_builder::{BuildEvent, DevBuildError, DevBuilder, DevComponents};
 use narrowboat_deploy::packaging::BuildCancellation;
-use narrowboat_runtime::LoadError;
-use narrowboat_server::{Host, HostError};
+use narrowboat_server::{Host, HostMode};
 
 pub(super) fn run(arguments: &DevArgs) -> Result<(), CliError> {
     let console = Console::start()?;
     let _flushed = console.flush_on_drop();
     let work = async |telemetry: &mut Option<Telemetry>| {
-        build_and_serve(arguments, &console, telemetry).await
+        serve_and_build(arguments, &console, telemetry).await
     };
     serve::run_on_runtime(serve::run_and_report(&console, work))
 }
 
-/// Builds, loads the host and serves. Stores the telemetry in `telemetry`, which outlives the host.
-async fn build_and_serve(
+/// Serves, and builds meanwhile. Stores the telemetry in `telemetry`, which outlives the host.
+async fn serve_and_build(
     arguments: &DevArgs,
     console: &Console,
     telemetry: &mut Option<Telemetry>,
@@ -37,12 +35,15 @@ async fn build_and_serve(
         serve::load_config(&file, arguments.listen.address.clone(), console)?;
     // The host has to notice the components that are built.
     let watch_mode = *config.watch.get_or_insert_default();
-    let cancellation = BuildCancellation::default();
-    let builder = DevBuilder::new(&config, &file, watch_mode, cancellation.clone());
-    // A reload would find crates in the file, but the host serves the components that are built from them.
-    config.file = None;
     let options = ServeOptions::from_config(&config, telemetry.insert(started).log_buffer.clone());
-    serve_while_building(config, options, builder, cancellation, signals, console).await
+    let components = Arc::<DevComponents>::default();
+    let mode = HostMode::Dev(Arc::clone(&components));
+    let Some(host) = serve::load_host(config, mode, &signals, console).await? else {
+        return Ok(());
+    };
+    let cancellation = BuildCancellation::default();
+    let builder = DevBuilder::new(components, file, watch_mode, cancellation.clone());
+    serve_while_building(&options, host, builder, cancellation, signals, console).await
 }
 
 impl DevArgs {
@@ -52,72 +53,55 @@ impl DevArgs {
     }
 }
 
+/// Serves until a signal, or until the first build shows that nothing can be built here.
 async fn serve_while_building(
-    config: Config,
-    options: ServeOptions,
-    mut builder: DevBuilder,
+    options: &ServeOptions,
+    host: Host,
+    builder: DevBuilder,
     cancellation: BuildCancellation,
     signals: Signals,
     console: &Console,
 ) -> Result<(), CliError> {
     let Signals { shutdown, reload } = signals;
-    let host = tokio::select! {
-        host = build_until_loaded(config, &mut builder, console) => host?,
-        () = shutdown.notified() => {
-            cancellation.cancel();
-            return Ok(());
-        }
-    };
-    let building = tokio::spawn(rebuild_on_changes(builder, console.clone()));
+    let mut result = Ok(());
     let stopped = async {
-        shutdown.notified().await;
+        // Started here, because the host is bound to its port by now.
+        let mut builds = tokio::spawn(build_on_changes(builder, console.clone()));
+        tokio::select! {
+            () = shutdown.notified() => {}
+            ended = &mut builds => result = ended.map_err(CliError::runtime).and_then(Err),
+        }
         cancellation.cancel();
+        builds.abort();
     };
-    let result = serve::serve(&options, host, stopped, reload, console).await;
-    building.abort();
-    result.map_err(CliError::runtime)
+    serve::serve(options, host, stopped, reload, console).await.map_err(CliError::runtime)?;
+    result
 }
 
-/// Printed after the failure of a first build.
-const WAITING_FOR_CHANGE: &str = "waiting for its sources to change";
-
-/// Printed after the failure of a later build.
-const OLD_VERSION_SERVES: &str = "the old version goes on serving";
-
-/// Builds until the host loads with all crates.
-async fn build_until_loaded(
-    config: Config,
-    builder: &mut DevBuilder,
-    console: &Console,
-) -> Result<Host, CliError> {
-    loop {
-        builder
-            .build(build_reporter(console, WAITING_FOR_CHANGE))
-            .await
-            .map_err(CliError::runtime)?;
-        if let Some(config) = builder.with_built_components(config.clone()) {
-            let load_console = console.clone();
-            let load = move || {
-                let print = |plugin: &_| load_console.print_line(serve::describe_plugin(plugin));
-                Host::load(config, language_runtimes(), print)
-            };
-            let loaded = tokio::task::spawn_blocking(load).await.map_err(CliError::runtime)?;
-            match loaded {
-                Ok(host) => {
-                    console.print_line(describe_watched_folders(&builder.watched_folders()));
-                    return Ok(host);
-                }
-                Err(error) if is_fixable_in_source(&error) => {
-                    console.eprint_line(format_args!("{error}; {WAITING_FOR_CHANGE}"));
-                }
-                Err(error) => return Err(serve::host_error(error)),
-            }
-        }
-        builder
-            .wait_for_change(build_reporter(console, WAITING_FOR_CHANGE))
-            .await
-            .map_err(CliError::runtime)?;
+/// Builds crates at first, and again when their sources change. The host notices the new components by itself. Ends only
+/// if the first build shows that nothing can be built here; after a later one, the host goes on without builds.
+async fn build_on_changes(mut builder: DevBuilder, console: Console) -> CliError {
+    if let Err(error) = builder.build(build_reporter(&console)).await {
+        return CliError::runtime(error);
     }
+    let mut watched = describe_watched_folders(&builder.watched_folders());
+    console.print_line(&watched);
+    loop {
+        builder.wait_for_change().await;
+        if let Err(error) = builder.build(build_reporter(&console)).await {
+            report_end_of_builds(&error, &console);
+            return std::future::pending().await;
+        }
+        let folders = describe_watched_folders(&builder.watched_folders());
+        if folders != watched {
+            console.print_line(&folders);
+            watched = folders;
+        }
+    }
+}
+
+fn report_end_of_builds(error: &DevBuildError, console: &Console) {
+    console.eprint_line(format_args!("{error}; builds have stopped; restart to continue"));
 }
 
 /// Describes the watched folders: first those inside the current folder, relative to it, and then the others.
@@ -136,44 +120,10 @@ fn describe_watched_folders(folders: &BTreeSet<&Path>) -> String {
     format!("watching {}", folders.join(", "))
 }
 
-/// Whether a change of the sources may correct the error.
-fn is_fixable_in_source(error: &HostError) -> bool {
-    match error {
-        HostError::Load(error) => {
-            !matches!(error, LoadError::Config(_) | LoadError::Signature { .. })
-        }
-        HostError::Build { .. } => true,
-        HostError::Engine(_)
-        | HostError::Store(_)
-        | HostError::Signers(_)
-        | HostError::Tls(_)
-        | HostError::Users(_)
-        | HostError::Token(_)
-        | HostError::NoThread
-        | HostError::VersionsKeptChanging
-        | HostError::Stopping => false,
-    }
-}
-
-/// Builds crates when their sources change. The host notices the new components by itself.
-async fn rebuild_on_changes(mut builder: DevBuilder, console: Console) {
-    loop {
-        if let Err(error) = rebuild_once(&mut builder, &console).await {
-            console.eprint_line(format_args!("{error}; builds have stopped; restart to continue"));
-            return;
-        }
-    }
-}
-
-async fn rebuild_once(builder: &mut DevBuilder, console: &Console) -> Result<(), DevBuildError> {
-    builder.wait_for_change(build_reporter(console, OLD_VERSION_SERVES)).await?;
-    builder.build(build_reporter(console, OLD_VERSION_SERVES)).await
-}
-
-/// Returns a function that prints build events. After a failure it prints `consequence` too.
-fn build_reporter(console: &Console, consequence: &str) -> impl Fn(BuildEvent<'_>) {
+/// Returns a function that prints build events.
+fn build_reporter(console: &Console) -> impl Fn(BuildEvent<'_>) {
     move |event| match event {
-        BuildEvent::Failed { .. } => console.eprint_line(format_args!("{event}; {consequence}")),
+        BuildEvent::Failed { .. } => console.eprint_line(event),
         _ => console.print_line(event),
     }
 }

@@ -20,7 +20,7 @@ use narrowboat_config::{AdminConfig, Config, ListenAddress, TenantConfig};
 use narrowboat_core::name::Tenant;
 use narrowboat_runtime::Plugin;
 use narrowboat_server::log_buffer::LogBuffer;
-use narrowboat_server::{self as server, AdminServer, Host, HostError, preflight};
+use narrowboat_server::{self as server, AdminServer, Host, HostError, HostMode, preflight};
 
 /// Threads beyond one for each core. They serve sockets while a guest call takes too long on another thread.
 const SPARE_WORKER_THREADS: usize = 2;
@@ -61,20 +61,31 @@ async fn load_and_serve(
     let (config, started) =
         load_config(&arguments.config, arguments.listen.address.clone(), console)?;
     let options = ServeOptions::from_config(&config, telemetry.insert(started).log_buffer.clone());
-    let load_console = console.clone();
-    let load = move || {
-        Host::load(config, language_runtimes(), |plugin| {
-            load_console.print_line(describe_plugin(plugin))
-        })
-    };
-    let host = tokio::select! {
-        loaded = tokio::task::spawn_blocking(load) => {
-            loaded.map_err(CliError::runtime)?.map_err(host_error)?
-        }
-        () = signals.shutdown.notified() => return Ok(()),
+    let Some(host) = load_host(config, HostMode::Serve, &signals, console).await? else {
+        return Ok(());
     };
     let stopped = signals.shutdown.notified();
     serve(&options, host, stopped, signals.reload, console).await.map_err(CliError::runtime)
+}
+
+/// Loads a host, and prints its plugins. `None` if a signal to stop comes first.
+pub(super) async fn load_host(
+    config: Config,
+    mode: HostMode,
+    signals: &Signals,
+    console: &Console,
+) -> Result<Option<Host>, CliError> {
+    let load_console = console.clone();
+    let load = move || {
+        let print = |plugin: &_| load_console.print_line(describe_plugin(plugin));
+        Host::load(config, mode, language_runtimes(), print)
+    };
+    tokio::select! {
+        loaded = tokio::task::spawn_blocking(load) => {
+            loaded.map_err(CliError::runtime)?.map(Some).map_err(host_error)
+        }
+        () = signals.shutdown.notified() => Ok(None),
+    }
 }
 
 /// Reads the configuration, starts the log, and logs the warnings about the configuration.
@@ -139,7 +150,7 @@ impl ServeOptions {
 }
 
 /// Maps an error at the start of the host to an exit code.
-pub(super) fn host_error(error: HostError) -> CliError {
+fn host_error(error: HostError) -> CliError {
     match error {
         HostError::Load(error) => CliError::usage(error),
         error @ (HostError::Tls(_)
@@ -217,7 +228,7 @@ fn bind_listener(listen: &ListenAddress, otherwise: &str) -> anyhow::Result<TcpL
     socket.listen(LISTEN_BACKLOG).with_context(|| format!("cannot listen on {listen}; {otherwise}"))
 }
 
-pub(super) fn describe_plugin(plugin: &Plugin) -> String {
+fn describe_plugin(plugin: &Plugin) -> String {
     format!(
         "plugin {}  {}  isolation {}",
         plugin.label,

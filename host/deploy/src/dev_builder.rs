@@ -2,32 +2,37 @@
 
 mod build_event;
 mod crate_build;
+mod dev_components;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use thiserror::Error;
 use tokio::task::{JoinError, spawn_blocking};
 
 pub use build_event::BuildEvent;
+pub use dev_components::{DevComponent, DevComponents};
 
-use crate::packaging::{self, BuildCancellation, BuildError};
+use crate::packaging::{BuildCancellation, BuildError};
 use crate::watch::{WatchError, Watcher};
-use crate_build::CrateBuild;
-use narrowboat_config::{Config, PluginSource, WatchMode};
+use crate_build::{BuildStep, CrateBuild};
+use narrowboat_config::WatchMode;
 
 /// Builds guest crates one after the other, on a thread of their own, and watches their sources.
 #[derive(Debug)]
 pub struct DevBuilder {
+    /// The crates to build, and where their components are published.
+    components: Arc<DevComponents>,
     crates: Vec<CrateBuild>,
-    /// The configuration file.
+    /// The configuration file, which may be in the folder of a crate and belongs to no crate.
     config_file: PathBuf,
     watch_mode: WatchMode,
     cancellation: BuildCancellation,
     /// The watcher, with the paths that it watches.
     watcher: Option<(WatchedPaths, Watcher)>,
-    /// Whether a manifest or lock file has changed since cargo was asked for the sources.
+    /// Whether a manifest or lock file of cargo, or the crates, have changed since cargo was asked for the sources.
     is_stale: bool,
 }
 
@@ -35,7 +40,14 @@ pub struct DevBuilder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct WatchedPaths {
     paths: BTreeSet<PathBuf>,
-    excluded: Vec<PathBuf>,
+    excluded: BTreeSet<PathBuf>,
+}
+
+impl WatchedPaths {
+    /// Whether a watcher of these paths reports all changes that one of the other paths would report.
+    fn cover(&self, other: &Self) -> bool {
+        self.paths.is_superset(&other.paths) && self.excluded == other.excluded
+    }
 }
 
 /// Why the builder cannot go on.
@@ -58,34 +70,28 @@ pub enum DevBuildError {
 }
 
 impl DevBuilder {
-    /// Creates a builder for the crates of a configuration that was read from `file`. `cancellation` ends its builds.
+    /// Creates a builder for the crates that a host serves with a configuration file. `cancellation` ends its builds.
     pub fn new(
-        config: &Config,
-        file: &Path,
+        components: Arc<DevComponents>,
+        config_file: PathBuf,
         watch_mode: WatchMode,
         cancellation: BuildCancellation,
     ) -> Self {
-        let plugins = config.tenants.iter().flat_map(|(tenant, own)| {
-            own.plugins
-                .iter()
-                .map(move |(name, plugin)| (tenant.plugin_label(name), &plugin.source))
-        });
-        let crates = plugins.filter_map(|(label, source)| match source {
-            PluginSource::Crate(folder) => Some(CrateBuild::new(&label, folder)),
-            PluginSource::Component(_) | PluginSource::Source(_) => None,
-        });
-        Self {
-            crates: crates.collect(),
-            config_file: file.to_owned(),
+        let mut builder = Self {
+            components,
+            crates: Vec::new(),
+            config_file,
             watch_mode,
             cancellation,
             watcher: None,
             is_stale: true,
-        }
+        };
+        builder.update_crates();
+        builder
     }
 
-    /// Builds the crates whose sources have changed since their last build, in the order of the configuration; the first
-    /// call builds all. `report` gets the events of the builds.
+    /// Builds the crates that are new, and those whose sources have changed since their last build, in the order of their
+    /// folders. The failure of a crate does not keep the others from being built. `report` gets the events of the builds.
     ///
     /// # Errors
     /// When no change of the sources can correct a failure, or the sources cannot be watched.
@@ -94,66 +100,24 @@ impl DevBuilder {
             self.refresh_sources().await?;
         }
         for krate in &mut self.crates {
-            if !krate.needs_build || self.cancellation.is_cancelled() {
-                continue;
+            if self.cancellation.is_cancelled() {
+                break;
             }
-            krate.needs_build = false;
-            let plugin = krate.plugin.as_str();
-            report(BuildEvent::Started { plugin });
-            let started = Instant::now();
-            let (cancellation, folder) = (self.cancellation.clone(), krate.folder.clone());
-            match spawn_blocking(move || packaging::build_cancellable(&cancellation, &folder))
-                .await?
-            {
-                Ok(built) => {
-                    report(BuildEvent::Built {
-                        plugin,
-                        elapsed: started.elapsed(),
-                        has_changed: built.has_changed,
-                    });
-                    krate.component = Some(built.file);
-                }
-                Err(_) if self.cancellation.is_cancelled() => {}
-                Err(source) if source.is_environment_error() => {
-                    return Err(DevBuildError::Build { plugin: krate.plugin.clone(), source });
-                }
-                Err(error) => report(BuildEvent::Failed { plugin, error: &error }),
+            if let Some(step) = krate.take_step() {
+                build_crate(krate, step, &self.components, &self.cancellation, &report).await?;
             }
         }
         Ok(())
     }
 
-    /// Waits until a crate has to be built. Cancel-safe.
-    ///
-    /// # Errors
-    /// When the sources cannot be watched.
-    pub async fn wait_for_change(
-        &mut self,
-        report: impl Fn(BuildEvent<'_>),
-    ) -> Result<(), DevBuildError> {
-        while !self.crates.iter().any(|krate| krate.needs_build) {
-            if self.watcher.is_none() {
-                self.refresh_sources().await?;
-            }
-            let Some((_, watcher)) = &mut self.watcher else { continue };
-            let changed = watcher.changed().await;
-            self.mark_changed(&changed, &report);
-        }
-        Ok(())
-    }
-
-    /// Returns the configuration with the built components in place of the crates; `None` while a crate has never been
-    /// built.
-    pub fn with_built_components(&self, mut config: Config) -> Option<Config> {
-        for (tenant, own) in &mut config.tenants {
-            for (name, plugin) in &mut own.plugins {
-                let label = tenant.plugin_label(name);
-                if let Some(krate) = self.crates.iter().find(|krate| krate.plugin == label) {
-                    plugin.source = PluginSource::Component(krate.component.clone()?);
-                }
+    /// Waits until a crate has to be built, or the host serves other crates. Cancel-safe.
+    pub async fn wait_for_change(&mut self) {
+        while !self.is_stale && self.crates.iter().all(|krate| krate.pending.is_none()) {
+            tokio::select! {
+                changed = next_changes(&mut self.watcher) => self.mark_changed(&changed),
+                () = self.components.wait_for_crate_change() => self.update_crates(),
             }
         }
-        Some(config)
     }
 
     /// Returns the folders whose files are watched.
@@ -162,19 +126,31 @@ impl DevBuilder {
         sources.map(PathBuf::as_path).collect()
     }
 
+    /// Takes over the crates that the host serves now. Crates that it served before keep their builds.
+    fn update_crates(&mut self) {
+        let known = std::mem::take(&mut self.crates).into_iter();
+        let mut known: BTreeMap<_, _> = known.map(|it| (it.folder.clone(), it)).collect();
+        for (folder, plugin) in self.components.crates() {
+            let mut krate =
+                known.remove(&folder).unwrap_or_else(|| CrateBuild::new(&plugin, &folder));
+            krate.plugin = plugin;
+            if self.components.component(&folder).is_none() {
+                // The host may have removed the crate and added it again.
+                krate.require(BuildStep::Compile);
+            }
+            self.crates.push(krate);
+        }
+        self.is_stale = true;
+    }
+
     /// Marks the crates to which changed paths belong.
-    fn mark_changed(&mut self, changed: &[PathBuf], report: &impl Fn(BuildEvent<'_>)) {
-        let configuration =
-            self.config_file.canonicalize().unwrap_or_else(|_| self.config_file.clone());
-        for path in changed {
-            if *path == configuration {
-                report(BuildEvent::ConfigChanged { file: &self.config_file });
-                continue;
-            }
-            self.is_stale |= path.ends_with("Cargo.toml") || path.ends_with("Cargo.lock");
-            for krate in &mut self.crates {
-                krate.needs_build |= krate.sources.contains(path);
-            }
+    fn mark_changed(&mut self, changed: &[PathBuf]) {
+        let config_file = self.config_file.canonicalize();
+        let config_file = config_file.as_deref().unwrap_or(&self.config_file);
+        for path in changed.iter().filter(|path| *path != config_file) {
+            let is_cargo_file = path.ends_with("Cargo.toml") || path.ends_with("Cargo.lock");
+            self.is_stale |= is_cargo_file;
+            self.crates.iter_mut().for_each(|krate| krate.note_change(path));
         }
     }
 
@@ -190,15 +166,15 @@ impl DevBuilder {
             krate.sources = sources;
         }
         let wanted = self.paths_to_watch();
-        if self.watcher.as_ref().is_some_and(|(watched, _)| *watched == wanted) {
+        if self.watcher.as_ref().is_some_and(|(watched, _)| watched.cover(&wanted)) {
             return Ok(());
         }
         let (mode, paths) = (self.watch_mode, wanted.clone());
-        let watcher =
-            spawn_blocking(move || Watcher::trees(paths.paths, paths.excluded, mode)).await??;
+        let excluded = paths.excluded.into_iter().collect();
+        let watcher = spawn_blocking(move || Watcher::trees(paths.paths, excluded, mode)).await??;
         self.watcher = Some((wanted, watcher));
-        // A source may have changed while it was not watched, so all crates are built.
-        self.crates.iter_mut().for_each(|krate| krate.needs_build = true);
+        // A source may have changed while it was not watched.
+        self.crates.iter_mut().for_each(|krate| krate.require(BuildStep::Verify));
         Ok(())
     }
 
@@ -207,8 +183,55 @@ impl DevBuilder {
         let paths =
             sources.clone().flat_map(|sources| sources.folders.iter().chain(&sources.files));
         WatchedPaths {
-            paths: paths.cloned().chain([self.config_file.clone()]).collect(),
+            paths: paths.cloned().collect(),
             excluded: sources.filter_map(|sources| sources.target.clone()).collect(),
         }
+    }
+}
+
+/// Carries out a step of a crate's build, and publishes the component.
+async fn build_crate(
+    krate: &mut CrateBuild,
+    step: BuildStep,
+    components: &DevComponents,
+    cancellation: &BuildCancellation,
+    report: &impl Fn(BuildEvent<'_>),
+) -> Result<(), DevBuildError> {
+    if step == BuildStep::Compile {
+        report(BuildEvent::Started { plugin: &krate.plugin });
+    }
+    let started = Instant::now();
+    let built = krate.run(step, cancellation.clone()).await?;
+    let plugin = krate.plugin.as_str();
+    match built {
+        Ok(built) => {
+            let has_changed = built.has_changed;
+            match step {
+                BuildStep::Verify if !has_changed => {}
+                BuildStep::Verify | BuildStep::Compile => {
+                    report(BuildEvent::Built { plugin, elapsed: started.elapsed(), has_changed });
+                }
+                BuildStep::Pack => report(BuildEvent::Packed { plugin, has_changed }),
+            }
+            let isolation = built.manifest.isolation;
+            components.publish(&krate.folder, DevComponent { file: built.file, isolation });
+        }
+        Err(_) if cancellation.is_cancelled() => {}
+        Err(source) if source.is_environment_error() => {
+            return Err(DevBuildError::Build { plugin: krate.plugin.clone(), source });
+        }
+        Err(error) => {
+            let has_component = krate.has_component;
+            report(BuildEvent::Failed { plugin, error: &error, has_component });
+        }
+    }
+    Ok(())
+}
+
+/// Waits for changes of the watched paths, for ever if there are none.
+async fn next_changes(watcher: &mut Option<(WatchedPaths, Watcher)>) -> Vec<PathBuf> {
+    match watcher {
+        Some((_, watcher)) => watcher.changed().await,
+        None => std::future::pending().await,
     }
 }

@@ -4,10 +4,12 @@
 mod build;
 mod build_error;
 mod build_source;
+mod built_plugin;
 mod bundle;
 mod bundle_inspection;
 mod cancellation;
 mod cargo_metadata;
+mod compiled_crate;
 mod inspect;
 mod inspection_list;
 mod pack;
@@ -15,12 +17,14 @@ mod source;
 mod sources;
 mod toolchain;
 
-pub use build::{BuiltPlugin, build, build_cancellable};
+pub use build::build;
 pub use build_error::BuildError;
 pub use build_source::{BuildSource, ReadBuildError};
+pub use built_plugin::BuiltPlugin;
 pub use bundle::{build_bundle, is_source_plugin};
 pub use bundle_inspection::BundleInspection;
 pub use cancellation::BuildCancellation;
+pub use compiled_crate::CompiledCrate;
 pub use inspect::{ComponentInspection, Inspection, inspect};
 pub use pack::{PackError, pack};
 pub use source::{MissingPackages, PackedSource, RequirementsError, SourceFolderError, is_skipped};

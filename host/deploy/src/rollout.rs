@@ -21,6 +21,7 @@
 //! that it was compared with is not live any more.
 
 mod canary_window;
+mod change_policy;
 mod decision;
 mod deploy_counters;
 mod deploy_error;
@@ -35,6 +36,7 @@ mod publication;
 mod rollout;
 mod rollout_task;
 
+pub use change_policy::ChangePolicy;
 pub use deploy_counters::{DeployCounters, DeployCounts};
 pub use deploy_error::{DeployError, QueueCloseReason};
 pub use deploy_outcome::{DeployOutcome, DeployReport};

@@ -15,6 +15,7 @@ use crate::accepted_socket::AcceptedSocket;
 use crate::admin::AdminServer;
 use crate::handshake_slot::HandshakeSlot;
 use crate::host::Host;
+use crate::host_mode::HostMode;
 use crate::reload::{component_watch, poll_files};
 use crate::server::Server;
 
@@ -108,13 +109,22 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
     let reloader = &server.config_reloader;
     tasks.spawn(component_watch::run(Arc::clone(&server.host), Arc::clone(reloader)));
     tasks.spawn(Arc::clone(reloader).run());
-    let reloader = Arc::clone(reloader);
+    let reloader_of_signals = Arc::clone(reloader);
     tasks.spawn(async move {
         loop {
             reload_requested.notified().await;
-            reloader.request();
+            reloader_of_signals.request();
         }
     });
+    if let HostMode::Dev(components) = server.host.mode() {
+        let (components, reloader) = (Arc::clone(components), Arc::clone(reloader));
+        tasks.spawn(async move {
+            loop {
+                components.wait_for_component_change().await;
+                reloader.request();
+            }
+        });
+    }
     if let Some(tls) = server.host.tls() {
         let tls = Arc::clone(tls);
         tasks.spawn(poll_files(tls.files(), move || tls.reload()));

@@ -39,8 +39,8 @@ impl Host {
             return Ok(Decision::Respond(response));
         }
         let RouteMatch { route, captures } = self.find_route(&request, &tenant, route_path)?;
-        let registry =
-            tenant.instance_registry(&route.plugin).ok_or(HostRejection::PluginUnavailable)?;
+        let registry = tenant.instance_registry(&route.plugin);
+        let registry = registry.ok_or_else(|| tenant.unavailable_rejection(&route.plugin))?;
         // Before the user is authenticated, because that takes resources too.
         let connection_quota =
             registry.plugin().quota.try_admit_connection(request.client_addr().ip());

@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use crate::auth::users::UserAuthenticator;
 use crate::auth::{ApiTokens, OperatorTokens};
 use crate::host_error::HostError;
+use crate::host_mode::HostMode;
 use crate::host_resources::HostResources;
 use crate::shutdown_gate::ShutdownGate;
 use crate::tenants::{
-    CommittableTenants, DeferredVersionRecord, PreparedTenants, ReloadReport, RetiredParts,
-    TenantRegistry,
+    CommittableTenants, DeferredVersionRecord, PreparedTenants, ReadyPlugin, ReloadReport,
+    RetiredParts, TenantRegistry,
 };
 use crate::tls::Tls;
 use narrowboat_config::signature::TrustedKeys;
@@ -57,19 +58,21 @@ pub struct Host {
 }
 
 impl Host {
-    /// Builds crates, loads every plugin and opens the layers. Calls `on_plugin_ready` with each plugin that was loaded.
-    /// Blocks: do not call it on an async thread.
+    /// Loads every plugin and opens the layers. With [`HostMode::Serve`], builds crates first. Calls `on_plugin_ready`
+    /// with each plugin that was loaded. Blocks: do not call it on an async thread.
     ///
     /// # Errors
     /// The failure, with the plugin at fault.
     pub fn load(
         config: Config,
+        mode: HostMode,
         runtimes: LanguageRuntimes,
         on_plugin_ready: impl Fn(&Plugin),
     ) -> Result<Self, HostError> {
-        let resources = open_resources(&config, runtimes)?;
+        let resources = open_resources(&config, mode, runtimes)?;
         let tenants = TenantRegistry::load(&resources, config.tenants.clone(), &on_plugin_ready)?;
         let authenticator = config.users.clone().map(UserAuthenticator::load).transpose()?;
+        resources.mode.set_applied_config(&config);
         let config = Arc::new(config);
         Ok(Self {
             resources,
@@ -170,9 +173,10 @@ impl Host {
         let CommittableTenants { tenants, new_plugins, version_records, version_holds } = ready;
         let installed = self.shutdown_gate.run_unless_closed(|| self.tenants.install(tenants));
         let (mut report, retired) = installed.ok_or(HostError::Stopping)?;
-        new_plugins.iter().for_each(|plugin| tracing::info!(plugin, "is ready"));
+        new_plugins.iter().for_each(ReadyPlugin::log);
         report.restart_required = self.startup_config.changed_startup_keys(&config);
         report.previous_config_age = self.mark_config_applied();
+        self.resources.mode.set_applied_config(&config);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         if let Some(tokens) = tokens {
             self.operator_tokens.replace(tokens);
@@ -242,6 +246,11 @@ impl Host {
         &self.resources.keyvalue
     }
 
+    /// Whether the host runs for operators or for a developer.
+    pub(crate) fn mode(&self) -> &HostMode {
+        &self.resources.mode
+    }
+
     /// How changed files are noticed; `None` if files are not watched.
     pub(crate) fn watch_mode(&self) -> Option<WatchMode> {
         self.config().watch
@@ -274,7 +283,11 @@ impl Host {
 }
 
 /// Opens the resources that all tenants share.
-fn open_resources(config: &Config, runtimes: LanguageRuntimes) -> Result<HostResources, HostError> {
+fn open_resources(
+    config: &Config,
+    mode: HostMode,
+    runtimes: LanguageRuntimes,
+) -> Result<HostResources, HostError> {
     let cache = config.cache.as_ref().map(CodeCache::open);
     let workers = config.tenants.values().flat_map(|tenant| &tenant.workers);
     let worker_instances = workers.map(|worker| worker.instances).sum::<usize>();
@@ -285,6 +298,7 @@ fn open_resources(config: &Config, runtimes: LanguageRuntimes) -> Result<HostRes
     let earlier = version_store.as_ref().map(VersionStore::runtimes).unwrap_or_default();
     let runtimes = runtimes.with_earlier(earlier);
     Ok(HostResources {
+        mode,
         engine: Engine::new(instances, config.limits.memory.bytes(), cache, runtimes)?,
         guest_threads: GuestThreadPool::new(config.limits.guest_threads),
         limits: config.limits.clone(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::host_mode::HostMode;
 use narrowboat_config::Limits;
 use narrowboat_config::signature::TrustedKeys;
 use narrowboat_deploy::versions::VersionStore;
@@ -12,6 +13,7 @@ use narrowboat_runtime::{Engine, GuestThreadPool};
 
 /// The resources that all tenants of a host share.
 pub(crate) struct HostResources {
+    pub(crate) mode: HostMode,
     pub(crate) engine: Engine,
     pub(crate) guest_threads: GuestThreadPool,
     /// The limits that the host started with.

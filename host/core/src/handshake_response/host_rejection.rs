@@ -156,6 +156,9 @@ host_rejections! {
     PluginUnavailable: 503, &[], "this plugin is not available now",
         "The plugin is not served: a tenant's component is missing or broken. Or the layer cannot \
          open a channel.";
+    PluginNotBuilt: 503, RETRY,
+        "this plugin is not built yet; see the output of narrowboat dev",
+        "`narrowboat dev` has not built the plugin's crate yet, or the first build failed.";
     TooManyHandshakes: 503, RETRY, "too many new connections a second; try again later",
         "The plugin or its tenant reached `handshakes_per_second`.";
     TooManyConnections: 503, RETRY, "the limit of open connections is reached; try again later",

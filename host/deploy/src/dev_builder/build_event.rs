@@ -1,7 +1,6 @@
 //! Events of builds.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::packaging::BuildError;
@@ -23,17 +22,21 @@ pub enum BuildEvent<'a> {
         /// Whether the component differs from the one before.
         has_changed: bool,
     },
-    /// A build has failed. Cargo has printed the reason.
+    /// The component has got another manifest, without a build.
+    Packed {
+        /// The plugin's name.
+        plugin: &'a str,
+        /// Whether the component differs from the one before.
+        has_changed: bool,
+    },
+    /// A build has failed. If cargo failed, it has printed the reason.
     Failed {
         /// The plugin's name.
         plugin: &'a str,
         /// The error.
         error: &'a BuildError,
-    },
-    /// The configuration file has changed. It is only read at start.
-    ConfigChanged {
-        /// The configuration file.
-        file: &'a Path,
+        /// Whether an earlier build has succeeded.
+        has_component: bool,
     },
 }
 
@@ -43,12 +46,23 @@ impl fmt::Display for BuildEvent<'_> {
             Self::Started { plugin } => write!(f, "building {plugin}"),
             Self::Built { plugin, elapsed, has_changed } => {
                 write!(f, "built {plugin} in {:.1} s", elapsed.as_secs_f64())?;
-                if *has_changed { Ok(()) } else { f.write_str("; the component is unchanged") }
+                write_unless_changed(f, *has_changed)
             }
-            Self::Failed { plugin, error } => write!(f, "{plugin} is not built: {error}"),
-            Self::ConfigChanged { file } => {
-                write!(f, "{} has changed; restart to apply it", file.display())
+            Self::Packed { plugin, has_changed } => {
+                write!(f, "packed {plugin} with its changed plugin.toml")?;
+                write_unless_changed(f, *has_changed)
+            }
+            Self::Failed { plugin, error, has_component } => {
+                let consequence = match has_component {
+                    true => "the old version goes on serving",
+                    false => "waiting for its sources to change",
+                };
+                write!(f, "{plugin} is not built: {error}; {consequence}")
             }
         }
     }
+}
+
+fn write_unless_changed(f: &mut fmt::Formatter<'_>, has_changed: bool) -> fmt::Result {
+    if has_changed { Ok(()) } else { f.write_str("; the component is unchanged") }
 }

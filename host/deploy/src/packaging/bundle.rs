@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::build::{BuiltPlugin, write_if_changed};
 use super::build_error::BuildError;
+use super::built_plugin::{BuiltPlugin, write_if_changed};
 use super::source::{MissingPackages, PackedSource};
 use narrowboat_core::manifest::{self, Manifest};
 use narrowboat_core::plugin_file::PluginFileKind;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::build::{BuiltPlugin, write_if_changed};
+use super::built_plugin::{BuiltPlugin, write_if_changed};
 use narrowboat_core::component::{self, ComponentError};
 use narrowboat_core::manifest::{Manifest, ManifestError};
 

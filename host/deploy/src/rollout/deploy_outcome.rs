@@ -21,7 +21,7 @@ pub enum DeployOutcome {
         /// The requested capabilities that the live version does not have.
         extra_capabilities: Capabilities,
     },
-    /// The component file changed again before this request was taken from the queue.
+    /// The component file changed again before this request was taken from the queue, or a reload loads it.
     Superseded,
     /// The version was refused. The live version is unchanged.
     Refused(DeployError),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
+use super::change_policy::ChangePolicy;
 use super::deploy_error::DeployError;
 use super::deploy_outcome::DeployOutcome;
 use super::deploy_queue::DeployRequest;
@@ -31,6 +32,8 @@ pub(super) enum CandidateCheck {
     Passed(Arc<Version>),
     /// The version requests these capabilities, which the live version does not have. It was not run.
     NeedsApproval(Capabilities),
+    /// The version requests another isolation, and a reload loads the plugin again with it.
+    NeedsReload,
 }
 
 impl Rollout {
@@ -53,6 +56,9 @@ impl Rollout {
         let plugin = self.plugin();
         let Candidate { version, isolation } = self.compile(request).await?;
         if isolation != plugin.isolation {
+            if self.policy == ChangePolicy::Builder && request.source.is_from_file() {
+                return Ok(CandidateCheck::NeedsReload);
+            }
             return Err(DeployError::Isolation { running: plugin.isolation, wanted: isolation });
         }
         warn_if_renamed(plugin, &version);
@@ -77,7 +83,10 @@ impl Rollout {
     /// Whether a version may have the capabilities that it requests, whatever the live version has.
     fn is_preapproved(&self, request: &DeployRequest) -> bool {
         let store = self.store.as_ref();
-        matches!(request.source, DeploySource::Approval { .. })
+        // The loader has checked that the configuration grants them.
+        let is_granted = self.policy.approves_granted() && request.source.is_from_file();
+        is_granted
+            || matches!(request.source, DeploySource::Approval { .. })
             || store.is_some_and(|store| store.is_preapproved(request.build.digest()))
     }
 

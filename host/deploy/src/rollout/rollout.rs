@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
+use super::change_policy::ChangePolicy;
 use super::deploy_counters::DeployCounters;
 use super::deploy_error::QueueCloseReason;
 use super::deploy_outcome::DeployOutcome;
@@ -20,6 +21,7 @@ pub struct Rollout {
     pub(super) registry: Arc<InstanceRegistry>,
     pub(super) loader: Arc<Loader>,
     pub(super) config: PluginConfig,
+    pub(super) policy: ChangePolicy,
     pub(super) queue: DeployQueue,
     /// `None` if the configuration has no `[versions]`.
     pub(super) store: Option<Arc<PluginVersionStore>>,
@@ -39,12 +41,14 @@ impl Rollout {
         registry: Arc<InstanceRegistry>,
         loader: Arc<Loader>,
         config: PluginConfig,
+        policy: ChangePolicy,
         store: Option<Arc<PluginVersionStore>>,
     ) -> Self {
         Self {
             registry,
             loader,
             config,
+            policy,
             queue: DeployQueue::default(),
             store,
             in_rollback_window: AtomicBool::new(false),

@@ -138,6 +138,9 @@ impl RolloutTask {
             Ok(CandidateCheck::NeedsApproval(extra)) => {
                 return Preparation::Ended(self.hold_for_approval(request, extra).await);
             }
+            Ok(CandidateCheck::NeedsReload) => {
+                return Preparation::Ended(DeployOutcome::Superseded);
+            }
             Err(error) => {
                 self.record_refusal(request, &error).await;
                 return Preparation::Ended(DeployOutcome::Refused(error));

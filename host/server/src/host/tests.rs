@@ -11,7 +11,8 @@ fn config(port: u16) -> Config {
 }
 
 fn host() -> Arc<Host> {
-    Arc::new(Host::load(config(8001), LanguageRuntimes::default(), |_| {}).unwrap())
+    let host = Host::load(config(8001), HostMode::Serve, LanguageRuntimes::default(), |_| {});
+    Arc::new(host.unwrap())
 }
 
 #[tokio::test]

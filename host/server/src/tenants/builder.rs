@@ -1,10 +1,10 @@
 //! The construction of a tenant from its configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::channel_layers::open_layer;
-use super::component_source::{locate_source, read_build, watched_source};
+use super::component_source::{ComponentSource, read_build};
 use super::deferred_version_record::DeferredVersionRecord;
 use super::failed_load::FailedLoad;
 use super::plugin_spec::PluginSpec;
@@ -53,6 +53,8 @@ struct PluginSet {
     plugins: BTreeMap<String, Arc<ServedPlugin>>,
     /// The files of plugins that cannot be loaded as configured.
     failed_loads: BTreeMap<String, FailedLoad>,
+    /// The plugins that are not served because their crates are not built yet.
+    unbuilt_plugins: BTreeSet<String>,
     version_records: Vec<DeferredVersionRecord>,
     replaced_plugins: Vec<ReplacedPlugin>,
 }
@@ -90,7 +92,7 @@ impl TenantBuilder<'_> {
             resources: self.tenant_resources(&tenant),
             max_frame: largest.fold(self.resources.limits.max_message, Ord::max).bytes(),
         };
-        let PluginSet { plugins, failed_loads, version_records, replaced_plugins } =
+        let PluginSet { plugins, failed_loads, unbuilt_plugins, version_records, replaced_plugins } =
             self.build_plugins(&config, &context)?;
         let PluginContext { layers, resources, .. } = context;
         let runtime = TenantRuntime {
@@ -101,6 +103,7 @@ impl TenantBuilder<'_> {
             config,
             plugins,
             failed_loads,
+            unbuilt_plugins,
             layers,
             resources,
             tenant,
@@ -148,15 +151,22 @@ impl TenantBuilder<'_> {
             // The configuration was checked to have the layer.
             let layer = context.layers.get(&plugin.layer);
             let Some(layer) = layer.or_else(|| context.layers.get(DEFAULT_LAYER)) else { continue };
-            let spec = plugin_spec(plugin, layer, context);
             let previous = self.previous_plugin(name);
+            let Some(source) = ComponentSource::find(plugin, &self.resources.mode) else {
+                match previous {
+                    Some(served) => drop(set.plugins.insert(name.clone(), Arc::clone(served))),
+                    None => drop(set.unbuilt_plugins.insert(name.clone())),
+                }
+                continue;
+            };
+            let watched_source = source.watched_source();
+            let spec = plugin_spec(plugin, source, layer, context);
             if let Some(same) = previous.filter(|previous| previous.spec.satisfies(&spec)) {
                 set.plugins.insert(name.clone(), Arc::clone(same));
                 continue;
             }
             // Both before the load, so that a change during the load is noticed.
-            let failed_load =
-                FailedLoad::capture(watched_source(plugin), spec.limits.max_component);
+            let failed_load = FailedLoad::capture(watched_source, spec.limits.max_component);
             let replaced = previous.map(ReplacedPlugin::capture);
             match self.load_plugin(name, spec, layer, context) {
                 Ok((served, version_record)) => {
@@ -220,17 +230,24 @@ impl TenantBuilder<'_> {
         layer: &TenantLayer,
         context: &PluginContext<'_>,
     ) -> Result<(ServedPlugin, Option<DeferredVersionRecord>), HostError> {
-        let config = &spec.config;
+        let (config, policy) = (&spec.config, spec.component_source.change_policy());
         let label = context.tenant.plugin_label(name);
-        let source = locate_source(&label, config)?;
+        let source = spec.component_source.locate(&label)?;
         let loader = Arc::new(self.loader(name, &spec, layer, context));
         let store = self.version_store(context.tenant, name)?;
         let build = read_build(&label, &source, loader.limits.max_component)?;
-        let LoadedPlugin { plugin, version_record } =
-            startup_version::load(&loader, name, config, source.path(), build, store.as_ref())?;
+        let LoadedPlugin { plugin, version_record } = startup_version::load(
+            &loader,
+            name,
+            config,
+            source.path(),
+            build,
+            policy,
+            store.as_ref(),
+        )?;
         (self.on_plugin_ready)(&plugin);
         let registry = InstanceRegistry::new(Arc::new(plugin), Arc::clone(&loader.layer));
-        let rollout = Rollout::new(Arc::new(registry), loader, config.clone(), store);
+        let rollout = Rollout::new(Arc::new(registry), loader, config.clone(), policy, store);
         Ok((ServedPlugin::new(spec, source, rollout), version_record))
     }
 
@@ -280,12 +297,14 @@ impl TenantBuilder<'_> {
 /// The settings that a plugin is loaded with.
 fn plugin_spec(
     plugin: &PluginConfig,
+    component_source: ComponentSource,
     layer: &TenantLayer,
     context: &PluginContext<'_>,
 ) -> PluginSpec {
     let fixed_limits = plugin.limits.fixed_at_start();
     PluginSpec {
         config: PluginConfig { limits: fixed_limits, ..plugin.clone() },
+        component_source,
         limits: context.limits.narrowed_by(&fixed_limits),
         layer: layer.config.clone(),
         max_frame: context.max_frame,

@@ -1,5 +1,6 @@
 //! The settings that a plugin was loaded with.
 
+use super::component_source::ComponentSource;
 use narrowboat_config::{LayerConfig, Limits, PluginConfig};
 use narrowboat_core::component::Role;
 
@@ -8,6 +9,7 @@ use narrowboat_core::component::Role;
 pub(super) struct PluginSpec {
     /// The plugin's configuration, without the limits that a reload changes in place.
     pub(super) config: PluginConfig,
+    pub(super) component_source: ComponentSource,
     /// The plugin's limits, narrowed by those of its tenant and of the host.
     pub(super) limits: Limits,
     pub(super) layer: LayerConfig,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::deferred_version_record::DeferredVersionRecord;
+use super::ready_plugin::ReadyPlugin;
 use super::replaced_plugin::ReplacedPlugin;
 use super::runtime::TenantRuntime;
 use narrowboat_core::name::Tenant;
@@ -16,7 +17,7 @@ pub(super) type TenantMap = BTreeMap<Tenant, Arc<TenantRuntime>>;
 #[derive(Default)]
 pub(crate) struct PreparedTenants {
     pub(super) tenants: TenantMap,
-    pub(super) new_plugins: Vec<String>,
+    pub(super) new_plugins: Vec<ReadyPlugin>,
     pub(super) version_records: Vec<DeferredVersionRecord>,
     pub(super) replaced_plugins: Vec<ReplacedPlugin>,
 }
@@ -24,8 +25,8 @@ pub(crate) struct PreparedTenants {
 /// Prepared tenants whose replaced plugins cannot change any more, so that they can be installed.
 pub(crate) struct CommittableTenants {
     pub(crate) tenants: TenantMap,
-    /// The labels of plugins that were loaded, for the log.
-    pub(crate) new_plugins: Vec<String>,
+    /// The plugins that were loaded, for the log.
+    pub(crate) new_plugins: Vec<ReadyPlugin>,
     /// The records to persist once the tenants are installed.
     pub(crate) version_records: Vec<DeferredVersionRecord>,
     /// Guards that keep the live versions of replaced plugins until the tenants are installed.

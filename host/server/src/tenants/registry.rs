@@ -10,6 +10,7 @@ use super::builder::{BuiltTenant, TenantBuilder};
 use super::deferred_version_record::DeferredVersionRecord;
 use super::failed_load::FailedLoad;
 use super::prepared_tenants::{PreparedTenants, TenantMap};
+use super::ready_plugin::ReadyPlugin;
 use super::reload_report::ReloadReport;
 use super::replaced_plugin::ReplacedPlugin;
 use super::runtime::{RetiredParts, TenantRuntime};
@@ -32,7 +33,7 @@ impl TenantRegistry {
     /// Builds the tenants of a host that starts. Calls `on_plugin_ready` with each plugin that was loaded.
     ///
     /// # Errors
-    /// If a plugin of the tenant `default` cannot be loaded. Failures of other tenants' plugins are logged.
+    /// If a plugin of the tenant `default` cannot be loaded and the mode requires all plugins. Other failures are logged.
     pub(crate) fn load(
         resources: &HostResources,
         tenants: BTreeMap<Tenant, TenantConfig>,
@@ -40,7 +41,7 @@ impl TenantRegistry {
     ) -> Result<Self, HostError> {
         let (mut runtimes, mut version_records) = (TenantMap::new(), Vec::new());
         for (tenant, config) in tenants {
-            let is_strict = tenant.is_default();
+            let is_strict = tenant.is_default() && resources.mode.requires_all_plugins();
             let builder = TenantBuilder { resources, previous: None, on_plugin_ready, is_strict };
             let built = builder.build(tenant.clone(), config)?;
             version_records.extend(built.version_records);
@@ -120,7 +121,7 @@ impl TenantRegistry {
         let mut prepared = PreparedTenants::default();
         let new_plugins = RefCell::new(Vec::new());
         let on_plugin_ready =
-            |plugin: &Plugin| new_plugins.borrow_mut().push(plugin.label.to_string());
+            |plugin: &Plugin| new_plugins.borrow_mut().push(ReadyPlugin::from(plugin));
         for (tenant, config) in tenants {
             let builder = TenantBuilder {
                 resources,

@@ -1,6 +1,6 @@
 //! One tenant at run time: its plugins, routes, layers and workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -13,6 +13,7 @@ use crate::auth::ApiTokens;
 use crate::demo::DemoPage;
 use narrowboat_channels::{ChannelLayer, LayerStatus};
 use narrowboat_config::{LayerConfig, TenantConfig, TenantMatcher};
+use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::name::Tenant;
 use narrowboat_core::origin::OriginPattern;
 use narrowboat_deploy::rollout::Rollout;
@@ -32,6 +33,8 @@ pub(crate) struct TenantRuntime {
     pub(super) plugins: BTreeMap<String, Arc<ServedPlugin>>,
     /// The files of plugins that cannot be loaded as configured, by the plugins' names.
     pub(super) failed_loads: BTreeMap<String, FailedLoad>,
+    /// The names of plugins that are not served because their crates are not built yet.
+    pub(super) unbuilt_plugins: BTreeSet<String>,
     pub(super) layers: BTreeMap<String, TenantLayer>,
     pub(super) workers: Vec<Arc<ServedWorker>>,
     pub(crate) resources: TenantResources,
@@ -87,6 +90,14 @@ impl TenantRuntime {
     /// The instances of a plugin, if the plugin is served.
     pub(crate) fn instance_registry(&self, plugin: &str) -> Option<&Arc<InstanceRegistry>> {
         self.plugins.get(plugin).map(|served| served.instance_registry())
+    }
+
+    /// The response to a handshake for a plugin that is not served.
+    pub(crate) fn unavailable_rejection(&self, plugin: &str) -> HostRejection<'static> {
+        match self.unbuilt_plugins.contains(plugin) {
+            true => HostRejection::PluginNotBuilt,
+            false => HostRejection::PluginUnavailable,
+        }
     }
 
     /// The rollouts of the plugins, by the plugins' names.

@@ -9,6 +9,7 @@ use super::deferred_version_record::DeferredVersionRecord;
 use narrowboat_config::PluginConfig;
 use narrowboat_config::signature::SignatureError;
 use narrowboat_core::capabilities::Capabilities;
+use narrowboat_deploy::rollout::ChangePolicy;
 use narrowboat_deploy::versions::{PluginVersionStore, PluginVersionStoreError};
 use narrowboat_runtime::{self as plugin, Build, LoadError, Loader, Plugin};
 
@@ -21,8 +22,9 @@ pub(super) struct LoadedPlugin {
     pub(super) version_record: Option<DeferredVersionRecord>,
 }
 
-/// Loads a plugin, whose file or folder now has the bytes of `build`. If they have not changed since, loads the version that was deployed last. If the file requests
-/// more capabilities, or lacks a required signature, loads the version that was live. Does not change the store.
+/// Loads a plugin, whose file or folder now has the bytes of `build`. If they have not changed since, loads the version
+/// that was deployed last. If the file requests more capabilities and `policy` does not approve them, or if it lacks a
+/// required signature, loads the version that was live. Does not change the store.
 ///
 /// # Errors
 /// If neither the file nor the version in its place can be loaded.
@@ -32,6 +34,7 @@ pub(super) fn load(
     config: &PluginConfig,
     file: &Path,
     build: Build,
+    policy: ChangePolicy,
     store: Option<&Arc<PluginVersionStore>>,
 ) -> Result<LoadedPlugin, LoadError> {
     let unrecorded = |plugin| LoadedPlugin { plugin, version_record: None };
@@ -41,12 +44,15 @@ pub(super) fn load(
         return plugin.map(unrecorded);
     }
     let label = loader.tenant.plugin_label(name);
-    let extra = extra_capabilities(store, &label, file, &build);
+    let awaits_approval = store.is_awaiting_approval(build.digest());
+    // The loader checks that the configuration grants what the file requests.
+    let is_approved = policy.approves_granted();
+    let extra = if is_approved { None } else { extra_capabilities(store, &label, file, &build) };
     if let Some(extra) = &extra {
         config.check_pin(name, build.digest())?;
         config.check_grants(name, extra)?;
     }
-    let needs_approval = extra.is_some() || store.is_awaiting_approval(build.digest());
+    let needs_approval = !is_approved && (extra.is_some() || awaits_approval);
     let record = |build, extra_capabilities| DeferredVersionRecord {
         store: Arc::clone(store),
         tenant: loader.tenant.clone(),
@@ -55,7 +61,9 @@ pub(super) fn load(
         build,
         extra_capabilities,
     };
-    if let Some(deployed) = deployed_version(store, &build, needs_approval) {
+    let is_approved_now = is_approved && awaits_approval;
+    let deployed = deployed_version(store, &build, needs_approval).filter(|_| !is_approved_now);
+    if let Some(deployed) = deployed {
         match load_kept(loader, name, config, deployed) {
             Ok(plugin) => {
                 let version_record = extra.map(|extra| record(build, Some(extra)));

@@ -1,0 +1,24 @@
+//! Who decides on a version that requests more than the live one.
+
+/// Who decides on a version that requests more capabilities than the live one, or another isolation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangePolicy {
+    /// `narrowboat serve`: an operator approves capabilities, and another isolation needs a restart.
+    Operator,
+    /// A component file under `narrowboat dev`: the version gets the capabilities that the configuration grants, and
+    /// another isolation needs a restart.
+    Grants,
+    /// A crate under `narrowboat dev`: as `Grants`, and the builder of the crate has the plugin loaded again if the
+    /// isolation has changed.
+    Builder,
+}
+
+impl ChangePolicy {
+    /// Whether a version gets capabilities that the configuration grants without an approval.
+    pub fn approves_granted(self) -> bool {
+        match self {
+            Self::Operator => false,
+            Self::Grants | Self::Builder => true,
+        }
+    }
+}

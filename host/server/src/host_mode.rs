@@ -1,0 +1,32 @@
+//! Whether a host runs for operators or for a developer.
+
+use std::sync::Arc;
+
+use narrowboat_config::Config;
+use narrowboat_deploy::dev_builder::DevComponents;
+
+/// Whether a host runs for operators or for a developer.
+#[derive(Debug, Clone)]
+pub enum HostMode {
+    /// `narrowboat serve`: the host builds crates when it loads their plugins, a plugin of the tenant `default` that
+    /// cannot be loaded keeps the host from starting, and operators approve additional capabilities.
+    Serve,
+    /// `narrowboat dev`: a builder beside the host builds crates, and the host serves their plugins from the first build
+    /// on. A plugin that cannot be loaded is loaded once it has changed. Versions from files get the capabilities that the
+    /// configuration grants.
+    Dev(Arc<DevComponents>),
+}
+
+impl HostMode {
+    /// Whether a plugin of the tenant `default` that cannot be loaded keeps the host from starting.
+    pub(crate) fn requires_all_plugins(&self) -> bool {
+        matches!(self, Self::Serve)
+    }
+
+    /// Takes note of the configuration that is applied now.
+    pub(crate) fn set_applied_config(&self, config: &Config) {
+        if let Self::Dev(components) = self {
+            components.set_crates(config);
+        }
+    }
+}
