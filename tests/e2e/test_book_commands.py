@@ -349,11 +349,13 @@ def test_first_plugin(commands, serve):
     dev.prints(["… version 1234567890ab is live after 1234567890ab, …"], since)
     talk.converses(next(texts))
 
-    dev.stop()
-    commands.write("chat/plugin.toml", next(toml_blocks))
-    commands.write("chat/narrowboat.toml", next(toml_blocks))
+    for file, line in [("narrowboat.toml", "… is ready with version …"), ("plugin.toml", "packed chat …")]:
+        since = len(dev.printed)
+        commands.write(f"chat/{file}", next(toml_blocks))
+        dev.prints([line], since)
+    since = len(dev.printed)
     lib.write_text(next(rust_blocks))
-    commands.start("narrowboat dev").prints(["listening on ws://127.0.0.1:8000"])
+    dev.prints(["built chat in 2.9 s", "… version 1234567890ab is live after 1234567890ab, …"], since)
     line = commands.take().code.strip()
     one, other = commands.start(line), commands.start(line)
     for talk in (one, other):

@@ -97,8 +97,9 @@ def test_a_wrong_configuration_is_reported_with_its_line_until_it_is_correct(dev
     host = develop().serves()
     client = host.connect("/")
     crate.config.write_text(crate.tables("/") + '[[routes]]\npath = "/more/"\nplugin = "dev-eco"\n')
-    host.complains(rf'{crate.config}:8:\d+: .*"dev-eco"; did you mean "{NAME}"\?')
-    host.complains("the configuration stays as it was")
+    host.complains(
+        rf'the configuration stays as it was: {crate.config}:8:\d+: routes.plugin: .*"dev-eco"; did you mean "{NAME}"\?'
+    )
     assert client.ask("hello") == "hello"
     crate.config.write_text(crate.tables("/") + f'[[routes]]\npath = "/more/"\nplugin = "{NAME}"\n')
     serves_at(host, "/more/")
@@ -148,6 +149,20 @@ def test_a_capability_that_is_not_granted_is_refused_until_the_configuration_gra
     crate.config.write_text(crate.tables("/", grants="{ log = true }"))
     host.logged("is ready with version", since)
     assert host.connect("/").ask("hello") == "hello"
+
+
+@pytest.mark.parametrize("correct", ["the configuration", "the manifest"])
+def test_a_crate_that_cannot_be_loaded_at_first_is_served_once_that_is_corrected(develop, crate, correct):
+    crate.requests("[capabilities]\nlog = true")
+    host = develop().listens()
+    host.complains("capabilities that are not granted: .* it is not served")
+    assert "this plugin is not available now" in host.refuses("/")
+    match correct:
+        case "the configuration":
+            crate.config.write_text(crate.tables("/", grants='"all"'))
+        case "the manifest":
+            crate.requests("")
+    serves_at(host, "/")
 
 
 def test_another_isolation_loads_the_plugin_again(develop, crate):

@@ -9,6 +9,8 @@ const DEFAULT_VALUE = "red";
 
 const ISOLATION_LABELS = { connection: "own instance", shared: "shared instance" };
 
+const EMPTY_LABEL = "No plugin is served yet";
+
 const VERSION_TITLE = "Live version: the first 12 digits of the component’s SHA-256";
 
 export class RoutePicker {
@@ -71,7 +73,8 @@ export class RoutePicker {
 
   #renderOptions() {
     this.#versionNodes.clear();
-    this.#list.replaceChildren(...this.#options.map((option, index) => this.#createCard(option, index)));
+    const cards = this.#options.map((option, index) => this.#createCard(option, index));
+    this.#list.replaceChildren(...(this.isEmpty ? [createElement("p", {}, EMPTY_LABEL)] : cards));
   }
 
   #createCard({ plugin, route }, index) {

@@ -73,7 +73,7 @@ impl ConfigReloader {
                 Err(ConfigReloadError::NoFile) => {}
                 Err(error) => {
                     self.is_forced.fetch_or(is_forced, Ordering::SeqCst);
-                    tracing::error!("{error}; the configuration stays as it was");
+                    tracing::error!("the configuration stays as it was: {error}");
                 }
             }
         }
