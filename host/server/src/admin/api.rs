@@ -47,7 +47,7 @@ pub enum ProblemKind {
 pub struct DeployResponse {
     /// The name of the plugin.
     pub plugin: String,
-    /// The SHA-256 of the live component.
+    /// The SHA-256 of the live component or source bundle.
     pub version: String,
     /// The SHA-256 of the version before; null if this version was live already.
     pub previous: Option<String>,
@@ -178,8 +178,10 @@ pub struct PluginInfo {
     pub tenant: String,
     /// The name of the plugin, as routes use it.
     pub name: String,
-    /// The SHA-256 of the live component.
+    /// The SHA-256 of the live component or source bundle.
     pub version: String,
+    /// The SHA-256 of the runtime that the live version runs on, or null for a component.
+    pub runtime: Option<String>,
     /// Whether the host may still roll the live version back for its faults.
     pub in_rollback_window: bool,
     /// The SHA-256 of the version that waits for approval, or null.

@@ -151,6 +151,7 @@ fn plugin_info(admin: &AdminState, rollout: &Rollout, connections: u64) -> api::
         tenant: plugin.tenant.to_string(),
         name: plugin.name.to_string(),
         version: live.digest().to_string(),
+        runtime: live.runtime_digest().map(|runtime| runtime.to_string()),
         in_rollback_window: rollout.is_in_rollback_window(),
         pending: rollout.pending_version().map(|pending| pending.version.to_string()),
         isolation: format!("{:?}", plugin.isolation).to_lowercase(),
