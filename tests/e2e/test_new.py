@@ -1,5 +1,6 @@
 """`narrowboat new`: a folder that the next command serves."""
 
+import json
 import shutil
 import tomllib
 
@@ -15,30 +16,39 @@ TEMPLATES = {
 }
 
 
+@pytest.mark.parametrize("language", ["rust", "python"])
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, template):
+def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, template, language):
     name = f"new-{template}"
     folder = tmp_path / name
-    created = narrowboat("new", folder, "--template", template)
+    created = narrowboat("new", folder, "--lang", language, "--template", template)
     assert created.returncode == 0, created.stderr
     assert f"narrowboat dev {folder}" in created.stdout
-    # The same dependencies, so that they are built already.
-    shutil.copy(root / "Cargo.lock", folder)
+    if language == "rust":
+        # The same dependencies, so that they are built already.
+        shutil.copy(root / "Cargo.lock", folder)
     environment = {"CARGO_TARGET_DIR": str(root / "target")}
     path, text, reply = TEMPLATES[template]
     with Dev(narrowboat.binary, tmp_path, folder / "narrowboat.toml", environment=environment) as host:
         assert host.serves().connect(path.format(name=name)).ask(text) == reply
 
 
-def test_the_template_is_echo_unless_another_is_named(narrowboat, tmp_path):
-    for folder, *options in [("one", "--template", "echo"), ("one-more",)]:
+def test_the_plugin_is_an_echo_in_python_unless_another_is_named(narrowboat, tmp_path):
+    for folder, *options in [("one", "--lang", "python", "--template", "echo"), ("one-more",)]:
         assert narrowboat("new", tmp_path / folder, *options).returncode == 0
-    code = [(tmp_path / folder / "src/lib.rs").read_text() for folder in ("one", "one-more")]
+    code = [(tmp_path / folder / "plugin/consumers.py").read_text() for folder in ("one", "one-more")]
     assert code[0] == code[1]
 
 
-def test_the_sdk_is_part_of_the_folder(narrowboat, tmp_path):
+def test_the_stubs_of_python_are_part_of_the_folder(narrowboat, tmp_path):
     assert narrowboat("new", tmp_path / "chat").returncode == 0
+    settings = json.loads((tmp_path / "chat/pyrightconfig.json").read_text())
+    stubs = tmp_path / "chat" / settings["stubPath"]
+    assert "class WebsocketConsumer" in (stubs / "channels/generic/websocket.pyi").read_text()
+
+
+def test_the_sdk_of_rust_is_part_of_the_folder(narrowboat, tmp_path):
+    assert narrowboat("new", tmp_path / "chat", "--lang", "rust").returncode == 0
     manifest = tomllib.loads((tmp_path / "chat/Cargo.toml").read_text())
     sdk = tmp_path / "chat" / manifest["dependencies"]["narrowboat-guest"]["path"]
     assert tomllib.loads((sdk / "Cargo.toml").read_text())["package"]["name"] == "narrowboat-guest"

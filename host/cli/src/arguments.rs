@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::new::Template;
+use super::new::{ProjectLanguage, Template};
 use narrowboat_config::ListenAddress;
 pub(super) use plugin_command::PluginCommand;
 
@@ -32,17 +32,21 @@ pub(super) struct ServeArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  narrowboat new chat                     a plugin that sends each message back
-  narrowboat new chat --template chat     chat rooms
-  narrowboat dev chat                     serves it
+  narrowboat new chat                           a plugin in Python that sends each message back
+  narrowboat new chat --template chat           chat rooms
+  narrowboat new chat --lang rust               the same in Rust
+  narrowboat dev chat                           serves it
 
-The folder gets the plugin's code, its plugin.toml, a narrowboat.toml that serves it, and the SDK in
-vendor/narrowboat-guest. The name of the folder is the name of the plugin: 1 to 64 of a-z, 0-9, - and
+The folder gets the plugin's code, its plugin.toml, a narrowboat.toml that serves it, and the types
+of the SDK: the whole SDK in vendor/narrowboat-guest for Rust, stubs in typings for Python. The name of the folder is the name of the plugin: 1 to 64 of a-z, 0-9, - and
 _, beginning with a letter.")]
 pub(super) struct NewArgs {
     /// The folder to create; it may exist if it is empty
     #[arg(value_name = "NAME")]
     pub(super) folder: PathBuf,
+    /// The language of the plugin
+    #[arg(long = "lang", value_enum, default_value = "python")]
+    pub(super) language: ProjectLanguage,
     /// The plugin to begin with
     #[arg(long, value_enum, default_value = "echo")]
     pub(super) template: Template,

@@ -1,6 +1,8 @@
 //! `narrowboat new`
 
+mod language;
 mod project;
+mod python_stubs;
 mod sdk;
 mod template;
 
@@ -11,18 +13,19 @@ use anyhow::anyhow;
 use super::arguments::NewArgs;
 use super::cli_error::CliError;
 use super::output::print_line;
+pub(super) use language::ProjectLanguage;
 use narrowboat_core::manifest::Manifest;
 use project::Project;
 pub(super) use template::Template;
 
 /// Creates a folder with a plugin and a configuration that serves it.
 pub(super) fn run(arguments: &NewArgs) -> Result<(), CliError> {
-    let NewArgs { folder, template } = arguments;
+    let NewArgs { folder, language, template } = arguments;
     let name = plugin_name(folder)?;
     check_is_empty(folder)?;
-    let project = Project::new(&name, *template);
+    let project = Project::new(&name, *language, *template);
     project.write(folder).map_err(CliError::runtime)?;
-    let (code, folder) = (folder.join("src/lib.rs"), folder.display());
+    let (code, folder) = (folder.join(language.code_path()), folder.display());
     print_line(format_args!(
         "created the plugin {name}; its code is in {code}\n{effect}\n\nserve it:\n  narrowboat dev {folder}\n\
          and in another terminal:\n  narrowboat talk ws://127.0.0.1:8000/{name}/{path}",

@@ -5,13 +5,21 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::language::ProjectLanguage;
+use super::python_stubs::STUBS;
 use super::sdk;
 use super::template::Template;
 
-const CARGO_MANIFEST: &str = include_str!("templates/Cargo.toml.in");
+const CARGO_MANIFEST: &str = include_str!("templates/rust/Cargo.toml.in");
 
 /// Cargo's output stays out of version control.
-const GITIGNORE: &str = "/target/\n";
+const RUST_GITIGNORE: &str = "/target/\n";
+
+/// The byte code of other interpreters stays out of version control.
+const PYTHON_GITIGNORE: &str = "__pycache__/\n";
+
+/// The settings of Pyright and Pylance: the code is a root of imports, and `typings` has the modules of the runtime.
+const PYRIGHT_SETTINGS: &str = include_str!("templates/python/pyrightconfig.json");
 
 /// The files of a new project, with their paths in its folder.
 pub(super) struct Project {
@@ -19,18 +27,19 @@ pub(super) struct Project {
 }
 
 impl Project {
-    pub(super) fn new(name: &str, template: Template) -> Self {
+    pub(super) fn new(name: &str, language: ProjectLanguage, template: Template) -> Self {
         let named = |text: &str| text.replace("NAME", name);
-        let own = template.files();
+        let own = template.files(language);
+        let config = named(template.config()).replace("LOCATION", language.location());
         let mut files = vec![
-            ("Cargo.toml".to_owned(), named(CARGO_MANIFEST)),
-            (".gitignore".to_owned(), GITIGNORE.to_owned()),
-            ("plugin.toml".to_owned(), named(own.manifest)),
-            ("narrowboat.toml".to_owned(), named(own.config)),
-            ("src/lib.rs".to_owned(), named(own.code)),
+            ("narrowboat.toml".to_owned(), config),
+            (language.manifest_path().to_owned(), named(own.manifest)),
+            (language.code_path().to_owned(), named(own.code)),
         ];
-        let sdk = sdk::files().into_iter();
-        files.extend(sdk.map(|(path, text)| (format!("vendor/narrowboat-guest/{path}"), text)));
+        match language {
+            ProjectLanguage::Rust => files.extend(rust_files(&named(CARGO_MANIFEST))),
+            ProjectLanguage::Python => files.extend(python_files()),
+        }
         Self { files }
     }
 
@@ -45,6 +54,28 @@ impl Project {
         }
         Ok(())
     }
+}
+
+/// The files that each project in Rust has.
+fn rust_files(cargo_manifest: &str) -> Vec<(String, String)> {
+    let mut files = vec![
+        ("Cargo.toml".to_owned(), cargo_manifest.to_owned()),
+        (".gitignore".to_owned(), RUST_GITIGNORE.to_owned()),
+    ];
+    let sdk = sdk::files().into_iter();
+    files.extend(sdk.map(|(path, text)| (format!("vendor/narrowboat-guest/{path}"), text)));
+    files
+}
+
+/// The files that each project in Python has.
+fn python_files() -> Vec<(String, String)> {
+    let mut files = vec![
+        ("pyrightconfig.json".to_owned(), PYRIGHT_SETTINGS.to_owned()),
+        (".gitignore".to_owned(), PYTHON_GITIGNORE.to_owned()),
+    ];
+    let stubs = STUBS.iter();
+    files.extend(stubs.map(|(path, text)| (format!("typings/{path}"), (*text).to_owned())));
+    files
 }
 
 fn write_file(file: &Path, text: &str) -> io::Result<()> {

@@ -99,18 +99,19 @@ fn workspace_value(key: &str) -> &'static str {
     value.unwrap_or_default()
 }
 
+/// The paths of all files below a folder, for tests that compare them with what the program carries.
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
+pub(super) fn source_paths(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { source_paths(&path) } else { vec![path] }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use std::path::{Path, PathBuf};
-
-    fn source_paths(folder: &Path) -> Vec<PathBuf> {
-        let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-        entries
-            .flat_map(|path| if path.is_dir() { source_paths(&path) } else { vec![path] })
-            .collect()
-    }
+    use std::path::Path;
 
     #[test]
     fn the_program_carries_every_source_of_the_sdk() {

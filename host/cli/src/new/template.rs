@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use super::language::ProjectLanguage;
+
 /// A plugin that `narrowboat new` creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in super::super) enum Template {
@@ -13,33 +15,48 @@ pub(in super::super) enum Template {
     Worker,
 }
 
-/// The files of a template that differ between templates. `NAME` stands for the name of the plugin.
+/// The files of a template. `NAME` stands for the name of the plugin.
 pub(super) struct TemplateFiles {
-    /// `src/lib.rs`.
+    /// `src/lib.rs` or `consumers.py`.
     pub(super) code: &'static str,
     /// `plugin.toml`.
     pub(super) manifest: &'static str,
-    /// `narrowboat.toml`.
-    pub(super) config: &'static str,
 }
 
 macro_rules! template_files {
-    ($folder:literal) => {
+    ($folder:literal, $code:literal) => {
         TemplateFiles {
-            code: include_str!(concat!("templates/", $folder, "/lib.rs.in")),
+            code: include_str!(concat!("templates/", $folder, "/", $code, ".in")),
             manifest: include_str!(concat!("templates/", $folder, "/plugin.toml.in")),
-            config: include_str!(concat!("templates/", $folder, "/narrowboat.toml.in")),
         }
     };
 }
 
 impl Template {
-    /// The files of the template.
-    pub(super) fn files(self) -> TemplateFiles {
+    /// The files of the template in a language.
+    pub(super) fn files(self, language: ProjectLanguage) -> TemplateFiles {
+        match (language, self) {
+            (ProjectLanguage::Rust, Self::Echo) => template_files!("rust/echo", "lib.rs"),
+            (ProjectLanguage::Rust, Self::Chat) => template_files!("rust/chat", "lib.rs"),
+            (ProjectLanguage::Rust, Self::Worker) => template_files!("rust/worker", "lib.rs"),
+            (ProjectLanguage::Python, Self::Echo) => {
+                template_files!("python/echo", "consumers.py")
+            }
+            (ProjectLanguage::Python, Self::Chat) => {
+                template_files!("python/chat", "consumers.py")
+            }
+            (ProjectLanguage::Python, Self::Worker) => {
+                template_files!("python/worker", "consumers.py")
+            }
+        }
+    }
+
+    /// `narrowboat.toml`. `NAME` stands for the name of the plugin, and `LOCATION` for the line with its folder.
+    pub(super) fn config(self) -> &'static str {
         match self {
-            Self::Echo => template_files!("echo"),
-            Self::Chat => template_files!("chat"),
-            Self::Worker => template_files!("worker"),
+            Self::Echo => include_str!("templates/echo.toml.in"),
+            Self::Chat => include_str!("templates/chat.toml.in"),
+            Self::Worker => include_str!("templates/worker.toml.in"),
         }
     }
 

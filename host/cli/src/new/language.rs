@@ -1,0 +1,38 @@
+//! The languages in which `narrowboat new` creates a plugin.
+
+use clap::ValueEnum;
+
+/// A language in which `narrowboat new` creates a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in super::super) enum ProjectLanguage {
+    /// Python, with consumers as in Django Channels; needs no other tool
+    Python,
+    /// Rust; needs cargo
+    Rust,
+}
+
+impl ProjectLanguage {
+    /// The path of the code in the project.
+    pub(super) fn code_path(self) -> &'static str {
+        match self {
+            Self::Python => "plugin/consumers.py",
+            Self::Rust => "src/lib.rs",
+        }
+    }
+
+    /// The path of the manifest in the project.
+    pub(super) fn manifest_path(self) -> &'static str {
+        match self {
+            Self::Python => "plugin/plugin.toml",
+            Self::Rust => "plugin.toml",
+        }
+    }
+
+    /// The line of `narrowboat.toml` with the folder of the plugin.
+    pub(super) fn location(self) -> &'static str {
+        match self {
+            Self::Python => "source = \"plugin\"",
+            Self::Rust => "crate = \".\"",
+        }
+    }
+}
