@@ -185,6 +185,16 @@ def test_the_error_of_a_manifest_has_its_file_and_line(narrowboat, tmp_path):
     assert "chat/plugin.toml" in built.stderr and "line 3" in built.stderr and "module:Class" in built.stderr
 
 
+def test_a_folder_that_could_not_be_packed_is_tried_again_once_it_changes(serve, tmp_path):
+    folder = source_folder(tmp_path / "chat/rooms").parent
+    plugins = {"chat": {"source": str(folder)}}
+    host = serve("echo", tenants={"acme": {"path": "/acme", "plugins": plugins}})
+    host.logged('plugin "acme/chat": .*chat/plugin.toml.*it is not served')
+    source_folder(folder)
+    (folder / "rooms/link.py").symlink_to("chat.py")
+    host.logged('plugin "acme/chat": .*rooms/link.py is a symbolic link.*it is not served')
+
+
 # Signatures and pins.
 
 
