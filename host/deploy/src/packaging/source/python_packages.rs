@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::package_installer::PackageInstaller;
 use super::requirements::Requirements;
@@ -16,6 +16,9 @@ use super::vendor_folder::VendorFolder;
 
 /// The hidden folder of a plugin for installed packages.
 const INSTALLED: &str = ".narrowboat/packages";
+
+/// The age from which on a folder of an unfinished build is that of an interrupted one.
+const MAX_BUILD_TIME: Duration = Duration::from_secs(3_600);
 
 /// Where the packages of a source plugin are.
 #[derive(Debug)]
@@ -86,15 +89,21 @@ fn installed_folder(folder: &Path, requirements: &Requirements) -> PathBuf {
     folder.join(INSTALLED).join(requirements.digest.to_string())
 }
 
-/// Removes the packages of other requirements. Hidden folders are those of builds that run now.
+/// Removes the packages of other requirements, and folders that an interrupted build has left behind.
 fn remove_others(parent: &Path, installed: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(parent)? {
         let path = entry?.path();
-        let is_hidden =
-            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if path != installed && !is_hidden {
+        if path != installed && !is_of_running_build(&path) {
             std::fs::remove_dir_all(path)?;
         }
     }
     Ok(())
+}
+
+/// Whether a build may still be writing to a folder: its name is that of an unfinished one, and it is not old.
+fn is_of_running_build(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let age =
+        path.metadata().and_then(|data| data.modified()).ok().and_then(|it| it.elapsed().ok());
+    name.as_encoded_bytes().starts_with(b".") && age.is_none_or(|age| age < MAX_BUILD_TIME)
 }

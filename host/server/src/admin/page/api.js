@@ -50,15 +50,18 @@ async function signatureHeader(file) {
 const pluginPath = ({ tenant, name }, resource) =>
   `/v1/plugins/${encodeURIComponent(name)}/${resource}?tenant=${encodeURIComponent(tenant)}`;
 
+const mediaType = (pluginFile) =>
+  pluginFile.name.endsWith(".narrowboat") ? "application/x-tar" : "application/wasm";
+
 export const api = {
   getStatus: () => request("/v1/status"),
   listConnections: () => request("/v1/connections?limit=50"),
   listVersions: (plugin) => request(pluginPath(plugin, "versions")),
-  deploy: async (plugin, component, signature) =>
+  deploy: async (plugin, pluginFile, signature) =>
     request(pluginPath(plugin, "versions"), {
       method: "POST",
-      headers: { "content-type": "application/wasm", ...(await signatureHeader(signature)) },
-      body: component,
+      headers: { "content-type": mediaType(pluginFile), ...(await signatureHeader(signature)) },
+      body: pluginFile,
     }),
   rollBack: (plugin, version) => postJson(pluginPath(plugin, "rollback"), { version }),
   approve: (plugin, version) => postJson(pluginPath(plugin, "approve"), { version }),

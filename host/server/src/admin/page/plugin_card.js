@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { createElement, setText } from "./dom.js";
 import { formatBytes, formatCount, shortVersion } from "./format.js";
 
-const UPLOAD_TITLE = "A component (.wasm), together with its signature (.sig) if there is one";
+const UPLOAD_TITLE = "A component (.wasm) or source bundle (.narrowboat), together with its signature (.sig) if there is one";
 
 /** A plugin's name with its tenant, as in the log. */
 export const pluginLabel = ({ tenant, name }) => (tenant === "default" ? name : `${tenant}/${name}`);
@@ -32,7 +32,7 @@ export class PluginCard {
   #logTitle = createElement("summary");
   #frameRate = new Chart("Frames per second", (rate) => rate.toFixed(rate < 10 ? 1 : 0));
   #callTime = new Chart("Time per guest call", (micros) => `${micros.toFixed(1)} µs`);
-  #fileInput = createElement("input", { type: "file", multiple: true, accept: ".wasm,.sig,application/wasm" });
+  #fileInput = createElement("input", { type: "file", multiple: true, accept: ".wasm,.narrowboat,.sig,application/wasm" });
 
   /** `plugin` has a tenant and a name. The card calls `onChange` after an operation on the plugin's versions. */
   constructor(plugin, onChange) {
@@ -40,7 +40,7 @@ export class PluginCard {
     this.#onChange = onChange;
     this.#fileInput.addEventListener("change", () => this.#deploySelectedFiles());
     const label = pluginLabel(plugin);
-    const upload = createElement("label", { class: "button", title: UPLOAD_TITLE }, "Upload component…");
+    const upload = createElement("label", { class: "button", title: UPLOAD_TITLE }, "Upload version…");
     upload.append(this.#fileInput);
     this.node = createElement(
       "article",
@@ -147,10 +147,10 @@ export class PluginCard {
     const files = [...this.#fileInput.files];
     // Cleared, so that a second selection of the same file fires "change" again.
     this.#fileInput.value = "";
-    const component = files.find((file) => !file.name.endsWith(".sig"));
+    const pluginFile = files.find((file) => !file.name.endsWith(".sig"));
     const signature = files.find((file) => file.name.endsWith(".sig"));
-    if (!component) return;
-    await this.#changeVersion(`Deploying ${component.name}…`, () => api.deploy(this.#plugin, component, signature));
+    if (!pluginFile) return;
+    await this.#changeVersion(`Deploying ${pluginFile.name}…`, () => api.deploy(this.#plugin, pluginFile, signature));
   }
 
   async #rollBack(version) {
