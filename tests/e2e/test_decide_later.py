@@ -10,7 +10,7 @@ import pytest
 
 from admin import ADMIN, Admin
 from redis_server import Redis
-from support import CLOSE, TEXT, eventually, with_manifest
+from support import CLOSE, TEXT, eventually, toml, with_manifest
 
 ISOLATIONS = ["connection", "shared"]
 
@@ -48,6 +48,19 @@ def counts(client):
 def wait_for_members(client, count):
     """Waits until the client's instance has this number of consumers."""
     eventually(lambda: counts(client)["alive"] == count, f"{count} consumers")
+
+
+def another(component, description, isolation, **manifest):
+    """Another version of the guest."""
+    manifest |= {"name": "porter", "description": description, "isolation": isolation}
+    manifest["capabilities"] = {"groups": ["porter.*"], "log": True}
+    return with_manifest(component("porter").read_bytes(), toml(manifest))
+
+
+def wait_for_connections(host, count):
+    """Waits until the host has this number of connections, handshakes that wait included."""
+    admin = Admin(host)
+    eventually(lambda: admin.get("/v1/status")["connections"] == count, f"{count} connections")
 
 
 def refusal(raw):
@@ -200,7 +213,7 @@ def test_without_a_decision_the_client_gets_503_and_the_consumer_disconnect(serv
 
 def test_a_client_that_leaves_ends_the_wait(host):
     raw = waiting(host, now="send=hello")
-    time.sleep(0.1)
+    wait_for_connections(host, 1)
     raw.close_socket()
     host.logged("disconnect with 1006")
 
@@ -215,8 +228,22 @@ def test_many_abandoned_handshakes_leave_nothing_behind(shared):
     wait_for_members(other, 1)
     assert set(counts(other)["disconnects"]) == {1006}
     other.close()
-    admin = Admin(shared)
-    eventually(lambda: admin.get("/v1/status")["connections"] == 0, "the end of all connections")
+    wait_for_connections(shared, 0)
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_client_that_leaves_during_a_call_on_a_guest_thread_ends_the_wait(serve, component, tmp_path, isolation):
+    """The timer sets itself again, so that most clients leave during a call."""
+    file = tmp_path / "porter.wasm"
+    file.write_bytes(another(component, "on guest threads", isolation, execution="thread"))
+    limits = {"log_lines_per_second": 10_000}
+    host = serve(admin=ADMIN, watch="off", limits=limits, **plugin(isolation, component=str(file)))
+    clients = [waiting(host, now="wait=0", timer="wait=0") for _ in range(50)]
+    wait_for_connections(host, 50)
+    for client in clients:
+        client.reset()
+    wait_for_connections(host, 0)
+    eventually(lambda: host.log().count("disconnect with 1006") == 50, "the end of all consumers")
 
 
 def test_an_acceptance_that_its_client_does_not_get_is_undone(shared):
@@ -254,7 +281,7 @@ def test_a_close_without_an_acceptance_is_403(host, steps, code):
 
 def test_the_stop_of_the_host_ends_the_wait(host):
     raw = waiting(host)
-    eventually(lambda: Admin(host).get("/v1/status")["connections"] == 1, "the handshake")
+    wait_for_connections(host, 1)
     assert host.stop() == 0
     assert refusal(raw) == (503, "the host ended the handshake; try again later\n")
     assert "disconnect with 1001" in host.log()
@@ -263,7 +290,7 @@ def test_the_stop_of_the_host_ends_the_wait(host):
 def test_a_drain_ends_the_wait(host):
     raw = waiting(host)
     admin = Admin(host)
-    eventually(lambda: admin.get("/v1/status")["connections"] == 1, "the handshake")
+    wait_for_connections(host, 1)
     assert admin.post("/v1/drain", {"duration": "0s"}).status == 202
     assert refusal(raw) == (503, "the host ended the handshake; try again later\n")
     host.logged("disconnect with 1012")
@@ -272,7 +299,7 @@ def test_a_drain_ends_the_wait(host):
 def test_a_plugin_that_is_retired_ends_the_wait(serve, component):
     host = serve(admin=ADMIN, **plugin("shared"))
     raw = waiting(host)
-    eventually(lambda: Admin(host).get("/v1/status")["connections"] == 1, "the handshake")
+    wait_for_connections(host, 1)
     text = host.config.read_text()
     host.config.write_text(text.replace("porter = {", "other = {").replace('plugin = "porter"', 'plugin = "other"'))
     assert refusal(raw) == (503, "the host ended the handshake; try again later\n")
@@ -289,19 +316,12 @@ def test_a_full_queue_ends_the_wait(serve):
 # Swaps.
 
 
-def another(component, name, isolation):
-    """Another version of the guest."""
-    asks = "[capabilities]\ngroups = ['porter.*']\nlog = true\n"
-    built = component("porter").read_bytes()
-    return with_manifest(built, f"name = 'porter'\ndescription = '{name}'\nisolation = '{isolation}'\n{asks}")
-
-
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_a_consumer_moves_before_it_decides(serve, component, isolation):
     host = serve(admin=ADMIN, watch="off", **plugin(isolation))
     admin = Admin(host)
     raw = waiting(host, now="send=before,join=porter.door,wait=3000", timer="accept")
-    eventually(lambda: admin.get("/v1/status")["connections"] == 1, "the handshake")
+    wait_for_connections(host, 1)
     for name in ["two", "three"]:
         answer = admin.deploy("porter", another(component, name, isolation))
         assert (answer.status, answer.json()["migrated"]) == (200, 1), answer.body
@@ -317,7 +337,7 @@ def test_a_consumer_that_waits_goes_back_with_its_version(serve, component, isol
     host = serve(admin=ADMIN, watch="off", **plugin(isolation, rollback={"window": "1m"}))
     admin = Admin(host)
     raw = waiting(host, now="wait=2000", timer="accept")
-    eventually(lambda: admin.get("/v1/status")["connections"] == 1, "the handshake")
+    wait_for_connections(host, 1)
     answer = admin.deploy("porter", another(component, "two", isolation))
     assert (answer.status, answer.json()["migrated"]) == (200, 1), answer.body
     assert admin.post("/v1/plugins/porter/rollback").status == 200
@@ -332,7 +352,7 @@ def test_a_trap_rolls_a_consumer_back_that_waits(serve, component, isolation):
     host = serve(admin=ADMIN, watch="off", **plugin(isolation, rollback={"window": "1m"}))
     admin = Admin(host)
     raw = waiting(host, now="wait=1500", timer="panic")
-    eventually(lambda: admin.get("/v1/status")["connections"] == 1, "the handshake")
+    wait_for_connections(host, 1)
     assert admin.deploy("porter", another(component, "two", isolation)).status == 200
     assert refusal(raw) == (500, "the consumer failed\n")
     assert "rolled back" in host.log()
@@ -354,11 +374,6 @@ def restarting(request, serve, component):
         assert counts(first)["restored"] == 1
 
     return host, swap
-
-
-def wait_for_connections(host, count):
-    admin = Admin(host)
-    eventually(lambda: admin.get("/v1/status")["connections"] == count, f"{count} connections")
 
 
 def test_the_fresh_consumer_of_an_open_connection_may_decide_later(restarting):

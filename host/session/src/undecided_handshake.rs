@@ -110,6 +110,8 @@ async fn run_until_decided(consumer: AcceptedConsumer, reply: oneshot::Sender<La
         }
         HandshakeEnd::Decided(LateDecision::Reject(rejection)) => {
             let _ = reply.send(Err(rejection));
+            // Nothing that other consumers send to the connection can arrive any more.
+            consumer.control.outbound.close(CloseFrame::abnormal());
             consumer.discard().await;
         }
         HandshakeEnd::Closed(close, fault) => {

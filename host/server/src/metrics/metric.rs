@@ -50,7 +50,11 @@ pub const METRICS: &[Metric] = &[
         HOST_LABELS,
         "Unix time at which the host began to serve, in seconds",
     ),
-    gauge("connections", PLUGIN_LABELS, "Open connections"),
+    gauge(
+        "connections",
+        PLUGIN_LABELS,
+        "Open connections, and handshakes whose consumer decides later",
+    ),
     gauge(
         "connections_limit",
         HOST_LABELS,
