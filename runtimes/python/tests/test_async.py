@@ -308,3 +308,19 @@ def test_async_to_sync_returns_results_and_raises_exceptions():
     client = instance.connect()
     with pytest.raises(Failed, match="TypeError"):
         client.send("x")
+
+
+def test_the_time_does_not_advance_within_a_step():
+    body = """
+loop = asyncio.get_running_loop()
+first = loop.time()
+while time.monotonic() < first + 0.002:
+    pass
+await self.send(text_data=str(loop.time() == first))
+handle = loop.call_at(first + 0.001, print)
+"""
+    _, client = chat(body.strip(), "import time\n")
+    effects = client.send("x")
+    assert sent(effects) == ["True"]
+    assert ("set_timer", client.name, 1, 1) in effects
+    assert client.send("x") != []

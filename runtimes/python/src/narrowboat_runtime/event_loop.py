@@ -40,6 +40,8 @@ class StepLoop(asyncio.AbstractEventLoop):
 
     def __init__(self):
         self.ready = collections.deque()
+        #: The time of the step. The clock of the host may be coarse, so it does not advance within a step.
+        self.now = None
 
     def run(self):
         """Runs callbacks until none is ready."""
@@ -62,10 +64,10 @@ class StepLoop(asyncio.AbstractEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def call_later(self, delay, callback, *args, context=None):
-        return self._arm(delay, _monotonic() + delay, callback, args, context)
+        return self._arm(delay, self.time() + delay, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
-        return self._arm(when - _monotonic(), when, callback, args, context)
+        return self._arm(when - self.time(), when, callback, args, context)
 
     def _arm(self, delay, when, callback, args, context):
         timer = HostTimer(when, callback, args, self, context)
@@ -85,7 +87,9 @@ class StepLoop(asyncio.AbstractEventLoop):
             timer.owner.forget_timer(timer)
 
     def time(self):
-        return _monotonic()
+        if self.now is None:
+            self.now = _monotonic()
+        return self.now
 
     def create_future(self):
         return asyncio.Future(loop=self)
@@ -226,6 +230,8 @@ def enter():
 def leave(before):
     """Undoes `enter`."""
     _set_running_loop(before)
+    if before is None:
+        LOOP.now = None
 
 
 def call_outside_loop(func, *args, **kwargs):
