@@ -28,6 +28,7 @@ class BuildError(Exception):
 
 
 def main():
+    """Builds the component, or prints the modules. Returns the status of the process."""
     arguments = parse_arguments()
     if arguments.modules:
         print("\n".join(list_modules()))
@@ -42,6 +43,7 @@ def main():
 
 
 def parse_arguments():
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, nargs="?", metavar="FOLDER")
     parser.add_argument("out", type=pathlib.Path, nargs="?", metavar="OUT.wasm")

@@ -218,7 +218,10 @@ def test_disconnect_may_not_wait():
 """
     instance, client = chat("pass", rest)
     client.disconnect()
-    assert any("it waits after the end of its connection (consumers.py:10 in disconnect)" in text for *_, text in instance.host.log)
+    assert any(
+        "it waits after the end of its connection (consumers.py:10 in disconnect)" in text
+        for *_, text in instance.host.log
+    )
 
 
 def test_a_cancelled_sleep_clears_its_timer():

@@ -157,7 +157,20 @@ def test_messagepack_keeps_a_value(value):
     assert codec.unpackb(msgpack.packb({"value": value})) == {"value": value}
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x81", b"\xa5ab", b"\xc1", b"\x01\x02", b"\xdd\xff\xff\xff\xff", b"\x91" * 1000, b"\x81\x90\x01", b"\xa1\xff"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x81",
+        b"\xa5ab",
+        b"\xc1",
+        b"\x01\x02",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x91" * 1000,
+        b"\x81\x90\x01",
+        b"\xa1\xff",
+    ],
+)
 def test_damaged_messagepack_is_a_value_error(raw):
     codec = start(CHAT)._modules["narrowboat_runtime.message_pack"]
     with pytest.raises(ValueError):

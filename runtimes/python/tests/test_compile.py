@@ -4,7 +4,9 @@ import pytest
 from instance import Instance, Problems, start
 
 ECHO = "from channels.generic.websocket import WebsocketConsumer\nclass Echo(WebsocketConsumer):\n    pass\n"
-WORKER = "from channels.consumer import SyncConsumer\nclass Jobs(SyncConsumer):\n    def job(self, event):\n        pass\n"
+WORKER = (
+    "from channels.consumer import SyncConsumer\nclass Jobs(SyncConsumer):\n    def job(self, event):\n        pass\n"
+)
 
 
 def problems(files, **entries):
@@ -37,7 +39,10 @@ def test_an_error_that_only_the_compiler_finds_has_its_place():
 
 
 def test_all_files_with_syntax_errors_are_reported():
-    assert [problem.path for problem in problems({"a.py": "x =", "b.py": "y =", "consumers.py": ECHO})] == ["a.py", "b.py"]
+    assert [problem.path for problem in problems({"a.py": "x =", "b.py": "y =", "consumers.py": ECHO})] == [
+        "a.py",
+        "b.py",
+    ]
 
 
 def test_a_file_that_is_not_text_is_a_problem():
@@ -56,7 +61,15 @@ def test_an_import_that_fails_is_a_problem_at_its_line():
     assert "vendor/" in problem.message
 
 
-@pytest.mark.parametrize("module, text", [("requests", "narrowboat.http"), ("sqlite3", "narrowboat.keyvalue"), ("django.db", "no Django"), ("numpy", "no C extensions")])
+@pytest.mark.parametrize(
+    "module, text",
+    [
+        ("requests", "narrowboat.http"),
+        ("sqlite3", "narrowboat.keyvalue"),
+        ("django.db", "no Django"),
+        ("numpy", "no C extensions"),
+    ],
+)
 def test_an_import_of_a_known_module_says_what_to_use(module, text):
     files = {"consumers.py": f"raise ModuleNotFoundError('no', name={module!r})\n" + ECHO}
     (problem,) = problems(files)
@@ -138,7 +151,11 @@ def test_a_file_that_hides_the_standard_library_is_a_problem():
 
 
 def test_the_runtime_wins_over_a_vendored_package():
-    files = {"consumers.py": ECHO, "vendor/channels/__init__.py": "raise ImportError", "vendor/json/__init__.py": "raise ImportError"}
+    files = {
+        "consumers.py": ECHO,
+        "vendor/channels/__init__.py": "raise ImportError",
+        "vendor/json/__init__.py": "raise ImportError",
+    }
     start(files).connect()
 
 

@@ -192,7 +192,9 @@ def test_send_without_data_is_an_error():
         instance.connect().send("x")
 
 
-@pytest.mark.parametrize("call, text", [("text_data=1", "must be str, not int"), ("bytes_data='x'", "must be bytes, not str")])
+@pytest.mark.parametrize(
+    "call, text", [("text_data=1", "must be str, not int"), ("bytes_data='x'", "must be bytes, not str")]
+)
 def test_data_of_the_wrong_type_is_an_error(call, text):
     instance = start(
         f"""

@@ -55,14 +55,19 @@ def test_an_endless_loop_ends_with_its_line(body):
 
 
 def test_an_endless_loop_in_a_coroutine_ends():
-    for body in ("while True:\n    await asyncio.sleep(0)", "async def f():\n    while True:\n        pass\nawait asyncio.gather(f())"):
+    for body in (
+        "while True:\n    await asyncio.sleep(0)",
+        "async def f():\n    while True:\n        pass\nawait asyncio.gather(f())",
+    ):
         instance, client = run(body, "AsyncWebsocketConsumer")
         with pytest.raises(Failed, match="CallTimeout"):
             client.send("x")
 
 
 def test_an_endless_task_ends_without_its_connection():
-    instance, client = run("async def f():\n    while True:\n        pass\nself.task = asyncio.create_task(f())", "AsyncWebsocketConsumer")
+    instance, client = run(
+        "async def f():\n    while True:\n        pass\nself.task = asyncio.create_task(f())", "AsyncWebsocketConsumer"
+    )
     client.send("x")
     assert any("CallTimeout" in text for *_, text in instance.host.log)
 
@@ -73,7 +78,9 @@ def test_a_plugin_may_catch_the_time_out_once():
 
 
 def test_a_loop_that_catches_all_exceptions_is_aborted():
-    instance, client = run("while True:\n    try:\n        pass\n    except Exception:\n        pass\n    try:\n        recursive(9)\n    except Exception:\n        pass")
+    instance, client = run(
+        "while True:\n    try:\n        pass\n    except Exception:\n        pass\n    try:\n        recursive(9)\n    except Exception:\n        pass"
+    )
     with pytest.raises(Failed, match="CallAborted|CallTimeout"):
         client.send("x")
 
@@ -98,7 +105,11 @@ def test_a_module_that_does_not_end_is_a_problem():
     instance = Instance()
     instance.host.limit = 200_000
     with pytest.raises(Problems) as found:
-        instance.compile({"consumers.py": "while True:\n    pass\nfrom channels.generic.websocket import *\nclass A(WebsocketConsumer): pass\n"})
+        instance.compile(
+            {
+                "consumers.py": "while True:\n    pass\nfrom channels.generic.websocket import *\nclass A(WebsocketConsumer): pass\n"
+            }
+        )
     (problem,) = found.value.args[0]
     assert problem.line in (1, 2) and "CallTimeout" in problem.message
 

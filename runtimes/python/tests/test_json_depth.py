@@ -27,7 +27,7 @@ def json_depth():
         ("[" + "[]," * 100_000 + "[]]", False),
         ("[" + ('{"a": [1, {"b": {}}]},' * 5_000) + "1]", False),
         (json.dumps("[" * 1000), False),
-        (json.dumps(["\\\"[" * 1000]), False),
+        (json.dumps(['\\"[' * 1000]), False),
         (json.dumps({"text": "[{" * 600, "list": [[]]}), False),
         ("]" * 1000 + "[" * 501, False),
     ],

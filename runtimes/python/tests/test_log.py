@@ -50,7 +50,9 @@ def test_what_a_step_writes_to_standard_error_is_one_entry():
 
 
 def test_logging_has_its_level_and_the_name_of_its_logger():
-    entries = log_of("log = logging.getLogger('chat.rooms'); log.debug('d'); log.info('%s', 'i'); log.warning('w'); log.error('e'); log.critical('c')")
+    entries = log_of(
+        "log = logging.getLogger('chat.rooms'); log.debug('d'); log.info('%s', 'i'); log.warning('w'); log.error('e'); log.critical('c')"
+    )
     assert entries == [(level, "chat.rooms", level[0]) for level in ("debug", "info", "warn", "error", "critical")]
 
 

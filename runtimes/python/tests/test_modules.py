@@ -23,15 +23,27 @@ def test_packages_and_relative_imports_work():
     files = {
         "consumers.py": HEAD + "from chat import rooms\n" + CHAT,
         "chat/__init__.py": "NAME = 'chat'\n",
-        "chat/rooms.py": "from . import NAME\nfrom .sub.deep import VALUE\nfrom ..chat import NAME as SAME\n".replace("from ..chat import NAME as SAME\n", ""),
+        "chat/rooms.py": "from . import NAME\nfrom .sub.deep import VALUE\nfrom ..chat import NAME as SAME\n".replace(
+            "from ..chat import NAME as SAME\n", ""
+        ),
         "chat/sub/__init__.py": "",
         "chat/sub/deep.py": "from .. import NAME\nVALUE = NAME + '!'\n",
     }
-    assert evaluate("(rooms.NAME, rooms.VALUE, rooms.__name__, rooms.__file__, rooms.__package__)", files) == ("chat", "chat!", "chat.rooms", "chat/rooms.py", "chat")
+    assert evaluate("(rooms.NAME, rooms.VALUE, rooms.__name__, rooms.__file__, rooms.__package__)", files) == (
+        "chat",
+        "chat!",
+        "chat.rooms",
+        "chat/rooms.py",
+        "chat",
+    )
 
 
 def test_a_consumer_in_a_package_is_found():
-    files = {"chat/__init__.py": "", "chat/consumers.py": HEAD + "from . import rooms\n" + CHAT, "chat/rooms.py": "X = 1\n"}
+    files = {
+        "chat/__init__.py": "",
+        "chat/consumers.py": HEAD + "from . import rooms\n" + CHAT,
+        "chat/rooms.py": "X = 1\n",
+    }
     assert evaluate("rooms.X", files) == 1
 
 
@@ -52,7 +64,12 @@ def test_packages_in_vendor_are_imported_by_their_names():
 
 
 def test_a_vendored_file_with_an_error_fails_when_it_is_imported():
-    files = {"consumers.py": HEAD + "def load():\n    try:\n        import broken\n    except SyntaxError as e:\n        return e.lineno\n" + CHAT, "vendor/broken.py": "x = 1\ndef (\n"}
+    files = {
+        "consumers.py": HEAD
+        + "def load():\n    try:\n        import broken\n    except SyntaxError as e:\n        return e.lineno\n"
+        + CHAT,
+        "vendor/broken.py": "x = 1\ndef (\n",
+    }
     assert evaluate("load()", files) == 2
 
 
@@ -99,7 +116,10 @@ def test_the_docstring_of_a_function_stays():
 
 
 def test_future_imports_stay_first():
-    assert evaluate("f.__annotations__", {"consumers.py": "from __future__ import annotations\n" + HEAD + "def f(x: No): pass\n" + CHAT}) == {"x": "No"}
+    assert evaluate(
+        "f.__annotations__",
+        {"consumers.py": "from __future__ import annotations\n" + HEAD + "def f(x: No): pass\n" + CHAT},
+    ) == {"x": "No"}
 
 
 def test_modules_may_have_the_names_of_the_build():

@@ -19,7 +19,9 @@ def ask(expression, instance=None):
 
 
 def test_a_bucket_keeps_bytes():
-    assert ask("[b := keyvalue.open('a'), b.set('k', 'text'), b.get('k'), b.exists('k'), b.delete('k'), b.get('k', 1)][1:]") == [None, b"text", True, None, 1]
+    assert ask(
+        "[b := keyvalue.open('a'), b.set('k', 'text'), b.get('k'), b.exists('k'), b.delete('k'), b.get('k', 1)][1:]"
+    ) == [None, b"text", True, None, 1]
 
 
 def test_a_bucket_counts():
@@ -27,7 +29,13 @@ def test_a_bucket_counts():
 
 
 def test_keys_are_listed_over_pages():
-    assert ask("[b := keyvalue.open('a'), *map(b.increment, '01234'), list(b.list_keys())][-1]") == ["0", "1", "2", "3", "4"]
+    assert ask("[b := keyvalue.open('a'), *map(b.increment, '01234'), list(b.list_keys())][-1]") == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_a_bucket_without_the_capability_is_an_error():
@@ -52,7 +60,10 @@ def respond(instance, status=200, headers=(), parts=(b"",)):
 def test_a_request_has_a_response():
     instance = start(HEADER)
     respond(instance, 201, [("x-a", b"1")], [b'{"a"', b": 1}"])
-    assert ask("[r := http.get('https://api.example.com/x?y=1#z', headers={'X-B': '2'}, timeout=1.5), (r.status, r.header('X-A'), r.json(), r.text)][1]", instance) == (201, "1", {"a": 1}, '{"a": 1}')
+    assert ask(
+        "[r := http.get('https://api.example.com/x?y=1#z', headers={'X-B': '2'}, timeout=1.5), (r.status, r.header('X-A'), r.json(), r.text)][1]",
+        instance,
+    ) == (201, "1", {"a": 1}, '{"a": 1}')
     request = [effect for effect in instance.host.effects if effect[0] == "request"]
     assert not request or request[0][1:5] == ("Method_Get", "Scheme_Https", "api.example.com", "/x?y=1")
 
@@ -68,14 +79,23 @@ def test_a_request_may_have_a_body():
     assert ("content-length", b"8") in request[5] and ("content-type", b"application/json") in request[5]
 
 
-@pytest.mark.parametrize("case, text", [("HttpRequestDenied", "RequestDenied: the manifest does not request"), ("DnsTimeout", "RequestTimedOut"), ("ConnectionRefused", "HttpError: ConnectionRefused")])
+@pytest.mark.parametrize(
+    "case, text",
+    [
+        ("HttpRequestDenied", "RequestDenied: the manifest does not request"),
+        ("DnsTimeout", "RequestTimedOut"),
+        ("ConnectionRefused", "HttpError: ConnectionRefused"),
+    ],
+)
 def test_an_error_of_a_request_is_an_exception(case, text):
     instance = start(HEADER)
     with instance.entered():
         import sys
 
         types = sys.modules["wit_world.imports.wasi_http_types"]
-        instance.host.errors["request"] = sys.modules["componentize_py_types"].Err(getattr(types, f"ErrorCode_{case}")())
+        instance.host.errors["request"] = sys.modules["componentize_py_types"].Err(
+            getattr(types, f"ErrorCode_{case}")()
+        )
     with pytest.raises(Failed, match=text):
         instance.connect().send("http.get('http://a')")
 

@@ -13,7 +13,7 @@ class Tells(WebsocketConsumer):
         self.send(text_data=repr(eval(text_data, {"scope": self.scope, "self": self, "json": json})))
 """
 
-HEADERS = [("host", b"a"), ("cookie", b"session=x; theme=dark; quoted=\"a b\""), ("x-a", b"\xe9")]
+HEADERS = [("host", b"a"), ("cookie", b'session=x; theme=dark; quoted="a b"'), ("x-a", b"\xe9")]
 
 
 def ask(expression, **scope):
@@ -52,7 +52,11 @@ def test_a_user_has_its_claims():
 
 
 def test_without_a_user_it_is_anonymous():
-    assert ask("scope['user'].is_authenticated, scope['user'].is_anonymous, str(scope['user'])") == (False, True, "AnonymousUser")
+    assert ask("scope['user'].is_authenticated, scope['user'].is_anonymous, str(scope['user'])") == (
+        False,
+        True,
+        "AnonymousUser",
+    )
 
 
 def test_the_scope_is_a_dictionary():

@@ -95,7 +95,12 @@ CLIENTS = "CLIENTS, NAMES, ROOMS = set(), {}, []"
 
 def test_a_set_of_consumers_has_the_same_consumers():
     command = "CLIENTS.add(self); NAMES[self.channel_name] = self"
-    checks = ["len(CLIENTS) == 3", "self in CLIENTS", "NAMES[self.channel_name] is self", "set(NAMES.values()) == CLIENTS"]
+    checks = [
+        "len(CLIENTS) == 3",
+        "self in CLIENTS",
+        "NAMES[self.channel_name] is self",
+        "set(NAMES.values()) == CLIENTS",
+    ]
     swap(chat(head=CLIENTS), command, command, command, clients=3, check=checks)
 
 
@@ -106,13 +111,20 @@ def test_an_object_that_globals_and_consumers_share_is_one_object():
 
 
 def test_cycles_of_references_move():
-    swap(chat(), "self.loop = [self]; self.loop.append(self.loop)", check=["self.loop[1] is self.loop", "self.loop[0] is self"])
+    swap(
+        chat(),
+        "self.loop = [self]; self.loop.append(self.loop)",
+        check=["self.loop[1] is self.loop", "self.loop[0] is self"],
+    )
 
 
 def test_an_alias_in_another_module_stays_the_same_object():
     def files(value):
         source = chat(head="from rooms import STATE, add\nimport rooms")
-        return {"consumers.py": source, "rooms.py": f"STATE = {{}}\nV = {value}\ndef add(k, v, into=STATE):\n    into[k] = v\n"}
+        return {
+            "consumers.py": source,
+            "rooms.py": f"STATE = {{}}\nV = {value}\ndef add(k, v, into=STATE):\n    into[k] = v\n",
+        }
 
     checks = ["STATE == {'a': 1}", "rooms.STATE is STATE", "rooms.V == 2", "add('b', 2) or STATE['b'] == 2"]
     swap(files(1), "add('a', 1)", new=files(2), check=checks)
@@ -120,7 +132,12 @@ def test_an_alias_in_another_module_stays_the_same_object():
 
 def test_an_unchanged_global_stays_that_of_the_new_source():
     old, new = chat(head="CONFIG = {'limit': [1]}"), chat(head="CONFIG = {'limit': [2]}")
-    swap(old, "self.config, self.limit = CONFIG, CONFIG['limit']", new=new, check=["self.config is CONFIG", "self.limit is CONFIG['limit']", "self.limit == [2]"])
+    swap(
+        old,
+        "self.config, self.limit = CONFIG, CONFIG['limit']",
+        new=new,
+        check=["self.config is CONFIG", "self.limit is CONFIG['limit']", "self.limit == [2]"],
+    )
 
 
 def test_an_object_within_an_unchanged_global_stays_the_same_object():
@@ -143,12 +160,20 @@ MANAGER = Manager()
 def count(manager=MANAGER):
     return len(manager.clients)
 """
-    swap(chat(head=head), "MANAGER.clients.append(self)", check=["count() == 1", "MANAGER.clients == [self]", "MANAGER.limit == 1"])
+    swap(
+        chat(head=head),
+        "MANAGER.clients.append(self)",
+        check=["count() == 1", "MANAGER.clients == [self]", "MANAGER.limit == 1"],
+    )
 
 
 def test_attributes_of_classes_move():
     body = "    connected = []\n    total = 0\n"
-    swap(chat(body), "Chat.connected.append(self); Chat.total += 1", check=["Chat.connected == [self]", "Chat.total == 1"])
+    swap(
+        chat(body),
+        "Chat.connected.append(self); Chat.total += 1",
+        check=["Chat.connected == [self]", "Chat.total == 1"],
+    )
 
 
 def test_a_global_that_running_code_has_added_moves():
@@ -158,6 +183,18 @@ def test_a_global_that_running_code_has_added_moves():
 def test_a_global_that_the_new_source_has_removed_is_dropped():
     instance, _ = swap(chat(head="OLD = []"), "OLD.append(1)", new=chat(), check=["'OLD' not in globals()"])
     assert any("this version has no consumers.OLD" in text for *_, text in instance.host.log)
+
+
+def test_a_name_that_the_new_source_has_made_a_function_stays_a_function():
+    swap(chat(head="X = 0"), "global X; X = 1", new=chat(head="def X(): return 5"), check=["X() == 5"])
+
+
+def test_a_state_cannot_bind_names_outside_the_plugin():
+    instance = start(chat(head="import os"))
+    graph = pickle.dumps(([], [("os", ("sep",), "x"), ("consumers", ("os",), "x")], [], [], {}))
+    instance.load_state(instance.types.Saved(1, pickle.dumps((([], [], [], [], []), graph))))
+    client = instance.connect()
+    client.send("assert os.sep == '/'")
 
 
 VALUES = """
@@ -215,13 +252,25 @@ EXPRESSIONS = [
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_value_moves(expression):
     source = chat(head=VALUES)
-    swap(source, f"self.value = {expression}", check=[f"self.value == ({expression})", f"type(self.value) is type({expression})"])
+    swap(
+        source,
+        f"self.value = {expression}",
+        check=[f"self.value == ({expression})", f"type(self.value) is type({expression})"],
+    )
 
 
 def test_a_global_container_of_each_kind_moves():
-    head = VALUES + "D = collections.deque(maxlen=3)\nM = collections.defaultdict(list)\nC = collections.Counter()\nO = collections.OrderedDict()\n"
+    head = (
+        VALUES
+        + "D = collections.deque(maxlen=3)\nM = collections.defaultdict(list)\nC = collections.Counter()\nO = collections.OrderedDict()\n"
+    )
     command = "D.extend([1, 2, 3, 4]); M['a'].append(1); C.update('aa'); O['z'] = 1"
-    checks = ["list(D) == [2, 3, 4] and D.maxlen == 3", "M['a'] == [1] and M['b'] == []", "C['a'] == 2", "dict(O) == {'z': 1}"]
+    checks = [
+        "list(D) == [2, 3, 4] and D.maxlen == 3",
+        "M['a'] == [1] and M['b'] == []",
+        "C['a'] == 2",
+        "dict(O) == {'z': 1}",
+    ]
     swap(chat(head=head), command, check=checks)
 
 
@@ -237,7 +286,11 @@ def test_weak_collections_of_consumers_move():
 
 def test_bound_methods_and_functions_move():
     body = "    def hello(self):\n        return 'hello'\n"
-    swap(chat(body, head=VALUES), "self.handlers = {'a': self.hello, 'b': helper}", check=["self.handlers['a']() == 'hello'", "self.handlers['b']() == 42"])
+    swap(
+        chat(body, head=VALUES),
+        "self.handlers = {'a': self.hello, 'b': helper}",
+        check=["self.handlers['a']() == 'hello'", "self.handlers['b']() == 42"],
+    )
 
 
 def test_a_class_that_moved_to_another_module_is_found():
@@ -328,7 +381,9 @@ def test_a_consumer_that_waits_delays_the_move():
 def test_a_trial_saves_a_consumer_that_waits_and_lets_it_go_on():
     instance = start(async_chat())
     client = instance.connect()
-    client.send("self.n = 1; self.task = asyncio.create_task(asyncio.sleep(1)); await self.task; await self.send('late')")
+    client.send(
+        "self.n = 1; self.task = asyncio.create_task(asyncio.sleep(1)); await self.task; await self.send('late')"
+    )
     case, saved = instance.save("TRIAL")
     assert case == "WithConsumers"
     new = start(async_chat())
@@ -350,7 +405,9 @@ def test_a_forced_move_cancels_what_waits():
             self.cancelled = True
             raise
 """
-    instance, moved = swap(async_chat(body), "self.task = asyncio.create_task(self.beat()); await self.beat()", mode="FORCED_MOVE")
+    instance, moved = swap(
+        async_chat(body), "self.task = asyncio.create_task(self.beat()); await self.beat()", mode="FORCED_MOVE"
+    )
     assert moved[0].user.cancelled and not moved[0].user.task.done()
     assert ("set_timer", moved[0].name, 1, 60000) in instance.take_effects()
 
@@ -413,7 +470,9 @@ def test_without_changes_and_consumers_there_is_no_state():
 
 def test_values_that_a_plugin_set_in_the_scope_move():
     instance, moved = swap(chat(), "self.scope['room'] = 'red'; self.scope['session']['n'] = 1")
-    moved[0].send("assert self.scope['room'] == 'red' and self.scope['session'] == {'n': 1} and self.scope['type'] == 'websocket'")
+    moved[0].send(
+        "assert self.scope['room'] == 'red' and self.scope['session'] == {'n': 1} and self.scope['type'] == 'websocket'"
+    )
 
 
 def test_a_consumer_that_has_ended_stays_an_object():
@@ -428,7 +487,12 @@ def test_a_consumer_that_has_ended_stays_an_object():
 
 def test_references_of_a_consumer_to_the_runtime_move():
     command = "import logging; self.log, self.layer, self.copy, self.user = logging.getLogger('x'), self.channel_layer, self.scope, self.scope['user']"
-    checks = ["self.log.name == 'x'", "self.layer is self.channel_layer", "self.copy is self.scope", "self.user == self.scope['user']"]
+    checks = [
+        "self.log.name == 'x'",
+        "self.layer is self.channel_layer",
+        "self.copy is self.scope",
+        "self.user == self.scope['user']",
+    ]
     swap(chat(), command, check=checks)
 
 
@@ -469,7 +533,9 @@ def hostile():
 def test_a_hostile_state_is_an_error_that_names_what_it_contains(function, args):
     instance = start(chat(head="import os"))
     saved = instance.types.Saved(1, pickle.dumps(Evil(function, *args)))
-    with pytest.raises(Failed, match=f"contains .*{function.__name__}, which a snapshot may not contain|contains an object of"):
+    with pytest.raises(
+        Failed, match=f"contains .*{function.__name__}, which a snapshot may not contain|contains an object of"
+    ):
         instance.load_state(saved)
 
 
@@ -501,5 +567,3 @@ def test_a_thousand_consumers_move_quickly():
     new.load_state(saved)
     moved = new.restore(clients[0].name)
     moved.send("assert len(CLIENTS) == 1000 and self in CLIENTS")
-
-

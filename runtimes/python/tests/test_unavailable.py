@@ -7,8 +7,14 @@ import pytest
 from instance import PATHS
 
 COMMANDS = [
-    ("import threading; threading.Thread(target=print).start()", "RuntimeError: threads are not available in a plugin: use asyncio.create_task"),
-    ("from concurrent.futures import ThreadPoolExecutor; ThreadPoolExecutor(1).submit(print)", "RuntimeError: threads are not available"),
+    (
+        "import threading; threading.Thread(target=print).start()",
+        "RuntimeError: threads are not available in a plugin: use asyncio.create_task",
+    ),
+    (
+        "from concurrent.futures import ThreadPoolExecutor; ThreadPoolExecutor(1).submit(print)",
+        "RuntimeError: threads are not available",
+    ),
     ("import socket; socket.socket()", "OSError: sockets are not available in a plugin: use narrowboat.http"),
     ("import socket; socket.create_connection(('a', 1))", "OSError: sockets are not available"),
     ("import subprocess; subprocess.run(['ls'])", "OSError: processes are not available in a plugin"),

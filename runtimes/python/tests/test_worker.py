@@ -66,7 +66,10 @@ def test_an_unknown_type_is_not_an_error():
 @pytest.mark.parametrize(
     "type, text",
     [
-        ("job.wait", "a worker cannot wait for time or for another message, and this one waits at jobs.py:11 in job_wait"),
+        (
+            "job.wait",
+            "a worker cannot wait for time or for another message, and this one waits at jobs.py:11 in job_wait",
+        ),
         ("job.fail", r"ZeroDivisionError: division by zero \(jobs.py:14 in job_fail\)"),
         ("job.reply", "a worker has no client"),
     ],

@@ -8,8 +8,7 @@ from narrowboat_runtime.event_loop import call_outside_loop, run_to_end
 
 _iscoroutinefunction = inspect.iscoroutinefunction
 _CANNOT_NEST = (
-    "You cannot use AsyncToSync in the same thread as an async event loop - "
-    "just await the async function directly."
+    "You cannot use AsyncToSync in the same thread as an async event loop - just await the async function directly."
 )
 
 
@@ -30,9 +29,7 @@ class AsyncToSync:
     def __init__(self, awaitable, force_new_loop=False):
         if not callable(awaitable):
             raise TypeError("async_to_sync can only be applied to async functions.")
-        if not iscoroutinefunction(awaitable) and not iscoroutinefunction(
-            getattr(awaitable, "__call__", awaitable)
-        ):
+        if not iscoroutinefunction(awaitable) and not iscoroutinefunction(getattr(awaitable, "__call__", awaitable)):
             warnings.warn("async_to_sync was passed a non-async-marked callable", stacklevel=2)
         self.awaitable = awaitable
         if hasattr(awaitable, "__self__"):
@@ -50,9 +47,7 @@ class SyncToAsync:
     """Makes a function awaitable. It runs in the step that awaits it."""
 
     def __init__(self, func, thread_sensitive=True, executor=None, context=None):
-        if not callable(func) or iscoroutinefunction(func) or iscoroutinefunction(
-            getattr(func, "__call__", func)
-        ):
+        if not callable(func) or iscoroutinefunction(func) or iscoroutinefunction(getattr(func, "__call__", func)):
             raise TypeError("sync_to_async can only be applied to sync functions.")
         if thread_sensitive and executor is not None:
             raise TypeError("executor must not be set when thread_sensitive is True")

@@ -95,7 +95,9 @@ def post(url, **options):
 
 def _make_headers(headers):
     items = headers.items() if isinstance(headers, dict) else headers or ()
-    return [(name.lower(), value if isinstance(value, bytes) else str(value).encode("latin-1")) for name, value in items]
+    return [
+        (name.lower(), value if isinstance(value, bytes) else str(value).encode("latin-1")) for name, value in items
+    ]
 
 
 def split_url(url):
@@ -182,13 +184,21 @@ def _read_response(response):
                 raise HttpError("the response broke off") if code is None else _exception_of(code)
 
 
-_TIMEOUTS = ("DnsTimeout", "ConnectionTimeout", "ConnectionReadTimeout", "ConnectionWriteTimeout", "HttpResponseTimeout")
+_TIMEOUTS = (
+    "DnsTimeout",
+    "ConnectionTimeout",
+    "ConnectionReadTimeout",
+    "ConnectionWriteTimeout",
+    "HttpResponseTimeout",
+)
 
 
 def _exception_of(code):
     name = type(code).__name__.removeprefix("ErrorCode_")
     if name == "HttpRequestDenied":
-        return RequestDenied("the manifest does not request this host: add it to http under [capabilities] in plugin.toml")
+        return RequestDenied(
+            "the manifest does not request this host: add it to http under [capabilities] in plugin.toml"
+        )
     if name == "DestinationIpProhibited":
         return RequestDenied("the host has no address on the public internet")
     if name in _TIMEOUTS:

@@ -75,7 +75,9 @@ def _check_name(path, name):
     if top in RUNTIME_PACKAGES:
         return make_problem(f"the name {top} belongs to the runtime: rename the file or the folder", path)
     if top in sys.stdlib_module_names and top in sys.modules:
-        return make_problem(f"the name {top} hides a module of the standard library: rename the file or the folder", path)
+        return make_problem(
+            f"the name {top} hides a module of the standard library: rename the file or the folder", path
+        )
     return None
 
 

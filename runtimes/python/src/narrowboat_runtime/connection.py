@@ -145,9 +145,7 @@ class Connection(OutgoingMessages):
         try:
             connection_code.cancel(self)
             self.events = None
-            self._dispatch(
-                {"type": "websocket.disconnect", "code": closure.code, "reason": closure.reason or None}
-            )
+            self._dispatch({"type": "websocket.disconnect", "code": closure.code, "reason": closure.reason or None})
             if self.task is not None:
                 place = event_loop.where(self.task)
                 failure.log_text(f"a handler is cancelled, because it waits after the end of its connection ({place})")

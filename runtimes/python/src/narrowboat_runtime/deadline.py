@@ -65,7 +65,9 @@ class _Batches:
             raise CallTimeout(f"the call has used {(limit - left) // 1000} of its {limit // 1000} ms")
         if left < margin >> 1:
             arm(self)
-            raise CallAborted(f"the call has caught CallTimeout and used {(limit - left) // 1000} of its {limit // 1000} ms")
+            raise CallAborted(
+                f"the call has caught CallTimeout and used {(limit - left) // 1000} of its {limit // 1000} ms"
+            )
 
 
 def _margin(limit):

@@ -114,5 +114,7 @@ def load_entry(entry, key):
     if value is None:
         raise EntryError(f'{key} = "{entry}" in plugin.toml: the module {module.__name__} has no such class')
     if not inspect.isclass(value) or not issubclass(value, AsyncConsumer):
-        raise EntryError(f'{key} = "{entry}" in plugin.toml: it is not a class derived from AsyncConsumer or SyncConsumer')
+        raise EntryError(
+            f'{key} = "{entry}" in plugin.toml: it is not a class derived from AsyncConsumer or SyncConsumer'
+        )
     return value

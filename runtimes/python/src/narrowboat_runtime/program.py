@@ -8,7 +8,9 @@ from collections import namedtuple
 VENDOR = "vendor/"
 
 #: The packages that belong to the runtime. A plugin's file cannot replace them.
-RUNTIME_PACKAGES = frozenset(("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "wit_world"))
+RUNTIME_PACKAGES = frozenset(
+    ("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "wit_world")
+)
 
 #: The version of the form of a program.
 FORM = 1
@@ -50,7 +52,9 @@ class Program:
         except (EOFError, TypeError, ValueError) as error:
             raise ValueError(f"the program is damaged: {error}") from None
         if form != FORM:
-            raise ValueError(f"the program has the form {form}, and this runtime reads the form {FORM}: compile it again")
+            raise ValueError(
+                f"the program has the form {form}, and this runtime reads the form {FORM}: compile it again"
+            )
         modules = {name: ProgramModule(*module) for name, module in modules.items()}
         return cls(modules, sources, files, consumer, worker)
 

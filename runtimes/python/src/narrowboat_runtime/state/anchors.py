@@ -112,7 +112,9 @@ class NameTable:
 def _inner_objects(value):
     """Yields the steps to the objects within a container or an instance, and the objects."""
     if isinstance(value, dict):
-        items = ((("key", key), item) for key, item in value.items() if type(key) in (str, int, bytes, bool, type(None)))
+        items = (
+            (("key", key), item) for key, item in value.items() if type(key) in (str, int, bytes, bool, type(None))
+        )
     elif isinstance(value, (list, tuple)):
         items = ((("key", index), item) for index, item in enumerate(value))
     elif is_plain_instance(value):

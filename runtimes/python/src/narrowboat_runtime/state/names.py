@@ -70,10 +70,8 @@ def _is_enum(value):
 
 
 def find_holder(module, path):
-    """Returns the module or the class that has the last name of the path, or None."""
-    holder = sys.modules.get(module)
-    if holder is None and plugin_importer.is_plugin_module(module):
-        holder = importlib.import_module(module)
+    """Returns the module of the plugin or the class that has the last name of the path, or None."""
+    holder = importlib.import_module(module) if plugin_importer.is_plugin_module(module) else None
     for part in path[:-1]:
         holder = vars(holder).get(part) if holder is not None else None
         if not isinstance(holder, type):

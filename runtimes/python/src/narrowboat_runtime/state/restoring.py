@@ -60,7 +60,7 @@ def _load(saved):
     header, raw = StateUnpickler(io.BytesIO(saved.state)).load()
     forms, copies, referenced, saved_names, added = header
     added = {(module, tuple(path)) for module, path in added}
-    targets = [_find_target(form, copy) for form, copy in zip(forms, copies)]
+    targets = [_find_target(form, copy) for form, copy in zip(forms, copies, strict=True)]
     consumers = [_find_or_create(name) for name in referenced]
     graph = _read_graph(raw, [*targets, *(each.user for each in consumers)], forms, copies)
     contents, atoms, wholes, dictionaries, extras = graph
@@ -70,7 +70,7 @@ def _load(saved):
     for value_names, value in wholes:
         for module, path in value_names:
             _bind(module, tuple(path), value, added)
-    for name, attributes in zip(saved_names, dictionaries):
+    for name, attributes in zip(saved_names, dictionaries, strict=True):
         _set_attributes(instance.consumers[name], attributes, extras.get(name, {}))
 
 
@@ -163,7 +163,7 @@ _CONTAINERS = {
 
 def _put_contents(forms, targets, contents, added):
     contents = iter(contents)
-    for (value_names, _, kind, _), target in zip(forms, targets):
+    for (value_names, _, kind, _), target in zip(forms, targets, strict=True):
         if kind is None:
             continue
         content = next(contents)
@@ -173,12 +173,17 @@ def _put_contents(forms, targets, contents, added):
 
 
 def _bind(module, path, value, added):
-    """Binds a name. A name that the source has removed is left out, but one that running code has added is not."""
+    """Binds a name. A name that running code has added is new here.
+
+    A name is left out if this version has removed it, or made it a function or a class.
+    """
     holder = names.find_holder(module, path)
-    if holder is None or (path[-1] not in vars(holder) and (module, path) not in added):
-        log.write(log.Level.INFO, "state", f"this version has no {names.text_of(module, path)}: its value is dropped")
+    old = _MISSING if holder is None else vars(holder).get(path[-1], _MISSING)
+    is_removed = holder is None or (old is _MISSING and (module, path) not in added)
+    if is_removed or (old is not _MISSING and names.is_code(old)):
+        log.write(log.Level.INFO, "state", f"this version has no {names.text_of(module, path)} with state: its value is dropped")
         return
-    if vars(holder).get(path[-1], _MISSING) is not value:
+    if old is not value:
         setattr(holder, path[-1], value)
 
 
@@ -229,5 +234,3 @@ def _start(connection):
     restored = getattr(connection.user, "restored", None)
     if restored is not None:
         connection.run_restored(restored)
-
-
