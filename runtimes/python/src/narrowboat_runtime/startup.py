@@ -3,12 +3,17 @@
 import gc
 import importlib
 import pkgutil
+import sys
 
 from . import json_depth, log, plugin_files, time_zones, unavailable
 from .stdlib import MODULES
 
 #: How many allocations start a collection. A step makes few cycles, and a collection looks at all objects of a plugin.
 _GC_THRESHOLD = 20_000
+
+#: How deep calls of Python may be nested. Calls that go through C, such as those of `__repr__`, use 1.9 MiB of the
+#: WebAssembly stack at this depth, so the host has to offer 2 MiB. With 512 KiB the limit would have to be 200.
+_RECURSION_LIMIT = 1_000
 
 #: The packages whose modules a plugin or the runtime imports while it runs.
 _PACKAGES = ("asgiref", "channels", "narrowboat", "narrowboat_runtime")
@@ -35,7 +40,8 @@ def import_package(name):
 
 
 def finish():
-    """Takes the objects of the runtime out of later collections."""
+    """Sets the limits, and takes the objects of the runtime out of later collections."""
+    sys.setrecursionlimit(_RECURSION_LIMIT)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)

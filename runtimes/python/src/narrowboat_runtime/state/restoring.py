@@ -181,7 +181,11 @@ def _bind(module, path, value, added):
     old = _MISSING if holder is None else vars(holder).get(path[-1], _MISSING)
     is_removed = holder is None or (old is _MISSING and (module, path) not in added)
     if is_removed or (old is not _MISSING and names.is_code(old)):
-        log.write(log.Level.INFO, "state", f"this version has no {names.text_of(module, path)} with state: its value is dropped")
+        log.write(
+            log.Level.INFO,
+            "state",
+            f"this version has no {names.text_of(module, path)} with state: its value is dropped",
+        )
         return
     if old is not value:
         setattr(holder, path[-1], value)
