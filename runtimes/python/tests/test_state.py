@@ -567,3 +567,13 @@ def test_a_thousand_consumers_move_quickly():
     new.load_state(saved)
     moved = new.restore(clients[0].name)
     moved.send("assert len(CLIENTS) == 1000 and self in CLIENTS")
+
+
+def test_events_that_waited_are_handled_in_order_if_a_forced_move_fails():
+    instance = start(async_chat())
+    client = instance.connect()
+    client.send("await asyncio.sleep(60)")
+    client.send("await self.send('second')")
+    instance.save("FORCED_MOVE")
+    instance.take_effects()
+    assert [effect[2] for effect in client.send("await self.send('third')")] == ["second", "third"]

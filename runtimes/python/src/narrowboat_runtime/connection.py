@@ -171,16 +171,19 @@ class Connection(OutgoingMessages):
             if not handler:
                 raise NoHandler("No handler for message type %s" % event["type"])
             handler(event)
-        elif self.task is None:
+        elif self.task is None and not self.events:
             self._run(self._start_handler, event)
         else:
             self._queue_event(event)
+            if self.task is None:
+                # A move has cancelled the handler, and then failed.
+                self._run(self.start_waiting_events)
 
     def _queue_event(self, event):
         if self.events is None:
             self.events = collections.deque()
         if len(self.events) >= MAX_WAITING_EVENTS:
-            place = event_loop.where(self.task)
+            place = event_loop.where(self.task) if self.task is not None else "an unknown line"
             raise RuntimeError(f"{MAX_WAITING_EVENTS} events wait for the handler that waits at {place}")
         self.events.append(event)
 
