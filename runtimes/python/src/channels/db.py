@@ -1,4 +1,4 @@
-"""Django's helpers for databases. A plugin has no database, so they only run the function."""
+"""Django's functions for databases. A plugin has no database, so they only run the function."""
 
 from asgiref.sync import SyncToAsync
 
