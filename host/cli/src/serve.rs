@@ -168,6 +168,7 @@ pub(super) fn run_on_runtime(
 ) -> Result<(), CliError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(narrowboat_runtime::THREAD_STACK_BYTES)
         .worker_threads(cores + SPARE_WORKER_THREADS)
         .enable_all()
         .build()

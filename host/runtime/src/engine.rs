@@ -20,6 +20,7 @@ use crate::code_cache::{CodeCache, CodeKind};
 use crate::language_runtime::{CompiledRuntime, LanguageRuntimes, Program, RuntimeError};
 use crate::scheduling::{IoDriverWaker, Ticker, TickerGuard, lower_thread_priority};
 use crate::store::{GuestState, VersionContext};
+pub use engine_config::THREAD_STACK_BYTES;
 pub use engine_error::EngineError;
 use narrowboat_core::component::Role;
 use narrowboat_core::manifest::Language;

@@ -26,7 +26,7 @@ pub use call::{Call, ConnectionId, GuestReply};
 pub use code_cache::CodeCache;
 pub use compat::Incompatibility;
 pub use effects::Effect;
-pub use engine::{Engine, EngineError, PoolUsage};
+pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};
 pub use language_runtime::{
     LanguageRuntimes, RuntimeError, RuntimeImage, SourceProblem, SourceProblems,

@@ -15,6 +15,12 @@ const MEMORY_GROWTH_BYTES: u64 = 1024 * 1024;
 /// Bytes of a table that stay resident in the pool after its guest has ended.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 4 * 1024;
 
+/// The stack that a guest may use, in bytes. CPython needs this much to raise a RecursionError before it traps.
+const MAX_WASM_STACK_BYTES: usize = 2 * 1024 * 1024;
+
+/// The stack of a thread that calls guests, in bytes: that of the guest, and as much for the host.
+pub const THREAD_STACK_BYTES: usize = 2 * MAX_WASM_STACK_BYTES;
+
 /// Returns the configuration with a pool of `instances`, each with at most `memory` bytes. The pool reserves its
 /// address space at once.
 pub(super) fn pooling_config(instances: u32, memory: usize) -> Config {
@@ -83,6 +89,7 @@ fn base_config() -> Config {
         // Stripped guests have no names to show, and a trap is logged on one line.
         .wasm_backtrace_max_frames(None)
         .concurrency_support(false)
+        .max_wasm_stack(MAX_WASM_STACK_BYTES)
         .epoch_interruption(true);
     config
 }

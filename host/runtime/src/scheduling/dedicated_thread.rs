@@ -9,7 +9,9 @@ pub async fn run_on_dedicated_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("dedicated".to_owned());
+    let thread = std::thread::Builder::new()
+        .name("dedicated".to_owned())
+        .stack_size(crate::THREAD_STACK_BYTES);
     let runtime = Handle::current();
     let spawned = thread.spawn(move || {
         // Imports of guests may wait for futures of the runtime.
