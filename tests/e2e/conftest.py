@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import support
-from develop import Crate, Dev
+from develop import Crate, Dev, SourcePlugin
 from support import Host, Travelling
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,6 +151,23 @@ def develop(narrowboat, crate, tmp_path):
             environment = {"CARGO_TARGET_DIR": str(crate.root / "target")}
             options = {"environment": environment} | options
             return stack.enter_context(Dev(narrowboat.binary, tmp_path, crate.config, **options))
+
+        yield start
+
+
+@pytest.fixture
+def source_plugin(tmp_path):
+    """A plugin in Python that `narrowboat dev` serves."""
+    return SourcePlugin(tmp_path)
+
+
+@pytest.fixture
+def develop_source(narrowboat, source_plugin, tmp_path):
+    """Starts `narrowboat dev` for plugins in Python."""
+    with ExitStack() as stack:
+
+        def start(**options):
+            return stack.enter_context(Dev(narrowboat.binary, tmp_path, source_plugin.config, **options))
 
         yield start
 

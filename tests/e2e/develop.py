@@ -92,3 +92,37 @@ class Crate:
         changed = self.original.replace("connection.send(frame)", f"connection.send({expression})")
         assert changed != self.original
         self.lib.write_text(changed)
+
+
+class SourcePlugin:
+    """An echo in Python in a folder of its own, beside a configuration that serves it at a path."""
+
+    def __init__(self, folder, name=NAME):
+        self.name, self.folder = name, folder / "plugins" / name
+        self.folder.mkdir(parents=True)
+        self.manifest, self.module = self.folder / "plugin.toml", self.folder / "echo.py"
+        self.requests("")
+        self.answers("text_data")
+        self.config = folder / "narrowboat.toml"
+        self.config.write_text(self.tables("/"))
+
+    def tables(self, path, **keys):
+        """The tables of a configuration that serve the plugin at a path. `keys` are further ones of the plugin."""
+        keys = "".join(f"{key} = {value}\n" for key, value in keys.items())
+        return (
+            f'[plugins.{self.name}]\nsource = "plugins/{self.name}"\n{keys}'
+            f'[[routes]]\npath = "{path}"\nplugin = "{self.name}"\n'
+        )
+
+    def requests(self, text):
+        """Makes the manifest request more than the runtime."""
+        self.manifest.write_text(f'name = "{self.name}"\nruntime = "python"\n{text}\n')
+
+    def answers(self, expression):
+        """Makes the consumer answer each frame with the value of an expression."""
+        self.module.write_text(
+            "from channels.generic.websocket import WebsocketConsumer\n\n\n"
+            "class Echo(WebsocketConsumer):\n"
+            "    def receive(self, text_data=None, bytes_data=None):\n"
+            f"        self.send({expression})\n"
+        )

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from develop import BROKEN, NAME, Crate
+from develop import BROKEN, NAME, Crate, SourcePlugin
 from support import BUILD_DEADLINE, eventually
 
 OTHER = "dev-other"
@@ -61,6 +61,20 @@ def test_a_new_crate_is_built_and_served(develop, crate, other):
 
     other.sends('"changed"')
     eventually(lambda: host.connect("/other/").ask("hello") == "changed", "the new code", BUILD_DEADLINE)
+
+
+def test_a_source_plugin_below_the_folder_of_a_crate_changes_without_a_build(develop, crate):
+    source_plugin = SourcePlugin(crate.folder, "source")
+    crate.config.write_text(crate.tables("/") + source_plugin.tables("/source/"))
+    host = develop().serves()
+    host.says("watching .*plugins/source")
+    client, seen = host.connect("/source/"), len(host.stdout())
+    source_plugin.answers("'changed'")
+    eventually(lambda: client.ask("hello") == "changed", "the new code")
+    # A later change of the crate is built alone, so an earlier build would be seen.
+    crate.sends('"changed"')
+    host.says(f"built {NAME} in", seen)
+    assert host.stdout()[seen:].count("building") == 1
 
 
 def test_a_removed_crate_is_retired_and_built_again_when_it_comes_back(develop, crate, other):

@@ -105,13 +105,13 @@ fn report_end_of_builds(error: &DevBuildError, console: &Console) {
 }
 
 /// Describes the watched folders: first those inside the current folder, relative to it, and then the others.
-fn describe_watched_folders(folders: &BTreeSet<&Path>) -> String {
+fn describe_watched_folders(folders: &BTreeSet<PathBuf>) -> String {
     if folders.is_empty() {
-        return "no plugin is built from a crate; there are no sources to watch".to_owned();
+        return "no plugin has a source or a crate; there are no sources to watch".to_owned();
     }
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
     let (inside, outside): (Vec<&Path>, Vec<&Path>) =
-        folders.iter().copied().partition(|folder| folder.starts_with(&here));
+        folders.iter().map(PathBuf::as_path).partition(|folder| folder.starts_with(&here));
     let inside = inside.into_iter().map(|folder| match folder.strip_prefix(&here) {
         Ok(relative) if relative != Path::new("") => relative,
         _ => Path::new("."),
@@ -136,7 +136,8 @@ mod tests {
     fn watched_folders_inside_the_current_one_come_first_wherever_the_others_are() {
         let here = std::env::current_dir().unwrap().canonicalize().unwrap();
         let (chat, before, after) = (here.join("plugins/chat"), Path::new("/!"), Path::new("/~"));
-        let folders = BTreeSet::from([before, after, &here, &chat]);
+        let folders = [before, after, &here, &chat].map(Path::to_owned);
+        let folders = BTreeSet::from(folders);
         assert_eq!(describe_watched_folders(&folders), "watching ., plugins/chat, /!, /~");
     }
 }

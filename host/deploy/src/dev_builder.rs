@@ -5,7 +5,7 @@ mod crate_build;
 mod dev_components;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -115,15 +115,15 @@ impl DevBuilder {
         while !self.is_stale && self.crates.iter().all(|krate| krate.pending.is_none()) {
             tokio::select! {
                 changed = next_changes(&mut self.watcher) => self.mark_changed(&changed),
-                () = self.components.wait_for_crate_change() => self.update_crates(),
+                () = self.components.wait_for_folder_change() => self.update_crates(),
             }
         }
     }
 
-    /// Returns the folders whose files are watched.
-    pub fn watched_folders(&self) -> BTreeSet<&Path> {
-        let sources = self.crates.iter().flat_map(|krate| &krate.sources.folders);
-        sources.map(PathBuf::as_path).collect()
+    /// Returns the folders whose files are watched, with those of source plugins, which the host watches.
+    pub fn watched_folders(&self) -> BTreeSet<PathBuf> {
+        let of_crates = self.crates.iter().flat_map(|krate| krate.sources.folders.iter().cloned());
+        of_crates.chain(self.components.source_folders().into_iter().map(resolve)).collect()
     }
 
     /// Takes over the crates that the host serves now. Crates that it served before keep their builds.
@@ -143,11 +143,18 @@ impl DevBuilder {
         self.is_stale = true;
     }
 
-    /// Marks the crates to which changed paths belong.
+    /// Marks the crates to which changed paths belong. The folder of a crate may have the configuration and the folders of
+    /// source plugins, which belong to no crate.
     fn mark_changed(&mut self, changed: &[PathBuf]) {
-        let config_file = self.config_file.canonicalize();
-        let config_file = config_file.as_deref().unwrap_or(&self.config_file);
-        for path in changed.iter().filter(|path| *path != config_file) {
+        let config_file = resolve(self.config_file.clone());
+        let crates: Vec<_> = self.crates.iter().map(|it| resolve(it.folder.clone())).collect();
+        let source_folders = self.components.source_folders().into_iter().map(resolve);
+        let has_no_crate = |folder: &PathBuf| !crates.iter().any(|it| it.starts_with(folder));
+        let source_folders: Vec<_> = source_folders.filter(has_no_crate).collect();
+        let is_of_crate = |path: &&PathBuf| {
+            **path != config_file && !source_folders.iter().any(|folder| path.starts_with(folder))
+        };
+        for path in changed.iter().filter(is_of_crate) {
             let is_cargo_file = path.ends_with("Cargo.toml") || path.ends_with("Cargo.lock");
             self.is_stale |= is_cargo_file;
             self.crates.iter_mut().for_each(|krate| krate.note_change(path));
@@ -226,6 +233,11 @@ async fn build_crate(
         }
     }
     Ok(())
+}
+
+/// Resolves the links of a path; returns the path itself if it does not exist.
+fn resolve(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
 }
 
 /// Waits for changes of the watched paths, for ever if there are none.

@@ -12,8 +12,8 @@ pub enum HostMode {
     /// cannot be loaded keeps the host from starting, and operators approve additional capabilities.
     Serve,
     /// `narrowboat dev`: a builder beside the host builds crates, and the host serves their plugins from the first build
-    /// on. A plugin that cannot be loaded is loaded once it has changed. Versions from files get the capabilities that the
-    /// configuration grants.
+    /// on. The host installs the packages of source plugins. A plugin that cannot be loaded is loaded once it has changed.
+    /// Versions from files and folders get the capabilities that the configuration grants.
     Dev(Arc<DevComponents>),
 }
 
@@ -26,7 +26,7 @@ impl HostMode {
     /// Takes note of the configuration that is applied now.
     pub(crate) fn set_applied_config(&self, config: &Config) {
         if let Self::Dev(components) = self {
-            components.set_crates(config);
+            components.set_folders(config);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The crates that a host in development serves, and the components that its builder has made of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +15,7 @@ use narrowboat_core::manifest::Isolation;
 #[derive(Debug, Default)]
 pub struct DevComponents {
     state: Mutex<DevComponentsState>,
-    crates_changed: Notify,
+    folders_changed: Notify,
     components_changed: Notify,
 }
 
@@ -23,6 +23,8 @@ pub struct DevComponents {
 struct DevComponentsState {
     /// The labels of the plugins of each crate.
     crates: BTreeMap<PathBuf, String>,
+    /// The folders of source plugins, which the host watches itself.
+    source_folders: BTreeSet<PathBuf>,
     /// The components of the crates that were built.
     components: BTreeMap<PathBuf, DevComponent>,
 }
@@ -38,14 +40,16 @@ pub struct DevComponent {
 }
 
 impl DevComponents {
-    /// Sets the crates that the host serves to those of a configuration. Forgets the components of other crates.
-    pub fn set_crates(&self, config: &Config) {
-        let crates = crates_of(config);
+    /// Sets the crates and the source folders that the host serves to those of a configuration. Forgets the components of
+    /// other crates.
+    pub fn set_folders(&self, config: &Config) {
+        let (crates, source_folders) = (crates_of(config), source_folders_of(config));
         let mut state = self.state();
         state.components.retain(|folder, _| crates.contains_key(folder));
-        if state.crates != crates {
+        if (&state.crates, &state.source_folders) != (&crates, &source_folders) {
             state.crates = crates;
-            self.crates_changed.notify_one();
+            state.source_folders = source_folders;
+            self.folders_changed.notify_one();
         }
     }
 
@@ -65,9 +69,14 @@ impl DevComponents {
         self.state().crates.clone()
     }
 
-    /// Waits until the host serves other crates. Cancel-safe.
-    pub(super) async fn wait_for_crate_change(&self) {
-        self.crates_changed.notified().await;
+    /// Returns the folders of the source plugins that the host serves.
+    pub(super) fn source_folders(&self) -> BTreeSet<PathBuf> {
+        self.state().source_folders.clone()
+    }
+
+    /// Waits until the host serves other crates or source folders. Cancel-safe.
+    pub(super) async fn wait_for_folder_change(&self) {
+        self.folders_changed.notified().await;
     }
 
     /// Publishes the component of a crate, unless the host does not serve the crate any more.
@@ -104,6 +113,17 @@ fn crates_of(config: &Config) -> BTreeMap<PathBuf, String> {
     crates
 }
 
+/// The folders of the source plugins of a configuration.
+fn source_folders_of(config: &Config) -> BTreeSet<PathBuf> {
+    let plugins = config.tenants.values().flat_map(|own| own.plugins.values());
+    plugins
+        .filter_map(|plugin| match &plugin.source {
+            PluginSource::Source(folder) => Some(folder.clone()),
+            PluginSource::Component(_) | PluginSource::Crate(_) => None,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +145,7 @@ mod tests {
     #[test]
     fn a_crate_of_two_plugins_is_one_crate() {
         let components = DevComponents::default();
-        components.set_crates(&config(
+        components.set_folders(&config(
             "plugins.one.crate = \"chat\"\nplugins.two.crate = \"chat\"\nplugins.file.component = \"f.wasm\"",
         ));
         assert_eq!(components.crates(), BTreeMap::from([("chat".into(), "one, two".to_owned())]));
@@ -134,26 +154,29 @@ mod tests {
     #[test]
     fn the_component_of_a_crate_that_is_not_served_any_more_is_forgotten() {
         let components = DevComponents::default();
-        components.set_crates(&config("plugins.chat.crate = \"chat\""));
+        components.set_folders(&config("plugins.chat.crate = \"chat\""));
         components.publish(Path::new("chat"), component(Isolation::Shared));
-        components.set_crates(&config(""));
+        components.set_folders(&config(""));
         components.publish(Path::new("chat"), component(Isolation::Shared));
         assert_eq!(components.component(Path::new("chat")), None);
     }
 
     #[test]
-    fn the_builder_is_notified_only_of_other_crates() {
+    fn the_builder_is_notified_only_of_other_folders() {
         let components = DevComponents::default();
-        components.set_crates(&config("plugins.chat.crate = \"chat\""));
-        assert!(is_notified(&components.crates_changed));
-        components.set_crates(&config("plugins.chat = { crate = \"chat\", grants = \"all\" }"));
-        assert!(!is_notified(&components.crates_changed));
+        components.set_folders(&config("plugins.chat.crate = \"chat\""));
+        assert!(is_notified(&components.folders_changed));
+        components.set_folders(&config("plugins.chat = { crate = \"chat\", grants = \"all\" }"));
+        assert!(!is_notified(&components.folders_changed));
+        components.set_folders(&config("plugins.chat.source = \"chat\""));
+        assert!(is_notified(&components.folders_changed));
+        assert!(components.crates().is_empty());
     }
 
     #[test]
     fn the_host_is_notified_only_of_components_that_it_has_to_load() {
         let components = DevComponents::default();
-        components.set_crates(&config("plugins.chat.crate = \"chat\""));
+        components.set_folders(&config("plugins.chat.crate = \"chat\""));
         for (isolation, expected) in
             [(Isolation::Shared, true), (Isolation::Shared, false), (Isolation::Connection, true)]
         {

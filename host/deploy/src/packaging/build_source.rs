@@ -17,7 +17,12 @@ pub enum BuildSource {
     /// The file of a component or of a source bundle.
     File(PathBuf),
     /// The folder of a source plugin, which is packed each time that it is read.
-    Folder(PathBuf),
+    Folder {
+        /// The path of the folder.
+        path: PathBuf,
+        /// What a read does about packages that are not installed.
+        missing_packages: MissingPackages,
+    },
 }
 
 /// Why a version cannot be read.
@@ -40,11 +45,12 @@ impl BuildSource {
     /// The path of the file or the folder.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File(path) | Self::Folder(path) => path,
+            Self::File(path) | Self::Folder { path, .. } => path,
         }
     }
 
-    /// Reads a version of at most `limit`. Runs no other programs. Blocks on the disk, so do not call it from async code.
+    /// Reads a version of at most `limit`. Runs other programs only to install the packages of a folder. Blocks on the
+    /// disk and on the installation, so do not call it from async code.
     ///
     /// # Errors
     /// If the file cannot be read, or the folder cannot be packed.
@@ -52,9 +58,9 @@ impl BuildSource {
         match self {
             Self::File(file) => Build::read(file, limit)
                 .map_err(|source| ReadBuildError::File { file: file.clone(), source }),
-            Self::Folder(folder) => {
-                let packed = PackedSource::from_folder(folder, limit, MissingPackages::Refuse)?;
-                let unsigned = MissingSignature::FileNotFound(signature_path(folder));
+            Self::Folder { path, missing_packages } => {
+                let packed = PackedSource::from_folder(path, limit, *missing_packages)?;
+                let unsigned = MissingSignature::FileNotFound(signature_path(path));
                 Ok(Build::new(packed.bytes, Err(unsigned)))
             }
         }

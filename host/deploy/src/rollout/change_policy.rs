@@ -5,8 +5,9 @@
 pub enum ChangePolicy {
     /// `narrowboat serve`: an operator approves capabilities, and another isolation needs a restart.
     Operator,
-    /// A component file under `narrowboat dev`: the version gets the capabilities that the configuration grants, and
-    /// another isolation needs a restart.
+    /// A component file or a source folder under `narrowboat dev`: the version gets the capabilities that the
+    /// configuration grants. Another isolation needs a restart, unless the host has the plugin loaded again instead of
+    /// requesting a deploy, as it does for a source folder.
     Grants,
     /// A crate under `narrowboat dev`: as `Grants`, and the builder of the crate has the plugin loaded again if the
     /// isolation has changed.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::config_reloader::ConfigReloader;
+use crate::tenants::FollowedPlugin;
 use narrowboat_config::signature::TrustedKeys;
 use narrowboat_core::component;
 use narrowboat_core::plugin_file::PluginFileKind;
@@ -22,10 +24,12 @@ const SETTLE_DELAY: Duration = Duration::from_millis(250);
 /// that is written slowly does not delay others.
 pub(super) struct ComponentFollower {
     source: BuildSource,
-    rollouts: Vec<Arc<Rollout>>,
+    plugins: Vec<FollowedPlugin>,
     signers: Option<Arc<TrustedKeys>>,
     /// The largest component or bundle that is read.
     size_limit: ByteSize,
+    /// Loads plugins again whose versions cannot be deployed; `None` if that has failed and the file is as it was.
+    reloader: Option<Arc<ConfigReloader>>,
     /// Notified when the file, or a file of the folder, was written.
     pub(super) component_changed: Arc<Notify>,
     /// Notified when the file of its signature was written.
@@ -40,18 +44,20 @@ struct ComponentContents {
 }
 
 impl ComponentFollower {
-    /// A follower of `source`, which has the versions of the plugins of `rollouts`.
+    /// A follower of `source`, which has the versions of `plugins`.
     pub(super) fn new(
         source: BuildSource,
-        rollouts: Vec<Arc<Rollout>>,
+        plugins: Vec<FollowedPlugin>,
         signers: Option<Arc<TrustedKeys>>,
         size_limit: ByteSize,
+        reloader: Option<Arc<ConfigReloader>>,
     ) -> Self {
         Self {
             source,
-            rollouts,
+            plugins,
             signers,
             size_limit,
+            reloader,
             component_changed: Arc::default(),
             signature_changed: Arc::default(),
         }
@@ -73,10 +79,22 @@ impl ComponentFollower {
             }
             let contents = self.read_when_stable().await;
             waits_for_signature = contents.as_ref().is_ok_and(|contents| !contents.is_complete);
-            for rollout in &self.rollouts {
-                submit_deploy(rollout, &source, &contents);
+            for plugin in &self.plugins {
+                match &contents {
+                    Ok(contents) => self.deploy(plugin, &source, &contents.build),
+                    Err(error) => log_read_error(&plugin.rollout, &source, error),
+                }
             }
             source = DeploySource::ChangedFile(self.source.path().to_owned());
+        }
+    }
+
+    /// Requests a deploy, whose outcome the rollout logs, or a reload if only that can take the version.
+    fn deploy(&self, plugin: &FollowedPlugin, source: &DeploySource, build: &Arc<Build>) {
+        if !plugin.needs_reload(build) {
+            drop(plugin.rollout.enqueue(Arc::clone(build), source.clone()));
+        } else if let Some(reloader) = &self.reloader {
+            reloader.request();
         }
     }
 
@@ -105,19 +123,14 @@ impl ComponentFollower {
     }
 }
 
-/// Enqueues the contents of a file or folder, or logs why they cannot be read. The rollout logs the outcome.
-fn submit_deploy(
-    rollout: &Rollout,
-    source: &DeploySource,
-    contents: &Result<ComponentContents, ReadBuildError>,
-) {
+/// Logs why a changed file or folder cannot be read.
+fn log_read_error(rollout: &Rollout, source: &DeploySource, error: &ReadBuildError) {
     let (plugin, file) = (&*rollout.plugin().label, source.display_path());
-    match contents {
-        Ok(contents) => drop(rollout.enqueue(Arc::clone(&contents.build), source.clone())),
-        Err(error) if error.is_not_found() => {
-            tracing::debug!(plugin, "component file is gone: {}", file.display());
-        }
-        Err(error) => tracing::warn!(plugin, "{error}"),
+    if error.is_not_found() {
+        tracing::debug!(plugin, "component file is gone: {}", file.display());
+    } else {
+        let live = rollout.plugin().live_version().digest().short_hex();
+        tracing::warn!(plugin, "version {live} stays: {error}");
     }
 }
 

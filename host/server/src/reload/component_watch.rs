@@ -17,8 +17,8 @@ use narrowboat_config::signature;
 use narrowboat_deploy::packaging::BuildSource;
 use narrowboat_runtime::run_on_dedicated_thread;
 
-/// Deploys each component file and source folder that changes, and reloads a configuration that changes, for ever. Returns at once if
-/// `watch` is off.
+/// Deploys each component file and source folder that changes, and reloads a configuration that changes, for ever.
+/// Returns at once if `watch` is off.
 pub(crate) async fn run(host: Arc<Host>, reloader: Arc<ConfigReloader>) {
     let Some(mode) = host.watch_mode() else { return };
     let mut tenants_changed = host.tenants().subscribe();
@@ -33,10 +33,10 @@ pub(crate) async fn run(host: Arc<Host>, reloader: Arc<ConfigReloader>) {
 
 /// Watches the files of now: the configuration, components, source folders, and signatures if they are required. Returns
 /// if they cannot be watched.
-async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
+async fn watch_files(host: &Host, reloader: &Arc<ConfigReloader>, mode: WatchMode) {
     let config_file = host.config().file.clone();
-    let rollouts = host.tenants().rollouts_by_source();
-    let (mut files, folders) = split_paths(rollouts.keys());
+    let plugins = host.tenants().plugins_by_source();
+    let (mut files, folders) = split_paths(plugins.keys());
     if host.signers().is_some() {
         let signatures: Vec<_> = files.iter().map(|file| signature::signature_path(file)).collect();
         files.extend(signatures);
@@ -51,15 +51,20 @@ async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
         }
         None => return,
     };
+    let failed_loads = host.tenants().failed_loads();
     let mut followers = JoinSet::new();
     let mut notifies = BTreeMap::<PathBuf, Arc<Notify>>::new();
-    for (source, rollouts) in rollouts {
+    for (source, plugins) in plugins {
         let path = source.path().to_owned();
+        // A plugin that could not be loaded again is loaded at the next change, which is noticed below.
+        let has_failed = failed_loads.iter().any(|failed| failed.source == source);
+        let reloader = (!has_failed).then(|| Arc::clone(reloader));
         let follower = ComponentFollower::new(
             source,
-            rollouts,
+            plugins,
             host.signers().cloned(),
             host.limits().max_component,
+            reloader,
         );
         // The file may have changed before the watch began.
         follower.component_changed.notify_one();
@@ -68,7 +73,6 @@ async fn watch_files(host: &Host, reloader: &ConfigReloader, mode: WatchMode) {
         followers.spawn(follower.run());
     }
     reloader.request_if_changed();
-    let failed_loads = host.tenants().failed_loads();
     let failed = failed_loads.clone();
     // A file that could not be loaded may have changed before the watch began.
     let has_changed = run_on_dedicated_thread(move || failed.iter().any(FailedLoad::has_changed));
@@ -95,7 +99,7 @@ fn split_paths<'a>(sources: impl Iterator<Item = &'a BuildSource>) -> (Vec<PathB
     for source in sources {
         match source {
             BuildSource::File(file) => files.push(file.clone()),
-            BuildSource::Folder(folder) => folders.push(folder.clone()),
+            BuildSource::Folder { path, .. } => folders.push(path.clone()),
         }
     }
     (files, folders)

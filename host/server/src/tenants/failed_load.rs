@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_core::units::ByteSize;
-use narrowboat_deploy::packaging::BuildSource;
+use narrowboat_deploy::packaging::{BuildSource, MissingPackages};
 
 /// The file or folder of a plugin that could not be loaded, as it was before the attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +30,7 @@ impl FailedLoad {
     pub(super) fn capture(source: BuildSource, limit: ByteSize) -> Self {
         let stamp = match &source {
             BuildSource::File(file) => SourceStamp::File(stat_file(file)),
-            BuildSource::Folder(_) => {
-                let build = source.read(limit).map_err(|error| error.to_string());
-                SourceStamp::Folder(build.map(|build| build.digest()))
-            }
+            BuildSource::Folder { path, .. } => SourceStamp::Folder(digest_folder(path, limit)),
         };
         Self { source, limit, stamp }
     }
@@ -42,6 +39,13 @@ impl FailedLoad {
     pub(crate) fn has_changed(&self) -> bool {
         Self::capture(self.source.clone(), self.limit) != *self
     }
+}
+
+/// Packs a folder, without installing packages, and returns the digest of the bundle.
+fn digest_folder(path: &Path, limit: ByteSize) -> Result<Sha256Digest, String> {
+    let missing_packages = MissingPackages::Refuse;
+    let folder = BuildSource::Folder { path: path.to_owned(), missing_packages };
+    folder.read(limit).map(|build| build.digest()).map_err(|error| error.to_string())
 }
 
 fn stat_file(file: &Path) -> Option<(SystemTime, u64)> {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::builder::{BuiltTenant, TenantBuilder};
 use super::deferred_version_record::DeferredVersionRecord;
 use super::failed_load::FailedLoad;
+use super::followed_plugin::FollowedPlugin;
 use super::prepared_tenants::{PreparedTenants, TenantMap};
 use super::ready_plugin::ReadyPlugin;
 use super::reload_report::ReloadReport;
@@ -19,7 +20,6 @@ use crate::host_resources::HostResources;
 use narrowboat_config::TenantConfig;
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::packaging::BuildSource;
-use narrowboat_deploy::rollout::Rollout;
 use narrowboat_runtime::Plugin;
 
 /// The tenants of a host. A reload replaces all of them at once.
@@ -92,13 +92,13 @@ impl TenantRegistry {
         failed_loads.map(|(_, failed)| failed.clone()).collect()
     }
 
-    /// The rollouts of each file and folder. One may have several rollouts; one that could not be loaded has none.
-    pub(crate) fn rollouts_by_source(&self) -> BTreeMap<BuildSource, Vec<Arc<Rollout>>> {
+    /// The plugins of each file and folder. One may have several plugins; one that could not be loaded may have none.
+    pub(crate) fn plugins_by_source(&self) -> BTreeMap<BuildSource, Vec<FollowedPlugin>> {
         let mut sources: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for runtime in self.all().values() {
             for served in runtime.plugins.values() {
-                let rollouts = sources.entry(served.source.clone()).or_default();
-                rollouts.push(Arc::clone(&served.rollout));
+                let plugins = sources.entry(served.source.clone()).or_default();
+                plugins.push(FollowedPlugin::from(&**served));
             }
             for (_, failed) in runtime.failed_loads() {
                 sources.entry(failed.source.clone()).or_default();

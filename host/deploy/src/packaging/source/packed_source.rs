@@ -11,9 +11,9 @@ use narrowboat_core::manifest::{self, Language, Manifest, SourceSettings};
 use narrowboat_core::units::ByteSize;
 
 /// What to do if the packages that a source plugin requires are not installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MissingPackages {
-    /// Install them with the tools of this machine.
+    /// Install them with the tools of this machine: `narrowboat plugin build`, and a host in development.
     Install,
     /// Refuse to pack. A host that serves runs no other programs.
     Refuse,

@@ -1,6 +1,6 @@
 //! The Python packages that a source plugin requires.
 //!
-//! They are in the folder `vendor` of the plugin, or `narrowboat plugin build` installs them into the hidden folder
+//! They are in the folder `vendor` of the plugin, or `narrowboat plugin build` and `narrowboat dev` install them into the hidden folder
 //! `.narrowboat/packages/DIGEST`, where DIGEST identifies the requirements.
 
 use std::fs::File;
@@ -70,6 +70,7 @@ pub(super) fn install(
     let unfinished = tempfile::Builder::new().prefix(".").tempdir_in(&parent).map_err(failed)?;
     let target = unfinished.path().join(VENDOR);
     std::fs::create_dir(&target).map_err(failed)?;
+    tracing::info!("installing the packages of {}", requirements.file.display());
     installer.install(&requirements.file, &target)?;
     let installed = installed_folder(folder, requirements);
     match std::fs::rename(&target, &installed) {

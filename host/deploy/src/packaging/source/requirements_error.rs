@@ -28,7 +28,7 @@ pub enum RequirementsError {
     /// The folder `vendor` does not have the packages of the requirements.
     #[error(
         "{} {problem}; update the folder with `pip install --target vendor --only-binary :all: -r requirements.txt`, or \
-         remove it, so that `narrowboat plugin build` installs the packages",
+         remove it, so that `narrowboat plugin build` or `narrowboat dev` installs the packages",
         vendor.display()
     )]
     OutdatedVendor {
