@@ -30,7 +30,8 @@ def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, 
     environment = {"CARGO_TARGET_DIR": str(root / "target")}
     path, text, reply = TEMPLATES[template]
     with Dev(narrowboat.binary, tmp_path, folder / "narrowboat.toml", environment=environment) as host:
-        assert host.serves().connect(path.format(name=name)).ask(text) == reply
+        ready = host.serves() if language == "rust" else host.listens()
+        assert ready.connect(path.format(name=name)).ask(text) == reply
 
 
 def test_the_plugin_is_an_echo_in_python_unless_another_is_named(narrowboat, tmp_path):
