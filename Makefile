@@ -7,11 +7,12 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test book conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target
+.PHONY: help demo test runtimes book conformance fuzz soak lint bench layer-bench swap-bench deny wasm-target
 
 help:
-	@echo 'make demo         build the host and three plugins, serve them on 127.0.0.1:8000, rebuild after changes'
+	@echo 'make demo         build the host, serve plugins in Rust and Python on 127.0.0.1:8000, rebuild after changes'
 	@echo 'make test         run all tests'
+	@echo 'make runtimes     build the runtime of Python plugins; builds of the host do it too'
 	@echo 'make book         build the documentation as HTML in target/book'
 	@echo 'make conformance  run only the WebSocket conformance suite, against the echo plugin'
 	@echo 'make soak         run a mixed load for MINUTES (default 5)'
@@ -26,18 +27,24 @@ wasm-target:
 	@$(STEP) "installing a Rust target for WebAssembly (seconds with rustup; otherwise about two minutes, once)" \
 		.ci/wasm-target.sh
 
+runtimes:
+	@$(STEP) "building the runtime of Python plugins (about half a minute, once)" \
+		python3 runtimes/python/image.py --cache target/runtimes
+
 demo: wasm-target
 	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@echo
-	@echo 'The host builds three plugins (seconds) and then serves them. When it logs that it is listening, open'
+	@echo 'The host builds the plugins in Rust and compiles the Python runtime (seconds, once). Open'
 	@echo 'this page in a browser, in as many tabs as you like:'
 	@echo '  http://127.0.0.1:8000/'
 	@echo 'Or run these commands in other terminals:'
 	@echo '  $(TALK) $(DEMO)/echo/         the host sends each line back'
 	@echo '  $(TALK) $(DEMO)/broadcast/    the host sends each line to all clients'
 	@echo '  $(TALK) $(DEMO)/group/red/    the host sends each line to all clients in the room red'
-	@echo 'Change plugins/echo/src/lib.rs: the open connections get the new code in a second or two.'
+	@echo '  $(TALK) $(DEMO)/python/group/red/    the same in Python'
+	@echo 'Change plugins/python/echo/consumers.py: the open connections get the new code at once.'
+	@echo 'Change plugins/echo/src/lib.rs: they get it in a second or two.'
 	@echo 'The routes are in narrowboat.toml. Press Ctrl-C to stop.'
 	@echo
 	@$(HOST) dev
