@@ -58,6 +58,8 @@ test: wasm-target
 		cargo build --package narrowboat
 	@$(STEP) "running the Rust tests (about three minutes to build the first time, seconds to run)" \
 		cargo test --workspace
+	@$(STEP) "running the tests of the Python runtime (about half a minute)" \
+		target/venv/bin/python -m pytest runtimes/python/tests
 	@$(STEP) "running the loom models (about two minutes to build the first time, then half a minute)" \
 		cargo test --package narrowboat-sync --features loom
 	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat

@@ -31,7 +31,7 @@ def json_depth():
         (json.dumps({"text": "[{" * 600, "list": [[]]}), False),
         ("]" * 1000 + "[" * 501, False),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:8],
 )
 def test_the_depth_of_a_text_is_known(json_depth, text, deep):
     try:

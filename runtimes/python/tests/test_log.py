@@ -1,5 +1,8 @@
 """The output of a plugin goes to the log of the host."""
 
+import contextlib
+import re
+
 from instance import Failed, start
 
 HEADER = """
@@ -93,3 +96,16 @@ def test_a_traceback_is_one_entry_with_the_lines_of_the_source():
     ]
     assert any(line.strip() == "raise KeyError('room')" for line in lines)
     assert "narrowboat_runtime" not in text
+
+
+def test_a_deep_traceback_has_its_innermost_frames():
+    instance = start(
+        "from channels.generic.websocket import *\n\ndef down(n):\n    if n == 0:\n        raise LookupError('deep')\n    down(n - 1)\n\n"
+        "class Chat(WebsocketConsumer):\n    def receive(self, text_data=None, bytes_data=None):\n        down(500)\n"
+    )
+    with contextlib.suppress(Failed):
+        instance.connect().send("x")
+    ((_, _, text),) = instance.host.log
+    assert "raise LookupError('deep')" in text
+    assert "in receive" not in text
+    assert re.search(r"LookupError: deep\n\(\d+ outer frames are left out\)$", text)

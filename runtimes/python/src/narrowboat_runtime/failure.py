@@ -12,6 +12,9 @@ _RUNTIME_FOLDER = os.path.dirname(os.path.dirname(__file__)) + "/"
 #: The most characters of the line for the host.
 MAX_LINE = 1_000
 
+#: The most frames of a traceback. Formatting a thousand frames, as after a RecursionError, takes longer than `call_time`.
+_MAX_FRAMES = 40
+
 
 def report(error, title=None):
     """Logs the traceback of an exception. Never raises."""
@@ -29,12 +32,22 @@ def log_text(text, title=None):
 def format_traceback(error):
     """Returns the traceback with the lines of the source, from the first line of the plugin on.
 
-    The frames of the runtime are left out.
+    The frames of the runtime are left out. Only the innermost frames of a deep traceback are there.
     """
     add_hint(error)
-    told = traceback.TracebackException.from_exception(error)
+    told = traceback.TracebackException.from_exception(error, limit=-_MAX_FRAMES)
     _remove_runtime_frames(told, set())
-    return "".join(told.format()).rstrip()
+    text = "".join(told.format()).rstrip()
+    left_out = _depth(error.__traceback__) - _MAX_FRAMES
+    return f"{text}\n({left_out} outer frames are left out)" if left_out > 0 else text
+
+
+def _depth(step):
+    """Returns the number of frames of a traceback."""
+    count = 0
+    while step is not None:
+        count, step = count + 1, step.tb_next
+    return count
 
 
 def _remove_runtime_frames(told, seen):
