@@ -16,7 +16,7 @@ _GC_THRESHOLD = 20_000
 _RECURSION_LIMIT = 1_000
 
 #: The packages whose modules a plugin or the runtime imports while it runs.
-_PACKAGES = ("asgiref", "channels", "narrowboat", "narrowboat_runtime")
+_PACKAGES = ("asgiref", "channels", "importlib.resources", "narrowboat", "narrowboat_runtime")
 
 
 def prepare():
