@@ -9,6 +9,7 @@ import pytest
 
 import support
 from develop import Crate, Dev, SourcePlugin
+from python_plugin import PythonPlugin
 from support import Host, Travelling
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,6 +171,28 @@ def develop_source(narrowboat, source_plugin, tmp_path):
             return stack.enter_context(Dev(narrowboat.binary, tmp_path, source_plugin.config, **options))
 
         yield start
+@pytest.fixture(scope="session")
+def serving_python(serving, tmp_path_factory):
+    """Context manager that serves a Python plugin with the text of its consumers.py, further files, and further keys of
+    its manifest. `table` has further keys of its plugin table."""
+
+    @contextmanager
+    def start(source, files=None, isolation=None, manifest=None, table=None, **settings):
+        folder = tmp_path_factory.mktemp("plugin") / "chat"
+        plugin = PythonPlugin(folder, source, files, isolation=isolation, **manifest or {})
+        plugins = {"chat": plugin.table(**table or {})} | settings.pop("plugins", {})
+        with serving(plugins=plugins, **settings) as host:
+            plugin.host = host
+            yield plugin
+
+    return start
+
+
+@pytest.fixture
+def python(serving_python):
+    """Starts a host with a Python plugin that stops at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda *source, **settings: stack.enter_context(serving_python(*source, **settings))
 
 
 @pytest.fixture(autouse=True)
