@@ -1,6 +1,5 @@
 """A source plugin in Python, whose files a test rewrites."""
 
-import io
 import tarfile
 import textwrap
 from urllib.parse import quote
@@ -100,12 +99,18 @@ class PythonPlugin:
 
 def pack(files):
     """The bytes of a source bundle: an archive of the form ustar, with the files in the order of their paths."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path in sorted(files):
-            entry = tarfile.TarInfo(path)
-            entry.size = len(files[path])
-            archive.addfile(entry, io.BytesIO(files[path]))
-    # tarfile fills archives up to a multiple of 20 blocks. A bundle has two empty blocks at its end.
-    size = sum(512 + -(-len(content) // 512) * 512 for content in files.values())
-    return packed.getvalue()[: size + 1024]
+    entries = [header(path, len(files[path])) + padded(files[path]) for path in sorted(files)]
+    return b"".join(entries) + bytes(1024)
+
+
+def padded(content):
+    return content + bytes(-len(content) % 512)
+
+
+def header(path, size):
+    """The header of an entry. `tarfile` leaves the numbers of the device empty, which a bundle does not."""
+    entry = tarfile.TarInfo(path)
+    entry.size = size
+    fields = entry.tobuf(tarfile.USTAR_FORMAT)
+    fields = fields[:148] + b" " * 8 + fields[156:329] + b"0000000\0" * 2 + fields[345:]
+    return fields[:148] + b"%06o\0 " % sum(fields) + fields[156:]
