@@ -22,7 +22,7 @@ use narrowboat_deploy::packaging;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
-use narrowboat_runtime::{Engine, GuestThreadPool, LanguageRuntimes, Loader};
+use narrowboat_runtime::{Engine, GuestThreadPool, Loader};
 use narrowboat_session::{
     AcceptedConsumer, ConnectOutcome, InstanceRegistry, Permits, connect_consumer,
 };
@@ -156,8 +156,8 @@ impl Served {
         let layer = Arc::new(Panicking { layer, armed: AtomicBool::new(false) });
         let limits = Limits::default();
         let loader = Loader {
-            engine: Engine::new(4, limits.memory.bytes(), None, LanguageRuntimes::default())
-                .unwrap(),
+            runtimes: Arc::default(),
+            engine: Engine::new(4, limits.memory.bytes(), None).unwrap(),
             tenant,
             layer: Arc::clone(&layer) as Arc<dyn ChannelLayer>,
             keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),

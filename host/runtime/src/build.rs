@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 
-use crate::language_runtime::RuntimeImage;
+use crate::runtime_image::RuntimeImage;
 use narrowboat_config::signature::{MissingSignature, Signature, SignatureError, TrustedKeys};
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_core::units::ByteSize;

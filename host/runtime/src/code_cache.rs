@@ -2,6 +2,7 @@
 //! is compiled.
 
 mod cache_file;
+mod code_kind;
 mod entry;
 mod eviction;
 mod folder;
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 
 use wasmtime::component::Component;
 
-pub(crate) use entry::CodeKind;
+pub(crate) use code_kind::CodeKind;
 use entry::{CacheEntryError, CodeCacheKey};
 use folder::{CacheFolder, FolderError};
 use narrowboat_config::CacheConfig;

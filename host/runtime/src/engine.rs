@@ -17,7 +17,6 @@ use wasmtime::{ResourceLimiter, Store};
 
 use crate::build::Build;
 use crate::code_cache::{CodeCache, CodeKind};
-use crate::language_runtime::{CompiledRuntime, LanguageRuntimes, Program, RuntimeError};
 use crate::scheduling::{IoDriverWaker, Ticker, TickerGuard, lower_thread_priority};
 use crate::store::{GuestState, VersionContext};
 pub use engine_config::THREAD_STACK_BYTES;
@@ -45,7 +44,6 @@ struct Inner {
     /// The imports of all guests.
     linker: Linker<GuestState>,
     cache: Option<CodeCache>,
-    runtimes: LanguageRuntimes,
     /// Held while a component is compiled, which takes all cores and much memory.
     compile_lock: Mutex<()>,
     ticker: Ticker,
@@ -64,8 +62,7 @@ pub struct PoolUsage {
 }
 
 impl Engine {
-    /// Creates an engine for `instances` with at most `memory` bytes each, which keeps compiled code in `cache` and runs
-    /// source plugins with `runtimes`. If the address space is too small for a pool of them, each instance maps its memory when it starts.
+    /// Creates an engine for `instances` with at most `memory` bytes each, which keeps compiled code in `cache`. If the address space is too small for a pool of them, each instance maps its memory when it starts.
     ///
     /// # Errors
     /// If the system refuses the memory or a thread.
@@ -73,7 +70,6 @@ impl Engine {
         instances: usize,
         memory: usize,
         cache: Option<CodeCache>,
-        runtimes: LanguageRuntimes,
     ) -> Result<Self, EngineError> {
         let instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let instances = instances.saturating_add(SPARE_INSTANCES);
@@ -91,7 +87,6 @@ impl Engine {
             engine,
             linker,
             cache,
-            runtimes,
             compile_lock: Mutex::default(),
             ticker,
             io_driver_waker,
@@ -175,38 +170,9 @@ impl Engine {
         Ok(component)
     }
 
-    /// Loads the program that a runtime has compiled from a bundle, if the cache has it.
-    pub(crate) fn load_program(
-        &self,
-        bundle: Sha256Digest,
-        runtime: Sha256Digest,
-    ) -> Option<Program> {
-        Program::decode(&self.0.cache.as_ref()?.load_program(bundle, runtime)?)
-    }
-
-    /// Stores the program that a runtime has compiled from a bundle in the cache.
-    pub(crate) fn store_program(
-        &self,
-        bundle: Sha256Digest,
-        runtime: Sha256Digest,
-        program: &Program,
-    ) {
-        if let Some(cache) = &self.0.cache {
-            cache.store_program(bundle, runtime, &program.encode());
-        }
-    }
-
-    /// Returns a runtime of a language: the `wanted` one if the host has it, else the current one. Compiles it if it is
-    /// used for the first time, which takes seconds, so do not call it from async code.
-    ///
-    /// # Errors
-    /// If the host has no runtime of the language, or the runtime does not compile.
-    pub(crate) fn language_runtime(
-        &self,
-        language: Language,
-        wanted: Option<Sha256Digest>,
-    ) -> Result<Arc<CompiledRuntime>, RuntimeError> {
-        self.0.runtimes.get(self, language, wanted)
+    /// The cache of compiled code.
+    pub(crate) fn code_cache(&self) -> Option<&CodeCache> {
+        self.0.cache.as_ref()
     }
 
     /// The imports of guests.

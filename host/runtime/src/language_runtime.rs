@@ -5,12 +5,10 @@ mod compiled_runtime;
 mod language_runtimes;
 mod program;
 mod runtime_error;
-mod runtime_image;
 mod source_problem;
 
 pub(crate) use compiled_runtime::CompiledRuntime;
 pub use language_runtimes::LanguageRuntimes;
 pub(crate) use program::Program;
 pub use runtime_error::RuntimeError;
-pub use runtime_image::RuntimeImage;
 pub use source_problem::{SourceProblem, SourceProblems};

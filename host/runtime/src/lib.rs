@@ -16,6 +16,7 @@ mod language_runtime;
 mod loader;
 mod migration;
 mod plugin;
+mod runtime_image;
 mod scheduling;
 mod stats;
 mod store;
@@ -28,9 +29,7 @@ pub use compat::Incompatibility;
 pub use effects::Effect;
 pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};
-pub use language_runtime::{
-    LanguageRuntimes, RuntimeError, RuntimeImage, SourceProblem, SourceProblems,
-};
+pub use language_runtime::{LanguageRuntimes, RuntimeError, SourceProblem, SourceProblems};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};
 pub use migration::{
     Migration, MigrationError, MigrationStats, MovePatience, PreSnapshots, RollbackSnapshot,
@@ -38,6 +37,7 @@ pub use migration::{
 };
 pub use narrowboat_core::sha256_digest::Sha256Digest;
 pub use plugin::Plugin;
+pub use runtime_image::RuntimeImage;
 pub use scheduling::{GuestExecutor, GuestThreadPool, run_on_dedicated_thread};
 pub use stats::{ClientCount, EventCounts, FaultKind, VersionStats};
 pub use version::{Version, VersionError, VersionUsage};

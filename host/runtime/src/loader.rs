@@ -2,6 +2,7 @@
 
 mod load_error;
 mod plugin_settings;
+mod source_compiler;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use crate::build::Build;
 use crate::compat;
 use crate::engine::Engine;
-use crate::language_runtime::RuntimeError;
+use crate::language_runtime::{LanguageRuntimes, RuntimeError};
 use crate::plugin::{Plugin, PublishedVersions};
 use crate::scheduling::{ExecutionModeState, GuestThreadPool};
 use crate::store::{
@@ -34,6 +35,7 @@ use narrowboat_quota::QuotaChain;
 use plugin_settings::{
     check_uses, execution_mode, min_limit, resolve_failed_move, resolve_isolation,
 };
+use source_compiler::compile_source;
 
 /// Panics of one version that are logged a second.
 const PANIC_LINES_PER_SECOND: u64 = 2;
@@ -42,6 +44,8 @@ const PANIC_LINES_PER_SECOND: u64 = 2;
 pub struct Loader {
     /// The engine that compiles and runs the plugins.
     pub engine: Engine,
+    /// The runtimes of source plugins.
+    pub runtimes: Arc<LanguageRuntimes>,
     /// The tenant that owns the plugins.
     pub tenant: Tenant,
     /// The channel layer of their consumers.
@@ -210,17 +214,14 @@ impl Loader {
             return Err(RuntimeError::NoRuntime);
         };
         let language = settings.runtime;
-        let runtime = self.engine.language_runtime(language, build.runtime())?;
+        let runtime = self.runtimes.get(&self.engine, language, build.runtime())?;
         let memory = min_limit(limits.memory, manifest.limits.memory);
         let needed = runtime.resources.initial_memory_bytes;
         if needed > memory.bytes() as u64 {
             return Err(RuntimeError::Memory { language, needed, most: memory });
         }
         let ctx = Arc::new(self.new_context(plugin, limits, &runtime.resources, manifest, build));
-        let version =
-            Version::compile_source(&self.engine, build, (bundle, &settings), &runtime, ctx)?;
-        build.record_runtime(&runtime.image);
-        Ok(version)
+        compile_source(&self.engine, build, (bundle, &settings), runtime, ctx)
     }
 
     /// Checks that one of the trusted keys has signed the component, if signatures are required. Hashes all its bytes,

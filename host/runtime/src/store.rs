@@ -10,6 +10,7 @@ mod log_limiter;
 mod memory_counting;
 mod output_buffer;
 mod page_faults;
+mod phase;
 mod stopwatch;
 mod store_limiter;
 mod suppress_reason;
@@ -26,7 +27,8 @@ pub(crate) use instance_limits::{
 pub(crate) use log_limiter::{LogDecision, LogLimiter};
 pub(crate) use memory_counting::MemoryCounting;
 pub(crate) use output_buffer::{OutputBuffer, STDERR_CONTEXT, STDOUT_CONTEXT};
-pub(crate) use stopwatch::{OutOfTime, Phase};
+pub(crate) use phase::Phase;
+pub(crate) use stopwatch::OutOfTime;
 pub(crate) use store_limiter::MemoryQuotaExceeded;
 pub(crate) use suppress_reason::SuppressReason;
 pub(crate) use version_context::VersionContext;

@@ -12,15 +12,13 @@ use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
 use crate::compat;
 use crate::engine::{Engine, pool_slots};
-use crate::language_runtime::{CompiledRuntime, Program, RuntimeError};
+use crate::language_runtime::{CompiledRuntime, Program};
 use crate::stats::VersionStats;
 use crate::store::{GuestState, VersionContext};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
-use narrowboat_core::manifest::SourceSettings;
 use narrowboat_core::sha256_digest::Sha256Digest;
-use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_quota::{QuotaResource, Reservation};
 pub use version_error::VersionError;
 
@@ -79,20 +77,15 @@ impl Version {
         })
     }
 
-    /// Compiles the source of a bundle with the runtime of its language, unless the cache has its program. Blocks, so do
-    /// not call it from async code.
-    ///
-    /// # Errors
-    /// The problems in the source, or the fault of the instance that compiles it.
-    pub(crate) fn compile_source(
+    /// Creates a version of a source plugin, which has no program yet.
+    pub(crate) fn for_source(
         engine: &Engine,
         build: &Build,
-        (bundle, settings): (&SourceBundle<'_>, &SourceSettings),
-        runtime: &Arc<CompiledRuntime>,
+        runtime: &CompiledRuntime,
         ctx: Arc<VersionContext>,
-    ) -> Result<Arc<Self>, RuntimeError> {
+    ) -> Self {
         let _ = ctx.pool_slots.set(runtime.pool_slots);
-        let version = Arc::new(Self {
+        Self {
             digest: build.digest(),
             engine: engine.clone(),
             consumer_indices: Some(runtime.consumer_indices.clone()),
@@ -101,18 +94,12 @@ impl Version {
             program: OnceLock::new(),
             ctx,
             stats: VersionStats::default(),
-        });
-        let cached = engine.load_program(build.digest(), runtime.image.digest);
-        let program = match cached {
-            Some(program) => program,
-            None => {
-                let program = Program::compile(&version, runtime, bundle, settings)?;
-                engine.store_program(build.digest(), runtime.image.digest, &program);
-                program
-            }
-        };
-        let _ = version.program.set((Arc::clone(runtime), program));
-        Ok(version)
+        }
+    }
+
+    /// Sets the program of a source plugin.
+    pub(crate) fn set_program(&self, runtime: Arc<CompiledRuntime>, program: Program) {
+        let _ = self.program.set((runtime, program));
     }
 
     /// Creates an instance, and loads the program of a source plugin into it.

@@ -299,7 +299,8 @@ fn open_resources(
     let runtimes = runtimes.with_earlier(earlier);
     Ok(HostResources {
         mode,
-        engine: Engine::new(instances, config.limits.memory.bytes(), cache, runtimes)?,
+        engine: Engine::new(instances, config.limits.memory.bytes(), cache)?,
+        runtimes: Arc::new(runtimes),
         guest_threads: GuestThreadPool::new(config.limits.guest_threads),
         limits: config.limits.clone(),
         version_store,

@@ -9,12 +9,14 @@ use narrowboat_deploy::versions::VersionStore;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaNode;
-use narrowboat_runtime::{Engine, GuestThreadPool};
+use narrowboat_runtime::{Engine, GuestThreadPool, LanguageRuntimes};
 
 /// The resources that all tenants of a host share.
 pub(crate) struct HostResources {
     pub(crate) mode: HostMode,
     pub(crate) engine: Engine,
+    /// The runtimes of source plugins.
+    pub(crate) runtimes: Arc<LanguageRuntimes>,
     pub(crate) guest_threads: GuestThreadPool,
     /// The limits that the host started with.
     pub(crate) limits: Limits,

@@ -60,7 +60,7 @@ fn connect_dedicated(
     let version = plugin.live_version();
     let needs_guest_thread = version.needs_guest_thread();
     if let Some(instance) = context.registry.take_ready_instance(&version) {
-        let work = move || call_dedicated(instance, call);
+        let work = move || call_dedicated(Box::new(instance), call);
         return connect_here_or_aside(context, plugin, slot, needs_guest_thread, work);
     }
     let pool_slots = match version.reserve_pool_slots() {

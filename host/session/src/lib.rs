@@ -30,6 +30,7 @@ mod pending_call;
 mod permits;
 mod postponed_move;
 mod read_ahead;
+mod ready_instance_filler;
 mod ready_instances;
 mod self_rollback;
 mod session;

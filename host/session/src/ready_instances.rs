@@ -1,34 +1,25 @@
 //! Instances of a source plugin that are loaded before a connection needs them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::instance_registry::InstanceRegistry;
-use narrowboat_core::manifest::Isolation;
 use narrowboat_runtime::{Instance, Version};
-
-/// Instances that a plugin keeps ready.
-const MAX_READY_INSTANCES: usize = 4;
-
-/// The time without a new connection after which a plugin keeps no instances ready.
-const READY_TIME: Duration = Duration::from_secs(60);
 
 /// Instances of a source plugin that are loaded before a connection needs them, because loading takes milliseconds. Only
 /// a plugin with an instance for each connection has them, and only while it gets connections.
 #[derive(Default)]
 pub(super) struct ReadyInstances {
-    instances: Mutex<Vec<Box<Instance>>>,
+    instances: Mutex<Vec<Instance>>,
     /// Whether a task fills the list.
-    is_filled: AtomicBool,
-    was_taken: Notify,
+    pub(super) is_filled: AtomicBool,
+    pub(super) was_taken: Notify,
 }
 
 impl ReadyInstances {
     /// Takes an instance of `version`. Drops those of other versions.
-    pub(super) fn take(&self, version: &Arc<Version>) -> Option<Box<Instance>> {
+    pub(super) fn take(&self, version: &Arc<Version>) -> Option<Instance> {
         let mut instances = self.lock();
         let outdated: Vec<_> = instances
             .extract_if(.., |instance| !Arc::ptr_eq(instance.version(), version))
@@ -44,58 +35,12 @@ impl ReadyInstances {
         self.was_taken.notify_one();
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         let instances = std::mem::take(&mut *self.lock());
         drop(instances);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<Instance>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Instance>> {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl InstanceRegistry {
-    /// Takes an instance of `version` that is ready, and has others loaded.
-    pub(super) fn take_ready_instance(
-        self: &Arc<Self>,
-        version: &Arc<Version>,
-    ) -> Option<Box<Instance>> {
-        if !version.is_source() || self.plugin.isolation != Isolation::Connection {
-            return None;
-        }
-        let taken = self.ready.take(version);
-        self.ready.was_taken.notify_one();
-        if !self.ready.is_filled.swap(true, Ordering::AcqRel) {
-            tokio::spawn(keep_filled(Arc::downgrade(self)));
-        }
-        taken
-    }
-
-    /// Loads instances until enough are ready, or a limit is reached.
-    async fn fill_ready_instances(&self) {
-        loop {
-            let version = self.plugin.live_version();
-            if self.is_retired() || self.ready.lock().len() >= MAX_READY_INSTANCES {
-                return;
-            }
-            let Ok(pool_slots) = version.reserve_pool_slots() else { return };
-            let work = move || Instance::new(version, pool_slots);
-            let Some(Ok(instance)) = self.plugin.executor.run(work).await else { return };
-            self.ready.lock().push(Box::new(instance));
-        }
-    }
-}
-
-/// Keeps instances ready until the plugin gets no more connections or ends.
-async fn keep_filled(registry: Weak<InstanceRegistry>) {
-    loop {
-        let Some(registry) = registry.upgrade() else { return };
-        registry.fill_ready_instances().await;
-        let taken = tokio::time::timeout(READY_TIME, registry.ready.was_taken.notified()).await;
-        if taken.is_err() || registry.is_retired() {
-            registry.ready.is_filled.store(false, Ordering::Release);
-            registry.ready.clear();
-            return;
-        }
     }
 }

@@ -14,9 +14,7 @@ use narrowboat_core::name::{ChannelName, ProcessId, Tenant};
 use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
-use narrowboat_runtime::{
-    Call, Engine, GuestReply, GuestThreadPool, Instance, LanguageRuntimes, Loader, Plugin,
-};
+use narrowboat_runtime::{Call, Engine, GuestReply, GuestThreadPool, Instance, Loader, Plugin};
 use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +70,8 @@ fn load_plugin(file: &Path) -> anyhow::Result<Plugin> {
     let config = Config::parse(&text, Path::new("narrowboat.toml"))?;
     let limits = config.limits.clone();
     let loader = Loader {
-        engine: Engine::new(POOL_SIZE, limits.memory.bytes(), None, LanguageRuntimes::default())?,
+        engine: Engine::new(POOL_SIZE, limits.memory.bytes(), None)?,
+        runtimes: Arc::default(),
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),

@@ -101,7 +101,6 @@ fn workspace_value(key: &str) -> &'static str {
 
 /// The paths of all files below a folder, for tests that compare them with what the program carries.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
 pub(super) fn source_paths(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { source_paths(&path) } else { vec![path] }).collect()

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::entry::CodeKind;
+use super::code_kind::CodeKind;
 use narrowboat_core::atomic_file;
 
 /// The number of hex digits of a SHA-256.

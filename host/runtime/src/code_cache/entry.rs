@@ -6,6 +6,7 @@ use std::io;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::code_kind::CodeKind;
 use super::folder::FolderError;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
@@ -17,30 +18,6 @@ const HEADER_BYTES: usize = MAGIC.len() + 3 * DIGEST_BYTES;
 
 /// The length of a SHA-256, in bytes.
 const DIGEST_BYTES: usize = 32;
-
-/// The kind of compiled code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CodeKind {
-    /// The machine code of a plugin's component.
-    Component,
-    /// The machine code of the runtime of a language.
-    Runtime,
-    /// The program that a runtime compiled from a source bundle. Only its runtime reads it, in an instance.
-    Program,
-}
-
-impl CodeKind {
-    pub(super) const ALL: [Self; 3] = [Self::Component, Self::Runtime, Self::Program];
-
-    /// The suffix of a file's name.
-    pub(super) const fn suffix(self) -> &'static str {
-        match self {
-            Self::Component => ".code",
-            Self::Runtime => ".runtime",
-            Self::Program => ".program",
-        }
-    }
-}
 
 /// The subject of compiled code, a component or a source bundle, and its compiler, the engine or a runtime.
 pub(super) struct CodeCacheKey {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::cache_file::{CacheFile, CacheFileKind};
-use super::entry::CodeKind;
+use super::code_kind::CodeKind;
 
 /// The age after which an unfinished file is abandoned: its host has stopped.
 const UNFINISHED_MAX_AGE: Duration = Duration::from_secs(3_600);

@@ -4,7 +4,6 @@ use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
 use super::Engine;
-use crate::language_runtime::LanguageRuntimes;
 
 /// The page that lists the accepted proposals.
 const PAGE: &str = include_str!("../../../../docs/reference/webassembly.md");
@@ -76,7 +75,7 @@ fn component_using(proposal: &str) -> Vec<u8> {
 
 #[test]
 fn the_page_lists_the_accepted_proposals() {
-    let engine = Engine::new(1, 1 << 20, None, LanguageRuntimes::default()).unwrap();
+    let engine = Engine::new(1, 1 << 20, None).unwrap();
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| "));
     let mut rows: Vec<_> = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).collect();
     rows.retain(|row| row[0] != "proposal");

@@ -3,15 +3,13 @@
 use wasmtime::component::InstancePre;
 
 use super::runtime_error::RuntimeError;
-use super::runtime_image::RuntimeImage;
 use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::source_loader_world::SourceLoaderIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::engine::{Engine, pool_slots};
+use crate::runtime_image::RuntimeImage;
 use crate::store::GuestState;
-use crate::version::VersionError;
-use narrowboat_core::component::{ComponentResources, Role};
-use narrowboat_core::manifest::Language;
+use narrowboat_core::component::ComponentResources;
 
 /// A compiled runtime.
 pub(crate) struct CompiledRuntime {
@@ -19,7 +17,7 @@ pub(crate) struct CompiledRuntime {
     pub(crate) pre: InstancePre<GuestState>,
     pub(crate) consumer_indices: WebsocketConsumerIndices,
     pub(crate) worker_indices: WorkerConsumerIndices,
-    pub(super) loader_indices: SourceLoaderIndices,
+    pub(crate) loader_indices: SourceLoaderIndices,
     /// The resources of one instance, as far as the engine tells them.
     pub(crate) resources: ComponentResources,
     /// The slots of the pool that one instance takes.
@@ -32,22 +30,21 @@ impl CompiledRuntime {
     /// # Errors
     /// If the image is damaged, or is not the component of a runtime.
     pub(super) fn compile(engine: &Engine, image: &RuntimeImage) -> Result<Self, RuntimeError> {
-        let language = image.language;
-        let component = engine.load_runtime(language, image.digest, || Ok(image.decompress()?));
-        let component =
-            component.map_err(|error| failed(language, VersionError::Compile(error)))?;
+        Self::try_compile(engine, image)
+            .map_err(|problem| RuntimeError::Unusable { language: image.language, problem })
+    }
+
+    fn try_compile(engine: &Engine, image: &RuntimeImage) -> wasmtime::Result<Self> {
+        let decompress = || Ok(image.decompress()?);
+        let component = engine.load_runtime(image.language, image.digest, decompress)?;
         let required = component.resources_required();
         let initial_memory_bytes = required.and_then(|required| required.max_initial_memory_size);
-        let pre = engine.linker().instantiate_pre(&component);
-        let pre = pre.map_err(|error| failed(language, VersionError::Import(error)))?;
-        let world_error =
-            |role| move |problem| failed(language, VersionError::World { role, problem });
+        let pre = engine.linker().instantiate_pre(&component)?;
         Ok(Self {
             image: image.clone(),
-            consumer_indices: WebsocketConsumerIndices::new(&pre)
-                .map_err(world_error(Role::Consumer))?,
-            worker_indices: WorkerConsumerIndices::new(&pre).map_err(world_error(Role::Worker))?,
-            loader_indices: SourceLoaderIndices::new(&pre).map_err(world_error(Role::Consumer))?,
+            consumer_indices: WebsocketConsumerIndices::new(&pre)?,
+            worker_indices: WorkerConsumerIndices::new(&pre)?,
+            loader_indices: SourceLoaderIndices::new(&pre)?,
             pool_slots: pool_slots(&component, None),
             resources: ComponentResources {
                 initial_memory_bytes: initial_memory_bytes.unwrap_or(0),
@@ -57,8 +54,4 @@ impl CompiledRuntime {
             pre,
         })
     }
-}
-
-fn failed(language: Language, source: VersionError) -> RuntimeError {
-    RuntimeError::Version { language, source: Box::new(source) }
 }

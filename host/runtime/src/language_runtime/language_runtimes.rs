@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::compiled_runtime::CompiledRuntime;
 use super::runtime_error::RuntimeError;
-use super::runtime_image::RuntimeImage;
 use crate::engine::Engine;
+use crate::runtime_image::RuntimeImage;
 use narrowboat_core::manifest::Language;
 use narrowboat_core::sha256_digest::Sha256Digest;
 

@@ -6,17 +6,10 @@ use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
 use super::compiled_runtime::CompiledRuntime;
-use super::runtime_error::RuntimeError;
 use super::source_problem::SourceProblems;
-use crate::bindings::source_loader_world::exports::narrowboat::consumer::runtime::{
-    Entries, File, Program as GuestProgram,
-};
-use crate::instance::GuestStore;
-use crate::store::{GuestState, Phase, SuppressReason};
-use crate::version::Version;
+use crate::bindings::source_loader_world::exports::narrowboat::consumer::runtime::Program as GuestProgram;
+use crate::store::GuestState;
 use narrowboat_core::component::Role;
-use narrowboat_core::manifest::{EntryPoint, SourceSettings};
-use narrowboat_core::source_bundle::SourceBundle;
 
 /// The source of a plugin, compiled by the runtime of its language. Each instance loads it before anything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,46 +20,6 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Compiles the files of a bundle in an instance of `version`, which has no program yet. The instance is dropped and
-    /// has no effects.
-    ///
-    /// # Errors
-    /// The problems in the source, or the fault of the instance.
-    pub(crate) fn compile(
-        version: &Arc<Version>,
-        runtime: &CompiledRuntime,
-        bundle: &SourceBundle<'_>,
-        settings: &SourceSettings,
-    ) -> Result<Self, RuntimeError> {
-        let role = Role::Consumer;
-        let pool_slots = version.force_reserve_pool_slots();
-        let (mut store, loader) = GuestStore::instantiate(
-            Arc::clone(version),
-            role,
-            pool_slots,
-            Some(SuppressReason::Trial),
-            |_, store, exports| runtime.loader_indices.load(store, exports),
-        )
-        .map_err(RuntimeError::Fault)?;
-        let files: Vec<_> = bundle
-            .files()
-            .iter()
-            .map(|file| File { path: file.path.as_str(), content: file.content })
-            .collect();
-        let entries = Entries {
-            consumer: settings.consumer.as_ref().map(EntryPoint::as_str),
-            worker: settings.worker.as_ref().map(EntryPoint::as_str),
-        };
-        store.set_phase(Phase::Load);
-        let compiled = store.call_with_deadline(|_, store| {
-            loader.narrowboat_consumer_runtime().call_compile(store, &files, entries)
-        });
-        match compiled.map_err(RuntimeError::Fault)? {
-            Ok(program) => Ok(Self::from(program)),
-            Err(problems) => Err(SourceProblems::new(problems).into()),
-        }
-    }
-
     /// Loads the program into a new instance.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use thiserror::Error;
 
 use super::source_problem::SourceProblems;
-use crate::version::VersionError;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::manifest::Language;
 use narrowboat_core::units::ByteSize;
@@ -33,13 +32,13 @@ pub enum RuntimeError {
         /// The limit.
         most: ByteSize,
     },
-    /// The runtime does not fit this host.
-    #[error("needs the {language} runtime, which {source}")]
-    Version {
+    /// The runtime is damaged, or does not fit this host.
+    #[error("needs the {language} runtime, which this host cannot run: {problem:#}")]
+    Unusable {
         /// The language.
         language: Language,
         /// The problem with the runtime.
-        source: Box<VersionError>,
+        problem: wasmtime::Error,
     },
     /// The source has errors.
     #[error("has errors: {0}")]

@@ -31,7 +31,7 @@ pub struct SourceProblems(Vec<SourceProblem>);
 
 impl SourceProblems {
     /// Takes the problems that a runtime reports. Its texts come from the plugin, so they are shortened and cleaned.
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
         let mut problems: Vec<_> =
             problems.into_iter().take(MAX_PROBLEMS).map(SourceProblem::from).collect();
         if problems.is_empty() {

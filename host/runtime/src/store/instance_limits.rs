@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory_counting::MemoryCounting;
-use super::stopwatch::Phase;
+use super::phase::Phase;
 use narrowboat_core::component::Role;
 
 /// Bytes of a memory that stay resident in a slot of the pool after its guest has ended. The next guest in the slot

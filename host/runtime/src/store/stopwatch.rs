@@ -4,17 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::instance_limits::InstanceLimits;
+use super::phase::Phase;
 use crate::scheduling::{CpuMeter, ExecutionModeState, IoDriverWaker, TICK};
 use narrowboat_core::component::Role;
-
-/// What the instance does in its calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// It compiles or loads the source of its plugin.
-    Load,
-    /// It handles events.
-    Run,
-}
 
 /// How long the running call has run, in ticks that found it running.
 #[derive(Debug)]

@@ -261,6 +261,7 @@ impl TenantBuilder<'_> {
         let host = self.resources;
         Loader {
             engine: host.engine.clone(),
+            runtimes: Arc::clone(&host.runtimes),
             tenant: context.tenant.clone(),
             layer: Arc::clone(&layer.channel_layer),
             keyvalue: Arc::clone(&host.keyvalue),

@@ -53,7 +53,7 @@ impl RuntimeImage {
     ///
     /// # Errors
     /// If the image cannot be read, or is damaged.
-    pub(super) fn decompress(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn decompress(&self) -> io::Result<Vec<u8>> {
         let mut component = Vec::new();
         GzDecoder::new(&*self.gzip()?).read_to_end(&mut component)?;
         if Sha256Digest::of(&component) == self.digest {
