@@ -11,54 +11,7 @@ from redis_server import Redis
 
 both_isolations = pytest.mark.parametrize("isolation", ["shared", "connection"])
 
-ECHO = """
-from channels.generic.websocket import WebsocketConsumer
-
-class EchoConsumer(WebsocketConsumer):
-    def receive(self, text_data=None, bytes_data=None):
-        self.send(text_data=text_data, bytes_data=bytes_data)
-"""
-
-BROADCAST = """
-from channels.generic.websocket import WebsocketConsumer
-
-CLIENTS = []
-
-class BroadcastConsumer(WebsocketConsumer):
-    def connect(self):
-        CLIENTS.append(self)
-        self.accept()
-
-    def receive(self, text_data=None, bytes_data=None):
-        for client in CLIENTS:
-            client.send(text_data=text_data)
-
-    def disconnect(self, code):
-        CLIENTS.remove(self)
-"""
-
-GROUP = """
-from asgiref.sync import async_to_sync
-from channels.generic.websocket import WebsocketConsumer
-
-class GroupConsumer(WebsocketConsumer):
-    def connect(self):
-        self.room = "chat_" + self.scope["url_route"]["kwargs"]["room"]
-        async_to_sync(self.channel_layer.group_add)(self.room, self.channel_name)
-        self.accept()
-
-    def receive(self, text_data=None, bytes_data=None):
-        event = {"type": "chat.message", "message": text_data}
-        async_to_sync(self.channel_layer.group_send)(self.room, event)
-
-    def chat_message(self, event):
-        self.send(text_data=event["message"])
-
-    def disconnect(self, code):
-        async_to_sync(self.channel_layer.group_discard)(self.room, self.channel_name)
-"""
-
-ROOMS = [{"path": "/chat/{room}/", "plugin": "chat"}]
+ROOMS = [{"path": "/chat/{room}/", "plugin": "group"}]
 
 RAW = """
 from channels.consumer import SyncConsumer
@@ -79,48 +32,59 @@ class RawConsumer(SyncConsumer):
 """
 
 
+@pytest.fixture
+def lesson(serve, root):
+    """Starts a host that serves a lesson in Python at /NAME/."""
+
+    def start(name, isolation="shared", **settings):
+        table = {"component": None, "source": str(root / "plugins/python" / name), "isolation": isolation}
+        return serve(plugins={name: table}, **settings)
+
+    return start
+
+
 # The lessons.
 
 
 @both_isolations
-def test_an_echo_returns_texts_and_bytes(python, isolation):
-    client = python(ECHO, isolation=isolation).connect()
+def test_an_echo_returns_texts_and_bytes(lesson, isolation):
+    client = lesson("echo", isolation).connect("/echo/")
     assert client.ask("grüße") == "grüße"
     assert client.ask(b"\x00\xff") == b"\x00\xff"
     assert client.ask("") == ""
 
 
-def test_a_list_in_a_module_has_all_clients_of_a_shared_instance(python):
-    plugin = python(BROADCAST)
-    clients = plugin.clients(3)
-    assert clients[0].ask("hello") == "hello"
-    assert [client.recv() for client in clients[1:]] == ["hello"] * 2
+def test_a_set_in_a_module_has_all_clients_of_a_shared_instance(lesson):
+    host = lesson("broadcast")
+    clients = [host.connect("/broadcast/") for _ in range(3)]
+    clients[0].send("hello")
+    assert [client.recv() for client in clients] == ["hello"] * 3
     clients.pop().close()
-    assert clients[1].ask("two") == "two"
-    assert clients[0].recv() == "two"
+    clients[1].send("two")
+    assert [client.recv() for client in clients] == ["two"] * 2
 
 
-def test_with_an_instance_each_a_module_has_one_client(python):
-    plugin = python(BROADCAST, isolation="connection")
-    first, second = plugin.clients(2)
+def test_with_an_instance_each_a_module_has_one_client(lesson):
+    host = lesson("broadcast", "connection")
+    first, second = [host.connect("/broadcast/") for _ in range(2)]
     assert first.ask("hello") == "hello"
     assert second.ask("own") == "own"
 
 
 @both_isolations
-def test_a_group_reaches_its_members_and_no_others(python, isolation):
-    plugin = python(GROUP, isolation=isolation, routes=ROOMS)
-    members = [plugin.host.connect("/chat/one/") for _ in range(3)]
-    other = plugin.host.connect("/chat/two/")
+def test_a_group_reaches_its_members_and_no_others(lesson, isolation):
+    host = lesson("group", isolation, routes=ROOMS)
+    members = [host.connect("/chat/one/") for _ in range(3)]
+    other = host.connect("/chat/two/")
     members[0].send("hello")
     assert [member.recv() for member in members] == ["hello"] * 3
     assert other.ask("alone") == "alone"
 
 
 @both_isolations
-def test_a_member_that_has_left_gets_nothing(python, isolation):
-    plugin = python(GROUP, isolation=isolation, routes=ROOMS)
-    stays, leaves = [plugin.host.connect("/chat/one/") for _ in range(2)]
+def test_a_member_that_has_left_gets_nothing(lesson, isolation):
+    host = lesson("group", isolation, routes=ROOMS)
+    stays, leaves = [host.connect("/chat/one/") for _ in range(2)]
     leaves.close()
     assert stays.ask("anyone?") == "anyone?"
 
@@ -458,9 +422,9 @@ def layer(request):
         yield {"backend": "redis", "hosts": [redis.address]}
 
 
-def test_a_group_works_over_each_layer(python, layer):
-    plugin = python(GROUP, routes=ROOMS, layer=layer)
-    members = [plugin.host.connect("/chat/one/") for _ in range(3)]
+def test_a_group_works_over_each_layer(lesson, layer):
+    host = lesson("group", routes=ROOMS, layer=layer)
+    members = [host.connect("/chat/one/") for _ in range(3)]
     for number, member in enumerate(members):
         member.send(f"{number}")
         assert [each.recv() for each in members] == [f"{number}"] * 3
