@@ -170,3 +170,23 @@ def test_a_program_of_another_form_is_a_problem():
 
     with pytest.raises(Problems, match="compile it again"):
         Instance().load(marshal.dumps((99, {}, {}, {}, None, None)))
+
+
+@pytest.mark.parametrize(
+    "content, message, line",
+    [
+        (ECHO.encode() + b"x = '\xe9'\n", "SyntaxError: the text is not utf-8: invalid continuation byte", -1),
+        (b"# coding: utf-16\n" + ECHO.encode(), "UTF-16 stream does not start with BOM", None),
+        (ECHO.encode() + b"x = '\0'\n", "SyntaxError: the text has a NUL character", -1),
+        (ECHO.encode("utf-16"), "the text is not UTF-8", None),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_a_problem_with_its_line(content, message, line):
+    (problem,) = problems({"consumers.py": content})
+    assert problem.path == "consumers.py" and message in problem.message
+    assert problem.line == (ECHO.count("\n") + 1 if line else None)
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf" + ECHO.encode(), b"# coding: latin-1\nx = '\xe9'\n" + ECHO.encode(), ECHO.replace("\n", "\r\n").encode()])
+def test_a_byte_order_mark_an_encoding_and_line_ends_are_those_of_python(content):
+    assert start({"consumers.py": content}).connect()

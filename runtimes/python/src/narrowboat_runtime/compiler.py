@@ -102,7 +102,17 @@ def _decode(content):
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError:
         raise SyntaxError("the text is not UTF-8, and the file declares no other encoding that is known") from None
-    return io.TextIOWrapper(io.BytesIO(content), encoding).read()
+    try:
+        text = io.TextIOWrapper(io.BytesIO(content), encoding).read()
+    except UnicodeDecodeError as error:
+        raise _syntax_error(f"the text is not {encoding}: {error.reason}", content[: error.start].count(b"\n")) from None
+    if "\0" in text:
+        raise _syntax_error("the text has a NUL character", text[: text.index("\0")].count("\n"))
+    return text
+
+
+def _syntax_error(message, lines_before):
+    return SyntaxError(message, (None, lines_before + 1, None, None))
 
 
 def _compile_tree(tree, path):
