@@ -15,6 +15,8 @@ COMMANDS = [
         "from concurrent.futures import ThreadPoolExecutor; ThreadPoolExecutor(1).submit(print)",
         "RuntimeError: threads are not available",
     ),
+    ("import threading; threading.Event().wait()", "RuntimeError: no other thread can end this wait"),
+    ("import queue; queue.Queue().get()", "RuntimeError: no other thread can end this wait"),
     ("import socket; socket.socket()", "OSError: sockets are not available in a plugin: use narrowboat.http"),
     ("import socket; socket.create_connection(('a', 1))", "OSError: sockets are not available"),
     ("import subprocess; subprocess.run(['ls'])", "OSError: processes are not available in a plugin"),

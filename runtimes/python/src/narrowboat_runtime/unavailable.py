@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 from . import event_loop
 
 _NO_THREADS = "threads are not available in a plugin: use asyncio.create_task"
+_NO_WAITING = "no other thread can end this wait: threads are not available in a plugin, use asyncio"
 _NO_SOCKETS = "sockets are not available in a plugin: use narrowboat.http"
 _NO_PROCESSES = "processes are not available in a plugin: use asyncio.create_task, or a worker"
 
@@ -17,6 +19,7 @@ _NO_PROCESSES = "processes are not available in a plugin: use asyncio.create_tas
 def install():
     """Installs the replacements."""
     threading.Thread.start = _raiser(RuntimeError, _NO_THREADS)
+    threading.Condition.wait = _refuse_to_wait
     concurrent.futures.ThreadPoolExecutor.submit = _raiser(RuntimeError, _NO_THREADS)
     for name in ("socket", "create_connection", "create_server", "getaddrinfo", "gethostbyname", "socketpair"):
         if hasattr(socket, name):
@@ -31,6 +34,14 @@ def install():
     for name in ("create_subprocess_exec", "create_subprocess_shell"):
         setattr(asyncio, name, _raiser(OSError, _NO_PROCESSES))
     asyncio.events.set_event_loop(event_loop.LOOP)
+
+
+def _refuse_to_wait(condition, timeout=None):
+    """Stands for `threading.Condition.wait`, with which events, queues and semaphores of threads wait."""
+    if timeout is None:
+        raise RuntimeError(_NO_WAITING)
+    time.sleep(max(timeout, 0))
+    return False
 
 
 def _raiser(kind, text):
