@@ -7,11 +7,15 @@ response, and the host serves other connections meanwhile. Redirects are not fol
 import json as _json
 
 from componentize_py_types import Err
+from narrowboat_runtime.texts import check_text
 from wit_world.imports import outgoing_handler, streams
 from wit_world.imports import wasi_http_types as types
 
 #: The most bytes that one write to a stream accepts, and that one read returns.
 _WRITE_BYTES, _READ_BYTES = 4_096, 65_536
+
+#: The longest time-out that the contract can have, in seconds.
+_LONGEST_TIMEOUT = 2**64 / 1e9
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
@@ -102,6 +106,8 @@ def _make_headers(headers):
 
 def split_url(url):
     """Splits a URL into scheme, host with port, and path with query. Raises InvalidRequest."""
+    if not isinstance(url, str):
+        raise TypeError(f"a URL has to be str, not {type(url).__name__}")
     scheme, separator, rest = url.partition("://")
     rest = rest.partition("#")[0]
     end = min((place for place in (rest.find("/"), rest.find("?")) if place >= 0), default=len(rest))
@@ -113,6 +119,11 @@ def split_url(url):
 
 def _make_request(method, url, headers):
     scheme, authority, path = split_url(url)
+    try:
+        for text in (method, url, *(name for name, _ in headers)):
+            check_text(text)
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"the method, the URL or the name of a header cannot be UTF-8: {error}") from None
     try:
         fields = types.Fields.from_list(headers)
     except Err:
@@ -150,6 +161,8 @@ def _send(outgoing, body, timeout):
 def _make_options(timeout):
     if timeout is None:
         return None
+    if not 0 <= timeout < _LONGEST_TIMEOUT:
+        raise InvalidRequest(f"the time-out {timeout!r} is not a number of seconds from 0 on")
     options, nanoseconds = types.RequestOptions(), int(timeout * 1e9)
     options.set_connect_timeout(nanoseconds)
     options.set_first_byte_timeout(nanoseconds)

@@ -21,4 +21,10 @@ def blame_client(reason, code=INVALID_DATA):
 
 def close_frame_of(error):
     """Returns the close code and the reason that the client gets, or None if the plugin is to blame."""
-    return getattr(error, "__narrowboat_close__", None)
+    close_frame = getattr(error, "__narrowboat_close__", None)
+    return close_frame if close_frame is None or _is_close_frame(close_frame) else None
+
+
+def _is_close_frame(value):
+    """Says whether a plugin has left the mark as it was made."""
+    return type(value) is tuple and len(value) == 2 and type(value[0]) is int and type(value[1]) is str

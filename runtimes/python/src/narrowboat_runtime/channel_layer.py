@@ -5,6 +5,7 @@ from wit_world.imports import channel_layer as host
 from wit_world.imports.narrowboat_consumer_types import Frame_Binary, Frame_Text
 
 from .message_pack import packb
+from .texts import check_text, escape_surrogates
 
 _SEND = host.send
 _GROUP_ADD = host.group_add
@@ -40,7 +41,7 @@ class ChannelLayer:
 
     async def group_discard(self, group, channel):
         """Removes a channel from a group. Raises as `send`."""
-        _call(_GROUP_DISCARD, group, channel)
+        _call(_GROUP_DISCARD, group, _check_name(channel))
 
     async def group_send(self, group, message):
         """Sends a message to each member of a group. Raises as `send`."""
@@ -70,7 +71,7 @@ def send(channel, message):
 
 def group_add(group, channel):
     """Adds a channel to a group. Raises as `ChannelLayer.send`."""
-    _call(_GROUP_ADD, group, channel)
+    _call(_GROUP_ADD, group, _check_name(channel))
 
 
 def group_send(group, message):
@@ -81,7 +82,7 @@ def group_send(group, message):
 def group_send_frame(group, text_data=None, bytes_data=None):
     """Sends a frame to the socket of each member of a group, without their consumers.
 
-    Raises as `ChannelLayer.send`, and ValueError if there is no data.
+    Raises as `ChannelLayer.send`, and ValueError if there is no data or the text cannot be UTF-8.
     """
     _call(_GROUP_SEND_FRAME, group, make_frame(text_data, bytes_data))
 
@@ -91,6 +92,7 @@ def make_frame(text_data, bytes_data):
     if text_data is not None:
         if type(text_data) is not str and not isinstance(text_data, str):
             raise TypeError(f"the text of a frame must be str, not {type(text_data).__name__}")
+        check_text(text_data)
         return Frame_Text(text_data)
     if type(bytes_data) is bytes:
         return Frame_Binary(bytes_data)
@@ -108,12 +110,17 @@ def _encode(message):
 
 
 def _call(operation, name, value):
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a channel or group must be str, not {type(name).__name__}")
     try:
-        operation(name, value)
+        operation(_check_name(name), value)
     except Err as error:
         raise _exception_of(error.value) from None
+
+
+def _check_name(name):
+    """Returns a name that the host checks. Raises TypeError if it is not a text."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a channel or group must be str, not {type(name).__name__}")
+    return escape_surrogates(name)
 
 
 def _exception_of(error):

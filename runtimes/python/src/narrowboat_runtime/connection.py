@@ -285,8 +285,6 @@ class Connection(OutgoingMessages):
             self._stop()
         elif isinstance(error, Rejected) and self.phase is CONNECTING:
             self.reject(handshake.make_rejection(error.status, error.headers, error.body))
-        elif isinstance(error, Err):
-            raise error
         else:
             close_frame = close_frame_of(error)
             if close_frame is not None:

@@ -5,9 +5,13 @@ import traceback
 
 from . import log, plugin_importer
 from .hints import add_hint
+from .texts import escape_surrogates
 
 #: The folder of the runtime's packages.
 _RUNTIME_FOLDER = os.path.dirname(os.path.dirname(__file__)) + "/"
+
+#: Reads the name of a type even if its metaclass hides it.
+_name_of = type.__dict__["__name__"].__get__
 
 #: The most characters of the line for the host.
 MAX_LINE = 1_000
@@ -21,7 +25,8 @@ def report(error, title=None):
     try:
         log_text(format_traceback(error), title)
     except BaseException as failure:
-        log_text(f"{type(error).__name__}, and its traceback cannot be shown: {type(failure).__name__}", title)
+        names = _name_of(type(error)), _name_of(type(failure))
+        log_text(f"{names[0]}, and its traceback cannot be shown: {names[1]}", title)
 
 
 def log_text(text, title=None):
@@ -64,24 +69,37 @@ def _remove_runtime_frames(told, seen):
 
 
 def describe(error, with_place=True):
-    """Returns one line with the exception and its place, such as `KeyError: 'a' (consumers.py:7 in receive)`."""
-    add_hint(error)
+    """Returns one line with the exception and its place, such as `KeyError: 'a' (consumers.py:7 in receive)`.
+
+    Never raises, whatever the exception does when it is asked.
+    """
+    name = _name_of(type(error))
     try:
         text = str(error)
+        line = f"{name}: {text}" if text else name
     except BaseException:
-        text = "(its text cannot be shown)"
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
-    line = "; ".join([line, *notes])
+        line = f"{name}: (its text cannot be shown)"
+    try:
+        add_hint(error)
+        line = "; ".join([line, *(note for note in getattr(error, "__notes__", ()) if isinstance(note, str))])
+    except BaseException:
+        line += "; (its notes cannot be shown)"
     place = find_place(error) if with_place else None
     if place is not None:
-        path, number, name = place
-        line += f" ({path}:{number} in {name})" if name else f" ({path}:{number})"
-    return " ".join(line.split())[:MAX_LINE]
+        path, number, function = place
+        line += f" ({path}:{number} in {function})" if function else f" ({path}:{number})"
+    return escape_surrogates(" ".join(line.split())[:MAX_LINE])
 
 
 def find_place(error):
-    """Returns the path, the line and the function of the plugin where the exception occurred, or None."""
+    """Returns the path, the line and the function of the plugin where the exception occurred, or None. Never raises."""
+    try:
+        return _find_place(error)
+    except BaseException:
+        return None
+
+
+def _find_place(error):
     if isinstance(error, SyntaxError) and error.filename and plugin_importer.is_plugin_file(error.filename):
         return error.filename, error.lineno or 1, None
     place = None
@@ -93,7 +111,7 @@ def find_place(error):
         step = step.tb_next
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
-            inner = find_place(part)
+            inner = _find_place(part)
             if inner is not None:
                 return inner
     return place

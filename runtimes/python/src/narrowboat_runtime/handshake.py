@@ -2,13 +2,19 @@
 
 from wit_world.imports.narrowboat_consumer_types import Acceptance, Rejection
 
+from .texts import escape_surrogates
+
 #: The status of a handshake that the consumer closes.
 FORBIDDEN = 403
 
 
 def make_acceptance(message):
-    """Returns the acceptance of a message `websocket.accept`."""
-    return Acceptance(message.get("subprotocol"), make_headers(message.get("headers")))
+    """Returns the acceptance of a message `websocket.accept`. Raises TypeError and ValueError."""
+    subprotocol = message.get("subprotocol")
+    if subprotocol is not None and not isinstance(subprotocol, str):
+        raise TypeError(f"the subprotocol has to be str, not {type(subprotocol).__name__}")
+    subprotocol = escape_surrogates(subprotocol) if subprotocol is not None else None
+    return Acceptance(subprotocol, make_headers(message.get("headers")))
 
 
 def make_rejection(status, headers=(), body=b""):
@@ -28,10 +34,16 @@ def make_headers(headers):
 
 
 def as_text(value):
-    """Returns bytes or a text as a text."""
-    return value if isinstance(value, str) else bytes(value).decode("latin-1")
+    """Returns bytes or a text as a text that can be UTF-8. Raises TypeError for another type."""
+    return escape_surrogates(value) if isinstance(value, str) else _check_bytes(value).decode("latin-1")
 
 
 def as_bytes(value, encoding):
-    """Returns bytes or a text as bytes."""
-    return value.encode(encoding) if isinstance(value, str) else bytes(value)
+    """Returns bytes or a text as bytes. Raises TypeError for another type."""
+    return value.encode(encoding) if isinstance(value, str) else _check_bytes(value)
+
+
+def _check_bytes(value):
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a header or a body has to be bytes or str, not {type(value).__name__}")
+    return bytes(value)

@@ -7,6 +7,8 @@ import warnings
 
 from wit_world.imports import logging as host
 
+from .texts import escape_surrogates
+
 Level = host.Level
 
 #: The most characters of one entry. The middle of a longer text is left out.
@@ -17,7 +19,7 @@ _host_log = host.log
 
 def write(level, context, text):
     """Writes one entry, which may have line breaks."""
-    _host_log(level, context, shorten(text))
+    _host_log(level, escape_surrogates(context), escape_surrogates(shorten(text)))
 
 
 def shorten(text):
@@ -82,7 +84,12 @@ class HostHandler(logging.Handler):
     """Writes the records of `logging` with their level, and the name of their logger as the context."""
 
     def emit(self, record):
-        write(_level_of(record.levelno), record.name, self.format(record))
+        try:
+            text = self.format(record)
+        except Exception as error:
+            place = f"{record.pathname}:{record.lineno}"
+            text = f"the record of {place} cannot be formatted: {type(error).__name__}: {error}"
+        write(_level_of(record.levelno), str(record.name), text)
 
 
 def _level_of(number):

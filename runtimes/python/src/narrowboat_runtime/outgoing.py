@@ -45,7 +45,8 @@ class OutgoingMessages(_Resource):
             if self.host is None:
                 return
             text = message.get("text")
-            frame = Frame_Text(text) if type(text) is str else make_frame(text, message.get("bytes"))
+            is_plain = type(text) is str and text.isascii()
+            frame = Frame_Text(text) if is_plain else make_frame(text, message.get("bytes"))
             try:
                 self.host.send(frame)
             except Err as error:

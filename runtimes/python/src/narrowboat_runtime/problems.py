@@ -3,6 +3,10 @@
 from wit_world.exports.runtime import Problem
 
 from . import failure
+from .texts import escape_surrogates
+
+#: The largest line that the contract can have.
+_MAX_LINE = 0xFFFF_FFFF
 
 
 class ProblemsFound(Exception):
@@ -28,15 +32,21 @@ def make_syntax_problem(error, path, text):
         return make_problem(f"{type(error).__name__}: {error}", path)
     line, column = error.lineno, error.offset
     source = line_of(text, line) or (error.text.rstrip("\n") if error.text else None)
-    return make_problem(f"{type(error).__name__}: {error.msg}", path, line or None, column or None, source)
+    return make_problem(f"{type(error).__name__}: {error.msg}", path, line, column, source)
 
 
 def make_problem(message, path=None, line=None, column=None, source=None):
-    """Returns a problem."""
-    return Problem(path, line, column, message, source)
+    """Returns a problem. A plugin may have made the texts and the numbers."""
+    path, source = (text and escape_surrogates(text) for text in (path, source))
+    line, column = (number if _is_position(number) else None for number in (line, column))
+    return Problem(path, line, column, escape_surrogates(message), source)
+
+
+def _is_position(number):
+    return type(number) is int and 0 < number <= _MAX_LINE
 
 
 def line_of(text, line):
     """Returns a line of the text, or None if there is no such line."""
     lines = text.splitlines()
-    return lines[line - 1] if line and 0 < line <= len(lines) else None
+    return lines[line - 1] if _is_position(line) and line <= len(lines) else None

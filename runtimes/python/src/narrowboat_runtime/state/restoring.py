@@ -9,6 +9,7 @@ from componentize_py_types import Err
 from .. import connection as connections
 from .. import channel_layer, failure, instance, log
 from ..event_loop import LOOP, HostTimer
+from ..texts import escape_surrogates
 from . import anchors, names
 from .pickler import make_prefix
 from .saving import SCHEMA
@@ -49,7 +50,7 @@ def restore_consumer(handle, saved):
 
 def _describe(error):
     if isinstance(error, StateError):
-        return str(error)
+        return escape_surrogates(str(error))
     failure.report(error)
     return failure.describe(error)
 

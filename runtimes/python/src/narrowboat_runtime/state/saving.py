@@ -14,6 +14,7 @@ from wit_world.imports.narrowboat_consumer_types import Saved, SaveMode
 
 from .. import connection_code, failure, instance, log
 from ..outgoing import OPEN
+from ..texts import escape_surrogates
 from . import anchors, names
 from .pickler import PROTOCOL, StatePickler, UnsavableError, raise_unsavable
 
@@ -67,7 +68,7 @@ def _save(table, saved, referenced):
     try:
         raw = pickler.dump(graph)
     except Exception as error:
-        raise Err(_explain(pickler, table, saved, error)) from None
+        raise Err(escape_surrogates(_explain(pickler, table, saved, error))) from None
     header = (
         [(anchor.names, anchor.steps, anchor.form, names.type_name(anchor.value)) for anchor in table.anchors],
         table.make_copies(),
@@ -95,6 +96,8 @@ def _extra_of(connection):
 
 
 def _explain(pickler, table, saved, error):
+    if isinstance(error, MemoryError):
+        return "the state cannot be saved, because the instance has no memory left for a copy of it (limits.memory)"
     try:
         raise_unsavable(pickler, _parts(table, saved))
     except UnsavableError as unsavable:
