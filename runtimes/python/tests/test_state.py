@@ -577,3 +577,10 @@ def test_events_that_waited_are_handled_in_order_if_a_forced_move_fails():
     instance.save("FORCED_MOVE")
     instance.take_effects()
     assert [effect[2] for effect in client.send("await self.send('third')")] == ["second", "third"]
+
+
+def test_a_plugin_that_has_replaced_pickle_is_saved(monkeypatch):
+    # The instances of these tests share the standard library, so the test restores it.
+    for name in ("Pickler", "dumps"):
+        monkeypatch.setattr(pickle, name, getattr(pickle, name))
+    swap(chat(head="import pickle"), "self.name = 'ann'; pickle.Pickler = pickle.dumps = None", check=["self.name == 'ann'"])

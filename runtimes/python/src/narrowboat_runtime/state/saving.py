@@ -18,6 +18,9 @@ from ..texts import escape_surrogates
 from . import anchors, names
 from .pickler import PROTOCOL, StatePickler, UnsavableError, raise_unsavable
 
+#: The function as it was before a plugin could replace it.
+_dumps = pickle.dumps
+
 #: The number of the form of a snapshot.
 SCHEMA = 1
 
@@ -76,7 +79,7 @@ def _save(table, saved, referenced):
         [each.name for each in saved],
         table.added,
     )
-    return Saved(SCHEMA, pickle.dumps((header, raw), PROTOCOL))
+    return Saved(SCHEMA, _dumps((header, raw), PROTOCOL))
 
 
 def _extra_of(connection):
