@@ -82,6 +82,11 @@ def test_an_exception_in_a_module_is_a_problem_at_the_innermost_line():
     assert problem.message == "KeyError: 'a'"
 
 
+def test_memory_that_is_used_up_is_a_problem_that_names_the_limit():
+    (problem,) = problems("raise MemoryError\n" + ECHO)
+    assert problem.message.startswith("MemoryError; ") and "limits.memory" in problem.message
+
+
 def test_an_exit_in_a_module_is_a_problem():
     (problem,) = problems("import sys\nsys.exit('no')\n" + ECHO)
     assert (problem.line, problem.message) == (2, "SystemExit: no")

@@ -34,6 +34,10 @@ _NO_MODULE = (
 )
 
 
+#: What to do about memory that is used up.
+_NO_MEMORY = "the instance has no memory left: limits.memory of the configuration and of plugin.toml is its limit"
+
+
 def hint_for_module(name):
     """Returns what to do about a module that cannot be imported."""
     top = name.partition(".")[0]
@@ -48,5 +52,7 @@ def add_hint(error):
     hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = hint_for_module(error.name)
+    elif isinstance(error, MemoryError) and not str(error):
+        hint = _NO_MEMORY
     if hint and hint not in getattr(error, "__notes__", ()):
         error.add_note(hint)

@@ -29,7 +29,7 @@ def describe_problem(error, program):
 def make_syntax_problem(error, path, text):
     """Returns the problem of a file that cannot be parsed."""
     if not isinstance(error, SyntaxError):
-        return make_problem(f"{type(error).__name__}: {error}", path)
+        return make_problem(failure.describe(error, with_place=False), path)
     line, column = error.lineno, error.offset
     source = line_of(text, line) or (error.text.rstrip("\n") if error.text else None)
     return make_problem(f"{type(error).__name__}: {error.msg}", path, line, column, source)
