@@ -490,6 +490,24 @@ def test_sign_components(commands, site, chat):
     assert admin.get("/v1/plugins/chat/versions")["versions"][0]["version"].startswith(short(chat()))
 
 
+@page("docs/how-to/write-a-plugin-in-python.md")
+def test_write_a_plugin_in_python(commands):
+    code = commands.code("python", 0)
+    commands.write("plugins/chat/consumers.py", code)
+    commands.write("plugins/chat/plugin.toml", commands.code("toml", 0))
+    commands.write("narrowboat.toml", commands.code("toml", 1))
+    commands.run()
+    [(line, dialogue)] = split(commands.take())
+    talk = commands.start(line)
+    talk.prints(dialogue[:1])
+    talk.converses(dialogue[1:])
+    changed = commands.code("python", 1).strip()
+    old = [line for line in code.splitlines() if "self.send" in line][-1].strip()
+    commands.write("plugins/chat/consumers.py", code.replace(old, changed))
+    commands.lasting[0].prints(["…is live after…"])
+    talk.converses(["hello", "< HELLO"])
+
+
 @page("docs/how-to/write-a-worker.md")
 def test_write_a_worker(commands, serve, component):
     crate(commands, ".", commands.code("rust"), commands.code("toml"))

@@ -150,7 +150,7 @@ WRONG = [
     (ECHO + DESK + 'plugin = "echo"\nevery = 5', 6, "workers.every", '"10s"'),
     (ECHO + DESK + 'plugin = "echo"\nevery = "1ms"', 6, "workers.every", "at least 100ms"),
     (ECHO + DESK + 'plugin = "echo"\n' + DESK + 'plugin = "echo"', 7, "workers.channel", "has a worker already"),
-    (ECHO + DESK + 'plugin = "echo"', 5, "workers.plugin", "but not narrowboat:consumer/worker"),
+    (ECHO + DESK + 'plugin = "echo"', 5, "workers.plugin", "is not a worker"),
     (ECHO + DESK.replace("desk", "a b") + 'plugin = "echo"', 4, "workers.channel", "' ' at byte 1"),
     (ECHO + DESK.replace("desk", "a!b") + 'plugin = "echo"', 4, "workers.channel", "belongs to one connection"),
     (
