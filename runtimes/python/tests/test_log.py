@@ -109,3 +109,16 @@ def test_a_deep_traceback_has_its_innermost_frames():
     assert "raise LookupError('deep')" in text
     assert "in receive" not in text
     assert re.search(r"LookupError: deep\n\(\d+ outer frames are left out\)$", text)
+
+
+def test_a_deep_traceback_without_a_line_of_the_plugin_has_those_of_other_modules():
+    instance = start(
+        "import copy\nfrom channels.generic.websocket import *\n\nclass Chat(WebsocketConsumer):\n"
+        "    def receive(self, text_data=None, bytes_data=None):\n        deep = []\n        for _ in range(2000):\n"
+        "            deep = [deep]\n        copy.deepcopy(deep)\n"
+    )
+    with contextlib.suppress(Failed):
+        instance.connect().send("x")
+    ((_, _, text),) = instance.host.log
+    assert "in deepcopy" in text
+    assert "RecursionError" in text

@@ -40,19 +40,22 @@ def format_traceback(error):
     The frames of the runtime are left out. Only the innermost frames of a deep traceback are there.
     """
     add_hint(error)
-    told = traceback.TracebackException.from_exception(error, limit=-_MAX_FRAMES)
+    start, left_out = _skip_outer_frames(error.__traceback__)
+    told = traceback.TracebackException(type(error), error, start, limit=-_MAX_FRAMES)
     _remove_runtime_frames(told, set())
     text = "".join(told.format()).rstrip()
-    left_out = _depth(error.__traceback__) - _MAX_FRAMES
-    return f"{text}\n({left_out} outer frames are left out)" if left_out > 0 else text
+    return f"{text}\n({left_out} outer frames are left out)" if left_out else text
 
 
-def _depth(step):
-    """Returns the number of frames of a traceback."""
-    count = 0
+def _skip_outer_frames(start):
+    """Returns the innermost frames of a traceback, and how many others it has. `limit` would look at all of them."""
+    count, step = 0, start
     while step is not None:
         count, step = count + 1, step.tb_next
-    return count
+    left_out = max(0, count - _MAX_FRAMES)
+    for _ in range(left_out):
+        start = start.tb_next
+    return start, left_out
 
 
 def _remove_runtime_frames(told, seen):
@@ -61,9 +64,9 @@ def _remove_runtime_frames(told, seen):
         return
     seen.add(id(told))
     frames = [frame for frame in told.stack if not frame.filename.startswith(_RUNTIME_FOLDER)]
-    while frames and not plugin_importer.is_plugin_file(frames[0].filename):
-        del frames[0]
-    told.stack[:] = frames
+    # A deep recursion in another module leaves no frame of the plugin.
+    first = next((index for index, frame in enumerate(frames) if plugin_importer.is_plugin_file(frame.filename)), 0)
+    told.stack[:] = frames[first:]
     for inner in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
         _remove_runtime_frames(inner, seen)
 
