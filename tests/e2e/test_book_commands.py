@@ -285,7 +285,8 @@ MANIFEST = 'name = "chat"\n[capabilities]\ngroups = ["chat_*"]\n'
 
 @page("README.md")
 def test_readme(commands, serve):
-    commands.at(serve("group", routes=[{"path": "/group/{room}/", "plugin": "group"}]))
+    plugins = {"group": {"component": None, "source": str(ROOT / "plugins/python/group")}}
+    commands.at(serve(plugins=plugins, routes=[{"path": "/python/group/{room}/", "plugin": "group"}]))
     (commands.folder / "target").symlink_to(ROOT / "target")
     talk = commands.start(commands.take().code.strip())
     talk.converses(["hello", "< hello"])
