@@ -1,6 +1,10 @@
 """The module that componentize-py builds: the functions of the interfaces that the runtime exports."""
 
-from narrowboat_runtime import startup
+from narrowboat_runtime import private_builtins
+
+private_builtins.install()
+
+from narrowboat_runtime import startup  # noqa: E402
 
 startup.prepare()
 

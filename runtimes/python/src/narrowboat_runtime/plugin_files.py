@@ -6,7 +6,7 @@ import os
 
 from importlib.resources.abc import TraversableResources
 
-from . import plugin_importer
+from . import plugin_importer, private_builtins
 from .program import normalize
 
 _NO_FILES = "a plugin has no files but its own, which it can only read: use narrowboat.keyvalue to store data"
@@ -33,7 +33,7 @@ def open_file(file, mode="r", buffering=-1, encoding=None, errors=None, newline=
 
 def install():
     """Makes `open` read the files of the plugin."""
-    builtins.open = io.open = open_file
+    builtins.open = io.open = private_builtins.NAMES["open"] = open_file
 
 
 class PluginPath:

@@ -1,5 +1,6 @@
 """Imports the modules of a plugin from its program."""
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import marshal
@@ -75,6 +76,8 @@ class PluginImporter(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def exec_module(self, module):
         self._depth += 1
+        # Not those of this module, which are private.
+        module.__builtins__ = vars(builtins)
         try:
             exec(self.get_code(module.__name__), module.__dict__)
         finally:

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 import sys
 
-from . import json_depth, log, plugin_files, time_zones, unavailable
+from . import json_depth, log, plugin_files, private_builtins, time_zones, unavailable
 from .stdlib import MODULES
 
 #: How many allocations start a collection. A step makes few cycles, and a collection looks at all objects of a plugin.
@@ -41,6 +41,7 @@ def import_package(name):
 
 def finish():
     """Sets the limits, and takes the objects of the runtime out of later collections."""
+    private_builtins.uninstall()
     sys.setrecursionlimit(_RECURSION_LIMIT)
     gc.collect()
     gc.freeze()
