@@ -19,7 +19,7 @@ ENDS_THE_CONNECTION = {
     "loop that catches all": r"CallAborted: .* \(consumers.py:\d+ in loop\w*\)",
     "loop of coroutines": r"CallTimeout: .* in spin\)",
     "colliding keys": r"CallTimeout: .* in colliding_keys\)",
-    "colliding objects": r"CallTimeout: .* in __hash__\)",
+    "colliding objects": r"CallTimeout: .* in (__hash__|colliding_objects)\)",
     "trace that loops": r"CallTimeout: .* in trace\)",
     "comprehension": r"MemoryError; .*limits\.memory.* in comprehension\)",
     "list of a billion": r"MemoryError; .* in list_of_a_billion\)",
