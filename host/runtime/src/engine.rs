@@ -157,13 +157,17 @@ impl Engine {
         let milliseconds = || started.elapsed().as_millis();
         let cached = cache.as_ref().and_then(|cache| cache.load_code(engine, kind, digest));
         if let Some(component) = cached {
-            tracing::debug!(name, milliseconds = milliseconds(), "component loaded from cache");
+            tracing::debug!(
+                plugin = name,
+                milliseconds = milliseconds(),
+                "component loaded from cache"
+            );
             return Ok(component);
         }
         let compile_lock = self.0.compile_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let component = Component::new(engine, bytes()?.as_ref())?;
         drop(compile_lock);
-        tracing::debug!(name, milliseconds = milliseconds(), "component compiled");
+        tracing::debug!(plugin = name, milliseconds = milliseconds(), "component compiled");
         if let Some(cache) = cache {
             cache.store_code(engine, kind, digest, &component);
         }
