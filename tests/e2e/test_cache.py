@@ -177,7 +177,7 @@ def test_the_code_of_another_plugin_is_not_taken(start, entry, folder):
     entry.write_bytes(other.read_bytes())
     log = start()
     assert compiled(log)
-    assert "holds the code of another component" in only(warnings(log))
+    assert "holds the code of another plugin" in only(warnings(log))
     assert not compiled(start())
 
 

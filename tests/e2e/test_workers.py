@@ -305,7 +305,7 @@ def test_a_version_that_is_no_worker_is_refused(desk, layer, component):
     since = len(desk.host.log())
     desk._file.write_bytes(component("echo").read_bytes())
     refused = desk.host.logged("refused, version .* stays: (.*)", since)[1]
-    assert "workers.plugin" in refused and "narrowboat:consumer/worker" in refused
+    assert "workers.plugin" in refused and "is not a worker" in refused
     client, channel = desk.client()
     desk.order(channel, "echo still")
     assert client.recv() == "message: v1 1 still"
