@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    // Not `env!`: a build of another clone that shares the target folder may have compiled this script.
+    let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     for input in ["runtimes/python", "wit"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }

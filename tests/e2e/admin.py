@@ -64,8 +64,8 @@ class Admin:
         """The command-line options that select the host."""
         return ["--admin", self.url, "--token-file", self.token_file]
 
-    def ask(self, path, method="GET", body=None, token=None, headers=None):
-        connection = http.client.HTTPConnection(self.address, self.port, timeout=DEADLINE)
+    def ask(self, path, method="GET", body=None, token=None, headers=None, deadline=DEADLINE):
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=deadline)
         token = self.token if token is None else token
         sent = {"Authorization": f"Bearer {token}"} if token else {}
         if isinstance(body, dict):
