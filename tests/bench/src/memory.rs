@@ -16,6 +16,8 @@ pub(crate) struct MappingTotals {
     pub(crate) resident: i64,
     /// Resident bytes that belong to this mapping only.
     pub(crate) private: i64,
+    /// Bytes that no file has, such as written pages of a guest's memory.
+    pub(crate) anonymous: i64,
 }
 
 /// The memory of a process at one moment, or its growth between two.
@@ -62,6 +64,7 @@ impl MappingTotals {
             size: self.size + factor * other.size,
             resident: self.resident + factor * other.resident,
             private: self.private + factor * other.private,
+            anonymous: self.anonymous + factor * other.anonymous,
         }
     }
 }
@@ -74,6 +77,13 @@ pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<i64> {
 /// The peak of the resident set, in bytes, since the start of the process or since [`reset_peak`].
 pub(crate) fn peak_resident_bytes(pid: u32) -> anyhow::Result<i64> {
     read_status_field(pid, "VmHWM:")
+}
+
+/// The anonymous memory of a process, in bytes.
+pub(crate) fn anonymous_bytes(pid: u32) -> anyhow::Result<i64> {
+    let file = format!("/proc/{pid}/smaps_rollup");
+    let rollup = std::fs::read_to_string(&file).context(file)?;
+    parse_kib_field(&rollup, "Anonymous:").context("smaps_rollup has no Anonymous")
 }
 
 /// Resets the peak of the resident set.
@@ -103,6 +113,7 @@ fn parse_smaps(smaps: &str) -> BTreeMap<String, MappingTotals> {
             totals.resident += parse_kib_field(line, "Rss:").unwrap_or(0);
             totals.private += parse_kib_field(line, "Private_Clean:").unwrap_or(0);
             totals.private += parse_kib_field(line, "Private_Dirty:").unwrap_or(0);
+            totals.anonymous += parse_kib_field(line, "Anonymous:").unwrap_or(0);
         }
     }
     kinds
@@ -140,6 +151,7 @@ Size:                 64 kB
 Rss:                   8 kB
 Private_Clean:         0 kB
 Private_Dirty:         8 kB
+Anonymous:             8 kB
 VmFlags: rd wr mr mw me ac sd
 7f10-7f20 rw-p 00000000 00:01 7 /memfd:image (deleted)
 Size:                 64 kB
@@ -156,6 +168,7 @@ Rss:                   4 kB
         let kinds = parse_smaps(SMAPS);
         let anonymous = kinds["rw-p anonymous"];
         assert_eq!((anonymous.mappings, anonymous.resident), (2, 12 * 1024));
+        assert_eq!(anonymous.anonymous, 8 * 1024);
         let image = kinds["rw-p memfd:image (deleted)"];
         assert_eq!((image.mappings, image.resident, image.private), (1, 12 * 1024, 4 * 1024));
     }

@@ -22,7 +22,7 @@ pub(crate) fn measure_calls(site: &BenchFiles, rounds: usize) -> anyhow::Result<
     let mut role = process::role_command("call")?;
     role.arg("--component").arg(site.component_path("echo"));
     role.arg("--payload").arg(PAYLOAD.to_string()).arg("--rounds").arg(rounds.to_string());
-    let CallTimes { call, instance } = process::run_client(role)?;
+    let CallTimes { call, instance, .. } = process::run_client(role)?;
     let spread = |times| Spread::from_rounds(times).context("no rounds");
     Ok(vec![
         GoalResult::at_most("a guest call, a frame of 64 B in and out", "µs", 1.0, spread(call)?),

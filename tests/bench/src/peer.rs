@@ -83,6 +83,11 @@ impl BenchFiles {
         self.components.join(format!("{plugin}.wasm"))
     }
 
+    /// The path of a folder that stays between runs.
+    pub(crate) fn folder_path(&self, name: &str) -> anyhow::Result<PathBuf> {
+        Ok(std::path::absolute(self.folder.join(name))?)
+    }
+
     /// Creates an empty folder with this name.
     pub(crate) fn create_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.folder.join(name);

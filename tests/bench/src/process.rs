@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 
 use crate::output::LISTENING_PREFIX;
 
-/// The time limit for a server to listen. It compiles its component first.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time limit for a server to listen. It compiles its components first, and a host with a thousand tenants their
+/// sources.
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The process of a server. Dropping it kills the process.
 pub(crate) struct ServerProcess {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::client::idle::IdleMemory;
 use crate::peer::Peer;
+use crate::python::PythonReport;
 use crate::section::{BenchRow, BenchSection, GoalResult};
 use crate::table::Table;
 
@@ -25,6 +26,8 @@ pub(crate) struct BenchReport {
     pub(crate) idle: Vec<IdleResult>,
     /// The goals with a fixed bound.
     pub(crate) singles: Vec<GoalResult>,
+    /// The figures of plugins in Python.
+    pub(crate) python: Option<PythonReport>,
     /// Whether to print the mappings too.
     #[serde(skip)]
     pub(crate) verbose: bool,
@@ -61,7 +64,8 @@ impl fmt::Display for BenchReport {
         if self.verbose {
             self.idle.iter().try_for_each(|idle| writeln!(f, "{}", mapping_table(idle)))?;
         }
-        self.singles.iter().try_for_each(|single| write_goal(single, f))
+        self.singles.iter().try_for_each(|single| write_goal(single, f))?;
+        self.python.iter().try_for_each(|python| write!(f, "\n{python}"))
     }
 }
 

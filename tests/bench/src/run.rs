@@ -15,6 +15,7 @@ use crate::narrowboat_only;
 use crate::output;
 use crate::peer::{BenchFiles, Peer};
 use crate::process;
+use crate::python::{self, PythonReport};
 use crate::report::{BenchReport, IdleResult};
 use crate::section::{BenchSection, Goal, GoalResult};
 use crate::service::{RoomDelivery, Service};
@@ -62,6 +63,8 @@ enum BenchPart {
     Start,
     /// A tenant beside a misbehaving tenant
     Fairness,
+    /// Plugins in Python
+    Python,
     /// Swaps under load
     Swaps,
 }
@@ -127,13 +130,20 @@ struct BenchRun<'a> {
     sections: Vec<BenchSection>,
     idle: Vec<IdleResult>,
     singles: Vec<GoalResult>,
+    python: Option<PythonReport>,
 }
 
 /// Measures, prints the report, and writes it as JSON.
 pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
     let plan = if arguments.quick { BenchPlan::QUICK } else { BenchPlan::FULL };
-    let mut run =
-        BenchRun { arguments, plan, sections: Vec::new(), idle: Vec::new(), singles: Vec::new() };
+    let mut run = BenchRun {
+        arguments,
+        plan,
+        sections: Vec::new(),
+        idle: Vec::new(),
+        singles: Vec::new(),
+        python: None,
+    };
     // After a failure, still report the results so far.
     let measured = run.measure();
     let report = BenchReport {
@@ -143,6 +153,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
         sections: run.sections,
         idle: run.idle,
         singles: run.singles,
+        python: run.python,
         verbose: arguments.verbose,
     };
     output::print_report(&report);
@@ -303,6 +314,9 @@ impl BenchRun<'_> {
         if self.is_selected(BenchPart::Fairness) {
             let BenchPlan { warm_up, measure, .. } = self.plan;
             self.singles.extend(fairness::measure(site, rounds, warm_up, measure)?);
+        }
+        if self.is_selected(BenchPart::Python) {
+            self.python = Some(python::measure(site, rounds)?);
         }
         if let Some(connections) = self.plan.swap_connections
             && self.is_selected(BenchPart::Swaps)

@@ -11,6 +11,9 @@ use crate::runtime_image::RuntimeImage;
 use crate::store::GuestState;
 use narrowboat_core::component::ComponentResources;
 
+/// The size of a page of linear memory, in which the engine gives the initial memory.
+const WASM_PAGE_BYTES: u64 = 64 * 1024;
+
 /// A compiled runtime.
 pub(crate) struct CompiledRuntime {
     pub(crate) image: RuntimeImage,
@@ -38,7 +41,7 @@ impl CompiledRuntime {
         let decompress = || Ok(image.decompress()?);
         let component = engine.load_runtime(image.language, image.digest, decompress)?;
         let required = component.resources_required();
-        let initial_memory_bytes = required.and_then(|required| required.max_initial_memory_size);
+        let initial_pages = required.and_then(|required| required.max_initial_memory_size);
         let pre = engine.linker().instantiate_pre(&component)?;
         Ok(Self {
             image: image.clone(),
@@ -47,7 +50,7 @@ impl CompiledRuntime {
             loader_indices: SourceLoaderIndices::new(&pre)?,
             pool_slots: pool_slots(&component, None),
             resources: ComponentResources {
-                initial_memory_bytes: initial_memory_bytes.unwrap_or(0),
+                initial_memory_bytes: initial_pages.unwrap_or(0).saturating_mul(WASM_PAGE_BYTES),
                 core_instances: None,
                 ..ComponentResources::default()
             },

@@ -1,0 +1,113 @@
+//! Moves of the consumers of a shared instance to a new version.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+
+use super::open_connection::{OpenConnection, run_clients};
+use super::python_figure::PythonFigure;
+use super::python_host::{PythonHost, PythonHosts};
+use super::source_folder::SourceFolder;
+
+/// The number of consumers.
+const CONSUMERS: usize = 1_000;
+
+/// Each consumer has state, and a set has all consumers.
+const ROOM: &str = r#"
+from channels.generic.websocket import WebsocketConsumer
+
+VERSION = "v0"
+CLIENTS = set()
+
+
+class RoomConsumer(WebsocketConsumer):
+    def connect(self):
+        CLIENTS.add(self)
+        self.count = 0
+        self.texts = []
+        self.accept()
+
+    def disconnect(self, code):
+        CLIENTS.discard(self)
+
+    def receive(self, text_data=None, bytes_data=None):
+        self.count += 1
+        self.texts.append(text_data)
+        self.send(f"{VERSION} {self.count} {len(CLIENTS)}")
+"#;
+
+/// The text of the log before the time of a move, in milliseconds.
+const HOLD_UP: &str = "each held up for at most ";
+
+/// The time limit for the log of a move.
+const MOVE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Saves new versions, and returns for how long each consumer was held up.
+pub(super) fn measure(hosts: &PythonHosts<'_>, rounds: usize) -> anyhow::Result<Vec<PythonFigure>> {
+    let mut host = hosts.set_up("moves", "")?;
+    let source = host.add_plugin("room", ROOM, "isolation = \"shared\"")?;
+    let server = host.start("serve")?;
+    let times = run_clients(move_consumers(&host, &source, server.address(), rounds))?;
+    let title =
+        format!("a move of {CONSUMERS} consumers with state and a set of all, each held up");
+    Ok(vec![PythonFigure::best(title, "ms", times)?.at_most(40.0)])
+}
+
+async fn move_consumers(
+    host: &PythonHost<'_>,
+    source: &SourceFolder,
+    server: SocketAddr,
+    rounds: usize,
+) -> anyhow::Result<Vec<f64>> {
+    let mut open = Vec::new();
+    for _ in 0..CONSUMERS {
+        let mut connection = OpenConnection::open(server, "/room/").await?;
+        connection.ask("hello").await?;
+        open.push(connection);
+    }
+    let mut times = Vec::new();
+    for round in 1..=rounds {
+        let version = format!("v{round}");
+        source.replace_module(&ROOM.replace("v0", &version))?;
+        times.push(wait_for_move(host, round).await?);
+        let count = round + 1;
+        for connection in &mut open {
+            let answer = connection.ask("hello").await?;
+            ensure!(
+                answer == format!("{version} {count} {CONSUMERS}"),
+                "state was lost in the move: {answer}"
+            );
+        }
+    }
+    Ok(times)
+}
+
+/// Waits until the log has this number of moves, and returns the time of the last one.
+async fn wait_for_move(host: &PythonHost<'_>, moves: usize) -> anyhow::Result<f64> {
+    let patience = Instant::now() + MOVE_TIMEOUT;
+    while Instant::now() < patience {
+        let log = host.read_log()?;
+        if let Some(time) = log.split(HOLD_UP).nth(moves).and_then(leading_number) {
+            return Ok(time);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    bail!("the log {} has no move", host.log_file().display())
+}
+
+/// The number at the start of a text, if more text follows it.
+fn leading_number(text: &str) -> Option<f64> {
+    text.split_once(' ')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_log_is_read_once_its_line_is_complete() {
+        assert_eq!(leading_number("12.34 ms\n"), Some(12.34));
+        assert_eq!(leading_number("12.3"), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! The memory of idle connections of a shared instance.
+
+use super::python_figure::PythonFigure;
+use super::python_host::PythonHosts;
+use super::source_folder::ECHO;
+use crate::client::idle::IdleMemory;
+use crate::process;
+
+/// The number of idle connections.
+const CONNECTIONS: usize = 1_000;
+
+/// Measures the anonymous memory of a connection that has echoed once.
+pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+    let mut host = hosts.set_up("idle", "")?;
+    host.add_plugin("echo", ECHO, "isolation = \"shared\"")?;
+    let server = host.start("serve")?;
+    let mut client = process::role_command("idle")?;
+    client.args(server.client_options()).args(["--path", "/echo/", "--payload", "64"]);
+    client.arg("--connections").arg(CONNECTIONS.to_string());
+    let memory: IdleMemory = process::run_client(client)?;
+    let total = memory.growth.total();
+    let title = |kind| {
+        format!("{kind} memory of an idle connection, shared instance, {CONNECTIONS} of them")
+    };
+    let kib = |bytes| memory.kib_per_connection(bytes);
+    Ok(vec![
+        PythonFigure::single(title("anonymous"), "KiB", kib(total.anonymous)).at_most(12.0),
+        PythonFigure::single(title("resident"), "KiB", kib(total.resident)),
+    ])
+}

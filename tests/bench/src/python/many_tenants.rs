@@ -1,0 +1,94 @@
+//! A thousand tenants, each with a source of its own.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::open_connection::{OpenConnection, run_clients};
+use super::python_figure::PythonFigure;
+use super::python_host::{PythonHost, PythonHosts};
+use super::source_folder::SourceFolder;
+use crate::cpu::CpuTime;
+use crate::memory::anonymous_bytes;
+
+/// The number of tenants.
+const TENANTS: usize = 1_000;
+
+/// The consumer of the tenant `NAME`.
+const NAMED: &str = r#"
+from channels.generic.websocket import WebsocketConsumer
+
+
+class NamedConsumer(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        self.send("NAME: " + text_data)
+"#;
+
+/// The pause before the memory is read.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
+
+/// Starts a host, opens a connection to each tenant, and returns the memory of a tenant.
+pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+    let mut host = hosts.set_up("tenants", "")?;
+    for number in 0..TENANTS {
+        add_tenant(&mut host, &tenant_name(number))?;
+    }
+    let began = Instant::now();
+    let server = host.start("serve")?;
+    let started = began.elapsed().as_secs_f64();
+    let started_cpu = CpuTime::of_process(server.pid())?.total().as_secs_f64();
+    let before = anonymous_bytes(server.pid())?;
+    let (_open, failures) = run_clients(connect_to_all(server.address()))?;
+    let after = anonymous_bytes(server.pid())?;
+    let mib = |bytes: i64| bytes as f64 / TENANTS as f64 / f64::from(1 << 20);
+    let title = |text| format!("{TENANTS} tenants with a source each, {text}");
+    Ok(vec![
+        PythonFigure::single(
+            title("anonymous memory of a tenant with a connection"),
+            "MiB",
+            mib(after),
+        )
+        .at_most(4.0),
+        PythonFigure::single(title("the same before the connections"), "MiB", mib(before)),
+        PythonFigure::single(title("tenants that do not answer"), "", failures as f64).at_most(0.0),
+        PythonFigure::single(title("from the start to listening"), "s", started),
+        PythonFigure::single(title("CPU of the start"), "s", started_cpu),
+    ])
+}
+
+fn tenant_name(number: usize) -> String {
+    format!("t{number}")
+}
+
+fn add_tenant(host: &mut PythonHost<'_>, name: &str) -> anyhow::Result<()> {
+    let parent = host.folder().join("tenants").join(name);
+    SourceFolder::create(&parent, "named", &NAMED.replace("NAME", name))?;
+    host.configure(&format!(
+        "[tenants.{name}]\npath = \"/{name}\"\n\
+         [tenants.{name}.plugins.named]\nsource = \"tenants/{name}/named\"\n\
+         [[tenants.{name}.routes]]\npath = \"/\"\nplugin = \"named\"\n"
+    ));
+    Ok(())
+}
+
+/// Opens a connection to each tenant. Returns the connections, and the number of tenants that do not answer.
+async fn connect_to_all(server: SocketAddr) -> anyhow::Result<(Vec<OpenConnection>, usize)> {
+    let (mut open, mut failures) = (Vec::new(), 0);
+    for number in 0..TENANTS {
+        match ask_tenant(server, &tenant_name(number)).await {
+            Ok(connection) => open.push(connection),
+            Err(error) => {
+                failures += 1;
+                crate::output::print_progress(&format!("{error:#}"));
+            }
+        }
+    }
+    tokio::time::sleep(SETTLE_TIME).await;
+    Ok((open, failures))
+}
+
+async fn ask_tenant(server: SocketAddr, name: &str) -> anyhow::Result<OpenConnection> {
+    let mut connection = OpenConnection::open(server, &format!("/{name}/")).await?;
+    let answer = connection.ask("hello").await?;
+    anyhow::ensure!(answer == format!("{name}: hello"), "tenant {name} answered {answer:?}");
+    Ok(connection)
+}

@@ -1,0 +1,87 @@
+//! The time from a saved source in Rust to the first reply of the new code under `narrowboat dev`, for comparison.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::open_connection::{OpenConnection, run_clients};
+use super::python_figure::PythonFigure;
+use super::python_host::PythonHosts;
+
+/// The source of `plugins/echo`.
+const ECHO: &str = include_str!("../../../../plugins/echo/src/lib.rs");
+
+/// The root of the repository.
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The pause before each change.
+const SETTLE_TIME: Duration = Duration::from_millis(700);
+
+/// A copy of the crate `plugins/echo`. It stays between runs, so that its dependencies are compiled once.
+struct EchoCrate {
+    folder: PathBuf,
+}
+
+/// Changes a crate under `dev`.
+pub(super) fn measure(hosts: &PythonHosts<'_>, rounds: usize) -> anyhow::Result<Vec<PythonFigure>> {
+    let echo = EchoCrate::create(hosts.site().folder_path("python-rust-echo")?)?;
+    let mut host = hosts.set_up("save-rust", "")?;
+    host.configure(&format!(
+        "[plugins.echo]\ncrate = {:?}\n[[routes]]\npath = \"/echo/\"\nplugin = \"echo\"\n",
+        echo.folder.display().to_string()
+    ));
+    let server = host.start("dev")?;
+    let times = run_clients(change_crate(&echo, server.address(), rounds))?;
+    let title = "a saved source in Rust, to its first reply on an open connection, dev";
+    Ok(vec![PythonFigure::best(title, "ms", times)?.at_most(1_500.0)])
+}
+
+async fn change_crate(
+    echo: &EchoCrate,
+    server: SocketAddr,
+    rounds: usize,
+) -> anyhow::Result<Vec<f64>> {
+    let mut connection = OpenConnection::open_when_served(server, "/echo/").await?;
+    let mut times = Vec::new();
+    for round in 0..rounds {
+        tokio::time::sleep(SETTLE_TIME).await;
+        let version = format!("version {round}");
+        echo.reply_with(&version)?;
+        times.push(connection.wait_for_answer("which", &version).await?);
+    }
+    Ok(times)
+}
+
+impl EchoCrate {
+    fn create(folder: PathBuf) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder.join("src"))
+            .with_context(|| folder.display().to_string())?;
+        let root = std::path::absolute(REPOSITORY)?;
+        // The same dependencies as in the repository.
+        std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        let sdk = root.join("guest-sdk").display().to_string();
+        let manifest = format!(
+            "[package]\nname = \"echo\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+             [lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n[dependencies]\n\
+             narrowboat-guest = {{ path = {sdk:?} }}\nserde = \"1\"\n"
+        );
+        let echo = Self { folder };
+        write_file(&echo.folder.join("Cargo.toml"), &manifest)?;
+        write_file(&echo.folder.join("plugin.toml"), "name = \"echo\"\n")?;
+        write_file(&echo.folder.join("src/lib.rs"), ECHO)?;
+        Ok(echo)
+    }
+
+    /// Changes the source, so that the plugin sends `text` in place of the received frame.
+    fn reply_with(&self, text: &str) -> anyhow::Result<()> {
+        let reply = format!("connection.send(Frame::Text(\"{text}\".into()))");
+        let source = ECHO.replace("connection.send(frame)", &format!("{{ drop(frame); {reply} }}"));
+        write_file(&self.folder.join("src/lib.rs"), &source)
+    }
+}
+
+fn write_file(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| file.display().to_string())
+}
