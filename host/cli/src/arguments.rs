@@ -82,7 +82,7 @@ Prints each received text after `< `. ctrl-d closes the connection. A URL with w
 pub(super) struct TalkArgs {
     /// The URL of the WebSocket, such as `ws://127.0.0.1:8000/echo/`; `wss://` is not supported
     pub(super) url: String,
-    /// The origin of the handshake, such as https://example.com, for a host with `allowed_origins`
+    /// The origin of the handshake, such as `https://example.com`, for a host with `allowed_origins`
     #[arg(long, value_name = "ORIGIN")]
     pub(super) origin: Option<String>,
 }
