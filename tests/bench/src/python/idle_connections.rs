@@ -18,13 +18,8 @@ pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigur
     client.args(server.client_options()).args(["--path", "/echo/", "--payload", "64"]);
     client.arg("--connections").arg(CONNECTIONS.to_string());
     let memory: IdleMemory = process::run_client(client)?;
-    let total = memory.growth.total();
-    let title = |kind| {
-        format!("{kind} memory of an idle connection, shared instance, {CONNECTIONS} of them")
-    };
-    let kib = |bytes| memory.kib_per_connection(bytes);
-    Ok(vec![
-        PythonFigure::single(title("anonymous"), "KiB", kib(total.anonymous)).at_most(12.0),
-        PythonFigure::single(title("resident"), "KiB", kib(total.resident)),
-    ])
+    let title =
+        format!("anonymous memory of an idle connection, shared instance, {CONNECTIONS} of them");
+    let anonymous = memory.kib_per_connection(memory.growth.total().anonymous);
+    Ok(vec![PythonFigure::single(title, "KiB", anonymous).at_most(12.0)])
 }

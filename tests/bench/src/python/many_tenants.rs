@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
+
 use super::open_connection::{OpenConnection, run_clients};
 use super::python_figure::PythonFigure;
 use super::python_host::{PythonHost, PythonHosts};
 use super::source_folder::SourceFolder;
 use crate::cpu::CpuTime;
 use crate::memory::anonymous_bytes;
+use crate::output::print_progress;
 
 /// The number of tenants.
 const TENANTS: usize = 1_000;
@@ -77,8 +80,10 @@ async fn connect_to_all(server: SocketAddr) -> anyhow::Result<(Vec<OpenConnectio
         match ask_tenant(server, &tenant_name(number)).await {
             Ok(connection) => open.push(connection),
             Err(error) => {
+                if failures == 0 {
+                    print_progress(&format!("the first tenant that does not answer: {error:#}"));
+                }
                 failures += 1;
-                crate::output::print_progress(&format!("{error:#}"));
             }
         }
     }
@@ -89,6 +94,6 @@ async fn connect_to_all(server: SocketAddr) -> anyhow::Result<(Vec<OpenConnectio
 async fn ask_tenant(server: SocketAddr, name: &str) -> anyhow::Result<OpenConnection> {
     let mut connection = OpenConnection::open(server, &format!("/{name}/")).await?;
     let answer = connection.ask("hello").await?;
-    anyhow::ensure!(answer == format!("{name}: hello"), "tenant {name} answered {answer:?}");
+    ensure!(answer == format!("{name}: hello"), "tenant {name} answered {answer:?}");
     Ok(connection)
 }
