@@ -123,3 +123,10 @@ def test_without_a_pool_instances_count_in_the_same_way(serve):
     clients[0].ask(f"touch {SIZE}")
     clients[1].send(f"touch {SIZE}")
     assert clients[1].ended() == NO_MORE
+
+
+def test_an_instance_of_a_source_plugin_counts_in_the_same_way(serve, source_plugin):
+    host = serve(plugins={"echo": {"source": str(source_plugin.folder)}}, admin=ADMIN)
+    assert host.connect("/echo/").ask("hello") == "hello"
+    # The runtime starts with more than 20 MiB.
+    assert 0 < used(host) < 12 * MIB
