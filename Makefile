@@ -66,7 +66,7 @@ test: wasm-target
 	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat
 	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
 		.ci/foreign-guests.sh
-	@$(STEP) "running the end-to-end tests (about sixteen minutes)" \
+	@$(STEP) "running the end-to-end tests (about twenty minutes)" \
 		target/venv/bin/python -m pytest tests/e2e
 
 book:
