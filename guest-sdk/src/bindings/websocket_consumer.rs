@@ -2407,7 +2407,7 @@ pub mod exports {
                     }
                 }
                 impl ::core::error::Error for Refusal {}
-                /// What `connect` decides about the handshake.
+                /// The decision of `connect` about the handshake.
                 #[derive(Clone)]
                 pub enum Decision {
                     Accept(Acceptance),

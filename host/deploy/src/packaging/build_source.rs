@@ -20,7 +20,7 @@ pub enum BuildSource {
     Folder {
         /// The path of the folder.
         path: PathBuf,
-        /// What a read does about packages that are not installed.
+        /// Whether a read installs packages that are missing.
         missing_packages: MissingPackages,
     },
 }

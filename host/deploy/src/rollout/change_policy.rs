@@ -1,6 +1,6 @@
-//! Who decides on a version that requests more than the live one.
+//! The policy for a version that requests more than the live one.
 
-/// Who decides on a version that requests more capabilities than the live one, or another isolation.
+/// The policy for a version that requests more capabilities than the live one, or another isolation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangePolicy {
     /// `narrowboat serve`: an operator approves capabilities, and another isolation needs a restart.

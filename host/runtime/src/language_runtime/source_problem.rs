@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::bindings::source_loader_world::exports::narrowboat::consumer::runtime::Problem;
+use narrowboat_core::fault::sanitize_log_line;
 
 /// The most problems that an error names.
 const MAX_PROBLEMS: usize = 20;
@@ -67,11 +68,8 @@ impl From<Problem> for SourceProblem {
 
 /// Shortens a text and replaces its control characters.
 fn clean(text: &str) -> String {
-    let is_hidden = |character: char| character.is_control();
-    text.chars()
-        .take(MAX_TEXT_CHARS)
-        .map(|character| if is_hidden(character) { ' ' } else { character })
-        .collect()
+    let end = text.char_indices().nth(MAX_TEXT_CHARS).map_or(text.len(), |(end, _)| end);
+    sanitize_log_line(&text[..end])
 }
 
 /// `consumers.py:3:5: SyntaxError: invalid syntax: def connect(self`

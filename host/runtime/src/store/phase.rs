@@ -1,6 +1,6 @@
-//! What an instance does in its calls.
+//! The phases of an instance.
 
-/// What the instance does in its calls.
+/// A phase of an instance, which decides how long its calls may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// It compiles or loads the source of its plugin.

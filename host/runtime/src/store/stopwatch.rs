@@ -49,12 +49,12 @@ impl Stopwatch {
         self.role
     }
 
-    /// What the instance does in its calls.
+    /// The phase of the instance.
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Sets what the instance does in its next calls.
+    /// Sets the phase of the next calls.
     pub(crate) fn set_phase(&mut self, limits: &InstanceLimits, phase: Phase) {
         self.phase = phase;
         self.tick_limit = tick_limit(limits, self.role, phase);

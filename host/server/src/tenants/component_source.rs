@@ -82,7 +82,7 @@ impl ComponentSource {
         }
     }
 
-    /// Who decides on versions that request more than the live one.
+    /// The policy for versions that request more than the live one.
     pub(super) fn change_policy(&self) -> ChangePolicy {
         match self {
             Self::File { policy, .. } => *policy,

@@ -17,6 +17,9 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(1);
 /// The time limit for a route to be served, or for an answer to change. A crate is compiled in this time.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(180);
 
+/// The pause before each change.
+const SETTLE_TIME: Duration = Duration::from_millis(700);
+
 /// An open connection.
 pub(super) struct OpenConnection {
     socket: WebSocketStream<TcpStream>,
@@ -28,6 +31,27 @@ pub(super) fn run_clients<T>(
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(clients)
+}
+
+/// Changes the source of the plugin at `path` in each round, and returns the times until the open connection answers with
+/// the new version, in milliseconds. `change` gets the text that the version answers.
+pub(super) fn time_changes(
+    server: SocketAddr,
+    path: &str,
+    rounds: usize,
+    change: impl Fn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<f64>> {
+    run_clients(async {
+        let mut connection = OpenConnection::open_when_served(server, path).await?;
+        let mut times = Vec::new();
+        for round in 0..rounds {
+            tokio::time::sleep(SETTLE_TIME).await;
+            let version = format!("version {round}");
+            change(&version)?;
+            times.push(connection.wait_for_answer("which", &version).await?);
+        }
+        Ok(times)
+    })
 }
 
 impl OpenConnection {

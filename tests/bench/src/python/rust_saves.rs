@@ -1,12 +1,10 @@
 //! The time from a saved source in Rust to the first reply of the new code under `narrowboat dev`, for comparison.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 
-use super::open_connection::{OpenConnection, run_clients};
+use super::open_connection::time_changes;
 use super::python_figure::PythonFigure;
 use super::python_host::PythonHosts;
 
@@ -15,9 +13,6 @@ const ECHO: &str = include_str!("../../../../plugins/echo/src/lib.rs");
 
 /// The root of the repository.
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-/// The pause before each change.
-const SETTLE_TIME: Duration = Duration::from_millis(700);
 
 /// A copy of the crate `plugins/echo`. It stays between runs, so that its dependencies are compiled once.
 struct EchoCrate {
@@ -33,25 +28,10 @@ pub(super) fn measure(hosts: &PythonHosts<'_>, rounds: usize) -> anyhow::Result<
         echo.folder.display().to_string()
     ));
     let server = host.start("dev")?;
-    let times = run_clients(change_crate(&echo, server.address(), rounds))?;
+    let times =
+        time_changes(server.address(), "/echo/", rounds, |version| echo.reply_with(version))?;
     let title = "a saved source in Rust, to its first reply on an open connection, dev";
     Ok(vec![PythonFigure::best(title, "ms", times)?.at_most(1_500.0)])
-}
-
-async fn change_crate(
-    echo: &EchoCrate,
-    server: SocketAddr,
-    rounds: usize,
-) -> anyhow::Result<Vec<f64>> {
-    let mut connection = OpenConnection::open_when_served(server, "/echo/").await?;
-    let mut times = Vec::new();
-    for round in 0..rounds {
-        tokio::time::sleep(SETTLE_TIME).await;
-        let version = format!("version {round}");
-        echo.reply_with(&version)?;
-        times.push(connection.wait_for_answer("which", &version).await?);
-    }
-    Ok(times)
 }
 
 impl EchoCrate {

@@ -10,7 +10,7 @@ use crate::packaging::build_error::BuildError;
 use narrowboat_core::manifest::{self, Language, Manifest, SourceSettings};
 use narrowboat_core::units::ByteSize;
 
-/// What to do if the packages that a source plugin requires are not installed.
+/// The reaction to packages that a source plugin requires and that are not installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MissingPackages {
     /// Install them with the tools of this machine: `narrowboat plugin build`, and a host in development.
