@@ -140,6 +140,12 @@ impl Version {
         reserved.map_err(|limit| GuestFault::QuotaExceeded(limit.name()))
     }
 
+    /// Whether the quota has room for `count` more instances now.
+    pub fn has_room_for_instances(&self, count: usize) -> bool {
+        let pool_slots = count * self.ctx.pool_slots();
+        self.ctx.quota.find_full_owner(QuotaResource::Instances, pool_slots).is_none()
+    }
+
     /// Reserves the pool slots of one more instance, even beyond the quota.
     pub(crate) fn force_reserve_pool_slots(&self) -> Reservation {
         self.ctx.quota.reserve_unchecked(QuotaResource::Instances, self.ctx.pool_slots())

@@ -46,6 +46,7 @@ async fn connect_instance(
         InstanceBinding::Shared(_, shared) => connect_shared(context, shared, call),
     };
     let outcome = await_call(&mut binding, pending).await;
+    context.registry.refill_ready_instances();
     (binding, outcome)
 }
 
