@@ -74,6 +74,29 @@ def test_an_error_of_an_import_is_reported_with_its_line(develop, source_plugin)
     assert client.ask("hello") == "hello"
 
 
+def test_a_consumer_that_cannot_be_saved_restarts_by_default(develop, source_plugin):
+    source_plugin.answers("text_data)\n        self.call = (lambda: 1")
+    host = develop().listens()
+    client = host.connect("/")
+    assert client.ask("hello") == "hello"
+    source_plugin.answers("'changed'")
+    host.logged(r"is live after .* 1 restarted without state")
+    assert client.ask("hello") == "changed"
+    assert "refused" not in host.log()
+
+
+def test_the_configuration_may_keep_a_consumer_that_cannot_be_saved(develop, source_plugin):
+    source_plugin.answers("text_data)\n        self.call = (lambda: 1")
+    source_plugin.requests('isolation = "connection"')
+    source_plugin.config.write_text(source_plugin.tables("/", on_failed_move='"keep-old"'))
+    host = develop().listens()
+    client = host.connect("/")
+    assert client.ask("hello") == "hello"
+    source_plugin.answers("'changed'")
+    host.logged(r"is live after .* 1 stay")
+    assert client.ask("hello") == "hello"
+
+
 def test_a_source_that_is_wrong_at_the_start_is_served_once_it_is_corrected(develop, source_plugin):
     source_plugin.answers("'unclosed")
     host = develop().listens()

@@ -335,8 +335,49 @@ def test_state_that_cannot_be_saved_refuses_the_move_with_its_name(python, line,
     run(client, line)
     reason = plugin.refuse(plugin.edited(V2))
     assert f"{name} is a {kind}, which cannot be saved".replace("\\", "") in reason
+    assert 'set on_failed_move of the plugin to "restart" or "close"' in reason
     assert [value(each, "VERSION, self.name") for each in (client, other)] == [("v1", "ada")] * 2
     assert value(plugin.connect(), "VERSION") == "v1"
+
+
+def test_after_the_connection_that_cannot_be_saved_has_closed_the_version_goes_live(python):
+    plugin = python(evaluator())
+    client, other = plugin.clients(2)
+    run(client, "self.call = lambda: 1")
+    plugin.refuse(plugin.edited(V2))
+    client.close()
+    plugin.edit(('"v2"', '"v3"'))
+    assert value(other, "VERSION") == "v3"
+
+
+@pytest.mark.parametrize("policy, count", [("restart", "1 restarted without state"), ("close", "1 closed")])
+def test_a_consumer_that_cannot_be_saved_ends_by_the_policy_and_the_others_move(python, policy, count):
+    plugin = python(evaluator("COUNT = 0", init=["self.name = 'ada'"]), table={"on_failed_move": policy})
+    client, *others = plugin.clients(3)
+    run(client, "self.call = lambda: 1")
+    run(others[0], "global COUNT; COUNT = 7; self.name = 'bob'")
+    line = plugin.edit(V2)
+    assert "2 consumers moved" in line and count in line
+    plugin.host.logged("trial without the state of .*Evaluator.call is a function, which cannot be saved")
+    assert [value(each, "VERSION, self.name, COUNT") for each in others] == [("v2", "bob", 7), ("v2", "ada", 7)]
+    if policy == "restart":
+        assert value(client, "VERSION, self.name, hasattr(self, 'call')") == ("v2", "ada", False)
+    else:
+        assert client.ended() == (1012, "state lost in an update")
+
+
+@pytest.mark.parametrize("policy, count", [("restart", "2 restarted without state"), ("close", "2 closed")])
+def test_all_consumers_end_by_the_policy_if_the_module_cannot_be_saved(python, policy, count):
+    plugin = python(evaluator("STREAM = None"), table={"on_failed_move": policy})
+    clients = plugin.clients(2)
+    run(clients[0], "global STREAM; STREAM = (line for line in 'abc')")
+    line = plugin.edit(V2)
+    assert "0 consumers moved" in line and count in line
+    if policy == "restart":
+        assert [value(client, "VERSION, STREAM") for client in clients] == [("v2", None)] * 2
+    else:
+        assert [client.ended() for client in clients] == [(1012, "state lost in an update")] * 2
+    assert value(plugin.connect(), "VERSION, STREAM") == ("v2", None)
 
 
 def test_with_an_instance_each_only_the_consumer_that_cannot_be_saved_stays(python):

@@ -14,7 +14,7 @@ use narrowboat_channels::{
     ChannelLayer, Delivery, LayerError, LayerLimits, LayerQueue, Mailbox, MaybeReady, MemoryLayer,
     QueueLoad, Recipient,
 };
-use narrowboat_config::{Config, Limits, OverflowPolicy};
+use narrowboat_config::{Config, FailedMovePolicy, Limits, OverflowPolicy};
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
 use narrowboat_core::scope::Scope;
@@ -168,6 +168,7 @@ impl Served {
             limits,
             quota: Arc::new(QuotaChain::default()),
             signers: None,
+            default_failed_move: FailedMovePolicy::default(),
         };
         let build = loader.read_build("visitors", &built.file).unwrap();
         let loaded = loader.load("visitors", plugin, &built.file, &build).unwrap();

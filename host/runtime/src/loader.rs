@@ -22,7 +22,7 @@ use load_error::ErrorContext;
 pub use load_error::LoadError;
 use narrowboat_channels::ChannelLayer;
 use narrowboat_config::signature::{SignatureError, TrustedKeys};
-use narrowboat_config::{Limits, PluginConfig};
+use narrowboat_config::{FailedMovePolicy, Limits, PluginConfig};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::ComponentResources;
 use narrowboat_core::manifest::{Isolation, Manifest};
@@ -62,6 +62,8 @@ pub struct Loader {
     pub thread_pool: GuestThreadPool,
     /// The operator's limits. The configuration of a plugin and its manifest may narrow them.
     pub limits: Limits,
+    /// The policy for consumers that cannot move, of plugins whose configuration has none.
+    pub default_failed_move: FailedMovePolicy,
     /// The quota that the plugin is charged to.
     pub quota: Arc<QuotaChain>,
     /// The keys of which one must have signed each component; `None` if signatures are not required.
@@ -144,7 +146,8 @@ impl Loader {
             isolation,
             instance_count: config.instances,
             overflow: config.overflow,
-            failed_move: resolve_failed_move(name, config, isolation)?,
+            failed_move: resolve_failed_move(name, config, isolation)?
+                .unwrap_or(self.default_failed_move),
             move_wait: config.move_wait.duration(),
             rollback: config.rollback,
             executor: self.thread_pool.plugin_executor(Arc::clone(&self.quota)),

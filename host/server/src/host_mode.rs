@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use narrowboat_config::Config;
+use narrowboat_config::{Config, FailedMovePolicy};
 use narrowboat_deploy::dev_builder::DevComponents;
 
 /// Whether a host runs for operators or for a developer.
@@ -13,7 +13,8 @@ pub enum HostMode {
     Serve,
     /// `narrowboat dev`: a builder beside the host builds crates, and the host serves their plugins from the first build
     /// on. The host installs the packages of source plugins. A plugin that cannot be loaded is loaded once it has changed.
-    /// Versions from files and folders get the capabilities that the configuration grants.
+    /// Versions from files and folders get the capabilities that the configuration grants. A consumer that cannot move
+    /// restarts, unless the configuration says otherwise.
     Dev(Arc<DevComponents>),
 }
 
@@ -21,6 +22,15 @@ impl HostMode {
     /// Whether a plugin of the tenant `default` that cannot be loaded keeps the host from starting.
     pub(crate) fn requires_all_plugins(&self) -> bool {
         matches!(self, Self::Serve)
+    }
+
+    /// The policy for a consumer that cannot move, of plugins whose configuration has none. A developer's next version
+    /// always goes live, also if the state of the running one cannot be saved.
+    pub(crate) fn default_failed_move(&self) -> FailedMovePolicy {
+        match self {
+            Self::Serve => FailedMovePolicy::default(),
+            Self::Dev(_) => FailedMovePolicy::Restart,
+        }
     }
 
     /// Takes note of the configuration that is applied now.

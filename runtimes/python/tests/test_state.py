@@ -584,3 +584,30 @@ def test_a_plugin_that_has_replaced_pickle_is_saved(monkeypatch):
     for name in ("Pickler", "dumps"):
         monkeypatch.setattr(pickle, name, getattr(pickle, name))
     swap(chat(head="import pickle"), "self.name = 'ann'; pickle.Pickler = pickle.dumps = None", check=["self.name == 'ann'"])
+
+
+def test_a_consumer_that_cannot_be_saved_does_not_keep_the_others_and_the_globals():
+    old = start(chat(head="COUNT = 0"))
+    connected = [old.connect(f"specific.a!{number}") for number in range(2)]
+    connected[0].send("self.call = lambda: 1; self.name = 'ada'")
+    connected[1].send("global COUNT; COUNT = 3; self.name = 'bob'")
+    _, saved = old.save("MOVE")
+    new = start(chat(head="COUNT = 0"))
+    new.load_state(saved)
+    with pytest.raises(Failed, match="the version before could not save it: Chat.call is a function, which cannot be"):
+        new.restore(connected[0].name)
+    new.restore(connected[1].name).send("assert (COUNT, self.name) == (3, 'bob')")
+
+
+def test_a_trial_asks_for_the_state_of_all_consumers():
+    old = start(chat())
+    old.connect().send("self.call = lambda: 1")
+    with pytest.raises(Failed, match="Chat.call is a function, which cannot be saved"):
+        old.save("TRIAL")
+
+
+def test_a_global_that_cannot_be_saved_keeps_all_consumers_from_moving():
+    old = start(chat(head="CALL = None"))
+    old.connect().send("global CALL; CALL = (each for each in 'ab'); self.call = lambda: 1")
+    with pytest.raises(Failed, match="consumers.CALL is a generator, which cannot be saved"):
+        old.save("MOVE")

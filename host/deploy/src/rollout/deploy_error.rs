@@ -35,6 +35,12 @@ pub enum DeployError {
     /// The trial failed: the version could not start, or not restore the state of a running instance.
     #[error("the trial failed: {0}")]
     Trial(MigrationError),
+    /// The live version cannot save the state of a shared instance, so no version could take it over.
+    #[error(
+        "the state cannot be saved: {0}; set on_failed_move of the plugin to \"restart\" or \"close\", or deploy again \
+         after the connection with this state has closed"
+    )]
+    UnsavedState(MigrationError),
     /// Not all consumers of a plugin with shared instances could migrate, so none did.
     #[error("its consumers could not move: {0}")]
     Migration(String),

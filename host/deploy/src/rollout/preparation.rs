@@ -11,6 +11,7 @@ use super::deploy_queue::DeployRequest;
 use super::deploy_source::DeploySource;
 use super::rollout::Rollout;
 use crate::versions::PluginVersionStoreError;
+use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_core::manifest::Isolation;
@@ -90,15 +91,15 @@ impl Rollout {
             || store.is_some_and(|store| store.is_preapproved(request.build.digest()))
     }
 
-    /// Starts an instance of a version that is thrown away. It restores the state of a running instance, if there is one.
+    /// Starts an instance of a version that is thrown away. It restores the state of a running instance, if there is one
+    /// that can be saved. Consumers that share an instance whose state cannot be saved keep the version from going live,
+    /// unless `on_failed_move` says what happens to them.
     async fn run_trial(&self, version: Arc<Version>) -> Result<(), DeployError> {
         let state = match self.registry.capture_trial_state().await {
             None => None,
             Some(Ok(state)) => Some(state),
-            Some(Err(error)) if self.plugin().isolation == Isolation::Shared => {
-                return Err(DeployError::Trial(error));
-            }
             Some(Err(error)) => {
+                self.check_may_lose_state(&error)?;
                 let plugin = &*self.plugin().label;
                 tracing::warn!(
                     plugin,
@@ -112,6 +113,21 @@ impl Rollout {
             None => version.try_start().map_err(MigrationError::Start),
         });
         trial.await.ok_or(DeployError::NoThread)?.map_err(DeployError::Trial)
+    }
+
+    /// Checks that a version may go live although the state of a running instance cannot be saved for it.
+    fn check_may_lose_state(&self, error: &MigrationError) -> Result<(), DeployError> {
+        let plugin = self.plugin();
+        match (plugin.isolation, plugin.failed_move) {
+            (Isolation::Connection, _) => Ok(()),
+            (Isolation::Shared, _) if !error.is_unsaved_state() => {
+                Err(DeployError::Trial(error.clone()))
+            }
+            (Isolation::Shared, FailedMovePolicy::KeepOld) => {
+                Err(DeployError::UnsavedState(error.clone()))
+            }
+            (Isolation::Shared, FailedMovePolicy::Restart | FailedMovePolicy::Close) => Ok(()),
+        }
     }
 
     /// Stores a version that is about to be published. If the version comes from the plugin's component file, an error is

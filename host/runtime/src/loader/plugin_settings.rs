@@ -39,12 +39,12 @@ pub(super) fn check_uses(
     Ok(())
 }
 
-/// The policy for a consumer that cannot move. A consumer of a shared instance cannot stay behind alone.
+/// The configured policy for a consumer that cannot move. A consumer of a shared instance cannot stay behind alone.
 pub(super) fn resolve_failed_move(
     name: &str,
     config: &PluginConfig,
     isolation: Isolation,
-) -> Result<FailedMovePolicy, ConfigError> {
+) -> Result<Option<FailedMovePolicy>, ConfigError> {
     match (config.on_failed_move, isolation) {
         (Some(FailedMovePolicy::KeepOld), Isolation::Shared) => {
             let problem = "\"keep-old\" needs one instance for each connection; the consumers of a \
@@ -53,7 +53,7 @@ pub(super) fn resolve_failed_move(
             let key = format!("plugins.{name}.on_failed_move");
             Err(config.on_failed_move_location.invalid(&key, problem))
         }
-        (policy, _) => Ok(policy.unwrap_or_default()),
+        (policy, _) => Ok(policy),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::call::ConnectionId;
 use crate::effects::Effect;
 use crate::instance::{ConsumerState, GuestSnapshot, Instance, MigratingConsumer, ModuleState};
 use crate::version::Version;
-use narrowboat_config::FailedMovePolicy;
+use narrowboat_config::FailedMovePolicy::{self, KeepOld};
 use narrowboat_core::fault::GuestFault;
 
 /// Whether a guest may postpone its migration because its code waits.
@@ -49,7 +49,8 @@ pub struct Migration {
 
 /// Moves all consumers of `instance` into a new instance of `to` and replaces `instance` with it. Consumers keep their
 /// identifiers. `policy` says what happens to a consumer that cannot move; with [`FailedMovePolicy::KeepOld`], such a
-/// consumer fails the whole migration. `patience` says whether the guest may postpone the migration.
+/// consumer fails the whole migration. If the module cannot be saved, no consumer can move. `patience` says whether the
+/// guest may postpone the migration.
 ///
 /// # Errors
 /// No consumer has moved. `instance` can still be called, unless its fault is fatal. [`MigrationError::Busy`] only if
@@ -68,7 +69,13 @@ pub fn migrate(
         StateSource::Running(_) => 0,
         StateSource::Rollback(_) => old.event_count(),
     };
-    let (snapshot, failures) = snapshot_all(old, &consumers, source, policy, patience.into())?;
+    let saved = snapshot_all(old, &consumers, source, policy, patience.into());
+    let (snapshot, failures) = match saved {
+        Err(error) if error.is_unsaved_state() && policy != KeepOld && !old.is_dead() => {
+            without_state(old, &consumers, &error)
+        }
+        saved => saved?,
+    };
     let mut target = MigrationTarget::start(to, old, &snapshot, policy)?;
     for consumer in &consumers {
         match snapshot.consumers.get(&consumer.id) {
@@ -159,7 +166,7 @@ fn save_consumers(
             Ok(saved) => {
                 snapshots.insert(*id, Some(saved));
             }
-            Err(error) if policy == FailedMovePolicy::KeepOld || error == MigrationError::Busy => {
+            Err(error) if policy == KeepOld || error == MigrationError::Busy => {
                 return Err(error);
             }
             Err(error) => {
@@ -173,6 +180,17 @@ fn save_consumers(
             .retain(|id, _| consumers.binary_search_by_key(id, |consumer| consumer.id).is_ok());
     }
     Ok(failures)
+}
+
+/// A snapshot without any state, and `error` for every consumer.
+fn without_state(
+    old: &Instance,
+    consumers: &[MigratingConsumer],
+    error: &MigrationError,
+) -> (RollbackSnapshot, FxHashMap<ConnectionId, MigrationError>) {
+    let failures = consumers.iter().map(|consumer| (consumer.id, error.clone())).collect();
+    let (version, consumers) = (Arc::clone(old.version()), ConsumerSnapshots::default());
+    (RollbackSnapshot { version, module: ModuleState::None, consumers }, failures)
 }
 
 /// The snapshots of consumers whose state is in the module's state.

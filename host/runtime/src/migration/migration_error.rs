@@ -29,3 +29,34 @@ pub enum MigrationError {
     #[error("connect, for a fresh consumer: {0}")]
     Restart(GuestFault),
 }
+
+impl MigrationError {
+    /// Whether the old version answered that it cannot save its state. It then serves on, unlike after a trap.
+    pub fn is_unsaved_state(&self) -> bool {
+        match self {
+            Self::Snapshot(fault) | Self::SaveModule(fault) => !matches!(
+                fault,
+                GuestFault::Trap(_)
+                    | GuestFault::TimeLimitExceeded { .. }
+                    | GuestFault::SharedInstanceFailed
+            ),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_of_the_old_version_is_unsaved_state() {
+        let answer = || GuestFault::Error("Chat.cb is a function".to_owned());
+        assert!(MigrationError::SaveModule(answer()).is_unsaved_state());
+        assert!(MigrationError::Snapshot(GuestFault::QuotaExceeded("snapshot")).is_unsaved_state());
+        assert!(
+            !MigrationError::SaveModule(GuestFault::Trap("oops".to_owned())).is_unsaved_state()
+        );
+        assert!(!MigrationError::Restore(answer()).is_unsaved_state());
+    }
+}

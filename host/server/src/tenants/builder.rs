@@ -271,6 +271,7 @@ impl TenantBuilder<'_> {
             thread_pool: context.resources.guest_threads.clone(),
             limits: spec.limits.clone(),
             signers: host.signers.clone(),
+            default_failed_move: host.mode.default_failed_move(),
             quota: Arc::new(QuotaChain::new(
                 &context.tenant.plugin_label(name),
                 Arc::clone(&context.resources.quota),

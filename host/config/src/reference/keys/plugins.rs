@@ -73,7 +73,8 @@ pub(super) const PLUGINS: ConfigTable = ConfigTable {
                  `\"keep-old\"`: it stays on its version; with a shared instance no consumer \
                  moves, and the new version is refused. `\"restart\"`: a fresh consumer \
                  takes its place. `\"close\"`: the connection closes with 1012. An explicit \
-                 `\"keep-old\"` is refused for a shared instance.",
+                 `\"keep-old\"` is refused for a shared instance. The default of `narrowboat \
+                 dev` is `\"restart\"`.",
         },
         ConfigKey {
             key: "move_wait",

@@ -38,6 +38,8 @@ def restore_consumer(handle, saved):
         connection = instance.consumers.get(name)
         if connection is None or connection.extra is None:
             raise StateError("neither the state of the module nor a snapshot has this consumer")
+        if "unsaved" in connection.extra:
+            raise StateError(f"the version before could not save it: {connection.extra['unsaved']}")
         connection.host = handle
         _start(connection)
         return connection
@@ -206,6 +208,9 @@ def _find_or_create(name):
 def _set_attributes(connection, attributes, extra):
     """Sets the attributes of a consumer, which its method `migrate` may change before."""
     user = connection.user
+    connection.extra = extra
+    if "unsaved" in extra:
+        return
     if attributes.get("groups") == [] and getattr(type(user), "groups", None) is not None:
         del attributes["groups"]
     migrate = getattr(user, "migrate", None)
@@ -213,7 +218,6 @@ def _set_attributes(connection, attributes, extra):
         migrated = migrate(attributes)
         attributes = attributes if migrated is None else migrated
     user.__dict__.update(attributes)
-    connection.extra = extra
 
 
 def _join_groups(connection):

@@ -1,6 +1,7 @@
 """Saves the state of a plugin: the changed globals and the attributes of all consumers, as one graph of objects."""
 
 import pickle
+import types
 
 from componentize_py_types import Err
 from wit_world.exports.websocket import (
@@ -34,7 +35,15 @@ def save_module(mode):
     has_state = table.atoms or table.wholes or any(anchor.form for anchor in table.anchors)
     if not has_state and not connections:
         return ModuleState_None_()
-    return ModuleState_WithConsumers(_save(table, connections, connections))
+    try:
+        saved = _save(table, connections, connections)
+    except Err:
+        # A consumer that cannot be saved does not keep the others from moving. A trial wants to know of it.
+        unsaved = None if mode is SaveMode.TRIAL else _find_unsaved(table, connections)
+        if not unsaved:
+            raise
+        saved = _save(table, connections, connections, unsaved)
+    return ModuleState_WithConsumers(saved)
 
 
 def save_consumer(connection, mode):
@@ -59,19 +68,40 @@ def _may_save(connections, mode):
     return True
 
 
-def _save(table, saved, referenced):
-    pickler = StatePickler([*(anchor.value for anchor in table.anchors), *(each.user for each in referenced)])
+def _find_unsaved(table, connections):
+    """Returns why consumers cannot be saved, by their names."""
+    pickler = _make_pickler(table, connections)
+    unsaved = {}
+    for each in connections:
+        error = pickler.can_dump(_state_of(each))
+        if error is not None:
+            unsaved[each.name] = escape_surrogates(_explain(pickler, _parts_of(each), error))
+    return unsaved
+
+
+def _make_pickler(table, referenced):
+    return StatePickler([*(anchor.value for anchor in table.anchors), *(each.user for each in referenced)])
+
+
+def _state_of(connection):
+    return connection.user.__dict__, _extra_of(connection)
+
+
+def _save(table, saved, referenced, unsaved=types.MappingProxyType({})):
+    pickler = _make_pickler(table, referenced)
+    extras = {each.name: _extra_of(each) for each in saved if each.name not in unsaved}
+    extras |= {name: {"unsaved": reason} for name, reason in unsaved.items()}
     graph = (
         [anchors.content_of(anchor) for anchor in table.anchors if anchor.form is not None],
         table.atoms,
         table.wholes,
-        [each.user.__dict__ for each in saved],
-        {each.name: extra for each in saved if (extra := _extra_of(each))},
+        [{} if each.name in unsaved else each.user.__dict__ for each in saved],
+        {name: extra for name, extra in extras.items() if extra},
     )
     try:
         raw = pickler.dump(graph)
     except Exception as error:
-        raise Err(escape_surrogates(_explain(pickler, table, saved, error))) from None
+        raise Err(escape_surrogates(_explain(pickler, _parts(table, saved), error))) from None
     header = (
         [(anchor.names, anchor.steps, anchor.form, names.type_name(anchor.value)) for anchor in table.anchors],
         table.make_copies(),
@@ -98,11 +128,11 @@ def _extra_of(connection):
     return extra
 
 
-def _explain(pickler, table, saved, error):
+def _explain(pickler, parts, error):
     if isinstance(error, MemoryError):
         return "the state cannot be saved, because the instance has no memory left for a copy of it (limits.memory)"
     try:
-        raise_unsavable(pickler, _parts(table, saved))
+        raise_unsavable(pickler, parts)
     except UnsavableError as unsavable:
         return str(unsavable)
     except Exception as failed:
@@ -118,7 +148,11 @@ def _parts(table, saved):
     for value_names, value in table.wholes:
         yield names.text_of(*value_names[0]), value
     for connection in saved:
-        for name, value in connection.user.__dict__.items():
-            yield f"{type(connection.user).__name__}.{name}", value
-        for name, value in _extra_of(connection).items():
-            yield f"{type(connection.user).__name__}, {name}", value
+        yield from _parts_of(connection)
+
+
+def _parts_of(connection):
+    for name, value in connection.user.__dict__.items():
+        yield f"{type(connection.user).__name__}.{name}", value
+    for name, value in _extra_of(connection).items():
+        yield f"{type(connection.user).__name__}, {name}", value
