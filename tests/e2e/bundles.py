@@ -1,7 +1,8 @@
 """Source bundles from an independent implementation, and folders of source plugins."""
 
 MANIFEST = 'name = "chat"\nruntime = "python"\n'
-FILES = {"chat.py": "class Chat: pass\n", "plugin.toml": MANIFEST}
+CODE = "import channels.consumer as c\nclass Chat(c.SyncConsumer): pass\n"
+FILES = {"chat.py": CODE, "plugin.toml": MANIFEST}
 
 BLOCK = 512
 

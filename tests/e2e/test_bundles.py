@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import stat
 import subprocess
 import tarfile
@@ -10,7 +11,7 @@ import tarfile
 import pytest
 
 from admin import ADMIN, Admin
-from bundles import FILES, MANIFEST, archive, bundle, entry, source_folder
+from bundles import CODE, FILES, MANIFEST, archive, bundle, entry, source_folder
 from signing import Signer
 from support import DEADLINE, toml, with_manifest
 
@@ -78,12 +79,39 @@ def test_inspect_shows_the_files_of_a_bundle(narrowboat, tmp_path):
     file.write_bytes(bundle(FILES | {"plugin.toml": MANIFEST + 'consumer = "chat:Chat"\n'}))
     shown = narrowboat("plugin", "inspect", file)
     assert shown.returncode == 0, shown.stderr
-    for words in ("python", "consumer chat:Chat", "chat.py      17 bytes", sha256(file.read_bytes())):
+    for words in ("python", "consumer chat:Chat", f"chat.py      {len(CODE)} bytes", sha256(file.read_bytes())):
         assert words in shown.stdout
     file.write_bytes(file.read_bytes() + b"\0")
     shown = narrowboat("plugin", "inspect", file)
     assert shown.returncode == 1
     assert "chat.narrowboat is not a source bundle: it has bytes after its end" in shown.stderr
+
+
+def test_inspect_says_who_finds_the_consumer_that_the_manifest_does_not_name(narrowboat, tmp_path):
+    file = tmp_path / "chat.narrowboat"
+    file.write_bytes(bundle(FILES))
+    assert "entry points found by the host" in narrowboat("plugin", "inspect", file).stdout
+
+
+@pytest.mark.parametrize("code, reason", [
+    ("class Chat(:\n", "chat.py:1:12: SyntaxError: "),
+    ("import no_such_module\n" + CODE, "chat.py:1: ModuleNotFoundError: No module named 'no_such_module'"),
+    ("class Chat: pass\n", "the plugin defines no consumer: "),
+])
+def test_build_refuses_a_source_that_a_host_would_refuse(narrowboat, tmp_path, code, reason):
+    folder = source_folder(tmp_path / "chat", FILES | {"chat.py": code})
+    built = narrowboat("plugin", "build", folder, cwd=tmp_path)
+    assert built.returncode == 2 and built.stdout == ""
+    assert f'plugin "chat": {folder} has errors: {reason}' in built.stderr, built.stderr
+    assert f"`{code.splitlines()[0]}`" in built.stderr or ":" not in reason.split(" ")[0]
+    assert not (tmp_path / "narrowboat").exists()
+
+
+def test_build_checks_nothing_if_it_is_told_so(narrowboat, tmp_path):
+    folder = source_folder(tmp_path / "chat", FILES | {"chat.py": "class Chat(:\n"})
+    built = narrowboat("plugin", "build", folder, "--no-check", cwd=tmp_path)
+    assert built.returncode == 0 and "narrowboat/chat.narrowboat" in built.stdout
+    assert built.stderr == ""
 
 
 ODD = {
@@ -164,6 +192,8 @@ def test_a_hundred_megabytes_of_source_are_refused(narrowboat, start_fails, echo
     assert deployed.returncode == 2 and all(word in deployed.stderr for word in words)
     built = narrowboat("plugin", "build", folder, "--max-size", "128 MiB", cwd=tmp_path)
     assert built.returncode == 0, built.stderr
+    # An instance with the default limits cannot hold the file.
+    assert re.fullmatch("the source was not checked: .*beyond end of memory.*\n", built.stderr), built.stderr
 
 
 def test_the_limit_of_the_configuration_counts(start_fails, tmp_path):

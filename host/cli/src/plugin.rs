@@ -6,19 +6,26 @@ use anyhow::{Context, anyhow};
 
 use super::arguments::PluginCommand;
 use super::cli_error::CliError;
-use super::output::{print, print_line};
+use super::output::{eprint_line, print, print_line};
+use super::runtimes::language_runtimes;
 use narrowboat_config::signature::{self, KeyError, PrivateKey, PublicKey, Signature};
 use narrowboat_core::atomic_file;
 use narrowboat_core::units::ByteSize;
-use narrowboat_deploy::packaging::{self, BuildError, BuiltPlugin};
+use narrowboat_deploy::packaging::{self, BuildError, BuiltPlugin, MissingPackages, PackedSource};
 use narrowboat_runtime::Sha256Digest;
+use narrowboat_server::{self as server, SourceCheck};
 
 /// Readable and writable by all, less the process's umask.
 const SIGNATURE_MODE: u32 = 0o666;
 
 pub(super) fn run(command: &PluginCommand) -> Result<(), CliError> {
     match command {
-        PluginCommand::Build { dir, out, max_size } => build(dir, out.as_deref(), *max_size),
+        PluginCommand::Build { dir, out, .. } if !packaging::is_source_plugin(dir) => {
+            print_built(&packaging::build(dir, out.as_deref()).map_err(build_error)?)
+        }
+        PluginCommand::Build { dir, out, max_size, no_check } => {
+            build_source(dir, out.as_deref(), *max_size, *no_check)
+        }
         PluginCommand::Pack { file, manifest, out } => pack(file, manifest, out.as_deref()),
         PluginCommand::Inspect { file, key } => inspect(file, key.as_deref()),
         PluginCommand::Keygen { name } => keygen(name),
@@ -26,14 +33,28 @@ pub(super) fn run(command: &PluginCommand) -> Result<(), CliError> {
     }
 }
 
-/// Builds a guest crate or a source plugin, and prints the path of its component or source bundle.
-fn build(folder: &Path, out: Option<&Path>, max_size: ByteSize) -> Result<(), CliError> {
-    let built = if packaging::is_source_plugin(folder) {
-        packaging::build_bundle(folder, out, max_size)
-    } else {
-        packaging::build(folder, out)
-    };
-    print_built(&built.map_err(build_error)?)
+/// Checks and packs a source plugin, and prints the path of its source bundle.
+fn build_source(
+    folder: &Path,
+    out: Option<&Path>,
+    max_size: ByteSize,
+    no_check: bool,
+) -> Result<(), CliError> {
+    let source = PackedSource::from_folder(folder, max_size, MissingPackages::Install);
+    let source = source.map_err(build_error)?;
+    if !no_check {
+        check_source(folder, &source)?;
+    }
+    print_built(&packaging::write_bundle(source, out).map_err(build_error)?)
+}
+
+/// Checks the source with the runtime that the program carries. Prints a line if it cannot be checked.
+fn check_source(folder: &Path, source: &PackedSource) -> Result<(), CliError> {
+    let checked = server::check_source(folder, source, language_runtimes());
+    if let SourceCheck::NotChecked(reason) = checked.map_err(CliError::usage)? {
+        eprint_line(format_args!("the source was not checked: {reason}"));
+    }
+    Ok(())
 }
 
 /// The error of a build with its exit code.

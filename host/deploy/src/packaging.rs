@@ -21,7 +21,7 @@ pub use build::build;
 pub use build_error::BuildError;
 pub use build_source::{BuildSource, ReadBuildError};
 pub use built_plugin::BuiltPlugin;
-pub use bundle::{build_bundle, is_source_plugin};
+pub use bundle::{is_source_plugin, write_bundle};
 pub use bundle_inspection::BundleInspection;
 pub use cancellation::BuildCancellation;
 pub use compiled_crate::CompiledCrate;

@@ -29,6 +29,7 @@ mod reference;
 mod reload;
 mod server;
 mod shutdown_gate;
+mod source_check;
 mod tenants;
 mod tls;
 
@@ -41,5 +42,6 @@ pub use host_mode::HostMode;
 pub use metrics::{METRICS, Metric, MetricType, reference as metrics_reference};
 pub use preflight::{SystemLimitWarning, preflight};
 pub use reference::{admin_api_reference, close_codes_reference, http_responses_reference};
+pub use source_check::{SourceCheck, check_source};
 pub use tenants::open_layer;
 pub use tls::TlsError;

@@ -18,7 +18,8 @@ Examples:
 
 The folder has a plugin.toml with at least `name = \"…\"`. The Cargo.toml of a crate has
 `[lib] crate-type = [\"cdylib\"]` and depends on narrowboat-guest and serde. The packages in the requirements.txt of a
-source plugin are installed with uv or pip, unless the folder vendor has them.")]
+source plugin are installed with uv or pip, unless the folder vendor has them. Its source is loaded once, in the
+sandbox and without effects, and an error in it ends the command.")]
     Build {
         /// The folder of the guest crate or source plugin
         dir: PathBuf,
@@ -29,6 +30,9 @@ source plugin are installed with uv or pip, unless the folder vendor has them.")
         /// The largest source bundle, as `limits.max_component` of the host
         #[arg(long, value_name = "SIZE", default_value_t = Limits::default().max_component)]
         max_size: ByteSize,
+        /// Do not check a source plugin, for a host whose limits are higher than the default ones
+        #[arg(long)]
+        no_check: bool,
     },
     /// Give a component of any tool a manifest
     #[command(after_help = "\

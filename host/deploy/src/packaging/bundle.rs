@@ -1,13 +1,12 @@
-//! Builds a source plugin into a source bundle, for `narrowboat plugin build`.
+//! Writes a source plugin as a source bundle, for `narrowboat plugin build`.
 
 use std::path::Path;
 
 use super::build_error::BuildError;
 use super::built_plugin::{BuiltPlugin, write_if_changed};
-use super::source::{MissingPackages, PackedSource};
+use super::source::PackedSource;
 use narrowboat_core::manifest::{self, Manifest};
 use narrowboat_core::plugin_file::PluginFileKind;
-use narrowboat_core::units::ByteSize;
 
 /// Whether a folder has a source plugin and not a guest crate: its manifest has a runtime.
 pub fn is_source_plugin(folder: &Path) -> bool {
@@ -16,18 +15,13 @@ pub fn is_source_plugin(folder: &Path) -> bool {
     manifest.is_some_and(|manifest| manifest.source.is_some())
 }
 
-/// Packs a source plugin into a bundle of at most `limit`, and installs the packages that it requires. Without `out` the
-/// bundle is written to `narrowboat/NAME.narrowboat` in the current folder.
+/// Writes a packed source plugin. Without `out` the bundle is written to `narrowboat/NAME.narrowboat` in the current
+/// folder.
 ///
 /// # Errors
-/// If the folder, its manifest or its packages are wrong, or the bundle cannot be written.
-pub fn build_bundle(
-    folder: &Path,
-    out: Option<&Path>,
-    limit: ByteSize,
-) -> Result<BuiltPlugin, BuildError> {
-    let PackedSource { manifest, bytes } =
-        PackedSource::from_folder(folder, limit, MissingPackages::Install)?;
+/// If the bundle cannot be written.
+pub fn write_bundle(source: PackedSource, out: Option<&Path>) -> Result<BuiltPlugin, BuildError> {
+    let PackedSource { manifest, bytes } = source;
     let extension = PluginFileKind::Bundle.extension();
     let file = out.map_or_else(
         || Path::new("narrowboat").join(format!("{}.{extension}", manifest.name)),

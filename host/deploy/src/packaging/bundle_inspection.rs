@@ -53,7 +53,10 @@ impl fmt::Display for BundleInspection {
         let width = self.files.iter().map(|(path, _)| path.len()).max().unwrap_or_default();
         let files = self.files.iter().map(|(path, size)| format!("{path:<width$}  {size} bytes"));
         writeln!(f, "runtime      {}", self.runtime.unwrap_or("unknown (the manifest is wrong)"))?;
-        write_list(f, "entry points", &self.entry_points)?;
+        match self.entry_points.as_slice() {
+            [] => writeln!(f, "entry points found by the host in the files")?,
+            entry_points => write_list(f, "entry points", entry_points)?,
+        }
         write_list(f, "files", &files.collect::<Vec<_>>())?;
         write_list(f, "capabilities", &self.requested_capabilities)?;
         writeln!(f, "size         {} bytes", self.size)?;
