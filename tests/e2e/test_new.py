@@ -34,6 +34,28 @@ def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, 
         assert ready.connect(path.format(name=name)).ask(text) == reply
 
 
+@pytest.mark.parametrize("template", ["chat", "worker"])
+def test_a_new_plugin_in_python_ignores_binary_frames(narrowboat, tmp_path, template):
+    name = f"new-{template}"
+    assert narrowboat("new", tmp_path / name, "--template", template).returncode == 0
+    path, text, reply = TEMPLATES[template]
+    with Dev(narrowboat.binary, tmp_path, tmp_path / name / "narrowboat.toml") as host:
+        client = host.listens().connect(path.format(name=name))
+        client.send(b"binary")
+        assert client.ask(text) == reply
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_a_new_plugin_in_python_prints_is_in_the_log(narrowboat, tmp_path, template):
+    name = f"new-{template}"
+    assert narrowboat("new", tmp_path / name, "--template", template).returncode == 0
+    code = tmp_path / name / "plugin/consumers.py"
+    code.write_text(f'{code.read_text()}\nprint("here I am")\n')
+    with Dev(narrowboat.binary, tmp_path, tmp_path / name / "narrowboat.toml") as host:
+        host.listens().connect(TEMPLATES[template][0].format(name=name))
+        host.complains("here I am")
+
+
 def test_the_plugin_is_an_echo_in_python_unless_another_is_named(narrowboat, tmp_path):
     for folder, *options in [("one", "--lang", "python", "--template", "echo"), ("one-more",)]:
         assert narrowboat("new", tmp_path / folder, *options).returncode == 0

@@ -37,9 +37,10 @@ Examples:
   narrowboat new chat --lang rust               the same in Rust
   narrowboat dev chat                           serves it
 
-The folder gets the plugin's code, its plugin.toml, a narrowboat.toml that serves it, and the types
-of the SDK: the whole SDK in vendor/narrowboat-guest for Rust, stubs in typings for Python. The name of the folder is the name of the plugin: 1 to 64 of a-z, 0-9, - and
-_, beginning with a letter.")]
+The folder gets the plugin's code, its plugin.toml, a narrowboat.toml that serves it, and what the
+code builds on: for Python the types of the runtime's modules in typings, for Rust the SDK in
+vendor/narrowboat-guest. The name of the folder is the name of the plugin: 1 to 64 of a-z, 0-9, -
+and _, beginning with a letter.")]
 pub(super) struct NewArgs {
     /// The folder to create; it may exist if it is empty
     #[arg(value_name = "NAME")]
@@ -61,8 +62,9 @@ Examples:
 
 Builds the plugins that the configuration names by `crate`, serves them and watches their sources,
 those of the crates that they name by path, and the workspace's Cargo.toml and Cargo.lock. If a
-build fails, the old version serves on. A change of the configuration needs a restart. The command
-stops as `narrowboat serve` does, and ends a running build.")]
+build fails, the old version serves on. Serves the folders that the configuration names by `source`,
+and takes changes of the configuration without a restart. The command stops as `narrowboat serve`
+does, and ends a running build.")]
 pub(super) struct DevArgs {
     /// The folder with narrowboat.toml, instead of the current one. Not together with --config
     pub(super) dir: Option<PathBuf>,

@@ -173,6 +173,14 @@ fn a_folder_vendor_of_other_requirements_is_refused() {
 }
 
 #[test]
+fn an_empty_folder_vendor_lacks_the_required_packages() {
+    let folder = plugin();
+    write(&folder, "requirements.txt", "six\n");
+    write(&folder, "vendor/.gitkeep", "");
+    assert_refused(&folder, &["vendor lacks the package six", "remove it"]);
+}
+
+#[test]
 fn a_line_of_the_requirements_that_names_a_file_is_refused() {
     let folder = plugin();
     write(&folder, "requirements.txt", "# packages\n-r other.txt\n");

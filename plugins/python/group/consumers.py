@@ -16,7 +16,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data=None, bytes_data=None):
-        await self.channel_layer.group_send(self.group, {"type": "chat.message", "message": text_data})
+        if text_data is not None:
+            await self.channel_layer.group_send(self.group, {"type": "chat.message", "message": text_data})
 
     async def chat_message(self, event):
         await self.send(text_data=event["message"])

@@ -11,6 +11,8 @@ use super::requirements_error::RequirementsError;
 #[derive(Debug)]
 pub(super) struct VendorFolder {
     path: PathBuf,
+    /// Whether the folder has nothing but hidden files.
+    is_empty: bool,
     /// The versions of the packages, by their normal names. Empty if no installer has filled the folder.
     versions: BTreeMap<String, String>,
 }
@@ -21,19 +23,23 @@ impl VendorFolder {
     /// # Errors
     /// If the folder cannot be read.
     pub(super) fn read(path: PathBuf) -> Result<Option<Self>, RequirementsError> {
-        match read_versions(&path) {
-            Ok(versions) => Ok(Some(Self { path, versions })),
+        match read_names(&path) {
+            Ok(names) => Ok(Some(Self {
+                path,
+                is_empty: names.iter().all(|name| name.starts_with('.')),
+                versions: names.iter().filter_map(|name| installed_version(name)).collect(),
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(RequirementsError::File { path, source }),
         }
     }
 
-    /// Checks that the folder has the required packages. A folder that no installer has filled is right.
+    /// Checks that the folder has the required packages. A folder that was filled without an installer is right.
     ///
     /// # Errors
     /// [`RequirementsError::OutdatedVendor`].
     pub(super) fn check(&self, requirements: &Requirements) -> Result<(), RequirementsError> {
-        if self.versions.is_empty() {
+        if self.versions.is_empty() && !self.is_empty {
             return Ok(());
         }
         let mut packages = requirements.packages.iter();
@@ -52,15 +58,14 @@ impl VendorFolder {
     }
 }
 
-/// Reads the names of the folders `NAME-VERSION.dist-info`, one for each installed package.
-fn read_versions(folder: &Path) -> io::Result<BTreeMap<String, String>> {
-    let mut versions = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let package = name.to_str().and_then(|name| name.strip_suffix(".dist-info"));
-        if let Some((name, version)) = package.and_then(|package| package.rsplit_once('-')) {
-            versions.insert(normalize_name(name), normalize_version(version));
-        }
-    }
-    Ok(versions)
+/// Reads the names of the entries of a folder.
+fn read_names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?;
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Returns the package and its version if the entry is its folder `NAME-VERSION.dist-info`.
+fn installed_version(entry: &str) -> Option<(String, String)> {
+    let (name, version) = entry.strip_suffix(".dist-info")?.rsplit_once('-')?;
+    Some((normalize_name(name), normalize_version(version)))
 }
