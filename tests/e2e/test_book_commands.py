@@ -491,6 +491,30 @@ def test_sign_components(commands, site, chat):
     assert admin.get("/v1/plugins/chat/versions")["versions"][0]["version"].startswith(short(chat()))
 
 
+@page("docs/how-to/move-from-channels.md")
+def test_move_from_channels(commands):
+    commands.write("plugins/chat/consumers.py", commands.code("python"))
+    commands.write("plugins/chat/plugin.toml", commands.code("toml", 0))
+    commands.write("narrowboat.toml", commands.code("toml", 1))
+    commands.run()
+    [(line, dialogue)] = split(commands.take())
+    talk = commands.start(line)
+    talk.prints(dialogue[:1])
+    talk.converses(dialogue[1:])
+
+
+@page("docs/how-to/test-a-plugin.md")
+def test_test_a_plugin(commands):
+    python = ROOT / "docs/how-to/write-a-plugin-in-python.md"
+    [consumer, *_] = [block.code for block in blocks(python) if block.language == "python"]
+    commands.write("plugins/chat/consumers.py", consumer)
+    commands.write("tests/test_chat.py", commands.code("python"))
+    commands.here["python3 -m venv venv"] = f"ln -s {ROOT / 'target/venv'} venv"
+    commands.here["venv/bin/pip install"] = "venv/bin/pip show"
+    commands.here['"channels[daphne]"'] = "channels daphne"
+    commands.run()
+
+
 @page("docs/how-to/write-a-plugin-in-python.md")
 def test_write_a_plugin_in_python(commands):
     code = commands.code("python", 0)
@@ -507,13 +531,16 @@ def test_write_a_plugin_in_python(commands):
     commands.write("plugins/chat/consumers.py", code.replace(old, changed))
     commands.lasting[0].prints(["…is live after…"])
     talk.converses(["hello", "< HELLO"])
+    heartbeat = next(block.code for block in blocks(commands.page) if "def beat" in block.code)
+    commands.write("plugins/chat/consumers.py", heartbeat.replace("sleep(20)", "sleep(0.2)"))
+    talk.prints(["< heartbeat"])
 
 
 @page("docs/how-to/write-a-worker.md")
 def test_write_a_worker(commands, serve, component):
-    crate(commands, ".", commands.code("rust"), commands.code("toml"))
+    crate(commands, ".", commands.code("rust"), commands.code("toml", 1))
     commands.run()
-    commands.write("narrowboat.toml", commands.code("toml", 1))
+    commands.write("narrowboat.toml", commands.code("toml", 2))
     commands.run()
     workers = [{"channel": "sums", "plugin": "sums"}]
     plugins = {"sums": {"guest": "echo", "component": str(commands.folder / "sums.wasm")}}

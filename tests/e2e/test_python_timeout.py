@@ -45,7 +45,7 @@ def test_a_handler_that_runs_too_long_closes_its_connection_and_the_log_has_its_
     client, other = plugin.clients(2)
     client.send("loop")
     assert client.ended() == (1011, "consumer failed")
-    plugin.host.logged(rf"returned an error: CallTimeout: the call has used \d+ of its 100 ms \(consumers\.py:\d+ in {function}\)")
+    plugin.host.logged(rf"returned an error: CallTimeout: the call has used \d+ of the 100 ms of limits\.call_time \(consumers\.py:\d+ in {function}\)")
     assert other.ask("still here") == "still here"
 
 
@@ -86,7 +86,7 @@ class Looper(WebsocketConsumer):
     raw = plugin.host.tcp()
     raw.request("/chat/?loop")
     assert raw.response().status == 500
-    plugin.host.logged(r"CallTimeout: the call has used \d+ of its 100 ms \(consumers\.py:6 in connect\)")
+    plugin.host.logged(r"CallTimeout: the call has used \d+ of the 100 ms of limits\.call_time \(consumers\.py:6 in connect\)")
     assert other.ask("still here") == "still here"
 
 
@@ -150,7 +150,7 @@ def test_a_loop_that_catches_the_time_out_and_goes_on_closes_its_connection_alon
     client, other = plugin.clients(2)
     client.send("loop")
     assert client.ended() == (1011, "consumer failed")
-    plugin.host.logged(r"CallAborted: the call has caught CallTimeout and used \d+ of its 100 ms \(consumers\.py:\d+ in receive\)")
+    plugin.host.logged(r"CallAborted: the call has caught CallTimeout and used \d+ of the 100 ms of limits\.call_time \(consumers\.py:\d+ in receive\)")
     assert other.ask("still here") == "still here"
 
 

@@ -15,7 +15,7 @@ ENDS_THE_CONNECTION = {
     "recursion": r"RecursionError: .* \(consumers.py:\d+ in recursion\)",
     "recursion of an attribute": r"RecursionError: .* in __getattr__\)",
     "recursion of a comparison": r"RecursionError: .* in __eq__\)",
-    "loop": r"CallTimeout: .* of its 500 ms \(consumers.py:\d+ in loop\)",
+    "loop": r"CallTimeout: .* of the 500 ms of limits\.call_time \(consumers.py:\d+ in loop\)",
     "loop that catches all": r"CallAborted: .* \(consumers.py:\d+ in loop\w*\)",
     "loop of coroutines": r"CallTimeout: .* in spin\)",
     "colliding keys": r"CallTimeout: .* in colliding_keys\)",

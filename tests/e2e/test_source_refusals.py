@@ -61,7 +61,7 @@ WHILE_IT_IS_COMPILED = {
 }
 
 WHILE_IT_IS_IMPORTED = {
-    "a loop": (after("while True: pass"), rf"consumers\.py:{END}: CallTimeout: the call has used \d+ of its 1000 ms: `while True: pass`"),
+    "a loop": (after("while True: pass"), rf"consumers\.py:{END}: CallTimeout: the call has used \d+ of the 1000 ms of limits\.load_time: `while True: pass`"),
     "a loop that catches all": (
         after("while True:\n    try:\n        while True: pass\n    except BaseException: pass"),
         r"consumers\.py:\d+: CallAborted|ran longer than its load_time",

@@ -76,6 +76,27 @@ def test_an_import_of_a_known_module_says_what_to_use(module, text):
     assert text in problem.message
 
 
+@pytest.mark.parametrize(
+    "module, text",
+    [
+        ("channels.testing", "test the consumer under Django Channels, without the host"),
+        ("channels.routing", "[[routes]] of the configuration has the routes"),
+        ("channels.generic.http", "a plugin serves only WebSockets"),
+        ("channels.sessions", "the runtime has these modules of Channels: channels.generic.websocket, "),
+    ],
+)
+def test_an_import_of_a_module_of_channels_says_what_there_is(module, text):
+    (problem,) = problems(f"import {module}\n" + ECHO)
+    assert f"{module} is not available in a plugin: {text}" in problem.message and "pip" not in problem.message
+
+
+def test_a_relative_import_at_the_top_says_what_to_write():
+    (problem,) = problems({"consumers.py": "from .util import f\n" + ECHO, "util.py": "f = 1\n"})
+    assert "a module at the top of the plugin belongs to no package: write `import util`" in problem.message
+    files = {"chat/consumers.py": "from .util import f\n" + ECHO, "chat/util.py": "f = 1\n"}
+    assert Instance().compile(files).has_consumer
+
+
 def test_an_exception_in_a_module_is_a_problem_at_the_innermost_line():
     (problem,) = problems({"consumers.py": "import rooms\n" + ECHO, "rooms.py": "def f():\n    return {}['a']\nf()\n"})
     assert (problem.path, problem.line, problem.source) == ("rooms.py", 2, "    return {}['a']")
@@ -120,12 +141,20 @@ def test_a_named_consumer_is_taken():
         ("consumers", 'has to have the form "module:Class"'),
         ("consumers:No", "the module consumers has no such class"),
         ("consumers:x", "not a class derived from AsyncConsumer or SyncConsumer"),
-        ("nothing:Echo", "No module named 'nothing'"),
+        ("nothing:Echo", "the plugin has no module nothing"),
     ],
 )
 def test_a_wrong_entry_is_a_problem(entry, text):
     (problem,) = problems("x = 1\n" + ECHO, consumer=entry)
     assert text in problem.message
+
+
+def test_an_entry_whose_module_is_missing_is_a_problem_of_the_manifest():
+    (problem,) = problems(ECHO, consumer="consumer:Echo")
+    text = 'consumer = "consumer:Echo" in plugin.toml: the plugin has no module consumer; did you mean "consumers"?'
+    assert (problem.path, problem.message) == (None, text)
+    (problem,) = problems("import nothing\n" + ECHO, consumer="consumers:Echo")
+    assert problem.message.startswith("ModuleNotFoundError: No module named 'nothing'")
 
 
 def test_a_base_of_another_consumer_does_not_count():

@@ -48,7 +48,7 @@ def test_an_endless_loop_ends_with_its_line(body):
     with pytest.raises(Failed) as failed:
         client.send("x")
     text = failed.value.args[0].value
-    assert text.startswith("CallTimeout: the call has used") and "(consumers.py:" in text
+    assert text.startswith("CallTimeout: the call has used") and " ms of limits.call_time (consumers.py:" in text
     assert instance.host.left() > 0
     instance.host.limit = 10_000_000
     assert instance.connect("specific.a!2").decision is not None

@@ -84,3 +84,10 @@ def test_without_a_worker_it_is_an_error():
     instance = start("from channels.generic.websocket import *\nclass A(WebsocketConsumer): pass\n")
     with pytest.raises(Failed, match='worker = "module:Class"'):
         instance.work("jobs", {"type": "a"})
+
+
+def test_a_message_that_takes_too_long_names_the_limit_of_workers():
+    code = "from channels.consumer import SyncConsumer\nclass Jobs(SyncConsumer):\n    def job_loop(self, event):\n        while True: pass\n"
+    instance = start(code, worker="consumers:Jobs")
+    with pytest.raises(Failed, match="of limits.worker_time"):
+        instance.work("jobs", {"type": "job.loop"})

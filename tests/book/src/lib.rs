@@ -19,5 +19,6 @@ documents! {
     readme = "README.md";
     send_http_requests = "docs/how-to/send-http-requests.md";
     store_data = "docs/how-to/store-data.md";
+    test_a_plugin = "docs/how-to/test-a-plugin.md";
     write_a_worker = "docs/how-to/write-a-worker.md";
 }

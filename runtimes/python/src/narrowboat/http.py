@@ -1,7 +1,7 @@
 """HTTP requests to other servers.
 
 A plugin needs the hosts under `[capabilities]`, such as `http = ["https://api.example.com"]`. The call waits for the
-response, and the host serves other connections meanwhile. Redirects are not followed.
+response. Other connections of the same instance wait meanwhile. Redirects are not followed.
 """
 
 import json as _json

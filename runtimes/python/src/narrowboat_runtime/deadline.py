@@ -18,6 +18,9 @@ _FIRST_BATCH = 50
 _LARGEST_BATCH = 1_024
 _get_call_time = host.get
 
+#: The limit of the call, for error texts. `name_limit` sets it.
+_limit_name = "load_time"
+
 
 class CallTimeout(TimeoutError):
     """A call of the host has used most of its time. A plugin may catch this to finish its work quickly."""
@@ -62,12 +65,20 @@ class _Batches:
         if self.raised == 0:
             self.raised = 1
             arm(self)
-            raise CallTimeout(f"the call has used {(limit - left) // 1000} of its {limit // 1000} ms")
+            raise CallTimeout(f"the call has used {_used_of(limit, left)}")
         if left < margin >> 1:
             arm(self)
-            raise CallAborted(
-                f"the call has caught CallTimeout and used {(limit - left) // 1000} of its {limit // 1000} ms"
-            )
+            raise CallAborted(f"the call has caught CallTimeout and used {_used_of(limit, left)}")
+
+
+def name_limit(name):
+    """Sets the key of the limit that calls of the host have from now on."""
+    global _limit_name
+    _limit_name = name
+
+
+def _used_of(limit, left):
+    return f"{(limit - left) // 1000} of the {limit // 1000} ms of limits.{_limit_name}"
 
 
 def _margin(limit):

@@ -1,9 +1,12 @@
 """Finds the classes of a plugin that handle events."""
 
 import ast
+import difflib
 import importlib
 import inspect
 import sys
+
+from . import plugin_importer
 
 _NO_CONSUMER = (
     "the plugin defines no consumer: derive a class from a class of channels.generic.websocket or channels.consumer,"
@@ -100,6 +103,19 @@ def module_of(entry, key):
     return module
 
 
+def _import_module(entry, key):
+    """Imports the module of an entry. Raises EntryError if the plugin lacks it, and what the module raises."""
+    name = module_of(entry, key)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+    close = difflib.get_close_matches(name, plugin_importer.own_module_names(), 1)
+    guess = f'; did you mean "{close[0]}"?' if close else ""
+    raise EntryError(f'{key} = "{entry}" in plugin.toml: the plugin has no module {name}{guess}')
+
+
 def load_entry(entry, key):
     """Imports the module of an entry and returns its class.
 
@@ -107,7 +123,7 @@ def load_entry(entry, key):
     """
     from channels.consumer import AsyncConsumer
 
-    module = importlib.import_module(module_of(entry, key))
+    module = _import_module(entry, key)
     value = module
     for part in entry.partition(":")[2].split("."):
         value = getattr(value, part, None)

@@ -34,6 +34,29 @@ _NO_MODULE = (
 )
 
 
+_CHANNELS = (
+    "the runtime has these modules of Channels: channels.generic.websocket, channels.consumer, channels.exceptions,"
+    " channels.layers, channels.db and channels.auth"
+)
+
+_ROUTES = f"[[routes]] of the configuration has the routes; {_CHANNELS}"
+
+#: What to use in place of modules of Channels.
+_CHANNELS_REPLACEMENTS = {
+    "channels.testing": f"test the consumer under Django Channels, without the host; {_CHANNELS}",
+    "channels.routing": _ROUTES,
+    "channels.security": f"allowed_origins of the configuration has the origins; {_CHANNELS}",
+    "channels.generic.http": f"a plugin serves only WebSockets; {_CHANNELS}",
+}
+
+#: How the message of Python begins if a module at the top of the plugin has a relative import.
+_NO_PARENT = "attempted relative import with no known parent package"
+
+_NO_PACKAGE = (
+    "a module at the top of the plugin belongs to no package: write `import util` in place of `from . import util`, or"
+    " move the modules into a folder, which is a package"
+)
+
 #: What to do about memory that is used up.
 _NO_MEMORY = "the instance has no memory left: limits.memory of the configuration and of plugin.toml is its limit"
 
@@ -41,10 +64,17 @@ _NO_MEMORY = "the instance has no memory left: limits.memory of the configuratio
 def hint_for_module(name):
     """Returns what to do about a module that cannot be imported."""
     top = name.partition(".")[0]
+    if top == "channels":
+        return f"{name} is not available in a plugin: {_channels_replacement(name)}"
     replacement = _REPLACEMENTS.get(top)
     if replacement is None:
         return _NO_MODULE
     return f"{top} is not available in a plugin: {replacement}"
+
+
+def _channels_replacement(name):
+    package = next((key for key in _CHANNELS_REPLACEMENTS if name == key or name.startswith(f"{key}.")), None)
+    return _CHANNELS_REPLACEMENTS.get(package, _CHANNELS)
 
 
 def add_hint(error):
@@ -52,6 +82,8 @@ def add_hint(error):
     hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = hint_for_module(error.name)
+    elif isinstance(error, ImportError) and str(error).startswith(_NO_PARENT):
+        hint = _NO_PACKAGE
     elif isinstance(error, MemoryError) and not str(error):
         hint = _NO_MEMORY
     if hint and hint not in getattr(error, "__notes__", ()):

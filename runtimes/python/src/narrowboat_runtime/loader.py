@@ -2,7 +2,7 @@
 
 import gc
 
-from . import discovery, instance, plugin_importer, preparation
+from . import deadline, discovery, instance, plugin_importer, preparation
 from .problems import ProblemsFound, describe_problem, make_problem
 from .program import Program
 from .state import baseline
@@ -24,4 +24,5 @@ def load(code):
     instance.set_classes(consumer or None, worker or None)
     baseline.take()
     plugin_importer.IMPORTER.after_import = baseline.take
+    deadline.name_limit("call_time")
     gc.freeze()

@@ -7,7 +7,7 @@ from channels.exceptions import StopConsumer
 from componentize_py_types import Err
 from wit_world.imports.narrowboat_consumer_types import Handling
 
-from . import event_loop, failure, instance, log
+from . import deadline, event_loop, failure, instance, log
 from .event_loop import LOOP
 from .message_pack import unpackb
 
@@ -74,6 +74,8 @@ def _has_default_dispatch(user):
 def handle(channel, message):
     """Handles a message of a channel. Raises Err with a text."""
     handling = Handling.HANDLED
+    # The instance of a worker has no connections.
+    deadline.name_limit("worker_time")
     try:
         if instance.worker_class is None:
             raise RuntimeError('the plugin has no worker: name its class in plugin.toml: worker = "module:Class"')
