@@ -94,16 +94,15 @@ def test_inspect_says_who_finds_the_consumer_that_the_manifest_does_not_name(nar
 
 
 @pytest.mark.parametrize("code, reason", [
-    ("class Chat(:\n", "chat.py:1:12: SyntaxError: "),
-    ("import no_such_module\n" + CODE, "chat.py:1: ModuleNotFoundError: No module named 'no_such_module'"),
+    ("class Chat(:\n", r"chat\.py:1:12: SyntaxError: .*: `class Chat\(:`"),
+    ("import no_such_module\n" + CODE, r"chat\.py:1: ModuleNotFoundError: .*: `import no_such_module`"),
     ("class Chat: pass\n", "the plugin defines no consumer: "),
 ])
 def test_build_refuses_a_source_that_a_host_would_refuse(narrowboat, tmp_path, code, reason):
     folder = source_folder(tmp_path / "chat", FILES | {"chat.py": code})
     built = narrowboat("plugin", "build", folder, cwd=tmp_path)
     assert built.returncode == 2 and built.stdout == ""
-    assert f'plugin "chat": {folder} has errors: {reason}' in built.stderr, built.stderr
-    assert f"`{code.splitlines()[0]}`" in built.stderr or ":" not in reason.split(" ")[0]
+    assert re.search(f'plugin "chat": {folder} has errors: {reason}', built.stderr), built.stderr
     assert not (tmp_path / "narrowboat").exists()
 
 

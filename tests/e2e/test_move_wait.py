@@ -137,6 +137,25 @@ def test_a_guest_that_stays_busy_is_forced_after_move_wait(start, isolation, kin
     assert set(modes[1:-1]) == {"move"}
 
 
+@pytest.mark.parametrize("isolation, told_of", [("connection", "2 instances that were"), ("shared", "1 instance that was")])
+def test_the_line_of_a_move_counts_the_instances_that_it_waited_for(start, isolation, told_of):
+    served = start(isolation, wait="300ms")
+    clients = [served.connect() for _ in range(3)]
+    for client in clients[:2]:
+        client.send("busy 1000000")
+        client.ask("ready")
+    served.deploy("two")
+    served.host.logged(f"3 consumers moved in .*, after waiting for {told_of} busy")
+
+
+def test_the_line_of_a_move_that_waited_for_no_instance_does_not_speak_of_it(start):
+    served = start("shared")
+    client = served.connect()
+    client.ask("ready")
+    served.deploy("two")
+    assert "waiting" not in served.host.logged("1 consumers moved in .*")[0]
+
+
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_without_a_wait_the_move_is_forced_at_once(start, isolation):
     served = start(isolation, wait="0s")

@@ -456,6 +456,29 @@ def test_a_coroutine_that_waits_delays_the_move_until_it_ends(python, isolation)
     assert client.ask("version") == "v2 "
 
 
+HEARTBEAT = ASYNC + """
+class News(AsyncWebsocketConsumer):
+    async def connect(self):
+        await self.accept()
+        self.heart = asyncio.create_task(self.beat())
+
+    async def beat(self):
+        await asyncio.sleep(60)
+
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(text_data="v1")
+"""
+
+
+@both_isolations
+def test_a_move_logs_the_tasks_that_it_cancels(python, isolation):
+    plugin = python(HEARTBEAT, isolation=isolation, table={"move_wait": "200ms"})
+    client = plugin.connect()
+    assert "after waiting for 1 instance that was busy" in plugin.edit(V2)
+    plugin.host.logged(r"WARN .*a move cancelled 1 task: News.beat \(consumers.py:10\): start it again in restored\(\)")
+    assert client.ask("version") == "v2"
+
+
 @both_isolations
 def test_a_coroutine_that_waits_longer_than_move_wait_is_cancelled(python, isolation):
     plugin = python(SLEEPER, isolation=isolation, table={"move_wait": "200ms"})

@@ -99,7 +99,10 @@ pub(super) trait MigratingOwner {
         let Some(postponed) = self.postponed_move().take() else { return };
         let (to, patience) = (Arc::clone(&postponed.to), postponed.patience());
         match self.migrate_to(to, Direction::Forward, patience).await {
-            Some(result) => postponed.report.send(&self.effect_applier().plugin.label, result),
+            Some(result) => {
+                let result = MigrateResult { was_busy: true, ..result };
+                postponed.report.send(&self.effect_applier().plugin.label, result);
+            }
             None => *self.postponed_move() = Some(postponed),
         }
     }
@@ -119,7 +122,7 @@ pub(super) trait MigratingOwner {
         let Some(registration) = self.registration() else { return Some(MigrateResult::default()) };
         let source = registration.state_source(direction, pre_snapshots);
         match self.migrate_from(Arc::clone(&to), source, direction, patience).await {
-            Ok(stats) => Some(MigrateResult { stats, error: None }),
+            Ok(stats) => Some(MigrateResult { stats, ..MigrateResult::default() }),
             Err(MigrationError::Busy) => None,
             Err(error) => Some(self.handle_failed_migration(to, error).await),
         }

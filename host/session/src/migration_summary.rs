@@ -15,13 +15,16 @@ pub struct MigrationSummary {
     pub stats: MigrationStats,
     /// Instances of which no consumer moved.
     pub unmoved_instances: u64,
+    /// Instances whose guests have postponed their move.
+    pub busy_instances: u64,
     /// How often each reason for a failure occurred.
     pub failure_reasons: HashMap<String, u64>,
 }
 
 impl MigrationSummary {
-    pub(super) fn add(&mut self, MigrateResult { stats, error }: MigrateResult) {
+    pub(super) fn add(&mut self, MigrateResult { stats, error, was_busy }: MigrateResult) {
         self.stats.merge(stats);
+        self.busy_instances += u64::from(was_busy);
         let Some(error) = error else { return };
         // A shared instance without consumers stays on its version too, and keeps its module's state.
         if stats.kept_old > 0 || stats == MigrationStats::default() {

@@ -39,6 +39,8 @@ pub(super) struct MigrateResult {
     pub(super) stats: MigrationStats,
     /// Why not all consumers moved.
     pub(super) error: Option<MigrationError>,
+    /// Whether the guest has postponed the move, because its code waited.
+    pub(super) was_busy: bool,
 }
 
 impl MigrateResult {
@@ -47,6 +49,7 @@ impl MigrateResult {
         Self {
             stats: MigrationStats { kept_old: count, ..MigrationStats::default() },
             error: Some(error),
+            was_busy: false,
         }
     }
 }

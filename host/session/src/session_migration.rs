@@ -151,6 +151,6 @@ impl<L: SessionLink> MigratingOwner for Session<L> {
             FailedMovePolicy::Restart => self.restart_consumer(to).await,
         };
         self.consumer.binding.drop_dead_instance();
-        MigrateResult { stats, error: Some(error) }
+        MigrateResult { stats, error: Some(error), was_busy: false }
     }
 }

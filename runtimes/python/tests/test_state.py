@@ -412,6 +412,53 @@ def test_a_forced_move_cancels_what_waits():
     assert ("set_timer", moved[0].name, 1, 60000) in instance.take_effects()
 
 
+BEAT = """
+    async def beat(self):
+        await asyncio.sleep(60)
+"""
+RESTORED = """
+    async def restored(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize("command, rest, lines", [
+    (
+        "self.task = asyncio.create_task(self.beat())",
+        "",
+        [("warn", "a move cancelled 2 tasks: Chat.beat (consumers.py:9) 2 times: start them again in restored()")],
+    ),
+    (
+        "self.task = asyncio.create_task(self.beat())",
+        RESTORED,
+        [("info", "a move cancelled 2 tasks: Chat.beat (consumers.py:9) 2 times")],
+    ),
+    ("await self.beat()", "", [("warn", "a move cancelled 2 handlers: consumers.py:9 in beat 2 times")]),
+    (
+        "asyncio.get_running_loop().call_later(60, print)",
+        "",
+        [("warn", "a move cancelled 2 callbacks: print 2 times")],
+    ),
+])  # fmt: skip
+def test_a_forced_move_logs_what_it_cancels(command, rest, lines):
+    old = start(async_chat(BEAT + rest))
+    for number in range(2):
+        old.connect(f"specific.a!{number}").send(command)
+    old.host.log.clear()
+    old.save("FORCED_MOVE")
+    assert [(level, text) for level, _, text in old.host.log] == lines
+
+
+def test_the_line_of_a_forced_move_names_some_of_much_code():
+    tasks = "".join(f"    async def beat{number}(self):\n        await asyncio.sleep(60)\n" for number in range(9))
+    old = start(async_chat("\n" + tasks))
+    old.connect().send("self.all = []\nfor n in range(9): self.all.append(asyncio.create_task(getattr(self, f'beat{n}')()))")
+    old.host.log.clear()
+    old.save("FORCED_MOVE")
+    [(_, _, text)] = old.host.log
+    assert text.startswith("a move cancelled 9 tasks: ") and text.count("consumers.py:") == 5 and ", others: " in text
+
+
 def test_events_that_wait_behind_a_handler_are_handled_after_a_forced_move():
     instance = start(async_chat())
     client = instance.connect()

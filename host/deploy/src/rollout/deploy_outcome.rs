@@ -36,6 +36,8 @@ pub struct DeployReport {
     pub previous: Sha256Digest,
     /// How many consumers migrated, restarted, closed or kept the old version.
     pub stats: MigrationStats,
+    /// The instances whose move had to wait until their code did not wait any more, or was cancelled.
+    pub busy_instances: u64,
     /// Why some consumers did not migrate, each reason with its number of consumers. Empty if all did.
     pub failure_reasons: String,
     /// The time from the queue to the publication.
@@ -58,6 +60,11 @@ impl fmt::Display for DeployReport {
         if moved > 0 {
             let longest = self.stats.max_pause.as_secs_f64() * 1_000.0;
             write!(f, ", each held up for at most {longest:.2} ms")?;
+        }
+        match self.busy_instances {
+            0 => {}
+            1 => f.write_str(", after waiting for 1 instance that was busy")?,
+            busy => write!(f, ", after waiting for {busy} instances that were busy")?,
         }
         for (count, what) in
             [(restarted, "restarted without state"), (closed, "closed"), (kept_old, "stay")]

@@ -44,6 +44,7 @@ impl RolloutTask {
             version: version.digest(),
             previous: previous.digest(),
             stats: summary.stats,
+            busy_instances: summary.busy_instances,
             failure_reasons: format_reasons(&summary),
             prepare_duration,
             move_duration: started.elapsed(),

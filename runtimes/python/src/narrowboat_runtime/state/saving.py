@@ -13,7 +13,7 @@ from wit_world.exports.websocket import (
 )
 from wit_world.imports.narrowboat_consumer_types import Saved, SaveMode
 
-from .. import connection_code, failure, instance, log
+from .. import cancelled_code, connection_code, failure, instance, log
 from ..outgoing import OPEN
 from ..texts import escape_surrogates
 from . import anchors, names
@@ -61,9 +61,10 @@ def _may_save(connections, mode):
     waiting = [connection for connection in connections if connection_code.is_waiting(connection)]
     if waiting and mode is SaveMode.MOVE:
         return False
-    for connection in waiting:
-        connection_code.cancel(connection)
     if waiting:
+        cancelled_code.report(waiting)
+        for connection in waiting:
+            connection_code.cancel(connection)
         log.flush()
     return True
 
