@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from develop import BROKEN, NAME
+from develop import BROKEN, NAME, Dev
+from source_plugin import SourcePlugin
 from support import BUILD_DEADLINE, DEADLINE, eventually
 
 def test_a_change_is_built_and_an_error_leaves_the_old_version_serving(develop, crate):
@@ -98,8 +99,36 @@ def test_a_configuration_that_is_wrong_is_not_waited_with(narrowboat, tmp_path):
     (tmp_path / "narrowboat.toml").write_text("lisen = 1\n")
     result = narrowboat("dev", tmp_path, timeout=DEADLINE)
     assert result.returncode == 2 and "did you mean `listen`?" in result.stderr
-    result = narrowboat("dev", tmp_path / "gone", timeout=DEADLINE)
-    assert result.returncode == 2 and "--config FILE" in result.stderr
+    result = narrowboat("dev", "--config", tmp_path / "gone.toml", timeout=DEADLINE)
+    assert result.returncode == 2 and "name another with --config FILE" in result.stderr
+
+
+def test_without_a_configuration_the_error_names_the_commands_that_may_have_been_meant(narrowboat, tmp_path):
+    (tmp_path / "chat/plugin").mkdir(parents=True)
+    result = narrowboat("dev", cwd=tmp_path, timeout=DEADLINE)
+    assert result.returncode == 2
+    assert "`narrowboat dev DIR`" in result.stderr and "`narrowboat new NAME`" in result.stderr
+    result = narrowboat("dev", tmp_path / "chat/plugin", timeout=DEADLINE)
+    assert result.returncode == 2 and "`narrowboat new NAME` creates a folder" in result.stderr
+    (tmp_path / "chat/narrowboat.toml").write_text("")
+    result = narrowboat("dev", tmp_path / "chat/plugin", timeout=DEADLINE)
+    assert result.returncode == 2 and f"did you mean `narrowboat dev {tmp_path}/chat`?" in result.stderr
+
+
+def test_a_folder_that_is_named_as_a_component_is_refused_with_the_key_for_it(narrowboat, tmp_path):
+    SourcePlugin(tmp_path / "chat")
+    (tmp_path / "narrowboat.toml").write_text('[plugins.chat]\ncomponent = "chat"\n')
+    result = narrowboat("dev", tmp_path, timeout=DEADLINE)
+    assert result.returncode == 2 and f'is a folder; write `source = "{tmp_path}/chat"`' in result.stderr
+
+
+def test_a_source_plugin_that_is_named_as_a_crate_is_reported_once(narrowboat, tmp_path):
+    SourcePlugin(tmp_path / "chat")
+    (tmp_path / "narrowboat.toml").write_text('[plugins.chat]\ncrate = "chat"\n\n[[routes]]\npath = "/"\nplugin = "chat"\n')
+    with Dev(narrowboat.binary, tmp_path, tmp_path / "narrowboat.toml") as host:
+        host.complains("chat is not built: .*use the folder as `source`")
+        host.says("watching .*")
+        assert host.log().count("chat is not built") == 1
 
 
 def test_a_host_that_cannot_build_anything_ends(narrowboat, crate):

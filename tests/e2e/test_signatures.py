@@ -212,6 +212,7 @@ def test_a_signed_component_is_deployed_by_the_program(site, narrowboat, tmp_pat
         unsigned = narrowboat("deploy", "traveller", file, *admin.arguments)
         assert unsigned.returncode == 3
         assert "the upload is not signed: the upload has no header Narrowboat-Signature" in unsigned.stderr
+        assert "build the bundle with `narrowboat plugin build DIR`, sign the bundle, and deploy it" in unsigned.stderr
         site.release.sign(file)
         signed = narrowboat("deploy", "traveller", file, *admin.arguments)
         assert (signed.returncode, "and its signature" in signed.stderr) == (0, True), signed.stderr

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::anyhow;
+
 use super::arguments::DevArgs;
 use super::cli_error::CliError;
 use super::output::Console;
@@ -31,6 +33,7 @@ async fn serve_and_build(
 ) -> Result<(), CliError> {
     let signals = Signals::install(console).map_err(CliError::runtime)?;
     let file = arguments.config_file();
+    arguments.check_config_exists(&file)?;
     let (mut config, started) =
         serve::load_config(&file, arguments.listen.address.clone(), console)?;
     // The host has to notice the components that are built.
@@ -51,6 +54,33 @@ impl DevArgs {
         let of_folder = || self.dir.clone().unwrap_or_default().join("narrowboat.toml");
         self.config.clone().unwrap_or_else(of_folder)
     }
+
+    /// Checks that the configuration file exists, unless `--config` names it.
+    ///
+    /// # Errors
+    /// The commands that may have been meant.
+    fn check_config_exists(&self, file: &Path) -> Result<(), CliError> {
+        if self.config.is_some() || file.exists() {
+            return Ok(());
+        }
+        let advice = match &self.dir {
+            None => "name another folder with `narrowboat dev DIR`, the file with --config FILE, or create a plugin \
+                     with `narrowboat new NAME`"
+                .to_owned(),
+            Some(dir) => match parent_with_config(dir) {
+                Some(parent) => format!("did you mean `narrowboat dev {}`?", parent.display()),
+                None => "`narrowboat new NAME` creates a folder with a plugin and a configuration".to_owned(),
+            },
+        };
+        Err(CliError::usage(anyhow!("there is no {}; {advice}", file.display())))
+    }
+}
+
+/// Returns the folder above `dir` if it has a configuration.
+fn parent_with_config(dir: &Path) -> Option<&Path> {
+    let parent = dir.parent()?;
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    parent.join("narrowboat.toml").is_file().then_some(parent)
 }
 
 /// Serves until a signal, or until the first build shows that nothing can be built here.

@@ -134,7 +134,7 @@ impl DevBuilder {
             let mut krate =
                 known.remove(&folder).unwrap_or_else(|| CrateBuild::new(&plugin, &folder));
             krate.plugin = plugin;
-            if self.components.component(&folder).is_none() {
+            if krate.is_compiled() && self.components.component(&folder).is_none() {
                 // The host may have removed the crate and added it again.
                 krate.require(BuildStep::Compile);
             }

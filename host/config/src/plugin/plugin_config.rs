@@ -145,7 +145,14 @@ impl PluginConfig {
         if exists {
             return Ok(());
         }
-        let problem = format!("there is no {kind} {}", path.display());
+        let problem = match &self.source {
+            PluginSource::Component(path) if path.is_dir() => format!(
+                "{path} is a folder; write `source = {path:?}` for a plugin in Python, or `crate = {path:?}` for one in \
+                 Rust, which `narrowboat dev` builds",
+                path = path.display().to_string()
+            ),
+            _ => format!("there is no {kind} {}", path.display()),
+        };
         Err(self.source_location.invalid(&format!("plugins.{name}.{key}"), problem))
     }
 }

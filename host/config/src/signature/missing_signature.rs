@@ -31,7 +31,8 @@ pub enum MissingSignature {
     /// The upload had no signature header.
     #[error(
         "the upload has no header Narrowboat-Signature; `narrowboat deploy` sends the signature that `narrowboat \
-         plugin sign` wrote beside the file"
+         plugin sign` wrote beside the file; it cannot sign a folder: build the bundle with `narrowboat plugin build \
+         DIR`, sign the bundle, and deploy it"
     )]
     NotInUpload,
     /// The version store keeps the component without a signature.

@@ -43,6 +43,11 @@ impl CrateBuild {
         }
     }
 
+    /// Whether the last compilation succeeded.
+    pub(super) fn is_compiled(&self) -> bool {
+        self.compiled.is_some()
+    }
+
     /// Requires a step, in addition to those that are required already.
     pub(super) fn require(&mut self, step: BuildStep) {
         self.pending = self.pending.max(Some(step));

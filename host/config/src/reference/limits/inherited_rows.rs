@@ -18,7 +18,9 @@ pub(super) const INHERITED_ROWS: &[LimitRow] = &[
         host_default: Some(|host| host.call_time.to_string()),
         tenant: TenantLimit::AsHost,
         plugin_may_set: true,
-        on_reached: "1011; the instance ends",
+        on_reached: "1011; the instance ends. Soon after a swap it goes back to the previous version \
+                     instead, and a consumer that cannot go back gets 1012, see \
+                     docs/explanation/what-a-swap-does.md",
         metric: "`guest_faults`",
     },
     LimitRow {
