@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use narrowboat_channels::{LayerLimits, MemoryLayer};
-use narrowboat_config::{Config, OverflowPolicy};
+use narrowboat_config::{Config, FailedMovePolicy, OverflowPolicy};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::name::{ChannelName, ProcessId, Tenant};
 use narrowboat_core::scope::Scope;
@@ -100,6 +100,7 @@ fn load_plugin(file: &Path, cache: Option<&Path>) -> anyhow::Result<Plugin> {
         limits,
         quota: Arc::default(),
         signers: None,
+        default_failed_move: FailedMovePolicy::default(),
     };
     let tenant = config.tenants.get(&Tenant::default_tenant());
     let config = tenant
