@@ -47,8 +47,11 @@ fn generate(world: &str, options: Opts) -> String {
 }
 
 fn check(world: &str, options: Opts) {
-    let name = format!("src/bindings/{}.rs", world.replace('-', "_"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+    check_file(&format!("src/bindings/{}.rs", world.replace('-', "_")), world, options);
+}
+
+fn check_file(name: &str, world: &str, options: Opts) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let generated = generate(world, options);
     if std::env::var_os("UPDATE_BINDINGS").is_some() {
         fs::write(&path, &generated).unwrap();
@@ -79,4 +82,11 @@ fn the_bindings_of_http_requests_match_the_contract() {
 #[test]
 fn the_bindings_of_granted_interfaces_match_the_contract() {
     check("grantable", Opts { generate_all: true, ..Opts::default() });
+}
+
+#[test]
+fn the_bindings_of_the_javascript_runtime_match_the_contract() {
+    let options = export_options("export_source_runtime", "crate::bindings");
+    let file = "../runtimes/javascript/src/bindings/source_runtime.rs";
+    check_file(file, "source-runtime", Opts { generate_all: true, ..options });
 }

@@ -10,16 +10,19 @@ use serde::Deserialize;
 pub enum Language {
     /// Python.
     Python,
+    /// JavaScript or TypeScript.
+    JavaScript,
 }
 
 impl Language {
     /// All languages.
-    pub const ALL: [Self; 1] = [Self::Python];
+    pub const ALL: [Self; 2] = [Self::Python, Self::JavaScript];
 
     /// The value of the key `runtime`.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Python => "python",
+            Self::JavaScript => "javascript",
         }
     }
 }

@@ -44,6 +44,7 @@ impl PackedSource {
         match manifest.source.as_ref().map(|SourceSettings { runtime, .. }| runtime) {
             None => {}
             Some(Language::Python) => add_python_packages(&mut files, folder, missing_packages)?,
+            Some(Language::JavaScript) => {}
         }
         Ok(Self { manifest, bytes: files.pack()? })
     }

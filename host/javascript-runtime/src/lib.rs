@@ -1,0 +1,13 @@
+//! The runtime of plugins in JavaScript and TypeScript: QuickJS and the modules of `runtimes/javascript`, as a component
+//! that the build script makes.
+
+/// The component of the runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct Image {
+    /// The SHA-256 of the component.
+    pub sha256: [u8; 32],
+    /// The component, compressed with gzip.
+    pub gzip: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/image.rs"));

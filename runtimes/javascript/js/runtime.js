@@ -1,0 +1,132 @@
+/** The functions that the host calls. */
+
+import { natives } from "./natives.js";
+import { Consumer, Worker } from "./narrowboat.js";
+import { Session, sessionById } from "./session.js";
+import * as consoleApi from "./console.js";
+import * as state from "./state.js";
+import * as timers from "./timers.js";
+
+const MODES = ["trial", "move", "forced-move"];
+
+let ConsumerClass;
+let worker;
+let workFailure;
+
+/** Gives the runtime the functions of the host. Returns the functions that the host calls. */
+export function install(functions) {
+  Object.assign(natives, functions);
+  consoleApi.install();
+  timers.install();
+  Math.random = makeRandom();
+  return hooks;
+}
+
+/** Random numbers that differ in each instance. */
+function makeRandom() {
+  let numbers;
+  let used = 0;
+  return () => {
+    if (numbers === undefined || used + 2 > numbers.length) {
+      numbers = new Uint32Array(natives.randomBytes(512).buffer);
+      used = 0;
+    }
+    return ((numbers[used++] >>> 5) * 67108864 + (numbers[used++] >>> 6)) / 9007199254740992;
+  };
+}
+
+function isClass(value, Base) {
+  return typeof value === "function" && value.prototype instanceof Base;
+}
+
+const hooks = {
+  /** Takes the classes of the plugin: pairs of the entry's text and its value. */
+  start(consumerEntry, workerEntry, modules) {
+    for (const [text, value] of [consumerEntry, workerEntry].filter(Boolean)) {
+      if (isClass(value, Consumer)) ConsumerClass = value;
+      else if (isClass(value, Worker)) worker = new value();
+      else {
+        throw new TypeError(
+          `${text} is ${value === undefined ? "not there" : "not a class of a consumer"}: export default class extends Consumer, from "narrowboat"`,
+        );
+      }
+    }
+    state.takeBaseline(modules);
+    return { hasConsumer: ConsumerClass !== undefined, hasWorker: worker !== undefined };
+  },
+
+  connect(id, scope) {
+    new Session(id).connect(ConsumerClass, scope);
+  },
+
+  takeDecision(id) {
+    return sessionById(id)?.takeDecision() ?? null;
+  },
+
+  receive(id, data) {
+    const session = sessionById(id);
+    session?.dispatch(() => session.consumer.receive(data));
+  },
+
+  handle(id, message) {
+    const session = sessionById(id);
+    if (session === undefined) return true;
+    const name = handlerName(session.consumer, message.type);
+    if (name === undefined) return false;
+    session.dispatch(() => session.consumer[name](message));
+    return true;
+  },
+
+  timer(id, timer) {
+    timers.fireTimer(id, timer);
+  },
+
+  disconnect(id, code, reason) {
+    sessionById(id)?.disconnect(code, reason);
+  },
+
+  work(_channel, message) {
+    const name = handlerName(worker, message.type);
+    if (name === undefined) return false;
+    workFailure = new Error(`the handler ${name} of the worker waits, and a worker cannot wait`);
+    const result = worker[name](message);
+    if (typeof result?.then !== "function") workFailure = undefined;
+    else result.then(() => (workFailure = undefined), (error) => (workFailure = error));
+    return true;
+  },
+
+  takeWorkFailure() {
+    const failure = workFailure;
+    workFailure = undefined;
+    if (failure !== undefined) throw failure;
+  },
+
+  saveModule(mode) {
+    return state.saveModule(MODES[mode]);
+  },
+
+  loadModule(bytes) {
+    state.loadModule(bytes);
+  },
+
+  snapshot(id, mode) {
+    return state.snapshot(sessionById(id), MODES[mode]);
+  },
+
+  restore(id, bytes) {
+    state.restore(new Session(id), ConsumerClass, bytes);
+  },
+};
+
+const names = new Map();
+
+/** The name of the method that handles a type such as `chat.message`: `onChatMessage`. */
+function handlerName(target, type) {
+  if (typeof type !== "string") return undefined;
+  let name = names.get(type);
+  if (name === undefined) {
+    name = `on${type.split(/[._-]/).filter(Boolean).map((part) => part[0].toUpperCase() + part.slice(1)).join("")}`;
+    if (names.size < 1000) names.set(type, name);
+  }
+  return typeof target[name] === "function" ? name : undefined;
+}

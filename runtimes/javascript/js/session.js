@@ -1,0 +1,238 @@
+/** The session of a connection: calls its consumer, one event at a time. */
+
+import { natives } from "./natives.js";
+
+/** The most events of a connection that wait until a handler has ended. */
+const MAX_WAITING_EVENTS = 1000;
+
+const FORBIDDEN = 403;
+
+const sessions = new Map();
+const sessionsByConsumer = new WeakMap();
+
+/** Returns the close frame of an error that blames the client. `narrowboat.js` sets it. */
+export const closeFrame = { of: () => undefined };
+
+let current;
+
+/** The session whose code runs. */
+export const currentSession = () => current;
+
+export const allSessions = () => sessions.values();
+
+export const sessionById = (id) => sessions.get(id);
+
+export function sessionOf(consumer) {
+  const session = sessionsByConsumer.get(consumer);
+  if (session === undefined) throw new TypeError("the consumer has no connection: the host creates consumers");
+  return session;
+}
+
+export class Session {
+  constructor(id) {
+    this.id = id;
+    this.consumer = undefined;
+    this.phase = "connecting";
+    this.isConnecting = false;
+    this.decision = undefined;
+    this.isBusy = false;
+    this.waiting = [];
+    this.timers = new Map();
+    this.record = undefined;
+    this.name = undefined;
+    sessions.set(id, this);
+  }
+
+  get channelName() {
+    return (this.name ??= natives.channelName(this.id));
+  }
+
+  get isOpen() {
+    return this.phase === "open";
+  }
+
+  get scope() {
+    return (this.record ??= makeScope(natives.scope(this.id)));
+  }
+
+  /** Creates the consumer. */
+  create(Class) {
+    this.adopt(new Class());
+  }
+
+  adopt(consumer) {
+    this.consumer = consumer;
+    sessionsByConsumer.set(consumer, this);
+  }
+
+  connect(Class, record) {
+    this.record = makeScope(record);
+    this.isConnecting = true;
+    try {
+      this.run(() => {
+        this.create(Class);
+        return this.consumer.connect(this.record);
+      }, (result) => this.decide(result));
+    } finally {
+      this.isConnecting = false;
+    }
+  }
+
+  /** Takes what `connect` returned. */
+  decide(result) {
+    if (this.phase !== "connecting") return;
+    if (result === false) this.reject({ status: FORBIDDEN });
+    else this.accept(result === true ? undefined : result);
+  }
+
+  accept(options) {
+    if (this.phase !== "connecting") return;
+    const { subprotocol, headers } = options ?? {};
+    this.phase = "open";
+    this.settle({ subprotocol: subprotocol ?? undefined, headers: headerPairs(headers) });
+  }
+
+  reject({ status = FORBIDDEN, headers, body = "" }) {
+    if (this.phase !== "connecting") return;
+    this.phase = "closed";
+    this.settle({ status, headers: headerPairs(headers), body: typeof body === "string" ? natives.encodeUtf8(body) : body });
+  }
+
+  settle(decision) {
+    if (!this.isDecidedLater) {
+      this.decision = decision;
+    } else if (decision.status === undefined) {
+      natives.accept(this.id, decision.subprotocol, decision.headers);
+    } else {
+      natives.reject(this.id, decision.status, decision.headers, decision.body);
+      sessions.delete(this.id);
+    }
+  }
+
+  /** Returns the decision when the call of `connect` ends: null if the consumer decides later. */
+  takeDecision() {
+    const decision = this.decision ?? null;
+    this.decision = undefined;
+    this.isDecidedLater = true;
+    if (decision?.status !== undefined) sessions.delete(this.id);
+    return decision;
+  }
+
+  send(data) {
+    if (this.phase === "connecting") throw new Error("the connection is not accepted yet: connect has not ended");
+    if (this.phase === "open") natives.send(this.id, data);
+  }
+
+  close(code, reason) {
+    if (this.phase === "connecting") return this.reject({ status: FORBIDDEN });
+    if (this.phase === "open") natives.close(this.id, code, reason);
+  }
+
+  /** Handles an event, or lets it wait for the handler that runs. */
+  dispatch(call) {
+    if (this.phase === "closed") return;
+    if (!this.isBusy) return this.run(call);
+    if (this.waiting.length >= MAX_WAITING_EVENTS) {
+      throw new Error(`${MAX_WAITING_EVENTS} events wait for a handler that waits`);
+    }
+    this.waiting.push(call);
+  }
+
+  /** Calls a handler. An `async` handler keeps the events of the connection waiting until it ends. */
+  run(call, done = () => {}) {
+    const before = current;
+    current = this;
+    try {
+      const result = call();
+      if (typeof result?.then !== "function") return done(result);
+      this.isBusy = true;
+      result.then(
+        (value) => this.end(() => done(value)),
+        (error) => this.end(() => this.fail(error)),
+      );
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      current = before;
+    }
+  }
+
+  /** Calls the callback of a timer. It does not keep events waiting. */
+  runTimer(call) {
+    const before = current;
+    current = this;
+    try {
+      const result = call();
+      if (typeof result?.then === "function") result.then(undefined, (error) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      current = before;
+    }
+  }
+
+  end(finish) {
+    this.isBusy = false;
+    finish();
+    while (!this.isBusy && this.waiting.length > 0 && this.phase !== "closed") this.run(this.waiting.shift());
+  }
+
+  /** Handles what a handler throws. */
+  fail(error) {
+    if (this.phase === "connecting" && error?.name === "Rejected" && typeof error.status === "number") {
+      return this.reject(error);
+    }
+    const blamed = closeFrame.of(error);
+    if (blamed !== undefined) return natives.failClient(this.id, blamed.code, blamed.reason);
+    if (this.phase === "connecting" && this.isDecidedLater) this.reject({ status: 500 });
+    natives.fail(this.id, error);
+  }
+
+  disconnect(code, reason) {
+    this.phase = "closed";
+    this.isBusy = false;
+    this.waiting.length = 0;
+    this.run(() => this.consumer.disconnect(code, reason));
+    sessions.delete(this.id);
+  }
+}
+
+function headerPairs(headers) {
+  if (headers === undefined || headers === null) return [];
+  const pairs = typeof headers[Symbol.iterator] === "function" ? [...headers] : Object.entries(headers);
+  return pairs.map(([name, value]) => [String(name), String(value)]);
+}
+
+/** The scope as plugins see it. */
+function makeScope(record) {
+  if (!record) throw new Error("the connection has ended: read the scope before that");
+  const { headers, user, queryString, ...rest } = record;
+  const byName = Object.create(null);
+  for (const [name, value] of headers) byName[name] = name in byName ? `${byName[name]}, ${value}` : value;
+  return Object.freeze({
+    ...rest,
+    queryString,
+    query: Object.freeze(parseQuery(queryString)),
+    headers: Object.freeze(byName),
+    user: user == null ? null : JSON.parse(user),
+  });
+}
+
+function parseQuery(text) {
+  const query = Object.create(null);
+  for (const part of text.split("&")) {
+    if (part === "") continue;
+    const [name, value = ""] = part.split(/=(.*)/s).map(decode);
+    query[name] ??= value;
+  }
+  return query;
+}
+
+function decode(text) {
+  const spaced = text.replaceAll("+", " ");
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced;
+  }
+}

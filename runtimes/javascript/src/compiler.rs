@@ -1,0 +1,181 @@
+//! Compiles the files of a plugin to a program.
+
+use std::collections::HashMap;
+
+use crate::bindings::exports::narrowboat::consumer::runtime::{Entries, File};
+use crate::failure::Failure;
+use crate::instance::{self, Classes};
+use crate::module_loader::{self, ModuleSource};
+use crate::problem::{self, Problem, Problems};
+use crate::program::{Entry, Program, ProgramModule, Resolution};
+use crate::{package_resolver, runtime_modules, source_file};
+
+/// The files that have the classes of a plugin whose manifest names none, without their endings.
+const MAIN_FILES: [&str; 3] = ["consumers", "index", "main"];
+
+/// The endings of the files of modules.
+pub const ENDINGS: [&str; 4] = [".ts", ".mts", ".js", ".mjs"];
+
+/// Compiles the modules of a plugin as they are imported.
+pub struct Compiler {
+    files: HashMap<String, Vec<u8>>,
+    modules: Vec<ProgramModule>,
+    resolutions: Vec<Resolution>,
+    own_modules: Vec<String>,
+    problems: Problems,
+}
+
+/// Compiles files. Runs the modules of the entries.
+///
+/// # Errors
+/// The problems of the source.
+pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> {
+    let files: HashMap<_, _> = files.into_iter().map(|file| (file.path, file.content)).collect();
+    let named = [entries.consumer, entries.worker];
+    let compiler = Compiler {
+        files,
+        modules: Vec::new(),
+        resolutions: Vec::new(),
+        own_modules: Vec::new(),
+        problems: Vec::new(),
+    };
+    let [consumer, worker] = compiler.find_entries(named)?;
+    module_loader::set_source(ModuleSource::Compiler(compiler));
+    let ran = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
+    let compiler = module_loader::take_compiler().expect("the compiler is there until it is taken");
+    let classes = ran.map_err(|failure| compiler.problems_of(&failure))?;
+    compiler.into_program(consumer, worker, classes)
+}
+
+impl Compiler {
+    /// Finds the modules and the exports of the classes.
+    fn find_entries(&self, named: [Option<String>; 2]) -> Result<[Option<Entry>; 2], Problems> {
+        let [consumer, worker] = named;
+        let consumer = consumer.map(|entry| self.find_entry("consumer", &entry)).transpose()?;
+        let worker = worker.map(|entry| self.find_entry("worker", &entry)).transpose()?;
+        if consumer.is_some() || worker.is_some() {
+            return Ok([consumer, worker]);
+        }
+        let module = MAIN_FILES.iter().find_map(|name| self.find_file(name)).or_else(|| self.find_only_module());
+        let Some(module) = module else {
+            return Err(vec![problem::general(
+                "the plugin has no file consumers.js, consumers.ts, index.js or main.js: name the class in plugin.toml, \
+                 for example consumer = \"chat:default\"",
+            )]);
+        };
+        Ok([Some(Entry { module, export: "default".to_owned() }), None])
+    }
+
+    fn find_entry(&self, key: &str, entry: &str) -> Result<Entry, Problems> {
+        let (module, export) = entry.split_once(':').unwrap_or((entry, "default"));
+        let file = self.find_file(module).or_else(|| self.find_file(&module.replace('.', "/")));
+        let Some(module) = file else {
+            let message = format!("{key} = \"{entry}\" in plugin.toml: the plugin has no module {module}");
+            return Err(vec![problem::general(message)]);
+        };
+        Ok(Entry { module, export: export.to_owned() })
+    }
+
+    fn find_file(&self, name: &str) -> Option<String> {
+        let exact = ENDINGS.iter().any(|ending| name.ends_with(ending)).then(|| name.to_owned());
+        let candidates = exact.into_iter().chain(ENDINGS.map(|ending| format!("{name}{ending}")));
+        candidates.into_iter().find(|path| self.files.contains_key(path))
+    }
+
+    fn find_only_module(&self) -> Option<String> {
+        let is_module = |path: &&String| {
+            !path.contains('/') && is_module_file(path) && !path.ends_with(".d.ts") && !path.contains(".test.")
+        };
+        let mut modules = self.files.keys().filter(is_module);
+        let only = modules.next()?;
+        modules.next().is_none().then(|| only.clone())
+    }
+
+    /// Finds the module that a specifier means in a module, and records it.
+    ///
+    /// # Errors
+    /// A text for the author.
+    pub fn resolve(&mut self, base: &str, specifier: &str) -> Result<String, String> {
+        let target = match runtime_modules::resolve(base, specifier) {
+            Some(target) => target,
+            None => package_resolver::resolve(&self.files, base, specifier)?,
+        };
+        let resolution = Resolution { base: base.to_owned(), specifier: specifier.to_owned(), target };
+        let target = resolution.target.clone();
+        if !self.resolutions.contains(&resolution) {
+            self.resolutions.push(resolution);
+        }
+        Ok(target)
+    }
+
+    /// Returns the text of a module in JavaScript.
+    ///
+    /// # Errors
+    /// A text for the author. The problems of the file are recorded.
+    pub fn text(&mut self, name: &str) -> Result<String, String> {
+        if let Some(text) = runtime_modules::text(name) {
+            return Ok(text.to_owned());
+        }
+        let content = self.files.get(name).ok_or_else(|| format!("the plugin has no file {name}"))?;
+        let Ok(text) = String::from_utf8(content.clone()) else {
+            return Err(self.add_problem(problem::in_file(name, "the text is not UTF-8")));
+        };
+        if name.ends_with(".json") {
+            return Ok(format!("export default {text}"));
+        }
+        let text = source_file::to_javascript(name, text.trim_start_matches('\u{feff}'));
+        match text {
+            Ok(text) if is_own(name) => {
+                self.own_modules.push(name.to_owned());
+                Ok(source_file::export_names(text))
+            }
+            Ok(text) => Ok(text),
+            Err(problems) => {
+                self.problems.extend(problems);
+                Err("the file has errors".to_owned())
+            }
+        }
+    }
+
+    fn add_problem(&mut self, problem: Problem) -> String {
+        let message = problem.message.clone();
+        self.problems.push(problem);
+        message
+    }
+
+    /// Adds a compiled module.
+    pub fn add_module(&mut self, name: &str, bytecode: Vec<u8>) {
+        self.modules.push(ProgramModule { name: name.to_owned(), bytecode });
+    }
+
+    fn problems_of(&self, failure: &Failure) -> Problems {
+        if !self.problems.is_empty() {
+            return self.problems.clone();
+        }
+        let Some(place) = failure.place() else { return vec![problem::general(&failure.line)] };
+        let text = self.files.get(&place.path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
+        vec![problem::at(&place.path, &text, place.line, place.column, failure.message())]
+    }
+
+    fn into_program(
+        self,
+        consumer: Option<Entry>,
+        worker: Option<Entry>,
+        classes: Classes,
+    ) -> Result<Program, Problems> {
+        let Classes { has_consumer, has_worker } = classes;
+        let consumer_entry = consumer.clone().filter(|_| has_consumer);
+        let worker_entry = worker.or(consumer).filter(|_| has_worker);
+        Ok(Program::new(self.modules, self.resolutions, self.own_modules, consumer_entry, worker_entry))
+    }
+}
+
+/// Whether a path is that of a module.
+pub fn is_module_file(path: &str) -> bool {
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
+}
+
+/// Whether a module belongs to the plugin, and not to a package or to the runtime.
+fn is_own(name: &str) -> bool {
+    !name.split('/').any(|part| part == "node_modules")
+}

@@ -1,0 +1,104 @@
+//! Describes what code of a plugin has thrown.
+
+use rquickjs::{Coerced, Value};
+
+use crate::bindings::wasi::logging::logging::{self, Level};
+
+/// The most characters of the line for the host.
+const MAX_LINE_CHARS: usize = 1_000;
+
+/// The names of the runtime's modules begin with this.
+const RUNTIME_PREFIX: &str = "narrowboat";
+
+/// An exception of a plugin: a line for the host, and the stack for the log.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The exception and its place, such as `TypeError: not a function (consumers.js:7:3 in receive)`.
+    pub line: String,
+    /// The frames of the plugin, innermost first, a line each.
+    pub stack: Option<String>,
+}
+
+/// The place of a frame: the file, the line and the column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The path of the file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: Option<u32>,
+}
+
+impl Failure {
+    /// Creates a failure.
+    pub fn new(line: impl Into<String>, stack: Option<String>) -> Self {
+        Self { line: line.into(), stack }
+    }
+
+    /// The place of the innermost frame of the plugin.
+    pub fn place(&self) -> Option<Place> {
+        self.stack.as_deref()?.lines().find_map(place_of)
+    }
+
+    /// The exception without its place.
+    pub fn message(&self) -> &str {
+        match self.place() {
+            Some(_) => self.line.rsplit_once(" (").map_or(&self.line, |(message, _)| message),
+            None => &self.line,
+        }
+    }
+
+    /// Adds a place to the line.
+    pub fn at(mut self, place: Option<Place>) -> Self {
+        if let Some(Place { path, line, .. }) = place {
+            self.line = format!("{} ({path}:{line})", self.line);
+        }
+        self
+    }
+
+    /// Writes the stack to the log.
+    pub fn log(&self, title: Option<&str>) {
+        let title = title.map(|title| format!("{title}\n")).unwrap_or_default();
+        let stack = self.stack.as_deref().map(|stack| format!("\n{stack}")).unwrap_or_default();
+        logging::log(Level::Error, "exception", &format!("{title}{}{stack}", self.line));
+    }
+}
+
+/// Describes a value that was thrown.
+pub fn of_value(thrown: &Value<'_>) -> Failure {
+    let Some(object) = thrown.as_object().filter(|object| object.is_error()) else {
+        let text = thrown.get::<Coerced<String>>().map_or_else(|_| "a value without a text".to_owned(), |it| it.0);
+        return Failure::new(shorten(&format!("{text} was thrown")), None);
+    };
+    let property = |name: &str| object.get::<_, Coerced<String>>(name).map(|text| text.0).unwrap_or_default();
+    let (name, message) = (property("name"), property("message"));
+    let line = if message.is_empty() { name } else { format!("{name}: {message}") };
+    let stack = plugin_frames(&property("stack"));
+    let failure = Failure::new(shorten(&line), (!stack.is_empty()).then_some(stack));
+    let place = failure.place();
+    failure.at(place)
+}
+
+fn shorten(line: &str) -> String {
+    let line: Vec<_> = line.split_whitespace().collect();
+    line.join(" ").chars().take(MAX_LINE_CHARS).collect()
+}
+
+/// The frames without those of the runtime.
+fn plugin_frames(stack: &str) -> String {
+    let is_plugin = |line: &&str| place_of(line).is_some_and(|place| !place.path.starts_with(RUNTIME_PREFIX));
+    stack.lines().filter(is_plugin).map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads the place of a frame such as `    at receive (consumers.js:7:3)` or `    at consumers.js:7:3`.
+pub fn place_of(frame: &str) -> Option<Place> {
+    let frame = frame.trim().strip_prefix("at ")?;
+    let place = frame.rsplit_once('(').map_or(frame, |(_, place)| place.trim_end_matches(')'));
+    let (rest, last) = place.rsplit_once(':')?;
+    let last: u32 = last.parse().ok()?;
+    match rest.rsplit_once(':').and_then(|(path, line)| Some((path, line.parse().ok()?))) {
+        Some((path, line)) => Some(Place { path: path.to_owned(), line, column: Some(last) }),
+        None => Some(Place { path: rest.to_owned(), line: last, column: None }),
+    }
+}

@@ -1,0 +1,21 @@
+//! The functions that the modules in `js/` call.
+
+mod connections;
+mod layer;
+mod output;
+mod values;
+
+pub use connections::{Outcome, add_connection, begin_event, end_event, remove_connection, scope_object};
+pub use values::{Bytes, Frame, copy_bytes, read_headers};
+
+use rquickjs::{Ctx, Object, Result};
+
+/// Returns an object with the functions.
+pub fn make<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let natives = Object::new(ctx.clone())?;
+    connections::add_to(&natives)?;
+    layer::add_to(&natives)?;
+    output::add_to(&natives)?;
+    values::add_to(&natives)?;
+    Ok(natives)
+}
