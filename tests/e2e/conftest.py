@@ -9,6 +9,7 @@ import pytest
 
 import support
 from develop import Crate, Dev, SourcePlugin
+from javascript_plugin import JavaScriptPlugin, TypeScriptPlugin
 from python_plugin import PythonPlugin
 from support import Host, Travelling
 
@@ -171,15 +172,17 @@ def develop_source(narrowboat, source_plugin, tmp_path):
             return stack.enter_context(Dev(narrowboat.binary, tmp_path, source_plugin.config, **options))
 
         yield start
+
+
 @pytest.fixture(scope="session")
-def serving_python(serving, tmp_path_factory):
-    """Context manager that serves a Python plugin with the text of its consumers.py, further files, and further keys of
-    its manifest. `table` has further keys of its plugin table."""
+def serving_source(serving, tmp_path_factory):
+    """Context manager that serves a source plugin of a kind with the text of its consumers, further files, and further
+    keys of its manifest. `table` has further keys of its plugin table."""
 
     @contextmanager
-    def start(source, files=None, isolation=None, manifest=None, table=None, **settings):
+    def start(kind, source, files=None, isolation=None, manifest=None, table=None, **settings):
         folder = tmp_path_factory.mktemp("plugin") / "chat"
-        plugin = PythonPlugin(folder, source, files, isolation=isolation, **manifest or {})
+        plugin = kind(folder, source, files, isolation=isolation, **manifest or {})
         plugins = {"chat": plugin.table(**table or {})} | settings.pop("plugins", {})
         with serving(plugins=plugins, **settings) as host:
             plugin.host = host
@@ -188,11 +191,31 @@ def serving_python(serving, tmp_path_factory):
     return start
 
 
+@pytest.fixture(scope="session")
+def serving_python(serving_source):
+    """Context manager that serves a plugin in Python."""
+    return lambda *source, **settings: serving_source(PythonPlugin, *source, **settings)
+
+
 @pytest.fixture
-def python(serving_python):
-    """Starts a host with a Python plugin that stops at the end of the test."""
+def python(serving_source):
+    """Starts a host with a plugin in Python that stops at the end of the test."""
     with ExitStack() as stack:
-        yield lambda *source, **settings: stack.enter_context(serving_python(*source, **settings))
+        yield lambda *source, **settings: stack.enter_context(serving_source(PythonPlugin, *source, **settings))
+
+
+@pytest.fixture
+def javascript(serving_source):
+    """Starts a host with a plugin in JavaScript that stops at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda *source, **settings: stack.enter_context(serving_source(JavaScriptPlugin, *source, **settings))
+
+
+@pytest.fixture
+def typescript(serving_source):
+    """Starts a host with a plugin in TypeScript that stops at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda *source, **settings: stack.enter_context(serving_source(TypeScriptPlugin, *source, **settings))
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,12 @@ class PythonPlugin:
     replace several files at once may see a version of a part of them, which `swap` passes over.
     """
 
+    #: The file with the plugin's consumers, and the value of `runtime` in the manifest.
+    MAIN, RUNTIME = "consumers.py", "python"
+
     def __init__(self, folder, source, files=None, **manifest):
         self.folder, self.host = folder, None
-        self._files, self._manifest = {}, MANIFEST | manifest
+        self._files, self._manifest = {}, MANIFEST | {"runtime": self.RUNTIME} | manifest
         self.put(source, files)
 
     def table(self, **table):
@@ -31,10 +34,10 @@ class PythonPlugin:
 
     def put(self, source=None, files=None, **manifest):
         """Replaces files, each atomically. Does not wait. `None` as a text removes the file, and `source` is the text
-        of consumers.py."""
+        of the file with the consumers."""
         files = dict(files or {})
         if source is not None:
-            files["consumers.py"] = source
+            files[self.MAIN] = source
         self._manifest |= manifest
         manifest = toml({key: value for key, value in self._manifest.items() if value is not None})
         for path, text in (files | {"plugin.toml": manifest}).items():
@@ -58,8 +61,8 @@ class PythonPlugin:
 
     @property
     def text(self):
-        """The text of consumers.py."""
-        return self._files["consumers.py"].decode()
+        """The text of the file with the consumers."""
+        return self._files[self.MAIN].decode()
 
     @property
     def version(self):
@@ -73,14 +76,14 @@ class PythonPlugin:
         return self.host.logged(rf".*version {self.version} is live after .*", since)[0]
 
     def edit(self, *replacements):
-        """Replaces texts in consumers.py, and waits as `swap` does."""
+        """Replaces texts in the file with the consumers, and waits as `swap` does."""
         return self.swap(self.edited(*replacements))
 
     def edited(self, *replacements):
-        """The text of consumers.py with other texts in the place of some."""
+        """The text of the file with the consumers, with other texts in the place of some."""
         text = self.text
         for old, new in replacements:
-            assert old in text, f"{old!r} is not in consumers.py"
+            assert old in text, f"{old!r} is not in {self.MAIN}"
             text = text.replace(old, new)
         return text
 

@@ -1,0 +1,165 @@
+"""Source plugins in JavaScript and TypeScript: consumers, handshakes, groups and timers."""
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+CONSUMER = 'import {{ Consumer, Rejected, ClientError }} from "narrowboat";\n\nexport default class Chat extends Consumer {{\n{}\n}}\n'
+
+
+def consumer(body):
+    """The text of a module whose default export has these members."""
+    return CONSUMER.format(body)
+
+
+def status(plugin, query=""):
+    with pytest.raises(InvalidStatus) as failure:
+        plugin.connect(query)
+    return failure.value.response
+
+
+ECHO = consumer("receive(data) { this.send(data); }")
+
+
+# Events.
+
+
+@pytest.mark.parametrize("isolation", ["shared", "connection"])
+def test_an_echo_returns_texts_and_bytes(javascript, isolation):
+    client = javascript(ECHO, isolation=isolation).connect()
+    assert client.ask("grüße") == "grüße"
+    assert client.ask(b"\x00\xff") == b"\x00\xff"
+    assert client.ask("") == ""
+
+
+def test_an_object_is_sent_as_json(javascript):
+    client = javascript(consumer('receive(text) { this.send({ text, list: [1, null] }); }')).connect()
+    assert client.ask("a") == '{"text":"a","list":[1,null]}'
+
+
+def test_types_are_removed_and_modules_import_each_other(typescript):
+    plugin = typescript(
+        'import { Consumer } from "narrowboat";\nimport { greet, type Greeting } from "./lib/greet.js";\n'
+        "export default class Chat extends Consumer {\n  private last: Greeting | null = null;\n"
+        "  receive(text: string): void { this.last = greet(text as string); this.send(this.last!.text); }\n}\n",
+        {"lib/greet.ts": "export interface Greeting { text: string }\nexport const greet = (name: string): Greeting => ({ text: `hello ${name}` });\n"},
+    )
+    assert plugin.connect().ask("ada") == "hello ada"
+
+
+def test_events_of_a_connection_wait_until_an_async_handler_has_ended(javascript):
+    body = """
+  async receive(text) {
+    if (text === "first") await new Promise((resolve) => setTimeout(resolve, 100));
+    this.send(text);
+  }"""
+    client = javascript(consumer(body)).connect()
+    client.send("first")
+    client.send("second")
+    assert [client.recv(), client.recv()] == ["first", "second"]
+
+
+def test_disconnect_gets_the_code_and_the_reason(javascript):
+    plugin = javascript(consumer('disconnect(code, reason) { console.log("left", code, reason); }'))
+    plugin.connect().close(4001, "bye")
+    plugin.host.logged("left 4001 bye")
+
+
+# Handshakes.
+
+
+def test_connect_chooses_the_subprotocol_and_headers(javascript):
+    body = 'connect(scope) { return { subprotocol: scope.subprotocols[1], headers: { "X-Room": scope.query.room } }; }'
+    client = javascript(consumer(body)).connect("room=a", subprotocols=["one", "two"])
+    assert client.subprotocol == "two"
+    assert client.response.headers["x-room"] == "a"
+
+
+def test_connect_may_wait_before_it_decides(javascript):
+    body = """
+  async connect(scope) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (scope.query.deny) throw new Rejected(401, { body: "who are you?" });
+    this.send("welcome");
+  }"""
+    plugin = javascript(consumer(body.replace('this.send("welcome")', 'this.accept(); this.send("welcome")')))
+    assert plugin.connect().recv() == "welcome"
+    assert status(plugin, "deny=1").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("connect", "code"),
+    [("return false;", 403), ("throw new Rejected(404);", 404), ("this.close();", 403), ("null.x;", 500)],
+)
+def test_connect_rejects_a_handshake(javascript, connect, code):
+    assert status(javascript(consumer(f"connect() {{ {connect} }}"))).status_code == code
+
+
+# Errors.
+
+
+def test_an_exception_closes_the_connection_and_names_its_file_and_line(typescript):
+    source = 'import { Consumer } from "narrowboat";\n\ninterface Empty {}\n\nexport default class Chat extends Consumer {\n  receive(text: string) {\n    (null as any).x;\n  }\n}\n'
+    plugin = typescript(source)
+    client = plugin.connect()
+    client.send("a")
+    assert client.ended()[0] == 1011
+    plugin.host.logged(r"TypeError: cannot read property 'x' of null \(consumers\.ts:7\)")
+
+
+def test_an_error_of_the_client_closes_with_its_code(javascript):
+    client = javascript(consumer('receive() { throw new ClientError("not a number", 4002); }')).connect()
+    client.send("a")
+    assert client.ended()[0] == 4002
+
+
+def test_an_endless_loop_ends_with_the_line_and_spares_the_others(javascript):
+    plugin = javascript(consumer('receive(text) {\n if (text === "loop")\n  for (;;);\n this.send(text);\n}'))
+    looping, other = plugin.connect(), plugin.connect()
+    looping.send("loop")
+    assert looping.ended()[0] == 1011
+    assert other.ask("still here") == "still here"
+    plugin.host.logged(r"CallTimeout: the call has used most of its \d+ ms \(consumers\.js:\d+\)")
+
+
+def test_a_syntax_error_never_goes_live(typescript):
+    plugin = typescript(ECHO)
+    client = plugin.connect()
+    assert "consumers.ts:2" in plugin.refuse("const a: number = 1;\nconst b: = 2;\n")
+    assert client.ask("still here") == "still here"
+
+
+def test_a_missing_import_names_the_file(javascript):
+    assert "./missing.js" in javascript(ECHO).refuse('import "./missing.js";\n' + ECHO)
+
+
+# Groups, timers and workers.
+
+
+def test_a_message_calls_the_handler_of_its_type(javascript):
+    body = """
+  connect() { this.group("room").join(); }
+  receive(text) { this.group("room").send({ type: "chat.message", text }); }
+  onChatMessage({ text }) { this.send(text); }"""
+    plugin = javascript(consumer(body))
+    clients = plugin.clients(3)
+    clients[0].send("hello")
+    assert [client.recv() for client in clients] == ["hello"] * 3
+
+
+def test_an_interval_runs_until_it_is_cleared(javascript):
+    body = """
+  connect() {
+    let count = 0;
+    const timer = setInterval(() => {
+      this.send(String(++count));
+      if (count === 3) { clearInterval(timer); this.close(4000); }
+    }, 10);
+  }"""
+    client = javascript(consumer(body)).connect()
+    assert [client.recv() for _ in range(3)] == ["1", "2", "3"]
+    assert client.ended()[0] == 4000
+
+
+def test_random_numbers_differ_between_instances(javascript):
+    plugin = javascript(consumer("receive() { this.send(String(Math.random())); }"), isolation="connection")
+    assert plugin.connect().ask("") != plugin.connect().ask("")
