@@ -31,19 +31,22 @@ wasm-target:
 runtimes:
 	@$(STEP) "building the runtime of Python plugins (about half a minute, once)" \
 		python3 runtimes/python/image.py --cache target/runtimes
+	@$(STEP) "building the runtime of JavaScript plugins (about two minutes, once)" \
+		python3 runtimes/javascript/image.py --cache target/runtimes
 
 demo: wasm-target
 	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@echo
-	@echo 'The host builds the plugins in Rust and compiles the Python runtime (seconds, once). Open'
+	@echo 'The host builds the plugins in Rust and compiles the runtimes of Python and JavaScript (seconds, once). Open'
 	@echo 'this page in a browser, in as many tabs as you like:'
 	@echo '  http://127.0.0.1:8000/'
 	@echo 'Or run these commands in other terminals:'
 	@echo '  $(TALK) $(DEMO)/echo/         the host sends each line back'
 	@echo '  $(TALK) $(DEMO)/broadcast/    the host sends each line to all clients'
 	@echo '  $(TALK) $(DEMO)/group/red/    the host sends each line to all clients in the room red'
-	@echo '  $(TALK) $(DEMO)/python/group/red/    the same in Python'
+	@echo '  $(TALK) $(DEMO)/python/group/red/        the same in Python'
+	@echo '  $(TALK) $(DEMO)/javascript/group/red/    the same in JavaScript'
 	@echo 'Change plugins/python/echo/consumers.py: the open connections get the new code at once.'
 	@echo 'Change plugins/echo/src/lib.rs: they get it in a second or two.'
 	@echo 'The routes are in narrowboat.toml. Press Ctrl-C to stop.'

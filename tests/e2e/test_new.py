@@ -16,7 +16,7 @@ TEMPLATES = {
 }
 
 
-@pytest.mark.parametrize("language", ["rust", "python"])
+@pytest.mark.parametrize("language", ["rust", "python", "javascript", "typescript"])
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, template, language):
     name = f"new-{template}"

@@ -117,8 +117,9 @@ def test_what_a_plugin_logs_is_in_the_hosts_log_with_its_name(host):
     assert "reply" in host.logged(r".*got 2 bytes: \[7, 8\].*")[0]
 
 
-def test_the_demos_configuration_builds_and_serves_the_three_plugins(narrowboat, root, tmp_path):
+def test_the_demos_configuration_builds_and_serves_the_three_plugins_in_each_language(narrowboat, root, tmp_path):
     with Host(narrowboat.binary, tmp_path, root / "narrowboat.toml") as host:
-        assert host.connect("/echo/").ask("echo") == "echo"
-        assert host.connect("/broadcast/").ask("broadcast") == "broadcast"
-        assert host.connect("/group/red/").ask("group") == "group"
+        for language in ("", "/python", "/javascript"):
+            assert host.connect(f"{language}/echo/").ask("echo") == "echo"
+            assert host.connect(f"{language}/broadcast/").ask("broadcast") == "broadcast"
+            assert host.connect(f"{language}/group/red/").ask("group") == "group"

@@ -7,6 +7,10 @@ use clap::ValueEnum;
 pub(in super::super) enum ProjectLanguage {
     /// Python, with consumers as in Django Channels; needs no other tool
     Python,
+    /// JavaScript; needs no other tool
+    Javascript,
+    /// TypeScript; needs no other tool
+    Typescript,
     /// Rust; needs cargo
     Rust,
 }
@@ -16,6 +20,8 @@ impl ProjectLanguage {
     pub(super) fn code_path(self) -> &'static str {
         match self {
             Self::Python => "plugin/consumers.py",
+            Self::Javascript => "plugin/consumers.js",
+            Self::Typescript => "plugin/consumers.ts",
             Self::Rust => "src/lib.rs",
         }
     }
@@ -23,7 +29,7 @@ impl ProjectLanguage {
     /// The path of the manifest in the project.
     pub(super) fn manifest_path(self) -> &'static str {
         match self {
-            Self::Python => "plugin/plugin.toml",
+            Self::Python | Self::Javascript | Self::Typescript => "plugin/plugin.toml",
             Self::Rust => "plugin.toml",
         }
     }
@@ -31,7 +37,7 @@ impl ProjectLanguage {
     /// The line of `narrowboat.toml` with the folder of the plugin.
     pub(super) fn location(self) -> &'static str {
         match self {
-            Self::Python => "source = \"plugin\"",
+            Self::Python | Self::Javascript | Self::Typescript => "source = \"plugin\"",
             Self::Rust => "crate = \".\"",
         }
     }

@@ -21,6 +21,18 @@ const PYTHON_GITIGNORE: &str = "__pycache__/\n";
 /// The settings of Pyright and Pylance: the code is a root of imports, and `typings` has the modules of the runtime.
 const PYRIGHT_SETTINGS: &str = include_str!("templates/python/pyrightconfig.json");
 
+/// The settings of editors for JavaScript. `narrowboat.d.ts` describes the module of the runtime.
+const JAVASCRIPT_SETTINGS: &str = include_str!("templates/javascript/jsconfig.json");
+
+/// The settings of the TypeScript compiler, which checks the types but writes no files.
+const TYPESCRIPT_SETTINGS: &str = include_str!("templates/typescript/tsconfig.json");
+
+/// The types of the module `narrowboat`.
+const JAVASCRIPT_TYPES: &str = include_str!("../../../../runtimes/javascript/narrowboat.d.ts");
+
+/// Packages stay out of version control.
+const JAVASCRIPT_GITIGNORE: &str = "node_modules/\n";
+
 /// The files of a new project, with their paths in its folder.
 pub(super) struct Project {
     files: Vec<(String, String)>,
@@ -39,6 +51,12 @@ impl Project {
         match language {
             ProjectLanguage::Rust => files.extend(rust_files(&named(CARGO_MANIFEST))),
             ProjectLanguage::Python => files.extend(python_files()),
+            ProjectLanguage::Javascript => {
+                files.extend(javascript_files("jsconfig.json", JAVASCRIPT_SETTINGS));
+            }
+            ProjectLanguage::Typescript => {
+                files.extend(javascript_files("tsconfig.json", TYPESCRIPT_SETTINGS));
+            }
         }
         Self { files }
     }
@@ -76,6 +94,16 @@ fn python_files() -> Vec<(String, String)> {
     let stubs = STUBS.iter();
     files.extend(stubs.map(|(path, text)| (format!("typings/{path}"), (*text).to_owned())));
     files
+}
+
+/// The files that each project in JavaScript or TypeScript has, with the file of its settings.
+fn javascript_files(settings_file: &str, settings: &str) -> [(String, String); 3] {
+    [
+        (settings_file, settings),
+        ("narrowboat.d.ts", JAVASCRIPT_TYPES),
+        (".gitignore", JAVASCRIPT_GITIGNORE),
+    ]
+    .map(|(path, text)| (path.to_owned(), text.to_owned()))
 }
 
 fn write_file(file: &Path, text: &str) -> io::Result<()> {

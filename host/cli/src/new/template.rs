@@ -17,17 +17,33 @@ pub(in super::super) enum Template {
 
 /// The files of a template. `NAME` stands for the name of the plugin.
 pub(super) struct TemplateFiles {
-    /// `src/lib.rs` or `consumers.py`.
+    /// `src/lib.rs`, or `consumers` with the ending of the language.
     pub(super) code: &'static str,
     /// `plugin.toml`.
     pub(super) manifest: &'static str,
 }
 
 macro_rules! template_files {
-    ($folder:literal, $code:literal) => {
+    ($folder:literal, $template:literal, $code:literal) => {
         TemplateFiles {
-            code: include_str!(concat!("templates/", $folder, "/", $code, ".in")),
-            manifest: include_str!(concat!("templates/", $folder, "/plugin.toml.in")),
+            code: include_str!(concat!("templates/", $folder, "/", $template, "/", $code, ".in")),
+            manifest: include_str!(concat!(
+                "templates/",
+                $folder,
+                "/",
+                $template,
+                "/plugin.toml.in"
+            )),
+        }
+    };
+}
+
+macro_rules! language_files {
+    ($template:expr, $folder:literal, $code:literal) => {
+        match $template {
+            Self::Echo => template_files!($folder, "echo", $code),
+            Self::Chat => template_files!($folder, "chat", $code),
+            Self::Worker => template_files!($folder, "worker", $code),
         }
     };
 }
@@ -35,19 +51,11 @@ macro_rules! template_files {
 impl Template {
     /// The files of the template in a language.
     pub(super) fn files(self, language: ProjectLanguage) -> TemplateFiles {
-        match (language, self) {
-            (ProjectLanguage::Rust, Self::Echo) => template_files!("rust/echo", "lib.rs"),
-            (ProjectLanguage::Rust, Self::Chat) => template_files!("rust/chat", "lib.rs"),
-            (ProjectLanguage::Rust, Self::Worker) => template_files!("rust/worker", "lib.rs"),
-            (ProjectLanguage::Python, Self::Echo) => {
-                template_files!("python/echo", "consumers.py")
-            }
-            (ProjectLanguage::Python, Self::Chat) => {
-                template_files!("python/chat", "consumers.py")
-            }
-            (ProjectLanguage::Python, Self::Worker) => {
-                template_files!("python/worker", "consumers.py")
-            }
+        match language {
+            ProjectLanguage::Rust => language_files!(self, "rust", "lib.rs"),
+            ProjectLanguage::Python => language_files!(self, "python", "consumers.py"),
+            ProjectLanguage::Javascript => language_files!(self, "javascript", "consumers.js"),
+            ProjectLanguage::Typescript => language_files!(self, "typescript", "consumers.ts"),
         }
     }
 

@@ -1,0 +1,123 @@
+/** The module `narrowboat`, which the runtime of JavaScript and TypeScript offers to plugins. */
+declare module "narrowboat" {
+  /** A frame: a text, or bytes. */
+  export type Frame = string | Uint8Array;
+
+  /** A value that is sent: a frame, or anything else, which is sent as JSON. */
+  export type Sendable = Frame | ArrayBuffer | ArrayBufferView | object | number | boolean | null;
+
+  /** A message of the channel layer. Its values are those of MessagePack. */
+  export interface Message {
+    /** The method that handles the message: `onChatMessage` for `chat.message`. */
+    type: string;
+    [key: string]: unknown;
+  }
+
+  /** The data of a connection's handshake. */
+  export interface Scope {
+    readonly scheme: "ws" | "wss";
+    /** The path, percent-decoded. */
+    readonly path: string;
+    readonly rawPath: string;
+    readonly queryString: string;
+    /** The first value of each parameter of the query string. */
+    readonly query: Readonly<Record<string, string>>;
+    /** The headers by name in lower case. Several values of a name are joined with a comma. */
+    readonly headers: Readonly<Record<string, string>>;
+    /** The subprotocols that the client offers, in its order of preference. */
+    readonly subprotocols: readonly string[];
+    readonly client?: readonly [host: string, port: number];
+    readonly server?: readonly [host: string, port: number];
+    /** The named captures of the route. */
+    readonly params: Readonly<Record<string, string>>;
+    /** The claims of the authenticated user. */
+    readonly user: Readonly<Record<string, unknown>> | null;
+    readonly attributes: Readonly<Record<string, string>>;
+  }
+
+  /** How a handshake is accepted. */
+  export interface Acceptance {
+    /** One of the subprotocols that the client offers. */
+    subprotocol?: string;
+    headers?: Record<string, string> | Iterable<readonly [string, string]>;
+  }
+
+  /** The HTTP response that rejects a handshake. */
+  export interface RejectionOptions {
+    headers?: Record<string, string> | Iterable<readonly [string, string]>;
+    body?: Frame;
+  }
+
+  /** Thrown by `connect`: rejects the handshake. The status is 400 to 599, and 403 if none is given. */
+  export class Rejected extends Error {
+    constructor(status?: number, options?: RejectionOptions);
+    readonly status: number;
+  }
+
+  /** Thrown by a handler: the client broke a rule of the plugin. It gets the close code, 4000 to 4999, and the reason. */
+  export class ClientError extends Error {
+    constructor(reason?: string, code?: number);
+    readonly code: number;
+    readonly reason: string;
+  }
+
+  /** A group of channels. */
+  export class Group {
+    readonly name: string;
+    /** Adds the connection of the consumer that made the group, or the named channel. */
+    join(channel?: string): void;
+    /** Removes the connection of the consumer that made the group, or the named channel. */
+    leave(channel?: string): void;
+    /** Calls the handler of `message.type` of each member. */
+    send(message: Message): void;
+    /** Sends a frame to the socket of each member, without calling a handler. */
+    sendFrame(data: Sendable): void;
+  }
+
+  /** Returns a group. */
+  export function group(name: string): Group;
+
+  /** Sends a message to a channel. */
+  export function sendTo(channel: string, message: Message): void;
+
+  /** Sends one frame to consumers of this instance. Returns how many took it. */
+  export function broadcast(consumers: Iterable<Consumer>, data: Sendable): number;
+
+  /** The handler of one connection. A plugin exports a class that extends it. Its fields move to the next version. */
+  export abstract class Consumer {
+    /** The name of the connection's own channel. */
+    readonly channelName: string;
+    /** The scope of the handshake. */
+    readonly scope: Scope;
+    /** The bytes that are queued and not yet written to the socket. */
+    readonly bufferedAmount: number;
+
+    /**
+     * Decides about the handshake. `false` and a thrown `Rejected` reject it. Anything else accepts it when the method
+     * ends.
+     */
+    connect(scope: Scope): void | boolean | Acceptance | Promise<void | boolean | Acceptance>;
+    /** Handles a frame of the client. */
+    receive(data: string | Uint8Array): void | Promise<void>;
+    /** Handles the end of the connection. */
+    disconnect(code: number, reason: string): void | Promise<void>;
+    /** Takes what an earlier version of the class has saved, and returns the fields that this version has. */
+    migrate?(old: Record<string, unknown>): Record<string, unknown> | void;
+    /** Runs after the consumer has moved to this version. Timers do not move: start them again here. */
+    restored?(): void | Promise<void>;
+
+    /** Accepts the handshake before `connect` ends, for example to send a frame. */
+    accept(options?: Acceptance): void;
+    /** Sends a frame to the client. */
+    send(data: Sendable): void;
+    /** Closes the connection. The code is 1000 or 3000 to 4999. */
+    close(code?: number, reason?: string): void;
+    /** Returns a group that the connection can join. */
+    group(name: string): Group;
+    /** Sends a message to a channel. */
+    sendTo(channel: string, message: Message): void;
+  }
+
+  /** The handler of the messages of named channels, without a connection. It cannot wait for time. */
+  export abstract class Worker {}
+}
