@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "cargo::warning=python3 with the module venv is missing: the program is built without the JavaScript runtime, \
              and cannot run plugins in JavaScript and TypeScript"
         );
-        "/// `None`, because python3 was missing when the program was built.\npub const IMAGE: Option<Image> = None;\n"
+        "/// `None`, because python3 was missing when the program was built.\npub const IMAGE: Option<JavaScriptImage> = None;\n"
             .to_owned()
     };
     fs::write(out.join("image.rs"), text)?;
@@ -68,8 +68,8 @@ fn write_image(module: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
     encoder.finish()?;
     let bytes: Vec<_> = digest.iter().map(|byte| format!("{byte:#04x}")).collect();
     Ok(format!(
-        "/// The component; `None` if python3 was missing when the program was built.\npub const IMAGE: Option<Image> = \
-         Some(Image {{ sha256: [{}], gzip: include_bytes!({file:?}) }});\n",
+        "/// The component; `None` if python3 was missing when the program was built.\npub const IMAGE: Option<JavaScriptImage> = \
+         Some(JavaScriptImage {{ sha256: [{}], gzip: include_bytes!({file:?}) }});\n",
         bytes.join(", ")
     ))
 }

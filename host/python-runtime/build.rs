@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "cargo::warning=python3 with the module venv is missing: the program is built without the Python runtime, and \
              cannot run plugins in Python"
         );
-        "/// `None`, because python3 was missing when the program was built.\npub const IMAGE: Option<Image> = None;\n"
+        "/// `None`, because python3 was missing when the program was built.\npub const IMAGE: Option<PythonImage> = None;\n"
             .to_owned()
     };
     fs::write(out.join("image.rs"), text)?;
@@ -53,8 +53,8 @@ fn build_image(root: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
         .map(|byte| format!("0x{}", &digest[2 * byte..2 * byte + 2]))
         .collect();
     Ok(format!(
-        "/// The component; `None` if python3 was missing when the program was built.\npub const IMAGE: Option<Image> = \
-         Some(Image {{ sha256: [{}], gzip: include_bytes!({file:?}) }});\n",
+        "/// The component; `None` if python3 was missing when the program was built.\npub const IMAGE: Option<PythonImage> = \
+         Some(PythonImage {{ sha256: [{}], gzip: include_bytes!({file:?}) }});\n",
         bytes.join(", ")
     ))
 }

@@ -24,7 +24,7 @@ BOOK = [page for page in documents() if page.is_relative_to(ROOT / "docs")]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 # The languages of code blocks. A new language needs a check.
-LANGUAGES = {"console", "js", "json", "nginx", "promql", "python", "rust", "sh", "text", "toml", "yaml"}
+LANGUAGES = {"console", "js", "json", "nginx", "promql", "python", "rust", "sh", "text", "toml", "typescript", "yaml"}
 
 # Output and pictures, which have no language.
 UNCHECKED = {"text"}

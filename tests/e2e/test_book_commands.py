@@ -536,6 +536,22 @@ def test_write_a_plugin_in_python(commands):
     talk.prints(["< heartbeat"])
 
 
+@page("docs/how-to/write-a-plugin-in-javascript.md")
+def test_write_a_plugin_in_javascript(commands):
+    code = commands.code("typescript", 0)
+    commands.write("plugins/chat/consumers.ts", code)
+    commands.write("plugins/chat/plugin.toml", commands.code("toml", 0))
+    commands.write("narrowboat.toml", commands.code("toml", 1))
+    commands.run()
+    [(line, dialogue)] = split(commands.take())
+    talk = commands.start(line)
+    talk.prints(dialogue[:1])
+    talk.converses(dialogue[1:])
+    commands.write("plugins/chat/consumers.ts", code.replace("this.send(text);", commands.code("typescript", 1).strip()))
+    commands.lasting[0].prints(["…is live after…"])
+    talk.converses(["hello", "< HELLO"])
+
+
 @page("docs/how-to/write-a-worker.md")
 def test_write_a_worker(commands, serve, component):
     crate(commands, ".", commands.code("rust"), commands.code("toml", 1))

@@ -3,7 +3,7 @@
 
 /// The component of the runtime.
 #[derive(Debug, Clone, Copy)]
-pub struct Image {
+pub struct PythonImage {
     /// The SHA-256 of the component.
     pub sha256: [u8; 32],
     /// The component, compressed with gzip.

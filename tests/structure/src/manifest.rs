@@ -6,7 +6,7 @@ use std::fs;
 use crate::source_file::host_folder;
 
 /// The folders of the host's crates, from the bottom up. A crate depends only on crates before it.
-pub const CRATE_ORDER: [&str; 15] = [
+pub const CRATE_ORDER: [&str; 16] = [
     "sync",
     "core",
     "config",
@@ -20,6 +20,7 @@ pub const CRATE_ORDER: [&str; 15] = [
     "session",
     "deploy",
     "server",
+    "javascript-runtime",
     "python-runtime",
     "cli",
 ];
