@@ -3,12 +3,12 @@
 use anyhow::Context;
 use narrowboat_core::manifest::Language;
 use narrowboat_core::sha256_digest::Sha256Digest;
-use narrowboat_python_runtime::{IMAGE, Image};
+use narrowboat_python_runtime::{IMAGE, PythonImage};
 use narrowboat_runtime::{LanguageRuntimes, RuntimeImage};
 
 /// Returns the runtimes of a host.
 pub(crate) fn language_runtimes() -> LanguageRuntimes {
-    let to_image = |Image { sha256, gzip }| {
+    let to_image = |PythonImage { sha256, gzip }| {
         RuntimeImage::embedded(Language::Python, Sha256Digest::new(sha256), gzip)
     };
     LanguageRuntimes::new(IMAGE.map(to_image).into_iter().collect())
