@@ -7,7 +7,7 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test runtimes book conformance fuzz soak lint bench layer-bench python-bench swap-bench deny wasm-target
+.PHONY: help demo test runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench deny wasm-target
 
 help:
 	@echo 'make demo         build the host, serve plugins in Rust and Python on 127.0.0.1:8000, rebuild after changes'
@@ -20,7 +20,7 @@ help:
 	@echo 'make lint         run clippy and build the API documentation, with warnings denied'
 	@echo 'make bench        compare with bare tokio-tungstenite, ws and Channels, half an hour (BENCH=--quick: minutes)'
 	@echo 'make layer-bench  measure messages between two hosts over Redis, and compare with channels_redis'
-	@echo 'make python-bench measure plugins in Python, some minutes'
+	@echo 'make source-bench measure source plugins in each language, some minutes'
 	@echo 'make swap-bench   measure swaps under 8000 connections, about ten minutes'
 	@echo 'make deny         check licences, bans and sources of the dependencies (needs cargo-deny)'
 
@@ -132,10 +132,10 @@ layer-bench: wasm-target
 		target/release-no-lto/narrowboat plugin build plugins/group
 	@target/release-no-lto/narrowboat-bench layer
 
-python-bench: wasm-target
+source-bench: wasm-target
 	@$(STEP) "building the host and the benchmark, optimised (about ten minutes the first time)" \
 		cargo build --profile release-no-lto --package narrowboat --package narrowboat-bench
-	@target/release-no-lto/narrowboat-bench python $(BENCH)
+	@target/release-no-lto/narrowboat-bench source $(BENCH)
 
 swap-bench: wasm-target
 	@$(STEP) "building the host and the benchmark, optimised (about ten minutes the first time)" \

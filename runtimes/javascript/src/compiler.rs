@@ -44,7 +44,7 @@ pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> 
     let ran = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
     let compiler = module_loader::take_compiler().expect("the compiler is there until it is taken");
     let classes = ran.map_err(|failure| compiler.problems_of(&failure))?;
-    compiler.into_program(consumer, worker, classes)
+    Ok(compiler.into_program(consumer, worker, classes))
 }
 
 impl Compiler {
@@ -157,16 +157,11 @@ impl Compiler {
         vec![problem::at(&place.path, &text, place.line, place.column, failure.message())]
     }
 
-    fn into_program(
-        self,
-        consumer: Option<Entry>,
-        worker: Option<Entry>,
-        classes: Classes,
-    ) -> Result<Program, Problems> {
+    fn into_program(self, consumer: Option<Entry>, worker: Option<Entry>, classes: Classes) -> Program {
         let Classes { has_consumer, has_worker } = classes;
         let consumer_entry = consumer.clone().filter(|_| has_consumer);
         let worker_entry = worker.or(consumer).filter(|_| has_worker);
-        Ok(Program::new(self.modules, self.resolutions, self.own_modules, consumer_entry, worker_entry))
+        Program::new(self.modules, self.resolutions, self.own_modules, consumer_entry, worker_entry)
     }
 }
 

@@ -21,7 +21,7 @@ use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::python::runtime_image::language_runtimes;
+use crate::source_plugins::runtime_images::language_runtimes;
 
 /// The calls of one round, which are timed together.
 const CALLS_PER_ROUND: u32 = 10_000;

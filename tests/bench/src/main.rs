@@ -1,5 +1,5 @@
 //! The benchmarks. `make bench` compares Narrowboat with other servers. `make swap-bench` measures the effect of swaps
-//! on open connections. `make layer-bench` measures messages between hosts, and `make python-bench` plugins in Python.
+//! on open connections. `make layer-bench` measures messages between hosts, and `make source-bench` source plugins.
 //!
 //! One program in several roles, each a process of its own: without a subcommand it is the run, which
 //! starts the servers and the clients, and prints their results.
@@ -19,12 +19,12 @@ mod narrowboat_only;
 mod output;
 mod peer;
 mod process;
-mod python;
 mod report;
 mod run;
 mod section;
 mod service;
 mod socket;
+mod source_plugins;
 mod spread;
 mod swap;
 mod table;
@@ -42,7 +42,7 @@ Examples:
   narrowboat-bench --quick             some minutes, wider spread
   narrowboat-bench --only echo,idle    two parts of it
   narrowboat-bench --verbose           with the owners of memory and mappings
-  narrowboat-bench python              plugins in Python, some minutes
+  narrowboat-bench source              source plugins in each language, some minutes
   narrowboat-bench layer               one host to another over Redis, some minutes
   narrowboat-bench swap                swaps under 8000 connections, some minutes"
 )]
@@ -74,8 +74,8 @@ enum Role {
     Rude(client::misbehaving::MisbehavingArgs),
     /// Measure guest calls without a socket
     Call(call::CallArgs),
-    /// Measure plugins in Python, and compare with the aims
-    Python(python::PythonArgs),
+    /// Measure source plugins in each language, and compare with the aims
+    Source(source_plugins::SourceArgs),
     /// Measure messages between two hosts, and compare with channels_redis
     Layer(layer::LayerArgs),
     /// Run the clients of one round of `layer`
@@ -103,7 +103,7 @@ fn main() -> anyhow::Result<()> {
         Some(Role::Rude(arguments)) => client::misbehaving::run(&arguments),
         Some(Role::Idle(arguments)) => output::print_json(&client::idle::run(&arguments)?),
         Some(Role::Call(arguments)) => output::print_json(&call::run(&arguments)?),
-        Some(Role::Python(arguments)) => python::run(&arguments),
+        Some(Role::Source(arguments)) => source_plugins::run(&arguments),
         Some(Role::Layer(arguments)) => layer::run(&arguments),
         Some(Role::LayerLoad(arguments)) => output::print_json(&layer::load::run(&arguments)?),
         Some(Role::Swap(arguments)) => swap::run(&arguments),

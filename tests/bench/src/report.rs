@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::client::idle::IdleMemory;
 use crate::peer::Peer;
-use crate::python::PythonReport;
 use crate::section::{BenchRow, BenchSection, GoalResult};
+use crate::source_plugins::SourceReport;
 use crate::table::Table;
 
 /// The results of a run.
@@ -26,8 +26,8 @@ pub(crate) struct BenchReport {
     pub(crate) idle: Vec<IdleResult>,
     /// The goals with a fixed bound.
     pub(crate) singles: Vec<GoalResult>,
-    /// The figures of plugins in Python.
-    pub(crate) python: Option<PythonReport>,
+    /// The figures of source plugins.
+    pub(crate) source_plugins: Option<SourceReport>,
     /// Whether to print the mappings too.
     #[serde(skip)]
     pub(crate) verbose: bool,
@@ -65,7 +65,7 @@ impl fmt::Display for BenchReport {
             self.idle.iter().try_for_each(|idle| writeln!(f, "{}", mapping_table(idle)))?;
         }
         self.singles.iter().try_for_each(|single| write_goal(single, f))?;
-        self.python.iter().try_for_each(|python| write!(f, "\n{python}"))
+        self.source_plugins.iter().try_for_each(|report| write!(f, "\n{report}"))
     }
 }
 

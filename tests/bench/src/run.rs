@@ -15,10 +15,10 @@ use crate::narrowboat_only;
 use crate::output;
 use crate::peer::{BenchFiles, Peer};
 use crate::process;
-use crate::python::{self, PythonReport};
 use crate::report::{BenchReport, IdleResult};
 use crate::section::{BenchSection, Goal, GoalResult};
 use crate::service::{RoomDelivery, Service};
+use crate::source_plugins::{self, SourceReport};
 use crate::spread::Spread;
 
 /// The options of a run.
@@ -63,8 +63,8 @@ enum BenchPart {
     Start,
     /// A tenant beside a misbehaving tenant
     Fairness,
-    /// Plugins in Python
-    Python,
+    /// Source plugins
+    Source,
     /// Swaps under load
     Swaps,
 }
@@ -130,7 +130,7 @@ struct BenchRun<'a> {
     sections: Vec<BenchSection>,
     idle: Vec<IdleResult>,
     singles: Vec<GoalResult>,
-    python: Option<PythonReport>,
+    source_plugins: Option<SourceReport>,
 }
 
 /// Measures, prints the report, and writes it as JSON.
@@ -142,7 +142,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
         sections: Vec::new(),
         idle: Vec::new(),
         singles: Vec::new(),
-        python: None,
+        source_plugins: None,
     };
     // After a failure, still report the results so far.
     let measured = run.measure();
@@ -153,7 +153,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
         sections: run.sections,
         idle: run.idle,
         singles: run.singles,
-        python: run.python,
+        source_plugins: run.source_plugins,
         verbose: arguments.verbose,
     };
     output::print_report(&report);
@@ -315,8 +315,8 @@ impl BenchRun<'_> {
             let BenchPlan { warm_up, measure, .. } = self.plan;
             self.singles.extend(fairness::measure(site, rounds, warm_up, measure)?);
         }
-        if self.is_selected(BenchPart::Python) {
-            self.python = Some(python::measure(site, rounds)?);
+        if self.is_selected(BenchPart::Source) {
+            self.source_plugins = Some(source_plugins::measure(site, rounds)?);
         }
         if let Some(connections) = self.plan.swap_connections
             && self.is_selected(BenchPart::Swaps)

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::open_connection::{OpenConnection, run_clients};
-use super::python_figure::PythonFigure;
-use super::python_host::PythonHosts;
-use super::source_folder::ECHO;
+use super::source_figure::SourceFigure;
+use super::source_host::SourceHosts;
 
 /// The number of plugins. Each has one instance that is ready when its first connection comes, and four later.
 const PLUGINS: usize = 10;
@@ -15,22 +14,26 @@ const PLUGINS: usize = 10;
 const SETTLE_TIME: Duration = Duration::from_millis(500);
 
 /// Measures the first and the second connection of each plugin.
-pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+pub(super) fn measure(hosts: &SourceHosts<'_>) -> anyhow::Result<Vec<SourceFigure>> {
     let mut host = hosts.set_up("connects", "")?;
     for number in 0..PLUGINS {
-        host.add_plugin(&format!("echo{number}"), ECHO, "isolation = \"connection\"")?;
+        host.add_plugin(
+            &format!("echo{number}"),
+            hosts.language().echo,
+            "isolation = \"connection\"",
+        )?;
     }
     let server = host.start("serve")?;
     let first = run_clients(time_handshakes(server.address()))?;
     let second = run_clients(time_handshakes(server.address()))?;
     Ok(vec![
-        PythonFigure::best(
+        SourceFigure::best(
             "the first handshake of a plugin with an instance for each connection",
             "ms",
             first,
         )?
-        .at_most(3.0),
-        PythonFigure::best("a later handshake of such a plugin", "ms", second)?,
+        .at_most(hosts.language().aims.first_handshake),
+        SourceFigure::best("a later handshake of such a plugin", "ms", second)?,
     ])
 }
 

@@ -1,4 +1,4 @@
-//! A figure of plugins in Python.
+//! A figure of source plugins.
 
 use anyhow::Context;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::spread::Spread;
 
 /// A figure, and its aim if it has one.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct PythonFigure {
+pub(crate) struct SourceFigure {
     /// The title in the report.
     pub(crate) title: String,
     /// The unit of the values.
@@ -20,7 +20,7 @@ pub(crate) struct PythonFigure {
     pub(crate) aim: Option<f64>,
 }
 
-impl PythonFigure {
+impl SourceFigure {
     /// A figure whose median counts.
     pub(super) fn median(
         title: impl Into<String>,
@@ -47,6 +47,12 @@ impl PythonFigure {
         Self { title: title.into(), unit, value, rounds, aim: None }
     }
 
+    /// Puts the language before the title.
+    #[must_use]
+    pub(super) fn of(self, language: &str) -> Self {
+        Self { title: format!("{language}: {}", self.title), ..self }
+    }
+
     /// Sets the largest value that meets the aim.
     #[must_use]
     pub(super) fn at_most(self, aim: f64) -> Self {
@@ -66,13 +72,13 @@ mod tests {
     #[test]
     fn the_best_round_of_a_time_counts_and_the_median_of_others() {
         let rounds = [3.0, 1.0, 2.0];
-        assert_eq!(PythonFigure::best("a time", "ms", rounds).unwrap().value, 1.0);
-        assert_eq!(PythonFigure::median("a size", "KiB", rounds).unwrap().value, 2.0);
+        assert_eq!(SourceFigure::best("a time", "ms", rounds).unwrap().value, 1.0);
+        assert_eq!(SourceFigure::median("a size", "KiB", rounds).unwrap().value, 2.0);
     }
 
     #[test]
     fn an_aim_is_met_up_to_its_value() {
-        let figure = PythonFigure::single("a time", "ms", 2.0);
+        let figure = SourceFigure::single("a time", "ms", 2.0);
         assert_eq!(figure.is_met(), None);
         assert_eq!(figure.clone().at_most(2.0).is_met(), Some(true));
         assert_eq!(figure.at_most(1.9).is_met(), Some(false));

@@ -1,8 +1,7 @@
 //! The memory of idle connections of a shared instance.
 
-use super::python_figure::PythonFigure;
-use super::python_host::PythonHosts;
-use super::source_folder::ECHO;
+use super::source_figure::SourceFigure;
+use super::source_host::SourceHosts;
 use crate::client::idle::IdleMemory;
 use crate::process;
 
@@ -10,9 +9,9 @@ use crate::process;
 const CONNECTIONS: usize = 1_000;
 
 /// Measures the anonymous memory of a connection that has echoed once.
-pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+pub(super) fn measure(hosts: &SourceHosts<'_>) -> anyhow::Result<Vec<SourceFigure>> {
     let mut host = hosts.set_up("idle", "")?;
-    host.add_plugin("echo", ECHO, "isolation = \"shared\"")?;
+    host.add_plugin("echo", hosts.language().echo, "isolation = \"shared\"")?;
     let server = host.start("serve")?;
     let mut client = process::role_command("idle")?;
     client.args(server.client_options()).args(["--path", "/echo/", "--payload", "64"]);
@@ -21,5 +20,5 @@ pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigur
     let title =
         format!("anonymous memory of an idle connection, shared instance, {CONNECTIONS} of them");
     let anonymous = memory.kib_per_connection(memory.growth.total().anonymous);
-    Ok(vec![PythonFigure::single(title, "KiB", anonymous).at_most(12.0)])
+    Ok(vec![SourceFigure::single(title, "KiB", anonymous).at_most(12.0)])
 }

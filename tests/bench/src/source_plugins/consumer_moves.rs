@@ -6,36 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 
 use super::open_connection::{OpenConnection, run_clients};
-use super::python_figure::PythonFigure;
-use super::python_host::{PythonHost, PythonHosts};
+use super::source_figure::SourceFigure;
 use super::source_folder::SourceFolder;
+use super::source_host::{SourceHost, SourceHosts};
 
 /// The number of consumers.
 const CONSUMERS: usize = 1_000;
-
-/// Each consumer has state, and a set has all consumers.
-const ROOM: &str = r#"
-from channels.generic.websocket import WebsocketConsumer
-
-VERSION = "v0"
-CLIENTS = set()
-
-
-class RoomConsumer(WebsocketConsumer):
-    def connect(self):
-        CLIENTS.add(self)
-        self.count = 0
-        self.texts = []
-        self.accept()
-
-    def disconnect(self, code):
-        CLIENTS.discard(self)
-
-    def receive(self, text_data=None, bytes_data=None):
-        self.count += 1
-        self.texts.append(text_data)
-        self.send(f"{VERSION} {self.count} {len(CLIENTS)}")
-"#;
 
 /// The text of the log before the time of a move, in milliseconds.
 const HOLD_UP: &str = "each held up for at most ";
@@ -44,18 +20,18 @@ const HOLD_UP: &str = "each held up for at most ";
 const MOVE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Saves new versions, and returns for how long each consumer was held up.
-pub(super) fn measure(hosts: &PythonHosts<'_>, rounds: usize) -> anyhow::Result<Vec<PythonFigure>> {
+pub(super) fn measure(hosts: &SourceHosts<'_>, rounds: usize) -> anyhow::Result<Vec<SourceFigure>> {
     let mut host = hosts.set_up("moves", "")?;
-    let source = host.add_plugin("room", ROOM, "isolation = \"shared\"")?;
+    let source = host.add_plugin("room", hosts.language().room, "isolation = \"shared\"")?;
     let server = host.start("serve")?;
     let times = run_clients(move_consumers(&host, &source, server.address(), rounds))?;
     let title =
         format!("a move of {CONSUMERS} consumers with state and a set of all, each held up");
-    Ok(vec![PythonFigure::best(title, "ms", times)?.at_most(40.0)])
+    Ok(vec![SourceFigure::best(title, "ms", times)?.at_most(40.0)])
 }
 
 async fn move_consumers(
-    host: &PythonHost<'_>,
+    host: &SourceHost<'_>,
     source: &SourceFolder,
     server: SocketAddr,
     rounds: usize,
@@ -69,7 +45,7 @@ async fn move_consumers(
     let mut times = Vec::new();
     for round in 1..=rounds {
         let version = format!("v{round}");
-        source.replace_module(&ROOM.replace("v0", &version))?;
+        source.replace_module(&host.language().room.replace("v0", &version))?;
         times.push(wait_for_move(host, round).await?);
         let count = round + 1;
         for connection in &mut open {
@@ -84,7 +60,7 @@ async fn move_consumers(
 }
 
 /// Waits until the log has this number of moves, and returns the time of the last one.
-async fn wait_for_move(host: &PythonHost<'_>, moves: usize) -> anyhow::Result<f64> {
+async fn wait_for_move(host: &SourceHost<'_>, moves: usize) -> anyhow::Result<f64> {
     let patience = Instant::now() + MOVE_TIMEOUT;
     while Instant::now() < patience {
         let log = host.read_log()?;

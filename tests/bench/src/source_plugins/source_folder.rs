@@ -6,11 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use narrowboat_core::source_bundle::{SourceBundle, SourcePath};
 
-/// The echo of `plugins/python/echo`.
-pub(super) const ECHO: &str = include_str!("../../../../plugins/python/echo/consumers.py");
-
-/// The name of the module.
-const MODULE_FILE: &str = "consumers.py";
+use super::source_language::SourceLanguage;
 
 /// The name of the manifest.
 const MANIFEST_FILE: &str = "plugin.toml";
@@ -18,28 +14,36 @@ const MANIFEST_FILE: &str = "plugin.toml";
 /// The folder of a source plugin with one module.
 pub(super) struct SourceFolder {
     path: PathBuf,
+    module_file: &'static str,
 }
 
 impl SourceFolder {
     /// Creates the folder of the plugin `name` below `parent`.
-    pub(super) fn create(parent: &Path, name: &str, module: &str) -> anyhow::Result<Self> {
-        let folder = Self { path: parent.join(name) };
+    pub(super) fn create(
+        language: &SourceLanguage,
+        parent: &Path,
+        name: &str,
+        module: &str,
+    ) -> anyhow::Result<Self> {
+        let folder = Self { path: parent.join(name), module_file: language.module_file };
         std::fs::create_dir_all(&folder.path).with_context(|| folder.path.display().to_string())?;
-        folder
-            .replace_file(MANIFEST_FILE, &format!("name = \"{name}\"\nruntime = \"python\"\n"))?;
+        folder.replace_file(
+            MANIFEST_FILE,
+            &format!("name = \"{name}\"\nruntime = \"{}\"\n", language.language),
+        )?;
         folder.replace_module(module)?;
         Ok(folder)
     }
 
     /// Saves the module. The rename is the last step, as in many editors.
     pub(super) fn replace_module(&self, module: &str) -> anyhow::Result<()> {
-        self.replace_file(MODULE_FILE, module)
+        self.replace_file(self.module_file, module)
     }
 
     /// Packs the files into a bundle, and writes it beside the folder. Returns the path of the bundle.
     pub(super) fn write_bundle(&self) -> anyhow::Result<PathBuf> {
         let mut files = BTreeMap::new();
-        for name in [MANIFEST_FILE, MODULE_FILE] {
+        for name in [MANIFEST_FILE, self.module_file] {
             let file = self.path.join(name);
             let content = std::fs::read(&file).with_context(|| file.display().to_string())?;
             files.insert(SourcePath::parse(name)?, content);

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use super::python_figure::PythonFigure;
-use super::python_host::{PythonHost, PythonHosts};
-use super::source_folder::ECHO;
+use super::source_figure::SourceFigure;
+use super::source_host::{SourceHost, SourceHosts};
 use crate::cpu::CpuTime;
 use crate::memory::peak_resident_bytes;
 
@@ -25,9 +24,9 @@ struct MeasuredStart {
 }
 
 /// Measures starts that compile the runtime.
-pub(super) fn measure_compilation(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+pub(super) fn measure_compilation(hosts: &SourceHosts<'_>) -> anyhow::Result<Vec<SourceFigure>> {
     let mut host = hosts.set_up("compile", "")?;
-    host.add_plugin("echo", ECHO, "")?;
+    host.add_plugin("echo", hosts.language().echo, "")?;
     let mut starts = Vec::new();
     for _ in 0..COMPILATIONS {
         hosts.empty_cache()?;
@@ -37,25 +36,28 @@ pub(super) fn measure_compilation(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec
     let cpu = starts.iter().map(|start| start.cpu);
     let peak = starts.iter().map(|start| start.peak);
     Ok(vec![
-        PythonFigure::best(
+        SourceFigure::best(
             "a start with an empty cache, which compiles the runtime",
             "s",
             seconds,
         )?
-        .at_most(15.0),
-        PythonFigure::median("its CPU time on all cores", "s", cpu)?,
-        PythonFigure::median("its peak of resident memory", "MiB", peak)?,
+        .at_most(hosts.language().aims.compilation),
+        SourceFigure::median("its CPU time on all cores", "s", cpu)?,
+        SourceFigure::median("its peak of resident memory", "MiB", peak)?,
     ])
 }
 
 /// Measures starts with ten plugins whose code is in the cache.
 pub(super) fn measure_warm_start(
-    hosts: &PythonHosts<'_>,
+    hosts: &SourceHosts<'_>,
     rounds: usize,
-) -> anyhow::Result<Vec<PythonFigure>> {
+) -> anyhow::Result<Vec<SourceFigure>> {
+    let language = hosts.language();
     let mut host = hosts.set_up("start", "")?;
     for number in 0..PLUGINS {
-        host.add_plugin(&format!("echo{number}"), &format!("{ECHO}\n\nNUMBER = {number}\n"), "")?;
+        // Each plugin has bytes of its own.
+        let module = format!("{}\n{} {number}\n", language.echo, language.comment);
+        host.add_plugin(&format!("echo{number}"), &module, "")?;
     }
     // Compiles, and keeps the code.
     measure_start(&host)?;
@@ -63,12 +65,12 @@ pub(super) fn measure_warm_start(
     let title = format!("a warm start with {PLUGINS} plugins, until it listens");
     let elapsed = starts.iter().map(|start| start.elapsed);
     Ok(vec![
-        PythonFigure::best(title, "ms", elapsed)?.at_most(300.0),
-        PythonFigure::median("its CPU time", "ms", starts.iter().map(|start| start.cpu * 1e3))?,
+        SourceFigure::best(title, "ms", elapsed)?.at_most(300.0),
+        SourceFigure::median("its CPU time", "ms", starts.iter().map(|start| start.cpu * 1e3))?,
     ])
 }
 
-fn measure_start(host: &PythonHost<'_>) -> anyhow::Result<MeasuredStart> {
+fn measure_start(host: &SourceHost<'_>) -> anyhow::Result<MeasuredStart> {
     let began = Instant::now();
     let server = host.start("serve")?;
     let elapsed = began.elapsed().as_secs_f64() * 1e3;

@@ -1,35 +1,35 @@
-//! The table of all figures of plugins in Python.
+//! The table of all figures of source plugins.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::python_figure::PythonFigure;
+use super::source_figure::SourceFigure;
 use crate::table::Table;
 
-/// The figures of plugins in Python.
+/// The figures of source plugins.
 #[derive(Serialize)]
-pub(crate) struct PythonReport {
-    figures: Vec<PythonFigure>,
+pub(crate) struct SourceReport {
+    figures: Vec<SourceFigure>,
 }
 
-impl PythonReport {
+impl SourceReport {
     /// Creates a report.
-    pub(super) fn new(figures: Vec<PythonFigure>) -> Self {
+    pub(super) fn new(figures: Vec<SourceFigure>) -> Self {
         Self { figures }
     }
 }
 
-impl fmt::Display for PythonReport {
+impl fmt::Display for SourceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Plugins in Python: the best round of a time of the clock, the median of other figures; (median, \
+            "Source plugins: the best round of a time of the clock, the median of other figures; (median, \
              least–most).\n"
         )?;
         let mut table = Table::new(["", "", "rounds", "aim", ""]);
         for figure in &self.figures {
-            let PythonFigure { title, unit, value, rounds, aim } = figure;
+            let SourceFigure { title, unit, value, rounds, aim } = figure;
             let rounds =
                 if rounds.min == rounds.max { String::new() } else { format!("{rounds:.1}") };
             table.push_row([

@@ -6,26 +6,37 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use super::source_folder::SourceFolder;
+use super::source_language::SourceLanguage;
 use crate::peer::BenchFiles;
 use crate::process::ServerProcess;
 
 /// Makes the hosts of all parts, which share a cache of compiled code.
-pub(super) struct PythonHosts<'a> {
+pub(super) struct SourceHosts<'a> {
     site: &'a BenchFiles,
+    language: &'static SourceLanguage,
     cache: PathBuf,
 }
 
 /// A host that is set up, and not yet started.
-pub(super) struct PythonHost<'a> {
-    hosts: &'a PythonHosts<'a>,
+pub(super) struct SourceHost<'a> {
+    hosts: &'a SourceHosts<'a>,
     folder: PathBuf,
     config: String,
 }
 
-impl<'a> PythonHosts<'a> {
+impl<'a> SourceHosts<'a> {
     /// Uses the cache of an earlier run, if there is one.
-    pub(super) fn new(site: &'a BenchFiles) -> anyhow::Result<Self> {
-        Ok(Self { site, cache: site.folder_path("python-cache")? })
+    pub(super) fn new(
+        site: &'a BenchFiles,
+        language: &'static SourceLanguage,
+    ) -> anyhow::Result<Self> {
+        let cache = site.folder_path(&format!("{}-cache", language.language))?;
+        Ok(Self { site, language, cache })
+    }
+
+    /// The language of the plugins.
+    pub(super) fn language(&self) -> &'static SourceLanguage {
+        self.language
     }
 
     /// The files of the benchmark.
@@ -48,15 +59,22 @@ impl<'a> PythonHosts<'a> {
     }
 
     /// Sets up a host in an empty folder. `keys` are keys and tables of its configuration.
-    pub(super) fn set_up(&'a self, name: &str, keys: &str) -> anyhow::Result<PythonHost<'a>> {
-        let folder = std::path::absolute(self.site.create_folder(&format!("python-{name}"))?)?;
+    pub(super) fn set_up(&'a self, name: &str, keys: &str) -> anyhow::Result<SourceHost<'a>> {
+        let folder = std::path::absolute(
+            self.site.create_folder(&format!("{}-{name}", self.language.language))?,
+        )?;
         let cache = self.cache.display().to_string();
         let config = format!("listen = \"127.0.0.1:0\"\n{keys}\n[cache]\nfolder = {cache:?}\n");
-        Ok(PythonHost { hosts: self, folder, config })
+        Ok(SourceHost { hosts: self, folder, config })
     }
 }
 
-impl PythonHost<'_> {
+impl SourceHost<'_> {
+    /// The language of the plugins.
+    pub(super) fn language(&self) -> &'static SourceLanguage {
+        self.hosts.language
+    }
+
     /// The folder of the host.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -79,7 +97,8 @@ impl PythonHost<'_> {
         module: &str,
         keys: &str,
     ) -> anyhow::Result<SourceFolder> {
-        let source = SourceFolder::create(&self.folder.join("plugins"), name, module)?;
+        let source =
+            SourceFolder::create(self.hosts.language, &self.folder.join("plugins"), name, module)?;
         self.configure(&format!(
             "[plugins.{name}]\nsource = \"plugins/{name}\"\n{keys}\n\
              [[routes]]\npath = \"/{name}/\"\nplugin = \"{name}\"\n"

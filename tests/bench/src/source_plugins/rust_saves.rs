@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use narrowboat_core::manifest::Language;
 
 use super::open_connection::time_changes;
-use super::python_figure::PythonFigure;
-use super::python_host::PythonHosts;
+use super::source_figure::SourceFigure;
+use super::source_host::SourceHosts;
 
 /// The source of `plugins/echo`.
 const ECHO: &str = include_str!("../../../../plugins/echo/src/lib.rs");
@@ -19,9 +20,12 @@ struct EchoCrate {
     folder: PathBuf,
 }
 
-/// Changes a crate under `dev`.
-pub(super) fn measure(hosts: &PythonHosts<'_>, rounds: usize) -> anyhow::Result<Vec<PythonFigure>> {
-    let echo = EchoCrate::create(hosts.site().folder_path("python-rust-echo")?)?;
+/// Changes a crate under `dev`, once for all languages.
+pub(super) fn measure(hosts: &SourceHosts<'_>, rounds: usize) -> anyhow::Result<Vec<SourceFigure>> {
+    if hosts.language().language != Language::Python {
+        return Ok(Vec::new());
+    }
+    let echo = EchoCrate::create(hosts.site().folder_path("rust-echo")?)?;
     let mut host = hosts.set_up("save-rust", "")?;
     host.configure(&format!(
         "[plugins.echo]\ncrate = {:?}\n[[routes]]\npath = \"/echo/\"\nplugin = \"echo\"\n",
@@ -30,8 +34,9 @@ pub(super) fn measure(hosts: &PythonHosts<'_>, rounds: usize) -> anyhow::Result<
     let server = host.start("dev")?;
     let times =
         time_changes(server.address(), "/echo/", rounds, |version| echo.reply_with(version))?;
-    let title = "a saved source in Rust, to its first reply on an open connection, dev";
-    Ok(vec![PythonFigure::best(title, "ms", times)?.at_most(1_500.0)])
+    let title =
+        "for comparison, a saved source in Rust, to its first reply on an open connection, dev";
+    Ok(vec![SourceFigure::best(title, "ms", times)?.at_most(1_500.0)])
 }
 
 impl EchoCrate {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use super::open_connection::{OpenConnection, run_clients};
-use super::python_figure::PythonFigure;
-use super::python_host::{PythonHost, PythonHosts};
+use super::source_figure::SourceFigure;
 use super::source_folder::SourceFolder;
+use super::source_host::{SourceHost, SourceHosts};
 use crate::cpu::CpuTime;
 use crate::memory::anonymous_bytes;
 use crate::output::print_progress;
@@ -16,21 +16,11 @@ use crate::output::print_progress;
 /// The number of tenants.
 const TENANTS: usize = 1_000;
 
-/// The consumer of the tenant `NAME`.
-const NAMED: &str = r#"
-from channels.generic.websocket import WebsocketConsumer
-
-
-class NamedConsumer(WebsocketConsumer):
-    def receive(self, text_data=None, bytes_data=None):
-        self.send("NAME: " + text_data)
-"#;
-
 /// The pause before the memory is read.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// Starts a host, opens a connection to each tenant, and returns the memory of a tenant.
-pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+pub(super) fn measure(hosts: &SourceHosts<'_>) -> anyhow::Result<Vec<SourceFigure>> {
     let mut host = hosts.set_up("tenants", "")?;
     for number in 0..TENANTS {
         add_tenant(&mut host, &tenant_name(number))?;
@@ -45,16 +35,16 @@ pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigur
     let mib = |bytes: i64| bytes as f64 / TENANTS as f64 / f64::from(1 << 20);
     let title = |text| format!("{TENANTS} tenants with a source each, {text}");
     Ok(vec![
-        PythonFigure::single(
+        SourceFigure::single(
             title("anonymous memory of a tenant with a connection"),
             "MiB",
             mib(after),
         )
-        .at_most(4.0),
-        PythonFigure::single(title("the same before the connections"), "MiB", mib(before)),
-        PythonFigure::single(title("tenants that do not answer"), "", failures as f64).at_most(0.0),
-        PythonFigure::single(title("from the start to listening"), "s", started),
-        PythonFigure::single(title("CPU of the start"), "s", started_cpu),
+        .at_most(hosts.language().aims.instance),
+        SourceFigure::single(title("the same before the connections"), "MiB", mib(before)),
+        SourceFigure::single(title("tenants that do not answer"), "", failures as f64).at_most(0.0),
+        SourceFigure::single(title("from the start to listening"), "s", started),
+        SourceFigure::single(title("CPU of the start"), "s", started_cpu),
     ])
 }
 
@@ -62,9 +52,14 @@ fn tenant_name(number: usize) -> String {
     format!("t{number}")
 }
 
-fn add_tenant(host: &mut PythonHost<'_>, name: &str) -> anyhow::Result<()> {
+fn add_tenant(host: &mut SourceHost<'_>, name: &str) -> anyhow::Result<()> {
     let parent = host.folder().join("tenants").join(name);
-    SourceFolder::create(&parent, "named", &NAMED.replace("NAME", name))?;
+    SourceFolder::create(
+        host.language(),
+        &parent,
+        "named",
+        &host.language().named.replace("NAME", name),
+    )?;
     host.configure(&format!(
         "[tenants.{name}]\npath = \"/{name}\"\n\
          [tenants.{name}.plugins.named]\nsource = \"tenants/{name}/named\"\n\

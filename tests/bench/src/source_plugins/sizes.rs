@@ -4,24 +4,23 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::python_figure::PythonFigure;
-use super::python_host::PythonHosts;
-use super::runtime_image::compressed_component;
-use super::source_folder::ECHO;
+use super::runtime_images::compressed_component;
+use super::source_figure::SourceFigure;
+use super::source_host::SourceHosts;
 
 /// Measures the sizes. Starts a host with the echo plugin in an empty cache, unless the cache has its program.
-pub(super) fn measure(hosts: &PythonHosts<'_>) -> anyhow::Result<Vec<PythonFigure>> {
+pub(super) fn measure(hosts: &SourceHosts<'_>) -> anyhow::Result<Vec<SourceFigure>> {
     if find_file(hosts.cache(), ".program").is_err() {
         let mut host = hosts.set_up("sizes", "")?;
-        host.add_plugin("echo", ECHO, "")?;
+        host.add_plugin("echo", hosts.language().echo, "")?;
         host.start("serve")?;
     }
-    let gzip = compressed_component()?;
+    let gzip = compressed_component(hosts.language().language)?;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let code = find_file(hosts.cache(), ".runtime")?;
     let program = find_file(hosts.cache(), ".program")?;
     let narrowboat = std::fs::metadata(hosts.site().narrowboat_path()?)?.len();
-    let figure = |title: &str, unit, value| PythonFigure::single(title, unit, value);
+    let figure = |title: &str, unit, value| SourceFigure::single(title, unit, value);
     Ok(vec![
         figure("size of the runtime's component", "MiB", mib(uncompressed_bytes(gzip)?)),
         figure("size of the component, compressed", "MiB", mib(gzip.len() as u64)),
