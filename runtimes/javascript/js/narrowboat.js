@@ -24,9 +24,16 @@ export class ClientError extends Error {
   }
 }
 
+/** The channel for which a group was made, or undefined. */
+export let channelOf;
+
 /** A group of channels. */
 export class Group {
   #channel;
+
+  static {
+    channelOf = (group) => group.#channel;
+  }
 
   constructor(name, channel) {
     this.name = name;

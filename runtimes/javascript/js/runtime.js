@@ -51,7 +51,8 @@ const hooks = {
         );
       }
     }
-    state.takeBaseline(modules);
+    const classes = [consumerEntry, workerEntry].filter(Boolean).map(([text, Class]) => ({ module: text.split(":")[0], Class }));
+    state.takeBaseline(modules, classes, ConsumerClass);
     return { hasConsumer: ConsumerClass !== undefined, hasWorker: worker !== undefined };
   },
 
@@ -64,8 +65,7 @@ const hooks = {
   },
 
   receive(id, data) {
-    const session = sessionById(id);
-    session?.dispatch(() => session.consumer.receive(data));
+    sessionById(id)?.dispatch("receive", data);
   },
 
   handle(id, message) {
@@ -73,7 +73,7 @@ const hooks = {
     if (session === undefined) return true;
     const name = handlerName(session.consumer, message.type);
     if (name === undefined) return false;
-    session.dispatch(() => session.consumer[name](message));
+    session.dispatch(name, message);
     return true;
   },
 
@@ -114,7 +114,7 @@ const hooks = {
   },
 
   restore(id, bytes) {
-    state.restore(new Session(id), ConsumerClass, bytes);
+    state.restore(id, bytes);
   },
 };
 

@@ -28,18 +28,38 @@ export function sessionOf(consumer) {
   return session;
 }
 
+/** The session of a consumer, or undefined. */
+export const sessionFor = (consumer) => sessionsByConsumer.get(consumer);
+
+/** The number of a session without a connection, for which the host does nothing. */
+const DETACHED = 0;
+
 export class Session {
-  constructor(id) {
+  constructor(id = DETACHED) {
     this.id = id;
     this.consumer = undefined;
     this.phase = "connecting";
     this.isConnecting = false;
     this.decision = undefined;
     this.isBusy = false;
+    /** The handler that was called last. */
+    this.handler = "connect";
+    /** The events that wait: the names of methods and their arguments, because they move to another version. */
     this.waiting = [];
+    /** The timer that handles events which waited before a move. */
+    this.eventsTimer = undefined;
+    /** The functions that the constructor of the consumer has set, by their fields. */
+    this.code = undefined;
     this.timers = new Map();
     this.record = undefined;
     this.name = undefined;
+    if (id !== DETACHED) sessions.set(id, this);
+  }
+
+  /** Gives a restored session its connection. */
+  attach(id) {
+    this.id = id;
+    this.isDecidedLater = true;
     sessions.set(id, this);
   }
 
@@ -58,6 +78,7 @@ export class Session {
   /** Creates the consumer. */
   create(Class) {
     this.adopt(new Class());
+    this.code = functionsOf(this.consumer);
   }
 
   adopt(consumer) {
@@ -128,14 +149,30 @@ export class Session {
     if (this.phase === "open") natives.close(this.id, code, reason);
   }
 
-  /** Handles an event, or lets it wait for the handler that runs. */
-  dispatch(call) {
+  /** Handles an event by a method of the consumer, or lets it wait for the handler that runs. */
+  dispatch(method, value) {
     if (this.phase === "closed") return;
-    if (!this.isBusy) return this.run(call);
+    if (!this.isBusy && this.waiting.length === 0) return this.handle(method, value);
     if (this.waiting.length >= MAX_WAITING_EVENTS) {
       throw new Error(`${MAX_WAITING_EVENTS} events wait for a handler that waits`);
     }
-    this.waiting.push(call);
+    this.waiting.push([method, value]);
+    this.handleWaiting();
+  }
+
+  handle(method, value) {
+    this.handler = method;
+    this.run(() => this.consumer[method](value));
+  }
+
+  handleWaiting() {
+    while (!this.isBusy && this.waiting.length > 0 && this.phase !== "closed") this.handle(...this.waiting.shift());
+  }
+
+  /** Calls the method `restored` of a consumer that has moved to this version. */
+  callRestored() {
+    this.handler = "restored";
+    this.run(() => this.consumer.restored());
   }
 
   /** Calls a handler. An `async` handler keeps the events of the connection waiting until it ends. */
@@ -174,7 +211,7 @@ export class Session {
   end(finish) {
     this.isBusy = false;
     finish();
-    while (!this.isBusy && this.waiting.length > 0 && this.phase !== "closed") this.run(this.waiting.shift());
+    this.handleWaiting();
   }
 
   /** Handles what a handler throws. */
@@ -185,7 +222,14 @@ export class Session {
     const blamed = closeFrame.of(error);
     if (blamed !== undefined) return natives.failClient(this.id, blamed.code, blamed.reason);
     if (this.phase === "connecting" && this.isDecidedLater) this.reject({ status: 500 });
+    // The host drops a consumer whose `connect` has failed.
+    else if (this.phase === "connecting") this.drop();
     natives.fail(this.id, error);
+  }
+
+  drop() {
+    this.phase = "closed";
+    sessions.delete(this.id);
   }
 
   disconnect(code, reason) {
@@ -195,6 +239,11 @@ export class Session {
     this.run(() => this.consumer.disconnect(code, reason));
     sessions.delete(this.id);
   }
+}
+
+function functionsOf(consumer) {
+  const keys = Object.keys(consumer).filter((key) => typeof consumer[key] === "function");
+  return keys.length > 0 ? new Map(keys.map((key) => [key, consumer[key]])) : undefined;
 }
 
 function headerPairs(headers) {

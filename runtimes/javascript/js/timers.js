@@ -32,6 +32,8 @@ function clearTimer(number) {
 /** Calls the callback of a timer. */
 export function fireTimer(sessionId, timerId) {
   const session = sessionById(sessionId);
+  if (session !== undefined && timerId === session.eventsTimer) return session.handleWaiting();
+  // A timer that another version has set is unknown here.
   const timer = session?.timers.get(timerId);
   if (timer === undefined) return;
   session.timers.delete(timerId);

@@ -10,7 +10,20 @@ macro_rules! modules {
 }
 
 /// The modules by name.
-const MODULES: &[(&str, &str)] = modules!["narrowboat.js", "natives.js", "runtime.js", "session.js", "timers.js", "console.js", "state.js"];
+const MODULES: &[(&str, &str)] = modules![
+    "narrowboat.js",
+    "natives.js",
+    "runtime.js",
+    "session.js",
+    "timers.js",
+    "console.js",
+    "state.js",
+    "state-graph.js",
+    "state-kinds.js",
+    "state-names.js",
+    "state-restoring.js",
+    "state-saving.js",
+];
 
 /// The name of the module that plugins import.
 const PUBLIC: &str = "narrowboat";
