@@ -35,11 +35,13 @@ class Rust(Language):
         return {"component": str(file)}
 
 
-class Python(Language):
+class Source(Language):
     """A source plugin."""
 
+    GUEST: str
+
     def __init__(self, root, component):
-        super().__init__(root, "python-powers")
+        super().__init__(root, self.GUEST)
 
     def table(self, folder, **capabilities):
         """The plugin's table in a configuration. `folder` gets its files."""
@@ -49,4 +51,16 @@ class Python(Language):
         return {"component": None, "source": str(source)}
 
 
-LANGUAGES = {"rust": Rust, "python": Python}
+class Python(Source):
+    """A source plugin in Python."""
+
+    GUEST = "python-powers"
+
+
+class JavaScript(Source):
+    """A source plugin in JavaScript."""
+
+    GUEST = "javascript-powers"
+
+
+LANGUAGES = {"rust": Rust, "python": Python, "javascript": JavaScript}

@@ -3,6 +3,8 @@
 import { natives } from "./natives.js";
 import { sessionOf, closeFrame } from "./session.js";
 
+export * as keyvalue from "./keyvalue.js";
+
 /** Thrown by `connect`: rejects the handshake with an HTTP response. */
 export class Rejected extends Error {
   constructor(status = 403, { headers = {}, body = "" } = {}) {

@@ -6,6 +6,7 @@ import { Session, sessionById } from "./session.js";
 import * as consoleApi from "./console.js";
 import * as state from "./state.js";
 import * as timers from "./timers.js";
+import * as web from "./web.js";
 
 const MODES = ["trial", "move", "forced-move"];
 
@@ -18,6 +19,7 @@ export function install(functions) {
   Object.assign(natives, functions);
   consoleApi.install();
   timers.install();
+  web.install();
   Math.random = makeRandom();
   return hooks;
 }
@@ -85,14 +87,19 @@ const hooks = {
     sessionById(id)?.disconnect(code, reason);
   },
 
-  work(_channel, message) {
+  work(channel, message) {
     const name = handlerName(worker, message.type);
     if (name === undefined) return false;
     workFailure = new Error(`the handler ${name} of the worker waits, and a worker cannot wait`);
-    const result = worker[name](message);
+    const result = worker[name](message, channel);
     if (typeof result?.then !== "function") workFailure = undefined;
     else result.then(() => (workFailure = undefined), (error) => (workFailure = error));
     return true;
+  },
+
+  /** Loads what the text of a module may need, while the plugin is compiled. */
+  preload(text) {
+    web.preload(text);
   },
 
   takeWorkFailure() {

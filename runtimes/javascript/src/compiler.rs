@@ -8,7 +8,7 @@ use crate::instance::{self, Classes};
 use crate::module_loader::{self, ModuleSource};
 use crate::problem::{self, Problem, Problems};
 use crate::program::{Entry, Program, ProgramModule, Resolution};
-use crate::{package_resolver, runtime_modules, source_file};
+use crate::{engine, package_resolver, runtime_modules, source_file};
 
 /// The files that have the classes of a plugin whose manifest names none, without their endings.
 const MAIN_FILES: [&str; 3] = ["consumers", "index", "main"];
@@ -41,10 +41,17 @@ pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> 
     };
     let [consumer, worker] = compiler.find_entries(named)?;
     module_loader::set_source(ModuleSource::Compiler(compiler));
-    let ran = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
+    let started = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
+    let ran = started.and_then(|classes| preload_globals().map(|()| classes));
     let compiler = module_loader::take_compiler().expect("the compiler is there until it is taken");
     let classes = ran.map_err(|failure| compiler.problems_of(&failure))?;
     Ok(compiler.into_program(consumer, worker, classes))
+}
+
+/// Compiles the modules of the runtime whose globals the source mentions.
+fn preload_globals() -> Result<(), Failure> {
+    let mut texts = module_loader::plugin_texts().into_iter();
+    texts.try_for_each(|text| engine::run("preload", |_, preload| preload.call((text,))))
 }
 
 impl Compiler {
@@ -135,6 +142,12 @@ impl Compiler {
                 Err("the file has errors".to_owned())
             }
         }
+    }
+
+    /// The texts of the compiled modules of the plugin and of its packages.
+    pub fn plugin_texts(&self) -> Vec<String> {
+        let files = self.modules.iter().filter_map(|module| self.files.get(&module.name));
+        files.map(|content| String::from_utf8_lossy(content).into_owned()).collect()
     }
 
     fn add_problem(&mut self, problem: Problem) -> String {

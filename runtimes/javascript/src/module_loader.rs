@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::module::Declared;
-use rquickjs::{Ctx, Error, Module, Result};
+use rquickjs::{Ctx, Error, Module, Result, WriteOptions};
 
 use crate::compiler::Compiler;
 use crate::program::Program;
+use crate::runtime_modules;
 
 /// The modules that this instance can import.
 pub enum ModuleSource {
@@ -80,6 +81,7 @@ impl Resolver for ModuleResolver {
             ModuleSource::Compiler(compiler) => compiler.resolve(base, specifier),
             ModuleSource::Program(modules) => modules
                 .resolve(base, specifier)
+                .or_else(|| runtime_modules::resolve(base, specifier))
                 .ok_or_else(|| format!("the plugin has no module {specifier:?} for an import in {base}")),
         });
         found.map_err(|message| Error::new_resolving_message(base, specifier, message))
@@ -103,17 +105,14 @@ impl Loader for ModuleLoader {
                 .bytecode
                 .remove(name)
                 .map(ModuleCode::Bytecode)
+                // A program has only those modules of the runtime whose globals its source mentions.
+                .or_else(|| runtime_modules::text(name).map(|text| ModuleCode::Text(text.to_owned())))
                 .ok_or_else(|| format!("the plugin has no module {name}")),
         });
         match code.map_err(|message| Error::new_loading_message(name, message))? {
             ModuleCode::Text(text) => {
                 let module = Module::declare(ctx.clone(), name, text)?;
-                let bytecode = module.write(Default::default())?;
-                SOURCE.with_borrow_mut(|source| {
-                    if let ModuleSource::Compiler(compiler) = source {
-                        compiler.add_module(name, bytecode);
-                    }
-                });
+                add_to_program(name, &module)?;
                 Ok(module)
             }
             // SAFETY: the compiler of this runtime made the bytecode, and the host kept it unchanged.
@@ -125,4 +124,25 @@ impl Loader for ModuleLoader {
 enum ModuleCode {
     Text(String),
     Bytecode(Vec<u8>),
+}
+
+/// Adds a module to the program, if the instance compiles one.
+fn add_to_program(name: &str, module: &Module<'_, Declared>) -> Result<()> {
+    SOURCE.with_borrow_mut(|source| {
+        if let ModuleSource::Compiler(compiler) = source {
+            // Nothing asks a function of the runtime for its text.
+            let strip_source = runtime_modules::text(name).is_some();
+            let bytecode = module.write(WriteOptions { strip_source, ..Default::default() })?;
+            compiler.add_module(name, bytecode);
+        }
+        Ok(())
+    })
+}
+
+/// Returns the texts of the modules of the plugin that were compiled.
+pub fn plugin_texts() -> Vec<String> {
+    SOURCE.with_borrow(|source| match source {
+        ModuleSource::Compiler(compiler) => compiler.plugin_texts(),
+        _ => Vec::new(),
+    })
 }

@@ -1,11 +1,18 @@
 //! The functions that the modules in `js/` call.
 
 mod connections;
+mod http;
+mod keyvalue;
 mod layer;
+mod lazy_modules;
 mod output;
+mod thrown;
+mod urls;
 mod values;
 
-pub use connections::{Outcome, add_connection, begin_event, end_event, remove_connection, scope_object};
+pub use connections::{
+    Outcome, add_connection, begin_event, end_event, remove_connection, scope_object,
+};
 pub use values::{Bytes, Frame, copy_bytes, read_headers};
 
 use rquickjs::{Ctx, Object, Result};
@@ -14,8 +21,12 @@ use rquickjs::{Ctx, Object, Result};
 pub fn make<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let natives = Object::new(ctx.clone())?;
     connections::add_to(&natives)?;
+    http::add_to(&natives)?;
+    keyvalue::add_to(&natives)?;
     layer::add_to(&natives)?;
+    lazy_modules::add_to(&natives)?;
     output::add_to(&natives)?;
+    urls::add_to(&natives)?;
     values::add_to(&natives)?;
     Ok(natives)
 }

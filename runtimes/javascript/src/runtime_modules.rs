@@ -23,6 +23,18 @@ const MODULES: &[(&str, &str)] = modules![
     "state-names.js",
     "state-restoring.js",
     "state-saving.js",
+    "keyvalue.js",
+    "web.js",
+    "web-abort.js",
+    "web-body.js",
+    "web-clone.js",
+    "web-crypto.js",
+    "web-encoding.js",
+    "web-events.js",
+    "web-fetch.js",
+    "web-headers.js",
+    "web-request.js",
+    "web-url.js",
 ];
 
 /// The name of the module that plugins import.

@@ -1,5 +1,6 @@
 //! Runs the command in each text, with everything that a plugin can do, and replies with `ok`, the requested value, or
-//! `error: ` and the kind of the error. `tests/guests/python-powers` does the same. Binary frames come back reversed.
+//! `error: ` and the kind of the error. `tests/guests/python-powers` and
+//! `tests/guests/javascript-powers` do the same. Binary frames come back reversed.
 //!
 //! The query string decides about the handshake:
 //!
