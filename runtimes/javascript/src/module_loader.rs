@@ -130,9 +130,11 @@ enum ModuleCode {
 fn add_to_program(name: &str, module: &Module<'_, Declared>) -> Result<()> {
     SOURCE.with_borrow_mut(|source| {
         if let ModuleSource::Compiler(compiler) = source {
-            // Nothing asks a function of the runtime for its text.
-            let strip_source = runtime_modules::text(name).is_some();
-            let bytecode = module.write(WriteOptions { strip_source, ..Default::default() })?;
+            // Nothing asks a function of the runtime for its text, and stacks leave its frames out.
+            let is_runtime = runtime_modules::text(name).is_some();
+            let options =
+                WriteOptions { strip_source: is_runtime, strip_debug: is_runtime, ..Default::default() };
+            let bytecode = module.write(options)?;
             compiler.add_module(name, bytecode);
         }
         Ok(())
