@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use crate::bindings::exports::narrowboat::consumer::runtime::{Entries, File};
+use crate::dynamic_imports::Import;
 use crate::failure::Failure;
 use crate::instance::{self, Classes};
 use crate::module_loader::{self, ModuleSource};
+use crate::package_resolver::is_of_package;
 use crate::problem::{self, Problem, Problems};
 use crate::program::{Entry, Program, ProgramModule, Resolution};
-use crate::{engine, package_resolver, runtime_modules, source_file};
+use crate::{dynamic_imports, engine, import_problems, package_resolver, runtime_modules, source_file};
 
 /// The files that have the classes of a plugin whose manifest names none, without their endings.
 const MAIN_FILES: [&str; 3] = ["consumers", "index", "main"];
@@ -23,6 +25,12 @@ pub struct Compiler {
     resolutions: Vec<Resolution>,
     own_modules: Vec<String>,
     problems: Problems,
+    /// The problems of imports that mean no module. They count if the plugin does not start.
+    unresolved: Problems,
+    /// The imports that are not compiled yet.
+    later_imports: Vec<Import>,
+    /// Whether the modules that the plugin starts with are compiled.
+    is_started: bool,
 }
 
 /// Compiles files. Runs the modules of the entries.
@@ -38,18 +46,26 @@ pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> 
         resolutions: Vec::new(),
         own_modules: Vec::new(),
         problems: Vec::new(),
+        unresolved: Vec::new(),
+        later_imports: Vec::new(),
+        is_started: false,
     };
     let [consumer, worker] = compiler.find_entries(named)?;
     module_loader::set_source(ModuleSource::Compiler(compiler));
     let started = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
-    let ran = started.and_then(|classes| preload_globals().map(|()| classes));
+    let ran = started.and_then(|classes| compile_the_rest().map(|()| classes));
     let compiler = module_loader::take_compiler().expect("the compiler is there until it is taken");
     let classes = ran.map_err(|failure| compiler.problems_of(&failure))?;
+    if !compiler.problems.is_empty() {
+        return Err(compiler.problems);
+    }
     Ok(compiler.into_program(consumer, worker, classes))
 }
 
-/// Compiles the modules of the runtime whose globals the source mentions.
-fn preload_globals() -> Result<(), Failure> {
+/// Compiles the modules that the source imports later, and those of the runtime whose globals it mentions.
+fn compile_the_rest() -> Result<(), Failure> {
+    module_loader::end_start();
+    dynamic_imports::compile()?;
     let mut texts = module_loader::plugin_texts().into_iter();
     texts.try_for_each(|text| engine::run("preload", |_, preload| preload.call((text,))))
 }
@@ -105,7 +121,9 @@ impl Compiler {
     pub fn resolve(&mut self, base: &str, specifier: &str) -> Result<String, String> {
         let target = match runtime_modules::resolve(base, specifier) {
             Some(target) => target,
-            None => package_resolver::resolve(&self.files, base, specifier)?,
+            None => package_resolver::resolve(&self.files, base, specifier).inspect_err(|message| {
+                self.unresolved.push(import_problems::unresolved(&self.files, base, specifier, message));
+            })?,
         };
         let resolution = Resolution { base: base.to_owned(), specifier: specifier.to_owned(), target };
         let target = resolution.target.clone();
@@ -128,20 +146,51 @@ impl Compiler {
             return Err(self.add_problem(problem::in_file(name, "the text is not UTF-8")));
         };
         if name.ends_with(".json") {
-            return Ok(format!("export default {text}"));
+            return source_file::json_module(name, &text).map_err(|problem| self.add_problem(problem));
         }
         let text = source_file::to_javascript(name, text.trim_start_matches('\u{feff}'));
         match text {
-            Ok(text) if is_own(name) => {
+            Ok(text) if !is_of_package(name) && !self.is_started => {
+                self.add_later_imports(name, &text);
                 self.own_modules.push(name.to_owned());
                 Ok(source_file::export_names(text))
             }
-            Ok(text) => Ok(text),
+            Ok(text) => {
+                self.add_later_imports(name, &text);
+                Ok(text)
+            }
             Err(problems) => {
                 self.problems.extend(problems);
                 Err("the file has errors".to_owned())
             }
         }
+    }
+
+    /// Adds the imports of a module that the engine does not follow while it compiles.
+    fn add_later_imports(&mut self, name: &str, text: &str) {
+        let mut specifiers = dynamic_imports::find(text);
+        if self.is_started {
+            specifiers.extend(source_file::imports(text));
+        }
+        self.later_imports.extend(specifiers.into_iter().map(|specifier| (name.to_owned(), specifier)));
+    }
+
+    /// Takes the imports that are not compiled yet.
+    pub fn take_later_imports(&mut self) -> Vec<Import> {
+        std::mem::take(&mut self.later_imports)
+    }
+
+    /// Returns the name and the text of an imported module, unless it is compiled, missing or wrong.
+    pub fn later_module(&mut self, base: &str, specifier: &str) -> Option<(String, String)> {
+        let name = self.resolve(base, specifier).ok()?;
+        let is_compiled = self.modules.iter().any(|module| module.name == name);
+        let text = if is_compiled { None } else { self.text(&name).ok() };
+        text.map(|text| (name, text))
+    }
+
+    /// Ends the part in which the modules are compiled that the plugin starts with. Only these have state.
+    pub fn end_start(&mut self) {
+        self.is_started = true;
     }
 
     /// The texts of the compiled modules of the plugin and of its packages.
@@ -165,6 +214,12 @@ impl Compiler {
         if !self.problems.is_empty() {
             return self.problems.clone();
         }
+        if failure.line.contains("Error resolving module") && !self.unresolved.is_empty() {
+            return self.unresolved.clone();
+        }
+        if let Some(problem) = import_problems::missing_export(&self.files, &self.resolutions, &failure.line) {
+            return vec![problem];
+        }
         let Some(place) = failure.place() else { return vec![problem::general(&failure.line)] };
         let text = self.files.get(&place.path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
         vec![problem::at(&place.path, &text, place.line, place.column, failure.message())]
@@ -181,9 +236,4 @@ impl Compiler {
 /// Whether a path is that of a module.
 pub fn is_module_file(path: &str) -> bool {
     ENDINGS.iter().any(|ending| path.ends_with(ending))
-}
-
-/// Whether a module belongs to the plugin, and not to a package or to the runtime.
-fn is_own(name: &str) -> bool {
-    !name.split('/').any(|part| part == "node_modules")
 }

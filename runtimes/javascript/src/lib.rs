@@ -6,13 +6,16 @@
 mod bindings;
 mod clock;
 mod compiler;
+mod dynamic_imports;
 mod engine;
 mod exports;
 mod failure;
+mod import_problems;
 mod instance;
 mod message_pack;
 mod module_loader;
 mod natives;
+mod package_json;
 mod package_resolver;
 mod problem;
 mod program;

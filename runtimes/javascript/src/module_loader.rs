@@ -8,6 +8,7 @@ use rquickjs::module::Declared;
 use rquickjs::{Ctx, Error, Module, Result, WriteOptions};
 
 use crate::compiler::Compiler;
+use crate::dynamic_imports::Import;
 use crate::program::Program;
 use crate::runtime_modules;
 
@@ -110,11 +111,7 @@ impl Loader for ModuleLoader {
                 .ok_or_else(|| format!("the plugin has no module {name}")),
         });
         match code.map_err(|message| Error::new_loading_message(name, message))? {
-            ModuleCode::Text(text) => {
-                let module = Module::declare(ctx.clone(), name, text)?;
-                add_to_program(name, &module)?;
-                Ok(module)
-            }
+            ModuleCode::Text(text) => declare(ctx, name, text),
             // SAFETY: the compiler of this runtime made the bytecode, and the host kept it unchanged.
             ModuleCode::Bytecode(bytecode) => unsafe { Module::load(ctx.clone(), &bytecode) },
         }
@@ -126,8 +123,12 @@ enum ModuleCode {
     Bytecode(Vec<u8>),
 }
 
-/// Adds a module to the program, if the instance compiles one.
-fn add_to_program(name: &str, module: &Module<'_, Declared>) -> Result<()> {
+/// Compiles a module, and adds it to the program if the instance compiles one.
+///
+/// # Errors
+/// The syntax error of the module.
+pub fn declare<'js>(ctx: &Ctx<'js>, name: &str, text: String) -> Result<Module<'js, Declared>> {
+    let module = Module::declare(ctx.clone(), name, text)?;
     SOURCE.with_borrow_mut(|source| {
         if let ModuleSource::Compiler(compiler) = source {
             // Nothing asks a function of the runtime for its text, and stacks leave its frames out.
@@ -137,7 +138,7 @@ fn add_to_program(name: &str, module: &Module<'_, Declared>) -> Result<()> {
             let bytecode = module.write(options)?;
             compiler.add_module(name, bytecode);
         }
-        Ok(())
+        Ok(module)
     })
 }
 
@@ -147,4 +148,29 @@ pub fn plugin_texts() -> Vec<String> {
         ModuleSource::Compiler(compiler) => compiler.plugin_texts(),
         _ => Vec::new(),
     })
+}
+
+/// Takes the imports that the compiled modules run later.
+pub fn take_later_imports() -> Vec<Import> {
+    SOURCE.with_borrow_mut(|source| match source {
+        ModuleSource::Compiler(compiler) => compiler.take_later_imports(),
+        _ => Vec::new(),
+    })
+}
+
+/// Returns the name and the text of an imported module that is not compiled yet.
+pub fn later_module(base: &str, specifier: &str) -> Option<(String, String)> {
+    SOURCE.with_borrow_mut(|source| match source {
+        ModuleSource::Compiler(compiler) => compiler.later_module(base, specifier),
+        _ => None,
+    })
+}
+
+/// Tells the compiler that the modules are compiled that the plugin starts with.
+pub fn end_start() {
+    SOURCE.with_borrow_mut(|source| {
+        if let ModuleSource::Compiler(compiler) = source {
+            compiler.end_start();
+        }
+    });
 }

@@ -3,7 +3,7 @@
 use swc_common::errors::{DiagnosticBuilder, Emitter, Handler};
 use swc_common::sync::Lrc;
 use swc_common::{BytePos, FileName, SourceMap};
-use swc_ecma_ast::{Decl, EsVersion, ModuleDecl, ModuleItem, Pat, Stmt, VarDeclKind};
+use swc_ecma_ast::{Decl, EsVersion, Module, ModuleDecl, ModuleItem, Pat, Stmt, VarDeclKind};
 use swc_ecma_parser::{EsSyntax, Parser, StringInput, Syntax, lexer::Lexer};
 
 use crate::problem::{self, Problem, Problems};
@@ -35,6 +35,18 @@ pub fn to_javascript(path: &str, text: &str) -> Result<String, Problems> {
             let problems = found.take();
             Err(if problems.is_empty() { vec![problem::in_file(path, error.message)] } else { problems })
         }
+    }
+}
+
+/// Returns the text of a module whose default export is the value of a JSON text.
+///
+/// # Errors
+/// The syntax error of the text.
+pub fn json_module(path: &str, text: &str) -> Result<String, Problem> {
+    let text = text.trim_start_matches('\u{feff}');
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => Ok(format!("export default JSON.parse({});", serde_json::Value::from(text))),
+        Err(error) => Err(problem::at(path, text, number(error.line()), Some(number(error.column())), error.to_string())),
     }
 }
 
@@ -90,15 +102,32 @@ struct Name {
     is_assignable: bool,
 }
 
-/// The names of variables and classes at the top of a module. None if the module has a syntax error, which the engine
+/// Returns the specifiers of the imports at the top of a module. None if the module has a syntax error, which the engine
 /// reports.
-fn top_level_names(text: &str) -> Vec<Name> {
+pub fn imports(text: &str) -> Vec<String> {
+    let items = parse(text).map(|module| module.body).unwrap_or_default();
+    let sources = items.iter().filter_map(|item| match item {
+        ModuleItem::ModuleDecl(ModuleDecl::Import(import)) => Some(&import.src),
+        ModuleItem::ModuleDecl(ModuleDecl::ExportNamed(export)) => export.src.as_ref(),
+        ModuleItem::ModuleDecl(ModuleDecl::ExportAll(export)) => Some(&export.src),
+        _ => None,
+    });
+    sources.map(|source| source.value.to_string_lossy().into_owned()).collect()
+}
+
+fn parse(text: &str) -> Option<Module> {
     let map: Lrc<SourceMap> = Lrc::default();
     let file = map.new_source_file(Lrc::new(FileName::Anon), text.to_owned());
     let _: BytePos = file.start_pos;
     let syntax = Syntax::Es(EsSyntax { import_attributes: true, ..Default::default() });
     let lexer = Lexer::new(syntax, EsVersion::latest(), StringInput::from(&*file), None);
-    let Ok(module) = Parser::new_from(lexer).parse_module() else { return Vec::new() };
+    Parser::new_from(lexer).parse_module().ok()
+}
+
+/// The names of variables and classes at the top of a module. None if the module has a syntax error, which the engine
+/// reports.
+fn top_level_names(text: &str) -> Vec<Name> {
+    let Some(module) = parse(text) else { return Vec::new() };
     let mut names = Vec::new();
     for item in &module.body {
         match item {

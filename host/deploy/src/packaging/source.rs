@@ -1,5 +1,6 @@
 //! Packs the folder of a source plugin into a source bundle, with the packages that it requires.
 
+mod node_packages;
 mod package_installer;
 mod packed_source;
 mod python_packages;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::node_packages;
 use super::python_packages::{self, PythonPackages};
 use super::requirements_error::RequirementsError;
 use super::skipped_files::VENDOR;
@@ -44,7 +45,7 @@ impl PackedSource {
         match manifest.source.as_ref().map(|SourceSettings { runtime, .. }| runtime) {
             None => {}
             Some(Language::Python) => add_python_packages(&mut files, folder, missing_packages)?,
-            Some(Language::JavaScript) => {}
+            Some(Language::JavaScript) => node_packages::add(&mut files, folder)?,
         }
         Ok(Self { manifest, bytes: files.pack()? })
     }

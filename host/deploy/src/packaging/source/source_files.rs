@@ -54,6 +54,20 @@ impl SourceFiles {
         folder: &Path,
         prefix: &Path,
     ) -> Result<(), SourceFolderError> {
+        self.add_folder_without(folder, prefix, &|path, _| is_skipped(path))
+    }
+
+    /// Adds the files below a folder except those that `skips` names by their path in the bundle, and by whether they are
+    /// folders.
+    ///
+    /// # Errors
+    /// As [`Self::add_folder`].
+    pub(super) fn add_folder_without(
+        &mut self,
+        folder: &Path,
+        prefix: &Path,
+        skips: &dyn Fn(&Path, bool) -> bool,
+    ) -> Result<(), SourceFolderError> {
         let mut folders = vec![(folder.to_owned(), prefix.to_owned())];
         while let Some((folder, prefix)) = folders.pop() {
             let unreadable = |source| SourceFolderError::Read { path: folder.clone(), source };
@@ -61,7 +75,8 @@ impl SourceFiles {
                 let entry = entry.map_err(unreadable)?;
                 self.count_entry()?;
                 let path = prefix.join(entry.file_name());
-                if is_skipped(&path) {
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if skips(&path, is_folder) {
                     continue;
                 }
                 if self.add_entry(&entry, &path)? {
@@ -70,6 +85,11 @@ impl SourceFiles {
             }
         }
         Ok(())
+    }
+
+    /// The size of the files so far, in bytes.
+    pub(super) fn total_size(&self) -> usize {
+        self.total_size
     }
 
     /// Packs the files.

@@ -59,6 +59,24 @@ pub enum SourceFolderError {
         /// Its size in bytes.
         largest_size: usize,
     },
+    /// The files are too large with the packages of npm.
+    #[error(
+        "{} makes a bundle of more than {limit}, the limit of limits.max_component; its largest package is {} with {} of \
+         code; use a smaller one, or bundle what the plugin needs of it",
+        folder.display(),
+        largest.display(),
+        ByteSize::from(*largest_size)
+    )]
+    PackagesTooLarge {
+        /// The folder of the plugin.
+        folder: PathBuf,
+        /// The largest bundle.
+        limit: ByteSize,
+        /// The folder of the largest package that was found.
+        largest: PathBuf,
+        /// The size of its code, in bytes.
+        largest_size: usize,
+    },
     /// There are too many files and folders.
     #[error("{} has more than {most} files and folders; remove those that the plugin does not need", folder.display())]
     TooManyEntries {

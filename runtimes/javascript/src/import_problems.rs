@@ -1,0 +1,40 @@
+//! Problems of imports, with the line of the import.
+
+use std::collections::HashMap;
+
+use crate::problem::{self, Problem};
+use crate::program::Resolution;
+
+/// The problem that an import means no module.
+pub fn unresolved(files: &HashMap<String, Vec<u8>>, base: &str, specifier: &str, message: &str) -> Problem {
+    let quotes = ['"', '\'', '`'].map(|quote| format!("{quote}{specifier}{quote}"));
+    let find = |line: &str| quotes.iter().find_map(|quoted| line.find(quoted));
+    at_line(files, base, find, message).unwrap_or_else(|| problem::in_file(base, message))
+}
+
+/// The problem that a module has no export of a name, from the message of the engine.
+pub fn missing_export(
+    files: &HashMap<String, Vec<u8>>,
+    resolutions: &[Resolution],
+    message: &str,
+) -> Option<Problem> {
+    let rest = message.split_once("Could not find export '")?.1;
+    let (name, rest) = rest.split_once("' in module '")?;
+    let module = rest.split_once('\'')?.0;
+    let told = format!("{module} has no export {name}");
+    let importers = resolutions.iter().filter(|resolution| resolution.target == module);
+    importers.into_iter().find_map(|importer| at_line(files, &importer.base, |line| line.find(name), &told))
+}
+
+/// A problem at the first line in which `find` finds a column.
+fn at_line(
+    files: &HashMap<String, Vec<u8>>,
+    path: &str,
+    find: impl Fn(&str) -> Option<usize>,
+    message: &str,
+) -> Option<Problem> {
+    let text = String::from_utf8_lossy(files.get(path)?);
+    let (index, at) = text.lines().enumerate().find_map(|(index, line)| Some((index, find(line)?)))?;
+    let column = text.lines().nth(index)?.get(..at)?.chars().count() + 1;
+    Some(problem::at(path, &text, u32::try_from(index + 1).ok()?, u32::try_from(column).ok(), message))
+}
