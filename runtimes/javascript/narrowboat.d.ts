@@ -120,4 +120,33 @@ declare module "narrowboat" {
 
   /** The handler of the messages of named channels, without a connection. It cannot wait for time. */
   export abstract class Worker {}
+
+  /** The key-value store: values that outlive connections and versions. It needs the capability `keyvalue`. */
+  export namespace keyvalue {
+    /** The host refuses an operation. */
+    class KeyValueError extends Error {
+      readonly code: "access-denied" | "invalid-name" | "other";
+    }
+
+    /** A named collection of keys and values. */
+    interface Bucket {
+      readonly name: string;
+      /** Returns the bytes of a key, or null. */
+      get(key: string): Uint8Array | null;
+      /** Returns the text of a key, or null. */
+      getText(key: string): string | null;
+      /** Sets the value of a key. A string is stored as UTF-8. */
+      set(key: string, value: string | Uint8Array | ArrayBuffer): void;
+      /** Deletes a key, if it is there. */
+      delete(key: string): void;
+      exists(key: string): boolean;
+      /** Adds to a whole number of 64 bits and returns the sum. A key without a value counts as 0. */
+      increment(key: string, delta?: number | bigint): bigint | number;
+      /** Returns all keys, in no particular order. */
+      listKeys(): string[];
+    }
+
+    /** Returns the bucket with this name, which need not exist before. */
+    function open(name: string): Bucket;
+  }
 }

@@ -1,4 +1,4 @@
-/** `fetch`. The call of the handler waits for the response, and the host serves other connections meanwhile. */
+/** `fetch`. The instance waits for the response, with all of its connections. The host serves others meanwhile. */
 
 import { natives } from "./natives.js";
 import { deadlineOf } from "./web-abort.js";

@@ -69,5 +69,5 @@ pub(super) const JAVASCRIPT: SourceLanguage = SourceLanguage {
     named: programs!("javascript", "js", "named"),
     room: programs!("javascript", "js", "room"),
     comment: "//",
-    aims: SourceAims { compilation: 5.0, call: 8.0, first_handshake: 2.0, instance: 0.5 },
+    aims: SourceAims { compilation: 5.0, call: 8.0, first_handshake: 2.0, instance: 1.0 },
 };
