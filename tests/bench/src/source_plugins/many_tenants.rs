@@ -40,7 +40,7 @@ pub(super) fn measure(hosts: &SourceHosts<'_>) -> anyhow::Result<Vec<SourceFigur
             "MiB",
             mib(after),
         )
-        .at_most(hosts.language().aims.instance),
+        .at_most(hosts.language().aims.tenant),
         SourceFigure::single(title("the same before the connections"), "MiB", mib(before)),
         SourceFigure::single(title("tenants that do not answer"), "", failures as f64).at_most(0.0),
         SourceFigure::single(title("from the start to listening"), "s", started),

@@ -34,8 +34,8 @@ pub(super) struct SourceAims {
     pub(super) call: f64,
     /// The first handshake of a plugin with an instance for each connection, in milliseconds.
     pub(super) first_handshake: f64,
-    /// The memory of an instance with a connection, in MiB.
-    pub(super) instance: f64,
+    /// The memory of a tenant with a connection, in MiB.
+    pub(super) tenant: f64,
 }
 
 macro_rules! programs {
@@ -55,7 +55,7 @@ pub(super) const PYTHON: SourceLanguage = SourceLanguage {
     named: programs!("python", "py", "named"),
     room: programs!("python", "py", "room"),
     comment: "#",
-    aims: SourceAims { compilation: 15.0, call: 15.0, first_handshake: 3.0, instance: 4.0 },
+    aims: SourceAims { compilation: 15.0, call: 15.0, first_handshake: 3.0, tenant: 4.0 },
 };
 
 /// JavaScript.
@@ -69,5 +69,5 @@ pub(super) const JAVASCRIPT: SourceLanguage = SourceLanguage {
     named: programs!("javascript", "js", "named"),
     room: programs!("javascript", "js", "room"),
     comment: "//",
-    aims: SourceAims { compilation: 5.0, call: 8.0, first_handshake: 2.0, instance: 1.0 },
+    aims: SourceAims { compilation: 5.0, call: 8.0, first_handshake: 2.0, tenant: 1.0 },
 };
