@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -95,6 +96,21 @@ def test_the_state_survives_many_swaps(javascript, isolation):
     assert value(client, "VERSION, this.log, log") == ["v5", [2, 3, 4, 5], [2, 3, 4, 5]]
 
 
+@both_isolations
+def test_modules_share_their_state_after_a_move(javascript, isolation):
+    rooms = "export const rooms = new Map();\nexport let count = 0;\nexport const enter = (name) => { count += 1; rooms.set(name, { name }); };\n"
+    plugin = javascript(
+        evaluator('import * as lib from "./lib/rooms.js";', "let latest = null;", members=["room = null;"]),
+        {"lib/rooms.js": rooms},
+        isolation=isolation,
+    )
+    client = plugin.connect()
+    run(client, "lib.enter('red'); this.room = latest = lib.rooms.get('red')")
+    plugin.edit(V2)
+    run(client, "lib.enter('blue')")
+    assert value(client, "lib.count, [...lib.rooms.keys()], this.room === lib.rooms.get('red') && latest === this.room") == [2, ["red", "blue"], True]
+
+
 def test_types_do_not_keep_state_from_moving(typescript):
     source = evaluator("interface Entry { name: string }", "let count: number = 0;", "const entries = new Map<string, Entry>();")
     plugin = typescript(source.replace("receive(text)", "receive(text: string): void"))
@@ -141,6 +157,15 @@ def test_the_functions_of_an_object_are_code_and_its_fields_are_state(javascript
     plugin.edit(V2, ("+= 1", "+= 10"), ("v1 game", "v2 game"), ("score: 0", "score: 0, lives: 3"))
     run(client, "game.add()")
     assert value(client, "game.score, game.name(), game.lives") == [11, "v2 game", 3]
+
+
+def test_a_function_that_the_new_source_removes_from_an_object_is_gone(javascript):
+    plugin = javascript(evaluator("const game = { score: 0, add() { this.score += 1; } };"))
+    client = plugin.connect()
+    run(client, "game.add()")
+    plugin.edit(V2, (", add() { this.score += 1; }", ""))
+    assert value(client, "game.score, Object.keys(game)") == [1, ["score"]]
+    plugin.host.logged("this version has no game.add in consumers.js with state: its value is dropped")
 
 
 def test_a_consumer_that_refers_to_an_unchanged_constant_refers_to_that_of_the_new_source(javascript):
@@ -332,6 +357,7 @@ def test_the_class_of_the_consumer_may_have_another_name(javascript, isolation):
     ("new Date(1234)", "it instanceof Date && it.getTime() === 1234"),
     ("new Date(NaN)", "Number.isNaN(it.getTime())"),
     ("/a+/giu", "it instanceof RegExp && String(it) === '/a+/giu' && it.test('xAA')"),
+    ("{ '\\udc00 key': 1, '': 2, 'a b': [[]] }", "it['\\udc00 key'] === 1 && it[''] === 2 && it['a b'][0].length === 0"),
     ("[1, , 3]", "it.length === 3 && it[1] === undefined && it[2] === 3"),
     ("new Map([[{ a: 1 }, 'b'], ['c', new Map()]])", "[...it.keys()][0].a === 1 && it.get('c') instanceof Map"),
     ("new Set([1, '1', null])", "it.size === 3 && it.has('1') && it.has(null)"),
@@ -343,6 +369,11 @@ def test_the_class_of_the_consumer_may_have_another_name(javascript, isolation):
     ("new Uint16Array(new ArrayBuffer(8), 2, 2)", "it.byteOffset === 2 && it.length === 2 && it.buffer.byteLength === 8"),
     ("new DataView(new ArrayBuffer(3), 1)", "it instanceof DataView && it.byteLength === 2"),
     ("new RangeError('too far', { cause: 'x' })", "it instanceof RangeError && it.message === 'too far' && it.cause === 'x'"),
+    ("new URL('http://a.example/b?c=d')", "it instanceof URL && it.href === 'http://a.example/b?c=d'"),
+    ("new URLSearchParams('a=1&b=2')", "it.get('b') === '2'"),
+    ("new TextDecoder('utf-8', { fatal: true })", "it.fatal && it.decode(new TextEncoder().encode('ü')) === 'ü'"),
+    ("new Headers({ accept: 'text/plain' })", "it.get('Accept') === 'text/plain'"),
+    ("new ClientError('too long', 4001)", "it instanceof ClientError && it.code === 4001 && it.reason === 'too long'"),
     ("new Point(1, 2)", "it instanceof Point && it.sum() === 3"),
     ("new Names([['a', 1]])", "it instanceof Names && it.get('a') === 1 && it.label === 'names'"),
     ("new Wrong('odd', 7)", "it instanceof Wrong && it instanceof Error && it.code === 7 && it.message === 'odd'"),
@@ -356,8 +387,9 @@ class Names extends Map { label = "names"; }
 class Wrong extends Error { constructor(text, code) { super(text); this.code = code; } }
 const double = (number) => 2 * number;
 let it = 0;
+const used = () => [URL, URLSearchParams, TextDecoder, TextEncoder, Headers];
 """
-    plugin = javascript(evaluator(types, members=["it = 0;"]))
+    plugin = javascript(evaluator(types, members=["it = 0;"]).replace("{ Consumer }", "{ ClientError, Consumer }"))
     client = plugin.connect()
     run(client, f"it = {made}; this.it = {made}")
     plugin.edit(V2)
@@ -422,6 +454,16 @@ def test_a_timer_of_the_old_version_is_gone_after_a_move(javascript):
     plugin.host.logged(r"1 timer does not move to the new version: set them again in a method restored\(\)")
     run(client, "setTimeout(() => this.send('new'), 600)")
     assert client.recv() == "new"
+
+
+def test_the_number_of_an_old_timer_means_no_timer_of_the_new_version(javascript):
+    plugin = javascript(evaluator(members=["timer = 0;"]))
+    client, other = plugin.clients(2)
+    run(client, "this.timer = setTimeout(() => {}, 3_600_000)")
+    plugin.edit(V2)
+    run(other, "setTimeout(() => this.send('new'), 200)")
+    run(client, "clearTimeout(this.timer)")
+    assert other.recv() == "new"
 
 
 # State that cannot move.
@@ -555,6 +597,17 @@ def test_messages_that_wait_for_a_handler_are_handled_in_the_new_version(javascr
         client.send("version")
     plugin.edit(*SLEEPER_2)
     assert client.take(3) == ["v2 began in v1"] * 3
+
+
+@both_isolations
+def test_a_handshake_that_waits_delays_the_move(javascript, isolation):
+    plugin = javascript(evaluator(connect=["return new Promise((resolve) => setTimeout(resolve, 500));"]), isolation=isolation, table={"move_wait": "1m"})
+    with ThreadPoolExecutor() as pool:
+        first = plugin.connect()
+        later = pool.submit(plugin.connect)
+        eventually(lambda: value(first, "VERSION") == ["v1"], "the first version")
+        plugin.edit(V2)
+        assert [value(client, "VERSION") for client in (first, later.result())] == [["v2"]] * 2
 
 
 # Rollbacks.

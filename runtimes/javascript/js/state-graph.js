@@ -1,36 +1,52 @@
-/** Encodes values as a graph: a list of nodes, one for each object, which refer to each other by number. */
+/**
+ * Encodes values as a graph: a list of nodes, one for each object, which refer to each other by number.
+ *
+ * A move has the time of one call for all objects, so the functions that run for each object create few objects themselves.
+ */
 
+import { ELEMENT, FIELD, KEY, VALUE, typeOf, visitParts } from "./state-kinds.js";
 import { sessionFor } from "./session.js";
-import { ELEMENT, FIELD, KEY, KINDS, VALUE, fieldsOf, kindOf } from "./state-kinds.js";
 
 /** The state cannot be saved or restored. */
 export class StateError extends Error {
   name = "StateError";
 }
 
+const NO_KEYS = [];
+
 /**
  * A graph of values.
  *
  * A slot stands for a value: a string, a number, a boolean or null stands for itself, [] for undefined, [number] for the
- * object with this number, and [tag, text] for the values of other types. A node is an array of the object's kind, the home
- * of its class, its content, the names of its fields and their slots.
+ * object with this number, and [tag, text] for the values of other types. A node is an array of the number of its shape, its
+ * content and the slots of its fields. A shape has the kind, the home of the class and the names of the fields.
  */
 export class Graph {
   /** The objects by number. */
   objects = [];
   nodes = [];
-  #numbers = new Map();
-  /** The number of the object through which each object was found, and the step from there. Roots have numbers below 0. */
-  #parents = [];
-  #steps = [];
+  shapes = [];
+  /** The object through which each object was found. Roots have numbers below 0. */
+  parents = [];
+  numbers = new Map();
+  /** The number of the object or the root whose parts are encoded. */
+  current = -1;
+  #shapeNumbers = new Map();
+  /** Marks the shapes of this graph that types remember. The graph itself would stay in memory. */
+  #mark = {};
+
+  /** `isStrict`: encodes strings that have no form in UTF-8 as numbers. */
+  constructor(isStrict = false) {
+    this.isStrict = isStrict;
+  }
 
   /** Encodes a value. */
-  slot(value, parent, step) {
+  slot = (value) => {
     switch (typeof value) {
       case "string":
-        return value.isWellFormed() ? value : ["text", Array.from({ length: value.length }, (_, at) => value.charCodeAt(at))];
+        return this.isStrict && !value.isWellFormed() ? ["text", unitsOf(value)] : value;
       case "number":
-        return Object.is(value, -0) ? ["number", "-0"] : value;
+        return value === 0 && 1 / value < 0 ? ["number", "-0"] : value;
       case "boolean":
         return value;
       case "undefined":
@@ -40,56 +56,84 @@ export class Graph {
       case "symbol":
         if (Symbol.keyFor(value) !== undefined) return ["symbol", Symbol.keyFor(value)];
     }
-    return value === null ? null : [this.#number(value, parent, step)];
-  }
-
-  #number(value, parent, step) {
-    let number = this.#numbers.get(value);
-    if (number === undefined) {
-      number = this.objects.push(value) - 1;
-      this.#numbers.set(value, number);
-      this.#parents.push(parent);
-      this.#steps.push(step);
-    }
-    return number;
-  }
+    if (value === null) return null;
+    const known = this.numbers.get(value);
+    if (known !== undefined) return [known];
+    const { objects } = this;
+    const number = objects.length;
+    objects[number] = value;
+    this.parents[number] = this.current;
+    this.numbers.set(value, number);
+    return [number];
+  };
 
   /** Encodes the objects that were found. Without recursion, so that long chains of objects can be saved. */
   complete() {
-    for (let number = this.nodes.length; number < this.objects.length; number++) {
-      this.nodes.push(this.node(this.objects[number], number));
+    const { objects, nodes } = this;
+    for (let number = nodes.length; number < objects.length; number++) {
+      this.current = number;
+      nodes[number] = this.node(objects[number], number);
     }
-    return this;
   }
 
-  /** Encodes an object. */
-  node(value, number) {
-    const kind = kindOf(value);
-    return kind === undefined ? this.opaque(value, number) : this.contentNode(value, number, kind);
+  /** Encodes an object of a type that can be saved. */
+  contentNode(value, type) {
+    const { slot } = this;
+    const content = type.hasContent ? type.content(value, slot, type.Base) : null;
+    if (!type.hasFields) return [this.#shape(type, NO_KEYS), content];
+    const keys = Object.keys(value);
+    const node = [this.#shape(type, keys), content];
+    for (let index = 0; index < keys.length; index++) node[index + 2] = slot(value[keys[index]]);
+    return node;
   }
 
-  contentNode(value, number, { kind, Base, hasFields, home }) {
-    const content = KINDS[kind].content(value, (part, step) => this.slot(part, number, step), Base);
-    if (!hasFields) return [kind, home, content, [], []];
-    const keys = fieldsOf(value);
-    return [kind, home, content, keys, keys.map((key) => this.slot(value[key], number, [FIELD, key]))];
+  #shape(type, keys) {
+    if (type.mark === this.#mark && hasSameKeys(type.keys, keys)) return type.shape;
+    const id = `${type.kind}\n${type.home?.[0]}\n${type.home?.[1]}\n${JSON.stringify(keys)}`;
+    let shape = this.#shapeNumbers.get(id);
+    if (shape === undefined) {
+      shape = this.shapes.push([type.kind, type.home, keys.map(this.slot)]) - 1;
+      this.#shapeNumbers.set(id, shape);
+    }
+    type.mark = this.#mark;
+    type.keys = keys;
+    type.shape = shape;
+    return shape;
   }
 
-  /** Returns the root through which an object was found, and the steps from there. */
-  pathOf(parent, step) {
-    const steps = [step];
-    for (; parent >= 0; parent = this.#parents[parent]) steps.push(this.#steps[parent]);
-    return { root: parent, steps: steps.reverse() };
+  /** The names of the fields of a node. */
+  keysOf(node) {
+    return this.shapes[node[0]]?.[2] ?? NO_KEYS;
   }
 
-  parentOf(number) {
-    return this.#parents[number];
+  /** Returns the root through which an object was found, and the steps from the object after it. */
+  pathOf(number) {
+    const steps = [];
+    let parent = this.parents[number];
+    for (; parent >= 0; number = parent, parent = this.parents[number]) {
+      steps.push(stepTo(this.objects[parent], this.objects[number]));
+    }
+    return { root: parent, first: this.objects[number], steps: steps.reverse() };
   }
+}
 
-  /** As `pathOf`, for an object of this graph. */
-  pathOfObject(number) {
-    return this.pathOf(this.#parents[number], this.#steps[number]);
+const unitsOf = (text) => Array.from({ length: text.length }, (_, at) => text.charCodeAt(at));
+
+function hasSameKeys(one, other) {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index++) {
+    if (one[index] !== other[index]) return false;
   }
+  return true;
+}
+
+/** Returns the step from an object to a part of it. */
+export function stepTo(value, part) {
+  let found;
+  visitParts(value, (each, step, key) => {
+    if (each === part) found ??= [step, key];
+  });
+  return found;
 }
 
 /**
@@ -99,37 +143,34 @@ export class Graph {
  */
 export class ComparedGraph extends Graph {
   isChanged = false;
-  #earlier;
+  hasCode = false;
 
   constructor(value, earlier) {
     super();
-    this.#earlier = earlier;
-    this.root = this.slot(value, -1, undefined);
-    if (earlier !== undefined && !isSame(this.root, earlier.root)) this.isChanged = true;
-    else this.complete();
-    this.#earlier = undefined;
+    this.root = this.slot(value);
+    if (earlier === undefined) this.complete();
+    else this.#compare(earlier);
   }
 
-  /** Encodes the objects until one differs. */
-  complete() {
+  #compare(earlier) {
+    this.isChanged = !isSame(this.root, earlier.root);
     for (let number = 0; number < this.objects.length && !this.isChanged; number++) {
-      const node = this.node(this.objects[number], number);
-      this.nodes.push(node);
-      this.isChanged = this.#earlier !== undefined && !isSame(node, this.#earlier.nodes[number]);
+      const shapeCount = this.shapes.length;
+      this.current = number;
+      this.nodes.push(this.node(this.objects[number]));
+      this.isChanged = !isSame(this.nodes[number], earlier.nodes[number]);
+      if (this.shapes.length > shapeCount) this.isChanged ||= !isSame(this.shapes[shapeCount], earlier.shapes[shapeCount]);
     }
   }
 
-  node(value, number) {
-    return typeof value === "object" && sessionFor(value) !== undefined ? this.opaque(value) : super.node(value, number);
-  }
-
-  opaque(value) {
-    return ["code", value];
-  }
-
-  contentNode(value, number, kind) {
-    const node = super.contentNode(value, number, kind);
-    if (kind.kind === "buffer") node[2] = node[2].slice();
+  node(value) {
+    const type = typeOf(value);
+    if (type === undefined || (type.home !== null && sessionFor(value) !== undefined)) {
+      this.hasCode = true;
+      return ["code", value];
+    }
+    const node = this.contentNode(value, type);
+    if (type.kind === "buffer") node[1] = node[1].slice();
     return node;
   }
 }
@@ -140,7 +181,7 @@ function isSame(one, other) {
   if (!(Array.isArray(one) && Array.isArray(other)) && !(one instanceof Uint8Array && other instanceof Uint8Array)) return false;
   if (one.length !== other.length) return false;
   for (let index = 0; index < one.length; index++) {
-    if (!isSame(one[index], other[index])) return false;
+    if (one[index] !== other[index] && !isSame(one[index], other[index])) return false;
   }
   return true;
 }
@@ -155,17 +196,17 @@ export function follow(value, steps) {
   return value;
 }
 
-/** Whether another version can follow the steps. */
-export function isFollowable(steps) {
-  return steps.every(([kind, key]) => kind === FIELD || (kind === VALUE && ["string", "number", "boolean"].includes(typeof key)));
+/** Whether another version can follow a step. */
+export function isFollowable(step, key) {
+  return step === FIELD || (step === VALUE && ["string", "number", "boolean"].includes(typeof key));
 }
 
 /** The text of steps, such as `.names[1]`. */
 export function textOfSteps(text, steps) {
-  for (const [kind, key] of steps) {
-    if (kind === ELEMENT) text = `an element of ${text}`;
-    else if (kind === KEY) text = `a key or value of ${text}`;
-    else if (kind === VALUE) text = `${text}.get(${typeof key === "string" ? JSON.stringify(key) : String(key)})`;
+  for (const [step, key] of steps) {
+    if (step === ELEMENT) text = `an element of ${text}`;
+    else if (step === KEY) text = `a key or value of ${text}`;
+    else if (step === VALUE) text = `${text}.get(${typeof key === "string" ? JSON.stringify(key) : String(key)})`;
     else if (typeof key === "string" && /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(key)) text = `${text}.${key}`;
     else text = `${text}[${JSON.stringify(key)}]`;
   }

@@ -2,7 +2,7 @@
  * The kinds of objects that can be saved.
  *
  * A kind has these functions:
- * - `content(value, slot)` returns what the object contains besides its fields. `slot(value, step)` encodes a part.
+ * - `content(value, slot)` returns what the object contains besides its fields. `slot(part, step, key)` encodes a part.
  * - `make(content, Class, read)` creates the object without the parts that may refer back to it. `read(slot)` is a part.
  * - `fill(target, content, read)` replaces the parts of the object.
  * - `fits(target, content, read)` says whether an object of another version can take the content.
@@ -37,7 +37,18 @@ const views = [
 const viewsByName = new Map(views.map((View) => [View.name, View]));
 const errors = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError];
 const errorsByName = new Map(errors.map((Class) => [Class.name, Class]));
-const TEXT_CLASSES = ["URL", "URLSearchParams"];
+
+/** Objects of the web platform: the values that they are made of, and how they are made. */
+const WEB_CLASSES = {
+  Headers: { values: (headers) => [...headers], make: (...pairs) => new globalThis.Headers(pairs) },
+  TextDecoder: {
+    values: ({ encoding, fatal, ignoreBOM }) => [encoding, fatal, ignoreBOM],
+    make: (encoding, fatal, ignoreBOM) => new globalThis.TextDecoder(encoding, { fatal, ignoreBOM }),
+  },
+  TextEncoder: { values: () => [], make: () => new globalThis.TextEncoder() },
+  URL: { values: (url) => [String(url)], make: (text) => new globalThis.URL(text) },
+  URLSearchParams: { values: (query) => [String(query)], make: (text) => new globalThis.URLSearchParams(text) },
+};
 
 export const KINDS = {
   object: {
@@ -50,13 +61,13 @@ export const KINDS = {
   array: {
     content(array, slot) {
       const slots = [];
-      for (let index = 0; index < array.length; index++) slots.push(slot(array[index], [FIELD, index]));
+      for (let index = 0; index < array.length; index++) slots[index] = slot(array[index], FIELD, index);
       return slots;
     },
     make: (_, Class) => construct(Array, [], Class ?? Array),
     fill(array, items, read) {
       if (Object.isFrozen(array)) return;
-      array.length = items.length;
+      array.length = 0;
       for (let index = 0; index < items.length; index++) array[index] = read(items[index]);
     },
     fits: always,
@@ -64,9 +75,10 @@ export const KINDS = {
   map: {
     content(map, slot) {
       const slots = [];
-      for (const [key, value] of Map.prototype.entries.call(map)) {
-        slots.push(slot(key, [KEY]), slot(value, isPrimitive(key) ? [VALUE, key] : [KEY]));
-      }
+      Map.prototype.forEach.call(map, (value, key) => {
+        slots.push(slot(key, KEY));
+        slots.push(slot(value, isPrimitive(key) ? VALUE : KEY, key));
+      });
       return slots;
     },
     make: (_, Class) => construct(Map, [], Class ?? Map),
@@ -79,7 +91,7 @@ export const KINDS = {
     fits: always,
   },
   set: {
-    content: (set, slot) => Array.from(Set.prototype.values.call(set), (item) => slot(item, [ELEMENT])),
+    content: (set, slot) => Array.from(Set.prototype.values.call(set), (item) => slot(item, ELEMENT)),
     make: (_, Class) => construct(Set, [], Class ?? Set),
     fill(set, slots, read) {
       Set.prototype.clear.call(set);
@@ -103,7 +115,7 @@ export const KINDS = {
   error: {
     content(error, slot, Base) {
       const fields = ERROR_FIELDS.filter((key) => isHidden(error, key));
-      return [Base.name, fields, fields.map((key) => slot(error[key], [FIELD, key]))];
+      return [Base.name, fields, fields.map((key) => slot(error[key], FIELD, key))];
     },
     make([name], Class) {
       const Base = errorsByName.get(name) ?? Error;
@@ -123,7 +135,7 @@ export const KINDS = {
   view: {
     content(view, slot, Base) {
       const length = Base === DataView ? view.byteLength : view.length;
-      return [Base.name, slot(view.buffer, [FIELD, "buffer"]), view.byteOffset, length];
+      return [Base.name, slot(view.buffer, FIELD, "buffer"), view.byteOffset, length];
     },
     make([name, buffer, offset, length], Class, read) {
       const View = viewsByName.get(name);
@@ -141,11 +153,11 @@ export const KINDS = {
     fill: nothing,
     fits: (group, [name, channel]) => group.name === name && (channelOf(group) ?? null) === channel,
   },
-  text: {
-    content: (value, _, Base) => [Base.name, String(value)],
-    make: ([name, text]) => new globalThis[TEXT_CLASSES.find((known) => known === name)](text),
+  web: {
+    content: (value, _, Base) => [Base.name, ...WEB_CLASSES[Base.name].values(value)],
+    make: ([name, ...values]) => WEB_CLASSES[name].make(...values),
     fill: nothing,
-    fits: (value, [, text]) => String(value) === text,
+    fits: (value, [name, ...values]) => String(WEB_CLASSES[name].values(value)) === String(values),
   },
 };
 
@@ -154,11 +166,17 @@ function isHidden(error, key) {
   return property !== undefined && "value" in property && !property.enumerable;
 }
 
-/** The kinds of objects by their prototypes. `hasFields` says whether the own enumerable fields are saved too. */
-const kindsByPrototype = new Map();
+/** The types of objects by their prototypes. */
+const typesByPrototype = new Map();
+
+/** A kind of objects with a class. `hasFields` says whether the own enumerable fields are saved too. */
+function makeType(kind, Base, hasFields, home = null) {
+  const { content } = KINDS[kind];
+  return { kind, content, hasContent: content !== none, Base, hasFields, home, mark: undefined, keys: [], shape: 0 };
+}
 
 function add(Class, kind, hasFields = false) {
-  kindsByPrototype.set(Class.prototype, { kind, Base: Class, hasFields, home: null });
+  typesByPrototype.set(Class.prototype, makeType(kind, Class, hasFields));
 }
 
 add(Object, "object", true);
@@ -172,7 +190,7 @@ add(Group, "group");
 for (const Class of errors) add(Class, "error", true);
 for (const Class of views) add(Class, "view");
 
-const BARE = { kind: "bare", Base: undefined, hasFields: true, home: null };
+const BARE = makeType("bare", undefined, true);
 
 /**
  * Makes the instances of a class savable. `home` is where another version finds the class.
@@ -180,37 +198,43 @@ const BARE = { kind: "bare", Base: undefined, hasFields: true, home: null };
  */
 export function addClass(Class, home) {
   const { prototype } = Class;
-  if (kindsByPrototype.has(prototype)) return;
+  if (typesByPrototype.has(prototype)) return;
   const base = baseOf(prototype);
-  if (base !== undefined) kindsByPrototype.set(prototype, { ...base, hasFields: true, home });
+  if (base !== undefined) typesByPrototype.set(prototype, makeType(base.kind, base.Base, true, home));
 }
 
 function baseOf(prototype) {
   while (prototype !== null) {
-    const known = kindsByPrototype.get(prototype);
+    const known = typesByPrototype.get(prototype);
     if (known !== undefined) return known;
     prototype = Object.getPrototypeOf(prototype);
   }
   return undefined;
 }
 
-/** Returns the kind of an object, or undefined if it cannot be saved. */
-export function kindOf(value) {
+/** Returns the type of an object, or undefined if it cannot be saved. */
+export function typeOf(value) {
   if (typeof value !== "object") return undefined;
   const prototype = Object.getPrototypeOf(value);
   if (prototype === null) return BARE;
-  const known = kindsByPrototype.get(prototype);
+  const known = typesByPrototype.get(prototype);
   if (known !== undefined) return known;
-  // The runtime may define these after this module was loaded.
-  const text = TEXT_CLASSES.find((name) => globalThis[name]?.prototype === prototype);
-  return text && { kind: "text", Base: globalThis[text], hasFields: false, home: null };
+  // A global has a getter until it is first used. Before that there are no objects of its class.
+  const isGlobal = (name) => Object.getOwnPropertyDescriptor(globalThis, name)?.value?.prototype === prototype;
+  const web = Object.keys(WEB_CLASSES).find(isGlobal);
+  if (web === undefined) return undefined;
+  add(globalThis[web], "web");
+  return typesByPrototype.get(prototype);
 }
 
-const lookupGetter = Object.prototype.__lookupGetter__;
-
-/** The own enumerable fields of an object. A getter is code, and symbols are left out. */
-export function fieldsOf(value) {
-  return Object.keys(value).filter((key) => lookupGetter.call(value, key) === undefined);
+/** Calls `visit(part, step, key)` for each part of an object. */
+export function visitParts(value, visit) {
+  const type = typeOf(value);
+  if (type === undefined) return;
+  if (type.hasFields) {
+    for (const key of Object.keys(value)) visit(value[key], FIELD, key);
+  }
+  type.content(value, visit, type.Base);
 }
 
 /** Sets a field. Returns false if the object does not take it. */

@@ -5,8 +5,9 @@
  */
 
 import { ComparedGraph, follow, isFollowable } from "./state-graph.js";
+import { Bucket, KeyValueError } from "./keyvalue.js";
 import { ClientError, Rejected } from "./narrowboat.js";
-import { addClass } from "./state-kinds.js";
+import { addClass, visitParts } from "./state-kinds.js";
 
 /** The most objects of a name that another version finds again by the way to them. */
 const MAX_PLACES = 1000;
@@ -53,7 +54,7 @@ function isClass(value) {
 /** Takes down the names of the modules: pairs of a path and an object with the names. */
 export function takeBaseline(modules, entries) {
   const classes = new Set();
-  for (const Class of [Rejected, ClientError]) addNamedClass("narrowboat", [Class.name], Class, classes);
+  for (const Class of [Rejected, ClientError, Bucket, KeyValueError]) addNamedClass("narrowboat", [Class.name], Class, classes);
   for (const [module, holder] of modules) {
     if (holder) addNames(module, [], holder, classes);
   }
@@ -83,9 +84,11 @@ function addNamedClass(module, path, Class, classes) {
 }
 
 function takeGraph(entry) {
-  entry.graph = graphOf(entry.value);
-  for (const { object, place } of placesOf(entry.name, entry.graph, true)) {
-    if (!codeHomes.has(object)) codeHomes.set(object, place);
+  const graph = graphOf(entry.value);
+  entry.graph = graph;
+  if (!graph?.hasCode) return;
+  for (const { object, place, node } of placesOf(entry.name, graph)) {
+    if (node[0] === "code" && !codeHomes.has(object)) codeHomes.set(object, place);
   }
 }
 
@@ -98,17 +101,27 @@ function graphOf(value, earlier) {
   }
 }
 
-/** Returns the objects of a graph that another version can find again: those that are code, or the others. */
-function placesOf(name, graph, isCode) {
-  const places = [];
+/** Returns the objects of a graph that another version can find again, with the way to them. */
+function placesOf(name, graph) {
   const count = Math.min(graph?.objects.length ?? 0, MAX_PLACES);
+  const steps = count > 0 ? [[]] : [];
+  const places = [];
   for (let number = 0; number < count; number++) {
-    const [kind, , , keys] = graph.nodes[number];
-    if ((kind === "code") !== isCode) continue;
-    const [, ...steps] = graph.pathOfObject(number).steps;
-    if (isFollowable(steps)) places.push({ object: graph.objects[number], keys, place: [name.module, name.path, steps] });
+    if (steps[number] === undefined) continue;
+    const object = graph.objects[number];
+    places.push({ object, node: graph.nodes[number], place: [name.module, name.path, steps[number]] });
+    if (count > 1) findSteps(graph, number, object, steps);
   }
   return places;
+}
+
+/** Adds the steps to the parts of an object. */
+function findSteps(graph, parent, object, steps) {
+  visitParts(object, (part, step, key) => {
+    if (part === null || (typeof part !== "object" && typeof part !== "function" && typeof part !== "symbol")) return;
+    const number = graph.numbers.get(part);
+    if (graph.parents[number] === parent && isFollowable(step, key)) steps[number] ??= [...steps[parent], [step, key]];
+  });
 }
 
 /**
@@ -135,8 +148,8 @@ export function compareNames() {
 }
 
 function addHomes(homes, name, graph, isKept) {
-  for (const { object, keys, place } of placesOf(name, graph, false)) {
-    if (isKept || !homes.has(object)) homes.set(object, { place, isKept, keys });
+  for (const { object, node, place } of placesOf(name, graph)) {
+    if (node[0] !== "code" && (isKept || !homes.has(object))) homes.set(object, { place, isKept, keys: graph.keysOf(node) });
   }
 }
 

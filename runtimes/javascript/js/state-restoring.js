@@ -1,10 +1,11 @@
 /** Restores what another version has saved. */
 
 import { natives } from "./natives.js";
-import { StateError } from "./state-graph.js";
-import { KINDS, kindOf, setField } from "./state-kinds.js";
+import { StateError, textOfSteps } from "./state-graph.js";
+import { KINDS, setField, typeOf } from "./state-kinds.js";
 import { findClasses, findName, findPlace } from "./state-names.js";
 import { FORM } from "./state-saving.js";
+import { numberTimersFrom } from "./timers.js";
 
 const VALUES = {
   text: (units) => String.fromCharCode(...units),
@@ -13,77 +14,136 @@ const VALUES = {
   symbol: (key) => Symbol.for(key),
 };
 
+/** The states of an object: it has to be filled, or it has its content. */
+const MADE = 1;
+const COMPLETE = 2;
+
 function dropped(text) {
   natives.log(2, "state", `this version has no ${text} with state: its value is dropped`);
+}
+
+/** A shape as a graph has it, with the class of this version. */
+class Shape {
+  #Class;
+
+  constructor([name, home, keys], read) {
+    this.name = name;
+    this.kind = KINDS[name];
+    this.home = home;
+    this.keys = keys.map(read);
+    /** Whether the fields of a new object can be assigned: no name means a setter. */
+    this.isPlain = (name === "object" && home === null && !this.keys.includes("__proto__")) || name === "bare";
+  }
+
+  get Class() {
+    return this.home === null ? undefined : (this.#Class ??= findClass(this.home));
+  }
 }
 
 /** Reads a graph. */
 class Reader {
   #nodes;
+  #shapes;
+  #places;
   #consumers;
   #objects = [];
-  #isFilled = [];
+  /** 1 for objects that were made, 2 for those that need no content. */
+  #states;
   /** The objects of this version that stand for saved ones. */
   #used = new Set();
 
   /** `consumers` creates the consumers that the graph refers to. */
-  constructor(nodes, consumers) {
+  constructor(shapes, nodes, places, consumers) {
     this.#nodes = nodes;
+    this.#states = new Uint8Array(nodes.length);
+    this.#shapes = shapes.map((shape) => new Shape(shape, this.read));
+    this.#places = new Map(places.map(([number, place, isKept, removed]) => [number, { place, isKept, removed }]));
     this.#consumers = consumers;
   }
 
   /** Returns the value of a slot. */
   read = (slot) => {
-    if (!Array.isArray(slot)) return slot;
-    if (slot.length === 0) return undefined;
-    return slot.length === 1 ? this.#object(slot[0]) : VALUES[slot[0]](slot[1]);
+    if (typeof slot !== "object" || slot === null) return slot;
+    if (slot.length === 1) return this.#object(slot[0]);
+    return slot.length === 0 ? undefined : VALUES[slot[0]](slot[1]);
   };
 
   /** Creates all objects first, so that what this version has is found before anything changes it. Then fills them. */
   readAll() {
-    this.#nodes.forEach((_, number) => this.#object(number));
-    this.#nodes.forEach((node, number) => this.#isFilled[number] || this.#fill(node, this.#objects[number]));
+    const count = this.#nodes.length;
+    for (let number = 0; number < count; number++) this.#object(number);
+    for (let number = 0; number < count; number++) {
+      if (this.#states[number] === MADE) this.#fill(this.#nodes[number], this.#objects[number], number);
+    }
   }
 
   #object(number) {
-    if (!(number in this.#objects)) this.#objects[number] = this.#make(this.#nodes[number], number);
+    if (this.#states[number] === 0) {
+      this.#states[number] = MADE;
+      this.#objects[number] = this.#make(this.#nodes[number], number);
+    }
     return this.#objects[number];
   }
 
   #make(node, number) {
-    const [kind, home, content, , , place, isKept] = node;
-    this.#isFilled[number] = kind === "consumer" || kind === "code";
-    if (kind === "consumer") return this.#consumers.find(home);
-    if (kind === "closed") return this.#consumers.makeClosed(content);
-    if (kind === "code") return home === null ? undefined : findCode(home);
-    const own = place && findPlace(place);
-    if (isKept && typeof own === "object" && own !== null) {
-      this.#isFilled[number] = true;
+    if (typeof node[0] === "string") return this.#makeSpecial(node, number);
+    const shape = this.#shapes[node[0]];
+    const place = this.#places.get(number);
+    if (place === undefined) return shape.isPlain ? shape.kind.make() : shape.kind.make(node[1], shape.Class, this.read);
+    const own = findPlace(place.place);
+    if (place.isKept && typeof own === "object" && own !== null) {
+      this.#states[number] = COMPLETE;
       return own;
     }
-    const Class = home ? findClass(home) : undefined;
-    if (own && !this.#used.has(own) && this.#canTake(own, kind, Class, content)) {
+    if (own && !this.#used.has(own) && this.#canTake(own, shape, node[1])) {
       this.#used.add(own);
       return own;
     }
-    return KINDS[kind].make(content, Class, this.read);
+    return shape.kind.make(node[1], shape.Class, this.read);
   }
 
-  #canTake(own, kind, Class, content) {
-    if (kindOf(own)?.kind !== kind) return false;
+  #makeSpecial([kind, content], number) {
+    if (kind === "closed") return this.#consumers.makeClosed(content);
+    this.#states[number] = COMPLETE;
+    if (kind === "consumer") return this.#consumers.find(content);
+    return content === null ? undefined : findCode(content);
+  }
+
+  #canTake(own, { name, kind, Class }, content) {
+    if (typeOf(own)?.kind !== name) return false;
     if (Class !== undefined && Object.getPrototypeOf(own) !== Class.prototype) return false;
-    return KINDS[kind].fits(own, content, this.read);
+    return kind.fits(own, content, this.read);
   }
 
   /** Gives an object its content. Fields that only this version has stay. */
-  #fill([kind, , content, keys, slots, , , removed], object) {
-    KINDS[kind]?.fill(object, content, this.read);
-    for (const key of removed ?? []) Reflect.deleteProperty(object, key);
-    keys.forEach((key, index) => setField(object, key, this.read(slots[index])));
+  #fill(node, object, number) {
+    if (node[0] === "closed") return this.#setFields(object, node[2].map(this.read), node[3], 0);
+    const shape = this.#shapes[node[0]];
+    const place = this.#places.get(number);
+    const { keys, isPlain } = shape;
+    if (isPlain && place === undefined) {
+      for (let index = 0; index < keys.length; index++) object[keys[index]] = this.read(node[index + 2]);
+      return;
+    }
+    shape.kind.fill(object, node[1], this.read);
+    for (const key of place?.removed ?? []) Reflect.deleteProperty(object, this.read(key));
+    this.#setFields(object, keys, node, 2);
+  }
+
+  /** Whether a slot refers to code that this version lacks. */
+  #isDropped(slot) {
+    return Array.isArray(slot) && slot.length === 1 && this.#nodes[slot[0]][0] === "code" && this.read(slot) === undefined;
+  }
+
+  #setFields(object, keys, slots, offset) {
+    for (let index = 0; index < keys.length; index++) {
+      const slot = slots[index + offset];
+      if (!this.#isDropped(slot)) setField(object, keys[index], this.read(slot));
+    }
   }
 }
 
-const textOf = ([module, path]) => `${path.join(".")} in ${module}`;
+const textOf = ([module, path, steps = []]) => `${textOfSteps(path.join("."), steps)} in ${module}`;
 
 function findClass(home) {
   const found = findClasses(home);
@@ -106,14 +166,15 @@ const onlyOf = (items) => (items.length === 1 ? items[0] : undefined);
  * Returns the consumers that were saved: the channel, the fields, the phase, the waiting events and why it was not saved.
  */
 export function load(bytes, consumers) {
-  const [form, nodes, bindings, saved] = natives.unpack(bytes);
+  const [form, shapes, nodes, places, bindings, saved, timer] = natives.unpack(bytes);
   if (form !== FORM) throw new StateError(`the state has the form ${form}, and this runtime reads the form ${FORM}`);
-  const reader = new Reader(nodes, consumers);
+  numberTimersFrom(timer);
+  const reader = new Reader(shapes, nodes, places, consumers);
   reader.readAll();
   for (const [module, path, slot] of bindings) bind(module, path, reader.read(slot));
   return saved.map(([channel, keys, slots, phase, events, unsaved]) => {
     const fields = {};
-    keys.forEach((key, index) => setField(fields, key, reader.read(slots[index])));
+    keys.forEach((key, index) => setField(fields, reader.read(key), reader.read(slots[index])));
     const waiting = events.map(([method, value]) => [method, reader.read(value)]);
     return { channel, fields, phase, waiting, unsaved };
   });

@@ -1,10 +1,11 @@
 /** Saves the changed names of the modules and the fields of consumers, as one graph of objects. */
 
 import { natives } from "./natives.js";
-import { Graph, StateError, textOfSteps } from "./state-graph.js";
-import { FIELD, fieldsOf } from "./state-kinds.js";
+import { Graph, StateError, stepTo, textOfSteps } from "./state-graph.js";
+import { typeOf } from "./state-kinds.js";
 import { codeHomeOf } from "./state-names.js";
 import { sessionFor } from "./session.js";
+import { lastTimer } from "./timers.js";
 
 /** The number of the form of the state. A version of the runtime with another form refuses it. */
 export const FORM = 1;
@@ -14,58 +15,55 @@ const REMEDY =
 
 /** A graph that is saved. */
 class SavedGraph extends Graph {
+  /** The objects for which another version has one of its own: the number, the place, whether its content is kept, and the
+   * fields that were removed. */
+  places = [];
   #homes;
   #open;
-  /** What the roots are: texts for errors. */
+  /** What the roots are: texts for errors, and the objects that have them as fields. */
   #roots = [];
 
   /** `open` has the sessions whose consumers another version creates. */
-  constructor(homes, open) {
-    super();
+  constructor(homes, open, isStrict) {
+    super(isStrict);
     this.#homes = homes;
     this.#open = open;
   }
 
-  /** Begins a root, and returns its number. */
-  root(text, owner) {
-    return -this.#roots.push({ text, owner });
-  }
-
-  slot(value, parent, step) {
-    if (typeof value === "symbol" && Symbol.keyFor(value) === undefined && codeHomeOf(value) === undefined) {
-      throw this.#unsavable("a symbol", this.pathOf(parent, step));
-    }
-    return super.slot(value, parent, step);
+  /** Begins a root. `holder` is the object whose fields follow, if it is not a part of the graph. */
+  beginRoot(text, owner, holder) {
+    this.current = -this.#roots.push({ text, owner, holder });
   }
 
   node(value, number) {
-    const session = typeof value === "object" ? sessionFor(value) : undefined;
-    if (session !== undefined) return this.#consumerNode(value, number, session);
-    const node = super.node(value, number);
+    const type = typeOf(value);
+    if (type === undefined) return this.#codeNode(value, number);
+    if (type.home !== null) {
+      const session = sessionFor(value);
+      if (session !== undefined) return this.#consumerNode(value, session);
+    }
+    const node = this.contentNode(value, type);
     const home = this.#homes.get(value);
-    if (home !== undefined) node.push(home.place, home.isKept, removedKeys(home.keys, node[3]));
+    if (home !== undefined) this.places.push([number, home.place, home.isKept, removedKeys(home.keys, Object.keys(value)).map(this.slot)]);
     return node;
   }
 
-  #consumerNode(consumer, number, session) {
+  #consumerNode(consumer, session) {
     if (this.#open.has(session)) return ["consumer", session.channelName];
     // The plugin has kept a consumer whose connection has ended.
     const keys = savedFields(session);
-    return ["closed", null, session.name ?? null, keys, keys.map((key) => this.slot(consumer[key], number, [FIELD, key]))];
+    return ["closed", session.name ?? null, keys.map(this.slot), keys.map((key) => this.slot(consumer[key]))];
   }
 
-  opaque(value, number) {
+  #codeNode(value, number) {
     const home = codeHomeOf(value);
     if (home !== undefined) return ["code", home];
     // Another version uses an object of its own in the place of the one that contains this value.
-    if (this.#homes.get(this.objects[this.parentOf(number)])?.isKept) return ["code", null];
-    throw this.#unsavable(describe(value), this.pathOfObject(number));
-  }
-
-  #unsavable(description, { root, steps }) {
-    const { text, owner } = this.#roots[-root - 1];
-    const path = textOfSteps(text, steps.filter(Boolean));
-    return new StateError(`${path} is ${description}, which cannot be saved (${owner}): ${REMEDY}`);
+    if (this.#homes.get(this.objects[this.parents[number]])?.isKept) return ["code", null];
+    const { root, first, steps } = this.pathOf(number);
+    const { text, owner, holder } = this.#roots[-root - 1];
+    const path = textOfSteps(text, holder === undefined ? steps : [stepTo(holder, first), ...steps]);
+    throw new StateError(`${path} is ${describe(value)}, which cannot be saved (${owner}): ${REMEDY}`);
   }
 }
 
@@ -76,6 +74,7 @@ function removedKeys(before, now) {
 
 function describe(value) {
   if (typeof value === "function") return "a function";
+  if (typeof value === "symbol") return "a symbol";
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   const name = tag === "Object" ? value.constructor?.name : tag;
   if (tag !== "Object") return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
@@ -84,7 +83,7 @@ function describe(value) {
 
 /** The fields of a consumer that move: not the functions that its constructor has set, which are code. */
 function savedFields({ consumer, code }) {
-  const keys = fieldsOf(consumer);
+  const keys = Object.keys(consumer);
   return code === undefined ? keys : keys.filter((key) => !code.has(key) || code.get(key) !== consumer[key]);
 }
 
@@ -98,27 +97,37 @@ function saveConsumer(graph, session, unsaved) {
   const name = session.channelName;
   if (unsaved !== undefined) return [name, [], [], session.phase, [], unsaved];
   const { consumer } = session;
-  const root = graph.root(nameOf(session), "a field of the consumer");
+  graph.beginRoot(nameOf(session), "a field of the consumer", consumer);
   const keys = savedFields(session);
-  const slots = keys.map((key) => graph.slot(consumer[key], root, [FIELD, key]));
-  const waits = graph.root(`an event that waits for ${nameOf(session)}`, "a message");
-  const events = session.waiting.map(([method, value]) => [method, graph.slot(value, waits, undefined)]);
-  return [name, keys, slots, session.phase, events, null];
+  const slots = keys.map((key) => graph.slot(consumer[key]));
+  graph.beginRoot(`an event that waits for ${nameOf(session)}`, "a message");
+  const events = session.waiting.map(([method, value]) => [method, graph.slot(value)]);
+  return [name, keys.map(graph.slot), slots, session.phase, events, null];
+}
+
+function encode({ changed, homes }, saved, open, unsaved, isStrict) {
+  const graph = new SavedGraph(homes, new Set(open), isStrict);
+  const bindings = changed.map((name) => {
+    graph.beginRoot(name.path.join("."), `a variable of ${name.module}`);
+    return [name.module, name.path, graph.slot(name.value)];
+  });
+  const consumers = saved.map((session) => saveConsumer(graph, session, unsaved.get(session)));
+  graph.complete();
+  return [FORM, graph.shapes, graph.nodes, graph.places, bindings, consumers, lastTimer()];
 }
 
 /**
  * Saves names and consumers. `saved` are the sessions whose consumers are saved, and `open` those to whose consumers the
  * state may refer. `unsaved` has the reasons why consumers cannot be saved.
  */
-export function save({ changed, homes }, saved, open, unsaved = new Map()) {
-  const graph = new SavedGraph(homes, new Set(open));
-  const bindings = changed.map((name) => {
-    const root = graph.root(name.path.join("."), `a variable of ${name.module}`);
-    return [name.module, name.path, graph.slot(name.value, root, undefined)];
-  });
-  const consumers = saved.map((session) => saveConsumer(graph, session, unsaved.get(session)));
-  graph.complete();
-  return natives.pack([FORM, graph.nodes, bindings, consumers]);
+export function save(names, saved, open, unsaved = new Map()) {
+  const state = encode(names, saved, open, unsaved, false);
+  try {
+    return natives.pack(state);
+  } catch {
+    // A string contains half of a surrogate pair.
+    return natives.pack(encode(names, saved, open, unsaved, true));
+  }
 }
 
 /** Returns why consumers cannot be saved, by their sessions. */

@@ -6,6 +6,14 @@ import { natives } from "./natives.js";
 const timers = new Map();
 let lastNumber = 0;
 
+/** The number of the timer that was set last. */
+export const lastTimer = () => lastNumber;
+
+/** Numbers timers from `number` on: a number that a consumer has kept from another version means no timer of this one. */
+export function numberTimersFrom(number) {
+  lastNumber = Math.max(lastNumber, number);
+}
+
 function arm(timer) {
   timer.id = natives.setTimer(timer.session.id, Math.max(0, Math.floor(Number(timer.delay) || 0)));
   timer.session.timers.set(timer.id, timer);
