@@ -47,6 +47,10 @@ function defineGlobal(name, file) {
 /** Evaluates the modules of the globals that a text mentions, so that the program gets their bytecode. */
 export function preload(text) {
   for (const file in MODULES) {
-    if (new RegExp(`\\b(?:${MODULES[file].join("|")})\\b`).test(text)) evaluate(file);
+    if (MODULES[file].some((name) => !(name in provided) && mentions(text, name))) evaluate(file);
   }
+}
+
+function mentions(text, name) {
+  return text.includes(name) && new RegExp(`\\b${name}\\b`).test(text);
 }

@@ -1,16 +1,16 @@
 //! Compiles the files of a plugin to a program.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::bindings::exports::narrowboat::consumer::runtime::{Entries, File};
 use crate::dynamic_imports::Import;
 use crate::failure::Failure;
 use crate::instance::{self, Classes};
 use crate::module_loader::{self, ModuleSource};
-use crate::package_resolver::is_of_package;
+use crate::package_resolver::{PackageResolver, is_of_package};
 use crate::problem::{self, Problem, Problems};
 use crate::program::{Entry, Program, ProgramModule, Resolution};
-use crate::{dynamic_imports, engine, import_problems, package_resolver, runtime_modules, source_file};
+use crate::{dynamic_imports, engine, import_problems, runtime_modules, source_file};
 
 /// The files that have the classes of a plugin whose manifest names none, without their endings.
 const MAIN_FILES: [&str; 3] = ["consumers", "index", "main"];
@@ -23,6 +23,8 @@ pub struct Compiler {
     files: HashMap<String, Vec<u8>>,
     modules: Vec<ProgramModule>,
     resolutions: Vec<Resolution>,
+    known_resolutions: HashSet<Resolution>,
+    packages: PackageResolver,
     own_modules: Vec<String>,
     problems: Problems,
     /// The problems of imports that mean no module. They count if the plugin does not start.
@@ -44,6 +46,8 @@ pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> 
         files,
         modules: Vec::new(),
         resolutions: Vec::new(),
+        known_resolutions: HashSet::new(),
+        packages: PackageResolver::default(),
         own_modules: Vec::new(),
         problems: Vec::new(),
         unresolved: Vec::new(),
@@ -121,13 +125,13 @@ impl Compiler {
     pub fn resolve(&mut self, base: &str, specifier: &str) -> Result<String, String> {
         let target = match runtime_modules::resolve(base, specifier) {
             Some(target) => target,
-            None => package_resolver::resolve(&self.files, base, specifier).inspect_err(|message| {
+            None => self.packages.resolve(&self.files, base, specifier).inspect_err(|message| {
                 self.unresolved.push(import_problems::unresolved(&self.files, base, specifier, message));
             })?,
         };
         let resolution = Resolution { base: base.to_owned(), specifier: specifier.to_owned(), target };
         let target = resolution.target.clone();
-        if !self.resolutions.contains(&resolution) {
+        if self.known_resolutions.insert(resolution.clone()) {
             self.resolutions.push(resolution);
         }
         Ok(target)

@@ -1,6 +1,7 @@
 //! Finds the file that an import means: a file of the plugin, or one of a package in `node_modules` or `vendor`.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::compiler::{ENDINGS, is_module_file};
 use crate::package_json::{Exported, PackageJson};
@@ -18,23 +19,119 @@ const NODE_NAMES: [&str; 18] = [
     "tls", "url", "util", "worker_threads", "zlib",
 ];
 
-/// Finds the file that a specifier means in the file `base`.
-///
-/// # Errors
-/// A text for the author.
-pub fn resolve(files: &Files, base: &str, specifier: &str) -> Result<String, String> {
-    let is_path = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start)) || [".", ".."].contains(&specifier);
-    let path = if is_path {
-        let path = join(folder_of(base), specifier)
-            .ok_or_else(|| format!("{specifier:?} is outside the plugin's folder"))?;
-        find_file(files, &path).ok_or_else(|| format!("the plugin has no file {path}"))?
-    } else if specifier.starts_with('#') {
-        find_own_import(files, base, specifier)?
-    } else {
-        find_in_packages(files, base, specifier)?
-    };
-    check_module(files, &path)?;
-    Ok(path)
+/// Finds the files that imports mean. It remembers the packages that it has read.
+#[derive(Default)]
+pub struct PackageResolver {
+    /// The descriptions by the folder of the package.
+    descriptions: HashMap<String, Option<Rc<PackageJson>>>,
+    /// Whether there is a package in a folder.
+    folders: HashMap<String, bool>,
+}
+
+impl PackageResolver {
+    /// Finds the file that a specifier means in the file `base`.
+    ///
+    /// # Errors
+    /// A text for the author.
+    pub fn resolve(&mut self, files: &Files, base: &str, specifier: &str) -> Result<String, String> {
+        let is_path = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start)) || [".", ".."].contains(&specifier);
+        let path = if is_path {
+            let path = join(folder_of(base), specifier)
+                .ok_or_else(|| format!("{specifier:?} is outside the plugin's folder"))?;
+            find_file(files, &path).ok_or_else(|| format!("the plugin has no file {path}"))?
+        } else if specifier.starts_with('#') {
+            self.find_own_import(files, base, specifier)?
+        } else {
+            self.find_in_packages(files, base, specifier)?
+        };
+        self.check_module(files, &path)?;
+        Ok(path)
+    }
+
+    /// Finds a module of a package: in `node_modules` beside the file and above it, and in `vendor`.
+    fn find_in_packages(&mut self, files: &Files, base: &str, specifier: &str) -> Result<String, String> {
+        if let Some(name) = specifier.strip_prefix("node:") {
+            return Err(no_node_module(name));
+        }
+        let (name, subpath) = split_specifier(specifier);
+        for folder in package_folders(base, name) {
+            if self.is_package(files, &folder) {
+                return self.find_in_package(files, &folder, name, &subpath);
+            }
+        }
+        let file = find_file(files, &format!("{VENDOR}/{specifier}")).or_else(|| find_file(files, specifier));
+        file.ok_or_else(|| {
+            if NODE_NAMES.contains(&name) {
+                return no_node_module(name);
+            }
+            format!(
+                "the plugin has no module {specifier:?}: install the package into node_modules, or write \"./{specifier}\" for a file"
+            )
+        })
+    }
+
+    fn is_package(&mut self, files: &Files, folder: &str) -> bool {
+        let find = |folder: &str| files.keys().any(|path| path.strip_prefix(folder).is_some_and(|it| it.starts_with('/')));
+        *self.folders.entry(folder.to_owned()).or_insert_with_key(|folder| find(folder))
+    }
+
+    fn read_package_json(&mut self, files: &Files, folder: &str) -> Result<Option<Rc<PackageJson>>, String> {
+        if let Some(description) = self.descriptions.get(folder) {
+            return Ok(description.clone());
+        }
+        let path = if folder.is_empty() { "package.json".to_owned() } else { format!("{folder}/package.json") };
+        let parsed = files.get(&path).map(|content| PackageJson::parse(content)).transpose();
+        let description = parsed.map_err(|problem| format!("{path} {problem}"))?.map(Rc::new);
+        self.descriptions.insert(folder.to_owned(), description.clone());
+        Ok(description)
+    }
+
+    fn find_in_package(&mut self, files: &Files, folder: &str, name: &str, subpath: &str) -> Result<String, String> {
+        let package = self.read_package_json(files, folder)?;
+        let exported = package.as_ref().map_or(Exported::NotThere, |package| package.export(subpath));
+        let path = match (exported, package) {
+            (Exported::File(path), _) => format!("{folder}/{path}"),
+            (Exported::OnlyForRequire, _) => return Err(common_js(name)),
+            (Exported::NotExported, _) => return Err(format!("the package {name} does not export {subpath:?}")),
+            (Exported::NotThere, Some(package)) if subpath == "." => return find_main_file(files, folder, name, &package),
+            (Exported::NotThere, _) if subpath == "." => folder.to_owned(),
+            (Exported::NotThere, _) => format!("{folder}{}", &subpath[1..]),
+        };
+        if path.ends_with(".cjs") {
+            return Err(common_js(name));
+        }
+        find_file(files, &path).ok_or_else(|| format!("the package {name} has no file {path}"))
+    }
+
+    /// Finds a module by a name such as `#config`, which the `package.json` of the file defines.
+    fn find_own_import(&mut self, files: &Files, base: &str, specifier: &str) -> Result<String, String> {
+        let folder = package_folder(files, base);
+        let exported = self.read_package_json(files, folder)?.map_or(Exported::NotThere, |package| package.import(specifier));
+        let Exported::File(path) = exported else {
+            return Err(format!("no package.json above {base} defines the import {specifier:?}"));
+        };
+        let path = if folder.is_empty() { path } else { format!("{folder}/{path}") };
+        find_file(files, &path).ok_or_else(|| format!("the plugin has no file {path}"))
+    }
+
+    /// Checks that a file is a module that the runtime can load.
+    fn check_module(&mut self, files: &Files, path: &str) -> Result<(), String> {
+        if path.ends_with(".json") {
+            return Ok(());
+        }
+        if path.ends_with(".cjs") {
+            return Err(common_js(package_name(path).unwrap_or(path)));
+        }
+        if !is_module_file(path) {
+            return Err(format!("{path} is not a module: the runtime imports .js, .mjs, .ts, .mts and .json"));
+        }
+        let Some(name) = package_name(path).filter(|_| path.ends_with(".js")) else { return Ok(()) };
+        if self.read_package_json(files, package_folder(files, path))?.is_some_and(|it| it.is_module_type()) {
+            return Ok(());
+        }
+        let text = files.get(path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
+        if is_common_js(&text) { Err(common_js(name)) } else { Ok(()) }
+    }
 }
 
 /// Whether a file belongs to a package, and not to the plugin.
@@ -76,29 +173,6 @@ fn join(folder: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Finds a module of a package: in `node_modules` beside the file and above it, and in `vendor`.
-fn find_in_packages(files: &Files, base: &str, specifier: &str) -> Result<String, String> {
-    if let Some(name) = specifier.strip_prefix("node:") {
-        return Err(no_node_module(name));
-    }
-    let (name, subpath) = split_specifier(specifier);
-    for folder in package_folders(base, name) {
-        let prefix = format!("{folder}/");
-        if files.keys().any(|path| path.starts_with(&prefix)) {
-            return find_in_package(files, &folder, name, &subpath);
-        }
-    }
-    let file = find_file(files, &format!("{VENDOR}/{specifier}")).or_else(|| find_file(files, specifier));
-    file.ok_or_else(|| {
-        if NODE_NAMES.contains(&name) {
-            return no_node_module(name);
-        }
-        format!(
-            "the plugin has no module {specifier:?}: install the package into node_modules, or write \"./{specifier}\" for a file"
-        )
-    })
-}
-
 fn no_node_module(name: &str) -> String {
     format!(
         "there is no Node.js in a plugin, and so no module \"node:{name}\": use a package for browsers, or the globals of the \
@@ -132,29 +206,6 @@ fn package_folders(base: &str, name: &str) -> Vec<String> {
     }
 }
 
-fn read_package_json(files: &Files, folder: &str) -> Result<Option<PackageJson>, String> {
-    let path = if folder.is_empty() { "package.json".to_owned() } else { format!("{folder}/package.json") };
-    let Some(content) = files.get(&path) else { return Ok(None) };
-    PackageJson::parse(content).map(Some).map_err(|problem| format!("{path} {problem}"))
-}
-
-fn find_in_package(files: &Files, folder: &str, name: &str, subpath: &str) -> Result<String, String> {
-    let package = read_package_json(files, folder)?;
-    let exported = package.as_ref().map_or(Exported::NotThere, |package| package.export(subpath));
-    let path = match (exported, package) {
-        (Exported::File(path), _) => format!("{folder}/{path}"),
-        (Exported::OnlyForRequire, _) => return Err(common_js(name)),
-        (Exported::NotExported, _) => return Err(format!("the package {name} does not export {subpath:?}")),
-        (Exported::NotThere, Some(package)) if subpath == "." => return find_main_file(files, folder, name, &package),
-        (Exported::NotThere, _) if subpath == "." => folder.to_owned(),
-        (Exported::NotThere, _) => format!("{folder}{}", &subpath[1..]),
-    };
-    if path.ends_with(".cjs") {
-        return Err(common_js(name));
-    }
-    find_file(files, &path).ok_or_else(|| format!("the package {name} has no file {path}"))
-}
-
 /// Finds the main file: that of the field `module`, that of `main`, or the index.
 fn find_main_file(files: &Files, folder: &str, name: &str, package: &PackageJson) -> Result<String, String> {
     let named = ["module", "main"].into_iter().filter_map(|field| package.main_file(field));
@@ -164,17 +215,6 @@ fn find_main_file(files: &Files, folder: &str, name: &str, package: &PackageJson
     found.ok_or_else(|| if is_common_js { common_js(name) } else { format!("the package {name} has no main file") })
 }
 
-/// Finds a module by a name such as `#config`, which the `package.json` of the file defines.
-fn find_own_import(files: &Files, base: &str, specifier: &str) -> Result<String, String> {
-    let folder = package_folder(files, base);
-    let exported = read_package_json(files, folder)?.map_or(Exported::NotThere, |package| package.import(specifier));
-    let Exported::File(path) = exported else {
-        return Err(format!("no package.json above {base} defines the import {specifier:?}"));
-    };
-    let path = if folder.is_empty() { path } else { format!("{folder}/{path}") };
-    find_file(files, &path).ok_or_else(|| format!("the plugin has no file {path}"))
-}
-
 /// The nearest folder above a file that has a `package.json`.
 fn package_folder<'a>(files: &Files, path: &'a str) -> &'a str {
     let mut folder = folder_of(path);
@@ -182,23 +222,6 @@ fn package_folder<'a>(files: &Files, path: &'a str) -> &'a str {
         folder = folder_of(folder);
     }
     folder
-}
-
-/// Checks that a file is a module that the runtime can load.
-fn check_module(files: &Files, path: &str) -> Result<(), String> {
-    if path.ends_with(".json") {
-        return Ok(());
-    }
-    if path.ends_with(".cjs") {
-        return Err(common_js(package_name(path).unwrap_or(path)));
-    }
-    if !is_module_file(path) {
-        return Err(format!("{path} is not a module: the runtime imports .js, .mjs, .ts, .mts and .json"));
-    }
-    let Some(name) = package_name(path).filter(|_| path.ends_with(".js")) else { return Ok(()) };
-    let is_declared = read_package_json(files, package_folder(files, path))?.is_some_and(|it| it.is_module_type());
-    let text = files.get(path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
-    if is_declared || !is_common_js(&text) { Ok(()) } else { Err(common_js(name)) }
 }
 
 fn common_js(name: &str) -> String {
