@@ -118,35 +118,45 @@ declare module "narrowboat" {
     sendTo(channel: string, message: Message): void;
   }
 
-  /** The handler of the messages of named channels, without a connection. It cannot wait for time. */
+  /**
+   * The handler of the messages of named channels, without a connection. A method such as `onChatMessage(message, channel)`
+   * handles a type. It cannot wait for time.
+   */
   export abstract class Worker {}
 
-  /** The key-value store: values that outlive connections and versions. It needs the capability `keyvalue`. */
+  /** The key-value store. A plugin needs `keyvalue = true` under `[capabilities]`. A write takes effect at once. */
   export namespace keyvalue {
     /** The host refuses an operation. */
     class KeyValueError extends Error {
       readonly code: "access-denied" | "invalid-name" | "other";
     }
 
-    /** A named collection of keys and values. */
-    interface Bucket {
+    /** A named collection of keys and values. It can be a field of a consumer. */
+    class Bucket {
+      constructor(name: string);
       readonly name: string;
       /** Returns the bytes of a key, or null. */
       get(key: string): Uint8Array | null;
-      /** Returns the text of a key, or null. */
+      /** Returns the text of a key, or null. Bytes that are not UTF-8 become U+FFFD. */
       getText(key: string): string | null;
       /** Sets the value of a key. A string is stored as UTF-8. */
       set(key: string, value: string | Uint8Array | ArrayBuffer): void;
       /** Deletes a key, if it is there. */
       delete(key: string): void;
       exists(key: string): boolean;
-      /** Adds to a whole number of 64 bits and returns the sum. A key without a value counts as 0. */
-      increment(key: string, delta?: number | bigint): bigint | number;
-      /** Returns all keys, in no particular order. */
+      /** Adds to a whole number of 64 bits and returns the sum: a BigInt if a number cannot have it exactly. */
+      increment(key: string, delta?: number | bigint): number | bigint;
+      /** Returns all keys, in no order. */
       listKeys(): string[];
     }
 
     /** Returns the bucket with this name, which need not exist before. */
     function open(name: string): Bucket;
   }
+}
+
+/** Options of `fetch` that only Narrowboat has. */
+interface RequestInit {
+  /** The time-out of connecting, the first byte and each pause, in milliseconds. It can only shorten those of the host. */
+  timeout?: number;
 }

@@ -270,6 +270,17 @@ def test_values_are_set_read_listed_and_deleted(check):
     check(pairs, setup + ";" + THROWN)
 
 
+def test_a_bucket_may_be_opened_at_the_top_of_a_module_and_moves_with_the_state(javascript):
+    source = 'import { keyvalue } from "narrowboat";\nconst notes = keyvalue.open("notes");\n' + consumer("""
+      own = undefined;
+      receive(text) { this.own ??= keyvalue.open("own"); notes.set("a", text); this.send(`old ${this.own.increment("n")} ${notes.getText("a")}`); }""")  # fmt: skip
+    plugin = javascript(source, manifest={"capabilities": {"log": True} | POWERS})
+    client = plugin.connect()
+    assert client.ask("one") == "old 1 one"
+    plugin.edit(("old", "new"))
+    assert client.ask("two") == "new 2 two"
+
+
 def test_a_plugin_without_the_capability_gets_an_error_that_names_it(answer):
     told = answer("await thrown(() => keyvalue.open('notes'))", THROWN, keyvalue=False)
     assert told == "KeyValueError: the plugin may not use keyvalue: add keyvalue = true under [capabilities] in plugin.toml"
