@@ -360,9 +360,12 @@ def test_a_worker_that_waits_is_an_error(working):
     plugin.host.logged("the handler onNumbersSum of the worker waits, and a worker cannot wait")
 
 
-def test_a_plugin_may_have_a_worker_and_no_consumer(serve, tmp_path):
+@pytest.mark.parametrize("entry", ["consumers:Summer", None], ids=["named", "default-export"])
+def test_a_plugin_may_have_a_worker_and_no_consumer(serve, tmp_path, entry):
     source = 'import { Worker, sendTo } from "narrowboat";\n' + SYNC_WORKER[SYNC_WORKER.index("export class Summer") :]
-    worker = JavaScriptPlugin(tmp_path / "worker", source, worker="consumers:Summer")
+    if entry is None:
+        source = source.replace("export class", "export default class")
+    worker = JavaScriptPlugin(tmp_path / "worker", source, worker=entry)
     chat = JavaScriptPlugin(tmp_path / "chat", WORKER.replace("WORK\n", ""), consumer="consumers:Chat")
     workers = [{"channel": "sums", "plugin": "worker"}]
     chat.host = serve(plugins={"chat": chat.table(), "worker": worker.table()}, workers=workers)

@@ -38,9 +38,9 @@ Examples:
   narrowboat dev chat                           serves it
 
 The folder gets the plugin's code, its plugin.toml, a narrowboat.toml that serves it, and what the
-code builds on: for Python the types of the runtime's modules in typings, for Rust the SDK in
-vendor/narrowboat-guest. The name of the folder is the name of the plugin: 1 to 64 of a-z, 0-9, -
-and _, beginning with a letter.")]
+code builds on: for Python the types of the runtime's modules in typings, for JavaScript and
+TypeScript those in narrowboat.d.ts, for Rust the SDK in vendor/narrowboat-guest. The name of the
+folder is the name of the plugin: 1 to 64 of a-z, 0-9, - and _, beginning with a letter.")]
 pub(super) struct NewArgs {
     /// The folder to create; it may exist if it is empty
     #[arg(value_name = "NAME")]
