@@ -83,7 +83,10 @@ impl Compiler {
         if consumer.is_some() || worker.is_some() {
             return Ok([consumer, worker]);
         }
-        let module = MAIN_FILES.iter().find_map(|name| self.find_file(name)).or_else(|| self.find_only_module());
+        let module = MAIN_FILES
+            .iter()
+            .find_map(|name| self.find_file(name))
+            .or_else(|| self.find_only_module());
         let Some(module) = module else {
             return Err(vec![problem::general(
                 "the plugin has no file consumers.js, consumers.ts, index.js or main.js: name the class in plugin.toml, \
@@ -97,7 +100,8 @@ impl Compiler {
         let (module, export) = entry.split_once(':').unwrap_or((entry, "default"));
         let file = self.find_file(module).or_else(|| self.find_file(&module.replace('.', "/")));
         let Some(module) = file else {
-            let message = format!("{key} = \"{entry}\" in plugin.toml: the plugin has no module {module}");
+            let message =
+                format!("{key} = \"{entry}\" in plugin.toml: the plugin has no module {module}");
             return Err(vec![problem::general(message)]);
         };
         Ok(Entry { module, export: export.to_owned() })
@@ -111,7 +115,10 @@ impl Compiler {
 
     fn find_only_module(&self) -> Option<String> {
         let is_module = |path: &&String| {
-            !path.contains('/') && is_module_file(path) && !path.ends_with(".d.ts") && !path.contains(".test.")
+            !path.contains('/')
+                && is_module_file(path)
+                && !path.ends_with(".d.ts")
+                && !path.contains(".test.")
         };
         let mut modules = self.files.keys().filter(is_module);
         let only = modules.next()?;
@@ -126,10 +133,16 @@ impl Compiler {
         let target = match runtime_modules::resolve(base, specifier) {
             Some(target) => target,
             None => self.packages.resolve(&self.files, base, specifier).inspect_err(|message| {
-                self.unresolved.push(import_problems::unresolved(&self.files, base, specifier, message));
+                self.unresolved.push(import_problems::unresolved(
+                    &self.files,
+                    base,
+                    specifier,
+                    message,
+                ));
             })?,
         };
-        let resolution = Resolution { base: base.to_owned(), specifier: specifier.to_owned(), target };
+        let resolution =
+            Resolution { base: base.to_owned(), specifier: specifier.to_owned(), target };
         let target = resolution.target.clone();
         if self.known_resolutions.insert(resolution.clone()) {
             self.resolutions.push(resolution);
@@ -145,12 +158,14 @@ impl Compiler {
         if let Some(text) = runtime_modules::text(name) {
             return Ok(text.to_owned());
         }
-        let content = self.files.get(name).ok_or_else(|| format!("the plugin has no file {name}"))?;
+        let content =
+            self.files.get(name).ok_or_else(|| format!("the plugin has no file {name}"))?;
         let Ok(text) = String::from_utf8(content.clone()) else {
             return Err(self.add_problem(problem::in_file(name, "the text is not UTF-8")));
         };
         if name.ends_with(".json") {
-            return source_file::json_module(name, &text).map_err(|problem| self.add_problem(problem));
+            return source_file::json_module(name, &text)
+                .map_err(|problem| self.add_problem(problem));
         }
         let text = source_file::to_javascript(name, text.trim_start_matches('\u{feff}'));
         match text {
@@ -176,7 +191,8 @@ impl Compiler {
         if self.is_started {
             specifiers.extend(source_file::imports(text));
         }
-        self.later_imports.extend(specifiers.into_iter().map(|specifier| (name.to_owned(), specifier)));
+        self.later_imports
+            .extend(specifiers.into_iter().map(|specifier| (name.to_owned(), specifier)));
     }
 
     /// Takes the imports that are not compiled yet.
@@ -221,15 +237,26 @@ impl Compiler {
         if failure.line.contains("Error resolving module") && !self.unresolved.is_empty() {
             return self.unresolved.clone();
         }
-        if let Some(problem) = import_problems::missing_export(&self.files, &self.resolutions, &failure.line) {
+        if let Some(problem) =
+            import_problems::missing_export(&self.files, &self.resolutions, &failure.line)
+        {
             return vec![problem];
         }
         let Some(place) = failure.place() else { return vec![problem::general(&failure.line)] };
-        let text = self.files.get(&place.path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
+        let text = self
+            .files
+            .get(&place.path)
+            .map(|content| String::from_utf8_lossy(content))
+            .unwrap_or_default();
         vec![problem::at(&place.path, &text, place.line, place.column, failure.message())]
     }
 
-    fn into_program(self, consumer: Option<Entry>, worker: Option<Entry>, classes: Classes) -> Program {
+    fn into_program(
+        self,
+        consumer: Option<Entry>,
+        worker: Option<Entry>,
+        classes: Classes,
+    ) -> Program {
         let Classes { has_consumer, has_worker } = classes;
         let consumer_entry = consumer.clone().filter(|_| has_consumer);
         let worker_entry = worker.or(consumer).filter(|_| has_worker);

@@ -119,7 +119,10 @@ fn describe(ctx: &Ctx<'_>, error: CaughtError<'_>) -> Failure {
 fn time_out() -> Option<Failure> {
     let limit = ENDED_AT_LIMIT.get();
     (limit != 0).then(|| {
-        Failure::new(format!("CallTimeout: the call has used most of its {} ms", limit / 1000), None)
+        Failure::new(
+            format!("CallTimeout: the call has used most of its {} ms", limit / 1000),
+            None,
+        )
     })
 }
 

@@ -3,7 +3,9 @@
 use rquickjs::{Object, Value};
 
 use crate::Exports;
-use crate::bindings::exports::narrowboat::consumer::runtime::{self, Entries, File, Problem, Program};
+use crate::bindings::exports::narrowboat::consumer::runtime::{
+    self, Entries, File, Problem, Program,
+};
 use crate::bindings::exports::narrowboat::consumer::websocket::{
     self, Closure, ConsumerState, Decision, GuestConsumer, ModuleState, Refusal, SaveMode, Saved,
 };
@@ -57,7 +59,10 @@ fn text_of(error: Error) -> String {
 }
 
 impl GuestConsumer for Consumer {
-    fn connect(scope: Scope, connection: Connection) -> Result<(websocket::Consumer, Decision), Refusal> {
+    fn connect(
+        scope: Scope,
+        connection: Connection,
+    ) -> Result<(websocket::Consumer, Decision), Refusal> {
         let consumer = Self(natives::add_connection(connection));
         let id = consumer.0;
         let connected = consumer.run("connect", |ctx, connect| {
@@ -98,22 +103,28 @@ impl GuestConsumer for Consumer {
     }
 
     fn snapshot(&self, mode: SaveMode) -> Result<ConsumerState, String> {
-        let state = engine::run("snapshot", |_, snapshot| read_state(snapshot.call((self.0, mode_number(mode)))?));
+        let state = engine::run("snapshot", |_, snapshot| {
+            read_state(snapshot.call((self.0, mode_number(mode)))?)
+        });
         match state.map_err(|failure| failure.line)? {
             TakenState::Saved(state) => Ok(ConsumerState::Saved(Saved { schema: SCHEMA, state })),
             TakenState::Busy => Ok(ConsumerState::Busy),
-            TakenState::None => Ok(ConsumerState::Saved(Saved { schema: SCHEMA, state: Vec::new() })),
+            TakenState::None => {
+                Ok(ConsumerState::Saved(Saved { schema: SCHEMA, state: Vec::new() }))
+            }
         }
     }
 
-    fn restore(connection: Connection, saved: Option<Saved>) -> Result<websocket::Consumer, String> {
+    fn restore(
+        connection: Connection,
+        saved: Option<Saved>,
+    ) -> Result<websocket::Consumer, String> {
         let consumer = Self(natives::add_connection(connection));
         let id = consumer.0;
         let state = saved.map(|saved| saved.state).filter(|state| !state.is_empty());
-        consumer.run("restore", |_, restore| {
-            restore.call::<_, ()>((id, state.map(Bytes)))
-        })
-        .map_err(text_of)?;
+        consumer
+            .run("restore", |_, restore| restore.call::<_, ()>((id, state.map(Bytes))))
+            .map_err(text_of)?;
         Ok(websocket::Consumer::new(consumer))
     }
 }
@@ -122,7 +133,8 @@ impl websocket::Guest for Exports {
     type Consumer = Consumer;
 
     fn save_module(mode: SaveMode) -> Result<ModuleState, String> {
-        let state = engine::run("saveModule", |_, save| read_state(save.call((mode_number(mode),))?));
+        let state =
+            engine::run("saveModule", |_, save| read_state(save.call((mode_number(mode),))?));
         Ok(match state.map_err(|failure| failure.line)? {
             TakenState::Saved(state) => ModuleState::WithConsumers(Saved { schema: SCHEMA, state }),
             TakenState::Busy => ModuleState::Busy,
@@ -131,14 +143,17 @@ impl websocket::Guest for Exports {
     }
 
     fn load_module(saved: Saved) -> Result<(), String> {
-        engine::run("loadModule", |_, load| load.call((Bytes(saved.state),))).map_err(|failure| failure.line)
+        engine::run("loadModule", |_, load| load.call((Bytes(saved.state),)))
+            .map_err(|failure| failure.line)
     }
 }
 
 impl worker::Guest for Exports {
     fn handle(channel: String, message: Message) -> Result<Handling, String> {
         natives::begin_event(0);
-        let handled = engine::run("work", |ctx, work| work.call((channel, message_pack::unpack(ctx, &message)?)));
+        let handled = engine::run("work", |ctx, work| {
+            work.call((channel, message_pack::unpack(ctx, &message)?))
+        });
         let is_known: bool = handled.map_err(|failure| {
             failure.log(None);
             failure.line

@@ -68,10 +68,13 @@ impl Failure {
 /// Describes a value that was thrown.
 pub fn of_value(thrown: &Value<'_>) -> Failure {
     let Some(object) = thrown.as_object().filter(|object| object.is_error()) else {
-        let text = thrown.get::<Coerced<String>>().map_or_else(|_| "a value without a text".to_owned(), |it| it.0);
+        let text = thrown
+            .get::<Coerced<String>>()
+            .map_or_else(|_| "a value without a text".to_owned(), |it| it.0);
         return Failure::new(shorten(&format!("{text} was thrown")), None);
     };
-    let property = |name: &str| object.get::<_, Coerced<String>>(name).map(|text| text.0).unwrap_or_default();
+    let property =
+        |name: &str| object.get::<_, Coerced<String>>(name).map(|text| text.0).unwrap_or_default();
     let (name, message) = (property("name"), property("message"));
     let line = if message.is_empty() { name } else { format!("{name}: {message}") };
     let stack = plugin_frames(&property("stack"));
@@ -87,7 +90,8 @@ fn shorten(line: &str) -> String {
 
 /// The frames without those of the runtime.
 fn plugin_frames(stack: &str) -> String {
-    let is_plugin = |line: &&str| place_of(line).is_some_and(|place| !place.path.starts_with(RUNTIME_PREFIX));
+    let is_plugin =
+        |line: &&str| place_of(line).is_some_and(|place| !place.path.starts_with(RUNTIME_PREFIX));
     stack.lines().filter(is_plugin).map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

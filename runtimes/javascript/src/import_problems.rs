@@ -6,7 +6,12 @@ use crate::problem::{self, Problem};
 use crate::program::Resolution;
 
 /// The problem that an import means no module.
-pub fn unresolved(files: &HashMap<String, Vec<u8>>, base: &str, specifier: &str, message: &str) -> Problem {
+pub fn unresolved(
+    files: &HashMap<String, Vec<u8>>,
+    base: &str,
+    specifier: &str,
+    message: &str,
+) -> Problem {
     let quotes = ['"', '\'', '`'].map(|quote| format!("{quote}{specifier}{quote}"));
     let find = |line: &str| quotes.iter().find_map(|quoted| line.find(quoted));
     at_line(files, base, find, message).unwrap_or_else(|| problem::in_file(base, message))
@@ -23,7 +28,9 @@ pub fn missing_export(
     let module = rest.split_once('\'')?.0;
     let told = format!("{module} has no export {name}");
     let importers = resolutions.iter().filter(|resolution| resolution.target == module);
-    importers.into_iter().find_map(|importer| at_line(files, &importer.base, |line| line.find(name), &told))
+    importers
+        .into_iter()
+        .find_map(|importer| at_line(files, &importer.base, |line| line.find(name), &told))
 }
 
 /// A problem at the first line in which `find` finds a column.
@@ -34,7 +41,14 @@ fn at_line(
     message: &str,
 ) -> Option<Problem> {
     let text = String::from_utf8_lossy(files.get(path)?);
-    let (index, at) = text.lines().enumerate().find_map(|(index, line)| Some((index, find(line)?)))?;
+    let (index, at) =
+        text.lines().enumerate().find_map(|(index, line)| Some((index, find(line)?)))?;
     let column = text.lines().nth(index)?.get(..at)?.chars().count() + 1;
-    Some(problem::at(path, &text, u32::try_from(index + 1).ok()?, u32::try_from(column).ok(), message))
+    Some(problem::at(
+        path,
+        &text,
+        u32::try_from(index + 1).ok()?,
+        u32::try_from(column).ok(),
+        message,
+    ))
 }

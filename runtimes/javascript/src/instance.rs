@@ -81,7 +81,9 @@ pub fn start(
 
 /// An array with the text of the entry and the value of its export.
 fn entry_value<'js>(ctx: &Ctx<'js>, entry: Option<&Entry>) -> Result<Value<'js>> {
-    let Some(Entry { module, export }) = entry else { return Ok(Value::new_undefined(ctx.clone())) };
+    let Some(Entry { module, export }) = entry else {
+        return Ok(Value::new_undefined(ctx.clone()));
+    };
     let value: Value<'js> = import(ctx, module)?.get(export.as_str())?;
     let pair = Array::new(ctx.clone())?;
     pair.set(0, format!("{module}:{export}"))?;

@@ -1,7 +1,9 @@
 //! Converts values of JavaScript to MessagePack and back.
 
 use crate::natives::copy_bytes;
-use rquickjs::{Array, BigInt, Ctx, Exception, IntoJs, Object, Result, TypedArray, Value, function::This};
+use rquickjs::{
+    Array, BigInt, Ctx, Exception, IntoJs, Object, Result, TypedArray, Value, function::This,
+};
 
 /// How deep values may be nested.
 const MAX_DEPTH: usize = 64;
@@ -30,7 +32,12 @@ fn type_error(ctx: &Ctx<'_>, message: &str) -> rquickjs::Error {
     Exception::throw_type(ctx, message)
 }
 
-fn pack_value<'js>(ctx: &Ctx<'js>, value: &Value<'js>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+fn pack_value<'js>(
+    ctx: &Ctx<'js>,
+    value: &Value<'js>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<()> {
     if depth > MAX_DEPTH {
         return Err(type_error(ctx, "the value is nested too deep, or contains itself"));
     }
@@ -70,14 +77,22 @@ fn write_all<T, E>(written: std::result::Result<T, E>) {
 
 fn pack_number(number: f64, out: &mut Vec<u8>) {
     const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
-    if number.fract() == 0.0 && number.abs() <= MAX_SAFE && !(number == 0.0 && number.is_sign_negative()) {
+    if number.fract() == 0.0
+        && number.abs() <= MAX_SAFE
+        && !(number == 0.0 && number.is_sign_negative())
+    {
         write_all(rmp::encode::write_sint(out, number as i64).map(|_| ()));
     } else {
         write_all(rmp::encode::write_f64(out, number));
     }
 }
 
-fn pack_object<'js>(ctx: &Ctx<'js>, object: &Object<'js>, out: &mut Vec<u8>, depth: usize) -> Result<()> {
+fn pack_object<'js>(
+    ctx: &Ctx<'js>,
+    object: &Object<'js>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<()> {
     if let Some(bytes) = copy_bytes(object.as_value()) {
         write_all(rmp::encode::write_bin(out, &bytes));
         return Ok(());
@@ -88,7 +103,9 @@ fn pack_object<'js>(ctx: &Ctx<'js>, object: &Object<'js>, out: &mut Vec<u8>, dep
     }
     let entries = object
         .props::<String, Value<'js>>()
-        .filter(|entry| !matches!(entry, Ok((_, value)) if value.is_undefined() || value.is_function()))
+        .filter(
+            |entry| !matches!(entry, Ok((_, value)) if value.is_undefined() || value.is_function()),
+        )
         .collect::<Result<Vec<_>>>()?;
     write_all(rmp::encode::write_map_len(out, length_of(entries.len())).map(|_| ()));
     for (key, value) in entries {
@@ -116,9 +133,18 @@ fn unpack_value<'js>(ctx: &Ctx<'js>, rest: &mut &[u8], depth: usize) -> Result<V
         }
         Marker::F32 => rmp::decode::read_f32(rest).map_err(|_| damaged())?.into_js(ctx),
         Marker::F64 => rmp::decode::read_f64(rest).map_err(|_| damaged())?.into_js(ctx),
-        Marker::U64 => integer(ctx, i128::from(rmp::decode::read_u64(rest).map_err(|_| damaged())?)),
-        Marker::FixPos(_) | Marker::FixNeg(_) | Marker::U8 | Marker::U16 | Marker::U32 | Marker::I8 | Marker::I16
-        | Marker::I32 | Marker::I64 => {
+        Marker::U64 => {
+            integer(ctx, i128::from(rmp::decode::read_u64(rest).map_err(|_| damaged())?))
+        }
+        Marker::FixPos(_)
+        | Marker::FixNeg(_)
+        | Marker::U8
+        | Marker::U16
+        | Marker::U32
+        | Marker::I8
+        | Marker::I16
+        | Marker::I32
+        | Marker::I64 => {
             integer(ctx, i128::from(rmp::decode::read_int::<i64, _>(rest).map_err(|_| damaged())?))
         }
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
@@ -140,12 +166,16 @@ fn unpack_value<'js>(ctx: &Ctx<'js>, rest: &mut &[u8], depth: usize) -> Result<V
             array.into_js(ctx)
         }
         Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => unpack_map(ctx, rest, depth),
-        _ => Err(type_error(ctx, "the message has a type of MessagePack that JavaScript has no value for")),
+        _ => Err(type_error(
+            ctx,
+            "the message has a type of MessagePack that JavaScript has no value for",
+        )),
     }
 }
 
 fn unpack_map<'js>(ctx: &Ctx<'js>, rest: &mut &[u8], depth: usize) -> Result<Value<'js>> {
-    let length = rmp::decode::read_map_len(rest).map_err(|_| type_error(ctx, "the message is not MessagePack"))?;
+    let length = rmp::decode::read_map_len(rest)
+        .map_err(|_| type_error(ctx, "the message is not MessagePack"))?;
     let object = Object::new(ctx.clone())?;
     for _ in 0..length {
         let key = unpack_value(ctx, rest, depth + 1)?;

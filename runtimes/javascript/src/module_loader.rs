@@ -83,7 +83,9 @@ impl Resolver for ModuleResolver {
             ModuleSource::Program(modules) => modules
                 .resolve(base, specifier)
                 .or_else(|| runtime_modules::resolve(base, specifier))
-                .ok_or_else(|| format!("the plugin has no module {specifier:?} for an import in {base}")),
+                .ok_or_else(|| {
+                    format!("the plugin has no module {specifier:?} for an import in {base}")
+                }),
         });
         found.map_err(|message| Error::new_resolving_message(base, specifier, message))
     }
@@ -107,7 +109,9 @@ impl Loader for ModuleLoader {
                 .remove(name)
                 .map(ModuleCode::Bytecode)
                 // A program has only those modules of the runtime whose globals its source mentions.
-                .or_else(|| runtime_modules::text(name).map(|text| ModuleCode::Text(text.to_owned())))
+                .or_else(|| {
+                    runtime_modules::text(name).map(|text| ModuleCode::Text(text.to_owned()))
+                })
                 .ok_or_else(|| format!("the plugin has no module {name}")),
         });
         match code.map_err(|message| Error::new_loading_message(name, message))? {
@@ -133,8 +137,11 @@ pub fn declare<'js>(ctx: &Ctx<'js>, name: &str, text: String) -> Result<Module<'
         if let ModuleSource::Compiler(compiler) = source {
             // Nothing asks a function of the runtime for its text, and stacks leave its frames out.
             let is_runtime = runtime_modules::text(name).is_some();
-            let options =
-                WriteOptions { strip_source: is_runtime, strip_debug: is_runtime, ..Default::default() };
+            let options = WriteOptions {
+                strip_source: is_runtime,
+                strip_debug: is_runtime,
+                ..Default::default()
+            };
             let bytecode = module.write(options)?;
             compiler.add_module(name, bytecode);
         }

@@ -53,7 +53,8 @@ impl PackageJson {
             None | Some(Value::Null) => return Exported::NotThere,
             Some(exports) => exports,
         };
-        let is_map = exports.as_object().is_some_and(|map| map.keys().any(|key| key.starts_with('.')));
+        let is_map =
+            exports.as_object().is_some_and(|map| map.keys().any(|key| key.starts_with('.')));
         match exports.as_object().filter(|_| is_map) {
             Some(map) => find_in_map(map, subpath),
             None if subpath == "." => exported(exports, ""),
@@ -89,7 +90,9 @@ fn find_in_map(map: &Map<String, Value>, subpath: &str) -> Exported {
 fn exported(target: &Value, middle: &str) -> Exported {
     match find_target(target) {
         Some(path) => Exported::File(path.trim_start_matches("./").replace('*', middle)),
-        None if target.as_object().is_some_and(|map| map.contains_key("require")) => Exported::OnlyForRequire,
+        None if target.as_object().is_some_and(|map| map.contains_key("require")) => {
+            Exported::OnlyForRequire
+        }
         None => Exported::NotExported,
     }
 }
@@ -101,7 +104,10 @@ fn find_target(target: &Value) -> Option<&str> {
         Value::Array(targets) => targets.iter().find_map(find_target),
         Value::Object(conditions) => {
             let holds = |name: &str| name == "default" || CONDITIONS.contains(&name);
-            conditions.iter().filter(|(name, _)| holds(name)).find_map(|(_, target)| find_target(target))
+            conditions
+                .iter()
+                .filter(|(name, _)| holds(name))
+                .find_map(|(_, target)| find_target(target))
         }
         _ => None,
     }

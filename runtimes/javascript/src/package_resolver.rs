@@ -15,8 +15,24 @@ const VENDOR: &str = "vendor";
 
 /// Modules of Node.js that packages import without `node:`.
 const NODE_NAMES: [&str; 18] = [
-    "assert", "buffer", "child_process", "crypto", "events", "fs", "http", "https", "net", "os", "path", "process", "stream",
-    "tls", "url", "util", "worker_threads", "zlib",
+    "assert",
+    "buffer",
+    "child_process",
+    "crypto",
+    "events",
+    "fs",
+    "http",
+    "https",
+    "net",
+    "os",
+    "path",
+    "process",
+    "stream",
+    "tls",
+    "url",
+    "util",
+    "worker_threads",
+    "zlib",
 ];
 
 /// Finds the files that imports mean. It remembers the packages that it has read.
@@ -33,8 +49,14 @@ impl PackageResolver {
     ///
     /// # Errors
     /// A text for the author.
-    pub fn resolve(&mut self, files: &Files, base: &str, specifier: &str) -> Result<String, String> {
-        let is_path = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start)) || [".", ".."].contains(&specifier);
+    pub fn resolve(
+        &mut self,
+        files: &Files,
+        base: &str,
+        specifier: &str,
+    ) -> Result<String, String> {
+        let is_path = ["./", "../", "/"].iter().any(|start| specifier.starts_with(start))
+            || [".", ".."].contains(&specifier);
         let path = if is_path {
             let path = join(folder_of(base), specifier)
                 .ok_or_else(|| format!("{specifier:?} is outside the plugin's folder"))?;
@@ -49,7 +71,12 @@ impl PackageResolver {
     }
 
     /// Finds a module of a package: in `node_modules` beside the file and above it, and in `vendor`.
-    fn find_in_packages(&mut self, files: &Files, base: &str, specifier: &str) -> Result<String, String> {
+    fn find_in_packages(
+        &mut self,
+        files: &Files,
+        base: &str,
+        specifier: &str,
+    ) -> Result<String, String> {
         if let Some(name) = specifier.strip_prefix("node:") {
             return Err(no_node_module(name));
         }
@@ -59,7 +86,8 @@ impl PackageResolver {
                 return self.find_in_package(files, &folder, name, &subpath);
             }
         }
-        let file = find_file(files, &format!("{VENDOR}/{specifier}")).or_else(|| find_file(files, specifier));
+        let file = find_file(files, &format!("{VENDOR}/{specifier}"))
+            .or_else(|| find_file(files, specifier));
         file.ok_or_else(|| {
             if NODE_NAMES.contains(&name) {
                 return no_node_module(name);
@@ -71,29 +99,50 @@ impl PackageResolver {
     }
 
     fn is_package(&mut self, files: &Files, folder: &str) -> bool {
-        let find = |folder: &str| files.keys().any(|path| path.strip_prefix(folder).is_some_and(|it| it.starts_with('/')));
+        let find = |folder: &str| {
+            files.keys().any(|path| path.strip_prefix(folder).is_some_and(|it| it.starts_with('/')))
+        };
         *self.folders.entry(folder.to_owned()).or_insert_with_key(|folder| find(folder))
     }
 
-    fn read_package_json(&mut self, files: &Files, folder: &str) -> Result<Option<Rc<PackageJson>>, String> {
+    fn read_package_json(
+        &mut self,
+        files: &Files,
+        folder: &str,
+    ) -> Result<Option<Rc<PackageJson>>, String> {
         if let Some(description) = self.descriptions.get(folder) {
             return Ok(description.clone());
         }
-        let path = if folder.is_empty() { "package.json".to_owned() } else { format!("{folder}/package.json") };
+        let path = if folder.is_empty() {
+            "package.json".to_owned()
+        } else {
+            format!("{folder}/package.json")
+        };
         let parsed = files.get(&path).map(|content| PackageJson::parse(content)).transpose();
         let description = parsed.map_err(|problem| format!("{path} {problem}"))?.map(Rc::new);
         self.descriptions.insert(folder.to_owned(), description.clone());
         Ok(description)
     }
 
-    fn find_in_package(&mut self, files: &Files, folder: &str, name: &str, subpath: &str) -> Result<String, String> {
+    fn find_in_package(
+        &mut self,
+        files: &Files,
+        folder: &str,
+        name: &str,
+        subpath: &str,
+    ) -> Result<String, String> {
         let package = self.read_package_json(files, folder)?;
-        let exported = package.as_ref().map_or(Exported::NotThere, |package| package.export(subpath));
+        let exported =
+            package.as_ref().map_or(Exported::NotThere, |package| package.export(subpath));
         let path = match (exported, package) {
             (Exported::File(path), _) => format!("{folder}/{path}"),
             (Exported::OnlyForRequire, _) => return Err(common_js(name)),
-            (Exported::NotExported, _) => return Err(format!("the package {name} does not export {subpath:?}")),
-            (Exported::NotThere, Some(package)) if subpath == "." => return find_main_file(files, folder, name, &package),
+            (Exported::NotExported, _) => {
+                return Err(format!("the package {name} does not export {subpath:?}"));
+            }
+            (Exported::NotThere, Some(package)) if subpath == "." => {
+                return find_main_file(files, folder, name, &package);
+            }
             (Exported::NotThere, _) if subpath == "." => folder.to_owned(),
             (Exported::NotThere, _) => format!("{folder}{}", &subpath[1..]),
         };
@@ -104,9 +153,16 @@ impl PackageResolver {
     }
 
     /// Finds a module by a name such as `#config`, which the `package.json` of the file defines.
-    fn find_own_import(&mut self, files: &Files, base: &str, specifier: &str) -> Result<String, String> {
+    fn find_own_import(
+        &mut self,
+        files: &Files,
+        base: &str,
+        specifier: &str,
+    ) -> Result<String, String> {
         let folder = package_folder(files, base);
-        let exported = self.read_package_json(files, folder)?.map_or(Exported::NotThere, |package| package.import(specifier));
+        let exported = self
+            .read_package_json(files, folder)?
+            .map_or(Exported::NotThere, |package| package.import(specifier));
         let Exported::File(path) = exported else {
             return Err(format!("no package.json above {base} defines the import {specifier:?}"));
         };
@@ -123,13 +179,21 @@ impl PackageResolver {
             return Err(common_js(package_name(path).unwrap_or(path)));
         }
         if !is_module_file(path) {
-            return Err(format!("{path} is not a module: the runtime imports .js, .mjs, .ts, .mts and .json"));
+            return Err(format!(
+                "{path} is not a module: the runtime imports .js, .mjs, .ts, .mts and .json"
+            ));
         }
-        let Some(name) = package_name(path).filter(|_| path.ends_with(".js")) else { return Ok(()) };
-        if self.read_package_json(files, package_folder(files, path))?.is_some_and(|it| it.is_module_type()) {
+        let Some(name) = package_name(path).filter(|_| path.ends_with(".js")) else {
+            return Ok(());
+        };
+        if self
+            .read_package_json(files, package_folder(files, path))?
+            .is_some_and(|it| it.is_module_type())
+        {
             return Ok(());
         }
-        let text = files.get(path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
+        let text =
+            files.get(path).map(|content| String::from_utf8_lossy(content)).unwrap_or_default();
         if is_common_js(&text) { Err(common_js(name)) } else { Ok(()) }
     }
 }
@@ -158,7 +222,8 @@ fn find_file(files: &Files, path: &str) -> Option<String> {
 
 /// Joins a folder and a relative path. `None` if the result is outside the plugin's folder.
 fn join(folder: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = if path.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
+    let mut parts: Vec<&str> =
+        if path.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
     for part in path.split('/') {
         match part {
             "" | "." => {}
@@ -207,12 +272,19 @@ fn package_folders(base: &str, name: &str) -> Vec<String> {
 }
 
 /// Finds the main file: that of the field `module`, that of `main`, or the index.
-fn find_main_file(files: &Files, folder: &str, name: &str, package: &PackageJson) -> Result<String, String> {
+fn find_main_file(
+    files: &Files,
+    folder: &str,
+    name: &str,
+    package: &PackageJson,
+) -> Result<String, String> {
     let named = ["module", "main"].into_iter().filter_map(|field| package.main_file(field));
     let mut paths = named.map(|path| format!("{folder}/{path}")).chain([folder.to_owned()]);
     let found = paths.find_map(|path| find_file(files, path.trim_end_matches('/')));
     let is_common_js = package.main_file("main").is_some_and(|main| main.ends_with(".cjs"));
-    found.ok_or_else(|| if is_common_js { common_js(name) } else { format!("the package {name} has no main file") })
+    found.ok_or_else(|| {
+        if is_common_js { common_js(name) } else { format!("the package {name} has no main file") }
+    })
 }
 
 /// The nearest folder above a file that has a `package.json`.
@@ -225,7 +297,9 @@ fn package_folder<'a>(files: &Files, path: &'a str) -> &'a str {
 }
 
 fn common_js(name: &str) -> String {
-    format!("{name} is a CommonJS package: use one with ES modules, or bundle it with a tool such as esbuild or rolldown")
+    format!(
+        "{name} is a CommonJS package: use one with ES modules, or bundle it with a tool such as esbuild or rolldown"
+    )
 }
 
 /// The name of the package that a file belongs to. `None` for a file of the plugin.
@@ -246,6 +320,7 @@ fn is_common_js(text: &str) -> bool {
         let rest = KEYWORDS.iter().find_map(|keyword| statement.strip_prefix(keyword));
         rest.is_some_and(|rest| rest.starts_with([' ', '{', '*', '"', '\'']))
     };
-    let mentions = ["module.exports", "exports.", "require("].iter().any(|mark| text.contains(mark));
+    let mentions =
+        ["module.exports", "exports.", "require("].iter().any(|mark| text.contains(mark));
     mentions && !statements.into_iter().any(is_module)
 }

@@ -16,7 +16,13 @@ pub fn in_file(path: &str, message: impl Into<String>) -> Problem {
 }
 
 /// A problem at a line and a column of a text, from 1.
-pub fn at(path: &str, text: &str, line: u32, column: Option<u32>, message: impl Into<String>) -> Problem {
+pub fn at(
+    path: &str,
+    text: &str,
+    line: u32,
+    column: Option<u32>,
+    message: impl Into<String>,
+) -> Problem {
     let index = usize::try_from(line).unwrap_or(0).saturating_sub(1);
     let source = text.lines().nth(index).map(str::to_owned);
     Problem { line: Some(line), column, source, ..in_file(path, message) }

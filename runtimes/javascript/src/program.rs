@@ -73,8 +73,8 @@ impl Program {
     /// # Errors
     /// A text if the program is damaged, or if another version of the runtime made it.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let program: Self =
-            rmp_serde::from_slice(bytes).map_err(|error| format!("the program is damaged: {error}"))?;
+        let program: Self = rmp_serde::from_slice(bytes)
+            .map_err(|error| format!("the program is damaged: {error}"))?;
         if program.form != FORM {
             return Err(format!(
                 "the program has the form {}, and this runtime reads the form {FORM}: compile it again",

@@ -17,7 +17,9 @@ const MAX_REPORTED: usize = 100;
 pub fn track<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, is_handled: bool) {
     UNHANDLED.with_borrow_mut(|unhandled| {
         if is_handled {
-            unhandled.retain(|(known, _)| known.clone().restore(&ctx).is_ok_and(|known| known != promise));
+            unhandled.retain(|(known, _)| {
+                known.clone().restore(&ctx).is_ok_and(|known| known != promise)
+            });
         } else if unhandled.len() < MAX_REPORTED {
             unhandled.push((Persistent::save(&ctx, promise), Persistent::save(&ctx, reason)));
         }
@@ -28,7 +30,8 @@ pub fn track<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, is_han
 pub fn report(ctx: &Ctx<'_>) {
     for (_, reason) in UNHANDLED.take() {
         if let Ok(reason) = reason.restore(ctx) {
-            failure::of_value(&reason).log(Some("a promise was rejected, and its rejection is not handled"));
+            failure::of_value(&reason)
+                .log(Some("a promise was rejected, and its rejection is not handled"));
         }
     }
 }

@@ -26,14 +26,23 @@ pub fn to_javascript(path: &str, text: &str) -> Result<String, Problems> {
     }
     let map: Lrc<SourceMap> = Lrc::default();
     let found = Lrc::new(std::cell::RefCell::new(Vec::new()));
-    let emitter = ProblemEmitter { path: path.to_owned(), text: text.to_owned(), map: map.clone(), found: found.clone() };
+    let emitter = ProblemEmitter {
+        path: path.to_owned(),
+        text: text.to_owned(),
+        map: map.clone(),
+        found: found.clone(),
+    };
     let handler = Handler::with_emitter(true, false, Box::new(emitter));
     let options = swc_ts_fast_strip::Options { module: Some(true), ..Default::default() };
     match swc_ts_fast_strip::operate(&map, &handler, text.to_owned(), options) {
         Ok(output) => Ok(output.code),
         Err(error) => {
             let problems = found.take();
-            Err(if problems.is_empty() { vec![problem::in_file(path, error.message)] } else { problems })
+            Err(if problems.is_empty() {
+                vec![problem::in_file(path, error.message)]
+            } else {
+                problems
+            })
         }
     }
 }
@@ -46,7 +55,13 @@ pub fn json_module(path: &str, text: &str) -> Result<String, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => Ok(format!("export default JSON.parse({});", serde_json::Value::from(text))),
-        Err(error) => Err(problem::at(path, text, number(error.line()), Some(number(error.column())), error.to_string())),
+        Err(error) => Err(problem::at(
+            path,
+            text,
+            number(error.line()),
+            Some(number(error.column())),
+            error.to_string(),
+        )),
     }
 }
 
@@ -132,7 +147,9 @@ fn top_level_names(text: &str) -> Vec<Name> {
     for item in &module.body {
         match item {
             ModuleItem::Stmt(Stmt::Decl(declaration)) => add_names(declaration, &mut names),
-            ModuleItem::ModuleDecl(ModuleDecl::ExportDecl(export)) => add_names(&export.decl, &mut names),
+            ModuleItem::ModuleDecl(ModuleDecl::ExportDecl(export)) => {
+                add_names(&export.decl, &mut names)
+            }
             ModuleItem::ModuleDecl(ModuleDecl::ExportDefaultDecl(export)) => {
                 if let swc_ecma_ast::DefaultDecl::Class(class) = &export.decl
                     && let Some(ident) = &class.ident
@@ -148,7 +165,9 @@ fn top_level_names(text: &str) -> Vec<Name> {
 
 fn add_names(declaration: &Decl, names: &mut Vec<Name>) {
     match declaration {
-        Decl::Class(class) => names.push(Name { name: class.ident.sym.to_string(), is_assignable: false }),
+        Decl::Class(class) => {
+            names.push(Name { name: class.ident.sym.to_string(), is_assignable: false })
+        }
         Decl::Var(variables) => {
             for declarator in &variables.decls {
                 add_pattern(&declarator.name, variables.kind != VarDeclKind::Const, names);
@@ -161,17 +180,23 @@ fn add_names(declaration: &Decl, names: &mut Vec<Name>) {
 fn add_pattern(pattern: &Pat, is_assignable: bool, names: &mut Vec<Name>) {
     match pattern {
         Pat::Ident(ident) => names.push(Name { name: ident.id.sym.to_string(), is_assignable }),
-        Pat::Array(array) => array.elems.iter().flatten().for_each(|it| add_pattern(it, is_assignable, names)),
+        Pat::Array(array) => {
+            array.elems.iter().flatten().for_each(|it| add_pattern(it, is_assignable, names))
+        }
         Pat::Rest(rest) => add_pattern(&rest.arg, is_assignable, names),
         Pat::Assign(assign) => add_pattern(&assign.left, is_assignable, names),
         Pat::Object(object) => {
             for property in &object.props {
                 match property {
-                    swc_ecma_ast::ObjectPatProp::KeyValue(it) => add_pattern(&it.value, is_assignable, names),
+                    swc_ecma_ast::ObjectPatProp::KeyValue(it) => {
+                        add_pattern(&it.value, is_assignable, names)
+                    }
                     swc_ecma_ast::ObjectPatProp::Assign(it) => {
                         names.push(Name { name: it.key.id.sym.to_string(), is_assignable });
                     }
-                    swc_ecma_ast::ObjectPatProp::Rest(it) => add_pattern(&it.arg, is_assignable, names),
+                    swc_ecma_ast::ObjectPatProp::Rest(it) => {
+                        add_pattern(&it.arg, is_assignable, names)
+                    }
                 }
             }
         }

@@ -9,7 +9,9 @@ use rquickjs::{Array, Ctx, Exception, Object, Result, Value};
 
 use super::values::{Bytes, Frame, read_headers};
 use crate::bindings::narrowboat::consumer::connections::{self, Connection, SendError};
-use crate::bindings::narrowboat::consumer::types::{Acceptance, ClientError, Error, Rejection, Scope};
+use crate::bindings::narrowboat::consumer::types::{
+    Acceptance, ClientError, Error, Rejection, Scope,
+};
 use crate::failure;
 
 /// The error that ends the connection of the event that runs.
@@ -51,7 +53,8 @@ pub fn connection_handle(id: u32) -> Option<Rc<Connection>> {
 
 /// Begins an event of a connection.
 pub fn begin_event(id: u32) {
-    CONNECTIONS.with_borrow_mut(|connections| (connections.current, connections.error) = (id, None));
+    CONNECTIONS
+        .with_borrow_mut(|connections| (connections.current, connections.error) = (id, None));
 }
 
 /// Ends the event, and returns the error of its handlers.
@@ -133,8 +136,12 @@ fn send(ctx: Ctx<'_>, id: u32, frame: Frame) -> Result<()> {
     let Some(handle) = connection_handle(id) else { return Ok(()) };
     let (name, message) = match handle.send(&frame.0) {
         Ok(()) | Err(SendError::Closed) => return Ok(()),
-        Err(SendError::Backpressure) => ("Backpressure", "the outbound queue of the connection is full".to_owned()),
-        Err(SendError::TooLarge(most)) => ("FrameTooLarge", format!("the frame has more than {most} bytes")),
+        Err(SendError::Backpressure) => {
+            ("Backpressure", "the outbound queue of the connection is full".to_owned())
+        }
+        Err(SendError::TooLarge(most)) => {
+            ("FrameTooLarge", format!("the frame has more than {most} bytes"))
+        }
         Err(SendError::Other(text)) => ("Error", text),
     };
     throw(&ctx, name, &message)

@@ -45,7 +45,9 @@ fn check(ctx: &Ctx<'_>, result: std::result::Result<(), LayerError>) -> Result<(
         Err(LayerError::ChannelFull(text)) => ("ChannelFull", text),
         Err(LayerError::InvalidName(text)) => return Err(Exception::throw_type(ctx, &text)),
         Err(LayerError::InvalidMessage(text)) => return Err(Exception::throw_type(ctx, &text)),
-        Err(LayerError::TooLarge(most)) => ("MessageTooLarge", format!("the message has more than {most} bytes")),
+        Err(LayerError::TooLarge(most)) => {
+            ("MessageTooLarge", format!("the message has more than {most} bytes"))
+        }
         Err(LayerError::Denied(text)) => ("Denied", text),
         Err(LayerError::Unavailable(text)) => ("Unavailable", text),
         Err(LayerError::Other(text)) => ("Error", text),

@@ -11,7 +11,9 @@ pub struct Bytes(pub Vec<u8>);
 
 impl<'js> FromJs<'js> for Bytes {
     fn from_js(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Self> {
-        copy_bytes(&value).map(Self).ok_or_else(|| Exception::throw_type(ctx, "the value is not a Uint8Array"))
+        copy_bytes(&value)
+            .map(Self)
+            .ok_or_else(|| Exception::throw_type(ctx, "the value is not a Uint8Array"))
     }
 }
 
