@@ -8,7 +8,6 @@
  * - `fits(target, content, read)` says whether an object of another version can take the content.
  */
 
-import { Bucket } from "./keyvalue.js";
 import { Group, channelOf } from "./narrowboat.js";
 
 const { construct } = Reflect;
@@ -194,7 +193,6 @@ add(Date, "date");
 add(RegExp, "regexp");
 add(ArrayBuffer, "buffer");
 add(Group, "group");
-add(Bucket, "bucket");
 for (const Class of errors) add(Class, "error", true);
 for (const Class of views) add(Class, "view");
 
