@@ -153,12 +153,6 @@ export const KINDS = {
     fill: nothing,
     fits: (group, [name, channel]) => group.name === name && (channelOf(group) ?? null) === channel,
   },
-  bucket: {
-    content: (bucket) => bucket.name,
-    make: (name) => new Bucket(name),
-    fill: nothing,
-    fits: (bucket, name) => bucket.name === name,
-  },
   web: {
     content: (value, _, Base) => [Base.name, ...WEB_CLASSES[Base.name].values(value)],
     make: ([name, ...values]) => WEB_CLASSES[name].make(...values),

@@ -10,7 +10,7 @@ pub enum Exported {
     /// The package has no `exports`.
     NotThere,
     /// The package does not export the subpath.
-    NotExported,
+    Private,
     /// The package has the subpath only for `require`.
     OnlyForRequire,
     /// The path of the file within the package.
@@ -58,7 +58,7 @@ impl PackageJson {
         match exports.as_object().filter(|_| is_map) {
             Some(map) => find_in_map(map, subpath),
             None if subpath == "." => exported(exports, ""),
-            None => Exported::NotExported,
+            None => Exported::Private,
         }
     }
 
@@ -66,7 +66,7 @@ impl PackageJson {
     pub fn import(&self, name: &str) -> Exported {
         match self.0.get("imports").and_then(Value::as_object) {
             Some(map) => find_in_map(map, name),
-            None => Exported::NotExported,
+            None => Exported::Private,
         }
     }
 }
@@ -83,7 +83,7 @@ fn find_in_map(map: &Map<String, Value>, subpath: &str) -> Exported {
     });
     match matching.max_by_key(|(length, ..)| *length) {
         Some((_, middle, target)) => exported(target, middle),
-        None => Exported::NotExported,
+        None => Exported::Private,
     }
 }
 
@@ -93,7 +93,7 @@ fn exported(target: &Value, middle: &str) -> Exported {
         None if target.as_object().is_some_and(|map| map.contains_key("require")) => {
             Exported::OnlyForRequire
         }
-        None => Exported::NotExported,
+        None => Exported::Private,
     }
 }
 

@@ -137,7 +137,7 @@ impl PackageResolver {
         let path = match (exported, package) {
             (Exported::File(path), _) => format!("{folder}/{path}"),
             (Exported::OnlyForRequire, _) => return Err(common_js(name)),
-            (Exported::NotExported, _) => {
+            (Exported::Private, _) => {
                 return Err(format!("the package {name} does not export {subpath:?}"));
             }
             (Exported::NotThere, Some(package)) if subpath == "." => {
