@@ -3,6 +3,8 @@
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from support import eventually
+
 CONSUMER = 'import {{ Consumer, Rejected, ClientError }} from "narrowboat";\n\nexport default class Chat extends Consumer {{\n{}\n}}\n'
 
 
@@ -163,3 +165,39 @@ def test_an_interval_runs_until_it_is_cleared(javascript):
 def test_random_numbers_differ_between_instances(javascript):
     plugin = javascript(consumer("receive() { this.send(String(Math.random())); }"), isolation="connection")
     assert plugin.connect().ask("") != plugin.connect().ask("")
+
+
+# Code behind an `await`.
+
+SLEEP = "const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));\n"
+
+
+def test_a_handler_may_wait_several_times(javascript):
+    source = SLEEP + consumer("async receive(text) { await sleep(5); await null; await sleep(5); this.send(text); }")
+    assert javascript(source).connect().ask("hello") == "hello"
+
+
+def test_a_handler_goes_on_when_another_connection_wakes_it(javascript):
+    body = """
+  async receive(text) {
+    if (text === "wake") return this.send(wake ? (wake(), "woken") : "not yet");
+    await new Promise((resolve) => { wake = resolve; });
+    this.send("awake");
+  }"""
+    sleeping, other = javascript("let wake;\n" + consumer(body)).clients(2)
+    sleeping.send("sleep")
+    eventually(lambda: other.ask("wake") == "woken", "the handler waits")
+    assert sleeping.recv() == "awake"
+
+
+def test_an_error_that_the_runtime_throws_names_the_line_of_the_plugin(javascript):
+    plugin = javascript(consumer("receive() {\n  setTimeout(1);\n}"))
+    client = plugin.connect()
+    client.send("a")
+    assert client.ended()[0] == 1011
+    plugin.host.logged(r"TypeError: the first argument of a timer is a function \(consumers\.js:5\)")
+
+
+def test_a_folder_of_a_plugin_may_have_the_name_of_the_runtime(javascript):
+    plugin = javascript('import { word } from "./narrowboat/session.js";\n' + consumer("receive() { this.send(word); }"), {"narrowboat/session.js": 'export const word = "mine";\n'})
+    assert plugin.connect().ask("") == "mine"

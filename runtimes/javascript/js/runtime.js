@@ -2,7 +2,7 @@
 
 import { natives } from "./natives.js";
 import { Consumer, Worker } from "./narrowboat.js";
-import { Session, sessionById } from "./session.js";
+import { Session, beginEvent, sessionById } from "./session.js";
 import * as consoleApi from "./console.js";
 import * as state from "./state.js";
 import * as timers from "./timers.js";
@@ -59,6 +59,7 @@ const hooks = {
   },
 
   connect(id, scope) {
+    beginEvent();
     new Session(id).connect(ConsumerClass, scope);
   },
 
@@ -67,10 +68,12 @@ const hooks = {
   },
 
   receive(id, data) {
+    beginEvent();
     sessionById(id)?.dispatch("receive", data);
   },
 
   handle(id, message) {
+    beginEvent();
     const session = sessionById(id);
     if (session === undefined) return true;
     const name = handlerName(session.consumer, message.type);
@@ -80,14 +83,17 @@ const hooks = {
   },
 
   timer(id, timer) {
+    beginEvent();
     timers.fireTimer(id, timer);
   },
 
   disconnect(id, code, reason) {
+    beginEvent();
     sessionById(id)?.disconnect(code, reason);
   },
 
   work(channel, message) {
+    beginEvent();
     const name = handlerName(worker, message.type);
     if (name === undefined) return false;
     workFailure = new Error(`the handler ${name} of the worker waits, and a worker cannot wait`);
@@ -121,6 +127,7 @@ const hooks = {
   },
 
   restore(id, bytes) {
+    beginEvent();
     state.restore(id, bytes);
   },
 };

@@ -15,8 +15,16 @@ export const closeFrame = { of: () => undefined };
 
 let current;
 
-/** The session whose code runs. */
+/** The session whose code runs, or whose event has made it continue. */
 export const currentSession = () => current;
+
+/**
+ * Begins an event. The session that first runs code in it stays the current one until the next event, because code
+ * behind an `await` runs when the handler has returned.
+ */
+export function beginEvent() {
+  current = undefined;
+}
 
 export const allSessions = () => sessions.values();
 
@@ -190,7 +198,7 @@ export class Session {
     } catch (error) {
       this.fail(error);
     } finally {
-      current = before;
+      current = before ?? this;
     }
   }
 
@@ -204,7 +212,7 @@ export class Session {
     } catch (error) {
       this.fail(error);
     } finally {
-      current = before;
+      current = before ?? this;
     }
   }
 

@@ -22,7 +22,7 @@ export function provide(values) {
 }
 
 function evaluate(file) {
-  natives.evaluateModule(`narrowboat/${file}`);
+  natives.evaluateModule(`narrowboat:${file}`);
 }
 
 export function install() {

@@ -8,7 +8,10 @@ use crate::bindings::wasi::logging::logging::{self, Level};
 const MAX_LINE_CHARS: usize = 1_000;
 
 /// The names of the runtime's modules begin with this.
-const RUNTIME_PREFIX: &str = "narrowboat";
+const RUNTIME_PREFIX: &str = "narrowboat:";
+
+/// The path in a frame of bytecode without lines, which is that of the runtime.
+const NO_PATH: &str = "<null>";
 
 /// An exception of a plugin: a line for the host, and the stack for the log.
 #[derive(Debug, Clone)]
@@ -90,8 +93,8 @@ fn shorten(line: &str) -> String {
 
 /// The frames without those of the runtime.
 fn plugin_frames(stack: &str) -> String {
-    let is_plugin =
-        |line: &&str| place_of(line).is_some_and(|place| !place.path.starts_with(RUNTIME_PREFIX));
+    let is_runtime = |path: &str| path == NO_PATH || path.starts_with(RUNTIME_PREFIX);
+    let is_plugin = |line: &&str| place_of(line).is_some_and(|place| !is_runtime(&place.path));
     stack.lines().filter(is_plugin).map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

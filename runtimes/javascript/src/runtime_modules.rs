@@ -1,11 +1,11 @@
 //! The modules of the runtime, in `js/`.
 
 /// The module that has the functions which handle events.
-pub const RUNTIME: &str = "narrowboat/runtime.js";
+pub const RUNTIME: &str = "narrowboat:runtime.js";
 
 macro_rules! modules {
     ($($file:literal),* $(,)?) => {
-        &[$((concat!("narrowboat/", $file), include_str!(concat!("../js/", $file)))),*]
+        &[$((concat!("narrowboat:", $file), include_str!(concat!("../js/", $file)))),*]
     };
 }
 
@@ -48,10 +48,10 @@ pub fn text(name: &str) -> Option<&'static str> {
 /// Finds a module of the runtime. `None` if the specifier means a module of the plugin.
 pub fn resolve(base: &str, specifier: &str) -> Option<String> {
     if specifier == PUBLIC {
-        return Some("narrowboat/narrowboat.js".to_owned());
+        return Some("narrowboat:narrowboat.js".to_owned());
     }
-    if base.is_empty() || !base.starts_with("narrowboat/") {
-        return (specifier == RUNTIME).then(|| RUNTIME.to_owned());
+    if !base.starts_with("narrowboat:") {
+        return None;
     }
-    specifier.strip_prefix("./").map(|file| format!("narrowboat/{file}"))
+    specifier.strip_prefix("./").map(|file| format!("narrowboat:{file}"))
 }
