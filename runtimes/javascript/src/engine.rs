@@ -10,7 +10,7 @@ use crate::module_loader::{ModuleLoader, ModuleResolver};
 use crate::{failure, rejections};
 
 /// The part of the stack of 1 MiB that code in JavaScript may use, in bytes.
-const MAX_STACK_BYTES: usize = 768 * 1024;
+const MAX_STACK_BYTES: usize = 256 * 1024;
 
 /// The part of the time of a call that is left when the engine ends the code: one in this many.
 const TIME_MARGIN: u64 = 10;

@@ -1,6 +1,6 @@
 //! The plugin that this instance runs.
 
-use rquickjs::{Array, Ctx, Function, Module, Object, Result, Value};
+use rquickjs::{Array, Ctx, Error, Exception, Function, Module, Object, Result, Value};
 
 use crate::engine;
 use crate::failure::Failure;
@@ -92,6 +92,17 @@ fn entry_value<'js>(ctx: &Ctx<'js>, entry: Option<&Entry>) -> Result<Value<'js>>
 }
 
 /// Imports a module, and returns its names.
+///
+/// # Errors
+/// What the module throws, or an Error if it waits.
 fn import<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
-    Module::import(ctx, name)?.finish()
+    match Module::import(ctx, name)?.finish() {
+        Err(Error::WouldBlock) => Err(Exception::throw_message(
+            ctx,
+            &format!(
+                "{name} or a module that it imports waits at its top level, and there is no event that could end that"
+            ),
+        )),
+        finished => finished,
+    }
 }
