@@ -57,6 +57,7 @@ test: wasm-target
 	@$(STEP) "installing Python packages: a WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
+	@$(STEP) "installing the TypeScript compiler (seconds, once)" .ci/typescript.sh
 	@$(STEP) "installing a browser for the tests of the demo page (about a minute, once)" .ci/browser.sh
 	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat

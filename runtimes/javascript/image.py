@@ -89,6 +89,43 @@ def install_tools(folder):
     shutil.copyfile(REQUIREMENTS, installed)
 
 
+def rust_environment(cache):
+    """The variables with which cargo finds a standard library for the target, as `narrowboat plugin build` does."""
+    if has_target("rustc"):
+        return {}
+    sysroot = Path(os.environ.get("NARROWBOAT_WASM_SYSROOT", cache.parent / "wasm-sysroot"))
+    if (sysroot / "lib/rustlib" / TARGET).is_dir():
+        prefix = f"CARGO_TARGET_{TARGET.replace('-', '_').upper()}"
+        compiler = (sysroot / "rustc").read_text().strip()
+        return {"RUSTC": compiler, f"{prefix}_RUSTFLAGS": f"--sysroot {sysroot}", f"{prefix}_LINKER": find_linker()}
+    if shutil.which("rustup"):
+        subprocess.run(["rustup", "target", "add", TARGET], check=False, stdout=sys.stderr)
+        if has_target("rustc"):
+            return {}
+    raise BuildError(f"the Rust target {TARGET} is missing: run 'rustup target add {TARGET}', or 'make wasm-target' on Debian")
+
+
+def has_target(compiler):
+    """Says whether a compiler has the standard library of the target."""
+    folder = rustc_output(compiler, "--print", "target-libdir", "--target", TARGET)
+    return folder is not None and any(Path(folder).glob("libstd-*.rlib"))
+
+
+def find_linker():
+    """The linker of the active compiler, which the compiler of the sysroot may lack, or else that of the system."""
+    folder = rustc_output("rustc", "--print", "target-libdir")
+    beside = Path(folder).parent / "bin/rust-lld" if folder else None
+    return str(beside) if beside and beside.is_file() else "wasm-ld"
+
+
+def rustc_output(compiler, *arguments):
+    try:
+        done = subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def build_module(tools):
     """Builds the module, and returns its path."""
     target_dir = tools / "target"
@@ -111,7 +148,7 @@ def build_environment(tools):
         if name in kept or name.startswith("CARGO_REGISTRIES") or not name.startswith(foreign)
     }
     suffix = TARGET.replace("-", "_")
-    return environment | {
+    return environment | rust_environment(tools.parent) | {
         f"CC_{suffix}": str(tools / "bin" / "zig-cc"),
         f"AR_{suffix}": str(tools / "bin" / "zig-ar"),
         "ZIG_GLOBAL_CACHE_DIR": str(tools / "zig-cache"),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -61,6 +62,15 @@ def test_the_plugin_is_an_echo_in_python_unless_another_is_named(narrowboat, tmp
         assert narrowboat("new", tmp_path / folder, *options).returncode == 0
     code = [(tmp_path / folder / "plugin/consumers.py").read_text() for folder in ("one", "one-more")]
     assert code[0] == code[1]
+
+
+@pytest.mark.parametrize(("language", "settings"), [("typescript", "tsconfig.json"), ("javascript", "jsconfig.json")])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_types_of_a_new_plugin_are_right(narrowboat, root, tmp_path, template, language, settings):
+    assert narrowboat("new", tmp_path / "chat", "--lang", language, "--template", template).returncode == 0
+    compiler = root / "target/typescript/node_modules/.bin/tsc"
+    checked = subprocess.run([compiler, "--noEmit", "--project", tmp_path / "chat" / settings], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_stubs_of_python_are_part_of_the_folder(narrowboat, tmp_path):
