@@ -201,3 +201,28 @@ def test_an_error_that_the_runtime_throws_names_the_line_of_the_plugin(javascrip
 def test_a_folder_of_a_plugin_may_have_the_name_of_the_runtime(javascript):
     plugin = javascript('import { word } from "./narrowboat/session.js";\n' + consumer("receive() { this.send(word); }"), {"narrowboat/session.js": 'export const word = "mine";\n'})
     assert plugin.connect().ask("") == "mine"
+
+
+# Values that are odd.
+
+
+def test_half_of_a_surrogate_pair_is_sent_as_a_replacement_character(javascript):
+    client = javascript(consumer('receive() { console.log("odd \\ud800"); this.send("a\\ud800b\\udc00"); }')).connect()
+    assert client.ask("") == "a\ufffdb\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("this.close(5)", r"RangeError: a connection closes with the code 1000 or 3000 to 4999, and not with 5 \(consumers\.js:4\)"),
+        ("this.close(4000, 'é'.repeat(62))", r"RangeError: the reason of a Close frame has at most 123 bytes"),
+        ("this.group('a\\ud800').join()", r"consumers\.js:4"),
+        ("throw new Error('odd \\ud800')", r"Error: odd \ufffd \(consumers\.js:4\)"),
+    ],
+)
+def test_a_value_that_the_host_does_not_take_is_an_error_with_its_line(javascript, call, words):
+    plugin = javascript(consumer(f"receive() {{ {call}; }}"))
+    client = plugin.connect()
+    client.send("a")
+    assert client.ended()[0] == 1011
+    plugin.host.logged(words)

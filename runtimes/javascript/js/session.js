@@ -7,6 +7,9 @@ const MAX_WAITING_EVENTS = 1000;
 
 const FORBIDDEN = 403;
 
+/** The most bytes of the reason of a Close frame, as in RFC 6455, section 5.5. */
+const MAX_REASON_BYTES = 123;
+
 const sessions = new Map();
 const sessionsByConsumer = new WeakMap();
 
@@ -153,6 +156,7 @@ export class Session {
   }
 
   close(code, reason) {
+    checkClose(code, reason);
     if (this.phase === "connecting") return this.reject({ status: FORBIDDEN });
     if (this.phase === "open") natives.close(this.id, code, reason);
   }
@@ -246,6 +250,16 @@ export class Session {
     this.waiting.length = 0;
     this.run(() => this.consumer.disconnect(code, reason));
     sessions.delete(this.id);
+  }
+}
+
+/** Checks what a Close frame of a plugin may have. */
+function checkClose(code, reason) {
+  if (code !== 1000 && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) {
+    throw new RangeError(`a connection closes with the code 1000 or 3000 to 4999, and not with ${String(code)}`);
+  }
+  if (natives.encodeUtf8(reason).length > MAX_REASON_BYTES) {
+    throw new RangeError(`the reason of a Close frame has at most ${MAX_REASON_BYTES} bytes`);
   }
 }
 

@@ -16,7 +16,7 @@ use crate::bindings::narrowboat::consumer::types::{
 };
 use crate::engine;
 use crate::failure::Failure;
-use crate::natives::{self, Bytes, Outcome, read_headers};
+use crate::natives::{self, Bytes, Outcome, Text, read_headers};
 use crate::{compiler, instance, message_pack};
 
 /// The version of the form of saved state.
@@ -200,7 +200,7 @@ fn read_decision(decision: Option<Object<'_>>) -> rquickjs::Result<TakenDecision
     let Some(decision) = decision else { return Ok(TakenDecision::Later) };
     let headers = read_headers(decision.get("headers")?);
     let Some(status) = decision.get::<_, Option<u16>>("status")? else {
-        let subprotocol = decision.get("subprotocol")?;
+        let subprotocol = decision.get::<_, Option<Text>>("subprotocol")?.map(|text| text.0);
         return Ok(TakenDecision::Accept(Acceptance { subprotocol, headers }));
     };
     let Bytes(body) = decision.get("body")?;

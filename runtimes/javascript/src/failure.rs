@@ -3,6 +3,7 @@
 use rquickjs::{Coerced, Value};
 
 use crate::bindings::wasi::logging::logging::{self, Level};
+use crate::natives::text_of;
 
 /// The most characters of the line for the host.
 const MAX_LINE_CHARS: usize = 1_000;
@@ -71,19 +72,32 @@ impl Failure {
 /// Describes a value that was thrown.
 pub fn of_value(thrown: &Value<'_>) -> Failure {
     let Some(object) = thrown.as_object().filter(|object| object.is_error()) else {
-        let text = thrown
-            .get::<Coerced<String>>()
-            .map_or_else(|_| "a value without a text".to_owned(), |it| it.0);
+        let text = to_text(thrown).unwrap_or_else(|| "a value without a text".to_owned());
         return Failure::new(shorten(&format!("{text} was thrown")), None);
     };
-    let property =
-        |name: &str| object.get::<_, Coerced<String>>(name).map(|text| text.0).unwrap_or_default();
+    let property = |name: &str| match object.get(name) {
+        Ok(value) => to_text(&value).unwrap_or_default(),
+        Err(_) => {
+            // A getter has thrown.
+            object.ctx().catch();
+            String::new()
+        }
+    };
     let (name, message) = (property("name"), property("message"));
     let line = if message.is_empty() { name } else { format!("{name}: {message}") };
     let stack = plugin_frames(&property("stack"));
     let failure = Failure::new(shorten(&line), (!stack.is_empty()).then_some(stack));
     let place = failure.place();
     failure.at(place)
+}
+
+/// Converts a value to a text. `None` if that throws.
+fn to_text(value: &Value<'_>) -> Option<String> {
+    let Ok(text) = value.get::<Coerced<rquickjs::String<'_>>>() else {
+        value.ctx().catch();
+        return None;
+    };
+    text_of(&text.0).ok()
 }
 
 fn shorten(line: &str) -> String {

@@ -13,7 +13,7 @@ mod values;
 pub use connections::{
     Outcome, add_connection, begin_event, end_event, remove_connection, scope_object,
 };
-pub use values::{Bytes, Frame, copy_bytes, read_headers};
+pub use values::{Bytes, Frame, Text, copy_bytes, read_headers, text_of};
 
 use rquickjs::{Ctx, Object, Result};
 

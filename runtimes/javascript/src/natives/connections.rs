@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rquickjs::prelude::{Func, Opt};
 use rquickjs::{Array, Ctx, Exception, Object, Result, Value};
 
-use super::values::{Bytes, Frame, read_headers};
+use super::values::{Bytes, Frame, Text, read_headers};
 use crate::bindings::narrowboat::consumer::connections::{self, Connection, SendError};
 use crate::bindings::narrowboat::consumer::types::{
     Acceptance, ClientError, Error, Rejection, Scope,
@@ -163,20 +163,23 @@ fn buffered_amount(id: u32) -> f64 {
     connection_handle(id).map_or(0.0, |handle| handle.buffered_amount() as f64)
 }
 
-fn close(id: u32, code: u16, reason: String) {
+fn close(id: u32, code: u16, reason: Text) {
     if let Some(handle) = connection_handle(id) {
-        handle.close(code, &reason);
+        handle.close(code, &reason.0);
     }
 }
 
-fn accept(id: u32, subprotocol: Opt<Option<String>>, headers: Opt<Vec<Vec<String>>>) {
+fn accept(id: u32, subprotocol: Opt<Option<Text>>, headers: Opt<Vec<Vec<Text>>>) {
     if let Some(handle) = connection_handle(id) {
         let headers = read_headers(headers.0.unwrap_or_default());
-        handle.accept(&Acceptance { subprotocol: subprotocol.0.flatten(), headers });
+        handle.accept(&Acceptance {
+            subprotocol: subprotocol.0.flatten().map(|text| text.0),
+            headers,
+        });
     }
 }
 
-fn reject(id: u32, status: u16, headers: Vec<Vec<String>>, body: Bytes) {
+fn reject(id: u32, status: u16, headers: Vec<Vec<Text>>, body: Bytes) {
     if let Some(handle) = connection_handle(id) {
         handle.reject(&Rejection { status, headers: read_headers(headers), body: body.0 });
     }
@@ -207,8 +210,8 @@ fn fail<'js>(id: u32, thrown: Value<'js>) {
 }
 
 /// Ends a connection, because its client broke a rule.
-fn fail_client(id: u32, code: u16, reason: String) {
-    end_with(id, Error::Client(ClientError { code, reason }));
+fn fail_client(id: u32, code: u16, reason: Text) {
+    end_with(id, Error::Client(ClientError { code, reason: reason.0 }));
 }
 
 fn end_with(id: u32, error: Error) {

@@ -3,7 +3,7 @@
 use rquickjs::prelude::Func;
 use rquickjs::{Ctx, Exception, Object, Result, Value};
 
-use super::values::Frame;
+use super::values::{Frame, Text, text_of};
 use crate::bindings::narrowboat::consumer::channel_layer::{self, LayerError};
 use crate::message_pack;
 
@@ -16,26 +16,26 @@ pub fn add_to<'js>(natives: &Object<'js>) -> Result<()> {
     Ok(())
 }
 
-fn send<'js>(ctx: Ctx<'js>, channel: String, message: Value<'js>) -> Result<()> {
-    let message = message_pack::pack(&ctx, &message)?;
-    check(&ctx, channel_layer::send(&channel, &message))
+fn send<'js>(ctx: Ctx<'js>, channel: Text, message: Value<'js>) -> Result<()> {
+    let message = message_pack::pack(&ctx, &message, text_of)?;
+    check(&ctx, channel_layer::send(&channel.0, &message))
 }
 
-fn group_add(ctx: Ctx<'_>, group: String, channel: String) -> Result<()> {
-    check(&ctx, channel_layer::group_add(&group, &channel))
+fn group_add(ctx: Ctx<'_>, group: Text, channel: Text) -> Result<()> {
+    check(&ctx, channel_layer::group_add(&group.0, &channel.0))
 }
 
-fn group_discard(ctx: Ctx<'_>, group: String, channel: String) -> Result<()> {
-    check(&ctx, channel_layer::group_discard(&group, &channel))
+fn group_discard(ctx: Ctx<'_>, group: Text, channel: Text) -> Result<()> {
+    check(&ctx, channel_layer::group_discard(&group.0, &channel.0))
 }
 
-fn group_send<'js>(ctx: Ctx<'js>, group: String, message: Value<'js>) -> Result<()> {
-    let message = message_pack::pack(&ctx, &message)?;
-    check(&ctx, channel_layer::group_send(&group, &message))
+fn group_send<'js>(ctx: Ctx<'js>, group: Text, message: Value<'js>) -> Result<()> {
+    let message = message_pack::pack(&ctx, &message, text_of)?;
+    check(&ctx, channel_layer::group_send(&group.0, &message))
 }
 
-fn group_send_frame(ctx: Ctx<'_>, group: String, frame: Frame) -> Result<()> {
-    check(&ctx, channel_layer::group_send_frame(&group, &frame.0))
+fn group_send_frame(ctx: Ctx<'_>, group: Text, frame: Frame) -> Result<()> {
+    check(&ctx, channel_layer::group_send_frame(&group.0, &frame.0))
 }
 
 /// Throws the error of the channel layer.

@@ -3,7 +3,7 @@
 use rquickjs::prelude::Func;
 use rquickjs::{Object, Result};
 
-use super::values::Bytes;
+use super::values::{Bytes, Text};
 
 use crate::bindings::wasi::logging::logging::{self, Level};
 
@@ -14,7 +14,7 @@ pub fn add_to<'js>(natives: &Object<'js>) -> Result<()> {
 }
 
 /// Writes a log line. `level` is 0 for trace to 4 for error.
-fn log(level: u8, context: String, text: String) {
+fn log(level: u8, context: Text, text: Text) {
     let level = match level {
         0 => Level::Trace,
         1 => Level::Debug,
@@ -22,7 +22,7 @@ fn log(level: u8, context: String, text: String) {
         3 => Level::Warn,
         _ => Level::Error,
     };
-    logging::log(level, &context, &text);
+    logging::log(level, &context.0, &text.0);
 }
 
 /// Returns random bytes.
