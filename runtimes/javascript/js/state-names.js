@@ -1,7 +1,7 @@
 /**
  * The names of a plugin that can have state: the variables of its modules, and the static fields of their classes.
  *
- * What the modules set when they are loaded is code. A name whose value differs later has state.
+ * The values that modules set when they are loaded are code. A name whose value differs later has state.
  */
 
 import { ComparedGraph, follow, isFollowable } from "./state-graph.js";

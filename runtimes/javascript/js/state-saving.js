@@ -20,7 +20,7 @@ class SavedGraph extends Graph {
   places = [];
   #homes;
   #open;
-  /** What the roots are: texts for errors, and the objects that have them as fields. */
+  /** The roots: texts for errors, and the objects that have them as fields. */
   #roots = [];
 
   /** `open` has the sessions whose consumers another version creates. */

@@ -94,7 +94,7 @@ fn entry_value<'js>(ctx: &Ctx<'js>, entry: Option<&Entry>) -> Result<Value<'js>>
 /// Imports a module, and returns its names.
 ///
 /// # Errors
-/// What the module throws, or an Error if it waits.
+/// The exception of the module, or an Error if it waits.
 fn import<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
     match Module::import(ctx, name)?.finish() {
         Err(Error::WouldBlock) => Err(Exception::throw_message(

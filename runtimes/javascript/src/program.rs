@@ -15,7 +15,7 @@ pub struct ProgramModule {
     pub bytecode: Vec<u8>,
 }
 
-/// What an import specifier means in a module.
+/// The meaning of an import specifier in a module.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Hash)]
 pub struct Resolution {
     /// The name of the importing module.
@@ -41,7 +41,7 @@ pub struct Program {
     form: u32,
     /// The modules of the runtime and of the plugin.
     pub modules: Vec<ProgramModule>,
-    /// What the imports of the modules mean.
+    /// The meanings of the imports of the modules.
     pub resolutions: Vec<Resolution>,
     /// The modules of the plugin that have state, in the order in which they were loaded.
     pub own_modules: Vec<String>,
