@@ -28,10 +28,10 @@ const TOP_LEVEL: ConfigTable = ConfigTable {
         },
         ConfigKey {
             key: "runtime",
-            value_type: "`\"python\"`",
+            value_type: "`\"python\"`, `\"javascript\"`",
             default: KeyDefault::Absent,
-            description: "The language of a source plugin, whose files are next to `plugin.toml`. A component has \
-                 no runtime.",
+            description: "The language of a source plugin, whose files are next to `plugin.toml`. `\"javascript\"` \
+                 runs TypeScript too. A component has no runtime.",
         },
         ConfigKey {
             key: "consumer",

@@ -18,7 +18,9 @@ pub enum ManifestError {
     #[error("limits.{0} must be more than zero")]
     ZeroLimit(&'static str),
     /// The manifest has the key of a source plugin, but no runtime.
-    #[error("{0} names a class of a source plugin; add `runtime = \"python\"`, or remove the key")]
+    #[error(
+        "{0} names a class of a source plugin; add `runtime = \"python\"` or `runtime = \"javascript\"`, or remove the key"
+    )]
     EntryWithoutRuntime(&'static str),
     /// The manifest of a component has a runtime.
     #[error(
@@ -27,6 +29,8 @@ pub enum ManifestError {
     )]
     RuntimeOfComponent,
     /// The manifest of a source bundle has no runtime.
-    #[error("`runtime` is missing; the manifest of a source plugin needs `runtime = \"python\"`")]
+    #[error(
+        "`runtime` is missing; the manifest of a source plugin needs `runtime = \"python\"` or `runtime = \"javascript\"`"
+    )]
     NoRuntime,
 }
