@@ -74,7 +74,7 @@ class Instance:
         import time
 
         with self.entered():
-            self.host.started = time.perf_counter()
+            self.host.started = time.process_time()
             error = sys.modules["componentize_py_types"].Err
             try:
                 return function(*args)
