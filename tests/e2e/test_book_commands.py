@@ -554,9 +554,9 @@ def test_write_a_plugin_in_javascript(commands):
 
 @page("docs/how-to/write-a-worker.md")
 def test_write_a_worker(commands, serve, component):
-    crate(commands, ".", commands.code("rust"), commands.code("toml", 1))
+    crate(commands, ".", commands.code("rust"), commands.code("toml", 2))
     commands.run()
-    commands.write("narrowboat.toml", commands.code("toml", 2))
+    commands.write("narrowboat.toml", commands.code("toml", 3))
     commands.run()
     workers = [{"channel": "sums", "plugin": "sums"}]
     plugins = {"sums": {"guest": "echo", "component": str(commands.folder / "sums.wasm")}}
