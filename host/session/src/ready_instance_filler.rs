@@ -34,8 +34,8 @@ impl InstanceRegistry {
         if version.is_source() { self.ready.take(version) } else { None }
     }
 
-    /// Has the next instances loaded. Call it when a connection has its instance, so that its handshake does not share
-    /// the processors with them.
+    /// Tells the task to load the next instances. Call it when a connection has its instance, so that its handshake
+    /// does not share the processors with them.
     pub(super) fn refill_ready_instances(&self) {
         if self.plugin.live_version().is_source() {
             self.ready.taken.notify_one();

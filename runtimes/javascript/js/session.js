@@ -50,7 +50,6 @@ export class Session {
     this.id = id;
     this.consumer = undefined;
     this.phase = "connecting";
-    this.isConnecting = false;
     this.decision = undefined;
     this.isBusy = false;
     /** The handler that was called last. */
@@ -99,15 +98,10 @@ export class Session {
 
   connect(Class, record) {
     this.record = makeScope(record);
-    this.isConnecting = true;
-    try {
-      this.run(() => {
-        this.create(Class);
-        return this.consumer.connect(this.record);
-      }, (result) => this.decide(result));
-    } finally {
-      this.isConnecting = false;
-    }
+    this.run(() => {
+      this.create(Class);
+      return this.consumer.connect(this.record);
+    }, (result) => this.decide(result));
   }
 
   /** Takes what `connect` returned. */

@@ -242,13 +242,10 @@ impl Compiler {
         {
             return vec![problem];
         }
-        let Some(place) = failure.place() else { return vec![problem::general(&failure.line)] };
-        let text = self
-            .files
-            .get(&place.path)
-            .map(|content| String::from_utf8_lossy(content))
-            .unwrap_or_default();
-        vec![problem::at(&place.path, &text, place.line, place.column, failure.message())]
+        let text_of = |path: &str| {
+            self.files.get(path).map(|content| String::from_utf8_lossy(content).into_owned())
+        };
+        vec![problem::of_failure(failure, text_of)]
     }
 
     fn into_program(

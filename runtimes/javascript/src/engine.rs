@@ -76,7 +76,7 @@ pub fn attempt<R>(
     work: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<R>,
 ) -> Result<R, Failure> {
     ENDED_AT_LIMIT.set(0);
-    with_context(|ctx| work(ctx).catch(ctx).map_err(|error| describe(ctx, error)))
+    with_context(|ctx| work(ctx).catch(ctx).map_err(describe))
 }
 
 /// Calls all jobs of promises that are ready.
@@ -102,15 +102,14 @@ pub fn run_jobs() -> Result<(), Failure> {
     result
 }
 
-fn describe(ctx: &Ctx<'_>, error: CaughtError<'_>) -> Failure {
+fn describe(error: CaughtError<'_>) -> Failure {
     let failure = match error {
         CaughtError::Exception(exception) => failure::of_value(exception.as_value()),
         CaughtError::Value(value) => failure::of_value(&value),
         CaughtError::Error(error) => Failure::new(format!("the runtime failed: {error}"), None),
     };
-    let _ = ctx;
     match time_out() {
-        Some(time_out) => Failure { stack: failure.stack.clone(), ..time_out.at(failure.place()) },
+        Some(time_out) => Failure { line: time_out.at(failure.place()).line, ..failure },
         None => failure,
     }
 }

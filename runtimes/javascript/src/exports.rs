@@ -41,14 +41,15 @@ impl Consumer {
         natives::begin_event(self.0);
         let result = engine::run(hook, work);
         let outcome: Outcome = natives::end_event();
-        let value = result.map_err(plugin_error)?;
+        let value = result.map_err(|failure| Error::Plugin(log_failure(failure)))?;
         outcome.map(|()| value)
     }
 }
 
-fn plugin_error(failure: Failure) -> Error {
+/// Writes a failure to the log, and returns its line for the host.
+fn log_failure(failure: Failure) -> String {
     failure.log(None);
-    Error::Plugin(failure.line)
+    failure.line
 }
 
 fn text_of(error: Error) -> String {
@@ -154,14 +155,8 @@ impl worker::Guest for Exports {
         let handled = engine::run("work", |ctx, work| {
             work.call((channel, message_pack::unpack(ctx, &message)?))
         });
-        let is_known: bool = handled.map_err(|failure| {
-            failure.log(None);
-            failure.line
-        })?;
-        engine::run("takeWorkFailure", |_, take| take.call::<_, ()>(())).map_err(|failure| {
-            failure.log(None);
-            failure.line
-        })?;
+        let is_known: bool = handled.map_err(log_failure)?;
+        engine::run("takeWorkFailure", |_, take| take.call::<_, ()>(())).map_err(log_failure)?;
         Ok(if is_known { Handling::Handled } else { Handling::UnknownType })
     }
 }

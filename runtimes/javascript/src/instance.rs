@@ -31,25 +31,14 @@ pub fn load(bytes: &[u8]) -> std::result::Result<(), Problems> {
     let Program { consumer, worker, own_modules, .. } = &program;
     match start(consumer.as_ref(), worker.as_ref(), own_modules) {
         Ok(_) => Ok(()),
-        Err(failure) => Err(vec![problem_of(&failure)]),
-    }
-}
-
-fn problem_of(failure: &Failure) -> problem::Problem {
-    match failure.place() {
-        Some(place) => problem::Problem {
-            line: Some(place.line),
-            column: place.column,
-            ..problem::in_file(&place.path, failure.message())
-        },
-        None => problem::general(&failure.line),
+        Err(failure) => Err(vec![problem::of_failure(&failure, |_| None)]),
     }
 }
 
 /// Starts the runtime, runs the modules of the entries, and takes their classes.
 ///
 /// # Errors
-/// The exception of a module, or that an entry is no class of a consumer or a worker.
+/// The exception of a module, or an error if an entry is not the class of a consumer or a worker.
 pub fn start(
     consumer: Option<&Entry>,
     worker: Option<&Entry>,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 /// The conditions that an entry of `exports` may name, besides `default`.
 const CONDITIONS: [&str; 4] = ["narrowboat", "browser", "module", "import"];
 
-/// What `exports` says about a subpath.
+/// The entry of `exports` for a subpath.
 pub enum Exported {
     /// The package has no `exports`.
     NotThere,

@@ -1,5 +1,7 @@
 //! Problems in the source of a plugin.
 
+use crate::failure::Failure;
+
 pub use crate::bindings::exports::narrowboat::consumer::runtime::Problem;
 
 /// The problems that keep a plugin from running.
@@ -8,6 +10,13 @@ pub type Problems = Vec<Problem>;
 /// A problem that is in no single file.
 pub fn general(message: impl Into<String>) -> Problem {
     Problem { path: None, line: None, column: None, message: message.into(), source: None }
+}
+
+/// The problem that a module has failed. `text_of` returns the text of a file, if it is known.
+pub fn of_failure(failure: &Failure, text_of: impl FnOnce(&str) -> Option<String>) -> Problem {
+    let Some(place) = failure.place() else { return general(&failure.line) };
+    let text = text_of(&place.path).unwrap_or_default();
+    at(&place.path, &text, place.line, place.column, failure.message())
 }
 
 /// A problem in a file.
