@@ -77,6 +77,28 @@ pub(super) struct DevArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
+Examples:
+  narrowboat test                        the tests of all plugins of ./narrowboat.toml
+  narrowboat test plugins/chat           those of one plugin
+  narrowboat test --filter rooms         those with `rooms` in their names
+
+Runs files test_*.py, *.test.js and *.test.ts in the sandbox, and the tests of crates by cargo. The
+plugins run in the sandbox, with a layer in memory, a clock that only the test advances, and without
+sockets. The exit code is 1 if a test fails.")]
+pub(super) struct TestArgs {
+    /// The folder of a plugin, or one with narrowboat.toml
+    #[arg(default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// Run only the tests that have this text in their names
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Print a JSON object for each test, and one for the summary
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
 Example:
   narrowboat talk ws://127.0.0.1:8000/echo/
 

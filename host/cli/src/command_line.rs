@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::arguments::{
     ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, NewArgs, PluginCommand,
-    ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, TalkArgs,
+    ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, TalkArgs, TestArgs,
     VersionsArgs,
 };
 
@@ -19,6 +19,7 @@ Examples:
   narrowboat serve --config chat.toml --listen 0.0.0.0:80
   narrowboat new chat
   narrowboat dev
+  narrowboat test
   narrowboat talk ws://127.0.0.1:8000/echo/
   narrowboat plugin build plugins/echo
   narrowboat plugin inspect echo.wasm
@@ -47,6 +48,8 @@ pub(super) enum Command {
     New(NewArgs),
     /// Serve, and rebuild plugins when their sources change
     Dev(DevArgs),
+    /// Run the tests of plugins
+    Test(TestArgs),
     /// Open a WebSocket, send each typed line and print each received message
     Talk(TalkArgs),
     /// Send a message to a group or a channel

@@ -23,6 +23,7 @@ mod status;
 mod table;
 mod talk;
 mod telemetry;
+mod test;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Talk(arguments) => talk::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Deploy(arguments) => deploy::deploy(&arguments),

@@ -9,7 +9,7 @@ mod role;
 pub use component_error::ComponentError;
 pub use component_info::{ComponentInfo, parse_info, parse_plugin};
 pub use component_resources::ComponentResources;
-pub use manifest_section::append_manifest;
+pub use manifest_section::{append_custom_section, append_manifest};
 pub use role::Role;
 
 #[cfg(test)]

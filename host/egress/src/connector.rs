@@ -4,8 +4,10 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 
+use hyper::{Method, Uri};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -18,8 +20,20 @@ use crate::{EgressError, is_public};
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_quota::{QuotaChain, QuotaResource};
 
+/// Opens a connection for a request to a server in the memory of this process, for a test of a plugin.
+pub type ConnectInMemory =
+    Box<dyn Fn(&Method, &Uri) -> Result<DuplexStream, EgressError> + Send + Sync>;
+
+/// Connects to the host of a request.
+pub(crate) enum Connector {
+    /// Over the network.
+    Network(NetworkConnector),
+    /// To servers in the memory of this process.
+    InMemory(ConnectInMemory),
+}
+
 /// Looks names up and connects.
-pub(crate) struct Connector {
+pub(crate) struct NetworkConnector {
     /// Permits for lookups of names. A lookup holds its permit as long as it holds a thread, even if its request has
     /// ended.
     lookup_permits: Arc<Semaphore>,
@@ -30,7 +44,7 @@ pub(crate) struct Connector {
 /// The largest number of lookups at a time, a small part of the threads for blocking work.
 const MAX_DNS_LOOKUPS: usize = 32;
 
-impl Default for Connector {
+impl Default for NetworkConnector {
     fn default() -> Self {
         Self {
             lookup_permits: Arc::new(Semaphore::new(MAX_DNS_LOOKUPS)),
@@ -45,15 +59,40 @@ impl std::fmt::Debug for Connector {
     }
 }
 
-/// A connection to the host of a request, without TLS or with it.
-pub(crate) type EgressStream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+/// A connection to the host of a request: without TLS (`Left`), or another stream.
+pub(crate) type EgressStream = Either<TcpStream, WrappedStream>;
+
+/// A stream with TLS (`Left`), or one in the memory of this process.
+type WrappedStream = Either<Box<TlsStream<TcpStream>>, DuplexStream>;
 
 impl Connector {
+    /// Connects to the target of a request. Without `private`, only addresses on the public internet are used.
+    ///
+    /// # Errors
+    /// As [`NetworkConnector::connect`], or the error of a server in memory.
+    pub(crate) async fn connect(
+        &self,
+        request: (&Method, &Uri),
+        target: &HttpTarget,
+        private: bool,
+        quota: &Arc<QuotaChain>,
+    ) -> Result<EgressStream, EgressError> {
+        match self {
+            Self::Network(network) => network.connect(target, private, quota).await,
+            Self::InMemory(connect) => {
+                let (method, uri) = request;
+                Ok(Either::Right(WrappedStream::Right(connect(method, uri)?)))
+            }
+        }
+    }
+}
+
+impl NetworkConnector {
     /// Connects to an address of the target. Without `private`, only addresses on the public internet are used.
     ///
     /// # Errors
     /// If the name has no address that may be used, or the connection or the TLS handshake fails.
-    pub(crate) async fn connect(
+    async fn connect(
         &self,
         target: &HttpTarget,
         private: bool,
@@ -77,7 +116,8 @@ impl Connector {
         let name = ServerName::try_from(target.name().to_owned());
         let name = name.map_err(|_| EgressError::InvalidTarget)?;
         let stream = TlsConnector::from(self.tls_config()?).connect(name, stream).await;
-        Ok(Either::Right(Box::new(stream.map_err(EgressError::Tls)?)))
+        let stream = Box::new(stream.map_err(EgressError::Tls)?);
+        Ok(Either::Right(WrappedStream::Left(stream)))
     }
 
     /// Returns the addresses of the target's name. The name may be an address.

@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
-use crate::connector::{Connector, EgressStream};
+use crate::connector::{ConnectInMemory, Connector, EgressStream, NetworkConnector};
 use crate::http_target::{parse_target, to_origin_form};
 use crate::limited_request_body::LimitedRequestBody;
 use crate::{ConnectionTask, EgressError, LimitedResponseBody, RequestTimeouts};
@@ -34,7 +34,13 @@ impl Egress {
     /// Creates the sender. It connects, and reads root certificates, when a plugin sends a request.
     #[must_use]
     pub fn new(config: RequestsConfig) -> Self {
-        Self { config, connector: Connector::default() }
+        Self { config, connector: Connector::Network(NetworkConnector::default()) }
+    }
+
+    /// Creates a sender whose requests go to servers in the memory of this process, without TLS.
+    #[must_use]
+    pub fn in_memory(config: RequestsConfig, connect: ConnectInMemory) -> Self {
+        Self { config, connector: Connector::InMemory(connect) }
     }
 
     /// Returns the number of requests that one call may send.
@@ -88,7 +94,8 @@ impl Egress {
         let timeouts = timeouts.within(&self.config);
         let deadline = Instant::now() + self.config.total_timeout.duration();
         let connect_deadline = deadline.min(Instant::now() + timeouts.connect);
-        let connect = self.connector.connect(&target, private, quota);
+        let head = (request.method(), request.uri());
+        let connect = self.connector.connect(head, &target, private, quota);
         let stream = timeout_at(connect_deadline, connect).await;
         let stream = stream.map_err(|_| EgressError::ConnectTimeout)??;
         let (mut sender, connection) = self.handshake(stream).await?;

@@ -36,6 +36,16 @@ pub mod source_loader_world {
     });
 }
 
+/// The bindings of runtimes that run the tests of a plugin.
+pub mod source_tests_world {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "source-tests",
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
 /// The bindings of interfaces that are linked only for plugins that have the capability.
 pub mod grantable_world {
     wasmtime::component::bindgen!({

@@ -2,6 +2,7 @@
 //! call.
 
 mod call_time;
+mod test_host;
 mod channel_layer;
 mod connections;
 pub(crate) mod http;

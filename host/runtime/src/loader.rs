@@ -25,7 +25,7 @@ use narrowboat_config::signature::{SignatureError, TrustedKeys};
 use narrowboat_config::{FailedMovePolicy, Limits, PluginConfig};
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::component::ComponentResources;
-use narrowboat_core::manifest::{Isolation, Manifest};
+use narrowboat_core::manifest::{Isolation, Language, Manifest};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::plugin_file::PluginFile;
 use narrowboat_core::source_bundle::SourceBundle;
@@ -236,7 +236,26 @@ impl Loader {
         self.signers.as_ref().map_or(Ok(()), |signers| build.check_signature(signers))
     }
 
-    fn new_context(
+    /// Parses a source bundle, and returns it with its language.
+    ///
+    /// # Errors
+    /// If the bytes are not a source bundle, or its manifest is wrong.
+    pub(crate) fn parse_bundle<'a>(
+        &self,
+        plugin: &str,
+        file: &Path,
+        build: &'a Build,
+    ) -> Result<(SourceBundle<'a>, Language), Box<LoadError>> {
+        let at = ErrorContext { plugin, file };
+        let no_source = || Box::new(at.source(RuntimeError::NoRuntime));
+        let (parsed, manifest) = parse_plugin_file(at, build)?;
+        match (parsed, manifest.source) {
+            (PluginFile::Bundle(bundle), Some(source)) => Ok((bundle, source.runtime)),
+            _ => Err(no_source()),
+        }
+    }
+
+    pub(crate) fn new_context(
         &self,
         plugin: &str,
         limits: &Limits,

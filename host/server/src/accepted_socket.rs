@@ -26,7 +26,7 @@ use crate::server::Server;
 use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_session::AcceptedConsumer;
-use narrowboat_websocket::connection::{Connection, MaybeTlsStream, Socket};
+use narrowboat_websocket::connection::{ClientStream, Connection, Socket, WrappedStream};
 use narrowboat_websocket::handshake::{
     self, Decision, HandshakeError, HandshakeLimits, HandshakeOutcome, HandshakeRequest, PeerInfo,
 };
@@ -54,19 +54,7 @@ impl AcceptedSocket {
         // Boxed, so that the task of an open connection does not keep the memory of its handshake.
         let outcome = Box::pin(perform_handshake(&server, stream, decide)).await;
         drop(slot);
-        match outcome {
-            Ok(HandshakeOutcome::Open(socket, consumer)) => {
-                run_consumer(&server, socket, consumer).await;
-            }
-            Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
-            Ok(HandshakeOutcome::Responded(status)) => {
-                server.handshake_failures.record_status(status);
-            }
-            Err(error) => {
-                server.handshake_failures.record_error(&error);
-                tracing::debug!("handshake failed: {error}");
-            }
-        }
+        run_after_handshake(&server, outcome).await;
     }
 
     /// Responds with 503, because `max_connections` sockets are open. Holds `_permit` meanwhile.
@@ -75,6 +63,22 @@ impl AcceptedSocket {
         server.record_rejected_connection();
         let reject = |_| async { Decision::<()>::Reject(HostRejection::TooManySockets.into()) };
         if let Err(error) = perform_handshake(&server, stream, reject).await {
+            tracing::debug!("handshake failed: {error}");
+        }
+    }
+}
+
+/// Runs the session of an open connection to its end, or records why there is none.
+pub(crate) async fn run_after_handshake(
+    server: &Server,
+    outcome: Result<HandshakeOutcome<Box<AcceptedConsumer>>, HandshakeError>,
+) {
+    match outcome {
+        Ok(HandshakeOutcome::Open(socket, consumer)) => run_consumer(server, socket, consumer).await,
+        Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
+        Ok(HandshakeOutcome::Responded(status)) => server.handshake_failures.record_status(status),
+        Err(error) => {
+            server.handshake_failures.record_error(&error);
             tracing::debug!("handshake failed: {error}");
         }
     }
@@ -100,7 +104,7 @@ where
         .map_err(timed_out)?
         .map_err(HandshakeError::Proxy)?;
     let stream = match server.host.tls() {
-        None => MaybeTlsStream::Left(stream),
+        None => ClientStream::Left(stream),
         Some(tls) => timeout_at(deadline, tls.accept(stream))
             .await
             .map_err(timed_out)?
@@ -109,7 +113,7 @@ where
     let peer = PeerInfo {
         client_addr,
         server_addr,
-        is_secure: matches!(stream, MaybeTlsStream::Right(_)),
+        is_secure: matches!(stream, ClientStream::Right(WrappedStream::Left(_))),
     };
     let remaining = deadline.saturating_duration_since(Instant::now());
     let limits = HandshakeLimits { timeout: remaining, max_frame };
@@ -132,7 +136,7 @@ async fn peer_addresses(
 }
 
 /// Decides a handshake: rejects it while the host drains, and else asks the host.
-async fn decide(
+pub(crate) async fn decide(
     server: &Server,
     request: HandshakeRequest,
     permit: Arc<OwnedSemaphorePermit>,

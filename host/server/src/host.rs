@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::auth::users::UserAuthenticator;
 use crate::auth::{ApiTokens, OperatorTokens};
+use crate::host_engine::HostEngine;
 use crate::host_error::HostError;
 use crate::host_mode::HostMode;
 use crate::host_resources::HostResources;
@@ -30,8 +31,7 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{
-    CodeCache, Engine, GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage,
-    run_on_dedicated_thread,
+    GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage, run_on_dedicated_thread,
 };
 
 /// The number of times that a configuration is prepared again because another version became live meanwhile.
@@ -69,7 +69,37 @@ impl Host {
         runtimes: LanguageRuntimes,
         on_plugin_ready: impl Fn(&Plugin),
     ) -> Result<Self, HostError> {
-        let resources = open_resources(&config, mode, runtimes)?;
+        let versions = config.versions.as_ref();
+        let store =
+            versions.map(|versions| VersionStore::open(&versions.folder, versions.keep)).transpose()?;
+        let earlier = store.as_ref().map(VersionStore::runtimes).unwrap_or_default();
+        let engine = HostEngine::new(&config, runtimes.with_earlier(earlier))?;
+        let resources = HostResources {
+            version_store: store,
+            ..open_resources(&config, mode, engine, Egress::new(config.requests))?
+        };
+        Self::load_with(config, resources, on_plugin_ready)
+    }
+
+    /// Loads a host for a test of a plugin: without a store of versions, on an engine that several hosts share. Its
+    /// plugins send requests with `egress`. Blocks: do not call it on an async thread.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn load_for_test(
+        config: Config,
+        engine: HostEngine,
+        egress: Egress,
+    ) -> Result<Self, HostError> {
+        let resources = open_resources(&config, HostMode::Serve, engine, egress)?;
+        Self::load_with(config, resources, |_| {})
+    }
+
+    fn load_with(
+        config: Config,
+        resources: HostResources,
+        on_plugin_ready: impl Fn(&Plugin),
+    ) -> Result<Self, HostError> {
         let tenants = TenantRegistry::load(&resources, config.tenants.clone(), &on_plugin_ready)?;
         let authenticator = config.users.clone().map(UserAuthenticator::load).transpose()?;
         resources.mode.set_applied_config(&config);
@@ -192,7 +222,7 @@ impl Host {
     }
 
     /// Starts the layers, rollouts and workers that do not run yet.
-    fn start_tenants(&self, tokio_handle: &Handle) {
+    pub(crate) fn start_tenants(&self, tokio_handle: &Handle) {
         self.tenants.all().values().for_each(|runtime| runtime.start(tokio_handle));
     }
 
@@ -241,6 +271,11 @@ impl Host {
         &self.resources.host_quota
     }
 
+    /// The threads for long calls of guests.
+    pub(crate) fn guest_threads(&self) -> &GuestThreadPool {
+        &self.resources.guest_threads
+    }
+
     /// The key-value store of plugins.
     pub(crate) fn keyvalue(&self) -> &KeyvalueStore {
         &self.resources.keyvalue
@@ -282,32 +317,25 @@ impl Host {
     }
 }
 
-/// Opens the resources that all tenants share.
+/// Opens the resources that all tenants share, without a store of versions.
 fn open_resources(
     config: &Config,
     mode: HostMode,
-    runtimes: LanguageRuntimes,
+    engine: HostEngine,
+    egress: Egress,
 ) -> Result<HostResources, HostError> {
-    let cache = config.cache.as_ref().map(CodeCache::open);
-    let workers = config.tenants.values().flat_map(|tenant| &tenant.workers);
-    let worker_instances = workers.map(|worker| worker.instances).sum::<usize>();
-    let instances = config.limits.max_connections.saturating_add(worker_instances);
-    let versions = config.versions.as_ref();
-    let version_store =
-        versions.map(|versions| VersionStore::open(&versions.folder, versions.keep)).transpose()?;
-    let earlier = version_store.as_ref().map(VersionStore::runtimes).unwrap_or_default();
-    let runtimes = runtimes.with_earlier(earlier);
+    let HostEngine { engine, runtimes } = engine;
     Ok(HostResources {
         mode,
-        engine: Engine::new(instances, config.limits.memory.bytes(), cache)?,
-        runtimes: Arc::new(runtimes),
+        engine,
+        runtimes,
         guest_threads: GuestThreadPool::new(config.limits.guest_threads),
         limits: config.limits.clone(),
-        version_store,
+        version_store: None,
         has_demo_page: config.demo,
         signers: config.signatures.clone().map(TrustedKeys::load).transpose()?.map(Arc::new),
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
-        egress: Arc::new(Egress::new(config.requests)),
+        egress: Arc::new(egress),
         host_quota: Arc::new(QuotaNode::for_host(&config.limits)),
     })
 }

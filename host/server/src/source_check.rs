@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::host_engine::HostEngine;
 use crate::host_error::HostError;
 use narrowboat_channels::{LayerLimits, MemoryLayer};
 use narrowboat_config::signature::MissingSignature;
-use narrowboat_config::{Config, FailedMovePolicy};
+use narrowboat_config::{Config, FailedMovePolicy, Limits};
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::packaging::PackedSource;
 use narrowboat_egress::Egress;
@@ -43,10 +44,12 @@ pub fn check_source(
     let Some(plugin) = config.tenants.get(&tenant).and_then(|it| it.plugins.get(name)) else {
         return Ok(SourceCheck::NotChecked("its name names no plugin".to_owned()));
     };
-    let loader = match create_loader(&config, tenant, runtimes) {
-        Ok(loader) => loader,
+    let cache = config.cache.as_ref().map(CodeCache::open);
+    let engine = match Engine::new(1, config.limits.memory.bytes(), cache) {
+        Ok(engine) => HostEngine { engine, runtimes: Arc::new(runtimes) },
         Err(error) => return Ok(SourceCheck::NotChecked(error.to_string())),
     };
+    let loader = loader_without_host(&config, config.limits.clone(), engine);
     let build = Build::new(source.bytes.clone(), Err(MissingSignature::NotInStore));
     match loader.load(name, plugin, folder, &build) {
         Ok(_) => Ok(SourceCheck::Passed),
@@ -55,17 +58,13 @@ pub fn check_source(
     }
 }
 
-fn create_loader(
-    config: &Config,
-    tenant: Tenant,
-    runtimes: LanguageRuntimes,
-) -> Result<Loader, HostError> {
-    let limits = config.limits.clone();
-    let cache = config.cache.as_ref().map(CodeCache::open);
-    Ok(Loader {
-        engine: Engine::new(1, limits.memory.bytes(), cache)?,
-        runtimes: Arc::new(runtimes),
-        tenant,
+/// The loader of a plugin that no host serves: its layer and its keys are in memory, and no other plugin reaches them.
+pub fn loader_without_host(config: &Config, limits: Limits, engine: HostEngine) -> Loader {
+    let HostEngine { engine, runtimes } = engine;
+    Loader {
+        engine,
+        runtimes,
+        tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
@@ -76,7 +75,7 @@ fn create_loader(
         default_failed_move: FailedMovePolicy::default(),
         quota: Arc::new(QuotaChain::default()),
         signers: None,
-    })
+    }
 }
 
 /// Whether another host may load the source: one with a runtime, or with other limits.

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use narrowboat_config::TlsConfig;
-use narrowboat_websocket::connection::MaybeTlsStream;
+use narrowboat_websocket::connection::{ClientStream, WrappedStream};
 
 /// Performs TLS handshakes with the current certificate.
 pub(crate) struct Tls {
@@ -85,8 +85,9 @@ impl Tls {
     ///
     /// # Errors
     /// If the handshake fails or the client disconnects.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> std::io::Result<MaybeTlsStream> {
-        Ok(MaybeTlsStream::Right(Box::new(self.acceptor.accept(stream).await?)))
+    pub(crate) async fn accept(&self, stream: TcpStream) -> std::io::Result<ClientStream> {
+        let stream = Box::new(self.acceptor.accept(stream).await?);
+        Ok(ClientStream::Right(WrappedStream::Left(stream)))
     }
 
     /// The files of the certificate and its key.

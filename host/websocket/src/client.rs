@@ -1,16 +1,29 @@
-//! A WebSocket client for the command line.
+//! A WebSocket client, for the command line and for tests of plugins.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use hyper::header::{HeaderValue, ORIGIN};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper::header::{
+    CONNECTION, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::upgrade::Upgraded;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame as TungsteniteCloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Error as TungsteniteError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// A client connection. Dropping it closes the socket without a Close frame.
-pub struct Client(WebSocketStream<TcpStream>);
+use narrowboat_core::close_frame::CloseFrame;
+use narrowboat_core::frame::Frame;
+
+/// A client connection. Dropping it closes the stream without a Close frame.
+pub struct Client<S = TcpStream>(WebSocketStream<S>);
 
 /// A message or a Close frame of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,27 +54,26 @@ pub enum ClientError {
         error: std::io::Error,
     },
     /// The server responded with a status other than 101.
-    #[error("the server responded with {status}: {body}")]
-    Rejected {
-        /// The status code and the reason phrase.
-        status: String,
-        /// The body of the response.
-        body: String,
-    },
+    #[error(
+        "the server responded with {}: {}", .0.status(), String::from_utf8_lossy(.0.body()).trim_end()
+    )]
+    Rejected(Box<Response<Vec<u8>>>),
     /// The connection failed.
     #[error("connection failed: {0}")]
     Connection(Box<TungsteniteError>),
+    /// The exchange of the handshake failed.
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] hyper::Error),
+    /// The request is not valid HTTP.
+    #[error("the request is not valid: {0}")]
+    Request(#[from] hyper::http::Error),
 }
 
 impl From<TungsteniteError> for ClientError {
     fn from(error: TungsteniteError) -> Self {
         match error {
             TungsteniteError::Http(response) => {
-                let body = response.body().as_deref().unwrap_or_default();
-                Self::Rejected {
-                    status: response.status().to_string(),
-                    body: String::from_utf8_lossy(body).trim_end().to_owned(),
-                }
+                Self::Rejected(Box::new(response.map(Option::unwrap_or_default)))
             }
             error => Self::Connection(Box::new(error)),
         }
@@ -91,6 +103,56 @@ impl Client {
         let (socket, _response) = client_async(request, stream).await?;
         Ok(Self(socket))
     }
+}
+
+/// The stream of a client that [`Client::open`] has opened.
+pub type UpgradedStream = TokioIo<Upgraded>;
+
+impl Client<UpgradedStream> {
+    /// Opens a connection over a stream, and returns it with the 101 of the server. The request has the headers of a
+    /// handshake beside those of `request`, of which each must have a header `Host`.
+    ///
+    /// # Errors
+    /// The server rejects the handshake, or the stream fails.
+    pub async fn open(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        mut request: Request<Empty<Bytes>>,
+    ) -> Result<(Self, Response<()>), ClientError> {
+        let key = HeaderValue::try_from(generate_key()).map_err(hyper::http::Error::from)?;
+        let handshake_fields = [
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            (SEC_WEBSOCKET_KEY, key),
+        ];
+        request.headers_mut().extend(handshake_fields);
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection.with_upgrades());
+        let mut response = sender.send_request(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await?.to_bytes().to_vec();
+            return Err(ClientError::Rejected(Box::new(Response::from_parts(parts, body))));
+        }
+        let upgraded = hyper::upgrade::on(&mut response).await?;
+        let stream = TokioIo::new(upgraded);
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Ok((Self(socket), response.map(|_| ())))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// The connection has failed.
+    pub async fn send(&mut self, frame: Frame) -> Result<(), ClientError> {
+        let message = match frame {
+            Frame::Text(text) => Message::text(text.to_string()),
+            Frame::Binary(bytes) => Message::binary(bytes),
+        };
+        Ok(self.0.send(message).await?)
+    }
 
     /// Sends a text message.
     ///
@@ -106,6 +168,16 @@ impl Client {
     /// The connection has failed.
     pub async fn close(&mut self) -> Result<(), ClientError> {
         Ok(self.0.close(None).await?)
+    }
+
+    /// Sends a Close frame with a code and a reason, as [`close`](Self::close) does.
+    ///
+    /// # Errors
+    /// The connection has failed.
+    pub async fn close_with(&mut self, close: CloseFrame) -> Result<(), ClientError> {
+        let CloseFrame { code, reason } = close;
+        let frame = TungsteniteCloseFrame { code: code.into(), reason: reason.as_str().into() };
+        Ok(self.0.close(Some(frame)).await?)
     }
 
     /// Returns the next message of the server, or `None` once the connection has ended. Pings are answered.

@@ -26,7 +26,7 @@ mod timers;
 mod traffic_counters;
 
 pub use crate::codec::{DeflateParams, Extension, IncomingLimits};
-pub use crate::maybe_tls_stream::MaybeTlsStream;
+pub use crate::client_stream::{ClientStream, WrappedStream};
 pub use close_counters::CloseCounters;
 pub use connection::{Connection, ReadMode};
 pub use connection_end::ConnectionEnd;

@@ -18,7 +18,7 @@ mod upgrade;
 pub use accept::{HandshakeLimits, HandshakeOutcome, accept};
 pub use decision::Decision;
 pub use handshake_error::HandshakeError;
-pub use handshake_request::HandshakeRequest;
+pub use handshake_request::{HandshakeRequest, ScopeOverrides};
 pub use http_exchange::MAX_HEAD_BYTES;
 pub use http_response::HttpResponse;
 pub use peer_info::PeerInfo;

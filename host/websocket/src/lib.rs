@@ -8,4 +8,4 @@ pub mod client;
 mod codec;
 pub mod connection;
 pub mod handshake;
-mod maybe_tls_stream;
+mod client_stream;

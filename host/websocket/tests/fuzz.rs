@@ -12,7 +12,7 @@ use narrowboat_core::component;
 use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::manifest::Manifest;
 use narrowboat_core::message::Message;
-use narrowboat_websocket::connection::MaybeTlsStream;
+use narrowboat_websocket::connection::ClientStream;
 use narrowboat_websocket::handshake::{
     self, Decision, HandshakeLimits, HandshakeOutcome, PeerInfo,
 };
@@ -285,7 +285,7 @@ async fn perform_handshake(bytes: &[u8]) {
     let server = async {
         let decide = |_| async { Decision::<()>::Reject(HostRejection::OriginNotAllowed.into()) };
         if let Ok(HandshakeOutcome::Open(..)) =
-            handshake::accept(MaybeTlsStream::Left(stream), peer, limits, decide).await
+            handshake::accept(ClientStream::Left(stream), peer, limits, decide).await
         {
             panic!("a rejected handshake opened a socket");
         }

@@ -32,7 +32,7 @@ const fn interface(
 }
 
 /// The interfaces that the host offers beside those of WASI 0.2.
-pub(super) const HOST_INTERFACES: [HostInterface; 7] = [
+pub(super) const HOST_INTERFACES: [HostInterface; 8] = [
     interface("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     interface(
         "narrowboat:consumer/connections",
@@ -58,6 +58,7 @@ pub(super) const HOST_INTERFACES: [HostInterface; 7] = [
         &["send", "group-add", "group-discard", "group-send", "group-send-frame"],
     ),
     interface("narrowboat:consumer/call-time", CONTRACT_VERSION, &["get"]),
+    interface("narrowboat:consumer/test-host", CONTRACT_VERSION, &["call"]),
     interface("wasi:logging/logging", "0.1.0-draft", &["log"]),
     interface(
         "wasi:keyvalue/store",

@@ -6,6 +6,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 use crate::bindings::WebsocketConsumer;
 use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
 use crate::bindings::source_loader_world::narrowboat::consumer::call_time;
+use crate::bindings::source_tests_world::narrowboat::consumer::test_host;
 use crate::host_api::{http, io, sockets};
 use crate::store::{GuestState, WasiState};
 
@@ -29,6 +30,7 @@ pub(super) fn host_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<
     store::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     atomics::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     call_time::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    test_host::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     // These replace functions of the crates, which wait without a limit or take values of any length.
     linker.allow_shadowing(true);

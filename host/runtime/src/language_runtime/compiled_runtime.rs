@@ -5,6 +5,7 @@ use wasmtime::component::InstancePre;
 use super::runtime_error::RuntimeError;
 use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::source_loader_world::SourceLoaderIndices;
+use crate::bindings::source_tests_world::SourceTestsIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::engine::{Engine, pool_slots};
 use crate::runtime_image::RuntimeImage;
@@ -21,6 +22,8 @@ pub(crate) struct CompiledRuntime {
     pub(crate) consumer_indices: WebsocketConsumerIndices,
     pub(crate) worker_indices: WorkerConsumerIndices,
     pub(crate) loader_indices: SourceLoaderIndices,
+    /// `None` for an earlier runtime, which cannot run tests.
+    pub(crate) tests_indices: Option<SourceTestsIndices>,
     /// The resources of one instance, as far as the engine tells them.
     pub(crate) resources: ComponentResources,
     /// The slots of the pool that one instance takes.
@@ -48,6 +51,7 @@ impl CompiledRuntime {
             consumer_indices: WebsocketConsumerIndices::new(&pre)?,
             worker_indices: WorkerConsumerIndices::new(&pre)?,
             loader_indices: SourceLoaderIndices::new(&pre)?,
+            tests_indices: SourceTestsIndices::new(&pre).ok(),
             pool_slots: pool_slots(&component, None),
             resources: ComponentResources {
                 initial_memory_bytes: initial_pages.unwrap_or(0).saturating_mul(WASM_PAGE_BYTES),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::bindings::source_loader_world::exports::narrowboat::consumer::runtime::Problem;
+use crate::bindings::source_tests_world::exports::narrowboat::consumer::runtime::Problem as TestsProblem;
 use narrowboat_core::fault::sanitize_log_line;
 
 /// The most problems that an error names.
@@ -32,9 +33,9 @@ pub struct SourceProblems(Vec<SourceProblem>);
 
 impl SourceProblems {
     /// Takes the problems that a runtime reports. Its texts come from the plugin, so they are shortened and cleaned.
-    pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        let mut problems: Vec<_> =
-            problems.into_iter().take(MAX_PROBLEMS).map(SourceProblem::from).collect();
+    pub(crate) fn new(problems: Vec<impl Into<SourceProblem>>) -> Self {
+        let mut problems: Vec<SourceProblem> =
+            problems.into_iter().take(MAX_PROBLEMS).map(Into::into).collect();
         if problems.is_empty() {
             let message = "the runtime refuses the source and does not say why".to_owned();
             problems.push(SourceProblem {
@@ -56,12 +57,26 @@ impl SourceProblems {
 
 impl From<Problem> for SourceProblem {
     fn from(problem: Problem) -> Self {
+        let Problem { path, line, column, message, source } = problem;
+        Self { path, line, column, message, source }.cleaned()
+    }
+}
+
+impl From<TestsProblem> for SourceProblem {
+    fn from(problem: TestsProblem) -> Self {
+        let TestsProblem { path, line, column, message, source } = problem;
+        Self { path, line, column, message, source }.cleaned()
+    }
+}
+
+impl SourceProblem {
+    /// Shortens the texts and replaces their control characters.
+    fn cleaned(self) -> Self {
         Self {
-            path: problem.path.map(|path| clean(&path)),
-            line: problem.line,
-            column: problem.column,
-            message: clean(&problem.message),
-            source: problem.source.map(|source| clean(source.trim())),
+            path: self.path.map(|path| clean(&path)),
+            message: clean(&self.message),
+            source: self.source.map(|source| clean(source.trim())),
+            ..self
         }
     }
 }
@@ -140,6 +155,6 @@ mod tests {
 
     #[test]
     fn a_refusal_without_problems_has_a_text() {
-        assert!(SourceProblems::new(Vec::new()).to_string().contains("does not say why"));
+        assert!(SourceProblems::new(Vec::<Problem>::new()).to_string().contains("does not say why"));
     }
 }

@@ -2,6 +2,7 @@
 //! guest that computes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -21,6 +22,8 @@ pub struct GuestThreadPool {
     compute_limit: usize,
     /// The number of guests that may wait at a time.
     wait_limit: usize,
+    /// The calls of the whole host that run on a guest thread or wait for one.
+    calls: Arc<AtomicUsize>,
 }
 
 /// The part of the guest threads that one plugin may use. A plugin whose calls are long leaves threads to others.
@@ -44,7 +47,13 @@ impl GuestThreadPool {
             wait_permits: semaphores(MAX_WAITING_GUESTS),
             compute_limit,
             wait_limit: MAX_WAITING_GUESTS,
+            calls: Arc::default(),
         }
+    }
+
+    /// The number of calls of the whole host that run on a guest thread or wait for one.
+    pub fn call_count(&self) -> usize {
+        self.calls.load(Ordering::Acquire)
     }
 
     /// The part of one tenant: half, and at most half of the cores. The sockets find another core then: the system lets
@@ -71,6 +80,7 @@ impl GuestThreadPool {
             wait_permits: with_parents(wait_limit, &self.wait_permits),
             compute_limit,
             wait_limit,
+            calls: Arc::clone(&self.calls),
         }
     }
 
@@ -78,6 +88,22 @@ impl GuestThreadPool {
     async fn acquire(&self) -> Option<ComputePermit> {
         let permits = acquire_all(&self.compute_permits).await?;
         Some(ComputePermit { permits, wait_permits: self.wait_permits.clone() })
+    }
+}
+
+/// A call that is counted until it is dropped.
+struct CountedCall<'a>(&'a AtomicUsize);
+
+impl<'a> CountedCall<'a> {
+    fn new(calls: &'a AtomicUsize) -> Self {
+        calls.fetch_add(1, Ordering::AcqRel);
+        Self(calls)
+    }
+}
+
+impl Drop for CountedCall<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -92,6 +118,7 @@ impl GuestExecutor {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
+        let _counted = CountedCall::new(&self.pool.calls);
         let permit = loop {
             while let Some(wait) = self.quota.cpu_wait() {
                 tokio::time::sleep(wait).await;

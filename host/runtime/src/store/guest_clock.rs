@@ -3,19 +3,21 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant as TokioInstant;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 use narrowboat_core::capabilities::{Capabilities, CapabilityFlag};
 
 /// The start of the monotonic clock: the first read by any guest, so that the clock does not reveal the uptime of the
 /// machine.
-static MONOTONIC_START: LazyLock<Instant> = LazyLock::new(Instant::now);
+static MONOTONIC_START: LazyLock<TokioInstant> = LazyLock::new(TokioInstant::now);
 
 /// The resolution of the clocks of a plugin without the capability `clocks`. It is too coarse to measure how long
 /// another tenant's work takes.
 const COARSE_RESOLUTION: Duration = Duration::from_millis(100);
 
-/// The wall clock and the monotonic clock of a guest.
+/// The wall clock and the monotonic clock of a guest. Both follow the clock of tokio, which is the one of its timers: a test
+/// of a plugin stops that clock and advances it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GuestClock {
     resolution: Duration,
@@ -44,7 +46,11 @@ impl HostWallClock for GuestClock {
 
     fn now(&self) -> Duration {
         // A clock before 1970 is reported as 1970.
-        self.round_down(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (real, timers) = (Instant::now(), TokioInstant::now().into_std());
+        let ahead = timers.saturating_duration_since(real);
+        let behind = real.saturating_duration_since(timers);
+        self.round_down((time + ahead).saturating_sub(behind))
     }
 }
 

@@ -11,6 +11,7 @@ use super::output_buffer::STDERR_CONTEXT;
 use super::stopwatch::Stopwatch;
 use super::store_limiter::StoreLimiter;
 use super::suppress_reason::SuppressReason;
+use super::test_host_link::TestHostLink;
 use super::version_context::VersionContext;
 use super::wasi_state::WasiState;
 use crate::bindings::narrowboat::consumer::types;
@@ -35,6 +36,8 @@ pub(crate) struct GuestState {
     wasi: Option<Box<Mutex<WasiState>>>,
     /// Why the running call must not change anything beyond the host; `None` if it may.
     pub(crate) suppressed: Option<SuppressReason>,
+    /// The host of the test that the guest runs; `None` unless the guest runs a test.
+    pub(crate) test_host: Option<Box<TestHostLink>>,
     /// The panic of the running call.
     panic: Option<TrapReport>,
     /// A violation of the contract that does not stop the running call.
@@ -69,6 +72,7 @@ impl GuestState {
             stopwatch: Stopwatch::new(&ctx.limits, role, io_driver_waker),
             wasi,
             suppressed: None,
+            test_host: None,
             panic: None,
             contract_violation: None,
             ctx,

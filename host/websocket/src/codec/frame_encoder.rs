@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::deflate::Deflater;
-use crate::maybe_tls_stream::MaybeTlsStream;
+use crate::client_stream::ClientStream;
 use narrowboat_core::close_frame::{CloseFrame, code};
 use narrowboat_core::frame::Frame;
 
@@ -136,7 +136,7 @@ impl FrameEncoder {
     /// The stream failed.
     pub(crate) fn poll_write(
         &mut self,
-        stream: &mut MaybeTlsStream,
+        stream: &mut ClientStream,
         cx: &mut Context<'_>,
         mut fill: impl FnMut(&mut Self, &mut WriteBatch, &Context<'_>),
     ) -> Poll<io::Result<()>> {
@@ -164,7 +164,7 @@ impl FrameEncoder {
     /// Writes the bytes that the socket did not accept before.
     fn poll_write_unsent(
         &mut self,
-        stream: &mut MaybeTlsStream,
+        stream: &mut ClientStream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while let Some(first) = self.unsent.front_mut() {
@@ -184,7 +184,7 @@ impl FrameEncoder {
     /// Writes a batch, and keeps the bytes that the socket does not accept.
     fn poll_write_batch(
         &mut self,
-        stream: &mut MaybeTlsStream,
+        stream: &mut ClientStream,
         cx: &mut Context<'_>,
         batch: &mut WriteBatch,
     ) -> Poll<io::Result<()>> {

@@ -12,7 +12,7 @@ use crate::codec::{
     DeflateParams, Deflater, FrameDecoder, FrameEncoder, IncomingEvent, IncomingLimits, Inflater,
     WriteBatch,
 };
-use crate::maybe_tls_stream::MaybeTlsStream;
+use crate::client_stream::ClientStream;
 use narrowboat_core::fault::ClientFault;
 
 /// The size of the memory that a thread reads into, in bytes.
@@ -37,7 +37,7 @@ pub struct SocketConfig {
 
 /// A stream whose handshake is complete.
 pub struct Socket {
-    stream: MaybeTlsStream,
+    stream: ClientStream,
     decoder: FrameDecoder,
     encoder: FrameEncoder,
     /// Whether bytes were read since the last `take_read_flag`, even if they are only a part of a frame.
@@ -55,7 +55,7 @@ pub(crate) enum ReadError {
 
 impl Socket {
     /// Takes over a stream from its handshake, which has read `early_bytes` after the request.
-    pub fn new(stream: MaybeTlsStream, early_bytes: &[u8], config: &SocketConfig) -> Self {
+    pub fn new(stream: ClientStream, early_bytes: &[u8], config: &SocketConfig) -> Self {
         let mut decoder =
             FrameDecoder::new(config.limits, config.deflate.as_ref().map(Inflater::new));
         decoder.push_bytes(early_bytes.into());
@@ -142,14 +142,14 @@ impl Socket {
         self.encoder.poll_write(&mut self.stream, cx, fill)
     }
 
-    pub(super) fn stream_mut(&mut self) -> &mut MaybeTlsStream {
+    pub(super) fn stream_mut(&mut self) -> &mut ClientStream {
         &mut self.stream
     }
 }
 
 /// Reads at most `max_bytes` to the end of `buffer`.
 fn poll_read_into(
-    stream: &mut MaybeTlsStream,
+    stream: &mut ClientStream,
     cx: &mut Context<'_>,
     buffer: &mut BytesMut,
     max_bytes: usize,

@@ -16,7 +16,7 @@ use super::http_exchange::{HttpExchange, ReadOutcome};
 use super::peer_info::PeerInfo;
 use super::response::{apply_acceptance, build_response, rejection_response};
 use crate::connection::{
-    DeflateParams, IncomingLimits, MaybeTlsStream, Socket, SocketConfig, drain_until_eof,
+    DeflateParams, IncomingLimits, ClientStream, Socket, SocketConfig, drain_until_eof,
 };
 use narrowboat_core::handshake_response::HostRejection;
 
@@ -59,7 +59,7 @@ struct Accepted<T> {
 /// The client sent no valid HTTP request, disconnected, or the limit's time is over. The socket is closed then. A client
 /// whose request was read gets 503 at the end of the limit's time.
 pub async fn accept<T, F, D>(
-    stream: MaybeTlsStream,
+    stream: ClientStream,
     peer: PeerInfo,
     limits: HandshakeLimits,
     decide: F,
@@ -116,7 +116,7 @@ where
 }
 
 /// Closes a socket whose client got a response. The client gets [`DRAIN_TIMEOUT`] to read the response.
-async fn close_after_response(mut stream: MaybeTlsStream) {
+async fn close_after_response(mut stream: ClientStream) {
     let _ = timeout(DRAIN_TIMEOUT, drain_until_eof(&mut stream)).await;
 }
 

@@ -39,6 +39,16 @@ pub struct HandshakeRequest {
     peer: PeerInfo,
     /// The host in `X-Forwarded-Host`, if a trusted proxy sent it.
     forwarded_host: Option<String>,
+    scope_overrides: ScopeOverrides,
+}
+
+/// The parts of the scope that a test sets. Where a field is `None`, the route and the authentication decide.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeOverrides {
+    /// The named captures of the route.
+    pub url_route: Option<Vec<(String, String)>>,
+    /// The claims of the user, as JSON.
+    pub user: Option<String>,
 }
 
 impl HandshakeRequest {
@@ -46,7 +56,19 @@ impl HandshakeRequest {
     pub(super) fn new(request: Request<Incoming>, peer: PeerInfo) -> Self {
         let has_body = !request.body().is_end_stream();
         let (parts, _) = request.into_parts();
-        Self { head: Request::from_parts(parts, ()), has_body, peer, forwarded_host: None }
+        Self {
+            head: Request::from_parts(parts, ()),
+            has_body,
+            peer,
+            forwarded_host: None,
+            scope_overrides: ScopeOverrides::default(),
+        }
+    }
+
+    /// Sets the parts of the scope that a test decides.
+    #[must_use]
+    pub fn with_scope_overrides(self, scope_overrides: ScopeOverrides) -> Self {
+        Self { scope_overrides, ..self }
     }
 
     /// Returns the path as the client sent it, percent-encoded.
@@ -191,11 +213,14 @@ impl HandshakeRequest {
     /// Converts the request into the scope that a consumer gets. `path` is the decoded path below the tenant,
     /// `url_route` are the captures of the route, and `user` is the authenticated user.
     pub fn into_scope(
-        self,
+        mut self,
         path: String,
         url_route: Vec<(String, String)>,
         user: Option<String>,
     ) -> Scope {
+        let overrides = std::mem::take(&mut self.scope_overrides);
+        let url_route = overrides.url_route.unwrap_or(url_route);
+        let user = overrides.user.or(user);
         let uri = self.head.uri();
         Scope {
             scheme: if self.peer.is_secure { "wss" } else { "ws" },

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
-use crate::connection::MaybeTlsStream;
+use crate::connection::ClientStream;
 
 /// The largest request head, in bytes.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -29,14 +29,14 @@ pub(super) struct HttpExchange {
     response_sender: oneshot::Sender<Response<Full<Bytes>>>,
 }
 
-type HttpConnection = http1::Connection<TokioIo<MaybeTlsStream>, RequestForwarder>;
+type HttpConnection = http1::Connection<TokioIo<ClientStream>, RequestForwarder>;
 
 /// The result of waiting for a request.
 pub(super) enum ReadOutcome {
     /// The client sent a request.
     Request(Box<Request<Incoming>>, Box<HttpExchange>),
     /// The client closed its side of the stream without a request.
-    Closed(MaybeTlsStream),
+    Closed(ClientStream),
 }
 
 /// A request, and the sender for its response.
@@ -70,7 +70,7 @@ impl HttpExchange {
     /// # Errors
     /// The client sent something other than an HTTP request, took longer than `head_timeout`, or disconnected.
     pub(super) async fn read_request(
-        stream: MaybeTlsStream,
+        stream: ClientStream,
         head_timeout: Duration,
     ) -> hyper::Result<ReadOutcome> {
         let (request_sender, request) = oneshot::channel();
@@ -110,7 +110,7 @@ impl HttpExchange {
     pub(super) async fn respond(
         self,
         response: Response<Full<Bytes>>,
-    ) -> hyper::Result<(MaybeTlsStream, Bytes)> {
+    ) -> hyper::Result<(ClientStream, Bytes)> {
         // hyper drops the receiver only when the connection has failed; the next line then returns that error.
         let _ = self.response_sender.send(response);
         let parts = self.connection.without_shutdown().await?;

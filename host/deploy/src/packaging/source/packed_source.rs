@@ -42,6 +42,31 @@ impl PackedSource {
         let manifest = read_manifest(folder)?;
         let mut files = SourceFiles::new(folder, limit);
         files.add_folder(folder, Path::new(""))?;
+        Self::pack_with_packages(manifest, files, folder, missing_packages)
+    }
+
+    /// Packs a folder with its tests, which a bundle for a host does not have, as [`Self::from_folder`] does.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn with_tests(
+        folder: &Path,
+        limit: ByteSize,
+        missing_packages: MissingPackages,
+    ) -> Result<Self, BuildError> {
+        let manifest = read_manifest(folder)?;
+        let mut files = SourceFiles::new(folder, limit);
+        files.add_plugin_with_tests()?;
+        Self::pack_with_packages(manifest, files, folder, missing_packages)
+    }
+
+    /// Adds the packages that the plugin requires, and packs all.
+    fn pack_with_packages(
+        manifest: Manifest,
+        mut files: SourceFiles,
+        folder: &Path,
+        missing_packages: MissingPackages,
+    ) -> Result<Self, BuildError> {
         match manifest.source.as_ref().map(|SourceSettings { runtime, .. }| runtime) {
             None => {}
             Some(Language::Python) => add_python_packages(&mut files, folder, missing_packages)?,

@@ -16,9 +16,31 @@ pub(super) const VENDOR: &str = "vendor";
 const INSTALLER_FILES: [&str; 5] =
     ["INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"];
 
-/// Whether a bundle skips a file or a folder at this path in a source folder: it is hidden, compiled Python, of an editor
-/// or an installer, or itself a bundle. A path below a skipped folder is skipped too.
+/// The folder of a source plugin that has its tests.
+const TESTS: &str = "tests";
+
+/// The endings of the files with tests in JavaScript and TypeScript.
+const TEST_ENDINGS: [&str; 4] = [".test.js", ".test.mjs", ".test.ts", ".test.mts"];
+
+/// Whether a bundle skips a file or a folder at this path in a source folder: it is a test, or not of the source. A path
+/// below a skipped folder is skipped too.
 pub fn is_skipped(path: &Path) -> bool {
+    is_not_source(path) || is_test(path)
+}
+
+/// Whether a path is in the folder of the tests, or is a file with tests.
+fn is_test(path: &Path) -> bool {
+    let mut names = path.iter().map(|name| name.to_string_lossy());
+    let Some(first) = names.next() else { return false };
+    let name = names.last().unwrap_or_else(|| first.clone());
+    let is_python = name.starts_with("test_") && name.ends_with(".py");
+    let is_test_file = is_python || TEST_ENDINGS.iter().any(|ending| name.ends_with(ending));
+    first == TESTS || (first != VENDOR && is_test_file)
+}
+
+/// Whether a file or a folder at this path in a source folder is not of the source: it is hidden, compiled Python, of an
+/// editor or an installer, or itself a bundle.
+pub(super) fn is_not_source(path: &Path) -> bool {
     let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
     let is_vendored = names.first().is_some_and(|name| name == VENDOR);
     names.iter().any(|name| is_skipped_name(name)) || (is_vendored && is_of_installer(&names[1..]))
@@ -65,7 +87,21 @@ mod tests {
             "vendor/bin/tool",
             "vendor/six-1.16.0.dist-info/RECORD",
         ] {
-            assert!(is_skipped(Path::new(path)), "{path}");
+            assert!(is_skipped(Path::new(path)) && is_not_source(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn tests_are_skipped_and_are_source() {
+        for path in [
+            "tests",
+            "tests/helpers.py",
+            "test_chat.py",
+            "chat/test_rooms.py",
+            "chat.test.js",
+            "lib/chat.test.ts",
+        ] {
+            assert!(is_skipped(Path::new(path)) && !is_not_source(Path::new(path)), "{path}");
         }
     }
 
@@ -79,6 +115,10 @@ mod tests {
             "vendor/six.py",
             "vendor/six-1.16.0.dist-info/METADATA",
             "vendor/a/bin/x",
+            "vendor/test_six.py",
+            "chat/tests.py",
+            "contest_x.py",
+            "test.js",
             "RECORD",
         ] {
             assert!(!is_skipped(Path::new(path)), "{path}");

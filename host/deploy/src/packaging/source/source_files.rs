@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::skipped_files::is_skipped;
+use super::skipped_files::{is_not_source, is_skipped};
 use super::source_folder_error::SourceFolderError;
 use narrowboat_core::source_bundle::{SourceBundle, SourcePath};
 use narrowboat_core::units::ByteSize;
@@ -55,6 +55,15 @@ impl SourceFiles {
         prefix: &Path,
     ) -> Result<(), SourceFolderError> {
         self.add_folder_without(folder, prefix, &|path, _| is_skipped(path))
+    }
+
+    /// Adds the files below the folder of the plugin, those of its tests included.
+    ///
+    /// # Errors
+    /// As [`Self::add_folder`].
+    pub(super) fn add_plugin_with_tests(&mut self) -> Result<(), SourceFolderError> {
+        let folder = self.folder.clone();
+        self.add_folder_without(&folder, Path::new(""), &|path, _| is_not_source(path))
     }
 
     /// Adds the files below a folder except those that `skips` names by their path in the bundle, and by whether they are

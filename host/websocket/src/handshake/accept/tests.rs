@@ -14,13 +14,13 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
 const LIMITS: HandshakeLimits =
     HandshakeLimits { timeout: Duration::from_millis(200), max_frame: 1 << 16 };
 
-async fn socket_pair() -> (TcpStream, MaybeTlsStream, PeerInfo) {
+async fn socket_pair() -> (TcpStream, ClientStream, PeerInfo) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server_addr = listener.local_addr().unwrap();
     let client = TcpStream::connect(server_addr).await.unwrap();
     let (stream, client_addr) = listener.accept().await.unwrap();
     let peer = PeerInfo { client_addr, server_addr, is_secure: false };
-    (client, MaybeTlsStream::Left(stream), peer)
+    (client, ClientStream::Left(stream), peer)
 }
 
 fn acceptance<T>(joined: T) -> Decision<T> {

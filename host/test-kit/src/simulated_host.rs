@@ -1,0 +1,242 @@
+//! The host of one test.
+
+mod connections;
+mod swaps;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fake_web::FakeWeb;
+use crate::idle_watch::IdleWatch;
+use crate::log_capture::LogCapture;
+use crate::reply::{LogReply, Reply, ReplyData};
+use crate::request::{Data, Request};
+use crate::test_channel::TestChannels;
+use crate::test_plugin::TestPlugin;
+use crate::virtual_clock::VirtualClock;
+use connections::Connections;
+use narrowboat_channels::{ChannelLayer, LayerError};
+use narrowboat_core::frame::Frame;
+use narrowboat_core::message::Message;
+use narrowboat_core::name::{ChannelName, GroupName, Tenant};
+use narrowboat_keyvalue::{Bucket, KeyvalueError};
+use narrowboat_quota::QuotaChain;
+use narrowboat_server::InMemoryServer;
+use swaps::Swaps;
+
+/// The host of one test. After each request, it runs until nothing is left to do.
+pub(crate) struct SimulatedHost {
+    server: InMemoryServer,
+    plugin: Arc<TestPlugin>,
+    layer: Arc<dyn ChannelLayer>,
+    clock: VirtualClock,
+    idle: Arc<IdleWatch>,
+    web: FakeWeb,
+    logs: LogCapture,
+    connections: Connections,
+    channels: TestChannels,
+    swaps: Swaps,
+}
+
+/// The parts that a host under test is made of.
+pub(crate) struct SimulatedHostParts {
+    pub(crate) plugin: Arc<TestPlugin>,
+    pub(crate) idle: Arc<IdleWatch>,
+    pub(crate) web: FakeWeb,
+    pub(crate) logs: LogCapture,
+    /// The bytes of the first version.
+    pub(crate) component: Vec<u8>,
+}
+
+impl SimulatedHost {
+    /// Starts the host of a test on the current runtime. `None` if the host does not serve the plugin.
+    pub(crate) async fn start(server: InMemoryServer, parts: SimulatedHostParts) -> Option<Self> {
+        let SimulatedHostParts { plugin, idle, web, logs, component } = parts;
+        idle.watch_guests(server.guest_threads().clone());
+        let layer = server.layer(&plugin.name)?;
+        let host = Self {
+            server,
+            layer,
+            clock: VirtualClock::start(),
+            idle,
+            web,
+            logs,
+            connections: Connections::default(),
+            channels: TestChannels::default(),
+            swaps: Swaps::new(component),
+            plugin,
+        };
+        host.idle.wait().await;
+        Some(host)
+    }
+
+    /// Carries out a request.
+    ///
+    /// # Errors
+    /// The problem, for the author of the test.
+    pub(crate) async fn handle(&mut self, request: Request) -> Result<Reply, String> {
+        match request {
+            Request::Connect(connect) => {
+                let connection = self.connections.open(&self.server, connect)?;
+                self.idle.wait().await;
+                self.connections.handshake(&self.server, connection)
+            }
+            Request::Handshake { connection } => {
+                self.connections.handshake(&self.server, connection)
+            }
+            Request::Send { connection, data } => {
+                self.connections.get(connection)?.send(into_frame(data))?;
+                self.settle().await
+            }
+            Request::Receive { connection } => self.connections.receive(connection),
+            Request::Disconnect { connection, code, reason } => {
+                self.connections.close(connection, code, &reason)?;
+                self.settle().await
+            }
+            Request::Abort { connection } => {
+                self.connections.abort(connection)?;
+                self.settle().await
+            }
+            Request::OpenChannel => {
+                let mailbox = self.layer.new_channel(&Tenant::default_tenant()).await;
+                let mailbox = mailbox.map_err(|error| error.to_string())?;
+                Ok(Reply::Channel { channel: self.channels.add(mailbox) })
+            }
+            Request::ChannelReceive { channel } => self.channels.receive(&channel).await,
+            Request::Advance { milliseconds } => {
+                self.clock.advance(Duration::from_millis(milliseconds)).await;
+                self.settle().await
+            }
+            Request::Respond(respond) => self.web.respond(respond).map(|()| Reply::Nothing),
+            Request::FailRequest { method, url, error, times } => {
+                self.web.fail(method, url, times, error);
+                Ok(Reply::Nothing)
+            }
+            Request::Requests => Ok(Reply::Requests(self.web.requests())),
+            Request::Swap { files, component } => {
+                let build = self.swaps.build(&self.plugin, files, component)?;
+                let reply = swaps::deploy(&self.server, &self.plugin.name, build).await?;
+                self.idle.wait().await;
+                Ok(reply)
+            }
+            Request::ReadFile { path } => swaps::read_file(&self.plugin, &path),
+            Request::Logs => Ok(Reply::Logs(self.log_lines())),
+            Request::Faults => Ok(Reply::Texts(self.logs.faults_of(&self.plugin.name))),
+            layer_or_keyvalue => self.handle_layer(layer_or_keyvalue).await,
+        }
+    }
+
+    /// Carries out a request about groups and channels.
+    async fn handle_layer(&mut self, request: Request) -> Result<Reply, String> {
+        let (tenant, layer) = (Tenant::default_tenant(), Arc::clone(&self.layer));
+        match request {
+            Request::GroupAdd { group, channel } => {
+                let (group, channel) = (parse_group(group)?, parse_channel(channel)?);
+                self.settle_layer(layer.group_add(&tenant, &group, &channel)).await
+            }
+            Request::GroupDiscard { group, channel } => {
+                let (group, channel) = (parse_group(group)?, parse_channel(channel)?);
+                self.settle_layer(layer.group_discard(&tenant, &group, &channel)).await
+            }
+            Request::LayerSend { channel, message } => {
+                let (channel, message) = (parse_channel(channel)?, parse_message(&message)?);
+                self.settle_layer(layer.send(&tenant, &channel, message)).await
+            }
+            Request::GroupSend { group, message } => {
+                let (group, message) = (parse_group(group)?, parse_message(&message)?);
+                self.settle_layer(layer.group_send(&tenant, &group, message)).await
+            }
+            Request::GroupSendFrame { group, data } => {
+                let (group, frame) = (parse_group(group)?, into_frame(data));
+                self.settle_layer(layer.group_send_frame(&tenant, &group, frame)).await
+            }
+            keyvalue => self.handle_keyvalue(keyvalue).await,
+        }
+    }
+
+    /// Carries out a request about keys and values.
+    async fn handle_keyvalue(&mut self, request: Request) -> Result<Reply, String> {
+        let keyvalue = self.server.keyvalue();
+        let failed = |error: KeyvalueError| error.to_string();
+        let open = |name: String| Bucket::new(&Tenant::default_tenant(), name).map_err(failed);
+        match request {
+            Request::KeyvalueGet { bucket, key } => {
+                let value = keyvalue.get(&open(bucket)?, &key).await.map_err(failed)?;
+                Ok(value.map_or(Reply::Nothing, |value| Reply::Content(ReplyData::Binary(value))))
+            }
+            Request::KeyvalueSet { bucket, key, value } => {
+                let quota = QuotaChain::default();
+                let set = keyvalue.set(&open(bucket)?, &key, value.into_bytes(), &quota).await;
+                set.map_err(failed).map(|()| Reply::Nothing)
+            }
+            Request::KeyvalueDelete { bucket, key } => {
+                let deleted = keyvalue.delete(&open(bucket)?, &key).await;
+                deleted.map_err(failed).map(|()| Reply::Nothing)
+            }
+            Request::KeyvalueKeys { bucket } => {
+                let bucket = open(bucket)?;
+                let (mut keys, mut cursor) = (Vec::new(), None);
+                loop {
+                    let page = keyvalue.keys(&bucket, cursor.as_deref()).await.map_err(failed)?;
+                    keys.extend(page.keys);
+                    cursor = page.cursor;
+                    if cursor.is_none() {
+                        keys.sort();
+                        return Ok(Reply::Texts(keys));
+                    }
+                }
+            }
+            // The caller handles all other requests.
+            _ => Err("the host does not know the request".to_owned()),
+        }
+    }
+
+    /// Waits until nothing is left to do.
+    async fn settle(&self) -> Result<Reply, String> {
+        self.idle.wait().await;
+        Ok(Reply::Nothing)
+    }
+
+    /// Carries out an operation of the layer, and waits until nothing is left to do.
+    async fn settle_layer(
+        &self,
+        operation: impl Future<Output = Result<(), LayerError>>,
+    ) -> Result<Reply, String> {
+        operation.await.map_err(|error| error.to_string())?;
+        self.settle().await
+    }
+
+    fn log_lines(&self) -> Vec<LogReply> {
+        let lines = self.logs.lines_of(&self.plugin.name).into_iter();
+        lines
+            .map(|line| LogReply {
+                level: line.level.to_lowercase(),
+                message: line.message,
+                context: line.context,
+            })
+            .collect()
+    }
+}
+
+fn into_frame(data: Data) -> Frame {
+    match data {
+        Data::Text(text) => Frame::Text(text.into()),
+        Data::Binary(bytes) => Frame::Binary(bytes.into()),
+    }
+}
+
+fn parse_group(name: String) -> Result<GroupName, String> {
+    GroupName::try_from(name).map_err(|error| error.to_string())
+}
+
+fn parse_channel(name: String) -> Result<ChannelName, String> {
+    ChannelName::try_from(name).map_err(|error| error.to_string())
+}
+
+fn parse_message(value: &rmpv::Value) -> Result<Message, String> {
+    let mut bytes = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = rmpv::encode::write_value(&mut bytes, value);
+    Message::parse(bytes.into(), usize::MAX).map_err(|error| error.to_string())
+}

@@ -1,0 +1,143 @@
+//! The tests of a source plugin, which run in the sandbox.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::log_capture::LogCapture;
+use crate::test_host::{TestHost, TestHostSettings};
+use crate::test_kit_error::TestKitError;
+use crate::test_plugin::TestPlugin;
+use crate::test_result::{TestEnd, TestResult};
+use narrowboat_config::Limits;
+use narrowboat_config::signature::MissingSignature;
+use narrowboat_core::units::{ByteSize, DurationSetting};
+use narrowboat_deploy::packaging::{MissingPackages, PackedSource};
+use narrowboat_runtime::{
+    Build, LanguageRuntimes, Loader, SourceTests, TestCase, TestFailure, TestOutcome,
+};
+use narrowboat_server::{HostEngine, loader_without_host};
+
+/// The longest running time of one test.
+const TEST_TIME: DurationSetting = DurationSetting::from_millis(60_000);
+
+/// The memory of the instance that runs the tests.
+const TEST_MEMORY: ByteSize = ByteSize::mib(512);
+
+/// The tests of a source plugin.
+pub struct SourceSuite {
+    settings: TestHostSettings,
+    loader: Loader,
+    /// The plugin's files with those of its tests.
+    bundle: Build,
+    /// `None` after a test has ended its instance.
+    tests: Option<SourceTests>,
+    cases: Vec<TestCase>,
+    /// The file that the host serves the plugin from.
+    _folder: TempDir,
+}
+
+impl SourceSuite {
+    /// Packs the plugin, and lists its tests.
+    ///
+    /// # Errors
+    /// If the plugin or its tests have errors.
+    pub(crate) fn open(
+        plugin: Arc<TestPlugin>,
+        runtimes: LanguageRuntimes,
+        logs: LogCapture,
+    ) -> Result<Self, TestKitError> {
+        let limit = plugin.project_config().limits.max_component;
+        let packed = PackedSource::from_folder(&plugin.folder, limit, MissingPackages::Install)?;
+        let with_tests = PackedSource::with_tests(&plugin.folder, limit, MissingPackages::Install)?;
+        let (folder, file) = write_bundle(&packed.bytes)?;
+        let config = plugin.config(&file);
+        let engine = HostEngine::new(&config, runtimes)?;
+        let loader = loader_without_host(&config, limits_of_tests(&config.limits), engine.clone());
+        let bundle = Build::new(with_tests.bytes, Err(MissingSignature::NotInStore));
+        let (tests, cases) = SourceTests::collect(&loader, &tests_label(&plugin), &bundle)?;
+        let component = Arc::new(packed.bytes);
+        let settings = TestHostSettings { plugin, config, engine, logs, component };
+        Ok(Self { settings, loader, bundle, tests: Some(tests), cases, _folder: folder })
+    }
+
+    /// The names of the tests.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.cases.iter().map(|case| case.name.clone()).collect()
+    }
+
+    /// Runs one of the tests.
+    ///
+    /// # Errors
+    /// If the plugin or the tests cannot be loaded any more.
+    pub(crate) fn run(&mut self, name: &str) -> Result<TestResult, TestKitError> {
+        let mut tests = match self.tests.take() {
+            Some(tests) => tests,
+            None => self.load_tests()?,
+        };
+        self.settings.logs.clear();
+        let started = Instant::now();
+        let host = TestHost::start(self.settings.clone())?;
+        let outcome = tests.run(name, Box::new(move |request| host.call(request)));
+        let end = match outcome {
+            Ok(outcome) => {
+                self.tests = Some(tests);
+                outcome.into()
+            }
+            Err(fault) => {
+                let message = format!("the test ended its instance: {fault}");
+                TestEnd::Failed(TestFailure { message, ..TestFailure::default() })
+            }
+        };
+        let case = self.cases.iter().find(|case| case.name == name);
+        let lines = self.settings.logs.important_lines();
+        Ok(TestResult {
+            plugin: self.settings.plugin.name.clone(),
+            name: name.to_owned(),
+            place: case.map(|case| (case.path.clone(), case.line)),
+            duration: started.elapsed(),
+            output: match &end {
+                TestEnd::Failed(_) => lines.iter().map(ToString::to_string).collect(),
+                TestEnd::Passed | TestEnd::Skipped(_) => Vec::new(),
+            },
+            end,
+        })
+    }
+
+    /// Loads the tests into another instance.
+    fn load_tests(&self) -> Result<SourceTests, TestKitError> {
+        let label = tests_label(&self.settings.plugin);
+        Ok(SourceTests::collect(&self.loader, &label, &self.bundle)?.0)
+    }
+}
+
+impl From<TestOutcome> for TestEnd {
+    fn from(outcome: TestOutcome) -> Self {
+        match outcome {
+            TestOutcome::Passed => Self::Passed,
+            TestOutcome::Skipped(reason) => Self::Skipped(reason),
+            TestOutcome::Failed(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+/// The name of the tests in the log.
+fn tests_label(plugin: &TestPlugin) -> String {
+    format!("tests of {}", plugin.name)
+}
+
+/// Writes the bundle that the host serves the plugin from.
+fn write_bundle(bytes: &[u8]) -> Result<(TempDir, PathBuf), TestKitError> {
+    let failed = |source| TestKitError::Io { path: std::env::temp_dir(), source };
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let file = folder.path().join("plugin.narrowboat");
+    std::fs::write(&file, bytes).map_err(failed)?;
+    Ok((folder, file))
+}
+
+/// The limits of the instance that runs the tests.
+fn limits_of_tests(limits: &Limits) -> Limits {
+    Limits { memory: TEST_MEMORY, call_time: TEST_TIME, load_time: TEST_TIME, ..limits.clone() }
+}

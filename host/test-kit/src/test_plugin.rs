@@ -1,0 +1,171 @@
+//! A plugin under test, with the configuration that serves it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::test_kit_error::TestKitError;
+use narrowboat_config::{
+    AllowLists, Config, KeyvalueBackend, LayerBackend, PluginSource, Quota, TenantConfig,
+    TenantMatcher,
+};
+use narrowboat_core::manifest;
+use narrowboat_core::name::Tenant;
+use narrowboat_core::units::DurationSetting;
+
+/// The name of a configuration file.
+const CONFIG_FILE: &str = "narrowboat.toml";
+
+/// The most connections of a test.
+const MAX_CONNECTIONS: usize = 256;
+
+/// A plugin under test, and the configuration of the host that serves it: the one of the project, without what a test does
+/// not have.
+#[derive(Debug, Clone)]
+pub struct TestPlugin {
+    /// The name of the plugin in the configuration.
+    pub name: String,
+    /// The folder of its source.
+    pub folder: PathBuf,
+    /// Whether the plugin is a crate, and not a source plugin.
+    pub is_crate: bool,
+    config: Config,
+}
+
+/// Finds the plugins whose tests run: the one in a folder, or all of a project that have a folder. Tests of a plugin in a
+/// folder get the configuration that serves it, if the folder or one above has one.
+///
+/// # Errors
+/// If there is no plugin, or the configuration is wrong.
+pub fn find_plugins(folder: &Path) -> Result<Vec<TestPlugin>, TestKitError> {
+    let project = folder.join(CONFIG_FILE);
+    if project.is_file() {
+        let plugins = plugins_of(&Config::read(&project)?);
+        return if plugins.is_empty() { Err(TestKitError::NoFolder(project)) } else { Ok(plugins) };
+    }
+    if !folder.join(manifest::FILE_NAME).is_file() {
+        return Err(TestKitError::NoPlugin(folder.to_owned()));
+    }
+    let folder = canonicalize(folder)?;
+    for above in folder.ancestors().skip(1) {
+        let project = above.join(CONFIG_FILE);
+        if project.is_file() {
+            let mut plugins = plugins_of(&Config::read(&project)?);
+            plugins.retain(|plugin| canonicalize(&plugin.folder).is_ok_and(|own| own == folder));
+            if !plugins.is_empty() {
+                return Ok(plugins);
+            }
+        }
+    }
+    Ok(vec![TestPlugin::without_project(folder)?])
+}
+
+fn canonicalize(path: &Path) -> Result<PathBuf, TestKitError> {
+    path.canonicalize().map_err(|source| TestKitError::Io { path: path.to_owned(), source })
+}
+
+/// The plugins of a configuration that have a folder. Two plugins of one folder are tested once.
+fn plugins_of(config: &Config) -> Vec<TestPlugin> {
+    let mut by_folder = BTreeMap::new();
+    for tenant in config.tenants.values() {
+        for (name, plugin) in &tenant.plugins {
+            let (folder, is_crate) = match &plugin.source {
+                PluginSource::Source(folder) => (folder, false),
+                PluginSource::Crate(folder) => (folder, true),
+                PluginSource::Component(_) => continue,
+            };
+            by_folder.entry(folder.clone()).or_insert_with(|| TestPlugin {
+                name: name.clone(),
+                folder: folder.clone(),
+                is_crate,
+                config: config_of_test(config, tenant, name),
+            });
+        }
+    }
+    by_folder.into_values().collect()
+}
+
+impl TestPlugin {
+    /// A plugin that no configuration serves: every path leads to it, and it gets what it requests.
+    fn without_project(folder: PathBuf) -> Result<Self, TestKitError> {
+        let is_crate = folder.join("Cargo.toml").is_file();
+        let key = if is_crate { "crate" } else { "source" };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let quoted = toml_string(&name);
+        let text = format!(
+            "[plugins.{quoted}]\n{key} = \".\"\ngrants = \"all\"\n[[routes]]\nregex = '^.*$'\nplugin = {quoted}\n"
+        );
+        let config = Config::parse(&text, &folder.join(CONFIG_FILE))?;
+        let Some(tenant) = config.tenants.get(&Tenant::default_tenant()) else {
+            return Err(TestKitError::NoPlugin(folder));
+        };
+        let config = config_of_test(&config, tenant, &name);
+        Ok(Self { name, folder, is_crate, config })
+    }
+
+    /// The configuration of a host that serves the plugin from a file.
+    pub(crate) fn config(&self, file: &Path) -> Config {
+        let mut config = self.config.clone();
+        let tenants = config.tenants.values_mut();
+        for plugin in tenants.flat_map(|tenant| tenant.plugins.values_mut()) {
+            plugin.source = PluginSource::Component(file.to_owned());
+        }
+        config
+    }
+
+    /// The configuration, in which the plugin still has its folder.
+    pub(crate) fn project_config(&self) -> &Config {
+        &self.config
+    }
+}
+
+fn toml_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The configuration of the host of a test: one plugin of a tenant with its routes, workers, grants and limits. Layers and
+/// keys are in memory. What belongs to the operation of a host is left out, and limits that a fast test would reach.
+fn config_of_test(config: &Config, tenant: &TenantConfig, plugin: &str) -> Config {
+    let mut own = tenant.clone();
+    own.matcher = TenantMatcher::default();
+    own.allowed_origins = None;
+    own.tokens = Vec::new();
+    own.limits = without_rates(&own.limits);
+    own.plugins.retain(|name, _| name == plugin);
+    own.routes.retain(|route| route.plugin == plugin);
+    own.workers.retain(|worker| worker.plugin == plugin);
+    own.layers.values_mut().for_each(|layer| layer.backend = LayerBackend::Memory);
+    for settings in own.plugins.values_mut() {
+        settings.pins = None;
+        settings.limits = without_rates(&settings.limits);
+        // The clock stands still while a version moves.
+        settings.move_wait = DurationSetting::from_millis(0);
+    }
+    let mut config = config.clone();
+    config.tenants = BTreeMap::from([(Tenant::default_tenant(), own)]);
+    config.limits.max_connections = config.limits.max_connections.min(MAX_CONNECTIONS);
+    config.keyvalue.backend = KeyvalueBackend::Memory;
+    config.demo = false;
+    config.allow_lists = AllowLists::default();
+    config.watch = None;
+    config.users = None;
+    config.proxy = None;
+    config.signatures = None;
+    config.tls = None;
+    config.admin = None;
+    config.traces = None;
+    config.versions = None;
+    config
+}
+
+/// Limits without those that count by the second.
+fn without_rates(limits: &Quota) -> Quota {
+    Quota {
+        handshakes_per_second: None,
+        cpu: None,
+        frames_in: None,
+        bytes_in: None,
+        frames_out: None,
+        bytes_out: None,
+        ..*limits
+    }
+}
