@@ -10,7 +10,7 @@ import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 PATHS = [str(HERE / "fakes"), str(HERE.parent / "src")]
-PACKAGES = ("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "wit_world")
+PACKAGES = ("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "pytest", "wit_world")
 
 
 class Problems(Exception):
@@ -36,6 +36,7 @@ class Instance:
             log = importlib.import_module("narrowboat_runtime.log")
             self._output = log.LogStream(log.Level.INFO, "print", False), log.LogStream(log.Level.WARN, "stderr", True)
             self._websocket, self._worker, self._runtime = exports.Websocket(), exports.Worker(), exports.Runtime()
+            self._tests = exports.Tests()
 
     @contextlib.contextmanager
     def entered(self):
@@ -95,6 +96,20 @@ class Instance:
             self.call(self._runtime.load, code)
         except Failed as failed:
             raise Problems(failed.args[0]) from None
+
+    def collect(self, files):
+        """Collects the tests of files, whose texts may be indented. Returns their names. Raises Problems."""
+        files = [self._files.File(path, _content(text)) for path, text in files.items()]
+        try:
+            self.tests = self.call(self._tests.collect, files)
+        except Failed as failed:
+            raise Problems(failed.args[0]) from None
+        return [test.name for test in self.tests]
+
+    def run(self, name):
+        """Runs a test. Returns "passed", "skipped" or "failed", and the value of the outcome."""
+        outcome = self.call(self._tests.run, name)
+        return type(outcome).__name__.partition("_")[2].lower(), getattr(outcome, "value", None)
 
     def connect(self, name="specific.a!1", **scope):
         """Connects a client. Returns a Client, whose `decision` is that of the consumer."""

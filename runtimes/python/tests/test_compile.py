@@ -79,7 +79,6 @@ def test_an_import_of_a_known_module_says_what_to_use(module, text):
 @pytest.mark.parametrize(
     "module, text",
     [
-        ("channels.testing", "test the consumer under Django Channels, without the host"),
         ("channels.routing", "[[routes]] of the configuration has the routes"),
         ("channels.generic.http", "a plugin serves only WebSockets"),
         ("channels.sessions", "the runtime has these modules of Channels: channels.generic.websocket, "),

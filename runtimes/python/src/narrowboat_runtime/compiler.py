@@ -23,8 +23,8 @@ def compile_plugin(files, entries):
     `files` and `entries` are those of the contract. Runs the modules of the entries. Raises ProblemsFound.
     """
     preparation.prepare()
-    sources = _parse_files(files)
-    program = _make_program(files, sources)
+    sources = parse_files(files)
+    program = make_program(files, sources)
     plugin_importer.install(program)
     try:
         program.consumer, program.worker = _find_entries(sources, entries)
@@ -35,7 +35,11 @@ def compile_plugin(files, entries):
     return program
 
 
-def _parse_files(files):
+def parse_files(files, rewrite=None):
+    """Returns the SourceModules of files by name.
+
+    `rewrite` gets the path and the syntax tree of each module and may change the tree. Raises ProblemsFound.
+    """
     sources, problems = {}, []
     for file in sorted(files, key=lambda file: (file.path.startswith(VENDOR), file.path)):
         name, is_package = module_name_of(file.path)
@@ -44,7 +48,7 @@ def _parse_files(files):
         is_vendor = file.path.startswith(VENDOR)
         if is_vendor and name.partition(".")[0] in RUNTIME_PACKAGES:
             continue
-        source, problem = _parse_file(file, name, is_package)
+        source, problem = _parse_file(file, name, is_package, rewrite)
         if not is_vendor:
             problem = problem or _check_name(file.path, name)
             if problem is not None:
@@ -81,7 +85,7 @@ def _check_name(path, name):
     return None
 
 
-def _parse_file(file, name, is_package):
+def _parse_file(file, name, is_package, rewrite):
     """Returns a SourceModule and a problem. One of them may be None, and for a file of `vendor/` both are there."""
     text, tree, code, problem = "", None, None, None
     with warnings.catch_warnings(record=True) as caught:
@@ -89,6 +93,8 @@ def _parse_file(file, name, is_package):
         try:
             text = _decode(file.content)
             tree = ast.parse(text, file.path, type_comments=False)
+            if rewrite is not None:
+                rewrite(file.path, tree)
             code = _compile_tree(tree, file.path)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             problem = make_syntax_problem(error, file.path, text)
@@ -125,7 +131,8 @@ def _log_warnings(caught):
         log.write(log.Level.WARN, "warnings", line)
 
 
-def _make_program(files, sources):
+def make_program(files, sources):
+    """Returns the program of files and their SourceModules, without entry classes."""
     modules = {source.name: ProgramModule(source.path, source.is_package, source.code) for source in sources.values()}
     texts = {source.path: compress(source.text.encode()) for source in sources.values()}
     others = {file.path: compress(bytes(file.content)) for file in files if not file.path.endswith(".py")}

@@ -300,13 +300,22 @@ def cancel_detached():
 
 def where(task):
     """Returns the innermost line at which a task waits, such as `consumers.py:12 in receive`."""
-    place = "an unknown line"
+    frames = waiting_frames(task)
+    if not frames:
+        return "an unknown line"
+    code = frames[-1].f_code
+    return f"{code.co_filename}:{frames[-1].f_lineno} in {code.co_name}"
+
+
+def waiting_frames(task):
+    """Returns the frames of the plugin in which a task waits, the innermost last."""
+    frames = []
     awaitable = task.get_coro()
     while awaitable is not None:
         frame = getattr(awaitable, "cr_frame", None) or getattr(awaitable, "gi_frame", None)
         if frame is None:
             break
         if plugin_importer.is_plugin_file(frame.f_code.co_filename):
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+            frames.append(frame)
         awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "gi_yieldfrom", None)
-    return place
+    return frames

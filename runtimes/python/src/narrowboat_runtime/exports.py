@@ -5,6 +5,7 @@ from wit_world.exports.runtime import Program
 
 from . import compiler, loader, log, worker
 from .state import restoring, saving
+from .testing import collection, runner
 
 
 class Websocket:
@@ -46,5 +47,25 @@ class Runtime:
             loader.load(code)
         except compiler.ProblemsFound as error:
             raise Err(error.args[0]) from None
+        finally:
+            log.flush()
+
+
+class Tests:
+    """The interface `tests`."""
+
+    def collect(self, files):
+        """Loads the files of a plugin with those of its tests, and lists the tests."""
+        try:
+            return collection.collect(files)
+        except compiler.ProblemsFound as error:
+            raise Err(error.args[0]) from None
+        finally:
+            log.flush()
+
+    def run(self, name):
+        """Runs a test."""
+        try:
+            return runner.run(name)
         finally:
             log.flush()

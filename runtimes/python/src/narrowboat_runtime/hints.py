@@ -36,14 +36,13 @@ _NO_MODULE = (
 
 _CHANNELS = (
     "the runtime has these modules of Channels: channels.generic.websocket, channels.consumer, channels.exceptions,"
-    " channels.layers, channels.db and channels.auth"
+    " channels.layers, channels.db, channels.auth and channels.testing"
 )
 
 _ROUTES = f"[[routes]] of the configuration has the routes; {_CHANNELS}"
 
 #: What to use in place of modules of Channels.
 _CHANNELS_REPLACEMENTS = {
-    "channels.testing": f"test the consumer under Django Channels, without the host; {_CHANNELS}",
     "channels.routing": _ROUTES,
     "channels.security": f"allowed_origins of the configuration has the origins; {_CHANNELS}",
     "channels.generic.http": f"a plugin serves only WebSockets; {_CHANNELS}",

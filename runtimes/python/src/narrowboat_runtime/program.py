@@ -9,7 +9,7 @@ VENDOR = "vendor/"
 
 #: The packages that belong to the runtime. A plugin's file cannot replace them.
 RUNTIME_PACKAGES = frozenset(
-    ("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "wit_world")
+    ("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "pytest", "wit_world")
 )
 
 #: The version of the form of a program.

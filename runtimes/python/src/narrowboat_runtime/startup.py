@@ -26,6 +26,7 @@ def prepare():
         importlib.import_module(name)
     for package in _PACKAGES:
         import_package(package)
+    importlib.import_module("pytest")
     unavailable.install()
     plugin_files.install()
     json_depth.install()

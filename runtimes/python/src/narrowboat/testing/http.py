@@ -1,0 +1,68 @@
+"""The HTTP requests of the plugin. Nothing is sent: rules make the responses."""
+
+import json as _json
+
+from narrowboat_runtime.handshake import as_bytes, make_headers
+from narrowboat_runtime.testing.host_request import request
+
+#: How a request can fail.
+_ERRORS = ("refused", "timeout", "dns", "closed")
+
+
+class PluginRequest:
+    """A request of the plugin. `headers` is a list of names in lower case and values as bytes, and `body` is bytes."""
+
+    def __init__(self, method, url, headers, body):
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+
+    def header(self, name, default=None):
+        """Returns the first value of a header as a text."""
+        for own, value in self.headers:
+            if own == name.lower():
+                return value.decode("latin-1")
+        return default
+
+    @property
+    def text(self):
+        """The body as a text. Bytes that are not UTF-8 become U+FFFD."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self):
+        """Returns the value of a JSON body. Raises ValueError if it is not JSON."""
+        return _json.loads(self.body)
+
+    def __repr__(self):
+        return f"<PluginRequest {self.method} {self.url}>"
+
+
+def respond(url, status=200, *, body=b"", json=None, headers=(), method=None, times=None):
+    """Makes requests with this URL get a response. The newest rule for a request counts.
+
+    `*` at the end of the URL stands for any rest. `method` limits the rule to one method, and `times` to the next
+    requests. `body` is bytes or a text, or `json` is a value.
+    """
+    headers = make_headers(headers)
+    if json is not None:
+        body = _json.dumps(json)
+        headers.append(("content-type", b"application/json"))
+    request(
+        "respond", method=method, url=url, status=status, headers=headers, body=as_bytes(body, "utf-8"), times=times
+    )
+
+
+def fail_request(url, error="refused", *, method=None, times=None):
+    """Makes requests with this URL fail: "refused", "timeout", "dns" or "closed". See `respond` for the others."""
+    if error not in _ERRORS:
+        raise ValueError(f"a request fails with {', '.join(_ERRORS)}, not with {error!r}")
+    request("fail_request", method=method, url=url, error=error, times=times)
+
+
+def requests():
+    """Returns the requests that the plugin has sent since the test began."""
+    return [
+        PluginRequest(each["method"], each["url"], make_headers(each["headers"]), as_bytes(each["body"], "utf-8"))
+        for each in request("requests")
+    ]

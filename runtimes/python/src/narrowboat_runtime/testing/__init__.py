@@ -1,0 +1,1 @@
+"""Runs the tests of a plugin. Only `narrowboat test` uses this package."""
