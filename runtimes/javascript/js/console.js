@@ -7,11 +7,16 @@ const MAX_DEPTH = 3;
 /** The most numbers of a typed array that are shown. */
 const MAX_ITEMS = 50;
 
-function show(value, depth = 0, seen = new Set()) {
+/** The key of the text by which an object is shown. */
+export const SHOWN_AS = Symbol("shown as");
+
+/** Returns a text for a person. A string at depth 0 is not quoted. */
+export function show(value, depth = 0, seen = new Set()) {
   if (typeof value === "string") return depth === 0 ? value : JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return `[function ${value.name || "(anonymous)"}]`;
   if (typeof value !== "object" || value === null) return String(value);
+  if (typeof value[SHOWN_AS] === "string") return value[SHOWN_AS];
   if (value instanceof Error) return `${value.name}: ${value.message}\n${value.stack ?? ""}`.trimEnd();
   if (seen.has(value)) return "[circular]";
   if (depth > MAX_DEPTH) return Array.isArray(value) ? "[…]" : "{…}";

@@ -1,5 +1,6 @@
 /** The module that plugins import. `narrowboat.d.ts` describes it. */
 
+import { toFrame } from "./frame.js";
 import { natives } from "./natives.js";
 import { sessionOf, closeFrame } from "./session.js";
 
@@ -85,13 +86,6 @@ export function broadcast(consumers, data) {
     if (session?.isOpen) ids.push(session.id);
   }
   return natives.sendMany(ids, toFrame(data));
-}
-
-function toFrame(data) {
-  if (typeof data === "string" || data instanceof Uint8Array) return data;
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return JSON.stringify(data);
 }
 
 /** The handler of one connection. */

@@ -6,7 +6,7 @@ use crate::bindings::exports::narrowboat::consumer::runtime::{Entries, File};
 use crate::dynamic_imports::Import;
 use crate::failure::Failure;
 use crate::instance::{self, Classes};
-use crate::module_loader::{self, ModuleSource};
+use crate::module_loader::{self, ModuleSource, ProgramModules};
 use crate::package_resolver::{PackageResolver, is_of_package};
 use crate::problem::{self, Problem, Problems};
 use crate::program::{Entry, Program, ProgramModule, Resolution};
@@ -40,20 +40,8 @@ pub struct Compiler {
 /// # Errors
 /// The problems of the source.
 pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> {
-    let files: HashMap<_, _> = files.into_iter().map(|file| (file.path, file.content)).collect();
     let named = [entries.consumer, entries.worker];
-    let compiler = Compiler {
-        files,
-        modules: Vec::new(),
-        resolutions: Vec::new(),
-        known_resolutions: HashSet::new(),
-        packages: PackageResolver::default(),
-        own_modules: Vec::new(),
-        problems: Vec::new(),
-        unresolved: Vec::new(),
-        later_imports: Vec::new(),
-        is_started: false,
-    };
+    let compiler = Compiler::new(files);
     let [consumer, worker] = compiler.find_entries(named)?;
     module_loader::set_source(ModuleSource::Compiler(compiler));
     let started = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
@@ -67,7 +55,10 @@ pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> 
 }
 
 /// Compiles the modules that the source imports later, and those of the runtime whose globals it mentions.
-fn compile_the_rest() -> Result<(), Failure> {
+///
+/// # Errors
+/// The syntax error of a module.
+pub fn compile_the_rest() -> Result<(), Failure> {
     module_loader::end_start();
     dynamic_imports::compile()?;
     let mut texts = module_loader::plugin_texts().into_iter();
@@ -75,6 +66,22 @@ fn compile_the_rest() -> Result<(), Failure> {
 }
 
 impl Compiler {
+    /// Creates a compiler of the modules among the files.
+    pub fn new(files: Vec<File>) -> Self {
+        Self {
+            files: files.into_iter().map(|file| (file.path, file.content)).collect(),
+            modules: Vec::new(),
+            resolutions: Vec::new(),
+            known_resolutions: HashSet::new(),
+            packages: PackageResolver::default(),
+            own_modules: Vec::new(),
+            problems: Vec::new(),
+            unresolved: Vec::new(),
+            later_imports: Vec::new(),
+            is_started: false,
+        }
+    }
+
     /// Finds the modules and the exports of the classes.
     fn find_entries(&self, named: [Option<String>; 2]) -> Result<[Option<Entry>; 2], Problems> {
         let [consumer, worker] = named;
@@ -230,6 +237,14 @@ impl Compiler {
         self.modules.push(ProgramModule { name: name.to_owned(), bytecode });
     }
 
+    /// Takes the problems that have led to a failure.
+    pub fn take_problems_of(&mut self, failure: &Failure) -> Problems {
+        let problems = self.problems_of(failure);
+        self.problems.clear();
+        self.unresolved.clear();
+        problems
+    }
+
     fn problems_of(&self, failure: &Failure) -> Problems {
         if !self.problems.is_empty() {
             return self.problems.clone();
@@ -246,6 +261,13 @@ impl Compiler {
             self.files.get(path).map(|content| String::from_utf8_lossy(content).into_owned())
         };
         vec![problem::of_failure(failure, text_of)]
+    }
+
+    /// Returns the compiled modules and the files of the plugin.
+    pub fn into_modules(self) -> (ProgramModules, HashMap<String, Vec<u8>>) {
+        let Self { modules, resolutions, own_modules, files, .. } = self;
+        let mut program = Program::new(modules, resolutions, own_modules, None, None);
+        (ProgramModules::new(&mut program), files)
     }
 
     fn into_program(

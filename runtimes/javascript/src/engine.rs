@@ -16,7 +16,7 @@ const MAX_STACK_BYTES: usize = 256 * 1024;
 const TIME_MARGIN: u64 = 10;
 
 thread_local! {
-    static ENGINE: Engine = Engine::new();
+    static ENGINE: RefCell<Engine> = RefCell::new(Engine::new());
     /// The time limit of the call whose code the engine has ended, in microseconds. 0 if it has ended none.
     static ENDED_AT_LIMIT: Cell<u64> = const { Cell::new(0) };
 }
@@ -42,12 +42,22 @@ impl Engine {
 
 /// Calls `work` with the context.
 pub fn with_context<R>(work: impl for<'js> FnOnce(&Ctx<'js>) -> R) -> R {
-    ENGINE.with(|engine| engine.context.with(|ctx| work(&ctx)))
+    ENGINE.with_borrow(|engine| engine.context.with(|ctx| work(&ctx)))
+}
+
+/// Replaces the engine by a new one, which has loaded no modules.
+pub fn reset() {
+    rejections::clear();
+    ENGINE.with_borrow_mut(|engine| {
+        // The engine has to outlive its values.
+        engine.hooks.take();
+        *engine = Engine::new();
+    });
 }
 
 /// Keeps the functions that handle events.
 pub fn set_hooks<'js>(ctx: &Ctx<'js>, hooks: Object<'js>) {
-    ENGINE.with(|engine| engine.hooks.replace(Some(Persistent::save(ctx, hooks))));
+    ENGINE.with_borrow(|engine| engine.hooks.replace(Some(Persistent::save(ctx, hooks))));
 }
 
 /// Calls the function `name` of `js/runtime.js`, and then all jobs of promises that are ready.
@@ -59,7 +69,7 @@ pub fn run<R>(
     work: impl for<'js> FnOnce(&Ctx<'js>, Function<'js>) -> rquickjs::Result<R>,
 ) -> Result<R, Failure> {
     let result = attempt(|ctx| {
-        let hooks = ENGINE.with(|engine| engine.hooks.borrow().clone());
+        let hooks = ENGINE.with_borrow(|engine| engine.hooks.borrow().clone());
         let hooks = hooks.ok_or(rquickjs::Error::Unknown)?.restore(ctx)?;
         work(ctx, hooks.get(name)?)
     });
@@ -79,27 +89,32 @@ pub fn attempt<R>(
     with_context(|ctx| work(ctx).catch(ctx).map_err(describe))
 }
 
-/// Calls all jobs of promises that are ready.
+/// Calls all jobs of promises that are ready, and logs the rejections that nothing handles.
 ///
 /// # Errors
 /// The failure of a job that the engine has ended.
 pub fn run_jobs() -> Result<(), Failure> {
-    let result = ENGINE.with(|engine| {
+    let result = execute_jobs();
+    with_context(rejections::report);
+    result
+}
+
+/// Calls all jobs of promises that are ready.
+///
+/// # Errors
+/// The failure of a job that the engine has ended.
+pub fn execute_jobs() -> Result<(), Failure> {
+    ENGINE.with_borrow(|engine| {
         loop {
             match engine.runtime.execute_pending_job() {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => {
-                    return error.0.with(|ctx| {
-                        let thrown = ctx.catch();
-                        Err(time_out().unwrap_or_else(|| failure::of_value(&thrown)))
-                    });
+                    return error.0.with(|ctx| Err(or_time_out(failure::of_value(&ctx.catch()))));
                 }
             }
         }
-    });
-    with_context(rejections::report);
-    result
+    })
 }
 
 fn describe(error: CaughtError<'_>) -> Failure {
@@ -108,8 +123,16 @@ fn describe(error: CaughtError<'_>) -> Failure {
         CaughtError::Value(value) => failure::of_value(&value),
         CaughtError::Error(error) => Failure::new(format!("the runtime failed: {error}"), None),
     };
+    or_time_out(failure)
+}
+
+/// Describes the time-out at the place of the failure if the engine has ended the code.
+fn or_time_out(failure: Failure) -> Failure {
     match time_out() {
-        Some(time_out) => Failure { line: time_out.at(failure.place()).line, ..failure },
+        Some(time_out) => {
+            let text = time_out.text.clone();
+            Failure { line: time_out.at(failure.place()).line, text, ..failure }
+        }
         None => failure,
     }
 }

@@ -6,6 +6,7 @@ use crate::Exports;
 use crate::bindings::exports::narrowboat::consumer::runtime::{
     self, Entries, File, Problem, Program,
 };
+use crate::bindings::exports::narrowboat::consumer::tests::{self, Test};
 use crate::bindings::exports::narrowboat::consumer::websocket::{
     self, Closure, ConsumerState, Decision, GuestConsumer, ModuleState, Refusal, SaveMode, Saved,
 };
@@ -17,7 +18,7 @@ use crate::bindings::narrowboat::consumer::types::{
 use crate::engine;
 use crate::failure::Failure;
 use crate::natives::{self, Bytes, Outcome, Text, read_headers};
-use crate::{compiler, instance, message_pack};
+use crate::{compiler, instance, message_pack, test_suite};
 
 /// The version of the form of saved state.
 const SCHEMA: u32 = 1;
@@ -173,6 +174,16 @@ impl runtime::Guest for Exports {
 
     fn load(code: Vec<u8>) -> Result<(), Vec<Problem>> {
         instance::load(&code)
+    }
+}
+
+impl tests::Guest for Exports {
+    fn collect(files: Vec<File>) -> Result<Vec<Test>, Vec<Problem>> {
+        test_suite::collect(files)
+    }
+
+    fn run(name: String) -> tests::Outcome {
+        test_suite::run(&name)
     }
 }
 

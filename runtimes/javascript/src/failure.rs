@@ -8,6 +8,12 @@ use crate::natives::text_of;
 /// The most characters of the line for the host.
 const MAX_LINE_CHARS: usize = 1_000;
 
+/// The most characters of the whole text.
+const MAX_TEXT_CHARS: usize = 10_000;
+
+/// The name of the errors of assertions, whose messages say what is wrong without it.
+const ASSERTION: &str = "AssertionError";
+
 /// The names of the runtime's modules begin with this.
 const RUNTIME_PREFIX: &str = "narrowboat:";
 
@@ -19,6 +25,8 @@ const NO_PATH: &str = "<null>";
 pub struct Failure {
     /// The exception and its place, such as `TypeError: not a function (consumers.js:7:3 in receive)`.
     pub line: String,
+    /// The exception with its line breaks, and without its place; of an assertion, the message alone.
+    pub text: String,
     /// The frames of the plugin, innermost first, a line each.
     pub stack: Option<String>,
 }
@@ -36,8 +44,10 @@ pub struct Place {
 
 impl Failure {
     /// Creates a failure.
-    pub fn new(line: impl Into<String>, stack: Option<String>) -> Self {
-        Self { line: line.into(), stack }
+    pub fn new(text: impl Into<String>, stack: Option<String>) -> Self {
+        let text = text.into();
+        let line = shorten(&text);
+        Self { line, text: text.chars().take(MAX_TEXT_CHARS).collect(), stack }
     }
 
     /// The place of the innermost frame of the plugin.
@@ -73,7 +83,7 @@ impl Failure {
 pub fn of_value(thrown: &Value<'_>) -> Failure {
     let Some(object) = thrown.as_object().filter(|object| object.is_error()) else {
         let text = to_text(thrown).unwrap_or_else(|| "a value without a text".to_owned());
-        return Failure::new(shorten(&format!("{text} was thrown")), None);
+        return Failure::new(format!("{text} was thrown"), None);
     };
     let property = |name: &str| match object.get(name) {
         Ok(value) => to_text(&value).unwrap_or_default(),
@@ -84,9 +94,12 @@ pub fn of_value(thrown: &Value<'_>) -> Failure {
         }
     };
     let (name, message) = (property("name"), property("message"));
-    let line = if message.is_empty() { name } else { format!("{name}: {message}") };
+    let text = if message.is_empty() { name.clone() } else { format!("{name}: {message}") };
     let stack = plugin_frames(&property("stack"));
-    let failure = Failure::new(shorten(&line), (!stack.is_empty()).then_some(stack));
+    let mut failure = Failure::new(text, (!stack.is_empty()).then_some(stack));
+    if name == ASSERTION && !message.is_empty() {
+        failure.text = message;
+    }
     let place = failure.place();
     failure.at(place)
 }

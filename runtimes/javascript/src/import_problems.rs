@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::problem::{self, Problem};
 use crate::program::Resolution;
+use crate::runtime_modules;
 
 /// The problem that an import means no module.
 pub fn unresolved(
@@ -26,7 +27,8 @@ pub fn missing_export(
     let rest = message.split_once("Could not find export '")?.1;
     let (name, rest) = rest.split_once("' in module '")?;
     let module = rest.split_once('\'')?.0;
-    let told = format!("{module} has no export {name}");
+    let shown = runtime_modules::specifier_of(module).unwrap_or(module);
+    let told = format!("{shown} has no export {name}");
     let importers = resolutions.iter().filter(|resolution| resolution.target == module);
     importers
         .into_iter()

@@ -84,7 +84,7 @@ fn entry_value<'js>(ctx: &Ctx<'js>, entry: Option<&Entry>) -> Result<Value<'js>>
 ///
 /// # Errors
 /// The exception of the module, or an Error if it waits.
-fn import<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
+pub fn import<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
     match Module::import(ctx, name)?.finish() {
         Err(Error::WouldBlock) => Err(Exception::throw_message(
             ctx,

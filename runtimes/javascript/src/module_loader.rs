@@ -9,6 +9,8 @@ use rquickjs::{Ctx, Error, Module, Result, WriteOptions};
 
 use crate::compiler::Compiler;
 use crate::dynamic_imports::Import;
+use crate::failure::Failure;
+use crate::problem::Problems;
 use crate::program::Program;
 use crate::runtime_modules;
 
@@ -23,7 +25,7 @@ pub enum ModuleSource {
 }
 
 /// The modules of a program.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct ProgramModules {
     bytecode: HashMap<String, Vec<u8>>,
     targets: HashMap<(String, String), String>,
@@ -170,6 +172,14 @@ pub fn later_module(base: &str, specifier: &str) -> Option<(String, String)> {
     SOURCE.with_borrow_mut(|source| match source {
         ModuleSource::Compiler(compiler) => compiler.later_module(base, specifier),
         _ => None,
+    })
+}
+
+/// Takes the problems of the compiled modules that have led to a failure.
+pub fn take_problems_of(failure: &Failure) -> Problems {
+    SOURCE.with_borrow_mut(|source| match source {
+        ModuleSource::Compiler(compiler) => compiler.take_problems_of(failure),
+        _ => Problems::new(),
     })
 }
 

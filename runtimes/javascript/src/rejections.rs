@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rquickjs::{Ctx, Persistent, Value};
 
-use crate::failure;
+use crate::failure::{self, Failure};
 
 thread_local! {
     static UNHANDLED: RefCell<Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>> = RefCell::default();
@@ -24,6 +24,17 @@ pub fn track<'js>(ctx: Ctx<'js>, promise: Value<'js>, reason: Value<'js>, is_han
             unhandled.push((Persistent::save(&ctx, promise), Persistent::save(&ctx, reason)));
         }
     });
+}
+
+/// Forgets all rejections.
+pub fn clear() {
+    UNHANDLED.take();
+}
+
+/// Takes the rejections that are not handled, and returns the first one.
+pub fn take_first(ctx: &Ctx<'_>) -> Option<Failure> {
+    let (_, reason) = UNHANDLED.take().into_iter().next()?;
+    reason.restore(ctx).ok().map(|reason| failure::of_value(&reason))
 }
 
 /// Logs the rejections that are not handled when a step has ended.

@@ -12,6 +12,7 @@ macro_rules! modules {
 /// The modules by name.
 const MODULES: &[(&str, &str)] = modules![
     "narrowboat.js",
+    "frame.js",
     "natives.js",
     "runtime.js",
     "session.js",
@@ -24,6 +25,21 @@ const MODULES: &[(&str, &str)] = modules![
     "state-restoring.js",
     "state-saving.js",
     "keyvalue.js",
+    "testing.js",
+    "testing-assertion-error.js",
+    "testing-channel.js",
+    "testing-communicator.js",
+    "testing-equality.js",
+    "testing-expect.js",
+    "testing-host.js",
+    "testing-http.js",
+    "testing-keyvalue.js",
+    "testing-matchers.js",
+    "testing-message.js",
+    "testing-pattern.js",
+    "testing-patterns.js",
+    "testing-plugin.js",
+    "testing-registry.js",
     "web.js",
     "web-abort.js",
     "web-body.js",
@@ -37,18 +53,27 @@ const MODULES: &[(&str, &str)] = modules![
     "web-url.js",
 ];
 
-/// The name of the module that plugins import.
-const PUBLIC: &str = "narrowboat";
+/// The module that declares and runs the tests of a plugin.
+pub const TEST_REGISTRY: &str = "narrowboat:testing-registry.js";
+
+/// The modules that plugins import, by the specifiers of the imports.
+const PUBLIC: [(&str, &str); 2] =
+    [("narrowboat", "narrowboat:narrowboat.js"), ("narrowboat/testing", "narrowboat:testing.js")];
 
 /// Returns the text of a module of the runtime.
 pub fn text(name: &str) -> Option<&'static str> {
     MODULES.iter().find(|(module, _)| *module == name).map(|(_, text)| *text)
 }
 
+/// Returns the specifier by which plugins import a module of the runtime.
+pub fn specifier_of(name: &str) -> Option<&'static str> {
+    PUBLIC.iter().find(|(_, module)| *module == name).map(|(public, _)| *public)
+}
+
 /// Finds a module of the runtime. `None` if the specifier means a module of the plugin.
 pub fn resolve(base: &str, specifier: &str) -> Option<String> {
-    if specifier == PUBLIC {
-        return Some("narrowboat:narrowboat.js".to_owned());
+    if let Some((_, module)) = PUBLIC.iter().find(|(public, _)| *public == specifier) {
+        return Some((*module).to_owned());
     }
     if !base.starts_with("narrowboat:") {
         return None;

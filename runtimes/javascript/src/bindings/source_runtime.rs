@@ -7,6 +7,85 @@
 #[allow(dead_code, clippy::all)]
 pub mod narrowboat {
     pub mod consumer {
+        /// The host of the tests of a plugin. It exists only under `narrowboat test`; elsewhere `call` returns an error.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod test_host {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends a request and returns the response. Both are MessagePack maps.
+            #[allow(async_fn_in_trait)]
+            pub fn call(request: &[u8]) -> Result<_rt::Vec<u8>, _rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = request;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "narrowboat:consumer/test-host@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "call"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result10 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len9 = l8;
+                                let bytes9 = _rt::Vec::from_raw_parts(
+                                    l7.cast(),
+                                    len9,
+                                    len9,
+                                );
+                                _rt::string_lift(bytes9)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+        }
         /// Data types. This interface has no functions, so there is nothing to link.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod types {
@@ -5113,6 +5192,643 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
+            /// Runs the tests of a source plugin. Exported by runtimes; called only under `narrowboat test`, in an instance of its own.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod tests {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                pub type File = super::super::super::super::exports::narrowboat::consumer::runtime::File;
+                pub type Problem = super::super::super::super::exports::narrowboat::consumer::runtime::Problem;
+                #[derive(Clone)]
+                pub struct Test {
+                    pub name: _rt::String,
+                    pub path: _rt::String,
+                    pub line: u32,
+                }
+                impl ::core::fmt::Debug for Test {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Test")
+                            .field("name", &self.name)
+                            .field("path", &self.path)
+                            .field("line", &self.line)
+                            .finish()
+                    }
+                }
+                #[derive(Clone)]
+                pub struct Failure {
+                    /// One or more lines: what failed, with values (`assert 3 == 4`, `expected "a", got "b"`).
+                    pub message: _rt::String,
+                    /// The place of the assertion in the test (or of the error, in the innermost frame of the plugin's own files).
+                    pub path: Option<_rt::String>,
+                    pub line: Option<u32>,
+                    pub source: Option<_rt::String>,
+                    /// The whole traceback or stack.
+                    pub trace: _rt::String,
+                }
+                impl ::core::fmt::Debug for Failure {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Failure")
+                            .field("message", &self.message)
+                            .field("path", &self.path)
+                            .field("line", &self.line)
+                            .field("source", &self.source)
+                            .field("trace", &self.trace)
+                            .finish()
+                    }
+                }
+                #[derive(Clone)]
+                pub enum Outcome {
+                    Passed,
+                    Skipped(_rt::String),
+                    Failed(Failure),
+                }
+                impl ::core::fmt::Debug for Outcome {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Outcome::Passed => f.debug_tuple("Outcome::Passed").finish(),
+                            Outcome::Skipped(e) => {
+                                f.debug_tuple("Outcome::Skipped").field(e).finish()
+                            }
+                            Outcome::Failed(e) => {
+                                f.debug_tuple("Outcome::Failed").field(e).finish()
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_collect_cabi<T_: Guest>(
+                    arg0: *mut u8,
+                    arg1: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result7 = {
+                            let base6 = arg0;
+                            let len6 = arg1;
+                            let mut result6 = _rt::Vec::with_capacity(len6);
+                            for i in 0..len6 {
+                                let base = base6
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                let e6 = {
+                                    let l0 = *base.add(0).cast::<*mut u8>();
+                                    let l1 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len2 = l1;
+                                    let bytes2 = _rt::Vec::from_raw_parts(
+                                        l0.cast(),
+                                        len2,
+                                        len2,
+                                    );
+                                    let l3 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    super::super::super::super::exports::narrowboat::consumer::runtime::File {
+                                        path: _rt::string_lift(bytes2),
+                                        content: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l3.cast(), len5, len5)),
+                                    }
+                                };
+                                result6.push(e6);
+                            }
+                            _rt::cabi_dealloc(
+                                base6,
+                                len6 * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            T_::collect(result6)
+                        };
+                        let ptr8 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result7 {
+                            Ok(e) => {
+                                *ptr8.add(0).cast::<u8>() = (0i32) as u8;
+                                let vec12 = e;
+                                let len12 = vec12.len();
+                                let layout12 = _rt::alloc::Layout::from_size_align(
+                                        vec12.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result12, _cleanup12) = wit_bindgen::rt::Cleanup::new(
+                                    layout12,
+                                );
+                                if let Some(cleanup) = _cleanup12 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec12.into_iter().enumerate() {
+                                    let base = result12
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let Test { name: name9, path: path9, line: line9 } = e;
+                                        let vec10 = (name9.into_bytes()).into_boxed_slice();
+                                        let ptr10 = vec10.as_ptr().cast::<u8>();
+                                        let len10 = vec10.len();
+                                        ::core::mem::forget(vec10);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len10;
+                                        *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
+                                        let vec11 = (path9.into_bytes()).into_boxed_slice();
+                                        let ptr11 = vec11.as_ptr().cast::<u8>();
+                                        let len11 = vec11.len();
+                                        ::core::mem::forget(vec11);
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len11;
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr11.cast_mut();
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(line9);
+                                    }
+                                }
+                                *ptr8
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len12;
+                                *ptr8
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result12;
+                            }
+                            Err(e) => {
+                                *ptr8.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec17 = e;
+                                let len17 = vec17.len();
+                                let layout17 = _rt::alloc::Layout::from_size_align(
+                                        vec17.len()
+                                            * (16 + 8 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result17, _cleanup17) = wit_bindgen::rt::Cleanup::new(
+                                    layout17,
+                                );
+                                if let Some(cleanup) = _cleanup17 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec17.into_iter().enumerate() {
+                                    let base = result17
+                                        .add(i * (16 + 8 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::exports::narrowboat::consumer::runtime::Problem {
+                                            path: path13,
+                                            line: line13,
+                                            column: column13,
+                                            message: message13,
+                                            source: source13,
+                                        } = e;
+                                        match path13 {
+                                            Some(e) => {
+                                                *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                let vec14 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr14 = vec14.as_ptr().cast::<u8>();
+                                                let len14 = vec14.len();
+                                                ::core::mem::forget(vec14);
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len14;
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr14.cast_mut();
+                                            }
+                                            None => {
+                                                *base.add(0).cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        match line13 {
+                                            Some(e) => {
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                *base
+                                                    .add(4 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>() = _rt::as_i32(e);
+                                            }
+                                            None => {
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        match column13 {
+                                            Some(e) => {
+                                                *base
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                *base
+                                                    .add(12 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>() = _rt::as_i32(e);
+                                            }
+                                            None => {
+                                                *base
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        let vec15 = (message13.into_bytes()).into_boxed_slice();
+                                        let ptr15 = vec15.as_ptr().cast::<u8>();
+                                        let len15 = vec15.len();
+                                        ::core::mem::forget(vec15);
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len15;
+                                        *base
+                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr15.cast_mut();
+                                        match source13 {
+                                            Some(e) => {
+                                                *base
+                                                    .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec16 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
+                                                *base
+                                                    .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len16;
+                                                *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                            }
+                                            None => {
+                                                *base
+                                                    .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                    }
+                                }
+                                *ptr8
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len17;
+                                *ptr8
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result17;
+                            }
+                        };
+                        ptr8
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_collect<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base7 = l1;
+                                let len7 = l2;
+                                for i in 0..len7 {
+                                    let base = base7
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l3 = *base.add(0).cast::<*mut u8>();
+                                        let l4 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l3, l4, 1);
+                                        let l5 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l6 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l5, l6, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base7,
+                                    len7 * (5 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                            }
+                            _ => {
+                                let l8 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base18 = l8;
+                                let len18 = l9;
+                                for i in 0..len18 {
+                                    let base = base18
+                                        .add(i * (16 + 8 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l10 = i32::from(*base.add(0).cast::<u8>());
+                                        match l10 {
+                                            0 => {}
+                                            _ => {
+                                                let l11 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l12 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l11, l12, 1);
+                                            }
+                                        }
+                                        let l13 = *base
+                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l14 = *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l13, l14, 1);
+                                        let l15 = i32::from(
+                                            *base
+                                                .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l15 {
+                                            0 => {}
+                                            _ => {
+                                                let l16 = *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *base
+                                                    .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l16, l17, 1);
+                                            }
+                                        }
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base18,
+                                    len18 * (16 + 8 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_run_cabi<T_: Guest>(
+                    arg0: *mut u8,
+                    arg1: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result1 = {
+                            let len0 = arg1;
+                            let bytes0 = _rt::Vec::from_raw_parts(
+                                arg0.cast(),
+                                len0,
+                                len0,
+                            );
+                            T_::run(_rt::string_lift(bytes0))
+                        };
+                        let ptr2 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result1 {
+                            Outcome::Passed => {
+                                *ptr2.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                            Outcome::Skipped(e) => {
+                                *ptr2.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec3 = (e.into_bytes()).into_boxed_slice();
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                ::core::mem::forget(vec3);
+                                *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                            }
+                            Outcome::Failed(e) => {
+                                *ptr2.add(0).cast::<u8>() = (2i32) as u8;
+                                let Failure {
+                                    message: message4,
+                                    path: path4,
+                                    line: line4,
+                                    source: source4,
+                                    trace: trace4,
+                                } = e;
+                                let vec5 = (message4.into_bytes()).into_boxed_slice();
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                ::core::mem::forget(vec5);
+                                *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                                match path4 {
+                                    Some(e) => {
+                                        *ptr2
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec6 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr6 = vec6.as_ptr().cast::<u8>();
+                                        let len6 = vec6.len();
+                                        ::core::mem::forget(vec6);
+                                        *ptr2
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len6;
+                                        *ptr2
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr6.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr2
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match line4 {
+                                    Some(e) => {
+                                        *ptr2
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *ptr2
+                                            .add(4 + 6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *ptr2
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match source4 {
+                                    Some(e) => {
+                                        *ptr2
+                                            .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec7 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr7 = vec7.as_ptr().cast::<u8>();
+                                        let len7 = vec7.len();
+                                        ::core::mem::forget(vec7);
+                                        *ptr2
+                                            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len7;
+                                        *ptr2
+                                            .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr7.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr2
+                                            .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                let vec8 = (trace4.into_bytes()).into_boxed_slice();
+                                let ptr8 = vec8.as_ptr().cast::<u8>();
+                                let len8 = vec8.len();
+                                ::core::mem::forget(vec8);
+                                *ptr2
+                                    .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len8;
+                                *ptr2
+                                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr8.cast_mut();
+                            }
+                        }
+                        ptr2
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_run<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            1 => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l1, l2, 1);
+                            }
+                            _ => {
+                                let l3 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l3, l4, 1);
+                                let l5 = i32::from(
+                                    *arg0
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l5 {
+                                    0 => {}
+                                    _ => {
+                                        let l6 = *arg0
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l7 = *arg0
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l6, l7, 1);
+                                    }
+                                }
+                                let l8 = i32::from(
+                                    *arg0
+                                        .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l8 {
+                                    0 => {}
+                                    _ => {
+                                        let l9 = *arg0
+                                            .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l10 = *arg0
+                                            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l9, l10, 1);
+                                    }
+                                }
+                                let l11 = *arg0
+                                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l12 = *arg0
+                                    .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l11, l12, 1);
+                            }
+                        }
+                    }
+                }
+                pub trait Guest {
+                    /// Loads the files of a plugin with those of its tests, and lists the tests in the order of their files and lines.
+                    #[allow(async_fn_in_trait)]
+                    fn collect(
+                        files: _rt::Vec<File>,
+                    ) -> Result<_rt::Vec<Test>, _rt::Vec<Problem>>;
+                    /// Runs one test by its name. Each run gets a fresh test host.
+                    #[allow(async_fn_in_trait)]
+                    fn run(name: _rt::String) -> Outcome;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_narrowboat_consumer_tests_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "narrowboat:consumer/tests@0.1.0#collect")] unsafe extern "C" fn
+                        export_collect(arg0 : * mut u8, arg1 : usize,) -> * mut u8 {
+                        unsafe { $($path_to_types)*:: _export_collect_cabi::<$ty > (arg0,
+                        arg1) } } #[unsafe (export_name =
+                        "cabi_post_narrowboat:consumer/tests@0.1.0#collect")] unsafe
+                        extern "C" fn _post_return_collect(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_collect::<$ty > (arg0) } }
+                        #[unsafe (export_name = "narrowboat:consumer/tests@0.1.0#run")]
+                        unsafe extern "C" fn export_run(arg0 : * mut u8, arg1 : usize,)
+                        -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_run_cabi::<$ty > (arg0, arg1) } } #[unsafe (export_name =
+                        "cabi_post_narrowboat:consumer/tests@0.1.0#run")] unsafe extern
+                        "C" fn _post_return_run(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_run::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_narrowboat_consumer_tests_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 8 + 11 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 8
+                        + 11 * ::core::mem::size_of::<*const u8>()],
+                );
+            }
         }
     }
 }
@@ -5121,6 +5837,20 @@ mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
     pub use alloc_crate::vec::Vec;
     pub use alloc_crate::string::String;
+    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+        if cfg!(debug_assertions) {
+            String::from_utf8(bytes).unwrap()
+        } else {
+            unsafe { String::from_utf8_unchecked(bytes) }
+        }
+    }
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
     use core::fmt;
     use core::marker;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -5195,13 +5925,6 @@ mod _rt {
             }
         }
     }
-    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
-        if cfg!(debug_assertions) {
-            String::from_utf8(bytes).unwrap()
-        } else {
-            unsafe { String::from_utf8_unchecked(bytes) }
-        }
-    }
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
             return;
@@ -5209,13 +5932,6 @@ mod _rt {
         unsafe {
             let layout = alloc::Layout::from_size_align_unchecked(size, align);
             alloc::dealloc(ptr, layout);
-        }
-    }
-    pub unsafe fn invalid_enum_discriminant<T>() -> T {
-        if cfg!(debug_assertions) {
-            panic!("invalid enum discriminant")
-        } else {
-            unsafe { core::hint::unreachable_unchecked() }
         }
     }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
@@ -5318,90 +6034,102 @@ macro_rules! __export_source_runtime_impl {
         $($path_to_types_root)*::
         exports::narrowboat::consumer::runtime::__export_narrowboat_consumer_runtime_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::narrowboat::consumer::runtime);
+        $($path_to_types_root)*::
+        exports::narrowboat::consumer::tests::__export_narrowboat_consumer_tests_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::narrowboat::consumer::tests);
         const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
         (link_section =
         "component-type:wit-bindgen:0.60.0:narrowboat:consumer@0.1.0:source-runtime:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3505] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3866] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xac\x1a\x01A\x02\x01\
-A\x1c\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
-\0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\0\x04\0\x03\
-log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x20\x01p}\x01o\x02\
-s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01\
-p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07head\
-ers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\x09url-route\x08\x04user\
-\x09\x0aattributes\x08\x04\0\x05scope\x03\0\x0a\x01q\x02\x04text\x01s\0\x06binar\
-y\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06reasons\x04\0\x07closure\
-\x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\
-\x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\
-\x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\
-\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04\
-code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06cl\
-ient\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\
-\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\x01\x02\x03\0\
-\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\x09\
-rejection\x01B*\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\
-\0\x05scope\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\
-\x01\x05\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\
-\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08\
-timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\
-\0\x1f[method]connection.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\
-\x04\0\x18[method]connection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05\
-frame\x01\0\x11\x04\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\
-\x04\0\"[method]connection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\
-\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\
-\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\
-\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-time\
-r\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connecti\
-on.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]c\
-onnection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09se\
-nd-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\
-\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x06\x02\x03\0\x01\x07messag\
-e\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07\
-message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finva\
-lid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05\
-other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07\
-message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\
-\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07mes\
-sage\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
-\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
-\x05\x08\x01B\x04\x01r\x02\x05limitw\x04leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\
-\x01\x04\0\x03get\x01\x02\x03\0#narrowboat:consumer/call-time@0.1.0\x05\x09\x02\x03\
-\0\x01\x07closure\x02\x03\0\x01\x05saved\x02\x03\0\x01\x09save-mode\x02\x03\0\x01\
-\x05error\x02\x03\0\x01\x08handling\x02\x03\0\x02\x0aconnection\x02\x03\0\x02\x08\
-timer-id\x01B?\x02\x03\x02\x01\x03\x04\0\x05scope\x03\0\0\x02\x03\x02\x01\x02\x04\
-\0\x05frame\x03\0\x02\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x04\x02\x03\x02\
-\x01\x0a\x04\0\x07closure\x03\0\x06\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\
-\x08\x02\x03\x02\x01\x05\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\x01\x0b\x04\0\x05\
-saved\x03\0\x0c\x02\x03\x02\x01\x0c\x04\0\x09save-mode\x03\0\x0e\x02\x03\x02\x01\
-\x0d\x04\0\x05error\x03\0\x10\x02\x03\x02\x01\x0e\x04\0\x08handling\x03\0\x12\x02\
-\x03\x02\x01\x0f\x04\0\x0aconnection\x03\0\x14\x02\x03\x02\x01\x10\x04\0\x08time\
-r-id\x03\0\x16\x01q\x02\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\0\x07refusal\
-\x03\0\x18\x01q\x02\x06accept\x01\x09\0\x05later\0\0\x04\0\x08decision\x03\0\x1a\
-\x01q\x02\x05saved\x01\x0d\0\x04busy\0\0\x04\0\x0econsumer-state\x03\0\x1c\x01q\x04\
-\x04none\0\0\x06shared\x01\x0d\0\x0ewith-consumers\x01\x0d\0\x04busy\0\0\x04\0\x0c\
-module-state\x03\0\x1e\x04\0\x08consumer\x03\x01\x01i\x15\x01i\x20\x01o\x02\"\x1b\
-\x01j\x01#\x01\x19\x01@\x02\x05scope\x01\x0aconnection!\0$\x04\0\x18[static]cons\
-umer.connect\x01%\x01h\x20\x01j\0\x01\x11\x01@\x02\x04self&\x05frame\x03\0'\x04\0\
-\x18[method]consumer.receive\x01(\x01j\x01\x13\x01\x11\x01@\x02\x04self&\x07mess\
-age\x05\0)\x04\0\x17[method]consumer.handle\x01*\x01@\x02\x04self&\x02id\x17\0'\x04\
-\0\x16[method]consumer.timer\x01+\x01@\x02\x04self&\x07closure\x07\x01\0\x04\0\x1b\
-[method]consumer.disconnect\x01,\x01j\x01\x1d\x01s\x01@\x02\x04self&\x04mode\x0f\
-\0-\x04\0\x19[method]consumer.snapshot\x01.\x01k\x0d\x01j\x01\"\x01s\x01@\x02\x0a\
-connection!\x05saved/\00\x04\0\x18[static]consumer.restore\x011\x01j\x01\x1f\x01\
-s\x01@\x01\x04mode\x0f\02\x04\0\x0bsave-module\x013\x01j\0\x01s\x01@\x01\x05save\
-d\x0d\04\x04\0\x0bload-module\x015\x04\0#narrowboat:consumer/websocket@0.1.0\x05\
-\x11\x01B\x07\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\0\x02\x03\x02\x01\x0e\x04\
-\0\x08handling\x03\0\x02\x01j\x01\x03\x01s\x01@\x02\x07channels\x07message\x01\0\
-\x04\x04\0\x06handle\x01\x05\x04\0\x20narrowboat:consumer/worker@0.1.0\x05\x12\x01\
-B\x13\x01p}\x01r\x02\x04paths\x07content\0\x04\0\x04file\x03\0\x01\x01ks\x01r\x02\
-\x08consumer\x03\x06worker\x03\x04\0\x07entries\x03\0\x04\x01ky\x01r\x05\x04path\
-\x03\x04line\x06\x06column\x06\x07messages\x06source\x03\x04\0\x07problem\x03\0\x07\
-\x01r\x03\x04code\0\x0chas-consumer\x7f\x0ahas-worker\x7f\x04\0\x07program\x03\0\
-\x09\x01p\x02\x01p\x08\x01j\x01\x0a\x01\x0c\x01@\x02\x05files\x0b\x07entries\x05\
-\0\x0d\x04\0\x07compile\x01\x0e\x01j\0\x01\x0c\x01@\x01\x04code\0\0\x0f\x04\0\x04\
-load\x01\x10\x04\0!narrowboat:consumer/runtime@0.1.0\x05\x13\x04\0(narrowboat:co\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x95\x1d\x01A\x02\x01\
+A\"\x01B\x04\x01p}\x01j\x01\0\x01s\x01@\x01\x07request\0\0\x01\x04\0\x04call\x01\
+\x02\x03\0#narrowboat:consumer/test-host@0.1.0\x05\0\x01B\x04\x01m\x06\x05trace\x05\
+debug\x04info\x04warn\x05error\x08critical\x04\0\x05level\x03\0\0\x01@\x03\x05le\
+vel\x01\x07contexts\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x20wasi:logging\
+/logging@0.1.0-draft\x05\x01\x01B\x20\x01p}\x01o\x02s\0\x01p\x01\x04\0\x07header\
+s\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01p\x07\x01ks\x01r\x0b\x06sche\
+mes\x04paths\x08raw-path\0\x0cquery-string\0\x07headers\x03\x0csubprotocols\x04\x06\
+client\x06\x06server\x06\x09url-route\x08\x04user\x09\x0aattributes\x08\x04\0\x05\
+scope\x03\0\x0a\x01q\x02\x04text\x01s\0\x06binary\x01\0\0\x04\0\x05frame\x03\0\x0c\
+\x01r\x02\x04code{\x06reasons\x04\0\x07closure\x03\0\x0e\x01r\x02\x0bsubprotocol\
+\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\x01r\x03\x06status{\x07headers\
+\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\x04\0\x07message\x03\0\x14\x01\
+r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\x01m\x03\x05trial\x04move\x0b\
+forced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04code{\x06reasons\x04\0\x0cc\
+lient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06client\x01\x1b\0\x04\0\x05err\
+or\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\x08handling\x03\0\x1e\x03\
+\0\x1fnarrowboat:consumer/types@0.1.0\x05\x02\x02\x03\0\x02\x05frame\x02\x03\0\x02\
+\x05scope\x02\x03\0\x02\x0aacceptance\x02\x03\0\x02\x09rejection\x01B*\x02\x03\x02\
+\x01\x03\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x04\x04\0\x05scope\x03\0\x02\x02\
+\x03\x02\x01\x05\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\x01\x06\x04\0\x09reje\
+ction\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\x09too-large\x01w\0\x05\
+other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08timer-id\x03\0\x0a\x04\0\
+\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\0\x1f[method]connect\
+ion.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\x04\0\x18[method]co\
+nnection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05frame\x01\0\x11\x04\
+\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\x04\0\"[method]con\
+nection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\x06reasons\x01\0\x04\
+\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\x01@\x02\x04self\x0d\
+\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\x16\x01@\x02\x04se\
+lf\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-timer\x01\x17\x01@\x02\x04\
+self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connection.accept\x01\x18\x01@\
+\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]connection.reject\x01\x19\
+\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09send-many\x01\x1b\x01i\x0c\
+\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\x1e\x03\0%narrowboat\
+:consumer/connections@0.1.0\x05\x07\x02\x03\0\x02\x07message\x01B\x10\x02\x03\x02\
+\x01\x03\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x08\x04\0\x07message\x03\0\x02\x01\
+q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finvalid-message\x01s\0\x09\
+too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05other\x01s\0\x04\0\x0b\
+layer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07message\x03\0\x06\x04\
+\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\0\x09group-add\x01\x08\
+\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07message\x03\0\x06\x04\0\x0a\
+group-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\x04\0\x10group-send-fra\
+me\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\x05\x09\x01B\x04\x01r\x02\
+\x05limitw\x04leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\x01\x04\0\x03get\x01\x02\
+\x03\0#narrowboat:consumer/call-time@0.1.0\x05\x0a\x02\x03\0\x02\x07closure\x02\x03\
+\0\x02\x05saved\x02\x03\0\x02\x09save-mode\x02\x03\0\x02\x05error\x02\x03\0\x02\x08\
+handling\x02\x03\0\x03\x0aconnection\x02\x03\0\x03\x08timer-id\x01B?\x02\x03\x02\
+\x01\x04\x04\0\x05scope\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05frame\x03\0\x02\x02\
+\x03\x02\x01\x08\x04\0\x07message\x03\0\x04\x02\x03\x02\x01\x0b\x04\0\x07closure\
+\x03\0\x06\x02\x03\x02\x01\x05\x04\0\x0aacceptance\x03\0\x08\x02\x03\x02\x01\x06\
+\x04\0\x09rejection\x03\0\x0a\x02\x03\x02\x01\x0c\x04\0\x05saved\x03\0\x0c\x02\x03\
+\x02\x01\x0d\x04\0\x09save-mode\x03\0\x0e\x02\x03\x02\x01\x0e\x04\0\x05error\x03\
+\0\x10\x02\x03\x02\x01\x0f\x04\0\x08handling\x03\0\x12\x02\x03\x02\x01\x10\x04\0\
+\x0aconnection\x03\0\x14\x02\x03\x02\x01\x11\x04\0\x08timer-id\x03\0\x16\x01q\x02\
+\x09rejection\x01\x0b\0\x06plugin\x01s\0\x04\0\x07refusal\x03\0\x18\x01q\x02\x06\
+accept\x01\x09\0\x05later\0\0\x04\0\x08decision\x03\0\x1a\x01q\x02\x05saved\x01\x0d\
+\0\x04busy\0\0\x04\0\x0econsumer-state\x03\0\x1c\x01q\x04\x04none\0\0\x06shared\x01\
+\x0d\0\x0ewith-consumers\x01\x0d\0\x04busy\0\0\x04\0\x0cmodule-state\x03\0\x1e\x04\
+\0\x08consumer\x03\x01\x01i\x15\x01i\x20\x01o\x02\"\x1b\x01j\x01#\x01\x19\x01@\x02\
+\x05scope\x01\x0aconnection!\0$\x04\0\x18[static]consumer.connect\x01%\x01h\x20\x01\
+j\0\x01\x11\x01@\x02\x04self&\x05frame\x03\0'\x04\0\x18[method]consumer.receive\x01\
+(\x01j\x01\x13\x01\x11\x01@\x02\x04self&\x07message\x05\0)\x04\0\x17[method]cons\
+umer.handle\x01*\x01@\x02\x04self&\x02id\x17\0'\x04\0\x16[method]consumer.timer\x01\
++\x01@\x02\x04self&\x07closure\x07\x01\0\x04\0\x1b[method]consumer.disconnect\x01\
+,\x01j\x01\x1d\x01s\x01@\x02\x04self&\x04mode\x0f\0-\x04\0\x19[method]consumer.s\
+napshot\x01.\x01k\x0d\x01j\x01\"\x01s\x01@\x02\x0aconnection!\x05saved/\00\x04\0\
+\x18[static]consumer.restore\x011\x01j\x01\x1f\x01s\x01@\x01\x04mode\x0f\02\x04\0\
+\x0bsave-module\x013\x01j\0\x01s\x01@\x01\x05saved\x0d\04\x04\0\x0bload-module\x01\
+5\x04\0#narrowboat:consumer/websocket@0.1.0\x05\x12\x01B\x07\x02\x03\x02\x01\x08\
+\x04\0\x07message\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x08handling\x03\0\x02\x01j\x01\
+\x03\x01s\x01@\x02\x07channels\x07message\x01\0\x04\x04\0\x06handle\x01\x05\x04\0\
+\x20narrowboat:consumer/worker@0.1.0\x05\x13\x01B\x13\x01p}\x01r\x02\x04paths\x07\
+content\0\x04\0\x04file\x03\0\x01\x01ks\x01r\x02\x08consumer\x03\x06worker\x03\x04\
+\0\x07entries\x03\0\x04\x01ky\x01r\x05\x04path\x03\x04line\x06\x06column\x06\x07\
+messages\x06source\x03\x04\0\x07problem\x03\0\x07\x01r\x03\x04code\0\x0chas-cons\
+umer\x7f\x0ahas-worker\x7f\x04\0\x07program\x03\0\x09\x01p\x02\x01p\x08\x01j\x01\
+\x0a\x01\x0c\x01@\x02\x05files\x0b\x07entries\x05\0\x0d\x04\0\x07compile\x01\x0e\
+\x01j\0\x01\x0c\x01@\x01\x04code\0\0\x0f\x04\0\x04load\x01\x10\x04\0!narrowboat:\
+consumer/runtime@0.1.0\x05\x14\x02\x03\0\x08\x04file\x02\x03\0\x08\x07problem\x01\
+B\x14\x02\x03\x02\x01\x15\x04\0\x04file\x03\0\0\x02\x03\x02\x01\x16\x04\0\x07pro\
+blem\x03\0\x02\x01r\x03\x04names\x04paths\x04liney\x04\0\x04test\x03\0\x04\x01ks\
+\x01ky\x01r\x05\x07messages\x04path\x06\x04line\x07\x06source\x06\x05traces\x04\0\
+\x07failure\x03\0\x08\x01q\x03\x06passed\0\0\x07skipped\x01s\0\x06failed\x01\x09\
+\0\x04\0\x07outcome\x03\0\x0a\x01p\x01\x01p\x05\x01p\x03\x01j\x01\x0d\x01\x0e\x01\
+@\x01\x05files\x0c\0\x0f\x04\0\x07collect\x01\x10\x01@\x01\x04names\0\x0b\x04\0\x03\
+run\x01\x11\x04\0\x1fnarrowboat:consumer/tests@0.1.0\x05\x17\x04\0(narrowboat:co\
 nsumer/source-runtime@0.1.0\x04\0\x0b\x14\x01\0\x0esource-runtime\x03\0\0\0G\x09\
 producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rus\
 t\x060.60.0";
@@ -5417,54 +6145,56 @@ pub use __export_source_runtime_impl as export_source_runtime;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2176] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdb\x0f\x01A\x02\x01\
-A\x0f\x01B\x04\x01m\x06\x05trace\x05debug\x04info\x04warn\x05error\x08critical\x04\
-\0\x05level\x03\0\0\x01@\x03\x05level\x01\x07contexts\x07messages\x01\0\x04\0\x03\
-log\x01\x02\x03\0\x20wasi:logging/logging@0.1.0-draft\x05\0\x01B\x20\x01p}\x01o\x02\
-s\0\x01p\x01\x04\0\x07headers\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01\
-p\x07\x01ks\x01r\x0b\x06schemes\x04paths\x08raw-path\0\x0cquery-string\0\x07head\
-ers\x03\x0csubprotocols\x04\x06client\x06\x06server\x06\x09url-route\x08\x04user\
-\x09\x0aattributes\x08\x04\0\x05scope\x03\0\x0a\x01q\x02\x04text\x01s\0\x06binar\
-y\x01\0\0\x04\0\x05frame\x03\0\x0c\x01r\x02\x04code{\x06reasons\x04\0\x07closure\
-\x03\0\x0e\x01r\x02\x0bsubprotocol\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\
-\x01r\x03\x06status{\x07headers\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\
-\x04\0\x07message\x03\0\x14\x01r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\
-\x01m\x03\x05trial\x04move\x0bforced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04\
-code{\x06reasons\x04\0\x0cclient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06cl\
-ient\x01\x1b\0\x04\0\x05error\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\
-\x08handling\x03\0\x1e\x03\0\x1fnarrowboat:consumer/types@0.1.0\x05\x01\x02\x03\0\
-\x01\x05frame\x02\x03\0\x01\x05scope\x02\x03\0\x01\x0aacceptance\x02\x03\0\x01\x09\
-rejection\x01B*\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x03\x04\
-\0\x05scope\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\
-\x01\x05\x04\0\x09rejection\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\
-\x09too-large\x01w\0\x05other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08\
-timer-id\x03\0\x0a\x04\0\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\
-\0\x1f[method]connection.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\
-\x04\0\x18[method]connection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05\
-frame\x01\0\x11\x04\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\
-\x04\0\"[method]connection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\
-\x06reasons\x01\0\x04\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\
-\x01@\x02\x04self\x0d\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\
-\x16\x01@\x02\x04self\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-time\
-r\x01\x17\x01@\x02\x04self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connecti\
-on.accept\x01\x18\x01@\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]c\
-onnection.reject\x01\x19\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09se\
-nd-many\x01\x1b\x01i\x0c\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\
-\x1e\x03\0%narrowboat:consumer/connections@0.1.0\x05\x06\x02\x03\0\x01\x07messag\
-e\x01B\x10\x02\x03\x02\x01\x02\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07\
-message\x03\0\x02\x01q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finva\
-lid-message\x01s\0\x09too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05\
-other\x01s\0\x04\0\x0blayer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07\
-message\x03\0\x06\x04\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\
-\0\x09group-add\x01\x08\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07mes\
-sage\x03\0\x06\x04\0\x0agroup-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\
-\x04\0\x10group-send-frame\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\
-\x05\x08\x01B\x04\x01r\x02\x05limitw\x04leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\
-\x01\x04\0\x03get\x01\x02\x03\0#narrowboat:consumer/call-time@0.1.0\x05\x09\x04\0\
-Hnarrowboat:consumer/source-runtime-with-all-of-its-exports-removed@0.1.0\x04\0\x0b\
-4\x01\0.source-runtime-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2251] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa6\x10\x01A\x02\x01\
+A\x11\x01B\x04\x01p}\x01j\x01\0\x01s\x01@\x01\x07request\0\0\x01\x04\0\x04call\x01\
+\x02\x03\0#narrowboat:consumer/test-host@0.1.0\x05\0\x01B\x04\x01m\x06\x05trace\x05\
+debug\x04info\x04warn\x05error\x08critical\x04\0\x05level\x03\0\0\x01@\x03\x05le\
+vel\x01\x07contexts\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x20wasi:logging\
+/logging@0.1.0-draft\x05\x01\x01B\x20\x01p}\x01o\x02s\0\x01p\x01\x04\0\x07header\
+s\x03\0\x02\x01ps\x01o\x02s{\x01k\x05\x01o\x02ss\x01p\x07\x01ks\x01r\x0b\x06sche\
+mes\x04paths\x08raw-path\0\x0cquery-string\0\x07headers\x03\x0csubprotocols\x04\x06\
+client\x06\x06server\x06\x09url-route\x08\x04user\x09\x0aattributes\x08\x04\0\x05\
+scope\x03\0\x0a\x01q\x02\x04text\x01s\0\x06binary\x01\0\0\x04\0\x05frame\x03\0\x0c\
+\x01r\x02\x04code{\x06reasons\x04\0\x07closure\x03\0\x0e\x01r\x02\x0bsubprotocol\
+\x09\x07headers\x03\x04\0\x0aacceptance\x03\0\x10\x01r\x03\x06status{\x07headers\
+\x03\x04body\0\x04\0\x09rejection\x03\0\x12\x01p}\x04\0\x07message\x03\0\x14\x01\
+r\x02\x06schemay\x05state\0\x04\0\x05saved\x03\0\x16\x01m\x03\x05trial\x04move\x0b\
+forced-move\x04\0\x09save-mode\x03\0\x18\x01r\x02\x04code{\x06reasons\x04\0\x0cc\
+lient-error\x03\0\x1a\x01q\x02\x06plugin\x01s\0\x06client\x01\x1b\0\x04\0\x05err\
+or\x03\0\x1c\x01m\x02\x07handled\x0cunknown-type\x04\0\x08handling\x03\0\x1e\x03\
+\0\x1fnarrowboat:consumer/types@0.1.0\x05\x02\x02\x03\0\x02\x05frame\x02\x03\0\x02\
+\x05scope\x02\x03\0\x02\x0aacceptance\x02\x03\0\x02\x09rejection\x01B*\x02\x03\x02\
+\x01\x03\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x04\x04\0\x05scope\x03\0\x02\x02\
+\x03\x02\x01\x05\x04\0\x0aacceptance\x03\0\x04\x02\x03\x02\x01\x06\x04\0\x09reje\
+ction\x03\0\x06\x01q\x04\x06closed\0\0\x0cbackpressure\0\0\x09too-large\x01w\0\x05\
+other\x01s\0\x04\0\x0asend-error\x03\0\x08\x01y\x04\0\x08timer-id\x03\0\x0a\x04\0\
+\x0aconnection\x03\x01\x01h\x0c\x01@\x01\x04self\x0d\0s\x04\0\x1f[method]connect\
+ion.channel-name\x01\x0e\x01k\x03\x01@\x01\x04self\x0d\0\x0f\x04\0\x18[method]co\
+nnection.scope\x01\x10\x01j\0\x01\x09\x01@\x02\x04self\x0d\x05frame\x01\0\x11\x04\
+\0\x17[method]connection.send\x01\x12\x01@\x01\x04self\x0d\0w\x04\0\"[method]con\
+nection.buffered-amount\x01\x13\x01@\x03\x04self\x0d\x04code{\x06reasons\x01\0\x04\
+\0\x18[method]connection.close\x01\x14\x01j\x01\x0b\x01\x09\x01@\x02\x04self\x0d\
+\x08delay-msy\0\x15\x04\0\x1c[method]connection.set-timer\x01\x16\x01@\x02\x04se\
+lf\x0d\x02id\x0b\x01\0\x04\0\x1e[method]connection.clear-timer\x01\x17\x01@\x02\x04\
+self\x0d\x0aacceptance\x05\x01\0\x04\0\x19[method]connection.accept\x01\x18\x01@\
+\x02\x04self\x0d\x09rejection\x07\x01\0\x04\0\x19[method]connection.reject\x01\x19\
+\x01p\x0d\x01@\x02\x02to\x1a\x05frame\x01\0y\x04\0\x09send-many\x01\x1b\x01i\x0c\
+\x01k\x1c\x01@\x01\x0cchannel-names\0\x1d\x04\0\x04find\x01\x1e\x03\0%narrowboat\
+:consumer/connections@0.1.0\x05\x07\x02\x03\0\x02\x07message\x01B\x10\x02\x03\x02\
+\x01\x03\x04\0\x05frame\x03\0\0\x02\x03\x02\x01\x08\x04\0\x07message\x03\0\x02\x01\
+q\x07\x0cchannel-full\x01s\0\x0cinvalid-name\x01s\0\x0finvalid-message\x01s\0\x09\
+too-large\x01w\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05other\x01s\0\x04\0\x0b\
+layer-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07channels\x07message\x03\0\x06\x04\
+\0\x04send\x01\x07\x01@\x02\x05groups\x07channels\0\x06\x04\0\x09group-add\x01\x08\
+\x04\0\x0dgroup-discard\x01\x08\x01@\x02\x05groups\x07message\x03\0\x06\x04\0\x0a\
+group-send\x01\x09\x01@\x02\x05groups\x05frame\x01\0\x06\x04\0\x10group-send-fra\
+me\x01\x0a\x03\0'narrowboat:consumer/channel-layer@0.1.0\x05\x09\x01B\x04\x01r\x02\
+\x05limitw\x04leftw\x04\0\x09call-time\x03\0\0\x01@\0\0\x01\x04\0\x03get\x01\x02\
+\x03\0#narrowboat:consumer/call-time@0.1.0\x05\x0a\x04\0Hnarrowboat:consumer/sou\
+rce-runtime-with-all-of-its-exports-removed@0.1.0\x04\0\x0b4\x01\0.source-runtim\
+e-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {
