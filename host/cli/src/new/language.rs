@@ -26,6 +26,15 @@ impl ProjectLanguage {
         }
     }
 
+    /// The path of the file of tests in the project. `None` if the code has none of its own.
+    pub(super) fn test_path(self) -> Option<&'static str> {
+        match self {
+            Self::Javascript => Some("plugin/consumers.test.js"),
+            Self::Typescript => Some("plugin/consumers.test.ts"),
+            Self::Python | Self::Rust => None,
+        }
+    }
+
     /// The path of the manifest in the project.
     pub(super) fn manifest_path(self) -> &'static str {
         match self {

@@ -30,6 +30,10 @@ const TYPESCRIPT_SETTINGS: &str = include_str!("templates/typescript/tsconfig.js
 /// The types of the module `narrowboat`.
 const JAVASCRIPT_TYPES: &str = include_str!("../../../../runtimes/javascript/narrowboat.d.ts");
 
+/// The types of the module `narrowboat/testing`.
+const JAVASCRIPT_TEST_TYPES: &str =
+    include_str!("../../../../runtimes/javascript/narrowboat-testing.d.ts");
+
 /// Packages stay out of version control.
 const JAVASCRIPT_GITIGNORE: &str = "node_modules/\n";
 
@@ -48,6 +52,9 @@ impl Project {
             (language.manifest_path().to_owned(), named(own.manifest)),
             (language.code_path().to_owned(), named(own.code)),
         ];
+        if let (Some(path), Some(test)) = (language.test_path(), own.test) {
+            files.push((path.to_owned(), named(test)));
+        }
         match language {
             ProjectLanguage::Rust => files.extend(rust_files(&named(CARGO_MANIFEST))),
             ProjectLanguage::Python => files.extend(python_files()),
@@ -97,10 +104,11 @@ fn python_files() -> Vec<(String, String)> {
 }
 
 /// The files that each project in JavaScript or TypeScript has, with the file of its settings.
-fn javascript_files(settings_file: &str, settings: &str) -> [(String, String); 3] {
+fn javascript_files(settings_file: &str, settings: &str) -> [(String, String); 4] {
     [
         (settings_file, settings),
         ("narrowboat.d.ts", JAVASCRIPT_TYPES),
+        ("narrowboat-testing.d.ts", JAVASCRIPT_TEST_TYPES),
         (".gitignore", JAVASCRIPT_GITIGNORE),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))

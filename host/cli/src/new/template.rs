@@ -19,14 +19,17 @@ pub(in super::super) enum Template {
 pub(super) struct TemplateFiles {
     /// `src/lib.rs`, or `consumers` with the ending of the language.
     pub(super) code: &'static str,
+    /// The file of tests; `None` if the code has none of its own.
+    pub(super) test: Option<&'static str>,
     /// `plugin.toml`.
     pub(super) manifest: &'static str,
 }
 
 macro_rules! template_files {
-    ($folder:literal, $template:literal, $code:literal) => {
+    ($folder:literal, $template:literal, $code:literal, $test:expr) => {
         TemplateFiles {
             code: include_str!(concat!("templates/", $folder, "/", $template, "/", $code, ".in")),
+            test: $test,
             manifest: include_str!(concat!(
                 "templates/",
                 $folder,
@@ -41,10 +44,28 @@ macro_rules! template_files {
 macro_rules! language_files {
     ($template:expr, $folder:literal, $code:literal) => {
         match $template {
-            Self::Echo => template_files!($folder, "echo", $code),
-            Self::Chat => template_files!($folder, "chat", $code),
-            Self::Worker => template_files!($folder, "worker", $code),
+            Self::Echo => template_files!($folder, "echo", $code, None),
+            Self::Chat => template_files!($folder, "chat", $code, None),
+            Self::Worker => template_files!($folder, "worker", $code, None),
         }
+    };
+    ($template:expr, $folder:literal, $code:literal, $test:literal) => {
+        match $template {
+            Self::Echo => tested_files!($folder, "echo", $code, $test),
+            Self::Chat => tested_files!($folder, "chat", $code, $test),
+            Self::Worker => tested_files!($folder, "worker", $code, $test),
+        }
+    };
+}
+
+macro_rules! tested_files {
+    ($folder:literal, $template:literal, $code:literal, $test:literal) => {
+        template_files!(
+            $folder,
+            $template,
+            $code,
+            Some(include_str!(concat!("templates/", $folder, "/", $template, "/", $test, ".in")))
+        )
     };
 }
 
@@ -54,8 +75,12 @@ impl Template {
         match language {
             ProjectLanguage::Rust => language_files!(self, "rust", "lib.rs"),
             ProjectLanguage::Python => language_files!(self, "python", "consumers.py"),
-            ProjectLanguage::Javascript => language_files!(self, "javascript", "consumers.js"),
-            ProjectLanguage::Typescript => language_files!(self, "typescript", "consumers.ts"),
+            ProjectLanguage::Javascript => {
+                language_files!(self, "javascript", "consumers.js", "consumers.test.js")
+            }
+            ProjectLanguage::Typescript => {
+                language_files!(self, "typescript", "consumers.ts", "consumers.test.ts")
+            }
         }
     }
 
