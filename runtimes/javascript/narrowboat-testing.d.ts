@@ -2,7 +2,7 @@
 declare module "narrowboat/testing" {
   import type { Frame, Message, Sendable } from "narrowboat";
 
-  type Body = () => void | Promise<void>;
+  type Body = () => unknown;
   type Headers = Record<string, string> | Iterable<readonly [string, string]>;
 
   /** Declares a test. Each test runs in modules and against a host of its own. */
