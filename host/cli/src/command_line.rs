@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::arguments::{
     ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, NewArgs, PluginCommand,
-    ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, TalkArgs, TestArgs,
-    VersionsArgs,
+    ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, TalkArgs,
+    TestArgs, VersionsArgs,
 };
 
 /// A WebSocket host whose consumers are WebAssembly components.

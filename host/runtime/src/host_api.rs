@@ -2,7 +2,6 @@
 //! call.
 
 mod call_time;
-mod test_host;
 mod channel_layer;
 mod connections;
 pub(crate) mod http;
@@ -12,3 +11,4 @@ mod keyvalue;
 mod logging;
 pub(crate) mod sockets;
 mod stdio;
+mod test_host;

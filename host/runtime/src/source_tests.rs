@@ -118,7 +118,9 @@ impl SourceTests {
         self.store.set_phase(Phase::Run);
         let cases = collected.map_err(RuntimeError::Fault)?.map_err(SourceProblems::new)?;
         let cases = cases.into_iter();
-        Ok(cases.map(|case| TestCase { name: case.name, path: case.path, line: case.line }).collect())
+        Ok(cases
+            .map(|case| TestCase { name: case.name, path: case.path, line: case.line })
+            .collect())
     }
 
     /// Runs a test. Its requests go to `host`. Blocks until the test ends.
@@ -128,9 +130,9 @@ impl SourceTests {
     pub fn run(&mut self, name: &str, host: TestHostCall) -> Result<TestOutcome, GuestFault> {
         self.store.data_mut().test_host = Some(Box::new(TestHostLink::new(host)));
         let guest = &self.guest;
-        let outcome = self.store.call_with_deadline(|_, store| {
-            guest.narrowboat_consumer_tests().call_run(store, name)
-        });
+        let outcome = self
+            .store
+            .call_with_deadline(|_, store| guest.narrowboat_consumer_tests().call_run(store, name));
         self.store.data_mut().test_host = None;
         drop(self.store.take_effects());
         Ok(match outcome? {

@@ -74,7 +74,9 @@ pub(crate) async fn run_after_handshake(
     outcome: Result<HandshakeOutcome<Box<AcceptedConsumer>>, HandshakeError>,
 ) {
     match outcome {
-        Ok(HandshakeOutcome::Open(socket, consumer)) => run_consumer(server, socket, consumer).await,
+        Ok(HandshakeOutcome::Open(socket, consumer)) => {
+            run_consumer(server, socket, consumer).await
+        }
         Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
         Ok(HandshakeOutcome::Responded(status)) => server.handshake_failures.record_status(status),
         Err(error) => {

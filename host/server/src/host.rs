@@ -70,8 +70,9 @@ impl Host {
         on_plugin_ready: impl Fn(&Plugin),
     ) -> Result<Self, HostError> {
         let versions = config.versions.as_ref();
-        let store =
-            versions.map(|versions| VersionStore::open(&versions.folder, versions.keep)).transpose()?;
+        let store = versions
+            .map(|versions| VersionStore::open(&versions.folder, versions.keep))
+            .transpose()?;
         let earlier = store.as_ref().map(VersionStore::runtimes).unwrap_or_default();
         let engine = HostEngine::new(&config, runtimes.with_earlier(earlier))?;
         let resources = HostResources {

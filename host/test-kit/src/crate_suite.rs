@@ -71,9 +71,8 @@ impl CrateSuite {
         let mut tests = Vec::new();
         for program in build_programs(&plugin.folder)? {
             let names = list_tests(&plugin.folder, &program)?;
-            tests.extend(
-                names.into_iter().map(|name| CrateTest { name, program: program.clone() }),
-            );
+            tests
+                .extend(names.into_iter().map(|name| CrateTest { name, program: program.clone() }));
         }
         Ok(Self { plugin, tests, socket: TestSocket::open(settings)?, logs })
     }

@@ -63,11 +63,12 @@ impl FakeWeb {
     pub(crate) fn respond(&self, respond: RespondRequest) -> Result<(), String> {
         let RespondRequest { method, url, status, headers, body, times } = respond;
         let mut response = Response::new(Full::new(Bytes::from(body.into_bytes())));
-        *response.status_mut() =
-            StatusCode::from_u16(status).map_err(|_| format!("{status} is not a status of HTTP"))?;
+        *response.status_mut() = StatusCode::from_u16(status)
+            .map_err(|_| format!("{status} is not a status of HTTP"))?;
         for (name, value) in headers {
             let value = HeaderValue::from_bytes(&value.into_bytes());
-            let value = value.map_err(|_| format!("the value of the header {name:?} is not valid"))?;
+            let value =
+                value.map_err(|_| format!("the value of the header {name:?} is not valid"))?;
             let name = HeaderName::try_from(name);
             let name = name.map_err(|error| format!("a header has no valid name: {error}"))?;
             response.headers_mut().append(name, value);
@@ -176,7 +177,8 @@ impl WebState {
 
 impl WebRule {
     fn matches(&self, method: &Method, url: &str) -> bool {
-        let is_method = self.method.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(method.as_str()));
+        let is_method =
+            self.method.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(method.as_str()));
         let is_url = match self.url.strip_suffix('*') {
             Some(prefix) => url.starts_with(prefix),
             None => url == self.url,

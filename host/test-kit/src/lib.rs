@@ -29,6 +29,7 @@ mod test_suite;
 mod virtual_clock;
 
 pub use log_capture::LogCapture;
+pub use narrowboat_runtime::TestFailure;
 pub use test_host::TestHost;
 pub use test_kit_error::TestKitError;
 pub use test_plugin::{TestPlugin, find_plugins};

@@ -12,12 +12,23 @@ pub(crate) enum Reply {
     Nothing,
     Handshake(HandshakeReply),
     /// A message of a client, or a frame that was sent to a group.
-    Data { data: ReplyData },
-    Close { close: (u16, String) },
-    Channel { channel: String },
-    Message { message: rmpv::Value },
+    Data {
+        data: ReplyData,
+    },
+    Close {
+        close: (u16, String),
+    },
+    Channel {
+        channel: String,
+    },
+    Message {
+        message: rmpv::Value,
+    },
     Requests(Vec<SentRequest>),
-    Swapped { version: String, moved: u64 },
+    Swapped {
+        version: String,
+        moved: u64,
+    },
     Content(ReplyData),
     Logs(Vec<LogReply>),
     Texts(Vec<String>),

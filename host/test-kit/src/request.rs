@@ -15,11 +15,18 @@ pub(crate) enum Request {
     /// Opens a connection.
     Connect(ConnectRequest),
     /// Asks for the decision about a connection whose consumer decides later.
-    Handshake { connection: u32 },
+    Handshake {
+        connection: u32,
+    },
     /// Sends a message of the client.
-    Send { connection: u32, data: Data },
+    Send {
+        connection: u32,
+        data: Data,
+    },
     /// Takes the next message or the Close frame that the client has got.
-    Receive { connection: u32 },
+    Receive {
+        connection: u32,
+    },
     /// Closes a connection as its client.
     Disconnect {
         connection: u32,
@@ -29,19 +36,40 @@ pub(crate) enum Request {
         reason: String,
     },
     /// Ends a connection without a Close frame.
-    Abort { connection: u32 },
+    Abort {
+        connection: u32,
+    },
     /// Opens a channel of the test itself.
     OpenChannel,
     /// Takes the next message or frame of a channel of the test.
-    ChannelReceive { channel: String },
-    GroupAdd { group: String, channel: String },
-    GroupDiscard { group: String, channel: String },
+    ChannelReceive {
+        channel: String,
+    },
+    GroupAdd {
+        group: String,
+        channel: String,
+    },
+    GroupDiscard {
+        group: String,
+        channel: String,
+    },
     /// Sends a message to a channel.
-    LayerSend { channel: String, message: rmpv::Value },
-    GroupSend { group: String, message: rmpv::Value },
-    GroupSendFrame { group: String, data: Data },
+    LayerSend {
+        channel: String,
+        message: rmpv::Value,
+    },
+    GroupSend {
+        group: String,
+        message: rmpv::Value,
+    },
+    GroupSendFrame {
+        group: String,
+        data: Data,
+    },
     /// Advances the clock. Timers expire in their order meanwhile.
-    Advance { milliseconds: u64 },
+    Advance {
+        milliseconds: u64,
+    },
     /// Sets the response to HTTP requests of the plugin.
     Respond(RespondRequest),
     /// Makes HTTP requests of the plugin fail.
@@ -65,15 +93,29 @@ pub(crate) enum Request {
         component: Option<String>,
     },
     /// Reads a file of the plugin.
-    ReadFile { path: String },
+    ReadFile {
+        path: String,
+    },
     /// Lists the log lines of the plugin.
     Logs,
     /// Lists the faults of the plugin.
     Faults,
-    KeyvalueGet { bucket: String, key: String },
-    KeyvalueSet { bucket: String, key: String, value: Data },
-    KeyvalueDelete { bucket: String, key: String },
-    KeyvalueKeys { bucket: String },
+    KeyvalueGet {
+        bucket: String,
+        key: String,
+    },
+    KeyvalueSet {
+        bucket: String,
+        key: String,
+        value: Data,
+    },
+    KeyvalueDelete {
+        bucket: String,
+        key: String,
+    },
+    KeyvalueKeys {
+        bucket: String,
+    },
 }
 
 /// The handshake of a connection.

@@ -38,7 +38,8 @@ impl TestChannels {
             Some(Delivery::Frame(frame)) => Ok(Reply::Data { data: ReplyData::from(frame) }),
             Some(Delivery::Message(message)) => {
                 let message = rmpv::decode::read_value(&mut &**message.bytes());
-                let message = message.map_err(|error| format!("a message is not valid: {error}"))?;
+                let message =
+                    message.map_err(|error| format!("a message is not valid: {error}"))?;
                 Ok(Reply::Message { message })
             }
         }

@@ -243,7 +243,8 @@ async fn run_command(client: &mut Client<UpgradedStream>, command: ClientCommand
 
 fn accepted(response: &Response<()>) -> HandshakeResult {
     let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
-    let subprotocol = subprotocol.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let subprotocol =
+        subprotocol.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     HandshakeResult::Accepted { subprotocol, headers: header_list(response) }
 }
 

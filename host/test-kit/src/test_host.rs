@@ -112,7 +112,11 @@ fn load(settings: TestHostSettings) -> Result<LoadedHost, HostError> {
     let idle = Arc::<IdleWatch>::default();
     let runtime = new_runtime(Arc::clone(&idle)).map_err(|_| HostError::NoThread)?;
     let component = component.to_vec();
-    Ok(LoadedHost { runtime, host, parts: SimulatedHostParts { plugin, idle, web, logs, component } })
+    Ok(LoadedHost {
+        runtime,
+        host,
+        parts: SimulatedHostParts { plugin, idle, web, logs, component },
+    })
 }
 
 /// A runtime with one thread, whose clock stands still.

@@ -25,8 +25,8 @@ mod throttle;
 mod timers;
 mod traffic_counters;
 
-pub use crate::codec::{DeflateParams, Extension, IncomingLimits};
 pub use crate::client_stream::{ClientStream, WrappedStream};
+pub use crate::codec::{DeflateParams, Extension, IncomingLimits};
 pub use close_counters::CloseCounters;
 pub use connection::{Connection, ReadMode};
 pub use connection_end::ConnectionEnd;

@@ -5,7 +5,7 @@
 //! 6455, section 5) and compresses them (RFC 7692). [`client`] is the other side, for the command line.
 
 pub mod client;
+mod client_stream;
 mod codec;
 pub mod connection;
 pub mod handshake;
-mod client_stream;

@@ -155,6 +155,8 @@ mod tests {
 
     #[test]
     fn a_refusal_without_problems_has_a_text() {
-        assert!(SourceProblems::new(Vec::<Problem>::new()).to_string().contains("does not say why"));
+        assert!(
+            SourceProblems::new(Vec::<Problem>::new()).to_string().contains("does not say why")
+        );
     }
 }

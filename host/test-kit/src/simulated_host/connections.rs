@@ -33,7 +33,8 @@ impl Connections {
         self.last += 1;
         let address = match connect.client.take() {
             Some((host, port)) => {
-                let host: IpAddr = host.parse().map_err(|_| format!("{host:?} is not an IP address"))?;
+                let host: IpAddr =
+                    host.parse().map_err(|_| format!("{host:?} is not an IP address"))?;
                 SocketAddr::new(host, port)
             }
             None => self.next_address(),
@@ -49,7 +50,8 @@ impl Connections {
     }
 
     fn next_address(&self) -> SocketAddr {
-        let number = u16::try_from(self.last % u32::from(u16::MAX - FIRST_PORT)).unwrap_or_default();
+        let number =
+            u16::try_from(self.last % u32::from(u16::MAX - FIRST_PORT)).unwrap_or_default();
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), FIRST_PORT + number)
     }
 

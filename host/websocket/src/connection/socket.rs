@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
 
+use crate::client_stream::ClientStream;
 use crate::codec::{
     DeflateParams, Deflater, FrameDecoder, FrameEncoder, IncomingEvent, IncomingLimits, Inflater,
     WriteBatch,
 };
-use crate::client_stream::ClientStream;
 use narrowboat_core::fault::ClientFault;
 
 /// The size of the memory that a thread reads into, in bytes.

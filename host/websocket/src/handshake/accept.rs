@@ -16,7 +16,7 @@ use super::http_exchange::{HttpExchange, ReadOutcome};
 use super::peer_info::PeerInfo;
 use super::response::{apply_acceptance, build_response, rejection_response};
 use crate::connection::{
-    DeflateParams, IncomingLimits, ClientStream, Socket, SocketConfig, drain_until_eof,
+    ClientStream, DeflateParams, IncomingLimits, Socket, SocketConfig, drain_until_eof,
 };
 use narrowboat_core::handshake_response::HostRejection;
 
