@@ -1,4 +1,4 @@
-"""Names of pytest for tests that run under Django Channels and pytest too. `narrowboat test` runs them without pytest."""
+"""The names of pytest that tests for Django Channels use. `narrowboat test` runs such tests without pytest."""
 
 from narrowboat_runtime.testing.fixtures import fixture
 from narrowboat_runtime.testing.marks import mark_skipped, parametrize

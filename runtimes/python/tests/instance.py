@@ -10,7 +10,17 @@ import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 PATHS = [str(HERE / "fakes"), str(HERE.parent / "src")]
-PACKAGES = ("asgiref", "channels", "componentize_py_types", "narrowboat", "narrowboat_runtime", "pytest", "wit_world")
+#: `conftest` is here too, because pytest has imported one.
+PACKAGES = (
+    "asgiref",
+    "channels",
+    "componentize_py_types",
+    "conftest",
+    "narrowboat",
+    "narrowboat_runtime",
+    "pytest",
+    "wit_world",
+)
 
 
 class Problems(Exception):

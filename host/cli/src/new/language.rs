@@ -31,7 +31,8 @@ impl ProjectLanguage {
         match self {
             Self::Javascript => Some("plugin/consumers.test.js"),
             Self::Typescript => Some("plugin/consumers.test.ts"),
-            Self::Python | Self::Rust => None,
+            Self::Python => Some("plugin/test_consumers.py"),
+            Self::Rust => None,
         }
     }
 

@@ -19,9 +19,11 @@ pub(super) const STUBS: &[(&str, &str)] = stub_files![
     "channels/generic/__init__.pyi",
     "channels/generic/websocket.pyi",
     "channels/layers.pyi",
+    "channels/testing.pyi",
     "narrowboat/__init__.pyi",
     "narrowboat/http.pyi",
     "narrowboat/keyvalue.pyi",
+    "narrowboat/testing.pyi",
 ];
 
 #[cfg(test)]

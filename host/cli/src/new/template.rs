@@ -74,7 +74,9 @@ impl Template {
     pub(super) fn files(self, language: ProjectLanguage) -> TemplateFiles {
         match language {
             ProjectLanguage::Rust => language_files!(self, "rust", "lib.rs"),
-            ProjectLanguage::Python => language_files!(self, "python", "consumers.py"),
+            ProjectLanguage::Python => {
+                language_files!(self, "python", "consumers.py", "test_consumers.py")
+            }
             ProjectLanguage::Javascript => {
                 language_files!(self, "javascript", "consumers.js", "consumers.test.js")
             }

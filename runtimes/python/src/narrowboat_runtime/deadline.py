@@ -18,8 +18,8 @@ _FIRST_BATCH = 50
 _LARGEST_BATCH = 1_024
 _get_call_time = host.get
 
-#: The limit of the call, for error texts. `name_limit` sets it.
-_limit_name = "load_time"
+#: What runs and what its limit is, for error texts. `name_limit` and `name_test` set them.
+_subject, _limit = "the call", "of limits.load_time"
 
 
 class CallTimeout(TimeoutError):
@@ -65,20 +65,26 @@ class _Batches:
         if self.raised == 0:
             self.raised = 1
             arm(self)
-            raise CallTimeout(f"the call has used {_used_of(limit, left)}")
+            raise CallTimeout(f"{_subject} has used {_used_of(limit, left)}")
         if left < margin >> 1:
             arm(self)
-            raise CallAborted(f"the call has caught CallTimeout and used {_used_of(limit, left)}")
+            raise CallAborted(f"{_subject} has caught CallTimeout and used {_used_of(limit, left)}")
 
 
 def name_limit(name):
     """Sets the key of the limit that calls of the host have from now on."""
-    global _limit_name
-    _limit_name = name
+    global _limit
+    _limit = f"of limits.{name}"
+
+
+def name_test():
+    """Says that the calls of the host from now on are tests."""
+    global _subject, _limit
+    _subject, _limit = "the test", "that a test may take"
 
 
 def _used_of(limit, left):
-    return f"{(limit - left) // 1000} of the {limit // 1000} ms of limits.{_limit_name}"
+    return f"{(limit - left) // 1000} of the {limit // 1000} ms {_limit}"
 
 
 def _margin(limit):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from narrowboat.http import Response
 from narrowboat_runtime.channel_layer import make_frame
 from narrowboat_runtime.handshake import make_headers
-from narrowboat_runtime.testing.host_request import request
+from narrowboat_runtime.testing.host_request import read_bytes, read_headers, request
 
 from .clock import milliseconds_of
 
@@ -45,6 +45,8 @@ class Communicator:
         self._connection = None
         #: What has arrived and was not received yet.
         self._arrived = None
+        #: Whether nothing more can arrive.
+        self._has_ended = False
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.path}>"
@@ -76,24 +78,27 @@ class Communicator:
         """
         if self.response is not None:
             raise RuntimeError(f"{self!r} has connected before: make another Communicator")
-        if self._connection is None:
-            answer = request("connect", path=self.path, **self._request)
-        else:
-            answer = request("handshake", connection=self._connection)
-        self._connection = answer["connection"]
+        answer = {}
         async for _ in _look_again(timeout):
+            answer = self._ask_for_decision()
             if answer["state"] != "undecided":
                 break
-            answer = request("handshake", connection=self._connection)
         self.channel_name = answer.get("channel")
         if answer["state"] == "undecided":
             raise TimeoutError("the consumer has neither accepted nor rejected the handshake, and waits")
         return self._end_handshake(answer)
 
+    def _ask_for_decision(self):
+        if self._connection is not None:
+            return request("handshake", connection=self._connection)
+        answer = request("connect", path=self.path, **self._request)
+        self._connection = answer["connection"]
+        return answer
+
     def _end_handshake(self, answer):
         is_accepted = answer["state"] == "accepted"
         status = 101 if is_accepted else answer["status"]
-        self.response = Response(status, make_headers(answer["headers"]), answer.get("body") or b"")
+        self.response = Response(status, read_headers(answer["headers"]), read_bytes(answer.get("body", b"")))
         self.subprotocol = answer.get("subprotocol")
         return (True, self.subprotocol) if is_accepted else (False, status)
 
@@ -156,6 +161,7 @@ class Communicator:
         """Ends the connection without a Close frame, as a client that loses its network."""
         request("abort", connection=self._open())
         self.closed = CloseFrame(1006, "")
+        self._has_ended = True
 
     def _open(self):
         """Returns the number of the connection. Raises RuntimeError if it is not connected."""
@@ -172,13 +178,19 @@ class Communicator:
         """Returns what has arrived and keeps it, or returns None if nothing does."""
         self._open()
         async for _ in _look_again(timeout):
-            if self._arrived is None and self.closed is None:
-                self._arrived = request("receive", connection=self._connection)
+            if self._arrived is None and not self._has_ended:
+                self._keep(request("receive", connection=self._connection))
             if self._arrived is not None:
                 break
-        if self._arrived is not None and "close" in self._arrived:
-            self.closed = CloseFrame(*self._arrived["close"])
         return self._arrived
+
+    def _keep(self, arrived):
+        self._has_ended = arrived is not None and "close" in arrived
+        # After the client's own close, that of the host is the reply.
+        if not self._has_ended or self.closed is None:
+            self._arrived = arrived
+        if self._has_ended and self.closed is None:
+            self.closed = CloseFrame(*arrived["close"])
 
     def _nothing_arrived(self, expected):
         if self.closed is not None:

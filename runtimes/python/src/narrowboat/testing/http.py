@@ -3,7 +3,7 @@
 import json as _json
 
 from narrowboat_runtime.handshake import as_bytes, make_headers
-from narrowboat_runtime.testing.host_request import request
+from narrowboat_runtime.testing.host_request import read_bytes, read_headers, request
 
 #: How a request can fail.
 _ERRORS = ("refused", "timeout", "dns", "closed")
@@ -63,6 +63,6 @@ def fail_request(url, error="refused", *, method=None, times=None):
 def requests():
     """Returns the requests that the plugin has sent since the test began."""
     return [
-        PluginRequest(each["method"], each["url"], make_headers(each["headers"]), as_bytes(each["body"], "utf-8"))
+        PluginRequest(each["method"], each["url"], read_headers(each["headers"]), read_bytes(each["body"]))
         for each in request("requests")
     ]

@@ -113,6 +113,8 @@ class AssertedValues:
 
     def _take_call(self, call):
         """Makes a call keep its object and its arguments. Returns the parts of its text."""
+        if not isinstance(call.func, (ast.Name, ast.Attribute)):
+            return (_source_of(call),)
         if isinstance(call.func, ast.Attribute) and not isinstance(call.func.value, ast.Constant):
             call.func.value, number = self._keep(call.func.value)
             parts = (number, f".{call.func.attr}(")

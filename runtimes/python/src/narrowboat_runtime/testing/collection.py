@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import sys
 import unittest
 from collections import namedtuple
 
@@ -18,7 +17,7 @@ from .marks import parameters_of, skip_reason_of
 #: A test that can run: its function is one of the module, or of the class `owner`.
 TestItem = namedtuple("TestItem", ("name", "path", "line", "module", "owner", "function", "parameters", "skip_reason"))
 
-#: The tests by name.
+#: The tests of the plugin by name.
 items = {}
 
 
@@ -32,7 +31,7 @@ def collect(files):
     plugin_importer.install(program)
     problems = [_name_problem(file.path) for file in files if _has_unusable_name(file.path)]
     for source in sources.values():
-        if is_test_file(source.path):
+        if is_test_file(source.path) or _is_conftest(source.path):
             problems += _collect_module(source, program)
     if problems:
         raise ProblemsFound(problems)
@@ -40,14 +39,18 @@ def collect(files):
 
 
 def is_test_file(path):
-    """Says whether a file has tests: its name begins with `test_` or ends with `_test.py`."""
+    """Says whether a file has tests. A bundle for a host does not have these files."""
     name = path.rpartition("/")[2]
-    return not path.startswith(VENDOR) and name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+    return not path.startswith(VENDOR) and name.startswith("test_") and name.endswith(".py")
 
 
 def _rewrite(path, tree):
-    if is_test_file(path) or path.rpartition("/")[2] == "conftest.py":
+    if is_test_file(path) or _is_conftest(path):
         assertions.rewrite(tree)
+
+
+def _is_conftest(path):
+    return not path.startswith(VENDOR) and path.rpartition("/")[2] == "conftest.py"
 
 
 def _has_unusable_name(path):
@@ -61,10 +64,10 @@ def _name_problem(path):
 
 
 def _collect_module(source, program):
-    """Adds the tests of a module in the order of their lines. Returns the problems."""
+    """Imports a module and adds its tests in the order of their lines. Returns the problems."""
     try:
         module = importlib.import_module(source.name)
-        found = list(_find_items(module, source.path))
+        found = list(_find_items(module, source.path)) if is_test_file(source.path) else []
     except BaseException as error:
         return [describe_problem(error, program)]
     for item in sorted(found, key=lambda item: item.line):

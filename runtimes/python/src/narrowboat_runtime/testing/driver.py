@@ -9,7 +9,7 @@ from narrowboat import http, keyvalue
 
 from .. import channel_layer
 from ..message_pack import unpackb
-from .host_request import request
+from .host_request import read_bytes, request
 
 #: The seconds between two looks at a channel for a message.
 _INTERVAL = 0.05
@@ -70,7 +70,8 @@ class PluginBucket:
 
     def get(self, key):
         """Returns the bytes of a key, or None."""
-        return request("keyvalue_get", bucket=self._name, key=key)
+        value = request("keyvalue_get", bucket=self._name, key=key)
+        return None if value is None else read_bytes(value)
 
     def set(self, key, value):
         """Sets the bytes of a key."""

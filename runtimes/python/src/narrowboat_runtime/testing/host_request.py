@@ -20,3 +20,13 @@ def request(operation, **values):
     if "error" in response:
         raise HostError(response["error"])
     return response["ok"]
+
+
+def read_bytes(data):
+    """Returns the bytes of a response, which are a text there if they are UTF-8."""
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def read_headers(headers):
+    """Returns the headers of a response: names and values as bytes."""
+    return [(name, read_bytes(value)) for name, value in headers]

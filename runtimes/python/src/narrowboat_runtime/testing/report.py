@@ -31,7 +31,9 @@ def make_failure(error, later, item):
     path, line = _find_place(error) or (item.path, item.line)
     source = line_of(plugin_importer.IMPORTER.program.read_source(path), line)
     traces = [_trace_of(error), *(f"Then:\n{_trace_of(each)}" for each in later)]
-    return Failure(_clean(_message_of(error)), path, line, source and _clean(source.strip()), _clean("\n\n".join(traces)))
+    return Failure(
+        _clean(_message_of(error)), path, line, source and _clean(source.strip()), _clean("\n\n".join(traces))
+    )
 
 
 def _clean(text):
@@ -68,7 +70,9 @@ def _find_place(error):
         places = [(error.filename, error.lineno)]
     else:
         places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    own = [(path, line) for path, line in places if plugin_importer.is_plugin_file(path) and not path.startswith(VENDOR)]
+    own = [
+        (path, line) for path, line in places if plugin_importer.is_plugin_file(path) and not path.startswith(VENDOR)
+    ]
     if not own and isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(_find_place, error.exceptions)), None)
     return own[-1] if own else None

@@ -8,7 +8,7 @@ import warnings
 
 from wit_world.exports.tests import Failure, Outcome_Failed, Outcome_Passed, Outcome_Skipped
 
-from .. import event_loop
+from .. import deadline, event_loop
 from ..event_loop import LOOP, OWNER
 from . import cases, collection, report
 from .clock import TestClock
@@ -29,6 +29,7 @@ def run(name):
         return Outcome_Failed(Failure(f"there is no test with the name {name}", None, None, None, ""))
     if item.skip_reason is not None:
         return Outcome_Skipped(item.skip_reason)
+    deadline.name_test()
     errors = TestRun(item).run()
     failures = [error for error in errors if not isinstance(error, (Skipped, unittest.SkipTest))]
     if failures:

@@ -1,0 +1,23 @@
+from collections.abc import Iterable
+from typing import Any
+
+from narrowboat.testing import Communicator
+
+class WebsocketCommunicator(Communicator):
+    scope: dict[str, Any]
+
+    def __init__(
+        self,
+        application: Any,
+        path: str,
+        headers: Iterable[tuple[str | bytes, str | bytes]] | None = None,
+        subprotocols: Iterable[str] | None = None,
+        spec_version: int | None = None,
+    ) -> None: ...
+    async def connect(self, timeout: float = 1) -> tuple[bool, str | int | None]: ...
+    async def receive_from(self, timeout: float = 1) -> Any: ...
+    async def receive_json_from(self, timeout: float = 1) -> Any: ...
+    async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool: ...
+    async def receive_output(self, timeout: float = 1) -> dict[str, Any]: ...
+    async def disconnect(self, code: int = 1000, timeout: float = 1) -> None: ...  # type: ignore[override]
+    async def wait(self, timeout: float = 1) -> None: ...
