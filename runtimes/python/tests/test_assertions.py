@@ -114,7 +114,15 @@ def test_a_long_value_is_cut():
 def test_a_failure_is_at_the_line_of_its_assertion():
     failure = failure_of("def test_it():\n    x = 1\n    assert (\n        x\n        == 2\n    )\n")
     assert (failure.path, failure.line, failure.source) == ("test_it.py", 3, "assert (")
-    assert 'File "test_it.py", line 3, in test_it' in failure.trace
+
+
+def test_a_trace_has_the_frames_between_the_test_and_its_assertion():
+    failure = failure_of("def check(x):\n    assert x == 2\ndef test_it():\n    check(1)\n")
+    assert failure.line == 2 and 'File "test_it.py", line 4, in test_it' in failure.trace
+
+
+def test_an_assertion_in_the_test_itself_has_no_trace():
+    assert failure_of("def test_it():\n    assert 1 == 2\n").trace == ""
 
 
 def test_assertions_of_conftest_show_their_values():

@@ -8,6 +8,8 @@ from .http import Response
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 _Name = str | bytes
+# In a class with an attribute `type`, the name `type` stands for the attribute.
+_ExceptionType = type[BaseException]
 _Headers = Mapping[str, _Name] | Iterable[tuple[_Name, _Name]]
 
 class HostError(Exception): ...
@@ -89,12 +91,10 @@ class raises:
     value: Any
     type: Any
 
-    def __init__(
-        self, expected: type[BaseException] | tuple[type[BaseException], ...], *, match: str | None = None
-    ) -> None: ...
+    def __init__(self, expected: _ExceptionType | tuple[_ExceptionType, ...], *, match: str | None = None) -> None: ...
     def __enter__(self) -> raises: ...
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+        self, kind: _ExceptionType | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool: ...
 
 def advance(seconds: float) -> None: ...

@@ -30,7 +30,9 @@ def make_failure(error, later, item):
     """Returns the failure of a test with the exception that ended it, and those of its fixtures after that."""
     path, line = _find_place(error) or (item.path, item.line)
     source = line_of(plugin_importer.IMPORTER.program.read_source(path), line)
-    traces = [_trace_of(error), *(f"Then:\n{_trace_of(each)}" for each in later)]
+    traces = [f"Then:\n{_trace_of(each)}" for each in later]
+    if not _is_told_by_place(error):
+        traces.insert(0, _trace_of(error))
     return Failure(
         _clean(_message_of(error)), path, line, source and _clean(source.strip()), _clean("\n\n".join(traces))
     )
@@ -53,6 +55,13 @@ def _message_of(error):
         return f"{_type_name(type(error))}: (its text cannot be shown)"
 
 
+def _is_told_by_place(error):
+    """Says whether the traceback of an assertion has nothing but the line of the test."""
+    if not isinstance(error, AssertionError) or error.__cause__ is not None or error.__context__ is not None:
+        return False
+    return len(_places_of(error)) == 1
+
+
 def _trace_of(error):
     try:
         if isinstance(error, TestProblem):
@@ -64,15 +73,18 @@ def _trace_of(error):
 
 def _find_place(error):
     """Returns the path and the line of the innermost frame of the plugin's own files, or None."""
+    own = [(path, line) for path, line in _places_of(error) if not path.startswith(VENDOR)]
+    if not own and isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_find_place, error.exceptions)), None)
+    return own[-1] if own else None
+
+
+def _places_of(error):
+    """Returns the path and the line of each frame of the plugin, the innermost last."""
     if isinstance(error, TestProblem):
         places = [(frame.filename, frame.lineno) for frame in error.stack]
     elif isinstance(error, SyntaxError) and error.filename and error.lineno:
         places = [(error.filename, error.lineno)]
     else:
         places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    own = [
-        (path, line) for path, line in places if plugin_importer.is_plugin_file(path) and not path.startswith(VENDOR)
-    ]
-    if not own and isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(_find_place, error.exceptions)), None)
-    return own[-1] if own else None
+    return [place for place in places if plugin_importer.is_plugin_file(place[0])]

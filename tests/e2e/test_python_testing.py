@@ -1,0 +1,317 @@
+"""`narrowboat test` on plugins in Python."""
+
+import json
+import textwrap
+
+import pytest
+
+from support import toml
+
+CHAT = """
+import asyncio
+from channels.generic.websocket import AsyncWebsocketConsumer
+from narrowboat import Rejected, http, keyvalue
+
+class Chat(AsyncWebsocketConsumer):
+    async def connect(self):
+        self.count = 0
+        user = self.scope["user"]
+        if user.is_anonymous and self.scope["query_string"] == b"private":
+            raise Rejected(401, "log in first")
+        if b"slow" in self.scope["query_string"]:
+            await asyncio.sleep(2)
+        await self.channel_layer.group_add("chat", self.channel_name)
+        await self.accept(subprotocol=next(iter(self.scope["subprotocols"]), None))
+        if user.is_authenticated:
+            await self.send(text_data=f"hello {user.username}")
+
+    async def receive(self, text_data=None, bytes_data=None):
+        self.count += 1
+        if text_data == "count":
+            await self.send(text_data=str(self.count))
+        elif text_data == "later":
+            await asyncio.sleep(20)
+            await self.send(text_data="now")
+        elif text_data == "close":
+            await self.close(4001, "you asked for it")
+        elif text_data == "fail":
+            {}["a"]
+        elif text_data == "store":
+            keyvalue.open("texts").increment("stored")
+        elif text_data == "fetch":
+            try:
+                await self.send(text_data=http.get("https://weather.example/today").text)
+            except http.HttpError as error:
+                await self.send(text_data=type(error).__name__)
+        else:
+            print("got", text_data)
+            await self.channel_layer.group_send("chat", {"type": "chat.message", "text": text_data})
+
+    async def chat_message(self, event):
+        await self.send(text_data=event["text"])
+"""
+
+MANIFEST = {
+    "name": "chat",
+    "runtime": "python",
+    "capabilities": {
+        "log": True, "groups": ["*"], "channels": ["*"], "keyvalue": True, "http": ["https://weather.example"],
+    },
+}  # fmt: skip
+
+HEADER = "from narrowboat.testing import *\n"
+
+
+@pytest.fixture
+def test_plugin(narrowboat, tmp_path):
+    """Runs `narrowboat test` on a plugin with these tests. Returns the process and the results by name."""
+
+    def run(tests, *options, consumers=CHAT, files=None):
+        files = {"consumers.py": consumers, "plugin.toml": toml(MANIFEST), "test_chat.py": tests, **(files or {})}
+        for path, text in files.items():
+            file = tmp_path / "chat" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(textwrap.dedent(text))
+        done = narrowboat("test", tmp_path / "chat", "--json", *options)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return done, {line["name"].partition("::")[2]: line for line in lines if "name" in line}
+
+    return run
+
+
+@pytest.fixture
+def passes(test_plugin):
+    """Runs tests that have to pass."""
+
+    def run(tests, **options):
+        done, results = test_plugin(HEADER + textwrap.dedent(tests), **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert results
+
+    return run
+
+
+@pytest.mark.parametrize("template", ["echo", "chat", "worker"])
+def test_the_tests_of_a_new_plugin_pass(narrowboat, tmp_path, template):
+    assert narrowboat("new", tmp_path / "fresh", "--template", template).returncode == 0
+    done = narrowboat("test", tmp_path / "fresh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failed" in done.stdout
+
+
+def test_clients_of_a_group_get_messages(passes):
+    passes(
+        """
+        async def test_it():
+            other = Channel()
+            other.join("chat")
+            async with Communicator("/chat/") as ann, Communicator("/chat/") as bob:
+                await ann.send_to(text_data="hi")
+                assert await ann.receive_from() == await bob.receive_from() == "hi"
+                assert other.receive() == {"type": "chat.message", "text": "hi"}
+                group_send("chat", {"type": "chat.message", "text": "all"})
+                send(bob.channel_name, {"type": "chat.message", "text": "only bob"})
+                group_send_frame("chat", text_data="frame")
+                assert [await ann.receive_from(), await ann.receive_from()] == ["all", "frame"]
+                assert [await bob.receive_from() for _ in range(3)] == ["all", "only bob", "frame"]
+                assert await ann.receive_nothing()
+            assert ("info", "got hi", "print") in logs()
+        """
+    )
+
+
+def test_a_handshake_has_a_user_and_a_response(passes):
+    passes(
+        """
+        async def test_it():
+            client = Communicator("/chat/?private")
+            assert await client.connect() == (False, 401)
+            assert client.response.text == "log in first"
+            async with Communicator("/chat/?private", user={"sub": "ann"}, subprotocols=["a", "b"]) as client:
+                assert client.subprotocol == "a"
+                assert await client.receive_from() == "hello ann"
+        """
+    )
+
+
+def test_a_consumer_that_decides_later_needs_the_clock(passes):
+    passes(
+        """
+        async def test_it():
+            client = Communicator("/chat/?slow")
+            with raises(TimeoutError):
+                await client.connect()
+            advance(1)
+            assert await client.connect(timeout=5) == (True, None)
+            await client.disconnect()
+        """
+    )
+
+
+def test_timers_of_the_plugin_follow_the_clock_of_the_test(passes):
+    passes(
+        """
+        import asyncio
+        async def test_it():
+            async with Communicator("/chat/") as client:
+                await client.send_to(text_data="later")
+                advance(19)
+                assert await client.receive_nothing()
+                await asyncio.sleep(1)
+                assert await client.receive_from() == "now"
+                await client.send_to(text_data="later")
+                assert await client.receive_from(timeout=60) == "now"
+        """
+    )
+
+
+def test_closes_and_faults_can_be_asserted(passes):
+    passes(
+        """
+        async def test_it():
+            async with Communicator("/chat/") as client:
+                await client.send_to(text_data="close")
+                assert await client.receive_close() == (4001, "you asked for it")
+            assert faults() == []
+            async with Communicator("/chat/") as client:
+                await client.send_to(text_data="fail")
+                assert (await client.receive_close()).code == 1011
+            assert any("KeyError: 'a' (consumers.py:" in fault for fault in faults())
+        """
+    )
+
+
+def test_requests_of_the_plugin_get_the_responses_of_the_test(passes):
+    passes(
+        """
+        async def test_it():
+            async with Communicator("/chat/") as client:
+                respond("https://weather.example/*", body="sunny")
+                await client.send_to(text_data="fetch")
+                assert await client.receive_from() == "sunny"
+                fail_request("https://weather.example/today", "timeout")
+                await client.send_to(text_data="fetch")
+                assert await client.receive_from() == "RequestTimedOut"
+            assert [(sent.method, sent.url) for sent in requests()] == [("GET", "https://weather.example/today")] * 2
+        """
+    )
+
+
+def test_buckets_of_the_plugin_can_be_read_and_written(passes):
+    passes(
+        """
+        async def test_it():
+            bucket = keyvalue.open("texts")
+            bucket.set("stored", "4")
+            async with Communicator("/chat/") as client:
+                await client.send_to(text_data="store")
+            assert bucket.get("stored") == b"5"
+            assert bucket.increment("stored") == 6
+            assert list(bucket.list_keys()) == ["stored"]
+            bucket.delete("stored")
+            assert not bucket.exists("stored")
+
+        def test_each_test_has_its_own_buckets():
+            assert list(keyvalue.open("texts").list_keys()) == []
+        """
+    )
+
+
+def test_state_moves_to_another_version_in_the_middle_of_a_test(passes):
+    passes(
+        """
+        async def test_it():
+            async with Communicator("/chat/") as client:
+                await client.send_to(text_data="count")
+                assert await client.receive_from() == "1"
+                code = read_file("consumers.py")
+                assert swap({"consumers.py": code.replace("str(self.count)", "str(-self.count)")}).moved == 1
+                await client.send_to(text_data="count")
+                assert await client.receive_from() == "-2"
+                with raises(SwapRefused, match="consumers.py"):
+                    swap({"consumers.py": code.replace("self.count = 0", "self.count = ")})
+                await client.send_to(text_data="count")
+                assert await client.receive_from() == "-3"
+                swap()
+                await client.send_to(text_data="count")
+                assert await client.receive_from() == "4"
+        """
+    )
+
+
+def test_a_test_for_django_channels_passes(passes):
+    passes(
+        """
+        import pytest
+        from channels.layers import get_channel_layer
+        from channels.testing import WebsocketCommunicator
+        from consumers import Chat
+
+        @pytest.fixture
+        async def client():
+            client = WebsocketCommunicator(Chat.as_asgi(), "/chat/")
+            connected, _ = await client.connect()
+            assert connected
+            yield client
+            await client.disconnect()
+
+        @pytest.mark.asyncio
+        async def test_it(client):
+            await client.send_to(text_data="later")
+            with pytest.raises(TimeoutError):
+                await client.receive_from()
+            await get_channel_layer().group_send("chat", {"type": "chat.message", "text": "hi"})
+            assert await client.receive_from(timeout=30) == "now"
+            assert await client.receive_output() == {"type": "websocket.send", "text": "hi"}
+        """
+    )
+
+
+def test_a_failure_has_its_place_and_its_values(test_plugin):
+    done, results = test_plugin(
+        HEADER
+        + textwrap.dedent("""
+            def test_fails():
+                texts = ["a", "b"]
+                assert len(texts) == 3
+
+            async def test_waits():
+                async with Communicator("/chat/") as client:
+                    await client.receive_from()
+
+            def test_passes():
+                pass
+        """)
+    )
+    assert done.returncode == 1
+    assert [result["outcome"] for result in results.values()] == ["failed", "failed", "passed"]
+    failure = results["test_fails"]
+    assert (failure["file"], failure["line"]) == ("test_chat.py", 5)
+    assert failure["source"] == "assert len(texts) == 3"
+    assert failure["message"] == "assert 2 == 3\n  where 2 = len(['a', 'b'])"
+    assert results["test_waits"]["message"] == "TimeoutError: expected a frame: nothing has arrived from /chat/"
+
+
+def test_a_syntax_error_in_a_test_is_at_its_place(test_plugin):
+    done, _ = test_plugin("def test_it():\n    assert (\n")
+    assert done.returncode != 0
+    assert "test_chat.py:2" in done.stderr and "SyntaxError" in done.stderr
+
+
+def test_a_test_that_waits_for_ever_fails(test_plugin):
+    done, results = test_plugin("import asyncio\nasync def test_it():\n    await asyncio.Event().wait()\n")
+    assert done.returncode == 1
+    assert results["test_it"]["message"] == "the test waits for something that never comes"
+    assert results["test_it"]["line"] == 3
+
+
+def test_a_filter_selects_tests(test_plugin):
+    done, results = test_plugin("def test_one(): pass\ndef test_two(): assert False\n", "--filter", "one")
+    assert done.returncode == 0 and list(results) == ["test_one"]
+
+
+def test_what_a_test_prints_is_shown_below_its_failure(narrowboat, test_plugin, tmp_path):
+    test_plugin("def test_it():\n    print('here I am')\n    assert 1 == 2\n")
+    done = narrowboat("test", tmp_path / "chat")
+    assert done.returncode == 1
+    assert done.stdout.index("assert 1 == 2") < done.stdout.index("here I am")
