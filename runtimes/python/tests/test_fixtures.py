@@ -181,3 +181,19 @@ async def room(): ROOM.set("red")
 async def test_it(room): assert ROOM.get() == "red"
 """
     assert run_test(HEADER + source)[0] == "passed"
+
+
+def test_a_test_may_have_mocks_and_fixtures():
+    files = {"rooms.py": "def count(): return 1\ndef name(): return 'red'\n"}
+    source = """
+import rooms
+from unittest.mock import patch
+@fixture
+def five(): return 5
+@patch("rooms.name", lambda: "blue")
+@patch("rooms.count")
+def test_it(count, five):
+    count.return_value = five
+    assert (rooms.count(), rooms.name()) == (5, "blue")
+"""
+    assert results_of(source, **files) == {"test_it": "passed"}

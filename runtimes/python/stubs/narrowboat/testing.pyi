@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, overload
 from . import keyvalue as keyvalue
 from .http import Response
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 _Name = str | bytes
 # In a class with an attribute `type`, the name `type` stands for the attribute.
@@ -133,4 +132,6 @@ def fixture(
     function: Callable[..., Any], *, scope: str = "function", name: str | None = None, autouse: bool = False
 ) -> Any: ...
 @overload
-def fixture(*, scope: str = "function", name: str | None = None, autouse: bool = False) -> Callable[[_F], Any]: ...
+def fixture(
+    *, scope: str = "function", name: str | None = None, autouse: bool = False
+) -> Callable[[Callable[..., Any]], Any]: ...

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import unittest.mock
 
 from .. import event_loop
 
@@ -69,11 +70,8 @@ class FixtureValues:
         below. Raises FixtureError, and what a fixture raises.
         """
         arguments = {}
-        for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.default is parameter.empty and parameter.kind not in (
-                parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD,
-            ):  # fmt: skip
-                arguments[name] = await self._find(name, above + 1 if name == except_for else 0)
+        for name in _names_of_parameters(function):
+            arguments[name] = await self._find(name, above + 1 if name == except_for else 0)
         return arguments
 
     async def _find(self, name, above):
@@ -134,6 +132,17 @@ class FixtureValues:
                 _add_note(error, f"(at the end of the fixture {found.name})")
                 errors.append(error)
         return errors
+
+
+def _names_of_parameters(function):
+    """Returns the names of the parameters that a test or a fixture has no other value for."""
+    parameters = list(inspect.signature(function).parameters.values())
+    # `unittest.mock.patch` gives the first ones.
+    patched = sum(
+        each.attribute_name is None and each.new is unittest.mock.DEFAULT for each in getattr(function, "patchings", ())
+    )
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each.name for each in parameters[patched:] if each.default is each.empty and each.kind not in variable]
 
 
 _ENDED = object()
