@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{bindings::narrowboat::consumer::channel_layer, frame::Frame, message};
+use crate::{frame::Frame, imports::channel_layer, message};
 
 /// The channel layer: messages between consumers of any instance, host or Django process. In Django Channels:
 /// `self.channel_layer`.

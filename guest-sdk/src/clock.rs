@@ -3,6 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
+#[cfg(not(target_family = "wasm"))]
+use crate::testing::native::imports::clock as imports;
+
 /// The time since a fixed moment, as a monotonic clock of the host measures it. It never goes back. The moment differs
 /// between two processes of the host.
 #[cfg(target_family = "wasm")]
@@ -19,16 +22,22 @@ pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds)
 }
 
-/// The time since the first call, in a test of a plugin. In a plugin it is the time of a monotonic clock of the host.
+/// The time since a fixed moment, as a monotonic clock of the host measures it. It never goes back.
+///
+/// In a plugin that a [`testing::Host`](crate::testing::Host) runs, only the test advances this clock. Other code of a
+/// test gets the time since the first call.
 #[cfg(not(target_family = "wasm"))]
 pub fn monotonic() -> Duration {
     static START: std::sync::LazyLock<std::time::Instant> =
         std::sync::LazyLock::new(std::time::Instant::now);
-    START.elapsed()
+    imports::monotonic().unwrap_or_else(|| START.elapsed())
 }
 
-/// The date and time of this machine's clock.
+/// The date and time of the host's clock.
+///
+/// In a plugin that a [`testing::Host`](crate::testing::Host) runs, only the test advances this clock. Other code of a
+/// test gets the time of the machine.
 #[cfg(not(target_family = "wasm"))]
 pub fn now() -> SystemTime {
-    SystemTime::now()
+    imports::now().unwrap_or_else(SystemTime::now)
 }

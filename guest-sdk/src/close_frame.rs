@@ -11,6 +11,14 @@ pub struct CloseFrame {
     pub reason: String,
 }
 
+#[cfg(not(target_family = "wasm"))]
+impl CloseFrame {
+    /// The end of a connection without a Close frame.
+    pub(crate) fn abnormal() -> Self {
+        Self { code: 1006, reason: String::new() }
+    }
+}
+
 impl From<types::Closure> for CloseFrame {
     fn from(closure: types::Closure) -> Self {
         Self { code: closure.code, reason: closure.reason }

@@ -3,10 +3,10 @@ use std::{cell::OnceCell, fmt, rc::Rc, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    bindings::narrowboat::consumer::connections,
     error::Error,
     frame::Frame,
     handshake::{Acceptance, Deny},
+    imports::connections,
     scope::Scope,
     timer::{self, TimerId},
 };

@@ -1,9 +1,9 @@
-use std::{cell::RefCell, marker::PhantomData};
+use std::cell::RefCell;
 
 use crate::{
     bindings::{
-        exports::narrowboat::consumer::websocket::{self, Guest, GuestConsumer},
-        narrowboat::consumer::{connections, types},
+        exports::narrowboat::consumer::websocket::{Decision, Refusal},
+        narrowboat::consumer::types,
     },
     channel_layer::{ChannelLayer, ChannelLayerError},
     connection::Connection,
@@ -11,39 +11,16 @@ use crate::{
     error::Error,
     handshake::Deny,
     message::{self, DecodedMessage},
-    panic,
     scope::Scope,
     timer::TimerId,
 };
 
-/// The component that `export!` exports. Its consumers are of type `C`.
-pub struct ConsumerComponent<C>(PhantomData<C>);
-
-impl<C: Consumer> ConsumerComponent<C> {
-    /// Checks at compile time that `C` is a consumer, and does nothing at run time.
-    pub const fn checked() -> Option<Self> {
-        None
-    }
-}
-
-impl<C: Consumer> Guest for ConsumerComponent<C> {
-    type Consumer = ConsumerAdapter<C>;
-
-    fn save_module(_: types::SaveMode) -> Result<websocket::ModuleState, String> {
-        panic::install_hook();
-        let snapshot = C::save_module().map_err(error_text)?;
-        Ok(snapshot.map_or(websocket::ModuleState::None, |snapshot| {
-            websocket::ModuleState::Shared(snapshot.into())
-        }))
-    }
-
-    fn load_module(saved: types::Saved) -> Result<(), String> {
-        panic::install_hook();
-        C::load_module(saved.into()).map_err(error_text)
-    }
-}
-
-/// A consumer together with its connection and groups, which the calls of the contract do not carry.
+/// A consumer together with its connection and groups, which the calls of the contract do not carry. Its methods are the
+/// calls of the contract.
+#[cfg_attr(
+    not(target_family = "wasm"),
+    allow(unreachable_pub, reason = "the exports of a component have it as an associated type")
+)]
 pub struct ConsumerAdapter<C> {
     connection: Connection,
     groups: Vec<String>,
@@ -59,10 +36,7 @@ impl<C: Consumer> ConsumerAdapter<C> {
         Ok(groups)
     }
 
-    fn try_connect(
-        scope: &Scope,
-        connection: Connection,
-    ) -> Result<(Self, websocket::Decision), Deny> {
+    fn try_connect(scope: &Scope, connection: Connection) -> Result<(Self, Decision), Deny> {
         let groups = Self::join_groups(&connection)?;
         let (consumer, decision) = C::connect(scope, &connection)?.into_parts();
         Ok((Self { connection, groups, consumer: RefCell::new(consumer) }, decision))
@@ -76,35 +50,31 @@ impl<C: Consumer> ConsumerAdapter<C> {
         consumer.after_restore(&connection);
         Ok(Self { connection, groups, consumer: RefCell::new(consumer) })
     }
-}
 
-impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
-    fn connect(
+    pub(crate) fn connect(
         scope: types::Scope,
-        connection: connections::Connection,
-    ) -> Result<(websocket::Consumer, websocket::Decision), websocket::Refusal> {
-        panic::install_hook();
-        let (adapter, decision) = Self::try_connect(&scope.into(), Connection::new(connection))?;
-        Ok((websocket::Consumer::new(adapter), decision))
+        connection: Connection,
+    ) -> Result<(Self, Decision), Refusal> {
+        Ok(Self::try_connect(&scope.into(), connection)?)
     }
 
-    fn receive(&self, frame: types::Frame) -> Result<(), types::Error> {
+    pub(crate) fn receive(&self, frame: types::Frame) -> Result<(), types::Error> {
         Ok(self.consumer.borrow_mut().receive(&self.connection, frame.into())?)
     }
 
-    fn handle(&self, message: types::Message) -> Result<types::Handling, types::Error> {
-        let DecodedMessage::Known(message) = message::decode(&message)? else {
+    pub(crate) fn handle(&self, message: &[u8]) -> Result<types::Handling, types::Error> {
+        let DecodedMessage::Known(message) = message::decode(message)? else {
             return Ok(types::Handling::UnknownType);
         };
         self.consumer.borrow_mut().handle(&self.connection, message)?;
         Ok(types::Handling::Handled)
     }
 
-    fn timer(&self, id: connections::TimerId) -> Result<(), types::Error> {
+    pub(crate) fn timer(&self, id: u32) -> Result<(), types::Error> {
         Ok(self.consumer.borrow_mut().timer(&self.connection, TimerId(id))?)
     }
 
-    fn disconnect(&self, closure: types::Closure) {
+    pub(crate) fn disconnect(&self, closure: types::Closure) {
         self.consumer.borrow_mut().disconnect(&self.connection, closure.into());
         for group in &self.groups {
             // The host removes the channel of an ended connection from all groups later; this removes it at once.
@@ -112,21 +82,27 @@ impl<C: Consumer> GuestConsumer for ConsumerAdapter<C> {
         }
     }
 
-    fn snapshot(&self, _: types::SaveMode) -> Result<websocket::ConsumerState, String> {
-        let snapshot = self.consumer.borrow().snapshot().map_err(error_text)?;
-        Ok(websocket::ConsumerState::Saved(snapshot.into()))
+    pub(crate) fn snapshot(&self) -> Result<types::Saved, String> {
+        Ok(self.consumer.borrow().snapshot().map_err(error_text)?.into())
     }
 
-    fn restore(
-        connection: connections::Connection,
+    pub(crate) fn restore(
+        connection: Connection,
         saved: Option<types::Saved>,
-    ) -> Result<websocket::Consumer, String> {
-        panic::install_hook();
+    ) -> Result<Self, String> {
         let saved = saved.ok_or("the saved state has no state of this consumer")?;
-        Self::try_restore(Connection::new(connection), saved)
-            .map(websocket::Consumer::new)
-            .map_err(error_text)
+        Self::try_restore(connection, saved).map_err(error_text)
     }
+}
+
+/// Saves the state that the consumers of type `C` share.
+pub(crate) fn save_module<C: Consumer>() -> Result<Option<types::Saved>, String> {
+    Ok(C::save_module().map_err(error_text)?.map(types::Saved::from))
+}
+
+/// Loads the state that consumers of type `C` share.
+pub(crate) fn load_module<C: Consumer>(saved: types::Saved) -> Result<(), String> {
+    C::load_module(saved.into()).map_err(error_text)
 }
 
 pub(crate) fn error_text(error: Error) -> String {

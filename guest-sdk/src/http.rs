@@ -13,12 +13,13 @@
 //!     let response = Request::get("https://api.example.com/weather").header("accept", "text/plain").send()?;
 //!     Ok(response.text())
 //! }
-//! # assert!(weather().is_err(), "a test cannot send requests");
+//! # assert!(weather().is_err(), "only a plugin that a host runs sends requests");
 //! ```
 
 use std::fmt;
 use std::time::Duration;
 
+mod error_code;
 #[cfg(target_family = "wasm")]
 mod wasi;
 
@@ -111,17 +112,23 @@ impl Request {
         wasi::send(self)
     }
 
-    /// Sends nothing in a test of a plugin. In a plugin it sends the request and waits for the whole response.
+    /// Sends the request and waits for the whole response, whatever its status.
+    ///
+    /// A test sends nothing: the response is that of [`testing::Host::respond`](crate::testing::Host::respond).
     ///
     /// # Errors
-    /// Always an [`HttpError`].
+    /// An [`HttpError`] if there is no complete response. In a test, a request that no rule of the test matches is an
+    /// error too.
     #[cfg(not(target_family = "wasm"))]
     pub fn send(self) -> Result<Response, HttpError> {
         split_url(&self.url)?;
-        let request = format!("{} {}", self.method, self.url);
-        Err(HttpError::Other(format!(
-            "{request} was not sent: only a WebAssembly build of a plugin sends requests"
-        )))
+        let Self { method, url, headers, body, timeout: _ } = self;
+        crate::testing::native::imports::http::send(crate::testing::SentRequest {
+            method,
+            url,
+            headers,
+            body,
+        })
     }
 }
 

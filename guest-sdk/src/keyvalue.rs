@@ -16,7 +16,7 @@
 //!     assert_eq!(bucket.get("last")?.as_deref(), Some(&b"me"[..]));
 //!     bucket.increment("count", 1)
 //! }
-//! # assert_eq!(visits().unwrap(), 1);
+//! # assert!(visits().is_err(), "only a plugin that a host runs has buckets");
 //! ```
 
 use std::fmt;

@@ -107,18 +107,23 @@ mod close_frame;
 mod connection;
 mod consumer;
 mod consumer_adapter;
+mod consumer_component;
 mod error;
 mod frame;
 mod handshake;
 pub mod http;
+mod imports;
 pub mod keyvalue;
 pub mod log;
 mod message;
+#[cfg(target_family = "wasm")]
 mod panic;
 pub mod prelude;
 pub mod random;
 mod scope;
 mod snapshot;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 mod timer;
 mod worker;
 mod worker_adapter;
@@ -190,6 +195,6 @@ macro_rules! export_worker {
 // Only the export macros use the names that start with two underscores.
 use __bindings as bindings;
 #[doc(hidden)]
-pub use consumer_adapter::ConsumerComponent as __Component;
+pub use consumer_component::ConsumerComponent as __Component;
 #[doc(hidden)]
 pub use worker_adapter::{WorkerCell as __WorkerCell, WorkerComponent as __WorkerComponent};

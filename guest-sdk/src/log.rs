@@ -36,11 +36,15 @@ pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
     logging::log(level, context, &message.to_string());
 }
 
-/// Writes a line to standard error in a test of a plugin. In a plugin it writes to the plugin's log.
+/// Writes a line to the plugin's log. `context` names its origin, such as a module path. Unlike effects, log lines
+/// remain if the call traps.
+///
+/// In a test the line also goes to standard error, which the test harness shows if the test fails.
 #[cfg(not(target_family = "wasm"))]
-#[expect(clippy::print_stderr, reason = "a test has no host to log to")]
+#[expect(clippy::print_stderr, reason = "the test harness captures it")]
 pub fn write(level: Level, context: &str, message: fmt::Arguments<'_>) {
     eprintln!("{level:?} {context}: {message}");
+    crate::testing::native::imports::log::write(level, context, message);
 }
 
 /// Only the macros below use this.

@@ -51,6 +51,30 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(
     Ok(bytes)
 }
 
+/// Returns the type of a message. Checks the rules that the host checks: a message is a map, and its `type` is a string
+/// that is not empty and does not start with an underscore.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn message_type(bytes: &[u8]) -> Result<String, String> {
+    let entries = raw_value::read_entries(bytes).map_err(|error| error.to_string())?;
+    let tag = entries.iter().find(|(key, _)| key.to_text().as_deref() == Some(TYPE_KEY));
+    let (_, name) = tag.ok_or("the message has no \"type\"")?;
+    match name.to_text() {
+        None => Err("the \"type\" is not a string".to_owned()),
+        Some(name) if name.is_empty() => Err("the \"type\" is empty".to_owned()),
+        Some(name) if name.starts_with('_') => Err("the \"type\" starts with '_'".to_owned()),
+        Some(name) => Ok(name),
+    }
+}
+
+/// Finds the value at a path of keys in nested maps, and returns its encoded bytes.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn value_at(bytes: &[u8], path: &[&str]) -> Option<Vec<u8>> {
+    let Some((key, path)) = path.split_first() else { return Some(bytes.to_owned()) };
+    let entries = raw_value::read_entries(bytes).ok()?;
+    let (_, value) = entries.iter().find(|(own, _)| own.to_text().as_deref() == Some(key))?;
+    value_at(value.bytes(), path)
+}
+
 /// Decodes a message. Fails if the consumer knows the type of the message but the message lacks a field of that type;
 /// the error names the field. The error blames the plugin, because the sender was not the client.
 pub(crate) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<DecodedMessage<M>, Error> {

@@ -1,12 +1,9 @@
 use std::{cell::RefCell, marker::PhantomData};
 
 use crate::{
-    bindings::{
-        narrowboat::consumer::types, worker_world::exports::narrowboat::consumer::worker::Guest,
-    },
+    bindings::narrowboat::consumer::types,
     consumer_adapter::error_text,
     message::{self, DecodedMessage},
-    panic,
     worker::Worker,
 };
 
@@ -27,14 +24,25 @@ pub trait WorkerCell: Worker {
     fn with_worker<R>(work: impl FnOnce(&RefCell<Self>) -> R) -> R;
 }
 
-impl<W: WorkerCell> Guest for WorkerComponent<W> {
+/// Gives a message of `channel` to a worker.
+pub(crate) fn handle_message<W: Worker>(
+    worker: &RefCell<W>,
+    channel: &str,
+    message: &[u8],
+) -> Result<types::Handling, String> {
+    let DecodedMessage::Known(message) = message::decode(message).map_err(error_text)? else {
+        return Ok(types::Handling::UnknownType);
+    };
+    worker.borrow_mut().handle(channel, message).map_err(error_text)?;
+    Ok(types::Handling::Handled)
+}
+
+#[cfg(target_family = "wasm")]
+impl<W: WorkerCell> crate::bindings::worker_world::exports::narrowboat::consumer::worker::Guest
+    for WorkerComponent<W>
+{
     fn handle(channel: String, message: types::Message) -> Result<types::Handling, String> {
-        panic::install_hook();
-        let DecodedMessage::Known(message) = message::decode(&message).map_err(error_text)? else {
-            return Ok(types::Handling::UnknownType);
-        };
-        W::with_worker(|worker| worker.borrow_mut().handle(&channel, message))
-            .map_err(error_text)?;
-        Ok(types::Handling::Handled)
+        crate::panic::install_hook();
+        W::with_worker(|worker| handle_message(worker, &channel, &message))
     }
 }

@@ -114,23 +114,3 @@ fn read_response(response: types::IncomingResponse) -> Result<Response, HttpErro
 fn other_error(text: &str) -> HttpError {
     HttpError::Other(text.to_owned())
 }
-
-impl From<types::ErrorCode> for HttpError {
-    fn from(code: types::ErrorCode) -> Self {
-        use types::ErrorCode as Code;
-        match code {
-            Code::HttpRequestDenied => Self::Denied,
-            Code::DestinationIpProhibited => Self::PrivateAddress,
-            Code::DnsTimeout
-            | Code::ConnectionTimeout
-            | Code::ConnectionReadTimeout
-            | Code::ConnectionWriteTimeout
-            | Code::HttpResponseTimeout => Self::Timeout,
-            Code::HttpRequestBodySize(_) | Code::HttpResponseBodySize(_) => Self::TooLarge,
-            Code::HttpRequestUriInvalid | Code::HttpRequestMethodInvalid => {
-                Self::InvalidRequest(format!("{code:?}"))
-            }
-            other => Self::Other(format!("{other:?}")),
-        }
-    }
-}

@@ -50,6 +50,12 @@ impl<'de> RawValue<'de> {
         Self(value)
     }
 
+    /// The encoded bytes.
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn bytes(self) -> &'de [u8] {
+        self.0
+    }
+
     fn deserializer(self) -> ValueDeserializer<'de> {
         rmp_serde::Deserializer::from_read_ref(self.0).with_human_readable()
     }

@@ -1,0 +1,61 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use super::{
+    effect::Effect,
+    fake_http::FakeHttp,
+    key_value_store::KeyValueStore,
+    native_connection::{ConnectionId, NativeConnection},
+};
+use crate::testing::LogLine;
+
+/// The part of the host that the plugin reaches during a call.
+#[derive(Debug)]
+pub(crate) struct HostState {
+    /// The date and time at which the host was created.
+    pub(crate) started: SystemTime,
+    /// The time by which the test has advanced the clock.
+    pub(crate) elapsed: Duration,
+    pub(crate) connections: BTreeMap<ConnectionId, NativeConnection>,
+    /// The effects of the running call.
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) keyvalue: KeyValueStore,
+    pub(crate) http: FakeHttp,
+    pub(crate) logs: Vec<LogLine>,
+    /// Why the running call can write nothing and send no request.
+    pub(crate) suppressed: Option<SuppressReason>,
+}
+
+/// Why a call has no effects beyond the instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SuppressReason {
+    /// The plugin saves its state.
+    Saving,
+    /// The version is on trial.
+    Trial,
+}
+
+impl HostState {
+    pub(super) fn new() -> Self {
+        Self {
+            started: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            connections: BTreeMap::new(),
+            effects: Vec::new(),
+            keyvalue: KeyValueStore::default(),
+            http: FakeHttp::default(),
+            logs: Vec::new(),
+            suppressed: None,
+        }
+    }
+}
+
+impl fmt::Display for SuppressReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Saving => "while the plugin saves its state",
+            Self::Trial => "while a version is on trial",
+        })
+    }
+}

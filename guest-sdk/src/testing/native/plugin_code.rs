@@ -1,0 +1,39 @@
+use super::{
+    consumer_instance::{ConsumerInstance, create_consumers},
+    worker_instance::{WorkerInstance, create_worker},
+};
+use crate::{consumer::Consumer, worker::Worker};
+
+/// The code of a version: the types of its consumers and workers.
+#[derive(Clone, Default)]
+pub(crate) struct PluginCode {
+    pub(super) consumer: Option<fn() -> Box<dyn ConsumerInstance>>,
+    pub(super) workers: Vec<WorkerCode>,
+    /// Whether all consumers are in one instance.
+    pub(super) is_shared: bool,
+}
+
+/// A worker and its channel.
+#[derive(Clone)]
+pub(super) struct WorkerCode {
+    pub(super) channel: String,
+    pub(super) create: fn() -> Box<dyn WorkerInstance>,
+}
+
+impl PluginCode {
+    /// Sets the type of the consumers.
+    pub(crate) fn set_consumer<C: Consumer>(&mut self) {
+        self.consumer = Some(create_consumers::<C>);
+    }
+
+    /// Adds a worker for a channel.
+    pub(crate) fn add_worker<W: Worker>(&mut self, channel: &str) {
+        let channel = channel.to_owned();
+        self.workers.push(WorkerCode { channel, create: create_worker::<W> });
+    }
+
+    /// Lets all consumers share one instance.
+    pub(crate) fn share_instance(&mut self) {
+        self.is_shared = true;
+    }
+}
