@@ -1,6 +1,8 @@
 """`narrowboat new`: a folder that the next command serves."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -33,6 +35,18 @@ def test_a_new_plugin_is_served_by_the_next_command(narrowboat, root, tmp_path, 
     with Dev(narrowboat.binary, tmp_path, folder / "narrowboat.toml", environment=environment) as host:
         ready = host.serves() if language == "rust" else host.listens()
         assert ready.connect(path.format(name=name)).ask(text) == reply
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_tests_of_a_new_plugin_in_rust_pass(narrowboat, root, tmp_path, template):
+    folder = tmp_path / f"new-{template}"
+    assert narrowboat("new", folder, "--lang", "rust", "--template", template).returncode == 0
+    # The same dependencies, so that they are built already.
+    shutil.copy(root / "Cargo.lock", folder)
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(root / "target")}
+    tests = subprocess.run(["cargo", "test", "--lib"], cwd=folder, env=environment, capture_output=True, text=True)
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert re.search(r"test result: ok\. [1-9]", tests.stdout), tests.stdout
 
 
 @pytest.mark.parametrize("template", ["chat", "worker"])

@@ -35,3 +35,42 @@ impl Consumer for Broadcast {
 }
 
 narrowboat_guest::export!(Broadcast);
+
+#[cfg(test)]
+mod tests {
+    use narrowboat_guest::testing::Host;
+
+    use super::*;
+
+    /// All connections share one instance, as the manifest says.
+    fn host() -> Host {
+        Host::builder().consumer::<Broadcast>().shared_instance().build()
+    }
+
+    #[test]
+    fn a_text_goes_to_every_client() {
+        let host = host();
+        let clients = [(); 3].map(|()| host.connect("/broadcast/").unwrap());
+        clients[0].send_to("hello");
+        assert_eq!(clients.map(|client| client.receive_text_from()), ["hello"; 3]);
+    }
+
+    #[test]
+    fn a_text_goes_to_the_clients_that_are_left() {
+        let host = host();
+        let clients = [(); 2].map(|()| host.connect("/broadcast/").unwrap());
+        clients[1].disconnect(1000, "");
+        clients[0].send_to("hello");
+        assert_eq!(clients[0].receive_text_from(), "hello");
+        assert!(clients[0].receive_nothing() && clients[1].receive_nothing());
+    }
+
+    #[test]
+    fn every_client_is_in_the_list_of_a_new_version() {
+        let host = host();
+        let clients = [(); 2].map(|()| host.connect("/broadcast/").unwrap());
+        assert_eq!(host.swap().moved, 2);
+        clients[0].send_to("hello");
+        assert_eq!(clients.map(|client| client.receive_text_from()), ["hello"; 2]);
+    }
+}
