@@ -87,6 +87,7 @@
 //! | `ChannelFull`, `InvalidChannelLayerError` | [`ChannelLayerError`] |
 //! | a worker under `runworker`, `ChannelNameRouter` | [`Worker`], bound to channels by `[[workers]]` |
 //! | a list at module level | the same, in a `thread_local!`, with `isolation = "shared"`; see [`send_many`] |
+//! | `channels.testing`, `WebsocketCommunicator` | [`testing`], [`testing::Communicator`] |
 //! | restarting the server for new code | [`Consumer::snapshot`], [`Consumer::restore`], [`Consumer::after_restore`] |
 
 #[cfg(target_os = "wasi")]

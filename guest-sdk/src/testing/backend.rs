@@ -79,7 +79,7 @@ impl Backend {
     /// Swaps to other types of consumers and workers, which only the host in this process can do.
     pub(super) fn swap_to_code(&mut self, code: PluginCode) -> OperationResult<SwapReport> {
         match self {
-            Self::Native(host) => host.swap_to(code),
+            Self::Native(host) => host.swap_to(&code),
             #[cfg(unix)]
             Self::Remote(_) => Err(
                 "the sandbox runs components, and cannot swap to a type of the test: use Host::swap or \

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -97,5 +98,11 @@ impl Channel {
     pub fn send<M: Serialize + ?Sized>(&self, message: &M) {
         let message = expect(message::encode(message));
         expect(self.backend.borrow_mut().layer_send(&self.name, &message));
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Channel").field(&self.name).finish()
     }
 }

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -183,5 +184,12 @@ impl Communicator {
             Ok(faults) if !faults.is_empty() => format!("; faults of the plugin: {faults:?}"),
             _ => String::new(),
         }
+    }
+}
+
+/// `unwrap_err` of a connect prints this.
+impl fmt::Debug for Communicator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Communicator").field(&self.connection).finish()
     }
 }

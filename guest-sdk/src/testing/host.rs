@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -171,7 +172,7 @@ impl Host {
         expect(self.try_swap())
     }
 
-    /// Deploys a version with consumers of type `C` in `cargo test`. The new version has no workers.
+    /// Deploys a version with consumers of type `C` in `cargo test`. Its workers are those of the old version.
     ///
     /// # Errors
     /// The reason why the version was refused. The old one goes on. Under `narrowboat test` it is always an error; use
@@ -208,5 +209,11 @@ impl Host {
     #[must_use]
     pub fn keyvalue(&self, bucket: &str) -> KeyValueBucket {
         KeyValueBucket::new(&self.backend, bucket)
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Host").field("is_sandboxed", &self.is_sandboxed()).finish()
     }
 }

@@ -73,7 +73,7 @@ fn a_host_serves_other_connections_after_a_panic() {
 #[test]
 fn a_panic_in_connect_rejects_the_handshake() {
     let host = Host::new::<Faulty>();
-    assert_eq!(host.connect("/?x").err().unwrap().status, 500);
+    assert_eq!(host.connect("/?x").unwrap_err().status, 500);
     assert!(host.faults()[0].contains("no query is expected"), "{:?}", host.faults());
 }
 

@@ -84,14 +84,14 @@ fn an_acceptance_has_its_subprotocol_and_headers() {
 #[test]
 fn a_subprotocol_that_the_client_does_not_offer_is_an_invalid_response() {
     let host = Host::new::<Door>();
-    let rejection = host.connect("/?decision=unoffered").err().unwrap();
+    let rejection = host.connect("/?decision=unoffered").unwrap_err();
     assert_eq!((rejection.status, logged(&host)), (500, vec!["disconnect 1006".to_owned()]));
 }
 
 #[test]
 fn a_denial_is_the_response_of_the_consumer() {
     let host = Host::new::<Door>();
-    let rejection = host.connect("/?decision=deny").err().unwrap();
+    let rejection = host.connect("/?decision=deny").unwrap_err();
     assert_eq!((rejection.status, rejection.text().as_str()), (404, "which room?\n"));
     assert_eq!(rejection.header("x-reason"), Some("room"));
     assert_eq!(host.faults(), [""; 0]);
@@ -100,7 +100,7 @@ fn a_denial_is_the_response_of_the_consumer() {
 #[test]
 fn an_error_in_connect_is_a_fault_and_its_text_does_not_reach_the_client() {
     let host = Host::new::<Door>();
-    let rejection = host.connect("/?decision=fail").err().unwrap();
+    let rejection = host.connect("/?decision=fail").unwrap_err();
     assert_eq!((rejection.status, rejection.text().as_str()), (500, "the consumer failed\n"));
     assert_eq!(host.faults(), ["returned an error: broken"]);
 }

@@ -125,6 +125,40 @@ impl Consumer for Writer {
     }
 }
 
+/// Decides its handshake when a message comes, and saves its state only until then.
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    is_open: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Decision {
+    #[serde(rename = "open")]
+    Open,
+}
+
+impl Consumer for Waiting {
+    type Message = Decision;
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(decide_later(Waiting { is_open: false }))
+    }
+
+    fn handle(&mut self, connection: &Connection, Decision::Open: Decision) -> Result<(), Error> {
+        self.is_open = true;
+        connection.accept(Acceptance::new());
+        Ok(connection.send("open")?)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        match self.is_open {
+            true => Err(Error::msg("no state while it is open")),
+            false => Snapshot::encode(0, self),
+        }
+    }
+}
+
 #[test]
 fn a_swap_to_the_same_code_saves_and_restores_the_state() {
     let host = Host::new::<First>();
@@ -152,6 +186,39 @@ fn a_swap_to_another_type_moves_open_connections_to_it() {
     let new = host.connect("/").unwrap();
     new.send_to("c");
     assert_eq!(new.receive_text_from(), "second 0 \"new\"");
+}
+
+#[test]
+fn consumers_that_share_an_instance_share_one_in_the_new_version() {
+    let host = Host::builder().consumer::<First>().shared_instance().build();
+    let clients = [(); 2].map(|()| host.connect("/").unwrap());
+    assert_eq!(host.swap_to::<Second>().unwrap().moved, 2);
+    clients[0].disconnect(1000, "");
+    clients[1].send_to("a");
+    assert_eq!(clients[1].receive_text_from(), "hello again");
+    assert_eq!(clients[1].receive_text_from(), "second 0 \"\"");
+}
+
+#[test]
+fn a_handshake_that_is_undecided_moves_too() {
+    let host = Host::new::<Waiting>();
+    let client = host.connect("/").unwrap();
+    assert_eq!(host.swap().moved, 1);
+    host.send(&client.channel_name(), &serde_json::json!({ "type": "open" }));
+    assert_eq!(client.receive_text_from(), "open");
+}
+
+#[test]
+fn a_version_that_cannot_save_its_state_goes_on() {
+    let host = Host::new::<Waiting>();
+    let client = host.connect("/").unwrap();
+    host.send(&client.channel_name(), &serde_json::json!({ "type": "open" }));
+    let error = host.try_swap().unwrap_err();
+    assert_eq!(error, "the running version cannot save its state: no state while it is open");
+    client.receive_from();
+    assert!(client.receive_nothing());
+    client.disconnect(1000, "");
+    assert_eq!(host.swap().moved, 0);
 }
 
 #[test]

@@ -100,3 +100,13 @@ fn a_worker_starts_anew_after_a_panic_and_goes_on_after_an_error() {
 fn a_host_of_a_worker_accepts_no_connection() {
     let _ = Host::of_worker::<Counter>("jobs").connect("/");
 }
+
+#[test]
+fn a_worker_starts_anew_in_a_new_version() {
+    let host = Host::builder().consumer::<Client>().worker::<Counter>("jobs").build();
+    let client = host.connect("/").unwrap();
+    client.send_to("count");
+    host.swap_to::<Client>().unwrap();
+    client.send_to("count");
+    assert_eq!([(); 2].map(|()| client.receive_text_from()), ["1 jobs", "1 jobs"]);
+}

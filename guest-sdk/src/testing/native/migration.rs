@@ -24,11 +24,24 @@ struct RestoredInstance {
 }
 
 impl NativeHost {
-    /// Deploys another version: saves all consumers, tries the new version with their state, and moves them.
+    /// Deploys a version with the consumers of `code`. Workers stay, and consumers share an instance if they did before.
     ///
     /// # Errors
     /// The state cannot be saved or restored. The old version stays.
-    pub(crate) fn swap_to(&mut self, code: PluginCode) -> Result<SwapReport, String> {
+    pub(crate) fn swap_to(&mut self, code: &PluginCode) -> Result<SwapReport, String> {
+        self.deploy(self.code.with_consumer_of(code))
+    }
+
+    /// Deploys the code again.
+    ///
+    /// # Errors
+    /// As [`NativeHost::swap_to`].
+    pub(crate) fn swap(&mut self) -> Result<SwapReport, String> {
+        self.deploy(self.code.clone())
+    }
+
+    /// Saves all consumers, tries the new version with their state, and moves them.
+    fn deploy(&mut self, code: PluginCode) -> Result<SwapReport, String> {
         let saved = self.save_all()?;
         // The trial has no effects, and its instances are dropped.
         self.restore_all(&saved, &code, Some(SuppressReason::Trial))?;
@@ -38,14 +51,6 @@ impl NativeHost {
         self.settle()?;
         let version = self.version_count.to_string();
         Ok(SwapReport { version, moved: u32::try_from(moved).unwrap_or(u32::MAX) })
-    }
-
-    /// Deploys the code again.
-    ///
-    /// # Errors
-    /// As [`NativeHost::swap_to`].
-    pub(crate) fn swap(&mut self) -> Result<SwapReport, String> {
-        self.swap_to(self.code.clone())
     }
 
     fn save_all(&mut self) -> Result<Vec<SavedInstance>, String> {

@@ -26,6 +26,11 @@ impl PluginCode {
         self.consumer = Some(create_consumers::<C>);
     }
 
+    /// Returns the code with consumers of another type.
+    pub(super) fn with_consumer_of(&self, other: &Self) -> Self {
+        Self { consumer: other.consumer, ..self.clone() }
+    }
+
     /// Adds a worker for a channel.
     pub(crate) fn add_worker<W: Worker>(&mut self, channel: &str) {
         let channel = channel.to_owned();
