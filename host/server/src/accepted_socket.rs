@@ -75,7 +75,7 @@ pub(crate) async fn run_after_handshake(
 ) {
     match outcome {
         Ok(HandshakeOutcome::Open(socket, consumer)) => {
-            run_consumer(server, socket, consumer).await
+            run_consumer(server, socket, consumer).await;
         }
         Ok(HandshakeOutcome::Disconnected(consumer)) => consumer.disconnect_abnormally().await,
         Ok(HandshakeOutcome::Responded(status)) => server.handshake_failures.record_status(status),

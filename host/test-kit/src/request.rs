@@ -73,7 +73,8 @@ pub(crate) enum Request {
     /// Sets the response to HTTP requests of the plugin.
     Respond(RespondRequest),
     /// Makes HTTP requests of the plugin fail.
-    FailRequest {
+    #[serde(rename = "fail_request")]
+    Fail {
         #[serde(default)]
         method: Option<String>,
         url: String,

@@ -109,7 +109,7 @@ impl SimulatedHost {
                 self.settle().await
             }
             Request::Respond(respond) => self.web.respond(respond).map(|()| Reply::Nothing),
-            Request::FailRequest { method, url, error, times } => {
+            Request::Fail { method, url, error, times } => {
                 self.web.fail(method, url, times, error);
                 Ok(Reply::Nothing)
             }

@@ -35,6 +35,8 @@ struct ClientState {
     handshake: Option<HandshakeResult>,
     received: VecDeque<Frame>,
     closed: Option<CloseFrame>,
+    /// Whether the client has started the closing handshake. Then the Close frame of the host is only its answer.
+    is_closed_by_client: bool,
     /// Why the connection failed, if the host broke the protocol.
     error: Option<String>,
 }
@@ -103,10 +105,11 @@ impl TestClient {
             return Ok(());
         }
         self.check_open()?;
+        lock(&self.state).is_closed_by_client = true;
         self.command(ClientCommand::Close(close))
     }
 
-    /// Takes the next event.
+    /// Takes the next event. The end of a connection that the client has closed is none.
     ///
     /// # Errors
     /// If the connection was not accepted, or failed.
@@ -122,7 +125,8 @@ impl TestClient {
                 Err(format!("the connection was rejected with status {status}"))
             }
             (None, Some(HandshakeResult::Accepted { .. }), closed) => {
-                Ok(closed.clone().map(ClientEvent::Closed))
+                let closed = closed.clone().filter(|_| !state.is_closed_by_client);
+                Ok(closed.map(ClientEvent::Closed))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use crate::source_file::host_folder;
 
 /// The folders of the host's crates, from the bottom up. A crate depends only on crates before it.
-pub const CRATE_ORDER: [&str; 16] = [
+pub const CRATE_ORDER: [&str; 17] = [
     "sync",
     "core",
     "config",
@@ -20,6 +20,7 @@ pub const CRATE_ORDER: [&str; 16] = [
     "session",
     "deploy",
     "server",
+    "test-kit",
     "javascript-runtime",
     "python-runtime",
     "cli",

@@ -19,6 +19,9 @@ const INSTALLER_FILES: [&str; 5] =
 /// The folder of a source plugin that has its tests.
 const TESTS: &str = "tests";
 
+/// The file that has the fixtures of the tests in its folder, as for pytest.
+const PYTEST_FIXTURES: &str = "conftest.py";
+
 /// The endings of the files with tests in JavaScript and TypeScript.
 const TEST_ENDINGS: [&str; 4] = [".test.js", ".test.mjs", ".test.ts", ".test.mts"];
 
@@ -30,10 +33,9 @@ pub fn is_skipped(path: &Path) -> bool {
 
 /// Whether a path is in the folder of the tests, or is a file with tests.
 fn is_test(path: &Path) -> bool {
-    let mut names = path.iter().map(|name| name.to_string_lossy());
-    let Some(first) = names.next() else { return false };
-    let name = names.last().unwrap_or_else(|| first.clone());
-    let is_python = name.starts_with("test_") && name.ends_with(".py");
+    let first = path.iter().next().unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_python = name.starts_with("test_") && name.ends_with(".py") || name == PYTEST_FIXTURES;
     let is_test_file = is_python || TEST_ENDINGS.iter().any(|ending| name.ends_with(ending));
     first == TESTS || (first != VENDOR && is_test_file)
 }
@@ -97,6 +99,7 @@ mod tests {
             "tests",
             "tests/helpers.py",
             "test_chat.py",
+            "conftest.py",
             "chat/test_rooms.py",
             "chat.test.js",
             "lib/chat.test.ts",
