@@ -189,10 +189,10 @@ def test_requests_of_the_plugin_get_the_responses_of_the_test(passes):
                 respond("https://weather.example/*", body="sunny")
                 await client.send_to(text_data="fetch")
                 assert await client.receive_from() == "sunny"
+                assert [(sent.method, sent.url) for sent in requests()] == [("GET", "https://weather.example/today")]
                 fail_request("https://weather.example/today", "timeout")
                 await client.send_to(text_data="fetch")
                 assert await client.receive_from() == "RequestTimedOut"
-            assert [(sent.method, sent.url) for sent in requests()] == [("GET", "https://weather.example/today")] * 2
         """
     )
 

@@ -3,7 +3,8 @@
 from componentize_py_types import Err
 from wit_world.exports.runtime import Program
 
-from . import compiler, loader, log, worker
+from . import compiler, failure, loader, log, worker
+from .problems import make_problem
 from .state import restoring, saving
 from .testing import collection, runner
 
@@ -60,6 +61,9 @@ class Tests:
             return collection.collect(files)
         except compiler.ProblemsFound as error:
             raise Err(error.args[0]) from None
+        except BaseException as error:
+            failure.report(error)
+            raise Err([make_problem(failure.describe(error))]) from None
         finally:
             log.flush()
 

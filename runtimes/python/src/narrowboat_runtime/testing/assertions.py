@@ -28,6 +28,9 @@ _COMPARISONS = {
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
 
+# Python imports a module when `unparse` is first called, and there are no files at run time.
+ast.unparse(ast.Constant(None))
+
 #: Expressions whose value is shown together with their text.
 _SHOWN_WITH_TEXT = (ast.Call, ast.Await, ast.Attribute, ast.Subscript)
 

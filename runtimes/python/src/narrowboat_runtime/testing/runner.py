@@ -30,7 +30,10 @@ def run(name):
     if item.skip_reason is not None:
         return Outcome_Skipped(item.skip_reason)
     deadline.name_test()
-    errors = TestRun(item).run()
+    try:
+        errors = TestRun(item).run()
+    except BaseException as error:
+        errors = [error]
     failures = [error for error in errors if not isinstance(error, (Skipped, unittest.SkipTest))]
     if failures:
         return Outcome_Failed(report.make_failure(failures[0], failures[1:], item))
