@@ -38,9 +38,10 @@ async fn serve_and_build(
         serve::load_config(&file, arguments.listen.address.clone(), console)?;
     // The host has to notice the components that are built.
     let watch_mode = *config.watch.get_or_insert_default();
-    let options = ServeOptions::from_config(&config, telemetry.insert(started).log_buffer.clone());
+    let log_buffer = telemetry.insert(started).log_buffer.clone();
+    let options = ServeOptions::from_config(&config, log_buffer.clone());
     let components = Arc::<DevComponents>::default();
-    let mode = HostMode::Dev(Arc::clone(&components));
+    let mode = HostMode::Dev { components: Arc::clone(&components), log_buffer };
     let Some(host) = serve::load_host(config, mode, &signals, console).await? else {
         return Ok(());
     };

@@ -27,6 +27,9 @@ pub use cancellation::BuildCancellation;
 pub use compiled_crate::CompiledCrate;
 pub use inspect::{ComponentInspection, Inspection, inspect};
 pub use pack::{PackError, pack};
-pub use source::{MissingPackages, PackedSource, RequirementsError, SourceFolderError, is_skipped};
+pub use source::{
+    EditError, EditableSource, MAX_EDITABLE_BYTES, MissingPackages, PackedSource,
+    RequirementsError, SourceFolderError, SourceText, is_skipped,
+};
 pub use sources::{Sources, find_sources};
 pub use toolchain::ToolchainError;

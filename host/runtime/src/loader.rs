@@ -278,6 +278,7 @@ impl Loader {
             limits: self.instance_limits(limits, &manifest, resources),
             execution_mode: ExecutionModeState::new(execution_mode(&manifest)),
             manifest_name: manifest.name,
+            description: manifest.description,
             capabilities: manifest.capabilities,
             usage: Arc::default(),
             core_instance_count: resources.core_instances,

@@ -131,6 +131,11 @@ impl Version {
         &self.ctx.manifest_name
     }
 
+    /// The description in the manifest; empty if it has none.
+    pub fn description(&self) -> &str {
+        &self.ctx.description
+    }
+
     /// Reserves the pool slots of one more instance.
     ///
     /// # Errors

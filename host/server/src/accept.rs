@@ -116,7 +116,7 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
             reloader_of_signals.request();
         }
     });
-    if let HostMode::Dev(components) = server.host.mode() {
+    if let HostMode::Dev { components, .. } = server.host.mode() {
         let (components, reloader) = (Arc::clone(components), Arc::clone(reloader));
         tasks.spawn(async move {
             loop {

@@ -35,7 +35,10 @@ impl Host {
         }
         let path = request.path()?;
         let (tenant, route_path) = self.find_tenant(&request, &path)?;
-        if let Some(response) = tenant.demo.as_ref().and_then(|demo| demo.respond(&request)) {
+        if let Some(demo) = &tenant.demo
+            // Boxed, so that other handshakes do not keep memory for it.
+            && let Some(response) = Box::pin(demo.respond(&mut request)).await
+        {
             return Ok(Decision::Respond(response));
         }
         let RouteMatch { route, captures } = self.find_route(&request, &tenant, route_path)?;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::auth::users::UserAuthenticator;
 use crate::auth::{ApiTokens, OperatorTokens};
+use crate::demo::EditorResources;
 use crate::host_engine::HostEngine;
 use crate::host_error::HostError;
 use crate::host_mode::HostMode;
@@ -327,6 +328,7 @@ fn open_resources(
 ) -> Result<HostResources, HostError> {
     let HostEngine { engine, runtimes } = engine;
     Ok(HostResources {
+        editor: EditorResources::new(config, &mode).map(Arc::new),
         mode,
         engine,
         runtimes,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::log_buffer::LogBuffer;
 use narrowboat_config::{Config, FailedMovePolicy};
 use narrowboat_deploy::dev_builder::DevComponents;
 
@@ -14,8 +15,13 @@ pub enum HostMode {
     /// `narrowboat dev`: a builder beside the host builds crates, and the host serves their plugins from the first build
     /// on. The host installs the packages of source plugins. A plugin that cannot be loaded is loaded once it has changed.
     /// Versions from files and folders get the capabilities that the configuration grants. A consumer that cannot move
-    /// restarts, unless the configuration says otherwise.
-    Dev(Arc<DevComponents>),
+    /// restarts, unless the configuration says otherwise. The demo page has an editor.
+    Dev {
+        /// The components that the builder has built.
+        components: Arc<DevComponents>,
+        /// The last lines of the log, which the demo page shows.
+        log_buffer: LogBuffer,
+    },
 }
 
 impl HostMode {
@@ -29,13 +35,13 @@ impl HostMode {
     pub(crate) fn default_failed_move(&self) -> FailedMovePolicy {
         match self {
             Self::Serve => FailedMovePolicy::default(),
-            Self::Dev(_) => FailedMovePolicy::Restart,
+            Self::Dev { .. } => FailedMovePolicy::Restart,
         }
     }
 
     /// Takes note of the configuration that is applied now.
     pub(crate) fn set_applied_config(&self, config: &Config) {
-        if let Self::Dev(components) = self {
+        if let Self::Dev { components, .. } = self {
             components.set_folders(config);
         }
     }

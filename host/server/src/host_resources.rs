@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::demo::EditorResources;
 use crate::host_mode::HostMode;
 use narrowboat_config::Limits;
 use narrowboat_config::signature::TrustedKeys;
@@ -24,6 +25,8 @@ pub(crate) struct HostResources {
     pub(crate) version_store: Option<VersionStore>,
     /// Whether the demo page is served.
     pub(crate) has_demo_page: bool,
+    /// The parts of the demo page's editor that outlive reloads; `None` if the page has no editor.
+    pub(crate) editor: Option<Arc<EditorResources>>,
     /// The keys that components must be signed with; `None` if signatures are not required.
     pub(crate) signers: Option<Arc<TrustedKeys>>,
     /// The key-value store of plugins.

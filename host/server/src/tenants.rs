@@ -15,6 +15,7 @@ mod reload_report;
 mod replaced_plugin;
 mod router;
 mod runtime;
+mod saved_build;
 mod served_plugin;
 mod served_worker;
 mod startup_version;

@@ -4,6 +4,7 @@
 //! open socket together with the value of the decision. hyper reads and writes the HTTP.
 
 mod accept;
+mod body_error;
 mod decision;
 mod forwarded_headers;
 mod handshake_error;
@@ -16,6 +17,7 @@ mod response;
 mod upgrade;
 
 pub use accept::{HandshakeLimits, HandshakeOutcome, accept};
+pub use body_error::BodyError;
 pub use decision::Decision;
 pub use handshake_error::HandshakeError;
 pub use handshake_request::{HandshakeRequest, ScopeOverrides};

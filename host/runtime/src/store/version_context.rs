@@ -19,6 +19,8 @@ pub(crate) struct VersionContext {
     pub(crate) plugin: Arc<str>,
     /// The name in the manifest, or the label of the plugin if the component has no manifest.
     pub(crate) manifest_name: String,
+    /// The description in the manifest, which may be empty.
+    pub(crate) description: String,
     pub(crate) tenant: Tenant,
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// The services beyond the host that the guests can reach.

@@ -1,6 +1,7 @@
 // The log of messages and events, with the newest at the bottom.
 
 import { createElement } from "./dom.js";
+import { formatJson } from "./json_text.js";
 import { formatTime } from "./labels.js";
 
 /** The log keeps this number of lines and drops older ones. */
@@ -14,27 +15,42 @@ const FOLLOW_DISTANCE = 40;
 
 export class Log {
   #box;
+  #onRecall;
   #pendingLines = [];
   #flushScheduled = false;
 
-  constructor(box) {
+  /** `onRecall` is called with the text of a sent message that the user wants to send again. */
+  constructor(box, onRecall) {
     this.#box = box;
+    this.#onRecall = onRecall;
   }
 
-  /** Adds a message. The kind is "sent" or "received". */
+  /** Adds a message. The kind is "sent" or "received". JSON is shown on several lines. */
   addMessage(kind, sender, text) {
     const meta = createElement("span", { class: "meta" }, createElement("span", { class: "sender" }, sender), " ");
     meta.append(createTimestamp());
-    this.#addLine(kind, meta, createElement("span", { class: "content" }, truncate(text)));
+    if (kind === "sent") meta.append(" ", this.#createRecallButton(text));
+    const json = formatJson(text);
+    const kindOfContent = json === null ? "content" : "content json";
+    this.#addLine(kind, meta, createElement("span", { class: kindOfContent }, truncate(json ?? text)));
   }
 
-  /** Adds an event. The kind is "event", "error" or "version-change"; the parts are texts and elements. */
+  /**
+   * Adds an event. The kind is "event", "error", "version-change", "fault" or "printed"; the parts are texts and
+   * elements.
+   */
   addEvent(kind, ...parts) {
     this.#addLine(kind, createTimestamp(), createElement("span", { class: "content" }, ...parts));
   }
 
+  // Not in the order of the Tab key, because the arrow keys recall messages too.
+  #createRecallButton(text) {
+    const attributes = { type: "button", class: "recall", tabindex: "-1", onclick: () => this.#onRecall(text) };
+    return createElement("button", attributes, "again");
+  }
+
   #addLine(kind, meta, content) {
-    this.#pendingLines.push(createElement("p", { class: `line ${kind}` }, meta, " ", content));
+    this.#pendingLines.push(createElement("div", { class: `line ${kind}` }, meta, " ", content));
     if (this.#pendingLines.length > MAX_LINES) this.#pendingLines.shift();
     // A burst of messages needs one layout, not one per message.
     if (!this.#flushScheduled) {

@@ -1,10 +1,10 @@
-// The demo page: opens one WebSocket, which it never reopens by itself, and polls the live versions.
+// The demo page: connections, the editor of source plugins, and a poll of the live versions.
 
-import { byId, createElement, setText } from "./dom.js";
-import { formatCount, formatDuration } from "./format.js";
-import { describeClose, formatHex } from "./labels.js";
-import { Log } from "./log.js";
-import { RoutePicker } from "./route_picker.js";
+import { ConnectionPanel } from "./connection_panel.js";
+import { byId, createElement } from "./dom.js";
+import { EditorClient } from "./editor_client.js";
+import { describePlace, findPlace } from "./places.js";
+import { SourceEditor } from "./source_editor.js";
 
 /** Milliseconds between two polls, and between two polls while the host is unreachable. */
 const POLL_INTERVAL = 500;
@@ -13,151 +13,131 @@ const RETRY_INTERVAL = 2000;
 /** Milliseconds until a poll fails. */
 const POLL_TIMEOUT = 5000;
 
-const STATE_LABELS = { closed: "Not connected", connecting: "Connecting", open: "Open", closing: "Closing" };
+const MAX_PANELS = 6;
 
-const log = new Log(byId("log"));
-const routePicker = new RoutePicker(byId("routes"), byId("fields"));
+/** The end of a line of a plugin, which says how the plugin wrote it. */
+const LOG_CONTEXT = / context=\w+$/;
 
-/** The current connection: its socket, plugin and path, when it opened, and the version changes since then. */
-let connection = null;
+/** The panels of the connections, in their order. */
+const panels = [];
+let panelCount = 0;
 
-/** The live version of each plugin, as of the last poll. */
-let liveVersions = new Map();
+/** The content of /demo/plugins.json as of the last poll. */
+let plugins = [];
 
 let isHostReachable = true;
 let wasTabHidden = false;
 
-const secondsSince = (start) => (performance.now() - start) / 1000;
+/** The editor; null if this host has none for this page. */
+const client = EditorClient.ofPage();
+const editor = client && new SourceEditor(client, () => poll());
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-function connect() {
-  const { name: plugin, path } = routePicker.selection;
-  const socket = new WebSocket(location.origin.replace(/^http/, "ws") + path);
-  socket.binaryType = "arraybuffer";
-  const opened = { socket, plugin, path, openedAt: null, versionChanges: 0, closedByUser: false };
-  connection = opened;
-  socket.onopen = () => onOpen(opened);
-  socket.onmessage = ({ data }) => {
-    log.addMessage("received", plugin, typeof data === "string" ? data : formatHex(new Uint8Array(data)));
-  };
-  socket.onclose = (event) => onClose(opened, event);
-  log.addEvent("event", "Connecting to ", createElement("code", {}, path));
-  updateControls();
+function addPanel() {
+  panelCount += 1;
+  const panel = new ConnectionPanel(panelCount, {
+    onChange: () => onSettings(panel),
+    onRemove: () => removePanel(panel),
+  });
+  panels.push(panel);
+  byId("panels").append(panel.element);
+  panel.update(plugins, panels[0].routeForm.path);
+  updatePanels();
+  return panel;
 }
 
-function onOpen(opened) {
-  opened.openedAt = performance.now();
-  const version = liveVersions.get(opened.plugin);
-  const versionParts = version ? [", version ", createElement("code", {}, version)] : [];
-  log.addEvent("event", `Connected to ${opened.plugin}`, ...versionParts);
-  // Focus the message input, unless the user has moved the focus elsewhere meanwhile.
-  const { activeElement } = document;
-  const moveFocus = activeElement === document.body || byId("connection-form").contains(activeElement);
-  updateControls();
-  if (moveFocus) byId("text").focus();
+function removePanel(panel) {
+  panels.splice(panels.indexOf(panel), 1);
+  panel.element.remove();
+  updatePanels();
+  byId("add-connection").focus();
 }
 
-function onClose(closed, event) {
-  const hadFocus = byId("message").contains(document.activeElement);
-  connection = null;
-  log.addEvent(closed.closedByUser || event.code === 1000 ? "event" : "error", describeEnd(closed, event));
-  updateControls();
-  if (hadFocus) byId("connect").focus();
+function updatePanels() {
+  byId("panels").dataset.count = panels.length;
+  byId("add-connection").disabled = panels.length >= MAX_PANELS;
+  for (const panel of panels) panel.setRemovable(panels.length > 1);
 }
 
-function describeEnd({ openedAt, closedByUser }, event) {
-  if (openedAt === null) {
-    if (closedByUser) return "Cancelled before the connection opened";
-    // The WebSocket API does not expose the HTTP response of a failed handshake.
-    return "Connection failed: the host rejected the handshake or is unreachable";
-  }
-  const closedBy = closedByUser ? "you" : "the host";
-  return `Closed by ${closedBy} after ${formatDuration(secondsSince(openedAt))} (${describeClose(event)})`;
+/** The first connection is in the URL's fragment, so that a copied URL selects the same path. */
+function onSettings(panel) {
+  if (panels.length > 0 && panel !== panels[0]) return;
+  if (panel.routeForm.path) history.replaceState(null, "", `#${panel.routeForm.path}`);
+  editor?.showPlugin(panel.plugin);
 }
 
-function disconnect() {
-  connection.closedByUser = true;
-  connection.socket.close(1000);
-  updateControls();
+/** The path that the first connection begins with: that in the fragment, or that of a plugin that can be edited. */
+function initialPath(listed) {
+  if (location.hash.length > 1) return location.hash.slice(1);
+  const edited = listed.find(({ name }) => editor?.edits(name));
+  const route = edited?.routes.find(({ path }) => path !== undefined);
+  return route?.path.replace(/\{\w+\}/g, "red") ?? "";
 }
 
-function sendMessage() {
-  const input = byId("text");
-  if (input.value === "" || connectionState() !== "open") return;
-  connection.socket.send(input.value);
-  log.addMessage("sent", "you", input.value);
-  input.value = "";
-}
-
-function connectionState() {
-  if (!connection) return "closed";
-  return ["connecting", "open", "closing", "closed"][connection.socket.readyState];
-}
-
-function updateControls() {
-  const state = connectionState();
-  const isOpen = state === "open";
-  byId("state").dataset.state = state;
-  setText(byId("state"), STATE_LABELS[state]);
-  byId("settings").disabled = connection !== null;
-  byId("connect").textContent = connection ? "Disconnect" : "Connect";
-  byId("connect").disabled = state === "closing" || routePicker.isEmpty;
-  byId("text").disabled = byId("send").disabled = !isOpen;
-  byId("text").placeholder = isOpen ? `Message to ${connection.path}` : "Connect to send messages";
-  updateFacts();
-}
-
-/** Updates the facts that change every second. Their element is not a live region of the page. */
-function updateFacts() {
-  const facts = [];
-  if (connection) facts.push(connection.path);
-  if (connection?.openedAt) facts.push(formatDuration(secondsSince(connection.openedAt)));
-  if (connection?.versionChanges) {
-    facts.push(`kept open through ${formatCount(connection.versionChanges, "version change")}`);
-  }
-  if (!isHostReachable) facts.push("host unreachable");
-  setText(byId("facts"), facts.join(" · "));
-}
-
-async function pollPlugins() {
+async function poll() {
   try {
     const signal = AbortSignal.timeout(POLL_TIMEOUT);
     const response = await fetch("/demo/plugins.json", { cache: "no-store", signal });
     if (!response.ok) throw new Error(`status ${response.status}`);
-    const plugins = await response.json();
+    const listed = await response.json();
     setHostReachable(true);
-    routePicker.update(plugins);
-    updateVersions(plugins);
+    await pollEditor(listed);
+    reportVersionChanges(listed);
+    plugins = listed;
+    const path = initialPath(listed);
+    for (const panel of panels) panel.update(listed, path);
     wasTabHidden = false;
   } catch {
     setHostReachable(false);
   }
-  updateControls();
+}
+
+/** Shows what the plugins have written and how they have failed. */
+async function pollEditor(listed) {
+  if (!editor) return;
+  const names = (list) => list.map(({ name }) => name).join("\n");
+  if (plugins.length === 0 || names(listed) !== names(plugins)) await editor.loadFiles();
+  for (const line of await editor.pollChanges()) reportLine(line);
+}
+
+function reportLine(line) {
+  const text = line.message.replace(LOG_CONTEXT, "");
+  const place = findPlace(text);
+  const isFault = !line.from_guest || line.level === "ERROR" || line.level === "WARN";
+  if (place && !line.from_guest) editor.showFault(line.plugin, place);
+  for (const panel of panels.filter(({ plugin }) => plugin === line.plugin)) {
+    const parts = [text];
+    if (place && editor.hasFile(line.plugin, place.path)) parts.push(" ", createPlaceButton(line.plugin, place));
+    panel.addEvent(isFault ? "fault" : "printed", ...parts);
+  }
+}
+
+function createPlaceButton(plugin, place) {
+  const onclick = () => {
+    showView("source");
+    editor.openPlace(plugin, place);
+  };
+  return createElement("button", { type: "button", class: "place", onclick }, describePlace(place));
 }
 
 function setHostReachable(isReachable) {
-  if (isReachable && !isHostReachable) log.addEvent("event", "The host is reachable again");
-  if (!isReachable && isHostReachable) log.addEvent("error", "The host is unreachable");
+  if (isReachable === isHostReachable) return;
   isHostReachable = isReachable;
+  const [kind, text] = isReachable ? ["event", "reachable again"] : ["error", "unreachable"];
+  for (const panel of panels) {
+    panel.addEvent(kind, `The host is ${text}`);
+    panel.tick(isReachable);
+  }
 }
 
-function updateVersions(plugins) {
-  for (const { name, version } of plugins) {
-    const isChanged = liveVersions.has(name) && liveVersions.get(name) !== version;
-    if (isChanged) reportVersionChange(name, version);
+function reportVersionChanges(listed) {
+  const known = new Map(plugins.map(({ name, version }) => [name, version]));
+  const suffix = wasTabHidden ? " (changed while this tab was hidden)" : "";
+  for (const { name, version } of listed) {
+    if (!known.has(name) || known.get(name) === version) continue;
+    for (const panel of panels.filter(({ plugin }) => plugin === name)) panel.reportVersionChange(version, suffix);
   }
-  liveVersions = new Map(plugins.map(({ name, version }) => [name, version]));
-}
-
-function reportVersionChange(plugin, version) {
-  const parts = [`${plugin} is now at version `, createElement("code", {}, version)];
-  if (wasTabHidden) parts.push(" (changed while this tab was hidden)");
-  if (connection?.plugin === plugin && connectionState() === "open") {
-    connection.versionChanges += 1;
-    parts.push(`; this connection stayed open (${formatDuration(secondsSince(connection.openedAt))})`);
-  }
-  log.addEvent("version-change", ...parts);
 }
 
 async function pollForever() {
@@ -166,20 +146,28 @@ async function pollForever() {
       wasTabHidden = true;
       await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
     } else {
-      await pollPlugins();
+      await poll();
       await sleep(isHostReachable ? POLL_INTERVAL : RETRY_INTERVAL);
     }
   }
 }
 
-byId("connection-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  if (connection) disconnect();
-  else connect();
+/** On a narrow screen the page shows either the source or the conversations. */
+function showView(name) {
+  document.querySelector("main").dataset.view = name;
+  for (const button of byId("views").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === name));
+  }
+}
+
+for (const button of byId("views").children) button.addEventListener("click", () => showView(button.dataset.view));
+byId("add-connection").addEventListener("click", () => addPanel().element.querySelector("select").focus());
+addEventListener("hashchange", () => {
+  const [first] = panels;
+  if (first && !first.isConnected && !first.routeForm.isEmpty) first.routeForm.selectPath(location.hash.slice(1));
 });
-byId("message").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sendMessage();
-});
-setInterval(updateFacts, 1000);
+setInterval(() => panels.forEach((panel) => panel.tick(isHostReachable)), 1000);
+byId("editor").hidden = byId("views").hidden = !editor;
+document.body.classList.toggle("with-editor", editor !== null);
+addPanel();
 pollForever();

@@ -91,6 +91,9 @@ impl ComponentFollower {
 
     /// Requests a deploy, whose outcome the rollout logs, or a reload if only that can take the version.
     fn deploy(&self, plugin: &FollowedPlugin, source: &DeploySource, build: &Arc<Build>) {
+        if plugin.saved_build.take(build.digest()) {
+            return;
+        }
         if !plugin.needs_reload(build) {
             drop(plugin.rollout.enqueue(Arc::clone(build), source.clone()));
         } else if let Some(reloader) = &self.reloader {

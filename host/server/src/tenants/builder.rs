@@ -7,6 +7,7 @@ use super::channel_layers::open_layer;
 use super::component_source::{ComponentSource, read_build};
 use super::deferred_version_record::DeferredVersionRecord;
 use super::failed_load::FailedLoad;
+use super::followed_plugin::FollowedPlugin;
 use super::plugin_spec::PluginSpec;
 use super::replaced_plugin::ReplacedPlugin;
 use super::router::Router;
@@ -15,10 +16,12 @@ use super::served_plugin::ServedPlugin;
 use super::served_worker::ServedWorker;
 use super::startup_version::{self, LoadedPlugin};
 use crate::auth::ApiTokens;
-use crate::demo::DemoPage;
+use crate::demo::{DemoPage, EditedPlugin, SourceEditor};
 use crate::host_error::HostError;
 use crate::host_resources::HostResources;
-use narrowboat_config::{DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, TenantConfig};
+use narrowboat_config::{
+    DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, PluginSource, TenantConfig,
+};
 use narrowboat_core::fault::sanitize_log_line;
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
@@ -119,8 +122,24 @@ impl TenantBuilder<'_> {
     ) -> Option<DemoPage> {
         (self.resources.has_demo_page && tenant.is_default()).then(|| {
             let find = |name: &str| Some(Arc::clone(plugins.get(name)?.rollout.plugin()));
-            DemoPage::new(&config.routes, find)
+            DemoPage::new(&config.routes, find, self.source_editor(config, plugins))
         })
+    }
+
+    /// The editor of the demo page, for the plugins with a source folder.
+    fn source_editor(
+        &self,
+        config: &TenantConfig,
+        plugins: &BTreeMap<String, Arc<ServedPlugin>>,
+    ) -> Option<SourceEditor> {
+        let editor = Arc::clone(self.resources.editor.as_ref()?);
+        let size_limit = self.resources.limits.max_component;
+        let edited = config.plugins.iter().filter_map(|(name, plugin)| {
+            let PluginSource::Source(folder) = &plugin.source else { return None };
+            let followed = plugins.get(name).map(|served| FollowedPlugin::from(&**served));
+            Some((name.clone(), EditedPlugin::new(folder.clone(), followed, size_limit)))
+        });
+        Some(SourceEditor::new(editor, edited.collect()))
     }
 
     /// The workers of plugins that are served. Workers that have not changed are reused.

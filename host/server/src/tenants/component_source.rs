@@ -35,17 +35,17 @@ impl ComponentSource {
             (PluginSource::Component(file), mode) => {
                 let policy = match mode {
                     HostMode::Serve => ChangePolicy::Operator,
-                    HostMode::Dev(_) => ChangePolicy::Grants,
+                    HostMode::Dev { .. } => ChangePolicy::Grants,
                 };
                 Some(Self::File { path: file.clone(), policy })
             }
             (PluginSource::Source(folder), HostMode::Serve) => Some(Self::Folder(folder.clone())),
-            (PluginSource::Source(folder), HostMode::Dev(_)) => {
+            (PluginSource::Source(folder), HostMode::Dev { .. }) => {
                 let identity = PluginIdentity::of_folder(folder);
                 Some(Self::DevFolder { path: folder.clone(), identity })
             }
             (PluginSource::Crate(folder), HostMode::Serve) => Some(Self::Crate(folder.clone())),
-            (PluginSource::Crate(folder), HostMode::Dev(components)) => {
+            (PluginSource::Crate(folder), HostMode::Dev { components, .. }) => {
                 components.component(folder).map(Self::Built)
             }
         }

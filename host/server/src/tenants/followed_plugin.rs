@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::plugin_identity::PluginIdentity;
+use super::saved_build::SavedBuild;
 use super::served_plugin::ServedPlugin;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_runtime::Build;
@@ -12,6 +13,8 @@ pub(crate) struct FollowedPlugin {
     pub(crate) rollout: Arc<Rollout>,
     /// The identity that it was loaded with; `None` if another one does not load it again.
     identity: Option<PluginIdentity>,
+    /// The version that the editor of the demo page deploys by itself.
+    pub(crate) saved_build: Arc<SavedBuild>,
 }
 
 impl FollowedPlugin {
@@ -25,6 +28,7 @@ impl FollowedPlugin {
 impl From<&ServedPlugin> for FollowedPlugin {
     fn from(served: &ServedPlugin) -> Self {
         let identity = served.spec.component_source.identity().cloned();
-        Self { rollout: Arc::clone(&served.rollout), identity }
+        let saved_build = Arc::clone(&served.saved_build);
+        Self { rollout: Arc::clone(&served.rollout), identity, saved_build }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
 
 use super::plugin_spec::PluginSpec;
+use super::saved_build::SavedBuild;
 use narrowboat_deploy::packaging::BuildSource;
 use narrowboat_deploy::rollout::{QueueCloseReason, Rollout};
 use narrowboat_session::InstanceRegistry;
@@ -14,13 +15,15 @@ pub(crate) struct ServedPlugin {
     pub(super) spec: PluginSpec,
     pub(super) source: BuildSource,
     pub(crate) rollout: Arc<Rollout>,
+    pub(super) saved_build: Arc<SavedBuild>,
     rollout_task: Mutex<Option<AbortHandle>>,
 }
 
 impl ServedPlugin {
     /// A plugin whose rollouts have not started.
     pub(super) fn new(spec: PluginSpec, source: BuildSource, rollout: Rollout) -> Self {
-        Self { spec, source, rollout: Arc::new(rollout), rollout_task: Mutex::default() }
+        let rollout = Arc::new(rollout);
+        Self { spec, source, rollout, saved_build: Arc::default(), rollout_task: Mutex::default() }
     }
 
     /// The instances of the plugin.

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
-use hyper::http::StatusCode;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::decision::Decision;
@@ -151,7 +150,7 @@ where
             (rejection_response(rejection), None)
         }
         (Decision::Respond(page), _) => {
-            (build_response(StatusCode::OK, &page.headers, page.body), None)
+            (build_response(page.status, &page.headers, page.body), None)
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Decision<T> {
         /// The caller's value, returned with the open socket, or without it if the client disconnects first.
         joined: T,
     },
-    /// Responds with 200 to a request that is not a WebSocket handshake.
+    /// Responds to a request that is not a WebSocket handshake.
     Respond(HttpResponse),
     /// Responds with the status, headers and body of the rejection.
     Reject(Rejection),

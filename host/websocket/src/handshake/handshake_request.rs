@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
@@ -11,6 +11,7 @@ use hyper::http::HeaderMap;
 use hyper::{Method, Request, Response, Version};
 use percent_encoding::percent_decode_str;
 
+use super::body_error::BodyError;
 use super::forwarded_headers::{forwarded_host, forwarded_peer};
 use super::peer_info::PeerInfo;
 use super::response::switching_protocols;
@@ -34,8 +35,8 @@ const BEARER_PREFIX: &str = "bearer.";
 #[derive(Debug)]
 pub struct HandshakeRequest {
     head: Request<()>,
-    /// Whether the headers announce a body, which may turn out to be empty.
-    has_body: bool,
+    /// The body, which is read only on demand. It may be announced and turn out to be empty.
+    body: Incoming,
     peer: PeerInfo,
     /// The host in `X-Forwarded-Host`, if a trusted proxy sent it.
     forwarded_host: Option<String>,
@@ -52,13 +53,12 @@ pub struct ScopeOverrides {
 }
 
 impl HandshakeRequest {
-    /// Drops the body of `request`, which is never read.
+    /// A request whose body has not been read.
     pub(super) fn new(request: Request<Incoming>, peer: PeerInfo) -> Self {
-        let has_body = !request.body().is_end_stream();
-        let (parts, _) = request.into_parts();
+        let (parts, body) = request.into_parts();
         Self {
             head: Request::from_parts(parts, ()),
-            has_body,
+            body,
             peer,
             forwarded_host: None,
             scope_overrides: ScopeOverrides::default(),
@@ -69,6 +69,24 @@ impl HandshakeRequest {
     #[must_use]
     pub fn with_scope_overrides(self, scope_overrides: ScopeOverrides) -> Self {
         Self { scope_overrides, ..self }
+    }
+
+    /// Returns the method.
+    pub fn method(&self) -> &Method {
+        self.head.method()
+    }
+
+    /// Reads the body, which may have `limit` bytes. The time-out of the handshake bounds the time. A second call returns
+    /// no bytes.
+    ///
+    /// # Errors
+    /// If the body is larger, or is cut off or malformed.
+    pub async fn read_body(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        match Limited::new(&mut self.body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit)),
+            Err(_) => Err(BodyError::Incomplete),
+        }
     }
 
     /// Returns the path as the client sent it, percent-encoded.
@@ -150,7 +168,7 @@ impl HandshakeRequest {
     }
 
     /// Returns the value of a header that has one line. Two lines would be ambiguous, so they count as none.
-    fn singleton_field(&self, name: &str) -> Option<&str> {
+    pub fn singleton_field(&self, name: &str) -> Option<&str> {
         let mut values = self.head.headers().get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
         values.next().is_none().then_some(value)
@@ -166,7 +184,7 @@ impl HandshakeRequest {
             return Err(HostRejection::InvalidExtensions.into());
         }
         // The WebSocket would begin after the body (RFC 9110, section 7.8), which this host does not read.
-        if self.has_body {
+        if !self.body.is_end_stream() {
             return Err(HostRejection::UnexpectedBody.into());
         }
         Ok(switching_protocols(accept_key))
@@ -245,6 +263,11 @@ impl HandshakeRequest {
     /// Returns the client's address.
     pub fn client_addr(&self) -> SocketAddr {
         self.peer.client_addr
+    }
+
+    /// Returns the addresses of both ends, and whether the client uses TLS.
+    pub fn peer(&self) -> &PeerInfo {
+        &self.peer
     }
 
     /// Returns the values of all lines of a header.

@@ -1,12 +1,15 @@
 //! Responses with a page of the host itself.
 
 use bytes::Bytes;
+use hyper::http::StatusCode;
 
 use narrowboat_core::scope::Headers;
 
-/// A response with status 200 to a request that is not a WebSocket handshake. A HEAD request gets the headers only.
+/// A response to a request that is not a WebSocket handshake. A HEAD request gets the headers only.
 #[derive(Debug, Clone)]
 pub struct HttpResponse {
+    /// The status.
+    pub status: StatusCode,
     /// The response headers.
     pub headers: Headers,
     /// The response body.
@@ -14,9 +17,9 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// Returns a response with this body and media type, such as `text/css`.
+    /// Returns a response with status 200, this body and this media type, such as `text/css`.
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let response = Self { headers: Headers::new(), body: body.into() };
+        let response = Self { status: StatusCode::OK, headers: Headers::new(), body: body.into() };
         response.with_header("content-type", content_type)
     }
 

@@ -48,6 +48,7 @@ fn version_context() -> VersionContext {
     VersionContext {
         plugin: Arc::from("plugin"),
         manifest_name: "plugin".to_owned(),
+        description: String::new(),
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         services: Arc::new(services),

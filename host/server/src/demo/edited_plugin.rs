@@ -1,0 +1,113 @@
+//! A source plugin that the editor of the demo page edits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::editor_error::EditorError;
+use super::save_outcome::SaveOutcome;
+use crate::tenants::FollowedPlugin;
+use narrowboat_core::sha256_digest::Sha256Digest;
+use narrowboat_core::source_bundle::SourcePath;
+use narrowboat_core::units::ByteSize;
+use narrowboat_deploy::packaging::{
+    BuildSource, EditError, EditableSource, MissingPackages, ReadBuildError, SourceText,
+};
+use narrowboat_deploy::rollout::DeploySource;
+use narrowboat_runtime::{Build, run_on_dedicated_thread};
+
+/// A source plugin that the editor of the demo page edits.
+pub(crate) struct EditedPlugin {
+    pub(super) source: EditableSource,
+    /// The deploys of the plugin; `None` if it could not be loaded, so that the host loads it at the next change.
+    followed: Option<FollowedPlugin>,
+    /// The largest bundle.
+    size_limit: ByteSize,
+}
+
+/// A text that was saved.
+struct Saved {
+    digest: Sha256Digest,
+    build: Result<Build, ReadBuildError>,
+}
+
+impl EditedPlugin {
+    /// A plugin with this source folder.
+    pub(crate) fn new(
+        folder: PathBuf,
+        followed: Option<FollowedPlugin>,
+        size_limit: ByteSize,
+    ) -> Self {
+        Self { source: EditableSource::new(folder), followed, size_limit }
+    }
+
+    /// Whether the plugin is served.
+    pub(super) fn is_served(&self) -> bool {
+        self.followed.is_some()
+    }
+
+    /// The text files.
+    pub(super) async fn list(&self) -> Result<Vec<SourcePath>, EditorError> {
+        let source = self.source.clone();
+        run_on_dedicated_thread(move || source.list()).await.ok_or_else(EditorError::no_thread)
+    }
+
+    /// Reads a file.
+    pub(super) async fn read(&self, path: &SourcePath) -> Result<SourceText, EditorError> {
+        let (source, path) = (self.source.clone(), path.clone());
+        let read = run_on_dedicated_thread(move || source.read(&path)).await;
+        Ok(read.ok_or_else(EditorError::no_thread)??)
+    }
+
+    /// Writes a file whose digest is `expected`, deploys the folder, and waits for the outcome of these bytes, but not
+    /// longer than `limit`. Returns the digest of the text and the outcome.
+    pub(super) async fn save(
+        &self,
+        path: SourcePath,
+        text: String,
+        expected: Sha256Digest,
+        limit: Duration,
+    ) -> Result<(Sha256Digest, SaveOutcome), EditorError> {
+        let (source, size_limit) = (self.source.clone(), self.size_limit);
+        let work = move || write_and_pack(&source, &path, &text, expected, size_limit);
+        let Saved { digest, build } =
+            run_on_dedicated_thread(work).await.ok_or_else(EditorError::no_thread)??;
+        let outcome = match build {
+            Ok(build) => self.deploy(Arc::new(build), limit).await,
+            Err(error) => error.into(),
+        };
+        Ok((digest, outcome))
+    }
+
+    /// Deploys a version. The watcher reports the change too, and leaves this version to the editor; a version that needs
+    /// a reload is left to the watcher.
+    async fn deploy(&self, build: Arc<Build>, limit: Duration) -> SaveOutcome {
+        let Some(followed) = &self.followed else { return SaveOutcome::Working };
+        if followed.needs_reload(&build) {
+            return SaveOutcome::Reloading;
+        }
+        followed.saved_build.record(build.digest());
+        let source = DeploySource::ChangedFile(self.source.folder().to_owned());
+        let outcome = followed.rollout.enqueue(build, source);
+        match timeout(limit, outcome).await {
+            Ok(Ok(outcome)) => outcome.into(),
+            Ok(Err(_)) | Err(_) => SaveOutcome::Working,
+        }
+    }
+}
+
+fn write_and_pack(
+    source: &EditableSource,
+    path: &SourcePath,
+    text: &str,
+    expected: Sha256Digest,
+    size_limit: ByteSize,
+) -> Result<Saved, EditError> {
+    let digest = source.write(path, text, expected)?;
+    // The follower of the folder installs packages; two installations at a time would disturb each other.
+    let missing_packages = MissingPackages::Refuse;
+    let folder = BuildSource::Folder { path: source.folder().to_owned(), missing_packages };
+    Ok(Saved { digest, build: folder.read(size_limit) })
+}
