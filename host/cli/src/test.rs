@@ -51,6 +51,9 @@ fn run_plugin(
     let mut suite = suite.map_err(|error| CliError::runtime(anyhow!("plugin {name}: {error}")))?;
     let mut tests = suite.names();
     tests.retain(|test| filter.is_none_or(|filter| test.contains(filter)));
+    if tests.is_empty() {
+        return Ok(());
+    }
     report.start_plugin(&name, tests.len())?;
     for test in tests {
         report.add(suite.run(&test).map_err(CliError::runtime)?)?;

@@ -21,7 +21,7 @@ use narrowboat_runtime::{
 use narrowboat_server::{HostEngine, loader_without_host};
 
 /// The longest running time of one test.
-const TEST_TIME: DurationSetting = DurationSetting::from_millis(60_000);
+const TEST_TIME: DurationSetting = DurationSetting::from_millis(10_000);
 
 /// The memory of the instance that runs the tests.
 const TEST_MEMORY: ByteSize = ByteSize::mib(512);
@@ -79,12 +79,15 @@ impl SourceSuite {
         };
         self.settings.logs.clear();
         let started = Instant::now();
-        let host = TestHost::start(self.settings.clone())?;
-        let outcome = tests.run(name, Box::new(move |request| host.call(request)));
+        let host = Arc::new(TestHost::start(self.settings.clone())?);
+        let called = Arc::clone(&host);
+        let outcome = tests.run(name, Box::new(move |request| called.call(request)));
+        // The end of the host writes lines too.
+        let lines = self.settings.logs.important_lines();
         let end = match outcome {
             Ok(outcome) => {
                 self.tests = Some(tests);
-                outcome.into()
+                self.end_of(outcome)
             }
             Err(fault) => {
                 let message = format!("the test ended its instance: {fault}");
@@ -92,11 +95,10 @@ impl SourceSuite {
             }
         };
         let case = self.cases.iter().find(|case| case.name == name);
-        let lines = self.settings.logs.important_lines();
         Ok(TestResult {
             plugin: self.settings.plugin.name.clone(),
             name: name.to_owned(),
-            place: case.map(|case| (case.path.clone(), case.line)),
+            place: case.map(|case| (self.display_path(&case.path), case.line)),
             duration: started.elapsed(),
             output: match &end {
                 TestEnd::Failed(_) => lines.iter().map(ToString::to_string).collect(),
@@ -106,20 +108,27 @@ impl SourceSuite {
         })
     }
 
+    /// The end of a test, with the path of a failure as the user names it.
+    fn end_of(&self, outcome: TestOutcome) -> TestEnd {
+        match outcome {
+            TestOutcome::Passed => TestEnd::Passed,
+            TestOutcome::Skipped(reason) => TestEnd::Skipped(reason),
+            TestOutcome::Failed(failure) => {
+                let path = failure.path.as_ref().map(|path| self.display_path(path));
+                TestEnd::Failed(TestFailure { path, ..failure })
+            }
+        }
+    }
+
+    /// The path of a file of the plugin as the user names it: below the folder that the command names.
+    fn display_path(&self, path: &str) -> String {
+        self.settings.plugin.folder.join(path).display().to_string()
+    }
+
     /// Loads the tests into another instance.
     fn load_tests(&self) -> Result<SourceTests, TestKitError> {
         let label = tests_label(&self.settings.plugin);
         Ok(SourceTests::collect(&self.loader, &label, &self.bundle)?.0)
-    }
-}
-
-impl From<TestOutcome> for TestEnd {
-    fn from(outcome: TestOutcome) -> Self {
-        match outcome {
-            TestOutcome::Passed => Self::Passed,
-            TestOutcome::Skipped(reason) => Self::Skipped(reason),
-            TestOutcome::Failed(failure) => Self::Failed(failure),
-        }
     }
 }
 

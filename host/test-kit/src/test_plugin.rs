@@ -45,18 +45,19 @@ pub fn find_plugins(folder: &Path) -> Result<Vec<TestPlugin>, TestKitError> {
     if !folder.join(manifest::FILE_NAME).is_file() {
         return Err(TestKitError::NoPlugin(folder.to_owned()));
     }
-    let folder = canonicalize(folder)?;
-    for above in folder.ancestors().skip(1) {
+    let absolute = canonicalize(folder)?;
+    for above in absolute.ancestors().skip(1) {
         let project = above.join(CONFIG_FILE);
         if project.is_file() {
             let mut plugins = plugins_of(&Config::read(&project)?);
-            plugins.retain(|plugin| canonicalize(&plugin.folder).is_ok_and(|own| own == folder));
+            plugins.retain(|plugin| canonicalize(&plugin.folder).is_ok_and(|own| own == absolute));
             if !plugins.is_empty() {
+                plugins.iter_mut().for_each(|plugin| plugin.folder = folder.to_owned());
                 return Ok(plugins);
             }
         }
     }
-    Ok(vec![TestPlugin::without_project(folder)?])
+    Ok(vec![TestPlugin::without_project(folder.to_owned(), &absolute)?])
 }
 
 fn canonicalize(path: &Path) -> Result<PathBuf, TestKitError> {
@@ -86,10 +87,10 @@ fn plugins_of(config: &Config) -> Vec<TestPlugin> {
 
 impl TestPlugin {
     /// A plugin that no configuration serves: every path leads to it, and it gets what it requests.
-    fn without_project(folder: PathBuf) -> Result<Self, TestKitError> {
+    fn without_project(folder: PathBuf, absolute: &Path) -> Result<Self, TestKitError> {
         let is_crate = folder.join("Cargo.toml").is_file();
         let key = if is_crate { "crate" } else { "source" };
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let quoted = toml_string(&name);
         let text = format!(
             "[plugins.{quoted}]\n{key} = \".\"\ngrants = \"all\"\n[[routes]]\nregex = '^.*$'\nplugin = {quoted}\n"

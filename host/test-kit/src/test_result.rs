@@ -11,8 +11,7 @@ pub struct TestResult {
     pub plugin: String,
     /// The name of the test.
     pub name: String,
-    /// The path of the file of the test relative to the plugin's folder, and its line. `None` if the runner does not know
-    /// them.
+    /// The path of the file of the test, and its line. `None` if the runner does not know them.
     pub place: Option<(String, u32)>,
     /// The time that the test took.
     pub duration: Duration,
