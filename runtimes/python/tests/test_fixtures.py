@@ -140,7 +140,7 @@ def test_an_error_at_the_end_of_a_fixture_fails_the_test():
 
 
 def test_the_trace_has_an_error_at_the_end_of_a_fixture_after_that_of_the_test():
-    source = "@fixture\ndef room():\n    yield\n    {}['a']\ndef test_it(room): {}['b']\n"
+    source = "@fixture\ndef room():\n    yield\n    {}['a']\ndef f(): {}['b']\ndef test_it(room): f()\n"
     failure = failure_of(HEADER + source)
     assert failure.message == "KeyError: 'b'"
     assert failure.trace.index("KeyError: 'b'") < failure.trace.index("KeyError: 'a'")

@@ -71,6 +71,37 @@ def test_a_test_that_waits_for_ever_fails_at_its_line():
     assert "line 6, in test_it" in failure.trace
 
 
+def test_the_exceptions_of_a_group_are_part_of_the_message():
+    source = """
+        import asyncio
+        async def bad():
+            raise ValueError("oops")
+        async def test_it():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bad())
+    """
+    failure = failure_of(source)
+    lines = failure.message.split("\n")
+    assert lines[0].startswith("ExceptionGroup: unhandled errors in a TaskGroup")
+    assert lines[1:] == ["  ValueError: oops (test_it.py:4 in bad)"]
+    assert "in bad" in failure.trace
+
+
+def test_an_error_with_one_line_of_the_plugin_has_no_trace():
+    assert failure_of("def test_it():\n    {}['a']\n").trace == ""
+
+
+def test_an_error_with_a_cause_has_a_trace():
+    source = """
+        def test_it():
+            try:
+                {}["a"]
+            except KeyError as error:
+                raise ValueError from error
+    """
+    assert "KeyError: 'a'" in failure_of(source).trace
+
+
 def test_a_task_that_repeats_does_not_hide_that_the_test_waits_for_ever():
     source = """
         import asyncio

@@ -63,12 +63,17 @@ def _remove_runtime_frames(told, seen):
     if told is None or id(told) in seen:
         return
     seen.add(id(told))
-    frames = [frame for frame in told.stack if not frame.filename.startswith(_RUNTIME_FOLDER)]
+    frames = [frame for frame in told.stack if not is_runtime_file(frame.filename)]
     # A deep recursion in another module leaves no frame of the plugin.
     first = next((index for index, frame in enumerate(frames) if plugin_importer.is_plugin_file(frame.filename)), 0)
     told.stack[:] = frames[first:]
     for inner in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
         _remove_runtime_frames(inner, seen)
+
+
+def is_runtime_file(filename):
+    """Says whether a file name is that of a module of the runtime."""
+    return filename.startswith(_RUNTIME_FOLDER)
 
 
 def describe(error, with_place=True):

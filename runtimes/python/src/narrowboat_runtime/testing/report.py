@@ -50,16 +50,22 @@ def _message_of(error):
             name = _type_name(type(error))
             text = f"{name}: {text}" if text else name
         failure.add_hint(error)
-        return "\n".join((text, *(note for note in getattr(error, "__notes__", ()) if isinstance(note, str))))
+        notes = (note for note in getattr(error, "__notes__", ()) if isinstance(note, str))
+        parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        return "\n".join((text, *notes, *(f"  {failure.describe(part)}" for part in parts)))
     except BaseException:
         return f"{_type_name(type(error))}: (its text cannot be shown)"
 
 
 def _is_told_by_place(error):
-    """Says whether the traceback of an assertion has nothing but the line of the test."""
-    if not isinstance(error, AssertionError) or error.__cause__ is not None or error.__context__ is not None:
+    """Says whether a traceback would have nothing but the place and the message."""
+    if isinstance(error, TestProblem):
+        return len(error.stack) <= 1
+    context = None if error.__suppress_context__ else error.__context__
+    if error.__cause__ is not None or context is not None or isinstance(error, BaseExceptionGroup):
         return False
-    return len(_places_of(error)) == 1
+    files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    return sum(not failure.is_runtime_file(file) for file in files) <= 1
 
 
 def _trace_of(error):
