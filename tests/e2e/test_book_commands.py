@@ -503,16 +503,22 @@ def test_move_from_channels(commands):
     talk.converses(dialogue[1:])
 
 
+# The language of the tests on the page, their file, and the page and the file of the plugin that they test.
+TESTED = [
+    ("python", "test_consumers.py", "write-a-plugin-in-python.md", "consumers.py"),
+    ("typescript", "consumers.test.ts", "write-a-plugin-in-javascript.md", "consumers.ts"),
+]
+
+
 @page("docs/how-to/test-a-plugin.md")
 def test_test_a_plugin(commands):
-    python = ROOT / "docs/how-to/write-a-plugin-in-python.md"
-    [consumer, *_] = [block.code for block in blocks(python) if block.language == "python"]
-    commands.write("plugins/chat/consumers.py", consumer)
-    commands.write("tests/test_chat.py", commands.code("python"))
-    commands.here["python3 -m venv venv"] = f"ln -s {ROOT / 'target/venv'} venv"
-    commands.here["venv/bin/pip install"] = "venv/bin/pip show"
-    commands.here['"channels[daphne]"'] = "channels daphne"
-    commands.run()
+    for language, tests, plugin, code in TESTED:
+        shutil.rmtree(commands.folder / "plugins", ignore_errors=True)
+        there = [block for block in blocks(ROOT / "docs/how-to" / plugin) if block.language in ("python", "typescript", "toml")]
+        for file, block in zip([f"plugins/chat/{code}", "plugins/chat/plugin.toml", "narrowboat.toml"], there):
+            commands.write(file, block.code)
+        commands.write(f"plugins/chat/{tests}", commands.code(language))
+        commands.run()
 
 
 @page("docs/how-to/write-a-plugin-in-python.md")

@@ -14,9 +14,10 @@ export class Communicator {
   #options;
   #id;
   #handshake;
-  /** What has arrived and was not taken: objects with `data` or with `close`. */
-  #arrived = [];
+  /** The frames that have arrived and were not received. */
+  #frames = [];
   #closed = null;
+  #isCloseReceived = false;
 
   constructor(path, options = {}) {
     if (typeof path !== "string" || !path.startsWith("/")) throw new TypeError('the path of a communicator begins with "/"');
@@ -75,36 +76,36 @@ export class Communicator {
 
   /** Sends a string or bytes. Any other value is sent as JSON. */
   sendTo(data) {
-    request("send", { connection: this.#connected(), data: toFrame(data) });
+    this.#send(toFrame(data));
   }
 
   /** Sends a value as JSON, also a string. */
   sendJsonTo(value) {
-    request("send", { connection: this.#connected(), data: JSON.stringify(value) });
+    this.#send(JSON.stringify(value));
+  }
+
+  #send(data) {
+    if (data === undefined) throw new TypeError("undefined and functions have no form in JSON");
+    request("send", { connection: this.#connected(), data });
   }
 
   /** Takes all that has arrived from the host. */
   #pull() {
     const connection = this.#connected();
-    for (let item = request("receive", { connection }); item !== null; item = request("receive", { connection })) {
-      this.#arrived.push(item);
-      if (item.close === undefined) continue;
-      const [code, reason] = item.close;
-      this.#closed = { code, reason };
-      break;
+    while (this.#closed === null) {
+      const item = request("receive", { connection });
+      if (item === null) return;
+      if (item.close === undefined) this.#frames.push(item.data);
+      else this.#closed = { code: item.close[0], reason: item.close[1] };
     }
   }
 
   /** Returns the next frame. */
   receiveFrom() {
     this.#pull();
-    const [next] = this.#arrived;
-    if (next === undefined) throw new AssertionError(`nothing has arrived for ${this}`);
-    if (next.close !== undefined) {
-      throw new AssertionError(`no frame has arrived for ${this}: the connection has closed with ${this.#shownClose()}`);
-    }
-    this.#arrived.shift();
-    return next.data;
+    if (this.#frames.length > 0) return this.#frames.shift();
+    const end = this.#closed === null ? "" : `: the connection has closed with ${this.#shownClose()}`;
+    throw new AssertionError(`nothing has arrived for ${this}${end}`);
   }
 
   /** Returns the value of the next frame, which is JSON. */
@@ -118,25 +119,24 @@ export class Communicator {
     }
   }
 
-  /** Returns the code and the reason with which the connection has closed, if no frame has arrived before. */
+  /** Returns the code and the reason with which the connection has closed, if all frames were received. */
   receiveClose() {
     this.#pull();
-    const [next] = this.#arrived;
-    if (next === undefined) throw new AssertionError(`the connection of ${this} is open`);
-    if (next.close === undefined) throw new AssertionError(`the frame ${show(next.data, 1)} has arrived for ${this}, and no close`);
-    this.#arrived.shift();
+    if (this.#frames.length > 0) throw new AssertionError(`${this} has the frame ${show(this.#frames[0], 1)}, and no close before it`);
+    if (this.#closed === null) throw new AssertionError(`the connection of ${this} is open`);
+    this.#isCloseReceived = true;
     return this.#closed;
   }
 
   /** Whether nothing has arrived that was not received. */
   receiveNothing() {
-    if (this.#closed === null) this.#pull();
-    return this.#arrived.length === 0;
+    this.#pull();
+    return this.#frames.length === 0 && (this.#closed === null || this.#isCloseReceived);
   }
 
   /** The code and the reason with which the connection has closed, or null. */
   get closed() {
-    if (this.#closed === null) this.#pull();
+    this.#pull();
     return this.#closed;
   }
 

@@ -82,7 +82,7 @@ function forbidTimers() {
 function declare(name, body, isSkipped) {
   checkDeclaration("test", name);
   if (typeof body !== "function") throw new TypeError(`a test has a name and a function: ${EXAMPLE}`);
-  if (body.length > 0) throw new TypeError("the function of a test takes no argument: it may be async");
+  checkArguments(body);
   const full = fullName(name);
   if (tests.has(full)) throw new Error(`two tests have the name ${full}`);
   tests.set(full, { name: full, suite, body, isSkipped: isSkipped || suite.isSkipped, stack: new Error().stack });
@@ -133,7 +133,13 @@ describe.skip = (name, body) => declareSuite(name, body, true);
 function addStep(what, steps, step) {
   checkLoading(what);
   if (typeof step !== "function") throw new TypeError(`${what} has a function`);
+  checkArguments(step);
   suite[steps].push(step);
+}
+
+/** A function that waits for the call of an argument would pass at once. */
+function checkArguments(step) {
+  if (step.length > 0) throw new TypeError("the function of a test gets no argument: it may be async");
 }
 
 /** Runs a function before each test of the file or of the group. */

@@ -156,7 +156,8 @@ impl TestSuite {
             line: place.as_ref().map(|place| place.line),
             path: place.map(|place| place.path),
             source,
-            trace: format!("{}\n{stack}", failure.text).trim_end().to_owned(),
+            // A single frame is that of the place.
+            trace: if stack.lines().count() > 1 { stack.to_owned() } else { String::new() },
         }
     }
 

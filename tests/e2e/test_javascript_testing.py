@@ -1,0 +1,462 @@
+"""`narrowboat test` runs the tests of plugins in JavaScript and TypeScript, and the module `narrowboat/testing`."""
+
+import json
+from collections import namedtuple
+
+import pytest
+
+from javascript_plugin import JavaScriptPlugin, TypeScriptPlugin
+from test_javascript import ECHO, consumer
+
+IMPORTS = """\
+import * as kit from "narrowboat/testing";
+const { Channel, Communicator, advance, afterEach, beforeEach, describe, expect, faults, failRequest, group } = kit;
+const { keyvalue, logs, readFile, requests, respond, sendTo, swap, test } = kit;
+const open = (path = "/chat/", options = {}) => {
+  const client = new Communicator(path, options);
+  client.connect();
+  return client;
+};
+"""
+
+# The line of the first line after the imports.
+FIRST = IMPORTS.count("\n") + 1
+
+Run = namedtuple("Run", ["status", "tests", "error"])
+
+
+def run_tests(narrowboat, folder):
+    """Runs the tests of a plugin. Returns the results by the names of the tests without their files."""
+    done = narrowboat("test", folder, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    tests = {event["name"].split(" > ", 1)[1]: event for event in events if event["event"] == "test"}
+    return Run(done.returncode, tests, done.stderr)
+
+
+@pytest.fixture
+def tested(narrowboat, tmp_path):
+    """Runs tests of a plugin: the text of its consumers, and that of the tests after the imports."""
+
+    def run(source, tests, files=None, plugin=JavaScriptPlugin, **manifest):
+        folder = tmp_path / "chat"
+        folder.mkdir()
+        ending = plugin.MAIN.rpartition(".")[2]
+        plugin(folder, source, {f"chat.test.{ending}": IMPORTS + tests} | (files or {}), **manifest)
+        return run_tests(narrowboat, folder)
+
+    return run
+
+
+@pytest.fixture
+def passes(tested):
+    """Runs tests of a plugin, which pass."""
+
+    def run(source, tests, files=None, **options):
+        done = tested(source, tests, files, **options)
+        failures = [(name, it["message"], it["line"]) for name, it in done.tests.items() if it["outcome"] != "passed"]
+        assert (failures, done.status) == ([], 0), done.error
+        assert done.tests
+        return done
+
+    return run
+
+
+# The client.
+
+
+def test_a_client_sends_and_receives_texts_bytes_and_json(passes):
+    passes(
+        ECHO,
+        """
+        test("frames", () => {
+          const client = open();
+          client.sendTo("hello");
+          client.sendTo(new Uint8Array([1, 2]));
+          client.sendTo({ a: 1 });
+          client.sendJsonTo("text");
+          expect(client.receiveFrom()).toBe("hello");
+          expect(client.receiveFrom()).toEqual(new Uint8Array([1, 2]));
+          expect(client.receiveJsonFrom()).toEqual({ a: 1 });
+          expect(client.receiveFrom()).toBe('"text"');
+          expect(client.receiveNothing()).toBe(true);
+        });
+        """,
+    )
+
+
+def test_the_scope_has_what_the_client_sends(passes):
+    passes(
+        consumer("connect(scope) { this.seen = scope; return { subprotocol: scope.subprotocols[0] }; } receive() { this.send(this.seen); }"),
+        """
+        test("scope", () => {
+          const client = new Communicator("/chat/red%20room/?page=2", {
+            headers: { "X-Color": "red" },
+            subprotocols: ["v2", "v1"],
+            user: { id: 7 },
+            params: { room: "red" },
+            client: ["192.0.2.1", 1234],
+          });
+          expect(client.connect()).toMatchObject({ accepted: true, state: "accepted", status: 101, subprotocol: "v2" });
+          client.sendTo("");
+          expect(client.receiveJsonFrom()).toMatchObject({
+            path: "/chat/red room/",
+            query: { page: "2" },
+            headers: { "x-color": "red" },
+            user: { id: 7 },
+            params: { room: "red" },
+            client: ["192.0.2.1", 1234],
+          });
+        });
+        """,
+    )
+
+
+def test_a_rejection_has_its_status_headers_and_body(passes):
+    passes(
+        consumer('connect() { throw new Rejected(418, { headers: { "x-why": "tea" }, body: "short and stout" }); }'),
+        """
+        test("rejection", () => {
+          const client = new Communicator("/chat/");
+          expect(client.connect()).toMatchObject({
+            accepted: false, state: "rejected", status: 418, headers: { "x-why": "tea" }, body: "short and stout",
+          });
+          expect(() => client.sendTo("hello")).toThrow();
+        });
+        """,
+    )
+
+
+def test_a_consumer_may_decide_later(passes):
+    passes(
+        consumer("async connect() { await new Promise((resolve) => setTimeout(resolve, 1000)); }"),
+        """
+        test("later", () => {
+          const client = new Communicator("/chat/");
+          expect(client.connect().state).toBe("undecided");
+          advance(999);
+          expect(client.handshake.state).toBe("undecided");
+          advance(1);
+          expect(client.handshake.accepted).toBe(true);
+        });
+        """,
+    )
+
+
+def test_a_close_has_its_code_and_its_reason(passes):
+    passes(
+        consumer('receive(text) { this.send(text); this.close(4001, "bye"); }'),
+        """
+        test("close", () => {
+          const client = open();
+          expect(client.closed).toBeNull();
+          client.sendTo("last");
+          expect(client.receiveNothing()).toBe(false);
+          expect(client.closed).toEqual({ code: 4001, reason: "bye" });
+          expect(client.receiveFrom()).toBe("last");
+          expect(() => client.receiveFrom()).toThrow('closed with 4001 "bye"');
+          expect(client.receiveClose()).toEqual({ code: 4001, reason: "bye" });
+          expect(client.receiveNothing()).toBe(true);
+        });
+        """,
+    )
+
+
+def test_the_consumer_handles_the_end_of_a_client(passes):
+    passes(
+        consumer("disconnect(code, reason) { console.log(`${code} ${reason}`); }"),
+        """
+        const ends = () => logs().map(({ message }) => message);
+        test("disconnect", () => {
+          open().disconnect(3001, "done");
+          expect(ends()).toEqual(["3001 done"]);
+        });
+        test("abort", () => {
+          open().abort();
+          expect(ends()).toEqual(["1006 "]);
+        });
+        """,
+    )
+
+
+# The layer, the clock, the network, the store and the log.
+
+
+def test_messages_and_frames_reach_the_members_of_a_group(passes):
+    passes(
+        consumer("connect() { this.group('red').join(); } onChatNews({ text }) { this.send(text); }"),
+        """
+        test("members", () => {
+          const [client, member] = [open(), new Channel()];
+          member.group("red").join();
+          group("red").send({ type: "chat.news", text: "hello" });
+          expect(client.receiveFrom()).toBe("hello");
+          expect(member.receive()).toEqual({ type: "chat.news", text: "hello" });
+          group("red").sendFrame("frame");
+          expect(client.receiveFrom()).toBe("frame");
+          expect(member.receive()).toBe("frame");
+          member.group("red").leave();
+          group("red").leave(client.channelName);
+          group("red").send({ type: "chat.news", text: "hello" });
+          expect([client.receiveNothing(), member.receiveNothing()]).toEqual([true, true]);
+          sendTo(client.channelName, { type: "chat.news", text: "for you" });
+          expect(client.receiveFrom()).toBe("for you");
+        });
+        """,
+    )
+
+
+def test_time_passes_only_when_a_test_lets_it(passes):
+    passes(
+        consumer("connect() { let count = 0; setInterval(() => this.send(String(++count)), 60_000); }"),
+        """
+        test("clock", () => {
+          const client = open();
+          advance({ seconds: 59 });
+          expect(client.receiveNothing()).toBe(true);
+          advance(1000);
+          expect(client.receiveFrom()).toBe("1");
+          advance({ minutes: 2 });
+          expect([client.receiveFrom(), client.receiveFrom()]).toEqual(["2", "3"]);
+        });
+        """,
+    )
+
+
+def test_the_test_answers_http_requests_and_lets_them_fail(passes):
+    passes(
+        consumer(
+            "async receive(path) { try {"
+            " const response = await fetch(`https://api.example/${path}`, { method: 'POST', body: path });"
+            " this.send(`${response.status} ${await response.text()}`);"
+            " } catch (error) { this.send(error.name); } }"
+        ),
+        """
+        test("http", () => {
+          const client = open();
+          respond("https://api.example/*", { body: { name: "any" } });
+          respond("https://api.example/one", { method: "POST", status: 201, body: "made", times: 1 });
+          client.sendTo("one");
+          client.sendTo("one");
+          expect([client.receiveFrom(), client.receiveFrom()]).toEqual(["201 made", '200 {"name":"any"}']);
+          const sent = "POST https://api.example/one one";
+          expect(requests().map(({ method, url, text }) => `${method} ${url} ${text}`)).toEqual([sent, sent]);
+          failRequest("https://api.example/lost", { error: "timeout" });
+          client.sendTo("lost");
+          expect(client.receiveFrom()).toBe("TimeoutError");
+        });
+        """,
+        capabilities={"http": ["api.example"], "log": True},
+    )
+
+
+def test_the_test_reads_and_writes_the_buckets(passes):
+    passes(
+        'import { keyvalue } from "narrowboat";\n'
+        + consumer("receive(text) { const bucket = keyvalue.open('seen'); this.send(bucket.getText('last') ?? ''); bucket.set('last', text); }"),
+        """
+        test("buckets", () => {
+          const [client, seen] = [open(), keyvalue.open("seen")];
+          seen.set("last", "before");
+          client.sendTo("now");
+          expect(client.receiveFrom()).toBe("before");
+          expect(seen.getText("last")).toBe("now");
+          expect(seen.listKeys()).toEqual(["last"]);
+          seen.delete("last");
+          expect(seen.exists("last")).toBe(false);
+        });
+        """,
+        capabilities={"keyvalue": True, "log": True},
+    )
+
+
+def test_the_log_and_the_faults_of_the_plugin_are_there(passes):
+    passes(
+        consumer("receive(text) { console.warn(text); throw new TypeError('broken'); }"),
+        """
+        test("log", () => {
+          const client = open();
+          client.sendTo("careful");
+          expect(logs()).toContainEqual({ level: "warn", message: "careful", context: "console" });
+          expect(faults()).toEqual([expect.stringContaining("TypeError: broken")]);
+          expect(client.receiveClose().code).toBe(1011);
+        });
+        """,
+    )
+
+
+# Versions.
+
+
+def test_a_connection_moves_to_another_version_with_its_state(passes):
+    passes(
+        consumer("count = 0; receive() { this.send(String(++this.count)); }"),
+        """
+        test("swap", () => {
+          const client = open();
+          client.sendTo("");
+          expect(client.receiveFrom()).toBe("1");
+          expect(swap()).toEqual({ version: expect.any(String), moved: 1 });
+          client.sendTo("");
+          expect(client.receiveFrom()).toBe("2");
+          swap({ "consumers.js": readFile("consumers.js").replace("++this.count", "(this.count += 10)") });
+          client.sendTo("");
+          expect(client.receiveFrom()).toBe("12");
+        });
+        """,
+    )
+
+
+def test_a_version_that_the_host_refuses_is_an_error_of_the_swap(passes):
+    passes(
+        ECHO,
+        """
+        test("refused", () => {
+          const client = open();
+          expect(() => swap({ "consumers.js": "export default class {" })).toThrow("consumers.js:1");
+          client.sendTo("still here");
+          expect(client.receiveFrom()).toBe("still here");
+        });
+        """,
+    )
+
+
+# Files of tests.
+
+
+@pytest.mark.parametrize("name", ["a.test.js", "a.test.mjs", "rooms/a.test.ts", "a.test.mts"])
+def test_a_file_of_tests_may_be_anywhere_in_the_folder(passes, name):
+    text = 'import { test } from "narrowboat/testing";\ntest("found", () => {});\n'
+    done = passes(ECHO, 'test("other", () => {});', {name: text})
+    assert set(done.tests) == {"other", "found"}
+    assert (done.tests["found"]["file"], done.tests["found"]["line"]) == (name, 2)
+
+
+def test_tests_do_not_see_what_other_tests_have_left_behind(passes):
+    passes(
+        'import { words } from "./words.js";\n' + consumer("connect() { words.push('plugin'); }"),
+        """
+        import { words } from "./words.js";
+        for (const name of ["one", "two"]) {
+          test(name, () => {
+            expect(words).toEqual([]);
+            words.push(name);
+            expect(open().receiveNothing()).toBe(true);
+            expect(words).toEqual([name]);
+          });
+        }
+        """,
+        {"words.js": "export const words = [];\n"},
+    )
+
+
+def test_steps_run_around_each_test_of_their_group(passes):
+    passes(
+        ECHO,
+        """
+        const order = [];
+        beforeEach(() => order.push("before"));
+        afterEach(() => expect(order.at(-1)).toMatch(/^after inner$|^outside$/));
+        test("outside", () => { order.push("outside"); expect(order).toEqual(["before", "outside"]); });
+        describe("inside", () => {
+          beforeEach(async () => order.push("before inner"));
+          afterEach(() => order.push("after inner"));
+          test("group", () => expect(order).toEqual(["before", "before inner"]));
+        });
+        """,
+    )
+
+
+def test_a_test_with_skip_does_not_run(tested):
+    done = tested(ECHO, 'test.skip("one", () => { throw 1; }); describe.skip("two", () => test("three", () => { throw 1; }));')
+    assert done.status == 0
+    assert {name: it["outcome"] for name, it in done.tests.items()} == {"one": "skipped", "two > three": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("tests", "problem"),
+    [
+        ("test('one', () => { const = 1; });", f"chat.test.js:{FIRST}:27: SyntaxError: variable name expected"),
+        ("test('one');", f"chat.test.js:{FIRST}:1: TypeError: a test has a name and a function"),
+        ("test('one', () => {});\ntest('one', () => {});", f"chat.test.js:{FIRST + 1}:1: Error: two tests have the name"),
+        ("open();", "there is a host only while a test runs"),
+        ("import { beforeAll } from 'narrowboat/testing';", f"chat.test.js:{FIRST}:10: narrowboat/testing has no export beforeAll"),
+    ],
+)  # fmt: skip
+def test_a_file_of_tests_that_does_not_load_is_an_error_with_its_place(tested, tests, problem):
+    done = tested(ECHO, tests)
+    assert (done.status != 0, done.tests) == (True, {})
+    assert problem in done.error
+
+
+# Failures.
+
+FAILURES = {
+    'expect("a").toBe("b");': 'expected "b", got "a"',
+    "expect({}).toBe({});": "expected {}, got {}\nboth have the same content: compare it with toEqual",
+    'expect("a").not.toBe("a");': 'expected anything but "a", got "a"',
+    "expect([1, { a: 2 }]).toEqual([1, { a: 3 }]);":
+        "expected [1, { a: 3 }], got [1, { a: 2 }]\nthe first difference is at [1].a: expected 3, got 2",
+    "expect({ a: undefined }).toStrictEqual({});":
+        "expected {}, got { a: undefined }\nthe first difference is at a: expected undefined, got undefined",
+    "expect({ a: 1 }).toMatchObject({ a: 2 });":
+        "expected an object with { a: 2 }, got { a: 1 }\nthe first difference is at a: expected 2, got 1",
+    "expect(1).toBeNull();": "expected null, got 1",
+    "expect(null).toBeUndefined();": "expected undefined, got null",
+    "expect(0).toBeTruthy();": "expected a truthy value, got 0",
+    "expect(3).toBeGreaterThan(3);": "expected a number above 3, got 3",
+    "expect(0.2).toBeCloseTo(0.1);": "expected a number within 0.005 of 0.1, got 0.2",
+    "expect([]).toBeInstanceOf(Map);": "expected an instance of Map, got []",
+    'expect("abc").toContain("d");': 'expected a value that contains "d", got "abc"',
+    "expect([{ a: 1 }]).toContainEqual({ a: 2 });": "expected a value that contains an item equal to { a: 2 }, got [{ a: 1 }]",
+    'expect("abc").toMatch(/d/);': 'expected a string that matches /d/, got "abc"',
+    "expect([1]).toHaveLength(2);": "expected the length 2, got the length 1 of [1]",
+    'expect({ a: { b: 1 } }).toHaveProperty("a.c");': 'expected an object with a property "a.c", got { a: { b: 1 } }',
+    "expect(() => 1).toThrow();": "expected an error, got a call that throws nothing",
+    'expect(() => { throw new TypeError("x"); }).toThrow("y");': 'expected an error whose message contains "y", got the error TypeError: x',
+    "expect([1, 'a']).toEqual([expect.any(String), 'a']);":
+        'expected [any String, "a"], got [1, "a"]\nthe first difference is at [0]: expected any String, got 1',
+    "await expect(Promise.resolve(1)).resolves.toBe(2);": "expected 2, got 1",
+    "await expect(Promise.resolve(1)).rejects.toThrow();": "expected a promise that is rejected, got one that becomes 1",
+    "await expect(async () => { throw new Error('x'); }).rejects.toThrow('y');":
+        'expected an error whose message contains "y", got the error Error: x',
+    "expect(Promise.resolve(1)).resolves.toBe(2);": "expected 2, got 1\nthe promise was rejected, and nothing handles its rejection",
+    "await null; throw new TypeError('broken');": "TypeError: broken",
+    "open().receiveFrom();": "nothing has arrived for the client of /chat/",
+    "new Communicator('/chat/').receiveFrom();": "Error: the client of /chat/ has not connected: call connect() first",
+    "setTimeout(() => {}, 10);": 'Error: a test has no setTimeout: advance(100) from "narrowboat/testing" lets 100 ms pass',
+    "await new Promise(() => {});": "the test waits for a promise that never settles",
+    "const recurse = () => recurse(); recurse();": "RangeError: Maximum call stack size exceeded",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def failures(narrowboat, tmp_path_factory):
+    """The results of a test for each of the failures, whose name is its number."""
+    folder = tmp_path_factory.mktemp("chat")
+    tests = [f'test("{number}", async () => {{ {body} }});' for number, body in enumerate(FAILURES)]
+    TypeScriptPlugin(folder, ECHO, {"chat.test.ts": IMPORTS + "\n".join(tests)})
+    done = run_tests(narrowboat, folder)
+    assert done.status == 1
+    return done.tests
+
+
+@pytest.mark.parametrize("body", FAILURES)
+def test_a_failure_says_what_is_wrong_and_has_the_line(failures, body):
+    number = list(FAILURES).index(body)
+    failure = failures[str(number)]
+    assert (failure["outcome"], failure["message"]) == ("failed", FAILURES[body])
+    assert (failure["file"], failure["line"]) == ("chat.test.ts", FIRST + number)
+    assert body in failure["source"]
+
+
+def test_an_error_in_a_module_of_the_plugin_has_its_place_and_the_stack(tested):
+    files = {"words.js": "export const boom = () => {\n  throw new TypeError('broken');\n};\n"}
+    done = tested(ECHO, "import { boom } from './words.js';\ntest('one', () => {\n  boom();\n});", files)
+    failure = done.tests["one"]
+    assert (failure["file"], failure["line"], failure["source"]) == ("words.js", 2, "throw new TypeError('broken');")
+    assert f"chat.test.js:{FIRST + 2}" in failure["trace"]
+
+
+def test_a_failed_test_shows_the_log_of_the_plugin(tested):
+    done = tested(consumer("receive() { console.log('I was here'); }"), "test('one', () => { open().sendTo(''); throw 1; });")
+    assert "I was here" in "\n".join(done.tests["one"]["log"])
