@@ -37,6 +37,7 @@ NOT_RUN = {
     "it needs a container engine": 1,
     "it needs root on a server": 1,
     "it tests for minutes": 2,
+    "test_new.py runs the same tests in the template chat": 1,
 }
 
 # Links.

@@ -49,6 +49,16 @@ def test_the_tests_of_a_new_plugin_in_rust_pass(narrowboat, root, tmp_path, temp
     assert re.search(r"test result: ok\. [1-9]", tests.stdout), tests.stdout
 
 
+@pytest.mark.parametrize("language", ["javascript", "typescript"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_tests_of_a_new_plugin_in_javascript_pass(narrowboat, tmp_path, template, language):
+    folder = tmp_path / f"new-{template}"
+    assert narrowboat("new", folder, "--lang", language, "--template", template).returncode == 0
+    tests = narrowboat("test", folder)
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert re.search(r"[1-9]\d* passed, 0 failed", tests.stdout), tests.stdout
+
+
 @pytest.mark.parametrize("template", ["chat", "worker"])
 def test_a_new_plugin_in_python_ignores_binary_frames(narrowboat, tmp_path, template):
     name = f"new-{template}"
