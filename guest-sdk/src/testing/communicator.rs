@@ -84,6 +84,9 @@ impl Communicator {
     }
 
     /// Takes the next frame or the Close frame. `None` if nothing has arrived.
+    ///
+    /// # Panics
+    /// If the handshake is not accepted.
     #[track_caller]
     pub fn receive(&self) -> Option<Received> {
         match self.peeked.take() {
@@ -149,7 +152,7 @@ impl Communicator {
         is_empty
     }
 
-    /// Takes the Close frame with which the plugin or the host has closed the connection.
+    /// Takes the Close frame of the plugin or the host: that of its close, or its answer to that of the client.
     ///
     /// # Panics
     /// If a frame comes before it, or if the connection is open.
@@ -164,7 +167,8 @@ impl Communicator {
         }
     }
 
-    /// Closes the connection as a client does, and returns when the consumer's `disconnect` has returned.
+    /// Closes the connection as a client does, and returns when the consumer's `disconnect` has returned. The host
+    /// answers with a Close frame, which comes after the frames that the client has not received yet.
     #[track_caller]
     pub fn disconnect(&self, code: u16, reason: &str) {
         let close = CloseFrame { code, reason: reason.to_owned() };

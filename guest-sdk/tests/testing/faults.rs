@@ -118,8 +118,12 @@ fn a_frame_after_the_close_is_refused_and_is_not_a_fault() {
 #[test]
 fn a_client_closes_and_vanishes() {
     let host = Host::new::<Faulty>();
-    host.connect("/").unwrap().disconnect(4100, "bye");
-    host.connect("/").unwrap().abort();
+    let (closed, lost) = (host.connect("/").unwrap(), host.connect("/").unwrap());
+    closed.disconnect(4100, "bye");
+    lost.abort();
+    let close = CloseFrame { code: 4100, reason: "bye".to_owned() };
+    assert_eq!(closed.receive_close_frame(), close);
+    assert!(lost.receive_nothing());
     let ends = ["disconnect 4100 \"bye\" Err(Closed)", "disconnect 1006 \"\" Err(Closed)"];
     assert_eq!(logged(&host), ends);
 }

@@ -62,7 +62,8 @@ mod tests {
         clients[1].disconnect(1000, "");
         clients[0].send_to("hello");
         assert_eq!(clients[0].receive_text_from(), "hello");
-        assert!(clients[0].receive_nothing() && clients[1].receive_nothing());
+        assert!(clients[0].receive_nothing());
+        assert_eq!(clients[1].receive_close_frame().code, 1000);
     }
 
     #[test]

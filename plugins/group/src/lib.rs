@@ -78,7 +78,7 @@ mod tests {
         other.disconnect(1000, "");
         red.send_to("hello");
         assert_eq!(red.receive_text_from(), "hello");
-        assert!(other.receive_nothing());
+        assert_eq!(other.receive_close_frame().code, 1000);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(crate) struct NativeConnection {
     last_timer: u32,
 }
 
+/// Why a client can neither send nor receive before the decision.
+pub(super) const UNDECIDED: &str = "the consumer has not decided about the connection";
+
 /// How far a connection has come.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -88,13 +91,17 @@ impl NativeConnection {
     }
 
     /// Takes the next frame. The Close frame comes last, and stays.
-    pub(super) fn receive(&mut self) -> Option<Received> {
-        if !matches!(self.stage, Stage::Open | Stage::Ended) {
-            return None;
-        }
-        match self.outgoing.pop_front() {
-            Some(frame) => Some(Received::Frame(frame)),
-            None => self.close.clone().map(Received::Close),
+    ///
+    /// # Errors
+    /// The handshake is not accepted.
+    pub(super) fn receive(&mut self) -> Result<Option<Received>, String> {
+        match &self.stage {
+            Stage::Undecided => Err(UNDECIDED.to_owned()),
+            Stage::Rejected(rejection) => Err(format!("the handshake was rejected: {rejection}")),
+            Stage::Open | Stage::Ended => Ok(match self.outgoing.pop_front() {
+                Some(frame) => Some(Received::Frame(frame)),
+                None => self.close.clone().map(Received::Close),
+            }),
         }
     }
 }

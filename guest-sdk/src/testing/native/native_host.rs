@@ -9,7 +9,7 @@ use super::{
     host_state::HostState,
     imports::connections,
     instance_thread::InstanceThread,
-    native_connection::{ConnectionId, NativeConnection, Stage},
+    native_connection::{ConnectionId, NativeConnection, Stage, UNDECIDED},
     native_layer::{NativeLayer, Receiver},
     plugin_code::PluginCode,
     scope_of_request::scope_of,
@@ -182,9 +182,7 @@ impl NativeHost {
     fn check_open(&self, id: ConnectionId) -> Result<(), String> {
         self.with_connection(id, |connection| match (&connection.stage, &connection.close) {
             (Stage::Open, _) if !connection.is_closing => Ok(()),
-            (Stage::Undecided, _) => {
-                Err("the consumer has not accepted the connection yet".to_owned())
-            }
+            (Stage::Undecided, _) => Err(UNDECIDED.to_owned()),
             (Stage::Rejected(rejection), _) => {
                 Err(format!("the handshake was rejected: {rejection}"))
             }
@@ -196,8 +194,11 @@ impl NativeHost {
     }
 
     /// Takes the next frame or the Close frame of a connection.
+    ///
+    /// # Errors
+    /// The handshake is not accepted.
     pub(crate) fn receive(&self, id: ConnectionId) -> Result<Option<Received>, String> {
-        self.with_connection(id, NativeConnection::receive)
+        self.with_connection(id, NativeConnection::receive)?
     }
 
     /// Advances the clock. The timers that are due fire in order, each at its own time.

@@ -17,12 +17,15 @@ use crate::{
 };
 
 impl NativeHost {
-    /// Closes a connection as a client does.
+    /// Closes a connection as a client does. The host answers with the same Close frame.
     pub(crate) fn disconnect(
         &mut self,
         id: ConnectionId,
         close: &CloseFrame,
     ) -> Result<(), String> {
+        if self.with_connection(id, |connection| connection.is_live())? {
+            self.with_connection(id, |connection| connection.close = Some(close.clone()))?;
+        }
         self.end_by_client(id, close.clone())
     }
 
