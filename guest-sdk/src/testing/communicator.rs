@@ -178,7 +178,7 @@ impl Communicator {
     /// Ends the connection without a Close frame, as a client does that loses its network. The consumer's `disconnect`
     /// gets the code 1006.
     #[track_caller]
-    pub fn abort(&self) {
+    pub fn abort(self) {
         expect(self.backend.borrow_mut().abort(self.connection));
     }
 

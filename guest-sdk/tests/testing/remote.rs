@@ -209,7 +209,7 @@ fn the_operations_of_a_host_go_to_the_host_of_narrowboat_test() {
 fn client_of_an_error() {
     let host = Host::new::<Nothing>();
     let client = host.connect("/").unwrap();
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.abort()));
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || client.abort()));
     assert_eq!(panic.unwrap_err().downcast_ref::<String>().unwrap(), "it is gone");
 }
 
