@@ -204,7 +204,7 @@ declare module "narrowboat/testing" {
     readonly text: string;
   }
 
-  /** Returns the requests that the plugin has sent. A request that could not connect is not among them. */
+  /** Returns the requests of the plugin. One that could not connect has no body. */
   export function requests(): SentRequest[];
 
   /**

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 
+use hyper::http::HeaderMap;
 use hyper::{Method, Uri};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -20,9 +21,20 @@ use crate::{EgressError, is_public};
 use narrowboat_core::origin::HttpTarget;
 use narrowboat_quota::{QuotaChain, QuotaResource};
 
+/// The head of a request that needs a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The absolute URI.
+    pub uri: &'a Uri,
+    /// The header fields.
+    pub headers: &'a HeaderMap,
+}
+
 /// Opens a connection for a request to a server in the memory of this process, for a test of a plugin.
 pub type ConnectInMemory =
-    Box<dyn Fn(&Method, &Uri) -> Result<DuplexStream, EgressError> + Send + Sync>;
+    Box<dyn Fn(RequestHead<'_>) -> Result<DuplexStream, EgressError> + Send + Sync>;
 
 /// Connects to the host of a request.
 pub(crate) enum Connector {
@@ -60,10 +72,10 @@ impl std::fmt::Debug for Connector {
 }
 
 /// A connection to the host of a request: without TLS (`Left`), or another stream.
-pub(crate) type EgressStream = Either<TcpStream, WrappedStream>;
+pub(crate) type EgressStream = Either<TcpStream, SecureOrMemoryStream>;
 
 /// A stream with TLS (`Left`), or one in the memory of this process.
-type WrappedStream = Either<Box<TlsStream<TcpStream>>, DuplexStream>;
+type SecureOrMemoryStream = Either<Box<TlsStream<TcpStream>>, DuplexStream>;
 
 impl Connector {
     /// Connects to the target of a request. Without `private`, only addresses on the public internet are used.
@@ -72,7 +84,7 @@ impl Connector {
     /// As [`NetworkConnector::connect`], or the error of a server in memory.
     pub(crate) async fn connect(
         &self,
-        request: (&Method, &Uri),
+        request: RequestHead<'_>,
         target: &HttpTarget,
         private: bool,
         quota: &Arc<QuotaChain>,
@@ -80,8 +92,7 @@ impl Connector {
         match self {
             Self::Network(network) => network.connect(target, private, quota).await,
             Self::InMemory(connect) => {
-                let (method, uri) = request;
-                Ok(Either::Right(WrappedStream::Right(connect(method, uri)?)))
+                Ok(Either::Right(SecureOrMemoryStream::Right(connect(request)?)))
             }
         }
     }
@@ -117,7 +128,7 @@ impl NetworkConnector {
         let name = name.map_err(|_| EgressError::InvalidTarget)?;
         let stream = TlsConnector::from(self.tls_config()?).connect(name, stream).await;
         let stream = Box::new(stream.map_err(EgressError::Tls)?);
-        Ok(Either::Right(WrappedStream::Left(stream)))
+        Ok(Either::Right(SecureOrMemoryStream::Left(stream)))
     }
 
     /// Returns the addresses of the target's name. The name may be an address.

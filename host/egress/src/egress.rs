@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
-use crate::connector::{ConnectInMemory, Connector, EgressStream, NetworkConnector};
+use crate::connector::{ConnectInMemory, Connector, EgressStream, NetworkConnector, RequestHead};
 use crate::http_target::{parse_target, to_origin_form};
 use crate::limited_request_body::LimitedRequestBody;
 use crate::{ConnectionTask, EgressError, LimitedResponseBody, RequestTimeouts};
@@ -94,7 +94,8 @@ impl Egress {
         let timeouts = timeouts.within(&self.config);
         let deadline = Instant::now() + self.config.total_timeout.duration();
         let connect_deadline = deadline.min(Instant::now() + timeouts.connect);
-        let head = (request.method(), request.uri());
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let head = RequestHead { method, uri, headers };
         let connect = self.connector.connect(head, &target, private, quota);
         let stream = timeout_at(connect_deadline, connect).await;
         let stream = stream.map_err(|_| EgressError::ConnectTimeout)??;

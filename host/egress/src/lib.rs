@@ -16,7 +16,7 @@ mod request_timeouts;
 pub mod root_certificates;
 
 pub use connection_task::ConnectionTask;
-pub use connector::ConnectInMemory;
+pub use connector::{ConnectInMemory, RequestHead};
 pub use egress::{Egress, allows_private_addresses};
 pub use error::EgressError;
 pub use limited_response_body::LimitedResponseBody;

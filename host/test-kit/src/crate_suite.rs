@@ -158,7 +158,9 @@ fn list_tests(folder: &Path, program: &Path) -> Result<Vec<String>, TestKitError
 fn parse_failure(text: &str) -> TestFailure {
     let mut lines = text.lines();
     let place = lines.find_map(parse_panic_place);
-    let message = lines.take_while(|line| !line.starts_with("note: run with"));
+    let is_of_trace =
+        |line: &&str| line.starts_with("note: run with") || line.starts_with("stack backtrace:");
+    let message = lines.take_while(|line| !is_of_trace(line));
     let message = message.collect::<Vec<_>>().join("\n").trim().to_owned();
     let (path, line) = place.unzip();
     TestFailure {

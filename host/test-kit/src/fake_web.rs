@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri};
@@ -16,7 +17,7 @@ use tokio::io::DuplexStream;
 use crate::reply::{ReplyData, SentRequest};
 use crate::request::{RequestFailure, RespondRequest};
 use narrowboat_config::RequestsConfig;
-use narrowboat_egress::{Egress, EgressError};
+use narrowboat_egress::{Egress, EgressError, RequestHead};
 
 /// The bytes that a plugin and a server may be ahead of each other.
 const STREAM_BUFFER_BYTES: usize = 64 * 1024;
@@ -53,7 +54,7 @@ impl FakeWeb {
     /// The sender of requests that reaches these servers.
     pub(crate) fn egress(&self, config: RequestsConfig) -> Egress {
         let web = self.clone();
-        Egress::in_memory(config, Box::new(move |method, uri| web.connect(method, uri)))
+        Egress::in_memory(config, Box::new(move |head| web.connect(head)))
     }
 
     /// Sets the response to requests.
@@ -103,9 +104,24 @@ impl FakeWeb {
         self.lock().rules.push(WebRule { method, url, times_left, answer });
     }
 
-    /// Connects for a request.
-    fn connect(&self, method: &Method, uri: &Uri) -> Result<DuplexStream, EgressError> {
-        let Some(answer) = self.lock().take_answer(method, uri) else {
+    /// Connects for a request. Records it without its body if it gets no server.
+    fn connect(&self, head: RequestHead<'_>) -> Result<DuplexStream, EgressError> {
+        let RequestHead { method, uri, .. } = head;
+        let answer = self.lock().take_answer(method, uri);
+        let connected = self.answer(answer, head);
+        if connected.is_err() {
+            self.record(method, uri.to_string(), head.headers, Vec::new());
+        }
+        connected
+    }
+
+    /// Starts the server of a request, or returns the error that the request fails with.
+    fn answer(
+        &self,
+        answer: Option<WebAnswer>,
+        RequestHead { method, uri, .. }: RequestHead<'_>,
+    ) -> Result<DuplexStream, EgressError> {
+        let Some(answer) = answer else {
             tracing::warn!(
                 "no response is set for {method} {uri}: the request fails as if the server refused the connection"
             );
@@ -127,10 +143,12 @@ impl FakeWeb {
         let (client, server) = tokio::io::duplex(STREAM_BUFFER_BYTES);
         let (web, url) = (self.clone(), uri.to_string());
         tokio::spawn(async move {
-            let service = service_fn(|request| {
+            let service = service_fn(|request: Request<Incoming>| {
                 let (web, url, response) = (web.clone(), url.clone(), response.clone());
                 async move {
-                    web.record(url, request).await;
+                    let (head, body) = request.into_parts();
+                    let body = body.collect().await.map(|body| body.to_bytes().to_vec());
+                    web.record(&head.method, url, &head.headers, body.unwrap_or_default());
                     response.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))
                 }
             });
@@ -143,15 +161,13 @@ impl FakeWeb {
         client
     }
 
-    /// Records a request, once its body has arrived.
-    async fn record(&self, url: String, request: Request<Incoming>) {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-        let headers = head.headers.iter().map(|(name, value)| {
+    /// Records a request.
+    fn record(&self, method: &Method, url: String, headers: &HeaderMap, body: Vec<u8>) {
+        let headers = headers.iter().map(|(name, value)| {
             (name.as_str().to_owned(), ReplyData::from_bytes(value.as_bytes().to_vec()))
         });
         self.lock().requests.push(SentRequest {
-            method: head.method.to_string(),
+            method: method.to_string(),
             url,
             headers: headers.collect(),
             body: ReplyData::Binary(body),
