@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import textwrap
 from contextlib import contextmanager
 
 from develop import Dev
@@ -74,6 +75,13 @@ class Playground:
         body = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
         status, answer = self.request("POST", f"/demo/source/{action}", body, headers)
         return status, json.loads(answer)
+
+    def change(self, source):
+        """Replaces the text of the plugin in Python, as another program would."""
+        file = self.python.folder / "consumers.py"
+        beside = file.with_name(".beside")
+        beside.write_text(textwrap.dedent(source))
+        beside.rename(file)
 
     def read(self, plugin="python", path="consumers.py"):
         status, answer = self.post("read", {"plugin": plugin, "path": path})

@@ -233,7 +233,7 @@ def test_a_refused_version_is_refused_once(playground):
     since = len(playground.host.log())
     playground.result(playground.read()["text"] + "\ndef broken(:\n")
     # The watcher has reported the broken text by the time that it reports another one.
-    playground.python.put(PYTHON.replace("first", "other"))
+    playground.change(PYTHON.replace("first", "other"))
     playground.host.logged("is live after", since)
     assert playground.host.log()[since:].count("refused, version") == 1
 
@@ -266,7 +266,7 @@ def test_another_isolation_loads_the_plugin_again(playground):
 
 def test_a_file_that_another_program_has_changed_is_not_overwritten(playground):
     read = playground.read()
-    playground.python.put(PYTHON.replace("first", "of another program"))
+    playground.change(PYTHON.replace("first", "of another program"))
     status, answer = playground.save(read["text"], digest=read["digest"])
     assert status == 409
     assert answer["digest"] == playground.read()["digest"] != read["digest"]
@@ -304,7 +304,7 @@ def test_the_digest_of_the_shown_file_is_told(playground):
     file = {"plugin": "python", "path": "consumers.py"}
     digest = lambda: playground.post("changes", {"after": None, "file": file})[1]["digest"]
     before = digest()
-    playground.python.put(PYTHON.replace("first", "changed"))
+    playground.change(PYTHON.replace("first", "changed"))
     assert before != digest() == playground.read()["digest"]
 
 

@@ -106,7 +106,8 @@ export class SourceEditor {
     this.#lastLine = last;
     // A save changes the digest too.
     if (file && file === this.#file && !this.#isSaving && digest && digest !== file.digest) {
-      this.#onOtherChange(digest);
+      // Before the lines, which may be about the new text.
+      await this.#onOtherChange(digest);
     }
     return lines;
   }
@@ -200,9 +201,9 @@ export class SourceEditor {
     this.save();
   }
 
-  #onOtherChange(digest) {
+  async #onOtherChange(digest) {
     if (this.#isChanged) this.#showConflict(digest);
-    else this.#reload("Another program has changed the file; this is its new text.");
+    else await this.#reload("Another program has changed the file; this is its new text.");
   }
 
   #showConflict(digest) {

@@ -152,6 +152,13 @@ impl SourceEditor {
     /// The new lines of the log, and the digest of the file that the page shows.
     async fn changes(&self, body: &[u8]) -> Result<Value, EditorError> {
         let ChangesRequest { after, file } = parse(body)?;
+        let tenant = Tenant::default_tenant();
+        let lines = self.resources.log_buffer.last_lines(Some(&tenant), None, MAX_LOG_LINES);
+        let last = lines.last().map_or(0, |line| line.sequence);
+        let is_new = |line: &&Arc<LogLine>| after.is_some_and(|after| line.sequence > after);
+        let lines = lines.iter().filter(is_new).filter(|line| concerns_authors(line));
+        let lines: Vec<_> = lines.map(|line| &**line).collect();
+        // After the lines: the page then has the text that they are about.
         let digest = match file {
             Some(file) => {
                 let (plugin, path) = self.find(&file)?;
@@ -159,12 +166,6 @@ impl SourceEditor {
             }
             None => None,
         };
-        let tenant = Tenant::default_tenant();
-        let lines = self.resources.log_buffer.last_lines(Some(&tenant), None, MAX_LOG_LINES);
-        let last = lines.last().map_or(0, |line| line.sequence);
-        let is_new = |line: &&Arc<LogLine>| after.is_some_and(|after| line.sequence > after);
-        let lines = lines.iter().filter(is_new).filter(|line| concerns_authors(line));
-        let lines: Vec<_> = lines.map(|line| &**line).collect();
         Ok(json!({ "lines": lines, "last": last, "digest": digest }))
     }
 
