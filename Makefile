@@ -47,7 +47,7 @@ demo: wasm-target
 	@echo '  $(TALK) $(DEMO)/group/red/    the host sends each line to all clients in the room red'
 	@echo '  $(TALK) $(DEMO)/python/group/red/        the same in Python'
 	@echo '  $(TALK) $(DEMO)/javascript/group/red/    the same in JavaScript'
-	@echo 'Change plugins/python/echo/consumers.py: the open connections get the new code at once.'
+	@echo 'Change plugins/python/echo/consumers.py, on the page or elsewhere: the open connections get the new code at once.'
 	@echo 'Change plugins/echo/src/lib.rs: they get it in a second or two.'
 	@echo 'The routes are in narrowboat.toml. Press Ctrl-C to stop.'
 	@echo
@@ -58,7 +58,7 @@ test: wasm-target
 	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
 	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
 	@$(STEP) "installing the TypeScript compiler (seconds, once)" .ci/typescript.sh
-	@$(STEP) "installing a browser for the tests of the demo page (about a minute, once)" .ci/browser.sh
+	@$(STEP) "installing browsers for the tests of the demo page (a minute or two, once)" .ci/browser.sh
 	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
 	@$(STEP) "running the Rust tests (about three minutes to build the first time, seconds to run)" \

@@ -26,7 +26,8 @@ pub(super) const TOP_LEVEL: ConfigTable = ConfigTable {
             key: "demo",
             value_type: "boolean",
             default: KeyDefault::Value("false"),
-            description: "`true`: the host serves a page at `/` on which browsers try every route.",
+            description: "`true`: the host serves a page at `/` on which browsers try every route. \
+                 Under `narrowboat dev` on a loopback address, the page also edits source plugins.",
         },
         ConfigKey {
             key: "allowed_hosts",
