@@ -2,6 +2,7 @@
 
 import json
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +29,10 @@ Run = namedtuple("Run", ["status", "tests", "error"])
 def run_tests(narrowboat, folder):
     """Runs the tests of a plugin. Returns the results by the names of the tests without their files."""
     done = narrowboat("test", folder, "--json")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    tests = {event["name"].split(" > ", 1)[1]: event for event in events if event["event"] == "test"}
+    events = [event for line in done.stdout.splitlines() if (event := json.loads(line))["event"] == "test"]
+    for event in events:
+        event["file"] = str(Path(event["file"]).relative_to(folder))
+    tests = {event["name"].split(" > ", 1)[1]: event for event in events}
     return Run(done.returncode, tests, done.stderr)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,8 @@ class Chat(AsyncWebsocketConsumer):
             {}["a"]
         elif text_data == "store":
             keyvalue.open("texts").increment("stored")
+        elif text_data == "forever":
+            await self.channel_layer.group_send("chat", {"type": "chat.forever"})
         elif text_data == "fetch":
             try:
                 await self.send(text_data=http.get("https://weather.example/today").text)
@@ -46,6 +49,9 @@ class Chat(AsyncWebsocketConsumer):
         else:
             print("got", text_data)
             await self.channel_layer.group_send("chat", {"type": "chat.message", "text": text_data})
+
+    async def chat_forever(self, event):
+        await self.channel_layer.group_send("chat", event)
 
     async def chat_message(self, event):
         await self.send(text_data=event["text"])
@@ -73,8 +79,10 @@ def test_plugin(narrowboat, tmp_path):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(textwrap.dedent(text))
         done = narrowboat("test", tmp_path / "chat", "--json", *options)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        return done, {line["name"].partition("::")[2]: line for line in lines if "name" in line}
+        tests = [event for line in done.stdout.splitlines() if (event := json.loads(line))["event"] == "test"]
+        for test in tests:
+            test["file"] = str(Path(test["file"]).relative_to(tmp_path / "chat"))
+        return done, {test["name"].partition("::")[2]: test for test in tests}
 
     return run
 
@@ -303,6 +311,25 @@ def test_a_test_that_waits_for_ever_fails(test_plugin):
     assert done.returncode == 1
     assert results["test_it"]["message"] == "the test waits for something that never comes"
     assert results["test_it"]["line"] == 3
+
+
+def test_a_plugin_that_never_comes_to_rest_fails_its_test_alone(test_plugin):
+    done, results = test_plugin(
+        HEADER
+        + textwrap.dedent("""
+            async def test_forever():
+                async with Communicator("/chat/") as client:
+                    await client.send_to(text_data="forever")
+
+            async def test_after():
+                async with Communicator("/chat/") as client:
+                    await client.send_to(text_data="count")
+                    assert await client.receive_from() == "1"
+        """)
+    )
+    assert done.returncode == 1
+    assert "the plugin has not come to rest" in results["test_forever"]["message"]
+    assert results["test_after"]["outcome"] == "passed"
 
 
 def test_a_filter_selects_tests(test_plugin):

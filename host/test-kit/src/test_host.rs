@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc as async_mpsc;
+use tokio::sync::{mpsc as async_mpsc, oneshot};
 
 use crate::fake_web::FakeWeb;
 use crate::idle_watch::IdleWatch;
@@ -21,7 +21,7 @@ use narrowboat_runtime::THREAD_STACK_BYTES;
 use narrowboat_server::{Host, HostEngine, HostError, InMemoryServer};
 
 /// The longest time until nothing is left to do after a request. Only a plugin that never comes to rest takes longer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the guests of a host may still run after its test.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
@@ -39,8 +39,9 @@ pub(crate) struct TestHostSettings {
 
 /// The host of one test, on a thread of its own. Dropping it ends the host.
 pub struct TestHost {
-    /// `None` once the host ends.
-    requests: Option<async_mpsc::Sender<HostCall>>,
+    requests: async_mpsc::Sender<HostCall>,
+    /// Ends the host when it is dropped, even if the host never comes to rest. `None` once the host ends.
+    end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -57,24 +58,25 @@ impl TestHost {
     /// If the plugin cannot be loaded.
     pub(crate) fn start(settings: TestHostSettings) -> Result<Self, HostError> {
         let (requests, received) = async_mpsc::channel(1);
+        let (end, ended) = oneshot::channel();
         let (started, has_started) = mpsc::channel();
         let run = move || match load(settings) {
             Ok(loaded) => {
                 let _ = started.send(Ok(()));
-                loaded.run(received);
+                loaded.run(received, ended);
             }
             Err(error) => drop(started.send(Err(error))),
         };
         let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(run);
         let thread = thread.map_err(|_| HostError::NoThread)?;
         has_started.recv().unwrap_or(Err(HostError::NoThread))?;
-        Ok(Self { requests: Some(requests), thread: Some(thread) })
+        Ok(Self { requests, end: Some(end), thread: Some(thread) })
     }
 
     /// Carries out a request, and returns the response. Blocks until nothing is left to do. `None` if the host has ended.
     pub fn call(&self, request: Vec<u8>) -> Option<Vec<u8>> {
         let (response, responded) = mpsc::channel();
-        self.requests.as_ref()?.blocking_send(HostCall { request, response }).ok()?;
+        self.requests.blocking_send(HostCall { request, response }).ok()?;
         match responded.recv_timeout(REQUEST_TIMEOUT) {
             Ok(response) => Some(response),
             Err(mpsc::RecvTimeoutError::Disconnected) => None,
@@ -88,7 +90,7 @@ impl TestHost {
 
 impl Drop for TestHost {
     fn drop(&mut self) {
-        self.requests = None;
+        self.end = None;
         if let Some(thread) = self.thread.take() {
             // A panic of the host has been reported by the panic hook.
             let _ = thread.join();
@@ -130,21 +132,33 @@ fn new_runtime(idle: Arc<IdleWatch>) -> io::Result<Runtime> {
 }
 
 impl LoadedHost {
-    /// Carries out requests until there are no more.
-    fn run(self, mut calls: async_mpsc::Receiver<HostCall>) {
+    /// Carries out requests until the test has ended.
+    fn run(self, calls: async_mpsc::Receiver<HostCall>, ended: oneshot::Receiver<()>) {
         let Self { runtime, host, parts } = self;
         runtime.block_on(async {
             let server = InMemoryServer::start(host);
-            let Some(mut host) = SimulatedHost::start(server, parts).await else { return };
-            while let Some(HostCall { request, response }) = calls.recv().await {
-                let reply = match Request::parse(&request) {
-                    Ok(request) => host.handle(request).await,
-                    Err(error) => Err(error),
-                };
-                // The test may have ended meanwhile.
-                let _ = response.send(encode(reply));
+            tokio::select! {
+                () = carry_out(calls, server, parts) => {}
+                _ = ended => {}
             }
         });
         runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    }
+}
+
+/// Carries out requests until there are no more.
+async fn carry_out(
+    mut calls: async_mpsc::Receiver<HostCall>,
+    server: InMemoryServer,
+    parts: SimulatedHostParts,
+) {
+    let Some(mut host) = SimulatedHost::start(server, parts).await else { return };
+    while let Some(HostCall { request, response }) = calls.recv().await {
+        let reply = match Request::parse(&request) {
+            Ok(request) => host.handle(request).await,
+            Err(error) => Err(error),
+        };
+        // The test may have ended meanwhile.
+        let _ = response.send(encode(reply));
     }
 }
