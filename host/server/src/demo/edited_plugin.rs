@@ -18,6 +18,9 @@ use narrowboat_deploy::packaging::{
 use narrowboat_deploy::rollout::DeploySource;
 use narrowboat_runtime::{Build, run_on_dedicated_thread};
 
+/// How long a save waits while the follower of the folder reads it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A source plugin that the editor of the demo page edits.
 pub(crate) struct EditedPlugin {
     pub(super) source: EditableSource,
@@ -70,12 +73,24 @@ impl EditedPlugin {
         expected: Sha256Digest,
         limit: Duration,
     ) -> Result<(Sha256Digest, SaveOutcome), EditorError> {
+        let lock = match &self.followed {
+            // The follower keeps the lock while it installs packages, and a save need not wait for that.
+            Some(followed) => timeout(LOCK_TIMEOUT, followed.saved_build.lock_source()).await.ok(),
+            None => None,
+        };
         let (source, size_limit) = (self.source.clone(), self.size_limit);
         let work = move || write_and_pack(&source, &path, &text, expected, size_limit);
         let Saved { digest, build } =
             run_on_dedicated_thread(work).await.ok_or_else(EditorError::no_thread)??;
+        let build = build.map(Arc::new);
+        if let (Some(followed), Ok(build)) = (&self.followed, &build)
+            && !followed.needs_reload(build)
+        {
+            followed.saved_build.record(build.digest());
+        }
+        drop(lock);
         let outcome = match build {
-            Ok(build) => self.deploy(Arc::new(build), limit).await,
+            Ok(build) => self.deploy(build, limit).await,
             Err(error) => error.into(),
         };
         Ok((digest, outcome))
@@ -88,7 +103,6 @@ impl EditedPlugin {
         if followed.needs_reload(&build) {
             return SaveOutcome::Reloading;
         }
-        followed.saved_build.record(build.digest());
         let source = DeploySource::ChangedFile(self.source.folder().to_owned());
         let outcome = followed.rollout.enqueue(build, source);
         match timeout(limit, outcome).await {

@@ -77,7 +77,12 @@ impl ComponentFollower {
             if !is_component_change && !waits_for_signature {
                 continue;
             }
+            let mut locks = Vec::new();
+            for plugin in &self.plugins {
+                locks.push(plugin.saved_build.lock_source().await);
+            }
             let contents = self.read_when_stable().await;
+            drop(locks);
             waits_for_signature = contents.as_ref().is_ok_and(|contents| !contents.is_complete);
             for plugin in &self.plugins {
                 match &contents {

@@ -1,7 +1,9 @@
 //! The version that an editor of the host has saved and deployed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedMutexGuard;
 
 use narrowboat_runtime::Sha256Digest;
 
@@ -11,18 +13,28 @@ const MAX_REPORT_DELAY: Duration = Duration::from_secs(2);
 /// The version that the editor of the demo page saved and deployed last. The watcher reports the same change a moment
 /// later, and must not deploy the version again.
 #[derive(Debug, Default)]
-pub(crate) struct SavedBuild(Mutex<Option<(Sha256Digest, Instant)>>);
+pub(crate) struct SavedBuild {
+    last: Mutex<Option<(Sha256Digest, Instant)>>,
+    /// Held from the write of a file until its version is recorded, and while a follower reads the folder.
+    reading: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl SavedBuild {
+    /// Keeps the other of the editor and the follower from the folder, so that the follower does not read a file that is
+    /// saved and whose version is not recorded.
+    pub(crate) async fn lock_source(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.reading).lock_owned().await
+    }
+
     /// Records a version that the editor deploys now.
     pub(crate) fn record(&self, version: Sha256Digest) {
         let saved = Some((version, Instant::now()));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = saved;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = saved;
     }
 
     /// Forgets the version. Returns whether it is `version` and was saved just now.
     pub(crate) fn take(&self, version: Sha256Digest) -> bool {
-        let saved = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let saved = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         saved.is_some_and(|(saved, at)| saved == version && at.elapsed() < MAX_REPORT_DELAY)
     }
 }
