@@ -27,9 +27,12 @@ pub(super) fn run(arguments: &TestArgs) -> Result<(), CliError> {
     let format = if arguments.json { ReportFormat::Json } else { ReportFormat::Text };
     let mut report = TestReport::new(format);
     for plugin in find_plugins(&arguments.dir).map_err(usage_error)? {
-        run_plugin(plugin, arguments.filter.as_deref(), &logs, &mut report)?;
+        let name = plugin.name.clone();
+        if let Err(error) = run_plugin(plugin, arguments.filter.as_deref(), &logs, &mut report)? {
+            report.add_error(&name, &error)?;
+        }
     }
-    if report.count() == 0 {
+    if report.count() == 0 && report.failed_count() == 0 {
         return Err(CliError::usage(no_tests(arguments)));
     }
     report.finish(started.elapsed())?;
@@ -39,26 +42,33 @@ pub(super) fn run(arguments: &TestArgs) -> Result<(), CliError> {
     }
 }
 
-/// Runs the tests of one plugin.
+/// Runs the tests of one plugin. Returns why they cannot run, so that the tests of other plugins still do.
+///
+/// # Errors
+/// If a result cannot be printed.
 fn run_plugin(
     plugin: TestPlugin,
     filter: Option<&str>,
     logs: &LogCapture,
     report: &mut TestReport,
-) -> Result<(), CliError> {
+) -> Result<Result<(), TestKitError>, CliError> {
     let name = plugin.name.clone();
-    let suite = TestSuite::open(plugin, language_runtimes(), logs.clone());
-    let mut suite = suite.map_err(|error| CliError::runtime(anyhow!("plugin {name}: {error}")))?;
+    let mut suite = match TestSuite::open(plugin, language_runtimes(), logs.clone()) {
+        Ok(suite) => suite,
+        Err(error) => return Ok(Err(error)),
+    };
     let mut tests = suite.names();
     tests.retain(|test| filter.is_none_or(|filter| test.contains(filter)));
-    if tests.is_empty() {
-        return Ok(());
+    if !tests.is_empty() {
+        report.start_plugin(&name, tests.len())?;
     }
-    report.start_plugin(&name, tests.len())?;
     for test in tests {
-        report.add(suite.run(&test).map_err(CliError::runtime)?)?;
+        match suite.run(&test) {
+            Ok(result) => report.add(result)?,
+            Err(error) => return Ok(Err(error)),
+        }
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 fn usage_error(error: TestKitError) -> CliError {

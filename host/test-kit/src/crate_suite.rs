@@ -59,7 +59,7 @@ impl CrateSuite {
         logs: LogCapture,
     ) -> Result<Self, TestKitError> {
         let built = packaging::build(&plugin.folder, None)?;
-        let config = plugin.config(&built.file);
+        let config = plugin.config_with_component(&built.file);
         let engine = HostEngine::new(&config, runtimes)?;
         let settings = TestHostSettings {
             plugin: Arc::clone(&plugin),
@@ -98,10 +98,10 @@ impl CrateSuite {
             .stdin(Stdio::null())
             .output()
             .map_err(|source| TestKitError::Io { path: program, source })?;
-        let failure = match output.status.success() {
-            true => None,
-            false => Some(parse_failure(&String::from_utf8_lossy(&output.stderr))),
-        };
+        let failure = (!output.status.success()).then(|| {
+            let failure = parse_failure(&String::from_utf8_lossy(&output.stderr));
+            TestFailure { source: self.source_line(&failure), ..failure }
+        });
         let place = failure.as_ref().and_then(|it| Some((it.path.clone()?, it.line?)));
         let lines = self.logs.important_lines();
         let printed = String::from_utf8_lossy(&output.stdout);
@@ -119,6 +119,18 @@ impl CrateSuite {
             },
             end: failure.map_or(TestEnd::Passed, TestEnd::Failed),
         })
+    }
+}
+
+impl CrateSuite {
+    /// The line of the source that a failure names. Paths are relative to the root of cargo's workspace.
+    fn source_line(&self, failure: &TestFailure) -> Option<String> {
+        let (path, line) = (failure.path.as_ref()?, failure.line?);
+        let folder = self.plugin.folder.canonicalize().ok()?;
+        let text =
+            folder.ancestors().find_map(|above| std::fs::read_to_string(above.join(path)).ok())?;
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        Some(text.lines().nth(index)?.trim().to_owned())
     }
 }
 
@@ -156,11 +168,10 @@ fn list_tests(folder: &Path, program: &Path) -> Result<Vec<String>, TestKitError
 
 /// Finds the panic in what a failed test has written to standard error.
 fn parse_failure(text: &str) -> TestFailure {
+    let (text, trace) = text.split_once("\nstack backtrace:").unwrap_or((text, ""));
     let mut lines = text.lines();
     let place = lines.find_map(parse_panic_place);
-    let is_of_trace =
-        |line: &&str| line.starts_with("note: run with") || line.starts_with("stack backtrace:");
-    let message = lines.take_while(|line| !is_of_trace(line));
+    let message = lines.take_while(|line| !line.starts_with("note: run with"));
     let message = message.collect::<Vec<_>>().join("\n").trim().to_owned();
     let (path, line) = place.unzip();
     TestFailure {
@@ -168,7 +179,7 @@ fn parse_failure(text: &str) -> TestFailure {
         path,
         line,
         source: None,
-        trace: text.trim().to_owned(),
+        trace: trace.trim().to_owned(),
     }
 }
 

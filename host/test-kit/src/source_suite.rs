@@ -1,10 +1,7 @@
 //! The tests of a source plugin, which run in the sandbox.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-
-use tempfile::TempDir;
 
 use crate::log_capture::LogCapture;
 use crate::test_host::{TestHost, TestHostSettings};
@@ -35,8 +32,6 @@ pub struct SourceSuite {
     /// `None` after a test has ended its instance.
     tests: Option<SourceTests>,
     cases: Vec<TestCase>,
-    /// The file that the host serves the plugin from.
-    _folder: TempDir,
 }
 
 impl SourceSuite {
@@ -49,18 +44,17 @@ impl SourceSuite {
         runtimes: LanguageRuntimes,
         logs: LogCapture,
     ) -> Result<Self, TestKitError> {
-        let limit = plugin.project_config().limits.max_component;
+        let config = plugin.config().clone();
+        let limit = config.limits.max_component;
         let packed = PackedSource::from_folder(&plugin.folder, limit, MissingPackages::Install)?;
         let with_tests = PackedSource::with_tests(&plugin.folder, limit, MissingPackages::Install)?;
-        let (folder, file) = write_bundle(&packed.bytes)?;
-        let config = plugin.config(&file);
         let engine = HostEngine::new(&config, runtimes)?;
         let loader = loader_without_host(&config, limits_of_tests(&config.limits), engine.clone());
         let bundle = Build::new(with_tests.bytes, Err(MissingSignature::NotInStore));
         let (tests, cases) = SourceTests::collect(&loader, &tests_label(&plugin), &bundle)?;
         let component = Arc::new(packed.bytes);
         let settings = TestHostSettings { plugin, config, engine, logs, component };
-        Ok(Self { settings, loader, bundle, tests: Some(tests), cases, _folder: folder })
+        Ok(Self { settings, loader, bundle, tests: Some(tests), cases })
     }
 
     /// The names of the tests.
@@ -135,15 +129,6 @@ impl SourceSuite {
 /// The name of the tests in the log.
 fn tests_label(plugin: &TestPlugin) -> String {
     format!("tests of {}", plugin.name)
-}
-
-/// Writes the bundle that the host serves the plugin from.
-fn write_bundle(bytes: &[u8]) -> Result<(TempDir, PathBuf), TestKitError> {
-    let failed = |source| TestKitError::Io { path: std::env::temp_dir(), source };
-    let folder = tempfile::tempdir().map_err(failed)?;
-    let file = folder.path().join("plugin.narrowboat");
-    std::fs::write(&file, bytes).map_err(failed)?;
-    Ok((folder, file))
 }
 
 /// The limits of the instance that runs the tests.

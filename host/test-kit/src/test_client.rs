@@ -35,8 +35,6 @@ struct ClientState {
     handshake: Option<HandshakeResult>,
     received: VecDeque<Frame>,
     closed: Option<CloseFrame>,
-    /// Whether the client has started the closing handshake. Then the Close frame of the host is only its answer.
-    is_closed_by_client: bool,
     /// Why the connection failed, if the host broke the protocol.
     error: Option<String>,
 }
@@ -105,11 +103,10 @@ impl TestClient {
             return Ok(());
         }
         self.check_open()?;
-        lock(&self.state).is_closed_by_client = true;
         self.command(ClientCommand::Close(close))
     }
 
-    /// Takes the next event. The end of a connection that the client has closed is none.
+    /// Takes the next event. The Close frame of the host comes last, also as the answer to that of the client.
     ///
     /// # Errors
     /// If the connection was not accepted, or failed.
@@ -125,8 +122,7 @@ impl TestClient {
                 Err(format!("the connection was rejected with status {status}"))
             }
             (None, Some(HandshakeResult::Accepted { .. }), closed) => {
-                let closed = closed.clone().filter(|_| !state.is_closed_by_client);
-                Ok(closed.map(ClientEvent::Closed))
+                Ok(closed.clone().map(ClientEvent::Closed))
             }
         }
     }

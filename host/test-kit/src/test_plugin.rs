@@ -52,7 +52,7 @@ pub fn find_plugins(folder: &Path) -> Result<Vec<TestPlugin>, TestKitError> {
             let mut plugins = plugins_of(&Config::read(&project)?);
             plugins.retain(|plugin| canonicalize(&plugin.folder).is_ok_and(|own| own == absolute));
             if !plugins.is_empty() {
-                plugins.iter_mut().for_each(|plugin| plugin.folder = folder.to_owned());
+                plugins.iter_mut().for_each(|plugin| plugin.set_folder(folder));
                 return Ok(plugins);
             }
         }
@@ -86,6 +86,17 @@ fn plugins_of(config: &Config) -> Vec<TestPlugin> {
 }
 
 impl TestPlugin {
+    /// Names the folder as the user does.
+    fn set_folder(&mut self, folder: &Path) {
+        folder.clone_into(&mut self.folder);
+        let tenants = self.config.tenants.values_mut();
+        for plugin in tenants.flat_map(|tenant| tenant.plugins.values_mut()) {
+            if let PluginSource::Source(source) = &mut plugin.source {
+                folder.clone_into(source);
+            }
+        }
+    }
+
     /// A plugin that no configuration serves: every path leads to it, and it gets what it requests.
     fn without_project(folder: PathBuf, absolute: &Path) -> Result<Self, TestKitError> {
         let is_crate = folder.join("Cargo.toml").is_file();
@@ -103,8 +114,8 @@ impl TestPlugin {
         Ok(Self { name, folder, is_crate, config })
     }
 
-    /// The configuration of a host that serves the plugin from a file.
-    pub(crate) fn config(&self, file: &Path) -> Config {
+    /// The configuration of a host that serves the plugin from the component that was built.
+    pub(crate) fn config_with_component(&self, file: &Path) -> Config {
         let mut config = self.config.clone();
         let tenants = config.tenants.values_mut();
         for plugin in tenants.flat_map(|tenant| tenant.plugins.values_mut()) {
@@ -113,8 +124,8 @@ impl TestPlugin {
         config
     }
 
-    /// The configuration, in which the plugin still has its folder.
-    pub(crate) fn project_config(&self) -> &Config {
+    /// The configuration of a host that serves the plugin from its folder.
+    pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 }

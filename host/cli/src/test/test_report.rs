@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli_error::CliError;
-use crate::output::print_line;
-use narrowboat_test_kit::{TestEnd, TestFailure, TestResult};
+use crate::output::{eprint_line, print_line};
+use narrowboat_test_kit::{TestEnd, TestFailure, TestKitError, TestResult};
 
 /// Prints the results of tests: as lines, with the failures at the end, or as a JSON object on each line.
 pub(super) struct TestReport {
@@ -14,6 +14,8 @@ pub(super) struct TestReport {
     passed: usize,
     skipped: usize,
     failures: Vec<(TestResult, TestFailure)>,
+    /// The plugins whose tests cannot run.
+    error_count: usize,
 }
 
 /// How the results are printed.
@@ -27,7 +29,7 @@ pub(super) enum ReportFormat {
 
 impl TestReport {
     pub(super) fn new(format: ReportFormat) -> Self {
-        Self { format, passed: 0, skipped: 0, failures: Vec::new() }
+        Self { format, passed: 0, skipped: 0, failures: Vec::new(), error_count: 0 }
     }
 
     /// The number of tests, those that were skipped included.
@@ -35,9 +37,27 @@ impl TestReport {
         self.passed + self.skipped + self.failures.len()
     }
 
-    /// The number of tests that failed.
+    /// The number of tests that failed, and of plugins whose tests cannot run.
     pub(super) fn failed_count(&self) -> usize {
-        self.failures.len()
+        self.failures.len() + self.error_count
+    }
+
+    /// Prints why the tests of a plugin cannot run.
+    ///
+    /// # Errors
+    /// If the line cannot be printed.
+    pub(super) fn add_error(&mut self, plugin: &str, error: &TestKitError) -> Result<(), CliError> {
+        self.error_count += 1;
+        let message = error.to_string();
+        match self.format {
+            ReportFormat::Text => {
+                eprint_line(format_args!("narrowboat: plugin {plugin}: {message}"));
+            }
+            ReportFormat::Json => {
+                print_line(json!({ "event": "error", "plugin": plugin, "message": message }))?;
+            }
+        }
+        Ok(())
     }
 
     /// Prints the name of a plugin before its results.
@@ -84,7 +104,7 @@ impl TestReport {
             let milliseconds = milliseconds(duration);
             return print_line(json!({
                 "event": "summary", "passed": passed, "failed": failed, "skipped": skipped,
-                "duration_ms": milliseconds,
+                "errors": self.error_count, "duration_ms": milliseconds,
             }));
         }
         for (result, failure) in &self.failures {
@@ -92,7 +112,14 @@ impl TestReport {
         }
         let seconds = duration.as_secs_f64();
         let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
-        print_line(format_args!("\n{passed} passed, {failed} failed{skipped} in {seconds:.2} s"))
+        let errors = match self.error_count {
+            0 => String::new(),
+            1 => ", 1 plugin with errors".to_owned(),
+            count => format!(", {count} plugins with errors"),
+        };
+        print_line(format_args!(
+            "\n{passed} passed, {failed} failed{skipped}{errors} in {seconds:.2} s"
+        ))
     }
 }
 
