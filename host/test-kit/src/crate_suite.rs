@@ -100,7 +100,8 @@ impl CrateSuite {
             .map_err(|source| TestKitError::Io { path: program, source })?;
         let failure = (!output.status.success()).then(|| {
             let failure = parse_failure(&String::from_utf8_lossy(&output.stderr));
-            TestFailure { source: self.source_line(&failure), ..failure }
+            let (path, source) = self.find_source(&failure);
+            TestFailure { path, source, ..failure }
         });
         let place = failure.as_ref().and_then(|it| Some((it.path.clone()?, it.line?)));
         let lines = self.logs.important_lines();
@@ -123,14 +124,23 @@ impl CrateSuite {
 }
 
 impl CrateSuite {
-    /// The line of the source that a failure names. Paths are relative to the root of cargo's workspace.
-    fn source_line(&self, failure: &TestFailure) -> Option<String> {
-        let (path, line) = (failure.path.as_ref()?, failure.line?);
-        let folder = self.plugin.folder.canonicalize().ok()?;
-        let text =
-            folder.ancestors().find_map(|above| std::fs::read_to_string(above.join(path)).ok())?;
-        let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        Some(text.lines().nth(index)?.trim().to_owned())
+    /// The path of the file that a failure names, as the user names it, and the line of the source. Rust names files
+    /// relative to the root of cargo's workspace, which is the folder of the crate or one above.
+    fn find_source(&self, failure: &TestFailure) -> (Option<String>, Option<String>) {
+        let (Some(path), Some(line)) = (&failure.path, failure.line) else {
+            return (failure.path.clone(), None);
+        };
+        let folder = &self.plugin.folder;
+        let absolute = folder.canonicalize().unwrap_or_default();
+        let found = absolute.ancestors().find(|above| above.join(path).is_file());
+        let shown = match found {
+            Some(above) if above == absolute => folder.join(path).display().to_string(),
+            _ => path.clone(),
+        };
+        let text = found.and_then(|above| std::fs::read_to_string(above.join(path)).ok());
+        let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+        let source = text.and_then(|text| Some(text.lines().nth(index)?.trim().to_owned()));
+        (Some(shown), source)
     }
 }
 
@@ -202,4 +212,41 @@ fn printed_lines(text: &str) -> impl Iterator<Item = &str> {
             || line.starts_with("    ")
     };
     text.lines().filter(move |line| !is_of_runner(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "\nthread 'tests::one' (7) panicked at src/lib.rs:98:9:\nassertion `left == right` failed\n  \
+                          left: 1\n right: 2\n";
+
+    #[test]
+    fn a_failure_has_the_message_and_the_place_of_the_panic() {
+        let hint = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        let failure = parse_failure(&format!("{OUTPUT}{hint}"));
+        assert_eq!(failure.message, "assertion `left == right` failed\n  left: 1\n right: 2");
+        assert_eq!((failure.path.as_deref(), failure.line), (Some("src/lib.rs"), Some(98)));
+        assert!(failure.trace.is_empty());
+    }
+
+    #[test]
+    fn the_trace_is_no_part_of_the_message() {
+        let failure = parse_failure(&format!("{OUTPUT}stack backtrace:\n   0: one\n"));
+        assert_eq!(failure.message, "assertion `left == right` failed\n  left: 1\n right: 2");
+        assert_eq!(failure.trace, "0: one");
+    }
+
+    #[test]
+    fn a_test_that_ends_without_a_panic_shows_what_it_wrote() {
+        let failure = parse_failure("fatal runtime error: stack overflow\n");
+        assert_eq!(failure.message, "fatal runtime error: stack overflow");
+        assert_eq!(failure.path, None);
+    }
+
+    #[test]
+    fn lines_of_the_runner_are_not_lines_of_the_test() {
+        let text = "\nrunning 1 test\nhello\ntest tests::one ... FAILED\n\nfailures:\n    tests::one\n\ntest result: FAILED.\n";
+        assert_eq!(printed_lines(text).collect::<Vec<_>>(), ["hello"]);
+    }
 }
