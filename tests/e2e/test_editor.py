@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -271,6 +272,16 @@ def test_a_file_that_another_program_has_changed_is_not_overwritten(playground):
     assert status == 409
     assert answer["digest"] == playground.read()["digest"] != read["digest"]
     assert "of another program" in playground.read()["text"]
+
+
+def test_of_two_saves_at_once_one_is_refused(playground):
+    read = playground.read()
+    texts = [f"{read['text']}# {number}\n" for number in range(8)]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        answers = list(pool.map(lambda text: playground.save(text, digest=read["digest"]), texts))
+    statuses = [status for status, _ in answers]
+    assert sorted(statuses) == [200] + [409] * (len(texts) - 1)
+    assert playground.read()["text"] == texts[statuses.index(200)]
 
 
 def test_the_text_of_the_first_read_is_kept_for_a_reset(playground):

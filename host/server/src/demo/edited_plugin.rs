@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
+use tokio::sync::oneshot::Receiver;
 use tokio::time::timeout;
 
 use super::editor_error::EditorError;
@@ -15,7 +17,7 @@ use narrowboat_core::units::ByteSize;
 use narrowboat_deploy::packaging::{
     BuildSource, EditError, EditableSource, MissingPackages, ReadBuildError, SourceText,
 };
-use narrowboat_deploy::rollout::DeploySource;
+use narrowboat_deploy::rollout::{DeployOutcome, DeploySource};
 use narrowboat_runtime::{Build, run_on_dedicated_thread};
 
 /// How long a save waits while the follower of the folder reads it.
@@ -65,12 +67,14 @@ impl EditedPlugin {
     }
 
     /// Writes a file whose digest is `expected`, deploys the folder, and waits for the outcome of these bytes, but not
-    /// longer than `limit`. Returns the digest of the text and the outcome.
+    /// longer than `limit`. Keeps the turn until the version is in the queue. Returns the digest of the text and the
+    /// outcome.
     pub(super) async fn save(
         &self,
         path: SourcePath,
         text: String,
         expected: Sha256Digest,
+        turn: OwnedMutexGuard<()>,
         limit: Duration,
     ) -> Result<(Sha256Digest, SaveOutcome), EditorError> {
         let lock = match &self.followed {
@@ -79,36 +83,42 @@ impl EditedPlugin {
             None => None,
         };
         let (source, size_limit) = (self.source.clone(), self.size_limit);
-        let work = move || write_and_pack(&source, &path, &text, expected, size_limit);
-        let Saved { digest, build } =
-            run_on_dedicated_thread(work).await.ok_or_else(EditorError::no_thread)??;
+        // The thread has the turn, because it goes on if the client vanishes.
+        let work = move || (write_and_pack(&source, &path, &text, expected, size_limit), turn);
+        let done = run_on_dedicated_thread(work).await;
+        let (saved, turn) = done.ok_or_else(EditorError::no_thread)?;
+        let Saved { digest, build } = saved?;
         let build = build.map(Arc::new);
         if let (Some(followed), Ok(build)) = (&self.followed, &build)
             && !followed.needs_reload(build)
         {
             followed.saved_build.record(build.digest());
         }
-        drop(lock);
-        let outcome = match build {
-            Ok(build) => self.deploy(build, limit).await,
-            Err(error) => error.into(),
+        let deploy = build.map_err(SaveOutcome::from).and_then(|build| self.enqueue(build));
+        drop((lock, turn));
+        let outcome = match deploy {
+            Ok(outcome) => wait_for_outcome(outcome, limit).await,
+            Err(outcome) => outcome,
         };
         Ok((digest, outcome))
     }
 
-    /// Deploys a version. The watcher reports the change too, and leaves this version to the editor; a version that needs
-    /// a reload is left to the watcher.
-    async fn deploy(&self, build: Arc<Build>, limit: Duration) -> SaveOutcome {
-        let Some(followed) = &self.followed else { return SaveOutcome::Working };
+    /// Puts a version into the queue of deploys. The watcher reports the change too, and leaves this version to the
+    /// editor; a version that needs a reload is left to the watcher.
+    fn enqueue(&self, build: Arc<Build>) -> Result<Receiver<DeployOutcome>, SaveOutcome> {
+        let followed = self.followed.as_ref().ok_or(SaveOutcome::Working)?;
         if followed.needs_reload(&build) {
-            return SaveOutcome::Reloading;
+            return Err(SaveOutcome::Reloading);
         }
         let source = DeploySource::ChangedFile(self.source.folder().to_owned());
-        let outcome = followed.rollout.enqueue(build, source);
-        match timeout(limit, outcome).await {
-            Ok(Ok(outcome)) => outcome.into(),
-            Ok(Err(_)) | Err(_) => SaveOutcome::Working,
-        }
+        Ok(followed.rollout.enqueue(build, source))
+    }
+}
+
+async fn wait_for_outcome(outcome: Receiver<DeployOutcome>, limit: Duration) -> SaveOutcome {
+    match timeout(limit, outcome).await {
+        Ok(Ok(outcome)) => outcome.into(),
+        Ok(Err(_)) | Err(_) => SaveOutcome::Working,
     }
 }
 

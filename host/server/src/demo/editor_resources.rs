@@ -1,6 +1,9 @@
 //! The parts of the demo page's editor that outlive reloads.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Mutex;
 
 use super::editor_guard::EditorGuard;
 use super::original_texts::OriginalTexts;
@@ -16,6 +19,9 @@ pub(crate) struct EditorResources {
     pub(super) guard: EditorGuard,
     pub(super) originals: OriginalTexts,
     pub(super) log_buffer: LogBuffer,
+    /// A save holds it from the check of the digest until its version is in the queue. Two saves at a time would both
+    /// find the text that they have read.
+    pub(super) save_turn: Arc<Mutex<()>>,
     /// How long a save waits for its outcome.
     pub(super) outcome_timeout: Duration,
 }
@@ -32,6 +38,7 @@ impl EditorResources {
             guard: EditorGuard::default(),
             originals: OriginalTexts::default(),
             log_buffer: log_buffer.clone(),
+            save_turn: Arc::default(),
             outcome_timeout: config.limits.handshake_timeout.duration().mul_f64(OUTCOME_SHARE),
         })
     }
