@@ -284,6 +284,18 @@ def test_of_two_saves_at_once_one_is_refused(playground):
     assert playground.read()["text"] == texts[statuses.index(200)]
 
 
+def test_a_read_only_file_is_not_saved(playground):
+    file = playground.python.folder / "consumers.py"
+    before = file.read_text()
+    file.chmod(0o444)
+    try:
+        status, answer = playground.save(changed(playground))
+    finally:
+        file.chmod(0o644)
+    assert status == 403 and "read-only" in answer["error"]
+    assert file.read_text() == before
+
+
 def test_the_text_of_the_first_read_is_kept_for_a_reset(playground):
     first = playground.read()
     playground.result(changed(playground))

@@ -1,8 +1,9 @@
 //! Atomic files in a folder that is open already.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -32,6 +33,14 @@ impl AtomicFileAt {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&folder, &*temp_name, flags, Mode::from_raw_mode(mode))?;
         Ok(Self { folder, temp_name, file: file.into(), is_published: false })
+    }
+
+    /// Sets the permissions exactly, whatever the umask is.
+    ///
+    /// # Errors
+    /// The error of the system if it cannot set them.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.file.set_permissions(Permissions::from_mode(mode))
     }
 
     /// Publishes the file under a name, in place of a file that has it. Readers find the old bytes or the new ones.

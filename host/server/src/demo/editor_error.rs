@@ -68,6 +68,7 @@ impl From<EditError> for EditorError {
             EditError::NotAFile(_) | EditError::NotText(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, None)
             }
+            EditError::ReadOnly(_) => (StatusCode::FORBIDDEN, None),
             EditError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
             EditError::Changed { current, .. } => (StatusCode::CONFLICT, Some(*current)),
             EditError::System { .. } => (StatusCode::INTERNAL_SERVER_ERROR, None),

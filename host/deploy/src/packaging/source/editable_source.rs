@@ -24,6 +24,9 @@ const MAX_ENTRIES: usize = 5_000;
 /// The permissions of a file in its mode.
 const PERMISSION_BITS: u32 = 0o777;
 
+/// The permissions to write a file, of its owner, its group and others.
+const WRITE_BITS: u32 = 0o222;
+
 /// The folder of a source plugin, whose text files an editor reads and writes. Only files that a bundle gets are
 /// reachable, except installed packages. No path leads out of the folder: no part of it may be a symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +117,11 @@ impl EditableSource {
         if digest != expected {
             return Err(EditError::Changed { path: path.to_string(), current: digest });
         }
-        let replaced = current.replace(text.as_bytes());
+        let mode = current.mode().map_err(|source| system_error(path, source))?;
+        if mode & WRITE_BITS == 0 {
+            return Err(EditError::ReadOnly(path.to_string()));
+        }
+        let replaced = current.replace(text.as_bytes(), mode);
         replaced.map_err(|source| system_error(path, source))?;
         Ok(Sha256Digest::of(text.as_bytes()))
     }
@@ -155,13 +162,18 @@ impl OpenSourceFile {
         Ok(bytes)
     }
 
-    /// Replaces the file by one with the same permissions.
-    fn replace(self, bytes: &[u8]) -> io::Result<()> {
-        let mode = self.file.metadata()?.permissions().mode() & PERMISSION_BITS;
+    /// The permissions.
+    fn mode(&self) -> io::Result<u32> {
+        Ok(self.file.metadata()?.permissions().mode() & PERMISSION_BITS)
+    }
+
+    /// Replaces the file by one with these permissions.
+    fn replace(self, bytes: &[u8], mode: u32) -> io::Result<()> {
         let mut file = AtomicFileAt::create(self.folder, mode)?;
+        file.set_mode(mode)?;
         file.write_all(bytes)?;
-        // A developer waits for the save, and the file system orders the rename after the data.
-        file.replace(&self.name, Durability::NotSynced)
+        // It is the only copy of the author's work.
+        file.replace(&self.name, Durability::Synced)
     }
 }
 

@@ -36,10 +36,24 @@ fn a_file_is_written_if_it_is_as_the_editor_read_it() {
 fn a_file_keeps_its_permissions() {
     let (_scratch, source) = source();
     let file = source.folder().join("chat.py");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+    // The umask of most users takes permissions from new files that others have here.
+    for mode in [0o700, 0o666, 0o777] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let read = source.read(&path("chat.py")).unwrap();
+        source.write(&path("chat.py"), "new\n", read.digest).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn a_read_only_file_is_not_written() {
+    let (_scratch, source) = source();
+    let file = source.folder().join("chat.py");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
     let read = source.read(&path("chat.py")).unwrap();
-    source.write(&path("chat.py"), "new\n", read.digest).unwrap();
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o700);
+    let written = source.write(&path("chat.py"), "new\n", read.digest);
+    assert!(matches!(written, Err(EditError::ReadOnly(_))));
+    assert_eq!(fs::read(&file).unwrap(), b"old\n");
 }
 
 #[test]
