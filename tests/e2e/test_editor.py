@@ -53,6 +53,8 @@ def changed(playground):
         {"X_Forwarded_For": "192.0.2.1"},
         {"Forwarded": "for=192.0.2.1"},
         {"Via": "1.1 proxy"},
+        {"X_Forwarded_Proto": "https"},
+        {"CF_Connecting_IP": "192.0.2.1"},
     ],
     ids=lambda headers: "-".join(f"{name}={value}" for name, value in headers.items()),
 )
@@ -81,6 +83,15 @@ def test_the_page_under_a_loopback_name_may_edit(shared, host):
 
 def test_the_page_through_a_proxy_has_no_token(shared):
     assert shared.token not in shared.page(**{"X-Forwarded-For": "192.0.2.1"})
+
+
+def test_a_request_of_http_1_0_has_no_token(shared):
+    # Proxies send it, and browsers do not.
+    host = f"Host: 127.0.0.1:{shared.host.port}\r\n\r\n"
+    for version, has_token in [("1.1", True), ("1.0", False)]:
+        raw = Raw(shared.host.port)
+        raw.socket.sendall(f"GET / HTTP/{version}\r\n{host}".encode())
+        assert (shared.token.encode() in raw.response().body) == has_token
 
 
 def test_no_other_file_of_the_page_has_the_token(shared):

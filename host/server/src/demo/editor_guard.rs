@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hyper::Version;
 use subtle::ConstantTimeEq;
 
 use narrowboat_core::origin::split_host_port;
@@ -15,9 +16,22 @@ const TOKEN_HEADER: &str = "narrowboat-token";
 /// The random bytes of a token.
 const TOKEN_RANDOM_BYTES: usize = 32;
 
-/// Headers of proxies and tunnels. A request with one of them may come from another machine.
-const PROXY_HEADERS: [&str; 5] =
-    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+/// The prefix of headers that only proxies and tunnels send.
+const PROXY_PREFIX: &str = "x-forwarded-";
+
+/// Other headers of proxies and tunnels. A request with one of them may come from another machine.
+const PROXY_HEADERS: [&str; 10] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "client-ip",
+    "x-original-host",
+    "fly-client-ip",
+    "x-envoy-external-address",
+];
 
 /// Decides which requests may use the editor.
 pub(super) struct EditorGuard {
@@ -49,10 +63,15 @@ impl EditorGuard {
     fn is_local(&self, request: &HandshakeRequest) -> bool {
         let PeerInfo { client_addr, server_addr, .. } = request.peer();
         let is_loopback = client_addr.ip().is_loopback() && server_addr.ip().is_loopback();
-        let has_proxy =
-            PROXY_HEADERS.iter().any(|name| request.header_values(name).next().is_some());
-        is_loopback && !has_proxy && is_own_host(request)
+        is_loopback && !comes_from_proxy(request) && is_own_host(request)
     }
+}
+
+/// Whether a proxy or a tunnel may have sent the request. Some proxies send HTTP/1.0 without any header of their own;
+/// browsers never send it.
+fn comes_from_proxy(request: &HandshakeRequest) -> bool {
+    let is_of_proxy = |name: &str| name.starts_with(PROXY_PREFIX) || PROXY_HEADERS.contains(&name);
+    request.version() < Version::HTTP_11 || request.header_names().any(is_of_proxy)
 }
 
 /// Whether `Host` is a loopback address or `localhost`, with the port of this host.

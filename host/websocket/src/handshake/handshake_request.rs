@@ -76,6 +76,11 @@ impl HandshakeRequest {
         self.head.method()
     }
 
+    /// Returns the version of HTTP.
+    pub fn version(&self) -> Version {
+        self.head.version()
+    }
+
     /// Reads the body, which may have `limit` bytes. The time-out of the handshake bounds the time. A second call returns
     /// no bytes.
     ///
@@ -273,6 +278,11 @@ impl HandshakeRequest {
     /// Returns the values of all lines of a header.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.head.headers().get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+
+    /// Returns the names of the headers, in lower case.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.head.headers().keys().map(HeaderName::as_str)
     }
 
     /// Returns the bearer token at this location of the request.
