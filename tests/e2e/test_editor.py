@@ -342,6 +342,11 @@ def test_the_digest_of_the_shown_file_is_told(playground):
     assert before != digest() == playground.read()["digest"]
 
 
+def test_a_file_of_a_plugin_that_is_gone_has_no_digest(shared):
+    status, answer = shared.post("changes", {"after": None, "file": {"plugin": "gone", "path": "consumers.py"}})
+    assert status == 200 and answer["digest"] is None
+
+
 def test_a_plugin_that_could_not_be_loaded_is_corrected_in_the_editor(narrowboat, tmp_path):
     broken = PYTHON + "\n        def broken(:\n"
     with playing(narrowboat, tmp_path, sources=(broken, JAVASCRIPT)) as playground:

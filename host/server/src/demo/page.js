@@ -25,6 +25,12 @@ let panelCount = 0;
 /** The content of /demo/plugins.json as of the last poll. */
 let plugins = [];
 
+/** The names of the plugins when the editor last read its list of files; null before that. */
+let editedNames = null;
+
+/** The last poll. Polls follow one another, because two at a time would report the same lines. */
+let lastPoll = Promise.resolve();
+
 let isHostReachable = true;
 let wasTabHidden = false;
 
@@ -75,7 +81,12 @@ function initialPath(listed) {
   return route?.path.replace(/\{\w+\}/g, "red") ?? "";
 }
 
-async function poll() {
+function poll() {
+  lastPoll = lastPoll.then(pollOnce);
+  return lastPoll;
+}
+
+async function pollOnce() {
   try {
     const signal = AbortSignal.timeout(POLL_TIMEOUT);
     const response = await fetch("/demo/plugins.json", { cache: "no-store", signal });
@@ -96,9 +107,15 @@ async function poll() {
 /** Shows what the plugins have written and how they have failed. */
 async function pollEditor(listed) {
   if (!editor) return;
-  const names = (list) => list.map(({ name }) => name).join("\n");
-  if (plugins.length === 0 || names(listed) !== names(plugins)) await editor.loadFiles();
-  for (const line of await editor.pollChanges()) reportLine(line);
+  const names = listed.map(({ name }) => name).join("\n");
+  try {
+    if (names !== editedNames) await editor.loadFiles();
+    editedNames = names;
+    for (const line of await editor.pollChanges()) reportLine(line);
+  } catch (error) {
+    // The host is reachable, and the next poll asks again.
+    console.warn("The editor cannot read what has changed:", error.message);
+  }
 }
 
 function reportLine(line) {

@@ -161,13 +161,16 @@ impl SourceEditor {
         let lines: Vec<_> = lines.map(|line| &**line).collect();
         // After the lines: the page then has the text that they are about.
         let digest = match file {
-            Some(file) => {
-                let (plugin, path) = self.find(&file)?;
-                plugin.read(&path).await.ok().map(|read| read.digest)
-            }
+            Some(file) => self.digest(&file).await,
             None => None,
         };
         Ok(json!({ "lines": lines, "last": last, "digest": digest }))
+    }
+
+    /// The digest of a file; `None` if it cannot be read, or if its plugin is not in the configuration any more.
+    async fn digest(&self, file: &FileQuery) -> Option<Sha256Digest> {
+        let (plugin, path) = self.find(file).ok()?;
+        plugin.read(&path).await.ok().map(|read| read.digest)
     }
 
     /// Finds the plugin of a file.
