@@ -18,7 +18,10 @@ export class SourceEditor {
   #code = new CodeArea(byId("code"), () => this.#onEdit());
   /** The plugins with a source folder: { plugin, folder, files, problem }. */
   #plugins = [];
-  /** The shown file: { plugin, path, text, digest, original, usesCrlf }; null if none is shown. */
+  /**
+   * The shown file: { plugin, path, text, digest, original, usesCrlf, conflict }; null if none is shown. The conflict is
+   * the digest of another program's text, which the user has neither loaded nor refused; null if there is none.
+   */
   #file = null;
   /** Texts that are not saved, with their file, by `keyOf`. */
   #drafts = new Map();
@@ -29,6 +32,8 @@ export class SourceEditor {
   #hasErrors = false;
   /** The number of the last request for a file, because answers may come late. */
   #openCount = 0;
+  /** Counts what changes the digest of the shown file: an answer that was asked for before it may be out of date. */
+  #digestCount = 0;
 
   /** `onSaved` is called after a save. */
   constructor(client, onSaved) {
@@ -37,7 +42,7 @@ export class SourceEditor {
     byId("file").addEventListener("change", ({ target }) => this.#openKey(target.value));
     byId("save").addEventListener("click", () => this.save());
     byId("reset").addEventListener("click", () => this.#reset());
-    byId("load-theirs").addEventListener("click", () => this.#reload());
+    byId("load-theirs").addEventListener("click", () => this.#reload({ isWanted: true }));
     byId("keep-mine").addEventListener("click", () => this.#keepMine());
     byId("editor").addEventListener("keydown", (event) => {
       if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s") {
@@ -101,14 +106,14 @@ export class SourceEditor {
   /** Returns the new lines of the log that concern authors, and notices that another program has changed the file. */
   async pollChanges() {
     const file = this.#file;
+    const count = this.#digestCount;
     const named = file && { plugin: file.plugin, path: file.path };
     const { lines, last, digest } = await this.#client.changes(this.#lastLine, named);
     this.#lastLine = last;
     // A save changes the digest too.
-    if (file && file === this.#file && !this.#isSaving && digest && digest !== file.digest) {
-      // Before the lines, which may be about the new text.
-      await this.#onOtherChange(digest);
-    }
+    const isCurrent = file && file === this.#file && !this.#isSaving && count === this.#digestCount;
+    // Before the lines, which may be about the new text.
+    if (isCurrent && digest) await this.#onDigest(digest);
     return lines;
   }
 
@@ -120,37 +125,44 @@ export class SourceEditor {
     const start = performance.now();
     this.#setSaving(true);
     this.#showProblems([]);
-    setText(byId("save-status"), "Saving …");
+    this.#showStatus("Saving …");
     try {
       const sent = file.usesCrlf ? text.replaceAll("\n", "\r\n") : text;
       const { digest, result } = await this.#client.save({ plugin: file.plugin, path: file.path }, sent, file.digest);
       const elapsed = Math.round(performance.now() - start);
-      Object.assign(file, { text, digest });
-      this.#drafts.delete(keyOf(file));
+      Object.assign(file, { text, digest, conflict: null });
+      // The user may have typed since then, and then chosen another file.
+      if (this.#drafts.get(keyOf(file))?.text === text) this.#drafts.delete(keyOf(file));
       if (file === this.#file) this.#showOutcome(file, result, elapsed);
     } catch (error) {
-      this.#showFailure(error);
+      this.#showFailure(file, error);
     }
     this.#setSaving(false);
     this.#onSaved();
   }
 
   #showOutcome({ plugin, path }, result, elapsed) {
-    byId("save-status").dataset.outcome = result.outcome;
-    setText(byId("save-status"), describeOutcome(result, elapsed));
+    this.#showConflict();
+    this.#showStatus(describeOutcome(result, elapsed), result.outcome);
     if (result.outcome !== "refused") return;
     const problems = result.problems.length > 0 ? result.problems : [{ path: null, message: result.message }];
     this.#showProblems(problems.map((problem) => ({ plugin, kind: "error", ...problem, path: problem.path ?? path })));
   }
 
-  #showFailure(error) {
-    byId("save-status").dataset.outcome = "failed";
-    if (error.status === 409) {
-      setText(byId("save-status"), "Not saved");
-      this.#showConflict(error.digest);
-    } else {
-      setText(byId("save-status"), `Not saved: ${error.message}`);
+  #showFailure(file, error) {
+    if (error.status === 409) file.conflict = error.digest;
+    if (file !== this.#file) {
+      this.#showStatus(`Not saved: ${file.path} of ${file.plugin}: ${error.message}`, "failed");
+      return;
     }
+    this.#showConflict();
+    this.#showStatus(error.status === 409 ? "Not saved" : `Not saved: ${error.message}`, "failed");
+  }
+
+  /** Shows what became of the last action, with the outcome of a save. */
+  #showStatus(text, outcome = "") {
+    byId("save-status").dataset.outcome = outcome;
+    setText(byId("save-status"), text);
   }
 
   #openKey(key) {
@@ -163,19 +175,28 @@ export class SourceEditor {
     this.#openCount += 1;
     const count = this.#openCount;
     try {
+      const read = this.#drafts.has(keyOf(file)) ? null : await this.#read(file);
+      if (count !== this.#openCount) return;
+      // The user may have typed meanwhile.
+      this.#keepDraft();
       const draft = this.#drafts.get(keyOf(file));
-      const opened = draft?.file ?? { ...file, ...withLineFeeds(await this.#client.read(file)) };
-      if (count === this.#openCount) this.#show(opened, draft?.text ?? opened.text);
+      this.#show(draft?.file ?? read, draft?.text ?? read.text);
     } catch (error) {
-      setText(byId("save-status"), `Cannot open ${file.path}: ${error.message}`);
+      if (count !== this.#openCount) return;
+      byId("file").value = this.#file ? keyOf(this.#file) : "";
+      this.#showStatus(`Cannot open ${file.path}: ${error.message}`, "failed");
     }
+  }
+
+  async #read({ plugin, path }) {
+    return { plugin, path, conflict: null, ...withLineFeeds(await this.#client.read({ plugin, path })) };
   }
 
   #show(file, text) {
     this.#file = file;
     byId("file").value = keyOf(file);
-    byId("conflict").hidden = true;
-    setText(byId("save-status"), "");
+    this.#showConflict();
+    this.#showStatus("");
     this.#code.show(file.path, text, `${file.path} of ${file.plugin}`);
     this.#showProblems([]);
     this.#updateControls();
@@ -201,35 +222,77 @@ export class SourceEditor {
     this.save();
   }
 
-  async #onOtherChange(digest) {
-    if (this.#isChanged) this.#showConflict(digest);
-    else await this.#reload("Another program has changed the file; this is its new text.");
+  /** Compares the shown file with its digest on the disk. */
+  async #onDigest(digest) {
+    const file = this.#file;
+    if (digest === file.digest) {
+      file.conflict = null;
+      this.#showConflict();
+    } else if (this.#isChanged) {
+      this.#onConflict(digest);
+    } else {
+      await this.#reload({ isWanted: false });
+    }
   }
 
-  #showConflict(digest) {
-    const conflict = byId("conflict");
-    conflict.dataset.digest = digest;
-    setText(conflict.querySelector("span"), `Another program has changed ${this.#file.path}.`);
-    conflict.hidden = false;
+  /** Another program has changed the shown file, whose text here is not saved. */
+  #onConflict(digest) {
+    if (this.#file.conflict === digest) return;
+    this.#file.conflict = digest;
+    this.#showConflict();
+    this.#showStatus("");
   }
 
-  async #reload(status = "") {
-    const { plugin, path } = this.#file;
-    const read = withLineFeeds(await this.#client.read({ plugin, path }));
-    this.#drafts.delete(keyOf({ plugin, path }));
-    this.#show({ plugin, path, ...read }, read.text);
-    setText(byId("save-status"), status);
+  /** Shows the conflict of the shown file, if it has one. */
+  #showConflict() {
+    const { path, conflict } = this.#file;
+    if (conflict) setText(byId("conflict").querySelector("span"), `Another program has changed ${path}.`);
+    byId("conflict").hidden = !conflict;
+  }
+
+  /** Shows the text on the disk. Unless the user wants it, it does not replace what the user types meanwhile. */
+  async #reload({ isWanted }) {
+    const file = this.#file;
+    const count = this.#openCount;
+    const { text } = this.#code;
+    try {
+      const read = await this.#read(file);
+      if (file !== this.#file || count !== this.#openCount) return;
+      if (!isWanted && this.#code.text !== text) {
+        this.#onConflict(read.digest);
+        return;
+      }
+      this.#drafts.delete(keyOf(file));
+      this.#show(read, read.text);
+      this.#showStatus(isWanted ? "" : "Another program has changed the file; this is its new text.");
+    } catch (error) {
+      if (file === this.#file) this.#showStatus(`Cannot load ${file.path}: ${error.message}`, "failed");
+    }
   }
 
   /** The next save replaces the text of the other program. */
-  #keepMine() {
-    this.#file.digest = byId("conflict").dataset.digest;
-    byId("conflict").hidden = true;
+  async #keepMine() {
+    const file = this.#file;
+    const count = this.#digestCount;
+    try {
+      const read = await this.#read(file);
+      if (count !== this.#digestCount) return;
+      this.#digestCount += 1;
+      // Whether the text here is saved depends on the text on the disk.
+      Object.assign(file, read);
+    } catch (error) {
+      if (file === this.#file) this.#showStatus(`Cannot load ${file.path}: ${error.message}`, "failed");
+      return;
+    }
+    if (file !== this.#file) return;
+    this.#showConflict();
+    this.#updateControls();
     byId("save").focus();
   }
 
   #setSaving(isSaving) {
     this.#isSaving = isSaving;
+    this.#digestCount += 1;
     this.#updateControls();
   }
 
