@@ -3,6 +3,9 @@
 /** Milliseconds until a request fails. A save waits for its outcome. */
 const TIMEOUT = 15_000;
 
+/** The most characters of an error that is a text. */
+const MAX_ERROR_LENGTH = 200;
+
 const TOKEN_TAG = /<meta name="narrowboat-token" content="([\w-]+)">/;
 
 /** The error of a request that the host has answered. */
@@ -12,6 +15,15 @@ export class EditorRequestError extends Error {
     this.status = status;
     /** The digest of a file that another program has changed. */
     this.digest = digest;
+  }
+}
+
+/** The object of an error. The host refuses some requests, such as those above a limit, with a text. */
+function parseError(status, text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: `the host answered ${status}: ${text.trim().slice(0, MAX_ERROR_LENGTH)}` };
   }
 }
 
@@ -48,9 +60,9 @@ export class EditorClient {
     let response = await this.#send(action, body);
     // The host has a new token after a restart.
     if (response.status === 403 && (await this.#renewToken())) response = await this.#send(action, body);
-    const answer = await response.json();
-    if (!response.ok) throw new EditorRequestError(response.status, answer);
-    return answer;
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text);
+    throw new EditorRequestError(response.status, parseError(response.status, text));
   }
 
   #send(action, body) {

@@ -18,18 +18,28 @@ export class Log {
   #onRecall;
   #pendingLines = [];
   #flushScheduled = false;
+  /** Whether the end is shown, and stays shown. */
+  #followsEnd = true;
 
   /** `onRecall` is called with the text of a sent message that the user wants to send again. */
   constructor(box, onRecall) {
     this.#box = box;
     this.#onRecall = onRecall;
+    box.addEventListener("scroll", () => {
+      this.#followsEnd = box.scrollHeight - box.scrollTop - box.clientHeight < FOLLOW_DISTANCE;
+    });
+    // A box that shrinks keeps what is at its top.
+    new ResizeObserver(() => this.#showEnd()).observe(box);
   }
 
   /** Adds a message. The kind is "sent" or "received". JSON is shown on several lines. */
   addMessage(kind, sender, text) {
     const meta = createElement("span", { class: "meta" }, createElement("span", { class: "sender" }, sender), " ");
     meta.append(createTimestamp());
-    if (kind === "sent") meta.append(" ", this.#createRecallButton(text));
+    if (kind === "sent") {
+      meta.append(" ", this.#createRecallButton(text));
+      this.#followsEnd = true;
+    }
     const json = formatJson(text);
     const kindOfContent = json === null ? "content" : "content json";
     this.#addLine(kind, meta, createElement("span", { class: kindOfContent }, truncate(json ?? text)));
@@ -61,12 +71,15 @@ export class Log {
 
   #flush() {
     const box = this.#box;
-    const isAtBottom = box.scrollHeight - box.scrollTop - box.clientHeight < FOLLOW_DISTANCE;
     box.append(...this.#pendingLines);
     this.#pendingLines = [];
     this.#flushScheduled = false;
     while (box.childElementCount > MAX_LINES) box.firstElementChild.remove();
-    if (isAtBottom) box.scrollTop = box.scrollHeight;
+    this.#showEnd();
+  }
+
+  #showEnd() {
+    if (this.#followsEnd) this.#box.scrollTop = this.#box.scrollHeight;
   }
 }
 
