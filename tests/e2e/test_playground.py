@@ -40,6 +40,22 @@ SAVE_AND_ASK = """
 """
 
 
+#: Holds the answers of the host to an action of the editor back, until `release()` is called.
+HOLD = """
+    const [action] = arguments, fetchNow = window.fetch;
+    window.held = 0;
+    const released = new Promise((resolve) => (window.release = resolve));
+    window.fetch = async (url, options) => {
+        const answer = await fetchNow(url, options);
+        if (String(url).endsWith(`/demo/source/${action}`)) {
+            window.held += 1;
+            await released;
+        }
+        return answer;
+    };
+"""
+
+
 @pytest.fixture(scope="module")
 def shared(narrowboat, tmp_path_factory):
     with playing(narrowboat, tmp_path_factory.mktemp("playground")) as playground:
@@ -79,6 +95,22 @@ class Editing(Page):
     def strikes(self, *keys):
         """Sends keys to the focused element, without a move of its caret."""
         ActionChains(self.front()).send_keys(*keys).perform()
+
+    def opens(self, plugin, path):
+        """Chooses a file."""
+        script = "const [f, value] = arguments; f.value = value; f.dispatchEvent(new Event('change'))"
+        self.run(script, self.find("#file"), f"{plugin}\n{path}")
+
+    def holds(self, action):
+        """Holds answers to an action back, from now until `releases`."""
+        self.run(HOLD, action)
+
+    def has_held(self):
+        """Waits until an answer is held back."""
+        eventually(lambda: self.run("return window.held"), "an answer that is held back")
+
+    def releases(self):
+        self.run("window.release()")
 
     def save(self):
         self.find("#save").click()
@@ -179,7 +211,7 @@ def test_a_problem_leads_to_its_line(visit):
 
 def test_an_error_in_another_file_is_opened_from_its_place(visit):
     page = visit()
-    page.run("const f = arguments[0]; f.value = 'python\\nplugin.toml'; f.dispatchEvent(new Event('change'))", page.find("#file"))
+    page.opens("python", "plugin.toml")
     page.shows("runtime =")
     page.types("runtime", "nonsense = 1\nruntime")
     page.save()
@@ -271,12 +303,107 @@ def test_two_programs_do_not_overwrite_each_other(visit, playground):
     assert "mine" in playground.read()["text"]
 
 
+def test_a_conflict_is_over_once_the_text_is_saved(visit, playground):
+    page = visit()
+    page.types("first", "mine")
+    playground.change(PYTHON.replace("first", "theirs"))
+    eventually(page.find("#conflict").is_displayed, "the conflict")
+    playground.change(PYTHON)
+    eventually(lambda: not page.find("#conflict").is_displayed(), "the end of the conflict")
+    page.save()
+    page.says("Live in ")
+    assert not page.find("#conflict").is_displayed()
+
+
+def test_what_is_typed_during_a_save_stays(visit):
+    page = visit()
+    page.types("first", "saved")
+    page.holds("save")
+    page.save()
+    page.has_held()
+    page.types("saved", "typed meanwhile")
+    page.opens("python", "plugin.toml")
+    page.shows("runtime =")
+    page.releases()
+    eventually(lambda: page.find("#save").is_enabled(), "the end of the save")
+    page.opens("python", "consumers.py")
+    page.shows("typed meanwhile")
+    assert page.find("#file-state").text == "Not saved"
+
+
+def test_what_is_typed_while_another_file_opens_stays(visit):
+    page = visit()
+    page.holds("read")
+    page.opens("python", "plugin.toml")
+    page.has_held()
+    page.types("first", "typed meanwhile")
+    page.releases()
+    page.shows("runtime =")
+    page.opens("python", "consumers.py")
+    page.shows("typed meanwhile")
+
+
+def test_what_is_typed_while_the_text_of_another_program_is_read_stays(visit, playground):
+    page = visit()
+    page.holds("read")
+    playground.change(PYTHON.replace("first", "theirs"))
+    page.has_held()
+    page.types("first", "typed meanwhile")
+    page.releases()
+    eventually(page.find("#conflict").is_displayed, "the conflict")
+    assert "typed meanwhile" in page.source()
+
+
+def test_a_conflict_belongs_to_its_file(visit, playground):
+    page = visit()
+    page.types("first", "mine")
+    page.holds("save")
+    playground.change(PYTHON.replace("first", "theirs"))
+    page.save()
+    page.has_held()
+    page.opens("python", "plugin.toml")
+    page.shows("runtime =")
+    page.releases()
+    page.says("Not saved: consumers.py of python")
+    assert not page.find("#conflict").is_displayed()
+    page.opens("python", "consumers.py")
+    page.shows("mine")
+    assert page.find("#conflict").is_displayed()
+
+
+def test_a_failure_of_the_editor_is_not_one_of_the_host(visit):
+    page = visit()
+    page.connect()
+    page.run("""
+        const fetchNow = window.fetch;
+        window.failed = 0;
+        window.fetch = (url, options) => {
+            if (!String(url).endsWith("/demo/source/changes")) return fetchNow(url, options);
+            window.failed += 1;
+            return Promise.resolve(new Response("no room", { status: 503 }));
+        };
+    """)
+    eventually(lambda: page.run("return window.failed") >= 2, "two polls that fail")
+    assert not [line for line in page.lines("error") if "unreachable" in line]
+
+
+def test_a_conversation_stays_at_its_end_when_it_shrinks(visit):
+    page = visit()
+    page.connect()
+    for number in range(30):
+        page.say(f"message {number}")
+    page.logs("received", "first 30 message 29")
+    page.resize(1280, 640)
+    script = "const log = document.querySelector('.log'); return log.scrollHeight - log.scrollTop - log.clientHeight"
+    eventually(lambda: page.run(script) < 2, "the end of the conversation")
+
+
 def test_line_ends_stay_as_they_are(visit, playground):
     file = {"plugin": "python", "path": "plugin.toml"}
     text = playground.read(**file)["text"]
     playground.result(text.replace("\n", "\r\n"), **file)
     page = visit()
-    page.run("const f = arguments[0]; f.value = 'python\\nplugin.toml'; f.dispatchEvent(new Event('change'))", page.find("#file"))
+    page.opens("python", "plugin.toml")
     page.shows("runtime =")
     page.types("Counts in Python.", "Counts.")
     page.save()
