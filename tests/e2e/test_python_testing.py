@@ -300,6 +300,21 @@ def test_a_failure_has_its_place_and_its_values(test_plugin):
     assert results["test_waits"]["message"] == "TimeoutError: expected a frame: nothing has arrived from /chat/"
 
 
+# Assertions that fail, and their messages.
+ASSERTIONS = {
+    "y is not None and len(y) == 2": "assert None is not None and len(y) == 2",
+    "y or y and y.get(x.z, 3)": "assert None or (None and y.get(x.z, 3))\n  where None = y\n  where None = y",
+    "x > 1 > abs(y)": "assert 1 > 1 > abs(y)",
+    "not (x == 1 or await y.sum(x))": "assert not (1 == 1 or await y.sum(x))",
+}
+
+
+def test_a_failure_has_the_source_of_parts_that_were_not_evaluated(test_plugin):
+    tests = [f"async def test_{i}():\n    x, y = 1, None\n    assert {it}\n" for i, it in enumerate(ASSERTIONS)]
+    _, results = test_plugin("\n".join(tests))
+    assert [result["message"] for result in results.values()] == list(ASSERTIONS.values())
+
+
 def test_a_syntax_error_in_a_test_is_at_its_place(test_plugin):
     done, _ = test_plugin("def test_it():\n    assert (\n")
     assert done.returncode != 0

@@ -101,15 +101,17 @@ class AssertedValues:
 
     def _take_value(self, node, is_alone=False):
         if isinstance(node, ast.Constant):
-            return node, (self._add(node, node),)
+            return node, (self._add(node, _source_of(node)),)
         call = node.value if isinstance(node, ast.Await) else node
+        # Taking a call changes it.
+        source = _source_of(node)
         text = ()
         if isinstance(call, ast.Call):
             text = self._take_call(call)
             text = ("await ", *text) if call is not node else text
         elif is_alone or isinstance(node, _SHOWN_WITH_TEXT):
-            text = (_source_of(node),)
-        kept, number = self._keep(node)
+            text = (source,)
+        kept, number = self._keep(node, source)
         if text:
             self.texts.append((number, text))
         return kept, (number,)
@@ -119,7 +121,7 @@ class AssertedValues:
         if not isinstance(call.func, (ast.Name, ast.Attribute)):
             return (_source_of(call),)
         if isinstance(call.func, ast.Attribute) and not isinstance(call.func.value, ast.Constant):
-            call.func.value, number = self._keep(call.func.value)
+            call.func.value, number = self._keep(call.func.value, _source_of(call.func.value))
             parts = (number, f".{call.func.attr}(")
         else:
             parts = (f"{_source_of(call.func)}(",)
@@ -133,18 +135,21 @@ class AssertedValues:
         node = arguments[index]
         if isinstance(node, (ast.Constant, ast.Starred)):
             return (_source_of(node),)
-        arguments[index], number = self._keep(node)
+        arguments[index], number = self._keep(node, _source_of(node))
         return (number,)
 
-    def _keep(self, node):
-        """Returns an expression that assigns the value of the node to a variable, and the number of the value."""
+    def _keep(self, node, source):
+        """Returns an expression that assigns the value of the node to a variable, and the number of the value.
+
+        `source` is shown if the node is not evaluated.
+        """
         name = f"@value{len(self.nodes)}"
-        number = self._add(ast.Name(name, ast.Load()), node)
+        number = self._add(ast.Name(name, ast.Load()), source)
         return ast.NamedExpr(ast.Name(name, ast.Store()), node), number
 
-    def _add(self, read, node):
+    def _add(self, read, source):
         self.nodes.append(read)
-        self.sources.append(_source_of(node))
+        self.sources.append(source)
         return len(self.nodes) - 1
 
     def read(self):
