@@ -106,3 +106,10 @@ def test_a_module_that_fails_while_it_is_loaded_is_refused(javascript, source, w
     client = plugin.connect()
     assert re.search(words, plugin.refuse(source + "\n" + FAULTS))
     assert client.ask("hello") == "hello"
+
+
+@pytest.mark.parametrize("source", ["const = 1;", "throw new Error('at import');", "import './none.js';"], ids=["syntax", "throw", "import"])
+def test_the_log_has_the_refusal_of_a_module_alone(javascript, source):
+    plugin = javascript(FAULTS)
+    plugin.refuse(source + "\n" + FAULTS)
+    assert "a promise was rejected" not in plugin.host.log()

@@ -8,6 +8,7 @@ use crate::module_loader::{self, ModuleSource, ProgramModules};
 use crate::natives;
 use crate::problem::{self, Problems};
 use crate::program::{Entry, Program};
+use crate::rejections;
 use crate::runtime_modules;
 use crate::source_file::STATE_EXPORT;
 
@@ -63,9 +64,13 @@ pub fn start(
         let found: Object<'_> = start.call((consumer, worker, modules))?;
         Ok(Classes { has_consumer: found.get("hasConsumer")?, has_worker: found.get("hasWorker")? })
     });
-    let ran = engine::run_jobs();
-    let classes = classes?;
-    ran.map(|()| classes)
+    if classes.is_err() {
+        // The import of the module is a promise that was rejected with the same exception.
+        let _ = engine::execute_jobs();
+        rejections::clear();
+        return classes;
+    }
+    engine::run_jobs().and(classes)
 }
 
 /// An array with the text of the entry and the value of its export.
