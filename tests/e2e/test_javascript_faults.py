@@ -25,6 +25,7 @@ const faults = {
   "odd error"() { throw Object.defineProperty(new Error(), "message", { get() { for (;;); } }); },
   "thrown null"() { throw null; },
   "thrown object"() { throw { toString() { throw new Error("inner"); } }; },
+  "thrown data"() { throw { a: 1 }; },
   "odd stack"() { const error = new Error("odd"); error.stack = "x".repeat(1e6); throw error; },
   "deep message"() { let deep = {}; for (let i = 0; i < 1000; i++) deep = { deep }; this.group("a").send({ type: "a", deep }); },
   "cyclic message"() { const cycle = { type: "a" }; cycle.cycle = cycle; this.group("a").send(cycle); },
@@ -113,3 +114,9 @@ def test_the_log_has_the_refusal_of_a_module_alone(javascript, source):
     plugin = javascript(FAULTS)
     plugin.refuse(source + "\n" + FAULTS)
     assert "a promise was rejected" not in plugin.host.log()
+
+
+def test_a_thrown_object_is_shown_as_json(faulty):
+    since = len(faulty.host.log())
+    faulty.connect().send("thrown data")
+    faulty.host.logged(re.escape('{"a":1} was thrown'), since)

@@ -14,6 +14,9 @@ const MAX_TEXT_CHARS: usize = 10_000;
 /// The name of the errors of assertions, whose messages say what is wrong without it.
 const ASSERTION: &str = "AssertionError";
 
+/// The text of an object that has no method `toString` of its own.
+const TEXT_OF_OBJECTS: &str = "[object Object]";
+
 /// The names of the runtime's modules begin with this.
 const RUNTIME_PREFIX: &str = "narrowboat:";
 
@@ -82,7 +85,8 @@ impl Failure {
 /// Describes a value that was thrown.
 pub fn of_value(thrown: &Value<'_>) -> Failure {
     let Some(object) = thrown.as_object().filter(|object| object.is_error()) else {
-        let text = to_text(thrown).unwrap_or_else(|| "a value without a text".to_owned());
+        let text = to_text(thrown).map(|text| or_json(thrown, text));
+        let text = text.unwrap_or_else(|| "a value without a text".to_owned());
         return Failure::new(format!("{text} was thrown"), None);
     };
     let property = |name: &str| match object.get(name) {
@@ -111,6 +115,18 @@ fn to_text(value: &Value<'_>) -> Option<String> {
         return None;
     };
     text_of(&text.0).ok()
+}
+
+/// The value as JSON if its text says nothing of it.
+fn or_json(value: &Value<'_>, text: String) -> String {
+    if text != TEXT_OF_OBJECTS {
+        return text;
+    }
+    let Ok(json) = value.ctx().json_stringify(value) else {
+        value.ctx().catch();
+        return text;
+    };
+    json.and_then(|json| text_of(&json).ok()).unwrap_or(text)
 }
 
 fn shorten(line: &str) -> String {
