@@ -29,11 +29,13 @@ Run = namedtuple("Run", ["status", "tests", "error"])
 def run_tests(narrowboat, folder):
     """Runs the tests of a plugin. Returns the results by the names of the tests without their files."""
     done = narrowboat("test", folder, "--json")
-    events = [event for line in done.stdout.splitlines() if (event := json.loads(line))["event"] == "test"]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    events = [event for event in lines if event["event"] == "test"]
+    errors = [event["message"] for event in lines if event["event"] == "error"]
     for event in events:
         event["file"] = str(Path(event["file"]).relative_to(folder))
     tests = {event["name"].split(" > ", 1)[1]: event for event in events}
-    return Run(done.returncode, tests, done.stderr)
+    return Run(done.returncode, tests, "\n".join([*errors, done.stderr]))
 
 
 @pytest.fixture

@@ -318,7 +318,8 @@ def test_a_failure_has_the_source_of_parts_that_were_not_evaluated(test_plugin):
 def test_a_syntax_error_in_a_test_is_at_its_place(test_plugin):
     done, _ = test_plugin("def test_it():\n    assert (\n")
     assert done.returncode != 0
-    assert "test_chat.py:2" in done.stderr and "SyntaxError" in done.stderr
+    [error] = [event for line in done.stdout.splitlines() if (event := json.loads(line))["event"] == "error"]
+    assert "test_chat.py:2" in error["message"] and "SyntaxError" in error["message"]
 
 
 def test_a_test_that_waits_for_ever_fails(test_plugin):
