@@ -126,11 +126,11 @@ declare module "narrowboat/testing" {
     receiveFrom(): Frame;
     /** Returns the value of the next frame, which is JSON. */
     receiveJsonFrom(): any;
-    /** Returns how the plugin has closed the connection. Throws if it is open, or if a frame has arrived before. */
+    /** Returns how the connection has closed. Throws if it is open, or if a frame has arrived before. */
     receiveClose(): Closed;
     /** Whether nothing has arrived that was not received. */
     receiveNothing(): boolean;
-    /** How the connection has closed, or null. */
+    /** How the plugin or the client has closed the connection, or null. The code after `abort` is 1006. */
     readonly closed: Closed | null;
     /** Closes the connection as a client does. */
     disconnect(code?: number, reason?: string): void;

@@ -183,6 +183,37 @@ def test_the_consumer_handles_the_end_of_a_client(passes):
     )
 
 
+def test_a_client_that_ends_its_connection_knows_how(passes):
+    passes(
+        consumer("receive(text) { this.send(text); }"),
+        """
+        test("disconnect", () => {
+          const client = open();
+          client.sendTo("last");
+          client.disconnect(3001, "done");
+          expect(client.closed).toEqual({ code: 3001, reason: "done" });
+          expect(client.receiveNothing()).toBe(false);
+          expect(client.receiveFrom()).toBe("last");
+          expect(client.receiveNothing()).toBe(true);
+          expect(client.receiveClose()).toEqual({ code: 3001, reason: "done" });
+          expect(() => client.receiveFrom()).toThrow('closed with 3001 "done"');
+        });
+        test("disconnect without a code", () => {
+          const client = open();
+          client.disconnect();
+          expect(client.receiveClose()).toEqual({ code: 1000, reason: "" });
+        });
+        test("abort", () => {
+          const client = open();
+          client.abort();
+          expect(client.closed).toEqual({ code: 1006, reason: "" });
+          expect(client.receiveNothing()).toBe(true);
+          expect(client.receiveClose()).toEqual({ code: 1006, reason: "" });
+        });
+        """,
+    )
+
+
 # The layer, the clock, the network, the store and the log.
 
 

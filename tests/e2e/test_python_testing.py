@@ -189,6 +189,31 @@ def test_closes_and_faults_can_be_asserted(passes):
     )
 
 
+def test_a_client_that_ends_its_connection_knows_how(passes):
+    passes(
+        """
+        async def test_disconnect():
+            client = Communicator("/chat/")
+            await client.connect()
+            await client.send_to(text_data="last")
+            await client.disconnect(3001, "done")
+            assert client.closed == (3001, "done")
+            assert not await client.receive_nothing()
+            assert await client.receive_from() == "last"
+            assert await client.receive_nothing()
+            assert await client.receive_close() == (3001, "done")
+
+        async def test_abort():
+            client = Communicator("/chat/")
+            await client.connect()
+            await client.abort()
+            assert client.closed == (1006, "")
+            assert await client.receive_nothing()
+            assert await client.receive_close() == (1006, "")
+        """
+    )
+
+
 def test_requests_of_the_plugin_get_the_responses_of_the_test(passes):
     passes(
         """

@@ -17,6 +17,8 @@ export class Communicator {
   /** The frames that have arrived and were not received. */
   #frames = [];
   #closed = null;
+  /** Whether nothing more can arrive. */
+  #hasEnded = false;
   #isCloseReceived = false;
 
   constructor(path, options = {}) {
@@ -92,11 +94,15 @@ export class Communicator {
   /** Takes all that has arrived from the host. */
   #pull() {
     const connection = this.#connected();
-    while (this.#closed === null) {
+    while (!this.#hasEnded) {
       const item = request("receive", { connection });
       if (item === null) return;
       if (item.close === undefined) this.#frames.push(item.data);
-      else this.#closed = { code: item.close[0], reason: item.close[1] };
+      else {
+        this.#hasEnded = true;
+        // After the client's own close, that of the host is the reply.
+        this.#closed ??= { code: item.close[0], reason: item.close[1] };
+      }
     }
   }
 
@@ -147,12 +153,29 @@ export class Communicator {
 
   /** Closes the connection as a client does. The plugin has handled it when this returns. */
   disconnect(code = 1000, reason = "") {
+    this.#pullOpen();
     request("disconnect", { connection: this.#connected(), code, reason });
+    this.#end(code, reason);
   }
 
   /** Ends the connection without a Close frame. */
   abort() {
+    this.#pullOpen();
     request("abort", { connection: this.#connected() });
+    this.#hasEnded = true;
+    this.#end(1006, "");
+  }
+
+  /** Takes what has arrived before the client ends its connection. A connection that is not accepted has nothing. */
+  #pullOpen() {
+    if (this.#handshake?.accepted) this.#pull();
+  }
+
+  /** Keeps how the client has ended its connection, unless it was closed before. Nobody has to receive that close. */
+  #end(code, reason) {
+    if (this.#closed !== null || !this.#handshake.accepted) return;
+    this.#closed = { code, reason };
+    this.#isCloseReceived = true;
   }
 
   toString() {
