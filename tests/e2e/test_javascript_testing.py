@@ -413,6 +413,8 @@ def test_a_test_with_skip_does_not_run(tested):
     [
         ("test('one', () => { const = 1; });", f"chat.test.js:{FIRST}:27: SyntaxError: variable name expected"),
         ("test('one');", f"chat.test.js:{FIRST}:1: TypeError: a test has a name and a function"),
+        ("test.only('one', () => {});", f"chat.test.js:{FIRST}:6: TypeError: there is no test.only: narrowboat test --filter"),
+        ("describe.each([1])('one', () => {});", f"chat.test.js:{FIRST}:10: TypeError: there is no describe.each: call it in a loop"),
         ("test('one', () => {});\ntest('one', () => {});", f"chat.test.js:{FIRST + 1}:1: Error: two tests have the name"),
         ("open();", "there is a host only while a test runs"),
         ("import { beforeAll } from 'narrowboat/testing';", f"chat.test.js:{FIRST}:10: narrowboat/testing has no export beforeAll"),
@@ -483,6 +485,11 @@ def test_a_failure_says_what_is_wrong_and_has_the_line(failures, body):
     assert (failure["outcome"], failure["message"]) == ("failed", FAILURES[body])
     assert (failure["file"], failure["line"]) == ("chat.test.ts", FIRST + number)
     assert body in failure["source"]
+
+
+def test_a_matcher_that_is_not_there_is_named(tested):
+    done = tested(ECHO, "test('one', () => { expect([]).toHaveBeenCalled(); });")
+    assert "expect has no toHaveBeenCalled: it has toBe, " in done.tests["one"]["message"]
 
 
 def test_an_error_in_a_module_of_the_plugin_has_its_place_and_the_stack(tested):

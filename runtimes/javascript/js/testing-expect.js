@@ -69,6 +69,18 @@ for (const matcher of Object.keys(matchers)) {
   };
 }
 
+/** Matchers of Vitest and Jest that are not there. */
+const ABSENT = [
+  ...["toThrowError", "toBeTypeOf", "toSatisfy", "toMatchSnapshot", "toMatchInlineSnapshot", "toHaveReturned"],
+  ...["toHaveBeenCalled", "toHaveBeenCalledOnce", "toHaveBeenCalledTimes", "toHaveBeenCalledWith"],
+];
+
+for (const matcher of ABSENT) {
+  Assertions.prototype[matcher] = () => {
+    throw new TypeError(`expect has no ${matcher}: it has ${Object.keys(matchers).join(", ")}`);
+  };
+}
+
 /** Returns the checks of a value. */
 export function expect(received) {
   return new Assertions(received);

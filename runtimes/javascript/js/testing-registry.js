@@ -122,6 +122,19 @@ export function test(name, body) {
 /** Declares a test that does not run. */
 test.skip = (name, body = () => {}) => declare(name, body, true);
 
+/** What takes the place of functions of Vitest and Jest that are not there. */
+const ABSENT = { only: "narrowboat test --filter TEXT runs some tests", each: "call it in a loop", todo: "use skip" };
+
+function addAbsent(what, declaring) {
+  for (const [name, instead] of Object.entries(ABSENT)) {
+    declaring[name] = () => {
+      throw new TypeError(`there is no ${what}.${name}: ${instead}`);
+    };
+  }
+}
+
+addAbsent("test", test);
+
 /** Declares a group of tests. */
 export function describe(name, body) {
   declareSuite(name, body, false);
@@ -129,6 +142,8 @@ export function describe(name, body) {
 
 /** Declares a group of tests that do not run. */
 describe.skip = (name, body) => declareSuite(name, body, true);
+
+addAbsent("describe", describe);
 
 function addStep(what, steps, step) {
   checkLoading(what);
