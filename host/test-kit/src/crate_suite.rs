@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn a_failure_has_the_message_and_the_place_of_the_panic() {
-        let hint = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        let hint =
+            "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
         let failure = parse_failure(&format!("{OUTPUT}{hint}"));
         assert_eq!(failure.message, "assertion `left == right` failed\n  left: 1\n right: 2");
         assert_eq!((failure.path.as_deref(), failure.line), (Some("src/lib.rs"), Some(98)));
