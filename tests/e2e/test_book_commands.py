@@ -462,7 +462,7 @@ def test_run_in_production(commands, site, narrowboat, chat):
     )
     assert client.recv() == "hello"
     program = narrowboat("--help").stdout.split("Commands:")[1].split("Options:")[0]
-    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"new", "serve", "dev", "plugin", "help", "talk"}  # They do not use a host; `talk` needs a person.
+    known = set(re.findall(r"(?m)^  ([a-z]+) ", program)) - {"new", "serve", "dev", "test", "plugin", "help", "talk"}  # They do not use a host; `talk` needs a person.
     assert known == set(asked)
     # The host is draining, so it is not ready.
     assert commands.run()[-1] == "draining\n"
