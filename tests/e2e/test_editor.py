@@ -37,7 +37,7 @@ def changed(playground):
     return text.replace("{text_data}", "{" + UPPER + "}")
 
 
-# Who may edit.
+# The requests that may edit.
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -129,7 +129,7 @@ def test_a_host_that_serves_has_no_editor(serve, tmp_path):
         assert raw.response().status == 404
 
 
-# What a request reaches.
+# The files that a request reaches.
 
 
 def test_the_text_files_of_each_source_plugin_are_listed(shared):
@@ -208,7 +208,7 @@ def test_a_body_in_chunks_is_read(shared):
     assert raw.response().status == 200
 
 
-# What becomes of a save.
+# The outcome of a save.
 
 
 def test_open_connections_answer_with_the_saved_code_and_keep_their_state(playground):
@@ -313,7 +313,7 @@ def test_the_text_of_the_first_read_is_kept_for_a_reset(playground):
     assert playground.read()["original"] == first["original"] == first["text"]
 
 
-# What has happened since.
+# The events since the last request.
 
 
 def test_faults_and_printed_lines_are_told_with_their_place(playground):

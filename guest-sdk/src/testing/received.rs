@@ -1,6 +1,6 @@
 use crate::{close_frame::CloseFrame, frame::Frame};
 
-/// What a client receives from the host.
+/// An event that a client receives from the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// A text or a binary frame.

@@ -52,7 +52,7 @@ pub enum TestOutcome {
 /// Why a test failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TestFailure {
-    /// What failed, with the values. One or more lines.
+    /// The failed assertion or the error, with the values. One or more lines.
     pub message: String,
     /// The path of the file with the failed assertion, or with the error.
     pub path: Option<String>,

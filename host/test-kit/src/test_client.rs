@@ -29,7 +29,7 @@ pub(crate) struct TestClient {
     task: AbortHandle,
 }
 
-/// What the client knows of its connection.
+/// The state of a connection as its client knows it.
 #[derive(Default)]
 struct ClientState {
     handshake: Option<HandshakeResult>,

@@ -26,7 +26,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the guests of a host may still run after its test.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What the hosts of all tests of a plugin have in common.
+/// The settings that the hosts of all tests of a plugin have in common.
 #[derive(Clone)]
 pub(crate) struct TestHostSettings {
     pub(crate) plugin: Arc<TestPlugin>,

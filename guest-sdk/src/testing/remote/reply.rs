@@ -62,7 +62,7 @@ impl From<HandshakeReply> for Handshake {
     }
 }
 
-/// What a client has received.
+/// An event that a client has received.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ReceivedReply {

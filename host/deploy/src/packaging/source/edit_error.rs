@@ -25,7 +25,7 @@ pub enum EditError {
     /// The file, or its new text, is too large.
     #[error("{0:?} has more than {limit}", limit = ByteSize::from(MAX_EDITABLE_BYTES))]
     TooLarge(String),
-    /// Nobody has the permission to write the file.
+    /// The file has no permission to write.
     #[error("{0:?} is read-only; give it the write permission (chmod u+w) to edit it here")]
     ReadOnly(String),
     /// Another program has changed the file since the editor read it.
