@@ -70,8 +70,10 @@ test: wasm-target
 	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat
 	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
 		.ci/foreign-guests.sh
-	@$(STEP) "running the end-to-end tests (about twenty minutes)" \
-		target/venv/bin/python -m pytest tests/e2e
+	@$(STEP) "running the end-to-end tests, two files at a time (about fifteen minutes)" \
+		target/venv/bin/python -m pytest tests/e2e -m 'not alone' --numprocesses 2 --dist loadfile
+	@$(STEP) "running the end-to-end tests that measure time or memory (about three minutes)" \
+		target/venv/bin/python -m pytest tests/e2e -m alone
 
 book:
 	@$(STEP) "installing mdBook (a minute or two, once)" .ci/book.sh

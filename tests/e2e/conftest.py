@@ -14,7 +14,6 @@ from python_plugin import PythonPlugin
 from support import Host, Travelling
 
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = []
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +23,11 @@ def root():
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(tmp_path_factory):
-    """Gives the hosts of a run a shared cache of compiled code, separate from the user's."""
-    folder = tmp_path_factory.mktemp("caches")
+    """Gives the hosts of a run a shared cache of compiled code, separate from the user's. Processes of the same run
+    share it too."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "caches"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("states")))
@@ -57,7 +59,7 @@ def component(narrowboat):
         if name not in built:
             folders = [ROOT / "plugins" / name, ROOT / "tests/guests" / name]
             folder = next(folder for folder in folders if folder.is_dir())
-            file = ROOT / "target/e2e" / f"{name}.wasm"
+            file = ROOT / "target/e2e" / os.environ.get("PYTEST_XDIST_WORKER", "") / f"{name}.wasm"
             result = narrowboat("plugin", "build", folder, "--out", file)
             assert result.returncode == 0, result.stderr
             built[name] = file
@@ -228,11 +230,14 @@ def tidy():
 
 
 @pytest.fixture
-def figure():
+def figure(request):
     """Records a measurement that is printed at the end of the run."""
-    return lambda what, value: FIGURES.append(f"{what}: {value}")
+    return lambda what, value: request.node.user_properties.append((what, str(value)))
 
 
 def pytest_terminal_summary(terminalreporter):
-    for line in FIGURES:
-        terminalreporter.write_line(line)
+    # The reports come from the processes that ran the tests, so the measurements travel in them.
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if getattr(report, "when", None) == "call":
+            for what, value in report.user_properties:
+                terminalreporter.write_line(f"{what}: {value}")

@@ -8,6 +8,8 @@ import pytest
 
 import support
 
+pytestmark = pytest.mark.alone
+
 NEIGHBOURS = ["/bolt/echo/", "/echo/"]
 
 TENANTS = {

@@ -16,6 +16,8 @@ from admin import ADMIN, Admin
 from redis_server import Redis
 from support import TEXT, eventually, with_manifest
 
+pytestmark = pytest.mark.alone
+
 SECONDS = float(os.environ.get("SOAK_MINUTES", "0.5")) * 60
 
 # Messages in flight in a room: fewer than the capacity of a channel.

@@ -14,6 +14,8 @@ from websockets.asyncio.client import connect
 
 from support import counted, eventually, short
 
+pytestmark = pytest.mark.alone
+
 CROWD, GROUPS = 150, 15
 
 # Messages of a member in flight.

@@ -8,6 +8,8 @@ import pytest
 from admin import ADMIN, Admin
 from support import UPGRADE, eventually
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 LIMIT = 256 * MIB
 ARCHIVE = {"archive": {"isolation": "connection"}}
