@@ -55,6 +55,7 @@ mod channel;
 mod channel_event;
 mod communicator;
 mod connect_request;
+mod event_queue;
 mod failure;
 mod fake_server;
 mod handshake;

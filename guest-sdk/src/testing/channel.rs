@@ -1,10 +1,11 @@
-use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{backend::SharedBackend, channel_event::ChannelEvent, failure::expect};
+use super::{
+    backend::SharedBackend, channel_event::ChannelEvent, event_queue::EventQueue, failure::expect,
+};
 use crate::{frame::Frame, message};
 
 /// A channel of the test itself, which [`Host::open_channel`](super::Host::open_channel) opens: another member of a
@@ -12,13 +13,12 @@ use crate::{frame::Frame, message};
 pub struct Channel {
     backend: SharedBackend,
     name: String,
-    /// An event that `receive_nothing` has seen, and that is not taken yet.
-    peeked: RefCell<Option<ChannelEvent>>,
+    events: EventQueue<ChannelEvent>,
 }
 
 impl Channel {
     pub(super) fn new(backend: &SharedBackend, name: String) -> Self {
-        Self { backend: Rc::clone(backend), name, peeked: RefCell::default() }
+        Self { backend: Rc::clone(backend), name, events: EventQueue::new() }
     }
 
     /// The name of the channel.
@@ -48,10 +48,7 @@ impl Channel {
     /// Takes the next message or frame. `None` if nothing has arrived.
     #[track_caller]
     pub fn receive(&self) -> Option<ChannelEvent> {
-        match self.peeked.take() {
-            Some(event) => Some(event),
-            None => expect(self.backend.borrow_mut().channel_receive(&self.name)),
-        }
+        expect(self.events.take(|| self.backend.borrow_mut().channel_receive(&self.name)))
     }
 
     /// Takes the next message and decodes it. `T` may be the [`Message`](crate::Consumer::Message) of a consumer or a
@@ -84,10 +81,7 @@ impl Channel {
     #[track_caller]
     #[must_use]
     pub fn receive_nothing(&self) -> bool {
-        let event = self.receive();
-        let is_empty = event.is_none();
-        self.peeked.replace(event);
-        is_empty
+        expect(self.events.is_empty(|| self.backend.borrow_mut().channel_receive(&self.name)))
     }
 
     /// Sends a message to this channel.

@@ -1,4 +1,3 @@
-use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -6,6 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     backend::SharedBackend,
+    event_queue::EventQueue,
     failure::expect,
     handshake::{Handshake, Rejection},
     received::Received,
@@ -19,13 +19,12 @@ use crate::{close_frame::CloseFrame, frame::Frame};
 pub struct Communicator {
     backend: SharedBackend,
     connection: u32,
-    /// An event that `receive_nothing` has seen, and that is not taken yet.
-    peeked: RefCell<Option<Received>>,
+    events: EventQueue<Received>,
 }
 
 impl Communicator {
     pub(super) fn new(backend: &SharedBackend, connection: u32) -> Self {
-        Self { backend: Rc::clone(backend), connection, peeked: RefCell::default() }
+        Self { backend: Rc::clone(backend), connection, events: EventQueue::new() }
     }
 
     /// The handshake as it is now. A consumer that has decided later has accepted or rejected it meanwhile.
@@ -89,10 +88,7 @@ impl Communicator {
     /// If the handshake is not accepted.
     #[track_caller]
     pub fn receive(&self) -> Option<Received> {
-        match self.peeked.take() {
-            Some(event) => Some(event),
-            None => expect(self.backend.borrow_mut().receive(self.connection)),
-        }
+        expect(self.events.take(|| self.backend.borrow_mut().receive(self.connection)))
     }
 
     /// Takes the next frame.
@@ -146,10 +142,7 @@ impl Communicator {
     #[track_caller]
     #[must_use]
     pub fn receive_nothing(&self) -> bool {
-        let event = self.receive();
-        let is_empty = event.is_none();
-        self.peeked.replace(event);
-        is_empty
+        expect(self.events.is_empty(|| self.backend.borrow_mut().receive(self.connection)))
     }
 
     /// Takes the Close frame of the plugin or the host: that of its close, or its answer to that of the client.

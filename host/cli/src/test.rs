@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &TestArgs) -> Result<(), CliError> {
     let started = Instant::now();
     let format = if arguments.json { ReportFormat::Json } else { ReportFormat::Text };
     let mut report = TestReport::new(format);
-    for plugin in find_plugins(&arguments.dir).map_err(usage_error)? {
+    for plugin in find_plugins(&arguments.dir).map_err(CliError::usage)? {
         let name = plugin.name.clone();
         if let Err(error) = run_plugin(plugin, arguments.filter.as_deref(), &logs, &mut report)? {
             report.add_error(&name, &error)?;
@@ -69,10 +69,6 @@ fn run_plugin(
         }
     }
     Ok(Ok(()))
-}
-
-fn usage_error(error: TestKitError) -> CliError {
-    CliError::usage(error)
 }
 
 fn no_tests(arguments: &TestArgs) -> anyhow::Error {

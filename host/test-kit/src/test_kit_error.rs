@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use narrowboat_config::ConfigError;
-use narrowboat_core::source_bundle::SourceBundleError;
 use narrowboat_deploy::packaging::BuildError;
 use narrowboat_runtime::CollectError;
 use narrowboat_server::HostError;
@@ -28,9 +27,6 @@ pub enum TestKitError {
     /// The plugin cannot be built or packed.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The bundle of changed files is wrong.
-    #[error(transparent)]
-    Bundle(#[from] SourceBundleError),
     /// The host of the tests cannot load the plugin.
     #[error(transparent)]
     Host(#[from] HostError),

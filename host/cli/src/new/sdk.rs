@@ -55,6 +55,7 @@ const SOURCES: &[(&str, &str)] = sdk_files![
     "src/testing/channel_event.rs",
     "src/testing/communicator.rs",
     "src/testing/connect_request.rs",
+    "src/testing/event_queue.rs",
     "src/testing/failure.rs",
     "src/testing/fake_server.rs",
     "src/testing/handshake.rs",

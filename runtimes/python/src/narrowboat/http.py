@@ -7,6 +7,7 @@ response. Other connections of the same instance wait meanwhile. Redirects are n
 import json as _json
 
 from componentize_py_types import Err
+from narrowboat_runtime.http_content import HttpContent
 from narrowboat_runtime.texts import check_text
 from wit_world.imports import outgoing_handler, streams
 from wit_world.imports import wasi_http_types as types
@@ -40,29 +41,12 @@ class BodyTooLarge(HttpError):
     """The body of the request or of the response is larger than the host allows."""
 
 
-class Response:
+class Response(HttpContent):
     """A response. `headers` is a list of names in lower case and values as bytes."""
 
     def __init__(self, status, headers, body):
+        super().__init__(headers, body)
         self.status = status
-        self.headers = headers
-        self.body = body
-
-    def header(self, name, default=None):
-        """Returns the first value of a header as a text."""
-        for own, value in self.headers:
-            if own == name.lower():
-                return value.decode("latin-1")
-        return default
-
-    @property
-    def text(self):
-        """The body as a text. Bytes that are not UTF-8 become U+FFFD."""
-        return self.body.decode("utf-8", "replace")
-
-    def json(self):
-        """Returns the value of a JSON body. Raises ValueError if it is not JSON."""
-        return _json.loads(self.body)
 
     def __repr__(self):
         return f"<Response {self.status}, {len(self.body)} bytes>"

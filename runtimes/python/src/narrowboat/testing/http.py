@@ -3,36 +3,20 @@
 import json as _json
 
 from narrowboat_runtime.handshake import as_bytes, make_headers
+from narrowboat_runtime.http_content import HttpContent
 from narrowboat_runtime.testing.host_request import read_bytes, read_headers, request
 
 #: How a request can fail.
 _ERRORS = ("refused", "timeout", "dns", "closed")
 
 
-class PluginRequest:
+class PluginRequest(HttpContent):
     """A request of the plugin. `headers` is a list of names in lower case and values as bytes, and `body` is bytes."""
 
     def __init__(self, method, url, headers, body):
+        super().__init__(headers, body)
         self.method = method
         self.url = url
-        self.headers = headers
-        self.body = body
-
-    def header(self, name, default=None):
-        """Returns the first value of a header as a text."""
-        for own, value in self.headers:
-            if own == name.lower():
-                return value.decode("latin-1")
-        return default
-
-    @property
-    def text(self):
-        """The body as a text. Bytes that are not UTF-8 become U+FFFD."""
-        return self.body.decode("utf-8", "replace")
-
-    def json(self):
-        """Returns the value of a JSON body. Raises ValueError if it is not JSON."""
-        return _json.loads(self.body)
 
     def __repr__(self):
         return f"<PluginRequest {self.method} {self.url}>"
