@@ -20,6 +20,7 @@ pub mod message;
 pub mod name;
 pub mod origin;
 pub mod plugin_file;
+pub mod plugin_settings;
 pub mod scope;
 pub mod sha256_digest;
 pub mod source_bundle;
