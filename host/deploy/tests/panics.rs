@@ -162,6 +162,7 @@ impl Served {
             layer: Arc::clone(&layer) as Arc<dyn ChannelLayer>,
             keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
             egress: Arc::new(Egress::new(config.requests)),
+            settings: Arc::default(),
             max_message_bytes: limits.max_message.bytes(),
             max_frame_bytes: limits.max_frame.bytes(),
             thread_pool: GuestThreadPool::new(2),

@@ -28,6 +28,7 @@ use narrowboat_core::component::ComponentResources;
 use narrowboat_core::manifest::{Isolation, Language, Manifest};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::plugin_file::PluginFile;
+use narrowboat_core::plugin_settings::PluginSettings;
 use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
@@ -54,6 +55,8 @@ pub struct Loader {
     pub keyvalue: Arc<KeyvalueStore>,
     /// Sends the requests of plugins that have the capability `http`.
     pub egress: Arc<Egress>,
+    /// The settings of the plugin, which all its versions share.
+    pub settings: Arc<PluginSettings>,
     /// The largest message of the layer, in bytes.
     pub max_message_bytes: usize,
     /// The largest frame that any route takes, in bytes.
@@ -152,6 +155,7 @@ impl Loader {
             rollback: config.rollback,
             executor: self.thread_pool.plugin_executor(Arc::clone(&self.quota)),
             quota: Arc::clone(&self.quota),
+            settings: Arc::clone(&self.settings),
             published: PublishedVersions::new(version),
         })
     }
@@ -266,6 +270,7 @@ impl Loader {
         let services = HostServices {
             keyvalue: Arc::clone(&self.keyvalue),
             egress: Arc::clone(&self.egress),
+            settings: Arc::clone(&self.settings),
             stopping: self.engine.subscribe_stopping(),
             capabilities: manifest.capabilities.clone(),
             quota: Arc::clone(&self.quota),

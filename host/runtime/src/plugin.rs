@@ -12,6 +12,7 @@ use crate::version::Version;
 use narrowboat_config::{FailedMovePolicy, OverflowPolicy, RollbackPolicy};
 use narrowboat_core::manifest::Isolation;
 use narrowboat_core::name::Tenant;
+use narrowboat_core::plugin_settings::PluginSettings;
 use narrowboat_quota::QuotaChain;
 pub(crate) use published_versions::PublishedVersions;
 
@@ -39,6 +40,8 @@ pub struct Plugin {
     pub executor: GuestExecutor,
     /// The quota that the plugin is charged to.
     pub quota: Arc<QuotaChain>,
+    /// The settings that its versions read.
+    pub settings: Arc<PluginSettings>,
     pub(crate) published: PublishedVersions,
 }
 

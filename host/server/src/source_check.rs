@@ -68,6 +68,7 @@ pub fn loader_without_host(config: &Config, limits: Limits, engine: HostEngine) 
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
+        settings: Arc::default(),
         max_message_bytes: limits.max_message.bytes(),
         max_frame_bytes: limits.max_frame.bytes(),
         thread_pool: GuestThreadPool::new(1),

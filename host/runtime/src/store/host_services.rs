@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use narrowboat_core::capabilities::Capabilities;
+use narrowboat_core::plugin_settings::PluginSettings;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
@@ -13,6 +14,8 @@ use narrowboat_quota::QuotaChain;
 pub(crate) struct HostServices {
     pub(crate) keyvalue: Arc<KeyvalueStore>,
     pub(crate) egress: Arc<Egress>,
+    /// The settings of the plugin, which change while it runs.
+    pub(crate) settings: Arc<PluginSettings>,
     /// The capabilities of the version.
     pub(crate) capabilities: Capabilities,
     /// The quota of the plugin.

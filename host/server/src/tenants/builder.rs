@@ -285,6 +285,7 @@ impl TenantBuilder<'_> {
             layer: Arc::clone(&layer.channel_layer),
             keyvalue: Arc::clone(&host.keyvalue),
             egress: Arc::clone(&host.egress),
+            settings: Arc::default(),
             max_message_bytes: layer.config.max_message.bytes(),
             max_frame_bytes: spec.max_frame,
             thread_pool: context.resources.guest_threads.clone(),

@@ -29,6 +29,7 @@ fn version_context() -> VersionContext {
     let services = HostServices {
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
+        settings: Arc::default(),
         capabilities: Capabilities::default(),
         quota: Arc::clone(&quota),
         stopping,
