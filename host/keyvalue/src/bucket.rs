@@ -1,4 +1,4 @@
-//! A bucket of a tenant.
+//! A bucket of a tenant, or of the host itself.
 
 use crate::KeyvalueError;
 use narrowboat_core::name::{GroupName, Tenant};
@@ -6,9 +6,24 @@ use narrowboat_core::name::{GroupName, Tenant};
 /// The name of a bucket, whose keys and values all plugins of one tenant share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Bucket {
-    tenant: Tenant,
+    owner: BucketOwner,
     /// The rule for names of buckets is the one for names of groups.
-    name: GroupName,
+    name: BucketName,
+}
+
+/// The owner of a bucket. Each owner has names of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum BucketOwner {
+    /// The host. No plugin can name a bucket of the host, and no quota counts it.
+    Host,
+    /// A tenant.
+    Tenant(Tenant),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum BucketName {
+    Static(&'static str),
+    Checked(GroupName),
 }
 
 impl Bucket {
@@ -18,14 +33,29 @@ impl Bucket {
     /// If the name is not valid.
     pub fn new(tenant: &Tenant, name: String) -> Result<Self, KeyvalueError> {
         let name = GroupName::try_from(name).map_err(|_| KeyvalueError::InvalidBucketName)?;
-        Ok(Self { tenant: tenant.clone(), name })
+        Ok(Self { owner: BucketOwner::Tenant(tenant.clone()), name: BucketName::Checked(name) })
     }
 
-    pub(crate) fn tenant(&self) -> &Tenant {
-        &self.tenant
+    /// Returns a bucket of the host. No plugin can name it, and its entries count in no quota. `name` follows the rule
+    /// for names of buckets.
+    #[must_use]
+    pub fn system(name: &'static str) -> Self {
+        Self { owner: BucketOwner::Host, name: BucketName::Static(name) }
+    }
+
+    pub(crate) fn owner(&self) -> &BucketOwner {
+        &self.owner
+    }
+
+    /// Returns whether the bucket is the host's own.
+    pub(crate) fn is_system(&self) -> bool {
+        self.owner == BucketOwner::Host
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.name.as_str()
+        match &self.name {
+            BucketName::Static(name) => name,
+            BucketName::Checked(name) => name.as_str(),
+        }
     }
 }

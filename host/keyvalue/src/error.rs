@@ -38,6 +38,23 @@ pub enum KeyvalueError {
     /// The value that an increment adds to is not an integer, or the sum does not fit 64 bits.
     #[error("the value is not a whole number of 64 bits, or would not be one")]
     NotAnInteger,
+    /// The time to live is 0 or too long.
+    #[error("the time to live must be from 1 millisecond to 100 years")]
+    InvalidTtl,
+    /// A batch has too many keys.
+    #[error("the batch has {len} keys, and the limit is {most} keys; split it")]
+    TooManyKeys {
+        /// Keys of the batch.
+        len: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// The values of a batch are too long together.
+    #[error("the values of the batch have more than {} together; split it", ByteSize::from(*.most))]
+    BatchTooLarge {
+        /// The limit in bytes.
+        most: usize,
+    },
     /// The cursor is not one of a page.
     #[error("the cursor is not one that the store returned")]
     InvalidCursor,

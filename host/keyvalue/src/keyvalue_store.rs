@@ -1,14 +1,28 @@
 //! The key-value store and its limits.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use narrowboat_config::{KeyvalueBackend, KeyvalueConfig, RedisHost};
 use narrowboat_core::name::Tenant;
 use narrowboat_quota::{LimitKind, QuotaChain};
 
+use crate::batch::{check_batch_bytes, check_batch_keys};
 use crate::memory_store::MemoryStore;
+use crate::page::MAX_PAGE_KEYS;
 use crate::redis::RedisStore;
-use crate::{Bucket, KeyvalueError, Page};
+use crate::{Bucket, KeyTtl, KeyvalueError, Page};
+
+/// The longest time to live.
+const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+/// The shortest time to live.
+const MIN_TTL: Duration = Duration::from_millis(1);
 
 /// The key-value store of all tenants, and its limits.
+///
+/// An entry whose time to live is over is missing for every operation, and counts in no quota. Entries of a bucket of
+/// the host ([`Bucket::system`]) count in no quota either.
 #[derive(Debug)]
 pub struct KeyvalueStore {
     backend: StoreBackend,
@@ -54,43 +68,23 @@ impl KeyvalueStore {
         }
     }
 
-    /// Sets the value of a key, and replaces the value that it has.
+    /// Returns the values of keys, in the order of the keys. All are read at one moment.
     ///
     /// # Errors
-    /// If the key is empty, the key or the value is too long, the tenant would exceed its quota, or the store does not
-    /// respond.
-    pub async fn set(
+    /// As [`KeyvalueStore::get`], and if there are more than [`MAX_BATCH_KEYS`](crate::MAX_BATCH_KEYS) keys, or the
+    /// values have more than [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) together.
+    pub async fn get_many(
         &self,
         bucket: &Bucket,
-        key: &str,
-        value: Vec<u8>,
-        quota_chain: &QuotaChain,
-    ) -> Result<(), KeyvalueError> {
-        self.check_key(key)?;
-        if value.len() > self.max_value_bytes {
-            let (len, most) = (value.len(), self.max_value_bytes);
-            return Err(KeyvalueError::ValueTooLong { len, most });
+        keys: &[String],
+    ) -> Result<Vec<Option<Vec<u8>>>, KeyvalueError> {
+        self.check_keys(keys)?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
-        let quota = self.quota_bytes(quota_chain);
-        let result = match &self.backend {
-            StoreBackend::Memory(memory) => memory.set(bucket, key, value, quota),
-            StoreBackend::Redis(redis) => redis.set(bucket, key, value, quota).await,
-        };
-        record_quota_hit(result, quota_chain)
-    }
-
-    /// Deletes a key if the bucket has it.
-    ///
-    /// # Errors
-    /// As [`KeyvalueStore::get`].
-    pub async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
-        self.check_key(key)?;
         match &self.backend {
-            StoreBackend::Memory(memory) => {
-                memory.delete(bucket, key);
-                Ok(())
-            }
-            StoreBackend::Redis(redis) => redis.delete(bucket, key).await,
+            StoreBackend::Memory(memory) => memory.get_many(bucket, keys),
+            StoreBackend::Redis(redis) => redis.get_many(bucket, keys).await,
         }
     }
 
@@ -106,19 +100,168 @@ impl KeyvalueStore {
         }
     }
 
+    /// Returns the time until a key expires.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::get`].
+    pub async fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
+        self.check_key(key)?;
+        match &self.backend {
+            StoreBackend::Memory(memory) => Ok(memory.ttl(bucket, key)),
+            StoreBackend::Redis(redis) => redis.ttl(bucket, key).await,
+        }
+    }
+
     /// Returns a page of the keys of a bucket. `cursor` is the one of the page before; `None` starts with the first
     /// page.
     ///
     /// # Errors
-    /// If the store did not return the cursor, or does not respond.
+    /// As [`KeyvalueStore::list`].
     pub async fn keys(&self, bucket: &Bucket, cursor: Option<&str>) -> Result<Page, KeyvalueError> {
+        self.list(bucket, "", cursor, MAX_PAGE_KEYS).await
+    }
+
+    /// Returns a page of the keys of a bucket that begin with `prefix`. `cursor` is the one of the page before; `None`
+    /// starts with the first page. A page has about `limit` keys at most, and never more than some thousand.
+    ///
+    /// In memory and in a file, pages are in ascending order of the bytes of the keys, and a page has at most `limit`
+    /// keys. In Redis they are in no order, a key may come twice, and a page may have some keys more. On every backend a
+    /// key that is there from the first page to the last is in one of them.
+    ///
+    /// # Errors
+    /// If the prefix is longer than a key may be, the store did not return the cursor, or the store does not respond.
+    pub async fn list(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, KeyvalueError> {
+        if !prefix.is_empty() {
+            self.check_key(prefix)?;
+        }
+        let limit = limit.clamp(1, MAX_PAGE_KEYS);
         match &self.backend {
-            StoreBackend::Memory(memory) => Ok(memory.keys(bucket, cursor)),
-            StoreBackend::Redis(redis) => redis.keys(bucket, cursor).await,
+            StoreBackend::Memory(memory) => Ok(memory.list(bucket, prefix, cursor, limit)),
+            StoreBackend::Redis(redis) => redis.list(bucket, prefix, cursor, limit).await,
         }
     }
 
-    /// Adds `delta` to the integer that a key has, atomically, and returns the sum. A missing key counts as 0.
+    /// Sets the value of a key, and replaces the value that it has. The key does not expire.
+    ///
+    /// # Errors
+    /// If the key is empty, the key or the value is too long, the tenant would exceed its quota, or the store does not
+    /// respond.
+    pub async fn set(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        value: Vec<u8>,
+        quota_chain: &QuotaChain,
+    ) -> Result<(), KeyvalueError> {
+        self.set_entry(bucket, key, value, None, quota_chain).await
+    }
+
+    /// Sets the value of a key, which expires after `ttl`.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::set`], and if `ttl` is less than a millisecond or more than 100 years.
+    pub async fn set_with_ttl(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Duration,
+        quota_chain: &QuotaChain,
+    ) -> Result<(), KeyvalueError> {
+        check_ttl(ttl)?;
+        self.set_entry(bucket, key, value, Some(ttl), quota_chain).await
+    }
+
+    async fn set_entry(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Option<Duration>,
+        quota_chain: &QuotaChain,
+    ) -> Result<(), KeyvalueError> {
+        self.check_key(key)?;
+        self.check_value(&value)?;
+        let quota = self.quota_bytes(bucket, quota_chain);
+        let result = match &self.backend {
+            StoreBackend::Memory(memory) => {
+                memory.set_many(bucket, vec![(key.to_owned(), value)], ttl, quota)
+            }
+            StoreBackend::Redis(redis) => redis.set(bucket, key, &value, ttl, quota).await,
+        };
+        record_quota_hit(result, quota_chain)
+    }
+
+    /// Sets the values of keys, all of them or none. Of two entries with one key the last one counts. The keys do not
+    /// expire.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::set`], and if there are more than [`MAX_BATCH_KEYS`](crate::MAX_BATCH_KEYS) keys, or the
+    /// values have more than [`MAX_BATCH_BYTES`](crate::MAX_BATCH_BYTES) together.
+    pub async fn set_many(
+        &self,
+        bucket: &Bucket,
+        entries: Vec<(String, Vec<u8>)>,
+        quota_chain: &QuotaChain,
+    ) -> Result<(), KeyvalueError> {
+        check_batch_keys(entries.len())?;
+        check_batch_bytes(entries.iter().map(|(_, value)| value.len()).sum())?;
+        for (key, value) in &entries {
+            self.check_key(key)?;
+            self.check_value(value)?;
+        }
+        let entries: BTreeMap<_, _> = entries.into_iter().collect();
+        let entries: Vec<_> = entries.into_iter().collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let quota = self.quota_bytes(bucket, quota_chain);
+        let result = match &self.backend {
+            StoreBackend::Memory(memory) => memory.set_many(bucket, entries, None, quota),
+            StoreBackend::Redis(redis) => redis.set_many(bucket, &entries, quota).await,
+        };
+        record_quota_hit(result, quota_chain)
+    }
+
+    /// Deletes a key if the bucket has it.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::get`].
+    pub async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
+        self.check_key(key)?;
+        match &self.backend {
+            StoreBackend::Memory(memory) => memory.delete_many(bucket, [key].into_iter()),
+            StoreBackend::Redis(redis) => return redis.delete(bucket, key).await,
+        }
+        Ok(())
+    }
+
+    /// Deletes the keys that the bucket has, at one moment.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::get`], and if there are more than [`MAX_BATCH_KEYS`](crate::MAX_BATCH_KEYS) keys.
+    pub async fn delete_many(&self, bucket: &Bucket, keys: &[String]) -> Result<(), KeyvalueError> {
+        self.check_keys(keys)?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        match &self.backend {
+            StoreBackend::Memory(memory) => {
+                memory.delete_many(bucket, keys.iter().map(String::as_str));
+            }
+            StoreBackend::Redis(redis) => return redis.delete_many(bucket, keys).await,
+        }
+        Ok(())
+    }
+
+    /// Adds `delta` to the integer that a key has, atomically, and returns the sum. A missing key counts as 0. A key
+    /// that expires keeps its time.
     ///
     /// # Errors
     /// As [`KeyvalueStore::set`], and if the value is not an integer or the sum does not fit 64 bits.
@@ -130,12 +273,57 @@ impl KeyvalueStore {
         quota_chain: &QuotaChain,
     ) -> Result<i64, KeyvalueError> {
         self.check_key(key)?;
-        let quota = self.quota_bytes(quota_chain);
+        let quota = self.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => memory.increment(bucket, key, delta, quota),
             StoreBackend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
         };
         record_quota_hit(result, quota_chain)
+    }
+
+    /// Sets the value of a key if the key has the value `expected`, where `None` is for a missing key. Returns whether
+    /// the value was set. A key that expires keeps its time.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::set`].
+    pub async fn compare_and_set(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: Vec<u8>,
+        quota_chain: &QuotaChain,
+    ) -> Result<bool, KeyvalueError> {
+        self.check_key(key)?;
+        self.check_value(&value)?;
+        let quota = self.quota_bytes(bucket, quota_chain);
+        let result = match &self.backend {
+            StoreBackend::Memory(memory) => {
+                memory.compare_and_set(bucket, key, expected, value, quota)
+            }
+            StoreBackend::Redis(redis) => {
+                redis.compare_and_set(bucket, key, expected, &value, quota).await
+            }
+        };
+        record_quota_hit(result, quota_chain)
+    }
+
+    /// Sets the time after which a key expires; with `None` it does not expire. Returns whether the bucket has the key.
+    ///
+    /// # Errors
+    /// As [`KeyvalueStore::get`], and if `ttl` is less than a millisecond or more than 100 years.
+    pub async fn set_ttl(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        ttl: Option<Duration>,
+    ) -> Result<bool, KeyvalueError> {
+        self.check_key(key)?;
+        ttl.map_or(Ok(()), check_ttl)?;
+        match &self.backend {
+            StoreBackend::Memory(memory) => Ok(memory.set_ttl(bucket, key, ttl)),
+            StoreBackend::Redis(redis) => redis.set_ttl(bucket, key, ttl).await,
+        }
     }
 
     /// Returns the bytes that the buckets of a tenant count for. For Redis this is the number after the last change by
@@ -147,9 +335,17 @@ impl KeyvalueStore {
         }
     }
 
-    /// Returns the quota of the tenant, or the default quota.
-    fn quota_bytes(&self, quota_chain: &QuotaChain) -> usize {
-        quota_chain.keyvalue_bytes_limit().unwrap_or(self.default_quota_bytes)
+    /// Returns the quota of the tenant, or the default quota. The buckets of the host have none.
+    fn quota_bytes(&self, bucket: &Bucket, quota_chain: &QuotaChain) -> usize {
+        match bucket.is_system() {
+            true => usize::MAX,
+            false => quota_chain.keyvalue_bytes_limit().unwrap_or(self.default_quota_bytes),
+        }
+    }
+
+    fn check_keys(&self, keys: &[String]) -> Result<(), KeyvalueError> {
+        check_batch_keys(keys.len())?;
+        keys.iter().try_for_each(|key| self.check_key(key))
     }
 
     fn check_key(&self, key: &str) -> Result<(), KeyvalueError> {
@@ -161,6 +357,15 @@ impl KeyvalueStore {
             _ => Ok(()),
         }
     }
+
+    fn check_value(&self, value: &[u8]) -> Result<(), KeyvalueError> {
+        let (len, most) = (value.len(), self.max_value_bytes);
+        if len > most { Err(KeyvalueError::ValueTooLong { len, most }) } else { Ok(()) }
+    }
+}
+
+fn check_ttl(ttl: Duration) -> Result<(), KeyvalueError> {
+    if (MIN_TTL..=MAX_TTL).contains(&ttl) { Ok(()) } else { Err(KeyvalueError::InvalidTtl) }
 }
 
 /// Counts a result that exceeds the quota, and returns it.

@@ -1,41 +1,56 @@
 //! The key-value store in the memory of this process.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+mod owned_buckets;
+
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
-use crate::entry_size::entry_bytes;
-use crate::page::MAX_PAGE_KEYS;
-use crate::{Bucket, KeyvalueError, Page};
+use self::owned_buckets::OwnedBuckets;
+use crate::batch::check_batch_bytes;
+use crate::bucket::BucketOwner;
+use crate::expiry_change::ExpiryChange;
+use crate::integer::add_to_integer;
+use crate::{Bucket, KeyTtl, KeyvalueError, Page};
 use narrowboat_core::name::Tenant;
 
-/// The buckets of all tenants. An operation holds the lock for one lookup or one page.
+/// The buckets of all tenants and of the host. An operation holds the lock for one batch or one page. The clock is
+/// tokio's, which tests can pause.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryStore(Mutex<HashMap<Tenant, TenantBuckets>>);
-
-/// The buckets of one tenant.
-#[derive(Debug, Default)]
-struct TenantBuckets {
-    /// The entries of each bucket, by the name of the bucket.
-    buckets: HashMap<String, BTreeMap<String, Bytes>>,
-    /// The bytes that all entries count for.
-    used_bytes: usize,
-}
+pub(crate) struct MemoryStore(Mutex<HashMap<BucketOwner, OwnedBuckets>>);
 
 impl MemoryStore {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Tenant, TenantBuckets>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BucketOwner, OwnedBuckets>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn value(&self, bucket: &Bucket, key: &str) -> Option<Bytes> {
-        self.lock().get(bucket.tenant())?.value(bucket, key)
+        let owners = self.lock();
+        owners.get(bucket.owner())?.value(bucket.name(), key, Instant::now()).cloned()
+    }
+
+    /// Changes the buckets of a bucket's owner, after expired entries were removed.
+    fn change<T>(
+        &self,
+        bucket: &Bucket,
+        change: impl FnOnce(&mut OwnedBuckets, Instant) -> T,
+    ) -> T {
+        let now = Instant::now();
+        let mut owners = self.lock();
+        let buckets = owners.entry(bucket.owner().clone()).or_default();
+        buckets.remove_expired(now);
+        change(buckets, now)
     }
 
     /// Returns the bytes that the buckets of a tenant count for.
     pub(crate) fn used_bytes(&self, tenant: &Tenant) -> u64 {
-        self.lock().get(tenant).map_or(0, |buckets| buckets.used_bytes as u64)
+        let mut owners = self.lock();
+        let Some(buckets) = owners.get_mut(&BucketOwner::Tenant(tenant.clone())) else { return 0 };
+        buckets.remove_expired(Instant::now());
+        buckets.used_bytes() as u64
     }
 
     pub(crate) fn get(&self, bucket: &Bucket, key: &str) -> Option<Vec<u8>> {
@@ -47,34 +62,56 @@ impl MemoryStore {
         self.value(bucket, key).is_some()
     }
 
-    pub(crate) fn set(
+    pub(crate) fn get_many(
         &self,
         bucket: &Bucket,
-        key: &str,
-        value: Vec<u8>,
+        keys: &[String],
+    ) -> Result<Vec<Option<Vec<u8>>>, KeyvalueError> {
+        let values: Vec<Option<Bytes>> = {
+            let (owners, now) = (self.lock(), Instant::now());
+            let buckets = owners.get(bucket.owner());
+            let find = |key: &String| buckets?.value(bucket.name(), key, now).cloned();
+            keys.iter().map(find).collect()
+        };
+        check_batch_bytes(values.iter().flatten().map(Bytes::len).sum())?;
+        Ok(values.into_iter().map(|value| value.map(Vec::from)).collect())
+    }
+
+    /// Sets all entries or none.
+    pub(crate) fn set_many(
+        &self,
+        bucket: &Bucket,
+        entries: Vec<(String, Vec<u8>)>,
+        ttl: Option<Duration>,
         quota: usize,
     ) -> Result<(), KeyvalueError> {
         // Free the unused capacity, which the quota does not count.
-        let value = Bytes::from(value.into_boxed_slice());
-        let mut tenants = self.lock();
-        tenants.entry(bucket.tenant().clone()).or_default().insert(bucket, key, value, quota)
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(key, value)| (key, Bytes::from(value.into_boxed_slice())))
+            .collect();
+        self.change(bucket, |buckets, now| {
+            let expiry = ttl.map_or(ExpiryChange::Clear, |ttl| ExpiryChange::Set(now + ttl));
+            buckets.insert(bucket.name(), entries, expiry, quota, now)
+        })
     }
 
-    pub(crate) fn delete(&self, bucket: &Bucket, key: &str) {
-        if let Some(buckets) = self.lock().get_mut(bucket.tenant()) {
-            buckets.remove(bucket, key);
-        }
+    pub(crate) fn delete_many<'a>(&self, bucket: &Bucket, keys: impl Iterator<Item = &'a str>) {
+        self.change(bucket, |buckets, _| keys.for_each(|key| buckets.remove(bucket.name(), key)));
     }
 
-    pub(crate) fn keys(&self, bucket: &Bucket, cursor: Option<&str>) -> Page {
-        let tenants = self.lock();
-        let entries = tenants.get(bucket.tenant()).and_then(|it| it.buckets.get(bucket.name()));
-        let Some(entries) = entries else { return Page { keys: Vec::new(), cursor: None } };
-        let start = cursor.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = entries.range::<str, _>((start, Bound::Unbounded)).map(|(key, _)| key);
-        let keys: Vec<_> = rest.by_ref().take(MAX_PAGE_KEYS).cloned().collect();
-        let cursor = rest.next().and_then(|_| keys.last().cloned());
-        Page { keys, cursor }
+    pub(crate) fn list(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Page {
+        let (owners, now) = (self.lock(), Instant::now());
+        owners
+            .get(bucket.owner())
+            .map(|buckets| buckets.list(bucket.name(), prefix, cursor, limit, now))
+            .unwrap_or_default()
     }
 
     pub(crate) fn increment(
@@ -84,61 +121,47 @@ impl MemoryStore {
         delta: i64,
         quota: usize,
     ) -> Result<i64, KeyvalueError> {
-        let mut tenants = self.lock();
-        let buckets = tenants.entry(bucket.tenant().clone()).or_default();
-        let before = match buckets.value(bucket, key) {
-            None => 0,
-            Some(value) => parse_integer(&value).ok_or(KeyvalueError::NotAnInteger)?,
-        };
-        let sum = before.checked_add(delta).ok_or(KeyvalueError::NotAnInteger)?;
-        buckets.insert(bucket, key, Bytes::from(sum.to_string()), quota)?;
-        Ok(sum)
-    }
-}
-
-impl TenantBuckets {
-    fn value(&self, bucket: &Bucket, key: &str) -> Option<Bytes> {
-        self.buckets.get(bucket.name())?.get(key).cloned()
+        self.change(bucket, |buckets, now| {
+            let before = buckets.value(bucket.name(), key, now);
+            let sum = add_to_integer(before.map(Bytes::as_ref), delta)?;
+            let entry = (key.to_owned(), Bytes::from(sum.to_string()));
+            buckets.insert(bucket.name(), vec![entry], ExpiryChange::Keep, quota, now)?;
+            Ok(sum)
+        })
     }
 
-    fn insert(
-        &mut self,
+    pub(crate) fn compare_and_set(
+        &self,
         bucket: &Bucket,
         key: &str,
-        value: Bytes,
+        expected: Option<&[u8]>,
+        value: Vec<u8>,
         quota: usize,
-    ) -> Result<(), KeyvalueError> {
-        let before = self.value(bucket, key).map_or(0, |value| entry_bytes(bucket, key, &value));
-        let after = entry_bytes(bucket, key, &value);
-        let used = self.used_bytes - before + after;
-        // An entry that does not grow is accepted even if the operator has lowered the quota.
-        if after > before && used > quota {
-            return Err(KeyvalueError::QuotaExceeded { quota });
-        }
-        self.used_bytes = used;
-        let entries = self.buckets.entry(bucket.name().to_owned()).or_default();
-        entries.insert(key.to_owned(), value);
-        Ok(())
+    ) -> Result<bool, KeyvalueError> {
+        self.change(bucket, |buckets, now| {
+            let before = buckets.value(bucket.name(), key, now);
+            if before.map(Bytes::as_ref) != expected {
+                return Ok(false);
+            }
+            let entry = (key.to_owned(), Bytes::from(value.into_boxed_slice()));
+            buckets.insert(bucket.name(), vec![entry], ExpiryChange::Keep, quota, now)?;
+            Ok(true)
+        })
     }
 
-    fn remove(&mut self, bucket: &Bucket, key: &str) {
-        let Some(entries) = self.buckets.get_mut(bucket.name()) else { return };
-        if let Some(value) = entries.remove(key) {
-            self.used_bytes -= entry_bytes(bucket, key, &value);
-        }
-        // Remove an empty bucket, so that it takes no memory.
-        if entries.is_empty() {
-            self.buckets.remove(bucket.name());
+    pub(crate) fn set_ttl(&self, bucket: &Bucket, key: &str, ttl: Option<Duration>) -> bool {
+        self.change(bucket, |buckets, now| {
+            buckets.set_expiry(bucket.name(), key, ttl.map(|ttl| now + ttl), now)
+        })
+    }
+
+    pub(crate) fn ttl(&self, bucket: &Bucket, key: &str) -> KeyTtl {
+        let (owners, now) = (self.lock(), Instant::now());
+        let buckets = owners.get(bucket.owner());
+        match buckets.and_then(|buckets| buckets.expiry(bucket.name(), key, now)) {
+            None => KeyTtl::Missing,
+            Some(None) => KeyTtl::Never,
+            Some(Some(expiry)) => KeyTtl::Remaining(expiry - now),
         }
     }
 }
-
-/// Parses an integer as Redis does: without a plus sign, spaces or leading zeros.
-fn parse_integer(value: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(value).ok()?;
-    let number: i64 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
-}
-
-#[cfg(test)]
-mod tests;

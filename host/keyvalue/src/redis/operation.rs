@@ -9,6 +9,12 @@ pub(super) enum KeyvalueOperation {
     Delete,
     Keys,
     Increment,
+    GetMany,
+    SetMany,
+    DeleteMany,
+    CompareAndSet,
+    SetTtl,
+    Ttl,
 }
 
 impl KeyvalueOperation {
@@ -21,11 +27,17 @@ impl KeyvalueOperation {
             Self::Delete => "delete",
             Self::Keys => "keys",
             Self::Increment => "increment",
+            Self::GetMany => "get_many",
+            Self::SetMany => "set_many",
+            Self::DeleteMany => "delete_many",
+            Self::CompareAndSet => "compare_and_set",
+            Self::SetTtl => "set_ttl",
+            Self::Ttl => "ttl",
         }
     }
 
     /// Returns a bit that no other operation has.
-    pub(super) fn bit(self) -> u8 {
-        1 << self as u8
+    pub(super) fn bit(self) -> u16 {
+        1 << self as u16
     }
 }

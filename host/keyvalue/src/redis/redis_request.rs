@@ -1,12 +1,12 @@
 //! A request to Redis.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
+use ::redis::{FromRedisValue, Pipeline, RedisResult, ScriptInvocation};
 
-/// A command or a script.
+/// Commands or a script.
 pub(super) enum RedisRequest<'a> {
-    /// A command. Running it twice has the effect of running it once.
-    Command(&'a Cmd),
+    /// Commands that read.
+    Commands(&'a Pipeline),
     /// A script. Running it twice has the effect of running it once.
     Script(&'a ScriptInvocation<'a>),
     /// A script with another effect each time it runs.
@@ -20,7 +20,7 @@ impl RedisRequest<'_> {
         connection: &mut MultiplexedConnection,
     ) -> RedisResult<T> {
         match self {
-            Self::Command(command) => command.query_async(connection).await,
+            Self::Commands(commands) => commands.query_async(connection).await,
             Self::Script(script) | Self::NonIdempotentScript(script) => {
                 script.invoke_async(connection).await
             }

@@ -1,28 +1,29 @@
-//! The key-value store in Redis: a hash for each bucket, and a number for each tenant, the bytes that its buckets count
-//! for. Each script changes both atomically, so the quota holds for all hosts together.
+//! The key-value store in Redis: for each bucket a hash, and for each owner of buckets a number, the bytes that its
+//! buckets count for, and a sorted set of the entries that expire. Each script changes them atomically, so the quota
+//! holds for all hosts together.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use ::redis::{FromRedisValue, RedisResult};
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Script, ScriptInvocation};
 
-use super::key_names::KeyNames;
+use super::key_names::{KeyNames, expiry_member};
 use super::operation::KeyvalueOperation;
 use super::operation_health::OperationHealth;
 use super::redis_request::RedisRequest;
-use super::scripts::LuaScripts;
+use super::scripts::{AGAIN_REPLY, LuaScripts, OVER_QUOTA_REPLY};
 use super::shared_connection::{ConnectionLease, SharedRedisConnection};
-use crate::entry_size::entry_overhead_bytes;
-use crate::{Bucket, KeyvalueError, Page};
+use crate::batch::MAX_BATCH_BYTES;
+use crate::bucket::BucketOwner;
+use crate::entry_size::ENTRY_OVERHEAD_BYTES;
+use crate::{Bucket, KeyTtl, KeyvalueError, Page};
 use narrowboat_config::RedisHost;
 use narrowboat_core::name::Tenant;
 use narrowboat_redis_client::{ErrorClass, RedisClient};
 
-/// The approximate number of keys in a page. Redis reads the values of these keys too, but does not send them.
-const SCAN_COUNT: usize = 100;
-
-/// The reply of a script that would exceed the quota.
-const OVER_QUOTA_REPLY: &str = "over";
+/// How often a write that would exceed the quota is sent, to remove entries that have expired.
+const MAX_WRITE_ATTEMPTS: usize = 1_000;
 
 /// A key-value store in Redis, and the connection to it.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ pub(crate) struct RedisStore {
     used_bytes: Mutex<HashMap<Tenant, u64>>,
     health: OperationHealth,
 }
+
+/// The reply to `TIME` and `ZSCORE`.
+type ExpiryReply = ((u64, u64), Option<f64>);
 
 impl RedisStore {
     pub(crate) fn new(host: RedisHost, prefix: String) -> Self {
@@ -51,62 +55,104 @@ impl RedisStore {
         bucket: &Bucket,
         key: &str,
     ) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        let mut command = ::redis::cmd("HGET");
-        command.arg(self.keys.bucket_key(bucket)).arg(key);
-        self.run(KeyvalueOperation::Get, &RedisRequest::Command(&command)).await
+        let (time, due, value): (_, _, Option<Vec<u8>>) =
+            self.read(KeyvalueOperation::Get, bucket, key, "HGET").await?;
+        Ok(value.filter(|_| remaining_time((time, due)) != Some(Duration::ZERO)))
     }
 
     pub(crate) async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
-        let mut command = ::redis::cmd("HEXISTS");
-        command.arg(self.keys.bucket_key(bucket)).arg(key);
-        self.run(KeyvalueOperation::Exists, &RedisRequest::Command(&command)).await
+        let (time, due, exists): (_, _, bool) =
+            self.read(KeyvalueOperation::Exists, bucket, key, "HEXISTS").await?;
+        Ok(exists && remaining_time((time, due)) != Some(Duration::ZERO))
+    }
+
+    pub(crate) async fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
+        let (time, due, exists): (_, _, bool) =
+            self.read(KeyvalueOperation::Ttl, bucket, key, "HEXISTS").await?;
+        Ok(match remaining_time((time, due)) {
+            _ if !exists => KeyTtl::Missing,
+            None => KeyTtl::Never,
+            Some(Duration::ZERO) => KeyTtl::Missing,
+            Some(remaining) => KeyTtl::Remaining(remaining),
+        })
+    }
+
+    pub(crate) async fn get_many(
+        &self,
+        bucket: &Bucket,
+        keys: &[String],
+    ) -> Result<Vec<Option<Vec<u8>>>, KeyvalueError> {
+        let mut script = self.invocation(&self.scripts.get_many, bucket);
+        script.arg(MAX_BATCH_BYTES).arg(keys);
+        let (kind, values): (String, Vec<Option<Vec<u8>>>) =
+            self.run(KeyvalueOperation::GetMany, &RedisRequest::Script(&script)).await?;
+        match kind == "values" && values.len() == keys.len() {
+            true => Ok(values),
+            false => Err(KeyvalueError::BatchTooLarge { most: MAX_BATCH_BYTES }),
+        }
     }
 
     pub(crate) async fn set(
         &self,
         bucket: &Bucket,
         key: &str,
-        value: Vec<u8>,
+        value: &[u8],
+        ttl: Option<Duration>,
         quota: usize,
     ) -> Result<(), KeyvalueError> {
-        let mut script = self.scripts.set.key(self.keys.bucket_key(bucket));
-        script
-            .key(self.keys.used_bytes_key(bucket))
-            .arg(key)
-            .arg(value)
-            .arg(entry_overhead_bytes(bucket))
-            .arg(quota);
-        match self
-            .run::<String>(KeyvalueOperation::Set, &RedisRequest::Script(&script))
-            .await?
-            .as_str()
-        {
-            OVER_QUOTA_REPLY => Err(KeyvalueError::QuotaExceeded { quota }),
-            used => {
-                self.record_used_bytes(bucket, used);
-                Ok(())
-            }
+        let mut script = self.invocation(&self.scripts.set, bucket);
+        script.arg(quota).arg(millis_text(ttl)).arg(key).arg(value);
+        let request = RedisRequest::Script(&script);
+        self.write(KeyvalueOperation::Set, bucket, &request, quota).await.map(drop)
+    }
+
+    /// Sets all entries or none.
+    pub(crate) async fn set_many(
+        &self,
+        bucket: &Bucket,
+        entries: &[(String, Vec<u8>)],
+        quota: usize,
+    ) -> Result<(), KeyvalueError> {
+        let mut script = self.invocation(&self.scripts.set, bucket);
+        script.arg(quota).arg("");
+        for (key, value) in entries {
+            script.arg(key).arg(value);
         }
+        let request = RedisRequest::Script(&script);
+        self.write(KeyvalueOperation::SetMany, bucket, &request, quota).await.map(drop)
     }
 
     pub(crate) async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
-        let mut script = self.scripts.delete.key(self.keys.bucket_key(bucket));
-        script.key(self.keys.used_bytes_key(bucket)).arg(key).arg(entry_overhead_bytes(bucket));
-        let used: String =
-            self.run(KeyvalueOperation::Delete, &RedisRequest::Script(&script)).await?;
-        self.record_used_bytes(bucket, &used);
-        Ok(())
+        let mut script = self.invocation(&self.scripts.delete, bucket);
+        script.arg(key);
+        let request = RedisRequest::Script(&script);
+        self.write(KeyvalueOperation::Delete, bucket, &request, 0).await.map(drop)
     }
 
-    pub(crate) async fn keys(
+    pub(crate) async fn delete_many(
         &self,
         bucket: &Bucket,
+        keys: &[String],
+    ) -> Result<(), KeyvalueError> {
+        let mut script = self.invocation(&self.scripts.delete, bucket);
+        script.arg(keys);
+        let request = RedisRequest::Script(&script);
+        self.write(KeyvalueOperation::DeleteMany, bucket, &request, 0).await.map(drop)
+    }
+
+    /// Returns a page of keys, as the server's `HSCAN` returns them: in no order, a key perhaps twice, and perhaps more
+    /// keys than `limit`. A key that is there from the first page to the last is in one of them.
+    pub(crate) async fn list(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, KeyvalueError> {
         let cursor: u64 =
             cursor.unwrap_or("0").parse().map_err(|_| KeyvalueError::InvalidCursor)?;
-        let mut script = self.scripts.keys.key(self.keys.bucket_key(bucket));
-        script.arg(cursor).arg(SCAN_COUNT);
+        let mut script = self.invocation(&self.scripts.list, bucket);
+        script.arg(cursor).arg(prefix_pattern(prefix)).arg(limit);
         let page = self.run(KeyvalueOperation::Keys, &RedisRequest::Script(&script)).await?;
         let (next, keys): (String, Vec<Vec<u8>>) = page;
         // Another program may have written keys that are not UTF-8. They are not keys of plugins.
@@ -121,21 +167,39 @@ impl RedisStore {
         delta: i64,
         quota: usize,
     ) -> Result<i64, KeyvalueError> {
-        let mut script = self.scripts.increment.key(self.keys.bucket_key(bucket));
-        script
-            .key(self.keys.used_bytes_key(bucket))
-            .arg(key)
-            .arg(delta)
-            .arg(entry_overhead_bytes(bucket))
-            .arg(quota);
-        let (sum, used): (String, String) = self
-            .run(KeyvalueOperation::Increment, &RedisRequest::NonIdempotentScript(&script))
-            .await?;
-        self.record_used_bytes(bucket, &used);
-        match sum.as_str() {
-            OVER_QUOTA_REPLY => Err(KeyvalueError::QuotaExceeded { quota }),
-            sum => sum.parse().map_err(|_| KeyvalueError::NotAnInteger),
-        }
+        let mut script = self.invocation(&self.scripts.increment, bucket);
+        script.arg(quota).arg(key).arg(delta);
+        let request = RedisRequest::NonIdempotentScript(&script);
+        let sum = self.write(KeyvalueOperation::Increment, bucket, &request, quota).await?;
+        sum.parse().map_err(|_| KeyvalueError::NotAnInteger)
+    }
+
+    pub(crate) async fn compare_and_set(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+        quota: usize,
+    ) -> Result<bool, KeyvalueError> {
+        let mut script = self.invocation(&self.scripts.compare_and_set, bucket);
+        script.arg(quota).arg(key).arg(value);
+        script.arg(u8::from(expected.is_some())).arg(expected.unwrap_or_default());
+        let request = RedisRequest::NonIdempotentScript(&script);
+        let reply = self.write(KeyvalueOperation::CompareAndSet, bucket, &request, quota).await?;
+        Ok(reply == "set")
+    }
+
+    pub(crate) async fn set_ttl(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        ttl: Option<Duration>,
+    ) -> Result<bool, KeyvalueError> {
+        let mut script = self.invocation(&self.scripts.set_ttl, bucket);
+        script.arg(key).arg(millis_text(ttl));
+        let request = RedisRequest::Script(&script);
+        Ok(self.write(KeyvalueOperation::SetTtl, bucket, &request, 0).await? == "set")
     }
 
     /// Returns the bytes that the buckets of a tenant count for, if this host knows them.
@@ -143,13 +207,62 @@ impl RedisStore {
         self.used_bytes.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied()
     }
 
+    /// Begins a call of a script with the keys and arguments that all scripts have.
+    fn invocation<'a>(&self, script: &'a Script, bucket: &Bucket) -> ScriptInvocation<'a> {
+        let mut invocation = script.key(self.keys.bucket_key(bucket));
+        invocation.key(self.keys.used_bytes_key(bucket)).key(self.keys.expiries_key(bucket));
+        invocation.arg(bucket.name()).arg(ENTRY_OVERHEAD_BYTES);
+        invocation.arg(self.keys.bucket_key_start(bucket));
+        invocation
+    }
+
+    /// Reads something of a key with a command for hashes, after the server's time and the key's time of expiry. The
+    /// commands are not atomic, and need not be: an entry that the last one finds was there when the time was read, or
+    /// was written since.
+    async fn read<T: FromRedisValue>(
+        &self,
+        operation: KeyvalueOperation,
+        bucket: &Bucket,
+        key: &str,
+        command: &str,
+    ) -> Result<((u64, u64), Option<f64>, T), KeyvalueError> {
+        let mut last = Cmd::new();
+        last.arg(command).arg(self.keys.bucket_key(bucket)).arg(key);
+        let mut commands = Pipeline::new();
+        commands.cmd("TIME").cmd("ZSCORE").arg(self.keys.expiries_key(bucket));
+        commands.arg(expiry_member(bucket, key)).add_command(last);
+        self.run(operation, &RedisRequest::Commands(&commands)).await
+    }
+
+    /// Runs a script that writes, and returns its result. A script that finds no room within the quota runs again while
+    /// there are entries that have expired.
+    async fn write(
+        &self,
+        operation: KeyvalueOperation,
+        bucket: &Bucket,
+        request: &RedisRequest<'_>,
+        quota: usize,
+    ) -> Result<String, KeyvalueError> {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
+            let (result, used): (String, String) = self.run(operation, request).await?;
+            self.record_used_bytes(bucket, &used);
+            match result.as_str() {
+                AGAIN_REPLY => {}
+                OVER_QUOTA_REPLY => break,
+                _ => return Ok(result),
+            }
+        }
+        Err(KeyvalueError::QuotaExceeded { quota })
+    }
+
     /// Records the number of bytes that a script returned.
     fn record_used_bytes(&self, bucket: &Bucket, used: &str) {
+        let BucketOwner::Tenant(tenant) = bucket.owner() else { return };
         if let Ok(used) = used.parse() {
             let mut known = self.used_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.get_mut(bucket.tenant()) {
+            match known.get_mut(tenant) {
                 Some(before) => *before = used,
-                None => drop(known.insert(bucket.tenant().clone(), used)),
+                None => drop(known.insert(tenant.clone(), used)),
             }
         }
     }
@@ -207,4 +320,29 @@ impl RedisStore {
         }
         reply
     }
+}
+
+/// Returns the time that is left of an entry; `None` if it does not expire.
+fn remaining_time(((seconds, micros), due): ExpiryReply) -> Option<Duration> {
+    let now = Duration::from_secs(seconds) + Duration::from_micros(micros);
+    // The score is a number of milliseconds, which another program may have changed.
+    let due = Duration::try_from_secs_f64(due? / 1000.0).unwrap_or_default();
+    Some(due.saturating_sub(now))
+}
+
+/// Returns a time to live for a script, rounded up to whole milliseconds.
+fn millis_text(ttl: Option<Duration>) -> String {
+    ttl.map(|ttl| ttl.as_micros().div_ceil(1_000).to_string()).unwrap_or_default()
+}
+
+/// Returns the pattern of `HSCAN` that matches the keys with a prefix.
+fn prefix_pattern(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for character in prefix.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern + "*"
 }
