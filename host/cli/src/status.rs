@@ -21,6 +21,7 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
     }
     print_plugins(&status.plugins)?;
     print_line("")?;
+    print_settings(&status.plugins)?;
     print_reached_limits(&status)?;
     print_layers(&status.layers)
 }
@@ -30,6 +31,9 @@ fn print_summary(status: &HostStatus) -> Result<(), CliError> {
     let (open, limit) = (status.connections, status.max_connections);
     let uptime = format_duration(status.uptime_seconds);
     print_line(format_args!("up for {uptime}, {ready}, {open} of {limit} connections"))?;
+    for problem in &status.secret_problems {
+        print_line(format_args!("{problem}; its value from before stays"))?;
+    }
     match &status.draining {
         Some(drain) => print_line(format_args!(
             "draining: {} of {} connections are left",
@@ -63,6 +67,24 @@ fn plugin_row(plugin: &PluginInfo) -> [String; 7] {
         plugin.faults.to_string(),
         mean,
     ]
+}
+
+/// Prints the settings of plugins. The host has put a placeholder in place of each secret.
+fn print_settings(plugins: &[PluginInfo]) -> Result<(), CliError> {
+    let rows = plugins.iter().flat_map(|plugin| {
+        let label = tenant_label(&plugin.tenant, &plugin.name);
+        // A value may have several lines.
+        let row = move |(key, value): (&String, &String)| {
+            [label.clone(), key.clone(), value.escape_debug().to_string()]
+        };
+        plugin.settings.iter().map(row)
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    table::print(["PLUGIN", "SETTING", "VALUE"], &rows)?;
+    print_line("")
 }
 
 fn print_layers(layers: &[LayerInfo]) -> Result<(), CliError> {

@@ -26,6 +26,14 @@ pub struct AdminConfig {
     pub max_upload: ByteSize,
 }
 
+impl AdminConfig {
+    /// Returns the files of its tokens.
+    pub fn token_files(&self) -> impl Iterator<Item = &Path> {
+        let listed = self.tokens.iter().filter_map(|token| token.secret.file());
+        [self.token_file.as_path()].into_iter().chain(listed)
+    }
+}
+
 /// The default of `listen`.
 const DEFAULT_ADMIN_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8001);

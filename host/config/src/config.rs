@@ -14,6 +14,7 @@ use super::listen_address::ListenAddress;
 use super::proxy::ProxyConfig;
 use super::raw_config::RawConfig;
 use super::requests::{self, RequestsConfig};
+use super::secret::SecretStore;
 use super::signatures::{self, SignaturesConfig};
 use super::startup_keys::hash_startup_keys;
 use super::tenant::{self, TenantConfig};
@@ -65,6 +66,8 @@ pub struct Config {
     pub versions: Option<VersionsConfig>,
     /// The cache of compiled code; `None`: there is none.
     pub cache: Option<CacheConfig>,
+    /// The secrets in the environment and in files.
+    pub secrets: SecretStore,
     /// The keys that the host reads only at start, and the hash of the value of each.
     startup_keys: BTreeMap<String, Sha256Digest>,
 }
@@ -76,7 +79,16 @@ impl Config {
     /// # Errors
     /// If the file cannot be read or has an error. The error has the file, the line, the key and what to write instead.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let config = Self::read(file)?;
+        Self::load_with(file, &SecretStore::reading())
+    }
+
+    /// Reads and checks a configuration file as [`Config::load`] does, for a host that has the secrets in `secrets`. A
+    /// secret that it has and that cannot be read any more keeps its value.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with(file: &Path, secrets: &SecretStore) -> Result<Self, ConfigError> {
+        let config = Self::parse_with(&read_text(file)?, file, secrets)?;
         // A missing component of another tenant must not keep the host from starting.
         if let Some(default) = config.tenants.get(&Tenant::default_tenant()) {
             default
@@ -87,22 +99,29 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads and checks a configuration file, but not the files that it names.
+    /// Reads and checks a configuration file, but neither the files that it names nor its secrets.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        Self::parse(&text, file)
+        Self::parse(&read_text(file)?, file)
     }
 
-    /// Checks the text of a configuration. Messages name `file`, and paths in the text are relative to its folder.
+    /// Checks the text of a configuration. Messages name `file`, and paths in the text are relative to its folder. Secrets
+    /// in the environment and in files are not read.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let location = Locator { file, text, key_prefix: String::new() };
+        Self::parse_with(text, file, &SecretStore::offline())
+    }
+
+    /// Checks the text of a configuration whose secrets `secrets` reads.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse_with(text: &str, file: &Path, secrets: &SecretStore) -> Result<Self, ConfigError> {
+        let location = Locator { file, text, key_prefix: String::new(), secrets };
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
         let mut raw = deserialize(&location)?;
         check_limits(&raw, &location)?;
@@ -124,7 +143,7 @@ impl Config {
             users: raw.users.map(|raw| users::check(raw, &folder, &location)).transpose()?,
             proxy: raw.proxy.map(|raw| raw.check(&location)).transpose()?,
             signatures,
-            tls: raw.tls.map(|raw| raw.into_config(&folder)),
+            tls: raw.tls.map(|raw| raw.check(&folder, &location)).transpose()?,
             limits: raw.limits.into_inner(),
             keyvalue: raw.keyvalue.check(&folder, &location)?,
             requests: requests::check(raw.http_client, &location)?,
@@ -132,6 +151,7 @@ impl Config {
             traces: raw.traces.map(|raw| raw.check(&location)).transpose()?,
             versions,
             cache: raw.cache.check(&folder, &location)?,
+            secrets: secrets.clone(),
             startup_keys: hash_startup_keys(text),
         })
     }
@@ -143,6 +163,11 @@ impl Config {
             |key: &&String| self.startup_keys.get(*key) != other.startup_keys.get(*key);
         keys.into_iter().filter(is_changed).cloned().collect()
     }
+}
+
+fn read_text(file: &Path) -> Result<String, ConfigError> {
+    let text = std::fs::read_to_string(file);
+    text.map_err(|source| ConfigError::Read { file: file.to_owned(), source })
 }
 
 /// Parses the text into the tables of the file.
@@ -175,8 +200,12 @@ fn check_tenants(
         layers: take(&mut raw.layers),
     };
     let tenants = take(&mut raw.tenants);
-    let has_admin = raw.admin.is_some();
-    let context = tenant::TenantCheckContext { limits: raw.limits.get_ref(), folder, has_admin };
+    let context = tenant::TenantCheckContext {
+        limits: raw.limits.get_ref(),
+        folder,
+        has_admin: raw.admin.is_some(),
+        has_tls: raw.tls.is_some(),
+    };
     tenant::check_all(top, tenants, &context, location)
 }
 

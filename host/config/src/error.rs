@@ -8,4 +8,4 @@ mod serde_message;
 pub use closest_match::closest_match;
 pub use config_error::{ConfigError, SourceLocation};
 
-pub(super) use locator::Locator;
+pub(super) use locator::{Locator, SECRET_FORMS};

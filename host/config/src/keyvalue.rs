@@ -137,7 +137,7 @@ impl RawKeyvalue {
         let Some(value) = &self.hosts else {
             return Ok(RedisHost::Server(RedisServer::default()));
         };
-        let hosts = redis_hosts::parse_redis_hosts(value.get_ref(), folder);
+        let hosts = redis_hosts::parse_redis_hosts(value.get_ref(), folder, location.secrets);
         let mut hosts = hosts.map_err(|(sub_key, problem)| {
             location.invalid(value.span(), &format!("keyvalue.hosts{sub_key}"), problem)
         })?;

@@ -9,9 +9,10 @@ use toml::{Spanned, Value};
 
 use super::capacity_rule::{CapacityRule, CapacityRules};
 use super::error::{ConfigError, Locator};
-use super::layer_backend::{LayerBackend, RedisConfig, RedisHost, RedisServer, Secret, Serializer};
+use super::layer_backend::{LayerBackend, RedisConfig, RedisHost, RedisServer, Serializer};
 use super::redis_hosts;
 use super::redis_prefix::check_prefix;
+use super::secret::Secret;
 use narrowboat_core::units::{ByteSize, DurationSetting, SecondsSetting};
 
 /// The layer of a plugin that does not name another one.
@@ -212,11 +213,13 @@ impl RawLayer {
     ) -> Result<RedisConfig, ConfigError> {
         let hosts = match &self.hosts {
             None => vec![RedisHost::Server(RedisServer::default())],
-            Some(value) => redis_hosts::parse_redis_hosts(value.get_ref(), folder).map_err(
-                |(sub_key, problem)| {
-                    location.invalid(value.span(), &format!("{table}.hosts{sub_key}"), problem)
-                },
-            )?,
+            Some(value) => {
+                redis_hosts::parse_redis_hosts(value.get_ref(), folder, location.secrets).map_err(
+                    |(sub_key, problem)| {
+                        location.invalid(value.span(), &format!("{table}.hosts{sub_key}"), problem)
+                    },
+                )?
+            }
         };
         let prefix = match &self.prefix {
             None => "asgi".to_owned(),
@@ -252,15 +255,21 @@ impl RawLayer {
         location: &Locator<'_>,
     ) -> Result<Vec<Secret>, ConfigError> {
         let Some(value) = &self.symmetric_encryption_keys else { return Ok(Vec::new()) };
-        let texts = value.get_ref().as_array().map(|list| {
-            list.iter()
-                .map(|key| key.as_str().filter(|key| !key.is_empty()))
-                .map(|key| key.map(|key| Secret::from(key.to_owned())))
-                .collect::<Option<Vec<_>>>()
-        });
-        texts.flatten().ok_or_else(|| {
-            let problem = "must be a list of keys in quotes, and no key may be empty";
-            location.invalid(value.span(), &format!("{table}.symmetric_encryption_keys"), problem)
-        })
+        let key = format!("{table}.symmetric_encryption_keys");
+        let is_key = |key: &Value| match key {
+            Value::String(text) => !text.is_empty(),
+            other => other.is_table(),
+        };
+        match value.get_ref().as_array().filter(|list| list.iter().all(is_key)) {
+            Some(list) => list
+                .iter()
+                .map(|secret| location.parse_secret(secret, value.span(), &key))
+                .collect(),
+            None => {
+                let problem = "must be a list of keys in quotes, { env = \"NAME\" } or { file = \"PATH\" }, \
+                     and no key may be empty";
+                Err(location.invalid(value.span(), &key, problem))
+            }
+        }
     }
 }

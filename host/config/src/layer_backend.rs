@@ -1,10 +1,12 @@
 //! The backend of a channel layer: the memory of this process, or Redis. The names are those of Channels'
 //! `CHANNEL_LAYERS`.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use super::redis_login::{RedisLogin, UrlLogin};
+use super::secret::Secret;
 
 /// The backend of a channel layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,18 @@ pub enum LayerBackend {
     Redis(RedisConfig),
     /// Publish and subscribe of Redis, as `RedisPubSubChannelLayer` of channels_redis.
     RedisPubSub(RedisConfig),
+}
+
+impl LayerBackend {
+    /// Returns whether a URL of Redis has changed so that it names another server.
+    pub fn has_moved(&self) -> bool {
+        match self {
+            Self::Memory => false,
+            Self::Redis(redis) | Self::RedisPubSub(redis) => {
+                redis.hosts.iter().any(RedisHost::has_moved)
+            }
+        }
+    }
 }
 
 /// The settings of a layer with a Redis backend.
@@ -60,6 +74,19 @@ pub enum RedisHost {
     },
 }
 
+impl RedisHost {
+    /// Returns whether the URL of the host has changed so that it names another server.
+    pub fn has_moved(&self) -> bool {
+        match self {
+            Self::Server(server) => {
+                let url = server.access.url_login.as_ref();
+                url.is_some_and(|url| url.has_moved(&server.endpoint))
+            }
+            Self::Sentinel { .. } => false,
+        }
+    }
+}
+
 /// A server of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisServer {
@@ -85,10 +112,23 @@ pub struct RedisAccess {
     pub username: Option<String>,
     /// The password; `None`: no login.
     pub password: Option<Secret>,
+    /// The URL in the environment or in a file that has the login, unless `username` and `password` set it.
+    pub url_login: Option<UrlLogin>,
     /// The number of the database.
     pub database: i64,
     /// TLS; `None`: the connection is not encrypted.
     pub tls: Option<RedisTls>,
+}
+
+impl RedisAccess {
+    /// Returns the user and the password of this moment, for a new connection to a server at `endpoint`.
+    pub fn login(&self, endpoint: Option<&Endpoint>) -> RedisLogin {
+        let of_url = self.url_login.as_ref().map(|url| url.login(endpoint)).unwrap_or_default();
+        RedisLogin {
+            username: self.username.clone().or(of_url.username),
+            password: self.password.as_ref().map(Secret::expose).or(of_url.password),
+        }
+    }
 }
 
 /// TLS settings of a server.
@@ -100,31 +140,6 @@ pub struct RedisTls {
     pub ca_file: Option<PathBuf>,
     /// PEM files of the client certificate and its key: `ssl_certfile`, `ssl_keyfile`.
     pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-/// A password or key, which `Debug` does not show.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Returns the secret.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(secret: String) -> Self {
-        Self(secret)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }
 
 impl Default for RedisServer {

@@ -15,16 +15,19 @@ mod layer;
 mod layer_backend;
 mod limits;
 mod listen_address;
+mod pem_source;
 mod plugin;
 mod proxy;
 mod quota;
 mod quota_defaults;
 mod raw_config;
 mod redis_hosts;
+mod redis_login;
 mod redis_prefix;
 mod reference;
 mod requests;
 mod route;
+mod secret;
 pub mod signature;
 mod signatures;
 mod startup_keys;
@@ -49,16 +52,18 @@ pub use grants::Grants;
 pub use keyvalue::{KeyvalueBackend, KeyvalueConfig};
 pub use layer::{DEFAULT_LAYER, LayerConfig};
 pub use layer_backend::{
-    Endpoint, LayerBackend, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Secret,
-    Serializer,
+    Endpoint, LayerBackend, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Serializer,
 };
 pub use limits::{Limits, MAX_TIMERS};
 pub use listen_address::{DEFAULT_LISTEN, ListenAddress};
+pub use pem_source::PemSource;
 pub use plugin::{
-    FailedMovePolicy, OverflowPolicy, PluginConfig, PluginSource, PluginUse, RollbackPolicy,
+    FailedMovePolicy, HIDDEN_SECRET, MAX_SETTING_KEY_BYTES, MAX_SETTING_VALUE_BYTES, MAX_SETTINGS,
+    OverflowPolicy, PluginConfig, PluginSource, PluginUse, RollbackPolicy, SettingsConfig,
 };
 pub use proxy::ProxyConfig;
 pub use quota::Quota;
+pub use redis_login::RedisLogin;
 pub use reference::{
     ConfigKey, ConfigTable, KeyDefault, LimitRow, TenantLimit, config_tables,
     configuration_reference, escape_cell, expand_template, limit_rows, limits_reference,
@@ -66,13 +71,16 @@ pub use reference::{
 };
 pub use requests::RequestsConfig;
 pub use route::{DeflateMode, RouteConfig, RoutePattern};
+pub use secret::{Secret, SecretChanges, SecretError, SecretSource, SecretStore, SecretText};
 pub use signatures::{KeyFile, SignaturesConfig};
-pub use tenant::{MatchSpecificity, TenantConfig, TenantMatcher};
+pub use tenant::{MatchSpecificity, TenantConfig, TenantMatcher, TenantTlsConfig};
 pub use tls::TlsConfig;
 pub use token::{TokenConfig, TokenSecret};
 pub use token_scope::TokenScope;
 pub use traces::TracesConfig;
-pub use users::{JwtAlgorithm, JwtConfig, JwtKeyFile, TokenLocation, UsersConfig, WebhookConfig};
+pub use users::{
+    JwtAlgorithm, JwtConfig, JwtKeyFile, TokenLocation, UsersConfig, WebhookConfig, WebhookUrl,
+};
 pub use versions::VersionsConfig;
 pub use watch_mode::WatchMode;
 pub use worker::WorkerConfig;

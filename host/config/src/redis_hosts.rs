@@ -1,13 +1,17 @@
 //! `hosts` of a layer: every form that channels_redis accepts, with the meaning that redis-py gives it.
 
+mod references;
+
 use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
 use toml::{Table, Value};
 use url::Url;
 
+use super::error::SECRET_FORMS;
 use super::error::closest_match;
-use super::layer_backend::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls, Secret};
+use super::layer_backend::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls};
+use super::redis_login::percent_decode;
+use super::secret::{Secret, SecretSource, SecretStore};
 
 /// A key below `hosts`, such as `[1].port`, and the problem with its value.
 pub(super) type RedisHostError = (String, String);
@@ -18,7 +22,7 @@ const DEFAULT_PORT: u16 = 6379;
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 /// The forms of a host, for error messages.
 const EXPECTED_FORMS: &str = "a host is \"redis://HOST:6379/0\", \"rediss://…\", \"unix:///PATH\", [\"HOST\", 6379], \
-    { address = \"redis://…\" }, { host = \"HOST\", port = 6379 } or \
+    { address = \"redis://…\" }, { host = \"HOST\", port = 6379 }, { env = \"NAME\" } or { file = \"PATH\" } with a URL, or \
     { sentinels = [[\"HOST\", 26379]], master_name = \"…\" }";
 
 /// The arguments of redis-py for a server that this host supports.
@@ -44,6 +48,7 @@ const SENTINEL_KEYS: [&str; 3] = ["sentinels", "master_name", "sentinel_kwargs"]
 pub(super) fn parse_redis_hosts(
     hosts: &Value,
     folder: &Path,
+    secrets: &SecretStore,
 ) -> Result<Vec<RedisHost>, RedisHostError> {
     let Value::Array(list) = hosts else {
         return Err((String::new(), format!("must be a list of hosts; {EXPECTED_FORMS}")));
@@ -56,7 +61,7 @@ pub(super) fn parse_redis_hosts(
         ));
     }
     let parse = |(index, value): (usize, &Value)| {
-        RedisHostParser { path: format!("[{index}]"), folder }.parse_host(value)
+        RedisHostParser { path: format!("[{index}]"), folder, secrets }.parse_host(value)
     };
     list.iter().enumerate().map(parse).collect()
 }
@@ -67,12 +72,15 @@ struct RedisHostParser<'a> {
     path: String,
     /// The folder that files are relative to.
     folder: &'a Path,
+    /// The secrets that values refer to.
+    secrets: &'a SecretStore,
 }
 
 impl RedisHostParser<'_> {
     /// Returns a parser for a value below this one.
     fn at(&self, sub_path: &str) -> Self {
-        Self { path: format!("{}{sub_path}", self.path), folder: self.folder }
+        let path = format!("{}{sub_path}", self.path);
+        Self { path, folder: self.folder, secrets: self.secrets }
     }
 
     fn fail<T>(&self, key: &str, problem: impl Into<String>) -> Result<T, RedisHostError> {
@@ -85,6 +93,9 @@ impl RedisHostParser<'_> {
             Value::String(url) => self.parse_url(url).map(RedisHost::Server),
             Value::Array(pair) => self.parse_pair(pair, DEFAULT_PORT).map(RedisHost::Server),
             Value::Table(table) if table.contains_key("sentinels") => self.parse_sentinel(table),
+            Value::Table(table) if let Some(source) = SecretSource::parse(table, self.folder) => {
+                self.parse_url_secret("", source).map(RedisHost::Server)
+            }
             Value::Table(table) => self.parse_server(table).map(RedisHost::Server),
             _ => self.fail("", EXPECTED_FORMS),
         }
@@ -187,9 +198,12 @@ impl RedisHostParser<'_> {
         self.check_known_keys(table, &[&SERVER_KEYS])?;
         let mut server = match table.get("address") {
             Some(Value::String(url)) => self.at(".address").parse_url(url)?,
-            Some(_) => {
-                return self.fail("address", "must be a URL such as \"redis://HOST:6379\"");
-            }
+            Some(value) => match self.parse_reference(value) {
+                Some(source) => self.parse_url_secret("address", source)?,
+                None => {
+                    return self.fail("address", "must be a URL such as \"redis://HOST:6379\"");
+                }
+            },
             None => RedisServer::default(),
         };
         if let Some(host) = self.get_string(table, "host")? {
@@ -282,8 +296,15 @@ impl RedisHostParser<'_> {
         if let Some(username) = self.get_string(table, "username")? {
             access.username = Some(username.to_owned());
         }
-        if let Some(password) = self.get_string(table, "password")? {
-            access.password = Some(Secret::from(password.to_owned()));
+        match table.get("password") {
+            None => {}
+            Some(Value::String(password)) => {
+                access.password = Some(Secret::from(password.clone()));
+            }
+            Some(value) => match self.parse_reference(value) {
+                Some(source) => access.password = Some(self.read_secret("password", source)?),
+                None => return self.fail("password", format!("must be {SECRET_FORMS}")),
+            },
         }
         match table.get("ssl") {
             None => {}
@@ -358,7 +379,7 @@ impl RedisHostParser<'_> {
 }
 
 /// Returns the host and port of a URL, or their defaults.
-fn tcp_endpoint(url: &Url) -> Endpoint {
+pub(super) fn tcp_endpoint(url: &Url) -> Endpoint {
     let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Endpoint::Tcp(host.to_owned(), url.port().unwrap_or(DEFAULT_PORT))
@@ -374,10 +395,4 @@ fn unknown_key_message(key: &str, known: &[&[&str]]) -> String {
             names().collect::<Vec<_>>().join("`, `")
         ),
     }
-}
-
-/// Decodes a part of a URL; `None` if it is empty.
-fn percent_decode(text: &str) -> Option<String> {
-    let decoded = percent_decode_str(text).decode_utf8_lossy().into_owned();
-    (!decoded.is_empty()).then_some(decoded)
 }

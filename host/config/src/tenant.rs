@@ -4,8 +4,10 @@
 mod raw_tenant;
 mod tenant_config;
 mod tenant_matcher;
+mod tenant_tls;
 
 pub use tenant_config::TenantConfig;
 pub use tenant_matcher::{MatchSpecificity, TenantMatcher};
+pub use tenant_tls::TenantTlsConfig;
 
 pub(super) use raw_tenant::{RawTenant, RawTenantTables, TenantCheckContext, check_all};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Locator};
+use super::secret::{Secret, SecretSource};
 use super::token_scope::TokenScope;
 use narrowboat_core::sha256_digest::Sha256Digest;
 
@@ -25,8 +26,20 @@ pub struct TokenConfig {
 pub enum TokenSecret {
     /// The token is in a file.
     File(PathBuf),
+    /// The token is in the environment.
+    Env(Secret),
     /// The SHA-256 of the token, which keeps the secret out of the configuration.
     Sha256(Sha256Digest),
+}
+
+impl TokenSecret {
+    /// Returns the file of the token, if it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Env(_) | Self::Sha256(_) => None,
+        }
+    }
 }
 
 /// `[[admin.tokens]]` and `[[tenants.NAME.tokens]]`.
@@ -35,6 +48,7 @@ pub enum TokenSecret {
 pub(super) struct RawToken {
     name: Spanned<String>,
     file: Option<PathBuf>,
+    env: Option<Spanned<String>>,
     sha256: Option<Spanned<String>>,
     scopes: Spanned<Vec<TokenScope>>,
 }
@@ -71,7 +85,7 @@ impl RawToken {
         base: &Path,
         location: &Locator<'_>,
     ) -> Result<TokenConfig, ConfigError> {
-        let Self { name, file, sha256, scopes } = self;
+        let Self { name, file, env, sha256, scopes } = self;
         let key_of = |name: &str| format!("{key}.{name}");
         if name.get_ref().is_empty() || name.get_ref().chars().any(char::is_control) {
             let problem = "must have at least 1 character and no control characters";
@@ -82,9 +96,16 @@ impl RawToken {
                            \"admin\"";
             return Err(location.invalid(scopes.span(), &key_of("scopes"), problem));
         }
-        let secret = match (file, sha256) {
-            (Some(file), None) => TokenSecret::File(base.join(file)),
-            (None, Some(digest)) => {
+        let secret = match (file, env, sha256) {
+            (Some(file), None, None) => TokenSecret::File(base.join(file)),
+            (None, Some(variable), None) => {
+                let source = SecretSource::Env(variable.get_ref().clone());
+                let secret = location.secrets.secret(source).map_err(|error| {
+                    location.invalid(variable.span(), &key_of("env"), error.to_string())
+                })?;
+                TokenSecret::Env(secret)
+            }
+            (None, None, Some(digest)) => {
                 let sha256 = digest.get_ref().parse().map_err(|_| {
                     let problem = "must be the 64 hexadecimal digits of the token's SHA-256, as \
                                    `printf %s TOKEN | sha256sum` prints them";
@@ -92,9 +113,9 @@ impl RawToken {
                 })?;
                 TokenSecret::Sha256(sha256)
             }
-            (None, None) | (Some(_), Some(_)) => {
-                let problem =
-                    "a token needs either `file = \"FILE\"` or `sha256 = \"…\"`, and not both";
+            _ => {
+                let problem = "a token needs exactly one of `file = \"FILE\"`, `env = \"NAME\"` and \
+                               `sha256 = \"…\"`";
                 return Err(location.invalid(name.span(), key, problem));
             }
         };

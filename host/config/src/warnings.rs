@@ -1,10 +1,11 @@
-//! Warnings about parts of a configuration that are valid and have no effect.
+//! Warnings about parts of a configuration that are valid and probably not intended.
 
 use super::{Config, DEFAULT_LAYER};
 use narrowboat_core::name::Tenant;
 
 impl Config {
-    /// Returns a line for each part of the configuration that has no effect.
+    /// Returns a line for each part of the configuration that has no effect, and for each file of a secret that other users
+    /// can read or change. Blocks on the disk.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.tenants.values().all(|tenant| tenant.routes.is_empty() && tenant.workers.is_empty())
@@ -23,6 +24,11 @@ impl Config {
         }
         warnings.extend(self.unused_layers().map(|name| {
             format!("no plugin has `layer = {name:?}`, so [layers.{name}] is not used")
+        }));
+        warnings.extend(self.secrets.files_open_to_others().iter().map(|file| {
+            format!(
+                "{file} has a secret, and other users can read or change it; run `chmod o=` on it"
+            )
         }));
         warnings
     }

@@ -230,3 +230,36 @@ proptest! {
         let _ = parse(&format!("{key} = {value}"));
     }
 }
+
+/// A tenant with a certificate for these names.
+fn tenant_with_tls(tenant: &str, hosts: &str, names: &str) -> String {
+    format!(
+        "[tenants.{tenant}]\n{hosts}\n[tenants.{tenant}.tls]\n{names}\ncert = \"a\"\nkey = \"b\"\n"
+    )
+}
+
+#[test]
+fn a_tenants_certificate_is_for_names_of_its_own() {
+    let tls = "[tls]\ncert = \"a\"\nkey = \"b\"\n";
+    let acme = |names: &str| {
+        tls.to_owned() + &tenant_with_tls("acme", "hosts = [\".acme.example\"]", names)
+    };
+    assert!(parse(&acme("")).is_ok());
+    assert!(parse(&acme("hosts = [\"www.acme.example\"]")).is_ok());
+    assert_refused(&acme("hosts = [\"other.example\"]"), 7, &["tenants.acme.tls.hosts", "hosts"]);
+    for names in ["hosts = [\"*\"]", "hosts = [\"10.0.0.1\"]", "hosts = [\"[::1]\"]"] {
+        assert_refused(&acme(names), 7, &["tenants.acme.tls.hosts", "a list of names"]);
+    }
+    let by_path = tls.to_owned() + &tenant_with_tls("acme", "path = \"/acme\"", "");
+    assert_refused(&by_path, 6, &["tenants.acme.tls.hosts", "a list of names"]);
+    let without = tenant_with_tls("acme", "hosts = [\"acme.example\"]", "");
+    assert_refused(&without, 3, &["tenants.acme.tls", "[tls]"]);
+}
+
+#[test]
+fn two_tenants_cannot_have_a_certificate_for_the_same_name() {
+    let tls = "[tls]\ncert = \"a\"\nkey = \"b\"\n";
+    let one = tenant_with_tls("one", "path = \"/one\"", "hosts = [\"A.example\"]");
+    let two = tenant_with_tls("two", "path = \"/two\"", "hosts = [\"a.example\"]");
+    assert_refused(&format!("{tls}{one}{two}"), 10, &["tenants.two.tls.hosts", "a.example", "one"]);
+}

@@ -40,7 +40,7 @@ fn access(username: &str, password: &str, database: i64) -> RedisAccess {
         username: text(username),
         password: text(password).map(Secret::from),
         database,
-        tls: None,
+        ..RedisAccess::default()
     }
 }
 
@@ -143,7 +143,8 @@ fn settings_are_spelled_as_in_channel_layers() {
     let redis = redis(text);
     assert_eq!((redis.prefix.as_str(), redis.random_prefix_length), ("site", 0));
     assert_eq!(redis.serializer, Serializer::Json);
-    let keys: Vec<_> = redis.symmetric_encryption_keys.iter().map(Secret::expose).collect();
+    let keys: Vec<_> =
+        redis.symmetric_encryption_keys.iter().map(|key| key.expose().to_string()).collect();
     assert_eq!(keys, ["new", "old"]);
     assert_eq!(self::redis("serializer_format = \"json\"").serializer, Serializer::Json);
 }

@@ -28,6 +28,11 @@ fn text_up_to(table: &str) -> String {
         "workers" => format!("{ECHO}[[workers]]\nchannel = \"jobs\"\nplugin = \"echo\"\n"),
         "tenants.NAME" => acme.to_owned(),
         "tenants.NAME.limits" => format!("{acme}[tenants.acme.limits]\n"),
+        "tenants.NAME.tls" => {
+            "tenants.acme.hosts = [\"acme.example\"]\n[tls]\ncert = \"a\"\nkey = \"b\"\n\
+                               [tenants.acme.tls]\ncert = \"a\"\nkey = \"b\"\n"
+                .to_owned()
+        }
         "tls" => "[tls]\ncert = \"a\"\nkey = \"b\"\n".to_owned(),
         "users" => "[users.webhook]\nurl = \"http://a/\"\n[users]\n".to_owned(),
         "users.jwt" => "[users.jwt]\nsecret_file = \"a\"\nalgorithms = [\"HS256\"]\n".to_owned(),
@@ -183,6 +188,7 @@ fn a_key_without_a_default_value_has_the_default_that_is_described() {
         ("tenants.NAME", "allowed_origins"),
         ("tenants.NAME.limits", "groups"),
         ("tenants.NAME.limits", "keyvalue"),
+        ("tenants.NAME.tls", "hosts"),
         ("admin", "token_file"),
         // The unit tests of both tables check the variables of the environment.
         ("versions", "folder"),
@@ -198,6 +204,9 @@ fn a_key_without_a_default_value_has_the_default_that_is_described() {
     let acme = &config.tenants[&"acme".parse::<Tenant>().unwrap()];
     assert_eq!(acme.allowed_origins, None);
     assert_eq!((acme.limits.groups, acme.limits.keyvalue), (None, None));
+    let config = parse(&text_up_to("tenants.NAME.tls")).unwrap();
+    let acme = &config.tenants[&"acme".parse::<Tenant>().unwrap()];
+    assert_eq!(acme.tls.as_ref().unwrap().hosts, acme.matcher.hosts);
     let config = parse("[admin]\n[versions]\nfolder = \"kept\"\n").unwrap();
     let token_file = config.admin.unwrap().token_file;
     assert_eq!(token_file, config.versions.unwrap().folder.join("admin.token"));

@@ -10,7 +10,7 @@ use redis::{
     IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode,
 };
 
-use narrowboat_config::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls};
+use narrowboat_config::{Endpoint, RedisAccess, RedisHost, RedisLogin, RedisServer, RedisTls};
 
 /// The longest time for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -89,20 +89,22 @@ fn format_endpoint(endpoint: &Endpoint) -> String {
 
 fn server_client(server: &RedisServer) -> RedisResult<Client> {
     let info = connection_addr(server).into_connection_info()?;
-    let info = info.set_redis_settings(connection_settings(&server.access));
+    let info = info.set_redis_settings(connection_settings(server));
     match &server.access.tls {
         Some(tls) => tls_client(info, tls),
         None => Client::open(info),
     }
 }
 
-fn connection_settings(access: &RedisAccess) -> RedisConnectionInfo {
-    let mut settings = RedisConnectionInfo::default().set_db(access.database);
-    if let Some(username) = &access.username {
+/// Returns the database and the login. The login is read for each connection, so that a new password is used.
+fn connection_settings(server: &RedisServer) -> RedisConnectionInfo {
+    let mut settings = RedisConnectionInfo::default().set_db(server.access.database);
+    let RedisLogin { username, password } = server.access.login(Some(&server.endpoint));
+    if let Some(username) = username {
         settings = settings.set_username(username);
     }
-    if let Some(password) = &access.password {
-        settings = settings.set_password(password.expose());
+    if let Some(password) = password {
+        settings = settings.set_password(&*password);
     }
     settings
 }
@@ -166,11 +168,12 @@ fn set_master_access(
     access: &RedisAccess,
 ) -> RedisResult<SentinelClientBuilder> {
     let mut builder = builder.set_client_to_redis_db(access.database);
-    if let Some(username) = &access.username {
+    let RedisLogin { username, password } = access.login(None);
+    if let Some(username) = username {
         builder = builder.set_client_to_redis_username(username);
     }
-    if let Some(password) = &access.password {
-        builder = builder.set_client_to_redis_password(password.expose());
+    if let Some(password) = password {
+        builder = builder.set_client_to_redis_password(&*password);
     }
     if let Some(tls) = &access.tls {
         builder = builder
@@ -185,11 +188,12 @@ fn set_sentinel_access(
     mut builder: SentinelClientBuilder,
     access: &RedisAccess,
 ) -> RedisResult<SentinelClientBuilder> {
-    if let Some(username) = &access.username {
+    let RedisLogin { username, password } = access.login(None);
+    if let Some(username) = username {
         builder = builder.set_client_to_sentinel_username(username);
     }
-    if let Some(password) = &access.password {
-        builder = builder.set_client_to_sentinel_password(password.expose());
+    if let Some(password) = password {
+        builder = builder.set_client_to_sentinel_password(&*password);
     }
     if let Some(tls) = &access.tls {
         builder = builder

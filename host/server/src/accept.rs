@@ -16,7 +16,7 @@ use crate::admin::AdminServer;
 use crate::handshake_slot::HandshakeSlot;
 use crate::host::Host;
 use crate::host_mode::HostMode;
-use crate::reload::{component_watch, poll_files};
+use crate::reload::{component_watch, poll_files, watch_secrets};
 use crate::server::Server;
 
 /// Sockets over `max_connections` that get a 503 at a time; further ones are closed without a response.
@@ -103,7 +103,7 @@ fn dispatch_socket(stream: TcpStream, address: IpAddr, server: &Arc<Server>, cap
     }
 }
 
-/// Starts the tasks that watch components, certificates, keys and the configuration. They end with the set.
+/// Starts the tasks that watch components, certificates, keys, secrets and the configuration. They end with the set.
 fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let reloader = &server.config_reloader;
@@ -125,13 +125,15 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
             }
         });
     }
+    tasks.spawn(watch_secrets(Arc::clone(&server.host)));
     if let Some(tls) = server.host.tls() {
-        let tls = Arc::clone(tls);
-        tasks.spawn(poll_files(tls.files(), move || tls.reload()));
+        let (tls, files) = (Arc::clone(tls), Arc::clone(tls));
+        tasks.spawn(poll_files(move || files.files(), move || tls.reload()));
     }
     if let Some(authenticator) = server.host.authenticator() {
         let authenticator = Arc::clone(authenticator);
-        tasks.spawn(poll_files(authenticator.files(), move || authenticator.reload()));
+        let files = Arc::clone(&authenticator);
+        tasks.spawn(poll_files(move || files.files(), move || authenticator.reload()));
     }
     tasks
 }

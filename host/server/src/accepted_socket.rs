@@ -23,8 +23,10 @@ use crate::connection_registry::ConnectionGuard;
 use crate::drain;
 use crate::handshake_slot::HandshakeSlot;
 use crate::server::Server;
+use crate::tls::TlsConnection;
 use narrowboat_core::handshake_response::HostRejection;
 use narrowboat_core::log_target::TRACE;
+use narrowboat_core::name::Tenant;
 use narrowboat_session::AcceptedConsumer;
 use narrowboat_websocket::connection::{ClientStream, Connection, Socket, WrappedStream};
 use narrowboat_websocket::handshake::{
@@ -50,7 +52,7 @@ impl AcceptedSocket {
         let permit = Arc::new(permit);
         // Each frame is a whole message: Nagle's algorithm would only delay it.
         let _ = stream.set_nodelay(true);
-        let decide = |request| decide(&server, request, Arc::clone(&permit));
+        let decide = |request, tenant| decide(&server, request, tenant, Arc::clone(&permit));
         // Boxed, so that the task of an open connection does not keep the memory of its handshake.
         let outcome = Box::pin(perform_handshake(&server, stream, decide)).await;
         drop(slot);
@@ -61,7 +63,7 @@ impl AcceptedSocket {
     pub(crate) async fn reject_over_capacity(self, _permit: OwnedSemaphorePermit) {
         let Self { server, stream } = self;
         server.record_rejected_connection();
-        let reject = |_| async { Decision::<()>::Reject(HostRejection::TooManySockets.into()) };
+        let reject = |_, _| async { Decision::<()>::Reject(HostRejection::TooManySockets.into()) };
         if let Err(error) = perform_handshake(&server, stream, reject).await {
             tracing::debug!("handshake failed: {error}");
         }
@@ -87,7 +89,8 @@ pub(crate) async fn run_after_handshake(
 }
 
 /// Performs the handshakes of a socket, all within `handshake_timeout`: the header of the PROXY protocol and TLS, where
-/// they are configured, and the WebSocket handshake, which `decide` accepts or rejects.
+/// they are configured, and the WebSocket handshake, which `decide` accepts or rejects. It gets the tenant that has a TLS
+/// certificate for the name that the client sent.
 async fn perform_handshake<T, F, D>(
     server: &Server,
     mut stream: TcpStream,
@@ -95,7 +98,7 @@ async fn perform_handshake<T, F, D>(
 ) -> Result<HandshakeOutcome<T>, HandshakeError>
 where
     T: Send,
-    F: FnOnce(HandshakeRequest) -> D + Send,
+    F: FnOnce(HandshakeRequest, Option<Tenant>) -> D + Send,
     D: Future<Output = Decision<T>> + Send,
 {
     let HandshakeLimits { timeout, max_frame } = server.handshake_limits;
@@ -105,8 +108,8 @@ where
         .await
         .map_err(timed_out)?
         .map_err(HandshakeError::Proxy)?;
-    let stream = match server.host.tls() {
-        None => ClientStream::Left(stream),
+    let TlsConnection { stream, tenant } = match server.host.tls() {
+        None => TlsConnection { stream: ClientStream::Left(stream), tenant: None },
         Some(tls) => timeout_at(deadline, tls.accept(stream))
             .await
             .map_err(timed_out)?
@@ -119,7 +122,7 @@ where
     };
     let remaining = deadline.saturating_duration_since(Instant::now());
     let limits = HandshakeLimits { timeout: remaining, max_frame };
-    handshake::accept(stream, peer, limits, decide).await
+    handshake::accept(stream, peer, limits, |request| decide(request, tenant)).await
 }
 
 /// The addresses of the client and of this host: those of the socket, or those in the PROXY header of a trusted proxy.
@@ -137,10 +140,12 @@ async fn peer_addresses(
     }
 }
 
-/// Decides a handshake: rejects it while the host drains, and else asks the host.
+/// Decides a handshake: rejects it while the host drains, and else asks the host. `tls_tenant` has a TLS certificate for the
+/// name that the client sent.
 pub(crate) async fn decide(
     server: &Server,
     request: HandshakeRequest,
+    tls_tenant: Option<Tenant>,
     permit: Arc<OwnedSemaphorePermit>,
 ) -> Decision<Box<AcceptedConsumer>> {
     if server.drain.is_draining() {
@@ -150,7 +155,7 @@ pub(crate) async fn decide(
     let path = request.raw_path().to_owned();
     let span = tracing::info_span!(target: TRACE, "handshake", path, otel.kind = "server");
     let register = |consumer: &AcceptedConsumer| register_connection(server, consumer);
-    let deciding = server.host.decide_handshake(request, permit, register);
+    let deciding = server.host.decide_handshake(request, tls_tenant, permit, register);
     let decision = deciding.instrument(span).await;
     decision.unwrap_or_else(|rejection| {
         let body = String::from_utf8_lossy(&rejection.body);

@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::tenants::{RouteMatch, TenantRuntime};
 use narrowboat_channels::Mailbox;
 use narrowboat_core::handshake_response::{HostRejection, Rejection};
+use narrowboat_core::name::Tenant;
 use narrowboat_quota::LimitKind;
 use narrowboat_session::{
     self as session, AcceptedConsumer, ConnectOutcome, InstanceRegistry, Permits,
@@ -20,13 +21,15 @@ const ROOT_PATH_ATTRIBUTE: &str = "root_path";
 
 impl Host {
     /// Responds with the demo page, or asks the plugin that the path leads to for its decision. `permit` is held until
-    /// the consumer's `disconnect` has returned, and the value of `register` while a consumer decides later.
+    /// the consumer's `disconnect` has returned, and the value of `register` while a consumer decides later. A request over
+    /// TLS for a name of `tls_tenant` is for this tenant alone.
     ///
     /// # Errors
     /// The response if the handshake is rejected. The first check that fails decides it.
     pub(crate) async fn decide_handshake<G>(
         &self,
         mut request: HandshakeRequest,
+        tls_tenant: Option<Tenant>,
         permit: Arc<OwnedSemaphorePermit>,
         register: impl FnOnce(&AcceptedConsumer) -> G,
     ) -> Result<Decision<Box<AcceptedConsumer>>, Rejection> {
@@ -35,6 +38,9 @@ impl Host {
         }
         let path = request.path()?;
         let (tenant, route_path) = self.find_tenant(&request, &path)?;
+        if tls_tenant.is_some_and(|of_name| of_name != tenant.tenant) {
+            return Err(HostRejection::MisdirectedRequest.into());
+        }
         if let Some(demo) = &tenant.demo
             // Boxed, so that other handshakes do not keep memory for it.
             && let Some(response) = Box::pin(demo.respond(&mut request)).await

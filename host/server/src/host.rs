@@ -1,5 +1,6 @@
 //! The host: its tenants and all that it was configured with.
 
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::auth::users::UserAuthenticator;
-use crate::auth::{ApiTokens, OperatorTokens};
+use crate::auth::{AcceptedTokens, ApiTokens};
 use crate::demo::EditorResources;
 use crate::host_engine::HostEngine;
 use crate::host_error::HostError;
@@ -34,6 +35,7 @@ use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{
     GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage, run_on_dedicated_thread,
 };
+use secrets::tenant_certificates;
 
 /// The number of times that a configuration is prepared again because another version became live meanwhile.
 const MAX_PREPARE_ATTEMPTS: usize = 5;
@@ -51,7 +53,7 @@ pub struct Host {
     /// Lets one reload run at a time.
     reload_lock: Arc<Semaphore>,
     shutdown_gate: ShutdownGate,
-    operator_tokens: OperatorTokens,
+    operator_tokens: AcceptedTokens,
     allow_lists: AllowLists,
     tls: Option<Arc<Tls>>,
     authenticator: Option<Arc<UserAuthenticator>>,
@@ -106,14 +108,16 @@ impl Host {
         let authenticator = config.users.clone().map(UserAuthenticator::load).transpose()?;
         resources.mode.set_applied_config(&config);
         let config = Arc::new(config);
+        let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+        tls.iter().for_each(|tls| tls.set_tenants(tenant_certificates(&config)));
         Ok(Self {
             resources,
             tenants,
             reload_lock: Arc::new(Semaphore::new(1)),
             shutdown_gate: ShutdownGate::default(),
-            operator_tokens: OperatorTokens::default(),
+            operator_tokens: AcceptedTokens::default(),
             allow_lists: config.allow_lists.clone(),
-            tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
+            tls,
             authenticator: authenticator.map(Arc::new),
             proxy: config.proxy.clone(),
             config_applied_at: Mutex::new(Instant::now()),
@@ -217,6 +221,7 @@ impl Host {
         retired.iter().flat_map(|retired| &retired.plugins).for_each(|served| served.retire());
         // The rollouts of replaced plugins have ended.
         drop(version_holds);
+        self.set_tenant_certificates().await;
         persist(version_records).await;
         // If the host stops meanwhile, it has stopped these tenants too, and they must not start.
         self.shutdown_gate.run_unless_closed(|| self.start_tenants(&Handle::current()));
@@ -254,7 +259,7 @@ impl Host {
     }
 
     /// The operator's tokens.
-    pub(crate) fn operator_tokens(&self) -> &OperatorTokens {
+    pub(crate) fn operator_tokens(&self) -> &AcceptedTokens {
         &self.operator_tokens
     }
 

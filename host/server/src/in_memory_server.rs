@@ -89,7 +89,7 @@ async fn serve_stream(
 ) {
     let permit = Arc::new(permit);
     let decide = |request: handshake::HandshakeRequest| {
-        decide(&server, request.with_scope_overrides(scope), Arc::clone(&permit))
+        decide(&server, request.with_scope_overrides(scope), None, Arc::clone(&permit))
     };
     let stream = ClientStream::Right(WrappedStream::Right(stream));
     let peer = PeerInfo { client_addr, server_addr: SERVER_ADDR, is_secure: false };

@@ -4,8 +4,10 @@ mod component_follower;
 pub(crate) mod component_watch;
 mod config_reloader;
 mod file_poller;
+mod secret_watch;
 mod settled_file;
 mod source_watcher;
 
 pub(crate) use config_reloader::{ConfigReloadError, ConfigReloader};
 pub(crate) use file_poller::poll_files;
+pub(crate) use secret_watch::run as watch_secrets;

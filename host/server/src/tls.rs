@@ -1,129 +1,127 @@
-//! TLS, with a certificate that may be renewed while the host runs.
+//! TLS, with certificates that may be renewed while the host runs.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+mod certificate_set;
+mod tls_error;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustls::ServerConfig;
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use narrowboat_config::TlsConfig;
+use certificate_set::{CertificateSet, load_certified_key};
+pub use tls_error::TlsError;
+
+use narrowboat_config::{TenantTlsConfig, TlsConfig};
+use narrowboat_core::name::Tenant;
 use narrowboat_websocket::connection::{ClientStream, WrappedStream};
 
-/// Performs TLS handshakes with the current certificate.
+/// Performs TLS handshakes with the current certificates: that of the tenant whose name the client sends, or else that of
+/// the host.
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
-    certificate: Arc<CurrentCertificate>,
+    current: Arc<CurrentCertificates>,
+    /// The certificate of the host.
     config: TlsConfig,
+    /// The certificates of tenants, as the last configuration has them.
+    tenants: Mutex<Vec<(Tenant, TenantTlsConfig)>>,
 }
 
-/// Why the certificate or its key cannot be used.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// A file cannot be read as PEM.
-    #[error("tls.{key}: {}: {source}; the file must be PEM", file.display())]
-    InvalidPem {
-        /// The key of the configuration that names the file.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// The problem with the file.
-        source: pem::Error,
-    },
-    /// The file contains no certificate.
-    #[error("tls.cert: {}: the file contains no certificate", .0.display())]
-    NoCertificate(PathBuf),
-    /// The key is not supported, or does not belong to the certificate.
-    #[error("tls.key: {}: {source}", file.display())]
-    InvalidKey {
-        /// The file of the key.
-        file: PathBuf,
-        /// The problem with the file.
-        source: rustls::Error,
-    },
+/// A connection whose TLS handshake has succeeded.
+pub(crate) struct TlsConnection {
+    pub(crate) stream: ClientStream,
+    /// The tenant that has a certificate for the name that the client sent. Its requests are for this tenant alone.
+    pub(crate) tenant: Option<Tenant>,
 }
 
-/// The certificate that new connections get.
+/// The certificates that new connections get.
 #[derive(Debug)]
-struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
+struct CurrentCertificates(RwLock<Arc<CertificateSet>>);
 
-impl ResolvesServerCert for CurrentCertificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+impl CurrentCertificates {
+    fn get(&self) -> Arc<CertificateSet> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, set: CertificateSet) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+    }
+}
+
+impl ResolvesServerCert for CurrentCertificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get().certificate(hello.server_name()))
     }
 }
 
 impl Tls {
-    /// Reads the certificate and its key.
+    /// Reads the certificate of the host and its key.
     ///
     /// # Errors
     /// The problem with them, and the file.
-    pub(crate) fn load(files: TlsConfig) -> Result<Self, TlsError> {
+    pub(crate) fn load(config: TlsConfig) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
-        let certificate = Arc::new(CurrentCertificate(RwLock::new(Arc::new(load_certified_key(
-            &files, &provider,
-        )?))));
-        let invalid_key = |source| TlsError::InvalidKey { file: files.key.clone(), source };
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let certificate = Arc::new(load_certified_key(&config, "tls", &provider)?);
+        let current = CurrentCertificates(RwLock::new(Arc::new(CertificateSet::new(certificate))));
+        let current = Arc::new(current);
+        let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(invalid_key)?
+            .map_err(|source| TlsError::invalid_key(&config, "tls", source))?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
+            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         // WebSocket handshakes use HTTP/1.1.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, config: files })
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        Ok(Self { acceptor, current, config, tenants: Mutex::default() })
     }
 
     /// Performs the TLS handshake with a client.
     ///
     /// # Errors
     /// If the handshake fails or the client disconnects.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> std::io::Result<ClientStream> {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsConnection> {
         let stream = Box::new(self.acceptor.accept(stream).await?);
-        Ok(ClientStream::Right(WrappedStream::Left(stream)))
+        let (_, session) = stream.get_ref();
+        let name = session.server_name();
+        let tenant = name.and_then(|name| self.current.get().tenant(name).cloned());
+        Ok(TlsConnection { stream: ClientStream::Right(WrappedStream::Left(stream)), tenant })
     }
 
-    /// The files of the certificate and its key.
+    /// The files of the certificates and their keys.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        vec![self.config.cert.clone(), self.config.key.clone()]
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_tenants = tenants.iter().flat_map(|(_, tls)| tls.certificate.files());
+        self.config.files().chain(of_tenants).map(ToOwned::to_owned).collect()
     }
 
-    /// Reads the files again, for new connections. If they cannot be used, the current certificate stays.
+    /// Serves the certificates of these tenants from now on, and no others. A tenant whose certificate cannot be used keeps
+    /// the one from before, or the host's; the log has the reason. Blocks on the disk.
+    pub(crate) fn set_tenants(&self, configs: Vec<(Tenant, TenantTlsConfig)>) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current.get();
+        self.current.replace(before.with_tenants(&configs, before.host()));
+        *tenants = configs;
+    }
+
+    /// Reads the files again, for new connections. A certificate that cannot be used stays as it was. Blocks on the disk.
     pub(crate) fn reload(&self) {
-        match load_certified_key(&self.config, &Arc::new(default_provider())) {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current.get();
+        let host = match load_certified_key(&self.config, "tls", &default_provider()) {
             Ok(certified) => {
-                *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) =
-                    Arc::new(certified);
                 tracing::info!("certificate reloaded");
+                Arc::new(certified)
             }
             // Common during a renewal: one of the two files is new, and the other one follows.
-            Err(error) => tracing::warn!("{error}; the certificate stays as it was"),
-        }
+            Err(error) => {
+                tracing::warn!("{error}; the certificate stays as it was");
+                before.host()
+            }
+        };
+        self.current.replace(before.with_tenants(&tenants, host));
     }
-}
-
-fn load_certified_key(
-    files: &TlsConfig,
-    provider: &CryptoProvider,
-) -> Result<CertifiedKey, TlsError> {
-    let unreadable = |key, file: &Path| {
-        let file = file.to_owned();
-        move |source| TlsError::InvalidPem { key, file, source }
-    };
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable("cert", &files.cert))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate(files.cert.clone()));
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable("key", &files.key))?;
-    let invalid_key = |source| TlsError::InvalidKey { file: files.key.clone(), source };
-    CertifiedKey::from_der(chain, key, provider).map_err(invalid_key)
 }

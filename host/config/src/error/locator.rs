@@ -3,16 +3,25 @@
 use std::ops::Range;
 use std::path::Path;
 
+use toml::Value;
+use toml::de::{DeTable, DeValue};
+
 use super::config_error::{ConfigError, SourceLocation};
 use super::serde_message::{translate, with_suggestion};
+use crate::secret::{Secret, SecretSource, SecretStore};
 
-/// The file that is read. It finds the places of errors.
+/// The forms of a secret, for error messages.
+pub(crate) const SECRET_FORMS: &str = "a text in quotes, { env = \"NAME\" } or { file = \"PATH\" }";
+
+/// The file that is read. It finds the places of errors, and the secrets that the file refers to.
 #[derive(Clone)]
 pub(crate) struct Locator<'a> {
     pub(crate) file: &'a Path,
     pub(crate) text: &'a str,
     /// The path of the tenant that is read, such as `tenants.acme.`; empty for the top of the file.
     pub(crate) key_prefix: String,
+    /// The secrets that the file refers to.
+    pub(crate) secrets: &'a SecretStore,
 }
 
 impl Locator<'_> {
@@ -36,7 +45,7 @@ impl Locator<'_> {
             file: self.file.into(),
             line: self.line_number(start),
             column: before[line_start..].chars().count() + 1,
-            excerpt: redact_secrets(excerpt.trim_end()).into(),
+            excerpt: redact_secrets(&self.text[..line_start], excerpt.trim_end()).into(),
             key_prefix: self.key_prefix.as_str().into(),
         }
     }
@@ -62,6 +71,40 @@ impl Locator<'_> {
             start += line.len();
         }
         table
+    }
+
+    /// Returns the place of a value, by the names of the tables above it and its own. Returns an empty place if there is
+    /// none.
+    pub(crate) fn find_value<'p>(&self, path: impl Iterator<Item = &'p str>) -> Range<usize> {
+        let Ok(root) = DeTable::parse(self.text) else { return 0..0 };
+        let mut span = 0..0;
+        let root = DeValue::Table(root.into_inner());
+        let mut current = &root;
+        for name in path {
+            let entry = current.as_table().and_then(|table| table.get_key_value(name));
+            let Some((key, value)) = entry else { return span };
+            span = key.span();
+            current = value.get_ref();
+        }
+        span
+    }
+
+    /// Returns the secret that a value is or refers to. `key` is a path within the tenant.
+    pub(crate) fn parse_secret(
+        &self,
+        value: &Value,
+        span: Range<usize>,
+        key: &str,
+    ) -> Result<Secret, ConfigError> {
+        if let Value::String(text) = value {
+            return Ok(Secret::from(text.clone()));
+        }
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let source = value.as_table().and_then(|table| SecretSource::parse(table, folder));
+        let Some(source) = source else {
+            return Err(self.invalid(span, key, format!("must be {SECRET_FORMS}")));
+        };
+        self.secrets.secret(source).map_err(|error| self.invalid(span, key, error.to_string()))
     }
 
     /// Returns the error that the TOML parser or serde found.
@@ -92,14 +135,21 @@ impl Locator<'_> {
     }
 }
 
-/// Returns a line of the file for an error message, without a line that may hold a secret.
-fn redact_secrets(line: &str) -> String {
-    let may_hold_secret = line.contains("symmetric_encryption_keys")
-        || line.contains("password")
-        || (line.contains("://") && line.contains('@'));
-    if may_hold_secret {
+/// Returns a line of the file for an error message, without a line that may hold a secret. A line belongs to the last key
+/// before it, because a list may have several lines.
+fn redact_secrets(text_before: &str, line: &str) -> String {
+    let is_start = |line: &&str| line.contains('=') || line.trim_start().starts_with("[[");
+    let statement = if is_start(&line) { None } else { text_before.lines().rev().find(is_start) };
+    if may_hold_secret(line) || statement.is_some_and(may_hold_secret) {
         "(not shown: the line may hold a secret)".to_owned()
     } else {
         line.to_owned()
     }
+}
+
+/// Whether a line of the file may hold a secret.
+fn may_hold_secret(line: &str) -> bool {
+    line.contains("symmetric_encryption_keys")
+        || line.contains("password")
+        || (line.contains("://") && (line.contains('@') || line.contains('?')))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{FailedMovePolicy, OverflowPolicy, RollbackPolicy};
+use super::{FailedMovePolicy, OverflowPolicy, RollbackPolicy, SettingsConfig};
 use crate::error::{ConfigError, SourceLocation, closest_match};
 use crate::grants::Grants;
 use crate::quota::Quota;
@@ -50,6 +50,8 @@ pub struct PluginConfig {
     pub layer: String,
     /// The place of `layer`.
     pub layer_location: SourceLocation,
+    /// The settings that the plugin reads, which change while it runs.
+    pub settings: SettingsConfig,
     /// The roles that routes and workers use the plugin in, each role once.
     pub uses: Vec<PluginUse>,
 }

@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, Table};
 
-use super::{FailedMovePolicy, OverflowPolicy, PluginConfig, PluginSource, RollbackPolicy};
+use super::{
+    FailedMovePolicy, OverflowPolicy, PluginConfig, PluginSource, RollbackPolicy, SettingsConfig,
+};
 use crate::error::{ConfigError, Locator, SourceLocation};
 use crate::grants::Grants;
 use crate::layer::DEFAULT_LAYER;
@@ -46,6 +48,7 @@ pub(crate) struct RawPlugin {
     #[serde(default)]
     rollback: RollbackPolicy,
     layer: Option<Spanned<String>>,
+    config: Option<Spanned<Table>>,
 }
 
 /// Checks the tables of all plugins. Paths are relative to `folder`.
@@ -116,6 +119,10 @@ impl RawPlugin {
             let problem = "`instances` needs isolation = \"shared\"; remove one of the two keys";
             return Err(table.invalid(problem));
         }
+        let settings = self
+            .config
+            .map(|raw| SettingsConfig::check(&raw, &table.key, folder, table.location))
+            .transpose()?;
         Ok(PluginConfig {
             source,
             source_location,
@@ -128,6 +135,7 @@ impl RawPlugin {
             instances,
             overflow: self.overflow,
             limits: check_limits(self.limits, limits, table)?,
+            settings: settings.unwrap_or_default(),
             uses: Vec::new(),
             on_failed_move_location: table.locate(self.on_failed_move.as_ref()),
             on_failed_move: self.on_failed_move.map(Spanned::into_inner),

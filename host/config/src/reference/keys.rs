@@ -32,6 +32,7 @@ const TABLES: &[ConfigTable] = &[
     layers::LAYER,
     tenants::TENANTS,
     tenants::TENANTS_LIMITS,
+    tenants::TENANTS_TLS,
     keyvalue::KEYVALUE,
     http_client::HTTP_CLIENT,
     tls::TLS,

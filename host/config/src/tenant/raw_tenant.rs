@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::tenant_tls::{RawTenantTls, TenantTlsConfig, check_tls};
 use super::{TenantConfig, TenantMatcher};
 use crate::allow_lists;
 use crate::error::{ConfigError, Locator};
@@ -39,6 +40,7 @@ pub(crate) struct RawTenant {
     limits: Option<Spanned<Quota>>,
     #[serde(default)]
     tokens: Vec<Spanned<RawToken>>,
+    tls: Option<Spanned<RawTenantTls>>,
     #[serde(default)]
     routes: Vec<Spanned<route::RawRoute>>,
     #[serde(default)]
@@ -58,6 +60,8 @@ pub(crate) struct TenantCheckContext<'a> {
     pub(crate) folder: &'a Path,
     /// Whether the file has an `[admin]` table.
     pub(crate) has_admin: bool,
+    /// Whether the file has a `[tls]` table.
+    pub(crate) has_tls: bool,
 }
 
 /// Checks the tables at the top of the file, and those of every tenant.
@@ -86,6 +90,17 @@ pub(crate) fn check_all(
                 "has a host and a path in common with the tenant {other}; change `hosts` or `path` of one of them"
             );
             return Err(location.invalid(span, &key, problem));
+        }
+        let names = config.tls.iter().flat_map(|tls| &tls.hosts);
+        let of = |tls: &TenantTlsConfig| names.clone().find(|name| tls.hosts.contains(name));
+        let shared_name = tenants
+            .iter()
+            .find_map(|(other, config)| Some((other, config.tls.as_ref().and_then(of)?)));
+        if let Some((other, name)) = shared_name {
+            let problem = format!(
+                "has the name {name} in common with the tenant {other}; only one tenant may have a certificate for it"
+            );
+            return Err(location.invalid(span, &format!("{key}.tls.hosts"), problem));
         }
         tenants.insert(tenant, config);
     }
@@ -131,6 +146,7 @@ impl RawTenantTables {
             layers,
             limits: Quota::default(),
             tokens: Vec::new(),
+            tls: None,
         })
     }
 }
@@ -153,6 +169,8 @@ impl RawTenant {
         let limits = Quota::check(self.limits, common.limits, "limits", location)?;
         let limits = limits.or(common.limits.default_tenant_quota());
         let tokens = check_tokens(self.tokens, "tokens", common.folder, location)?;
+        let tls =
+            self.tls.map(|raw| check_tls(raw, &hosts, common.has_tls, common.folder, location));
         let Self { routes, workers, plugins, layer, layers, .. } = self;
         let tables = RawTenantTables { routes, workers, plugins, layer, layers };
         let config = tables.check(shared, common, location)?;
@@ -161,6 +179,7 @@ impl RawTenant {
             allowed_origins: origins,
             limits,
             tokens,
+            tls: tls.transpose()?,
             ..config
         })
     }

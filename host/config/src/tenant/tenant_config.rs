@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::TenantMatcher;
+use super::{TenantMatcher, TenantTlsConfig};
 use crate::layer::LayerConfig;
 use crate::plugin::PluginConfig;
 use crate::quota::Quota;
@@ -30,4 +30,6 @@ pub struct TenantConfig {
     pub limits: Quota,
     /// The tokens for the admin API that are valid for this tenant alone.
     pub tokens: Vec<TokenConfig>,
+    /// The certificate for its names; `None`: that of the host.
+    pub tls: Option<TenantTlsConfig>,
 }

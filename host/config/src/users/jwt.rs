@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 use super::{JwtAlgorithm, JwtKeyFile, TokenLocation};
 use crate::error::{ConfigError, Locator};
+use crate::secret::SecretSource;
 use narrowboat_core::units::DurationSetting;
 
 /// The JSON Web Tokens (RFC 7519) that the host accepts.
@@ -30,6 +31,7 @@ pub struct JwtConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawJwt {
+    secret: Option<Spanned<Value>>,
     secret_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
     jwks_file: Option<PathBuf>,
@@ -47,14 +49,25 @@ pub(super) fn check_jwt(
     location: &Locator<'_>,
 ) -> Result<JwtConfig, ConfigError> {
     let span = raw.span();
-    let RawJwt { secret_file, key_file, jwks_file, algorithms, audience, issuer, from, leeway } =
-        raw.into_inner();
-    let key_file = match (secret_file, key_file, jwks_file) {
-        (Some(file), None, None) => JwtKeyFile::Secret(folder.join(file)),
-        (None, Some(file), None) => JwtKeyFile::PublicKey(folder.join(file)),
-        (None, None, Some(file)) => JwtKeyFile::Jwks(folder.join(file)),
+    let RawJwt {
+        secret,
+        secret_file,
+        key_file,
+        jwks_file,
+        algorithms,
+        audience,
+        issuer,
+        from,
+        leeway,
+    } = raw.into_inner();
+    let key_file = match (secret, secret_file, key_file, jwks_file) {
+        (Some(secret), None, None, None) => parse_reference(&secret, folder, location)?,
+        (None, Some(file), None, None) => JwtKeyFile::Secret(folder.join(file)),
+        (None, None, Some(file), None) => JwtKeyFile::PublicKey(folder.join(file)),
+        (None, None, None, Some(file)) => JwtKeyFile::Jwks(folder.join(file)),
         _ => {
-            let problem = "needs exactly one of `secret_file`, `key_file` and `jwks_file`";
+            let problem =
+                "needs exactly one of `secret`, `secret_file`, `key_file` and `jwks_file`";
             return Err(location.invalid(span, "users.jwt", problem));
         }
     };
@@ -69,19 +82,41 @@ pub(super) fn check_jwt(
     })
 }
 
+/// Parses `secret`, which is a reference.
+fn parse_reference(
+    secret: &Spanned<Value>,
+    folder: &Path,
+    location: &Locator<'_>,
+) -> Result<JwtKeyFile, ConfigError> {
+    let key = "users.jwt.secret";
+    match secret.get_ref().as_table().and_then(|table| SecretSource::parse(table, folder)) {
+        Some(SecretSource::File(file)) => Ok(JwtKeyFile::Secret(file)),
+        Some(SecretSource::Env(_)) => {
+            let secret = location.parse_secret(secret.get_ref(), secret.span(), key)?;
+            Ok(JwtKeyFile::SecretVariable(secret))
+        }
+        _ => {
+            let problem = "must be { env = \"NAME\" } or { file = \"PATH\" }";
+            Err(location.invalid(secret.span(), key, problem))
+        }
+    }
+}
+
 /// Checks that the algorithms fit the key. Otherwise a public key could serve as a secret, and anybody could sign.
 fn check_algorithms(
     key_file: &JwtKeyFile,
     algorithms: &Spanned<Vec<JwtAlgorithm>>,
     location: &Locator<'_>,
 ) -> Result<(), ConfigError> {
-    let is_secret = matches!(key_file, JwtKeyFile::Secret(_));
+    let is_secret = matches!(key_file, JwtKeyFile::Secret(_) | JwtKeyFile::SecretVariable(_));
     let fits = |algorithm: &JwtAlgorithm| (*algorithm == JwtAlgorithm::Hs256) == is_secret;
     if !algorithms.get_ref().is_empty() && algorithms.get_ref().iter().all(fits) {
         return Ok(());
     }
     let problem = match key_file {
-        JwtKeyFile::Secret(_) => "must be [\"HS256\"], the only algorithm with a secret",
+        JwtKeyFile::Secret(_) | JwtKeyFile::SecretVariable(_) => {
+            "must be [\"HS256\"], the only algorithm with a secret"
+        }
         JwtKeyFile::PublicKey(_) | JwtKeyFile::Jwks(_) => {
             "must be some of \"RS256\", \"ES256\", \"EdDSA\""
         }

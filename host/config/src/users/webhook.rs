@@ -1,9 +1,9 @@
 //! `[users.webhook]`: the site that the host asks for the user of a handshake.
 
 use serde::Deserialize;
-use toml::Spanned;
-use url::Url;
+use toml::{Spanned, Value};
 
+use super::webhook_url::WebhookUrl;
 use crate::error::{ConfigError, Locator};
 use narrowboat_core::units::DurationSetting;
 
@@ -11,7 +11,7 @@ use narrowboat_core::units::DurationSetting;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
     /// The URL, which the host requests with GET.
-    pub url: Url,
+    pub url: WebhookUrl,
     /// The headers of the handshake that the host passes on, in lower case.
     pub headers: Vec<String>,
     /// The longest time for a response.
@@ -22,7 +22,7 @@ pub struct WebhookConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWebhook {
-    url: Spanned<String>,
+    url: Spanned<Value>,
     headers: Option<Spanned<Vec<String>>>,
     timeout: Option<DurationSetting>,
 }
@@ -30,13 +30,12 @@ pub(super) struct RawWebhook {
 impl RawWebhook {
     /// Checks the table.
     pub(super) fn check(self, location: &Locator<'_>) -> Result<WebhookConfig, ConfigError> {
-        let url = Url::parse(self.url.get_ref()).ok();
-        let Some(url) =
-            url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        else {
+        let key = "users.webhook.url";
+        let url = location.parse_secret(self.url.get_ref(), self.url.span(), key)?;
+        let Some(url) = WebhookUrl::parse(url) else {
             let problem =
                 "must be an address with http or https, such as \"http://127.0.0.1:8000/who/\"";
-            return Err(location.invalid(self.url.span(), "users.webhook.url", problem));
+            return Err(location.invalid(self.url.span(), key, problem));
         };
         let headers = match self.headers {
             None => vec!["cookie".to_owned()],

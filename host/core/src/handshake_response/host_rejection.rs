@@ -129,6 +129,8 @@ host_rejections! {
         "No route matches.";
     MethodNotAllowed: 405, ALLOW_GET, "method not allowed: WebSocket handshakes use GET",
         "The method is not GET.";
+    MisdirectedRequest: 421, &[], "the host name of TLS belongs to another tenant than the request",
+        "The client began TLS for a name in `[tenants.NAME.tls]`, and the request is for another tenant.";
     UpgradeRequired: 426, UPGRADE,
         "this is a WebSocket endpoint; connect with a WebSocket client (ws:// or wss://)",
         "A GET neither asks for the upgrade nor has `Sec-WebSocket-Key`.";

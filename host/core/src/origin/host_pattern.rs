@@ -1,5 +1,6 @@
 //! Patterns of host names.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::authority::is_valid_host;
@@ -37,6 +38,15 @@ impl HostPattern {
                 other.ends_with(suffix.as_str())
             }
             (Self::Exact(_) | Self::DomainAndSubdomains(_), _) => false,
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(name) | Self::DomainAndSubdomains(name) => f.write_str(name),
         }
     }
 }

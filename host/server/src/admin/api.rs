@@ -1,6 +1,8 @@
 //! The JSON bodies of the admin API. The host writes them; the command line and the dashboard read them. The doc comments
 //! are the descriptions in the OpenAPI document and in `docs/reference/admin-api.md`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -143,6 +145,10 @@ pub struct HostStatus {
     pub plugins: Vec<PluginInfo>,
     /// The channel layers, by tenant and name.
     pub layers: Vec<LayerInfo>,
+    /// The secrets in files or variables that cannot be read any more, without their values; the host goes on with the values
+    /// from before. Empty if the request is about a tenant.
+    #[serde(default)]
+    pub secret_problems: Vec<String>,
 }
 
 /// A tenant.
@@ -208,6 +214,9 @@ pub struct PluginInfo {
     pub frames_sent: u64,
     /// The plugin's own limits.
     pub limits: Vec<LimitInfo>,
+    /// The settings of the plugin, by key; `(secret)` stands for a secret.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// The last 10 warnings and errors about the plugin, the newest first.
     pub recent_warnings: Vec<LogLine>,
 }

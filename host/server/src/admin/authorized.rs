@@ -159,7 +159,8 @@ fn find_token(admin: &AdminState, secret: &str) -> Option<(ApiToken, Option<Tena
     let token = operator_tokens.as_ref().and_then(|tokens| tokens.find_by_hash(sha256));
     let mut found = token.map(|token| (token.clone(), None));
     for (tenant, runtime) in &*admin.server.host.tenants().all() {
-        if let Some(token) = runtime.tokens.find_by_hash(sha256) {
+        let tokens = runtime.tokens.current();
+        if let Some(token) = tokens.as_ref().and_then(|tokens| tokens.find_by_hash(sha256)) {
             found.get_or_insert_with(|| (token.clone(), Some(tenant.clone())));
         }
     }

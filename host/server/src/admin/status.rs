@@ -1,5 +1,6 @@
 //! The probes, the metrics and the status of the host.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -84,10 +85,11 @@ pub(super) async fn status(
             continue;
         }
         let mut connections = 0;
-        for (_, rollout) in runtime.rollouts() {
+        for (name, rollout) in runtime.rollouts() {
             let open = counts.get(&rollout.plugin().label).copied().unwrap_or_default();
             connections += open;
-            plugins.push(plugin_info(&admin, rollout, open));
+            let settings = runtime.shown_settings(name);
+            plugins.push(api::PluginInfo { settings, ..plugin_info(&admin, rollout, open) });
         }
         tenants.push(tenant_info(server, tenant, runtime, connections));
         layers.extend(runtime.layer_statuses().map(|(name, status)| api::LayerInfo {
@@ -114,10 +116,19 @@ pub(super) async fn status(
             Some(_) => Vec::new(),
             None => server.host.host_quota().limit_usage().map(limit_info).collect(),
         },
+        secret_problems: match token.tenant {
+            Some(_) => Vec::new(),
+            None => secret_problems(server),
+        },
         tenants,
         plugins,
         layers,
     })
+}
+
+/// The secrets that cannot be read any more.
+fn secret_problems(server: &Server) -> Vec<String> {
+    server.host.config().secrets.problems().iter().map(ToString::to_string).collect()
 }
 
 fn tenant_info(
@@ -165,6 +176,7 @@ fn plugin_info(admin: &AdminState, rollout: &Rollout, connections: u64) -> api::
         frames_received: traffic.received.frames(),
         frames_sent: traffic.sent.frames(),
         limits: plugin.quota.plugin_limit_usage().map(limit_info).collect(),
+        settings: BTreeMap::new(),
         recent_warnings: warnings
             .take(MAX_RECENT_WARNINGS)
             .map(|line| api::LogLine::clone(line))

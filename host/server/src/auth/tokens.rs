@@ -62,6 +62,7 @@ impl ApiTokens {
         let read = |token: &TokenConfig| {
             let sha256 = match &token.secret {
                 TokenSecret::Sha256(sha256) => *sha256,
+                TokenSecret::Env(secret) => Sha256Digest::of(secret.expose().trim().as_bytes()),
                 TokenSecret::File(file) => {
                     let named_by = format!("{key}, {:?}", token.name);
                     Sha256Digest::of(read_token(file, &named_by)?.as_bytes())

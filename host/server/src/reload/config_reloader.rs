@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::secret_watch::log_secret_changes;
 use super::settled_file::wait_until_settled;
 use crate::connection_registry::ConnectionRegistry;
 use crate::host::Host;
@@ -98,10 +99,11 @@ impl ConfigReloader {
     ) -> Result<ReloadReport, ConfigReloadError> {
         let current = self.host.config();
         let Some(file) = current.file.clone() else { return Err(ConfigReloadError::NoFile) };
-        let digest = current.digest;
+        let (digest, secrets) = (current.digest, current.secrets.clone());
         let load = move || {
             wait_until_settled(&file, |text| Sha256Digest::of(text) == digest);
-            Config::load(&file)
+            log_secret_changes(&secrets.refresh());
+            Config::load_with(&file, &secrets)
         };
         let config = run_on_dedicated_thread(load).await.ok_or(HostError::NoThread)??;
         if !is_forced && config.digest == current.digest {

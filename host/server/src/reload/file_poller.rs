@@ -1,30 +1,54 @@
 //! The watch of certificates and keys.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The pause between two checks of the files.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Calls `on_change` each time that one of the files has changed, for ever.
-pub(crate) async fn poll_files(files: Vec<PathBuf>, on_change: impl Fn()) {
-    let mut seen = stat_files(&files);
+/// The state of some files, which differs after one of them has changed.
+#[derive(Default)]
+pub(super) struct FileStamps(BTreeMap<PathBuf, Option<(SystemTime, u64)>>);
+
+/// Calls `on_change` each time that one of the files has changed, for ever. The files may become others.
+pub(crate) async fn poll_files(files: impl Fn() -> Vec<PathBuf>, on_change: impl Fn()) {
+    let mut seen = FileStamps::of(files());
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
-        let current = stat_files(&files);
-        if current != seen {
-            seen = current;
+        if seen.update(files()) {
             on_change();
         }
     }
 }
 
-/// The modification time and length of each file. Symbolic links are followed, because some tools renew a certificate by
+impl FileStamps {
+    /// The state of these files.
+    pub(super) fn of(files: Vec<PathBuf>) -> Self {
+        Self(
+            files
+                .into_iter()
+                .map(|file| (stat_file(&file), file))
+                .map(|(stamp, file)| (file, stamp))
+                .collect(),
+        )
+    }
+
+    /// Records the state of these files. Returns whether one has changed that was recorded before.
+    pub(super) fn update(&mut self, files: Vec<PathBuf>) -> bool {
+        let current = Self::of(files);
+        let is_changed = |(file, stamp): (&PathBuf, &_)| {
+            self.0.get(file).is_some_and(|earlier| earlier != stamp)
+        };
+        let has_changed = current.0.iter().any(is_changed);
+        *self = current;
+        has_changed
+    }
+}
+
+/// The modification time and length of a file. Symbolic links are followed, because some tools renew a certificate by
 /// changing a link.
-fn stat_files(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
-    let stat = |file: &Path| {
-        let metadata = file.metadata().ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    files.iter().map(|file| stat(file)).collect()
+fn stat_file(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }

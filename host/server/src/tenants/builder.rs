@@ -15,15 +15,16 @@ use super::runtime::{TenantLayer, TenantResources, TenantRuntime};
 use super::served_plugin::ServedPlugin;
 use super::served_worker::ServedWorker;
 use super::startup_version::{self, LoadedPlugin};
-use crate::auth::ApiTokens;
+use crate::auth::{AcceptedTokens, ApiTokens};
 use crate::demo::{DemoPage, EditedPlugin, SourceEditor};
 use crate::host_error::HostError;
 use crate::host_resources::HostResources;
 use narrowboat_config::{
-    DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, PluginSource, TenantConfig,
+    DEFAULT_LAYER, LayerConfig, Limits, PluginConfig, PluginSource, SettingsConfig, TenantConfig,
 };
 use narrowboat_core::fault::sanitize_log_line;
 use narrowboat_core::name::Tenant;
+use narrowboat_core::plugin_settings::PluginSettings;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_deploy::versions::PluginVersionStore;
 use narrowboat_quota::QuotaChain;
@@ -100,7 +101,7 @@ impl TenantBuilder<'_> {
         let PluginContext { layers, resources, .. } = context;
         let runtime = TenantRuntime {
             router: Router::new(config.routes.clone()),
-            tokens,
+            tokens: AcceptedTokens::new(tokens),
             demo: self.demo_page(&tenant, &config, &plugins),
             workers: self.build_workers(&config, &plugins),
             config,
@@ -187,7 +188,7 @@ impl TenantBuilder<'_> {
             // Both before the load, so that a change during the load is noticed.
             let failed_load = FailedLoad::capture(watched_source, spec.limits.max_component);
             let replaced = previous.map(ReplacedPlugin::capture);
-            match self.load_plugin(name, spec, layer, context) {
+            match self.load_plugin(name, spec, &plugin.settings, layer, context) {
                 Ok((served, version_record)) => {
                     set.plugins.insert(name.clone(), Arc::new(served));
                     set.version_records.extend(version_record);
@@ -246,13 +247,15 @@ impl TenantBuilder<'_> {
         &self,
         name: &str,
         spec: PluginSpec,
+        settings: &SettingsConfig,
         layer: &TenantLayer,
         context: &PluginContext<'_>,
     ) -> Result<(ServedPlugin, Option<DeferredVersionRecord>), HostError> {
         let (config, policy) = (&spec.config, spec.component_source.change_policy());
         let label = context.tenant.plugin_label(name);
         let source = spec.component_source.locate(&label)?;
-        let loader = Arc::new(self.loader(name, &spec, layer, context));
+        let settings = PluginSettings::new(settings.values());
+        let loader = Arc::new(self.loader(name, &spec, settings, layer, context));
         let store = self.version_store(context.tenant, name)?;
         let build = read_build(&label, &source, loader.limits.max_component)?;
         let LoadedPlugin { plugin, version_record } = startup_version::load(
@@ -274,6 +277,7 @@ impl TenantBuilder<'_> {
         &self,
         name: &str,
         spec: &PluginSpec,
+        settings: PluginSettings,
         layer: &TenantLayer,
         context: &PluginContext<'_>,
     ) -> Loader {
@@ -285,7 +289,7 @@ impl TenantBuilder<'_> {
             layer: Arc::clone(&layer.channel_layer),
             keyvalue: Arc::clone(&host.keyvalue),
             egress: Arc::clone(&host.egress),
-            settings: Arc::default(),
+            settings: Arc::new(settings),
             max_message_bytes: layer.config.max_message.bytes(),
             max_frame_bytes: spec.max_frame,
             thread_pool: context.resources.guest_threads.clone(),
@@ -325,7 +329,11 @@ fn plugin_spec(
 ) -> PluginSpec {
     let fixed_limits = plugin.limits.fixed_at_start();
     PluginSpec {
-        config: PluginConfig { limits: fixed_limits, ..plugin.clone() },
+        config: PluginConfig {
+            limits: fixed_limits,
+            settings: SettingsConfig::default(),
+            ..plugin.clone()
+        },
         component_source,
         limits: context.limits.narrowed_by(&fixed_limits),
         layer: layer.config.clone(),

@@ -7,7 +7,7 @@ use narrowboat_core::component::Role;
 /// The settings that a plugin was loaded with. A configuration with the same settings keeps the plugin.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PluginSpec {
-    /// The plugin's configuration, without the limits that a reload changes in place.
+    /// The plugin's configuration, without the limits and settings that a reload changes in place.
     pub(super) config: PluginConfig,
     pub(super) component_source: ComponentSource,
     /// The plugin's limits, narrowed by those of its tenant and of the host.

@@ -45,7 +45,7 @@ impl TenantRegistry {
             let builder = TenantBuilder { resources, previous: None, on_plugin_ready, is_strict };
             let built = builder.build(tenant.clone(), config)?;
             version_records.extend(built.version_records);
-            built.tenant.apply_limits();
+            built.tenant.apply_live_config();
             runtimes.insert(tenant, Arc::new(built.tenant));
         }
         version_records.into_iter().for_each(DeferredVersionRecord::persist);
@@ -153,7 +153,7 @@ impl TenantRegistry {
     /// previous tenants that the caller has to end.
     pub(crate) fn install(&self, tenants: TenantMap) -> (ReloadReport, Vec<RetiredParts>) {
         // Only now, because plugins that stay share their quota with the previous tenants.
-        tenants.values().for_each(|runtime| runtime.apply_limits());
+        tenants.values().for_each(|runtime| runtime.apply_live_config());
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, Arc::new(tenants));
         let after = Arc::clone(&current);

@@ -1,6 +1,7 @@
 //! One tenant at run time: its plugins, routes, layers and workers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -9,7 +10,7 @@ use super::failed_load::FailedLoad;
 use super::router::Router;
 use super::served_plugin::ServedPlugin;
 use super::served_worker::ServedWorker;
-use crate::auth::ApiTokens;
+use crate::auth::{AcceptedTokens, ApiTokens, TokenError};
 use crate::demo::DemoPage;
 use narrowboat_channels::{ChannelLayer, LayerStatus};
 use narrowboat_config::{LayerConfig, TenantConfig, TenantMatcher};
@@ -25,7 +26,7 @@ use narrowboat_session::InstanceRegistry;
 pub(crate) struct TenantRuntime {
     pub(crate) tenant: Tenant,
     pub(crate) router: Router,
-    pub(crate) tokens: ApiTokens,
+    pub(crate) tokens: AcceptedTokens,
     /// The demo page, if the tenant serves it.
     pub(crate) demo: Option<DemoPage>,
     pub(super) config: TenantConfig,
@@ -72,14 +73,54 @@ impl TenantRuntime {
         self.workers.iter().for_each(|worker| worker.start());
     }
 
-    /// Applies the limits of the tenant and of its plugins from now on.
-    pub(super) fn apply_limits(&self) {
+    /// Applies the limits of the tenant, and the limits and settings of its plugins, from now on.
+    pub(super) fn apply_live_config(&self) {
         self.resources.quota.set_limits(&self.config.limits);
         for (name, served) in &self.plugins {
             if let Some(plugin) = self.config.plugins.get(name) {
                 served.rollout.plugin().quota.set_plugin_limits(&plugin.limits.reloadable());
             }
         }
+        self.apply_settings();
+    }
+
+    /// Gives its plugins the settings of this moment, since secrets among them may have changed.
+    pub(crate) fn apply_settings(&self) {
+        for (name, served) in &self.plugins {
+            if let Some(plugin) = self.config.plugins.get(name)
+                && served.rollout.plugin().settings.replace(plugin.settings.values())
+            {
+                tracing::debug!(plugin = &*served.rollout.plugin().label, "settings changed");
+            }
+        }
+    }
+
+    /// The settings of a plugin for people, with a placeholder for each secret.
+    pub(crate) fn shown_settings(&self, plugin: &str) -> BTreeMap<String, String> {
+        let config = self.config.plugins.get(plugin);
+        let settings = config.into_iter().flat_map(|plugin| plugin.settings.shown());
+        settings.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The files of its tokens.
+    pub(crate) fn token_files(&self) -> impl Iterator<Item = &Path> {
+        self.config.tokens.iter().filter_map(|token| token.secret.file())
+    }
+
+    /// Reads its tokens again.
+    ///
+    /// # Errors
+    /// If the file of a token cannot be used. The tokens stay as they were.
+    pub(crate) fn reload_tokens(&self) -> Result<(), TokenError> {
+        let key = format!("tenants.{}.tokens", self.tenant);
+        self.tokens.replace(ApiTokens::read_list(&self.config.tokens, &key)?);
+        Ok(())
+    }
+
+    /// The layers with a Redis whose URL now names another server than the one that the layer is connected to.
+    pub(crate) fn moved_layers(&self) -> impl Iterator<Item = String> {
+        let moved = self.layers.iter().filter(|(_, layer)| layer.config.backend.has_moved());
+        moved.map(|(name, _)| self.tenant.plugin_label(name))
     }
 
     /// Ends all rollouts, because the host stops.

@@ -48,7 +48,13 @@ pub(super) const ADMIN_TOKENS: ConfigTable = ConfigTable {
             value_type: "path",
             default: KeyDefault::Alternative,
             description: "The file with the token; only its user may be able to read it. A token has \
-                 either `file` or `sha256`.",
+                 exactly one of `file`, `env` and `sha256`.",
+        },
+        ConfigKey {
+            key: "env",
+            value_type: "string",
+            default: KeyDefault::Alternative,
+            description: "The environment variable with the token.",
         },
         ConfigKey {
             key: "sha256",

@@ -63,7 +63,7 @@ pub(super) const LAYER: ConfigTable = ConfigTable {
         },
         ConfigKey {
             key: "symmetric_encryption_keys",
-            value_type: "list of strings",
+            value_type: "list of strings and [references](#secrets)",
             default: KeyDefault::Value("[]"),
             description: "Redis only. The first key encrypts, and each key decrypts. Empty: messages \
                  are not encrypted.",

@@ -90,6 +90,13 @@ pub(super) const PLUGINS: ConfigTable = ConfigTable {
             default: KeyDefault::Value("\"default\""),
             description: "The channel layer that the plugin uses: the `NAME` of a `[layers.NAME]`.",
         },
+        ConfigKey {
+            key: "config",
+            value_type: "table",
+            default: KeyDefault::Absent,
+            description: "Settings that the plugin reads: any keys and values. See \
+                 [settings](#pluginsnameconfig).",
+        },
     ],
 };
 

@@ -67,6 +67,30 @@ pub(super) const TENANTS: ConfigTable = ConfigTable {
     ],
 };
 
+pub(super) const TENANTS_TLS: ConfigTable = ConfigTable {
+    name: "tenants.NAME.tls",
+    keys: &[
+        ConfigKey {
+            key: "hosts",
+            value_type: "list of [host patterns](#host-and-origin-patterns) without `*` and addresses",
+            default: KeyDefault::Described("`hosts` of the tenant"),
+            description: "The names that clients send to get the certificate.",
+        },
+        ConfigKey {
+            key: "cert",
+            value_type: "path, or a [reference](#secrets)",
+            default: KeyDefault::Required,
+            description: "The certificate and its chain, as PEM.",
+        },
+        ConfigKey {
+            key: "key",
+            value_type: "path, or a [reference](#secrets)",
+            default: KeyDefault::Required,
+            description: "The private key, as PEM.",
+        },
+    ],
+};
+
 pub(super) const TENANTS_LIMITS: ConfigTable = ConfigTable {
     name: "tenants.NAME.limits",
     keys: &[

@@ -7,13 +7,13 @@ pub(super) const TLS: ConfigTable = ConfigTable {
     keys: &[
         ConfigKey {
             key: "cert",
-            value_type: "path",
+            value_type: "path, or a [reference](#secrets)",
             default: KeyDefault::Required,
             description: "The certificate and its chain, as PEM.",
         },
         ConfigKey {
             key: "key",
-            value_type: "path",
+            value_type: "path, or a [reference](#secrets)",
             default: KeyDefault::Required,
             description: "The private key, as PEM.",
         },

@@ -16,11 +16,17 @@ pub(super) const USERS_JWT: ConfigTable = ConfigTable {
     name: "users.jwt",
     keys: &[
         ConfigKey {
+            key: "secret",
+            value_type: "[reference](#secrets)",
+            default: KeyDefault::Alternative,
+            description: "A shared secret in the environment or in a file. The table has exactly one of `secret`, \
+                 `secret_file`, `key_file` and `jwks_file`.",
+        },
+        ConfigKey {
             key: "secret_file",
             value_type: "path",
             default: KeyDefault::Alternative,
-            description: "A shared secret. The table has exactly one of `secret_file`, `key_file` and \
-                 `jwks_file`.",
+            description: "The file of a shared secret.",
         },
         ConfigKey {
             key: "key_file",
@@ -75,7 +81,7 @@ pub(super) const USERS_WEBHOOK: ConfigTable = ConfigTable {
     keys: &[
         ConfigKey {
             key: "url",
-            value_type: "URL, `http` or `https`",
+            value_type: "URL, `http` or `https`, or a [reference](#secrets)",
             default: KeyDefault::Required,
             description: "The host sends a GET request. 200 with a JSON object: the claims of the \
                  user. 204: no user.",

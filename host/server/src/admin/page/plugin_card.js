@@ -28,6 +28,9 @@ export class PluginCard {
   #state = createElement("span", { class: "pill" });
   #facts = createElement("ul", { class: "facts" });
   #message = createElement("p", { class: "message", role: "status" });
+  #settingRows = createElement("tbody");
+  #settings = this.#createSettingTable();
+  #renderedSettings;
   #logLines = createElement("ul", { class: "log-lines" });
   #logTitle = createElement("summary");
   #frameRate = new Chart("Frames per second", (rate) => rate.toFixed(rate < 10 ? 1 : 0));
@@ -51,6 +54,7 @@ export class PluginCard {
       createElement("div", {}, upload),
       this.#message,
       this.#createVersionTable(),
+      this.#settings,
       createElement("details", {}, this.#logTitle, this.#logLines),
     );
   }
@@ -64,6 +68,7 @@ export class PluginCard {
     this.#state.dataset.kind = status.in_rollback_window ? "rollback-window" : "live";
     this.#updateFacts(status);
     if (last) this.#updateCharts(status, last, (now - last.now) / 1000);
+    this.#updateSettings(status.settings);
     this.#updateLogLines(status.recent_warnings);
     this.#lastSample = { ...status, now };
   }
@@ -77,6 +82,26 @@ export class PluginCard {
     details.append(createElement("div", { class: "scroll" }, table));
     details.addEventListener("toggle", () => details.open && this.#refreshVersions());
     return details;
+  }
+
+  #createSettingTable() {
+    const titles = ["Setting", "Value"].map((title) => createElement("th", {}, title));
+    const table = createElement("table", {}, createElement("thead", {}, createElement("tr", {}, ...titles)), this.#settingRows);
+    const details = createElement("details", { class: "settings" }, createElement("summary", {}, "Settings"));
+    details.append(createElement("div", { class: "scroll" }, table));
+    return details;
+  }
+
+  /** Shows the settings; the host has put a placeholder in place of each secret. */
+  #updateSettings(settings) {
+    const content = JSON.stringify(settings);
+    if (content === this.#renderedSettings) return;
+    this.#renderedSettings = content;
+    const rows = Object.entries(settings).map(([key, value]) =>
+      createElement("tr", {}, createElement("td", { class: "nowrap" }, key), createElement("td", {}, value)),
+    );
+    this.#settings.hidden = rows.length === 0;
+    this.#settingRows.replaceChildren(...rows);
   }
 
   #updateFacts({ connections, isolation, events, faults, deploys, rolled_back: rollbacks }) {

@@ -1,6 +1,6 @@
 //! The verification of tokens that clients present (RFC 7519).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -31,9 +31,9 @@ impl JwtVerifier {
         Ok(Self { config: jwt, keys })
     }
 
-    /// The file of the keys.
-    pub(super) fn key_file(&self) -> PathBuf {
-        self.config.key_file.path().to_owned()
+    /// The file of the keys, if they are in one.
+    pub(super) fn key_file(&self) -> Option<PathBuf> {
+        self.config.key_file.path().map(Path::to_owned)
     }
 
     /// Reads the keys again. If they cannot be read, the current keys stay.
@@ -101,7 +101,7 @@ fn decode_base64url(part: &str) -> Result<Vec<u8>, JwtError> {
 fn read_keys(jwt: &JwtConfig) -> Result<VerificationKeySet, UserAuthError> {
     VerificationKeySet::read(jwt).map_err(|problem| UserAuthError::Keys {
         key: jwt.key_file.config_key(),
-        file: jwt.key_file.path().to_owned(),
+        source_of: jwt.key_file.to_string(),
         problem,
     })
 }

@@ -1,7 +1,6 @@
 //! Errors of the configuration of users.
 
 use std::io;
-use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -9,13 +8,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum UserAuthError {
     /// The keys that verify tokens cannot be read.
-    #[error("users.jwt.{key}: {}: {problem}", file.display())]
+    #[error("users.jwt.{key}: {source_of}: {problem}")]
     Keys {
-        /// The key of the configuration that names the file.
+        /// The key of the configuration that names the file or the variable.
         key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// The problem with the file.
+        /// The file or the variable.
+        source_of: String,
+        /// The problem with it.
         problem: String,
     },
     /// The root certificates that verify the webhook's site cannot be read.

@@ -31,7 +31,7 @@ impl UserAuthenticator {
 
     /// The files that may change while the host runs.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.jwt_verifier.iter().map(JwtVerifier::key_file).collect()
+        self.jwt_verifier.iter().filter_map(JwtVerifier::key_file).collect()
     }
 
     /// Reads the keys again. If they cannot be read, the host keeps the keys that it has.

@@ -18,11 +18,12 @@ const MAX_KEYS: usize = 64;
 impl VerificationKeySet {
     /// Reads the file of the keys. Keys for algorithms that are not configured are ignored.
     pub(super) fn read(jwt: &JwtConfig) -> Result<Self, String> {
-        let bytes = std::fs::read(jwt.key_file.path()).map_err(|error| error.to_string())?;
-        let keys = match jwt.key_file {
-            JwtKeyFile::Secret(_) => vec![parse_secret(&bytes)?],
-            JwtKeyFile::PublicKey(_) => vec![parse_public_key(&bytes)?],
-            JwtKeyFile::Jwks(_) => jwk::parse_jwk_set(&bytes)?,
+        let read = |file| std::fs::read(file).map_err(|error| error.to_string());
+        let keys = match &jwt.key_file {
+            JwtKeyFile::Secret(file) => vec![parse_secret(&read(file)?)?],
+            JwtKeyFile::SecretVariable(secret) => vec![parse_secret(secret.expose().as_bytes())?],
+            JwtKeyFile::PublicKey(file) => vec![parse_public_key(&read(file)?)?],
+            JwtKeyFile::Jwks(file) => jwk::parse_jwk_set(&read(file)?)?,
         };
         Self::filter_by_algorithm(keys, &jwt.algorithms)
     }

@@ -40,7 +40,7 @@ impl Webhook {
     /// If the root certificates cannot be read.
     pub(super) fn new(config: WebhookConfig) -> io::Result<Self> {
         let agent = Agent::config_builder()
-            .tls_config(tls_config_for(config.url.as_str())?)
+            .tls_config(tls_config_for(config.url.current().as_str())?)
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
@@ -64,7 +64,7 @@ impl Webhook {
         let Ok(permit) = Arc::clone(&self.request_permits).acquire_owned().await else {
             return Err(HostRejection::WebhookUnavailable.into());
         };
-        let mut request = self.agent.get(self.config.url.as_str());
+        let mut request = self.agent.get(self.config.url.current().as_str());
         for name in &self.config.headers {
             for value in handshake.header_values(name) {
                 request = request.header(name, value);

@@ -1,21 +1,27 @@
-//! The operator's tokens, which a reload may replace.
+//! The tokens that the admin API accepts now.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::tokens::ApiTokens;
 
-/// The operator's tokens that the admin API accepts now. A reload of the configuration may replace them.
+/// The tokens of the operator or of one tenant that the admin API accepts now. A reload of the configuration, or a changed
+/// file of a token, replaces them.
 #[derive(Debug, Default)]
-pub(crate) struct OperatorTokens(RwLock<Option<Arc<ApiTokens>>>);
+pub(crate) struct AcceptedTokens(RwLock<Option<Arc<ApiTokens>>>);
 
-impl OperatorTokens {
+impl AcceptedTokens {
+    /// Accepts these tokens.
+    pub(crate) fn new(tokens: ApiTokens) -> Self {
+        Self(RwLock::new(Some(Arc::new(tokens))))
+    }
+
     /// Accepts these tokens from now on, and no others.
     pub(crate) fn replace(&self, tokens: ApiTokens) {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *current = Some(Arc::new(tokens));
     }
 
-    /// Whether the admin API runs.
+    /// Whether there are tokens. The operator has none if the admin API does not run.
     pub(crate) fn is_enabled(&self) -> bool {
         self.current().is_some()
     }

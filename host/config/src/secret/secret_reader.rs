@@ -1,0 +1,93 @@
+//! Reads secrets from the environment and from files.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{SecretError, SecretSource, SecretText};
+
+/// The largest file of a secret, in bytes.
+pub(crate) const MAX_SECRET_BYTES: usize = 64 * 1024;
+
+/// The permissions of other users.
+const OTHERS: u32 = 0o007;
+
+/// The pause between two reads of a file that may still be written.
+const SETTLE_DELAY: Duration = Duration::from_millis(30);
+
+/// The most reads of a file that keeps changing.
+const MAX_READS: usize = 10;
+
+/// Reads a secret. Blocks on the disk.
+///
+/// # Errors
+/// If the secret is missing, empty, too long or not UTF-8.
+pub(super) fn read(source: &SecretSource) -> Result<SecretText, SecretError> {
+    let text = match source {
+        SecretSource::Inline => Err("has no secret".to_owned()),
+        SecretSource::Env(name) => read_variable(name),
+        SecretSource::File(path) => read_file(path),
+    };
+    let text = text.and_then(|text| match text.len() {
+        0 => Err("is empty".to_owned()),
+        _ if text.contains('\0') => Err("contains a NUL character".to_owned()),
+        len if len > MAX_SECRET_BYTES => Err(format!("has more than {MAX_SECRET_BYTES} bytes")),
+        _ => Ok(text),
+    });
+    text.map(SecretText::from).map_err(|problem| SecretError { source_of: source.clone(), problem })
+}
+
+/// Reads a secret that may be written at this moment: reads again until two results agree, or until one is `current`.
+pub(super) fn read_settled(
+    source: &SecretSource,
+    current: Option<&SecretText>,
+) -> Result<SecretText, SecretError> {
+    let mut result = read(source);
+    for _ in 1..MAX_READS {
+        if matches!(source, SecretSource::Env(_)) || result.as_ref().ok() == current {
+            return result;
+        }
+        std::thread::sleep(SETTLE_DELAY);
+        let next = read(source);
+        if next == result {
+            return next;
+        }
+        result = next;
+    }
+    result
+}
+
+/// Whether users other than the owner and the group may read or write the file.
+pub(super) fn is_open_to_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS != 0)
+}
+
+fn read_variable(name: &str) -> Result<String, String> {
+    match std::env::var_os(name) {
+        None => Err("is not set; set it before the host starts".to_owned()),
+        Some(value) => value.into_string().map_err(|_| "is not UTF-8".to_owned()),
+    }
+}
+
+/// Reads a file, without the newline at its end.
+fn read_file(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    // Checked before the file is opened, since a pipe without a writer would block.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    // One byte more than allowed shows that the file is too long, and a newline does not count.
+    file.take(MAX_SECRET_BYTES as u64 + 3).read_to_end(&mut bytes).map_err(unreadable)?;
+    let mut text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,79 @@
+//! Secrets and certificates that change while the host runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Host;
+use crate::auth::ApiTokens;
+use narrowboat_config::{AdminConfig, Config, TenantConfig, TenantTlsConfig};
+use narrowboat_core::name::Tenant;
+use narrowboat_runtime::run_on_dedicated_thread;
+
+impl Host {
+    /// Serves the certificates of the tenants of the current configuration.
+    pub(super) async fn set_tenant_certificates(&self) {
+        if let Some(tls) = self.tls.clone() {
+            let tenants = tenant_certificates(&self.config());
+            // Without a thread, the log already has that.
+            run_on_dedicated_thread(move || tls.set_tenants(tenants)).await;
+        }
+    }
+
+    /// Applies secrets whose values have changed: gives plugins their settings, and, if files of tokens have changed, reads
+    /// the tokens again. Waits until a reload that is under way has ended.
+    pub(crate) async fn apply_secrets(self: &Arc<Self>, have_tokens_changed: bool) {
+        let Ok(permit) = Arc::clone(&self.reload_lock).acquire_owned().await else { return };
+        let host = Arc::clone(self);
+        let applied = run_on_dedicated_thread(move || {
+            for runtime in host.tenants.all().values() {
+                runtime.apply_settings();
+                for layer in runtime.moved_layers() {
+                    tracing::warn!(
+                        layer,
+                        "the URL of its Redis names another server; reload the configuration to connect to it"
+                    );
+                }
+            }
+            if have_tokens_changed {
+                host.reload_tokens();
+            }
+            drop(permit);
+        });
+        if applied.await.is_none() {
+            tracing::warn!("cannot start a thread to apply secrets; a reload applies them");
+        }
+    }
+
+    /// The files of all tokens.
+    pub(crate) fn token_files(&self) -> Vec<PathBuf> {
+        let config = self.config();
+        let admin = config.admin.iter().filter(|_| self.operator_tokens.is_enabled());
+        let of_operator = admin.flat_map(AdminConfig::token_files).map(Path::to_owned);
+        let tenants = self.tenants.all();
+        let of_tenants = tenants.values().flat_map(|runtime| runtime.token_files());
+        of_operator.chain(of_tenants.map(Path::to_owned)).collect()
+    }
+
+    /// Reads all tokens again. Tokens whose files cannot be used stay as they were. Blocks on the disk.
+    fn reload_tokens(&self) {
+        let config = self.config();
+        let admin = config.admin.as_ref().filter(|_| self.operator_tokens.is_enabled());
+        let of_operator = admin.map(|admin| {
+            self.operator_tokens.replace(ApiTokens::read(admin)?);
+            Ok(())
+        });
+        let tenants = self.tenants.all();
+        let of_tenants = tenants.values().map(|runtime| runtime.reload_tokens());
+        for error in of_operator.into_iter().chain(of_tenants).filter_map(Result::err) {
+            tracing::warn!("{error}; these tokens stay as they were");
+        }
+        tracing::info!("tokens reloaded");
+    }
+}
+
+/// The certificates of the tenants of a configuration.
+pub(super) fn tenant_certificates(config: &Config) -> Vec<(Tenant, TenantTlsConfig)> {
+    let of =
+        |(tenant, config): (&Tenant, &TenantConfig)| Some((tenant.clone(), config.tls.clone()?));
+    config.tenants.iter().filter_map(of).collect()
+}

@@ -1,0 +1,40 @@
+//! The watch of secrets and tokens in files.
+
+use std::sync::Arc;
+
+use super::file_poller::{FileStamps, POLL_INTERVAL};
+use crate::host::Host;
+use narrowboat_config::SecretChanges;
+use narrowboat_runtime::run_on_dedicated_thread;
+
+/// Reads the files of secrets and tokens again and again, for ever, and applies new values. Plugins see them at their next
+/// call, no connection closes, and the configuration is not read.
+pub(crate) async fn run(host: Arc<Host>) {
+    let mut tokens = FileStamps::of(host.token_files());
+    loop {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let secrets = host.config().secrets.clone();
+        let reader = secrets.clone();
+        let Some(changes) = run_on_dedicated_thread(move || reader.refresh()).await else {
+            continue;
+        };
+        log_secret_changes(&changes);
+        let have_tokens_changed = tokens.update(host.token_files());
+        if !changes.changed.is_empty() || have_tokens_changed {
+            host.apply_secrets(have_tokens_changed).await;
+        }
+    }
+}
+
+/// Logs what has become of secrets. The log names where they come from, and not their values.
+pub(super) fn log_secret_changes(changes: &SecretChanges) {
+    for source in &changes.changed {
+        tracing::info!("the secret in {source} has changed");
+    }
+    for source in &changes.recovered {
+        tracing::info!("the secret in {source} can be read again");
+    }
+    for error in &changes.failed {
+        tracing::warn!("{error}; its value from before stays");
+    }
+}
