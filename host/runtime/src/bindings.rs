@@ -46,7 +46,7 @@ pub mod source_tests_world {
     });
 }
 
-/// The bindings of interfaces that are linked only for plugins that have the capability.
+/// The bindings of the optional imports of all plugins.
 pub mod grantable_world {
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -55,6 +55,7 @@ pub mod grantable_world {
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
             "wasi:random": wasmtime_wasi::p2::bindings::random,
             "wasi:keyvalue/store.bucket": narrowboat_keyvalue::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::host_api::keyvalue::CasHandle,
         },
         imports: { default: trappable },
     });

@@ -3,11 +3,12 @@
 
 mod call_time;
 mod channel_layer;
+mod config;
 mod connections;
 pub(crate) mod http;
 mod http_error_code;
 pub(crate) mod io;
-mod keyvalue;
+pub(crate) mod keyvalue;
 mod logging;
 pub(crate) mod sockets;
 mod stdio;

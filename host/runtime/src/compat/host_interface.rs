@@ -9,6 +9,9 @@ pub(super) const CONTRACT_VERSION: &str = "0.1.0";
 /// The version of `wasi:keyvalue`.
 const KEYVALUE_VERSION: &str = "0.2.0-draft2";
 
+/// The version of `wasi:config`.
+const CONFIG_VERSION: &str = "0.2.0-rc.1";
+
 /// An interface that the host offers, as in `wit/`.
 pub(super) struct HostInterface {
     pub(super) name: &'static str,
@@ -32,7 +35,7 @@ const fn interface(
 }
 
 /// The interfaces that the host offers beside those of WASI 0.2.
-pub(super) const HOST_INTERFACES: [HostInterface; 8] = [
+pub(super) const HOST_INTERFACES: [HostInterface; 11] = [
     interface("narrowboat:consumer/types", CONTRACT_VERSION, &[]),
     interface(
         "narrowboat:consumer/connections",
@@ -57,6 +60,11 @@ pub(super) const HOST_INTERFACES: [HostInterface; 8] = [
         CONTRACT_VERSION,
         &["send", "group-add", "group-discard", "group-send", "group-send-frame"],
     ),
+    interface(
+        "narrowboat:consumer/keyvalue",
+        CONTRACT_VERSION,
+        &["set-with-ttl", "set-ttl", "ttl", "list-by-prefix"],
+    ),
     interface("narrowboat:consumer/call-time", CONTRACT_VERSION, &["get"]),
     interface("narrowboat:consumer/test-host", CONTRACT_VERSION, &["call"]),
     interface("wasi:logging/logging", "0.1.0-draft", &["log"]),
@@ -73,7 +81,13 @@ pub(super) const HOST_INTERFACES: [HostInterface; 8] = [
             "[method]bucket.list-keys",
         ],
     ),
-    interface("wasi:keyvalue/atomics", KEYVALUE_VERSION, &["increment"]),
+    interface(
+        "wasi:keyvalue/atomics",
+        KEYVALUE_VERSION,
+        &["cas", "[static]cas.new", "[method]cas.current", "increment", "swap"],
+    ),
+    interface("wasi:keyvalue/batch", KEYVALUE_VERSION, &["get-many", "set-many", "delete-many"]),
+    interface("wasi:config/store", CONFIG_VERSION, &["get", "get-all"]),
 ];
 
 #[cfg(test)]
@@ -115,10 +129,11 @@ mod tests {
         let contract = include_str!("../../../../wit/consumer.wit");
         let logging = include_str!("../../../../wit/deps/logging/logging.wit");
         let keyvalue = include_str!("../../../../wit/deps/keyvalue/keyvalue.wit");
+        let config = include_str!("../../../../wit/deps/config/config.wit");
         assert!(contract.contains(&format!("package {CONTRACT}@{CONTRACT_VERSION};")));
         for HostInterface { name, version, functions, .. } in HOST_INTERFACES {
             let (package, interface) = name.split_once('/').unwrap();
-            let text = [contract, logging, keyvalue].into_iter();
+            let text = [contract, logging, keyvalue, config].into_iter();
             let mut text =
                 text.filter(|text| text.contains(&format!("package {package}@{version};")));
             assert_eq!(declared_functions(text.next().unwrap(), interface), functions, "{name}");

@@ -4,7 +4,9 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::bindings::WebsocketConsumer;
-use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
+use crate::bindings::grantable_world::narrowboat::consumer::keyvalue;
+use crate::bindings::grantable_world::wasi::config::store as config;
+use crate::bindings::grantable_world::wasi::keyvalue::{atomics, batch, store};
 use crate::bindings::source_loader_world::narrowboat::consumer::call_time;
 use crate::bindings::source_tests_world::narrowboat::consumer::test_host;
 use crate::host_api::{http, io, sockets};
@@ -29,6 +31,9 @@ pub(super) fn host_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<
     WebsocketConsumer::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     store::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     atomics::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    batch::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    keyvalue::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
+    config::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     call_time::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     test_host::add_to_linker::<_, HasGuestState>(&mut linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;

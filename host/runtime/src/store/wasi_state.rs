@@ -13,7 +13,7 @@ use super::output_buffer::OutputBuffer;
 use super::version_context::VersionContext;
 use super::wait_budget::WaitBudget;
 
-/// Resources that a guest may hold at a time: buckets, requests, bodies and streams.
+/// Resources that a guest may hold at a time: buckets, compare-and-swap handles, requests, bodies and streams.
 const MAX_RESOURCES: usize = 64;
 
 /// The largest size of the header fields of one request, names and values, in bytes.
@@ -38,6 +38,8 @@ pub(crate) struct WasiState {
     pub(crate) http_ctx: WasiHttpCtx,
     pub(crate) http_hooks: GuestHttpHooks,
     pub(crate) wait_budget: WaitBudget,
+    /// The bytes that the compare-and-swap handles in the table take.
+    pub(crate) cas_bytes: usize,
 }
 
 impl WasiState {
@@ -71,6 +73,7 @@ impl WasiState {
             http_ctx,
             http_hooks,
             wait_budget,
+            cas_bytes: 0,
         }
     }
 
