@@ -63,6 +63,8 @@
 //! http = ["https://api.example.com"]
 //! ```
 //!
+//! The plugin's own configuration, which the operator writes, needs no capability: [`config`].
+//!
 //! # Coming from Django Channels
 //!
 //! | Django Channels | Narrowboat |
@@ -105,6 +107,7 @@ mod channel_layer;
 mod client_error;
 pub mod clock;
 mod close_frame;
+pub mod config;
 mod connection;
 mod consumer;
 mod consumer_adapter;

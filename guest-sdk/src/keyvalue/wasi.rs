@@ -1,10 +1,23 @@
-//! Keys and values through `wasi:keyvalue`.
+//! Keys and values through `wasi:keyvalue` and `narrowboat:consumer/keyvalue`.
 
-use super::{KeyPage, KeyValueError};
-use crate::bindings::grantable_world::wasi::keyvalue::{atomics, store};
+use std::time::Duration;
+
+use super::{KeyPage, KeyValueError, TimeToLive};
+use crate::bindings::grantable_world::narrowboat::consumer::keyvalue;
+use crate::bindings::grantable_world::wasi::keyvalue::{atomics, batch, store};
 
 #[derive(Debug)]
 pub(super) struct Bucket(store::Bucket);
+
+/// The value that a key had, for a comparison.
+pub(super) struct Comparison(atomics::Cas);
+
+/// The result of a comparison.
+pub(super) enum Swap {
+    Done,
+    /// Another writer has changed the value.
+    Changed(Comparison),
+}
 
 type KeyValueResult<T> = Result<T, KeyValueError>;
 
@@ -30,12 +43,76 @@ impl Bucket {
     }
 
     pub(super) fn list_keys(&self, cursor: Option<&str>) -> KeyValueResult<KeyPage> {
-        let store::KeyResponse { keys, cursor } = self.0.list_keys(cursor)?;
-        Ok(KeyPage { keys, cursor })
+        Ok(self.0.list_keys(cursor)?.into())
+    }
+
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> KeyValueResult<KeyPage> {
+        Ok(keyvalue::list_by_prefix(&self.0, prefix, cursor, limit)?.into())
     }
 
     pub(super) fn increment(&self, key: &str, delta: i64) -> KeyValueResult<i64> {
         Ok(atomics::increment(&self.0, key, delta)?)
+    }
+
+    pub(super) fn get_many(&self, keys: Vec<String>) -> KeyValueResult<Vec<Option<Vec<u8>>>> {
+        let pairs = batch::get_many(&self.0, &keys)?;
+        Ok(pairs.into_iter().map(|(_, value)| value).collect())
+    }
+
+    pub(super) fn set_many(&self, entries: Vec<(String, Vec<u8>)>) -> KeyValueResult<()> {
+        Ok(batch::set_many(&self.0, &entries)?)
+    }
+
+    pub(super) fn delete_many(&self, keys: Vec<String>) -> KeyValueResult<()> {
+        Ok(batch::delete_many(&self.0, &keys)?)
+    }
+
+    pub(super) fn set_with_ttl(&self, key: &str, value: &[u8], ttl_ms: u64) -> KeyValueResult<()> {
+        Ok(keyvalue::set_with_ttl(&self.0, key, value, ttl_ms)?)
+    }
+
+    pub(super) fn set_ttl(&self, key: &str, ttl_ms: Option<u64>) -> KeyValueResult<bool> {
+        Ok(keyvalue::set_ttl(&self.0, key, ttl_ms)?)
+    }
+
+    pub(super) fn ttl(&self, key: &str) -> KeyValueResult<TimeToLive> {
+        Ok(match keyvalue::ttl(&self.0, key)? {
+            keyvalue::TimeToLive::Missing => TimeToLive::Missing,
+            keyvalue::TimeToLive::Unlimited => TimeToLive::Unlimited,
+            keyvalue::TimeToLive::Remaining(ms) => TimeToLive::Remaining(Duration::from_millis(ms)),
+        })
+    }
+
+    /// Reads a value that is compared later.
+    pub(super) fn compare(&self, key: &str) -> KeyValueResult<Comparison> {
+        Ok(Comparison(atomics::Cas::new(&self.0, key)?))
+    }
+}
+
+impl Comparison {
+    /// The value that the key had.
+    pub(super) fn current(&self) -> KeyValueResult<Option<Vec<u8>>> {
+        Ok(self.0.current()?)
+    }
+
+    /// Sets the value if the key still has the earlier one.
+    pub(super) fn swap(self, value: &[u8]) -> KeyValueResult<Swap> {
+        match atomics::swap(self.0, value) {
+            Ok(()) => Ok(Swap::Done),
+            Err(atomics::CasError::CasFailed(latest)) => Ok(Swap::Changed(Self(latest))),
+            Err(atomics::CasError::StoreError(error)) => Err(error.into()),
+        }
+    }
+}
+
+impl From<store::KeyResponse> for KeyPage {
+    fn from(store::KeyResponse { keys, cursor }: store::KeyResponse) -> Self {
+        Self { keys, cursor }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{
     received::Received,
     swap_report::SwapReport,
 };
-use crate::{close_frame::CloseFrame, frame::Frame};
+use crate::{close_frame::CloseFrame, frame::Frame, keyvalue::TimeToLive};
 
 /// The backend that a host shares with its communicators and channels.
 pub(super) type SharedBackend = Rc<RefCell<Backend>>;
@@ -70,9 +71,11 @@ operations! {
     fn logs() -> Vec<LogLine>;
     fn faults() -> Vec<String>;
     fn keyvalue_get(bucket: &str, key: &str) -> Option<Vec<u8>>;
-    fn keyvalue_set(bucket: &str, key: &str, value: &[u8]) -> ();
+    fn keyvalue_set(bucket: &str, key: &str, value: &[u8], ttl: Option<Duration>) -> ();
     fn keyvalue_delete(bucket: &str, key: &str) -> ();
-    fn keyvalue_keys(bucket: &str) -> Vec<String>;
+    fn keyvalue_keys(bucket: &str, prefix: &str) -> Vec<String>;
+    fn keyvalue_ttl(bucket: &str, key: &str) -> TimeToLive;
+    fn set_config(changes: BTreeMap<String, Option<String>>) -> ();
 }
 
 impl Backend {

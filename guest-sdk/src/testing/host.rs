@@ -205,6 +205,24 @@ impl Host {
         expect(self.backend.borrow_mut().faults())
     }
 
+    /// Sets a key of the plugin's configuration. The plugin reads the new value at its next call. In the plugin:
+    /// [`config`](crate::config).
+    #[track_caller]
+    pub fn set_config(&self, key: &str, value: impl Into<String>) {
+        self.change_config(key, Some(value.into()));
+    }
+
+    /// Removes a key of the plugin's configuration.
+    #[track_caller]
+    pub fn remove_config(&self, key: &str) {
+        self.change_config(key, None);
+    }
+
+    #[track_caller]
+    fn change_config(&self, key: &str, value: Option<String>) {
+        expect(self.backend.borrow_mut().set_config([(key.to_owned(), value)].into()));
+    }
+
     /// Returns a bucket of the plugin's keys and values.
     #[must_use]
     pub fn keyvalue(&self, bucket: &str) -> KeyValueBucket {

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::env;
 
 #[cfg(unix)]
 use super::remote::RemoteHost;
 use super::{
     backend::Backend,
+    failure::expect,
     host::Host,
     native::{NativeHost, PluginCode},
 };
@@ -15,10 +17,11 @@ const TEST_HOST_VARIABLE: &str = "NARROWBOAT_TEST_HOST";
 /// Creates a [`Host`].
 ///
 /// Under `narrowboat test` the plugin is the component in the sandbox: its exports, its manifest and the configuration
-/// replace the settings of this builder.
+/// replace the settings of this builder. Only the keys of [`HostBuilder::config`] count there too.
 #[derive(Default)]
 pub struct HostBuilder {
     code: PluginCode,
+    config: BTreeMap<String, Option<String>>,
 }
 
 impl HostBuilder {
@@ -44,6 +47,14 @@ impl HostBuilder {
         self
     }
 
+    /// Sets a key of the plugin's configuration. Under `narrowboat test`, the keys of `narrowboat.toml` that the test does
+    /// not set have their values.
+    #[must_use]
+    pub fn config(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.config.insert(key.to_owned(), Some(value.into()));
+        self
+    }
+
     /// Creates the host.
     ///
     /// # Panics
@@ -51,17 +62,21 @@ impl HostBuilder {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Host {
-        match env::var_os(TEST_HOST_VARIABLE) {
-            Some(path) => Host::with_backend(connect(path.as_ref())),
-            None => Host::with_backend(Backend::Native(Box::new(NativeHost::new(self.code)))),
+        let mut backend = match env::var_os(TEST_HOST_VARIABLE) {
+            Some(path) => connect(path.as_ref()),
+            None => Backend::Native(Box::new(NativeHost::new(self.code))),
+        };
+        if !self.config.is_empty() {
+            expect(backend.set_config(self.config));
         }
+        Host::with_backend(backend)
     }
 }
 
 #[cfg(unix)]
 #[track_caller]
 fn connect(path: &std::path::Path) -> Backend {
-    Backend::Remote(super::failure::expect(RemoteHost::connect(path)))
+    Backend::Remote(expect(RemoteHost::connect(path)))
 }
 
 #[cfg(not(unix))]

@@ -1,6 +1,8 @@
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{backend::SharedBackend, failure::expect};
+use crate::keyvalue::TimeToLive;
 
 /// A bucket of keys and values of the plugin, as the test sees it. In the plugin:
 /// [`keyvalue::Bucket`](crate::keyvalue::Bucket).
@@ -26,10 +28,22 @@ impl KeyValueBucket {
         self.get(key).map(|value| String::from_utf8_lossy(&value).into_owned())
     }
 
-    /// Sets the value of a key.
+    /// Sets the value of a key. The key has no time to live afterwards.
     #[track_caller]
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) {
-        expect(self.backend.borrow_mut().keyvalue_set(&self.name, key, value.as_ref()));
+        expect(self.backend.borrow_mut().keyvalue_set(&self.name, key, value.as_ref(), None));
+    }
+
+    /// Sets the value of a key, which is deleted once the clock has advanced by `ttl`.
+    #[track_caller]
+    pub fn set_with_ttl(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) {
+        expect(self.backend.borrow_mut().keyvalue_set(&self.name, key, value.as_ref(), Some(ttl)));
+    }
+
+    /// The time that a key has left.
+    #[track_caller]
+    pub fn ttl(&self, key: &str) -> TimeToLive {
+        expect(self.backend.borrow_mut().keyvalue_ttl(&self.name, key))
     }
 
     /// Deletes a key. Does nothing if the key does not exist.
@@ -41,6 +55,12 @@ impl KeyValueBucket {
     /// The keys of the bucket.
     #[track_caller]
     pub fn keys(&self) -> Vec<String> {
-        expect(self.backend.borrow_mut().keyvalue_keys(&self.name))
+        self.keys_with_prefix("")
+    }
+
+    /// The keys of the bucket that begin with a prefix.
+    #[track_caller]
+    pub fn keys_with_prefix(&self, prefix: &str) -> Vec<String> {
+        expect(self.backend.borrow_mut().keyvalue_keys(&self.name, prefix))
     }
 }

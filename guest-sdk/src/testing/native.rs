@@ -19,6 +19,7 @@ mod operations;
 mod panic_location;
 mod plugin_code;
 mod scope_of_request;
+mod stored_values;
 mod timer_queue;
 mod worker_instance;
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
 mod channels;
+mod config;
 mod faults;
 mod handshakes;
 mod http;

@@ -4,7 +4,7 @@ use std::thread;
 
 use narrowboat_guest::http::Request;
 use narrowboat_guest::prelude::*;
-use narrowboat_guest::{clock, keyvalue, random};
+use narrowboat_guest::{clock, config, keyvalue, random};
 
 const REASON: &str = "only a plugin that a host runs can do this";
 
@@ -17,6 +17,11 @@ fn the_channel_layer_buckets_and_requests_return_an_error() {
         Request::get("https://example.com").send().unwrap_err().to_string(),
     ];
     assert!(errors.iter().all(|error| error.contains(REASON)), "{errors:?}");
+}
+
+#[test]
+fn the_configuration_is_empty_without_a_host() {
+    assert_eq!((config::get("key"), config::all().len()), (None, 0));
 }
 
 #[test]

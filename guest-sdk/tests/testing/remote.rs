@@ -65,6 +65,7 @@ fn response(operation: &str) -> Field {
         "faults" => Field::Json(json!(["trap"])),
         "keyvalue_get" => bytes(b"value"),
         "keyvalue_keys" => Field::Json(json!(["a", "b"])),
+        "keyvalue_ttl" => Field::Json(json!({ "milliseconds": 1500 })),
         "abort" => {
             return Field::Map(BTreeMap::from([("error".to_owned(), text("it is gone"))]));
         }
@@ -184,6 +185,10 @@ fn client_of_the_host() {
     bucket.set("key", [1, 2]);
     assert_eq!(bucket.get_text("key").as_deref(), Some("value"));
     assert_eq!(bucket.keys(), ["a", "b"]);
+    bucket.set_with_ttl("session", "ann", Duration::from_secs(60));
+    assert_eq!(bucket.ttl("session").remaining(), Some(Duration::from_millis(1_500)));
+    host.set_config("api_key", "new");
+    host.remove_config("old");
 }
 
 #[test]
@@ -201,7 +206,15 @@ fn the_operations_of_a_host_go_to_the_host_of_narrowboat_test() {
     let swaps: Vec<_> = requests.iter().filter(|request| request["op"] == text("swap")).collect();
     assert_eq!(swaps[0]["component"], Field::Json(Value::Null));
     assert_eq!(swaps[1]["component"], text("new.wasm"));
-    assert_eq!(request_to(&requests, "keyvalue_set")["value"], bytes(&[1, 2]));
+    let sets: Vec<_> =
+        requests.iter().filter(|request| request["op"] == text("keyvalue_set")).collect();
+    assert_eq!((&sets[0]["value"], &sets[0]["ttl"]), (&bytes(&[1, 2]), &Field::Json(Value::Null)));
+    assert_eq!(sets[1]["ttl"], Field::Json(60_000.into()));
+    assert_eq!(request_to(&requests, "keyvalue_keys")["prefix"], text(""));
+    let changes: Vec<_> =
+        requests.iter().filter(|request| request["op"] == text("set_config")).collect();
+    assert_eq!(changes[0]["changes"], Field::Json(json!({ "api_key": "new" })));
+    assert_eq!(changes[1]["changes"], Field::Json(json!({ "old": null })));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::server::Server;
 use narrowboat_channels::ChannelLayer;
 use narrowboat_core::name::{ChannelName, Tenant};
+use narrowboat_core::plugin_settings::PluginSettings;
 use narrowboat_deploy::rollout::{DeployOutcome, DeploySource};
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_runtime::{Build, GuestThreadPool};
@@ -71,6 +72,12 @@ impl InMemoryServer {
     /// The key-value store of the plugins.
     pub fn keyvalue(&self) -> &KeyvalueStore {
         self.server.host.keyvalue()
+    }
+
+    /// The settings of a plugin; `None` if the host does not serve the plugin.
+    pub fn settings(&self, plugin: &str) -> Option<Arc<PluginSettings>> {
+        let tenant = self.server.host.tenants().get(&Tenant::default_tenant())?;
+        Some(Arc::clone(&tenant.instance_registry(plugin)?.plugin().settings))
     }
 
     /// The threads on which guests run.

@@ -1,5 +1,7 @@
 //! The replies of a host to its test.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use narrowboat_core::close_frame::CloseFrame;
@@ -30,6 +32,15 @@ pub(crate) enum Reply {
         moved: u64,
     },
     Content(ReplyData),
+    /// Whether an operation did what it was asked for.
+    Flag(bool),
+    /// The value of a counter.
+    Number(i64),
+    /// The time that a key has left; `None`: it has no end.
+    Ttl {
+        milliseconds: Option<u64>,
+    },
+    Config(BTreeMap<String, String>),
     Logs(Vec<LogReply>),
     Texts(Vec<String>),
 }

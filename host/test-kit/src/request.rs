@@ -109,14 +109,50 @@ pub(crate) enum Request {
         bucket: String,
         key: String,
         value: Data,
+        /// Milliseconds after which the key is deleted.
+        #[serde(default)]
+        ttl: Option<u64>,
     },
     KeyvalueDelete {
         bucket: String,
         key: String,
     },
+    KeyvalueIncrement {
+        bucket: String,
+        key: String,
+        delta: i64,
+    },
+    /// Sets a value if the key has another one.
+    KeyvalueCompareAndSet {
+        bucket: String,
+        key: String,
+        /// `None`: no such key.
+        expected: Option<Data>,
+        value: Data,
+    },
+    /// Asks for the time that a key has left.
+    KeyvalueTtl {
+        bucket: String,
+        key: String,
+    },
+    /// Changes the time that a key has left.
+    KeyvalueSetTtl {
+        bucket: String,
+        key: String,
+        /// Milliseconds; `None`: no end.
+        ttl: Option<u64>,
+    },
     KeyvalueKeys {
         bucket: String,
+        #[serde(default)]
+        prefix: String,
     },
+    /// Sets keys of the plugin's configuration; `None` removes a key.
+    SetConfig {
+        changes: BTreeMap<String, Option<String>>,
+    },
+    /// Reads the plugin's configuration.
+    Config,
 }
 
 /// The handshake of a connection.

@@ -1,8 +1,10 @@
 //! The host of one test.
 
+mod buckets;
 mod connections;
 mod swaps;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use crate::fake_web::FakeWeb;
 use crate::idle_watch::IdleWatch;
 use crate::log_capture::LogCapture;
-use crate::reply::{LogReply, Reply, ReplyData};
+use crate::reply::{LogReply, Reply};
 use crate::request::{Data, Request};
 use crate::test_channel::TestChannels;
 use crate::test_plugin::TestPlugin;
@@ -20,8 +22,6 @@ use narrowboat_channels::{ChannelLayer, LayerError};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
-use narrowboat_keyvalue::{Bucket, KeyvalueError};
-use narrowboat_quota::QuotaChain;
 use narrowboat_server::InMemoryServer;
 use swaps::Swaps;
 
@@ -123,7 +123,7 @@ impl SimulatedHost {
             Request::ReadFile { path } => swaps::read_file(&self.plugin, &path),
             Request::Logs => Ok(Reply::Logs(self.log_lines())),
             Request::Faults => Ok(Reply::Texts(self.logs.faults_of(&self.plugin.name))),
-            layer_or_keyvalue => self.handle_layer(layer_or_keyvalue).await,
+            other => self.handle_layer(other).await,
         }
     }
 
@@ -151,44 +151,28 @@ impl SimulatedHost {
                 let (group, frame) = (parse_group(group)?, into_frame(data));
                 self.settle_layer(layer.group_send_frame(&tenant, &group, frame)).await
             }
-            keyvalue => self.handle_keyvalue(keyvalue).await,
+            config_or_keyvalue => self.handle_config(config_or_keyvalue).await,
         }
     }
 
-    /// Carries out a request about keys and values.
-    async fn handle_keyvalue(&mut self, request: Request) -> Result<Reply, String> {
-        let keyvalue = self.server.keyvalue();
-        let failed = |error: KeyvalueError| error.to_string();
-        let open = |name: String| Bucket::new(&Tenant::default_tenant(), name).map_err(failed);
+    /// Carries out a request about the configuration, or about keys and values.
+    async fn handle_config(&mut self, request: Request) -> Result<Reply, String> {
+        let settings = self.server.settings(&self.plugin.name);
+        let settings = settings.ok_or("the host does not serve the plugin")?;
         match request {
-            Request::KeyvalueGet { bucket, key } => {
-                let value = keyvalue.get(&open(bucket)?, &key).await.map_err(failed)?;
-                Ok(value.map_or(Reply::Nothing, |value| Reply::Content(ReplyData::Binary(value))))
-            }
-            Request::KeyvalueSet { bucket, key, value } => {
-                let quota = QuotaChain::default();
-                let set = keyvalue.set(&open(bucket)?, &key, value.into_bytes(), &quota).await;
-                set.map_err(failed).map(|()| Reply::Nothing)
-            }
-            Request::KeyvalueDelete { bucket, key } => {
-                let deleted = keyvalue.delete(&open(bucket)?, &key).await;
-                deleted.map_err(failed).map(|()| Reply::Nothing)
-            }
-            Request::KeyvalueKeys { bucket } => {
-                let bucket = open(bucket)?;
-                let (mut keys, mut cursor) = (Vec::new(), None);
-                loop {
-                    let page = keyvalue.keys(&bucket, cursor.as_deref()).await.map_err(failed)?;
-                    keys.extend(page.keys);
-                    cursor = page.cursor;
-                    if cursor.is_none() {
-                        keys.sort();
-                        return Ok(Reply::Texts(keys));
-                    }
+            Request::SetConfig { changes } => {
+                let mut values = BTreeMap::clone(&settings.snapshot());
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => values.insert(key, value),
+                        None => values.remove(&key),
+                    };
                 }
+                settings.replace(values);
+                self.settle().await
             }
-            // The caller handles all other requests.
-            _ => Err("the host does not know the request".to_owned()),
+            Request::Config => Ok(Reply::Config(BTreeMap::clone(&settings.snapshot()))),
+            keyvalue => buckets::handle(self.server.keyvalue(), keyvalue).await,
         }
     }
 

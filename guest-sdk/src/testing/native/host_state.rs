@@ -20,7 +20,9 @@ pub(crate) struct HostState {
     pub(crate) connections: BTreeMap<ConnectionId, NativeConnection>,
     /// The effects of the running call.
     pub(crate) effects: Vec<Effect>,
-    pub(crate) keyvalue: KeyValueStore,
+    keyvalue: KeyValueStore,
+    /// The plugin's configuration.
+    pub(crate) config: BTreeMap<String, String>,
     pub(crate) http: FakeHttp,
     pub(crate) logs: Vec<LogLine>,
     /// Why the running call can write nothing and send no request.
@@ -44,10 +46,17 @@ impl HostState {
             connections: BTreeMap::new(),
             effects: Vec::new(),
             keyvalue: KeyValueStore::default(),
+            config: BTreeMap::new(),
             http: FakeHttp::default(),
             logs: Vec::new(),
             suppressed: None,
         }
+    }
+
+    /// The keys and values, without those whose time has passed.
+    pub(crate) fn keyvalue(&mut self) -> &mut KeyValueStore {
+        self.keyvalue.advance_to(self.elapsed);
+        &mut self.keyvalue
     }
 }
 

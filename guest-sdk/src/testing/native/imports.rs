@@ -3,6 +3,7 @@
 
 pub(crate) mod channel_layer;
 pub(crate) mod clock;
+pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod http;
 pub(crate) mod keyvalue;

@@ -138,26 +138,4 @@ impl NativeHost {
     pub(crate) fn faults(&self) -> Result<Vec<String>, String> {
         Ok(self.faults.clone())
     }
-
-    /// The value of a key.
-    pub(crate) fn keyvalue_get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.state().keyvalue.get(bucket, key))
-    }
-
-    /// Sets the value of a key.
-    pub(crate) fn keyvalue_set(&self, bucket: &str, key: &str, value: &[u8]) -> Result<(), String> {
-        self.state().keyvalue.set(bucket, key, value.to_owned());
-        Ok(())
-    }
-
-    /// Deletes a key.
-    pub(crate) fn keyvalue_delete(&self, bucket: &str, key: &str) -> Result<(), String> {
-        self.state().keyvalue.delete(bucket, key);
-        Ok(())
-    }
-
-    /// The keys of a bucket.
-    pub(crate) fn keyvalue_keys(&self, bucket: &str) -> Result<Vec<String>, String> {
-        Ok(self.state().keyvalue.keys(bucket))
-    }
 }

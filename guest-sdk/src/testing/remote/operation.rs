@@ -87,6 +87,8 @@ pub(super) enum Operation<'a> {
         bucket: &'a str,
         key: &'a str,
         value: WireBytes,
+        /// Milliseconds.
+        ttl: Option<u64>,
     },
     KeyvalueDelete {
         bucket: &'a str,
@@ -94,5 +96,14 @@ pub(super) enum Operation<'a> {
     },
     KeyvalueKeys {
         bucket: &'a str,
+        prefix: &'a str,
+    },
+    KeyvalueTtl {
+        bucket: &'a str,
+        key: &'a str,
+    },
+    SetConfig {
+        /// `None` removes a key.
+        changes: BTreeMap<String, Option<String>>,
     },
 }

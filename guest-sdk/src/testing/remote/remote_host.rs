@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -9,12 +10,14 @@ use super::{
     operation::{Operation, WireHeaders},
     reply::{
         ChannelReply, HandshakeReply, LogReply, ReceivedReply, Reply, RequestReply, SwapReply,
+        TtlReply,
     },
     wire_bytes::WireBytes,
 };
 use crate::{
     close_frame::CloseFrame,
     frame::Frame,
+    keyvalue::TimeToLive,
     message,
     testing::{
         ChannelEvent, ConnectRequest, FakeResponse, Handshake, LogLine, Received, RequestFailure,
@@ -171,8 +174,7 @@ impl RemoteHost {
     }
 
     pub(crate) fn advance(&mut self, duration: Duration) -> Result<(), String> {
-        let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        self.call(&Operation::Advance { milliseconds })
+        self.call(&Operation::Advance { milliseconds: milliseconds_of(duration) })
     }
 
     pub(crate) fn respond(
@@ -241,17 +243,39 @@ impl RemoteHost {
         bucket: &str,
         key: &str,
         value: &[u8],
+        ttl: Option<Duration>,
     ) -> Result<(), String> {
-        self.call(&Operation::KeyvalueSet { bucket, key, value: value.to_owned().into() })
+        let (value, ttl) = (value.to_owned().into(), ttl.map(milliseconds_of));
+        self.call(&Operation::KeyvalueSet { bucket, key, value, ttl })
     }
 
     pub(crate) fn keyvalue_delete(&mut self, bucket: &str, key: &str) -> Result<(), String> {
         self.call(&Operation::KeyvalueDelete { bucket, key })
     }
 
-    pub(crate) fn keyvalue_keys(&mut self, bucket: &str) -> Result<Vec<String>, String> {
-        self.call(&Operation::KeyvalueKeys { bucket })
+    pub(crate) fn keyvalue_keys(
+        &mut self,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Vec<String>, String> {
+        self.call(&Operation::KeyvalueKeys { bucket, prefix })
     }
+
+    pub(crate) fn keyvalue_ttl(&mut self, bucket: &str, key: &str) -> Result<TimeToLive, String> {
+        let reply: Option<TtlReply> = self.call(&Operation::KeyvalueTtl { bucket, key })?;
+        Ok(reply.map_or(TimeToLive::Missing, TimeToLive::from))
+    }
+
+    pub(crate) fn set_config(
+        &mut self,
+        changes: BTreeMap<String, Option<String>>,
+    ) -> Result<(), String> {
+        self.call(&Operation::SetConfig { changes })
+    }
+}
+
+fn milliseconds_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn wire_headers(headers: &[(String, Vec<u8>)]) -> WireHeaders {

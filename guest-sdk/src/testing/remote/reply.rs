@@ -1,10 +1,13 @@
 //! The responses of the host of `narrowboat test`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{operation::WireHeaders, wire_bytes::WireBytes};
 use crate::{
     close_frame::CloseFrame,
+    keyvalue::TimeToLive,
     log::Level,
     testing::{Handshake, LogLine, Received, Rejection, SentRequest, SwapReport},
 };
@@ -139,5 +142,18 @@ impl From<LogReply> for LogLine {
             WireLevel::Critical => Level::Critical,
         };
         Self { level, context, message }
+    }
+}
+
+/// The time that a key has left. A key that does not exist has no reply.
+#[derive(Debug, Deserialize)]
+pub(super) struct TtlReply {
+    /// `None`: it has no end.
+    milliseconds: Option<u64>,
+}
+
+impl From<TtlReply> for TimeToLive {
+    fn from(TtlReply { milliseconds }: TtlReply) -> Self {
+        milliseconds.map_or(Self::Unlimited, |left| Self::Remaining(Duration::from_millis(left)))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn check_host() -> KeyValueResult<()> {
 
 /// Reads the buckets.
 pub(crate) fn read<R>(work: impl FnOnce(&KeyValueStore) -> R) -> KeyValueResult<R> {
-    with_host(|host, _| work(&host.keyvalue)).ok_or_else(outside)
+    with_host(|host, _| work(host.keyvalue())).ok_or_else(outside)
 }
 
 /// Changes the buckets. Fails while the plugin saves its state, and while a version is on trial.
@@ -28,7 +28,7 @@ pub(crate) fn write<R>(
 ) -> KeyValueResult<R> {
     with_host(|host, _| match host.suppressed {
         Some(reason) => Err(KeyValueError::Other(format!("nothing can be written {reason}"))),
-        None => work(&mut host.keyvalue),
+        None => work(host.keyvalue()),
     })
     .unwrap_or_else(|| Err(outside()))
 }

@@ -1,0 +1,57 @@
+//! The operations of a test on the plugin's buckets and its configuration.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::native_host::NativeHost;
+use crate::keyvalue::TimeToLive;
+
+impl NativeHost {
+    /// The value of a key.
+    pub(crate) fn keyvalue_get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.state().keyvalue().get(bucket, key))
+    }
+
+    /// Sets the value of a key, which is deleted after `ttl`.
+    pub(crate) fn keyvalue_set(
+        &self,
+        bucket: &str,
+        key: &str,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<(), String> {
+        self.state().keyvalue().set(bucket, key, value.to_owned(), ttl);
+        Ok(())
+    }
+
+    /// Deletes a key.
+    pub(crate) fn keyvalue_delete(&self, bucket: &str, key: &str) -> Result<(), String> {
+        self.state().keyvalue().delete(bucket, key);
+        Ok(())
+    }
+
+    /// The keys of a bucket that begin with a prefix.
+    pub(crate) fn keyvalue_keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, String> {
+        Ok(self.state().keyvalue().list(bucket, prefix, None, usize::MAX).keys)
+    }
+
+    /// The time that a key has left.
+    pub(crate) fn keyvalue_ttl(&self, bucket: &str, key: &str) -> Result<TimeToLive, String> {
+        Ok(self.state().keyvalue().ttl(bucket, key))
+    }
+
+    /// Sets or removes keys of the configuration.
+    pub(crate) fn set_config(
+        &mut self,
+        changes: BTreeMap<String, Option<String>>,
+    ) -> Result<(), String> {
+        let config = &mut self.state().config;
+        for (key, value) in changes {
+            match value {
+                Some(value) => config.insert(key, value),
+                None => config.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
