@@ -1,6 +1,8 @@
 /** The module `narrowboat/testing`, which tests import. It has a host only under `narrowboat test`. */
 declare module "narrowboat/testing" {
-  import type { Frame, Message, Sendable } from "narrowboat";
+  import type { Duration, Frame, Message, Sendable, keyvalue as store } from "narrowboat";
+
+  export type { Duration };
 
   type Body = () => unknown;
   type Headers = Record<string, string> | Iterable<readonly [string, string]>;
@@ -166,14 +168,6 @@ declare module "narrowboat/testing" {
     receiveNothing(): boolean;
   }
 
-  export interface Duration {
-    milliseconds?: number;
-    seconds?: number;
-    minutes?: number;
-    hours?: number;
-    days?: number;
-  }
-
   /** Lets time pass: milliseconds, or a duration. Timers fire in order. */
   export function advance(duration: number | Duration): void;
 
@@ -212,6 +206,16 @@ declare module "narrowboat/testing" {
    * file that it has no more. Without files, the same code is deployed again. Throws if the host refuses the version.
    */
   export function swap(files?: Record<string, string | Uint8Array | null>): { version: string; moved: number };
+  /** Keys of a configuration, with objects as the tables of TOML. */
+  export interface ConfigValues {
+    readonly [key: string]: string | number | boolean | null | ConfigValues;
+  }
+
+  /**
+   * Sets keys of the plugin's configuration, which the plugin reads at its next call. Null removes a key. The other keys stay
+   * as they are: at first as in `narrowboat.toml`.
+   */
+  export function setConfig(values: ConfigValues): void;
   /** Returns the text of a file of the plugin. */
   export function readFile(path: string): string;
 
@@ -233,10 +237,20 @@ declare module "narrowboat/testing" {
       readonly name: string;
       get(key: string): Uint8Array | null;
       getText(key: string): string | null;
-      set(key: string, value: string | Uint8Array | ArrayBuffer): void;
+      /** Sets a value. With `ttl` it expires as time passes. */
+      set(key: string, value: store.Value, options?: { ttl?: number | Duration }): void;
       delete(key: string): void;
       exists(key: string): boolean;
-      listKeys(): string[];
+      increment(key: string, delta?: number | bigint): number;
+      compareAndSet(key: string, expected: store.Value | null, value: store.Value): boolean;
+      update<V extends store.Value>(key: string, change: (old: Uint8Array | null) => V): V;
+      getMany(keys: Iterable<string>): Map<string, Uint8Array>;
+      setMany(entries: Record<string, store.Value> | Iterable<readonly [string, store.Value]>): void;
+      deleteMany(keys: Iterable<string>): void;
+      /** Returns the milliseconds that a key has left, Infinity if it has no end, or null if there is no such key. */
+      ttl(key: string): number | null;
+      setTtl(key: string, ttl: number | Duration | null): boolean;
+      listKeys(prefix?: string): string[];
     }
 
     /** Returns the bucket with this name, which need not exist before. */

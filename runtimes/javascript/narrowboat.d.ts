@@ -124,12 +124,46 @@ declare module "narrowboat" {
    */
   export abstract class Worker {}
 
+  /** A length of time. */
+  export interface Duration {
+    milliseconds?: number;
+    seconds?: number;
+    minutes?: number;
+    hours?: number;
+    days?: number;
+  }
+
+  /**
+   * The configuration of the plugin: the keys and values below `[plugins.NAME.config]`. A key of a nested table has the
+   * names with a full stop between them, such as `smtp.host`. All values are texts. The operator may change them while the
+   * plugin runs, so read a value where you use it.
+   */
+  export namespace config {
+    /** Returns the value of a key as it is now. */
+    function get(key: string): string | undefined;
+    function get<T>(key: string, fallback: T): string | T;
+    /** Returns the value of a key as it is now. Throws if there is none. */
+    function require(key: string): string;
+    function has(key: string): boolean;
+    /** Returns all keys with their values, as they are now. */
+    function all(): Record<string, string>;
+    /**
+     * Returns `convert(value)`, with a function such as `Number` or `JSON.parse`, or the fallback if there is no such key.
+     * `Boolean` stands for the texts true and false. Throws a `TypeError` without the value, which may be a secret.
+     */
+    function parse<T>(key: string, convert: (value: string) => T): T | undefined;
+    function parse<T, F>(key: string, convert: (value: string) => T, fallback: F): T | F;
+  }
+
   /** The key-value store. A plugin needs `keyvalue = true` under `[capabilities]`. A write takes effect at once. */
   export namespace keyvalue {
     /** The host refuses an operation. */
     class KeyValueError extends Error {
       readonly code: "access-denied" | "invalid-name" | "other";
     }
+
+    /** A value to store. */
+    type Value = string | Uint8Array | ArrayBuffer;
 
     /** A named collection of keys and values. It can be a field of a consumer. */
     class Bucket {
@@ -139,15 +173,46 @@ declare module "narrowboat" {
       get(key: string): Uint8Array | null;
       /** Returns the text of a key, or null. Bytes that are not UTF-8 become U+FFFD. */
       getText(key: string): string | null;
-      /** Sets the value of a key. A string is stored as UTF-8. */
-      set(key: string, value: string | Uint8Array | ArrayBuffer): void;
+      /**
+       * Sets the value of a key. A string is stored as UTF-8. With `ttl`, milliseconds or a duration, the key is deleted
+       * after this time. Without it the key stays, also if it had a time to live before.
+       */
+      set(key: string, value: Value, options?: { ttl?: number | Duration }): void;
       /** Deletes a key, if it is there. */
       delete(key: string): void;
       exists(key: string): boolean;
-      /** Adds to a whole number of 64 bits and returns the sum: a BigInt if a number cannot have it exactly. */
+      /**
+       * Adds to a whole number of 64 bits and returns the sum: a BigInt if a number cannot have it exactly. A time to live
+       * stays.
+       */
       increment(key: string, delta?: number | bigint): number | bigint;
-      /** Returns all keys, in no order. */
-      listKeys(): string[];
+      /**
+       * Sets the value if the key has the expected one now; null stands for no such key. Returns whether it did. A time to
+       * live stays.
+       */
+      compareAndSet(key: string, expected: Value | null, value: Value): boolean;
+      /**
+       * Sets the value to what `change` makes of the bytes that the key has, or of null, and returns it. If another writer
+       * changes the value meanwhile, `change` is called again with the newer bytes, so that no update is lost. If it throws,
+       * the key keeps its value. A time to live stays.
+       */
+      update<V extends Value>(key: string, change: (old: Uint8Array | null) => V): V;
+      /** Returns the bytes of those keys that are there. A batch has at most 1,000 keys, and at most 4 MiB of values. */
+      getMany(keys: Iterable<string>): Map<string, Uint8Array>;
+      /** Sets several values: all of them, or none. */
+      setMany(entries: Record<string, Value> | Iterable<readonly [string, Value]>): void;
+      /** Deletes several keys. */
+      deleteMany(keys: Iterable<string>): void;
+      /** Returns the milliseconds that a key has left, Infinity if it has no end, or null if there is no such key. */
+      ttl(key: string): number | null;
+      /** Changes the time to live of a key, or removes it with null. Returns whether there is such a key. */
+      setTtl(key: string, ttl: number | Duration | null): boolean;
+      /** Returns all keys that begin with the prefix, in no order. */
+      listKeys(prefix?: string): string[];
+      /** Yields the same keys, and asks for one page at a time. */
+      keys(prefix?: string): Generator<string, void>;
+      /** Returns about `limit` of these keys, and the cursor of the next page. A page may be empty. */
+      listPage(prefix?: string, options?: { cursor?: string | null; limit?: number }): { keys: string[]; cursor: string | null };
     }
 
     /** Returns the bucket with this name, which need not exist before. */

@@ -4,6 +4,7 @@ import { toFrame } from "./frame.js";
 import { natives } from "./natives.js";
 import { sessionOf, closeFrame } from "./session.js";
 
+export * as config from "./config.js";
 export * as keyvalue from "./keyvalue.js";
 
 /** Thrown by `connect`: rejects the handshake with an HTTP response. */

@@ -1,8 +1,7 @@
-/** The plugin under test: its time, its versions, its files and its log. */
+/** The plugin under test: its time, its configuration, its versions, its files and its log. */
 
+import { toMilliseconds } from "./duration.js";
 import { checkText, request } from "./testing-host.js";
-
-const MILLISECONDS = { milliseconds: 1, seconds: 1000, minutes: 60_000, hours: 3_600_000, days: 86_400_000 };
 
 /** Lets time pass: milliseconds, or an object such as `{ seconds: 30 }`. Timers fire in order. */
 export function advance(duration) {
@@ -13,9 +12,24 @@ export function advance(duration) {
   request("advance", { milliseconds });
 }
 
-function toMilliseconds(duration) {
-  if (typeof duration !== "object" || duration === null) return typeof duration === "number" ? duration : NaN;
-  return Object.entries(duration).reduce((sum, [unit, count]) => sum + count * (MILLISECONDS[unit] ?? NaN), 0);
+/**
+ * Sets keys of the plugin's configuration, which the plugin reads at its next call. Values may be objects, as the tables of
+ * TOML. Null removes a key. The other keys stay as they are: at first as in `narrowboat.toml`.
+ */
+export function setConfig(values) {
+  request("set_config", { changes: Object.fromEntries(flatten(values, "")) });
+}
+
+function* flatten(values, prefix) {
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === "object" && value !== null) {
+      yield* flatten(value, `${prefix}${name}.`);
+    } else if (value === null || ["string", "number", "boolean"].includes(typeof value)) {
+      yield [prefix + name, value === null ? null : String(value)];
+    } else {
+      throw new TypeError(`a value of the configuration is a string, a number or a boolean, and not ${typeof value}`);
+    }
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 //! The functions that the modules in `js/` call.
 
+mod config;
 mod connections;
 mod http;
 mod keyvalue;
@@ -21,6 +22,7 @@ use rquickjs::{Ctx, Object, Result};
 /// Returns an object with the functions.
 pub fn make<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let natives = Object::new(ctx.clone())?;
+    config::add_to(&natives)?;
     connections::add_to(&natives)?;
     http::add_to(&natives)?;
     keyvalue::add_to(&natives)?;

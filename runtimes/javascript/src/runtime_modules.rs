@@ -24,6 +24,8 @@ const MODULES: &[(&str, &str)] = modules![
     "state-names.js",
     "state-restoring.js",
     "state-saving.js",
+    "config.js",
+    "duration.js",
     "keyvalue.js",
     "testing.js",
     "testing-assertion-error.js",

@@ -72,12 +72,51 @@ bucket.delete("a")
 """,
         keyvalue_get=[b"4"],
         keyvalue_keys=[["a"]],
+        keyvalue_increment=[6],
     )
-    assert host.requests_of("keyvalue_set") == [
-        {"bucket": "visits", "key": "a", "value": b"1"},
-        {"bucket": "visits", "key": "a", "value": b"6"},
-    ]
+    assert host.requests_of("keyvalue_set") == [{"bucket": "visits", "key": "a", "value": b"1"}]
+    assert host.requests_of("keyvalue_increment") == [{"bucket": "visits", "key": "a", "delta": 2}]
     assert host.requests_of("keyvalue_delete") == [{"bucket": "visits", "key": "a"}]
+
+
+def test_buckets_of_the_plugin_have_all_operations():
+    host = play(
+        """
+bucket = keyvalue.open("visits")
+bucket.set("s", "ann", ttl=60)
+assert (bucket.ttl("s"), bucket.ttl("s")) == (1.5, None) and bucket.set_ttl("s", 5)
+assert bucket.update("s", lambda old: old + b"!") == b"ann!"
+assert not bucket.compare_and_set("s", "ann", "bob")
+bucket.set_many({"a": "1"})
+assert bucket.get_many(["a"]) == {"a": b"ann"}
+assert list(bucket.list_keys("a")) == ["a1", "a2"]
+""",
+        keyvalue_get=[b"ann"],
+        keyvalue_ttl=[{"milliseconds": 1500}, None],
+        keyvalue_set_ttl=[True],
+        keyvalue_compare_and_set=[True, False],
+        keyvalue_keys=[["a1", "a2"]],
+    )
+    assert host.requests_of("keyvalue_set")[0] == {"bucket": "visits", "key": "s", "value": b"ann", "ttl": 60_000}
+    assert host.requests_of("keyvalue_set_ttl") == [{"bucket": "visits", "key": "s", "ttl": 5_000}]
+    assert host.requests_of("keyvalue_compare_and_set")[:1] == [
+        {"bucket": "visits", "key": "s", "expected": b"ann", "value": b"ann!"}
+    ]
+    assert host.requests_of("keyvalue_keys") == [{"bucket": "visits", "prefix": "a"}]
+
+
+def test_the_configuration_is_that_of_the_plugin():
+    host = play(
+        """
+set_config({"smtp": {"host": "a", "port": 25}, "old": None}, debug=True)
+assert config["greeting"] == "hello" and dict(config) == {"greeting": "hello"}
+with raises(TypeError):
+    set_config(names=[])
+""",
+        config=[{"greeting": "hello"}],
+    )
+    changes = {"smtp.host": "a", "smtp.port": "25", "old": None, "debug": "true"}
+    assert host.requests_of("set_config") == [{"changes": changes}]
 
 
 def test_requests_of_the_plugin_get_responses():

@@ -21,6 +21,7 @@ pub(super) const STUBS: &[(&str, &str)] = stub_files![
     "channels/layers.pyi",
     "channels/testing.pyi",
     "narrowboat/__init__.pyi",
+    "narrowboat/config.pyi",
     "narrowboat/http.pyi",
     "narrowboat/keyvalue.pyi",
     "narrowboat/testing.pyi",

@@ -2,6 +2,7 @@
 
 _NETWORK = "use narrowboat.http"
 _DATA = "use narrowboat.keyvalue, or ask a service with narrowboat.http"
+_SETTINGS = "use narrowboat.config, which has the plugin's part of the configuration"
 
 #: What to use in place of modules that the runtime lacks.
 _REPLACEMENTS = {
@@ -18,6 +19,9 @@ _REPLACEMENTS = {
     "psycopg": _DATA,
     "psycopg2": _DATA,
     "sqlalchemy": _DATA,
+    "decouple": _SETTINGS,
+    "dotenv": _SETTINGS,
+    "environ": _SETTINGS,
     "django": "a plugin has no Django: send a message to a worker of Django over the channel layer, or use narrowboat.http",
     "channels_redis": "the host connects to Redis: set the layer in its configuration",
     "ctypes": "a plugin runs in WebAssembly and cannot load C libraries",

@@ -1,5 +1,9 @@
 from collections.abc import Iterable, Mapping
 
+from .config import Config as _Config
+
+config: _Config
+
 class Backpressure(ConnectionError): ...
 class CallTimeout(TimeoutError): ...
 

@@ -3,7 +3,7 @@
 Methods of `Communicator` are coroutines, as in Django Channels. Functions, and methods of `Channel`, are not.
 """
 
-from narrowboat import keyvalue
+from narrowboat import config, keyvalue
 from narrowboat_runtime.testing.fixtures import fixture
 from narrowboat_runtime.testing.host_request import HostError
 from narrowboat_runtime.testing.marks import parametrize
@@ -14,7 +14,7 @@ from .clock import advance
 from .communicator import CloseFrame, Communicator
 from .http import PluginRequest, fail_request, requests, respond
 from .layer import group_send, group_send_frame, send
-from .plugin import LogEntry, Swap, SwapRefused, faults, logs, read_file, swap
+from .plugin import LogEntry, Swap, SwapRefused, faults, logs, read_file, set_config, swap
 
 __all__ = [
     "Channel",
@@ -26,6 +26,7 @@ __all__ = [
     "Swap",
     "SwapRefused",
     "advance",
+    "config",
     "fail",
     "fail_request",
     "faults",
@@ -40,6 +41,7 @@ __all__ = [
     "requests",
     "respond",
     "send",
+    "set_config",
     "skip",
     "swap",
 ]

@@ -1,6 +1,7 @@
-"""The plugin: its versions, its files, its log and its faults."""
+"""The plugin: its versions, its configuration, its files, its log and its faults."""
 
 from collections import namedtuple
+from collections.abc import Mapping
 
 from narrowboat_runtime.testing.host_request import HostError, request
 
@@ -26,6 +27,29 @@ def swap(files=None):
     except HostError as error:
         raise SwapRefused(*error.args) from None
     return Swap(done["version"], done["moved"])
+
+
+def set_config(values=(), /, **keys):
+    """Sets keys of the plugin's configuration, which the plugin reads at its next call.
+
+    `values` is a dictionary, whose values may be dictionaries, as the tables of TOML. None removes a key. The other keys
+    stay as they are: at first as in `narrowboat.toml`.
+    """
+    request("set_config", changes=dict(_flatten({**dict(values), **keys})))
+
+
+def _flatten(values, prefix=""):
+    """Yields the keys with full stops, and their values as texts."""
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{key}.")
+        elif isinstance(value, bool):
+            yield key, str(value).lower()
+        elif value is None or isinstance(value, (str, int, float)):
+            yield key, None if value is None else str(value)
+        else:
+            raise TypeError(f"a value of the configuration has to be str, bool, int or float, not {type(value).__name__}")
 
 
 def read_file(path):

@@ -14,6 +14,8 @@ class Host:
         #: What the functions of the channel layer and `send` raise, by name.
         self.errors = {}
         self.next_timer = 1
+        #: The configuration of the plugin.
+        self.config = {}
         #: Answers the requests of tests: it gets a request and returns the value, or raises LookupError.
         self.answer = None
         #: The time of a call in microseconds, and the processor time of this process when the call began.
