@@ -24,11 +24,12 @@ def language(request, root, component):
 
 @pytest.fixture(scope="module")
 def serve_powers(language, serving, tmp_path_factory):
-    """Context manager that serves the guest in a language at /powers/. `asks` changes what its manifest requests."""
+    """Context manager that serves the guest in a language at /powers/. `asks` changes what its manifest requests, and
+    `table` has further keys of its plugin table."""
 
-    def start(asks=None, top=None, **settings):
+    def start(asks=None, top=None, table=None, **settings):
         folder = tmp_path_factory.mktemp("powers")
-        plugins = {"powers": language.table(folder, **(asks or {}))}
+        plugins = {"powers": language.table(folder, **(asks or {})) | (table or {})}
         routes = [{"path": path, "plugin": "powers"} for path in ("/powers/", "/powers/{room}/")]
         secret = folder / "secret"
         secret.write_text(SECRET)

@@ -14,6 +14,7 @@ macro_rules! documents {
 #[cfg(doctest)]
 documents! {
     authenticate_users = "docs/how-to/authenticate-users.md";
+    configure_a_plugin = "docs/how-to/configure-a-plugin.md";
     deploy_and_roll_back = "docs/how-to/deploy-and-roll-back.md";
     first_plugin = "docs/tutorial/first-plugin.md";
     readme = "README.md";

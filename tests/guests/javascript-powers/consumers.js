@@ -4,6 +4,8 @@ import { ClientError, Consumer, Rejected } from "narrowboat";
 
 import * as layerCommands from "./layer-commands.js";
 import * as networkCommands from "./network-commands.js";
+import * as recipeCommands from "./recipe-commands.js";
+import * as settingsCommands from "./settings-commands.js";
 import * as storeCommands from "./store-commands.js";
 
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -97,5 +99,7 @@ const COMMANDS = {
   fail,
   ...layerCommands,
   ...networkCommands,
+  ...recipeCommands,
+  ...settingsCommands,
   ...storeCommands,
 };

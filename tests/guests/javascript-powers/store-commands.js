@@ -25,5 +25,40 @@ const deleteKey = command((bucket, key) => bucket.delete(key));
 export const exists = command((bucket, key) => String(bucket.exists(key)));
 export const add = command((bucket, key, number) => String(bucket.increment(key, number)));
 export const keys = command((bucket) => bucket.listKeys().sort().join(" "));
+export const prefix = command((bucket, prefix) => bucket.listKeys(prefix).sort().join(" "));
+export const fill = command((bucket, prefix, number) => {
+  bucket.setMany(Array.from({ length: Number(number) }, (_, at) => [prefix + at, "x"]));
+});
+export const count = command((bucket, prefix, limit) => {
+  const keys = new Set();
+  let cursor = null;
+  do {
+    const page = bucket.listPage(prefix, { cursor, limit: Number(limit) });
+    for (const key of page.keys) keys.add(key);
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return String(keys.size);
+});
+
+const decoder = new TextDecoder();
+
+export const many = command((bucket, key, others) => {
+  const keys = [key, ...others.split(" ")];
+  const values = bucket.getMany(keys);
+  return keys.map((key) => (values.has(key) ? `= ${decoder.decode(values.get(key))}` : "none")).join(", ");
+});
+export const forget = command((bucket, key, others) => bucket.deleteMany([key, ...others.split(" ")]));
+export const swap = command((bucket, key, values) => {
+  const [old, ...rest] = values.split(" ");
+  return String(bucket.compareAndSet(key, old === "-" ? null : old, rest.join(" ")));
+});
+export const lend = command((bucket, key, milliseconds) => bucket.set(key, "x", { ttl: Number(milliseconds) }));
+export const keep = command((bucket, key, milliseconds) =>
+  String(bucket.setTtl(key, milliseconds === "" ? null : { milliseconds: Number(milliseconds) })),
+);
+export const left = command((bucket, key) => {
+  const left = bucket.ttl(key);
+  return left === null ? "none" : left === Infinity ? "unlimited" : String(left);
+});
 
 export { deleteKey as delete };

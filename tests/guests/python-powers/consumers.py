@@ -12,9 +12,13 @@ from narrowboat import ClientError, Rejected
 
 import layer_commands
 import network_commands
+import recipes
+import settings_commands
 import store_commands
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+MODULES = (layer_commands, store_commands, network_commands, recipes, settings_commands)
 
 log = logging.getLogger("powers")
 
@@ -42,7 +46,7 @@ class Powers(AsyncWebsocketConsumer):
             await self.send(bytes_data=bytes_data[::-1])
             return
         command, _, rest = text_data.partition(" ")
-        for commands in (COMMANDS, layer_commands.COMMANDS, store_commands.COMMANDS, network_commands.COMMANDS):
+        for commands in (COMMANDS, *(module.COMMANDS for module in MODULES)):
             if command in commands:
                 reply = await commands[command](self, *rest.partition(" ")[::2])
                 if reply is not None:

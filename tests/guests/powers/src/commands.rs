@@ -6,7 +6,7 @@ use narrowboat_guest::prelude::*;
 use narrowboat_guest::{clock, random};
 use serde_json::json;
 
-use crate::{Powers, layer, network, store};
+use crate::{Powers, layer, network, recipes, settings, store};
 
 /// Runs the command in a text and returns the reply, if there is one.
 pub(crate) fn run(
@@ -47,10 +47,14 @@ pub(crate) fn run(
         "blame" => return Err(Error::client(word.parse()?, more)),
         // fail TEXT
         "fail" => return Err(Error::msg(rest)),
-        _ => layer::run(connection, command, rest)
-            .or_else(|| store::run(command, rest))
-            .or_else(|| network::run(command, rest))
-            .ok_or_else(|| Error::msg(format_args!("no command {command:?}")))?,
+        _ => match recipes::run(command, rest) {
+            Some(reply) => reply?,
+            None => layer::run(connection, command, rest)
+                .or_else(|| store::run(command, rest))
+                .or_else(|| network::run(command, rest))
+                .or_else(|| settings::run(command, rest))
+                .ok_or_else(|| Error::msg(format_args!("no command {command:?}")))?,
+        },
     };
     Ok(Some(reply))
 }

@@ -12,6 +12,8 @@
 mod commands;
 mod layer;
 mod network;
+mod recipes;
+mod settings;
 mod store;
 
 use std::time::Duration;
