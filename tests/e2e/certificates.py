@@ -14,8 +14,8 @@ def pem(key):
     return key.private_bytes(encoding, format, serialization.NoEncryption())
 
 
-def certificate(name, issuer=None):
-    """Creates a certificate and its key. It is self-signed, or signed by `authority`."""
+def certificate(name, issuer=None, hosts=()):
+    """Creates a certificate and its key. It is self-signed, or signed by `authority` for 127.0.0.1 and `hosts`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer, signing_key = issuer or (None, key)
@@ -32,7 +32,8 @@ def certificate(name, issuer=None):
     )
     if signer:
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        names = [address, *map(x509.DNSName, hosts)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signing_key, hashes.SHA256()), key
 
 

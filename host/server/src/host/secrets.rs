@@ -19,28 +19,18 @@ impl Host {
         }
     }
 
-    /// Applies secrets whose values have changed: gives plugins their settings, and, if files of tokens have changed, reads
-    /// the tokens again. Waits until a reload that is under way has ended.
-    pub(crate) async fn apply_secrets(self: &Arc<Self>, have_tokens_changed: bool) {
-        let Ok(permit) = Arc::clone(&self.reload_lock).acquire_owned().await else { return };
-        let host = Arc::clone(self);
-        let applied = run_on_dedicated_thread(move || {
-            for runtime in host.tenants.all().values() {
-                runtime.apply_settings();
-                for layer in runtime.moved_layers() {
-                    tracing::warn!(
-                        layer,
-                        "the URL of its Redis names another server; reload the configuration to connect to it"
-                    );
-                }
+    /// Gives plugins the new values of their secrets. Waits until a reload that is under way has ended, because it gives them
+    /// settings too.
+    pub(crate) async fn apply_secrets(&self) {
+        let _permit = self.reload_lock.acquire().await;
+        for runtime in self.tenants.all().values() {
+            runtime.apply_settings();
+            for layer in runtime.moved_layers() {
+                tracing::warn!(
+                    layer,
+                    "the URL of its Redis names another server; reload the configuration to connect to it"
+                );
             }
-            if have_tokens_changed {
-                host.reload_tokens();
-            }
-            drop(permit);
-        });
-        if applied.await.is_none() {
-            tracing::warn!("cannot start a thread to apply secrets; a reload applies them");
         }
     }
 
@@ -54,20 +44,31 @@ impl Host {
         of_operator.chain(of_tenants.map(Path::to_owned)).collect()
     }
 
-    /// Reads all tokens again. Tokens whose files cannot be used stay as they were. Blocks on the disk.
-    fn reload_tokens(&self) {
-        let config = self.config();
-        let admin = config.admin.as_ref().filter(|_| self.operator_tokens.is_enabled());
-        let of_operator = admin.map(|admin| {
-            self.operator_tokens.replace(ApiTokens::read(admin)?);
-            Ok(())
+    /// Reads all tokens again. Tokens whose files cannot be used stay as they were. Waits until a reload that is under way has
+    /// ended, because it reads the tokens too.
+    pub(crate) async fn reload_tokens(self: &Arc<Self>) {
+        let _permit = self.reload_lock.acquire().await;
+        let host = Arc::clone(self);
+        let read = run_on_dedicated_thread(move || {
+            let config = host.config();
+            let admin = config.admin.as_ref().filter(|_| host.operator_tokens.is_enabled());
+            let of_operator = admin.map(|admin| {
+                host.operator_tokens.replace(ApiTokens::read(admin)?);
+                Ok(())
+            });
+            let tenants = host.tenants.all();
+            let of_tenants = tenants.values().map(|runtime| runtime.reload_tokens());
+            of_operator.into_iter().chain(of_tenants).filter_map(Result::err).collect::<Vec<_>>()
         });
-        let tenants = self.tenants.all();
-        let of_tenants = tenants.values().map(|runtime| runtime.reload_tokens());
-        for error in of_operator.into_iter().chain(of_tenants).filter_map(Result::err) {
-            tracing::warn!("{error}; these tokens stay as they were");
+        match read.await {
+            Some(errors) if errors.is_empty() => tracing::info!("tokens reloaded"),
+            Some(errors) => {
+                for error in errors {
+                    tracing::warn!("{error}; these tokens stay as they were");
+                }
+            }
+            None => tracing::warn!("cannot start a thread to read tokens; a reload reads them"),
         }
-        tracing::info!("tokens reloaded");
     }
 }
 

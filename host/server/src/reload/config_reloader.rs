@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::secret_watch::log_secret_changes;
+use super::secret_watch::refresh_secrets;
 use super::settled_file::wait_until_settled;
 use crate::connection_registry::ConnectionRegistry;
 use crate::host::Host;
@@ -97,12 +97,12 @@ impl ConfigReloader {
         self: Arc<Self>,
         is_forced: bool,
     ) -> Result<ReloadReport, ConfigReloadError> {
+        refresh_secrets(&self.host).await;
         let current = self.host.config();
         let Some(file) = current.file.clone() else { return Err(ConfigReloadError::NoFile) };
         let (digest, secrets) = (current.digest, current.secrets.clone());
         let load = move || {
             wait_until_settled(&file, |text| Sha256Digest::of(text) == digest);
-            log_secret_changes(&secrets.refresh());
             Config::load_with(&file, &secrets)
         };
         let config = run_on_dedicated_thread(load).await.ok_or(HostError::NoThread)??;

@@ -13,21 +13,25 @@ pub(crate) async fn run(host: Arc<Host>) {
     let mut tokens = FileStamps::of(host.token_files());
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
-        let secrets = host.config().secrets.clone();
-        let reader = secrets.clone();
-        let Some(changes) = run_on_dedicated_thread(move || reader.refresh()).await else {
-            continue;
-        };
-        log_secret_changes(&changes);
-        let have_tokens_changed = tokens.update(host.token_files());
-        if !changes.changed.is_empty() || have_tokens_changed {
-            host.apply_secrets(have_tokens_changed).await;
+        refresh_secrets(&host).await;
+        if tokens.update(host.token_files()) {
+            host.reload_tokens().await;
         }
     }
 }
 
+/// Reads all secrets again, and applies those with another value.
+pub(super) async fn refresh_secrets(host: &Arc<Host>) {
+    let secrets = host.config().secrets.clone();
+    let Some(changes) = run_on_dedicated_thread(move || secrets.refresh()).await else { return };
+    log_secret_changes(&changes);
+    if !changes.changed.is_empty() {
+        host.apply_secrets().await;
+    }
+}
+
 /// Logs what has become of secrets. The log names where they come from, and not their values.
-pub(super) fn log_secret_changes(changes: &SecretChanges) {
+fn log_secret_changes(changes: &SecretChanges) {
     for source in &changes.changed {
         tracing::info!("the secret in {source} has changed");
     }
