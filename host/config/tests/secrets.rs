@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use narrowboat_config::{
     Config, Endpoint, HIDDEN_SECRET, JwtKeyFile, LayerBackend, PemSource, RedisConfig, RedisHost,
-    RedisServer, SecretStore, TokenSecret,
+    RedisServer, Secret, SecretStore, TokenSecret,
 };
 use support::{ECHO, assert_refused, default_tenant};
 use tempfile::TempDir;
@@ -219,7 +219,7 @@ fn passwords_and_encryption_keys_come_from_files() {
          master_name = \"m\", password = { file = \"secret\" }, sentinel_kwargs = { password = { file = \"secret\" } } }]\n",
     );
     let redis = redis(&config.unwrap());
-    let keys: Vec<_> = redis.symmetric_encryption_keys.iter().map(|key| key.expose()).collect();
+    let keys: Vec<_> = redis.symmetric_encryption_keys.iter().map(Secret::expose).collect();
     assert_eq!(keys.iter().map(|key| &**key).collect::<Vec<_>>(), ["hunter2", "inline"]);
     let [RedisHost::Server(server), RedisHost::Sentinel { sentinels, master, .. }] = &*redis.hosts
     else {

@@ -191,7 +191,7 @@ fn write_json(json: &mut String, value: &Value) -> Result<(), &'static str> {
             return Err("has a number that JSON cannot express; write it as a text");
         }
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
-            json.push_str(&scalar_text(value))
+            json.push_str(&scalar_text(value));
         }
         Value::Array(list) => {
             json.push('[');

@@ -11,8 +11,9 @@ use bytes::Bytes;
 
 use super::*;
 use crate::Delivery;
-use narrowboat_config::{RedisConfig, Secret, Serializer};
+use narrowboat_config::{Config, LayerBackend, RedisConfig, Secret, SecretStore, Serializer};
 use narrowboat_core::message::{Message, MessageError};
+use narrowboat_core::name::Tenant;
 
 const MAX: usize = 1 << 20;
 
@@ -48,4 +49,27 @@ fn decode(codec: &Codec, wire: &[u8]) -> Result<DecodedDelivery, WireError> {
 fn opened(decoded: &DecodedDelivery) -> (&Message, Vec<&str>) {
     let Delivery::Message(message) = &decoded.delivery else { panic!("{decoded:?} is a message") };
     (message, decoded.names().collect())
+}
+
+#[test]
+fn after_a_key_has_changed_the_key_before_still_decrypts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, secrets) = (folder.path().join("key"), SecretStore::reading());
+    std::fs::write(&key, "old").unwrap();
+    let text = "[layer]\nbackend = \"redis\"\nsymmetric_encryption_keys = [{ file = \"key\" }]\n";
+    let config = Config::parse_with(text, &folder.path().join("narrowboat.toml"), &secrets);
+    let config = config.unwrap();
+    let layer = &config.tenants[&Tenant::default_tenant()].layers["default"];
+    let LayerBackend::Redis(redis) = &layer.backend else { panic!("{layer:?}") };
+    let codec = Codec::new(redis, 0, None, MAX);
+    let message = message(&[b"\x88", PAIRS]);
+    let encode = || codec.encode(&message, WireAddress::Implicit).unwrap();
+    let before = encode();
+    std::fs::write(&key, "new").unwrap();
+    assert_eq!(secrets.refresh().changed.len(), 1);
+    let after = encode();
+    assert_eq!(opened(&decode(&codec, &before).unwrap()).0, &message);
+    let new = codec_with(Serializer::Msgpack, &["new"], 0, None);
+    assert_eq!(opened(&decode(&new, &after).unwrap()).0, &message);
+    assert!(matches!(decode(&new, &before), Err(WireError::Undecryptable)));
 }
