@@ -12,7 +12,7 @@ from test_javascript import ECHO, consumer
 IMPORTS = """\
 import * as kit from "narrowboat/testing";
 const { Channel, Communicator, advance, afterEach, beforeEach, describe, expect, faults, failRequest, group } = kit;
-const { keyvalue, logs, readFile, requests, respond, sendTo, swap, test } = kit;
+const { keyvalue, logs, readFile, requests, respond, sendTo, setConfig, swap, test } = kit;
 const open = (path = "/chat/", options = {}) => {
   const client = new Communicator(path, options);
   client.connect();
@@ -302,6 +302,61 @@ def test_the_test_reads_and_writes_the_buckets(passes):
         });
         """,
         capabilities={"keyvalue": True, "log": True},
+    )
+
+
+def test_all_operations_on_buckets_reach_the_plugin_and_times_follow_the_clock(passes):
+    passes(
+        ECHO,
+        """
+        test("buckets", () => {
+          const bucket = keyvalue.open("seen");
+          const keys = () => bucket.listKeys().sort();
+          bucket.set("session", "ann", { ttl: { minutes: 30 } });
+          advance({ minutes: 29 });
+          expect(bucket.ttl("session")).toBe(60_000);
+          expect(bucket.update("session", (old) => new TextDecoder().decode(old) + "!")).toBe("ann!");
+          advance({ minutes: 1 });
+          expect([bucket.ttl("session"), bucket.exists("session")]).toEqual([null, false]);
+          bucket.setMany({ a1: "1", a2: "2", b: "3" });
+          bucket.deleteMany(["b"]);
+          expect([...bucket.getMany(["a1", "b"]).keys()]).toEqual(["a1"]);
+          expect(bucket.listKeys("a").sort()).toEqual(["a1", "a2"]);
+          expect([bucket.compareAndSet("a1", null, "x"), bucket.compareAndSet("a1", "1", "x")]).toEqual([false, true]);
+          expect([bucket.ttl("a1"), bucket.setTtl("a1", 1000)]).toEqual([Infinity, true]);
+          expect(bucket.increment("n", -2)).toBe(-2);
+          advance(1000);
+          expect(keys()).toEqual(["a2", "n"]);
+        });
+        """,
+        capabilities={"keyvalue": True},
+    )
+
+
+def test_a_test_sets_the_configuration_of_the_plugin(passes):
+    passes(
+        'import { config } from "narrowboat";\n' + consumer('receive(key) { this.send(config.get(key, "none")); }'),
+        """
+        beforeEach(() => setConfig({ api_key: "first", smtp: { port: 25 } }));
+
+        const ask = (client, key) => {
+          client.sendTo(key);
+          return client.receiveFrom();
+        };
+
+        test("a value changes while a client is connected", () => {
+          const client = open();
+          expect([ask(client, "api_key"), ask(client, "smtp.port")]).toEqual(["first", "25"]);
+          setConfig({ api_key: "second" });
+          expect(ask(client, "api_key")).toBe("second");
+          setConfig({ api_key: null });
+          expect(ask(client, "api_key")).toBe("none");
+        });
+
+        test("each test has its own configuration", () => {
+          expect(ask(open(), "api_key")).toBe("first");
+        });
+        """,
     )
 
 

@@ -250,6 +250,70 @@ def test_buckets_of_the_plugin_can_be_read_and_written(passes):
     )
 
 
+def test_all_operations_on_buckets_reach_the_plugin_and_times_follow_the_clock(passes):
+    passes(
+        """
+        import math
+
+        def test_it():
+            bucket = keyvalue.open("texts")
+            bucket.set("session", "ann", ttl=1800)
+            advance(1799.5)
+            assert bucket.ttl("session") == 0.5 and bucket["session"] == b"ann"
+            assert bucket.update("session", lambda old: old + b"!") == b"ann!"
+            advance(0.5)
+            assert "session" not in bucket and bucket.ttl("session") is None
+            bucket.set_many({"a1": "1", "a2": "2", "b": "3"})
+            bucket.delete_many(["b"])
+            assert bucket.get_many(["a2", "b", "a1"]) == {"a2": b"2", "a1": b"1"}
+            assert list(bucket.list_keys("a")) == ["a1", "a2"]
+            assert bucket.list_page("a", limit=1).keys == ["a1"]
+            assert not bucket.compare_and_set("a1", None, "x") and bucket.compare_and_set("a1", "1", "x")
+            assert bucket.ttl("a1") == math.inf and bucket.set_ttl("a1", 1)
+            assert bucket.increment("n", -2) == -2
+            advance(1)
+            assert sorted(bucket) == ["a2", "n"]
+        """
+    )
+
+
+SETTINGS = """
+from channels.generic.websocket import WebsocketConsumer
+from narrowboat import config
+
+class Settings(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        self.send(text_data=config.get(text_data, "none"))
+"""
+
+
+def test_a_test_sets_the_configuration_of_the_plugin(passes):
+    passes(
+        """
+        @fixture(autouse=True)
+        def settings():
+            set_config(api_key="first", smtp={"port": 25})
+
+        async def test_it():
+            async with Communicator("/chat/") as client:
+                for value in ("first", "second"):
+                    set_config(api_key=value)
+                    await client.send_to(text_data="api_key")
+                    assert await client.receive_from() == value
+                await client.send_to(text_data="smtp.port")
+                assert await client.receive_from() == "25"
+                set_config(api_key=None)
+                await client.send_to(text_data="api_key")
+                assert await client.receive_from() == "none"
+                assert dict(config) == {"smtp.port": "25"}
+
+        def test_each_test_has_its_own_configuration():
+            assert config["api_key"] == "first"
+        """,
+        consumers=SETTINGS,
+    )
+
+
 def test_state_moves_to_another_version_in_the_middle_of_a_test(passes):
     passes(
         """

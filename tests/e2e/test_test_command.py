@@ -73,6 +73,17 @@ def test_a_plugin_gets_the_routes_of_the_closest_configuration(narrowboat, proje
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_plugin_gets_its_configuration_without_the_secrets(narrowboat, project):
+    config = project / "narrowboat.toml"
+    table = '[plugins.rooms.config]\ngreeting = "hello"\nkey = { file = "missing" }\ntoken = { env = "MISSING" }\n'
+    config.write_text(config.read_text() + table)
+    tests = project / "plugins/rooms/test_rooms.py"
+    check = "\nfrom narrowboat.testing import config\n\ndef test_config():\n    assert dict(config) == {'greeting': 'hello'}\n"
+    tests.write_text(tests.read_text() + check)
+    done = narrowboat("test", project / "plugins/rooms")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_without_a_configuration_every_path_leads_to_the_plugin(narrowboat, project):
     (project / "narrowboat.toml").unlink()
     tests = project / "plugins/rooms/test_rooms.py"
