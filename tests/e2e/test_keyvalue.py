@@ -176,6 +176,40 @@ def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
     assert client.ask("notes many k 300") == "ok"
 
 
+def test_a_batch_has_bounds(keeping, backend):
+    client = keeping(backend).connect("/keeper/")
+    assert client.ask("notes batch k 1000") == "ok"
+    assert client.ask("notes batch k 1001") == "error: the batch has 1001 keys, and the limit is 1000 keys; split it"
+    assert client.ask("notes fill a 1048576") == "ok"
+    assert client.ask("notes copies a 4") == "4"
+    assert client.ask("notes copies a 5") == "error: the values of the batch have more than 4.0 MiB together; split it"
+    assert client.ask("notes copies a 1001").startswith("error: the batch has 1001 keys")
+
+
+def test_a_handle_of_an_earlier_value_fails_and_the_host_returns_one_of_the_later(keeping, backend):
+    client = keeping(backend).connect("/keeper/")
+    assert client.ask("notes set a before") == "ok"
+    assert client.ask("notes stale a last") == "stale, then first"
+    assert client.ask("notes get a") == "= last"
+
+
+def test_a_guest_compares_no_more_bytes_than_so_many_at_a_time(keeping):
+    client = keeping().connect("/keeper/")
+    assert client.ask("notes fill a 1048000") == "ok"
+    assert client.ask("notes compare a 8") == "8"
+    too_many = "the values of all compare-and-swap handles of this instance have more than 8 MiB together; drop some of them"
+    assert client.ask("notes compare a 9") == f"error: {too_many}"
+    # Dropped handles do not count.
+    assert client.ask("notes compare a 8") == "8"
+
+
+def test_a_guest_holds_no_more_than_so_many_comparisons(keeping):
+    host = keeping()
+    client = host.connect("/keeper/")
+    client.send("notes compare a 5000")
+    host.logged("resource table has no free keys|capacity")
+
+
 def test_a_guest_holds_no_more_than_so_many_buckets(keeping):
     host = keeping()
     assert host.connect("/keeper/").ask("notes hold 50") == "50"
@@ -225,6 +259,7 @@ def test_a_trial_writes_nothing_and_neither_does_whoever_saves(serve, component,
     host = serve(plugins={"keeper": {"component": str(file)}})
     client = host.connect("/keeper/")
     assert client.ask("restored") == "fresh"
+    assert [client.ask(f"{bucket} set kept x") for bucket in ("snapshots", "restores")] == ["ok", "ok"]
     beside = file.with_suffix(".new")
     beside.write_bytes(version("two"))
     beside.rename(file)
@@ -233,6 +268,9 @@ def test_a_trial_writes_nothing_and_neither_does_whoever_saves(serve, component,
     eventually(lambda: client.ask("restored") == "written", "a consumer that has moved")
     assert client.ask("moves get restores") == "= 1"
     assert client.ask("moves get snapshots") == "nothing"
+    assert client.ask("snapshots keys") == "kept"
+    assert client.ask("snapshots left kept") == "Unlimited"
+    assert client.ask("restores keys") == "compare_and_set set set_many set_with_ttl update"
 
 
 # Redis.

@@ -1,9 +1,16 @@
 //! Runs the key-value command in each text, such as `BUCKET set KEY VALUE`. See `run_command` for the others.
 
-use std::cell::Cell;
+mod bindings;
+mod comparisons;
 
-use narrowboat_guest::keyvalue::{self, KeyValueError};
+use std::cell::Cell;
+use std::time::Duration;
+
+use narrowboat_guest::keyvalue::{self, Bucket, KeyValueError};
 use narrowboat_guest::prelude::*;
+
+/// A time to live that outlasts each test.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 thread_local!(static RESTORED: Cell<&'static str> = const { Cell::new("fresh") });
 
@@ -29,25 +36,44 @@ impl Consumer for KeyValueConsumer {
     }
 
     fn snapshot(&self) -> Result<Snapshot, Error> {
-        try_increment("snapshots");
+        try_writes("snapshots");
         Snapshot::encode(Self::SCHEMA_VERSION, self)
     }
 
     fn restore(_: &Connection, _: Snapshot) -> Result<Self, Error> {
-        RESTORED.set(if try_increment("restores") { "written" } else { "not written" });
+        RESTORED.set(if try_writes("restores") { "written" } else { "not written" });
         Ok(KeyValueConsumer)
     }
 }
 
-/// Increments a counter in the bucket `moves`. Returns whether the host allowed it.
-fn try_increment(key: &str) -> bool {
-    keyvalue::open("moves").and_then(|bucket| bucket.increment(key, 1)).is_ok()
+/// Increments a counter in the bucket `moves`, and does every other write in the bucket with the name of the counter.
+/// Returns whether the host allowed the increment.
+fn try_writes(name: &str) -> bool {
+    let is_counted = keyvalue::open("moves").and_then(|bucket| bucket.increment(name, 1)).is_ok();
+    if let Ok(bucket) = keyvalue::open(name) {
+        let writes: [(&str, fn(&Bucket, &str) -> Result<(), KeyValueError>); 5] = [
+            ("set", |bucket, key| bucket.set(key, "x")),
+            ("set_many", |bucket, key| bucket.set_many([(key, "x")])),
+            ("compare_and_set", |bucket, key| bucket.compare_and_set(key, None, "x").map(drop)),
+            ("update", |bucket, key| bucket.update(key, |_| "x").map(drop)),
+            ("set_with_ttl", |bucket, key| bucket.set_with_ttl(key, "x", HOUR)),
+        ];
+        for (key, write) in writes {
+            let _ = write(&bucket, key);
+        }
+        let _ = (bucket.delete("kept"), bucket.delete_many(&["kept"]));
+        let _ = bucket.set_ttl("kept", Some(HOUR));
+    }
+    is_counted
 }
 
 fn run_command(text: &str) -> Result<String, KeyValueError> {
     let mut words = text.splitn(4, ' ');
     let mut word = || words.next().unwrap_or_default();
     let (bucket, verb, key, value) = (word(), word(), word(), word());
+    if let Some(reply) = comparisons::run(bucket, verb, key, value) {
+        return reply;
+    }
     let bucket = keyvalue::open(bucket)?;
     Ok(match verb {
         "get" => match bucket.get(key)? {
@@ -71,6 +97,19 @@ fn run_command(text: &str) -> Result<String, KeyValueError> {
         "delete" => bucket.delete(key).map(|()| "ok".to_owned())?,
         "exists" => bucket.exists(key)?.to_string(),
         "add" => bucket.increment(key, value.parse().unwrap_or_default())?.to_string(),
+        // left KEY: the time that it has left
+        "left" => format!("{:?}", bucket.ttl(key)?),
+        // batch KEY N: a batch of N keys that begin with KEY, with no values
+        "batch" => {
+            let count: u32 = value.parse().unwrap_or_default();
+            bucket.set_many((0..count).map(|at| (format!("{key}{at}"), "")))?;
+            "ok".to_owned()
+        }
+        // copies KEY N: the value of a key, N times in one batch
+        "copies" => {
+            let count = value.parse().unwrap_or_default();
+            bucket.get_many(&vec![key; count])?.len().to_string()
+        }
         // page [CURSOR]: the number of keys in one page, and the cursor of the next
         "page" => {
             let cursor = (!key.is_empty()).then_some(key);
