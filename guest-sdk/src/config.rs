@@ -5,7 +5,9 @@
 //! the key `smtp.host`. All values are texts; `limit = 20` is `"20"`, and `debug = true` is `"true"`.
 //!
 //! The operator may change the configuration while the plugin runs, for example when an API key is rotated. Each call
-//! returns the value of that moment, so read a value where you use it, and keep none in a consumer.
+//! returns the value of that moment, so read a value where you use it, and keep none in a consumer. With
+//! `config_changed = true` in its manifest, the consumers of a plugin get a message of the type `config.changed` after a
+//! change.
 //!
 //! ```
 //! use narrowboat_guest::config::{self, ConfigError};

@@ -136,7 +136,8 @@ declare module "narrowboat" {
   /**
    * The configuration of the plugin: the keys and values below `[plugins.NAME.config]`. A key of a nested table has the
    * names with a full stop between them, such as `smtp.host`. All values are texts. The operator may change them while the
-   * plugin runs, so read a value where you use it.
+   * plugin runs, so read a value where you use it. With `config_changed = true` in `plugin.toml`, the method
+   * `onConfigChanged` of each consumer runs after a change.
    */
   export namespace config {
     /** Returns the value of a key as it is now. */

@@ -67,3 +67,17 @@ def test_an_open_connection_reads_a_rotated_secret_at_its_next_call(client, secr
     for value in ("hunter2", "hunter3"):
         secret.write_text(f"{value}\n")
         eventually(lambda: client.ask("config api_key") == f"= {value}", "the new secret")
+
+
+def test_consumers_are_told_of_a_change(client, secret):
+    # A change of an earlier test may be told now, so the last message is that of the last change.
+    for number in range(3):
+        before = int(client.ask("told"))
+        secret.write_text(f"told{number}\n")
+        eventually(lambda: client.ask("config api_key") == f"= told{number}", "the new secret")
+        eventually(lambda: int(client.ask("told")) > before, "the message")
+
+
+def test_a_change_of_the_configuration_is_live_under_open_connections(host, client):
+    host.config.write_text(host.config.read_text().replace("mail.example", "other.example"))
+    eventually(lambda: client.ask("config smtp.host") == "= other.example", "the new host")

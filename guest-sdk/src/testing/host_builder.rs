@@ -55,6 +55,14 @@ impl HostBuilder {
         self
     }
 
+    /// Tells consumers that the configuration has changed, as `config_changed = true` in the manifest does: each gets a
+    /// message of the type `config.changed`.
+    #[must_use]
+    pub fn config_changed(mut self) -> Self {
+        self.code.tell_config_changes();
+        self
+    }
+
     /// Creates the host.
     ///
     /// # Panics

@@ -60,6 +60,46 @@ fn the_plugin_sees_a_change_at_its_next_call() {
     assert_eq!([(); 3].map(|()| client.receive_text_from()), ["old", "new", "none"]);
 }
 
+/// Sends the greeting of the configuration when it changes.
+#[derive(Serialize, Deserialize)]
+struct Greeter;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Notice {
+    #[serde(rename = "config.changed")]
+    ConfigChanged,
+}
+
+impl Consumer for Greeter {
+    type Message = Notice;
+
+    fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
+        Ok(accept(Greeter))
+    }
+
+    fn handle(&mut self, connection: &Connection, _: Notice) -> Result<(), Error> {
+        Ok(connection.send(config::require("greeting")?)?)
+    }
+}
+
+#[test]
+fn consumers_are_told_of_a_change_if_the_test_asks_for_it() {
+    let told = Host::builder().consumer::<Greeter>().config("greeting", "hello").config_changed();
+    let host = told.build();
+    let client = host.connect("/").unwrap();
+    assert!(client.receive_nothing());
+    host.set_config("greeting", "welcome");
+    assert_eq!(client.receive_text_from(), "welcome");
+    host.set_config("greeting", "welcome");
+    assert!(client.receive_nothing());
+
+    let host = Host::new::<Greeter>();
+    let client = host.connect("/").unwrap();
+    host.set_config("greeting", "welcome");
+    assert!(client.receive_nothing());
+}
+
 #[test]
 fn a_value_is_parsed_and_an_error_names_the_key_and_not_the_value() {
     let host = Host::builder().consumer::<Settings>().config("limit", "20").build();

@@ -35,6 +35,8 @@ pub struct Manifest {
     pub isolation: Isolation,
     /// The threads that run calls.
     pub execution: ExecutionMode,
+    /// Whether the host tells consumers that the configuration of the plugin has changed.
+    pub config_changed: bool,
     /// Limits that are lower than those of the host.
     pub limits: RequestedLimits,
     /// The requested capabilities.
@@ -54,6 +56,8 @@ struct RawManifest {
     isolation: Option<Isolation>,
     #[serde(default)]
     execution: ExecutionMode,
+    #[serde(default)]
+    config_changed: bool,
     #[serde(default)]
     limits: RequestedLimits,
     #[serde(default)]
@@ -163,6 +167,7 @@ impl RawManifest {
             isolation: self.isolation.unwrap_or_else(|| Isolation::default_for(source.as_ref())),
             source,
             execution: self.execution,
+            config_changed: self.config_changed,
             limits: self.limits,
             capabilities: self.capabilities,
         })

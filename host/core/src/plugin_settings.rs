@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The settings of a plugin. Values may be secrets, so that `Debug` prints only the keys.
@@ -13,17 +14,24 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct PluginSettings {
     /// Guards a single value, so that a panic of another thread leaves it whole.
     current: RwLock<Arc<BTreeMap<String, String>>>,
+    /// The number of replacements that have changed something.
+    generation: AtomicU64,
 }
 
 impl PluginSettings {
     /// Settings with these values.
     pub fn new(values: BTreeMap<String, String>) -> Self {
-        Self { current: RwLock::new(Arc::new(values)) }
+        Self { current: RwLock::new(Arc::new(values)), generation: AtomicU64::new(0) }
     }
 
     /// The values of this moment.
     pub fn snapshot(&self) -> Arc<BTreeMap<String, String>> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A number that grows with each change.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Replaces all values. Returns whether a value was added, changed or removed.
@@ -33,6 +41,7 @@ impl PluginSettings {
             return false;
         }
         let previous = mem::replace(&mut *current, Arc::new(values));
+        self.generation.fetch_add(1, Ordering::Release);
         drop(current);
         drop(previous);
         true
@@ -76,6 +85,7 @@ mod tests {
         assert!(settings.replace(values(&[("a", "2")])));
         assert!(settings.replace(values(&[("a", "2"), ("b", "")])));
         assert!(settings.replace(values(&[("b", "")])));
+        assert_eq!(settings.generation(), 3);
     }
 
     #[test]

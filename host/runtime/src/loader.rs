@@ -284,6 +284,7 @@ impl Loader {
             execution_mode: ExecutionModeState::new(execution_mode(&manifest)),
             manifest_name: manifest.name,
             description: manifest.description,
+            config_changed: manifest.config_changed,
             capabilities: manifest.capabilities,
             usage: Arc::default(),
             core_instance_count: resources.core_instances,

@@ -136,6 +136,11 @@ impl Version {
         &self.ctx.description
     }
 
+    /// Whether consumers want to be told that the configuration of the plugin has changed.
+    pub fn wants_config_changes(&self) -> bool {
+        self.ctx.config_changed
+    }
+
     /// Reserves the pool slots of one more instance.
     ///
     /// # Errors

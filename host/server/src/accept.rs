@@ -16,7 +16,7 @@ use crate::admin::AdminServer;
 use crate::handshake_slot::HandshakeSlot;
 use crate::host::Host;
 use crate::host_mode::HostMode;
-use crate::reload::{component_watch, poll_files, watch_secrets};
+use crate::reload::{component_watch, poll_files, watch_secrets, watch_settings};
 use crate::server::Server;
 
 /// Sockets over `max_connections` that get a 503 at a time; further ones are closed without a response.
@@ -126,6 +126,7 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
         });
     }
     tasks.spawn(watch_secrets(Arc::clone(&server.host)));
+    tasks.spawn(watch_settings(Arc::clone(server)));
     if let Some(tls) = server.host.tls() {
         let (tls, files) = (Arc::clone(tls), Arc::clone(tls));
         tasks.spawn(poll_files(move || files.files(), move || tls.reload()));

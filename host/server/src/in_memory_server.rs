@@ -1,5 +1,6 @@
 //! A host that serves connections in the memory of this process, for tests of plugins.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::accepted_socket::{decide, run_after_handshake};
 use crate::host::Host;
+use crate::reload::tell_consumers;
 use crate::server::Server;
 use narrowboat_channels::ChannelLayer;
 use narrowboat_core::name::{ChannelName, Tenant};
@@ -78,6 +80,16 @@ impl InMemoryServer {
     pub fn settings(&self, plugin: &str) -> Option<Arc<PluginSettings>> {
         let tenant = self.server.host.tenants().get(&Tenant::default_tenant())?;
         Some(Arc::clone(&tenant.instance_registry(plugin)?.plugin().settings))
+    }
+
+    /// Replaces the settings of a plugin, and tells its consumers if its manifest asks for that.
+    pub async fn replace_settings(&self, plugin: &str, values: BTreeMap<String, String>) {
+        let tenant = self.server.host.tenants().get(&Tenant::default_tenant());
+        let registry = tenant.as_ref().and_then(|tenant| tenant.instance_registry(plugin));
+        let Some(plugin) = registry.map(|registry| registry.plugin()) else { return };
+        if plugin.settings.replace(values) {
+            tell_consumers(&self.server, plugin).await;
+        }
     }
 
     /// The threads on which guests run.

@@ -168,7 +168,7 @@ impl SimulatedHost {
                         None => values.remove(&key),
                     };
                 }
-                settings.replace(values);
+                self.server.replace_settings(&self.plugin.name, values).await;
                 self.settle().await
             }
             Request::Config => Ok(Reply::Config(BTreeMap::clone(&settings.snapshot()))),

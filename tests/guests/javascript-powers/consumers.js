@@ -13,6 +13,7 @@ const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mill
 /** Runs the command in each text. */
 export class Powers extends Consumer {
   timers = [];
+  configChanges = 0;
 
   async connect({ query }) {
     if ("later" in query) await wait(Number(query.later));
@@ -37,6 +38,10 @@ export class Powers extends Consumer {
 
   onPowersText({ text }) {
     this.send(`message: ${text}`);
+  }
+
+  onConfigChanged() {
+    this.configChanges += 1;
   }
 
   disconnect(code) {
@@ -93,6 +98,7 @@ const COMMANDS = {
   time: () => String(Date.now()),
   timer: setTimer,
   clear: clearTimer,
+  told: (consumer) => String(consumer.configChanges),
   log: writeLog,
   close: (consumer, code, reason) => consumer.close(Number(code), reason),
   blame,

@@ -29,6 +29,7 @@ class Powers(AsyncWebsocketConsumer):
     def __init__(self):
         super().__init__()
         self.timers = []
+        self.config_changes = 0
 
     async def connect(self):
         query = {name: values[0] for name, values in parse_qs(self.scope["query_string"].decode()).items()}
@@ -56,6 +57,9 @@ class Powers(AsyncWebsocketConsumer):
 
     async def powers_text(self, event):
         await self.send(f"message: {event['text']}")
+
+    async def config_changed(self, event):
+        self.config_changes += 1
 
     async def disconnect(self, code):
         log.info("disconnected with %s", code)
@@ -99,6 +103,10 @@ async def clear_timer(consumer, *_):
     return "ok"
 
 
+async def told(consumer, *_):
+    return str(consumer.config_changes)
+
+
 async def write_log(consumer, level, text):
     log.log(LEVELS[level], "%s", text)
     return "ok"
@@ -122,6 +130,7 @@ COMMANDS = {
     "time": read_time,
     "timer": set_timer,
     "clear": clear_timer,
+    "told": told,
     "log": write_log,
     "close": close,
     "blame": blame,

@@ -11,6 +11,8 @@ pub(crate) struct PluginCode {
     pub(super) workers: Vec<WorkerCode>,
     /// Whether all consumers are in one instance.
     pub(super) is_shared: bool,
+    /// Whether consumers are told that the configuration has changed.
+    pub(super) tells_config_changes: bool,
 }
 
 /// A worker and its channel.
@@ -35,6 +37,11 @@ impl PluginCode {
     pub(crate) fn add_worker<W: Worker>(&mut self, channel: &str) {
         let channel = channel.to_owned();
         self.workers.push(WorkerCode { channel, create: create_worker::<W> });
+    }
+
+    /// Tells consumers that the configuration has changed.
+    pub(crate) fn tell_config_changes(&mut self) {
+        self.tells_config_changes = true;
     }
 
     /// Lets all consumers share one instance.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::native_host::NativeHost;
-use crate::keyvalue::TimeToLive;
+use crate::{keyvalue::TimeToLive, message};
 
 impl NativeHost {
     /// The value of a key.
@@ -45,12 +45,33 @@ impl NativeHost {
         &mut self,
         changes: BTreeMap<String, Option<String>>,
     ) -> Result<(), String> {
-        let config = &mut self.state().config;
+        let before = self.state().config.clone();
+        let mut config = before.clone();
         for (key, value) in changes {
             match value {
                 Some(value) => config.insert(key, value),
                 None => config.remove(&key),
             };
+        }
+        let has_changed = config != before;
+        self.state().config = config;
+        if has_changed && self.code.tells_config_changes {
+            self.tell_config_change()?;
+        }
+        self.settle()
+    }
+
+    /// Sends the message of a changed configuration to all open connections.
+    fn tell_config_change(&mut self) -> Result<(), String> {
+        let message = message::encode(&BTreeMap::from([("type", "config.changed")]));
+        let message = message.map_err(|error| error.to_string())?;
+        let channels: Vec<_> = {
+            let state = self.state();
+            let live = state.connections.values().filter(|connection| connection.is_live());
+            live.map(|connection| connection.channel.clone()).collect()
+        };
+        for channel in channels {
+            self.queue_message(channel, message.clone());
         }
         Ok(())
     }

@@ -63,6 +63,13 @@ const TOP_LEVEL: ConfigTable = ConfigTable {
                  short. `\"thread\"`: calls always run on guest threads, for a plugin whose calls \
                  are always long.",
         },
+        ConfigKey {
+            key: "config_changed",
+            value_type: "boolean",
+            default: KeyDefault::Value("false"),
+            description: "Whether each consumer gets a message of the type `config.changed` when the plugin's \
+                 configuration or one of its secrets has changed.",
+        },
     ],
 };
 

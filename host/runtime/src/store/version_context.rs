@@ -21,6 +21,8 @@ pub(crate) struct VersionContext {
     pub(crate) manifest_name: String,
     /// The description in the manifest, which may be empty.
     pub(crate) description: String,
+    /// Whether consumers want to be told that the configuration of the plugin has changed.
+    pub(crate) config_changed: bool,
     pub(crate) tenant: Tenant,
     pub(crate) layer: Arc<dyn ChannelLayer>,
     /// The services beyond the host that the guests can reach.

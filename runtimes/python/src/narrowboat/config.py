@@ -5,7 +5,8 @@ table has the names with a full stop between them, such as `smtp.host`. All valu
 others of them.
 
 The operator may change the configuration while the plugin runs, for example when an API key is rotated. Each access
-returns the value of that moment, so read a value where you use it, and keep none in a consumer.
+returns the value of that moment, so read a value where you use it, and keep none in a consumer. With
+`config_changed = true` in `plugin.toml`, the method `config_changed(self, event)` of each consumer runs after a change.
 """
 
 import sys

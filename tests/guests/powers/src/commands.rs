@@ -36,6 +36,8 @@ pub(crate) fn run(
             }
             "ok".to_owned()
         }
+        // told: how often the configuration has changed
+        "told" => consumer.config_changes.to_string(),
         // log LEVEL TEXT
         "log" => log(word, more),
         // close CODE REASON

@@ -27,6 +27,8 @@ struct Powers {
     timers: Vec<(TimerId, String)>,
     /// The timer that decides about the handshake.
     decision: Option<TimerId>,
+    /// How often the configuration has changed.
+    config_changes: u32,
 }
 
 /// The messages of consumers and of the worker.
@@ -35,6 +37,8 @@ struct Powers {
 enum Message {
     #[serde(rename = "powers.text")]
     Text { text: String },
+    #[serde(rename = "config.changed")]
+    ConfigChanged,
     #[serde(rename = "powers.double")]
     Double { number: i64, reply_to: String },
 }
@@ -78,6 +82,10 @@ impl Consumer for Powers {
     fn handle(&mut self, connection: &Connection, message: Message) -> Result<(), Error> {
         match message {
             Message::Text { text } => Ok(connection.send(format!("message: {text}"))?),
+            Message::ConfigChanged => {
+                self.config_changes += 1;
+                Ok(())
+            }
             Message::Double { .. } => Err(Error::msg("a consumer does not double")),
         }
     }

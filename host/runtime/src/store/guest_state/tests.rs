@@ -50,6 +50,7 @@ fn version_context() -> VersionContext {
         plugin: Arc::from("plugin"),
         manifest_name: "plugin".to_owned(),
         description: String::new(),
+        config_changed: false,
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
         services: Arc::new(services),
