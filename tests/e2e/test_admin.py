@@ -130,7 +130,7 @@ def test_a_token_that_others_can_read_is_not_used(narrowboat, component, tmp_pat
 @pytest.mark.parametrize(
     ("table", "key", "words"),
     [
-        ({"tokens": [{"name": "a", "scopes": ["read"]}]}, "admin.tokens", "either"),
+        ({"tokens": [{"name": "a", "scopes": ["read"]}]}, "admin.tokens", "exactly one"),
         ({"tokens": [{"name": "a", "sha256": "x", "scopes": ["read"]}]}, "sha256", "sha256sum"),
         ({"tokens": [{"name": "a", "file": "f", "scopes": []}]}, "scopes", "at least one of"),
         ({"tokens": [{"name": "a", "file": "f", "scopes": ["rule"]}]}, "scopes", "`read`"),

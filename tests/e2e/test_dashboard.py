@@ -169,6 +169,25 @@ def test_a_fault_is_shown_with_the_guests_words_and_place(watching, serving, bro
     page.sign_in()
 
 
+def test_settings_are_shown_without_secrets(serve, browser, tmp_path):
+    (tmp_path / "key").write_text("hunter2")
+    config = {"greeting": "<b>hello</b>", "api": {"key": {"file": str(tmp_path / "key")}}}
+    host = serve(plugins={"echo": {"config": config}, "group": {}}, admin=ADMIN, watch="off")
+    page = Dashboard(browser, Admin(host))
+    page.sign_in()
+    rows = lambda plugin: page.texts(f"[data-plugin={plugin}] .settings td")
+    expected = ["api.key", "(secret)", "greeting", "<b>hello</b>"]
+    eventually(lambda: rows("echo") == expected, "the settings")
+    host.config.write_text(host.config.read_text().replace("hello", "changed"))
+    Admin(host).post("/v1/reload")
+    eventually(lambda: rows("echo")[3] == "<b>changed</b>", "the changed settings")
+    assert rows("group") == []
+    assert not page.find("[data-plugin=group] .settings").is_displayed()
+    assert "hunter2" not in page.run("return document.documentElement.outerHTML")
+    assert page.complaints() == []
+    page.close()
+
+
 def test_a_connection_is_closed(watching):
     served, _, page = watching
     client = served.connect()

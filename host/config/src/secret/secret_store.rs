@@ -60,6 +60,11 @@ impl SecretStore {
         Ok(Secret::new(source, cell))
     }
 
+    /// Whether no configuration has a secret.
+    pub fn is_empty(&self) -> bool {
+        self.cells().is_empty()
+    }
+
     /// Reads all secrets again. A secret that cannot be read keeps its value. Blocks on the disk.
     pub fn refresh(&self) -> SecretChanges {
         let mut changes = SecretChanges::default();

@@ -23,6 +23,10 @@ pub(crate) async fn run(host: Arc<Host>) {
 /// Reads all secrets again, and applies those with another value.
 pub(super) async fn refresh_secrets(host: &Arc<Host>) {
     let secrets = host.config().secrets.clone();
+    // Most hosts have none, and need no thread for them.
+    if secrets.is_empty() {
+        return;
+    }
     let Some(changes) = run_on_dedicated_thread(move || secrets.refresh()).await else { return };
     log_secret_changes(&changes);
     if !changes.changed.is_empty() {
