@@ -81,6 +81,9 @@ def test_a_file_of_a_token_that_cannot_be_used_leaves_the_token(tokens, tmp_path
     secret_file(tmp_path / "ops", "readable by others", mode=0o644)
     tokens.host.logged("can be read by other users.*stay as they were")
     assert status(tokens, "first of ops") == 200
+    assert "can be read by other users" in tokens.get("/v1/status")["secret_problems"][0]
+    secret_file(tmp_path / "ops", "second of ops")
+    eventually(lambda: tokens.get("/v1/status")["secret_problems"] == [], "no problem")
 
 
 # Settings

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from admin import ADMIN, Admin
 from certificates import certificate, write
 from support import UPGRADE, configuration, eventually, toml
 
@@ -33,7 +34,7 @@ class Site:
             "bolt": {"hosts": ["bolt.example"], "plugins": ["doorman"]},
             "path": {"path": "/path", "plugins": ["doorman"]},
         }
-        self.host = serve("doorman", tls=self.files("host"), tenants=self.tenants)
+        self.host = serve("doorman", tls=self.files("host"), tenants=self.tenants, admin=ADMIN)
         self.trusting = ssl.create_default_context(cafile=folder / "ca.pem")
         self.trusting.check_hostname = False
 
@@ -61,7 +62,7 @@ class Site:
             return int(tls.recv(4096).split()[1])
 
     def reload(self, tenants):
-        config = configuration(self._component, "doorman", tls=self.files("host"), tenants=tenants)
+        config = configuration(self._component, "doorman", tls=self.files("host"), tenants=tenants, admin=ADMIN)
         self.host.config.write_text(toml(config))
 
 
@@ -107,6 +108,8 @@ def test_a_spoilt_certificate_of_a_tenant_leaves_its_old_one(site):
     (site.folder / "acme.pem").write_text("not a certificate\n")
     site.host.logged("tenants.acme.tls.cert: .*; its clients get its own from before")
     assert site.shown("acme.example") == "acme.example"
+    [problem] = Admin(site.host).get("/v1/status")["secret_problems"]
+    assert problem.startswith("tenants.acme.tls.cert: ")
 
 
 def test_a_host_starts_without_the_certificate_of_a_tenant_and_takes_it_later(site, serve):

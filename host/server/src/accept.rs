@@ -128,13 +128,12 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
     tasks.spawn(watch_secrets(Arc::clone(&server.host)));
     tasks.spawn(watch_settings(Arc::clone(server)));
     if let Some(tls) = server.host.tls() {
-        let (tls, files) = (Arc::clone(tls), Arc::clone(tls));
-        tasks.spawn(poll_files(move || files.files(), move || tls.reload()));
+        let (tls, host) = (Arc::clone(tls), Arc::clone(&server.host));
+        tasks.spawn(poll_files(move || tls.files(), move || host.reload_certificates()));
     }
-    if let Some(authenticator) = server.host.authenticator() {
-        let authenticator = Arc::clone(authenticator);
-        let files = Arc::clone(&authenticator);
-        tasks.spawn(poll_files(move || files.files(), move || authenticator.reload()));
+    if let Some(users) = server.host.authenticator() {
+        let (users, host) = (Arc::clone(users), Arc::clone(&server.host));
+        tasks.spawn(poll_files(move || users.files(), move || host.reload_user_keys()));
     }
     tasks
 }

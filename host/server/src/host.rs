@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::auth::users::UserAuthenticator;
 use crate::auth::{AcceptedTokens, ApiTokens};
 use crate::demo::EditorResources;
+use crate::file_problems::{FileKind, FileProblems};
 use crate::host_engine::HostEngine;
 use crate::host_error::HostError;
 use crate::host_mode::HostMode;
@@ -56,6 +57,7 @@ pub struct Host {
     operator_tokens: AcceptedTokens,
     allow_lists: AllowLists,
     tls: Option<Arc<Tls>>,
+    file_problems: FileProblems,
     authenticator: Option<Arc<UserAuthenticator>>,
     proxy: Option<ProxyConfig>,
 }
@@ -109,7 +111,10 @@ impl Host {
         resources.mode.set_applied_config(&config);
         let config = Arc::new(config);
         let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
-        tls.iter().for_each(|tls| tls.set_tenants(tenant_certificates(&config)));
+        let certificates = tenant_certificates(&config);
+        let problems = tls.as_ref().map(|tls| tls.set_tenants(certificates)).unwrap_or_default();
+        let file_problems = FileProblems::default();
+        file_problems.set(FileKind::Certificates, problems);
         Ok(Self {
             resources,
             tenants,
@@ -118,6 +123,7 @@ impl Host {
             operator_tokens: AcceptedTokens::default(),
             allow_lists: config.allow_lists.clone(),
             tls,
+            file_problems,
             authenticator: authenticator.map(Arc::new),
             proxy: config.proxy.clone(),
             config_applied_at: Mutex::new(Instant::now()),

@@ -15,6 +15,7 @@ pub mod background_writer;
 mod connection_registry;
 mod demo;
 mod drain;
+mod file_problems;
 mod handshake_failures;
 mod handshake_slot;
 mod host;

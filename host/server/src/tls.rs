@@ -99,18 +99,22 @@ impl Tls {
     }
 
     /// Serves the certificates of these tenants from now on, and no others. A tenant whose certificate cannot be used keeps
-    /// the one from before, or the host's; the log has the reason. Blocks on the disk.
-    pub(crate) fn set_tenants(&self, configs: Vec<(Tenant, TenantTlsConfig)>) {
+    /// the one from before, or the host's. Returns the problems, which the log has too. Blocks on the disk.
+    pub(crate) fn set_tenants(&self, configs: Vec<(Tenant, TenantTlsConfig)>) -> Vec<String> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.get();
-        self.current.replace(before.with_tenants(&configs, before.host()));
+        let (set, problems) = before.with_tenants(&configs, before.host());
+        self.current.replace(set);
         *tenants = configs;
+        problems
     }
 
-    /// Reads the files again, for new connections. A certificate that cannot be used stays as it was. Blocks on the disk.
-    pub(crate) fn reload(&self) {
+    /// Reads the files again, for new connections. A certificate that cannot be used stays as it was. Returns the problems,
+    /// which the log has too. Blocks on the disk.
+    pub(crate) fn reload(&self) -> Vec<String> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.get();
+        let mut problems = Vec::new();
         let host = match load_certified_key(&self.config, "tls", &default_provider()) {
             Ok(certified) => {
                 tracing::info!("certificate reloaded");
@@ -119,9 +123,13 @@ impl Tls {
             // Common during a renewal: one of the two files is new, and the other one follows.
             Err(error) => {
                 tracing::warn!("{error}; the certificate stays as it was");
+                problems.push(error.to_string());
                 before.host()
             }
         };
-        self.current.replace(before.with_tenants(&tenants, host));
+        let (set, of_tenants) = before.with_tenants(&tenants, host);
+        self.current.replace(set);
+        problems.extend(of_tenants);
+        problems
     }
 }

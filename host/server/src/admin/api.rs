@@ -145,8 +145,8 @@ pub struct HostStatus {
     pub plugins: Vec<PluginInfo>,
     /// The channel layers, by tenant and name.
     pub layers: Vec<LayerInfo>,
-    /// The secrets in files or variables that cannot be read any more, without their values; the host goes on with the values
-    /// from before. Empty if the request is about a tenant.
+    /// The secrets, tokens, keys and certificates that cannot be used any more, without their values; the host goes on with
+    /// those from before. Empty if the request is about a tenant.
     #[serde(default)]
     pub secret_problems: Vec<String>,
 }

@@ -118,17 +118,12 @@ pub(super) async fn status(
         },
         secret_problems: match token.tenant {
             Some(_) => Vec::new(),
-            None => secret_problems(server),
+            None => server.host.secret_problems(),
         },
         tenants,
         plugins,
         layers,
     })
-}
-
-/// The secrets that cannot be read any more.
-fn secret_problems(server: &Server) -> Vec<String> {
-    server.host.config().secrets.problems().iter().map(ToString::to_string).collect()
 }
 
 fn tenant_info(

@@ -15,10 +15,12 @@ impl AcceptedTokens {
         Self(RwLock::new(Some(Arc::new(tokens))))
     }
 
-    /// Accepts these tokens from now on, and no others.
-    pub(crate) fn replace(&self, tokens: ApiTokens) {
+    /// Accepts these tokens from now on, and no others. Returns whether they differ from those before.
+    pub(crate) fn replace(&self, tokens: ApiTokens) -> bool {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let has_changed = current.as_deref() != Some(&tokens);
         *current = Some(Arc::new(tokens));
+        has_changed
     }
 
     /// Whether there are tokens. The operator has none if the admin API does not run.

@@ -13,11 +13,11 @@ use narrowboat_core::sha256_digest::Sha256Digest;
 const OPERATOR_TOKEN_NAME: &str = "operator";
 
 /// The tokens of the operator or of one tenant.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct ApiTokens(Vec<ApiToken>);
 
 /// A token of the admin API.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiToken {
     /// The name of the token, for the log.
     pub(crate) name: Arc<str>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Host;
 use crate::auth::ApiTokens;
+use crate::file_problems::FileKind;
 use narrowboat_config::{AdminConfig, Config, TenantConfig, TenantTlsConfig};
 use narrowboat_core::name::Tenant;
 use narrowboat_runtime::run_on_dedicated_thread;
@@ -15,7 +16,8 @@ impl Host {
         if let Some(tls) = self.tls.clone() {
             let tenants = tenant_certificates(&self.config());
             // Without a thread, the log already has that.
-            run_on_dedicated_thread(move || tls.set_tenants(tenants)).await;
+            let problems = run_on_dedicated_thread(move || tls.set_tenants(tenants)).await;
+            self.file_problems.set(FileKind::Certificates, problems.unwrap_or_default());
         }
     }
 
@@ -32,6 +34,25 @@ impl Host {
                 );
             }
         }
+    }
+
+    /// Reads the certificates again. Blocks on the disk.
+    pub(crate) fn reload_certificates(&self) {
+        let problems = self.tls.iter().flat_map(|tls| tls.reload()).collect();
+        self.file_problems.set(FileKind::Certificates, problems);
+    }
+
+    /// Reads the keys of users again. Blocks on the disk.
+    pub(crate) fn reload_user_keys(&self) {
+        let problems = self.authenticator.iter().filter_map(|users| users.reload()).collect();
+        self.file_problems.set(FileKind::UserKeys, problems);
+    }
+
+    /// The secrets, tokens, keys and certificates that cannot be used any more, without their values.
+    pub(crate) fn secret_problems(&self) -> Vec<String> {
+        let secrets = self.config().secrets.problems();
+        let secrets = secrets.iter().map(ToString::to_string);
+        secrets.chain(self.file_problems.all()).collect()
     }
 
     /// The files of all tokens.
@@ -52,20 +73,29 @@ impl Host {
         let read = run_on_dedicated_thread(move || {
             let config = host.config();
             let admin = config.admin.as_ref().filter(|_| host.operator_tokens.is_enabled());
-            let of_operator = admin.map(|admin| {
-                host.operator_tokens.replace(ApiTokens::read(admin)?);
-                Ok(())
-            });
+            let of_operator =
+                admin.map(|admin| Ok(host.operator_tokens.replace(ApiTokens::read(admin)?)));
             let tenants = host.tenants.all();
             let of_tenants = tenants.values().map(|runtime| runtime.reload_tokens());
-            of_operator.into_iter().chain(of_tenants).filter_map(Result::err).collect::<Vec<_>>()
+            let (mut has_changed, mut errors) = (false, Vec::new());
+            for result in of_operator.into_iter().chain(of_tenants) {
+                match result {
+                    Ok(differs) => has_changed |= differs,
+                    Err(error) => errors.push(error),
+                }
+            }
+            (has_changed, errors)
         });
         match read.await {
-            Some(errors) if errors.is_empty() => tracing::info!("tokens reloaded"),
-            Some(errors) => {
-                for error in errors {
+            Some((has_changed, errors)) => {
+                if has_changed {
+                    tracing::info!("tokens reloaded");
+                }
+                for error in &errors {
                     tracing::warn!("{error}; these tokens stay as they were");
                 }
+                let problems = errors.iter().map(ToString::to_string).collect();
+                self.file_problems.set(FileKind::Tokens, problems);
             }
             None => tracing::warn!("cannot start a thread to read tokens; a reload reads them"),
         }

@@ -34,13 +34,11 @@ impl FileStamps {
         )
     }
 
-    /// Records the state of these files. Returns whether one has changed that was recorded before.
+    /// Records the state of these files. Returns whether one has changed, or was not recorded before: it may have changed
+    /// since the host read it.
     pub(super) fn update(&mut self, files: Vec<PathBuf>) -> bool {
         let current = Self::of(files);
-        let is_changed = |(file, stamp): (&PathBuf, &_)| {
-            self.0.get(file).is_some_and(|earlier| earlier != stamp)
-        };
-        let has_changed = current.0.iter().any(is_changed);
+        let has_changed = current.0.iter().any(|(file, stamp)| self.0.get(file) != Some(stamp));
         *self = current;
         has_changed
     }

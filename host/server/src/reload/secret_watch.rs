@@ -10,7 +10,8 @@ use narrowboat_runtime::run_on_dedicated_thread;
 /// Reads the files of secrets and tokens again and again, for ever, and applies new values. Plugins see them at their next
 /// call, no connection closes, and the configuration is not read.
 pub(crate) async fn run(host: Arc<Host>) {
-    let mut tokens = FileStamps::of(host.token_files());
+    // Empty, so that the first look notices a token that has changed since the host read it.
+    let mut tokens = FileStamps::default();
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
         refresh_secrets(&host).await;

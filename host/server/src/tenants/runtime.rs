@@ -107,14 +107,13 @@ impl TenantRuntime {
         self.config.tokens.iter().filter_map(|token| token.secret.file())
     }
 
-    /// Reads its tokens again.
+    /// Reads its tokens again. Returns whether they differ from those before.
     ///
     /// # Errors
     /// If the file of a token cannot be used. The tokens stay as they were.
-    pub(crate) fn reload_tokens(&self) -> Result<(), TokenError> {
+    pub(crate) fn reload_tokens(&self) -> Result<bool, TokenError> {
         let key = format!("tenants.{}.tokens", self.tenant);
-        self.tokens.replace(ApiTokens::read_list(&self.config.tokens, &key)?);
-        Ok(())
+        Ok(self.tokens.replace(ApiTokens::read_list(&self.config.tokens, &key)?))
     }
 
     /// The layers with a Redis whose URL now names another server than the one that the layer is connected to.

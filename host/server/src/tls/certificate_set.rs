@@ -65,13 +65,14 @@ impl CertificateSet {
         exact.or_else(|| domains.into_iter().find_map(|domain| self.by_name.get(domain)))
     }
 
-    /// These certificates of tenants, and that of the host. A certificate that cannot be read stays as it is in `self`.
+    /// These certificates of tenants, and that of the host. A certificate that cannot be read stays as it is in `self`; the
+    /// problems with them are returned and logged.
     pub(super) fn with_tenants(
         &self,
         tenants: &[(Tenant, TenantTlsConfig)],
         host: Arc<CertifiedKey>,
-    ) -> Self {
-        let mut by_name = HashMap::new();
+    ) -> (Self, Vec<String>) {
+        let (mut by_name, mut problems) = (HashMap::new(), Vec::new());
         for (tenant, tls) in tenants {
             let table = format!("tenants.{tenant}.tls");
             let certificate =
@@ -82,6 +83,7 @@ impl CertificateSet {
                         let whose =
                             if earlier.is_some() { "its own from before" } else { "the host's" };
                         tracing::warn!("{error}; its clients get {whose}");
+                        problems.push(error.to_string());
                         earlier
                     }
                 };
@@ -89,7 +91,7 @@ impl CertificateSet {
             let names = tls.hosts.iter().map(HostPattern::to_string);
             by_name.extend(names.map(|name| (name, certificate.clone())));
         }
-        Self { host, by_name }
+        (Self { host, by_name }, problems)
     }
 
     /// The certificate of a tenant.

@@ -36,14 +36,18 @@ impl JwtVerifier {
         self.config.key_file.path().map(Path::to_owned)
     }
 
-    /// Reads the keys again. If they cannot be read, the current keys stay.
-    pub(super) fn reload(&self) {
+    /// Reads the keys again. If they cannot be read, the current keys stay. Returns the problem, which the log has too.
+    pub(super) fn reload(&self) -> Option<String> {
         match read_keys(&self.config) {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
                 tracing::info!("keys of tokens reloaded");
+                None
             }
-            Err(error) => tracing::warn!("{error}; the keys stay as they were"),
+            Err(error) => {
+                tracing::warn!("{error}; the keys stay as they were");
+                Some(error.to_string())
+            }
         }
     }
 

@@ -34,9 +34,10 @@ impl UserAuthenticator {
         self.jwt_verifier.iter().filter_map(JwtVerifier::key_file).collect()
     }
 
-    /// Reads the keys again. If they cannot be read, the host keeps the keys that it has.
-    pub fn reload(&self) {
-        self.jwt_verifier.iter().for_each(JwtVerifier::reload);
+    /// Reads the keys again. If they cannot be read, the host keeps the keys that it has. Returns the problem, which the log
+    /// has too.
+    pub fn reload(&self) -> Option<String> {
+        self.jwt_verifier.as_ref()?.reload()
     }
 
     /// Returns the claims of the user as JSON: those of the handshake's token, or else those that the webhook returns.
