@@ -156,6 +156,7 @@ fn host_error(error: HostError) -> CliError {
         error @ (HostError::Tls(_)
         | HostError::Users(_)
         | HostError::Token(_)
+        | HostError::Keyvalue(_)
         | HostError::Signers(_)) => CliError::usage(error),
         HostError::Build { ref source, .. } if source.is_manifest_error() => CliError::usage(error),
         error => CliError::runtime(error),

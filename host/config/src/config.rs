@@ -21,7 +21,7 @@ use super::tenant::{self, TenantConfig};
 use super::tls::TlsConfig;
 use super::traces::TracesConfig;
 use super::users::{self, UsersConfig};
-use super::versions::{RawVersions, VersionsConfig};
+use super::versions::{self, RawVersions, VersionsConfig};
 use super::watch_mode::WatchMode;
 use narrowboat_core::name::Tenant;
 use narrowboat_core::sha256_digest::Sha256Digest;
@@ -132,6 +132,8 @@ impl Config {
             signatures::reject_unsigned_sources(&tenants)?;
         }
         let (versions, admin) = check_admin(&mut raw, &folder, &location)?;
+        let state = versions.as_ref().map(|versions| versions.folder.clone());
+        let state = state.or_else(versions::systemd_state_folder);
         Ok(Self {
             file: Some(file.to_owned()),
             digest: Sha256Digest::of(text.as_bytes()),
@@ -145,7 +147,7 @@ impl Config {
             signatures,
             tls: raw.tls.map(|raw| raw.check(&folder, &location)).transpose()?,
             limits: raw.limits.into_inner(),
-            keyvalue: raw.keyvalue.check(&folder, &location)?,
+            keyvalue: raw.keyvalue.check(&folder, state.as_deref(), &location)?,
             requests: requests::check(raw.http_client, &location)?,
             admin,
             traces: raw.traces.map(|raw| raw.check(&location)).transpose()?,

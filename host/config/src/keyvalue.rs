@@ -1,6 +1,6 @@
 //! `[keyvalue]`: where plugins store keys and values.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -33,11 +33,19 @@ pub struct KeyvalueConfig {
     pub max_key: ByteSize,
 }
 
+/// The folder of the store below the folder for state. Names of plugins and tenants do not contain `.`.
+const DEFAULT_FOLDER: &str = ".keyvalue";
+
 /// The backend of the key-value store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyvalueBackend {
     /// The memory of this process. Values end with the process.
     Memory,
+    /// A file of this machine, which one process at a time has open.
+    File {
+        /// The folder of the file, which the host creates at start.
+        folder: PathBuf,
+    },
     /// A Redis, which several hosts may share.
     Redis {
         /// The host of Redis.
@@ -47,11 +55,11 @@ pub enum KeyvalueBackend {
     },
 }
 
-#[derive(Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RawKeyvalueBackend {
-    #[default]
     Memory,
+    File,
     Redis,
 }
 
@@ -59,7 +67,8 @@ enum RawKeyvalueBackend {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawKeyvalue {
-    backend: RawKeyvalueBackend,
+    backend: Option<Spanned<RawKeyvalueBackend>>,
+    path: Option<Spanned<PathBuf>>,
     hosts: Option<Spanned<Value>>,
     prefix: Option<Spanned<String>>,
     quota: Spanned<ByteSize>,
@@ -70,7 +79,8 @@ pub(super) struct RawKeyvalue {
 impl Default for RawKeyvalue {
     fn default() -> Self {
         Self {
-            backend: RawKeyvalueBackend::default(),
+            backend: None,
+            path: None,
             hosts: None,
             prefix: None,
             quota: Spanned::new(0..0, ByteSize::mib(16)),
@@ -81,9 +91,11 @@ impl Default for RawKeyvalue {
 }
 
 impl RawKeyvalue {
+    /// Checks the table. `state` is the folder for the state of this host, if one is known.
     pub(super) fn check(
         self,
         folder: &Path,
+        state: Option<&Path>,
         location: &Locator<'_>,
     ) -> Result<KeyvalueConfig, ConfigError> {
         let sizes = [
@@ -100,7 +112,7 @@ impl RawKeyvalue {
             return Err(location.invalid(size.span(), &format!("keyvalue.{key}"), problem));
         }
         Ok(KeyvalueConfig {
-            backend: self.check_backend(folder, location)?,
+            backend: self.check_backend(folder, state, location)?,
             quota: self.quota.into_inner(),
             max_value: self.max_value.into_inner(),
             max_key: self.max_key.into_inner(),
@@ -110,26 +122,70 @@ impl RawKeyvalue {
     fn check_backend(
         &self,
         folder: &Path,
+        state: Option<&Path>,
         location: &Locator<'_>,
     ) -> Result<KeyvalueBackend, ConfigError> {
-        if self.backend == RawKeyvalueBackend::Memory {
-            let hosts = self.hosts.as_ref().map(|hosts| ("hosts", hosts.span()));
-            let prefix = self.prefix.as_ref().map(|prefix| ("prefix", prefix.span()));
-            return match hosts.or(prefix) {
-                None => Ok(KeyvalueBackend::Memory),
-                Some((key, span)) => {
-                    let problem =
-                        "belongs to backend = \"redis\"; set this backend, or remove the key";
-                    Err(location.invalid(span, &format!("keyvalue.{key}"), problem))
-                }
-            };
+        let backend = self.backend.as_ref().map(|backend| *backend.get_ref());
+        let backend = backend.unwrap_or(match (&self.path, state) {
+            (None, None) => RawKeyvalueBackend::Memory,
+            _ => RawKeyvalueBackend::File,
+        });
+        self.check_foreign_keys(backend, location)?;
+        match backend {
+            RawKeyvalueBackend::Memory => Ok(KeyvalueBackend::Memory),
+            RawKeyvalueBackend::File => self.check_path(folder, state, location),
+            RawKeyvalueBackend::Redis => {
+                let prefix = match &self.prefix {
+                    None => DEFAULT_PREFIX.to_owned(),
+                    Some(prefix) => check_prefix(prefix, "keyvalue.prefix", location)?,
+                };
+                let host = Box::new(self.check_host(folder, location)?);
+                Ok(KeyvalueBackend::Redis { host, prefix })
+            }
         }
-        let prefix = match &self.prefix {
-            None => DEFAULT_PREFIX.to_owned(),
-            Some(prefix) => check_prefix(prefix, "keyvalue.prefix", location)?,
+    }
+
+    /// Refuses the keys of other backends.
+    fn check_foreign_keys(
+        &self,
+        backend: RawKeyvalueBackend,
+        location: &Locator<'_>,
+    ) -> Result<(), ConfigError> {
+        let spans = [
+            ("hosts", "redis", RawKeyvalueBackend::Redis, self.hosts.as_ref().map(Spanned::span)),
+            ("prefix", "redis", RawKeyvalueBackend::Redis, self.prefix.as_ref().map(Spanned::span)),
+            ("path", "file", RawKeyvalueBackend::File, self.path.as_ref().map(Spanned::span)),
+        ];
+        for (key, name, owner, span) in spans {
+            if let (Some(span), true) = (span, owner != backend) {
+                let problem =
+                    format!("belongs to backend = \"{name}\"; set this backend, or remove the key");
+                return Err(location.invalid(span, &format!("keyvalue.{key}"), problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_path(
+        &self,
+        folder: &Path,
+        state: Option<&Path>,
+        location: &Locator<'_>,
+    ) -> Result<KeyvalueBackend, ConfigError> {
+        let folder = match (&self.path, state) {
+            (Some(path), _) if path.get_ref().as_os_str().is_empty() => {
+                let problem = "must name a folder; remove the key for the default folder";
+                return Err(location.invalid(path.span(), "keyvalue.path", problem));
+            }
+            (Some(path), _) => folder.join(path.get_ref()).components().collect(),
+            (None, Some(state)) => state.join(DEFAULT_FOLDER),
+            (None, None) => {
+                let span = self.backend.as_ref().map(Spanned::span).unwrap_or_default();
+                let problem = "needs a folder; name one with `path`, or add the table [versions]";
+                return Err(location.invalid(span, "keyvalue.backend", problem));
+            }
         };
-        let host = Box::new(self.check_host(folder, location)?);
-        Ok(KeyvalueBackend::Redis { host, prefix })
+        Ok(KeyvalueBackend::File { folder })
     }
 
     /// Parses `hosts`, which must have exactly one host: a quota is counted in the Redis that has the values.

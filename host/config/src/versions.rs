@@ -62,6 +62,11 @@ impl RawVersions {
     }
 }
 
+/// Returns the folder that systemd has for the state of the unit.
+pub(super) fn systemd_state_folder() -> Option<PathBuf> {
+    base_directories::systemd_directory(&|name: &str| std::env::var_os(name), "STATE_DIRECTORY")
+}
+
 /// Returns the folder that systemd has for the state of the unit, or else a folder for this configuration in the user's
 /// folder for state.
 fn default_folder(variable: impl Fn(&str) -> Option<OsString>, file: &Path) -> Option<PathBuf> {

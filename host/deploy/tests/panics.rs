@@ -160,7 +160,7 @@ impl Served {
             engine: Engine::new(4, limits.memory.bytes(), None).unwrap(),
             tenant,
             layer: Arc::clone(&layer) as Arc<dyn ChannelLayer>,
-            keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
+            keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),
             egress: Arc::new(Egress::new(config.requests)),
             settings: Arc::default(),
             max_message_bytes: limits.max_message.bytes(),

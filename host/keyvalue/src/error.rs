@@ -58,6 +58,13 @@ pub enum KeyvalueError {
     /// The cursor is not one of a page.
     #[error("the cursor is not one that the store returned")]
     InvalidCursor,
+    /// The disk under the store is full. Nothing was written.
+    #[error("key-value store unavailable: the disk is full: {0}")]
+    DiskFull(String),
+    /// The disk under the store has failed, and the store takes no writes until the host starts again. It is not known
+    /// whether this write is on the disk.
+    #[error("the key-value store is read-only until the host starts again: {0}")]
+    ReadOnly(String),
     /// The store does not respond.
     #[error("key-value store unavailable: {0}")]
     Unavailable(String),

@@ -8,16 +8,12 @@ use narrowboat_core::name::Tenant;
 use narrowboat_quota::{LimitKind, QuotaChain};
 
 use crate::batch::{check_batch_bytes, check_batch_keys};
+use crate::file::FileStore;
 use crate::memory_store::MemoryStore;
 use crate::page::MAX_PAGE_KEYS;
 use crate::redis::RedisStore;
-use crate::{Bucket, KeyTtl, KeyvalueError, Page};
-
-/// The longest time to live.
-const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
-
-/// The shortest time to live.
-const MIN_TTL: Duration = Duration::from_millis(1);
+use crate::store_limits::{StoreLimits, check_ttl};
+use crate::{Bucket, KeyTtl, KeyvalueError, Page, StoreCondition, StoreOpenError};
 
 /// The key-value store of all tenants, and its limits.
 ///
@@ -26,34 +22,42 @@ const MIN_TTL: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct KeyvalueStore {
     backend: StoreBackend,
-    default_quota_bytes: usize,
-    max_value_bytes: usize,
-    max_key_bytes: usize,
+    limits: StoreLimits,
 }
 
 #[derive(Debug)]
 enum StoreBackend {
     Memory(MemoryStore),
+    File(FileStore),
     Redis(Box<RedisStore>),
 }
 
 impl KeyvalueStore {
-    /// Opens the store. A store in memory is empty. A store in Redis connects at the first operation.
-    #[must_use]
-    pub fn open(config: &KeyvalueConfig) -> Self {
+    /// Opens the store. A store in memory is empty. A store in Redis connects at the first operation. A store in a file
+    /// belongs to this process until it is dropped.
+    ///
+    /// # Errors
+    /// If another process has the file open, or the file cannot be used.
+    pub fn open(config: &KeyvalueConfig) -> Result<Self, StoreOpenError> {
         let backend = match &config.backend {
             KeyvalueBackend::Memory => StoreBackend::Memory(MemoryStore::default()),
+            KeyvalueBackend::File { folder } => StoreBackend::File(FileStore::open(folder)?),
             KeyvalueBackend::Redis { host, prefix } => {
                 let store = RedisStore::new(RedisHost::clone(host), prefix.clone());
                 StoreBackend::Redis(Box::new(store))
             }
         };
-        Self {
-            backend,
-            default_quota_bytes: config.quota.bytes(),
-            max_value_bytes: config.max_value.bytes(),
-            max_key_bytes: config.max_key.bytes(),
-        }
+        Ok(Self::with_backend(config, backend))
+    }
+
+    /// Creates an empty store in memory, with the limits of the configuration.
+    #[must_use]
+    pub fn in_memory(config: &KeyvalueConfig) -> Self {
+        Self::with_backend(config, StoreBackend::Memory(MemoryStore::default()))
+    }
+
+    fn with_backend(config: &KeyvalueConfig, backend: StoreBackend) -> Self {
+        Self { backend, limits: StoreLimits::new(config) }
     }
 
     /// Returns the value of a key; `None` if the bucket does not have the key.
@@ -61,9 +65,10 @@ impl KeyvalueStore {
     /// # Errors
     /// If the key is empty or too long, or the store does not respond.
     pub async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        self.check_key(key)?;
+        self.limits.check_key(key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.get(bucket, key)),
+            StoreBackend::File(file) => file.get(bucket, key),
             StoreBackend::Redis(redis) => redis.get(bucket, key).await,
         }
     }
@@ -78,12 +83,13 @@ impl KeyvalueStore {
         bucket: &Bucket,
         keys: &[String],
     ) -> Result<Vec<Option<Vec<u8>>>, KeyvalueError> {
-        self.check_keys(keys)?;
+        self.limits.check_keys(keys)?;
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         match &self.backend {
             StoreBackend::Memory(memory) => memory.get_many(bucket, keys),
+            StoreBackend::File(file) => file.get_many(bucket, keys).await,
             StoreBackend::Redis(redis) => redis.get_many(bucket, keys).await,
         }
     }
@@ -93,9 +99,10 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`].
     pub async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
-        self.check_key(key)?;
+        self.limits.check_key(key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.exists(bucket, key)),
+            StoreBackend::File(file) => file.exists(bucket, key),
             StoreBackend::Redis(redis) => redis.exists(bucket, key).await,
         }
     }
@@ -105,9 +112,10 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`].
     pub async fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
-        self.check_key(key)?;
+        self.limits.check_key(key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.ttl(bucket, key)),
+            StoreBackend::File(file) => file.ttl(bucket, key),
             StoreBackend::Redis(redis) => redis.ttl(bucket, key).await,
         }
     }
@@ -138,11 +146,12 @@ impl KeyvalueStore {
         limit: usize,
     ) -> Result<Page, KeyvalueError> {
         if !prefix.is_empty() {
-            self.check_key(prefix)?;
+            self.limits.check_key(prefix)?;
         }
         let limit = limit.clamp(1, MAX_PAGE_KEYS);
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.list(bucket, prefix, cursor, limit)),
+            StoreBackend::File(file) => file.list(bucket, prefix, cursor, limit).await,
             StoreBackend::Redis(redis) => redis.list(bucket, prefix, cursor, limit).await,
         }
     }
@@ -186,12 +195,15 @@ impl KeyvalueStore {
         ttl: Option<Duration>,
         quota_chain: &QuotaChain,
     ) -> Result<(), KeyvalueError> {
-        self.check_key(key)?;
-        self.check_value(&value)?;
-        let quota = self.quota_bytes(bucket, quota_chain);
+        self.limits.check_key(key)?;
+        self.limits.check_value(&value)?;
+        let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => {
                 memory.set_many(bucket, vec![(key.to_owned(), value)], ttl, quota)
+            }
+            StoreBackend::File(file) => {
+                file.set_many(bucket, vec![(key.to_owned(), value)], ttl, quota).await
             }
             StoreBackend::Redis(redis) => redis.set(bucket, key, &value, ttl, quota).await,
         };
@@ -213,17 +225,18 @@ impl KeyvalueStore {
         check_batch_keys(entries.len())?;
         check_batch_bytes(entries.iter().map(|(_, value)| value.len()).sum())?;
         for (key, value) in &entries {
-            self.check_key(key)?;
-            self.check_value(value)?;
+            self.limits.check_key(key)?;
+            self.limits.check_value(value)?;
         }
         let entries: BTreeMap<_, _> = entries.into_iter().collect();
         let entries: Vec<_> = entries.into_iter().collect();
         if entries.is_empty() {
             return Ok(());
         }
-        let quota = self.quota_bytes(bucket, quota_chain);
+        let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => memory.set_many(bucket, entries, None, quota),
+            StoreBackend::File(file) => file.set_many(bucket, entries, None, quota).await,
             StoreBackend::Redis(redis) => redis.set_many(bucket, &entries, quota).await,
         };
         record_quota_hit(result, quota_chain)
@@ -234,9 +247,10 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`].
     pub async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
-        self.check_key(key)?;
+        self.limits.check_key(key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => memory.delete_many(bucket, [key].into_iter()),
+            StoreBackend::File(file) => return file.delete_many(bucket, [key].into_iter()).await,
             StoreBackend::Redis(redis) => return redis.delete(bucket, key).await,
         }
         Ok(())
@@ -247,13 +261,16 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`], and if there are more than [`MAX_BATCH_KEYS`](crate::MAX_BATCH_KEYS) keys.
     pub async fn delete_many(&self, bucket: &Bucket, keys: &[String]) -> Result<(), KeyvalueError> {
-        self.check_keys(keys)?;
+        self.limits.check_keys(keys)?;
         if keys.is_empty() {
             return Ok(());
         }
         match &self.backend {
             StoreBackend::Memory(memory) => {
                 memory.delete_many(bucket, keys.iter().map(String::as_str));
+            }
+            StoreBackend::File(file) => {
+                return file.delete_many(bucket, keys.iter().map(String::as_str)).await;
             }
             StoreBackend::Redis(redis) => return redis.delete_many(bucket, keys).await,
         }
@@ -272,10 +289,11 @@ impl KeyvalueStore {
         delta: i64,
         quota_chain: &QuotaChain,
     ) -> Result<i64, KeyvalueError> {
-        self.check_key(key)?;
-        let quota = self.quota_bytes(bucket, quota_chain);
+        self.limits.check_key(key)?;
+        let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => memory.increment(bucket, key, delta, quota),
+            StoreBackend::File(file) => file.increment(bucket, key, delta, quota).await,
             StoreBackend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
         };
         record_quota_hit(result, quota_chain)
@@ -294,12 +312,15 @@ impl KeyvalueStore {
         value: Vec<u8>,
         quota_chain: &QuotaChain,
     ) -> Result<bool, KeyvalueError> {
-        self.check_key(key)?;
-        self.check_value(&value)?;
-        let quota = self.quota_bytes(bucket, quota_chain);
+        self.limits.check_key(key)?;
+        self.limits.check_value(&value)?;
+        let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => {
                 memory.compare_and_set(bucket, key, expected, value, quota)
+            }
+            StoreBackend::File(file) => {
+                file.compare_and_set(bucket, key, expected, value, quota).await
             }
             StoreBackend::Redis(redis) => {
                 redis.compare_and_set(bucket, key, expected, &value, quota).await
@@ -318,10 +339,11 @@ impl KeyvalueStore {
         key: &str,
         ttl: Option<Duration>,
     ) -> Result<bool, KeyvalueError> {
-        self.check_key(key)?;
+        self.limits.check_key(key)?;
         ttl.map_or(Ok(()), check_ttl)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.set_ttl(bucket, key, ttl)),
+            StoreBackend::File(file) => file.set_ttl(bucket, key, ttl).await,
             StoreBackend::Redis(redis) => redis.set_ttl(bucket, key, ttl).await,
         }
     }
@@ -331,41 +353,26 @@ impl KeyvalueStore {
     pub fn used_bytes(&self, tenant: &Tenant) -> Option<u64> {
         match &self.backend {
             StoreBackend::Memory(memory) => Some(memory.used_bytes(tenant)),
+            StoreBackend::File(file) => Some(file.used_bytes(tenant)),
             StoreBackend::Redis(redis) => redis.used_bytes(tenant),
         }
     }
 
-    /// Returns the quota of the tenant, or the default quota. The buckets of the host have none.
-    fn quota_bytes(&self, bucket: &Bucket, quota_chain: &QuotaChain) -> usize {
-        match bucket.is_system() {
-            true => usize::MAX,
-            false => quota_chain.keyvalue_bytes_limit().unwrap_or(self.default_quota_bytes),
+    /// Returns whether the store takes writes. It is known of a store in a file.
+    pub fn condition(&self) -> StoreCondition {
+        match &self.backend {
+            StoreBackend::File(file) => file.condition(),
+            StoreBackend::Memory(_) | StoreBackend::Redis(_) => StoreCondition::Healthy,
         }
     }
 
-    fn check_keys(&self, keys: &[String]) -> Result<(), KeyvalueError> {
-        check_batch_keys(keys.len())?;
-        keys.iter().try_for_each(|key| self.check_key(key))
-    }
-
-    fn check_key(&self, key: &str) -> Result<(), KeyvalueError> {
-        match key.len() {
-            0 => Err(KeyvalueError::EmptyKey),
-            len if len > self.max_key_bytes => {
-                Err(KeyvalueError::KeyTooLong { len, most: self.max_key_bytes })
-            }
-            _ => Ok(()),
+    /// Returns the store in a file, which can be backed up and compacted; `None` for another backend.
+    pub fn file(&self) -> Option<&FileStore> {
+        match &self.backend {
+            StoreBackend::File(file) => Some(file),
+            StoreBackend::Memory(_) | StoreBackend::Redis(_) => None,
         }
     }
-
-    fn check_value(&self, value: &[u8]) -> Result<(), KeyvalueError> {
-        let (len, most) = (value.len(), self.max_value_bytes);
-        if len > most { Err(KeyvalueError::ValueTooLong { len, most }) } else { Ok(()) }
-    }
-}
-
-fn check_ttl(ttl: Duration) -> Result<(), KeyvalueError> {
-    if (MIN_TTL..=MAX_TTL).contains(&ttl) { Ok(()) } else { Err(KeyvalueError::InvalidTtl) }
 }
 
 /// Counts a result that exceeds the quota, and returns it.

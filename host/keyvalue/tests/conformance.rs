@@ -82,6 +82,18 @@ mod in_memory {
     of_backends_that_keep_order!(ordered, Memory);
 }
 
+mod in_a_file {
+    use super::*;
+    of_every_backend!(every, InFile::new());
+    of_backends_that_keep_order!(ordered, InFile::new());
+    conformance! { own, InFile::new();
+        values_times_to_live_and_usage_outlive_the_store
+        a_backup_has_the_state_of_one_moment
+        a_compaction_keeps_every_entry_and_shrinks_the_file
+        expired_entries_are_removed_without_a_write
+    }
+}
+
 mod in_redis {
     use super::*;
     of_every_backend!(every, Redis::start());
@@ -115,7 +127,7 @@ trait Backend {
             max_value: ByteSize::mib(1),
             max_key: ByteSize::kib(1),
         };
-        Store { store: KeyvalueStore::open(&config), chain: QuotaChain::default() }
+        Store { store: KeyvalueStore::open(&config).unwrap(), chain: QuotaChain::default() }
     }
 }
 
@@ -124,6 +136,20 @@ struct Memory;
 impl Backend for Memory {
     fn backend(&self) -> KeyvalueBackend {
         KeyvalueBackend::Memory
+    }
+}
+
+struct InFile(tempfile::TempDir);
+
+impl InFile {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Backend for InFile {
+    fn backend(&self) -> KeyvalueBackend {
+        KeyvalueBackend::File { folder: self.0.path().join("keyvalue") }
     }
 }
 
@@ -672,4 +698,74 @@ async fn what_an_earlier_release_stored_is_found(backend: &Redis) {
     assert_eq!(store.ttl(&notes, "a").await, KeyTtl::Never);
     store.set(&notes, "a", b"12").await;
     assert_eq!(store.store.used_bytes(&"acme".parse().unwrap()), Some(136));
+}
+
+async fn values_times_to_live_and_usage_outlive_the_store(backend: &InFile) {
+    let (notes, tenant) = (bucket("notes"), "default".parse().unwrap());
+    let store = backend.open(AMPLE);
+    store.set(&notes, "a", b"1").await;
+    store.set_for(&notes, "b", b"2", Duration::from_secs(3_600)).await;
+    store.set_for(&notes, "c", b"3", SHORT).await;
+    let used = store.store.used_bytes(&tenant);
+    drop(store);
+    let store = backend.open(270);
+    assert_eq!(store.get(&notes, "a").await.unwrap(), b"1");
+    assert!(matches!(store.ttl(&notes, "b").await, KeyTtl::Remaining(_)));
+    store.until_expired(&notes, "c").await;
+    assert!(store.try_set(&notes, "d", b"1").await.is_err(), "the quota holds after a restart");
+    assert!(store.store.used_bytes(&tenant) < used);
+}
+
+async fn a_backup_has_the_state_of_one_moment(backend: &InFile) {
+    let (store, notes) = (backend.open(AMPLE), bucket("notes"));
+    for part in names(10_000).chunks(1_000) {
+        let entries = part.iter().map(|key| (key.clone(), key.as_bytes().to_vec()));
+        store.set_many(&notes, entries).await.unwrap();
+    }
+    store.set_for(&notes, "0001", b"2", Duration::from_secs(3_600)).await;
+    let copy = store.store.file().unwrap().back_up().await.unwrap();
+    store.set(&notes, "later", b"1").await;
+    let other = InFile::new();
+    std::fs::create_dir_all(other.0.path().join("keyvalue")).unwrap();
+    std::fs::copy(copy.path(), other.0.path().join("keyvalue/keyvalue.redb")).unwrap();
+    let restored = other.open(AMPLE);
+    assert_eq!(restored.list(&notes, "", 1_000).await, names(10_000));
+    assert_eq!(restored.get(&notes, "9999").await.unwrap(), b"9999");
+    assert!(matches!(restored.ttl(&notes, "0001").await, KeyTtl::Remaining(_)));
+    let tenant = "default".parse().unwrap();
+    let later = 128 + 5 + 5 + 1;
+    let used = store.store.used_bytes(&tenant).unwrap() - later;
+    assert_eq!(restored.store.used_bytes(&tenant), Some(used));
+}
+
+async fn a_compaction_keeps_every_entry_and_shrinks_the_file(backend: &InFile) {
+    let (store, notes) = (backend.open(AMPLE), bucket("notes"));
+    for part in names(2_000).chunks(100) {
+        let entries = part.iter().map(|key| (key.clone(), vec![0; 10_000]));
+        store.set_many(&notes, entries).await.unwrap();
+    }
+    for part in names(2_000)[10..].chunks(995) {
+        store.store.delete_many(&notes, part).await.unwrap();
+    }
+    store.set_for(&notes, "0000", b"1", Duration::from_secs(3_600)).await;
+    let (before, after) = store.store.file().unwrap().compact().await.unwrap();
+    assert!(after < before / 4, "{after} of {before}");
+    assert_eq!(store.list(&notes, "", 1_000).await, names(10));
+    assert_eq!(store.get(&notes, "0009").await.unwrap(), [0; 10_000]);
+    assert!(matches!(store.ttl(&notes, "0000").await, KeyTtl::Remaining(_)));
+    store.set(&notes, "after", b"1").await;
+    drop(store);
+    let store = backend.open(AMPLE);
+    assert_eq!(store.get(&notes, "after").await.unwrap(), b"1");
+    assert_eq!(store.list(&notes, "0", 1_000).await, names(10));
+}
+
+async fn expired_entries_are_removed_without_a_write(backend: &InFile) {
+    let (store, notes) = (backend.open(AMPLE), bucket("notes"));
+    store.set_for(&notes, "a", b"1", SHORT).await;
+    let deadline = Instant::now() + DEADLINE;
+    while store.store.used_bytes(&"default".parse().unwrap()) != Some(0) {
+        assert!(Instant::now() < deadline, "the entry is not removed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

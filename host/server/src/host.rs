@@ -348,7 +348,7 @@ fn open_resources(
         version_store: None,
         has_demo_page: config.demo,
         signers: config.signatures.clone().map(TrustedKeys::load).transpose()?.map(Arc::new),
-        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
+        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)?),
         egress: Arc::new(egress),
         host_quota: Arc::new(QuotaNode::for_host(&config.limits)),
     })

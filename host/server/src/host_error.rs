@@ -8,6 +8,7 @@ use crate::tls::TlsError;
 use narrowboat_config::ConfigError;
 use narrowboat_deploy::packaging::BuildError;
 use narrowboat_deploy::versions::StoreError;
+use narrowboat_keyvalue::StoreOpenError;
 use narrowboat_runtime::{EngineError, LoadError};
 
 /// Why a host cannot start or apply a configuration.
@@ -45,6 +46,9 @@ pub enum HostError {
     /// The store of versions cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The key-value store of plugins cannot be opened.
+    #[error(transparent)]
+    Keyvalue(#[from] StoreOpenError),
     /// A plugin got another live version during each attempt to apply the configuration.
     #[error("versions of plugins kept changing while the configuration was read; try again")]
     VersionsKeptChanging,

@@ -66,7 +66,7 @@ pub fn loader_without_host(config: &Config, limits: Limits, engine: HostEngine) 
         runtimes,
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
-        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
+        keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         settings: Arc::default(),
         max_message_bytes: limits.max_message.bytes(),

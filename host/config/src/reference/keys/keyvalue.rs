@@ -7,10 +7,18 @@ pub(super) const KEYVALUE: ConfigTable = ConfigTable {
     keys: &[
         ConfigKey {
             key: "backend",
-            value_type: "`\"memory\"`, `\"redis\"`",
-            default: KeyDefault::Value("\"memory\""),
-            description: "`\"memory\"`: values end with the process. `\"redis\"`: values outlive the \
-                 process, and hosts share them.",
+            value_type: "`\"file\"`, `\"memory\"`, `\"redis\"`",
+            default: KeyDefault::Described(
+                "`\"file\"` with `[versions]`, `[admin]` or systemd's `StateDirectory=`, else `\"memory\"`",
+            ),
+            description: "`\"file\"`: values outlive the process, on this machine. `\"memory\"`: values end \
+                 with the process. `\"redis\"`: values outlive the process, and hosts share them.",
+        },
+        ConfigKey {
+            key: "path",
+            value_type: "path",
+            default: KeyDefault::Described("`.keyvalue` in the folder of `[versions]`"),
+            description: "File only. The folder of the store, which one process at a time may have open.",
         },
         ConfigKey {
             key: "quota",

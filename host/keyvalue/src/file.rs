@@ -1,0 +1,19 @@
+//! The key-value store in a file of this machine: a B-tree of redb, one thread that writes, and readers that share a
+//! snapshot of the last commit.
+
+mod copy;
+mod disk_file;
+mod entry_key;
+mod entry_value;
+mod file_store;
+mod guarded_file;
+mod open_database;
+mod snapshot;
+mod storage_failure;
+mod store_folder;
+mod tables;
+mod write_batch;
+mod write_request;
+mod writer;
+
+pub use file_store::FileStore;

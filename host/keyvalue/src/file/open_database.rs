@@ -1,0 +1,89 @@
+//! An open file of redb.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, WriteTransaction};
+
+use super::disk_file::DiskFile;
+use super::guarded_file::{FailureSlot, GuardedFile};
+use super::storage_failure::StorageFailure;
+use super::tables::{ENTRIES, EXPIRIES, FORMAT, FORMAT_KEY, FORMAT_VERSION, USAGE};
+use crate::StoreOpenError;
+
+/// The memory of redb's cache of pages. The system's page cache is behind it.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// An open file of redb, and its failure.
+#[derive(Debug)]
+pub(super) struct OpenDatabase {
+    database: Database,
+    failure: Arc<FailureSlot>,
+}
+
+impl OpenDatabase {
+    /// Opens a file, checks it if a host was killed, and creates the tables of an empty file.
+    ///
+    /// # Errors
+    /// If the file is damaged, is not a store, or cannot be read or written. `path` is for the error.
+    pub(super) fn open(file: Box<dyn DiskFile>, path: &Path) -> Result<Self, StoreOpenError> {
+        let failure = Arc::new(FailureSlot::default());
+        let backend = GuardedFile::new(file, Arc::clone(&failure));
+        let damaged = |error: redb::Error| StoreOpenError::Damaged {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        };
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
+        let opened = Self { database: database.map_err(|error| damaged(error.into()))?, failure };
+        let format = opened.create_tables().map_err(damaged)?;
+        if let Some(StorageFailure::Full(problem) | StorageFailure::Lost(problem)) =
+            opened.failure()
+        {
+            let source = std::io::Error::other(problem);
+            return Err(StoreOpenError::System { path: path.to_owned(), source });
+        }
+        match format {
+            FORMAT_VERSION => Ok(opened),
+            format => Err(StoreOpenError::LaterFormat { path: path.to_owned(), format }),
+        }
+    }
+
+    /// Creates the tables of an empty file. Returns the version of the format.
+    fn create_tables(&self) -> Result<u64, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let format = {
+            let mut table = transaction.open_table(FORMAT)?;
+            let format = table.get(FORMAT_KEY)?.map(|format| format.value());
+            if let Some(format) = format {
+                format
+            } else {
+                table.insert(FORMAT_KEY, FORMAT_VERSION)?;
+                transaction.open_table(ENTRIES)?;
+                transaction.open_table(EXPIRIES)?;
+                transaction.open_table(USAGE)?;
+                FORMAT_VERSION
+            }
+        };
+        transaction.commit()?;
+        Ok(format)
+    }
+
+    /// Returns the first failure of the disk.
+    pub(super) fn failure(&self) -> Option<StorageFailure> {
+        self.failure.failure()
+    }
+
+    pub(super) fn begin_read(&self) -> Result<redb::ReadTransaction, redb::Error> {
+        Ok(self.database.begin_read()?)
+    }
+
+    /// Begins a transaction. It is durable when its commit has returned and there is no [`OpenDatabase::failure`].
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
+        Ok(self.database.begin_write()?)
+    }
+
+    /// Takes no writes any more.
+    pub(super) fn fail(&self, failure: StorageFailure) {
+        self.failure.record(failure);
+    }
+}

@@ -1,0 +1,225 @@
+//! The thread that writes.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::copy;
+use super::entry_value::wall_now;
+use super::file_store::SharedState;
+use super::open_database::OpenDatabase;
+use super::snapshot::Snapshot;
+use super::storage_failure::StorageFailure;
+use super::store_folder::StoreFolder;
+use super::write_batch::WriteBatch;
+use super::write_request::{ChangeResult, CompactResult, PendingChange, WriteRequest};
+use crate::{KeyvalueError, StoreCondition};
+
+/// The most changes of one commit.
+const MAX_BATCH: usize = 1_024;
+
+/// How often expired entries are removed if nothing is written.
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long after an attempt to open a file on a full disk the next one follows.
+pub(super) const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The thread that writes. It takes the changes that wait, commits them with one `fsync`, and then answers all.
+pub(super) struct Writer {
+    folder: Arc<StoreFolder>,
+    shared: Arc<SharedState>,
+    database: Arc<OpenDatabase>,
+    /// The bytes that the entries of each owner count for after the last commit.
+    usage: HashMap<Vec<u8>, u64>,
+    last_open: Instant,
+}
+
+impl Writer {
+    pub(super) fn new(
+        folder: Arc<StoreFolder>,
+        shared: Arc<SharedState>,
+        database: Arc<OpenDatabase>,
+        usage: HashMap<Vec<u8>, u64>,
+    ) -> Self {
+        Self { folder, shared, database, usage, last_open: Instant::now() }
+    }
+
+    /// Handles requests until it is told to stop, or the store is gone.
+    pub(super) fn run(mut self, requests: &Receiver<WriteRequest>) {
+        loop {
+            let first = match requests.recv_timeout(PURGE_INTERVAL) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let (mut changes, mut other) = (Vec::new(), None);
+            for request in first.into_iter().chain(requests.try_iter()) {
+                match request {
+                    WriteRequest::Change(change) => changes.push(change),
+                    request => other = Some(request),
+                }
+                if other.is_some() || changes.len() == MAX_BATCH {
+                    break;
+                }
+            }
+            self.write(changes);
+            match other {
+                Some(WriteRequest::Stop) => return,
+                Some(WriteRequest::Compact(reply)) => drop(reply.send(self.compact())),
+                _ => {}
+            }
+        }
+    }
+
+    /// Commits changes, and answers them. Without changes it removes expired entries.
+    fn write(&mut self, changes: Vec<PendingChange>) {
+        // A caller that has given up has not been told anything.
+        let changes: Vec<_> =
+            changes.into_iter().filter(|change| !change.reply.is_closed()).collect();
+        let results = match self.ensure_writable(!changes.is_empty()) {
+            Ok(()) => self.commit(&changes),
+            Err(error) => Err(error),
+        };
+        match results {
+            Ok(results) => {
+                for (change, result) in changes.into_iter().zip(results) {
+                    let _ = change.reply.send(result);
+                }
+            }
+            Err(error) => {
+                for change in changes {
+                    let _ = change.reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Opens the file anew after the disk was full.
+    fn ensure_writable(&mut self, is_asked: bool) -> Result<(), KeyvalueError> {
+        match self.database.failure() {
+            None => Ok(()),
+            Some(StorageFailure::Full(problem)) => {
+                if !is_asked || self.last_open.elapsed() < REOPEN_INTERVAL {
+                    return Err(KeyvalueError::DiskFull(problem));
+                }
+                self.reopen().map_err(|_| KeyvalueError::DiskFull(problem))?;
+                tracing::info!("keyvalue: the disk has room again, and the store takes writes");
+                self.shared.set_condition(StoreCondition::Healthy);
+                Ok(())
+            }
+            Some(StorageFailure::Lost(problem)) => Err(KeyvalueError::ReadOnly(problem)),
+        }
+    }
+
+    /// Opens the file of the folder, and gives readers its state.
+    fn reopen(&mut self) -> Result<(), KeyvalueError> {
+        self.last_open = Instant::now();
+        let unavailable =
+            |error: &dyn std::fmt::Display| KeyvalueError::Unavailable(error.to_string());
+        let file = self.folder.open_file().map_err(|error| unavailable(&error))?;
+        let database = OpenDatabase::open(file, &self.folder.file());
+        let database = Arc::new(database.map_err(|error| unavailable(&error))?);
+        let snapshot = Snapshot::take(&database)?;
+        let usage = snapshot.usage()?;
+        self.shared.set_snapshot(snapshot);
+        self.shared.set_usage(usage.clone());
+        (self.database, self.usage) = (database, usage);
+        Ok(())
+    }
+
+    /// Applies changes in one transaction, and makes it durable.
+    fn commit(&mut self, changes: &[PendingChange]) -> Result<Vec<ChangeResult>, KeyvalueError> {
+        let committed = self.try_commit(changes);
+        if let Some(failure) = self.database.failure() {
+            return Err(self.report(failure));
+        }
+        let (results, changed) = committed?;
+        if let Some(changed) = changed {
+            self.usage.extend(changed.clone());
+            self.usage.retain(|_, bytes| *bytes > 0);
+            self.shared.set_snapshot(Snapshot::take(&self.database)?);
+            self.shared.change_usage(changed);
+        }
+        Ok(results)
+    }
+
+    #[expect(clippy::type_complexity, reason = "the results, and the usage that has changed")]
+    fn try_commit(
+        &self,
+        changes: &[PendingChange],
+    ) -> Result<(Vec<ChangeResult>, Option<HashMap<Vec<u8>, u64>>), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let mut batch = WriteBatch::open(&transaction, &self.usage, wall_now())?;
+        batch.remove_expired()?;
+        let results: Result<Vec<_>, _> =
+            changes.iter().map(|pending| batch.apply(&pending.change)).collect();
+        let (results, changed) = (results?, batch.finish()?);
+        match changed {
+            Some(_) => transaction.commit()?,
+            None => transaction.abort()?,
+        }
+        Ok((results, changed))
+    }
+
+    /// Tells the log and the status of a failure of the disk.
+    fn report(&mut self, failure: StorageFailure) -> KeyvalueError {
+        let file = self.folder.file();
+        let file = file.display();
+        match failure {
+            StorageFailure::Full(problem) => {
+                tracing::error!(
+                    "keyvalue: the store {file} takes no writes until the disk has room: {problem}"
+                );
+                self.shared.set_condition(StoreCondition::Full(problem.clone()));
+                KeyvalueError::DiskFull(problem)
+            }
+            StorageFailure::Lost(problem) => {
+                tracing::error!(
+                    "keyvalue: the store {file} is read-only until a restart: {problem}; check the disk and the \
+                     system's log"
+                );
+                self.shared.set_condition(StoreCondition::ReadOnly(problem.clone()));
+                KeyvalueError::ReadOnly(problem)
+            }
+        }
+    }
+
+    /// Writes all entries into a new file, and continues with it. Readers go on meanwhile; writes wait.
+    fn compact(&mut self) -> CompactResult {
+        self.ensure_writable(true)?;
+        let unavailable = |error: std::io::Error| match StorageFailure::of_write(&error) {
+            StorageFailure::Full(problem) => KeyvalueError::DiskFull(problem),
+            StorageFailure::Lost(problem) => KeyvalueError::Unavailable(problem),
+        };
+        let len = || std::fs::metadata(self.folder.file()).map(|metadata| metadata.len());
+        let before = len().map_err(unavailable)?;
+        let snapshot = Snapshot::take(&self.database)?;
+        let copied = self.folder.partial_file().map_err(unavailable)?;
+        copy::copy_entries(&snapshot, copied.reopen().map_err(unavailable)?, copied.path())?;
+        self.folder.replace_file(copied).map_err(unavailable)?;
+        // The database before is dropped with its last reader. Its name is gone, so nothing finds it any more.
+        if let Err(error) = self.reopen() {
+            let failure = StorageFailure::Lost(format!("the compacted file: {error}"));
+            self.database.fail(failure.clone());
+            return Err(self.report(failure));
+        }
+        let after = std::fs::metadata(self.folder.file()).map_err(unavailable)?.len();
+        Ok((before, after))
+    }
+}
+
+impl Drop for Writer {
+    /// A writer that ends in a panic leaves its file as it is, and readers go on.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let problem = "the thread that writes has panicked".to_owned();
+            self.shared.set_condition(StoreCondition::ReadOnly(problem));
+        }
+    }
+}
+
+/// A lock of a value that is only replaced as a whole.
+pub(super) fn ignore_poison<T>(locked: Result<T, PoisonError<T>>) -> T {
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
