@@ -1,5 +1,6 @@
 //! The arguments of the commands. Options that several commands have in common are structs that clap flattens.
 
+mod kv_command;
 mod plugin_command;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::new::{ProjectLanguage, Template};
+pub(super) use kv_command::{EntryArgs, KvCommand};
 use narrowboat_config::ListenAddress;
 pub(super) use plugin_command::PluginCommand;
 

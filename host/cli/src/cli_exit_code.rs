@@ -61,9 +61,11 @@ impl CliExitCode {
                 "wrong usage, configuration or input file; also a component, key or certificate that the configuration \
                  names and that cannot be used"
             }
-            Self::Refused => "the host refused the version, or for `reload` the configuration",
+            Self::Refused => {
+                "the host refused the version, for `reload` the configuration, or for `kv set` a value over the quota"
+            }
             Self::RolledBack => "with `--wait`: the version was live and was rolled back",
-            Self::NotFound => "there is no such plugin, version, connection, layer or tenant",
+            Self::NotFound => "there is no such plugin, version, connection, layer, key or tenant",
             Self::NotAllowed => {
                 "the token is missing, unreadable or unknown, or does not allow the command"
             }
@@ -82,7 +84,7 @@ impl CliExitCode {
     pub(super) const fn commands(self) -> &'static str {
         match self {
             Self::Success | Self::Failure | Self::Usage => "all",
-            Self::Refused => "`deploy`, `rollback`, `approve`, `reload`",
+            Self::Refused => "`deploy`, `rollback`, `approve`, `reload`, `kv set`",
             Self::RolledBack => "`deploy`, `rollback`, `approve`",
             Self::NotFound | Self::NotAllowed => "commands that need a running host",
             Self::Pending => "`deploy`, `rollback`",

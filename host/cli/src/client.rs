@@ -155,6 +155,26 @@ impl AdminClient {
         self.read_json(self.check_status(request.send(body))?)
     }
 
+    /// Sends a GET request, and returns the response, whose body is not read yet.
+    pub(super) fn get_response(&self, path: &str) -> Result<Response<ureq::Body>, CliError> {
+        self.send_get(path)
+    }
+
+    /// Sends a PUT request with bytes.
+    pub(super) fn put(&self, path: &str, body: &[u8]) -> Result<(), CliError> {
+        let request =
+            self.agent.put(self.url_of(path)).header("authorization", self.authorization());
+        let request = request.header("content-type", "application/octet-stream");
+        self.check_status(request.send(body)).map(drop)
+    }
+
+    /// Sends a DELETE request.
+    pub(super) fn delete(&self, path: &str) -> Result<(), CliError> {
+        let request =
+            self.agent.delete(self.url_of(path)).header("authorization", self.authorization());
+        self.check_status(request.call()).map(drop)
+    }
+
     fn send_get(&self, path: &str) -> Result<Response<ureq::Body>, CliError> {
         let request =
             self.agent.get(self.url_of(path)).header("authorization", self.authorization());

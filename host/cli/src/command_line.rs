@@ -3,9 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::arguments::{
-    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, LogsArgs, NewArgs, PluginCommand,
-    ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs, TalkArgs,
-    TestArgs, VersionsArgs,
+    ApproveArgs, ConnectionsArgs, DeployArgs, DevArgs, DrainArgs, KvCommand, LogsArgs, NewArgs,
+    PluginCommand, ReferenceCommand, ReloadArgs, RollbackArgs, SendArgs, ServeArgs, StatusArgs,
+    TalkArgs, TestArgs, VersionsArgs,
 };
 
 /// A WebSocket host whose consumers are WebAssembly components.
@@ -27,6 +27,7 @@ Examples:
   narrowboat send --group chat_red --type chat.message --json '{\"message\": \"hello\"}'
   narrowboat deploy chat target/narrowboat/chat.wasm --wait
   narrowboat status
+  narrowboat kv list --bucket visits
 
 Exit codes: 0 success, 1 a failure at run time, 2 wrong usage or configuration, 3 a version was refused,
 4 a version was rolled back, 5 not found, 6 the token does not allow the command, 7 a version waits for
@@ -68,6 +69,9 @@ pub(super) enum Command {
     Connections(ConnectionsArgs),
     /// Show the last log lines of a running host
     Logs(LogsArgs),
+    /// Read, change, back up and restore what plugins have stored
+    #[command(subcommand)]
+    Kv(KvCommand),
     /// Take a running host out of service
     Drain(DrainArgs),
     /// Reload the configuration of a running host

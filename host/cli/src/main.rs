@@ -9,6 +9,7 @@ mod connections;
 mod deploy;
 mod dev;
 mod drain;
+mod kv;
 mod logs;
 mod new;
 mod output;
@@ -72,6 +73,7 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
+        Command::Kv(command) => kv::run(&command),
         Command::Drain(arguments) => drain::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Completions { shell } => reference::completions(shell),

@@ -34,6 +34,9 @@ fn print_summary(status: &HostStatus) -> Result<(), CliError> {
     for problem in &status.secret_problems {
         print_line(format_args!("{problem}; its value from before stays"))?;
     }
+    if let Some(problem) = &status.keyvalue.problem {
+        print_line(format_args!("the key-value store takes no writes: {problem}"))?;
+    }
     match &status.draining {
         Some(drain) => print_line(format_args!(
             "draining: {} of {} connections are left",

@@ -8,6 +8,7 @@ mod entry_value;
 mod file_store;
 mod guarded_file;
 mod open_database;
+mod restore;
 mod snapshot;
 mod storage_failure;
 mod store_folder;
@@ -17,3 +18,4 @@ mod write_request;
 mod writer;
 
 pub use file_store::FileStore;
+pub use restore::restore_backup;

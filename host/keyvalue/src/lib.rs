@@ -20,7 +20,7 @@ mod store_open_error;
 pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_KEYS};
 pub use bucket::Bucket;
 pub use error::KeyvalueError;
-pub use file::FileStore;
+pub use file::{FileStore, restore_backup};
 pub use key_ttl::KeyTtl;
 pub use keyvalue_store::KeyvalueStore;
 pub use page::Page;

@@ -52,6 +52,17 @@ pub enum StoreOpenError {
         /// The version of the format.
         format: u64,
     },
+    /// A backup cannot be restored.
+    #[error("{}: {problem}; it cannot be restored", path.display())]
+    NoBackup {
+        /// The path of the backup.
+        path: PathBuf,
+        /// The problem of the file.
+        problem: String,
+    },
+    /// A backup would replace a store.
+    #[error("there is a store already: {}; --replace replaces it, and what it has is lost", .0.display())]
+    Exists(PathBuf),
     /// The system has no thread for the store.
     #[error("cannot start a thread for the key-value store: {0}; is the process limit too low?")]
     NoThread(io::Error),

@@ -11,6 +11,8 @@ mod connections;
 mod deploy_outcome;
 mod drain;
 mod extract;
+mod keyvalue;
+mod keyvalue_file;
 mod logs;
 mod page;
 mod plugins;

@@ -1,6 +1,6 @@
 //! An open file of redb.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, WriteTransaction};
@@ -19,6 +19,8 @@ const CACHE_BYTES: usize = 32 << 20;
 pub(super) struct OpenDatabase {
     database: Database,
     failure: Arc<FailureSlot>,
+    /// The path, for errors.
+    path: PathBuf,
 }
 
 impl OpenDatabase {
@@ -34,7 +36,11 @@ impl OpenDatabase {
             problem: error.to_string(),
         };
         let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
-        let opened = Self { database: database.map_err(|error| damaged(error.into()))?, failure };
+        let opened = Self {
+            database: database.map_err(|error| damaged(error.into()))?,
+            failure,
+            path: path.to_owned(),
+        };
         let format = opened.create_tables().map_err(damaged)?;
         if let Some(StorageFailure::Full(problem) | StorageFailure::Lost(problem)) =
             opened.failure()
@@ -80,6 +86,14 @@ impl OpenDatabase {
     /// Begins a transaction. It is durable when its commit has returned and there is no [`OpenDatabase::failure`].
     pub(super) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
         Ok(self.database.begin_write()?)
+    }
+
+    /// Checks all checksums, and closes the file. Returns whether they are right.
+    pub(super) fn check(mut self) -> Result<bool, StoreOpenError> {
+        self.database.check_integrity().map_err(|error| StoreOpenError::Damaged {
+            path: self.path,
+            problem: error.to_string(),
+        })
     }
 
     /// Takes no writes any more.

@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 /// The header of an upload with the signature of the component.
 pub const SIGNATURE_HEADER: &str = "narrowboat-signature";
 
+/// The header of a value with the milliseconds until its key expires; absent if the key does not.
+pub const TTL_HEADER: &str = "narrowboat-ttl-ms";
+
 /// The response to a request that fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -26,7 +29,7 @@ pub enum ProblemKind {
     Unauthorized,
     /// 403: the token lacks the scope or belongs to another tenant, or `Host` or `Origin` is wrong.
     Forbidden,
-    /// 404: there is no such path, plugin, version, connection, layer or tenant.
+    /// 404: there is no such path, plugin, version, connection, layer, key or tenant.
     NotFound,
     /// 405: the path does not support this method.
     MethodNotAllowed,
@@ -149,6 +152,8 @@ pub struct HostStatus {
     /// those from before. Empty if the request is about a tenant.
     #[serde(default)]
     pub secret_problems: Vec<String>,
+    /// The key-value store of plugins.
+    pub keyvalue: KeyvalueInfo,
 }
 
 /// A tenant.
@@ -219,6 +224,42 @@ pub struct PluginInfo {
     pub settings: BTreeMap<String, String>,
     /// The last 10 warnings and errors about the plugin, the newest first.
     pub recent_warnings: Vec<LogLine>,
+}
+
+/// The key-value store of plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyvalueInfo {
+    /// Whether the store takes writes, as far as the host knows.
+    pub writable: bool,
+    /// Why the store takes no writes, or null.
+    pub problem: Option<String>,
+}
+
+/// A page of the keys of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyvalueKeyList {
+    /// The keys.
+    pub keys: Vec<KeyvalueKeyInfo>,
+    /// The cursor of the next page, or null if this is the last one.
+    pub cursor: Option<String>,
+}
+
+/// A key of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyvalueKeyInfo {
+    /// The key.
+    pub key: String,
+    /// Milliseconds until the key expires, or null if it does not.
+    pub ttl_ms: Option<u64>,
+}
+
+/// The result of a compaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyvalueCompactResponse {
+    /// The size of the file before, in bytes.
+    pub bytes_before: u64,
+    /// The size of the file now, in bytes.
+    pub bytes_after: u64,
 }
 
 /// A channel layer.

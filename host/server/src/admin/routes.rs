@@ -14,7 +14,10 @@ use utoipa_axum::routes;
 use super::admin_state::AdminState;
 use super::api::{self, ProblemKind};
 use super::api_error::ApiError;
-use super::{config_reload, connections, drain, logs, page, plugins, publish, status};
+use super::{
+    config_reload, connections, drain, keyvalue, keyvalue_file, logs, page, plugins, publish,
+    status,
+};
 
 /// The part of the OpenAPI document that is about the API as a whole.
 #[derive(OpenApi)]
@@ -44,6 +47,10 @@ fn api_router() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(drain::drain))
         .routes(routes!(config_reload::reload))
         .routes(routes!(logs::logs))
+        .routes(routes!(keyvalue::get, keyvalue::set, keyvalue::delete))
+        .routes(routes!(keyvalue::list))
+        .routes(routes!(keyvalue_file::back_up))
+        .routes(routes!(keyvalue_file::compact))
 }
 
 /// The OpenAPI document of the admin API.

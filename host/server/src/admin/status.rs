@@ -19,6 +19,7 @@ use crate::server::Server;
 use crate::tenants::TenantRuntime;
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
+use narrowboat_keyvalue::StoreCondition;
 use narrowboat_quota::{LimitKind, LimitUsage};
 
 /// The largest number of recent warnings of a plugin.
@@ -123,7 +124,17 @@ pub(super) async fn status(
         tenants,
         plugins,
         layers,
+        keyvalue: keyvalue_info(server.host.keyvalue().condition()),
     })
+}
+
+fn keyvalue_info(condition: StoreCondition) -> api::KeyvalueInfo {
+    let problem = match condition {
+        StoreCondition::Healthy => None,
+        StoreCondition::Full(problem) => Some(format!("the disk is full: {problem}")),
+        StoreCondition::ReadOnly(problem) => Some(format!("read-only until a restart: {problem}")),
+    };
+    api::KeyvalueInfo { writable: problem.is_none(), problem }
 }
 
 fn tenant_info(

@@ -158,6 +158,11 @@ pub const METRICS: &[Metric] = &[
         "Size of the buckets of a tenant; with Redis as of the last change by this host",
     ),
     gauge(
+        "keyvalue_writable",
+        HOST_LABELS,
+        "1 if the key-value store takes writes, as far as the host knows; 0 if its disk is full or has failed",
+    ),
+    gauge(
         "layer_connected",
         LAYER_LABELS,
         "1 if the layer is connected to all servers of its backend",

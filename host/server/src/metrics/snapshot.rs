@@ -10,6 +10,7 @@ use narrowboat_channels::LayerStatus;
 use narrowboat_core::histogram::HistogramSnapshot;
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
+use narrowboat_keyvalue::StoreCondition;
 use narrowboat_quota::LIMIT_KINDS;
 use narrowboat_runtime::{FaultKind, Version};
 
@@ -76,6 +77,8 @@ impl MetricsSnapshot {
     fn record_host(&mut self, server: &Server) {
         self.gauge("ready", &[], as_gauge(server.unready_reasons().is_empty()));
         self.gauge("draining", &[], as_gauge(server.drain.is_draining()));
+        let is_writable = server.host.keyvalue().condition() == StoreCondition::Healthy;
+        self.gauge("keyvalue_writable", &[], as_gauge(is_writable));
         self.gauge("start_time_seconds", &[], server.start_time_seconds());
         self.gauge("connections_limit", &[], server.host.limits().max_connections as f64);
         self.counter("connections_rejected", &[], server.rejected_connections());

@@ -1,0 +1,57 @@
+//! The restoration of a backup.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use super::open_database::OpenDatabase;
+use super::store_folder::StoreFolder;
+use crate::StoreOpenError;
+
+/// The first bytes of a file of redb.
+const MAGIC: &[u8] = b"redb";
+
+/// Makes a backup the store of a folder, which no host may have open. An existing store is replaced only with
+/// `may_replace`. Returns the bytes of the store.
+///
+/// # Errors
+/// If another process has the store open, there is a store already, or the backup is damaged. Nothing has changed then.
+pub fn restore_backup(
+    folder: &Path,
+    backup: &Path,
+    may_replace: bool,
+) -> Result<u64, StoreOpenError> {
+    let of_backup = |source| StoreOpenError::System { path: backup.to_owned(), source };
+    let of_folder = |source| StoreOpenError::System { path: folder.to_owned(), source };
+    let folder_lock = StoreFolder::open(folder)?;
+    if folder_lock.file().exists() && !may_replace {
+        return Err(StoreOpenError::Exists(folder_lock.file()));
+    }
+    let mut source = File::open(backup).map_err(of_backup)?;
+    let mut magic = Vec::new();
+    source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(of_backup)?;
+    if magic != MAGIC {
+        return Err(StoreOpenError::NoBackup {
+            path: backup.to_owned(),
+            problem: "it is no store of Narrowboat".to_owned(),
+        });
+    }
+    source.rewind().map_err(of_backup)?;
+    let mut copy = folder_lock.partial_file().map_err(of_folder)?;
+    let len = io::copy(&mut source, copy.as_file_mut()).map_err(of_folder)?;
+    let file = copy.reopen().map_err(of_folder)?;
+    let checked = OpenDatabase::open(Box::new(file), backup).and_then(|database| database.check());
+    match checked {
+        Ok(true) => {}
+        Ok(false) => {
+            let problem = "its checksums are wrong".to_owned();
+            return Err(StoreOpenError::NoBackup { path: backup.to_owned(), problem });
+        }
+        Err(StoreOpenError::Damaged { path, problem }) => {
+            return Err(StoreOpenError::NoBackup { path, problem });
+        }
+        Err(error) => return Err(error),
+    }
+    folder_lock.replace_file(copy).map_err(of_folder)?;
+    Ok(len)
+}
