@@ -1,4 +1,4 @@
-"""The key-value store of plugins (`wasi:keyvalue`), in memory and in Redis."""
+"""The key-value store of plugins (`wasi:keyvalue`), in memory, in a file and in Redis."""
 
 import time
 
@@ -24,9 +24,11 @@ def over_redis(redis):
     return {"backend": "redis", "hosts": [redis.address]}
 
 
-@pytest.fixture(params=["memory", "redis"])
-def backend(request):
-    return request.getfixturevalue("over_redis") if request.param == "redis" else {"backend": "memory"}
+@pytest.fixture(params=["memory", "file", "redis"])
+def backend(request, tmp_path):
+    if request.param == "redis":
+        return request.getfixturevalue("over_redis")
+    return {"backend": request.param} | ({"path": str(tmp_path / "keyvalue")} if request.param == "file" else {})
 
 
 @pytest.fixture
@@ -233,6 +235,9 @@ def test_whoever_is_not_granted_it_does_not_start(started):
         ({"quota": "0 B"}, "keyvalue.quota must be more than 0 bytes"),
         ({"max_value": "5 MiB"}, "keyvalue.max_value must be at most 4.0 MiB"),
         ({"hosts": ["redis://localhost"]}, 'keyvalue.hosts belongs to backend = "redis"'),
+        ({"backend": "memory", "path": "x"}, 'keyvalue.path belongs to backend = "file"'),
+        ({"path": ""}, "keyvalue.path must name a folder"),
+        ({"backend": "file"}, "keyvalue.backend needs a folder"),
         ({"backend": "redis", "hosts": ["redis://a", "redis://b"]}, "keyvalue.hosts must be one host"),
         ({"backend": "redis", "hosts": ["http://a"]}, "keyvalue.hosts[0]"),
         ({"backend": "redis", "prefix": "a@b"}, "keyvalue.prefix must have at most"),
