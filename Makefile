@@ -7,7 +7,7 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench deny wasm-target
+.PHONY: help demo test runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench keyvalue-bench keyvalue-kills deny wasm-target
 
 help:
 	@echo 'make demo         build the host, serve plugins in Rust and Python on 127.0.0.1:8000, rebuild after changes'
@@ -22,6 +22,8 @@ help:
 	@echo 'make layer-bench  measure messages between two hosts over Redis, and compare with channels_redis'
 	@echo 'make source-bench measure source plugins in each language, some minutes'
 	@echo 'make swap-bench   measure swaps under 8000 connections, about ten minutes'
+	@echo 'make keyvalue-bench  measure the key-value store in a file beside SQLite, three minutes'
+	@echo 'make keyvalue-kills  kill a process that writes to the store KILLS times (default 1000)'
 	@echo 'make deny         check licences, bans and sources of the dependencies (needs cargo-deny)'
 
 wasm-target:
@@ -146,6 +148,17 @@ swap-bench: wasm-target
 	@$(STEP) "building the guest (seconds)" \
 		target/release-no-lto/narrowboat plugin build tests/guests/traveller
 	@target/release-no-lto/narrowboat-bench swap
+
+keyvalue-bench:
+	@$(STEP) "building the benchmark with SQLite, optimised (about three minutes the first time)" \
+		cargo build --release --manifest-path tests/keyvalue-bench/Cargo.toml --target-dir target/keyvalue-bench
+	@target/keyvalue-bench/release/narrowboat-keyvalue-bench target/keyvalue-bench
+
+KILLS ?= 1000
+
+keyvalue-kills:
+	@$(STEP) "killing a process that writes, $(KILLS) times (about three minutes)" \
+		env NARROWBOAT_KILLS=$(KILLS) cargo test --package narrowboat-keyvalue --test kills
 
 deny:
 	cargo deny check bans licenses sources

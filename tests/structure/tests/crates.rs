@@ -8,7 +8,7 @@ use std::fs;
 use narrowboat_structure::{CRATE_ORDER, Dependencies, dependencies, host_folder};
 
 /// Libraries, each with the crates that may depend on it.
-const RESTRICTED_LIBRARIES: [(&str, &[&str]); 11] = [
+const RESTRICTED_LIBRARIES: [(&str, &[&str]); 12] = [
     ("wasmtime", &["runtime"]),
     ("wasmtime-wasi", &["runtime"]),
     ("wasmtime-wasi-http", &["runtime"]),
@@ -18,6 +18,7 @@ const RESTRICTED_LIBRARIES: [(&str, &[&str]); 11] = [
     ("jsonwebtoken", &["server"]),
     ("ed25519-dalek", &["config"]),
     ("redis", &["redis-client", "channels", "keyvalue"]),
+    ("redb", &["keyvalue"]),
     ("notify", &["deploy"]),
     ("clap", &["cli"]),
 ];

@@ -68,6 +68,10 @@ impl SharedState {
         ignore_poison(self.usage.lock()).extend(changed);
     }
 
+    pub(super) fn condition(&self) -> StoreCondition {
+        ignore_poison(self.condition.lock()).clone()
+    }
+
     pub(super) fn set_condition(&self, condition: StoreCondition) {
         *ignore_poison(self.condition.lock()) = condition;
     }
@@ -212,7 +216,7 @@ impl FileStore {
 
     /// Returns whether the store takes writes.
     pub(crate) fn condition(&self) -> StoreCondition {
-        ignore_poison(self.shared.condition.lock()).clone()
+        self.shared.condition()
     }
 
     /// Writes a consistent copy of the store into a file, which is removed when it is dropped. Operations go on meanwhile.

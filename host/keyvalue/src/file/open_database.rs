@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Builder, Database, ReadableDatabase, TableError, WriteTransaction};
 
 use super::disk_file::DiskFile;
 use super::guarded_file::{FailureSlot, GuardedFile};
@@ -56,22 +56,21 @@ impl OpenDatabase {
 
     /// Creates the tables of an empty file. Returns the version of the format.
     fn create_tables(&self) -> Result<u64, redb::Error> {
-        let transaction = self.database.begin_write()?;
-        let format = {
-            let mut table = transaction.open_table(FORMAT)?;
-            let format = table.get(FORMAT_KEY)?.map(|format| format.value());
-            if let Some(format) = format {
-                format
-            } else {
-                table.insert(FORMAT_KEY, FORMAT_VERSION)?;
-                transaction.open_table(ENTRIES)?;
-                transaction.open_table(EXPIRIES)?;
-                transaction.open_table(USAGE)?;
-                FORMAT_VERSION
+        match self.begin_read()?.open_table(FORMAT) {
+            Ok(table) => {
+                let format = table.get(FORMAT_KEY)?;
+                return Ok(format.map_or(FORMAT_VERSION, |format| format.value()));
             }
-        };
+            Err(TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let transaction = self.begin_write()?;
+        transaction.open_table(FORMAT)?.insert(FORMAT_KEY, FORMAT_VERSION)?;
+        transaction.open_table(ENTRIES)?;
+        transaction.open_table(EXPIRIES)?;
+        transaction.open_table(USAGE)?;
         transaction.commit()?;
-        Ok(format)
+        Ok(FORMAT_VERSION)
     }
 
     /// Returns the first failure of the disk.

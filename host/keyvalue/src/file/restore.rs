@@ -40,7 +40,7 @@ pub fn restore_backup(
     let mut copy = folder_lock.partial_file().map_err(of_folder)?;
     let len = io::copy(&mut source, copy.as_file_mut()).map_err(of_folder)?;
     let file = copy.reopen().map_err(of_folder)?;
-    let checked = OpenDatabase::open(Box::new(file), backup).and_then(|database| database.check());
+    let checked = OpenDatabase::open(Box::new(file), backup).and_then(OpenDatabase::check);
     match checked {
         Ok(true) => {}
         Ok(false) => {

@@ -60,6 +60,10 @@ impl StoreFolder {
             .mode(FOLDER_MODE)
             .create(folder)
             .map_err(system(folder))?;
+        // The name of a new folder is on the disk only after this.
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = File::open(parent.unwrap_or(Path::new(".")));
+        parent.and_then(|parent| parent.sync_all()).map_err(system(folder))?;
         let metadata = std::fs::metadata(folder).map_err(system(folder))?;
         fs_ownership::check_ownership(&metadata)
             .map_err(|source| StoreOpenError::Untrusted { path: folder.to_owned(), source })?;

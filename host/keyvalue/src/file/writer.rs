@@ -103,10 +103,7 @@ impl Writer {
                 if !is_asked || self.last_open.elapsed() < REOPEN_INTERVAL {
                     return Err(KeyvalueError::DiskFull(problem));
                 }
-                self.reopen().map_err(|_| KeyvalueError::DiskFull(problem))?;
-                tracing::info!("keyvalue: the disk has room again, and the store takes writes");
-                self.shared.set_condition(StoreCondition::Healthy);
-                Ok(())
+                self.reopen().map_err(|_| KeyvalueError::DiskFull(problem))
             }
             Some(StorageFailure::Lost(problem)) => Err(KeyvalueError::ReadOnly(problem)),
         }
@@ -134,12 +131,24 @@ impl Writer {
         if let Some(failure) = self.database.failure() {
             return Err(self.report(failure));
         }
-        let (results, changed) = committed?;
+        let (results, changed) = match committed {
+            Ok(committed) => committed,
+            // The file cannot be read or is damaged, and redb refuses everything from now on.
+            Err(error) => {
+                let failure = StorageFailure::Lost(error.to_string());
+                self.database.fail(failure.clone());
+                return Err(self.report(failure));
+            }
+        };
         if let Some(changed) = changed {
             self.usage.extend(changed.clone());
             self.usage.retain(|_, bytes| *bytes > 0);
             self.shared.set_snapshot(Snapshot::take(&self.database)?);
             self.shared.change_usage(changed);
+            if self.shared.condition() != StoreCondition::Healthy {
+                tracing::info!("keyvalue: the disk has room again, and the store takes writes");
+                self.shared.set_condition(StoreCondition::Healthy);
+            }
         }
         Ok(results)
     }
@@ -168,9 +177,12 @@ impl Writer {
         let file = file.display();
         match failure {
             StorageFailure::Full(problem) => {
-                tracing::error!(
-                    "keyvalue: the store {file} takes no writes until the disk has room: {problem}"
-                );
+                // The disk may be full again after each attempt.
+                if self.shared.condition() == StoreCondition::Healthy {
+                    tracing::error!(
+                        "keyvalue: the store {file} takes no writes until the disk has room: {problem}"
+                    );
+                }
                 self.shared.set_condition(StoreCondition::Full(problem.clone()));
                 KeyvalueError::DiskFull(problem)
             }
