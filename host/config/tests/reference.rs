@@ -7,8 +7,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use narrowboat_config::{
-    Config, ConfigTable, FailedMovePolicy, Grants, KeyDefault, LimitRow, config_tables,
-    configuration_reference, limit_rows, limits_reference,
+    Config, ConfigTable, FailedMovePolicy, Grants, KeyDefault, KeyvalueBackend, LimitRow,
+    config_tables, configuration_reference, limit_rows, limits_reference,
 };
 use narrowboat_core::name::Tenant;
 use support::{ECHO, assert_refused, default_tenant, expected_names, parse};
@@ -189,6 +189,8 @@ fn a_key_without_a_default_value_has_the_default_that_is_described() {
         ("tenants.NAME.limits", "groups"),
         ("tenants.NAME.limits", "keyvalue"),
         ("tenants.NAME.tls", "hosts"),
+        ("keyvalue", "backend"),
+        ("keyvalue", "path"),
         ("admin", "token_file"),
         // The unit tests of both tables check the variables of the environment.
         ("versions", "folder"),
@@ -208,8 +210,11 @@ fn a_key_without_a_default_value_has_the_default_that_is_described() {
     let acme = &config.tenants[&"acme".parse::<Tenant>().unwrap()];
     assert_eq!(acme.tls.as_ref().unwrap().hosts, acme.matcher.hosts);
     let config = parse("[admin]\n[versions]\nfolder = \"kept\"\n").unwrap();
-    let token_file = config.admin.unwrap().token_file;
-    assert_eq!(token_file, config.versions.unwrap().folder.join("admin.token"));
+    let (token_file, versions) = (config.admin.unwrap().token_file, config.versions.unwrap());
+    assert_eq!(token_file, versions.folder.join("admin.token"));
+    let folder = versions.folder.join(".keyvalue");
+    assert_eq!(config.keyvalue.backend, KeyvalueBackend::File { folder });
+    assert_eq!(parse("").unwrap().keyvalue.backend, KeyvalueBackend::Memory);
 }
 
 #[test]
