@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::cron_schedule::{CronSchedule, CronZone};
 use super::error::{ConfigError, Locator};
 use super::layer::LayerConfig;
 use super::layer_backend::LayerBackend;
@@ -24,6 +25,19 @@ pub struct WorkerConfig {
     pub instances: usize,
     /// The period in which all hosts together put one `worker.tick` into the channel; `None`: no tick.
     pub tick_interval: Option<DurationSetting>,
+    /// The schedule by which one of all hosts gives the worker a `worker.cron`; `None`: no schedule.
+    pub cron: Option<CronConfig>,
+}
+
+/// A schedule of a worker, and what happens to a run that fails or was missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CronConfig {
+    /// The times.
+    pub schedule: CronSchedule,
+    /// Whether a run is repeated if its worker failed or its host died.
+    pub at_least_once: bool,
+    /// Whether the last run that was missed is made up for.
+    pub catch_up: bool,
 }
 
 /// `[[workers]]`.
@@ -34,6 +48,10 @@ pub(super) struct RawWorker {
     plugin: Spanned<String>,
     instances: Option<Spanned<usize>>,
     every: Option<Spanned<DurationSetting>>,
+    cron: Option<Spanned<String>>,
+    timezone: Option<Spanned<String>>,
+    at_least_once: Option<Spanned<bool>>,
+    catch_up: Option<Spanned<bool>>,
 }
 
 /// The shortest value of `every`: hosts agree over the network on the one that sends a tick.
@@ -106,8 +124,44 @@ fn check(
     }
     Ok(WorkerConfig {
         channel,
+        cron: check_cron(&raw, location)?,
         plugin: raw.plugin.into_inner(),
         instances: check_instances(raw.instances, "workers.instances", location)?,
         tick_interval: raw.every.map(Spanned::into_inner),
     })
+}
+
+/// Checks the schedule of a table, and that no key needs one that is missing.
+fn check_cron(raw: &RawWorker, location: &Locator<'_>) -> Result<Option<CronConfig>, ConfigError> {
+    let flag = |key: &Option<Spanned<bool>>| key.as_ref().map(Spanned::span);
+    let Some(cron) = &raw.cron else {
+        let needing = [
+            ("workers.timezone", raw.timezone.as_ref().map(Spanned::span)),
+            ("workers.at_least_once", flag(&raw.at_least_once)),
+            ("workers.catch_up", flag(&raw.catch_up)),
+        ];
+        let Some((key, span)) = needing.into_iter().find_map(|(key, span)| Some((key, span?)))
+        else {
+            return Ok(None);
+        };
+        let problem = "applies to a schedule; add `cron`, for example cron = \"0 8 * * *\"";
+        return Err(location.invalid(span, key, problem.to_owned()));
+    };
+    if raw.every.is_some() {
+        let problem = "a worker has either `every` or `cron`; remove one of them";
+        return Err(location.invalid(cron.span(), "workers.cron", problem.to_owned()));
+    }
+    let zone = match &raw.timezone {
+        None => CronZone::default(),
+        Some(zone) => CronZone::find(zone.get_ref())
+            .map_err(|problem| location.invalid(zone.span(), "workers.timezone", problem))?,
+    };
+    let schedule = CronSchedule::parse(cron.get_ref(), zone)
+        .map_err(|problem| location.invalid(cron.span(), "workers.cron", problem))?;
+    let is_set = |key: &Option<Spanned<bool>>| key.as_ref().is_some_and(|key| *key.get_ref());
+    Ok(Some(CronConfig {
+        schedule,
+        at_least_once: is_set(&raw.at_least_once),
+        catch_up: is_set(&raw.catch_up),
+    }))
 }
