@@ -171,6 +171,9 @@ declare module "narrowboat/testing" {
   /** Lets time pass: milliseconds, or a duration. Timers fire in order. */
   export function advance(duration: number | Duration): void;
 
+  /** Sets the wall clock without letting time pass: a date, a text such as "2026-03-28T12:00:00Z", or milliseconds since 1970. Schedules begin anew. */
+  export function setTime(time: Date | string | number): void;
+
   export interface ResponseOptions {
     method?: string;
     status?: number;

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
 use super::remote::RemoteHost;
@@ -64,6 +64,7 @@ operations! {
     fn group_send(group: &str, message: &[u8]) -> ();
     fn group_send_frame(group: &str, frame: Frame) -> ();
     fn advance(duration: Duration) -> ();
+    fn set_time(time: SystemTime) -> ();
     fn respond(rule: RequestRule, response: FakeResponse) -> ();
     fn fail_request(rule: RequestRule, failure: RequestFailure) -> ();
     fn requests() -> Vec<SentRequest>;

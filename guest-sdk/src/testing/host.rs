@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -134,6 +134,16 @@ impl Host {
     #[track_caller]
     pub fn advance(&self, duration: Duration) {
         expect(self.backend.borrow_mut().advance(duration));
+    }
+
+    /// Sets the wall clock without letting time pass. A test begins on 1 January 2026, 00:00 UTC. Under `narrowboat
+    /// test`, schedules of workers begin anew.
+    ///
+    /// # Panics
+    /// If the time is before 1970.
+    #[track_caller]
+    pub fn set_time(&self, time: SystemTime) {
+        expect(self.backend.borrow_mut().set_time(time));
     }
 
     /// Sets the response to the plugin's HTTP requests that match a rule. The argument is a URL or a [`RequestRule`].

@@ -6,7 +6,9 @@ use super::client::AdminClient;
 use super::output::{print_json, print_line};
 use super::table::{self, format_duration, short_version, tenant_label};
 use narrowboat_quota::LimitKind;
-use narrowboat_server::api::{HostStatus, LayerInfo, LimitInfo, PluginInfo, TenantInfo};
+use narrowboat_server::api::{
+    HostStatus, LayerInfo, LimitInfo, PluginInfo, TenantInfo, WorkerInfo,
+};
 
 pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
     let client = AdminClient::new(&arguments.query.host)?;
@@ -23,7 +25,8 @@ pub(super) fn run(arguments: &StatusArgs) -> Result<(), CliError> {
     print_line("")?;
     print_settings(&status.plugins)?;
     print_reached_limits(&status)?;
-    print_layers(&status.layers)
+    print_layers(&status.layers)?;
+    print_workers(&status.workers)
 }
 
 fn print_summary(status: &HostStatus) -> Result<(), CliError> {
@@ -103,6 +106,34 @@ fn layer_row(layer: &LayerInfo) -> [String; 5] {
         layer.queued.to_string(),
         layer.dropped.to_string(),
         layer.lost.to_string(),
+    ]
+}
+
+fn print_workers(workers: &[WorkerInfo]) -> Result<(), CliError> {
+    if workers.is_empty() {
+        return Ok(());
+    }
+    print_line("")?;
+    let rows: Vec<_> = workers.iter().map(worker_row).collect();
+    table::print(["WORKER", "PLUGIN", "SCHEDULE", "NEXT RUN", "LAST RUN", "MISSED"], &rows)
+}
+
+fn worker_row(worker: &WorkerInfo) -> [String; 6] {
+    let none = || "-".to_owned();
+    let channel = tenant_label(&worker.tenant, &worker.channel);
+    let plugin = worker.plugin.clone();
+    let Some(schedule) = &worker.schedule else {
+        let ticks = worker.every.as_ref().map_or_else(none, |every| format!("every {every}"));
+        return [channel, plugin, ticks, none(), none(), none()];
+    };
+    let last = schedule.last_run.as_ref();
+    [
+        channel,
+        plugin,
+        format!("{} {}", schedule.cron, schedule.timezone),
+        schedule.next_run.clone().unwrap_or_else(none),
+        last.map_or_else(none, |last| format!("{} {}", last.time, last.state)),
+        schedule.missed.to_string(),
     ]
 }
 

@@ -163,6 +163,7 @@ impl Served {
             keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),
             egress: Arc::new(Egress::new(config.requests)),
             settings: Arc::default(),
+            clock: Default::default(),
             max_message_bytes: limits.max_message.bytes(),
             max_frame_bytes: limits.max_frame.bytes(),
             thread_pool: GuestThreadPool::new(2),

@@ -33,6 +33,7 @@ use narrowboat_core::source_bundle::SourceBundle;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
+use narrowboat_schedule::WallClock;
 use plugin_settings::{
     check_uses, execution_mode, min_limit, resolve_failed_move, resolve_isolation,
 };
@@ -57,6 +58,8 @@ pub struct Loader {
     pub egress: Arc<Egress>,
     /// The settings of the plugin, which all its versions share.
     pub settings: Arc<PluginSettings>,
+    /// The wall clock of the host.
+    pub clock: WallClock,
     /// The largest message of the layer, in bytes.
     pub max_message_bytes: usize,
     /// The largest frame that any route takes, in bytes.
@@ -271,6 +274,7 @@ impl Loader {
             keyvalue: Arc::clone(&self.keyvalue),
             egress: Arc::clone(&self.egress),
             settings: Arc::clone(&self.settings),
+            clock: self.clock.clone(),
             stopping: self.engine.subscribe_stopping(),
             capabilities: manifest.capabilities.clone(),
             quota: Arc::clone(&self.quota),

@@ -36,6 +36,7 @@ use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{
     GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage, run_on_dedicated_thread,
 };
+use narrowboat_schedule::{ScheduleServices, WallClock};
 use secrets::tenant_certificates;
 
 /// The number of times that a configuration is prepared again because another version became live meanwhile.
@@ -82,13 +83,19 @@ impl Host {
         let engine = HostEngine::new(&config, runtimes.with_earlier(earlier))?;
         let resources = HostResources {
             version_store: store,
-            ..open_resources(&config, mode, engine, Egress::new(config.requests))?
+            ..open_resources(
+                &config,
+                mode,
+                engine,
+                Egress::new(config.requests),
+                WallClock::default(),
+            )?
         };
         Self::load_with(config, resources, on_plugin_ready)
     }
 
     /// Loads a host for a test of a plugin: without a store of versions, on an engine that several hosts share. Its
-    /// plugins send requests with `egress`. Blocks: do not call it on an async thread.
+    /// plugins send requests with `egress`, and its wall clock is `clock`. Blocks: do not call it on an async thread.
     ///
     /// # Errors
     /// As [`Host::load`].
@@ -96,8 +103,9 @@ impl Host {
         config: Config,
         engine: HostEngine,
         egress: Egress,
+        clock: WallClock,
     ) -> Result<Self, HostError> {
-        let resources = open_resources(&config, HostMode::Serve, engine, egress)?;
+        let resources = open_resources(&config, HostMode::Serve, engine, egress, clock)?;
         Self::load_with(config, resources, |_| {})
     }
 
@@ -336,8 +344,10 @@ fn open_resources(
     mode: HostMode,
     engine: HostEngine,
     egress: Egress,
+    clock: WallClock,
 ) -> Result<HostResources, HostError> {
     let HostEngine { engine, runtimes } = engine;
+    let keyvalue = Arc::new(KeyvalueStore::open(&config.keyvalue)?);
     Ok(HostResources {
         editor: EditorResources::new(config, &mode).map(Arc::new),
         mode,
@@ -348,7 +358,8 @@ fn open_resources(
         version_store: None,
         has_demo_page: config.demo,
         signers: config.signatures.clone().map(TrustedKeys::load).transpose()?.map(Arc::new),
-        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)?),
+        schedules: ScheduleServices::new(Arc::clone(&keyvalue), clock),
+        keyvalue,
         egress: Arc::new(egress),
         host_quota: Arc::new(QuotaNode::for_host(&config.limits)),
     })

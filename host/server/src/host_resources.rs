@@ -11,6 +11,7 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{Engine, GuestThreadPool, LanguageRuntimes};
+use narrowboat_schedule::ScheduleServices;
 
 /// The resources that all tenants of a host share.
 pub(crate) struct HostResources {
@@ -31,6 +32,8 @@ pub(crate) struct HostResources {
     pub(crate) signers: Option<Arc<TrustedKeys>>,
     /// The key-value store of plugins.
     pub(crate) keyvalue: Arc<KeyvalueStore>,
+    /// The wall clock, and the records of schedules.
+    pub(crate) schedules: ScheduleServices,
     /// The HTTP client for requests of plugins.
     pub(crate) egress: Arc<Egress>,
     /// The quota of the host, which all tenants share.

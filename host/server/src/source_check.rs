@@ -16,6 +16,7 @@ use narrowboat_quota::QuotaChain;
 use narrowboat_runtime::{
     Build, CodeCache, Engine, GuestThreadPool, LanguageRuntimes, LoadError, Loader, RuntimeError,
 };
+use narrowboat_schedule::WallClock;
 
 /// The result of the check of a source that has no errors that the check could find.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn check_source(
         Ok(engine) => HostEngine { engine, runtimes: Arc::new(runtimes) },
         Err(error) => return Ok(SourceCheck::NotChecked(error.to_string())),
     };
-    let loader = loader_without_host(&config, config.limits.clone(), engine);
+    let loader = loader_without_host(&config, config.limits.clone(), engine, WallClock::default());
     let build = Build::new(source.bytes.clone(), Err(MissingSignature::NotInStore));
     match loader.load(name, plugin, folder, &build) {
         Ok(_) => Ok(SourceCheck::Passed),
@@ -58,8 +59,14 @@ pub fn check_source(
     }
 }
 
-/// The loader of a plugin that no host serves: its layer and its keys are in memory, and no other plugin reaches them.
-pub fn loader_without_host(config: &Config, limits: Limits, engine: HostEngine) -> Loader {
+/// The loader of a plugin that no host serves: its layer and its keys are in memory, and no other plugin reaches them. Its
+/// wall clock is `clock`.
+pub fn loader_without_host(
+    config: &Config,
+    limits: Limits,
+    engine: HostEngine,
+    clock: WallClock,
+) -> Loader {
     let HostEngine { engine, runtimes } = engine;
     Loader {
         engine,
@@ -69,6 +76,7 @@ pub fn loader_without_host(config: &Config, limits: Limits, engine: HostEngine) 
         keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         settings: Arc::default(),
+        clock,
         max_message_bytes: limits.max_message.bytes(),
         max_frame_bytes: limits.max_frame.bytes(),
         thread_pool: GuestThreadPool::new(1),

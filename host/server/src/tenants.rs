@@ -30,3 +30,4 @@ pub(crate) use registry::TenantRegistry;
 pub(crate) use reload_report::ReloadReport;
 pub(crate) use router::RouteMatch;
 pub(crate) use runtime::{RetiredParts, TenantRuntime};
+pub(crate) use served_worker::ServedWorker;

@@ -13,6 +13,7 @@ use crate::test_kit_error::TestKitError;
 use crate::test_plugin::TestPlugin;
 use crate::test_result::{TestEnd, TestResult};
 use crate::test_socket::TestSocket;
+use crate::virtual_clock::test_clock;
 use narrowboat_deploy::packaging;
 use narrowboat_runtime::{LanguageRuntimes, TestFailure};
 use narrowboat_server::HostEngine;
@@ -66,6 +67,7 @@ impl CrateSuite {
             config,
             engine,
             logs: logs.clone(),
+            clock: test_clock(),
             component: Arc::new(built.bytes),
         };
         let mut tests = Vec::new();

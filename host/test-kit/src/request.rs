@@ -70,6 +70,10 @@ pub(crate) enum Request {
     Advance {
         milliseconds: u64,
     },
+    /// Sets the wall clock, as the seconds since the Unix epoch. No timer expires, and schedules begin anew.
+    SetTime {
+        timestamp: f64,
+    },
     /// Sets the response to HTTP requests of the plugin.
     Respond(RespondRequest),
     /// Makes HTTP requests of the plugin fail.

@@ -22,6 +22,7 @@ use narrowboat_channels::{ChannelLayer, LayerError};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
+use narrowboat_schedule::WallClock;
 use narrowboat_server::InMemoryServer;
 use swaps::Swaps;
 
@@ -31,6 +32,7 @@ pub(crate) struct SimulatedHost {
     plugin: Arc<TestPlugin>,
     layer: Arc<dyn ChannelLayer>,
     clock: VirtualClock,
+    wall_clock: WallClock,
     idle: Arc<IdleWatch>,
     web: FakeWeb,
     logs: LogCapture,
@@ -45,6 +47,7 @@ pub(crate) struct SimulatedHostParts {
     pub(crate) idle: Arc<IdleWatch>,
     pub(crate) web: FakeWeb,
     pub(crate) logs: LogCapture,
+    pub(crate) clock: WallClock,
     /// The bytes of the first version.
     pub(crate) component: Vec<u8>,
 }
@@ -52,13 +55,14 @@ pub(crate) struct SimulatedHostParts {
 impl SimulatedHost {
     /// Starts the host of a test on the current runtime. `None` if the host does not serve the plugin.
     pub(crate) async fn start(server: InMemoryServer, parts: SimulatedHostParts) -> Option<Self> {
-        let SimulatedHostParts { plugin, idle, web, logs, component } = parts;
+        let SimulatedHostParts { plugin, idle, web, logs, clock, component } = parts;
         idle.watch_guests(server.guest_threads().clone());
         let layer = server.layer(&plugin.name)?;
         let host = Self {
             server,
             layer,
             clock: VirtualClock::start(),
+            wall_clock: clock,
             idle,
             web,
             logs,
@@ -106,6 +110,12 @@ impl SimulatedHost {
             Request::ChannelReceive { channel } => self.channels.receive(&channel).await,
             Request::Advance { milliseconds } => {
                 self.clock.advance(Duration::from_millis(milliseconds)).await;
+                self.settle().await
+            }
+            Request::SetTime { timestamp } => {
+                let time = Duration::try_from_secs_f64(timestamp)
+                    .map_err(|_| format!("{timestamp} is no time after 1970"))?;
+                self.wall_clock.set(time);
                 self.settle().await
             }
             Request::Respond(respond) => self.web.respond(respond).map(|()| Reply::Nothing),

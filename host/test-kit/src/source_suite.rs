@@ -8,6 +8,7 @@ use crate::test_host::{TestHost, TestHostSettings};
 use crate::test_kit_error::TestKitError;
 use crate::test_plugin::TestPlugin;
 use crate::test_result::{TestEnd, TestResult};
+use crate::virtual_clock::test_clock;
 use narrowboat_config::Limits;
 use narrowboat_config::signature::MissingSignature;
 use narrowboat_core::units::{ByteSize, DurationSetting};
@@ -49,11 +50,13 @@ impl SourceSuite {
         let packed = PackedSource::from_folder(&plugin.folder, limit, MissingPackages::Install)?;
         let with_tests = PackedSource::with_tests(&plugin.folder, limit, MissingPackages::Install)?;
         let engine = HostEngine::new(&config, runtimes)?;
-        let loader = loader_without_host(&config, limits_of_tests(&config.limits), engine.clone());
+        let clock = test_clock();
+        let limits = limits_of_tests(&config.limits);
+        let loader = loader_without_host(&config, limits, engine.clone(), clock.clone());
         let bundle = Build::new(with_tests.bytes, Err(MissingSignature::NotInStore));
         let (tests, cases) = SourceTests::collect(&loader, &tests_label(&plugin), &bundle)?;
         let component = Arc::new(packed.bytes);
-        let settings = TestHostSettings { plugin, config, engine, logs, component };
+        let settings = TestHostSettings { plugin, config, engine, logs, clock, component };
         Ok(Self { settings, loader, bundle, tests: Some(tests), cases })
     }
 

@@ -16,8 +16,10 @@ use crate::reply::encode;
 use crate::request::Request;
 use crate::simulated_host::{SimulatedHost, SimulatedHostParts};
 use crate::test_plugin::TestPlugin;
+use crate::virtual_clock::WALL_CLOCK_START;
 use narrowboat_config::Config;
 use narrowboat_runtime::THREAD_STACK_BYTES;
+use narrowboat_schedule::WallClock;
 use narrowboat_server::{Host, HostEngine, HostError, InMemoryServer};
 
 /// The longest time until nothing is left to do after a request. Only a plugin that never comes to rest takes longer.
@@ -33,6 +35,8 @@ pub(crate) struct TestHostSettings {
     pub(crate) config: Config,
     pub(crate) engine: HostEngine,
     pub(crate) logs: LogCapture,
+    /// The wall clock, which begins anew with each test.
+    pub(crate) clock: WallClock,
     /// The bytes of the plugin.
     pub(crate) component: Arc<Vec<u8>>,
 }
@@ -107,17 +111,17 @@ struct LoadedHost {
 
 /// Loads the plugin.
 fn load(settings: TestHostSettings) -> Result<LoadedHost, HostError> {
-    let TestHostSettings { plugin, config, engine, logs, component } = settings;
+    let TestHostSettings { plugin, config, engine, logs, clock, component } = settings;
     let web = FakeWeb::default();
     let egress = web.egress(config.requests);
-    let host = Host::load_for_test(config, engine, egress)?;
+    let host = Host::load_for_test(config, engine, egress, clock.clone())?;
     let idle = Arc::<IdleWatch>::default();
     let runtime = new_runtime(Arc::clone(&idle)).map_err(|_| HostError::NoThread)?;
     let component = component.to_vec();
     Ok(LoadedHost {
         runtime,
         host,
-        parts: SimulatedHostParts { plugin, idle, web, logs, component },
+        parts: SimulatedHostParts { plugin, idle, web, logs, clock, component },
     })
 }
 
@@ -136,6 +140,8 @@ impl LoadedHost {
     fn run(self, calls: async_mpsc::Receiver<HostCall>, ended: oneshot::Receiver<()>) {
         let Self { runtime, host, parts } = self;
         runtime.block_on(async {
+            // Schedules begin with the server.
+            parts.clock.set(WALL_CLOCK_START);
             let server = InMemoryServer::start(host);
             tokio::select! {
                 () = carry_out(calls, server, parts) => {}

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::test_host::{TestHost, TestHostSettings};
 use crate::test_kit_error::TestKitError;
+use crate::virtual_clock::test_clock;
 
 /// The largest request, in bytes.
 const MAX_REQUEST_BYTES: u32 = 64 * 1024 * 1024;
@@ -31,7 +32,8 @@ impl TestSocket {
         let listener = UnixListener::bind(&path).map_err(failed)?;
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let settings = settings.clone();
+                // A test may have several hosts, each with a clock of its own.
+                let settings = TestHostSettings { clock: test_clock(), ..settings.clone() };
                 std::thread::spawn(move || serve(stream, settings));
             }
         });

@@ -6,6 +6,16 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use narrowboat_schedule::WallClock;
+
+/// The wall-clock time at which each test begins: 1 January 2026, 00:00 UTC, as the time since the Unix epoch.
+pub(crate) const WALL_CLOCK_START: Duration = Duration::from_secs(1_767_225_600);
+
+/// The wall clock of a test, and of the host that it talks to.
+pub(crate) fn test_clock() -> WallClock {
+    WallClock::simulated(WALL_CLOCK_START)
+}
+
 /// The clock of a host under test, which is the paused clock of its tokio runtime.
 ///
 /// A paused clock jumps to the next timer by itself whenever the runtime has nothing else to do, except while a blocking

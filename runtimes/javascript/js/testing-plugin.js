@@ -32,6 +32,15 @@ function* flatten(values, prefix) {
   }
 }
 
+/** Sets the wall clock without letting time pass: a date, a text in ISO 8601, or milliseconds since 1970. */
+export function setTime(time) {
+  const milliseconds = new Date(time).getTime();
+  if (!(milliseconds >= 0)) {
+    throw new RangeError('setTime takes a date, a text such as "2026-03-28T12:00:00Z", or milliseconds since 1970');
+  }
+  request("set_time", { timestamp: milliseconds / 1000 });
+}
+
 /**
  * Makes another version live. `files` has the new texts of files by path, and null for a file that it has no more. Without
  * files, the same code is deployed again. Throws if the host refuses the version.

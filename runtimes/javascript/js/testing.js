@@ -5,5 +5,5 @@ export { expect } from "./testing-expect.js";
 export { Communicator } from "./testing-communicator.js";
 export { Channel, group, sendTo } from "./testing-channel.js";
 export { failRequest, requests, respond } from "./testing-http.js";
-export { advance, faults, logs, readFile, setConfig, swap } from "./testing-plugin.js";
+export { advance, faults, logs, readFile, setConfig, setTime, swap } from "./testing-plugin.js";
 export * as keyvalue from "./testing-keyvalue.js";

@@ -95,6 +95,7 @@ fn load_plugin(file: &Path, cache: Option<&Path>) -> anyhow::Result<Plugin> {
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         settings: Arc::default(),
+        clock: Default::default(),
         max_message_bytes: limits.max_message.bytes(),
         max_frame_bytes: limits.max_message.bytes(),
         thread_pool: GuestThreadPool::new(0),

@@ -6,7 +6,7 @@ use std::fs;
 use crate::source_file::host_folder;
 
 /// The folders of the host's crates, from the bottom up. A crate depends only on crates before it.
-pub const CRATE_ORDER: [&str; 17] = [
+pub const CRATE_ORDER: [&str; 18] = [
     "sync",
     "core",
     "config",
@@ -15,6 +15,7 @@ pub const CRATE_ORDER: [&str; 17] = [
     "websocket",
     "channels",
     "keyvalue",
+    "schedule",
     "egress",
     "runtime",
     "session",

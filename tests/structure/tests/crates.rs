@@ -8,7 +8,7 @@ use std::fs;
 use narrowboat_structure::{CRATE_ORDER, Dependencies, dependencies, host_folder};
 
 /// Libraries, each with the crates that may depend on it.
-const RESTRICTED_LIBRARIES: [(&str, &[&str]); 12] = [
+const RESTRICTED_LIBRARIES: [(&str, &[&str]); 14] = [
     ("wasmtime", &["runtime"]),
     ("wasmtime-wasi", &["runtime"]),
     ("wasmtime-wasi-http", &["runtime"]),
@@ -20,6 +20,8 @@ const RESTRICTED_LIBRARIES: [(&str, &[&str]); 12] = [
     ("redis", &["redis-client", "channels", "keyvalue"]),
     ("redb", &["keyvalue"]),
     ("notify", &["deploy"]),
+    ("cronexpr", &["config"]),
+    ("jiff", &["config"]),
     ("clap", &["cli"]),
 ];
 
@@ -27,7 +29,8 @@ const RESTRICTED_LIBRARIES: [(&str, &[&str]); 12] = [
 const NOT_IN_CORE: [&str; 4] = ["tokio", "hyper", "wasmtime", "tokio-tungstenite"];
 
 /// Crates whose tests must not build Cranelift.
-const WITHOUT_CRANELIFT: [&str; 5] = ["core", "config", "quota", "websocket", "channels"];
+const WITHOUT_CRANELIFT: [&str; 6] =
+    ["core", "config", "quota", "websocket", "channels", "schedule"];
 
 fn all_dependencies() -> BTreeMap<&'static str, Dependencies> {
     CRATE_ORDER.into_iter().map(|folder| (folder, dependencies(folder))).collect()

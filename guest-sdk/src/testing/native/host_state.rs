@@ -10,6 +10,9 @@ use super::{
 };
 use crate::testing::LogLine;
 
+/// The date and time at which a test begins, as under `narrowboat test`: 1 January 2026, 00:00 UTC, since the Unix epoch.
+const TEST_START: Duration = Duration::from_secs(1_767_225_600);
+
 /// The part of the host that the plugin reaches during a call.
 #[derive(Debug)]
 pub(crate) struct HostState {
@@ -41,7 +44,7 @@ pub(crate) enum SuppressReason {
 impl HostState {
     pub(super) fn new() -> Self {
         Self {
-            started: SystemTime::now(),
+            started: SystemTime::UNIX_EPOCH + TEST_START,
             elapsed: Duration::ZERO,
             connections: BTreeMap::new(),
             effects: Vec::new(),

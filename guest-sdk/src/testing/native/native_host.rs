@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{
     consumer_instance::ConsumerInstance,
@@ -199,6 +199,14 @@ impl NativeHost {
     /// The handshake is not accepted.
     pub(crate) fn receive(&self, id: ConnectionId) -> Result<Option<Received>, String> {
         self.with_connection(id, NativeConnection::receive)?
+    }
+
+    /// Sets the wall clock. Timers stay as they are.
+    pub(crate) fn set_time(&mut self, time: SystemTime) -> Result<(), String> {
+        let mut state = self.state();
+        let started = time.checked_sub(state.elapsed);
+        state.started = started.ok_or("the time is before 1970")?;
+        Ok(())
     }
 
     /// Advances the clock. The timers that are due fire in order, each at its own time.

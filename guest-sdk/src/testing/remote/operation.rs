@@ -54,6 +54,9 @@ pub(super) enum Operation<'a> {
         group: &'a str,
         data: WireBytes,
     },
+    SetTime {
+        timestamp: f64,
+    },
     Advance {
         milliseconds: u64,
     },

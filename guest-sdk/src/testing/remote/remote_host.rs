@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -175,6 +175,12 @@ impl RemoteHost {
 
     pub(crate) fn advance(&mut self, duration: Duration) -> Result<(), String> {
         self.call(&Operation::Advance { milliseconds: milliseconds_of(duration) })
+    }
+
+    pub(crate) fn set_time(&mut self, time: SystemTime) -> Result<(), String> {
+        let since_epoch = time.duration_since(UNIX_EPOCH);
+        let timestamp = since_epoch.map_err(|_| "the time is before 1970".to_owned())?;
+        self.call(&Operation::SetTime { timestamp: timestamp.as_secs_f64() })
     }
 
     pub(crate) fn respond(

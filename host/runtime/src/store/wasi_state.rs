@@ -48,11 +48,11 @@ impl WasiState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let (stdout, stderr) = (OutputBuffer::default(), OutputBuffer::default());
-        let clock = GuestClock::new(&ctx.capabilities);
+        let clock = GuestClock::new(&ctx.capabilities, services.clock.clone());
         let base = WasiCtx::builder()
             .stdout(stdout.clone())
             .stderr(stderr.clone())
-            .wall_clock(clock)
+            .wall_clock(clock.clone())
             .monotonic_clock(clock)
             .max_random_size(MAX_RANDOM_BYTES)
             .allow_tcp(false)

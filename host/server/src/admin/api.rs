@@ -1,10 +1,14 @@
 //! The JSON bodies of the admin API. The host writes them; the command line and the dashboard read them. The doc comments
 //! are the descriptions in the OpenAPI document and in `docs/reference/admin-api.md`.
 
+mod worker_info;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use worker_info::{ScheduleInfo, ScheduledRunInfo, WorkerInfo};
 
 /// The header of an upload with the signature of the component.
 pub const SIGNATURE_HEADER: &str = "narrowboat-signature";
@@ -154,6 +158,8 @@ pub struct HostStatus {
     pub secret_problems: Vec<String>,
     /// The key-value store of plugins.
     pub keyvalue: KeyvalueInfo,
+    /// The workers, by tenant, in the order of the configuration.
+    pub workers: Vec<WorkerInfo>,
 }
 
 /// A tenant.

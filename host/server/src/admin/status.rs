@@ -16,7 +16,7 @@ use super::authorized::{Authorized, ReadScope};
 use super::extract::TenantParam;
 use crate::metrics::{self, ExpositionFormat};
 use crate::server::Server;
-use crate::tenants::TenantRuntime;
+use crate::tenants::{ServedWorker, TenantRuntime};
 use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_keyvalue::StoreCondition;
@@ -67,7 +67,7 @@ pub(super) async fn metrics(
     }
 }
 
-/// Returns the status of the host, its tenants, plugins and layers. Requires the scope `read`.
+/// Returns the status of the host, its tenants, plugins, layers and workers. Requires the scope `read`.
 #[utoipa::path(get, path = "/v1/status", params(TenantParam), responses(
     (status = 200, description = "The status", body = api::HostStatus),
     (status = 401, description = "The token is missing or unknown", body = api::Problem),
@@ -81,6 +81,7 @@ pub(super) async fn status(
     let reasons = server.unready_reasons();
     let counts = server.connections.count_by_plugin();
     let (mut plugins, mut layers, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
+    let mut workers = Vec::new();
     for (tenant, runtime) in &*server.host.tenants().all() {
         if !token.covers(tenant) {
             continue;
@@ -93,6 +94,7 @@ pub(super) async fn status(
             plugins.push(api::PluginInfo { settings, ..plugin_info(&admin, rollout, open) });
         }
         tenants.push(tenant_info(server, tenant, runtime, connections));
+        workers.extend(runtime.workers().iter().map(|worker| worker_info(tenant, worker)));
         layers.extend(runtime.layer_statuses().map(|(name, status)| api::LayerInfo {
             tenant: tenant.to_string(),
             name: name.to_owned(),
@@ -125,6 +127,7 @@ pub(super) async fn status(
         plugins,
         layers,
         keyvalue: keyvalue_info(server.host.keyvalue().condition()),
+        workers,
     })
 }
 
@@ -150,6 +153,35 @@ fn tenant_info(
         connections,
         max_connections: own.min(host_limit),
         limits: runtime.resources.quota.limit_usage().map(limit_info).collect(),
+    }
+}
+
+fn worker_info(tenant: &Tenant, worker: &ServedWorker) -> api::WorkerInfo {
+    let config = worker.config();
+    let status = worker.schedule_status();
+    let schedule = config.cron.as_ref().map(|cron| {
+        let format = |time| cron.schedule.format_time(time);
+        api::ScheduleInfo {
+            cron: cron.schedule.expression().to_owned(),
+            timezone: cron.schedule.zone_name().to_owned(),
+            at_least_once: cron.at_least_once,
+            catch_up: cron.catch_up,
+            next_run: worker.next_run().map(format),
+            last_run: status.last_run().map(|last| api::ScheduledRunInfo {
+                time: format(last.nominal),
+                attempt: last.attempt,
+                state: last.state.name().to_owned(),
+            }),
+            missed: status.counters.missed(),
+        }
+    });
+    api::WorkerInfo {
+        tenant: tenant.to_string(),
+        channel: config.channel.to_string(),
+        plugin: config.plugin.clone(),
+        instances: config.instances as u64,
+        every: config.tick_interval.map(|every| every.to_string()),
+        schedule,
     }
 }
 

@@ -157,6 +157,16 @@ pub const METRICS: &[Metric] = &[
         &["tenant"],
         "Size of the buckets of a tenant; with Redis as of the last change by this host",
     ),
+    counter(
+        "schedule_runs",
+        &["tenant", "plugin", "channel", "result"],
+        "Runs of schedules by this host: attempts that succeeded or failed, runs that were abandoned after the last attempt, and runs that were missed",
+    ),
+    counter(
+        "schedule_store_errors",
+        &["tenant", "plugin", "channel"],
+        "Operations of the key-value store that failed for a schedule; its runs wait meanwhile",
+    ),
     gauge(
         "keyvalue_writable",
         HOST_LABELS,

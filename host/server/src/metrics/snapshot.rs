@@ -6,6 +6,7 @@ use super::metric::METRICS;
 use crate::background_writer::BackgroundWriter;
 use crate::connection_registry::OpenConnection;
 use crate::server::Server;
+use crate::tenants::ServedWorker;
 use narrowboat_channels::LayerStatus;
 use narrowboat_core::histogram::HistogramSnapshot;
 use narrowboat_core::name::Tenant;
@@ -70,6 +71,9 @@ impl MetricsSnapshot {
             for (layer, status) in runtime.layer_statuses() {
                 snapshot.record_layer(name, layer, status);
             }
+            for worker in runtime.workers() {
+                snapshot.record_schedule(name, worker);
+            }
         }
         snapshot
     }
@@ -104,6 +108,21 @@ impl MetricsSnapshot {
                 self.counter("layer_messages_malformed", &labels, count);
             }
         }
+    }
+
+    /// Records the runs of a worker's schedule, if it has one.
+    fn record_schedule(&mut self, tenant: &Tenant, worker: &ServedWorker) {
+        let config = worker.config();
+        if config.cron.is_none() {
+            return;
+        }
+        let counters = &worker.schedule_status().counters;
+        let (tenant, plugin, channel) = (tenant.as_str(), &*config.plugin, config.channel.as_str());
+        for (result, count) in counters.runs() {
+            self.counter("schedule_runs", &[tenant, plugin, channel, result], count);
+        }
+        let labels = [tenant, plugin, channel];
+        self.counter("schedule_store_errors", &labels, counters.store_errors());
     }
 
     fn record_plugin(&mut self, stats: &HashMap<&str, OpenConnectionStats>, rollout: &Rollout) {

@@ -154,7 +154,8 @@ impl TenantBuilder<'_> {
             let mut previous = self.previous.into_iter().flat_map(|previous| &previous.workers);
             let reused = previous.find(|served| served.matches(registry, worker)).cloned();
             Some(reused.unwrap_or_else(|| {
-                Arc::new(ServedWorker::new(Arc::clone(registry), worker.clone()))
+                let schedules = self.resources.schedules.clone();
+                Arc::new(ServedWorker::new(Arc::clone(registry), worker.clone(), schedules))
             }))
         };
         config.workers.iter().filter_map(build).collect()
@@ -290,6 +291,7 @@ impl TenantBuilder<'_> {
             keyvalue: Arc::clone(&host.keyvalue),
             egress: Arc::clone(&host.egress),
             settings: Arc::new(settings),
+            clock: host.schedules.clock.clone(),
             max_message_bytes: layer.config.max_message.bytes(),
             max_frame_bytes: spec.max_frame,
             thread_pool: context.resources.guest_threads.clone(),

@@ -7,22 +7,31 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use narrowboat_config::WorkerConfig;
+use narrowboat_schedule::{ScheduleServices, ScheduleStatus};
 use narrowboat_session::{InstanceRegistry, Worker};
 
 /// A worker of a plugin, and the task that takes its messages.
 pub(crate) struct ServedWorker {
     config: WorkerConfig,
     instance_registry: Arc<InstanceRegistry>,
+    schedules: ScheduleServices,
+    schedule_status: Arc<ScheduleStatus>,
     stop_signal: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl ServedWorker {
     /// A worker that has not started.
-    pub(super) fn new(instance_registry: Arc<InstanceRegistry>, config: WorkerConfig) -> Self {
+    pub(super) fn new(
+        instance_registry: Arc<InstanceRegistry>,
+        config: WorkerConfig,
+        schedules: ScheduleServices,
+    ) -> Self {
         Self {
             config,
             instance_registry,
+            schedules,
+            schedule_status: Arc::default(),
             stop_signal: watch::Sender::new(false),
             task: Mutex::default(),
         }
@@ -33,11 +42,32 @@ impl ServedWorker {
         Arc::ptr_eq(&self.instance_registry, registry) && self.config == *config
     }
 
+    /// The configuration.
+    pub(crate) fn config(&self) -> &WorkerConfig {
+        &self.config
+    }
+
+    /// The status of the worker's schedule. It stays empty without a schedule.
+    pub(crate) fn schedule_status(&self) -> &ScheduleStatus {
+        &self.schedule_status
+    }
+
+    /// The Unix time in seconds of the next run of the schedule.
+    pub(crate) fn next_run(&self) -> Option<i64> {
+        let now = self.schedules.clock.now_seconds();
+        self.config.cron.as_ref()?.schedule.next_after(now)
+    }
+
     /// Starts to take messages, unless it has started.
     pub(super) fn start(&self) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         task.get_or_insert_with(|| {
-            let worker = Worker::new(Arc::clone(&self.instance_registry), self.config.clone());
+            let worker = Worker::new(
+                Arc::clone(&self.instance_registry),
+                self.config.clone(),
+                self.schedules.clone(),
+                Arc::clone(&self.schedule_status),
+            );
             tokio::spawn(Arc::new(worker).run(self.stop_signal.subscribe()))
         });
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::failure_log::{FailedMessage, FailureLog};
+use super::run_request::RunRequest;
 use super::worker_channel::WorkerChannel;
 use super::worker_slot::{SlotEvent, WorkerSlot};
 use narrowboat_channels::{Delivery, Mailbox};
@@ -19,6 +20,8 @@ pub(super) struct WorkerPool {
     channel: Arc<WorkerChannel>,
     stop: watch::Receiver<bool>,
     live: watch::Receiver<Arc<Version>>,
+    /// The runs of the worker's schedule.
+    runs: mpsc::Receiver<RunRequest>,
     idle: Vec<WorkerSlot>,
     busy: JoinSet<SlotEvent>,
     failures: FailureLog,
@@ -36,16 +39,20 @@ enum PoolEvent {
     Message(Message),
     /// A frame for connections has arrived.
     Frame,
+    /// The schedule has started a run, and a slot is idle.
+    Run(RunRequest),
 }
 
 impl WorkerPool {
     pub(super) fn new(
         channel: Arc<WorkerChannel>,
         slots: usize,
+        runs: mpsc::Receiver<RunRequest>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             stop,
+            runs,
             live: channel.plugin().subscribe_live_version(),
             idle: (0..slots).map(|_| WorkerSlot::default()).collect(),
             channel,
@@ -68,6 +75,16 @@ impl WorkerPool {
                     let slot = self.idle.pop().unwrap_or_default();
                     self.busy.spawn(slot.process_message(Arc::clone(&self.channel), message));
                 }
+                PoolEvent::Run(RunRequest { message, outcome }) => {
+                    let slot = self.idle.pop().unwrap_or_default();
+                    let channel = Arc::clone(&self.channel);
+                    self.busy.spawn(async move {
+                        let event = slot.process_message(channel, message).await;
+                        // A schedule that has ended needs no outcome.
+                        let _ = outcome.send(event.run_outcome());
+                        event
+                    });
+                }
                 // A worker may be a member of a group, but it has no socket to write the group's frames to.
                 PoolEvent::Frame => {}
             }
@@ -84,6 +101,7 @@ impl WorkerPool {
                 PoolEvent::Slot(event.unwrap_or_default())
             }
             Ok(()) = self.live.changed() => PoolEvent::VersionChanged,
+            Some(run) = self.runs.recv(), if !self.idle.is_empty() => PoolEvent::Run(run),
             delivery = mailbox.recv(), if !self.idle.is_empty() => match delivery {
                 Delivery::Message(message) => PoolEvent::Message(message),
                 Delivery::Frame(_) => PoolEvent::Frame,
@@ -113,8 +131,10 @@ impl WorkerPool {
         self.failures.log_failure(plugin, channel, &failed);
     }
 
-    /// Waits for the busy slots.
+    /// Waits for the busy slots. Runs that no slot has taken do not start.
     pub(super) async fn drain(mut self) {
+        self.runs.close();
+        while self.runs.try_recv().is_ok() {}
         while let Some(event) = self.busy.join_next().await {
             if let Ok(SlotEvent::Finished(_, failed)) = event {
                 self.log_failure(failed);

@@ -8,6 +8,7 @@ use super::worker_channel::WorkerChannel;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::message::Message;
 use narrowboat_runtime::{Version, WorkerInstance};
+use narrowboat_schedule::RunOutcome;
 
 /// The backoff after one failed instance.
 const MIN_BACKOFF: Duration = Duration::from_millis(50);
@@ -35,6 +36,16 @@ pub(super) enum SlotEvent {
 impl Default for SlotEvent {
     fn default() -> Self {
         Self::BackoffElapsed(WorkerSlot::default())
+    }
+}
+
+impl SlotEvent {
+    /// How the run of a schedule ended that the slot has worked at.
+    pub(super) fn run_outcome(&self) -> RunOutcome {
+        match self {
+            Self::Finished(_, None) => RunOutcome::Succeeded,
+            Self::Finished(_, Some(_)) | Self::BackoffElapsed(_) => RunOutcome::Failed,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A worker that runs the command in each message. The text of a message is `CHANNEL COMMAND WORDS`, where `CHANNEL` is
-//! the channel of the reply. It reports each tick to the group `ticks`.
+//! the channel of the reply. It reports each tick and each run of its schedule to the group `ticks`. A run of a worker of a
+//! channel whose name begins with `failing` fails twice.
 
 use narrowboat_guest::prelude::*;
 
@@ -20,6 +21,8 @@ enum Message {
     Text { text: String },
     #[serde(rename = "worker.tick")]
     Tick,
+    #[serde(rename = "worker.cron")]
+    Cron { time: String, timestamp: i64, timezone: String, attempt: u32, late: bool },
 }
 
 impl Worker for CommandWorker {
@@ -32,6 +35,14 @@ impl Worker for CommandWorker {
             Message::Tick => {
                 let text = format!("tick of {channel}");
                 Ok(ChannelLayer::group_send("ticks", &Message::Text { text })?)
+            }
+            Message::Cron { time, timestamp, timezone, attempt, late } => {
+                let text = format!("run {time} {timestamp} {timezone} {attempt} {late}");
+                ChannelLayer::group_send("ticks", &Message::Text { text })?;
+                match channel.starts_with("failing") && attempt <= 2 {
+                    true => Err(Error::msg("told to fail")),
+                    false => Ok(()),
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::{QuotaChain, QuotaResource};
+use narrowboat_schedule::WallClock;
 use narrowboat_websocket::connection::{OutboundLimits, TrafficCounters};
 
 fn version_context() -> VersionContext {
@@ -30,6 +31,7 @@ fn version_context() -> VersionContext {
         keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         settings: Arc::default(),
+        clock: WallClock::default(),
         capabilities: Capabilities::default(),
         quota: Arc::clone(&quota),
         stopping,

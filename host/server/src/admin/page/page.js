@@ -53,6 +53,17 @@ function showLayers(layers) {
   byId("layers").replaceChildren(...rows);
 }
 
+function showWorkers(workers) {
+  const rows = workers.map(({ tenant, channel: name, plugin, schedule, every }) => {
+    const { cron, timezone, next_run: next, last_run: last, missed } = schedule ?? {};
+    const times = schedule ? `${cron} ${timezone}` : every ? `every ${every}` : "";
+    const lastRun = last ? `${last.time} ${last.state}` : "";
+    const cells = [pluginLabel({ tenant, name }), plugin, times, next ?? "", lastRun, missed ?? ""];
+    return createElement("tr", {}, ...cells.map((cell) => createElement("td", {}, String(cell))));
+  });
+  byId("workers").replaceChildren(...rows);
+}
+
 function showConnections({ total, connections }) {
   // Rows are not replaced while one of their buttons has the focus.
   if (!byId("connections").contains(document.activeElement)) {
@@ -108,6 +119,7 @@ async function refresh() {
     showSummary(status);
     showPlugins(status.plugins);
     showLayers(status.layers);
+    showWorkers(status.workers);
     showConnections(connections);
   } catch (error) {
     if (error instanceof ApiError && error.isUnauthorized) {

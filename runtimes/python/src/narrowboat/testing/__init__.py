@@ -10,7 +10,7 @@ from narrowboat_runtime.testing.marks import parametrize
 from narrowboat_runtime.testing.outcomes import fail, raises, skip
 
 from .channel import Channel
-from .clock import advance
+from .clock import advance, set_time
 from .communicator import CloseFrame, Communicator
 from .http import PluginRequest, fail_request, requests, respond
 from .layer import group_send, group_send_frame, send
@@ -42,6 +42,7 @@ __all__ = [
     "respond",
     "send",
     "set_config",
+    "set_time",
     "skip",
     "swap",
 ]

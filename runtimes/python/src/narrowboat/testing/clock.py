@@ -1,11 +1,27 @@
 """The clock of the host."""
 
+import datetime
+
 from narrowboat_runtime.testing.clock import current
+from narrowboat_runtime.testing.host_request import request
 
 
 def advance(seconds):
     """Advances the clock of the host. Timers that are due meanwhile fire in their order."""
     current().advance(milliseconds_of(seconds))
+
+
+def set_time(time):
+    """Sets the wall clock of the host to a datetime or a text in ISO 8601, without letting time pass. Schedules begin anew.
+
+    Raises ValueError for a time without a time zone.
+    """
+    if isinstance(time, str):
+        time = datetime.datetime.fromisoformat(time)
+    if time.tzinfo is None:
+        raise ValueError(f"{time} has no time zone; write for example 2026-03-28T12:00:00+01:00")
+    current()
+    request("set_time", timestamp=time.timestamp())
 
 
 def milliseconds_of(seconds):

@@ -1,0 +1,94 @@
+//! The record of a schedule in the key-value store, which all hosts share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::scheduled_run::RunState;
+
+/// The most times that a record lists. A clock that was put back by more runs than that runs none of them again, because
+/// the oldest time that leaves the list becomes the floor.
+const MAX_SETTLED: usize = 32;
+
+/// The record of a schedule. Times are Unix times in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunRecord {
+    /// The schedule, for operators who read the store.
+    schedule: String,
+    /// No run that is due at or before this time is started.
+    floor: i64,
+    /// Times after the floor whose runs were claimed or missed, in their order. A list and not the last time alone: a host
+    /// whose clock is wrong may settle a time in the far future, and the times before it still run.
+    settled: Vec<i64>,
+    /// The run that was claimed last.
+    pub(crate) run: Option<ClaimedRun>,
+}
+
+/// A run, and the host that has claimed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClaimedRun {
+    pub(crate) nominal: i64,
+    /// A random number of the scheduler that has claimed the run.
+    pub(crate) owner: u64,
+    pub(crate) attempt: u32,
+    /// Grows while the owner lives. Other hosts compare it with their own clock's time, so that skewed wall clocks do not
+    /// matter.
+    pub(crate) beat: u64,
+    pub(crate) state: RunState,
+    #[serde(default)]
+    pub(crate) is_late: bool,
+}
+
+impl RunRecord {
+    /// The record of a schedule that begins at a time.
+    pub(crate) fn new(schedule: String, floor: i64) -> Self {
+        Self { schedule, floor, settled: Vec::new(), run: None }
+    }
+
+    /// The last settled time before a time, or the floor.
+    pub(crate) fn settled_before(&self, nominal: i64) -> i64 {
+        let earlier = self.settled.partition_point(|time| *time < nominal);
+        earlier.checked_sub(1).map_or(self.floor, |index| self.settled[index])
+    }
+
+    /// Settles a time.
+    pub(crate) fn settle(&mut self, nominal: i64) {
+        if let Err(index) = self.settled.binary_search(&nominal) {
+            self.settled.insert(index, nominal);
+        }
+        if self.settled.len() > MAX_SETTLED {
+            self.floor = self.floor.max(self.settled.remove(0));
+        }
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        // Numbers and texts always have a JSON form.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_remembers_a_bounded_number_of_times_and_no_earlier_one_runs_again() {
+        let mut record = RunRecord::new(String::new(), 0);
+        (1..=100).for_each(|time| record.settle(time * 60));
+        assert_eq!(record.settled_before(101 * 60), 100 * 60);
+        assert_eq!(record.settled_before(100 * 60), 99 * 60);
+        // The times that have left the list are below the floor.
+        assert_eq!(record.settled_before(60), 68 * 60);
+        assert!(record.to_bytes().len() < 1024);
+    }
+
+    #[test]
+    fn a_time_in_the_far_future_does_not_settle_those_before_it() {
+        let mut record = RunRecord::new(String::new(), 0);
+        record.settle(60);
+        record.settle(1_000_000);
+        assert_eq!(record.settled_before(121), 60);
+    }
+}

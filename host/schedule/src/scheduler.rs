@@ -1,0 +1,268 @@
+//! The task that starts the runs of a schedule.
+
+mod claimed_run;
+mod watched_run;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use narrowboat_config::CronConfig;
+use narrowboat_keyvalue::KeyvalueError;
+use tokio::sync::watch;
+
+use crate::run_record::{ClaimedRun, RunRecord};
+use crate::schedule_identity::ScheduleIdentity;
+use crate::schedule_status::ScheduleStatus;
+use crate::schedule_store::ScheduleStore;
+use crate::scheduled_run::{RunOutcome, RunState, ScheduledRun};
+use crate::shared_record::SharedRecord;
+use crate::wall_clock::WallClock;
+use watched_run::WatchedRun;
+
+/// The time in seconds after the nominal time within which a run may still start, unless the next one is due. Longer
+/// than most failures of a store, the restart of a host, and the skew between the clocks of hosts.
+pub const START_WINDOW: i64 = 300;
+
+/// The most attempts of one run with `at_least_once`.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// The longest sleep, so that a wall clock that was put forward is noticed.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// The pause before the store is asked again after an error.
+const STORE_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The attempts to replace the record in one step, of which each can lose against another host.
+const MAX_RACES: usize = 10;
+
+/// The most runs that one look at the clock counts as missed.
+const MAX_MISSED: usize = 1000;
+
+/// The least time for which the record of a schedule that no host has any more is kept.
+const MIN_RECORD_SECONDS: i64 = 60 * 86_400;
+
+/// Starts the runs of one schedule on this host, of which each is claimed in the store before.
+pub struct Scheduler<S> {
+    config: CronConfig,
+    identity: ScheduleIdentity,
+    clock: WallClock,
+    record: SharedRecord<S>,
+    status: Arc<ScheduleStatus>,
+    /// A random number, by which the scheduler knows its own claims.
+    owner: u64,
+    /// The Unix time in seconds at which the scheduler began. A schedule without a record starts no earlier run.
+    began_at: i64,
+    watched: Option<WatchedRun>,
+    /// Whether the store failed last, and the log has a warning of it.
+    is_store_away: bool,
+}
+
+impl<S: ScheduleStore> Scheduler<S> {
+    /// A scheduler that begins now.
+    pub fn new(
+        config: CronConfig,
+        identity: ScheduleIdentity,
+        clock: WallClock,
+        store: Arc<S>,
+        status: Arc<ScheduleStatus>,
+    ) -> Self {
+        let record = SharedRecord::new(store, identity.key(&config.schedule, 0));
+        Self {
+            began_at: clock.now_seconds(),
+            config,
+            identity,
+            clock,
+            record,
+            status,
+            owner: rand::random(),
+            watched: None,
+            is_store_away: false,
+        }
+    }
+
+    /// Starts runs with `start` until `stop` is true, one at a time. A run that has started is awaited.
+    pub async fn run<F, R>(mut self, start: F, mut stop: watch::Receiver<bool>)
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        let mut clock_changes = self.clock.subscribe();
+        while !*stop.borrow() {
+            let pause = Box::pin(self.step(&start, &stop)).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                generation = next_change(&mut clock_changes) => self.begin_anew(generation),
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+    }
+
+    /// Forgets all runs, because a test has set the clock.
+    fn begin_anew(&mut self, generation: u64) {
+        let key = self.identity.key(&self.config.schedule, generation);
+        self.record = self.record.with_key(key);
+        self.began_at = self.clock.now_seconds();
+        self.watched = None;
+    }
+
+    /// Does what is due, and returns the time until the next step.
+    async fn step<F, R>(&mut self, start: &F, stop: &watch::Receiver<bool>) -> Duration
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        match self.try_step(start, stop).await {
+            Ok(pause) => {
+                self.record_store_answer();
+                pause
+            }
+            Err(error) => {
+                self.record_store_error(&error);
+                STORE_RETRY_PAUSE
+            }
+        }
+    }
+
+    async fn try_step<F, R>(
+        &mut self,
+        start: &F,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Duration, KeyvalueError>
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        for _ in 0..MAX_RACES {
+            if self.watched.is_some() || self.unsettled_time().is_some() || !self.record.is_read() {
+                self.record.refresh().await?;
+            }
+            let Some(record) = self.record.get() else {
+                let text = self.identity.describe(&self.config.schedule);
+                let began_at = self.began_at.min(self.clock.now_seconds());
+                if self.record.replace(RunRecord::new(text, began_at)).await? {
+                    self.keep_record().await;
+                }
+                continue;
+            };
+            self.status.set_last_run(record.run.as_ref());
+            let is_blocked = Box::pin(self.follow_claimed_run(start, stop)).await?;
+            let nominal = self.unsettled_time().filter(|_| !is_blocked);
+            let Some(nominal) = nominal else { break };
+            Box::pin(self.settle(nominal, start, stop)).await?;
+        }
+        Ok(self.pause())
+    }
+
+    /// The latest time that is due, unless it is settled as far as this host knows.
+    fn unsettled_time(&self) -> Option<i64> {
+        let now = self.clock.now_seconds();
+        let record = self.record.get();
+        // A settled time of now is the latest one.
+        let settled = record.map_or(self.began_at, |record| record.settled_before(now + 1));
+        self.config.schedule.latest_between(settled, now)
+    }
+
+    /// Claims and starts the run of a time, or records it as missed. Does neither if another host is faster.
+    async fn settle<F, R>(
+        &mut self,
+        nominal: i64,
+        start: &F,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), KeyvalueError>
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        let Some(mut next) = self.record.get().cloned() else { return Ok(()) };
+        let earlier = next.settled_before(nominal);
+        let mut missed = self.config.schedule.count_between(earlier, nominal, MAX_MISSED);
+        next.settle(nominal);
+        let is_late = self.clock.now_seconds() - nominal >= START_WINDOW;
+        let starts = !is_late || self.config.catch_up;
+        if starts {
+            let state = RunState::Running;
+            let (owner, attempt, beat) = (self.owner, 1, 0);
+            next.run = Some(ClaimedRun { nominal, owner, attempt, beat, state, is_late });
+        } else {
+            missed += 1;
+        }
+        if !self.record.replace(next).await? {
+            return Ok(());
+        }
+        self.record_missed(missed, nominal);
+        if starts {
+            Box::pin(self.execute(start, stop)).await;
+        }
+        self.keep_record().await;
+        Ok(())
+    }
+
+    fn record_missed(&self, missed: usize, until: i64) {
+        if missed == 0 {
+            return;
+        }
+        self.status.counters.record_missed(missed);
+        let (plugin, channel) = self.log_fields();
+        let until = self.config.schedule.format_time(until);
+        tracing::warn!(
+            plugin,
+            channel,
+            "{missed} scheduled runs until {until} were missed: no host could start them in time"
+        );
+    }
+
+    /// Keeps the record for longer than the time until the next run.
+    async fn keep_record(&self) {
+        let now = self.clock.now_seconds();
+        let until_next = self.config.schedule.next_after(now).map_or(0, |next| next - now);
+        let seconds = MIN_RECORD_SECONDS.saturating_add(until_next.saturating_mul(2));
+        self.record.keep_for(Duration::from_secs(seconds.unsigned_abs())).await;
+    }
+
+    /// The time until something may be due.
+    fn pause(&self) -> Duration {
+        let now = self.clock.now();
+        let next = self.config.schedule.next_after(self.clock.now_seconds());
+        let until_next = next
+            .and_then(|next| u64::try_from(next).ok())
+            .map_or(MAX_PAUSE, |next| Duration::from_secs(next).saturating_sub(now));
+        let longest = if self.watched.is_some() { watched_run::POLL_PAUSE } else { MAX_PAUSE };
+        until_next.min(longest)
+    }
+
+    fn record_store_answer(&mut self) {
+        if std::mem::take(&mut self.is_store_away) {
+            let (plugin, channel) = self.log_fields();
+            tracing::info!(plugin, channel, "the key-value store responds again, so schedules run");
+        }
+    }
+
+    fn record_store_error(&mut self, error: &KeyvalueError) {
+        self.status.counters.record_store_error();
+        if !std::mem::replace(&mut self.is_store_away, true) {
+            let (plugin, channel) = self.log_fields();
+            tracing::warn!(
+                plugin,
+                channel,
+                %error,
+                "a schedule cannot claim its runs; a run starts if the store responds within {START_WINDOW} s"
+            );
+        }
+    }
+
+    /// The values of the log fields `plugin` and `channel`.
+    fn log_fields(&self) -> (String, &str) {
+        let label = self.identity.tenant.plugin_label(&self.identity.plugin);
+        (label.to_string(), self.identity.channel.as_str())
+    }
+}
+
+/// Waits for the next change of a simulated clock, for ever if there is none.
+async fn next_change(changes: &mut Option<watch::Receiver<u64>>) -> u64 {
+    if let Some(changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return *changes.borrow_and_update();
+    }
+    std::future::pending().await
+}

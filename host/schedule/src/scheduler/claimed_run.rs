@@ -1,0 +1,173 @@
+//! The run that this host has claimed.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::watched_run::LEASE;
+use super::{MAX_ATTEMPTS, Scheduler};
+use crate::run_record::ClaimedRun;
+use crate::schedule_store::ScheduleStore;
+use crate::scheduled_run::{RunOutcome, RunState, ScheduledRun};
+
+/// The pause between two beats.
+const BEAT_PAUSE: Duration = Duration::from_secs(10);
+
+/// The pause after the first failed attempt. Each further one is four times as long.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The attempts to record the end of a run, a second apart.
+const MAX_FINISH_ATTEMPTS: usize = 30;
+
+impl<S: ScheduleStore> Scheduler<S> {
+    /// Starts the run that this host has claimed, and repeats it if it fails and the schedule says so.
+    pub(super) async fn execute<F, R>(&mut self, start: &F, stop: &watch::Receiver<bool>)
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        while let Some(run) = self.own_run() {
+            self.status.set_last_run(Some(&run));
+            let (nominal, attempt, is_late) = (run.nominal, run.attempt, run.is_late);
+            let outcome = self.beat_during(start(ScheduledRun { nominal, attempt, is_late })).await;
+            let repeats = self.config.at_least_once;
+            match outcome {
+                // Another host takes the run over when this one is gone.
+                RunOutcome::NotStarted if repeats => return,
+                RunOutcome::NotStarted => return self.record_not_started(nominal).await,
+                RunOutcome::Succeeded => {
+                    self.status.counters.record_attempt(true);
+                    return self.finish(RunState::Succeeded).await;
+                }
+                RunOutcome::Failed => self.status.counters.record_attempt(false),
+            }
+            if !repeats {
+                return self.finish(RunState::Failed).await;
+            }
+            if attempt >= MAX_ATTEMPTS {
+                self.record_abandoned();
+                return self.finish(RunState::Failed).await;
+            }
+            let backoff = FIRST_BACKOFF * 4_u32.saturating_pow(attempt - 1);
+            let mut stop = stop.clone();
+            tokio::select! {
+                () = self.beat_during(sleep(backoff)) => {}
+                // Another host takes the run over.
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let is_held = self.update_own_run(|run| {
+                run.attempt += 1;
+                run.beat += 1;
+            });
+            if !is_held.await {
+                return;
+            }
+        }
+    }
+
+    /// Records the end of the run that this host has claimed. An end that cannot be recorded is logged.
+    pub(super) async fn finish(&mut self, state: RunState) {
+        if let Some(run) = self.own_run() {
+            self.status.set_last_run(Some(&ClaimedRun { state, ..run }));
+        }
+        let is_recorded = self.update_own_run(|run| run.state = state).await;
+        // The store may have taken the end without an answer.
+        let recorded = self.record.get().and_then(|record| record.run.as_ref());
+        let has_ended = recorded.is_some_and(|run| run.owner == self.owner && run.state == state);
+        if is_recorded || has_ended || !self.config.at_least_once {
+            return;
+        }
+        let (plugin, channel) = self.log_fields();
+        tracing::warn!(
+            plugin,
+            channel,
+            "the end of a scheduled run is not recorded, so the run may be repeated"
+        );
+    }
+
+    pub(super) fn record_abandoned(&self) {
+        self.status.counters.record_abandoned();
+        let (plugin, channel) = self.log_fields();
+        tracing::error!(
+            plugin,
+            channel,
+            "a scheduled run failed {MAX_ATTEMPTS} times, and is not repeated"
+        );
+    }
+
+    async fn record_not_started(&mut self, nominal: i64) {
+        self.finish(RunState::Failed).await;
+        self.record_missed(1, nominal);
+    }
+
+    /// The run that this host has claimed and that has not ended.
+    fn own_run(&self) -> Option<ClaimedRun> {
+        let run = self.record.get()?.run.clone()?;
+        (run.owner == self.owner && run.state == RunState::Running).then_some(run)
+    }
+
+    /// Waits for a future, and lets other hosts know meanwhile that this one lives.
+    async fn beat_during<T>(&mut self, future: impl Future<Output = T> + Send) -> T {
+        let mut future = Box::pin(future);
+        loop {
+            tokio::select! {
+                result = &mut future => return result,
+                () = sleep(BEAT_PAUSE), if self.config.at_least_once => {}
+            }
+            // Another host may have taken the run over.
+            let Some(mut next) = self.record.get().cloned().filter(|_| self.own_run().is_some())
+            else {
+                continue;
+            };
+            if let Some(run) = &mut next.run {
+                run.beat += 1;
+            }
+            // Without an answer the next beat tries again.
+            tokio::select! {
+                result = &mut future => {
+                    // The record may have been replaced meanwhile.
+                    let _ = self.record.refresh().await;
+                    return result;
+                }
+                replaced = self.record.replace(next) => {
+                    if let Err(error) = &replaced {
+                        self.record_store_error(error);
+                    }
+                    if !matches!(replaced, Ok(true)) {
+                        let _ = self.record.refresh().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Changes the run that this host has claimed, in the record. Returns `false` if another host has it, or if the store
+    /// does not respond.
+    async fn update_own_run(&mut self, update: impl Fn(&mut ClaimedRun)) -> bool {
+        let began_at = Instant::now();
+        for attempt in 1..=MAX_FINISH_ATTEMPTS {
+            let Some(mut next) = self.record.get().cloned().filter(|_| self.own_run().is_some())
+            else {
+                return false;
+            };
+            if let Some(run) = &mut next.run {
+                update(run);
+            }
+            match self.record.replace(next).await {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(error) => self.record_store_error(&error),
+            }
+            // A host whose lease is over must not hold up its other runs.
+            if !self.config.at_least_once && attempt >= 2 || began_at.elapsed() > LEASE {
+                return false;
+            }
+            if let Err(error) = self.record.refresh().await {
+                self.record_store_error(&error);
+                sleep_until(Instant::now() + Duration::from_secs(1)).await;
+            }
+        }
+        false
+    }
+}

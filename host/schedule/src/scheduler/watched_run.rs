@@ -1,0 +1,117 @@
+//! The run of another host, which may die.
+
+use std::time::Duration;
+
+use narrowboat_keyvalue::KeyvalueError;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{MAX_ATTEMPTS, START_WINDOW, Scheduler};
+use crate::run_record::ClaimedRun;
+use crate::schedule_store::ScheduleStore;
+use crate::scheduled_run::{RunOutcome, RunState, ScheduledRun};
+
+/// The time without a beat after which the host of a run has died.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
+/// The pause between two looks at the run of another host.
+pub(super) const POLL_PAUSE: Duration = Duration::from_secs(10);
+
+/// The run of another host, as it was when its last beat was seen.
+pub(super) struct WatchedRun {
+    run: ClaimedRun,
+    seen_at: Instant,
+}
+
+impl<S: ScheduleStore> Scheduler<S> {
+    /// Looks after the run that the record names, if it has not ended: takes it over if its host has died, or starts it if
+    /// it is one that this host has claimed without an answer of the store. Returns whether the schedule has to wait for
+    /// it.
+    pub(super) async fn follow_claimed_run<F, R>(
+        &mut self,
+        start: &F,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<bool, KeyvalueError>
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        let run = self.record.get().and_then(|record| record.run.clone());
+        let Some(run) = run.filter(|run| run.state == RunState::Running) else {
+            self.watched = None;
+            return Ok(false);
+        };
+        if run.owner == self.owner {
+            self.resume_own_run(&run, start, stop).await;
+            return Ok(false);
+        }
+        let is_known = self.watched.as_ref().is_some_and(|watched| watched.run == run);
+        if !is_known {
+            self.watched = Some(WatchedRun { run, seen_at: Instant::now() });
+            return Ok(self.config.at_least_once);
+        }
+        let is_dead = self.watched.as_ref().is_some_and(|it| it.seen_at.elapsed() >= LEASE);
+        if !is_dead {
+            return Ok(self.config.at_least_once);
+        }
+        if self.config.at_least_once {
+            self.take_over(run, start, stop).await?;
+        }
+        // Without repeats the state of the run stays unknown.
+        self.watched = None;
+        Ok(false)
+    }
+
+    /// Starts a run whose claim the store has taken without an answer, unless it is too late.
+    async fn resume_own_run<F, R>(
+        &mut self,
+        run: &ClaimedRun,
+        start: &F,
+        stop: &watch::Receiver<bool>,
+    ) where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        let is_in_time = self.clock.now_seconds() - run.nominal < START_WINDOW;
+        if is_in_time || run.is_late || self.config.at_least_once {
+            Box::pin(self.execute(start, stop)).await;
+        } else {
+            self.finish(RunState::Failed).await;
+            self.record_missed(1, run.nominal);
+        }
+    }
+
+    /// Claims the run of a host that has died.
+    async fn take_over<F, R>(
+        &mut self,
+        run: ClaimedRun,
+        start: &F,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), KeyvalueError>
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        let Some(mut next) = self.record.get().cloned() else { return Ok(()) };
+        let is_last = run.attempt >= MAX_ATTEMPTS;
+        let (plugin, channel) = self.log_fields();
+        let (plugin, channel) = (plugin, channel.to_owned());
+        let nominal = self.config.schedule.format_time(run.nominal);
+        let (attempt, beat) = (run.attempt, run.beat + 1);
+        let claimed = match is_last {
+            true => ClaimedRun { owner: self.owner, state: RunState::Failed, ..run },
+            false => ClaimedRun { owner: self.owner, attempt: attempt + 1, beat, ..run },
+        };
+        next.run = Some(claimed);
+        if !self.record.replace(next).await? {
+            return Ok(());
+        }
+        tracing::warn!(plugin, channel, nominal, attempt, "the host of a scheduled run has died");
+        if is_last {
+            self.record_abandoned();
+        } else {
+            Box::pin(self.execute(start, stop)).await;
+        }
+        Ok(())
+    }
+}
