@@ -17,10 +17,12 @@ def redis():
         yield redis
 
 
-@pytest.fixture(scope="module", params=["memory", "redis"])
-def host(request, serve_powers):  # noqa: F811
+@pytest.fixture(scope="module", params=["memory", "file", "redis"])
+def host(request, serve_powers, tmp_path_factory):  # noqa: F811
     """A host with each backend, which runs four instances of the guest."""
     table = {"backend": request.param}
+    if request.param == "file":
+        table["path"] = str(tmp_path_factory.mktemp("keyvalue"))
     if request.param == "redis":
         redis = request.getfixturevalue("redis")
         redis.ask("FLUSHALL")
