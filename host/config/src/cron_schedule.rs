@@ -10,6 +10,9 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 /// The five fields of an expression, in their order.
 const FIELDS: [&str; 5] = ["minute", "hour", "day of month", "month", "day of week"];
 
+/// The name of the time zone of a schedule that names none.
+pub(super) const DEFAULT_ZONE: &str = "UTC";
+
 /// The names that stand for an expression.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
@@ -215,7 +218,7 @@ impl CronZone {
 
 impl Default for CronZone {
     fn default() -> Self {
-        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+        Self { name: DEFAULT_ZONE.to_owned(), zone: TimeZone::UTC }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::cron_schedule::{CronSchedule, CronZone};
+use super::cron_schedule::{CronSchedule, CronZone, DEFAULT_ZONE};
 use super::error::{ConfigError, Locator};
 use super::layer::LayerConfig;
 use super::layer_backend::LayerBackend;
@@ -133,10 +133,14 @@ fn check(
 
 /// Checks the schedule of a table, and that no key needs one that is missing.
 fn check_cron(raw: &RawWorker, location: &Locator<'_>) -> Result<Option<CronConfig>, ConfigError> {
-    let flag = |key: &Option<Spanned<bool>>| key.as_ref().map(Spanned::span);
+    let flag = |key: &Option<Spanned<bool>>| {
+        key.as_ref().filter(|flag| *flag.get_ref()).map(Spanned::span)
+    };
     let Some(cron) = &raw.cron else {
+        // A key that is set to its default changes nothing.
+        let zone = raw.timezone.as_ref().filter(|zone| zone.get_ref() != DEFAULT_ZONE);
         let needing = [
-            ("workers.timezone", raw.timezone.as_ref().map(Spanned::span)),
+            ("workers.timezone", zone.map(Spanned::span)),
             ("workers.at_least_once", flag(&raw.at_least_once)),
             ("workers.catch_up", flag(&raw.catch_up)),
         ];

@@ -170,7 +170,7 @@ fn an_error_names_the_field() {
 fn keys_of_a_schedule_need_one_another() {
     let both = worker("every = \"10s\"\ncron = \"@daily\"\n");
     assert_refused(&both, 7, &["workers.cron", "either `every` or `cron`"]);
-    for key in ["timezone = \"UTC\"", "at_least_once = true", "catch_up = false"] {
+    for key in ["timezone = \"Asia/Tokyo\"", "at_least_once = true", "catch_up = true"] {
         assert_refused(&worker(&format!("{key}\n")), 6, &["add `cron`"]);
     }
     let zone = worker("cron = \"@daily\"\ntimezone = \"Europe/Berlyn\"\n");
