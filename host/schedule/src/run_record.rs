@@ -37,6 +37,13 @@ pub(crate) struct ClaimedRun {
     pub(crate) is_late: bool,
 }
 
+impl ClaimedRun {
+    /// Whether the other is the same attempt of the same host.
+    pub(crate) fn is_same_attempt(&self, other: &Self) -> bool {
+        (self.nominal, self.owner, self.attempt) == (other.nominal, other.owner, other.attempt)
+    }
+}
+
 impl RunRecord {
     /// The record of a schedule that begins at a time.
     pub(crate) fn new(schedule: String, floor: i64) -> Self {

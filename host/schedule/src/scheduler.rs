@@ -53,6 +53,8 @@ pub struct Scheduler<S> {
     /// The Unix time in seconds at which the scheduler began. A schedule without a record starts no earlier run.
     began_at: i64,
     watched: Option<WatchedRun>,
+    /// The last run of this host that has ended, with its end, which the store may not have.
+    ended: Option<ClaimedRun>,
     /// Whether the store failed last, and the log has a warning of it.
     is_store_away: bool,
 }
@@ -76,6 +78,7 @@ impl<S: ScheduleStore> Scheduler<S> {
             status,
             owner: rand::random(),
             watched: None,
+            ended: None,
             is_store_away: false,
         }
     }
@@ -133,7 +136,7 @@ impl<S: ScheduleStore> Scheduler<S> {
         R: Future<Output = RunOutcome> + Send,
     {
         for _ in 0..MAX_RACES {
-            if self.watched.is_some() || self.unsettled_time().is_some() || !self.record.is_read() {
+            if self.watches_run() || self.unsettled_time().is_some() || !self.record.is_read() {
                 self.record.refresh().await?;
             }
             let Some(record) = self.record.get() else {
@@ -144,7 +147,7 @@ impl<S: ScheduleStore> Scheduler<S> {
                 }
                 continue;
             };
-            self.status.set_last_run(record.run.as_ref());
+            self.show_last_run(record.run.as_ref());
             let is_blocked = Box::pin(self.follow_claimed_run(start, stop)).await?;
             let nominal = self.unsettled_time().filter(|_| !is_blocked);
             let Some(nominal) = nominal else { break };
@@ -160,6 +163,12 @@ impl<S: ScheduleStore> Scheduler<S> {
         // A settled time of now is the latest one.
         let settled = record.map_or(self.began_at, |record| record.settled_before(now + 1));
         self.config.schedule.latest_between(settled, now)
+    }
+
+    /// Shows the last run in the status, with its end if only this host knows that.
+    fn show_last_run(&self, run: Option<&ClaimedRun>) {
+        let same = |ended: &&ClaimedRun| run.is_some_and(|run| run.is_same_attempt(ended));
+        self.status.set_last_run(self.ended.as_ref().filter(same).or(run));
     }
 
     /// Claims and starts the run of a time, or records it as missed. Does neither if another host is faster.
@@ -226,7 +235,7 @@ impl<S: ScheduleStore> Scheduler<S> {
         let until_next = next
             .and_then(|next| u64::try_from(next).ok())
             .map_or(MAX_PAUSE, |next| Duration::from_secs(next).saturating_sub(now));
-        let longest = if self.watched.is_some() { watched_run::POLL_PAUSE } else { MAX_PAUSE };
+        let longest = if self.watches_run() { watched_run::POLL_PAUSE } else { MAX_PAUSE };
         until_next.min(longest)
     }
 
@@ -253,7 +262,7 @@ impl<S: ScheduleStore> Scheduler<S> {
     /// The values of the log fields `plugin` and `channel`.
     fn log_fields(&self) -> (String, &str) {
         let label = self.identity.tenant.plugin_label(&self.identity.plugin);
-        (label.to_string(), self.identity.channel.as_str())
+        (label, self.identity.channel.as_str())
     }
 }
 

@@ -196,6 +196,28 @@ fn a_claim_without_an_answer_runs_once() {
 }
 
 #[test]
+fn a_run_whose_end_the_store_did_not_take_runs_once_and_its_end_is_recorded_later() {
+    run_test(async {
+        let mut cluster = Cluster::starting_at("2026-01-01T07:59:50Z", utc("* 8 * * *"));
+        cluster.run_time(Duration::from_secs(20));
+        cluster.start_host(0);
+        cluster.start_host(-1);
+        cluster.pass(15).await;
+        cluster.store.set_away(true);
+        cluster.pass(30).await;
+        cluster.store.set_away(false);
+        cluster.pass(10).await;
+        assert_eq!(cluster.runs(), ["2026-01-01T08:00:00+00:00"]);
+        assert_eq!(cluster.last_run(0).unwrap().state, RunState::Succeeded);
+        cluster.pass(HOUR).await;
+        let runs = cluster.runs();
+        let mut distinct = runs.clone();
+        distinct.dedup();
+        assert_eq!((runs.len(), runs), (60, distinct));
+    });
+}
+
+#[test]
 fn a_failed_run_is_not_repeated() {
     run_test(async {
         let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", utc("0 8 * * *"));

@@ -66,24 +66,27 @@ impl<S: ScheduleStore> Scheduler<S> {
         }
     }
 
-    /// Records the end of the run that this host has claimed. An end that cannot be recorded is logged.
+    /// Ends the run that this host has claimed. An end that cannot be recorded is recorded later.
     pub(super) async fn finish(&mut self, state: RunState) {
         if let Some(run) = self.own_run() {
-            self.status.set_last_run(Some(&ClaimedRun { state, ..run }));
+            let ended = ClaimedRun { state, ..run };
+            self.status.set_last_run(Some(&ended));
+            self.ended = Some(ended);
         }
-        let is_recorded = self.update_own_run(|run| run.state = state).await;
-        // The store may have taken the end without an answer.
-        let recorded = self.record.get().and_then(|record| record.run.as_ref());
-        let has_ended = recorded.is_some_and(|run| run.owner == self.owner && run.state == state);
-        if is_recorded || has_ended || !self.config.at_least_once {
+        if self.record_end(state).await || !self.config.at_least_once {
             return;
         }
         let (plugin, channel) = self.log_fields();
         tracing::warn!(
             plugin,
             channel,
-            "the end of a scheduled run is not recorded, so the run may be repeated"
+            "the end of a scheduled run is not recorded yet, so another host may repeat the run"
         );
+    }
+
+    /// Records the end of the run that this host has claimed. Returns whether the store has it, or another run.
+    pub(super) async fn record_end(&mut self, state: RunState) -> bool {
+        self.update_own_run(|run| run.state = state).await || self.own_run().is_none()
     }
 
     pub(super) fn record_abandoned(&self) {

@@ -42,7 +42,8 @@ impl<S: ScheduleStore> Scheduler<S> {
             return Ok(false);
         };
         if run.owner == self.owner {
-            self.resume_own_run(&run, start, stop).await;
+            self.watched = None;
+            self.follow_own_run(&run, start, stop).await?;
             return Ok(false);
         }
         let is_known = self.watched.as_ref().is_some_and(|watched| watched.run == run);
@@ -51,15 +52,43 @@ impl<S: ScheduleStore> Scheduler<S> {
             return Ok(self.config.at_least_once);
         }
         let is_dead = self.watched.as_ref().is_some_and(|it| it.seen_at.elapsed() >= LEASE);
-        if !is_dead {
-            return Ok(self.config.at_least_once);
-        }
-        if self.config.at_least_once {
+        if is_dead && self.config.at_least_once {
+            self.watched = None;
             self.take_over(run, start, stop).await?;
+            return Ok(false);
         }
-        // Without repeats the state of the run stays unknown.
-        self.watched = None;
-        Ok(false)
+        // Without repeats no run waits for another, and the end of a run whose host has died stays unknown.
+        Ok(self.config.at_least_once)
+    }
+
+    /// Whether the run of another host may still change.
+    pub(super) fn watches_run(&self) -> bool {
+        let may_change =
+            |watched: &WatchedRun| self.config.at_least_once || watched.seen_at.elapsed() < LEASE;
+        self.watched.as_ref().is_some_and(may_change)
+    }
+
+    /// Records the end of a run of this host if the store does not have it yet, or starts a run whose claim the store has
+    /// taken without an answer.
+    async fn follow_own_run<F, R>(
+        &mut self,
+        run: &ClaimedRun,
+        start: &F,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), KeyvalueError>
+    where
+        F: Fn(ScheduledRun) -> R + Sync,
+        R: Future<Output = RunOutcome> + Send,
+    {
+        let same = |ended: &&ClaimedRun| ended.is_same_attempt(run);
+        let Some(state) = self.ended.as_ref().filter(same).map(|ended| ended.state) else {
+            self.resume_own_run(run, start, stop).await;
+            return Ok(());
+        };
+        match self.record_end(state).await {
+            true => Ok(()),
+            false => Err(KeyvalueError::Unavailable("the end of a run is not recorded".to_owned())),
+        }
     }
 
     /// Starts a run whose claim the store has taken without an answer, unless it is too late.
