@@ -269,7 +269,9 @@ fn error_of_problem(url: &str, status: StatusCode, problem: Option<Problem>) -> 
             CliError::with_code(CliExitCode::Refused, error)
         }
         ProblemKind::Invalid | ProblemKind::TooLarge => CliError::usage(error),
-        ProblemKind::MethodNotAllowed | ProblemKind::Unavailable => CliError::runtime(error),
+        ProblemKind::MethodNotAllowed | ProblemKind::RateLimited | ProblemKind::Unavailable => {
+            CliError::runtime(error)
+        }
     }
 }
 

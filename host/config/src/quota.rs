@@ -52,6 +52,10 @@ pub struct Quota {
     pub total_memory: Option<ByteSize>,
     /// HTTP requests that are open at a time.
     pub http_requests: Option<usize>,
+    /// Versions that are compiled and tried at a time.
+    pub loads: Option<usize>,
+    /// Uploads and changed files in a minute.
+    pub deploys_per_minute: Option<u64>,
     /// Bytes of all key-value buckets. Only a tenant has this limit, since buckets belong to tenants.
     pub keyvalue: Option<ByteSize>,
 }
@@ -80,6 +84,8 @@ impl Quota {
             total_snapshots: self.total_snapshots.or(other.total_snapshots),
             total_memory: self.total_memory.or(other.total_memory),
             http_requests: self.http_requests.or(other.http_requests),
+            loads: self.loads.or(other.loads),
+            deploys_per_minute: self.deploys_per_minute.or(other.deploys_per_minute),
             keyvalue: self.keyvalue.or(other.keyvalue),
         }
     }
@@ -161,7 +167,7 @@ impl Quota {
     }
 
     /// Returns each key, and whether it is set to a zero that is not allowed.
-    fn zero_fields(&self) -> [(&'static str, bool); 20] {
+    fn zero_fields(&self) -> [(&'static str, bool); 22] {
         let size = |size: Option<ByteSize>| size.is_some_and(|size| size.bytes() == 0);
         let duration = |duration: Option<DurationSetting>| {
             duration.is_some_and(|duration| duration < DurationSetting::from_millis(1))
@@ -187,6 +193,8 @@ impl Quota {
             ("total_snapshots", size(self.total_snapshots)),
             ("total_memory", size(self.total_memory)),
             ("http_requests", self.http_requests == Some(0)),
+            ("loads", self.loads == Some(0)),
+            ("deploys_per_minute", self.deploys_per_minute == Some(0)),
             ("keyvalue", size(self.keyvalue)),
         ]
     }

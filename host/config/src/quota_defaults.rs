@@ -32,6 +32,8 @@ impl Limits {
             total_snapshots: Some(ByteSize::from(self.total_snapshots.bytes() / 2)),
             total_memory: Some(ByteSize::from(self.memories().bytes() / 2)),
             http_requests: Some(value_or_share(0, self.http_requests / 2)),
+            loads: Some(1),
+            deploys_per_minute: Some(30),
             ..Quota::default()
         }
     }

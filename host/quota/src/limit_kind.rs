@@ -45,6 +45,10 @@ pub enum LimitKind {
     TotalMemory,
     /// Open HTTP requests.
     Requests,
+    /// Versions that are compiled and tried.
+    Loads,
+    /// Deploys a minute.
+    Deploys,
     /// Stored bytes of keys and values.
     Keyvalue,
     /// The time that one call may wait.
@@ -52,7 +56,7 @@ pub enum LimitKind {
 }
 
 /// All kinds, in the order of their discriminants.
-pub const LIMIT_KINDS: [LimitKind; 21] = [
+pub const LIMIT_KINDS: [LimitKind; 23] = [
     LimitKind::Connections,
     LimitKind::ConnectionsPerAddress,
     LimitKind::Handshakes,
@@ -72,6 +76,8 @@ pub const LIMIT_KINDS: [LimitKind; 21] = [
     LimitKind::TotalSnapshots,
     LimitKind::TotalMemory,
     LimitKind::Requests,
+    LimitKind::Loads,
+    LimitKind::Deploys,
     LimitKind::Keyvalue,
     LimitKind::WaitTime,
 ];
@@ -99,6 +105,8 @@ impl LimitKind {
             Self::TotalSnapshots => "total_snapshots",
             Self::TotalMemory => "total_memory",
             Self::Requests => "http_requests",
+            Self::Loads => "loads",
+            Self::Deploys => "deploys_per_minute",
             Self::Keyvalue => "keyvalue",
             Self::WaitTime => "wait_time",
         }
@@ -114,6 +122,7 @@ impl LimitKind {
         match self {
             Self::Cpu => format!("{:?} a second", Duration::from_nanos(amount)),
             Self::Handshakes | Self::FramesIn | Self::FramesOut => format!("{amount} a second"),
+            Self::Deploys => format!("{amount} a minute"),
             Self::BytesIn | Self::BytesOut => format!("{} a second", ByteSize::b(amount)),
             Self::Memory
             | Self::Snapshot
@@ -129,6 +138,7 @@ impl LimitKind {
             | Self::Groups
             | Self::Memberships
             | Self::Requests
+            | Self::Loads
             | Self::WaitTime => amount.to_string(),
         }
     }

@@ -104,6 +104,21 @@ impl QuotaChain {
         self.nodes.iter().map(|node| node.cpu_wait()).max().flatten()
     }
 
+    /// Counts a deploy. It counts at all nodes, or at none if one of them refuses it.
+    ///
+    /// # Errors
+    /// The time until the next deploy, if a limit is reached.
+    pub fn try_begin_deploy(&self) -> Result<(), Duration> {
+        let waits = self.nodes.iter().map(|node| node.deploy_rate.wait_time()).enumerate();
+        let longest = waits.filter_map(|(index, wait)| Some((wait?, index))).max();
+        if let Some((wait, index)) = longest {
+            self.record_limit_hit_at(index, LimitKind::Deploys);
+            return Err(wait);
+        }
+        self.nodes.iter().for_each(|node| node.deploy_rate.consume(1));
+        Ok(())
+    }
+
     /// Counts a message from a client.
     pub fn record_received(&self, bytes: usize) {
         self.nodes.iter().for_each(|node| node.inbound.record_frame(bytes));

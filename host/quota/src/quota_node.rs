@@ -31,6 +31,10 @@ pub struct QuotaNode {
     memory_bytes: GaugeLimit,
     requests: GaugeLimit,
     dns_lookups: GaugeLimit,
+    /// Versions that are compiled and tried.
+    loads: GaugeLimit,
+    /// Deploys a minute.
+    pub(crate) deploy_rate: RateLimiter,
     /// The limit of stored bytes. The usage is counted in the store.
     keyvalue_bytes: AtomicUsize,
     /// Nanoseconds a second.
@@ -55,6 +59,8 @@ impl Default for QuotaNode {
             memory_bytes: GaugeLimit::default(),
             requests: GaugeLimit::default(),
             dns_lookups: GaugeLimit::new(MAX_DNS_LOOKUPS),
+            loads: GaugeLimit::default(),
+            deploy_rate: RateLimiter::per_minute(),
             keyvalue_bytes: AtomicUsize::new(UNBOUNDED),
             cpu_rate: RateLimiter::default(),
             cpu_exhausted: AtomicBool::new(false),
@@ -97,6 +103,8 @@ impl QuotaNode {
         self.snapshot_bytes.set_limit(bytes_or_unbounded(quota.total_snapshots));
         self.memory_bytes.set_limit(bytes_or_unbounded(quota.total_memory));
         self.requests.set_limit(quota.http_requests.unwrap_or(UNBOUNDED));
+        self.loads.set_limit(quota.loads.unwrap_or(UNBOUNDED));
+        self.deploy_rate.set_rate(quota.deploys_per_minute);
         self.keyvalue_bytes.store(bytes_or_unbounded(quota.keyvalue), Ordering::Relaxed);
         self.cpu_rate.set_rate(quota.cpu.map(|time| to_nanos(time.duration())));
         self.cpu_exhausted.store(false, Ordering::Relaxed);
@@ -116,7 +124,7 @@ impl QuotaNode {
         limits.filter(|usage| usage.limit.is_some() || usage.hit_count > 0)
     }
 
-    /// Returns a limit: a quantity, or a rate a second. `None` if it is not set.
+    /// Returns a limit: a quantity, or a rate a second, for deploys a minute. `None` if it is not set.
     pub fn limit(&self, kind: LimitKind) -> Option<u64> {
         let bounded = |limit: usize| (limit != UNBOUNDED).then_some(limit as u64);
         match kind {
@@ -158,6 +166,7 @@ impl QuotaNode {
             QuotaResource::MemoryBytes => &self.memory_bytes,
             QuotaResource::Requests => &self.requests,
             QuotaResource::DnsLookups => &self.dns_lookups,
+            QuotaResource::Loads => &self.loads,
         }
     }
 
@@ -197,6 +206,7 @@ impl QuotaNode {
             LimitKind::TotalSnapshots => Some(&self.snapshot_bytes),
             LimitKind::TotalMemory => Some(&self.memory_bytes),
             LimitKind::Requests => Some(&self.requests),
+            LimitKind::Loads => Some(&self.loads),
             _ => None,
         }
     }
@@ -205,6 +215,7 @@ impl QuotaNode {
         match kind {
             LimitKind::Handshakes => Some(&self.handshake_rate),
             LimitKind::Cpu => Some(&self.cpu_rate),
+            LimitKind::Deploys => Some(&self.deploy_rate),
             LimitKind::FramesIn => Some(&self.inbound.frames),
             LimitKind::BytesIn => Some(&self.inbound.bytes),
             LimitKind::FramesOut => Some(&self.outbound.frames),

@@ -15,6 +15,8 @@ pub enum QuotaResource {
     Requests,
     /// DNS lookups in progress.
     DnsLookups,
+    /// Versions that are compiled and tried.
+    Loads,
 }
 
 impl QuotaResource {
@@ -24,6 +26,7 @@ impl QuotaResource {
             Self::Instances => LimitKind::Instances,
             Self::SnapshotBytes => LimitKind::TotalSnapshots,
             Self::MemoryBytes => LimitKind::TotalMemory,
+            Self::Loads => LimitKind::Loads,
             // Only HTTP requests need DNS lookups.
             Self::Requests | Self::DnsLookups => LimitKind::Requests,
         }

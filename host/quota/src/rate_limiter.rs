@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The burst: the units of one second may be used at once.
-const BURST_NANOS: u64 = 1_000_000_000;
+/// A second in nanoseconds.
+const SECOND_NANOS: u64 = 1_000_000_000;
 
 /// The stored rate that means no limit.
 const UNLIMITED: u64 = 0;
@@ -16,16 +16,33 @@ const UNLIMITED: u64 = 0;
 /// The origin of the clock of [`now_nanos`].
 static CLOCK_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A rate, and the usage that counts against it.
-#[derive(Debug, Default)]
+/// A rate, and the usage that counts against it. By default it counts units a second.
+#[derive(Debug)]
 pub(crate) struct RateLimiter {
-    /// Units a second.
+    /// The period of the rate, in nanoseconds. The units of one period may be used at once.
+    period: u64,
+    /// Units in a period.
     rate: AtomicU64,
     /// The time at which the rate has covered all usage, in nanoseconds of [`now_nanos`].
     theoretical_arrival: AtomicU64,
 }
 
+impl Default for RateLimiter {
+    fn default() -> Self {
+        Self::with_period(SECOND_NANOS)
+    }
+}
+
 impl RateLimiter {
+    /// A limiter of units a minute.
+    pub(crate) fn per_minute() -> Self {
+        Self::with_period(60 * SECOND_NANOS)
+    }
+
+    fn with_period(period: u64) -> Self {
+        Self { period, rate: AtomicU64::new(UNLIMITED), theoretical_arrival: AtomicU64::new(0) }
+    }
+
     /// Replaces the rate; `None` is no limit. A changed rate forgets earlier usage.
     pub(crate) fn set_rate(&self, rate: Option<u64>) {
         let rate = rate.unwrap_or(UNLIMITED);
@@ -39,7 +56,7 @@ impl RateLimiter {
         self.rate.load(Ordering::Relaxed) != UNLIMITED
     }
 
-    /// The units a second, if a rate is set.
+    /// The units in a period, if a rate is set.
     pub(crate) fn rate(&self) -> Option<u64> {
         Some(self.rate.load(Ordering::Relaxed)).filter(|rate| *rate != UNLIMITED)
     }
@@ -59,7 +76,7 @@ impl RateLimiter {
         if rate == UNLIMITED {
             return;
         }
-        let cost = u128::from(units) * u128::from(BURST_NANOS) / u128::from(rate);
+        let cost = u128::from(units) * u128::from(self.period) / u128::from(rate);
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let advance = |arrival: u64| Some(arrival.max(now).saturating_add(cost));
         let _ =
@@ -71,7 +88,7 @@ impl RateLimiter {
             return None;
         }
         let ahead = self.theoretical_arrival.load(Ordering::Relaxed).saturating_sub(now);
-        let wait = ahead.checked_sub(BURST_NANOS)?;
+        let wait = ahead.checked_sub(self.period)?;
         (wait > 0).then(|| Duration::from_nanos(wait))
     }
 }
@@ -106,6 +123,16 @@ mod tests {
         assert!(
             limiter.wait_time_at(100 * SECOND).is_some_and(|wait| wait > Duration::from_secs(1))
         );
+    }
+
+    #[test]
+    fn a_limiter_of_a_minute_allows_the_units_of_a_minute_at_once() {
+        let limiter = RateLimiter::per_minute();
+        limiter.set_rate(Some(6));
+        limiter.consume_at(6, SECOND);
+        assert_eq!(limiter.wait_time_at(SECOND), None);
+        limiter.consume_at(1, SECOND);
+        assert_eq!(limiter.wait_time_at(SECOND), Some(Duration::from_secs(10)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ documents! {
     deploy_and_roll_back = "docs/how-to/deploy-and-roll-back.md";
     first_plugin = "docs/tutorial/first-plugin.md";
     readme = "README.md";
+    schedule_work = "docs/how-to/schedule-work.md";
     send_http_requests = "docs/how-to/send-http-requests.md";
     store_data = "docs/how-to/store-data.md";
     test_a_plugin = "docs/how-to/test-a-plugin.md";

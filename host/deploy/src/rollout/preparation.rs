@@ -1,6 +1,7 @@
 //! The checks of a version before it becomes live. They change nothing that serves, so they can be dropped at any time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Instrument;
 
@@ -15,7 +16,11 @@ use narrowboat_config::FailedMovePolicy;
 use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_core::manifest::Isolation;
+use narrowboat_quota::{QuotaResource, Reservation};
 use narrowboat_runtime::{Candidate, MigrationError, Plugin, Version, run_on_dedicated_thread};
+
+/// The pause before another attempt to get one of the loads that may be in progress.
+const LOAD_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The result of the preparation of a version.
 pub(super) enum Preparation {
@@ -46,8 +51,23 @@ impl Rollout {
         &self,
         request: &DeployRequest,
     ) -> Result<CandidateCheck, DeployError> {
+        let _load = self.wait_for_load().await;
         let span = tracing::info_span!(target: TRACE, "prepare");
         self.check_against_live(request).instrument(span).await
+    }
+
+    /// Waits until the limits of the plugin, its tenant and the host allow another version to be compiled and tried.
+    async fn wait_for_load(&self) -> Reservation {
+        let quota = &self.plugin().quota;
+        loop {
+            if let Ok(load) = quota.try_reserve(QuotaResource::Loads, 1) {
+                return load;
+            }
+            // Looking for room does not count as reaching the limit again.
+            while quota.find_full_owner(QuotaResource::Loads, 1).is_some() {
+                tokio::time::sleep(LOAD_RETRY_PAUSE).await;
+            }
+        }
     }
 
     async fn check_against_live(

@@ -45,6 +45,8 @@ pub enum ProblemKind {
     Refused,
     /// 409: the version requests more capabilities than the live one, and waits for approval.
     Pending,
+    /// 429: the tenant or the plugin has reached `deploys_per_minute`.
+    RateLimited,
     /// 409: a newer version was deployed while this one waited in the queue.
     Superseded,
     /// 503: the host cannot do this now; `error` says why.
@@ -182,7 +184,7 @@ pub struct LimitInfo {
     pub name: String,
     /// The current usage; null for a rate.
     pub used: Option<u64>,
-    /// The limit, or the limit for each second: a number, bytes, or nanoseconds for `cpu`; null if there is none.
+    /// The limit, or the limit for each second, for `deploys_per_minute` for each minute: a number, bytes, or nanoseconds for `cpu`; null if there is none.
     pub limit: Option<u64>,
     /// The number of times that the limit was reached since the start of the host.
     pub reached: u64,

@@ -1,8 +1,10 @@
 //! The responses to requests that fail.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 
 use super::api::{Problem, ProblemKind};
@@ -10,11 +12,15 @@ use narrowboat_config::{TokenScope, closest_match};
 
 /// A problem document, which is the response to a request that fails.
 #[derive(Debug)]
-pub(super) struct ApiError(Problem);
+pub(super) struct ApiError {
+    problem: Problem,
+    /// The seconds after which the client may try again.
+    retry_after: Option<u64>,
+}
 
 impl ApiError {
     pub(super) fn new(kind: ProblemKind, error: impl Into<String>) -> Self {
-        Self(Problem { kind, error: error.into() })
+        Self { problem: Problem { kind, error: error.into() }, retry_after: None }
     }
 
     pub(super) fn invalid(error: impl Into<String>) -> Self {
@@ -34,6 +40,16 @@ impl ApiError {
         let suggestion = closest_match(name, known_names);
         let suggestion = suggestion.map(|name| format!("; did you mean {name:?}?"));
         Self::not_found(format!("there is no {noun} {name:?}{}", suggestion.unwrap_or_default()))
+    }
+
+    /// The limit of deploys is reached for this time.
+    pub(super) fn too_many_deploys(wait: Duration) -> Self {
+        // Rounded up, so that a client that waits is not refused again.
+        let seconds = wait.as_secs() + 1;
+        let error = format!(
+            "the limit deploys_per_minute of the tenant or of the plugin is reached; try again in {seconds} s"
+        );
+        Self { retry_after: Some(seconds), ..Self::new(ProblemKind::RateLimited, error) }
     }
 
     pub(super) fn missing_token() -> Self {
@@ -74,7 +90,7 @@ impl ApiError {
     }
 
     fn status(&self) -> StatusCode {
-        match self.0.kind {
+        match self.problem.kind {
             ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
             ProblemKind::Forbidden => StatusCode::FORBIDDEN,
             ProblemKind::NotFound => StatusCode::NOT_FOUND,
@@ -82,6 +98,7 @@ impl ApiError {
             ProblemKind::Invalid => StatusCode::BAD_REQUEST,
             ProblemKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            ProblemKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ProblemKind::Pending | ProblemKind::Superseded => StatusCode::CONFLICT,
             ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -92,8 +109,13 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
         if status == StatusCode::UNAUTHORIZED {
-            return (status, [(WWW_AUTHENTICATE, "Bearer")], Json(self.0)).into_response();
+            return (status, [(WWW_AUTHENTICATE, "Bearer")], Json(self.problem)).into_response();
         }
-        (status, Json(self.0)).into_response()
+        match self.retry_after {
+            Some(seconds) => {
+                (status, [(RETRY_AFTER, seconds.to_string())], Json(self.problem)).into_response()
+            }
+            None => (status, Json(self.problem)).into_response(),
+        }
     }
 }

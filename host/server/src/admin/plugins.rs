@@ -101,6 +101,7 @@ pub(super) struct DeployQuery {
     (status = 409, description = "The version requests more capabilities than the live one, and waits for approval", body = api::Problem),
     (status = 413, description = "The upload is larger than `max_upload` of `[admin]`", body = api::Problem),
     (status = 422, description = "The version is refused; the live version stays", body = api::Problem),
+    (status = 429, description = "The tenant or the plugin has reached `deploys_per_minute`; `Retry-After` has the seconds to wait", body = api::Problem),
     (status = 503, description = "Too many deploys are under way or queued, the plugin was reloaded meanwhile, or the host is stopping", body = api::Problem),
 ))]
 pub(super) async fn deploy(
@@ -112,7 +113,8 @@ pub(super) async fn deploy(
     body: Body,
 ) -> Result<Json<api::DeployResponse>, ApiError> {
     // Before the upload, which would be for nothing if there is no such plugin.
-    find_rollout(&token, &admin, &plugin)?;
+    let quota = Arc::clone(&find_rollout(&token, &admin, &plugin)?.plugin().quota);
+    quota.try_begin_deploy().map_err(ApiError::too_many_deploys)?;
     let _permit = acquire_deploy_permit(&admin, &token)?;
     let build = read_upload(&headers, body, admin.max_upload).await?;
     let source = DeploySource::Deploy { by: token.token_name.to_string(), force: query.force };

@@ -77,6 +77,11 @@ impl ComponentFollower {
             if !is_component_change && !waits_for_signature {
                 continue;
             }
+            // Before the file is read, so that the wait ends with its last content. The look at the file after the start
+            // of the host is no deploy.
+            if !matches!(source, DeploySource::StartupFile(_)) {
+                self.wait_for_deploy_rate().await;
+            }
             let mut locks = Vec::new();
             for plugin in &self.plugins {
                 locks.push(plugin.saved_build.lock_source().await);
@@ -91,6 +96,21 @@ impl ComponentFollower {
                 }
             }
             source = DeploySource::ChangedFile(self.source.path().to_owned());
+        }
+    }
+
+    /// Waits until `deploys_per_minute` allows another deploy of each plugin.
+    async fn wait_for_deploy_rate(&self) {
+        for plugin in &self.plugins {
+            let plugin = plugin.rollout.plugin();
+            while let Err(wait) = plugin.quota.try_begin_deploy() {
+                let (seconds, plugin) = (wait.as_secs() + 1, &*plugin.label);
+                tracing::info!(
+                    plugin,
+                    "the changed file waits for {seconds} s, because of deploys_per_minute"
+                );
+                tokio::time::sleep(wait).await;
+            }
         }
     }
 

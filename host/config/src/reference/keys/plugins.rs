@@ -211,6 +211,18 @@ pub(super) const PLUGINS_LIMITS: ConfigTable = ConfigTable {
             default: KeyDefault::Absent,
             description: "HTTP requests that are open at a time",
         },
+        ConfigKey {
+            key: "loads",
+            value_type: "integer",
+            default: KeyDefault::Absent,
+            description: "versions that are compiled and tried at a time",
+        },
+        ConfigKey {
+            key: "deploys_per_minute",
+            value_type: "integer, a minute",
+            default: KeyDefault::Absent,
+            description: "uploads and changed files",
+        },
     ],
 };
 

@@ -84,6 +84,27 @@ pub(super) const QUOTA_ROWS: &[LimitRow] = &[
         metric: LIMITS_REACHED,
     },
     LimitRow {
+        key: "loads",
+        description: "versions that are compiled and tried at a time, after an upload or a change of \
+                      a file",
+        host_default: None,
+        tenant: TenantLimit::Default(|host| format_default(host.default_tenant_quota().loads)),
+        plugin_may_set: true,
+        on_reached: "the next version waits",
+        metric: LIMITS_REACHED,
+    },
+    LimitRow {
+        key: "deploys_per_minute",
+        description: "uploads and changed files in a minute; as many at once",
+        host_default: None,
+        tenant: TenantLimit::Default(|host| {
+            format_default(host.default_tenant_quota().deploys_per_minute)
+        }),
+        plugin_may_set: true,
+        on_reached: "an upload gets 429 with `Retry-After`; a changed file is read later",
+        metric: LIMITS_REACHED,
+    },
+    LimitRow {
         key: "keyvalue",
         description: "bytes of all buckets of `wasi:keyvalue`, with 128 bytes more for each entry",
         host_default: None,
