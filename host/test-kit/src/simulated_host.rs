@@ -161,7 +161,8 @@ impl SimulatedHost {
                 let (group, frame) = (parse_group(group)?, into_frame(data));
                 self.settle_layer(layer.group_send_frame(&tenant, &group, frame)).await
             }
-            config_or_keyvalue => self.handle_config(config_or_keyvalue).await,
+            // Boxed, because the operations of the store are deep.
+            config_or_keyvalue => Box::pin(self.handle_config(config_or_keyvalue)).await,
         }
     }
 

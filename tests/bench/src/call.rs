@@ -92,7 +92,7 @@ fn load_plugin(file: &Path, cache: Option<&Path>) -> anyhow::Result<Plugin> {
         runtimes: Arc::new(language_runtimes()),
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),
-        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
+        keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         settings: Arc::default(),
         clock: Default::default(),

@@ -28,7 +28,7 @@ fn version_context() -> VersionContext {
     let quota = Arc::new(QuotaChain::default());
     let (_, stopping) = watch::channel(false);
     let services = HostServices {
-        keyvalue: Arc::new(KeyvalueStore::open(&config.keyvalue)),
+        keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),
         egress: Arc::new(Egress::new(config.requests)),
         settings: Arc::default(),
         clock: WallClock::default(),
