@@ -1,6 +1,7 @@
 //! The task that starts the runs of a schedule.
 
 mod claimed_run;
+mod follow_run;
 mod watched_run;
 
 use std::sync::Arc;
