@@ -1,5 +1,6 @@
 //! The arguments of the commands. Options that several commands have in common are structs that clap flattens.
 
+mod host_args;
 mod kv_command;
 mod plugin_command;
 
@@ -9,6 +10,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::new::{ProjectLanguage, Template};
+pub(super) use host_args::{HostArgs, QueryArgs};
 pub(super) use kv_command::{EntryArgs, KvCommand};
 use narrowboat_config::ListenAddress;
 pub(super) use plugin_command::PluginCommand;
@@ -158,34 +160,6 @@ pub(super) struct PluginArg {
     /// The plugin's name in the routes; TENANT/PLUGIN for a plugin of a tenant
     #[arg(value_name = "PLUGIN")]
     pub(super) plugin: String,
-}
-
-/// The options of commands that print a response of a running host.
-#[derive(Args)]
-pub(super) struct QueryArgs {
-    /// Print the host's response as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) host: HostArgs,
-}
-
-/// The running host, and the token for it.
-#[derive(Args)]
-pub(super) struct HostArgs {
-    /// The host's configuration, whose `[admin]` has the address and the token file
-    #[arg(long, value_name = "FILE", default_value = "narrowboat.toml")]
-    pub(super) config: PathBuf,
-    /// The host's address, such as `http://127.0.0.1:8001`, instead of `listen` of `[admin]`; `https://` works too.
-    /// Required if `[admin]` listens on port 0
-    #[arg(long, value_name = "URL", env = "NARROWBOAT_ADMIN")]
-    pub(super) admin: Option<String>,
-    /// The token file, instead of `token_file` of `[admin]`. Only its owner may be able to read it
-    #[arg(long, value_name = "FILE", env = "NARROWBOAT_TOKEN_FILE")]
-    pub(super) token_file: Option<PathBuf>,
-    /// The tenant; a tenant's own token needs no name
-    #[arg(long, value_name = "NAME", env = "NARROWBOAT_TENANT")]
-    pub(super) tenant: Option<String>,
 }
 
 /// The options of commands that change the live version.

@@ -9,6 +9,7 @@ mod file_store;
 mod guarded_file;
 mod open_database;
 mod restore;
+mod shared_state;
 mod snapshot;
 mod storage_failure;
 mod store_folder;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{HostArgs, QueryArgs};
+use super::host_args::{HostArgs, QueryArgs};
 
 #[derive(Subcommand)]
 pub(in super::super) enum KvCommand {

@@ -1,9 +1,8 @@
 //! The key-value store in a file.
 
-use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,10 +12,11 @@ use super::copy;
 use super::entry_key::{entry_key, owner_name};
 use super::entry_value::wall_now;
 use super::open_database::OpenDatabase;
+use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
 use super::store_folder::StoreFolder;
 use super::write_request::{Change, Outcome, PendingChange, WriteRequest, writer_gone};
-use super::writer::{Writer, ignore_poison};
+use super::writer::Writer;
 use crate::bucket::BucketOwner;
 use crate::expiry_change::ExpiryChange;
 use crate::{Bucket, KeyTtl, KeyvalueError, Page, StoreCondition, StoreOpenError};
@@ -40,43 +40,6 @@ pub struct FileStore {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The state that the thread that writes shares with readers.
-#[derive(Debug)]
-pub(super) struct SharedState {
-    snapshot: RwLock<Arc<Snapshot>>,
-    usage: Mutex<HashMap<Vec<u8>, u64>>,
-    condition: Mutex<StoreCondition>,
-}
-
-impl SharedState {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        let snapshot = ignore_poison(self.snapshot.read());
-        Arc::clone(&*snapshot)
-    }
-
-    pub(super) fn set_snapshot(&self, snapshot: Snapshot) {
-        let snapshot = Arc::new(snapshot);
-        // The snapshot before is dropped after the lock is released.
-        let _before = std::mem::replace(&mut *ignore_poison(self.snapshot.write()), snapshot);
-    }
-
-    pub(super) fn set_usage(&self, usage: HashMap<Vec<u8>, u64>) {
-        *ignore_poison(self.usage.lock()) = usage;
-    }
-
-    pub(super) fn change_usage(&self, changed: HashMap<Vec<u8>, u64>) {
-        ignore_poison(self.usage.lock()).extend(changed);
-    }
-
-    pub(super) fn condition(&self) -> StoreCondition {
-        ignore_poison(self.condition.lock()).clone()
-    }
-
-    pub(super) fn set_condition(&self, condition: StoreCondition) {
-        *ignore_poison(self.condition.lock()) = condition;
-    }
-}
-
 impl FileStore {
     /// Opens the store of a folder, which this process has to itself until the store is dropped.
     ///
@@ -98,11 +61,7 @@ impl FileStore {
         };
         let snapshot = Snapshot::take(&database).map_err(|error| damaged(&error))?;
         let usage = snapshot.usage().map_err(|error| damaged(&error))?;
-        let shared = Arc::new(SharedState {
-            snapshot: RwLock::new(Arc::new(snapshot)),
-            usage: Mutex::new(usage.clone()),
-            condition: Mutex::new(StoreCondition::Healthy),
-        });
+        let shared = Arc::new(SharedState::new(snapshot, usage.clone()));
         let (requests, receiver) = channel();
         let writer = Writer::new(Arc::clone(&folder), Arc::clone(&shared), database, usage);
         let thread = std::thread::Builder::new().name("keyvalue".to_owned());
@@ -210,8 +169,7 @@ impl FileStore {
     /// Returns the bytes that the buckets of a tenant count for.
     pub(crate) fn used_bytes(&self, tenant: &Tenant) -> u64 {
         let owner = BucketOwner::Tenant(tenant.clone());
-        let usage = ignore_poison(self.shared.usage.lock());
-        usage.get(owner_name(&owner).as_bytes()).copied().unwrap_or_default()
+        self.shared.used_bytes(owner_name(&owner).as_bytes())
     }
 
     /// Returns whether the store takes writes.

@@ -1,14 +1,14 @@
 //! The thread that writes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::copy;
 use super::entry_value::wall_now;
-use super::file_store::SharedState;
 use super::open_database::OpenDatabase;
+use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
 use super::storage_failure::StorageFailure;
 use super::store_folder::StoreFolder;
@@ -229,9 +229,4 @@ impl Drop for Writer {
             self.shared.set_condition(StoreCondition::ReadOnly(problem));
         }
     }
-}
-
-/// A lock of a value that is only replaced as a whole.
-pub(super) fn ignore_poison<T>(locked: Result<T, PoisonError<T>>) -> T {
-    locked.unwrap_or_else(PoisonError::into_inner)
 }

@@ -274,7 +274,8 @@ impl RedisStore {
         operation: KeyvalueOperation,
         request: &RedisRequest<'_>,
     ) -> Result<T, KeyvalueError> {
-        match self.run_with_retry(request).await {
+        // Boxed, because the futures of the client are so deep that the compiler gives up on those of callers.
+        match Box::pin(self.run_with_retry(request)).await {
             Ok(reply) => {
                 self.health.record_success(operation, self.connection.server_name());
                 Ok(reply)

@@ -1,6 +1,7 @@
 //! The JSON bodies of the admin API. The host writes them; the command line and the dashboard read them. The doc comments
 //! are the descriptions in the OpenAPI document and in `docs/reference/admin-api.md`.
 
+mod keyvalue_info;
 mod worker_info;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use keyvalue_info::{KeyvalueCompactResponse, KeyvalueInfo, KeyvalueKeyInfo, KeyvalueKeyList};
 pub use worker_info::{ScheduleInfo, ScheduledRunInfo, WorkerInfo};
 
 /// The header of an upload with the signature of the component.
@@ -232,42 +234,6 @@ pub struct PluginInfo {
     pub settings: BTreeMap<String, String>,
     /// The last 10 warnings and errors about the plugin, the newest first.
     pub recent_warnings: Vec<LogLine>,
-}
-
-/// The key-value store of plugins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct KeyvalueInfo {
-    /// Whether the store takes writes, as far as the host knows.
-    pub writable: bool,
-    /// Why the store takes no writes, or null.
-    pub problem: Option<String>,
-}
-
-/// A page of the keys of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct KeyvalueKeyList {
-    /// The keys.
-    pub keys: Vec<KeyvalueKeyInfo>,
-    /// The cursor of the next page, or null if this is the last one.
-    pub cursor: Option<String>,
-}
-
-/// A key of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct KeyvalueKeyInfo {
-    /// The key.
-    pub key: String,
-    /// Milliseconds until the key expires, or null if it does not.
-    pub ttl_ms: Option<u64>,
-}
-
-/// The result of a compaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct KeyvalueCompactResponse {
-    /// The size of the file before, in bytes.
-    pub bytes_before: u64,
-    /// The size of the file now, in bytes.
-    pub bytes_after: u64,
 }
 
 /// A channel layer.

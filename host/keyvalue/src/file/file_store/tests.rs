@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Mutex;
 
 use super::super::disk_file::DiskFile;
 use super::super::store_folder::Disk;
