@@ -45,7 +45,10 @@ fn main() {
     let parent = std::env::args().nth(1).map_or_else(|| PathBuf::from("target"), PathBuf::from);
     std::fs::create_dir_all(&parent).expect("the folder for the files");
     let (mut sets, mut gets) = (vec![Vec::new(); 3], vec![Vec::new(); 3]);
-    for _ in 0..ROUNDS {
+    let rounds = std::env::args()
+        .nth(2)
+        .map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
+    for _ in 0..rounds {
         measure::<Narrowboat>(&parent, &mut sets[0], &mut gets[0]);
         measure::<GroupedSqlite>(&parent, &mut sets[1], &mut gets[1]);
         measure::<Sqlite>(&parent, &mut sets[2], &mut gets[2]);
@@ -73,6 +76,7 @@ fn measure<M: Measured>(parent: &Path, sets: &mut Vec<f64>, gets: &mut Vec<f64>)
 /// The median and the range.
 fn median(rates: &mut [f64]) -> String {
     rates.sort_by(f64::total_cmp);
+    let rates: &[f64] = rates;
     let [first, .., last] = rates else { return String::new() };
     format!("{:.0} ({first:.0} to {last:.0})", rates[rates.len() / 2])
 }
