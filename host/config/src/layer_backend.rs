@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::redis_endpoint::Endpoint;
 use super::redis_login::{RedisLogin, UrlLogin};
 use super::secret::Secret;
 
@@ -94,15 +95,6 @@ pub struct RedisServer {
     pub endpoint: Endpoint,
     /// Login, database and TLS.
     pub access: RedisAccess,
-}
-
-/// The address of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A host name or IP address, and a port.
-    Tcp(String, u16),
-    /// A Unix socket.
-    Unix(PathBuf),
 }
 
 /// Login, database and TLS of a server.

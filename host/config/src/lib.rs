@@ -22,6 +22,7 @@ mod proxy;
 mod quota;
 mod quota_defaults;
 mod raw_config;
+mod redis_endpoint;
 mod redis_hosts;
 mod redis_login;
 mod redis_prefix;
@@ -54,7 +55,7 @@ pub use grants::Grants;
 pub use keyvalue::{KeyvalueBackend, KeyvalueConfig};
 pub use layer::{DEFAULT_LAYER, LayerConfig};
 pub use layer_backend::{
-    Endpoint, LayerBackend, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Serializer,
+    LayerBackend, RedisAccess, RedisConfig, RedisHost, RedisServer, RedisTls, Serializer,
 };
 pub use limits::{Limits, MAX_TIMERS};
 pub use listen_address::{DEFAULT_LISTEN, ListenAddress};
@@ -65,6 +66,7 @@ pub use plugin::{
 };
 pub use proxy::ProxyConfig;
 pub use quota::Quota;
+pub use redis_endpoint::Endpoint;
 pub use redis_login::RedisLogin;
 pub use reference::{
     ConfigKey, ConfigTable, KeyDefault, LimitRow, TenantLimit, config_tables,

@@ -9,15 +9,14 @@ use url::Url;
 
 use super::error::SECRET_FORMS;
 use super::error::closest_match;
-use super::layer_backend::{Endpoint, RedisAccess, RedisHost, RedisServer, RedisTls};
+use super::layer_backend::{RedisAccess, RedisHost, RedisServer, RedisTls};
+use super::redis_endpoint::{DEFAULT_PORT, Endpoint};
 use super::redis_login::percent_decode;
 use super::secret::{Secret, SecretSource, SecretStore};
 
 /// A key below `hosts`, such as `[1].port`, and the problem with its value.
 pub(super) type RedisHostError = (String, String);
 
-/// The port of a server that does not set one, as in redis-py.
-const DEFAULT_PORT: u16 = 6379;
 /// The port of a sentinel that does not set one, as in redis-py.
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 /// The forms of a host, for error messages.
@@ -146,7 +145,7 @@ impl RedisHostParser<'_> {
                 if !database.is_empty() {
                     access.database = self.parse_database("", database)?;
                 }
-                tcp_endpoint(&url)
+                Endpoint::of_tcp_url(&url)
             }
             "unix" => match percent_decode(url.path()) {
                 Some(path) => Endpoint::Unix(self.folder.join(path)),
@@ -376,13 +375,6 @@ impl RedisHostParser<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Returns the host and port of a URL, or their defaults.
-pub(super) fn tcp_endpoint(url: &Url) -> Endpoint {
-    let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Endpoint::Tcp(host.to_owned(), url.port().unwrap_or(DEFAULT_PORT))
 }
 
 /// The error for an unknown key, with the key that was probably meant.

@@ -3,8 +3,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::layer_backend::Endpoint;
-use super::redis_hosts::tcp_endpoint;
+use super::redis_endpoint::Endpoint;
 use super::secret::{Secret, SecretText};
 
 /// The user and the password for one connection.
@@ -67,7 +66,7 @@ fn parse_url(text: &str) -> Option<(Endpoint, RedisLogin)> {
     let url = Url::parse(text).ok()?;
     let endpoint = match url.scheme() {
         "unix" => Endpoint::Unix(url.path().into()),
-        _ => tcp_endpoint(&url),
+        _ => Endpoint::of_tcp_url(&url),
     };
     Some((endpoint, login_of(&url)))
 }

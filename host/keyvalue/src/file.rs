@@ -6,6 +6,7 @@ mod disk_file;
 mod entry_key;
 mod entry_value;
 mod file_store;
+mod group_commit;
 mod guarded_file;
 mod open_database;
 mod restore;
@@ -14,7 +15,6 @@ mod snapshot;
 mod storage_failure;
 mod store_folder;
 mod tables;
-mod write_batch;
 mod write_request;
 mod writer;
 

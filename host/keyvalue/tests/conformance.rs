@@ -1,7 +1,6 @@
 //! The behaviour of every backend of the key-value store, one sentence in each test. The tests use only the public
 //! interface, and run against each backend. Some run only against backends that keep keys in order.
 
-#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
 use std::future::Future;

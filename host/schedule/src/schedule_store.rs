@@ -1,7 +1,6 @@
 //! The place of the records of schedules.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,10 +41,6 @@ pub trait ScheduleStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), KeyvalueError>> + Send;
 }
 
-/// An operation of the key-value store. The compiler does not look for `Send` in the depths of a Redis client each time
-/// that a scheduler is spawned.
-type StoreOperation<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeyvalueError>> + Send + 'a>>;
-
 /// Records in a bucket of the key-value store that no guest can name and no quota counts.
 pub struct KeyvalueScheduleStore {
     store: Arc<KeyvalueStore>,
@@ -62,8 +57,7 @@ impl KeyvalueScheduleStore {
 
 impl ScheduleStore for KeyvalueScheduleStore {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        let operation: StoreOperation<'_, _> = Box::pin(self.store.get(&self.bucket, key));
-        operation.await
+        self.store.get(&self.bucket, key).await
     }
 
     async fn compare_and_set(
@@ -73,14 +67,10 @@ impl ScheduleStore for KeyvalueScheduleStore {
         value: Vec<u8>,
     ) -> Result<bool, KeyvalueError> {
         let Self { store, bucket, quota } = self;
-        let operation: StoreOperation<'_, _> =
-            Box::pin(store.compare_and_set(bucket, key, expected, value, quota));
-        operation.await
+        store.compare_and_set(bucket, key, expected, value, quota).await
     }
 
     async fn set_ttl(&self, key: &str, ttl: Duration) -> Result<(), KeyvalueError> {
-        let operation: StoreOperation<'_, _> =
-            Box::pin(self.store.set_ttl(&self.bucket, key, Some(ttl)));
-        operation.await.map(drop)
+        self.store.set_ttl(&self.bucket, key, Some(ttl)).await.map(drop)
     }
 }

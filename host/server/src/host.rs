@@ -24,7 +24,7 @@ use crate::tenants::{
     CommittableTenants, DeferredVersionRecord, PreparedTenants, ReadyPlugin, ReloadReport,
     RetiredParts, TenantRegistry,
 };
-use crate::tls::Tls;
+use crate::tls::{Tls, tenant_certificates};
 use narrowboat_config::signature::TrustedKeys;
 use narrowboat_config::{AllowLists, Config, Limits, ProxyConfig, WatchMode};
 use narrowboat_core::close_frame::CloseFrame;
@@ -37,7 +37,6 @@ use narrowboat_runtime::{
     GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage, run_on_dedicated_thread,
 };
 use narrowboat_schedule::{ScheduleServices, WallClock};
-use secrets::tenant_certificates;
 
 /// The number of times that a configuration is prepared again because another version became live meanwhile.
 const MAX_PREPARE_ATTEMPTS: usize = 5;

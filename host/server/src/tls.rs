@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use certificate_set::{CertificateSet, load_certified_key};
 pub use tls_error::TlsError;
 
-use narrowboat_config::{TenantTlsConfig, TlsConfig};
+use narrowboat_config::{Config, TenantConfig, TenantTlsConfig, TlsConfig};
 use narrowboat_core::name::Tenant;
 use narrowboat_websocket::connection::{ClientStream, WrappedStream};
 
@@ -132,4 +132,11 @@ impl Tls {
         problems.extend(of_tenants);
         problems
     }
+}
+
+/// The certificates of the tenants of a configuration.
+pub(crate) fn tenant_certificates(config: &Config) -> Vec<(Tenant, TenantTlsConfig)> {
+    let of =
+        |(tenant, config): (&Tenant, &TenantConfig)| Some((tenant.clone(), config.tls.clone()?));
+    config.tenants.iter().filter_map(of).collect()
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::copy;
 use super::entry_value::wall_now;
+use super::group_commit::GroupCommit;
 use super::open_database::OpenDatabase;
 use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
 use super::storage_failure::StorageFailure;
 use super::store_folder::StoreFolder;
-use super::write_batch::WriteBatch;
 use super::write_request::{ChangeResult, CompactResult, PendingChange, WriteRequest};
 use crate::{KeyvalueError, StoreCondition};
 
@@ -159,7 +159,7 @@ impl Writer {
         changes: &[PendingChange],
     ) -> Result<(Vec<ChangeResult>, Option<HashMap<Vec<u8>, u64>>), redb::Error> {
         let transaction = self.database.begin_write()?;
-        let mut batch = WriteBatch::open(&transaction, &self.usage, wall_now())?;
+        let mut batch = GroupCommit::open(&transaction, &self.usage, wall_now())?;
         batch.remove_expired()?;
         let results: Result<Vec<_>, _> =
             changes.iter().map(|pending| batch.apply(&pending.change)).collect();

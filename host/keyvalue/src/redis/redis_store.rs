@@ -3,6 +3,7 @@
 //! holds for all hosts together.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -219,7 +220,7 @@ impl RedisStore {
     /// Reads something of a key with a command for hashes, after the server's time and the key's time of expiry. The
     /// commands are not atomic, and need not be: an entry that the last one finds was there when the time was read, or
     /// was written since.
-    async fn read<T: FromRedisValue>(
+    async fn read<T: FromRedisValue + Send>(
         &self,
         operation: KeyvalueOperation,
         bucket: &Bucket,
@@ -269,13 +270,15 @@ impl RedisStore {
 
     /// Sends a request, and records whether it succeeded. The error is for the plugin and does not name the server,
     /// which is in the log.
-    async fn run<T: FromRedisValue>(
+    async fn run<T: FromRedisValue + Send>(
         &self,
         operation: KeyvalueOperation,
         request: &RedisRequest<'_>,
     ) -> Result<T, KeyvalueError> {
-        // Boxed, because the futures of the client are so deep that the compiler gives up on those of callers.
-        match Box::pin(self.run_with_retry(request)).await {
+        // Without its type, because the futures of the client are too deep for the compiler to check those of callers.
+        let attempt: Pin<Box<dyn Future<Output = RedisResult<T>> + Send + '_>> =
+            Box::pin(self.run_with_retry(request));
+        match attempt.await {
             Ok(reply) => {
                 self.health.record_success(operation, self.connection.server_name());
                 Ok(reply)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Host;
 use crate::auth::ApiTokens;
 use crate::file_problems::FileKind;
-use narrowboat_config::{AdminConfig, Config, TenantConfig, TenantTlsConfig};
-use narrowboat_core::name::Tenant;
+use crate::tls::tenant_certificates;
+use narrowboat_config::AdminConfig;
 use narrowboat_runtime::run_on_dedicated_thread;
 
 impl Host {
@@ -100,11 +100,4 @@ impl Host {
             None => tracing::warn!("cannot start a thread to read tokens; a reload reads them"),
         }
     }
-}
-
-/// The certificates of the tenants of a configuration.
-pub(super) fn tenant_certificates(config: &Config) -> Vec<(Tenant, TenantTlsConfig)> {
-    let of =
-        |(tenant, config): (&Tenant, &TenantConfig)| Some((tenant.clone(), config.tls.clone()?));
-    config.tenants.iter().filter_map(of).collect()
 }

@@ -46,12 +46,15 @@ impl Consumer for KeyValueConsumer {
     }
 }
 
+/// A write of a key, which is named after the write.
+type NamedWrite = (&'static str, fn(&Bucket, &str) -> Result<(), KeyValueError>);
+
 /// Increments a counter in the bucket `moves`, and does every other write in the bucket with the name of the counter.
 /// Returns whether the host allowed the increment.
 fn try_writes(name: &str) -> bool {
     let is_counted = keyvalue::open("moves").and_then(|bucket| bucket.increment(name, 1)).is_ok();
     if let Ok(bucket) = keyvalue::open(name) {
-        let writes: [(&str, fn(&Bucket, &str) -> Result<(), KeyValueError>); 5] = [
+        let writes: [NamedWrite; 5] = [
             ("set", |bucket, key| bucket.set(key, "x")),
             ("set_many", |bucket, key| bucket.set_many([(key, "x")])),
             ("compare_and_set", |bucket, key| bucket.compare_and_set(key, None, "x").map(drop)),

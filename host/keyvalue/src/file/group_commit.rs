@@ -16,7 +16,7 @@ use crate::integer::add_to_integer;
 const MAX_REMOVED: usize = 256;
 
 /// The tables of a transaction, and the usage that it has changed.
-pub(super) struct WriteBatch<'a> {
+pub(super) struct GroupCommit<'a> {
     entries: Table<'a, &'static [u8], &'static [u8]>,
     expiries: Table<'a, &'static [u8], ()>,
     usage: Table<'a, &'static [u8], u64>,
@@ -27,7 +27,7 @@ pub(super) struct WriteBatch<'a> {
     now: WallMillis,
 }
 
-impl<'a> WriteBatch<'a> {
+impl<'a> GroupCommit<'a> {
     /// Opens the tables of a transaction. `committed` is the usage after the last commit.
     pub(super) fn open(
         transaction: &'a WriteTransaction,
