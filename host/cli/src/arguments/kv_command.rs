@@ -18,7 +18,7 @@ Examples:
     Get {
         #[command(flatten)]
         entry: EntryArgs,
-        /// Write the value to this file instead of standard output
+        /// Write the value to this file instead of standard output. Not together with --json
         #[arg(long, value_name = "FILE", conflicts_with = "json")]
         file: Option<PathBuf>,
         #[command(flatten)]
