@@ -65,7 +65,7 @@ impl KeyvalueStore {
     /// # Errors
     /// If the key is empty or too long, or the store does not respond.
     pub async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        self.limits.check_key(key)?;
+        self.limits.check_key(bucket, key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.get(bucket, key)),
             StoreBackend::File(file) => file.get(bucket, key),
@@ -83,7 +83,7 @@ impl KeyvalueStore {
         bucket: &Bucket,
         keys: &[String],
     ) -> Result<Vec<Option<Vec<u8>>>, KeyvalueError> {
-        self.limits.check_keys(keys)?;
+        self.limits.check_keys(bucket, keys)?;
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -99,7 +99,7 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`].
     pub async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
-        self.limits.check_key(key)?;
+        self.limits.check_key(bucket, key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.exists(bucket, key)),
             StoreBackend::File(file) => file.exists(bucket, key),
@@ -112,7 +112,7 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`].
     pub async fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
-        self.limits.check_key(key)?;
+        self.limits.check_key(bucket, key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.ttl(bucket, key)),
             StoreBackend::File(file) => file.ttl(bucket, key),
@@ -146,7 +146,7 @@ impl KeyvalueStore {
         limit: usize,
     ) -> Result<Page, KeyvalueError> {
         if !prefix.is_empty() {
-            self.limits.check_key(prefix)?;
+            self.limits.check_key(bucket, prefix)?;
         }
         let limit = limit.clamp(1, MAX_PAGE_KEYS);
         match &self.backend {
@@ -195,8 +195,8 @@ impl KeyvalueStore {
         ttl: Option<Duration>,
         quota_chain: &QuotaChain,
     ) -> Result<(), KeyvalueError> {
-        self.limits.check_key(key)?;
-        self.limits.check_value(&value)?;
+        self.limits.check_key(bucket, key)?;
+        self.limits.check_value(bucket, &value)?;
         let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => {
@@ -225,8 +225,8 @@ impl KeyvalueStore {
         check_batch_keys(entries.len())?;
         check_batch_bytes(entries.iter().map(|(_, value)| value.len()).sum())?;
         for (key, value) in &entries {
-            self.limits.check_key(key)?;
-            self.limits.check_value(value)?;
+            self.limits.check_key(bucket, key)?;
+            self.limits.check_value(bucket, value)?;
         }
         let entries: BTreeMap<_, _> = entries.into_iter().collect();
         let entries: Vec<_> = entries.into_iter().collect();
@@ -247,7 +247,7 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`].
     pub async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
-        self.limits.check_key(key)?;
+        self.limits.check_key(bucket, key)?;
         match &self.backend {
             StoreBackend::Memory(memory) => memory.delete_many(bucket, [key].into_iter()),
             StoreBackend::File(file) => return file.delete_many(bucket, [key].into_iter()).await,
@@ -261,7 +261,7 @@ impl KeyvalueStore {
     /// # Errors
     /// As [`KeyvalueStore::get`], and if there are more than [`MAX_BATCH_KEYS`](crate::MAX_BATCH_KEYS) keys.
     pub async fn delete_many(&self, bucket: &Bucket, keys: &[String]) -> Result<(), KeyvalueError> {
-        self.limits.check_keys(keys)?;
+        self.limits.check_keys(bucket, keys)?;
         if keys.is_empty() {
             return Ok(());
         }
@@ -289,7 +289,7 @@ impl KeyvalueStore {
         delta: i64,
         quota_chain: &QuotaChain,
     ) -> Result<i64, KeyvalueError> {
-        self.limits.check_key(key)?;
+        self.limits.check_key(bucket, key)?;
         let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => memory.increment(bucket, key, delta, quota),
@@ -312,8 +312,8 @@ impl KeyvalueStore {
         value: Vec<u8>,
         quota_chain: &QuotaChain,
     ) -> Result<bool, KeyvalueError> {
-        self.limits.check_key(key)?;
-        self.limits.check_value(&value)?;
+        self.limits.check_key(bucket, key)?;
+        self.limits.check_value(bucket, &value)?;
         let quota = self.limits.quota_bytes(bucket, quota_chain);
         let result = match &self.backend {
             StoreBackend::Memory(memory) => {
@@ -339,7 +339,7 @@ impl KeyvalueStore {
         key: &str,
         ttl: Option<Duration>,
     ) -> Result<bool, KeyvalueError> {
-        self.limits.check_key(key)?;
+        self.limits.check_key(bucket, key)?;
         ttl.map_or(Ok(()), check_ttl)?;
         match &self.backend {
             StoreBackend::Memory(memory) => Ok(memory.set_ttl(bucket, key, ttl)),

@@ -39,24 +39,29 @@ impl StoreLimits {
         }
     }
 
-    pub(crate) fn check_keys(&self, keys: &[String]) -> Result<(), KeyvalueError> {
+    /// Checks the keys of a batch.
+    pub(crate) fn check_keys(&self, bucket: &Bucket, keys: &[String]) -> Result<(), KeyvalueError> {
         check_batch_keys(keys.len())?;
-        keys.iter().try_for_each(|key| self.check_key(key))
+        keys.iter().try_for_each(|key| self.check_key(bucket, key))
     }
 
-    pub(crate) fn check_key(&self, key: &str) -> Result<(), KeyvalueError> {
-        match key.len() {
+    /// Checks a key. The operator's limit is for plugins, and not for the buckets of the host.
+    pub(crate) fn check_key(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
+        let (len, most) = (key.len(), self.max_key_bytes);
+        match len {
             0 => Err(KeyvalueError::EmptyKey),
-            len if len > self.max_key_bytes => {
-                Err(KeyvalueError::KeyTooLong { len, most: self.max_key_bytes })
-            }
+            _ if len > most && !bucket.is_system() => Err(KeyvalueError::KeyTooLong { len, most }),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn check_value(&self, value: &[u8]) -> Result<(), KeyvalueError> {
+    /// Checks a value. The operator's limit is for plugins, and not for the buckets of the host.
+    pub(crate) fn check_value(&self, bucket: &Bucket, value: &[u8]) -> Result<(), KeyvalueError> {
         let (len, most) = (value.len(), self.max_value_bytes);
-        if len > most { Err(KeyvalueError::ValueTooLong { len, most }) } else { Ok(()) }
+        match len > most && !bucket.is_system() {
+            true => Err(KeyvalueError::ValueTooLong { len, most }),
+            false => Ok(()),
+        }
     }
 }
 

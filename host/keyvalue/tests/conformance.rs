@@ -41,6 +41,7 @@ macro_rules! of_every_backend {
             a_value_may_be_any_bytes
             buckets_and_tenants_share_no_keys
             a_bucket_of_the_host_is_no_bucket_of_a_tenant_and_counts_in_no_quota
+            the_limits_of_keys_and_values_are_not_for_buckets_of_the_host
             keys_and_values_have_limits
             a_batch_has_the_values_in_the_order_of_its_keys
             a_batch_is_set_whole_or_not_at_all
@@ -327,6 +328,13 @@ async fn a_bucket_of_the_host_is_no_bucket_of_a_tenant_and_counts_in_no_quota(
     assert_eq!(store.get(&bucket("notes"), "key").await, None);
     assert_eq!(store.list(&own, "", 10).await, ["key"]);
     assert!(store.try_set(&bucket("notes"), "key", b"1").await.is_err());
+}
+
+async fn the_limits_of_keys_and_values_are_not_for_buckets_of_the_host(backend: &impl Backend) {
+    let (store, own) = (backend.open(10), Bucket::system("notes"));
+    let (key, value) = ("k".repeat(1025), vec![0; (1 << 20) + 1]);
+    store.set(&own, &key, &value).await;
+    assert_eq!(store.get(&own, &key).await.unwrap(), value);
 }
 
 async fn keys_and_values_have_limits(backend: &impl Backend) {
