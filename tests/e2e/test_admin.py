@@ -56,6 +56,12 @@ EVERYTHING = [
     ("POST", "/v1/connections/x/close", "admin"),
     ("POST", "/v1/drain", "admin"),
     ("POST", "/v1/reload", "admin"),
+    ("GET", "/v1/keyvalue/entry", "admin"),
+    ("PUT", "/v1/keyvalue/entry", "admin"),
+    ("DELETE", "/v1/keyvalue/entry", "admin"),
+    ("GET", "/v1/keyvalue/keys", "admin"),
+    ("GET", "/v1/keyvalue/backup", "admin"),
+    ("POST", "/v1/keyvalue/compact", "admin"),
 ]
 
 

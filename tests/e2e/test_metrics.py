@@ -194,6 +194,10 @@ PATHS = {
     "/v1/publish": {"POST"},
     "/v1/drain": {"POST"},
     "/v1/reload": {"POST"},
+    "/v1/keyvalue/entry": {"GET", "HEAD", "PUT", "DELETE"},
+    "/v1/keyvalue/keys": {"GET", "HEAD"},
+    "/v1/keyvalue/backup": {"GET", "HEAD"},
+    "/v1/keyvalue/compact": {"POST"},
 }
 
 

@@ -173,6 +173,53 @@ def test_timers_of_the_plugin_follow_the_clock_of_the_test(passes):
     )
 
 
+SLEEPER = """
+import time
+from channels.generic.websocket import WebsocketConsumer
+from narrowboat import http, keyvalue
+
+class Sleeper(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        began = time.monotonic()
+        if text_data == "fetch":
+            try:
+                http.get("https://elsewhere.example/")
+            except http.HttpError as error:
+                self.send(text_data=type(error).__name__)
+            return
+        if text_data == "store":
+            keyvalue.open("texts").increment("stored")
+        time.sleep(0.5)
+        # Without the capability `clocks`, the clock has steps of 0.1 s.
+        self.send(text_data="slept" if 0.35 < time.monotonic() - began < 0.65 else "awake")
+
+    def __getstate__(self):
+        time.sleep(0.01)
+        return {}
+"""
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, {**MANIFEST, "capabilities": {}}], ids=["all", "none"])
+def test_a_plugin_that_sleeps_lets_time_pass_in_a_test(passes, manifest):
+    passes("""
+        async def test_sleep():
+            async with Communicator("/chat/") as client:
+                await client.send_to("sleep")
+                assert await client.receive_from() == "slept"
+
+        async def test_a_request_without_the_capability_is_denied():
+            async with Communicator("/chat/") as client:
+                await client.send_to("fetch")
+                assert await client.receive_from() == "RequestDenied"
+
+        async def test_swap():
+            async with Communicator("/chat/") as client:
+                swap()
+                await client.send_to("sleep")
+                assert await client.receive_from() == "slept"
+    """, consumers=SLEEPER, files={"plugin.toml": toml(manifest)})
+
+
 def test_closes_and_faults_can_be_asserted(passes):
     passes(
         """

@@ -95,7 +95,9 @@ def test_every_figure_of_the_reference_is_told(serving, root):
     names = [line.split("`")[1] for line in (root / "docs/reference/metrics.md").read_text().splitlines() if line.startswith("| `")]
     with Redis() as redis:
         layer = {"backend": "redis", "hosts": [redis.address]}
-        with serving("commander", layer=layer, admin=ADMIN) as host:
+        worker = {"channel": "tasks", "plugin": "clerk", "cron": "0 0 1 1 *"}
+        plugins = {"commander": {}, "clerk": {}}
+        with serving(plugins=plugins, workers=[worker], layer=layer, admin=ADMIN) as host:
             host.connect("/commander/").ask("group-send g hello")
             told = figures(host)
     for name in names:

@@ -115,6 +115,11 @@ fn write_file(path: &Path, source: &mut impl Read) -> Result<u64, CliError> {
     let Some(name) = path.file_name() else {
         return Err(CliError::usage(anyhow!("{} is not a name of a file", path.display())));
     };
+    // The new file takes the name, so a device, a pipe or a link of this name would be gone.
+    if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        let problem = format!("{} exists and is not a regular file", path.display());
+        return Err(CliError::usage(anyhow!(problem)));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut file = AtomicFile::create(folder, FILE_MODE).map_err(failed)?;

@@ -291,3 +291,19 @@ fn a_line_of_a_list_of_keys_is_not_quoted_in_an_error() {
     let error = Config::parse(text, Path::new("narrowboat.toml")).unwrap_err().to_string();
     assert!(!error.contains("hidden"), "{error}");
 }
+
+#[test]
+fn a_line_below_the_config_of_a_plugin_is_not_quoted_in_an_error() {
+    for text in [
+        "[plugins.lab.config]\napi_key = \"hunter2\n",
+        "[plugins.lab.config]\napi_key = hunter2\n",
+        "[plugins.lab.config.smtp]\nkey = [\n  \"hunter2\\q\",\n]\n",
+        "[tenants.acme.plugins.lab.config]\nkeys = [\n  [1, 2],\n  hunter2,\n]\n",
+        "[plugins]\nlab.config.api_key = hunter2\n",
+        "[plugins.lab]\nconfig = { api_key = hunter2 }\n",
+    ] {
+        let error = Config::parse(text, Path::new("narrowboat.toml")).unwrap_err().to_string();
+        assert!(error.contains("(not shown: the line may hold a secret)"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

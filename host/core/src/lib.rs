@@ -21,6 +21,7 @@ pub mod name;
 pub mod origin;
 pub mod plugin_file;
 pub mod plugin_settings;
+pub mod regular_file;
 pub mod scope;
 pub mod sha256_digest;
 pub mod source_bundle;

@@ -285,7 +285,7 @@ impl Loader {
             layer: Arc::clone(&self.layer),
             services: Arc::new(services),
             limits: self.instance_limits(limits, &manifest, resources),
-            execution_mode: ExecutionModeState::new(execution_mode(&manifest)),
+            execution_mode: ExecutionModeState::new(execution_mode(&manifest, &self.clock)),
             manifest_name: manifest.name,
             description: manifest.description,
             config_changed: manifest.config_changed,

@@ -11,6 +11,7 @@ mod memory_counting;
 mod output_buffer;
 mod page_faults;
 mod phase;
+mod simulated_wait;
 mod stopwatch;
 mod store_limiter;
 mod suppress_reason;

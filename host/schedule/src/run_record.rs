@@ -8,6 +8,13 @@ use crate::scheduled_run::RunState;
 /// the oldest time that leaves the list becomes the floor.
 const MAX_SETTLED: usize = 32;
 
+/// The last second of the year 9999.
+const MAX_TIME: i64 = 253_402_300_799;
+
+/// More attempts and beats than a run has. A record with more is damaged.
+const MAX_PLAUSIBLE_ATTEMPT: u32 = 1_000;
+const MAX_PLAUSIBLE_BEAT: u64 = u32::MAX as u64;
+
 /// The record of a schedule. Times are Unix times in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunRecord {
@@ -66,8 +73,28 @@ impl RunRecord {
         }
     }
 
+    /// Parses a record. `None` if it is none that a scheduler writes, so that nothing overflows later.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        serde_json::from_slice(bytes).ok().filter(Self::is_plausible)
+    }
+
+    fn is_plausible(&self) -> bool {
+        let is_time = |time: &i64| (0..=MAX_TIME).contains(time);
+        let is_run = |run: &ClaimedRun| {
+            is_time(&run.nominal)
+                && run.attempt <= MAX_PLAUSIBLE_ATTEMPT
+                && run.beat <= MAX_PLAUSIBLE_BEAT
+        };
+        is_time(&self.floor)
+            && self.settled.len() <= MAX_SETTLED
+            && self.settled.iter().all(is_time)
+            && self.settled.is_sorted_by(|a, b| a < b)
+            && self.run.as_ref().is_none_or(is_run)
+    }
+
+    /// Whether the schedule has begun later than at a time, which a wrong clock may have caused.
+    pub(crate) fn begins_after(&self, time: i64) -> bool {
+        self.floor > time
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
@@ -89,6 +116,26 @@ mod tests {
         // The times that have left the list are below the floor.
         assert_eq!(record.settled_before(60), 68 * 60);
         assert!(record.to_bytes().len() < 1024);
+    }
+
+    #[test]
+    fn a_damaged_record_counts_as_missing() {
+        let parse = |text: &str| RunRecord::parse(text.as_bytes());
+        let run = r#"{"nominal":1,"owner":1,"attempt":1,"beat":1,"state":"running"}"#;
+        let record = |floor: &str, settled: &str, run: &str| {
+            format!(r#"{{"schedule":"","floor":{floor},"settled":{settled},"run":{run}}}"#)
+        };
+        assert!(parse(&record("0", "[1,2]", run)).is_some());
+        for (floor, settled, run) in [
+            ("-1", "[]", run),
+            ("9223372036854775807", "[]", run),
+            ("0", "[2,1]", run),
+            ("0", "[]", &run.replace("\"nominal\":1", "\"nominal\":9223372036854775807")),
+            ("0", "[]", &run.replace("\"attempt\":1", "\"attempt\":4294967295")),
+            ("0", "[]", &run.replace("\"beat\":1", "\"beat\":18446744073709551615")),
+        ] {
+            assert_eq!(parse(&record(floor, settled, run)), None, "{floor} {settled} {run}");
+        }
     }
 
     #[test]

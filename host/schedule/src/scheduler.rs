@@ -140,7 +140,7 @@ impl<S: ScheduleStore> Scheduler<S> {
             if self.watches_run() || self.unsettled_time().is_some() || !self.record.is_read() {
                 self.record.refresh().await?;
             }
-            let Some(record) = self.record.get() else {
+            let Some(record) = self.current_record() else {
                 let text = self.identity.describe(&self.config.schedule);
                 let began_at = self.began_at.min(self.clock.now_seconds());
                 if self.record.replace(RunRecord::new(text, began_at)).await? {
@@ -155,6 +155,22 @@ impl<S: ScheduleStore> Scheduler<S> {
             Box::pin(self.settle(nominal, start, stop)).await?;
         }
         Ok(self.pause())
+    }
+
+    /// The record, unless there is none or a host with a wrong clock has begun it in the future. Such a record is replaced.
+    fn current_record(&self) -> Option<&RunRecord> {
+        let latest = self.clock.now_seconds().saturating_add(START_WINDOW);
+        let record = self.record.get()?;
+        if record.begins_after(latest) {
+            let (plugin, channel) = self.log_fields();
+            tracing::warn!(
+                plugin,
+                channel,
+                "a host whose clock is ahead has begun the schedule in the future; it begins anew"
+            );
+            return None;
+        }
+        Some(record)
     }
 
     /// The latest time that is due, unless it is settled as far as this host knows.

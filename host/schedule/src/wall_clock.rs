@@ -44,6 +44,11 @@ impl WallClock {
         Self { simulated: Some(Arc::new(SimulatedClock { anchor, set_count })) }
     }
 
+    /// Whether a test sets the time.
+    pub fn is_simulated(&self) -> bool {
+        self.simulated.is_some()
+    }
+
     /// The time since the Unix epoch. A clock before 1970 shows 1970.
     pub fn now(&self) -> Duration {
         match &self.simulated {

@@ -25,7 +25,11 @@ Examples:
         query: QueryArgs,
     },
     /// Set the value of a key
-    #[command(group(ArgGroup::new("content").required(true).args(["value", "file"])), after_help = "\
+    // The usage that clap derives has the key behind the value.
+    #[command(
+        group(ArgGroup::new("content").required(true).args(["value", "file"])),
+        override_usage = "narrowboat kv set [OPTIONS] --bucket <NAME> <KEY> <VALUE|--file <FILE>>",
+        after_help = "\
 Examples:
   narrowboat kv set --bucket visits count 0
   narrowboat kv set --bucket images logo --file logo.png

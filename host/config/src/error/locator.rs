@@ -140,11 +140,32 @@ impl Locator<'_> {
 fn redact_secrets(text_before: &str, line: &str) -> String {
     let is_start = |line: &&str| line.contains('=') || line.trim_start().starts_with("[[");
     let statement = if is_start(&line) { None } else { text_before.lines().rev().find(is_start) };
-    if may_hold_secret(line) || statement.is_some_and(may_hold_secret) {
+    if is_of_plugin_config(text_before, line)
+        || may_hold_secret(line)
+        || statement.is_some_and(may_hold_secret)
+    {
         "(not shown: the line may hold a secret)".to_owned()
     } else {
         line.to_owned()
     }
+}
+
+/// Whether a line is below the key `config` of a plugin, whose values are the operator's.
+fn is_of_plugin_config(text_before: &str, line: &str) -> bool {
+    let is_config = |key: &str| {
+        key.split('.').any(|name| name.trim_matches(['[', ']', '"', '\'', ' ', '\t']) == "config")
+    };
+    is_config(line.split('=').next().unwrap_or_default())
+        || text_before.lines().rev().find(|line| is_table_header(line)).is_some_and(is_config)
+}
+
+/// Whether a line is the header of a table, and not a part of a list.
+fn is_table_header(line: &str) -> bool {
+    let name = line.trim_start().strip_prefix('[').map(|name| name.trim_start_matches('['));
+    name.is_some_and(|name| {
+        name.trim_start().starts_with(|first: char| first.is_ascii_alphabetic())
+            && !name.contains([',', '='])
+    })
 }
 
 /// Whether a line of the file may hold a secret.

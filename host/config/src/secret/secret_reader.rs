@@ -1,12 +1,12 @@
 //! Reads secrets from the environment and from files.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{SecretError, SecretSource, SecretText};
+use narrowboat_core::regular_file::read_regular_file;
 
 /// The largest file of a secret, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 64 * 1024;
@@ -73,15 +73,12 @@ fn read_variable(name: &str) -> Result<String, String> {
 
 /// Reads a file, without the newline at its end.
 fn read_file(path: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    // Checked before the file is opened, since a pipe without a writer would block.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("is not a regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    // One byte more than allowed shows that the file is too long, and a newline does not count.
-    file.take(MAX_SECRET_BYTES as u64 + 3).read_to_end(&mut bytes).map_err(unreadable)?;
+    // A newline does not count.
+    let bytes = read_regular_file(path, MAX_SECRET_BYTES as u64 + 2);
+    let bytes = bytes.map_err(|error| match error.raw_os_error() {
+        Some(_) => format!("cannot be read: {error}"),
+        None => error.to_string(),
+    })?;
     let mut text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
     if text.ends_with('\n') {
         text.pop();

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::copy;
 use super::entry_key::{entry_key, owner_name};
 use super::entry_value::wall_now;
-use super::open_database::OpenDatabase;
+use super::open_database::{OpenDatabase, catch_damage};
 use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
 use super::store_folder::StoreFolder;
@@ -59,8 +59,13 @@ impl FileStore {
             path: path.clone(),
             problem: problem.to_string(),
         };
-        let snapshot = Snapshot::take(&database).map_err(|error| damaged(&error))?;
-        let usage = snapshot.usage().map_err(|error| damaged(&error))?;
+        let read = || {
+            let snapshot = Snapshot::take(&database)?;
+            let usage = snapshot.usage()?;
+            Ok((snapshot, usage))
+        };
+        let read: Result<_, KeyvalueError> = catch_damage(&path, read)?;
+        let (snapshot, usage) = read.map_err(|error| damaged(&error))?;
         let shared = Arc::new(SharedState::new(snapshot, usage.clone()));
         let (requests, receiver) = channel();
         let writer = Writer::new(Arc::clone(&folder), Arc::clone(&shared), database, usage);

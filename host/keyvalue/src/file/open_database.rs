@@ -1,5 +1,6 @@
 //! An open file of redb.
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,21 @@ use crate::StoreOpenError;
 
 /// The memory of redb's cache of pages. The system's page cache is behind it.
 const CACHE_BYTES: usize = 32 << 20;
+
+/// Runs an operation on a file that may be damaged, on which redb panics at many places.
+///
+/// # Errors
+/// If it panics. The caller must not use the database any more.
+pub(super) fn catch_damage<T>(
+    path: &Path,
+    operation: impl FnOnce() -> T,
+) -> Result<T, StoreOpenError> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(operation));
+    result.map_err(|_| StoreOpenError::Damaged {
+        path: path.to_owned(),
+        problem: "its pages are damaged; the log has the place".to_owned(),
+    })
+}
 
 /// An open file of redb, and its failure.
 #[derive(Debug)]
@@ -35,13 +51,14 @@ impl OpenDatabase {
             path: path.to_owned(),
             problem: error.to_string(),
         };
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
+        let create = || Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
+        let database = catch_damage(path, create)?;
         let opened = Self {
             database: database.map_err(|error| damaged(error.into()))?,
             failure,
             path: path.to_owned(),
         };
-        let format = opened.create_tables().map_err(damaged)?;
+        let format = catch_damage(path, || opened.create_tables())?.map_err(damaged)?;
         if let Some(StorageFailure::Full(problem) | StorageFailure::Lost(problem)) =
             opened.failure()
         {
@@ -89,7 +106,8 @@ impl OpenDatabase {
 
     /// Checks all checksums, and closes the file. Returns whether they are right.
     pub(super) fn check(mut self) -> Result<bool, StoreOpenError> {
-        self.database.check_integrity().map_err(|error| StoreOpenError::Damaged {
+        let checked = catch_damage(&self.path, || self.database.check_integrity())?;
+        checked.map_err(|error| StoreOpenError::Damaged {
             path: self.path,
             problem: error.to_string(),
         })

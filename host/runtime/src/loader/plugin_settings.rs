@@ -5,10 +5,16 @@ use std::path::Path;
 use narrowboat_config::{ConfigError, FailedMovePolicy, PluginConfig, PluginUse};
 use narrowboat_core::component::Role;
 use narrowboat_core::manifest::{ExecutionMode, Isolation, Manifest};
+use narrowboat_schedule::WallClock;
 
 /// The execution mode of a plugin: guests whose imports may wait always run on guest threads.
-pub(super) fn execution_mode(manifest: &Manifest) -> ExecutionMode {
-    if manifest.capabilities.may_wait_on_io() { ExecutionMode::Thread } else { manifest.execution }
+///
+/// The host of a test has one thread, which must not wait for a guest that waits. So all calls run on guest threads there.
+pub(super) fn execution_mode(manifest: &Manifest, clock: &WallClock) -> ExecutionMode {
+    match manifest.capabilities.may_wait_on_io() || clock.is_simulated() {
+        true => ExecutionMode::Thread,
+        false => manifest.execution,
+    }
 }
 
 /// The smaller of the operator's limit and the limit that the manifest requests, if it requests one.

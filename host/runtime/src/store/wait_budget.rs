@@ -8,8 +8,10 @@ use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::simulated_wait;
 use crate::scheduling::{self, TICK};
 use narrowboat_quota::{LimitKind, QuotaChain};
+use narrowboat_schedule::WallClock;
 
 /// The time that the imports of one call may wait.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct WaitBudget {
     stopping: watch::Receiver<bool>,
     /// Counts calls that exhaust their budget.
     quota: Arc<QuotaChain>,
+    clock: WallClock,
 }
 
 /// Why a wait ended without a result.
@@ -48,9 +51,10 @@ impl WaitBudget {
         limit: Duration,
         stopping: watch::Receiver<bool>,
         quota: Arc<QuotaChain>,
+        clock: WallClock,
     ) -> Self {
         let (waited, unrecorded, excludable) = Default::default();
-        Self { limit, waited, unrecorded, excludable, stopping, quota }
+        Self { limit, waited, unrecorded, excludable, stopping, quota, clock }
     }
 
     /// Starts a call.
@@ -102,19 +106,24 @@ impl WaitBudget {
             true => (timeout, WaitError::Timeout),
             false => (left, WaitError::BudgetExhausted),
         };
-        let started = Instant::now();
+        let is_simulated = self.clock.is_simulated();
         let stopping = &mut self.stopping;
         let wait = async {
+            let stops = async { stopping.wait_for(|stopping| *stopping).await.is_ok() };
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => Err(WaitError::Stopping),
-                output = tokio::time::timeout(timeout, work) => output.map_err(|_| error),
+                _ = stops => (Err(WaitError::Stopping), Duration::ZERO),
+                (output, waited) = async {
+                    match is_simulated {
+                        true => simulated_wait::wait(timeout, work).await,
+                        false => wait_for(timeout, work).await,
+                    }
+                } => (output.ok_or(error), waited),
             }
         };
-        let result = scheduling::release_permit_while(&runtime, || {
+        let (result, waited) = scheduling::release_permit_while(&runtime, || {
             tokio::task::block_in_place(|| runtime.block_on(wait))
         });
-        let waited = started.elapsed();
         self.waited += waited;
         self.unrecorded += waited;
         self.excludable += waited.min(TICK);
@@ -123,6 +132,13 @@ impl WaitBudget {
         }
         result
     }
+}
+
+/// Waits until `work` is ready, for at most `timeout`. Returns how long it took too.
+async fn wait_for<T>(timeout: Duration, work: impl Future<Output = T>) -> (Option<T>, Duration) {
+    let started = Instant::now();
+    let output = tokio::time::timeout(timeout, work).await.ok();
+    (output, started.elapsed())
 }
 
 #[cfg(test)]
@@ -141,7 +157,12 @@ mod tests {
     fn the_waits_of_a_call_share_one_budget() {
         let waits = run_on_blocking_thread(|| {
             let (_host, stopping) = watch::channel(false);
-            let mut budget = WaitBudget::new(Duration::from_millis(30), stopping, Arc::default());
+            let mut budget = WaitBudget::new(
+                Duration::from_millis(30),
+                stopping,
+                Arc::default(),
+                WallClock::default(),
+            );
             [
                 budget.block_on(LONG, ready(())),
                 budget.block_on(Duration::from_millis(5), pending()),
@@ -158,7 +179,7 @@ mod tests {
     fn waits_end_when_the_host_stops() {
         let (host, stopping) = watch::channel(false);
         let waits = run_on_blocking_thread(move || {
-            let mut budget = WaitBudget::new(LONG, stopping, Arc::default());
+            let mut budget = WaitBudget::new(LONG, stopping, Arc::default(), WallClock::default());
             std::thread::spawn(move || host.send_replace(true));
             [budget.block_on(LONG, pending()), budget.block_on(LONG, ready(()))]
         });
@@ -168,7 +189,7 @@ mod tests {
     #[test]
     fn without_a_runtime_a_wait_fails() {
         let (_host, stopping) = watch::channel(false);
-        let mut budget = WaitBudget::new(LONG, stopping, Arc::default());
+        let mut budget = WaitBudget::new(LONG, stopping, Arc::default(), WallClock::default());
         assert_eq!(budget.block_on(LONG, ready(())), Err(WaitError::NoRuntime));
     }
 }

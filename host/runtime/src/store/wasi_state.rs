@@ -48,7 +48,8 @@ impl WasiState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let (stdout, stderr) = (OutputBuffer::default(), OutputBuffer::default());
-        let clock = GuestClock::new(&ctx.capabilities, services.clock.clone());
+        let wall_clock = services.clock.clone();
+        let clock = GuestClock::new(&ctx.capabilities, wall_clock.clone());
         let base = WasiCtx::builder()
             .stdout(stdout.clone())
             .stderr(stderr.clone())
@@ -62,7 +63,8 @@ impl WasiState {
         http_ctx.set_field_size_limit(MAX_HEADER_FIELD_BYTES);
         let http_hooks = GuestHttpHooks::new(Arc::clone(ctx));
         let quota = Arc::clone(&services.quota);
-        let wait_budget = WaitBudget::new(ctx.limits.wait_time, services.stopping.clone(), quota);
+        let stopping = services.stopping.clone();
+        let wait_budget = WaitBudget::new(ctx.limits.wait_time, stopping, quota, wall_clock);
         Self {
             services,
             table,

@@ -25,13 +25,11 @@ pub(crate) async fn poll_files(files: impl Fn() -> Vec<PathBuf>, on_change: impl
 impl FileStamps {
     /// The state of these files.
     pub(super) fn of(files: Vec<PathBuf>) -> Self {
-        Self(
-            files
-                .into_iter()
-                .map(|file| (stat_file(&file), file))
-                .map(|(stamp, file)| (file, stamp))
-                .collect(),
-        )
+        let stamp = |file: PathBuf| {
+            let stamp = stat_file(&file);
+            (file, stamp)
+        };
+        Self(files.into_iter().map(stamp).collect())
     }
 
     /// Records the state of these files. Returns whether one has changed, or was not recorded before: it may have changed

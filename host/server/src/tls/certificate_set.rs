@@ -1,6 +1,7 @@
 //! The certificates of the host and of its tenants.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -13,6 +14,10 @@ use super::tls_error::TlsError;
 use narrowboat_config::{PemSource, TenantTlsConfig, TlsConfig};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::origin::HostPattern;
+use narrowboat_core::regular_file::read_regular_file;
+
+/// The largest file of a certificate or a key, in bytes.
+const MAX_PEM_BYTES: u64 = 1 << 20;
 
 /// The certificates of the host and of its tenants. It does not change.
 #[derive(Debug)]
@@ -124,11 +129,13 @@ pub(super) fn load_certified_key(
         .map_err(|source| TlsError::invalid_key(config, table, source))
 }
 
+fn read_pem(file: &Path) -> Result<Vec<u8>, pem::Error> {
+    read_regular_file(file, MAX_PEM_BYTES).map_err(pem::Error::Io)
+}
+
 fn read_chain(source: &PemSource) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
     match source {
-        PemSource::File(file) => {
-            CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        }
+        PemSource::File(file) => CertificateDer::pem_slice_iter(&read_pem(file)?).collect(),
         PemSource::Env(secret) => {
             CertificateDer::pem_slice_iter(secret.expose().as_bytes()).collect()
         }
@@ -137,7 +144,7 @@ fn read_chain(source: &PemSource) -> Result<Vec<CertificateDer<'static>>, pem::E
 
 fn read_key(source: &PemSource) -> Result<PrivateKeyDer<'static>, pem::Error> {
     match source {
-        PemSource::File(file) => PrivateKeyDer::from_pem_file(file),
+        PemSource::File(file) => PrivateKeyDer::from_pem_slice(&read_pem(file)?),
         PemSource::Env(secret) => PrivateKeyDer::from_pem_slice(secret.expose().as_bytes()),
     }
 }

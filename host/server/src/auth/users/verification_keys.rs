@@ -1,5 +1,7 @@
 //! The keys that verify tokens.
 
+use std::path::Path;
+
 use jsonwebtoken::crypto;
 
 use super::jose_header::JoseHeader;
@@ -8,9 +10,13 @@ use super::verification_key::{
     VerificationKey, jsonwebtoken_algorithm, parse_public_key, parse_secret,
 };
 use narrowboat_config::{JwtAlgorithm, JwtConfig, JwtKeyFile};
+use narrowboat_core::regular_file::read_regular_file;
 
 /// The keys that verify tokens.
 pub(super) struct VerificationKeySet(Vec<VerificationKey>);
+
+/// The largest file of keys, in bytes.
+const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
 
 /// The largest number of keys, which bounds the work for one token.
 const MAX_KEYS: usize = 64;
@@ -18,7 +24,9 @@ const MAX_KEYS: usize = 64;
 impl VerificationKeySet {
     /// Reads the file of the keys. Keys for algorithms that are not configured are ignored.
     pub(super) fn read(jwt: &JwtConfig) -> Result<Self, String> {
-        let read = |file| std::fs::read(file).map_err(|error| error.to_string());
+        let read = |file: &Path| {
+            read_regular_file(file, MAX_KEY_FILE_BYTES).map_err(|error| error.to_string())
+        };
         let keys = match &jwt.key_file {
             JwtKeyFile::Secret(file) => vec![parse_secret(&read(file)?)?],
             JwtKeyFile::SecretVariable(secret) => vec![parse_secret(secret.expose().as_bytes())?],
