@@ -17,6 +17,8 @@ use narrowboat_keyvalue::{
 use narrowboat_quota::QuotaChain;
 use support::RedisServer;
 
+// The layers need the same server.
+#[path = "../../channels/tests/support/mod.rs"]
 mod support;
 
 macro_rules! conformance {

@@ -20,5 +20,5 @@ pub use schedule_services::ScheduleServices;
 pub use schedule_status::{LastRun, ScheduleStatus};
 pub use schedule_store::{KeyvalueScheduleStore, ScheduleStore};
 pub use scheduled_run::{RunOutcome, RunState, ScheduledRun};
-pub use scheduler::{MAX_ATTEMPTS, START_WINDOW, Scheduler};
+pub use scheduler::{MAX_ATTEMPTS, START_WINDOW, Scheduler, StartRun};
 pub use wall_clock::WallClock;

@@ -4,6 +4,7 @@ mod claimed_run;
 mod follow_run;
 mod watched_run;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ const MAX_MISSED: usize = 1000;
 
 /// The least time for which the record of a schedule that no host has any more is kept.
 const MIN_RECORD_SECONDS: i64 = 60 * 86_400;
+
+/// Starts a run, and returns its end.
+pub type StartRun<'a> =
+    dyn Fn(ScheduledRun) -> Pin<Box<dyn Future<Output = RunOutcome> + Send + 'a>> + Sync + 'a;
 
 /// Starts the runs of one schedule on this host, of which each is claimed in the store before.
 pub struct Scheduler<S> {
@@ -85,14 +90,10 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     /// Starts runs with `start` until `stop` is true, one at a time. A run that has started is awaited.
-    pub async fn run<F, R>(mut self, start: F, mut stop: watch::Receiver<bool>)
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    pub async fn run(mut self, start: &StartRun<'_>, mut stop: watch::Receiver<bool>) {
         let mut clock_changes = self.clock.subscribe();
         while !*stop.borrow() {
-            let pause = Box::pin(self.step(&start, &stop)).await;
+            let pause = Box::pin(self.step(start, &stop)).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 generation = next_change(&mut clock_changes) => self.begin_anew(generation),
@@ -110,11 +111,7 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     /// Does what is due, and returns the time until the next step.
-    async fn step<F, R>(&mut self, start: &F, stop: &watch::Receiver<bool>) -> Duration
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    async fn step(&mut self, start: &StartRun<'_>, stop: &watch::Receiver<bool>) -> Duration {
         match self.try_step(start, stop).await {
             Ok(pause) => {
                 self.record_store_answer();
@@ -127,15 +124,11 @@ impl<S: ScheduleStore> Scheduler<S> {
         }
     }
 
-    async fn try_step<F, R>(
+    async fn try_step(
         &mut self,
-        start: &F,
+        start: &StartRun<'_>,
         stop: &watch::Receiver<bool>,
-    ) -> Result<Duration, KeyvalueError>
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    ) -> Result<Duration, KeyvalueError> {
         for _ in 0..MAX_RACES {
             if self.watches_run() || self.unsettled_time().is_some() || !self.record.is_read() {
                 self.record.refresh().await?;
@@ -189,16 +182,12 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     /// Claims and starts the run of a time, or records it as missed. Does neither if another host is faster.
-    async fn settle<F, R>(
+    async fn settle(
         &mut self,
         nominal: i64,
-        start: &F,
+        start: &StartRun<'_>,
         stop: &watch::Receiver<bool>,
-    ) -> Result<(), KeyvalueError>
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    ) -> Result<(), KeyvalueError> {
         let Some(mut next) = self.record.get().cloned() else { return Ok(()) };
         let earlier = next.settled_before(nominal);
         let mut missed = self.config.schedule.count_between(earlier, nominal, MAX_MISSED);

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::watched_run::LEASE;
-use super::{MAX_ATTEMPTS, Scheduler};
+use super::{MAX_ATTEMPTS, Scheduler, StartRun};
 use crate::run_record::ClaimedRun;
 use crate::schedule_store::ScheduleStore;
 use crate::scheduled_run::{RunOutcome, RunState, ScheduledRun};
@@ -22,11 +22,7 @@ const MAX_FINISH_ATTEMPTS: usize = 30;
 
 impl<S: ScheduleStore> Scheduler<S> {
     /// Starts the run that this host has claimed, and repeats it if it fails and the schedule says so.
-    pub(super) async fn execute<F, R>(&mut self, start: &F, stop: &watch::Receiver<bool>)
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    pub(super) async fn execute(&mut self, start: &StartRun<'_>, stop: &watch::Receiver<bool>) {
         while let Some(run) = self.own_run() {
             self.status.set_last_run(Some(&run));
             let (nominal, attempt, is_late) = (run.nominal, run.attempt, run.is_late);

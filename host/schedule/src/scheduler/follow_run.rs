@@ -4,24 +4,20 @@ use narrowboat_keyvalue::KeyvalueError;
 use tokio::sync::watch;
 
 use super::watched_run::WatchedRun;
-use super::{MAX_ATTEMPTS, START_WINDOW, Scheduler};
+use super::{MAX_ATTEMPTS, START_WINDOW, Scheduler, StartRun};
 use crate::run_record::ClaimedRun;
 use crate::schedule_store::ScheduleStore;
-use crate::scheduled_run::{RunOutcome, RunState, ScheduledRun};
+use crate::scheduled_run::RunState;
 
 impl<S: ScheduleStore> Scheduler<S> {
     /// Looks after the run that the record names, if it has not ended: takes it over if its host has died, or starts it if
     /// it is one that this host has claimed without an answer of the store. Returns whether the schedule has to wait for
     /// it.
-    pub(super) async fn follow_claimed_run<F, R>(
+    pub(super) async fn follow_claimed_run(
         &mut self,
-        start: &F,
+        start: &StartRun<'_>,
         stop: &watch::Receiver<bool>,
-    ) -> Result<bool, KeyvalueError>
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    ) -> Result<bool, KeyvalueError> {
         let run = self.record.get().and_then(|record| record.run.clone());
         let Some(run) = run.filter(|run| run.state == RunState::Running) else {
             self.watched = None;
@@ -55,16 +51,12 @@ impl<S: ScheduleStore> Scheduler<S> {
 
     /// Records the end of a run of this host if the store does not have it yet, or starts a run whose claim the store has
     /// taken without an answer.
-    async fn follow_own_run<F, R>(
+    async fn follow_own_run(
         &mut self,
         run: &ClaimedRun,
-        start: &F,
+        start: &StartRun<'_>,
         stop: &watch::Receiver<bool>,
-    ) -> Result<(), KeyvalueError>
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    ) -> Result<(), KeyvalueError> {
         let same = |ended: &&ClaimedRun| ended.is_same_attempt(run);
         let Some(state) = self.ended.as_ref().filter(same).map(|ended| ended.state) else {
             self.resume_own_run(run, start, stop).await;
@@ -77,15 +69,12 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     /// Starts a run whose claim the store has taken without an answer, unless it is too late.
-    async fn resume_own_run<F, R>(
+    async fn resume_own_run(
         &mut self,
         run: &ClaimedRun,
-        start: &F,
+        start: &StartRun<'_>,
         stop: &watch::Receiver<bool>,
-    ) where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    ) {
         let is_in_time = self.clock.now_seconds() - run.nominal < START_WINDOW;
         if is_in_time || run.is_late || self.config.at_least_once {
             Box::pin(self.execute(start, stop)).await;
@@ -96,16 +85,12 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     /// Claims the run of a host that has died.
-    async fn take_over<F, R>(
+    async fn take_over(
         &mut self,
         run: ClaimedRun,
-        start: &F,
+        start: &StartRun<'_>,
         stop: &watch::Receiver<bool>,
-    ) -> Result<(), KeyvalueError>
-    where
-        F: Fn(ScheduledRun) -> R + Sync,
-        R: Future<Output = RunOutcome> + Send,
-    {
+    ) -> Result<(), KeyvalueError> {
         let Some(mut next) = self.record.get().cloned() else { return Ok(()) };
         let is_last = run.attempt >= MAX_ATTEMPTS;
         let (plugin, channel) = self.log_fields();

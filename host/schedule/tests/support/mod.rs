@@ -11,7 +11,8 @@ use std::time::Duration;
 use narrowboat_config::{CronConfig, CronSchedule, CronZone};
 use narrowboat_core::name::Tenant;
 use narrowboat_schedule::{
-    LastRun, RunOutcome, ScheduleIdentity, ScheduleStatus, ScheduledRun, Scheduler, WallClock,
+    LastRun, RunOutcome, ScheduleIdentity, ScheduleStatus, ScheduledRun, Scheduler, StartRun,
+    WallClock,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -93,8 +94,11 @@ impl Cluster {
         let (config, store) = (self.config.clone(), Arc::clone(&self.store));
         let scheduler = Scheduler::new(config, identity, clock.clone(), store, Arc::clone(&status));
         let log = Arc::clone(&self.log);
-        let start = move |run| run_worker(Arc::clone(&log), run);
-        let task = tokio::spawn(scheduler.run(start, stop.subscribe()));
+        let stopping = stop.subscribe();
+        let task = tokio::spawn(async move {
+            let start: &StartRun<'_> = &|run| Box::pin(run_worker(Arc::clone(&log), run));
+            scheduler.run(start, stopping).await;
+        });
         self.hosts.push(TestHost { clock, status, stop, task });
     }
 

@@ -37,7 +37,7 @@ impl CronRuns {
         };
         let ScheduleServices { store, clock } = services;
         let scheduler = Scheduler::new(self.cron.clone(), identity, clock, store, status);
-        Box::pin(scheduler.run(|run| Box::pin(self.run_worker(run)), stop)).await;
+        Box::pin(scheduler.run(&|run| Box::pin(self.run_worker(run)), stop)).await;
     }
 
     /// Hands a run to the worker, and waits for its end.
