@@ -72,16 +72,14 @@ def test_a_changed_file_waits_for_the_rate(serving, component, tmp_path):
             beside.rename(file)
             return since
 
-        for number in range(3):
-            host.logged("is live after", change(number))
-        since = change(3)
-        host.logged(r"the changed file waits for \d+ s, because of deploys_per_minute", since)
-        beside = file.with_suffix(".new")
-        beside.write_bytes(variant(echo, 4))
-        beside.rename(file)
+        # On a busy machine a part of the rate is there again before it is used up.
+        waits = r"the changed file waits for \d+ s, because of deploys_per_minute"
+        live = 0
+        while "is live after" in host.logged(rf"is live after|{waits}", change(live)).group():
+            live += 1
+        change(1_000)
         # The last content goes live after the wait, and the one before it does not.
-        version = eventually(lambda: Admin(host).get("/v1/status")["plugins"][0]["deploys"] == 4, "the deploy", 60)
-        assert version and len(host.log()) > since
+        eventually(lambda: Admin(host).get("/v1/status")["plugins"][0]["deploys"] == live + 1, "the deploy", 90)
 
 
 def test_a_tenant_that_deploys_in_a_loop_does_not_hold_another_up(serve, component, tmp_path):

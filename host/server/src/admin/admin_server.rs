@@ -23,10 +23,11 @@ use narrowboat_config::AdminConfig;
 /// Connections that are served at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 128;
 
-/// Deploys, rollbacks and approvals at a time, in all and with the tokens of one tenant. Each holds a component in memory.
+/// Uploads at a time, of all tenants together or of the operator, and of one tenant. Rollbacks and approvals have the same
+/// bounds for themselves. Each holds a component in memory.
 const MAX_CONCURRENT_DEPLOYS: (usize, usize) = (6, 2);
 
-/// Requests that follow the log at a time, in all and with the tokens of one tenant. Each holds a connection.
+/// Requests that follow the log at a time, of all tenants together or of the operator, and with the tokens of one tenant. Each holds a connection.
 const MAX_LOG_FOLLOWERS: (usize, usize) = (64, 8);
 
 /// How long the head of a request may take.
@@ -78,7 +79,11 @@ impl AdminServer {
             server,
             hosts,
             max_upload,
-            deploy_limit: ConcurrencyLimit::new(MAX_CONCURRENT_DEPLOYS.0, MAX_CONCURRENT_DEPLOYS.1),
+            upload_limit: ConcurrencyLimit::new(MAX_CONCURRENT_DEPLOYS.0, MAX_CONCURRENT_DEPLOYS.1),
+            rollback_limit: ConcurrencyLimit::new(
+                MAX_CONCURRENT_DEPLOYS.0,
+                MAX_CONCURRENT_DEPLOYS.1,
+            ),
             follower_limit: ConcurrencyLimit::new(MAX_LOG_FOLLOWERS.0, MAX_LOG_FOLLOWERS.1),
             log_buffer,
             output_writers,

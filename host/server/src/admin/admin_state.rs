@@ -14,7 +14,10 @@ pub(super) struct AdminState {
     pub(super) hosts: Vec<String>,
     /// The largest component that may be uploaded, in bytes.
     pub(super) max_upload: usize,
-    pub(super) deploy_limit: Arc<ConcurrencyLimit>,
+    /// Bounds deploys, each with its upload.
+    pub(super) upload_limit: Arc<ConcurrencyLimit>,
+    /// Bounds rollbacks and approvals, which a slow upload must not hold up.
+    pub(super) rollback_limit: Arc<ConcurrencyLimit>,
     pub(super) follower_limit: Arc<ConcurrencyLimit>,
     pub(super) log_buffer: LogBuffer,
     /// The writers of standard output and standard error.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use narrowboat_core::name::Tenant;
 
-/// A bound on concurrent operations, in all and for each tenant. The operator may use all of them.
+/// A bound on concurrent operations: of all tenants together, of each tenant, and of the operator, whose operations do not
+/// count with those of tenants.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
     total_limit: usize,
@@ -21,21 +22,27 @@ pub(super) struct ConcurrencyPermit {
 }
 
 impl ConcurrencyLimit {
-    /// A bound of `total_limit` operations in all, and of `tenant_limit` operations for each tenant.
+    /// A bound of `total_limit` operations of all tenants, of `tenant_limit` operations of each tenant, and of `total_limit`
+    /// operations of the operator.
     pub(super) fn new(total_limit: usize, tenant_limit: usize) -> Arc<Self> {
         Arc::new(Self { total_limit, tenant_limit, in_use: Mutex::default() })
     }
 
-    /// Acquires a permit for a tenant, or for the operator with `None`. Relimit `None` if a bound is reached.
+    /// Acquires a permit for a tenant, or for the operator with `None`. Returns `None` if a bound is reached.
     pub(super) fn try_acquire(
         self: &Arc<Self>,
         tenant: Option<&Tenant>,
     ) -> Option<ConcurrencyPermit> {
         let tenant = tenant.cloned();
         let mut in_use = self.lock();
-        let total: usize = in_use.values().sum();
         let own = in_use.get(&tenant).copied().unwrap_or_default();
-        if total >= self.total_limit || (tenant.is_some() && own >= self.tenant_limit) {
+        let of_operator = in_use.get(&None).copied().unwrap_or_default();
+        let of_tenants = in_use.values().sum::<usize>() - of_operator;
+        let is_full = match tenant {
+            Some(_) => of_tenants >= self.total_limit || own >= self.tenant_limit,
+            None => of_operator >= self.total_limit,
+        };
+        if is_full {
             return None;
         }
         in_use.insert(tenant.clone(), own + 1);
@@ -71,8 +78,16 @@ mod tests {
         let second = limit.try_acquire(Some(&acme)).unwrap();
         assert!(limit.try_acquire(Some(&acme)).is_none());
         let _third = limit.try_acquire(Some(&globex)).unwrap();
-        assert!(limit.try_acquire(None).is_none());
+        assert!(limit.try_acquire(Some(&globex)).is_none());
         drop(second);
-        assert!(limit.try_acquire(None).is_some());
+        assert!(limit.try_acquire(Some(&globex)).is_some());
+    }
+
+    #[test]
+    fn tenants_cannot_acquire_the_permits_of_the_operator() {
+        let limit = ConcurrencyLimit::new(1, 1);
+        let _tenant = limit.try_acquire(Some(&"acme".parse().unwrap())).unwrap();
+        let _operator = limit.try_acquire(None).unwrap();
+        assert!(limit.try_acquire(None).is_none());
     }
 }

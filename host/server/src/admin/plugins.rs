@@ -12,7 +12,7 @@ use super::admin_state::AdminState;
 use super::api::{self, ProblemKind};
 use super::api_error::ApiError;
 use super::authorized::{ApproveScope, Authorized, DeployScope, ReadScope};
-use super::concurrency::ConcurrencyPermit;
+use super::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 use super::deploy_outcome::submit_deploy;
 use super::extract::{TenantParam, ValidatedJson, ValidatedQuery};
 use super::upload::read_upload;
@@ -115,7 +115,7 @@ pub(super) async fn deploy(
     // Before the upload, which would be for nothing if there is no such plugin.
     let quota = Arc::clone(&find_rollout(&token, &admin, &plugin)?.plugin().quota);
     quota.try_begin_deploy().map_err(ApiError::too_many_deploys)?;
-    let _permit = acquire_deploy_permit(&admin, &token)?;
+    let _permit = acquire_permit(&admin.upload_limit, &token)?;
     let build = read_upload(&headers, body, admin.max_upload).await?;
     let source = DeploySource::Deploy { by: token.token_name.to_string(), force: query.force };
     // Again, because a reload may have replaced the plugin during the upload.
@@ -123,12 +123,12 @@ pub(super) async fn deploy(
     submit_deploy(&rollout, build, source).await
 }
 
-/// Acquires one of the deploys that may run at a time.
-fn acquire_deploy_permit<S>(
-    admin: &AdminState,
+/// Acquires one of the operations that may run at a time.
+fn acquire_permit<S>(
+    limit: &Arc<ConcurrencyLimit>,
     token: &Authorized<S>,
 ) -> Result<ConcurrencyPermit, ApiError> {
-    admin.deploy_limit.try_acquire(token.token_tenant()).ok_or_else(|| {
+    limit.try_acquire(token.token_tenant()).ok_or_else(|| {
         ApiError::new(ProblemKind::Unavailable, "too many deploys at a time; try again later")
     })
 }
@@ -159,7 +159,7 @@ pub(super) async fn rollback(
             None => return Err(ApiError::not_found("there is no version before the live one")),
         },
     };
-    let _permit = acquire_deploy_permit(&admin, &token)?;
+    let _permit = acquire_permit(&admin.rollback_limit, &token)?;
     let build = read_kept_version(store, version).await?;
     submit_deploy(
         &*find_rollout(&token, &admin, &plugin)?,
@@ -205,7 +205,7 @@ pub(super) async fn approve(
         let error = format!("version {} does not wait for an approval", version.short_hex());
         return Err(ApiError::not_found(error));
     }
-    let _permit = acquire_deploy_permit(&admin, &token)?;
+    let _permit = acquire_permit(&admin.rollback_limit, &token)?;
     let build = read_kept_version(store, version).await?;
     submit_deploy(
         &*find_rollout(&token, &admin, &plugin)?,
