@@ -73,7 +73,8 @@ test: wasm-target
 	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
 		.ci/foreign-guests.sh
 	@$(STEP) "running the end-to-end tests, two files at a time (about fifteen minutes)" \
-		target/venv/bin/python -m pytest tests/e2e -m 'not alone' --numprocesses 2 --dist loadfile
+		target/venv/bin/python -m pytest tests/e2e -m 'not alone' --numprocesses 2 --dist loadfile \
+			--no-loadscope-reorder
 	@$(STEP) "running the end-to-end tests that measure time or memory (about three minutes)" \
 		target/venv/bin/python -m pytest tests/e2e -m alone
 

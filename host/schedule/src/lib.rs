@@ -1,6 +1,6 @@
 //! Schedules of workers: the wall clock, and runs that exactly one of several hosts claims.
 //!
-//! A [`Scheduler`] waits for the times of a schedule. All hosts share a [`RunRecord`](run_record::RunRecord) of each
+//! A [`Scheduler`] waits for the times of a schedule. All hosts share a `RunRecord` of each
 //! schedule in the key-value store. A host claims a run by replacing the record, which succeeds for one host only.
 
 mod run_record;
