@@ -4,7 +4,7 @@
 #[allow(dead_code, clippy::all)]
 pub mod narrowboat {
     pub mod consumer {
-        /// What buckets of `wasi:keyvalue` can do beside its own interfaces.
+        /// Operations on buckets of `wasi:keyvalue` that its own interfaces lack.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod keyvalue {
             #[used]

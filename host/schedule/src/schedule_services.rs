@@ -1,4 +1,4 @@
-//! What the schedules of a host have in common.
+//! The store and the clock that the schedules of a host share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use narrowboat_keyvalue::KeyvalueStore;
 use crate::schedule_store::KeyvalueScheduleStore;
 use crate::wall_clock::WallClock;
 
-/// What the schedules of a host have in common.
+/// The store and the clock that the schedules of a host share.
 #[derive(Clone)]
 pub struct ScheduleServices {
     /// The store of the records.

@@ -1,4 +1,4 @@
-//! What operators see of a schedule.
+//! The status of a schedule, for operators.
 
 use std::sync::{Mutex, PoisonError};
 

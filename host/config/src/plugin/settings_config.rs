@@ -18,7 +18,7 @@ pub const MAX_SETTING_KEY_BYTES: usize = 256;
 /// The longest value of a setting, in bytes.
 pub const MAX_SETTING_VALUE_BYTES: usize = 64 * 1024;
 
-/// What is shown in place of a secret.
+/// The text that is shown in place of a secret.
 pub const HIDDEN_SECRET: &str = "(secret)";
 
 /// The settings that a plugin reads. A table below the table of the plugin gives keys with dots.

@@ -19,7 +19,7 @@ struct StoreState {
     cells: Mutex<BTreeMap<SecretSource, Weak<SecretCell>>>,
 }
 
-/// What [`SecretStore::refresh`] has found.
+/// The result of [`SecretStore::refresh`].
 #[derive(Debug, Default)]
 pub struct SecretChanges {
     /// The secrets with another value.

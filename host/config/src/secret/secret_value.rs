@@ -28,7 +28,7 @@ struct SecretState {
     problem: Option<SecretError>,
 }
 
-/// What a secret that was read again has become.
+/// The change of a secret that was read again.
 pub(super) enum CellChange {
     /// It has another value.
     Changed,

@@ -33,7 +33,7 @@ pub fn restore_backup(
     if magic != MAGIC {
         return Err(StoreOpenError::NoBackup {
             path: backup.to_owned(),
-            problem: "it is no store of Narrowboat".to_owned(),
+            problem: "it is not a store of Narrowboat".to_owned(),
         });
     }
     source.rewind().map_err(of_backup)?;

@@ -11,7 +11,7 @@ pub(super) const EXPIRIES: TableDefinition<'static, &[u8], ()> = TableDefinition
 /// The bytes that the entries of each owner count for.
 pub(super) const USAGE: TableDefinition<'static, &[u8], u64> = TableDefinition::new("usage");
 
-/// What the file is: the version of this format.
+/// The version of the format of the file.
 pub(super) const FORMAT: TableDefinition<'static, &str, u64> = TableDefinition::new("narrowboat");
 
 /// The key in [`FORMAT`].

@@ -58,7 +58,7 @@ struct TestHost {
     task: JoinHandle<()>,
 }
 
-/// What the workers of all hosts did.
+/// The runs of the workers of all hosts.
 #[derive(Default)]
 struct RunLog {
     started: Vec<ScheduledRun>,
