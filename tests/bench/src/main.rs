@@ -7,6 +7,7 @@
 mod bare;
 mod call;
 mod client;
+mod comparison;
 mod component;
 mod cpu;
 mod fairness;
@@ -38,7 +39,7 @@ use clap::{Parser, Subcommand};
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  narrowboat-bench                     half an hour
+  narrowboat-bench                     an hour
   narrowboat-bench --quick             some minutes, wider spread
   narrowboat-bench --only echo,idle    two parts of it
   narrowboat-bench --verbose           with the owners of memory and mappings

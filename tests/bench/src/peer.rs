@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use narrowboat_core::manifest::Language;
 use serde::{Serialize, Serializer};
 
 use crate::component;
@@ -16,6 +17,10 @@ use crate::service::Service;
 /// A server under measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
+    /// Bun, whose server is uWebSockets: the baseline of the ratios.
+    Bun,
+    /// gorilla/websocket on Go.
+    Gorilla,
     /// A bare tokio-tungstenite server: the upper limit for a server on this stack.
     Bare,
     /// `ws` on Node.js.
@@ -30,6 +35,8 @@ pub(crate) enum Peer {
     SharedInstance,
     /// The host with an instance for each connection, and every call on a guest thread.
     OnGuestThread,
+    /// The host with a source plugin, which has an instance for each connection.
+    Source(Language),
     /// The echo plugin in a server without the other parts of Narrowboat.
     Guest(CallKind),
 }
@@ -61,9 +68,15 @@ pub(crate) struct BenchFiles {
     /// The folder of the other servers' programs
     #[arg(long, default_value = "tests/peers")]
     peers: PathBuf,
-    /// The folder in which npm installed `ws`
+    /// The folder in which npm installed `bun` and `ws`
     #[arg(long, default_value = "target/node_modules")]
     node_modules: PathBuf,
+    /// The server that was built with gorilla/websocket
+    #[arg(long, default_value = "target/peers/gorilla")]
+    gorilla: PathBuf,
+    /// The folder of the source plugins, by language
+    #[arg(long, default_value = "plugins")]
+    sources: PathBuf,
     /// The folder for the configurations and logs of the servers
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
@@ -108,7 +121,7 @@ impl BenchFiles {
         connections: Option<usize>,
         setting: Option<&str>,
     ) -> anyhow::Result<Command> {
-        let (plugin, path) = (service.plugin(), service.path());
+        let plugin = service.plugin();
         let file = self.component_path(plugin);
         let mut component = std::fs::read(&file)
             .with_context(|| format!("{}; `narrowboat plugin build` makes it", file.display()))?;
@@ -119,14 +132,37 @@ impl BenchFiles {
                 .with_context(|| file.display().to_string())?;
         }
         write_file(&folder.join("plugin.wasm"), &component)?;
-        // A plugin with rooms needs a route that captures the room.
-        let path = path.replace("/bench/", "/{room}/");
         let limits = connections
             .map_or_else(String::new, |most| format!("[limits]\nmax_connections = {most}\n"));
+        self.serve_command(folder, service, "component = \"plugin.wasm\"", &limits)
+    }
+
+    /// Creates the command of a host that serves a service with a source plugin.
+    fn source_command(
+        &self,
+        folder: &Path,
+        service: Service,
+        language: Language,
+    ) -> anyhow::Result<Command> {
+        let source = self.sources.join(language.key()).join(service.plugin());
+        let source = std::path::absolute(source)?.display().to_string();
+        self.serve_command(folder, service, &format!("source = {source:?}"), "")
+    }
+
+    /// Creates the command of a host. `code` is the key of its plugin's code, and `tables` are further tables.
+    fn serve_command(
+        &self,
+        folder: &Path,
+        service: Service,
+        code: &str,
+        tables: &str,
+    ) -> anyhow::Result<Command> {
+        // A plugin with rooms needs a route that captures the room.
+        let path = service.path().replace("/bench/", "/{room}/");
+        let plugin = service.plugin();
         let text = format!(
-            "listen = \"127.0.0.1:0\"\n[plugins.{plugin}]\ncomponent = \"plugin.wasm\"\n\
-             grants = \"all\"\n\
-             [[routes]]\npath = \"{path}\"\nplugin = \"{plugin}\"\n{limits}"
+            "listen = \"127.0.0.1:0\"\n[plugins.{plugin}]\n{code}\ngrants = \"all\"\n\
+             [[routes]]\npath = \"{path}\"\nplugin = \"{plugin}\"\n{tables}"
         );
         let config = folder.join("narrowboat.toml");
         write_file(&config, text.as_bytes())?;
@@ -143,13 +179,24 @@ impl BenchFiles {
         Ok(command)
     }
 
+    fn bun_command(&self, service: Service) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::path::absolute(self.node_modules.join(".bin/bun"))?);
+        command.arg(self.peers.join("bun.mjs"));
+        add_room(&mut command, service);
+        Ok(command)
+    }
+
+    fn gorilla_command(&self, service: Service) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::path::absolute(&self.gorilla)?);
+        add_room(&mut command, service);
+        Ok(command)
+    }
+
     fn ws_command(&self, service: Service) -> anyhow::Result<Command> {
         let package = std::path::absolute(self.node_modules.join("ws/wrapper.mjs"))?;
         let mut command = Command::new("node");
         command.arg(self.peers.join("ws.mjs")).arg(package);
-        if let Service::Room(_) = service {
-            command.arg("room");
-        }
+        add_room(&mut command, service);
         Ok(command)
     }
 }
@@ -158,6 +205,8 @@ impl Peer {
     /// The title in the report.
     pub(crate) fn title(self) -> &'static str {
         match self {
+            Self::Bun => "Bun",
+            Self::Gorilla => "gorilla/websocket",
             Self::Bare => "bare tokio-tungstenite",
             Self::Ws => "Node's ws",
             Self::Uvicorn => "Channels, uvicorn",
@@ -165,6 +214,8 @@ impl Peer {
             Self::InstancePerConnection => "Narrowboat, an instance each",
             Self::SharedInstance => "Narrowboat, shared instance",
             Self::OnGuestThread => "Narrowboat, on guest threads",
+            Self::Source(Language::Python) => "Narrowboat, a plugin in Python",
+            Self::Source(Language::JavaScript) => "Narrowboat, a plugin in JavaScript",
             Self::Guest(CallKind::Plain) => "bare with the plugin, plain calls",
             Self::Guest(CallKind::Fiber) => "bare with the plugin, call_async",
         }
@@ -173,6 +224,8 @@ impl Peer {
     /// The name in file names.
     fn name(self) -> &'static str {
         match self {
+            Self::Bun => "bun",
+            Self::Gorilla => "gorilla",
             Self::Bare => "bare",
             Self::Ws => "ws",
             Self::Uvicorn => "channels-uvicorn",
@@ -180,6 +233,8 @@ impl Peer {
             Self::InstancePerConnection => "narrowboat",
             Self::SharedInstance => "narrowboat-shared",
             Self::OnGuestThread => "narrowboat-slow",
+            Self::Source(Language::Python) => "narrowboat-python",
+            Self::Source(Language::JavaScript) => "narrowboat-javascript",
             Self::Guest(CallKind::Plain) => "guest-plain",
             Self::Guest(CallKind::Fiber) => "guest-fiber",
         }
@@ -202,12 +257,15 @@ impl Peer {
                 }
                 command
             }
+            Self::Bun => site.bun_command(service)?,
+            Self::Gorilla => site.gorilla_command(service)?,
             Self::Ws => site.ws_command(service)?,
             Self::Uvicorn => site.channels_command("uvicorn")?,
             Self::Daphne => site.channels_command("daphne")?,
             Self::InstancePerConnection => host(None)?,
             Self::SharedInstance => host(Some("isolation = \"shared\""))?,
             Self::OnGuestThread => host(Some("execution = \"thread\""))?,
+            Self::Source(language) => site.source_command(&folder, service, language)?,
             Self::Guest(calls) => {
                 let mut command = process::role_command("guest")?;
                 let calls = calls.to_possible_value().context("a kind of call without a name")?;
@@ -217,6 +275,13 @@ impl Peer {
             }
         };
         ServerProcess::start(command, &folder.join("log")).with_context(|| self.title().to_owned())
+    }
+}
+
+/// Adds the argument with which the other servers serve a room.
+fn add_room(command: &mut Command, service: Service) {
+    if let Service::Room(_) = service {
+        command.arg("room");
     }
 }
 

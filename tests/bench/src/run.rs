@@ -7,17 +7,16 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::client::idle::IdleMemory;
-use crate::client::{EchoLoad, Load};
+use crate::comparison::{Comparison, PAYLOAD, all_comparisons, compare_latency, full_echo_load};
 use crate::fairness;
-use crate::guest::CallKind;
 use crate::measurement::BenchMetric;
 use crate::narrowboat_only;
 use crate::output;
 use crate::peer::{BenchFiles, Peer};
 use crate::process;
 use crate::report::{BenchReport, IdleResult};
-use crate::section::{BenchSection, Goal, GoalResult};
-use crate::service::{RoomDelivery, Service};
+use crate::section::{BenchSection, GoalResult};
+use crate::service::Service;
 use crate::source_plugins::{self, SourceReport};
 use crate::spread::Spread;
 
@@ -42,7 +41,7 @@ pub(crate) struct BenchArgs {
 
 /// A part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BenchPart {
+pub(crate) enum BenchPart {
     /// Echo: each client gets its own texts back
     Echo,
     /// Latency of echoes at a fixed rate
@@ -90,6 +89,7 @@ impl BenchPlan {
         measure: Duration::from_millis(2_000),
         idle_connections: 5_000,
         many_idle_connections: &[
+            (Peer::Bun, 19_000),
             (Peer::Bare, 19_000),
             (Peer::SharedInstance, 19_000),
             (Peer::InstancePerConnection, 15_000),
@@ -106,22 +106,6 @@ impl BenchPlan {
         swap_connections: None,
     };
 }
-
-/// The number of connections of an echo load.
-const CONNECTIONS: usize = 50;
-
-/// The default length of a text, in bytes.
-const PAYLOAD: usize = 64;
-
-/// The number of texts of a room in flight.
-const IN_FLIGHT: usize = 4;
-
-/// The numbers of members of a room.
-const MEMBERS: [usize; 4] = [10, 100, 1_000, 8_000];
-
-const PLAIN_GUEST: Peer = Peer::Guest(CallKind::Plain);
-const FIBER_GUEST: Peer = Peer::Guest(CallKind::Fiber);
-const HOSTS: [Peer; 2] = [Peer::InstancePerConnection, Peer::SharedInstance];
 
 /// The state of a run.
 struct BenchRun<'a> {
@@ -164,9 +148,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> anyhow::Result<()> {
 
 impl BenchRun<'_> {
     fn measure(&mut self) -> anyhow::Result<()> {
-        self.measure_echo()?;
-        self.measure_rooms()?;
-        self.measure_connects()?;
+        self.measure_comparisons()?;
         self.measure_idle()?;
         self.singles.extend(evaluate_idle_goals(&self.idle)?);
         self.measure_singles()
@@ -176,116 +158,38 @@ impl BenchRun<'_> {
         self.arguments.only.is_empty() || self.arguments.only.contains(&part)
     }
 
-    fn measure_echo(&mut self) -> anyhow::Result<()> {
-        for (payload, in_flight) in [(64, 1), (1_024, 1), (64, 16), (1_024, 16)] {
-            if !self.is_selected(BenchPart::Echo) {
-                break;
+    fn measure_comparisons(&mut self) -> anyhow::Result<()> {
+        for comparison in all_comparisons() {
+            if self.is_selected(comparison.part) {
+                self.compare(comparison)?;
             }
-            let mut peers =
-                vec![Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance, Peer::Ws];
-            if payload == PAYLOAD {
-                peers.extend([
-                    PLAIN_GUEST,
-                    FIBER_GUEST,
-                    Peer::OnGuestThread,
-                    Peer::Uvicorn,
-                    Peer::Daphne,
-                ]);
-            }
-            let cpu = if in_flight == 1 { 1.05 } else { 0.6 };
-            let goals = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Bare, cpu));
-            let rates = HOSTS.map(|peer| new_goal(peer, BenchMetric::Rate, Peer::Ws, 1.4));
-            let shape = EchoLoad { connections: CONNECTIONS, payload, in_flight };
-            let title =
-                format!("Echo of {payload} B, {CONNECTIONS} connections, {in_flight} in flight");
-            self.compare(
-                title,
-                Service::Echo,
-                Load::Echo(shape),
-                &peers,
-                &[goals, rates].concat(),
-            )?;
         }
         if self.is_selected(BenchPart::Latency) {
-            self.measure_latency()?;
+            let rate = self.measure_bun_rate()?;
+            self.compare(compare_latency(rate / 2))?;
         }
         Ok(())
     }
 
-    /// Measures latency at half of the rate that the bare server reaches.
-    fn measure_latency(&mut self) -> anyhow::Result<()> {
-        let shape = EchoLoad { connections: CONNECTIONS, payload: PAYLOAD, in_flight: 1 };
-        let title = "The bare server's full load".to_owned();
-        let full =
-            self.measure_section(title, Service::Echo, Load::Echo(shape), &[Peer::Bare], &[])?;
+    /// Measures the echoes a second that Bun reaches.
+    fn measure_bun_rate(&self) -> anyhow::Result<u64> {
+        let full = self.measure_section(Comparison {
+            part: BenchPart::Latency,
+            title: "Bun's full load".to_owned(),
+            service: Service::Echo,
+            load: full_echo_load(),
+            peers: vec![Peer::Bun],
+            goals: Vec::new(),
+        })?;
         let rates = full.rows[0].rounds.iter().filter_map(|round| round.metric(BenchMetric::Rate));
-        let full = Spread::from_rounds(rates).context("no rounds")?.median;
-        let rate = (full / 2.0) as u64;
-        let load = Load::Paced { connections: CONNECTIONS, payload: PAYLOAD, rate };
-        let title = format!(
-            "Echo of {PAYLOAD} B, {CONNECTIONS} connections, {rate} a second: half of what the bare \
-             server does"
-        );
-        let goals = [BenchMetric::P50, BenchMetric::P99, BenchMetric::P999]
-            .map(|figure| HOSTS.map(|peer| new_goal(peer, figure, Peer::Bare, 1.1)));
-        let peers = [Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance, Peer::Ws];
-        self.compare(title, Service::Echo, load, &peers, goals.as_flattened())
-    }
-
-    fn measure_rooms(&mut self) -> anyhow::Result<()> {
-        let load = |members| Load::Room { members, payload: PAYLOAD, in_flight: IN_FLIGHT };
-        if self.is_selected(BenchPart::Broadcast) {
-            let title = "The broadcast plugin, 1000 clients, a delivery".to_owned();
-            let goals = [new_goal(Peer::SharedInstance, BenchMetric::Cpu, Peer::Ws, 0.65)];
-            let peers = [Peer::Ws, Peer::Bare, Peer::SharedInstance];
-            let service = Service::Room(RoomDelivery::Broadcast);
-            self.compare(title, service, load(1_000), &peers, &goals)?;
-        }
-        for members in MEMBERS {
-            if !self.is_selected(BenchPart::Group) {
-                break;
-            }
-            let mut peers = vec![Peer::Ws, Peer::InstancePerConnection, Peer::SharedInstance];
-            if members <= 100 {
-                peers.extend([Peer::Uvicorn, Peer::Daphne]);
-            }
-            let title = format!("A group of {members}, through each one's handler, a delivery");
-            let goals = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Ws, 0.9));
-            self.compare(
-                title,
-                Service::Room(RoomDelivery::Handler),
-                load(members),
-                &peers,
-                &goals,
-            )?;
-        }
-        for members in MEMBERS {
-            if !self.is_selected(BenchPart::Frames) {
-                break;
-            }
-            let peers = [Peer::Ws, Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance];
-            let title = format!("A group of {members}, by group-send-frame, a delivery");
-            let to_ws = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Ws, 0.55));
-            let to_bare = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Bare, 1.05));
-            let goals = [to_ws, to_bare].concat();
-            self.compare(title, Service::Room(RoomDelivery::Frame), load(members), &peers, &goals)?;
-        }
-        Ok(())
-    }
-
-    fn measure_connects(&mut self) -> anyhow::Result<()> {
-        if !self.is_selected(BenchPart::Connects) {
-            return Ok(());
-        }
-        let title = "Connections opened and closed, 32 at a time, each".to_owned();
-        let goals = HOSTS.map(|peer| new_goal(peer, BenchMetric::Cpu, Peer::Bare, 1.25));
-        let peers = [Peer::Bare, Peer::InstancePerConnection, Peer::SharedInstance, Peer::Ws];
-        self.compare(title, Service::Echo, Load::Connects { at_once: 32 }, &peers, &goals)
+        Ok(Spread::from_rounds(rates).context("no rounds")?.median as u64)
     }
 
     fn measure_idle(&mut self) -> anyhow::Result<()> {
         if self.is_selected(BenchPart::Idle) {
             for peer in [
+                Peer::Bun,
+                Peer::Gorilla,
                 Peer::Bare,
                 Peer::Ws,
                 Peer::Uvicorn,
@@ -326,29 +230,16 @@ impl BenchRun<'_> {
         Ok(())
     }
 
-    fn compare(
-        &mut self,
-        title: String,
-        service: Service,
-        load: Load,
-        peers: &[Peer],
-        goals: &[Goal],
-    ) -> anyhow::Result<()> {
-        let section = self.measure_section(title, service, load, peers, goals)?;
+    fn compare(&mut self, comparison: Comparison) -> anyhow::Result<()> {
+        let section = self.measure_section(comparison)?;
         self.sections.push(section);
         Ok(())
     }
 
     /// Measures a load on the servers in turn, in rounds. Each round starts a new process, because the memory layout of
     /// a process changes its results by some per cent.
-    fn measure_section(
-        &self,
-        title: String,
-        service: Service,
-        load: Load,
-        peers: &[Peer],
-        goals: &[Goal],
-    ) -> anyhow::Result<BenchSection> {
+    fn measure_section(&self, comparison: Comparison) -> anyhow::Result<BenchSection> {
+        let Comparison { title, service, load, peers, goals, .. } = comparison;
         let BenchPlan { rounds, warm_up, measure, .. } = self.plan;
         let mut entries: Vec<_> = peers.iter().map(|peer| (*peer, Vec::new())).collect();
         for round in 0..rounds {
@@ -359,7 +250,7 @@ impl BenchRun<'_> {
                 measured.push(one.with_context(|| peer.title())?);
             }
         }
-        BenchSection::new(title, load, entries, goals).context("a server has no rounds")
+        BenchSection::new(title, load, entries, &goals).context("a server has no rounds")
     }
 
     /// Measures the memory of idle connections of a server. It starts a new server, because a used one would reuse the
@@ -376,17 +267,12 @@ impl BenchRun<'_> {
     }
 }
 
-/// A goal for a ratio: CPU time and latency have an upper bound, a rate has a lower bound.
-fn new_goal(peer: Peer, figure: BenchMetric, to: Peer, times: f64) -> Goal {
-    Goal { peer, figure, to, times }
-}
-
 fn evaluate_idle_goals(idle: &[IdleResult]) -> anyhow::Result<Vec<GoalResult>> {
     let mut goals = Vec::new();
     for IdleResult { peer, memory: held } in idle {
         let most = match peer {
-            Peer::SharedInstance => 7.0,
-            Peer::InstancePerConnection => 20.0,
+            Peer::SharedInstance => 4.0,
+            Peer::InstancePerConnection => 25.0,
             _ => continue,
         };
         let what = format!("resident a connection, {} idle, {peer}", held.connections);
