@@ -78,6 +78,19 @@ pub(crate) fn value_at(bytes: &[u8], path: &[&str]) -> Option<Vec<u8>> {
 /// Decodes a message. Fails if the consumer knows the type of the message but the message lacks a field of that type;
 /// the error names the field. The error blames the plugin, because the sender was not the client.
 pub(crate) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<DecodedMessage<M>, Error> {
+    decode_known(bytes)
+        .map_or_else(|| decode_entries(bytes), |known| Ok(DecodedMessage::Known(known)))
+}
+
+/// Decodes a message in one pass, which is all that most messages need. Returns `None` if that fails, without a reason.
+fn decode_known<M: DeserializeOwned>(bytes: &[u8]) -> Option<M> {
+    // Serde would read a tagged enum from an array too.
+    rmp::decode::read_map_len(&mut &*bytes).ok()?;
+    M::deserialize(&mut raw_value::deserializer(bytes)).ok()
+}
+
+/// Decodes a message entry by entry, and so finds a type of another spelling and the field at fault.
+fn decode_entries<M: DeserializeOwned>(bytes: &[u8]) -> Result<DecodedMessage<M>, Error> {
     let entries = raw_value::read_entries(bytes)?;
     match deserialize_entries::<M>(&entries) {
         Ok(message) => Ok(DecodedMessage::Known(message)),

@@ -18,7 +18,8 @@ pub(super) type RawEntry<'de> = (RawValue<'de>, RawValue<'de>);
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct RawValue<'de>(&'de [u8]);
 
-type ValueDeserializer<'de> =
+/// Reads one encoded value.
+pub(super) type ValueDeserializer<'de> =
     rmp_serde::Deserializer<ReadRefReader<'de, [u8]>, HumanReadableConfig<DefaultConfig>>;
 
 /// Splits a MessagePack map into its entries.
@@ -34,6 +35,11 @@ pub(super) fn encode_string(text: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(text.len() + 5);
     rmp::encode::write_str(&mut bytes, text)?;
     Ok(bytes)
+}
+
+/// Reads an encoded value as serde's human-readable form.
+pub(super) fn deserializer(value: &[u8]) -> ValueDeserializer<'_> {
+    rmp_serde::Deserializer::from_read_ref(value).with_human_readable()
 }
 
 fn take_value<'de>(rest: &mut &'de [u8]) -> Result<RawValue<'de>, Error> {
@@ -57,7 +63,7 @@ impl<'de> RawValue<'de> {
     }
 
     fn deserializer(self) -> ValueDeserializer<'de> {
-        rmp_serde::Deserializer::from_read_ref(self.0).with_human_readable()
+        deserializer(self.0)
     }
 
     pub(super) fn to_text(self) -> Option<String> {

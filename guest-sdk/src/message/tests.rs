@@ -144,6 +144,8 @@ fn invalid_messages_are_errors_and_do_not_panic() {
         b"\x80",
         b"\x81\xa4type\x05",
         b"\xdf\xff\xff\xff\xff",
+        // An array, from which serde would read a tagged enum too.
+        b"\x91\xaachat.leave",
     ] {
         assert!(decode::<Message>(bytes).is_err(), "{bytes:?}");
     }
