@@ -7,7 +7,7 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench keyvalue-bench keyvalue-kills deny wasm-target
+.PHONY: help demo test test-tools test-programs runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench keyvalue-bench keyvalue-kills deny wasm-target
 
 help:
 	@echo 'make demo         build the host, serve plugins in Rust and Python on 127.0.0.1:8000, rebuild after changes'
@@ -18,7 +18,7 @@ help:
 	@echo 'make soak         run a mixed load for MINUTES (default 5)'
 	@echo 'make fuzz         test the parsers with random and damaged input (CASES, default 1000000)'
 	@echo 'make lint         run clippy and build the API documentation, with warnings denied'
-	@echo 'make bench        compare with bare tokio-tungstenite, ws and Channels, half an hour (BENCH=--quick: minutes)'
+	@echo 'make bench        compare with Bun, gorilla, ws and Channels, an hour (BENCH=--quick: minutes)'
 	@echo 'make layer-bench  measure messages between two hosts over Redis, and compare with channels_redis'
 	@echo 'make source-bench measure source plugins in each language, some minutes'
 	@echo 'make swap-bench   measure swaps under 8000 connections, about ten minutes'
@@ -55,16 +55,10 @@ demo: wasm-target
 	@echo
 	@$(HOST) dev
 
+# The tools of the tests are installed while the compiler works.
 test: wasm-target
-	@$(STEP) "installing Python packages: a WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
-	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
-	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
-	@$(STEP) "installing the TypeScript compiler (seconds, once)" .ci/typescript.sh
-	@$(STEP) "installing browsers for the tests of the demo page (a minute or two, once)" .ci/browser.sh
-	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
-		cargo build --package narrowboat
-	@$(STEP) "running the Rust tests (about three minutes to build the first time, seconds to run)" \
-		cargo test --workspace
+	@$(MAKE) --no-print-directory --jobs=2 test-tools test-programs
+	@$(STEP) "running the Rust tests (seconds)" cargo test --workspace
 	@$(STEP) "running the tests of the Python runtime (about half a minute)" \
 		target/venv/bin/python -m pytest runtimes/python/tests
 	@$(STEP) "running the loom models (about two minutes to build the first time, then half a minute)" \
@@ -72,11 +66,22 @@ test: wasm-target
 	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat
 	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
 		.ci/foreign-guests.sh
-	@$(STEP) "running the end-to-end tests, two files at a time (about fifteen minutes)" \
-		target/venv/bin/python -m pytest tests/e2e -m 'not alone' --numprocesses 2 --dist loadfile \
+	@$(STEP) "running the end-to-end tests, four files at a time (about ten minutes)" \
+		target/venv/bin/python -m pytest tests/e2e -m 'not alone' --numprocesses 4 --dist loadfile \
 			--no-loadscope-reorder
 	@$(STEP) "running the end-to-end tests that measure time or memory (about three minutes)" \
 		target/venv/bin/python -m pytest tests/e2e -m alone
+
+test-tools:
+	@$(STEP) "installing Python packages: a WebSocket client and Django Channels (about 20 s, once)" .ci/python-tests.sh
+	@$(STEP) "installing Redis (seconds, once)" .ci/redis.sh
+	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
+	@$(STEP) "installing the TypeScript compiler (seconds, once)" .ci/typescript.sh
+	@$(STEP) "installing browsers for the tests of the demo page (a minute or two, once)" .ci/browser.sh
+
+test-programs:
+	@$(STEP) "building the host and the Rust tests (about ten minutes the first time, on two cores)" \
+		cargo test --workspace --no-run
 
 book:
 	@$(STEP) "installing mdBook (a minute or two, once)" .ci/book.sh
@@ -122,7 +127,7 @@ lint:
 
 bench: wasm-target
 	@$(STEP) "installing Python packages: Django Channels, uvicorn and daphne (about 30 s, once)" .ci/python-tests.sh
-	@$(STEP) "installing ws for Node.js (seconds, once)" .ci/bench-peers.sh
+	@$(STEP) "installing Bun, ws for Node.js and gorilla for Go (a minute, once)" .ci/bench-peers.sh
 	@$(STEP) "building the host and the benchmark, optimised (about ten minutes the first time)" \
 		cargo build --profile release-no-lto --package narrowboat --package narrowboat-bench
 	@$(STEP) "building the plugins (seconds)" \
