@@ -27,7 +27,7 @@ class Dev(Host):
     def serves(self, plugins=1):
         """Waits until the host has built and loaded this number of plugins."""
         self.listens()
-        ready = lambda: len(re.findall("is ready with version", self.log())) >= plugins
+        ready = lambda: len(re.findall("plugin is ready", self.log())) >= plugins
         eventually(ready, f"{plugins} plugins", BUILD_DEADLINE)
         return self
 

@@ -73,7 +73,7 @@ class PythonPlugin:
         """Replaces files. Waits until the version is live and all consumers have moved, and returns the log line."""
         since = len(self.host.log())
         self.put(source, files, **manifest)
-        return self.host.logged(rf".*version {self.version} is live after .*", since)[0]
+        return self.host.logged(rf'.*version is live .*version="{self.version}".*', since)[0]
 
     def edit(self, *replacements):
         """Replaces texts in the file with the consumers, and waits as `swap` does."""
@@ -91,7 +91,7 @@ class PythonPlugin:
         """Replaces files, and returns the reason for which the host refuses the version."""
         since = len(self.host.log())
         self.put(source, files, **manifest)
-        return self.host.logged(r"refused, version \w+ stays: (.*)", since)[1]
+        return self.host.logged("deploy refused .*?error=(.*)", since)[1]
 
     def connect(self, query="", **options):
         return self.host.connect(f"/chat/{'?' if query else ''}{quote(query, safe='=&')}", **options)

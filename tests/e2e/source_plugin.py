@@ -50,13 +50,13 @@ class SourcePlugin:
         """Replaces the consumer. Waits until the version is live and all consumers have moved."""
         since = len(self.host.log())
         self.write("consumers.py", source)
-        return self.host.logged(rf"version \w+ is live after .* plugin=\"{self.name}\"", since)[0]
+        return self.host.logged(rf'version is live plugin="{self.name}" .*\', since)[0]
 
     def refuse(self, source):
         """Replaces the consumer and returns the reason for its refusal."""
         since = len(self.host.log())
         self.write("consumers.py", source)
-        return self.host.logged(r"refused, version \w+ stays: (.*)", since)[1]
+        return self.host.logged("deploy refused .*?error=(.*)", since)[1]
 
     def connect(self, **options):
         return self.host.connect(f"/{self.name}/", **options)

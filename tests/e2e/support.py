@@ -359,7 +359,7 @@ class Travelling:
         """The same for any component and any way to write it."""
         since = len(self.host.log())
         (write or self.write)(component)
-        return self.host.logged(rf".*version {short(component)} is live after .*", since)[0]
+        return self.host.logged(rf'.*version is live .*version="{short(component)}".*', since)[0]
 
     def refuse(self, plan, **manifest):
         """Replaces the file by another version and returns the reason for its refusal."""
@@ -368,7 +368,7 @@ class Travelling:
     def refused(self, component, write=None):
         since = len(self.host.log())
         (write or self.write)(component)
-        return self.host.logged(r"refused, version \w+ stays: (.*)", since)[1]
+        return self.host.logged("deploy refused .*?error=(.*)", since)[1]
 
     def connect(self, **options):
         return self.host.connect("/traveller/", **options)

@@ -51,7 +51,7 @@ def test_a_version_that_asks_for_more_waits_and_tells_the_difference(served):
     assert '+ groups "admin.*", + random' in answer.json()["error"]
     version = served.version("v2", capabilities=MORE)
     assert f"`narrowboat approve traveller {short(version)}`" in answer.json()["error"]
-    served.host.logged(r'waits for an approval, .*: \+ groups "admin\.\*", \+ random')
+    served.host.logged(r'waits for an approval .*=\+ groups "admin\.\*", \+ random')
     waiting = record(served, version)
     assert (waiting["state"], waiting["deployed_by"]) == ("pending", "ci")
     assert waiting["extra_capabilities"] == ['groups "admin.*"', "random"] and waiting["approved_by"] is None
@@ -73,7 +73,7 @@ def test_an_approval_makes_it_live_with_the_state_of_now(served):
     live = record(served, served.version("v2", capabilities=MORE))
     assert (live["state"], live["deployed_by"], live["approved_by"]) == ("live", "ci", "chief")
     assert live["extra_capabilities"] == ['groups "admin.*"', "random"]
-    served.host.logged("is live after .*, by chief")
+    served.host.logged("version is live .*requested_by=\"chief\"")
     assert approve(served).status == 404
 
 
@@ -91,7 +91,7 @@ def test_nothing_gets_around_an_approval(served):
     assert deploy(served, "v2", MORE).status == 409
     assert served.admin.post("/v1/plugins/traveller/rollback", {"version": short(version)}).status == 409
     served.write(version)
-    served.host.logged("by file, waits for an approval")
+    served.host.logged('waits for an approval .*requested_by="file"')
     assert served.admin.states("traveller")[0] == (short(version), "pending")
     assert served.connect().ask("hello") == "v1 1 hello"
 
@@ -211,7 +211,7 @@ def test_what_is_not_granted_does_not_wait_but_is_refused(travel):
 def test_a_file_that_asks_for_more_waits_too(served):
     client = served.connect()
     served.put("v2", capabilities=MORE)
-    served.host.logged("by file, waits for an approval")
+    served.host.logged('waits for an approval .*requested_by="file"')
     assert client.ask("hello") == "v1 1 hello"
     assert approve(served).status == 200
     assert client.ask("hello") == "v2 2 hello"
@@ -222,7 +222,7 @@ def test_without_a_place_to_wait_it_is_refused_with_what_to_do(travel):
     why = served.refuse("v2", capabilities=MORE)
     assert 'requests more capabilities than the running version: + groups "admin.*", + random' in why
     assert "restart the host with it, or configure [versions]" in why
-    assert "is live after" in served.swap("v3", capabilities=LESS)
+    assert "version is live" in served.swap("v3", capabilities=LESS)
 
 
 # At the start of a host.

@@ -347,16 +347,16 @@ def test_first_plugin(commands, serve):
     lines[place] = next(rust_blocks)
     assert commands.take().code == lines[place]
     lib.write_text("".join(lines))
-    dev.prints(["… version 1234567890ab is live after 1234567890ab, …"], since)
+    dev.prints(['… version is live plugin="chat" version="1234567890ab" …'], since)
     talk.converses(next(texts))
 
-    for file, line in [("narrowboat.toml", "… is ready with version …"), ("plugin.toml", "packed chat …")]:
+    for file, line in [("narrowboat.toml", "… plugin is ready …"), ("plugin.toml", "packed chat …")]:
         since = len(dev.printed)
         commands.write(f"chat/{file}", next(toml_blocks))
         dev.prints([line], since)
     since = len(dev.printed)
     lib.write_text(next(rust_blocks))
-    dev.prints(["built chat in 2.9 s", "… version 1234567890ab is live after 1234567890ab, …"], since)
+    dev.prints(["built chat in 2.9 s", '… version is live plugin="chat" version="1234567890ab" …'], since)
     line = commands.take().code.strip()
     one, other = commands.start(line), commands.start(line)
     for talk in (one, other):
@@ -535,7 +535,7 @@ def test_write_a_plugin_in_python(commands):
     changed = commands.code("python", 1).strip()
     old = [line for line in code.splitlines() if "self.send" in line][-1].strip()
     commands.write("plugins/chat/consumers.py", code.replace(old, changed))
-    commands.lasting[0].prints(["…is live after…"])
+    commands.lasting[0].prints(["…version is live…"])
     talk.converses(["hello", "< HELLO"])
     heartbeat = next(block.code for block in blocks(commands.page) if "def beat" in block.code)
     commands.write("plugins/chat/consumers.py", heartbeat.replace("sleep(20)", "sleep(0.2)"))
@@ -554,7 +554,7 @@ def test_write_a_plugin_in_javascript(commands):
     talk.prints(dialogue[:1])
     talk.converses(dialogue[1:])
     commands.write("plugins/chat/consumers.ts", code.replace("this.send(text);", commands.code("typescript", 1).strip()))
-    commands.lasting[0].prints(["…is live after…"])
+    commands.lasting[0].prints(["…version is live…"])
     talk.converses(["hello", "< HELLO"])
 
 

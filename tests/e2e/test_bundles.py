@@ -218,10 +218,10 @@ def test_a_folder_that_could_not_be_packed_is_tried_again_once_it_changes(serve,
     folder = source_folder(tmp_path / "chat/rooms").parent
     plugins = {"chat": {"source": str(folder)}}
     host = serve("echo", tenants={"acme": {"path": "/acme", "plugins": plugins}})
-    host.logged('plugin "acme/chat": .*chat/plugin.toml.*it is not served')
+    host.logged('it is not served .*plugin "acme/chat": .*chat/plugin.toml')
     source_folder(folder)
     (folder / "rooms/link.py").symlink_to("chat.py")
-    host.logged('plugin "acme/chat": .*rooms/link.py is a symbolic link.*it is not served')
+    host.logged('it is not served .*plugin "acme/chat": .*rooms/link.py is a symbolic link')
 
 
 # Signatures and pins.

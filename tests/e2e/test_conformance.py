@@ -83,7 +83,7 @@ def test_every_case_passes_while_the_plugin_is_swapped_every_second(served, tmp_
         done.set()
         swapping.join()
     assert told == OTHER
-    host.logged("is live after")
+    host.logged("version is live")
 
 
 @pytest.mark.parametrize("deflate", ["no-context-takeover", "context-takeover"])

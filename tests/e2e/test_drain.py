@@ -82,7 +82,7 @@ def test_a_peer_that_ignores_the_close_does_not_hold_the_host_past_the_grace(ser
     assert host.stop() == 0
     assert client.ended()[0] == 1001
     assert [raw.ended()[0] for raw in deaf] == [1001] * 3
-    host.logged("3 connections did not end within shutdown_grace")
+    host.logged("dropped connections that did not end within shutdown_grace open=3")
 
 
 def test_a_peer_that_does_not_read_does_not_hold_the_host_past_the_grace(serve):

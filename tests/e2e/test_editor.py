@@ -246,8 +246,8 @@ def test_a_refused_version_is_refused_once(playground):
     playground.result(playground.read()["text"] + "\ndef broken(:\n")
     # The watcher has reported the broken text by the time that it reports another one.
     playground.change(PYTHON.replace("first", "other"))
-    playground.host.logged("is live after", since)
-    assert playground.host.log()[since:].count("refused, version") == 1
+    playground.host.logged("version is live", since)
+    assert playground.host.log()[since:].count("deploy refused") == 1
 
 
 def test_an_error_in_the_manifest_has_its_place(playground):

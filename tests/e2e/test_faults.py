@@ -238,7 +238,7 @@ def test_a_message_of_an_unknown_type_is_counted_and_told_once(judged):
         assert client.ask("unknown-type") == "sent"
         assert client.ask("ok") == "ok"
         eventually(lambda: figure(host, "guest_unknown_messages_total") == count, "one more")
-    told = [line for line in host.log().splitlines() if 'unknown type "nobody.knows"' in line]
+    told = [line for line in host.log().splitlines() if 'message_type="nobody.knows"' in line]
     assert ["WARN" in line for line in told] == [True, False, False]
 
 

@@ -249,7 +249,7 @@ def test_a_guest_that_waits_for_what_never_comes_is_stopped(caller, server):
     client = caller(limits={"wait_time": "500ms"})
     client.send("stuck it is")
     assert client.ended()[0] == 1011
-    client.host.logged("this call has waited for as long as it may")
+    client.host.logged("the waits of this call have taken longer than limits.wait_time")
 
 
 def test_who_waits_for_a_server_keeps_no_guest_thread_from_who_computes(serve, component, tmp_path, server):
@@ -311,7 +311,7 @@ def test_a_trial_sends_nothing_and_neither_does_whoever_saves(serve, component, 
     beside = file.with_suffix(".new")
     beside.write_bytes(version("two"))
     beside.rename(file)
-    host.logged(f"version {short(version('two'))} is live after")
+    host.logged(f'version is live .*version="{short(version("two"))}"')
     # Once in the trial, once in the move
     eventually(lambda: client.ask("restored") == "sent", "a consumer that has moved")
     assert server.asked == ["/restore"]

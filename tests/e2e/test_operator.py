@@ -61,7 +61,7 @@ def test_waiting_ends_with_4_when_the_version_is_taken_back(operator):
     deploy = lambda: results.append(served.run("deploy", "traveller", file, "--wait"))
     thread = threading.Thread(target=deploy)
     thread.start()
-    served.host.logged("is live after")
+    served.host.logged("version is live")
     for _ in range(20):
         served.connect().send("hello")
     thread.join(DEADLINE)
@@ -188,10 +188,10 @@ def test_logs_are_shown_and_followed(operator, narrowboat):
     command = [narrowboat.binary, "logs", "traveller", "-f", *map(str, served.admin.arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as logs:
         served.admin.deploy("traveller", served.version("v2"))
-        assert re.search(r"INFO traveller: version \w+ is live after", logs.stdout.readline())
+        assert re.search(r"INFO traveller: version is live .* version=\w+", logs.stdout.readline())
         logs.kill()
     shown = served.run("logs", "traveller", "-n", "1").stdout
-    assert "is live after" in shown
+    assert "version is live" in shown
     assert json.loads(served.run("logs", "--json", "-n", "1").stdout)["plugin"] == "traveller"
 
 

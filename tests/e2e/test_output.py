@@ -155,7 +155,7 @@ def test_a_log_that_is_not_read_blocks_no_thread(serving):
 def test_a_log_that_is_read_again_says_how_many_lines_were_dropped(serving):
     with stalled(serving) as (host, read):
         text = bytearray()
-        told = re.compile(rb"stderr takes lines again: (\d+) lines dropped")
+        told = re.compile(rb"dropped lines of the log stream=\"stderr\" count=(\d+)")
         ended = threading.Event()
 
         def reads():
@@ -231,7 +231,7 @@ def test_sighup_has_the_configuration_read_anew(serve):
     config = host.config.read_text()
     host.config.write_text("wrong")
     os.kill(host.pid, SIGHUP)
-    host.logged("the configuration stays as it was")
+    host.logged("cannot reload the configuration")
     host.config.write_text(config)
     assert host.connect("/echo/").ask("hello") == "hello"
 

@@ -442,7 +442,7 @@ def test_a_version_that_another_editor_has_broken_is_told(visit, playground):
     page = visit()
     playground.change(PYTHON + "\n        def broken(:\n")
     line = page.logs("fault", "SyntaxError")
-    assert line.startswith("refused, version")
+    assert line.startswith("deploy refused")
     eventually(lambda: [text for _, text in page.annotations() if "SyntaxError" in text], "the line of the error")
 
 

@@ -130,6 +130,6 @@ def wrong(redis, files):
 def test_a_server_that_cannot_be_reached_is_named_with_the_cause(redis, files, serving, name):
     address, words = wrong(redis, files)[name]
     with serving("commander", layer={"backend": "redis", "hosts": [address]}) as host:
-        said = host.logged(f"channel layer lost: .*{words}.*")[0]
+        said = host.logged(f"channel layer lost; .*{words}.*")[0]
         assert "s3cr" not in said
         assert host.connect("/commander/").ask("channel").startswith("specific.")

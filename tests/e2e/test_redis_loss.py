@@ -11,7 +11,7 @@ from support import eventually
 from test_redis import joined, layer, member, text
 
 LOST = r"channel layer lost"
-BACK = r"channel layer is back after [\d.]+ s; (\d+) lost"
+BACK = r"channel layer is back .*lost=(\d+)"
 
 
 @pytest.fixture

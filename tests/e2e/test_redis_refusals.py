@@ -391,7 +391,7 @@ def test_the_log_has_the_cause_where_the_first_connection_only_broke(serving, re
     with hosted(serving, proxy, "redis") as host:
         login(redis, proxy)
         # The first error is a broken connection, or already the reply on a new connection.
-        host.logged("channel layer (lost|is still lost): .*(?i:noauth|authentication)")
+        host.logged("channel layer (lost|is still lost).*(?i:noauth|authentication)")
         redis.ask_after_login("secret", "CONFIG", "SET", "requirepass", "")
         host.logged(BACK)
         assert host.log().count(LOST) == 1 and host.log().count("still lost") <= 1

@@ -153,7 +153,7 @@ def client(chat):
 def refused(chat, source, words):
     since = len(chat.host.log())
     chat.write("consumers.py", source)
-    chat.host.logged(f"refused, version \\w+ stays: .*({words})", since)
+    chat.host.logged(f"deploy refused .*({words})", since)
     assert len(chat.host.log()) - since < 4 << 20
 
 

@@ -24,7 +24,7 @@ def old(served):
 
 
 def live(served):
-    versions = re.findall(r"version (\w+) is live after", served.host.log())
+    versions = re.findall(r'version is live .*? version="(\w+)"', served.host.log())
     return versions[-1:] or [short(served.version("v1"))]
 
 
@@ -292,7 +292,7 @@ def test_a_version_of_a_manifest_with_another_name_is_taken_and_warned_of(travel
     served.swap("v2")
     assert "the right component" not in served.host.log()[since:]
     served.swap("v3", name="other")
-    served.host.logged('the manifest of version .* has the name "other", the live version\'s has "traveller"; is it the right', since)
+    served.host.logged('the manifest has another name than the live version.* name="other" live_name="traveller"', since)
 
 
 def test_a_component_that_calls_itself_otherwise_than_its_plugin_is_told_of(serve):

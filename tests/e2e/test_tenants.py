@@ -349,7 +349,7 @@ def test_a_tenant_comes_and_goes_while_others_stay(changing):
     assert not is_served(host, "/bolt/echo/")
     changed.write(tenants=echo_at("acme", "bolt"))
     eventually(lambda: is_served(host, "/bolt/echo/"))
-    host.logged("tenants added: bolt")
+    host.logged('tenants reloaded added="bolt"')
     bolt = host.connect("/bolt/echo/")
     changed.write(tenants=echo_at("bolt"))
     assert acme.ended()[0] == GOING_AWAY
@@ -480,14 +480,14 @@ def test_a_wrong_configuration_changes_nothing_and_is_told(changing):
     host, since = changed.host, len(changed.host.log())
     client = host.connect("/acme/echo/")
     changed.write(tenants={"acme": {"plugins": ["echo"]}})
-    host.logged("the configuration stays as it was: .*tenants.acme: needs `hosts = ", since)
+    host.logged("cannot reload the configuration.*tenants.acme: needs `hosts = ", since)
     assert client.ask("still here") == "still here" and is_served(host, "/acme/echo/")
 
 
 def test_what_only_a_start_reads_is_named(changing):
     changed = changing(tenants=echo_at("acme"))
     changed.write(limits={"max_connections": 7}, tenants=echo_at("bolt"))
-    changed.host.logged("limits: changed, but only read at start; restart the host to apply")
+    changed.host.logged('changed keys are only read at start; restart the host to apply keys="limits"')
     eventually(lambda: is_served(changed.host, "/bolt/echo/"))
 
 
@@ -497,7 +497,7 @@ def test_a_tenant_whose_component_is_broken_keeps_nobody_from_being_served(chang
     tenants = echo_at("acme", "bolt")
     tenants["acme"]["plugins"] = {"echo": {"component": str(file)}, "reply": {}}
     host = changing(tenants=tenants).host
-    host.logged('plugin "acme/echo": .* is not WebAssembly.*it is not served')
+    host.logged('it is not served .*plugin "acme/echo": .* is not WebAssembly')
     assert is_served(host, "/bolt/echo/") and is_served(host, "/acme/reply/")
     assert status_of(host, "/acme/echo/") == 503
     shutil.copy(component("echo"), file)

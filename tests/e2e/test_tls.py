@@ -92,7 +92,7 @@ def test_a_new_certificate_is_shown_to_new_clients_and_open_ones_stay(secure, fo
 
 def test_a_spoilt_certificate_leaves_the_old_one(secure, folder, authority):
     (folder / "server.pem").write_text("not a certificate\n")
-    secure.logged("the certificate stays")
+    secure.logged("cannot reload the certificate")
     assert shown(secure) == "first"
     write(folder, "server", certificate("third", authority))
     eventually(lambda: shown(secure) == "third", "the certificate after the spoilt one")

@@ -72,14 +72,14 @@ def test_without_the_capability_log_the_lines_are_dropped_with_one_warning(askin
     host = asking()
     client = host.connect(f"/{GUEST}/")
     assert client.ask("stdout secret|secret|") == "ok"
-    host.logged("log lines dropped: the manifest does not request `log = true`")
+    host.logged("log lines dropped .*the manifest does not request `log = true`")
     assert "secret" not in host.log()
 
 
 def test_a_flood_of_lines_is_limited_by_the_rate_of_the_log(asking):
     host = asking({"log": True}, settings={"limits": {"log_lines_per_second": 10}})
     assert host.connect(f"/{GUEST}/").ask("flood 200000") == "ok"
-    host.logged("log lines dropped: the plugin logs more than its limit of lines per second")
+    host.logged("log lines dropped .*the plugin logs more than its limit of lines per second")
     assert host.log().count("xxxx ") <= 60
 
 
@@ -138,7 +138,7 @@ def test_a_wait_without_an_end_is_stopped_by_wait_time(asking):
     client = host.connect(f"/{GUEST}/")
     client.send("sleep forever")
     assert client.ended()[0] == 1011
-    host.logged(r"this call has waited for as long as it may \(limits.wait_time\)")
+    host.logged("the waits of this call have taken longer than limits.wait_time")
 
 
 def test_without_the_capability_the_clocks_are_coarse(asking):
@@ -182,14 +182,14 @@ def test_keys_that_the_manifest_does_not_request_are_denied_and_the_log_says_wha
     host = asking()
     client = host.connect(f"/{GUEST}/")
     assert client.ask("get key").startswith("error: ")
-    host.logged("calls of wasi:keyvalue return an error.*`keyvalue = true` belongs under")
+    host.logged('calls return an error.*interface="wasi:keyvalue" capability="keyvalue = true"')
 
 
 def test_requests_that_the_manifest_does_not_request_are_denied_and_the_log_says_what_to_add(asking):
     host = asking()
     client = host.connect(f"/{GUEST}/")
     assert client.ask("fetch http://127.0.0.1:1/").startswith("error: ")
-    host.logged("calls of wasi:http return an error.*`http = ")
+    host.logged('calls return an error.*interface="wasi:http" capability="http = ')
 
 
 # Versions.

@@ -107,7 +107,7 @@ fn a_message_given_back_from_a_mailbox_takes_its_place_before_later_ones() {
         let mut mailbox = opened(&layer, "worker").await;
         sent(&layer, "worker", "z").await;
         assert_eq!(received(&mut mailbox).await, "z");
-        // Of a sender whose clock is behind: what comes while it is waited for is as young as that.
+        // The score of a sender whose clock is behind: a message that arrives while a reader waits does not expire by it.
         redis.put("asgiworker", &wire(b"\x81\xa4type\xa1a"), -30.0);
         let is_full =
             || layer.check_send(&tenant(), &channel("worker"), QueueLoad::default(), 1).is_err();

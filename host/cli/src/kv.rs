@@ -144,7 +144,7 @@ fn print_keys(page: &KeyvalueKeyList) -> Result<(), CliError> {
 fn restore(file: &Path, may_replace: bool, config: &Path) -> Result<(), CliError> {
     let settings = Config::read(config).map_err(CliError::usage)?;
     let KeyvalueBackend::File { folder } = settings.keyvalue.backend else {
-        let problem = format!("{}: [keyvalue] has not backend = \"file\"", config.display());
+        let problem = format!("{}: [keyvalue] does not set backend = \"file\"", config.display());
         return Err(CliError::usage(anyhow!(problem)));
     };
     let len = restore_backup(&folder, file, may_replace).map_err(|error| match error {

@@ -105,7 +105,7 @@ pub(super) fn load_config(
     let telemetry = Telemetry::start("info", config.traces.as_ref(), console.stderr().clone());
     let telemetry = telemetry.map_err(CliError::usage)?;
     for warning in preflight(&config.limits) {
-        tracing::warn!("{warning}");
+        tracing::warn!(%warning, "the system's limits are low");
     }
     if !address.ip().is_loopback() && config.allow_lists.origins.is_none() {
         tracing::warn!(
@@ -114,7 +114,7 @@ pub(super) fn load_config(
         );
     }
     for warning in config.warnings() {
-        tracing::warn!("{warning}");
+        tracing::warn!(%warning, "check the configuration");
     }
     Ok((config, telemetry))
 }

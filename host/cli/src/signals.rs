@@ -66,8 +66,8 @@ async fn forward_hangups(mut hangup: Signal, reload: Arc<Notify>) {
     }
 }
 
-async fn log_ignored(mut signal: Signal, name: &str) {
-    while signal.recv().await.is_some() {
-        tracing::info!("{name} is ignored; SIGHUP reloads the configuration");
+async fn log_ignored(mut received: Signal, signal: &str) {
+    while received.recv().await.is_some() {
+        tracing::info!(signal, "signal ignored; SIGHUP reloads the configuration");
     }
 }

@@ -27,7 +27,7 @@ const NICKNAMES: [(&str, &str); 7] = [
 /// A time before a leap day, from which each expression that ever matches does so within the four years of a search.
 const SEARCH_START: i64 = 1_703_980_800;
 
-/// The most parts of the timeline with one offset from UTC that a search looks at.
+/// The largest number of periods that a search covers. The offset from UTC is constant in each of them.
 const MAX_SEGMENTS: usize = 64;
 
 /// The most local times in one repeated hour or gap.

@@ -45,13 +45,13 @@ impl Fault {
     /// Logs the fault. Faults of guests and of the host are warnings, because an operator has to act on them. Faults of
     /// clients and a shutdown are debug messages.
     pub fn log(&self, plugin: &str, channel: &str, version: &str) {
-        let text = sanitize_log_line(&self.to_string());
+        let fault = sanitize_log_line(&self.to_string());
         match self {
             Self::Guest(_) | Self::Host(HostFault::StateLost(_)) => {
-                tracing::warn!(plugin, channel, version, "{text}");
+                tracing::warn!(plugin, channel, version, %fault, "event failed");
             }
             Self::Client(_) | Self::Host(HostFault::ShuttingDown) => {
-                tracing::debug!(plugin, channel, version, "{text}");
+                tracing::debug!(plugin, channel, version, %fault, "event failed");
             }
         }
     }

@@ -30,7 +30,10 @@ pub enum KeyvalueError {
         most: usize,
     },
     /// The buckets of the tenant would exceed its quota.
-    #[error("over the quota: all buckets together may have {}", ByteSize::from(*.quota))]
+    #[error(
+        "quota exceeded: all buckets of the tenant together may have {}; delete values, or raise the quota",
+        ByteSize::from(*.quota)
+    )]
     QuotaExceeded {
         /// The quota in bytes.
         quota: usize,

@@ -358,7 +358,7 @@ impl KeyvalueStore {
         }
     }
 
-    /// Returns whether the store takes writes. It is known of a store in a file.
+    /// Returns whether the store takes writes. Only a store in a file can stop taking them.
     pub fn condition(&self) -> StoreCondition {
         match &self.backend {
             StoreBackend::File(file) => file.condition(),

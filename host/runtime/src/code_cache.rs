@@ -94,7 +94,11 @@ impl CodeCache {
             Ok(code) => code,
             Err(error) => {
                 let file = self.path.join(key.file_name());
-                tracing::warn!("{} {error}; removed it and compiled again", file.display());
+                tracing::warn!(
+                    file = %file.display(),
+                    %error,
+                    "removed a file of the code cache, and compiled the component again"
+                );
                 // If it cannot be removed, the next load warns again.
                 let _ = folder.remove(&key.file_name());
                 None
@@ -149,9 +153,7 @@ impl CodeCache {
             if self.evict_to_fit(&folder, size) {
                 folder.write(&key.file_name(), &[&header, code])?;
             } else {
-                tracing::debug!(
-                    "compiled code not cached: {size} bytes are more than cache.size allows"
-                );
+                tracing::debug!(size, "compiled code not cached: larger than cache.size allows");
             }
             Ok(())
         });
@@ -185,11 +187,13 @@ impl CodeCache {
     fn warn_once(&self, problem: &dyn Display) {
         let folder = self.path.display();
         if self.warned.swap(true, Ordering::Relaxed) {
-            tracing::debug!("code cache {folder}: {problem}");
+            tracing::debug!(%folder, %problem, "cannot use the code cache");
         } else {
             tracing::warn!(
-                "code cache {folder}: {problem}; the host serves, but may compile again at the next start; set cache.folder to \
-                 a folder that it can use"
+                %folder,
+                %problem,
+                "cannot use the code cache, so the next start may compile again; set cache.folder to a folder that the host \
+                 can use"
             );
         }
     }

@@ -219,8 +219,9 @@ fn new_wasmtime_engine(instances: u32, memory: usize) -> wasmtime::Result<wasmti
         tracing::warn!(
             instances,
             memory,
-            "no address space for a pool of instances ({error:#}): each instance maps its memory when it starts, which \
-             takes longer; lower limits.memory or limits.max_connections, or raise `ulimit -v`"
+            error = format_args!("{error:#}"),
+            "no address space for a pool of instances, so instances start more slowly; lower limits.memory or \
+             limits.max_connections, or raise `ulimit -v`"
         );
         wasmtime::Engine::new(&engine_config::on_demand_config())
     })

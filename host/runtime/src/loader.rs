@@ -139,7 +139,8 @@ impl Loader {
         if manifest_name != name && manifest_name != label {
             tracing::info!(
                 plugin = label,
-                "the manifest of the component has another name: {manifest_name:?}"
+                manifest_name,
+                "the manifest of the component has another name"
             );
         }
         // A version that cannot start would reject every client later.

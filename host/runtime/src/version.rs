@@ -215,14 +215,15 @@ impl Version {
             tracing::warn!(
                 plugin,
                 version,
-                "ignored a message of the unknown type {message_type:?}; \
-                 further ones of this version are logged at debug"
+                message_type = &*message_type,
+                "ignored a message of an unknown type; further ones of this version are logged at debug"
             );
         } else {
             tracing::debug!(
                 plugin,
                 version,
-                "ignored a message of the unknown type {message_type:?}"
+                message_type = &*message_type,
+                "ignored a message of an unknown type"
             );
         }
     }

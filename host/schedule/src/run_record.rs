@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::scheduled_run::RunState;
 
-/// The most times that a record lists. A clock that was put back by more runs than that runs none of them again, because
-/// the oldest time that leaves the list becomes the floor.
+/// The largest number of times in a record. A time that leaves the full list becomes the floor, so a clock that is put back
+/// further repeats no run.
 const MAX_SETTLED: usize = 32;
 
 /// The last second of the year 9999.
@@ -73,7 +73,7 @@ impl RunRecord {
         }
     }
 
-    /// Parses a record. `None` if it is none that a scheduler writes, so that nothing overflows later.
+    /// Parses a record. Returns `None` for a record that no scheduler writes, so that later arithmetic cannot overflow.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().filter(Self::is_plausible)
     }

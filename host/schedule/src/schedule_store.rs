@@ -19,7 +19,7 @@ pub trait ScheduleStore: Send + Sync + 'static {
     fn get(&self, key: &str)
     -> impl Future<Output = Result<Option<Vec<u8>>, KeyvalueError>> + Send;
 
-    /// Sets the value of a key if it has the expected value; `None` expects no value. Returns whether it has.
+    /// Sets the value of a key if it has the expected value; `None` expects no value. Returns whether the value was set.
     ///
     /// # Errors
     /// If the store does not respond. The value may have been set all the same.

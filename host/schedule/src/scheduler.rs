@@ -34,20 +34,20 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The pause before the store is asked again after an error.
 const STORE_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// The attempts to replace the record in one step, of which each can lose against another host.
+/// The attempts to replace the record in one step. Each attempt fails if another host replaces the record first.
 const MAX_RACES: usize = 10;
 
-/// The most runs that one look at the clock counts as missed.
+/// The largest number of runs that one reading of the clock counts as missed.
 const MAX_MISSED: usize = 1000;
 
 /// The least time for which the record of a schedule that no host has any more is kept.
 const MIN_RECORD_SECONDS: i64 = 60 * 86_400;
 
-/// Starts a run, and returns its end.
+/// Starts a run, and returns its outcome when it has ended.
 pub type StartRun<'a> =
     dyn Fn(ScheduledRun) -> Pin<Box<dyn Future<Output = RunOutcome> + Send + 'a>> + Sync + 'a;
 
-/// Starts the runs of one schedule on this host, of which each is claimed in the store before.
+/// Starts the runs of one schedule on this host. It claims each run in the store first.
 pub struct Scheduler<S> {
     config: CronConfig,
     identity: ScheduleIdentity,
@@ -59,10 +59,10 @@ pub struct Scheduler<S> {
     /// The Unix time in seconds at which the scheduler began. A schedule without a record starts no earlier run.
     began_at: i64,
     watched: Option<WatchedRun>,
-    /// The last run of this host that has ended, with its end, which the store may not have.
+    /// The last run of this host that has ended, in its final state. The store may not have this state yet.
     ended: Option<ClaimedRun>,
-    /// Whether the store failed last, and the log has a warning of it.
-    is_store_away: bool,
+    /// Whether the last operation of the store failed. The log then has a warning.
+    is_store_unavailable: bool,
 }
 
 impl<S: ScheduleStore> Scheduler<S> {
@@ -85,7 +85,7 @@ impl<S: ScheduleStore> Scheduler<S> {
             owner: rand::random(),
             watched: None,
             ended: None,
-            is_store_away: false,
+            is_store_unavailable: false,
         }
     }
 
@@ -150,7 +150,8 @@ impl<S: ScheduleStore> Scheduler<S> {
         Ok(self.pause())
     }
 
-    /// The record, unless there is none or a host with a wrong clock has begun it in the future. Such a record is replaced.
+    /// The record; `None` if the store has none, or if the record has to be replaced because a host whose clock is ahead has
+    /// begun it in the future.
     fn current_record(&self) -> Option<&RunRecord> {
         let latest = self.clock.now_seconds().saturating_add(START_WINDOW);
         let record = self.record.get()?;
@@ -159,7 +160,7 @@ impl<S: ScheduleStore> Scheduler<S> {
             tracing::warn!(
                 plugin,
                 channel,
-                "a host whose clock is ahead has begun the schedule in the future; it begins anew"
+                "schedule begins anew: a host whose clock is ahead has begun it in the future"
             );
             return None;
         }
@@ -170,12 +171,12 @@ impl<S: ScheduleStore> Scheduler<S> {
     fn unsettled_time(&self) -> Option<i64> {
         let now = self.clock.now_seconds();
         let record = self.record.get();
-        // A settled time of now is the latest one.
+        // A run that is due now may be settled already, so the search includes the current second.
         let settled = record.map_or(self.began_at, |record| record.settled_before(now + 1));
         self.config.schedule.latest_between(settled, now)
     }
 
-    /// Shows the last run in the status, with its end if only this host knows that.
+    /// Shows the last run in the status, in its final state if only this host knows that state.
     fn show_last_run(&self, run: Option<&ClaimedRun>) {
         let same = |ended: &&ClaimedRun| run.is_some_and(|run| run.is_same_attempt(ended));
         self.status.set_last_run(self.ended.as_ref().filter(same).or(run));
@@ -222,7 +223,9 @@ impl<S: ScheduleStore> Scheduler<S> {
         tracing::warn!(
             plugin,
             channel,
-            "{missed} scheduled runs until {until} were missed: no host could start them in time"
+            missed,
+            until,
+            "scheduled runs missed: no host could start them in time"
         );
     }
 
@@ -246,21 +249,22 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     fn record_store_answer(&mut self) {
-        if std::mem::take(&mut self.is_store_away) {
+        if std::mem::take(&mut self.is_store_unavailable) {
             let (plugin, channel) = self.log_fields();
-            tracing::info!(plugin, channel, "the key-value store responds again, so schedules run");
+            tracing::info!(plugin, channel, "schedule runs again: the key-value store responds");
         }
     }
 
     fn record_store_error(&mut self, error: &KeyvalueError) {
         self.status.counters.record_store_error();
-        if !std::mem::replace(&mut self.is_store_away, true) {
+        if !std::mem::replace(&mut self.is_store_unavailable, true) {
             let (plugin, channel) = self.log_fields();
             tracing::warn!(
                 plugin,
                 channel,
                 %error,
-                "a schedule cannot claim its runs; a run starts if the store responds within {START_WINDOW} s"
+                start_window_seconds = START_WINDOW,
+                "schedule cannot claim its runs; a run starts if the store responds within the start window"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Runs of a schedule on several hosts with one store, by simulated clocks.
+//! Runs of a schedule on several hosts with one store, with simulated clocks.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 

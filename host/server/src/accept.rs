@@ -145,7 +145,7 @@ async fn stop(server: &Server, capacity: &Capacity) {
     let deadline = Instant::now() + server.host.limits().shutdown_grace.duration();
     if timeout_at(deadline, capacity.wait_until_unused()).await.is_err() {
         let open = capacity.max_connections - capacity.connections.available_permits();
-        tracing::warn!("{open} connections did not end within shutdown_grace and are dropped");
+        tracing::warn!(open, "dropped connections that did not end within shutdown_grace");
     }
     // After the connections: the last messages of consumers may be for workers.
     server.host.stop_workers(deadline.max(Instant::now() + SHUTDOWN_EXTRA_GRACE)).await;

@@ -11,7 +11,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 pub(crate) async fn handle_accept_error(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::warn!("cannot accept: {error}; is the open-file limit too low?");
+        tracing::warn!(%error, "cannot accept a connection; is the open-file limit too low?");
         tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
     }
 }

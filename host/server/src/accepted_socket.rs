@@ -65,7 +65,7 @@ impl AcceptedSocket {
         server.record_rejected_connection();
         let reject = |_, _| async { Decision::<()>::Reject(HostRejection::TooManySockets.into()) };
         if let Err(error) = perform_handshake(&server, stream, reject).await {
-            tracing::debug!("handshake failed: {error}");
+            tracing::debug!(%error, "handshake failed");
         }
     }
 }
@@ -83,7 +83,7 @@ pub(crate) async fn run_after_handshake(
         Ok(HandshakeOutcome::Responded(status)) => server.handshake_failures.record_status(status),
         Err(error) => {
             server.handshake_failures.record_error(&error);
-            tracing::debug!("handshake failed: {error}");
+            tracing::debug!(%error, "handshake failed");
         }
     }
 }
@@ -159,7 +159,8 @@ pub(crate) async fn decide(
     let decision = deciding.instrument(span).await;
     decision.unwrap_or_else(|rejection| {
         let body = String::from_utf8_lossy(&rejection.body);
-        tracing::debug!(path, status = rejection.status, "handshake refused: {}", body.trim_end());
+        let reason = body.trim_end();
+        tracing::debug!(path, status = rejection.status, reason, "handshake rejected");
         Decision::Reject(rejection)
     })
 }

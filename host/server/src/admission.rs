@@ -69,8 +69,8 @@ impl Host {
         let connecting =
             session::connect_consumer(registry, mailbox, handle, scope, permits, register);
         match connecting.await {
-            ConnectOutcome::Accepted(acceptance, joined) => {
-                Ok(Decision::Accept { acceptance, max_message, deflate: route.deflate, joined })
+            ConnectOutcome::Accepted(acceptance, handler) => {
+                Ok(Decision::Accept { acceptance, max_message, deflate: route.deflate, handler })
             }
             ConnectOutcome::Rejected(rejection) => Err(rejection),
         }
@@ -131,7 +131,7 @@ async fn open_mailbox(
 ) -> Result<Mailbox, Rejection> {
     registry.layer().new_channel(&tenant.tenant).await.map_err(|error| {
         let plugin = &*registry.plugin().label;
-        tracing::warn!(plugin, "cannot open a channel for a connection: {error}");
+        tracing::warn!(plugin, %error, "cannot open a channel for a connection");
         HostRejection::PluginUnavailable.into()
     })
 }

@@ -138,7 +138,7 @@ impl BackgroundWriter {
             let dropped = self.dropped_lines();
             if is_written && dropped > reported {
                 let count = dropped - reported;
-                tracing::warn!("{} takes lines again: {count} lines dropped", self.0.stream_name);
+                tracing::warn!(stream = self.0.stream_name, count, "dropped lines of the log");
                 reported = dropped;
             }
         }

@@ -97,7 +97,7 @@ async fn close_gradually(
     for open in connections.connections() {
         close_connection(&open.handle);
     }
-    tracing::info!("drain has closed {} connections", handles.len());
+    tracing::info!(closed = handles.len(), "drain has closed all connections");
 }
 
 /// Closes one connection because the host drains.

@@ -122,7 +122,7 @@ impl Tls {
             }
             // Common during a renewal: one of the two files is new, and the other one follows.
             Err(error) => {
-                tracing::warn!("{error}; the certificate stays as it was");
+                tracing::warn!(%error, "cannot reload the certificate; it stays as it was");
                 problems.push(error.to_string());
                 before.host()
             }

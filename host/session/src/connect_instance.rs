@@ -50,8 +50,8 @@ async fn connect_instance(
     (binding, outcome)
 }
 
-/// Makes the consumer's own instance and calls `connect` in it: on a guest thread if the version needs one, else
-/// here, which fills `slot`.
+/// Makes the consumer's own instance and calls `connect` in it. On this thread the instance goes into `slot` at once; on
+/// a guest thread it comes back with the result.
 fn connect_dedicated(
     context: &DisconnectContext,
     plugin: &Arc<Plugin>,
@@ -62,7 +62,7 @@ fn connect_dedicated(
     let needs_guest_thread = version.needs_guest_thread();
     if let Some(instance) = context.registry.take_ready_instance(&version) {
         let work = move || call_dedicated(Box::new(instance), call);
-        return connect_here_or_aside(context, plugin, slot, needs_guest_thread, work);
+        return run_connect(context, plugin, slot, needs_guest_thread, work);
     }
     let pool_slots = match version.reserve_pool_slots() {
         Ok(pool_slots) => pool_slots,
@@ -74,11 +74,11 @@ fn connect_dedicated(
         Ok(instance) => call_dedicated(Box::new(instance), call),
         Err(fault) => (CallOutcome::failed(fault), None),
     };
-    connect_here_or_aside(context, plugin, slot, needs_guest_thread, work)
+    run_connect(context, plugin, slot, needs_guest_thread, work)
 }
 
-/// Runs `work` on a guest thread if it needs one, else here, which fills `slot`.
-fn connect_here_or_aside(
+/// Runs `work` on a guest thread if it needs one. Otherwise runs it on this thread and puts the instance into `slot`.
+fn run_connect(
     context: &DisconnectContext,
     plugin: &Arc<Plugin>,
     slot: &mut Option<Box<Instance>>,

@@ -123,7 +123,9 @@ impl FakeWeb {
     ) -> Result<DuplexStream, EgressError> {
         let Some(answer) = answer else {
             tracing::warn!(
-                "no response is set for {method} {uri}: the request fails as if the server refused the connection"
+                %method,
+                %uri,
+                "the test sets no response for a request, so it fails as if the server refused the connection"
             );
             return Err(refused());
         };

@@ -14,8 +14,11 @@ use narrowboat_core::log_target::GUEST;
 /// The lines that are kept. Further lines displace the oldest.
 const MAX_LINES: usize = 10_000;
 
-/// The beginning of the log line of a fault, as `Fault::log` writes it.
+/// The beginning of the text of a consumer's fault, in the field `fault` of the line that `Fault::log` writes.
 const FAULT_PREFIX: &str = "the consumer failed: ";
+
+/// The message of the line that `Fault::log` writes.
+const FAULT_EVENT: &str = "event failed";
 
 /// Collects the log lines of a test. A clone is the same collection.
 #[derive(Clone, Default)]
@@ -31,6 +34,9 @@ pub(crate) struct CapturedLine {
     pub(crate) plugin: String,
     pub(crate) context: String,
     pub(crate) message: String,
+    fault: String,
+    /// The other fields, each as ` NAME=VALUE`.
+    fields: String,
     is_important: bool,
 }
 
@@ -56,8 +62,8 @@ impl LogCapture {
         let lines = self.lock();
         let lines = lines.iter().filter(|line| !line.from_guest && line.plugin == plugin);
         lines
-            .filter(|line| line.is_important)
-            .filter_map(|line| Some(line.message.strip_prefix(FAULT_PREFIX)?.to_owned()))
+            .filter(|line| line.is_important && line.message == FAULT_EVENT)
+            .filter_map(|line| Some(line.fault.strip_prefix(FAULT_PREFIX)?.to_owned()))
             .collect()
     }
 
@@ -80,14 +86,16 @@ impl LogCapture {
     }
 }
 
-/// `WARN  chat: the consumer failed: …`
+/// `WARN  chat: event failed fault=the consumer failed: …`
 impl fmt::Display for CapturedLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { level, plugin, message, .. } = self;
-        match plugin.is_empty() {
-            true => write!(f, "{level:<5} {message}"),
-            false => write!(f, "{level:<5} {plugin}: {message}"),
+        let Self { level, plugin, message, fields, fault, .. } = self;
+        write!(f, "{level:<5} ")?;
+        if !plugin.is_empty() {
+            write!(f, "{plugin}: ")?;
         }
+        write!(f, "{message}{fields}")?;
+        if fault.is_empty() { Ok(()) } else { write!(f, " fault={fault}") }
     }
 }
 
@@ -116,7 +124,15 @@ impl LineVisitor<'_> {
             "message" => self.0.message = value,
             "plugin" => self.0.plugin = value,
             "context" => self.0.context = value,
-            _ => {}
+            "fault" => self.0.fault = value,
+            // The version and the channel of a test tell its author nothing.
+            "version" | "channel" => {}
+            name => {
+                self.0.fields.push(' ');
+                self.0.fields.push_str(name);
+                self.0.fields.push('=');
+                self.0.fields.push_str(&value);
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ fn serve(mut stream: UnixStream, settings: TestHostSettings) {
     let host = match TestHost::start(settings) {
         Ok(host) => host,
         Err(error) => {
-            tracing::error!("the host of the test cannot start: {error}");
+            tracing::error!(%error, "cannot start the host of the test");
             return;
         }
     };

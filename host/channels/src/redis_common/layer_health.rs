@@ -111,11 +111,13 @@ impl LayerHealth {
 
     /// Logs that a server lost data though it was never unreachable.
     pub(crate) fn warn_data_lost(&self, why: &str) {
-        if self.warn_limiter.try_acquire("data lost").is_some() {
+        if let Some(suppressed) = self.warn_limiter.try_acquire("data lost") {
             let layer = &self.layer;
             tracing::warn!(
                 layer,
-                "{why}; writing memberships again (similar warnings suppressed for 30 s)"
+                suppressed,
+                cause = why,
+                "Redis has lost data of the channel layer; memberships are written again"
             );
         }
     }
@@ -166,23 +168,21 @@ impl LayerHealth {
     }
 
     /// Logs a warning once in 30 s for each cause, and at DEBUG in between.
-    fn warn_of_cause(&self, cause: &'static str, warning: impl Display) {
+    fn warn_of_cause(&self, cause: &'static str, problem: impl Display) {
         let layer = &self.layer;
         match self.warn_limiter.try_acquire(cause) {
-            None => tracing::debug!(layer, "{warning}"),
-            Some(0) => {
-                tracing::warn!(layer, "{warning} (similar warnings suppressed for 30 s)");
-            }
+            None => tracing::debug!(layer, %problem, "channel layer has a problem"),
             Some(suppressed) => {
-                tracing::warn!(layer, "{warning} ({suppressed} similar warnings suppressed)");
+                tracing::warn!(layer, suppressed, %problem, "channel layer has a problem");
             }
         }
     }
 
     /// Logs a warning about a failure that may repeat, once in 30 s.
-    pub(crate) fn warn_throttled(&self, warning: impl Display) {
-        if self.warn_limiter.try_acquire("complaint").is_some() {
-            tracing::warn!(layer = self.layer, "{warning} (similar warnings suppressed for 30 s)");
+    pub(crate) fn warn_throttled(&self, problem: impl Display) {
+        if let Some(suppressed) = self.warn_limiter.try_acquire("complaint") {
+            let layer = &self.layer;
+            tracing::warn!(layer, suppressed, %problem, "channel layer has a problem");
         }
     }
 
@@ -199,9 +199,9 @@ impl LayerHealth {
         let all_up = state.connections.values().all(|is_up| *is_up);
         if all_up && let Some((since, lost_before)) = state.outage.take() {
             let lost = self.lost.load(Ordering::Relaxed) - lost_before;
-            let seconds = since.elapsed().as_secs_f64();
+            let outage_ms = since.elapsed().as_millis();
             let layer = &self.layer;
-            tracing::info!(layer, "channel layer is back after {seconds:.1} s; {lost} lost");
+            tracing::info!(layer, outage_ms, lost, "channel layer is back");
         }
         self.connected.send_if_modified(|connected| std::mem::replace(connected, all_up) != all_up);
     }
@@ -228,11 +228,11 @@ impl ConnectionHealth<'_> {
             ));
             state.cause_logged = shows_cause;
             let layer = &self.health.layer;
-            tracing::warn!(layer, server, "channel layer lost: {error}; reconnecting");
+            tracing::warn!(layer, server, %error, "channel layer lost; reconnecting");
         } else if shows_cause && !state.cause_logged {
             state.cause_logged = true;
             let layer = &self.health.layer;
-            tracing::warn!(layer, server, "channel layer is still lost: {error}");
+            tracing::warn!(layer, server, %error, "channel layer is still lost");
         }
         self.health.publish_connected(state);
     }

@@ -43,7 +43,7 @@ impl TraceExporter {
 impl Drop for TraceExporter {
     fn drop(&mut self) {
         if let Err(error) = self.0.shutdown() {
-            tracing::warn!("last traces not sent: {error}");
+            tracing::warn!(%error, "last traces not sent");
         }
     }
 }

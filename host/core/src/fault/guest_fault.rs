@@ -18,8 +18,9 @@ pub enum GuestFault {
         /// The limit.
         time: Duration,
     },
-    /// Another consumer of the shared instance trapped.
-    #[error("the instance it shared has failed")]
+    /// The instance is lost without a fault of this consumer: another consumer of the shared instance trapped, or a panic
+    /// of the host ended a call.
+    #[error("its instance has failed")]
     SharedInstanceFailed,
     /// The plugin or its tenant reached a limit, whose configuration key this is. If a call reached it by touching
     /// memory, the instance is lost.

@@ -121,10 +121,7 @@ impl Rollout {
             Some(Err(error)) => {
                 self.check_may_lose_state(&error)?;
                 let plugin = &*self.plugin().label;
-                tracing::warn!(
-                    plugin,
-                    "trial without the state of a connection, which could not be captured: {error}"
-                );
+                tracing::warn!(plugin, %error, "trial without the state of a running instance");
                 None
             }
         };
@@ -169,7 +166,8 @@ impl Rollout {
         match stored.await {
             Some(Err(error)) if request.source.is_from_file() => {
                 let plugin = &*self.plugin().label;
-                tracing::warn!(plugin, "version {}: {error}", request.build.digest().short_hex());
+                let version = request.build.digest().short_hex();
+                tracing::warn!(plugin, version, %error, "cannot store the version");
                 Ok(())
             }
             Some(Err(error)) => Err(error),
@@ -186,8 +184,10 @@ fn warn_if_renamed(plugin: &Plugin, version: &Version) {
         let (plugin, version) = (&*plugin.label, version.digest().short_hex());
         tracing::warn!(
             plugin,
-            "the manifest of version {version} has the name {new:?}, the live version's has {old:?}; is it the right \
-             component?"
+            version,
+            name = new,
+            live_name = old,
+            "the manifest has another name than the live version's; is it the right component?"
         );
     }
 }

@@ -135,7 +135,8 @@ impl Rollout {
             let plugin = &*self.plugin().label;
             tracing::warn!(
                 plugin,
-                "version index not written; a restart may bring another version back: {error}"
+                %error,
+                "version index not written; a restart may bring another version back"
             );
         }
     }

@@ -221,10 +221,7 @@ impl RolloutTask {
         self.rollout.set_in_rollback_window(false);
         self.rollout.registry.drop_snapshots();
         let (plugin, version) = (self.rollout.plugin(), canary.version.digest().short_hex());
-        tracing::debug!(
-            plugin = &*plugin.label,
-            "version {version} has passed its rollback window"
-        );
+        tracing::debug!(plugin = &*plugin.label, version, "version has passed its rollback window");
     }
 
     /// Rolls a version back, and remembers and records that.

@@ -16,6 +16,6 @@ pub enum PluginVersionStoreError {
     #[error("there is no version {0}; `narrowboat versions` lists the stored versions")]
     Unknown(Sha256Digest),
     /// The bytes of the version are missing or have changed.
-    #[error("the bytes of version {0} are missing or damaged")]
+    #[error("the bytes of version {0} are missing or damaged; deploy it again")]
     Damaged(Sha256Digest),
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use narrowboat_runtime::Sha256Digest;
 
-/// The record of one version of a plugin, in `versions.json` and in the admin API. The aliases are the names of before
-/// 0.1.0.
+/// The record of one version of a plugin, in `versions.json` and in the admin API. The aliases are the names that
+/// were used before 0.1.0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionRecord {
     /// The SHA-256 of the bytes of the component or the source bundle.

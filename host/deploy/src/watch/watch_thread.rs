@@ -154,6 +154,7 @@ fn warn_polling_only(error: &NotifyError) {
     let interval_ms = POLL_ONLY_INTERVAL.as_millis();
     tracing::warn!(
         interval_ms,
-        "no file events from the operating system; files are polled instead: {error}"
+        %error,
+        "no file events from the operating system; files are polled instead"
     );
 }

@@ -36,7 +36,7 @@ pub(super) fn decode_value(stored: &[u8]) -> (WallMillis, &[u8]) {
     }
 }
 
-/// Whether an entry with this time of expiry is there at `now`.
+/// Whether an entry with this time of expiry has not expired at `now`.
 pub(super) fn is_live(expiry: WallMillis, now: WallMillis) -> bool {
     expiry == NEVER || expiry > now
 }

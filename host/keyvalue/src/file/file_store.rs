@@ -22,12 +22,12 @@ use crate::expiry_change::ExpiryChange;
 use crate::{Bucket, KeyTtl, KeyvalueError, Page, StoreCondition, StoreOpenError};
 use narrowboat_core::name::Tenant;
 
-/// The changes that may wait for the thread that writes: one for each, and one more for each KiB.
+/// The changes that may wait for the writer thread: one for each, and one more for each KiB.
 const QUEUE_ROOM: usize = 32 * 1024;
 
 /// A key-value store in a file.
 ///
-/// Readers share a snapshot of the last commit, and do not wait for the thread that writes. A read of one key touches a
+/// Readers share a snapshot of the last commit, and do not wait for the writer thread. A read of one key touches a
 /// few pages, which are in redb's cache or in the system's page cache, so it runs where it is called. Reads of many keys
 /// run on a thread for blocking work.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens the store of a folder, which this process has to itself until the store is dropped.
+    /// Opens the store of a folder. No other process can open it until the store is dropped.
     ///
     /// # Errors
     /// If another process has the store open, or the file cannot be used.
@@ -208,7 +208,7 @@ impl FileStore {
         result.await.map_err(|_| writer_gone())?
     }
 
-    /// Sends a change to the thread that writes, and waits until it is on the disk.
+    /// Sends a change to the writer thread, and waits until it is on the disk.
     async fn change(&self, change: Change) -> Result<Outcome, KeyvalueError> {
         let room = u32::try_from(change_room(&change).min(QUEUE_ROOM)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(room).await;
@@ -221,7 +221,7 @@ impl FileStore {
 }
 
 impl Drop for FileStore {
-    /// Waits for the thread that writes, so that another store can open the folder.
+    /// Waits for the writer thread, so that another store can open the folder.
     fn drop(&mut self) {
         let _ = self.requests.send(WriteRequest::Stop);
         if let Some(thread) = self.thread.take() {

@@ -113,7 +113,7 @@ impl OpenDatabase {
         })
     }
 
-    /// Takes no writes any more.
+    /// Stops accepting writes.
     pub(super) fn fail(&self, failure: StorageFailure) {
         self.failure.record(failure);
     }

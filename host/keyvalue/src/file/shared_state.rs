@@ -1,4 +1,4 @@
-//! The state that the thread that writes shares with readers.
+//! The state that the writer thread shares with readers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::snapshot::Snapshot;
 use crate::StoreCondition;
 
-/// The state that the thread that writes shares with readers.
+/// The state that the writer thread shares with readers.
 #[derive(Debug)]
 pub(super) struct SharedState {
     snapshot: RwLock<Arc<Snapshot>>,

@@ -1,4 +1,4 @@
-//! The requests to the thread that writes.
+//! The requests to the writer thread.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) type ChangeResult = Result<Outcome, KeyvalueError>;
 /// The bytes of the file before and after a compaction.
 pub(super) type CompactResult = Result<(u64, u64), KeyvalueError>;
 
-/// A request to the thread that writes.
+/// A request to the writer thread.
 #[derive(Debug)]
 pub(super) enum WriteRequest {
     Change(PendingChange),

@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writer thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after an attempt to open a file on a full disk the next one follows.
 pub(super) const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The thread that writes. It takes the changes that wait, commits them with one `fsync`, and then answers all.
+/// The writer thread. It takes the changes that wait, commits them with one `fsync`, and then answers all.
 pub(super) struct Writer {
     folder: Arc<StoreFolder>,
     shared: Arc<SharedState>,
@@ -171,7 +171,7 @@ impl Writer {
         Ok((results, changed))
     }
 
-    /// Tells the log and the status of a failure of the disk.
+    /// Reports a failure of the disk in the log and the status, and returns its error.
     fn report(&mut self, failure: StorageFailure) -> KeyvalueError {
         let file = self.folder.file();
         let file = file.display();
@@ -180,7 +180,9 @@ impl Writer {
                 // The disk may be full again after each attempt.
                 if self.shared.condition() == StoreCondition::Healthy {
                     tracing::error!(
-                        "keyvalue: the store {file} takes no writes until the disk has room: {problem}"
+                        %file,
+                        %problem,
+                        "keyvalue: the store takes no writes until the disk has room"
                     );
                 }
                 self.shared.set_condition(StoreCondition::Full(problem.clone()));
@@ -188,8 +190,9 @@ impl Writer {
             }
             StorageFailure::Lost(problem) => {
                 tracing::error!(
-                    "keyvalue: the store {file} is read-only until a restart: {problem}; check the disk and the \
-                     system's log"
+                    %file,
+                    %problem,
+                    "keyvalue: the store is read-only until a restart; check the disk and the system's log"
                 );
                 self.shared.set_condition(StoreCondition::ReadOnly(problem.clone()));
                 KeyvalueError::ReadOnly(problem)
@@ -225,7 +228,7 @@ impl Drop for Writer {
     /// A writer that ends in a panic leaves its file as it is, and readers go on.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let problem = "the thread that writes has panicked".to_owned();
+            let problem = "the writer thread has panicked".to_owned();
             self.shared.set_condition(StoreCondition::ReadOnly(problem));
         }
     }

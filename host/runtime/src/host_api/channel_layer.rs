@@ -76,7 +76,8 @@ impl GuestState {
                 plugin,
                 version,
                 channel,
-                "access denied, further denials are not logged: {reason}"
+                %reason,
+                "access denied; further denials are not logged"
             );
         }
         GuestError::Denied(reason)

@@ -44,7 +44,7 @@ impl GuestState {
             LogDecision::DropAndWarn => {
                 let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
                 let reason = if may_log { LOG_RATE_EXCEEDED } else { LOG_NOT_REQUESTED };
-                tracing::warn!(plugin, version, "log lines dropped: {reason}");
+                tracing::warn!(plugin, version, reason, "log lines dropped");
             }
             LogDecision::Drop => {}
         }

@@ -96,7 +96,7 @@ impl MigrationTarget {
         }
     }
 
-    /// Returns the filled instance, the effects of its calls, and what became of the consumers.
+    /// Returns the filled instance, the effects of its calls, and the results for the consumers.
     pub(super) fn into_parts(self) -> (Instance, Vec<Effect>, MigrationStats) {
         (self.instance, self.effects, self.stats)
     }

@@ -68,7 +68,8 @@ impl GuestThreadPool {
         GuestExecutor { pool: self.subpool(self.compute_limit / 2), quota }
     }
 
-    /// Returns a part in which `count` guests, at least one, may compute, and half as many wait as here.
+    /// Returns a part of this pool. In the part `count` guests, at least one, may compute, and half as many may wait as in
+    /// this pool.
     fn subpool(&self, count: usize) -> Self {
         let with_parents = |count: usize, parents: &[Arc<Semaphore>]| {
             let own = Arc::new(Semaphore::new(count));

@@ -95,7 +95,7 @@ impl WasiHttpHooks for GuestHttpHooks {
 
 /// Converts an error to the error of the interface, which reveals nothing about the network of the host.
 fn to_wasi_error(error: EgressError) -> Error {
-    tracing::debug!("request of a plugin failed: {error}");
+    tracing::debug!(%error, "request of a plugin failed");
     match error {
         EgressError::Denied => Error::HttpRequestDenied,
         EgressError::PrivateAddress => Error::DestinationIpProhibited,

@@ -7,10 +7,10 @@ use futures_util::FutureExt;
 use tokio::task::yield_now;
 use tokio::time::advance;
 
-/// The time that passes between two looks at the work. Timers of others expire at their times, this exact.
+/// The time that passes between two polls of the work. Other timers expire as exactly as this.
 const STEP: Duration = Duration::from_millis(1);
 
-/// The turns of the runtime before time passes, so that work that only needs the runtime, such as a response of the test,
+/// How often the runtime runs its tasks before time passes, so that work that only needs the runtime, such as a response of the test,
 /// takes no time.
 const TURNS: usize = 100;
 

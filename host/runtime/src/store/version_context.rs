@@ -61,9 +61,10 @@ impl VersionContext {
             tracing::warn!(
                 plugin,
                 version,
-                "calls of {interface} return an error, because the manifest does not request the capability: \
-                 `{manifest_line}` belongs under [capabilities] in its plugin.toml, and into its `grants` in the \
-                 host's configuration"
+                interface,
+                capability = manifest_line,
+                "calls return an error, because the manifest does not request the capability; add it below \
+                 [capabilities] in plugin.toml, and to `grants` in the host's configuration"
             );
         }
     }

@@ -36,7 +36,7 @@ pub(crate) enum WaitError {
     #[error("no answer in time")]
     Timeout,
     /// All waits of the call together have reached the limit.
-    #[error("this call has waited for as long as it may (limits.wait_time)")]
+    #[error("the waits of this call have taken longer than limits.wait_time")]
     BudgetExhausted,
     /// The host is stopping.
     #[error("the host is stopping")]

@@ -62,7 +62,7 @@ impl<S: ScheduleStore> Scheduler<S> {
         }
     }
 
-    /// Ends the run that this host has claimed. An end that cannot be recorded is recorded later.
+    /// Ends the run that this host has claimed. If the store does not respond, the final state is recorded later.
     pub(super) async fn finish(&mut self, state: RunState) {
         if let Some(run) = self.own_run() {
             let ended = ClaimedRun { state, ..run };
@@ -76,7 +76,7 @@ impl<S: ScheduleStore> Scheduler<S> {
         tracing::warn!(
             plugin,
             channel,
-            "the end of a scheduled run is not recorded yet, so another host may repeat the run"
+            "end of a scheduled run not recorded yet, so another host may repeat the run"
         );
     }
 
@@ -91,7 +91,8 @@ impl<S: ScheduleStore> Scheduler<S> {
         tracing::error!(
             plugin,
             channel,
-            "a scheduled run failed {MAX_ATTEMPTS} times, and is not repeated"
+            attempts = MAX_ATTEMPTS,
+            "scheduled run given up: all attempts failed"
         );
     }
 

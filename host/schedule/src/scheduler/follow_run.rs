@@ -10,9 +10,8 @@ use crate::schedule_store::ScheduleStore;
 use crate::scheduled_run::RunState;
 
 impl<S: ScheduleStore> Scheduler<S> {
-    /// Looks after the run that the record names, if it has not ended: takes it over if its host has died, or starts it if
-    /// it is one that this host has claimed without an answer of the store. Returns whether the schedule has to wait for
-    /// it.
+    /// Handles a run in the record that has not ended: takes it over if its host has died, or starts it if this host has
+    /// claimed it and the store's answer was lost. Returns whether the schedule has to wait for the run.
     pub(super) async fn follow_claimed_run(
         &mut self,
         start: &StartRun<'_>,
@@ -105,7 +104,7 @@ impl<S: ScheduleStore> Scheduler<S> {
         if !self.record.replace(next).await? {
             return Ok(());
         }
-        tracing::warn!(plugin, channel, nominal, attempt, "the host of a scheduled run has died");
+        tracing::warn!(plugin, channel, nominal, attempt, "host of a scheduled run has died");
         if is_last {
             self.record_abandoned();
         } else {

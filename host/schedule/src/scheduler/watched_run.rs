@@ -9,7 +9,7 @@ use crate::run_record::ClaimedRun;
 /// The time without a beat after which the host of a run has died.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
-/// The pause between two looks at the run of another host.
+/// The pause between two readings of the run of another host.
 pub(super) const POLL_PAUSE: Duration = Duration::from_secs(10);
 
 /// The run of another host, as it was when its last beat was seen.

@@ -1,4 +1,4 @@
-//! Several hosts with one store, by simulated clocks.
+//! Several hosts with one store, with simulated clocks.
 
 #![allow(clippy::unwrap_used, reason = "in a test it is the assertion")]
 

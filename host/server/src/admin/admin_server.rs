@@ -114,6 +114,6 @@ async fn serve_connection(stream: TcpStream, router: Router) {
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
-        tracing::debug!("connection to the admin API failed: {error}");
+        tracing::debug!(%error, "connection to the admin API failed");
     }
 }

@@ -156,8 +156,8 @@ pub struct HostStatus {
     pub plugins: Vec<PluginInfo>,
     /// The channel layers, by tenant and name.
     pub layers: Vec<LayerInfo>,
-    /// The secrets, tokens, keys and certificates that cannot be used any more, without their values; the host goes on with
-    /// those from before. Empty if the request is about a tenant.
+    /// The secrets, tokens, keys and certificates that cannot be used any more, without their values; the host keeps the
+    /// previous ones. Empty if the request is about a tenant.
     #[serde(default)]
     pub secret_problems: Vec<String>,
     /// The key-value store of plugins.
@@ -186,7 +186,8 @@ pub struct LimitInfo {
     pub name: String,
     /// The current usage; null for a rate.
     pub used: Option<u64>,
-    /// The limit, or the limit for each second, for `deploys_per_minute` for each minute: a number, bytes, or nanoseconds for `cpu`; null if there is none.
+    /// The limit: a number, bytes, or nanoseconds for `cpu`; of a rate for each second, of `deploys_per_minute` for each
+    /// minute. Null if there is none.
     pub limit: Option<u64>,
     /// The number of times that the limit was reached since the start of the host.
     pub reached: u64,

@@ -43,7 +43,7 @@ pub(super) async fn drain(
         return Err(ApiError::invalid("duration: at most a day (\"24h\")"));
     }
     let (token, spread) = (&*token.token_name, humantime::format_duration(duration));
-    tracing::info!(token, "drain begins, spread over {spread}");
+    tracing::info!(token, %spread, "drain begins");
     let status = admin.server.drain.start(&admin.server.connections, duration);
     Ok((StatusCode::ACCEPTED, Json(status)))
 }

@@ -40,7 +40,7 @@ pub(super) async fn back_up(
     let unreadable = |error: io::Error| ApiError::new(ProblemKind::Unavailable, error.to_string());
     let file = copy.reopen().map_err(unreadable)?;
     let len = file.metadata().map_err(unreadable)?.len();
-    tracing::info!(token = &*token.token_name, "keyvalue: backup of {len} bytes");
+    tracing::info!(token = &*token.token_name, bytes = len, "keyvalue: backup made");
     // The name is removed when this returns, and the file when its last handle is closed.
     drop(copy);
     let headers =
@@ -82,10 +82,8 @@ pub(super) async fn compact(
 ) -> Result<Json<api::KeyvalueCompactResponse>, ApiError> {
     token.require_operator()?;
     let (bytes_before, bytes_after) = file_store(&admin)?.compact().await?;
-    tracing::info!(
-        token = &*token.token_name,
-        "keyvalue: compacted from {bytes_before} to {bytes_after} bytes"
-    );
+    let token = &*token.token_name;
+    tracing::info!(token, bytes_before, bytes_after, "keyvalue: file compacted");
     Ok(Json(api::KeyvalueCompactResponse { bytes_before, bytes_after }))
 }
 

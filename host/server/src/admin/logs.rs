@@ -40,7 +40,7 @@ pub(super) struct LogsQuery {
     _tenant: Option<String>,
     /// The number of last lines. Default: 100
     lines: Option<usize>,
-    /// `true` goes on with new lines. Default: `false`
+    /// `true` continues with new lines. Default: `false`
     #[serde(default)]
     follow: bool,
 }

@@ -28,7 +28,7 @@ impl AcceptedTokens {
         self.current().is_some()
     }
 
-    /// The tokens of now; `None` if the admin API does not run.
+    /// The current tokens; `None` if the admin API does not run.
     pub(crate) fn current(&self) -> Option<Arc<ApiTokens>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -67,14 +67,14 @@ impl EditedPlugin {
     }
 
     /// Writes a file whose digest is `expected`, deploys the folder, and waits for the outcome of these bytes, but not
-    /// longer than `limit`. Keeps the turn until the version is in the queue. Returns the digest of the text and the
+    /// longer than `limit`. Holds `save_lock` until the version is in the queue. Returns the digest of the text and the
     /// outcome.
     pub(super) async fn save(
         &self,
         path: SourcePath,
         text: String,
         expected: Sha256Digest,
-        turn: OwnedMutexGuard<()>,
+        save_guard: OwnedMutexGuard<()>,
         limit: Duration,
     ) -> Result<(Sha256Digest, SaveOutcome), EditorError> {
         let lock = match &self.followed {
@@ -83,10 +83,11 @@ impl EditedPlugin {
             None => None,
         };
         let (source, size_limit) = (self.source.clone(), self.size_limit);
-        // The thread has the turn, because it goes on if the client vanishes.
-        let work = move || (write_and_pack(&source, &path, &text, expected, size_limit), turn);
+        // The thread holds the lock, because it continues if the client disconnects.
+        let work =
+            move || (write_and_pack(&source, &path, &text, expected, size_limit), save_guard);
         let done = run_on_dedicated_thread(work).await;
-        let (saved, turn) = done.ok_or_else(EditorError::no_thread)?;
+        let (saved, save_guard) = done.ok_or_else(EditorError::no_thread)?;
         let Saved { digest, build } = saved?;
         let build = build.map(Arc::new);
         if let (Some(followed), Ok(build)) = (&self.followed, &build)
@@ -95,7 +96,7 @@ impl EditedPlugin {
             followed.saved_build.record(build.digest());
         }
         let deploy = build.map_err(SaveOutcome::from).and_then(|build| self.enqueue(build));
-        drop((lock, turn));
+        drop((lock, save_guard));
         let outcome = match deploy {
             Ok(outcome) => wait_for_outcome(outcome, limit).await,
             Err(outcome) => outcome,

@@ -21,7 +21,7 @@ pub(crate) struct EditorResources {
     pub(super) log_buffer: LogBuffer,
     /// A save holds it from the check of the digest until its version is in the queue. Two saves at a time would both
     /// find the text that they have read.
-    pub(super) save_turn: Arc<Mutex<()>>,
+    pub(super) save_lock: Arc<Mutex<()>>,
     /// How long a save waits for its outcome.
     pub(super) outcome_timeout: Duration,
 }
@@ -38,7 +38,7 @@ impl EditorResources {
             guard: EditorGuard::default(),
             originals: OriginalTexts::default(),
             log_buffer: log_buffer.clone(),
-            save_turn: Arc::default(),
+            save_lock: Arc::default(),
             outcome_timeout: config.limits.handshake_timeout.duration().mul_f64(OUTCOME_SHARE),
         })
     }

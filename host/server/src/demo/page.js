@@ -18,6 +18,9 @@ const MAX_PANELS = 6;
 /** The end of a line of a plugin, which says how the plugin wrote it. */
 const LOG_CONTEXT = / context=\w+$/;
 
+/** The beginning of the host's line about a failed event. The fault follows. */
+const FAULT_EVENT = /^event failed fault=/;
+
 /** The panels of the connections, in their order. */
 const panels = [];
 let panelCount = 0;
@@ -119,7 +122,7 @@ async function pollEditor(listed) {
 }
 
 function reportLine(line) {
-  const text = line.message.replace(LOG_CONTEXT, "");
+  const text = line.message.replace(LOG_CONTEXT, "").replace(FAULT_EVENT, "");
   const place = findPlace(text);
   const isFault = !line.from_guest || line.level === "ERROR" || line.level === "WARN";
   if (place && !line.from_guest) editor.showFault(line.plugin, place);

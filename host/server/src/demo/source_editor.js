@@ -1,4 +1,4 @@
-// The editor of source plugins: files, saving, and what became of a save.
+// The editor of source plugins: files, saving, and the outcome of a save.
 
 import { CodeArea } from "./code_area.js";
 import { byId, createElement, setText } from "./dom.js";
@@ -159,7 +159,7 @@ export class SourceEditor {
     this.#showStatus(error.status === 409 ? "Not saved" : `Not saved: ${error.message}`, "failed");
   }
 
-  /** Shows what became of the last action, with the outcome of a save. */
+  /** Shows the result of the last action, and the outcome of a save. */
   #showStatus(text, outcome = "") {
     byId("save-status").dataset.outcome = outcome;
     setText(byId("save-status"), text);

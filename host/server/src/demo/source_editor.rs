@@ -145,8 +145,8 @@ impl SourceEditor {
         let SaveRequest { plugin, path, text, digest } = parse(body)?;
         let (plugin, path) = self.find(&FileQuery { plugin, path })?;
         let limit = self.resources.outcome_timeout;
-        let turn = self.resources.save_turn.clone().lock_owned().await;
-        let (digest, outcome) = plugin.save(path, text, digest, turn, limit).await?;
+        let save_guard = self.resources.save_lock.clone().lock_owned().await;
+        let (digest, outcome) = plugin.save(path, text, digest, save_guard, limit).await?;
         Ok(json!({ "digest": digest, "result": outcome }))
     }
 

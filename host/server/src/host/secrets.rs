@@ -92,7 +92,7 @@ impl Host {
                     tracing::info!("tokens reloaded");
                 }
                 for error in &errors {
-                    tracing::warn!("{error}; these tokens stay as they were");
+                    tracing::warn!(%error, "cannot reload tokens; they stay as they were");
                 }
                 let problems = errors.iter().map(ToString::to_string).collect();
                 self.file_problems.set(FileKind::Tokens, problems);

@@ -77,8 +77,8 @@ impl ComponentFollower {
             if !is_component_change && !waits_for_signature {
                 continue;
             }
-            // Before the file is read, so that the wait ends with its last content. The look at the file after the start
-            // of the host is no deploy.
+            // Waits before the file is read, so that the latest content is deployed. The first check after the start of the
+            // host is not a deploy.
             if !matches!(source, DeploySource::StartupFile(_)) {
                 self.wait_for_deploy_rate().await;
             }
@@ -104,10 +104,11 @@ impl ComponentFollower {
         for plugin in &self.plugins {
             let plugin = plugin.rollout.plugin();
             while let Err(wait) = plugin.quota.try_begin_deploy() {
-                let (seconds, plugin) = (wait.as_secs() + 1, &*plugin.label);
+                let (wait_seconds, plugin) = (wait.as_secs() + 1, &*plugin.label);
                 tracing::info!(
                     plugin,
-                    "the changed file waits for {seconds} s, because of deploys_per_minute"
+                    wait_seconds,
+                    "the changed file waits, because of deploys_per_minute"
                 );
                 tokio::time::sleep(wait).await;
             }
@@ -153,12 +154,12 @@ impl ComponentFollower {
 
 /// Logs why a changed file or folder cannot be read.
 fn log_read_error(rollout: &Rollout, source: &DeploySource, error: &ReadBuildError) {
-    let (plugin, file) = (&*rollout.plugin().label, source.display_path());
+    let plugin = &*rollout.plugin().label;
     if error.is_not_found() {
-        tracing::debug!(plugin, "component file is gone: {}", file.display());
+        tracing::debug!(plugin, file = %source.display_path().display(), "component file is gone");
     } else {
         let live = rollout.plugin().live_version().digest().short_hex();
-        tracing::warn!(plugin, "version {live} stays: {error}");
+        tracing::warn!(plugin, live, %error, "cannot read the changed file");
     }
 }
 

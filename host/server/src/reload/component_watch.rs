@@ -31,7 +31,7 @@ pub(crate) async fn run(host: Arc<Host>, reloader: Arc<ConfigReloader>) {
     }
 }
 
-/// Watches the files of now: the configuration, components, source folders, and signatures if they are required. Returns
+/// Watches the current files: the configuration, components, source folders, and signatures if they are required. Returns
 /// if they cannot be watched.
 async fn watch_files(host: &Host, reloader: &Arc<ConfigReloader>, mode: WatchMode) {
     let config_file = host.config().file.clone();
@@ -46,7 +46,7 @@ async fn watch_files(host: &Host, reloader: &Arc<ConfigReloader>, mode: WatchMod
     let mut watcher = match run_on_dedicated_thread(start).await {
         Some(Ok(watcher)) => watcher,
         Some(Err(error)) => {
-            tracing::warn!("cannot watch files; changed components will not be deployed: {error}");
+            tracing::warn!(%error, "cannot watch files; changed components will not be deployed");
             return;
         }
         None => return,

@@ -74,7 +74,7 @@ impl ConfigReloader {
                 Err(ConfigReloadError::NoFile) => {}
                 Err(error) => {
                     self.is_forced.fetch_or(is_forced, Ordering::SeqCst);
-                    tracing::error!("the configuration stays as it was: {error}");
+                    tracing::error!(%error, "cannot reload the configuration; it stays as it was");
                 }
             }
         }
@@ -123,7 +123,7 @@ impl ConfigReloader {
             });
         }
         for warning in warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(%warning, "check the configuration");
         }
         Ok(report)
     }

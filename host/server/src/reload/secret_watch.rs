@@ -10,7 +10,7 @@ use narrowboat_runtime::run_on_dedicated_thread;
 /// Reads the files of secrets and tokens again and again, for ever, and applies new values. Plugins see them at their next
 /// call, no connection closes, and the configuration is not read.
 pub(crate) async fn run(host: Arc<Host>) {
-    // Empty, so that the first look notices a token that has changed since the host read it.
+    // Empty, so that the first check notices a token that has changed since the host read it.
     let mut tokens = FileStamps::default();
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -35,15 +35,15 @@ pub(super) async fn refresh_secrets(host: &Arc<Host>) {
     }
 }
 
-/// Logs what has become of secrets. The log names where they come from, and not their values.
+/// Logs the changes of secrets. The log names their sources, and not their values.
 fn log_secret_changes(changes: &SecretChanges) {
     for source in &changes.changed {
-        tracing::info!("the secret in {source} has changed");
+        tracing::info!(%source, "secret has changed");
     }
     for source in &changes.recovered {
-        tracing::info!("the secret in {source} can be read again");
+        tracing::info!(%source, "secret can be read again");
     }
     for error in &changes.failed {
-        tracing::warn!("{error}; its value from before stays");
+        tracing::warn!(%error, "cannot read a secret; its value from before stays");
     }
 }

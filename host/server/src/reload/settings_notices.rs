@@ -8,10 +8,10 @@ use crate::server::Server;
 use narrowboat_core::message::Message;
 use narrowboat_runtime::Plugin;
 
-/// The pause between two looks at the settings.
+/// The pause between two checks of the settings.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Looks at the settings of all plugins again and again, for ever. Consumers get a message after each change; several
+/// Checks the settings of all plugins for changes, for ever. Consumers get a message after each change; several
 /// changes in a short time give one message.
 pub(crate) async fn run(server: Arc<Server>) {
     let mut seen: HashMap<Arc<str>, u64> = HashMap::new();
@@ -46,7 +46,7 @@ pub(crate) async fn tell_consumers(server: &Server, plugin: &Arc<Plugin>) {
         let sent = registry.layer().send(&plugin.tenant, &open.handle.channel, message.clone());
         if let Err(error) = sent.await {
             let plugin = &*plugin.label;
-            tracing::debug!(plugin, "a consumer is not told that its settings changed: {error}");
+            tracing::debug!(plugin, %error, "cannot tell a consumer that its settings have changed");
         }
     }
 }

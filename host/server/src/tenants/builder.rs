@@ -344,8 +344,12 @@ fn plugin_spec(
 }
 
 fn log_load_error(tenant: &Tenant, name: &str, error: &HostError, is_served: bool) {
-    let consequence = if is_served { "goes on as it was" } else { "is not served" };
+    let plugin = tenant.plugin_label(name);
     // The error may quote the component.
     let error = sanitize_log_line(&error.to_string());
-    tracing::error!(plugin = tenant.plugin_label(name), "{error}; it {consequence}");
+    if is_served {
+        tracing::error!(plugin, %error, "cannot load the plugin; it goes on as it was");
+    } else {
+        tracing::error!(plugin, %error, "cannot load the plugin; it is not served");
+    }
 }

@@ -35,7 +35,7 @@ impl DeferredVersionRecord {
         };
         if let Err(error) = result {
             let version = digest.short_hex();
-            tracing::warn!(plugin = &*label, "cannot store version {version}: {error}");
+            tracing::warn!(plugin = &*label, version, %error, "cannot store the version");
         }
     }
 
@@ -45,8 +45,12 @@ impl DeferredVersionRecord {
         let plugin_arguments = self.tenant.arguments(&self.plugin);
         tracing::warn!(
             plugin = label,
-            "{file} waits for an approval, since it requests more capabilities than the version that was live: {extra}; \
-             `narrowboat approve {plugin_arguments} {version}` makes it live"
+            version,
+            requested_by = "file",
+            %file,
+            extra_capabilities = %extra,
+            command = format_args!("narrowboat approve {plugin_arguments} {version}"),
+            "version waits for an approval"
         );
     }
 }

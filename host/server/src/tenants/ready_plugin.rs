@@ -24,9 +24,6 @@ impl ReadyPlugin {
     /// Logs that the plugin is served from now on.
     pub(crate) fn log(&self) {
         let (version, isolation) = (self.version.short_hex(), self.isolation.key());
-        tracing::info!(
-            plugin = self.label,
-            "is ready with version {version}, isolation {isolation}"
-        );
+        tracing::info!(plugin = self.label, version, isolation, "plugin is ready");
     }
 }

@@ -22,19 +22,22 @@ pub(crate) struct ReloadReport {
 }
 
 impl ReloadReport {
-    /// Logs each kind of change on a line of its own.
+    /// Logs the changes.
     pub(crate) fn log(&self) {
-        let kinds =
-            [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
-        for (kind, tenants) in kinds {
-            if !tenants.is_empty() {
-                let names: Vec<_> = tenants.iter().map(Tenant::as_str).collect();
-                tracing::info!("tenants {kind}: {}", names.join(", "));
-            }
+        let lists = [&self.added, &self.changed, &self.removed].map(|tenants| list_names(tenants));
+        if lists.iter().any(Option::is_some) {
+            let [added, changed, removed] = lists;
+            tracing::info!(added, changed, removed, "tenants reloaded");
         }
         if !self.restart_required.is_empty() {
             let keys = self.restart_required.join(", ");
-            tracing::warn!("{keys}: changed, but only read at start; restart the host to apply");
+            tracing::warn!(keys, "changed keys are only read at start; restart the host to apply");
         }
     }
+}
+
+/// Returns the names of tenants as one text; `None` without tenants.
+fn list_names(tenants: &[Tenant]) -> Option<String> {
+    let names: Vec<_> = tenants.iter().map(Tenant::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }

@@ -189,7 +189,7 @@ impl TenantRuntime {
     pub(crate) async fn flush_layers(&self) {
         for (layer, TenantLayer { channel_layer, .. }) in &self.layers {
             if let Err(error) = channel_layer.wait_until_sent().await {
-                tracing::debug!(layer, "the last messages may not have been sent: {error}");
+                tracing::debug!(layer, %error, "the last messages may not have been sent");
             }
         }
     }

@@ -70,10 +70,7 @@ pub(super) fn load(
                 return Ok(LoadedPlugin { plugin, version_record });
             }
             Err(error) if needs_approval => return Err(no_fallback_error(&label, file, &error)),
-            Err(error) => {
-                let file = file.display();
-                tracing::warn!(plugin = &*label, "{error}; {file} is served instead");
-            }
+            Err(error) => log_fallback_to_file(&label, file, &error),
         }
     }
     match loader.load(name, config, file, &build) {
@@ -83,6 +80,17 @@ pub(super) fn load(
             plugin.map(unrecorded).ok_or(error)
         }
     }
+}
+
+/// Logs that the stored version cannot be loaded, so that the file is served in its place.
+fn log_fallback_to_file(label: &str, file: &Path, error: &str) {
+    let file = file.display();
+    tracing::warn!(
+        plugin = label,
+        %file,
+        error,
+        "cannot load the stored version; the file is served instead"
+    );
 }
 
 /// Loads the version that was live on the runtime that it ran on, because it does not load on the current one.
@@ -104,7 +112,8 @@ fn load_on_earlier_runtime(
     tracing::warn!(
         plugin = plugin_label,
         runtime,
-        "{error}; it is served on its earlier runtime instead"
+        %error,
+        "cannot load the live version on the current runtime; it is served on its earlier one"
     );
     Some(plugin)
 }
@@ -138,14 +147,19 @@ fn load_last_trusted(
     let kept = store.live().map(|live| store.load_build(live.version));
     match kept.map(|kept| load_kept(loader, name, config, kept)) {
         Some(Ok(plugin)) => {
-            let (path, live) = (file.display(), plugin.live_version().digest().short_hex());
+            let (file, live) = (file.display(), plugin.live_version().digest().short_hex());
             tracing::warn!(
                 plugin = &*label,
-                "{path} {signature_error}; version {live}, which was live, is served instead"
+                live,
+                %file,
+                error = %signature_error,
+                "cannot trust the file; the version that was live is served instead"
             );
             return Ok(plugin);
         }
-        Some(Err(error)) => tracing::warn!(plugin = &*label, "{error}"),
+        Some(Err(error)) => {
+            tracing::warn!(plugin = &*label, %error, "cannot load the stored version");
+        }
         None => {}
     }
     loader.load(name, config, file, build)

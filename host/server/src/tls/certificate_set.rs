@@ -85,9 +85,10 @@ impl CertificateSet {
                     Ok(certificate) => Some(Arc::new(certificate)),
                     Err(error) => {
                         let earlier = self.of_tenant(tenant);
-                        let whose =
+                        let tenant = tenant.as_str();
+                        let used =
                             if earlier.is_some() { "its own from before" } else { "the host's" };
-                        tracing::warn!("{error}; its clients get {whose}");
+                        tracing::warn!(tenant, used, %error, "cannot load a tenant's certificate");
                         problems.push(error.to_string());
                         earlier
                     }

@@ -48,7 +48,7 @@ pub enum HandshakeOutcome<T> {
 /// The part of [`Decision::Accept`] that is needed once the 101 has been written.
 struct Accepted<T> {
     config: SocketConfig,
-    joined: T,
+    handler: T,
 }
 
 /// Reads a request, waits for the decision about it, and writes the response. If the client disconnects meanwhile,
@@ -100,11 +100,11 @@ where
     let deadline = deadline.max(Instant::now() + RESPONSE_TIMEOUT);
     let sent = timeout_at(deadline, exchange.respond(response)).await;
     match (accepted, sent) {
-        (Some(Accepted { config, joined }), Ok(Ok((stream, early_bytes)))) => {
+        (Some(Accepted { config, handler }), Ok(Ok((stream, early_bytes)))) => {
             let socket = Socket::new(stream, &early_bytes, &config);
-            Ok(HandshakeOutcome::Open(Box::new(socket), joined))
+            Ok(HandshakeOutcome::Open(Box::new(socket), handler))
         }
-        (Some(Accepted { joined, .. }), _) => Ok(HandshakeOutcome::Disconnected(joined)),
+        (Some(Accepted { handler, .. }), _) => Ok(HandshakeOutcome::Disconnected(handler)),
         (None, Ok(Ok((stream, _)))) => {
             close_after_response(stream).await;
             Ok(HandshakeOutcome::Responded(status))
@@ -137,14 +137,14 @@ where
     let switching = request.switching_response();
     let offers = request.extensions().unwrap_or_default();
     match (decide(request).await, switching) {
-        (Decision::Accept { acceptance, max_message, deflate, joined }, Ok(mut response)) => {
+        (Decision::Accept { acceptance, max_message, deflate, handler }, Ok(mut response)) => {
             apply_acceptance(&mut response, &acceptance);
             let deflate = deflate
                 .and_then(|mode| DeflateParams::negotiate(&offers, mode))
                 .and_then(|(params, header)| add_deflate_header(&mut response, params, header));
             let limits = IncomingLimits { max_message, max_frame };
             let config = SocketConfig { limits, deflate };
-            (response, Some(Accepted { config, joined }))
+            (response, Some(Accepted { config, handler }))
         }
         (Decision::Accept { .. }, Err(rejection)) | (Decision::Reject(rejection), _) => {
             (rejection_response(rejection), None)

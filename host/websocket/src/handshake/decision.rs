@@ -16,7 +16,7 @@ pub enum Decision<T> {
         /// How messages are compressed, if the client offers permessage-deflate. `None` disables compression.
         deflate: Option<DeflateMode>,
         /// The caller's value, returned with the open socket, or without it if the client disconnects first.
-        joined: T,
+        handler: T,
     },
     /// Responds to a request that is not a WebSocket handshake.
     Respond(HttpResponse),

@@ -13,8 +13,8 @@ use super::source_host::{SourceHost, SourceHosts};
 /// The number of consumers.
 const CONSUMERS: usize = 1_000;
 
-/// The text of the log before the time of a move, in milliseconds.
-const HOLD_UP: &str = "each held up for at most ";
+/// The field of the log with the time of a move, in milliseconds.
+const MAX_PAUSE: &str = " max_pause_ms=";
 
 /// The time limit for the log of a move.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ async fn wait_for_move(host: &SourceHost<'_>, moves: usize) -> anyhow::Result<f6
     let patience = Instant::now() + MOVE_TIMEOUT;
     while Instant::now() < patience {
         let log = host.read_log()?;
-        if let Some(time) = log.split(HOLD_UP).nth(moves).and_then(leading_number) {
+        if let Some(time) = log.split(MAX_PAUSE).nth(moves).and_then(leading_number) {
             return Ok(time);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -74,7 +74,7 @@ async fn wait_for_move(host: &SourceHost<'_>, moves: usize) -> anyhow::Result<f6
 
 /// The number at the start of a text, if more text follows it.
 fn leading_number(text: &str) -> Option<f64> {
-    text.split_once(' ')?.0.parse().ok()
+    text.split_once(char::is_whitespace)?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_time_of_the_log_is_read_once_its_line_is_complete() {
-        assert_eq!(leading_number("12.34 ms\n"), Some(12.34));
+        assert_eq!(leading_number("12.34\n"), Some(12.34));
         assert_eq!(leading_number("12.3"), None);
     }
 }

@@ -76,20 +76,21 @@ impl HostLog {
 
 fn parse_line(line: &str, clock: &BenchClock) -> Option<HostLogLine> {
     let at = clock.parse_timestamp(line.split_whitespace().next()?)?;
-    let undone = || number_after(line, "the changes of ");
-    let event = if line.contains(" is live after ") {
+    let undone = || number_after(line, " lost_events=");
+    let event = if line.contains(": version is live plugin=") {
         HostLogEvent::Live {
-            prepared: Duration::from_millis(number_after(line, "prepared in ")?),
-            moved_in: Duration::from_millis(number_after(line, "consumers moved in ")?),
-            moved: number_before(line, " consumers moved in ")?,
-            stay: number_before(line, " stay").unwrap_or(0),
+            prepared: Duration::from_millis(number_after(line, " prepared_ms=")?),
+            moved_in: Duration::from_millis(number_after(line, " moved_in_ms=")?),
+            moved: number_after(line, " moved=")?,
+            stay: number_after(line, " kept_old=").unwrap_or(0),
         }
-    } else if let Some((_, reason)) = line.split_once(" stays: ") {
+    } else if let Some((_, rest)) = line.split_once(": deploy refused ") {
+        let (_, reason) = rest.split_once(" error=")?;
         HostLogEvent::Rejected(reason.to_owned())
-    } else if line.contains(" was rolled back after ") {
+    } else if line.contains(": version rolled back;") {
         HostLogEvent::VersionRolledBack { undone: undone()? }
     } else if line.contains(" after a fault ") && line.contains(" lost_events=") {
-        HostLogEvent::InstanceRolledBack { undone: number_after(line, " lost_events=")? }
+        HostLogEvent::InstanceRolledBack { undone: undone()? }
     } else if line.contains(" WARN ") || line.contains(" ERROR ") {
         HostLogEvent::Warning(line.to_owned())
     } else {
@@ -104,11 +105,6 @@ fn number_after(line: &str, words: &str) -> Option<u64> {
     behind[..end].parse().ok()
 }
 
-fn number_before(line: &str, words: &str) -> Option<u64> {
-    let (before, _) = line.split_once(words)?;
-    before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_live_version_tells_how_long_it_took() {
-        let line = "version 00ff is live after 11ee, prepared in 80 ms; 7990 consumers moved in \
-                    512 ms, 10 stay: restore: no (10×) plugin=\"traveller\"";
+        let line = "version is live plugin=\"traveller\" version=\"00ff\" previous=\"11ee\" requested_by=\"file\" \
+                    prepared_ms=80 moved=7990 moved_in_ms=512 max_pause_ms=0.2 kept_old=10 failures=restore: no (10×)";
         let (prepared, moved_in) = (Duration::from_millis(80), Duration::from_millis(512));
         assert_eq!(
             event_of(line),
@@ -137,15 +133,15 @@ mod tests {
         let shared = "rolled back a shared instance after a fault plugin=\"traveller\" \
                       version=\"11ee\" consumers=8 lost_events=9 fault=trap: no";
         assert_eq!(event_of(shared), HostLogEvent::InstanceRolledBack { undone: 9 });
-        let all = "version 00ff was rolled back after 1 faults in 200 events, seen by 1 of 1 clients: 11ee is live again; 8 \
-                   consumers went back to the state they had left it with, and the changes of 7 \
-                   events are lost; 0 restarted, 0 closed, 0 stay; the same bytes will not be";
+        let all = "version rolled back; `narrowboat deploy --force` deploys the same bytes again plugin=\"traveller\" \
+                   version=\"00ff\" live=\"11ee\" faults=1 events=200 failed_clients=1 clients=1 moved=8 lost_events=7";
         assert_eq!(event_of(all), HostLogEvent::VersionRolledBack { undone: 7 });
     }
 
     #[test]
     fn a_refusal_gives_its_reason() {
-        let refused = "refused, version 11ee stays: the trial failed: restore: no";
+        let refused =
+            "deploy refused plugin=\"traveller\" live=\"11ee\" error=the trial failed: restore: no";
         assert_eq!(
             event_of(refused),
             HostLogEvent::Rejected("the trial failed: restore: no".to_owned())

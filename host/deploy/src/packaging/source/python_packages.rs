@@ -70,7 +70,7 @@ pub(super) fn install(
     let unfinished = tempfile::Builder::new().prefix(".").tempdir_in(&parent).map_err(failed)?;
     let target = unfinished.path().join(VENDOR);
     std::fs::create_dir(&target).map_err(failed)?;
-    tracing::info!("installing the packages of {}", requirements.file.display());
+    tracing::info!(requirements = %requirements.file.display(), "installing packages");
     installer.install(&requirements.file, &target)?;
     let installed = installed_folder(folder, requirements);
     match std::fs::rename(&target, &installed) {

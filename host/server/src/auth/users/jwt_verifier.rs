@@ -45,7 +45,7 @@ impl JwtVerifier {
                 None
             }
             Err(error) => {
-                tracing::warn!("{error}; the keys stay as they were");
+                tracing::warn!(%error, "cannot reload the keys of tokens; they stay as they were");
                 Some(error.to_string())
             }
         }

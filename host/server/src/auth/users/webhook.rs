@@ -106,7 +106,7 @@ impl Webhook {
 
     /// Logs the problem with the response of the site, and returns the response for the client.
     fn invalid_response(&self, problem: &str) -> Rejection {
-        tracing::warn!("users.webhook: {}: {problem}", self.config.url);
+        tracing::warn!(url = %self.config.url, problem, "users.webhook failed");
         HostRejection::WebhookUnavailable.into()
     }
 }

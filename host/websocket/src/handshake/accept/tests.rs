@@ -23,9 +23,9 @@ async fn socket_pair() -> (TcpStream, ClientStream, PeerInfo) {
     (client, ClientStream::Left(stream), peer)
 }
 
-fn acceptance<T>(joined: T) -> Decision<T> {
+fn acceptance<T>(handler: T) -> Decision<T> {
     let acceptance = Acceptance::default();
-    Decision::Accept { acceptance, max_message: 1 << 16, deflate: None, joined }
+    Decision::Accept { acceptance, max_message: 1 << 16, deflate: None, handler }
 }
 
 async fn read_response(client: &mut TcpStream) -> String {
