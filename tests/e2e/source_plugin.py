@@ -50,7 +50,7 @@ class SourcePlugin:
         """Replaces the consumer. Waits until the version is live and all consumers have moved."""
         since = len(self.host.log())
         self.write("consumers.py", source)
-        return self.host.logged(rf'version is live plugin="{self.name}" .*\', since)[0]
+        return self.host.logged(rf'version is live plugin="{self.name}" ', since)[0]
 
     def refuse(self, source):
         """Replaces the consumer and returns the reason for its refusal."""

@@ -197,7 +197,7 @@ def serve_over(serve, tmp_path):
 
 @pytest.mark.parametrize("layer", ["memory", "redis"])
 @pytest.mark.parametrize("kind", WAYS)
-def test_of_an_abandoned_handshake_nothing_is_left(serve_over, component, layer, kind, figure):
+def test_an_abandoned_handshake_leaves_nothing(serve_over, component, layer, kind, figure):
     host = serve_over(layer, kind)
     admin = Admin(host)
     secure = {"ssl": host.trusting} if kind == "tls" else {}

@@ -24,5 +24,5 @@ def test_without_room_for_a_pool_each_instance_is_mapped_as_it_starts(serve, siz
     assert clients[0].ask("still here") == "still here"
 
 
-def test_with_room_for_a_pool_nothing_is_said_of_it(serve):
+def test_a_host_with_enough_address_space_logs_no_warning(serve):
     assert "no address space" not in serve("echo").log()

@@ -181,13 +181,13 @@ def test_a_wrong_table_is_told_with_its_key(narrowboat, component, tmp_path, tab
         ("/v1/nothing", {}, 404, "/openapi.json"),
     ],
 )
-def test_what_is_not_well_formed_is_told(admin, path, body, status, words):
+def test_a_malformed_request_is_refused_with_the_reason(admin, path, body, status, words):
     answer = admin.post(path, body)
     assert (answer.status, words in answer.json()["error"]) == (status, True), answer.body
 
 
 @pytest.mark.parametrize("path", ["/v1/connections?limit=x", "/v1/connections?plugn=a", "/v1/logs?follow=2"])
-def test_what_is_asked_wrongly_is_told(admin, path):
+def test_an_invalid_parameter_is_refused_with_the_reason(admin, path):
     answer = admin.ask(path)
     assert answer.status == 400 and answer.json()["kind"] == "invalid"
 
@@ -250,7 +250,7 @@ def test_any_kept_version_comes_back_by_its_first_digits(travel):
         (lambda good: b"<html>", "is not WebAssembly"),
     ],
 )
-def test_what_is_no_component_is_refused_and_listed(travel, spoil, words):
+def test_an_upload_that_is_not_a_component_is_refused_and_listed(travel, spoil, words):
     served = travel(admin=ADMIN)
     admin = Admin(served.host)
     spoilt = spoil(served.version("v2"))
@@ -380,7 +380,7 @@ def answers(host):
     return host.connect("/traveller/").ask("once").split()[0]
 
 
-def test_what_was_deployed_is_live_after_a_restart(restarting):
+def test_a_deployed_version_is_live_after_a_restart(restarting):
     with restarting.start() as host:
         assert Admin(host).deploy("traveller", restarting.version("v2")).status == 200
         assert host.stop() == 0
@@ -389,7 +389,7 @@ def test_what_was_deployed_is_live_after_a_restart(restarting):
         assert Admin(host).states("traveller")[0] == (short(restarting.version("v2")), "live")
 
 
-def test_of_a_file_and_a_deploy_the_last_to_speak_counts(restarting):
+def test_the_later_one_of_a_changed_file_and_a_deploy_is_live(restarting):
     with restarting.start() as host:
         admin = Admin(host)
         live = lambda version: eventually(lambda: answers(host) == version, f"{version} live")

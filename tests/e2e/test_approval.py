@@ -58,7 +58,7 @@ def test_a_version_that_asks_for_more_waits_and_tells_the_difference(served):
     assert client.ask("hello") == "v1 1 hello"
 
 
-def test_what_waits_is_not_even_tried(served):
+def test_a_pending_version_is_not_tried(served):
     served.connect().ask("hello")
     assert deploy(served, "v2 load-traps", MORE).status == 409
 
@@ -77,7 +77,7 @@ def test_an_approval_makes_it_live_with_the_state_of_now(served):
     assert approve(served).status == 404
 
 
-def test_who_deploys_cannot_approve_and_the_other_way_round(served):
+def test_a_token_for_deploys_cannot_approve_and_the_reverse(served):
     deploy(served, "v2", MORE)
     assert approve(served, token="ci").status == 403
     assert deploy(served, "v3", SOME, token="chief").status == 403
@@ -96,7 +96,7 @@ def test_nothing_gets_around_an_approval(served):
     assert served.connect().ask("hello") == "v1 1 hello"
 
 
-def test_what_asks_for_no_more_needs_none(served):
+def test_a_version_that_requests_no_more_needs_no_approval(served):
     assert deploy(served, "v2", SOME).status == 200
     assert deploy(served, "v3", {"groups": ["room.red", "room.b*"]}).status == 200
     assert deploy(served, "v4", {}).status == 200
@@ -108,7 +108,7 @@ def test_a_version_that_has_served_comes_back_without_one(served):
     assert served.connect().ask("hello") == "v1 1 hello"
 
 
-def test_what_was_approved_stays_so(served):
+def test_an_approved_version_stays_approved(served):
     deploy(served, "v2", MORE)
     assert approve(served).status == 200
     assert deploy(served, "v3", LESS).status == 200
@@ -134,7 +134,7 @@ def test_nothing_is_approved_that_is_not_named(served):
     assert served.connect().ask("hello") == "v1 1 hello"
 
 
-def test_of_several_that_wait_the_newest_may_be_approved(served):
+def test_only_the_newest_pending_version_can_be_approved(served):
     deploy(served, "v2", MORE)
     deploy(served, "v3", MORE)
     assert approve(served).status == 200
@@ -162,7 +162,7 @@ def test_one_that_fails_its_trial_goes_on_waiting(served):
     assert (waiting["state"], waiting["approved_by"]) == ("pending", None)
 
 
-def test_what_is_kept_while_the_live_version_is_taken_back_is_compared_anew(travel):
+def test_a_version_stored_during_a_rollback_is_compared_again(travel):
     # A few events of a few clients cause a rollback.
     few = {"window": "1m", "faults_per_thousand": 5, "min_events": 5, "min_clients": 1, "clients_per_hundred": 0}
     served = travel(manifest={"capabilities": SOME}, table={"rollback": few}, admin=ADMIN | {"tokens": TOKENS})
@@ -201,7 +201,7 @@ def writing_end(pipe):
         return None
 
 
-def test_what_is_not_granted_does_not_wait_but_is_refused(travel):
+def test_a_version_that_requests_ungranted_capabilities_is_refused_and_not_pending(travel):
     served = travel(manifest={"capabilities": SOME}, table={"grants": SOME}, admin=ADMIN)
     served.admin = Admin(served.host)
     answer = deploy(served, "v2", MORE, token=None)
@@ -291,7 +291,7 @@ def test_a_file_that_waits_is_not_served_for_want_of_another(restarting, narrowb
     assert "waits for an approval and is not served instead" in result.stderr
 
 
-def test_what_was_kept_and_never_published_when_the_host_died_waits_if_it_asks_for_more(restarting):
+def test_a_version_stored_before_a_crash_is_pending_if_it_requests_more(restarting):
     with restarting.start() as host:
         version = restarting.version("v2", capabilities=MORE)
         assert Admin(host).deploy("traveller", version).status == 409
@@ -305,7 +305,7 @@ def test_what_was_kept_and_never_published_when_the_host_died_waits_if_it_asks_f
         assert answers(host) == "v1"
 
 
-def test_what_waits_is_superseded_by_a_file_that_asks_for_no_more(restarting):
+def test_a_file_that_requests_no_more_supersedes_a_pending_version(restarting):
     with restarting.start() as host:
         version = restarting.version("v2", capabilities=MORE)
         assert Admin(host).deploy("traveller", version).status == 409

@@ -278,7 +278,7 @@ def test_a_full_disk_is_told_once_and_nothing_is_left(serving, folder):
 # The size limit.
 
 
-def test_what_was_not_used_for_longest_makes_room(start, entry, folder):
+def test_the_least_recently_used_code_is_evicted(start, entry, folder):
     start(OTHER)
     other = only(set(folder.iterdir()) - {entry})
     start(THIRD)

@@ -76,7 +76,7 @@ def redis():
 
 
 @pytest.mark.parametrize("backend", ["memory", "redis", "redis-pubsub"])
-def test_who_asks_for_nothing_talks_to_its_own_clients_and_answers_connections(asking, redis, backend):
+def test_a_plugin_without_capabilities_can_send_to_its_own_clients_and_reply_to_connections(asking, redis, backend):
     layer = {"backend": backend} | ({} if backend == "memory" else {"hosts": [redis.address]})
     host = asking("commander", {}, layer=layer)
     one, other = host.connect("/commander/"), host.connect("/commander/")
@@ -88,7 +88,7 @@ def test_who_asks_for_nothing_talks_to_its_own_clients_and_answers_connections(a
     assert one.ask("send jobs hello").startswith("error: denied")
 
 
-def test_where_channels_and_groups_share_their_names_a_channel_is_no_way_to_a_group(asking, redis):
+def test_a_channel_name_cannot_address_the_topic_of_a_group(asking, redis):
     layer = {"backend": "redis-pubsub", "hosts": [redis.address]}
     client = asking("commander", {"channels": ["*"]}, layer=layer).connect("/commander/")
     assert client.ask("send jobs hello") == "ok"
@@ -116,7 +116,7 @@ def test_a_name_that_is_none_is_told_before_it_is_denied(asking):
 # Grants.
 
 
-def test_what_is_asked_and_not_granted_is_named_and_nothing_starts(started):
+def test_a_host_does_not_start_if_a_requested_capability_is_not_granted(started):
     asks = {"groups": ["room.*", "lobby"], "channels": ["jobs"], "log": True, "random": True}
     result = started("commander", asks, {"groups": ["lobby", "r*"], "log": True})
     assert result.returncode == 2
@@ -137,7 +137,7 @@ def test_a_pattern_that_reaches_further_than_the_grant_is_not_granted(started):
     assert '`groups = ["room.*", "room*"]`' in result.stderr
 
 
-def test_what_is_granted_has_to_be_asked_for_too(asking):
+def test_a_granted_capability_must_also_be_requested(asking):
     grants = {"groups": ["*"], "channels": ["*"], "log": True, "clocks": True, "random": True}
     client = asking("commander", {"groups": ["room.red"]}, grants).connect("/commander/")
     assert client.ask("group-send room.red hello") == "ok"
@@ -212,7 +212,7 @@ def test_panics_that_come_faster_than_two_a_second_are_told_in_part(asking):
     assert 10 <= len(said) < 60
 
 
-def test_what_a_panic_says_is_one_line_that_is_bounded_and_steers_no_terminal(asking):
+def test_the_message_of_a_panic_is_one_bounded_line_without_control_characters(asking):
     host = asking("misbehave", {})
     client = host.connect("/misbehave/")
     client.send("panic first\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2Jcleared" + "x" * 50_000)

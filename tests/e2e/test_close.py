@@ -53,14 +53,14 @@ def test_the_clients_library_closes_cleanly(host):
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4321, "done")
 
 
-def test_what_was_sent_before_a_close_is_answered_before_it(host):
+def test_messages_before_a_close_are_answered_before_it(host):
     raw = host.raw("/echo/")
     raw.send_frame(TEXT, b"first")
     raw.send(close_frame(1000))
     assert [opcode for opcode, _ in raw.frames()] == [TEXT, CLOSE]
 
 
-def test_what_was_said_before_a_clients_close_arrives_before_the_answer_to_a_client_that_reads_late(serve):
+def test_a_client_that_reads_late_gets_the_frames_before_the_answer_to_its_close(serve):
     host = serve(plugins={"misbehave": {}}, limits={"outbound_queue": "32 MiB", "close_timeout": "1m"}, log="debug")
     raw = host.raw("/misbehave/", receive_buffer=4096)
     # More than the socket buffers hold while the client does not read.
@@ -109,7 +109,7 @@ def test_rfc_6455_5_5_1_no_rate_withholds_the_answer_to_a_close_nor_what_was_sai
     assert (last[0], closure(last[1])) == (CLOSE, (4000, "bye"))
 
 
-def test_what_is_too_much_for_a_rate_is_not_said_at_the_end_either(serve):
+def test_frames_over_a_rate_are_not_sent_at_the_end_either(serve):
     """Otherwise a plugin whose connections close for this reason could send any amount."""
     host = serve(plugins={"misbehave": {"limits": {"bytes_out": "1 KiB"}}}, limits={"outbound_queue": "64 KiB"})
     raw = host.raw("/misbehave/")
@@ -133,7 +133,7 @@ def test_no_rate_of_what_clients_say_withholds_their_answer_to_a_close(serve):
 
 @pytest.mark.parametrize("isolation", ["connection", "shared"])
 @pytest.mark.parametrize("how", ["close", "fin"])
-def test_what_was_sent_before_the_end_reaches_a_consumer_that_was_busy(serve, isolation, how):
+def test_a_busy_consumer_gets_the_messages_sent_before_the_end(serve, isolation, how):
     plugins = {"misbehave": {"isolation": isolation}}
     host = serve(plugins=plugins, limits={"call_time": "1m"})
     # A long call makes the plugin's calls run on guest threads.
@@ -172,7 +172,7 @@ def test_rfc_6455_7_1_7_a_client_that_broke_a_rule_is_told_while_the_shared_inst
     assert (opcode, closure(payload)[0]) == (CLOSE, 1007)
 
 
-def test_after_the_closing_handshake_the_host_ends_the_stream(host):
+def test_the_host_closes_the_stream_after_the_closing_handshake(host):
     raw = host.raw("/echo/")
     raw.send(close_frame(1000))
     raw.recv_frame()
@@ -213,7 +213,7 @@ def test_a_reason_has_at_most_123_bytes(host, length, code):
     assert client.ended()[0] == code
 
 
-def test_what_was_sent_before_closing_arrives_and_what_comes_after_is_refused(host):
+def test_frames_sent_before_closing_arrive_and_later_ones_are_refused(host):
     client = host.connect("/closer/")
     client.send("last words")
     assert client.rest() == (["words"], (1000, ""))

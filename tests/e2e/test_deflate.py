@@ -322,12 +322,12 @@ def test_rfc_7692_6_1_only_the_first_frame_of_a_message_has_the_bit(peer, opcode
 
 
 @pytest.mark.parametrize("end", [b"\0\0", b"\xff" * 9, b"\x06"])
-def test_what_follows_a_final_block_is_a_stream_or_a_protocol_error(peer, end):
+def test_bytes_after_a_final_block_are_a_stream_or_a_protocol_error(peer, end):
     peer.say(FINAL_BLOCK[:-1] + end)
     assert peer.failed() == 1002
 
 
-def test_what_is_too_long_in_several_streams_is_1009(peer):
+def test_a_message_of_several_streams_that_is_too_long_closes_with_1009(peer):
     peer.say(peer.finished(bytes(40_000)) * 2)
     assert peer.failed() == 1009
 

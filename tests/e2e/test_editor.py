@@ -285,7 +285,7 @@ def test_a_file_that_another_program_has_changed_is_not_overwritten(playground):
     assert "of another program" in playground.read()["text"]
 
 
-def test_of_two_saves_at_once_one_is_refused(playground):
+def test_one_of_two_concurrent_saves_is_refused(playground):
     read = playground.read()
     texts = [f"{read['text']}# {number}\n" for number in range(8)]
     with ThreadPoolExecutor(len(texts)) as pool:

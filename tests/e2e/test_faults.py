@@ -180,7 +180,7 @@ def test_a_call_that_sends_more_than_an_empty_queue_takes_is_the_plugins_fault(s
     assert blamed(host) == (0, {"error": 1})
 
 
-def test_what_waits_for_a_client_does_not_excuse_a_call_that_alone_sends_more_than_a_queue_takes(serve):
+def test_a_call_that_alone_sends_more_than_a_queue_takes_fails_while_the_queue_is_full(serve):
     plugins = {"misbehave": MISBEHAVE | {"overflow": "refuse"}}
     host = serve(plugins=plugins, admin=ADMIN, limits={"outbound_queue": 62_000})
     client = host.raw("/misbehave/")
@@ -317,7 +317,7 @@ def test_a_shared_instance_that_traps_ends_all_its_connections_and_no_others(ser
     assert host.connect("/echo/").ask("served") == "served"
 
 
-def test_after_a_trap_the_next_connection_gets_a_fresh_shared_instance(serve):
+def test_the_next_connection_after_a_trap_gets_a_fresh_shared_instance(serve):
     host = serve("misbehave")
     for _ in range(3):
         client = host.connect("/misbehave/")
@@ -447,7 +447,7 @@ def test_every_line_of_the_log_begins_with_its_time(serve, way):
     assert [line for line in host.log().splitlines() if not LINE.match(line)] == []
 
 
-def test_what_a_guest_closes_with_is_told_in_part(serve):
+def test_the_log_has_a_part_of_the_close_reason_of_a_guest(serve):
     host = serve("closer")
     host.connect("/closer/").send("close 9999 " + "x" * 500_000)
     line = host.logged("close.9999, .*")[0]

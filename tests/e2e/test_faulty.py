@@ -235,7 +235,7 @@ def test_chosen_commands_are_answered_with_a_chosen_error_in_their_turn(redis):
         assert comes(client, b"-BUSY a script\r\n+PONG\r\n")
 
 
-def test_who_has_subscribed_is_refused_between_messages(redis):
+def test_a_subscriber_is_refused_between_messages(redis):
     with RedisProxy(redis.port) as proxy, connected(proxy) as client:
         client.sendall(command("SUBSCRIBE", "a"))
         assert comes(client, b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")

@@ -61,12 +61,12 @@ def has_its_guest_trap(host):
         (has_its_guest_trap, "misbehave", "1011"),
     ],
 )
-def test_what_the_host_ends_is_counted_by_its_code(host, end, plugin, code):
+def test_connections_that_the_host_closes_are_counted_by_close_code(host, end, plugin, code):
     counts(host, lambda: closed(host, plugin, "host", code), lambda: end(host))
 
 
 @pytest.mark.parametrize(("code", "name"), [(1000, "1000"), (4321, "3000-4999")])
-def test_what_clients_end_is_counted_by_theirs(host, code, name):
+def test_connections_that_clients_close_are_counted_by_close_code(host, code, name):
     client = host.connect("/echo/")
     counts(host, lambda: closed(host, "echo", "client", name), lambda: client.close(code))
 

@@ -231,7 +231,7 @@ PROTOCOL_ERRORS = {
 
 
 @pytest.mark.parametrize("data", PROTOCOL_ERRORS.values(), ids=PROTOCOL_ERRORS)
-def test_what_the_protocol_forbids_is_closed_with_1002(raw, data):
+def test_a_violation_of_the_protocol_closes_with_1002(raw, data):
     raw.send(data)
     assert raw.ended()[0] == 1002
 
@@ -246,7 +246,7 @@ def test_a_length_with_its_highest_bit_set_is_refused(raw):
     assert raw.ended()[0] in (1002, 1009)
 
 
-def test_what_one_client_breaks_others_do_not_feel(host):
+def test_a_violation_by_one_client_does_not_affect_others(host):
     other = host.connect("/echo/")
     broken = host.raw("/echo/")
     broken.send(b"\xff" * 100)

@@ -287,7 +287,7 @@ def test_a_head_that_does_not_end_is_not_read_for_ever(host):
     assert raw.response().status in (400, 431)
 
 
-def test_whoever_does_not_finish_the_handshake_is_dropped(host):
+def test_a_client_that_does_not_finish_the_handshake_is_dropped(host):
     raw = host.tcp()
     raw.send(b"GET /door/ HTTP/1.1\r\nHost: localhost\r\n")
     assert b"101" not in raw.socket.recv(1000)

@@ -142,7 +142,7 @@ def test_an_address_that_is_not_public_is_refused_unless_it_is_granted(calling, 
     assert server.asked == []
 
 
-def test_where_an_answer_leads_is_not_followed_and_is_another_request(caller, server):
+def test_a_redirect_is_not_followed_and_needs_another_request(caller, server):
     client = caller()
     with listening() as other:
         elsewhere = f"http://127.0.0.1:{other.port}/hello"
@@ -152,7 +152,7 @@ def test_where_an_answer_leads_is_not_followed_and_is_another_request(caller, se
     assert client.ask(f"follow {client.url}/redirect?{client.url}/hello") == "200 hello"
 
 
-def test_what_a_request_is_told_has_a_bound(caller, server):
+def test_the_method_and_url_of_a_request_are_bounded(caller, server):
     client = caller()
     assert client.ask(f"{'X' * 64} {client.url}/hello") != "200 hello"
     assert len(server.asked) <= 1
@@ -252,7 +252,7 @@ def test_a_guest_that_waits_for_what_never_comes_is_stopped(caller, server):
     client.host.logged("the waits of this call have taken longer than limits.wait_time")
 
 
-def test_who_waits_for_a_server_keeps_no_guest_thread_from_who_computes(serve, component, tmp_path, server):
+def test_a_call_that_waits_for_a_server_blocks_no_guest_thread(serve, component, tmp_path, server):
     caller, slow = tmp_path / "caller.wasm", tmp_path / "echo.wasm"
     asks = {"http": [f"http://localhost:{server.port}"], "private_addresses": True}
     caller.write_bytes(manifested(component, asks))

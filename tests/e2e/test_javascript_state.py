@@ -497,7 +497,7 @@ def test_functions_that_the_constructor_sets_are_code(javascript):
     assert value(client, "VERSION, this.count") == ["v2", 11]
 
 
-def test_after_the_connection_that_cannot_be_saved_has_closed_the_version_goes_live(javascript):
+def test_the_version_goes_live_after_the_connection_that_cannot_be_saved_has_closed(javascript):
     plugin = javascript(evaluator())
     client, other = plugin.clients(2)
     run(client, "this.call = () => 1")
@@ -522,7 +522,7 @@ def test_a_consumer_that_cannot_be_saved_ends_by_the_policy_and_the_others_move(
         assert client.ended() == (1012, "state lost in an update")
 
 
-def test_with_an_instance_each_only_the_consumer_that_cannot_be_saved_stays(javascript):
+def test_only_the_consumer_that_cannot_be_saved_stays_with_isolation_connection(javascript):
     plugin = javascript(evaluator(connect=["this.name = 'ada';"]), isolation="connection")
     client, *others = plugin.clients(4)
     run(client, "this.call = () => 'a'")

@@ -115,7 +115,7 @@ def test_plugins_of_a_tenant_share_their_buckets_and_buckets_share_nothing(keepi
     assert other.ask("drafts keys") == ""
 
 
-def test_what_is_kept_outlives_the_instance(keeping, backend):
+def test_a_stored_value_outlives_the_instance(keeping, backend):
     host = keeping(backend)
     with host.connect("/keeper/") as client:
         assert client.ask("notes set a 1") == "ok"
@@ -223,7 +223,7 @@ def test_a_guest_holds_no_more_than_so_many_buckets(keeping):
 # Permission.
 
 
-def test_whoever_is_not_granted_it_does_not_start(started):
+def test_a_plugin_without_the_grant_does_not_start(started):
     result = started(ASKS, {"log": True})
     assert result.returncode == 2
     assert "not granted: keyvalue;" in result.stderr and "`keyvalue = true`" in result.stderr
@@ -380,7 +380,7 @@ def test_all_the_waits_of_a_call_together_have_a_bound(keeping, over_redis, redi
         redis.go_on()
 
 
-def test_who_waits_keeps_no_guest_thread_from_who_computes(serve, component, tmp_path, over_redis, redis):
+def test_a_call_that_waits_blocks_no_guest_thread(serve, component, tmp_path, over_redis, redis):
     slow = tmp_path / "echo.wasm"
     slow.write_bytes(with_manifest(component("echo").read_bytes(), toml({"name": "echo", "execution": "thread"})))
     plugins = {"keeper": {}, "echo": {"component": str(slow)}}

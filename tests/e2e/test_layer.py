@@ -103,7 +103,7 @@ def test_capacity_is_the_first_pattern_that_matches_the_channel(serve):
         assert answers[-1].startswith("error: channel is full")
 
 
-def test_what_waits_is_forgotten_after_its_expiry(serve):
+def test_a_waiting_message_is_dropped_after_its_expiry(serve):
     layer = {"capacity": 1, "expiry": "300ms"}
     client = serve("commander", layer=layer).connect("/commander/")
     assert client.ask("send unread x") == "ok"
@@ -176,7 +176,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize("digits", INVALID.values(), ids=INVALID)
-def test_what_is_no_message_is_refused(client, digits):
+def test_bytes_that_are_not_a_message_are_refused(client, digits):
     for command in ("send-raw some.channel", "group-send-raw g"):
         assert client.ask(f"{command} {digits}").startswith("error: invalid message: ")
 
@@ -289,7 +289,7 @@ def test_send_many_reaches_those_that_are_there_and_counts_them(client, other):
     eventually(lambda: client.ask(f"send-many {channel} hello") == "0", "leaving")
 
 
-def test_what_is_buffered_counts_the_calls_own_bytes(client):
+def test_the_buffered_bytes_include_those_of_the_call_itself(client):
     client.send("buffered hello")
     assert client.take(2) == ["hello", "5"]
 

@@ -85,7 +85,7 @@ def test_its_connection_is_closed(travel, ailment):
 
 
 @pytest.mark.parametrize("policy", ["keep-old", "restart", "close"])
-def test_what_dies_of_being_saved_is_kept_nowhere_and_told_by_the_policy(travel, policy):
+def test_a_consumer_that_traps_while_it_is_saved_is_handled_by_the_policy(travel, policy):
     served = travel("v1 snapshot-traps", table={"on_failed_move": policy})
     clients = served.clients(6)
     assert [counted(client)["count"] for client in clients] == [1] * 6
@@ -96,14 +96,14 @@ def test_what_dies_of_being_saved_is_kept_nowhere_and_told_by_the_policy(travel,
         said = [client.ended() for client in clients]
         assert said == [(1012, "state lost in an update")] * 6
     assert counted(served.connect())["version"] == "v2"
-    assert "the instance it shared" not in served.host.log()
+    assert "its instance has failed" not in served.host.log()
 
 
 # Consumers in a shared instance.
 
 
 @each_ailment
-def test_of_a_shared_instance_nobody_moves_then(travel, ailment):
+def test_no_consumer_of_a_shared_instance_moves_then(travel, ailment):
     served = travel(isolation="shared")
     clients, ailing, channel = with_an_ailing_one(served, ailment)
     why = served.refuse("v2")
@@ -115,7 +115,7 @@ def test_of_a_shared_instance_nobody_moves_then(travel, ailment):
 
 
 @pytest.mark.parametrize("ailment", ["unsaved", "unread"])
-def test_of_a_shared_instance_a_fresh_one_takes_its_place(travel, ailment):
+def test_a_fresh_shared_instance_takes_its_place(travel, ailment):
     served = travel(isolation="shared", table=RESTART)
     clients, ailing, _ = with_an_ailing_one(served, ailment)
     name, _ = swap(served, ailment)
@@ -126,7 +126,7 @@ def test_of_a_shared_instance_a_fresh_one_takes_its_place(travel, ailment):
 
 
 @pytest.mark.parametrize("ailment", ["unsaved", "unread"])
-def test_of_a_shared_instance_its_connection_is_closed(travel, ailment):
+def test_the_connection_of_a_shared_instance_is_closed(travel, ailment):
     served = travel(isolation="shared", table=CLOSE)
     clients, ailing, _ = with_an_ailing_one(served, ailment)
     name, _ = swap(served, ailment)
@@ -136,7 +136,7 @@ def test_of_a_shared_instance_its_connection_is_closed(travel, ailment):
 
 
 @pytest.mark.parametrize("leave", [False, True], ids=["with clients", "without clients"])
-def test_of_several_shared_instances_none_moves_if_one_cannot(travel, leave):
+def test_no_shared_instance_moves_if_one_cannot(travel, leave):
     served = travel(isolation="shared", table={"instances": 2})
     clients = served.clients(4)
     assert [counted(client)["total"] for client in clients] == [1, 1, 2, 2]
@@ -153,7 +153,7 @@ def test_of_several_shared_instances_none_moves_if_one_cannot(travel, leave):
     assert {counted(client)["version"] for client in clients} == {"v1"}
 
 
-def test_of_a_shared_instance_none_can_be_kept_on_the_old_version(narrowboat, component, tmp_path):
+def test_no_consumer_of_a_shared_instance_can_stay_on_the_old_version(narrowboat, component, tmp_path):
     plugins = {"broadcast": {"on_failed_move": "keep-old"}}
     config = tmp_path / "narrowboat.toml"
     config.write_text(support.toml(support.configuration(component, plugins=plugins)))

@@ -71,7 +71,7 @@ def test_a_new_plugin_in_python_ignores_binary_frames(narrowboat, tmp_path, temp
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_what_a_new_plugin_in_python_prints_is_in_the_log(narrowboat, tmp_path, template):
+def test_the_output_of_a_new_python_plugin_is_in_the_log(narrowboat, tmp_path, template):
     name = f"new-{template}"
     assert narrowboat("new", tmp_path / name, "--template", template).returncode == 0
     code = tmp_path / name / "plugin/consumers.py"

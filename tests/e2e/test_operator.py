@@ -86,7 +86,7 @@ def test_too_large_a_component_is_told_before_it_is_sent(serving, narrowboat, tm
             assert (result.returncode, words in result.stderr) == (code, True), result.stderr
 
 
-def test_what_is_not_there_is_5(operator):
+def test_a_missing_plugin_or_version_ends_with_exit_code_5(operator):
     served = operator()
     result = served.run("deploy", "travellr", served.file_of("v2"))
     assert result.returncode == 5 and 'did you mean "traveller"?' in result.stderr

@@ -93,7 +93,7 @@ def test_any_other_host_is_answered_400(choosy, headers):
         ("allowed_origins", [], "remove the key"),
     ],
 )
-def test_what_is_no_pattern_is_refused_at_the_start(narrowboat, tmp_path, key, value, hint):
+def test_an_invalid_pattern_is_refused_at_start(narrowboat, tmp_path, key, value, hint):
     config = tmp_path / "narrowboat.toml"
     config.write_text(f"{key} = {value!r}\n")
     result = narrowboat("serve", "--config", config)
@@ -101,7 +101,7 @@ def test_what_is_no_pattern_is_refused_at_the_start(narrowboat, tmp_path, key, v
     assert key in result.stderr and hint in result.stderr
 
 
-def test_who_listens_to_the_world_is_told_what_pages_may_do(narrowboat, tmp_path):
+def test_a_host_on_a_public_address_warns_about_pages_of_other_origins(narrowboat, tmp_path):
     config = tmp_path / "narrowboat.toml"
     # An address reserved for documentation (RFC 5737), so the bind fails and the program ends.
     for top, told in [("", True), ('allowed_origins = ["*"]\n', False)]:

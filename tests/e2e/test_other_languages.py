@@ -87,7 +87,7 @@ def test_it_sleeps(host, name):
 
 
 @pytest.mark.parametrize("name", WITH_WASI)
-def test_what_it_prints_is_in_the_log(host, name):
+def test_its_output_is_in_the_log(host, name):
     since = len(host.log())
     assert host.connect(f"/{name}/").ask("print") == "printed"
     host.logged("a line on stdout", since)
@@ -108,7 +108,7 @@ def test_python_sees_no_variable_at_all(host):
     ("name", "command", "error"),
     [(name, *error) for name, errors in ERRORS.items() for error in errors.items()],
 )
-def test_what_it_may_not_do_is_an_ordinary_error(host, name, command, error):
+def test_a_denied_operation_is_an_ordinary_error(host, name, command, error):
     client = host.connect(f"/{name}/")
     assert client.ask(command) == error
     assert client.ask("still here") == "still here"

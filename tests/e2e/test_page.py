@@ -159,7 +159,7 @@ def test_the_plugins_are_told_with_description_live_version_isolation_and_routes
 # In a browser.
 
 
-def test_by_keyboard_alone_one_connects_sends_and_hears(visit):
+def test_the_keyboard_alone_suffices_to_connect_send_and_receive(visit):
     page = visit()
     page.press(Keys.TAB)
     assert page.focused() == "route"
@@ -223,7 +223,7 @@ def test_the_live_version_is_shown(visit, component):
     assert page.version() == digest(component("group"))
 
 
-def test_what_is_said_is_shown_as_text(visit):
+def test_a_message_is_shown_as_text(visit):
     page = visit()
     page.connect()
     page.say("<img src=x><b>bold</b>")

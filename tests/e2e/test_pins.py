@@ -41,7 +41,7 @@ def test_another_version_is_taken_neither_as_a_file_nor_by_upload(serve, compone
     assert client.ask("still the first") == "still the first"
 
 
-def test_what_is_no_hash_is_told_at_the_start(narrowboat, tmp_path):
+def test_an_invalid_hash_is_refused_at_start(narrowboat, tmp_path):
     config = tmp_path / "narrowboat.toml"
     config.write_text('[plugins.echo]\ncomponent = "echo.wasm"\nsha256 = ["ae5f"]\n')
     result = narrowboat("serve", "--config", config)

@@ -242,7 +242,7 @@ def test_a_reset_can_be_undone(visit):
     page.shows("second")
 
 
-def test_by_keyboard_alone_one_edits_saves_and_leaves(visit):
+def test_the_keyboard_alone_suffices_to_edit_save_and_leave(visit):
     page = visit()
     page.find("#file").send_keys(Keys.TAB)
     assert page.focused() == "source-text"
@@ -315,7 +315,7 @@ def test_a_conflict_is_over_once_the_text_is_saved(visit, playground):
     assert not page.find("#conflict").is_displayed()
 
 
-def test_what_is_typed_during_a_save_stays(visit):
+def test_text_typed_during_a_save_stays(visit):
     page = visit()
     page.types("first", "saved")
     page.holds("save")
@@ -331,7 +331,7 @@ def test_what_is_typed_during_a_save_stays(visit):
     assert page.find("#file-state").text == "Not saved"
 
 
-def test_what_is_typed_while_another_file_opens_stays(visit):
+def test_text_typed_while_another_file_opens_stays(visit):
     page = visit()
     page.holds("read")
     page.opens("python", "plugin.toml")
@@ -343,7 +343,7 @@ def test_what_is_typed_while_another_file_opens_stays(visit):
     page.shows("typed meanwhile")
 
 
-def test_what_is_typed_while_the_text_of_another_program_is_read_stays(visit, playground):
+def test_text_typed_while_a_change_of_another_program_is_read_stays(visit, playground):
     page = visit()
     page.holds("read")
     playground.change(PYTHON.replace("first", "theirs"))

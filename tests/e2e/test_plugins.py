@@ -109,7 +109,7 @@ def test_reply_answers_every_frame_with_the_same_words(host):
     assert [client.ask(frame) for frame in ("a text", b"\x01\x02", "")] == ["收到了"] * 3
 
 
-def test_what_a_plugin_logs_is_in_the_hosts_log_with_its_name(host):
+def test_log_lines_of_a_plugin_are_in_the_hosts_log_with_its_name(host):
     client = host.connect("/reply/")
     client.ask("log me 你好")
     client.ask(b"\x07\x08")

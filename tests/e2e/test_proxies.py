@@ -108,7 +108,7 @@ def test_nobody_else_is_believed(serve):
 
 
 @pytest.mark.parametrize(("name", "value"), [("X-Forwarded-For", "unknown"), ("X-Forwarded-Proto", "gopher")])
-def test_what_a_trusted_proxy_says_and_cannot_be_read_is_answered_400(behind, name, value):
+def test_an_invalid_header_of_a_trusted_proxy_is_answered_400(behind, name, value):
     raw = behind.tcp()
     raw.request("/doorman/", headers=UPGRADE | {name: value})
     assert raw.response().status == 400

@@ -64,7 +64,7 @@ def test_a_set_in_a_module_has_all_clients_of_a_shared_instance(lesson):
     assert [client.recv() for client in clients] == ["two"] * 2
 
 
-def test_with_an_instance_each_a_module_has_one_client(lesson):
+def test_a_module_has_one_client_with_isolation_connection(lesson):
     host = lesson("broadcast", "connection")
     first, second = [host.connect("/broadcast/") for _ in range(2)]
     assert first.ask("hello") == "hello"

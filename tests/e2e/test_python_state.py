@@ -340,7 +340,7 @@ def test_state_that_cannot_be_saved_refuses_the_move_with_its_name(python, line,
     assert value(plugin.connect(), "VERSION") == "v1"
 
 
-def test_after_the_connection_that_cannot_be_saved_has_closed_the_version_goes_live(python):
+def test_the_version_goes_live_after_the_connection_that_cannot_be_saved_has_closed(python):
     plugin = python(evaluator())
     client, other = plugin.clients(2)
     run(client, "self.call = lambda: 1")
@@ -380,7 +380,7 @@ def test_all_consumers_end_by_the_policy_if_the_module_cannot_be_saved(python, p
     assert value(plugin.connect(), "VERSION, STREAM") == ("v2", None)
 
 
-def test_with_an_instance_each_only_the_consumer_that_cannot_be_saved_stays(python):
+def test_only_the_consumer_that_cannot_be_saved_stays_with_isolation_connection(python):
     plugin = python(evaluator(init=["self.name = 'ada'"]), isolation="connection")
     client, *others = plugin.clients(4)
     run(client, "self.lines = (line for line in 'abc')")

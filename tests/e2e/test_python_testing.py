@@ -489,7 +489,7 @@ def test_a_filter_selects_tests(test_plugin):
     assert done.returncode == 0 and list(results) == ["test_one"]
 
 
-def test_what_a_test_prints_is_shown_below_its_failure(narrowboat, test_plugin, tmp_path):
+def test_the_output_of_a_test_is_shown_below_its_failure(narrowboat, test_plugin, tmp_path):
     test_plugin("def test_it():\n    print('here I am')\n    assert 1 == 2\n")
     done = narrowboat("test", tmp_path / "chat")
     assert done.returncode == 1

@@ -180,7 +180,7 @@ def test_a_handler_that_no_exception_stops_ends_its_instance(python, lines):
 
 
 @endless
-def test_with_an_instance_each_such_a_handler_ends_its_connection_alone(python, lines):
+def test_such_a_handler_ends_only_its_connection_with_isolation_connection(python, lines):
     plugin = python(looping(lines), isolation="connection")
     client, *others = plugin.clients(5)
     client.send("loop")

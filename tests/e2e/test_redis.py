@@ -325,7 +325,7 @@ def test_a_message_is_sent_from_a_shell(narrowboat, settings, redis, plain, grou
         ([], "--group <NAME>"),
     ],
 )
-def test_what_cannot_be_sent_is_told(narrowboat, settings, arguments, words):
+def test_a_message_that_cannot_be_sent_is_an_error(narrowboat, settings, arguments, words):
     done = send(narrowboat, settings, *arguments)
     assert done.returncode == 2
     assert words in done.stderr, done.stderr

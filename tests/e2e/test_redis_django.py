@@ -80,7 +80,7 @@ def test_a_type_with_an_underscore_reaches_the_handlers_of_both(both):
         assert (here.recv(), there.recv()) == (text, text)
 
 
-def test_what_one_says_keeps_its_order_on_the_other_side(both):
+def test_messages_keep_their_order_between_django_and_the_host(both):
     host, django = both
     for speaker, listener in [(host, django), (django, host)]:
         listening, speaking = listener.connect("/chat/order/"), speaker.connect("/chat/order/")
@@ -92,7 +92,7 @@ def test_what_one_says_keeps_its_order_on_the_other_side(both):
         speaking.close()
 
 
-def test_who_left_gets_nothing(both):
+def test_a_former_member_gets_nothing(both):
     host, django = both
     for leaver, stayer in [(host, django), (django, host)]:
         leaving, staying = leaver.connect("/chat/left/"), stayer.connect("/chat/left/")

@@ -104,7 +104,7 @@ def test_a_room_goes_on_when_redis_is_back(pair, redis, how):
         assert log.count("channel layer lost") == log.count("channel layer is back") == 1, log
 
 
-def test_what_arrives_keeps_its_order_and_comes_once(pair, redis):
+def test_messages_arrive_in_order_and_once(pair, redis):
     group = "g" + os.urandom(8).hex()
     clients = room(pair, group)
     sent = 0

@@ -106,7 +106,7 @@ JSON = {"serializer_format": "json"}
         ("encryption", {}, KEYS, {}),
     ],
 )
-def test_what_a_sender_sends_in_vain_is_counted_and_warned_of_once_for_each_cause(
+def test_undecodable_messages_are_counted_and_logged_once_for_each_cause(
     redis, serving, cause, ours, theirs, extra
 ):
     with serving("commander", layer=layer([redis], **ours), admin=ADMIN) as host:

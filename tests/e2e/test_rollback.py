@@ -367,7 +367,7 @@ def test_a_moved_consumer_that_traps_goes_back_alone_and_nothing_is_lost(travel)
     assert (told["version"], told["count"], told["path"]) == ("v3", 4, ["v1", "v3"])
 
 
-def test_what_a_trap_interrupts_keeps_its_place_among_frames_and_messages(travel):
+def test_an_event_that_a_trap_interrupts_keeps_its_place_among_frames_and_messages(travel):
     served = travel()
     raw = served.host.raw("/traveller/")
     served.swap("v2 traps-at=50")
@@ -435,7 +435,7 @@ def test_a_shared_instance_goes_back_as_a_whole(travel, policy):
     assert (told["version"], told["clients"]) == ("v1", 5 if policy == "restart" else 4)
 
 
-def test_of_several_shared_instances_all_go_back(travel):
+def test_all_shared_instances_roll_back(travel):
     served = travel(isolation="shared", table={"instances": 2})
     one, other = served.clients(2)
     plan = "v2 traps-at=3"

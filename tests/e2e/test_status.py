@@ -122,7 +122,7 @@ def test_a_host_is_not_ready_while_its_layer_is_away(serving, backend):
             eventually(lambda: asked(host, "/readyz").status == 200, "ready")
 
 
-def test_what_was_dropped_and_what_is_foreign_is_counted(serving):
+def test_dropped_and_undecodable_messages_are_counted(serving):
     with Redis() as redis:
         layer = {"backend": "redis", "hosts": [redis.address], "capacity": 1}
         with serving("commander", layer=layer, admin=ADMIN) as host:

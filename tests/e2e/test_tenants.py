@@ -73,13 +73,13 @@ def test_a_host_leads_to_a_tenant(worlds):
     assert status_of(worlds, "/misbehave/", Host="bolt.example.evil.org") == 404
 
 
-def test_of_several_that_fit_the_closest_is_meant(worlds):
+def test_a_tenant_that_matches_by_host_and_path_comes_first(worlds):
     assert ["root_path", "/acme"] in scope(worlds.connect("/acme/doorman/", name="bolt.example"))["attributes"]
     # This tenant has no commander. The tenants that match only the path or only the host do not apply.
     assert status_of(worlds, "/acme/commander/", Host="bolt.example") == 404
 
 
-def test_what_is_nobodys_is_the_hosts_own(worlds):
+def test_a_path_of_no_tenant_belongs_to_the_host(worlds):
     told = scope(worlds.connect("/doorman/"))
     assert told["path"] == "/doorman/" and told["attributes"] == []
 
@@ -258,7 +258,7 @@ def test_a_tenants_token_asks_nothing_of_another(admin, method, path, other):
 
 
 @pytest.mark.parametrize("path", ["/v1/drain", "/v1/reload"])
-def test_what_concerns_all_is_not_a_tenants(admin, path):
+def test_a_token_of_a_tenant_does_not_allow_host_wide_commands(admin, path):
     answer = admin.ask(path, "POST", body={}, token="token of acme")
     assert answer.status == 403 and "belongs to a tenant" in answer.json()["error"]
 
@@ -484,7 +484,7 @@ def test_a_wrong_configuration_changes_nothing_and_is_told(changing):
     assert client.ask("still here") == "still here" and is_served(host, "/acme/echo/")
 
 
-def test_what_only_a_start_reads_is_named(changing):
+def test_changed_keys_that_only_a_start_reads_are_named(changing):
     changed = changing(tenants=echo_at("acme"))
     changed.write(limits={"max_connections": 7}, tenants=echo_at("bolt"))
     changed.host.logged('changed keys are only read at start; restart the host to apply keys="limits"')

@@ -107,7 +107,7 @@ def test_a_spoilt_certificate_leaves_the_old_one(secure, folder, authority):
         ("server.key", "the authority's", "server.key"),
     ],
 )
-def test_what_is_no_certificate_is_told_at_the_start(narrowboat, folder, spoilt, text, hint):
+def test_an_invalid_certificate_is_refused_at_start(narrowboat, folder, spoilt, text, hint):
     match text:
         case None:
             (folder / spoilt).unlink()

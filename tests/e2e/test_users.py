@@ -123,7 +123,7 @@ def test_without_a_token_nobody_is_known(secret):
     assert told(secret)["user"] is None
 
 
-def test_where_users_are_required_a_handshake_without_a_token_is_answered_401(serving_users):
+def test_a_handshake_without_a_token_is_answered_401_if_users_are_required(serving_users):
     with serving_users({"secret_file": SECRET}, required=True, algorithms=["HS256"]) as host:
         raw = host.tcp()
         raw.request("/doorman/")
@@ -350,7 +350,7 @@ def test_a_set_of_keys_is_read_anew_when_it_changes(serving, tmp_path):
         ({}, {"algorithms": ["HS256"]}, "needs exactly one of"),
     ],
 )
-def test_what_cannot_be_meant_is_told_at_the_start(narrowboat, tmp_path, keys, table, hint):
+def test_an_invalid_setting_of_jwt_is_refused_at_start(narrowboat, tmp_path, keys, table, hint):
     for key, text in keys.items():
         (tmp_path / key).write_bytes(text if isinstance(text, bytes) else text.encode())
         table = table | {key: key}

@@ -64,7 +64,7 @@ def test_a_line_without_an_end_is_logged_at_the_end_of_the_call(logging, client)
     logging.logged(r"INFO .*no end.*stdout")
 
 
-def test_what_connect_writes_is_logged(logging, client):
+def test_the_output_of_connect_is_logged(logging, client):
     logging.logged(r"INFO .*connected.*stdout")
 
 
@@ -98,7 +98,7 @@ def test_an_exit_ends_the_instance_and_its_connection(logging, client, command):
     assert logging.connect(f"/{GUEST}/").ask("env") == "0 0 None"
 
 
-def test_what_a_guest_wrote_to_standard_error_before_a_trap_is_part_of_the_fault(asking):
+def test_standard_error_of_a_guest_before_a_trap_is_part_of_the_fault(asking):
     host = asking()
     client = host.connect(f"/{GUEST}/")
     client.send("stderr-exit Traceback: boom")
@@ -150,7 +150,7 @@ def test_without_the_capability_the_clocks_are_coarse(asking):
     assert nanoseconds % step == 0 and abs(seconds - time.time()) < 60
 
 
-def test_with_the_capability_the_clocks_are_exact(asking):
+def test_clocks_are_exact_with_the_capability(asking):
     client = asking({"clocks": True}).connect(f"/{GUEST}/")
     assert int(client.ask("resolution")) == 1
     assert any(int(client.ask("monotonic")) % 1_000_000 for _ in range(3))

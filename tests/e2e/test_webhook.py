@@ -67,7 +67,7 @@ def beside(serving, site):
         yield host
 
 
-def test_who_has_logged_in_at_the_site_is_known_to_consumers(beside, site):
+def test_consumers_know_the_user_who_has_logged_in_at_the_site(beside, site):
     assert told(beside) is None
     assert site.post("/login/", "name=ada&password=wrong").status == 403
     answered = site.post("/login/", "name=ada&password=lovelace")
@@ -155,7 +155,7 @@ def test_the_site_may_turn_somebody_away(serve, status):
         assert answer(serve("doorman", top=asking(site.url))).status == status
 
 
-def test_where_somebody_has_to_be_known_nobody_is_answered_401(serve):
+def test_an_anonymous_client_is_answered_401_if_users_are_required(serve):
     with answering(lambda _: (204, b"")) as site:
         assert answer(serve("doorman", top=asking(site.url, required=True))).status == 401
 

@@ -100,7 +100,7 @@ def test_a_plugin_may_be_consumer_and_worker(serving, layer):
         assert [client.ask(str(number)) for number in range(3)] == ["0", "2", "4"]
 
 
-def test_what_waited_before_the_host_began_is_worked_at(desk, on_redis, redis):
+def test_a_worker_handles_messages_from_before_the_start(desk, on_redis, redis):
     with peer([redis]) as django:
         text = "reply echo early"
         django.send("desk", {"type": "commander.text", "text": text})
