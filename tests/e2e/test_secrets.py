@@ -316,7 +316,7 @@ def test_no_output_has_a_secret(marked, narrowboat, tmp_path):
     markers, admin, outputs = marked.markers, marked.admin, []
     # Handshakes that ask the webhook, which does not answer, and with valid and invalid tokens.
     outputs += [handshake(marked, path) for path in ["/echo/", "/inline/", "/acme/echo/"]]
-    marked.logged("users.webhook: the address in the file .*webhook: ")
+    marked.logged("users.webhook failed url=the address in the file .*webhook problem=")
     for secret in [markers.environment["JWT"], "another secret of more than 32 bytes, it is"]:
         token = jwt.encode({"sub": "ada", "exp": time.time() + 600}, secret, "HS256")
         paths = ["/keeper/", "/inline/", "/sentinel/"]

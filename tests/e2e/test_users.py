@@ -324,7 +324,7 @@ def test_a_set_of_keys_is_read_anew_when_it_changes(serving, tmp_path):
         eventually(lambda: answer(host, by(new, "new")).status == 101, "the new key")
         assert answer(host, by(old, "old")).status == 401
         file.write_text("spoilt")
-        host.logged("the keys stay")
+        host.logged("cannot reload the keys of tokens; they stay as they were")
         assert answer(host, by(new, "new")).status == 101
 
 

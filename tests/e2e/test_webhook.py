@@ -167,7 +167,7 @@ def test_an_answer_that_means_nothing_is_503_and_told(serve, answered):
     with answering(lambda _: answered) as site:
         host = serve("doorman", top=asking(site.url))
         assert answer(host).status == 503
-        host.logged("users.webhook: http://127")
+        host.logged("users.webhook failed url=http://127")
 
 
 def test_a_site_that_does_not_answer_is_503_in_time(serve):
