@@ -32,6 +32,17 @@ enum StoreBackend {
     Redis(Box<RedisStore>),
 }
 
+/// Calls a method that all backends have. Only the one in memory never waits.
+macro_rules! on_backend {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match &$self.backend {
+            StoreBackend::Memory(memory) => memory.$method($($argument),*),
+            StoreBackend::File(file) => file.$method($($argument),*).await,
+            StoreBackend::Redis(redis) => redis.$method($($argument),*).await,
+        }
+    };
+}
+
 impl KeyvalueStore {
     /// Opens the store. A store in memory is empty. A store in Redis connects at the first operation. A store in a file
     /// belongs to this process until it is dropped.
@@ -66,11 +77,7 @@ impl KeyvalueStore {
     /// If the key is empty or too long, or the store does not respond.
     pub async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
         self.limits.check_key(bucket, key)?;
-        match &self.backend {
-            StoreBackend::Memory(memory) => Ok(memory.get(bucket, key)),
-            StoreBackend::File(file) => file.get(bucket, key),
-            StoreBackend::Redis(redis) => redis.get(bucket, key).await,
-        }
+        on_backend!(self.get(bucket, key))
     }
 
     /// Returns the values of keys, in the order of the keys. All are read at one moment.
@@ -87,11 +94,7 @@ impl KeyvalueStore {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        match &self.backend {
-            StoreBackend::Memory(memory) => memory.get_many(bucket, keys),
-            StoreBackend::File(file) => file.get_many(bucket, keys).await,
-            StoreBackend::Redis(redis) => redis.get_many(bucket, keys).await,
-        }
+        on_backend!(self.get_many(bucket, keys))
     }
 
     /// Returns whether the bucket has a key.
@@ -100,11 +103,7 @@ impl KeyvalueStore {
     /// As [`KeyvalueStore::get`].
     pub async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
         self.limits.check_key(bucket, key)?;
-        match &self.backend {
-            StoreBackend::Memory(memory) => Ok(memory.exists(bucket, key)),
-            StoreBackend::File(file) => file.exists(bucket, key),
-            StoreBackend::Redis(redis) => redis.exists(bucket, key).await,
-        }
+        on_backend!(self.exists(bucket, key))
     }
 
     /// Returns the time until a key expires.
@@ -113,11 +112,7 @@ impl KeyvalueStore {
     /// As [`KeyvalueStore::get`].
     pub async fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
         self.limits.check_key(bucket, key)?;
-        match &self.backend {
-            StoreBackend::Memory(memory) => Ok(memory.ttl(bucket, key)),
-            StoreBackend::File(file) => file.ttl(bucket, key),
-            StoreBackend::Redis(redis) => redis.ttl(bucket, key).await,
-        }
+        on_backend!(self.ttl(bucket, key))
     }
 
     /// Returns a page of the keys of a bucket. `cursor` is the one of the page before; `None` starts with the first
@@ -149,11 +144,7 @@ impl KeyvalueStore {
             self.limits.check_key(bucket, prefix)?;
         }
         let limit = limit.clamp(1, MAX_PAGE_KEYS);
-        match &self.backend {
-            StoreBackend::Memory(memory) => Ok(memory.list(bucket, prefix, cursor, limit)),
-            StoreBackend::File(file) => file.list(bucket, prefix, cursor, limit).await,
-            StoreBackend::Redis(redis) => redis.list(bucket, prefix, cursor, limit).await,
-        }
+        on_backend!(self.list(bucket, prefix, cursor, limit))
     }
 
     /// Sets the value of a key, and replaces the value that it has. The key does not expire.
@@ -198,16 +189,8 @@ impl KeyvalueStore {
         self.limits.check_key(bucket, key)?;
         self.limits.check_value(bucket, &value)?;
         let quota = self.limits.quota_bytes(bucket, quota_chain);
-        let result = match &self.backend {
-            StoreBackend::Memory(memory) => {
-                memory.set_many(bucket, vec![(key.to_owned(), value)], ttl, quota)
-            }
-            StoreBackend::File(file) => {
-                file.set_many(bucket, vec![(key.to_owned(), value)], ttl, quota).await
-            }
-            StoreBackend::Redis(redis) => redis.set(bucket, key, &value, ttl, quota).await,
-        };
-        record_quota_hit(result, quota_chain)
+        let entries = vec![(key.to_owned(), value)];
+        record_quota_hit(on_backend!(self.set(bucket, entries, ttl, quota)), quota_chain)
     }
 
     /// Sets the values of keys, all of them or none. Of two entries with one key the last one counts. The keys do not
@@ -234,12 +217,7 @@ impl KeyvalueStore {
             return Ok(());
         }
         let quota = self.limits.quota_bytes(bucket, quota_chain);
-        let result = match &self.backend {
-            StoreBackend::Memory(memory) => memory.set_many(bucket, entries, None, quota),
-            StoreBackend::File(file) => file.set_many(bucket, entries, None, quota).await,
-            StoreBackend::Redis(redis) => redis.set_many(bucket, &entries, quota).await,
-        };
-        record_quota_hit(result, quota_chain)
+        record_quota_hit(on_backend!(self.set(bucket, entries, None, quota)), quota_chain)
     }
 
     /// Deletes a key if the bucket has it.
@@ -248,12 +226,7 @@ impl KeyvalueStore {
     /// As [`KeyvalueStore::get`].
     pub async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
         self.limits.check_key(bucket, key)?;
-        match &self.backend {
-            StoreBackend::Memory(memory) => memory.delete_many(bucket, [key].into_iter()),
-            StoreBackend::File(file) => return file.delete_many(bucket, [key].into_iter()).await,
-            StoreBackend::Redis(redis) => return redis.delete(bucket, key).await,
-        }
-        Ok(())
+        on_backend!(self.delete(bucket, &[key]))
     }
 
     /// Deletes the keys that the bucket has, at one moment.
@@ -265,16 +238,7 @@ impl KeyvalueStore {
         if keys.is_empty() {
             return Ok(());
         }
-        match &self.backend {
-            StoreBackend::Memory(memory) => {
-                memory.delete_many(bucket, keys.iter().map(String::as_str));
-            }
-            StoreBackend::File(file) => {
-                return file.delete_many(bucket, keys.iter().map(String::as_str)).await;
-            }
-            StoreBackend::Redis(redis) => return redis.delete_many(bucket, keys).await,
-        }
-        Ok(())
+        on_backend!(self.delete(bucket, keys))
     }
 
     /// Adds `delta` to the integer that a key has, atomically, and returns the sum. A missing key counts as 0. A key
@@ -291,12 +255,7 @@ impl KeyvalueStore {
     ) -> Result<i64, KeyvalueError> {
         self.limits.check_key(bucket, key)?;
         let quota = self.limits.quota_bytes(bucket, quota_chain);
-        let result = match &self.backend {
-            StoreBackend::Memory(memory) => memory.increment(bucket, key, delta, quota),
-            StoreBackend::File(file) => file.increment(bucket, key, delta, quota).await,
-            StoreBackend::Redis(redis) => redis.increment(bucket, key, delta, quota).await,
-        };
-        record_quota_hit(result, quota_chain)
+        record_quota_hit(on_backend!(self.increment(bucket, key, delta, quota)), quota_chain)
     }
 
     /// Sets the value of a key if the key has the value `expected`, where `None` is for a missing key. Returns whether
@@ -315,17 +274,7 @@ impl KeyvalueStore {
         self.limits.check_key(bucket, key)?;
         self.limits.check_value(bucket, &value)?;
         let quota = self.limits.quota_bytes(bucket, quota_chain);
-        let result = match &self.backend {
-            StoreBackend::Memory(memory) => {
-                memory.compare_and_set(bucket, key, expected, value, quota)
-            }
-            StoreBackend::File(file) => {
-                file.compare_and_set(bucket, key, expected, value, quota).await
-            }
-            StoreBackend::Redis(redis) => {
-                redis.compare_and_set(bucket, key, expected, &value, quota).await
-            }
-        };
+        let result = on_backend!(self.compare_and_set(bucket, key, expected, value, quota));
         record_quota_hit(result, quota_chain)
     }
 
@@ -341,11 +290,7 @@ impl KeyvalueStore {
     ) -> Result<bool, KeyvalueError> {
         self.limits.check_key(bucket, key)?;
         ttl.map_or(Ok(()), check_ttl)?;
-        match &self.backend {
-            StoreBackend::Memory(memory) => Ok(memory.set_ttl(bucket, key, ttl)),
-            StoreBackend::File(file) => file.set_ttl(bucket, key, ttl).await,
-            StoreBackend::Redis(redis) => redis.set_ttl(bucket, key, ttl).await,
-        }
+        on_backend!(self.set_ttl(bucket, key, ttl))
     }
 
     /// Returns the bytes that the buckets of a tenant count for. For Redis this is the number after the last change by

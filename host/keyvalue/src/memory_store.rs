@@ -32,17 +32,23 @@ impl MemoryStore {
         owners.get(bucket.owner())?.value(bucket.name(), key, Instant::now()).cloned()
     }
 
-    /// Changes the buckets of a bucket's owner, after expired entries were removed.
+    /// Changes the buckets of a bucket's owner, after some expired entries were removed. A change that needs the bytes of
+    /// further ones gets them in steps, between which other operations take the lock.
     fn change<T>(
         &self,
         bucket: &Bucket,
-        change: impl FnOnce(&mut OwnedBuckets, Instant) -> T,
-    ) -> T {
-        let now = Instant::now();
-        let mut owners = self.lock();
-        let buckets = owners.entry(bucket.owner().clone()).or_default();
-        buckets.remove_expired(now);
-        change(buckets, now)
+        change: impl Fn(&mut OwnedBuckets, Instant) -> Result<T, KeyvalueError>,
+    ) -> Result<T, KeyvalueError> {
+        loop {
+            let now = Instant::now();
+            let mut owners = self.lock();
+            let buckets = owners.entry(bucket.owner().clone()).or_default();
+            let has_more = buckets.remove_expired(now);
+            match change(buckets, now) {
+                Err(KeyvalueError::QuotaExceeded { .. }) if has_more => {}
+                result => return result,
+            }
+        }
     }
 
     /// Returns the bytes that the buckets of a tenant count for.
@@ -53,13 +59,13 @@ impl MemoryStore {
         buckets.used_bytes() as u64
     }
 
-    pub(crate) fn get(&self, bucket: &Bucket, key: &str) -> Option<Vec<u8>> {
+    pub(crate) fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
         // The value is copied after the lock is released.
-        self.value(bucket, key).map(Vec::from)
+        Ok(self.value(bucket, key).map(Vec::from))
     }
 
-    pub(crate) fn exists(&self, bucket: &Bucket, key: &str) -> bool {
-        self.value(bucket, key).is_some()
+    pub(crate) fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
+        Ok(self.value(bucket, key).is_some())
     }
 
     pub(crate) fn get_many(
@@ -78,7 +84,7 @@ impl MemoryStore {
     }
 
     /// Sets all entries or none.
-    pub(crate) fn set_many(
+    pub(crate) fn set(
         &self,
         bucket: &Bucket,
         entries: Vec<(String, Vec<u8>)>,
@@ -92,12 +98,19 @@ impl MemoryStore {
             .collect();
         self.change(bucket, |buckets, now| {
             let expiry = ttl.map_or(ExpiryChange::Clear, |ttl| ExpiryChange::Set(now + ttl));
-            buckets.insert(bucket.name(), entries, expiry, quota, now)
+            buckets.insert(bucket.name(), &entries, expiry, quota, now)
         })
     }
 
-    pub(crate) fn delete_many<'a>(&self, bucket: &Bucket, keys: impl Iterator<Item = &'a str>) {
-        self.change(bucket, |buckets, _| keys.for_each(|key| buckets.remove(bucket.name(), key)));
+    pub(crate) fn delete(
+        &self,
+        bucket: &Bucket,
+        keys: &[impl AsRef<str>],
+    ) -> Result<(), KeyvalueError> {
+        self.change(bucket, |buckets, _| {
+            keys.iter().for_each(|key| buckets.remove(bucket.name(), key.as_ref()));
+            Ok(())
+        })
     }
 
     pub(crate) fn list(
@@ -106,12 +119,11 @@ impl MemoryStore {
         prefix: &str,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Page {
+    ) -> Result<Page, KeyvalueError> {
         let (owners, now) = (self.lock(), Instant::now());
-        owners
-            .get(bucket.owner())
-            .map(|buckets| buckets.list(bucket.name(), prefix, cursor, limit, now))
-            .unwrap_or_default()
+        let buckets = owners.get(bucket.owner());
+        let page = buckets.map(|buckets| buckets.list(bucket.name(), prefix, cursor, limit, now));
+        Ok(page.unwrap_or_default())
     }
 
     pub(crate) fn increment(
@@ -125,7 +137,7 @@ impl MemoryStore {
             let before = buckets.value(bucket.name(), key, now);
             let sum = add_to_integer(before.map(Bytes::as_ref), delta)?;
             let entry = (key.to_owned(), Bytes::from(sum.to_string()));
-            buckets.insert(bucket.name(), vec![entry], ExpiryChange::Keep, quota, now)?;
+            buckets.insert(bucket.name(), &[entry], ExpiryChange::Keep, quota, now)?;
             Ok(sum)
         })
     }
@@ -138,30 +150,35 @@ impl MemoryStore {
         value: Vec<u8>,
         quota: usize,
     ) -> Result<bool, KeyvalueError> {
+        let entry = [(key.to_owned(), Bytes::from(value.into_boxed_slice()))];
         self.change(bucket, |buckets, now| {
             let before = buckets.value(bucket.name(), key, now);
             if before.map(Bytes::as_ref) != expected {
                 return Ok(false);
             }
-            let entry = (key.to_owned(), Bytes::from(value.into_boxed_slice()));
-            buckets.insert(bucket.name(), vec![entry], ExpiryChange::Keep, quota, now)?;
+            buckets.insert(bucket.name(), &entry, ExpiryChange::Keep, quota, now)?;
             Ok(true)
         })
     }
 
-    pub(crate) fn set_ttl(&self, bucket: &Bucket, key: &str, ttl: Option<Duration>) -> bool {
+    pub(crate) fn set_ttl(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        ttl: Option<Duration>,
+    ) -> Result<bool, KeyvalueError> {
         self.change(bucket, |buckets, now| {
-            buckets.set_expiry(bucket.name(), key, ttl.map(|ttl| now + ttl), now)
+            Ok(buckets.set_expiry(bucket.name(), key, ttl.map(|ttl| now + ttl), now))
         })
     }
 
-    pub(crate) fn ttl(&self, bucket: &Bucket, key: &str) -> KeyTtl {
+    pub(crate) fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
         let (owners, now) = (self.lock(), Instant::now());
         let buckets = owners.get(bucket.owner());
-        match buckets.and_then(|buckets| buckets.expiry(bucket.name(), key, now)) {
+        Ok(match buckets.and_then(|buckets| buckets.expiry(bucket.name(), key, now)) {
             None => KeyTtl::Missing,
             Some(None) => KeyTtl::Never,
             Some(Some(expiry)) => KeyTtl::Remaining(expiry - now),
-        }
+        })
     }
 }

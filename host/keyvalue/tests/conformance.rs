@@ -65,6 +65,7 @@ macro_rules! of_every_backend {
             a_prefix_is_text_and_no_pattern
             over_the_quota_entries_can_shrink_but_not_grow
             an_entry_counts_its_key_its_value_its_bucket_and_128_bytes
+            a_time_to_live_counts_no_bytes
             expired_entries_count_in_no_quota
         }
     };
@@ -638,6 +639,21 @@ async fn an_entry_counts_its_key_its_value_its_bucket_and_128_bytes(backend: &im
     store.swap(&notes, "n", Some(b"100"), b"12345").await.unwrap();
     assert_eq!(store.store.used_bytes(&tenant), Some(2 * (128 + 5) + 3 + 50 + 1 + 5));
     store.store.delete_many(&notes, &["key".to_owned(), "n".to_owned()]).await.unwrap();
+    assert_eq!(store.store.used_bytes(&tenant), Some(0));
+}
+
+async fn a_time_to_live_counts_no_bytes(backend: &impl Backend) {
+    let (notes, key, tenant) = (bucket("notes"), "k".repeat(200), "default".parse().unwrap());
+    let size = 128 + 5 + 200 + 1;
+    let store = backend.open(size);
+    let hour = Duration::from_secs(3_600);
+    store.set_for(&notes, &key, b"1", hour).await;
+    assert_eq!(store.store.used_bytes(&tenant), Some(size as u64));
+    store.set(&notes, &key, b"2").await;
+    assert!(store.store.set_ttl(&notes, &key, Some(hour)).await.unwrap());
+    assert!(store.store.set_ttl(&notes, &key, Some(hour * 2)).await.unwrap());
+    assert_eq!(store.store.used_bytes(&tenant), Some(size as u64));
+    store.store.delete(&notes, &key).await.unwrap();
     assert_eq!(store.store.used_bytes(&tenant), Some(0));
 }
 

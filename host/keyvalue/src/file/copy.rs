@@ -5,6 +5,8 @@ use std::path::Path;
 
 use redb::ReadableTable;
 
+use super::entry_value::{NEVER, decode_value};
+use super::expiry_index::expiry_key;
 use super::open_database::OpenDatabase;
 use super::snapshot::Snapshot;
 use super::storage_failure::StorageFailure;
@@ -38,8 +40,9 @@ pub(super) fn copy_entries(
             for row in rows.by_ref() {
                 let (key, value) = row?;
                 entries.insert(key.value(), value.value())?;
-                if let Some(expiry) = value.value().get(..8).filter(|expiry| *expiry != [0; 8]) {
-                    expiries.insert([expiry, key.value()].concat().as_slice(), ())?;
+                let (expiry, _) = decode_value(value.value());
+                if expiry != NEVER {
+                    expiries.insert(expiry_key(expiry, key.value()).as_slice(), ())?;
                 }
                 (count, bytes) = (count + 1, bytes + key.value().len() + value.value().len());
                 if count == COPY_ENTRIES || bytes >= COPY_BYTES {

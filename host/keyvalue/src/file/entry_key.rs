@@ -5,7 +5,7 @@ use crate::bucket::BucketOwner;
 use crate::entry_size::ENTRY_OVERHEAD_BYTES;
 
 /// The byte after the name of an owner and after the name of a bucket. Names do not have it.
-const SEPARATOR: u8 = 0;
+pub(super) const SEPARATOR: u8 = 0;
 
 /// Returns the name of an owner in keys. No tenant has an empty name, so that is the host's.
 pub(super) fn owner_name(owner: &BucketOwner) -> &str {

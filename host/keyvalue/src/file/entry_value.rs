@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The bytes of the time of expiry, before the value of the plugin.
-const EXPIRY_LEN: usize = 8;
+/// The bytes of a time of expiry.
+pub(super) const EXPIRY_LEN: usize = 8;
 
 /// A time in milliseconds since 1970, by the clock of this machine.
 pub(super) type WallMillis = u64;

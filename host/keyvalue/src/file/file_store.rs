@@ -76,16 +76,23 @@ impl FileStore {
         Ok(Self { folder, shared, requests, room, thread: Some(thread) })
     }
 
-    pub(crate) fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KeyvalueError> {
+    #[expect(clippy::unused_async, reason = "a store in Redis has the same method")]
+    pub(crate) async fn get(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, KeyvalueError> {
         self.shared.snapshot().find(bucket, key, wall_now(), |_, value| value.to_vec())
     }
 
-    pub(crate) fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
+    #[expect(clippy::unused_async, reason = "a store in Redis has the same method")]
+    pub(crate) async fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KeyvalueError> {
         let found = self.shared.snapshot().find(bucket, key, wall_now(), |_, _| ());
         Ok(found?.is_some())
     }
 
-    pub(crate) fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
+    #[expect(clippy::unused_async, reason = "a store in Redis has the same method")]
+    pub(crate) async fn ttl(&self, bucket: &Bucket, key: &str) -> Result<KeyTtl, KeyvalueError> {
         self.shared.snapshot().ttl(bucket, key, wall_now())
     }
 
@@ -112,7 +119,7 @@ impl FileStore {
     }
 
     /// Sets all entries or none.
-    pub(crate) async fn set_many(
+    pub(crate) async fn set(
         &self,
         bucket: &Bucket,
         entries: Vec<(String, Vec<u8>)>,
@@ -124,12 +131,12 @@ impl FileStore {
         self.change(Change::Set { entries, ttl, quota: quota as u64 }).await.map(drop)
     }
 
-    pub(crate) async fn delete_many(
+    pub(crate) async fn delete(
         &self,
         bucket: &Bucket,
-        keys: impl Iterator<Item = &str>,
+        keys: &[impl AsRef<str>],
     ) -> Result<(), KeyvalueError> {
-        let keys = keys.map(|key| entry_key(bucket, key)).collect();
+        let keys = keys.iter().map(|key| entry_key(bucket, key.as_ref())).collect();
         self.change(Change::Delete { keys }).await.map(drop)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use redb::{Builder, Database, ReadableDatabase, TableError, WriteTransaction};
 
 use super::disk_file::DiskFile;
+use super::format_upgrade;
 use super::guarded_file::{FailureSlot, GuardedFile};
 use super::storage_failure::StorageFailure;
 use super::tables::{ENTRIES, EXPIRIES, FORMAT, FORMAT_KEY, FORMAT_VERSION, USAGE};
@@ -71,12 +72,12 @@ impl OpenDatabase {
         }
     }
 
-    /// Creates the tables of an empty file. Returns the version of the format.
+    /// Creates the tables of an empty file, and upgrades a file of an earlier format. Returns the version of the format.
     fn create_tables(&self) -> Result<u64, redb::Error> {
         match self.begin_read()?.open_table(FORMAT) {
             Ok(table) => {
                 let format = table.get(FORMAT_KEY)?;
-                return Ok(format.map_or(FORMAT_VERSION, |format| format.value()));
+                return self.upgrade(format.map_or(FORMAT_VERSION, |format| format.value()));
             }
             Err(TableError::TableDoesNotExist(_)) => {}
             Err(error) => return Err(error.into()),
@@ -86,6 +87,17 @@ impl OpenDatabase {
         transaction.open_table(ENTRIES)?;
         transaction.open_table(EXPIRIES)?;
         transaction.open_table(USAGE)?;
+        transaction.commit()?;
+        Ok(FORMAT_VERSION)
+    }
+
+    /// Upgrades a file of an earlier format. Returns the version of the format.
+    fn upgrade(&self, format: u64) -> Result<u64, redb::Error> {
+        if format != 1 {
+            return Ok(format);
+        }
+        let transaction = self.begin_write()?;
+        format_upgrade::upgrade_from_1(&transaction)?;
         transaction.commit()?;
         Ok(FORMAT_VERSION)
     }

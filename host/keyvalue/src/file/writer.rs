@@ -1,26 +1,30 @@
 //! The writer thread.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::copy;
 use super::entry_value::wall_now;
-use super::group_commit::GroupCommit;
+use super::expiry_sweep::{ExpirySweep, SweepProgress};
+use super::group_commit::{Applied, GroupCommit};
 use super::open_database::OpenDatabase;
 use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
 use super::storage_failure::StorageFailure;
 use super::store_folder::StoreFolder;
-use super::write_request::{ChangeResult, CompactResult, PendingChange, WriteRequest};
+use super::write_request::{CompactResult, PendingChange, WriteRequest};
 use crate::{KeyvalueError, StoreCondition};
 
-/// The most changes of one commit.
+/// The most new changes of one commit, and the most that an earlier one has put off.
 const MAX_BATCH: usize = 1_024;
 
 /// How often expired entries are removed if nothing is written.
-const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause before more expired entries are removed if the last commit has left some.
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long after an attempt to open a file on a full disk the next one follows.
 pub(super) const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +37,17 @@ pub(super) struct Writer {
     /// The bytes that the entries of each owner count for after the last commit.
     usage: HashMap<Vec<u8>, u64>,
     last_open: Instant,
+    sweep: ExpirySweep,
+    /// The changes that need the bytes of more expired entries than one commit removes.
+    deferred: VecDeque<PendingChange>,
+}
+
+/// The end of a transaction.
+struct Committed {
+    applied: Vec<Applied>,
+    /// The usage that has changed; `None` if nothing has.
+    usage: Option<HashMap<Vec<u8>, u64>>,
+    sweep: SweepProgress,
 }
 
 impl Writer {
@@ -42,13 +57,22 @@ impl Writer {
         database: Arc<OpenDatabase>,
         usage: HashMap<Vec<u8>, u64>,
     ) -> Self {
-        Self { folder, shared, database, usage, last_open: Instant::now() }
+        Self {
+            folder,
+            shared,
+            database,
+            usage,
+            last_open: Instant::now(),
+            sweep: ExpirySweep::default(),
+            deferred: VecDeque::new(),
+        }
     }
 
     /// Handles requests until it is told to stop, or the store is gone.
     pub(super) fn run(mut self, requests: &Receiver<WriteRequest>) {
+        let mut wait = SWEEP_INTERVAL;
         loop {
-            let first = match requests.recv_timeout(PURGE_INTERVAL) {
+            let first = match requests.recv_timeout(wait) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -63,7 +87,10 @@ impl Writer {
                     break;
                 }
             }
-            self.write(changes);
+            // Changes that were put off come last, so that they hold up no other tenant's.
+            let deferred = self.deferred.len().min(MAX_BATCH);
+            changes.extend(self.deferred.drain(..deferred));
+            wait = self.write(changes);
             match other {
                 Some(WriteRequest::Stop) => return,
                 Some(WriteRequest::Compact(reply)) => drop(reply.send(self.compact())),
@@ -72,25 +99,35 @@ impl Writer {
         }
     }
 
-    /// Commits changes, and answers them. Without changes it removes expired entries.
-    fn write(&mut self, changes: Vec<PendingChange>) {
+    /// Commits changes, and answers them. Without changes it removes expired entries. Returns the time to wait for further
+    /// changes.
+    fn write(&mut self, changes: Vec<PendingChange>) -> Duration {
         // A caller that has given up has not been told anything.
         let changes: Vec<_> =
             changes.into_iter().filter(|change| !change.reply.is_closed()).collect();
-        let results = match self.ensure_writable(!changes.is_empty()) {
+        let committed = match self.ensure_writable(!changes.is_empty()) {
             Ok(()) => self.commit(&changes),
             Err(error) => Err(error),
         };
-        match results {
-            Ok(results) => {
-                for (change, result) in changes.into_iter().zip(results) {
-                    let _ = change.reply.send(result);
+        match committed {
+            Ok((applied, sweep)) => {
+                for (change, applied) in changes.into_iter().zip(applied) {
+                    match applied {
+                        Applied::Done(result) => drop(change.reply.send(result)),
+                        Applied::Later => self.deferred.push_back(change),
+                    }
+                }
+                match sweep {
+                    _ if !self.deferred.is_empty() => Duration::ZERO,
+                    SweepProgress::Partial => SWEEP_PAUSE,
+                    SweepProgress::Complete => SWEEP_INTERVAL,
                 }
             }
             Err(error) => {
-                for change in changes {
+                for change in changes.into_iter().chain(self.deferred.drain(..)) {
                     let _ = change.reply.send(Err(error.clone()));
                 }
+                SWEEP_INTERVAL
             }
         }
     }
@@ -126,12 +163,15 @@ impl Writer {
     }
 
     /// Applies changes in one transaction, and makes it durable.
-    fn commit(&mut self, changes: &[PendingChange]) -> Result<Vec<ChangeResult>, KeyvalueError> {
+    fn commit(
+        &mut self,
+        changes: &[PendingChange],
+    ) -> Result<(Vec<Applied>, SweepProgress), KeyvalueError> {
         let committed = self.try_commit(changes);
         if let Some(failure) = self.database.failure() {
             return Err(self.report(failure));
         }
-        let (results, changed) = match committed {
+        let Committed { applied, usage, sweep } = match committed {
             Ok(committed) => committed,
             // The file cannot be read or is damaged, and redb refuses everything from now on.
             Err(error) => {
@@ -140,35 +180,37 @@ impl Writer {
                 return Err(self.report(failure));
             }
         };
-        if let Some(changed) = changed {
-            self.usage.extend(changed.clone());
-            self.usage.retain(|_, bytes| *bytes > 0);
-            self.shared.set_snapshot(Snapshot::take(&self.database)?);
-            self.shared.change_usage(changed);
-            if self.shared.condition() != StoreCondition::Healthy {
-                tracing::info!("keyvalue: the disk has room again, and the store takes writes");
-                self.shared.set_condition(StoreCondition::Healthy);
-            }
+        if let Some(usage) = usage {
+            self.publish(usage)?;
         }
-        Ok(results)
+        Ok((applied, sweep))
     }
 
-    #[expect(clippy::type_complexity, reason = "the results, and the usage that has changed")]
-    fn try_commit(
-        &self,
-        changes: &[PendingChange],
-    ) -> Result<(Vec<ChangeResult>, Option<HashMap<Vec<u8>, u64>>), redb::Error> {
+    /// Shows readers the state after a commit.
+    fn publish(&mut self, usage: HashMap<Vec<u8>, u64>) -> Result<(), KeyvalueError> {
+        self.usage.extend(usage.clone());
+        self.usage.retain(|_, bytes| *bytes > 0);
+        self.shared.set_snapshot(Snapshot::take(&self.database)?);
+        self.shared.change_usage(usage);
+        if self.shared.condition() != StoreCondition::Healthy {
+            tracing::info!("keyvalue: the disk has room again, and the store takes writes");
+            self.shared.set_condition(StoreCondition::Healthy);
+        }
+        Ok(())
+    }
+
+    fn try_commit(&mut self, changes: &[PendingChange]) -> Result<Committed, redb::Error> {
         let transaction = self.database.begin_write()?;
-        let mut batch = GroupCommit::open(&transaction, &self.usage, wall_now())?;
-        batch.remove_expired()?;
-        let results: Result<Vec<_>, _> =
-            changes.iter().map(|pending| batch.apply(&pending.change)).collect();
-        let (results, changed) = (results?, batch.finish()?);
-        match changed {
+        let mut group = GroupCommit::open(&transaction, &self.usage, wall_now())?;
+        let sweep = self.sweep.advance(&mut group)?;
+        let applied: Result<Vec<_>, _> =
+            changes.iter().map(|pending| group.apply(&pending.change)).collect();
+        let (applied, usage) = (applied?, group.finish()?);
+        match usage {
             Some(_) => transaction.commit()?,
             None => transaction.abort()?,
         }
-        Ok((results, changed))
+        Ok(Committed { applied, usage, sweep })
     }
 
     /// Reports a failure of the disk in the log and the status, and returns its error.

@@ -12,7 +12,7 @@ use crate::expiry_change::ExpiryChange;
 use crate::page::MAX_PAGE_BYTES;
 use crate::{KeyvalueError, Page};
 
-/// The most expired entries that one operation removes, unless the quota needs their bytes.
+/// The most expired entries that are removed at once.
 const MAX_REMOVED: usize = 256;
 
 /// The buckets of one owner. An expired entry is missing for every operation, also before it is removed.
@@ -76,16 +76,17 @@ impl OwnedBuckets {
         true
     }
 
-    /// Sets all entries, or none if they would exceed the quota. No two entries have the same key.
+    /// Sets all entries, or none if they would exceed the quota, in which expired entries count until they are removed. No
+    /// two entries have the same key.
     pub(super) fn insert(
         &mut self,
         bucket: &str,
-        entries: Vec<(String, Bytes)>,
+        entries: &[(String, Bytes)],
         change: ExpiryChange<Instant>,
         quota: usize,
         now: Instant,
     ) -> Result<(), KeyvalueError> {
-        for (key, _) in &entries {
+        for (key, _) in entries {
             if self.entry(bucket, key, now).is_none() {
                 self.remove(bucket, key);
             }
@@ -94,13 +95,11 @@ impl OwnedBuckets {
         let sizes = entries.iter().map(|(key, value)| entry_bytes(bucket, key, value.len()));
         let after: usize = sizes.sum();
         // Entries that do not grow are accepted even if the operator has lowered the quota.
-        while after > before && self.used_bytes - before + after > quota {
-            if !self.remove_expired(now) && self.used_bytes - before + after > quota {
-                return Err(KeyvalueError::QuotaExceeded { quota });
-            }
+        if after > before && self.used_bytes - before + after > quota {
+            return Err(KeyvalueError::QuotaExceeded { quota });
         }
         for (key, value) in entries {
-            self.put(bucket, key.into(), value, change);
+            self.put(bucket, key.as_str().into(), value.clone(), change);
         }
         Ok(())
     }

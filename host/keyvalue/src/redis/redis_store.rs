@@ -93,52 +93,40 @@ impl RedisStore {
         }
     }
 
+    /// Sets all entries or none.
     pub(crate) async fn set(
         &self,
         bucket: &Bucket,
-        key: &str,
-        value: &[u8],
+        entries: Vec<(String, Vec<u8>)>,
         ttl: Option<Duration>,
         quota: usize,
     ) -> Result<(), KeyvalueError> {
         let mut script = self.invocation(&self.scripts.set, bucket);
-        script.arg(quota).arg(millis_text(ttl)).arg(key).arg(value);
-        let request = RedisRequest::Script(&script);
-        self.write(KeyvalueOperation::Set, bucket, &request, quota).await.map(drop)
-    }
-
-    /// Sets all entries or none.
-    pub(crate) async fn set_many(
-        &self,
-        bucket: &Bucket,
-        entries: &[(String, Vec<u8>)],
-        quota: usize,
-    ) -> Result<(), KeyvalueError> {
-        let mut script = self.invocation(&self.scripts.set, bucket);
-        script.arg(quota).arg("");
-        for (key, value) in entries {
+        script.arg(quota).arg(millis_text(ttl));
+        for (key, value) in &entries {
             script.arg(key).arg(value);
         }
-        let request = RedisRequest::Script(&script);
-        self.write(KeyvalueOperation::SetMany, bucket, &request, quota).await.map(drop)
+        let operation = match *entries {
+            [_] => KeyvalueOperation::Set,
+            _ => KeyvalueOperation::SetMany,
+        };
+        self.write(operation, bucket, &RedisRequest::Script(&script), quota).await.map(drop)
     }
 
-    pub(crate) async fn delete(&self, bucket: &Bucket, key: &str) -> Result<(), KeyvalueError> {
-        let mut script = self.invocation(&self.scripts.delete, bucket);
-        script.arg(key);
-        let request = RedisRequest::Script(&script);
-        self.write(KeyvalueOperation::Delete, bucket, &request, 0).await.map(drop)
-    }
-
-    pub(crate) async fn delete_many(
+    pub(crate) async fn delete(
         &self,
         bucket: &Bucket,
-        keys: &[String],
+        keys: &[impl AsRef<str>],
     ) -> Result<(), KeyvalueError> {
         let mut script = self.invocation(&self.scripts.delete, bucket);
-        script.arg(keys);
-        let request = RedisRequest::Script(&script);
-        self.write(KeyvalueOperation::DeleteMany, bucket, &request, 0).await.map(drop)
+        for key in keys {
+            script.arg(key.as_ref());
+        }
+        let operation = match keys {
+            [_] => KeyvalueOperation::Delete,
+            _ => KeyvalueOperation::DeleteMany,
+        };
+        self.write(operation, bucket, &RedisRequest::Script(&script), 0).await.map(drop)
     }
 
     /// Returns a page of keys, as the server's `HSCAN` returns them: in no order, a key perhaps twice, and perhaps more
@@ -180,7 +168,7 @@ impl RedisStore {
         bucket: &Bucket,
         key: &str,
         expected: Option<&[u8]>,
-        value: &[u8],
+        value: Vec<u8>,
         quota: usize,
     ) -> Result<bool, KeyvalueError> {
         let mut script = self.invocation(&self.scripts.compare_and_set, bucket);

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use super::super::disk_file::DiskFile;
 use super::super::store_folder::Disk;
+use super::super::tables::{ENTRIES, EXPIRIES, EXPIRIES_1, FORMAT, FORMAT_KEY};
 use super::super::writer::REOPEN_INTERVAL;
 use super::*;
 
@@ -81,11 +82,11 @@ impl FaultyStore {
     }
 
     async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyvalueError> {
-        self.store.set_many(&self.bucket, vec![(key.to_owned(), value)], None, usize::MAX).await
+        self.store.set(&self.bucket, vec![(key.to_owned(), value)], None, usize::MAX).await
     }
 
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.store.get(&self.bucket, key).unwrap()
+    async fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.store.get(&self.bucket, key).await.unwrap()
     }
 }
 
@@ -112,10 +113,10 @@ async fn a_full_disk_is_an_error_that_loses_nothing_and_writes_go_on_when_there_
         assert!(matches!(error, KeyvalueError::DiskFull(_)), "{error}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(store.get(&format!("key {stored}")), None);
-    assert_eq!(store.get("kept").unwrap(), vec![1; 1_000]);
+    assert_eq!(store.get(&format!("key {stored}")).await, None);
+    assert_eq!(store.get("kept").await.unwrap(), vec![1; 1_000]);
     for at in 0..stored {
-        assert_eq!(store.get(&format!("key {at}")).unwrap().len(), 100_000);
+        assert_eq!(store.get(&format!("key {at}")).await.unwrap().len(), 100_000);
     }
     *store.faults.room.lock().unwrap() = None;
     let since = std::time::Instant::now();
@@ -127,10 +128,10 @@ async fn a_full_disk_is_an_error_that_loses_nothing_and_writes_go_on_when_there_
     assert_eq!(store.store.condition(), StoreCondition::Healthy);
     drop(store);
     let store = FaultyStore::open(folder.path());
-    assert_eq!(store.get("kept").unwrap(), vec![1; 1_000]);
-    assert_eq!(store.get("later").unwrap(), [3]);
+    assert_eq!(store.get("kept").await.unwrap(), vec![1; 1_000]);
+    assert_eq!(store.get("later").await.unwrap(), [3]);
     for at in 0..stored {
-        assert_eq!(store.get(&format!("key {at}")).unwrap().len(), 100_000);
+        assert_eq!(store.get(&format!("key {at}")).await.unwrap().len(), 100_000);
     }
 }
 
@@ -146,13 +147,13 @@ async fn a_failed_fsync_makes_the_store_read_only_until_it_is_opened_again() {
     let error = store.set("after", vec![3]).await.unwrap_err();
     assert!(matches!(error, KeyvalueError::ReadOnly(_)), "a later fsync proves nothing: {error}");
     assert!(matches!(store.store.condition(), StoreCondition::ReadOnly(_)));
-    assert_eq!(store.get("kept").unwrap(), [1]);
-    assert_eq!(store.get("lost"), None);
+    assert_eq!(store.get("kept").await.unwrap(), [1]);
+    assert_eq!(store.get("lost").await, None);
     assert!(store.store.compact().await.is_err());
     drop(store);
     let store = FaultyStore::open(folder.path());
-    assert_eq!(store.get("kept").unwrap(), [1]);
-    assert_eq!(store.get("after"), None);
+    assert_eq!(store.get("kept").await.unwrap(), [1]);
+    assert_eq!(store.get("after").await, None);
     store.set("after", vec![3]).await.unwrap();
 }
 
@@ -176,4 +177,46 @@ fn a_file_that_is_no_store_is_refused_and_stays() {
     let error = FileStore::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("narrowboat kv restore"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), b"something else");
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_format_is_upgraded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FaultyStore::open(folder.path());
+    let bucket = store.bucket.clone();
+    let hour = Duration::from_secs(3_600);
+    let entries = vec![("a".to_owned(), vec![1])];
+    store.store.set(&bucket, entries, Some(hour), usize::MAX).await.unwrap();
+    let used = store.store.used_bytes(&Tenant::default_tenant());
+    drop(store);
+    make_format_1(&folder.path().join("keyvalue.redb"));
+    let store = FaultyStore::open(folder.path());
+    assert!(matches!(store.store.ttl(&bucket, "a").await, Ok(KeyTtl::Remaining(_))));
+    // The entry is in the index: a change of its time finds it there.
+    let short = Some(Duration::from_millis(1));
+    assert!(store.store.set_ttl(&bucket, "a", short).await.unwrap());
+    assert_eq!(store.store.used_bytes(&Tenant::default_tenant()), used);
+    let since = std::time::Instant::now();
+    while store.store.used_bytes(&Tenant::default_tenant()) > 0 {
+        assert!(since.elapsed() < Duration::from_secs(30), "the entry is not removed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Gives a file the index of expiry that format 1 has.
+fn make_format_1(file: &Path) {
+    let database = redb::Database::open(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let (entries, mut expiries) =
+            (transaction.open_table(ENTRIES).unwrap(), transaction.open_table(EXPIRIES_1).unwrap());
+        for row in redb::ReadableTable::iter(&entries).unwrap() {
+            let (key, value) = row.unwrap();
+            let expiry = [&value.value()[..8], key.value()].concat();
+            expiries.insert(expiry.as_slice(), ()).unwrap();
+        }
+        transaction.open_table(FORMAT).unwrap().insert(FORMAT_KEY, 1).unwrap();
+    }
+    transaction.delete_table(EXPIRIES).unwrap();
+    transaction.commit().unwrap();
 }

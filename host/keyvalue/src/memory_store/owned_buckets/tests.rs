@@ -22,7 +22,7 @@ proptest! {
                         ExpiryChange::Set(now + Duration::from_secs(ttl))
                     });
                     let entry = (key, Bytes::from(vec![0; len]));
-                    drop(buckets.insert(&name, vec![entry], expiry, quota, now));
+                    drop(buckets.insert(&name, &[entry], expiry, quota, now));
                 }
                 None => buckets.remove(&name, &key),
             }
