@@ -1,5 +1,6 @@
 """Schedules of workers: runs at times of day, each once across hosts."""
 
+import signal
 import time
 from contextlib import ExitStack
 
@@ -27,8 +28,8 @@ def serve(serving):
         def start(worker, redis=None, **settings):
             shared = {"backend": "redis", "hosts": [redis.address]} if redis else {}
             top = {"keyvalue": {"backend": "redis", "hosts": [redis.address]}} if redis else {}
-            options = {"plugins": {"clerk": {}}, "workers": [worker], "admin": ADMIN} | settings
-            return stack.enter_context(serving("commander", layer=shared, top=top, **options))
+            options = {"plugins": {"clerk": {}}, "workers": [worker], "admin": ADMIN, "top": top} | settings
+            return stack.enter_context(serving("commander", layer=shared, **options))
 
         yield start
 
@@ -68,6 +69,35 @@ def test_at_least_once_repeats_a_run_that_fails(serve):
     labels = 'tenant="default",plugin="clerk",channel="failing"'
     assert f'narrowboat_schedule_runs_total{{{labels},result="failed"}} 2' in figures
     assert f'narrowboat_schedule_runs_total{{{labels},result="succeeded"}} 1' in figures
+
+
+def test_at_least_once_another_host_repeats_the_run_of_one_that_is_killed(serve, redis):
+    worker = {"channel": "stuck", "plugin": "clerk", "cron": "* * * * *", "at_least_once": True}
+    limits = {"worker_time": "10m"}
+    dying = serve(worker, redis, limits=limits)
+    eventually(lambda: (schedule(dying)["last_run"] or {}).get("state") == "running", "the first run", 100)
+    other = serve(worker, redis, limits=limits)
+    client = other.connect("/commander/")
+    assert client.ask("add ticks") == "ok"
+    first = schedule(dying)["last_run"]
+    dying.stop(signal.SIGKILL)
+    run = client.recv(100).removeprefix("message: ").split()
+    assert (run[1], run[4]) == (first["time"], "2")
+    other.logged("the host of a scheduled run has died")
+
+
+def test_a_host_that_starts_again_goes_on_with_the_schedule_in_its_file(serve, tmp_path):
+    settings = {"top": {"keyvalue": {"path": str(tmp_path / "keyvalue")}}}
+    host = serve(EVERY_MINUTE, **settings)
+    _, (before,) = runs_of(host, 1)
+    eventually(lambda: schedule(host)["last_run"]["state"] == "succeeded", "the end of the run")
+    last = schedule(host)["last_run"]
+    host.stop(signal.SIGKILL)
+    host = serve(EVERY_MINUTE, **settings)
+    eventually(lambda: schedule(host)["last_run"] == last, "the last run, as the file has it")
+    _, (after,) = runs_of(host, 1)
+    assert int(after[2]) > int(before[2])
+    assert 'result="missed"} 0' in Admin(host).ask("/metrics").body.decode()
 
 
 def test_the_status_has_the_next_run(serve, narrowboat):

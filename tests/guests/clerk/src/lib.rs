@@ -1,6 +1,7 @@
 //! A worker that runs the command in each message. The text of a message is `CHANNEL COMMAND WORDS`, where `CHANNEL` is
 //! the channel of the reply. It reports each tick and each run of its schedule to the group `ticks`. A run of a worker of a
-//! channel whose name begins with `failing` fails twice.
+//! channel whose name begins with `failing` fails twice, and the first attempt of one whose name begins with `stuck` does
+//! not end.
 
 use narrowboat_guest::prelude::*;
 
@@ -36,6 +37,7 @@ impl Worker for CommandWorker {
                 let text = format!("tick of {channel}");
                 Ok(ChannelLayer::group_send("ticks", &Message::Text { text })?)
             }
+            Message::Cron { attempt: 1, .. } if channel.starts_with("stuck") => wait_for_ever(),
             Message::Cron { time, timestamp, timezone, attempt, late } => {
                 let text = format!("run {time} {timestamp} {timezone} {attempt} {late}");
                 ChannelLayer::group_send("ticks", &Message::Text { text })?;
@@ -71,11 +73,15 @@ impl CommandWorker {
                 reply(format!("{} traps", version()))?;
                 panic!("told to trap: {words}");
             }
-            "loop" => loop {
-                std::hint::black_box(());
-            },
+            "loop" => wait_for_ever(),
             _ => Err(Error::msg(format_args!("no command {command:?}"))),
         }
+    }
+}
+
+fn wait_for_ever() -> ! {
+    loop {
+        std::hint::black_box(());
     }
 }
 
