@@ -1,17 +1,18 @@
 //! Copies of a store, for backups and for compaction.
 
-use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use redb::ReadableTable;
 
+use super::disk_file::DiskFile;
 use super::entry_value::{NEVER, decode_value};
 use super::expiry_index::expiry_key;
 use super::open_database::OpenDatabase;
 use super::snapshot::Snapshot;
 use super::storage_failure::StorageFailure;
 use super::tables::{ENTRIES, EXPIRIES, USAGE};
-use crate::KeyvalueError;
+use crate::{KeyvalueError, StoreOpenError};
 
 /// The entries that are copied in one transaction.
 const COPY_ENTRIES: usize = 4_096;
@@ -23,11 +24,10 @@ const COPY_BYTES: usize = 8 << 20;
 /// `path` is for errors.
 pub(super) fn copy_entries(
     snapshot: &Snapshot,
-    file: File,
+    file: Box<dyn DiskFile>,
     path: &Path,
 ) -> Result<(), KeyvalueError> {
-    let target = OpenDatabase::open(Box::new(file), path);
-    let target = target.map_err(|error| KeyvalueError::Unavailable(error.to_string()))?;
+    let target = OpenDatabase::open(file, path).map_err(copy_error)?;
     let mut rows = snapshot.entries().iter()?;
     loop {
         let transaction = target.begin_write()?;
@@ -65,5 +65,15 @@ pub(super) fn copy_entries(
         if count == 0 {
             return Ok(());
         }
+    }
+}
+
+/// The error of a copy whose file cannot be created.
+fn copy_error(error: StoreOpenError) -> KeyvalueError {
+    match error {
+        StoreOpenError::System { source, .. } if source.kind() == ErrorKind::StorageFull => {
+            KeyvalueError::DiskFull(source.to_string())
+        }
+        error => KeyvalueError::Unavailable(error.to_string()),
     }
 }

@@ -198,7 +198,8 @@ impl FileStore {
         blocking(move || {
             let failed = |error: std::io::Error| KeyvalueError::Unavailable(error.to_string());
             let file = folder.partial_file().map_err(failed)?;
-            copy::copy_entries(&snapshot, file.reopen().map_err(failed)?, file.path())?;
+            let on_disk = folder.on_disk(file.reopen().map_err(failed)?);
+            copy::copy_entries(&snapshot, on_disk, file.path())?;
             Ok(file)
         })
         .await

@@ -48,28 +48,32 @@ impl OpenDatabase {
     pub(super) fn open(file: Box<dyn DiskFile>, path: &Path) -> Result<Self, StoreOpenError> {
         let failure = Arc::new(FailureSlot::default());
         let backend = GuardedFile::new(file, Arc::clone(&failure));
+        let opened = Self::open_unchecked(backend, &failure, path);
+        // redb reads back what a failing disk has not taken, and takes the file for damaged.
+        if let Some(failure) = failure.failure() {
+            return Err(StoreOpenError::System { path: path.to_owned(), source: failure.into() });
+        }
+        match opened? {
+            (opened, FORMAT_VERSION) => Ok(opened),
+            (_, format) => Err(StoreOpenError::LaterFormat { path: path.to_owned(), format }),
+        }
+    }
+
+    /// Opens a file whose disk may fail meanwhile. Returns the version of the format too.
+    fn open_unchecked(
+        backend: GuardedFile,
+        failure: &Arc<FailureSlot>,
+        path: &Path,
+    ) -> Result<(Self, u64), StoreOpenError> {
         let damaged = |error: redb::Error| StoreOpenError::Damaged {
             path: path.to_owned(),
-            problem: error.to_string(),
+            problem: format!("the file is damaged or not a key-value store ({error})"),
         };
         let create = || Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
-        let database = catch_damage(path, create)?;
-        let opened = Self {
-            database: database.map_err(|error| damaged(error.into()))?,
-            failure,
-            path: path.to_owned(),
-        };
+        let database = catch_damage(path, create)?.map_err(|error| damaged(error.into()))?;
+        let opened = Self { database, failure: Arc::clone(failure), path: path.to_owned() };
         let format = catch_damage(path, || opened.create_tables())?.map_err(damaged)?;
-        if let Some(StorageFailure::Full(problem) | StorageFailure::Lost(problem)) =
-            opened.failure()
-        {
-            let source = std::io::Error::other(problem);
-            return Err(StoreOpenError::System { path: path.to_owned(), source });
-        }
-        match format {
-            FORMAT_VERSION => Ok(opened),
-            format => Err(StoreOpenError::LaterFormat { path: path.to_owned(), format }),
-        }
+        Ok((opened, format))
     }
 
     /// Creates the tables of an empty file, and upgrades a file of an earlier format. Returns the version of the format.

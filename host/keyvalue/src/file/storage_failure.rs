@@ -27,3 +27,12 @@ impl StorageFailure {
         Self::Lost(format!("fsync failed: {error}"))
     }
 }
+
+impl From<StorageFailure> for io::Error {
+    fn from(failure: StorageFailure) -> Self {
+        match failure {
+            StorageFailure::Full(problem) => Self::new(io::ErrorKind::StorageFull, problem),
+            StorageFailure::Lost(problem) => Self::other(problem),
+        }
+    }
+}

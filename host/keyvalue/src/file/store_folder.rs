@@ -101,7 +101,12 @@ impl StoreFolder {
         let file = options.open(self.file())?;
         // A new name is on the disk only after this.
         self.sync()?;
-        Ok((self.disk.0)(file))
+        Ok(self.on_disk(file))
+    }
+
+    /// Returns a file of the folder as the disk of the store has it.
+    pub(super) fn on_disk(&self, file: File) -> Box<dyn DiskFile> {
+        (self.disk.0)(file)
     }
 
     /// Creates a file in the folder, which is removed when it is dropped.

@@ -253,7 +253,8 @@ impl Writer {
         let before = len().map_err(unavailable)?;
         let snapshot = Snapshot::take(&self.database)?;
         let copied = self.folder.partial_file().map_err(unavailable)?;
-        copy::copy_entries(&snapshot, copied.reopen().map_err(unavailable)?, copied.path())?;
+        let file = self.folder.on_disk(copied.reopen().map_err(unavailable)?);
+        copy::copy_entries(&snapshot, file, copied.path())?;
         self.folder.replace_file(copied).map_err(unavailable)?;
         // The database before is dropped with its last reader. Its name is gone, so nothing finds it any more.
         if let Err(error) = self.reopen() {

@@ -136,6 +136,24 @@ async fn a_full_disk_is_an_error_that_loses_nothing_and_writes_go_on_when_there_
 }
 
 #[tokio::test]
+async fn a_compaction_and_a_backup_on_a_full_disk_say_so_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FaultyStore::open(folder.path());
+    store.set("kept", vec![1]).await.unwrap();
+    *store.faults.room.lock().unwrap() = Some(0);
+    let (compacted, backup) = (store.store.compact().await, store.store.back_up().await);
+    for error in [compacted.unwrap_err(), backup.unwrap_err()] {
+        assert!(matches!(error, KeyvalueError::DiskFull(_)), "{error}");
+    }
+    *store.faults.room.lock().unwrap() = None;
+    store.set("later", vec![2]).await.unwrap();
+    assert_eq!(store.get("kept").await.unwrap(), [1]);
+    drop(store);
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+}
+
+#[tokio::test]
 async fn a_failed_fsync_makes_the_store_read_only_until_it_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = FaultyStore::open(folder.path());
