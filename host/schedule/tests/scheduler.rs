@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use narrowboat_schedule::{RunOutcome, RunState, START_WINDOW};
-use support::{Cluster, berlin, run_test, utc};
+use support::{Cluster, at_least_once, berlin, catch_up, run_test, utc, with_hosts};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -15,11 +16,7 @@ const DAY: u64 = 24 * HOUR;
 
 #[test]
 fn three_hosts_with_skewed_clocks_run_each_time_once_while_clocks_are_put_forward() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-03-27T12:00:00Z", berlin("30 2 * * *"));
-        for skew in [0, 120, -120] {
-            cluster.start_host(skew);
-        }
+    with_hosts(&[0, 120, -120], "2026-03-27T12:00:00Z", berlin("30 2 * * *"), async |cluster| {
         cluster.pass(DAY * 4).await;
         let expected = [
             "2026-03-28T02:30:00+01:00",
@@ -56,10 +53,30 @@ fn three_hosts_with_skewed_clocks_run_each_time_once_while_clocks_are_put_back()
 }
 
 #[test]
-fn a_run_starts_at_its_time_with_its_time() {
+fn five_thousand_schedules_of_two_hosts_run_each_time_once() {
     run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:30Z", utc("0 8 * * *"));
-        cluster.start_host(0);
+        let store = Arc::default();
+        let mut clusters: Vec<_> = (0..5_000)
+            .map(|at| {
+                let (channel, config) = (format!("reports-{at}"), utc("* * * * *"));
+                Cluster::of_channel(&channel, "2026-01-01T07:59:30Z", config, Arc::clone(&store))
+            })
+            .collect();
+        for cluster in &mut clusters {
+            cluster.start_host(0);
+            cluster.start_host(1);
+        }
+        clusters[0].pass(2 * MINUTE).await;
+        let expected = ["2026-01-01T08:00:00+00:00", "2026-01-01T08:01:00+00:00"];
+        for cluster in &clusters {
+            assert_eq!((cluster.runs(), cluster.missed()), (expected.map(str::to_owned).into(), 0));
+        }
+    });
+}
+
+#[test]
+fn a_run_starts_at_its_time_with_its_time() {
+    with_hosts(&[0], "2026-01-01T07:59:30Z", utc("0 8 * * *"), async |cluster| {
         cluster.pass(29).await;
         assert!(cluster.runs().is_empty());
         cluster.pass(2).await;
@@ -71,9 +88,7 @@ fn a_run_starts_at_its_time_with_its_time() {
 
 #[test]
 fn a_time_runs_once_although_the_clock_is_put_back_and_forward() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T00:00:10Z", utc("0 * * * *"));
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T00:00:10Z", utc("0 * * * *"), async |cluster| {
         cluster.pass(2 * HOUR).await;
         cluster.clock(0).step(-2 * 3600);
         cluster.pass(2 * HOUR).await;
@@ -88,9 +103,7 @@ fn a_time_runs_once_although_the_clock_is_put_back_and_forward() {
 
 #[test]
 fn a_clock_that_was_years_ahead_does_not_stop_the_schedule() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T12:00:00Z", utc("0 8 * * *"));
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T12:00:00Z", utc("0 8 * * *"), async |cluster| {
         cluster.clock(0).step(10 * 365 * 86_400);
         cluster.pass(5 * MINUTE).await;
         cluster.clock(0).step(-10 * 365 * 86_400);
@@ -101,9 +114,7 @@ fn a_clock_that_was_years_ahead_does_not_stop_the_schedule() {
 
 #[test]
 fn a_run_that_no_host_started_in_time_is_missed_and_counted_once() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:00:00Z", utc("0 8 * * *"));
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T07:00:00Z", utc("0 8 * * *"), async |mut cluster| {
         cluster.pass(MINUTE).await;
         cluster.kill_host(0);
         cluster.pass(2 * DAY + 2 * HOUR).await;
@@ -117,9 +128,7 @@ fn a_run_that_no_host_started_in_time_is_missed_and_counted_once() {
 
 #[test]
 fn a_host_that_is_back_within_the_window_starts_the_run() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", utc("0 8 * * *"));
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T07:59:00Z", utc("0 8 * * *"), async |mut cluster| {
         cluster.pass(30).await;
         cluster.kill_host(0);
         cluster.pass(30 + START_WINDOW.unsigned_abs() - 10).await;
@@ -131,11 +140,7 @@ fn a_host_that_is_back_within_the_window_starts_the_run() {
 
 #[test]
 fn with_catch_up_the_last_missed_run_is_made_up_for() {
-    run_test(async {
-        let mut config = utc("0 8 * * *");
-        config.catch_up = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T07:00:00Z", config);
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T07:00:00Z", catch_up("0 8 * * *"), async |mut cluster| {
         cluster.pass(MINUTE).await;
         cluster.kill_host(0);
         cluster.pass(2 * DAY + 2 * HOUR).await;
@@ -150,11 +155,7 @@ fn with_catch_up_the_last_missed_run_is_made_up_for() {
 
 #[test]
 fn a_new_schedule_starts_no_run_of_the_past() {
-    run_test(async {
-        let mut config = utc("0 8 * * *");
-        config.catch_up = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T08:01:00Z", config);
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T08:01:00Z", catch_up("0 8 * * *"), async |cluster| {
         cluster.pass(HOUR).await;
         assert!(cluster.runs().is_empty());
         assert_eq!(cluster.missed(), 0);
@@ -163,9 +164,7 @@ fn a_new_schedule_starts_no_run_of_the_past() {
 
 #[test]
 fn while_the_store_is_away_nothing_runs_and_a_run_starts_when_it_is_back_in_time() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", utc("0 8 * * *"));
-        cluster.start_host(0);
+    with_hosts(&[0], "2026-01-01T07:59:00Z", utc("0 8 * * *"), async |cluster| {
         cluster.pass(30).await;
         cluster.store.set_away(true);
         cluster.pass(4 * MINUTE).await;
@@ -184,10 +183,7 @@ fn while_the_store_is_away_nothing_runs_and_a_run_starts_when_it_is_back_in_time
 
 #[test]
 fn a_claim_without_an_answer_runs_once() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", utc("0 8 * * *"));
-        cluster.start_host(0);
-        cluster.start_host(1);
+    with_hosts(&[0, 1], "2026-01-01T07:59:00Z", utc("0 8 * * *"), async |cluster| {
         cluster.pass(30).await;
         cluster.store.lose_next_answers(1);
         cluster.pass(MINUTE).await;
@@ -197,11 +193,8 @@ fn a_claim_without_an_answer_runs_once() {
 
 #[test]
 fn a_run_whose_end_the_store_did_not_take_runs_once_and_its_end_is_recorded_later() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:50Z", utc("* 8 * * *"));
+    with_hosts(&[0, -1], "2026-01-01T07:59:50Z", utc("* 8 * * *"), async |cluster| {
         cluster.run_time(Duration::from_secs(20));
-        cluster.start_host(0);
-        cluster.start_host(-1);
         cluster.pass(15).await;
         cluster.store.set_away(true);
         cluster.pass(30).await;
@@ -219,11 +212,8 @@ fn a_run_whose_end_the_store_did_not_take_runs_once_and_its_end_is_recorded_late
 
 #[test]
 fn a_failed_run_is_not_repeated() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", utc("0 8 * * *"));
+    with_hosts(&[0, 0], "2026-01-01T07:59:00Z", utc("0 8 * * *"), async |cluster| {
         cluster.outcomes(&[RunOutcome::Failed]);
-        cluster.start_host(0);
-        cluster.start_host(0);
         cluster.pass(HOUR).await;
         assert_eq!(cluster.runs().len(), 1);
         assert_eq!(cluster.last_run(0).unwrap().state, RunState::Failed);
@@ -233,14 +223,8 @@ fn a_failed_run_is_not_repeated() {
 
 #[test]
 fn at_least_once_repeats_a_failed_run_until_it_succeeds() {
-    run_test(async {
-        let mut config = utc("0 8 * * *");
-        config.at_least_once = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", config);
+    with_hosts(&[0, 0, 0], "2026-01-01T07:59:00Z", at_least_once("0 8 * * *"), async |cluster| {
         cluster.outcomes(&[RunOutcome::Failed, RunOutcome::Failed]);
-        for _ in 0..3 {
-            cluster.start_host(0);
-        }
         cluster.pass(HOUR).await;
         let attempts: Vec<_> = cluster.started().iter().map(|run| run.attempt).collect();
         assert_eq!(attempts, [1, 2, 3]);
@@ -250,12 +234,8 @@ fn at_least_once_repeats_a_failed_run_until_it_succeeds() {
 
 #[test]
 fn at_least_once_gives_up_after_five_attempts() {
-    run_test(async {
-        let mut config = utc("0 8 * * *");
-        config.at_least_once = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:00Z", config);
+    with_hosts(&[0], "2026-01-01T07:59:00Z", at_least_once("0 8 * * *"), async |cluster| {
         cluster.outcomes(&[RunOutcome::Failed; 100]);
-        cluster.start_host(0);
         cluster.pass(HOUR).await;
         assert_eq!(cluster.started().len(), 5);
         assert_eq!(cluster.abandoned(), 1);
@@ -265,12 +245,8 @@ fn at_least_once_gives_up_after_five_attempts() {
 
 #[test]
 fn at_least_once_another_host_repeats_the_run_of_one_that_died() {
-    run_test(async {
-        let mut config = utc("0 8 * * *");
-        config.at_least_once = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:50Z", config);
+    with_hosts(&[0], "2026-01-01T07:59:50Z", at_least_once("0 8 * * *"), async |mut cluster| {
         cluster.run_time(Duration::from_secs(20));
-        cluster.start_host(0);
         cluster.pass(15).await;
         assert_eq!(cluster.started().len(), 1);
         cluster.kill_host(0);
@@ -286,30 +262,26 @@ fn at_least_once_another_host_repeats_the_run_of_one_that_died() {
 
 #[test]
 fn at_least_once_a_long_run_is_not_taken_over_while_its_host_lives() {
-    run_test(async {
-        let mut config = utc("*/2 * * * *");
-        config.at_least_once = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:50Z", config);
-        cluster.run_time(Duration::from_secs(100));
-        for skew in [0, 30, -30] {
-            cluster.start_host(skew);
-        }
-        cluster.pass(20 * MINUTE).await;
-        let runs = cluster.runs();
-        let mut distinct = runs.clone();
-        distinct.dedup();
-        assert_eq!(runs, distinct);
-        assert_eq!(cluster.most_at_a_time(), 1);
-    });
+    with_hosts(
+        &[0, 30, -30],
+        "2026-01-01T07:59:50Z",
+        at_least_once("*/2 * * * *"),
+        async |cluster| {
+            cluster.run_time(Duration::from_secs(100));
+            cluster.pass(20 * MINUTE).await;
+            let runs = cluster.runs();
+            let mut distinct = runs.clone();
+            distinct.dedup();
+            assert_eq!(runs, distinct);
+            assert_eq!(cluster.most_at_a_time(), 1);
+        },
+    );
 }
 
 #[test]
 fn without_repeats_the_run_of_a_host_that_died_is_lost_and_the_next_one_runs() {
-    run_test(async {
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:50Z", utc("0 * * * *"));
+    with_hosts(&[0, -1], "2026-01-01T07:59:50Z", utc("0 * * * *"), async |mut cluster| {
         cluster.run_time(Duration::from_secs(20));
-        cluster.start_host(0);
-        cluster.start_host(-1);
         cluster.pass(15).await;
         cluster.kill_host(0);
         cluster.pass(HOUR + MINUTE).await;
@@ -319,17 +291,17 @@ fn without_repeats_the_run_of_a_host_that_died_is_lost_and_the_next_one_runs() {
 
 #[test]
 fn a_host_that_stops_waits_for_its_run_and_records_the_end() {
-    run_test(async {
-        let mut config = utc("0 8 * * *");
-        config.at_least_once = true;
-        let mut cluster = Cluster::starting_at("2026-01-01T07:59:50Z", config);
-        cluster.run_time(Duration::from_secs(20));
-        cluster.start_host(0);
-        cluster.start_host(-1);
-        cluster.pass(15).await;
-        cluster.stop_host(0).await;
-        cluster.pass(HOUR).await;
-        assert_eq!(cluster.started().len(), 1);
-        assert_eq!(cluster.last_run(1).unwrap().state, RunState::Succeeded);
-    });
+    with_hosts(
+        &[0, -1],
+        "2026-01-01T07:59:50Z",
+        at_least_once("0 8 * * *"),
+        async |mut cluster| {
+            cluster.run_time(Duration::from_secs(20));
+            cluster.pass(15).await;
+            cluster.stop_host(0).await;
+            cluster.pass(HOUR).await;
+            assert_eq!(cluster.started().len(), 1);
+            assert_eq!(cluster.last_run(1).unwrap().state, RunState::Succeeded);
+        },
+    );
 }

@@ -26,6 +26,31 @@ pub(crate) fn run_test(test: impl Future<Output = ()>) {
     runtime.unwrap().block_on(test);
 }
 
+/// Runs a test of hosts with one schedule, which begin at a time. `skews` has the seconds by which the clock of each is
+/// ahead.
+pub(crate) fn with_hosts(
+    skews: &[i64],
+    time: &str,
+    config: CronConfig,
+    test: impl AsyncFnOnce(Cluster),
+) {
+    run_test(async {
+        let mut cluster = Cluster::starting_at(time, config);
+        skews.iter().for_each(|skew| cluster.start_host(*skew));
+        test(cluster).await;
+    });
+}
+
+/// A schedule in UTC whose runs are repeated.
+pub(crate) fn at_least_once(expression: &str) -> CronConfig {
+    CronConfig { at_least_once: true, ..utc(expression) }
+}
+
+/// A schedule in UTC that makes up for the last missed run.
+pub(crate) fn catch_up(expression: &str) -> CronConfig {
+    CronConfig { catch_up: true, ..utc(expression) }
+}
+
 /// A schedule in UTC.
 pub(crate) fn utc(expression: &str) -> CronConfig {
     in_zone(expression, "UTC")
@@ -44,6 +69,8 @@ fn in_zone(expression: &str, zone: &str) -> CronConfig {
 /// Several hosts with one schedule and one store.
 pub(crate) struct Cluster {
     config: CronConfig,
+    /// The channel of the schedule.
+    channel: String,
     /// The true time.
     clock: WallClock,
     pub(crate) store: Arc<TestStore>,
@@ -70,12 +97,23 @@ struct RunLog {
 
 impl Cluster {
     pub(crate) fn starting_at(time: &str, config: CronConfig) -> Self {
+        Self::of_channel("reports", time, config, Arc::default())
+    }
+
+    /// Hosts with the schedule of a channel, in a store with further schedules.
+    pub(crate) fn of_channel(
+        channel: &str,
+        time: &str,
+        config: CronConfig,
+        store: Arc<TestStore>,
+    ) -> Self {
         let time: jiff::Timestamp = time.parse().unwrap();
         let seconds = u64::try_from(time.as_second()).unwrap();
         Self {
             config,
+            channel: channel.to_owned(),
             clock: WallClock::simulated(Duration::from_secs(seconds)),
-            store: Arc::default(),
+            store,
             hosts: Vec::new(),
             log: Arc::default(),
         }
@@ -88,7 +126,7 @@ impl Cluster {
         let identity = ScheduleIdentity {
             tenant: Tenant::default_tenant(),
             plugin: "reports".to_owned(),
-            channel: "reports".parse().unwrap(),
+            channel: self.channel.parse().unwrap(),
         };
         let (status, stop) = (Arc::<ScheduleStatus>::default(), watch::Sender::new(false));
         let (config, store) = (self.config.clone(), Arc::clone(&self.store));
@@ -116,7 +154,7 @@ impl Cluster {
     }
 
     /// Lets time pass.
-    pub(crate) async fn pass(&mut self, seconds: u64) {
+    pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
