@@ -3,6 +3,7 @@
 import json
 import resource
 import signal
+import subprocess
 
 import pytest
 
@@ -72,6 +73,20 @@ def test_operators_read_and_change_what_plugins_store(stored, tmp_path):
     missing = host.run("get", "--bucket", "notes", "a")
     assert missing.returncode == 5 and 'no key "a"' in missing.stderr
     assert host.run("get", "--bucket", "no/bucket", "a").returncode == 2
+
+
+@pytest.mark.parametrize("key", ["b", "-b", "it's $HOME", "two\nlines", "\x1b[31mred", "é"])
+def test_the_cursor_of_a_page_is_a_word_for_a_shell(stored, narrowboat, key):
+    host = stored()
+    for name in (key, key + "2"):
+        words = ["--bucket", "notes", "--file", "/dev/null", "--", name]
+        assert narrowboat("kv", "set", *host.admin.arguments, *words).returncode == 0
+    shown = host.run("list", "--bucket", "notes", "--limit", "1").stdout
+    assert all(line.isprintable() for line in shown.splitlines())
+    word = shown.rpartition("go on with ")[2].strip()
+    cursor = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, text=True).stdout
+    page = json.loads(host.run("list", "--bucket", "notes", "--json", cursor).stdout)
+    assert [entry["key"] for entry in page["keys"]] == [key + "2"]
 
 
 def test_a_tenants_token_reaches_its_own_buckets_only(stored, narrowboat, tmp_path):

@@ -137,14 +137,32 @@ fn print_keys(page: &KeyvalueKeyList) -> Result<(), CliError> {
     table::print(["KEY", "TTL"], &rows)?;
     match &page.cursor {
         None => Ok(()),
-        Some(cursor) => print_line(format_args!("there are more; go on with --cursor {cursor:?}")),
+        Some(cursor) => {
+            print_line(format_args!("there are more; go on with --cursor={}", shell_word(cursor)))
+        }
+    }
+}
+
+/// Returns a text as one word of a shell's command line, without characters that a terminal does not show.
+fn shell_word(text: &str) -> String {
+    let is_shown = |c: char| matches!(c, '\'' | '"' | '\\') || c.escape_debug().len() == 1;
+    match text.chars().all(is_shown) {
+        true => format!("'{}'", text.replace('\'', r"'\''")),
+        // The form for all bytes that bash, ksh and zsh have
+        false => {
+            let bytes: String = text.bytes().map(|byte| format!(r"\x{byte:02x}")).collect();
+            format!("$'{bytes}'")
+        }
     }
 }
 
 fn restore(file: &Path, may_replace: bool, config: &Path) -> Result<(), CliError> {
     let settings = Config::read(config).map_err(CliError::usage)?;
     let KeyvalueBackend::File { folder } = settings.keyvalue.backend else {
-        let problem = format!("{}: [keyvalue] does not set backend = \"file\"", config.display());
+        let problem = format!(
+            "{}: [keyvalue] backend is not \"file\", and only a store in a file is restored",
+            config.display()
+        );
         return Err(CliError::usage(anyhow!(problem)));
     };
     let len = restore_backup(&folder, file, may_replace).map_err(|error| match error {
