@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use narrowboat_config::{KeyvalueBackend, KeyvalueConfig};
 use narrowboat_core::units::ByteSize;
-use narrowboat_keyvalue::{Bucket, KeyvalueStore};
+use narrowboat_keyvalue::{Bucket, KeyTtl, KeyvalueStore};
 use narrowboat_quota::QuotaChain;
 
 /// The variable with the folder of the store, which only the child has.
@@ -31,6 +31,9 @@ const WRITERS: usize = 64;
 
 /// The keys of each task.
 const KEYS: usize = 8;
+
+/// The time to live of values that expire.
+const TTL: Duration = Duration::from_secs(3_600);
 
 fn open(folder: &Path) -> KeyvalueStore {
     let config = KeyvalueConfig {
@@ -64,6 +67,11 @@ fn number_of(value: &[u8]) -> u64 {
     std::str::from_utf8(text).unwrap().parse().unwrap()
 }
 
+/// Whether the value of a write expires.
+fn expires(number: u64) -> bool {
+    number.is_multiple_of(3)
+}
+
 /// Writes until it is killed. Prints `+ KEY NUMBER` before a write, and `= KEY NUMBER` when it is acknowledged.
 #[test]
 fn child_that_writes() {
@@ -92,7 +100,11 @@ async fn write_for_ever(store: Arc<KeyvalueStore>, writer: usize) {
     for at in (0..KEYS).cycle() {
         let (key, number) = (key(writer, at), numbers[at] + 1);
         say(&format!("+ {key} {number}\n"));
-        store.set(&bucket, &key, value(writer, at, number), &chain).await.unwrap();
+        let value = value(writer, at, number);
+        match expires(number) {
+            true => store.set_with_ttl(&bucket, &key, value, TTL, &chain).await.unwrap(),
+            false => store.set(&bucket, &key, value, &chain).await.unwrap(),
+        }
         say(&format!("= {key} {number}\n"));
         numbers[at] = number;
     }
@@ -178,6 +190,8 @@ fn read_all(folder: &Path) -> HashMap<String, u64> {
                 let Some(stored) = store.get(&bucket, &key).await.unwrap() else { continue };
                 let number = number_of(&stored);
                 assert!(stored == value(writer, at, number), "{key} is damaged");
+                let ttl = store.ttl(&bucket, &key).await.unwrap();
+                assert_eq!(matches!(ttl, KeyTtl::Remaining(_)), expires(number), "{key}: {ttl:?}");
                 numbers.insert(key, number);
             }
         }

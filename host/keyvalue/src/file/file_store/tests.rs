@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Mutex;
 
 use super::super::disk_file::DiskFile;
+use super::super::restore::restore_backup;
 use super::super::store_folder::Disk;
-use super::super::tables::{ENTRIES, EXPIRIES, EXPIRIES_1, FORMAT, FORMAT_KEY};
+use super::super::tables::{ENTRIES, EXPIRIES, EXPIRIES_1, FORMAT, FORMAT_KEY, FORMAT_VERSION};
 use super::super::writer::REOPEN_INTERVAL;
 use super::*;
 
@@ -221,6 +222,43 @@ async fn a_file_of_an_earlier_format_is_upgraded() {
     }
 }
 
+#[tokio::test]
+async fn a_store_or_a_backup_of_a_later_format_is_refused_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, backup) = (folder.path().join("keyvalue.redb"), folder.path().join("backup"));
+    drop(FaultyStore::open(folder.path()));
+    set_format(&file, FORMAT_VERSION + 1);
+    let error = FileStore::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("a later release of Narrowboat wrote this store"), "{error}");
+    std::fs::copy(&file, &backup).unwrap();
+    set_format(&file, FORMAT_VERSION);
+    let before = std::fs::read(&file).unwrap();
+    let error = restore_backup(folder.path(), &backup, true).unwrap_err().to_string();
+    assert!(error.contains("a later release of Narrowboat wrote this store"), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_backup_of_an_earlier_format_is_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, backup) = (folder.path().join("keyvalue.redb"), folder.path().join("backup"));
+    let store = FaultyStore::open(folder.path());
+    store.set("kept", vec![1]).await.unwrap();
+    drop(store);
+    make_format_1(&file);
+    std::fs::rename(&file, &backup).unwrap();
+    restore_backup(folder.path(), &backup, false).unwrap();
+    assert_eq!(FaultyStore::open(folder.path()).get("kept").await.unwrap(), [1]);
+}
+
+/// Writes the version of the format of a file.
+fn set_format(file: &Path, format: u64) {
+    let database = redb::Database::open(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(FORMAT).unwrap().insert(FORMAT_KEY, format).unwrap();
+    transaction.commit().unwrap();
+}
+
 /// Gives a file the index of expiry that format 1 has.
 fn make_format_1(file: &Path) {
     let database = redb::Database::open(file).unwrap();
@@ -233,8 +271,9 @@ fn make_format_1(file: &Path) {
             let expiry = [&value.value()[..8], key.value()].concat();
             expiries.insert(expiry.as_slice(), ()).unwrap();
         }
-        transaction.open_table(FORMAT).unwrap().insert(FORMAT_KEY, 1).unwrap();
     }
     transaction.delete_table(EXPIRIES).unwrap();
     transaction.commit().unwrap();
+    drop(database);
+    set_format(file, 1);
 }
