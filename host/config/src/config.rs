@@ -121,7 +121,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse_with(text: &str, file: &Path, secrets: &SecretStore) -> Result<Self, ConfigError> {
-        let location = Locator { file, text, key_prefix: String::new(), secrets };
+        let location = Locator::new(file, text, secrets);
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
         let mut raw = deserialize(&location)?;
         check_limits(&raw, &location)?;

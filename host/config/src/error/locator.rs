@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::Value;
 use toml::de::{DeTable, DeValue};
@@ -18,13 +19,21 @@ pub(crate) const SECRET_FORMS: &str = "a text in quotes, { env = \"NAME\" } or {
 pub(crate) struct Locator<'a> {
     pub(crate) file: &'a Path,
     pub(crate) text: &'a str,
+    /// The bytes after which the lines of the text end. A file may have thousands of tables, each with its place.
+    line_ends: Arc<[usize]>,
     /// The path of the tenant that is read, such as `tenants.acme.`; empty for the top of the file.
     pub(crate) key_prefix: String,
     /// The secrets that the file refers to.
     pub(crate) secrets: &'a SecretStore,
 }
 
-impl Locator<'_> {
+impl<'a> Locator<'a> {
+    /// Returns the locator of a file with this text.
+    pub(crate) fn new(file: &'a Path, text: &'a str, secrets: &'a SecretStore) -> Self {
+        let line_ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        Self { file, text, line_ends, key_prefix: String::new(), secrets }
+    }
+
     /// Returns an error at a span of the text. `key` is a path within the tenant, such as `plugins.echo.isolation`.
     pub(crate) fn invalid(
         &self,
@@ -52,7 +61,7 @@ impl Locator<'_> {
 
     /// Returns the line of a byte of the text, from 1.
     pub(crate) fn line_number(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < at) + 1
     }
 
     /// Returns the same file, for the tables of a tenant.
