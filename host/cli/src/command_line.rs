@@ -8,6 +8,9 @@ use super::arguments::{
     TalkArgs, TestArgs, VersionsArgs,
 };
 
+/// The command with which a host starts this program to compile a component.
+pub(super) const COMPILE_COMPONENT: &str = "compile-component";
+
 /// A WebSocket host whose consumers are WebAssembly components.
 #[derive(Parser)]
 #[command(
@@ -87,4 +90,7 @@ pub(super) enum Command {
     /// Build, inspect and sign plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Compile the component on standard input for the host that has started this process
+    #[command(name = COMPILE_COMPONENT, hide = true)]
+    CompileComponent,
 }

@@ -5,6 +5,7 @@ mod cli_error;
 mod cli_exit_code;
 mod client;
 mod command_line;
+mod compile_component;
 mod connections;
 mod deploy;
 mod dev;
@@ -79,5 +80,6 @@ fn execute(command: Command) -> Result<(), CliError> {
         Command::Completions { shell } => reference::completions(shell),
         Command::Reference(page) => reference::run(&page),
         Command::Plugin(command) => plugin::run(&command),
+        Command::CompileComponent => compile_component::run(),
     }
 }

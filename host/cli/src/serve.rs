@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::arguments::ServeArgs;
 use super::cli_error::CliError;
+use super::compile_component;
 use super::output::Console;
 use super::runtimes::language_runtimes;
 use super::signals::Signals;
@@ -76,9 +77,10 @@ pub(super) async fn load_host(
     console: &Console,
 ) -> Result<Option<Host>, CliError> {
     let load_console = console.clone();
+    let compiler = compile_component::compiler()?;
     let load = move || {
         let print = |plugin: &_| load_console.print_line(describe_plugin(plugin));
-        Host::load(config, mode, language_runtimes(), print)
+        Host::load(config, mode, language_runtimes(), compiler, print)
     };
     tokio::select! {
         loaded = tokio::task::spawn_blocking(load) => {

@@ -35,6 +35,10 @@ pub struct Limits {
     pub worker_time: DurationSetting,
     /// Running time in which a runtime compiles the source of a plugin, or loads it into an instance.
     pub load_time: DurationSetting,
+    /// Processor time of the compilation of one component, on all cores together; a tenant or a plugin may have less.
+    pub compile_time: DurationSetting,
+    /// Memory of the compilation of one component; a tenant or a plugin may have less.
+    pub compile_memory: ByteSize,
     /// Total time that one call may wait for keyvalue and HTTP.
     pub wait_time: DurationSetting,
     /// Threads for calls that are not short; 0: two for each core.
@@ -80,6 +84,8 @@ impl Default for Limits {
             call_time: DurationSetting::from_millis(100),
             worker_time: DurationSetting::from_secs(10),
             load_time: DurationSetting::from_secs(5),
+            compile_time: DurationSetting::from_secs(120),
+            compile_memory: ByteSize::mib(2048),
             wait_time: DurationSetting::from_secs(30),
             guest_threads: 0,
             connections_per_address: 0,
@@ -129,6 +135,7 @@ impl Limits {
             ("call_time", self.call_time),
             ("worker_time", self.worker_time),
             ("load_time", self.load_time),
+            ("compile_time", self.compile_time),
             ("wait_time", self.wait_time),
         ];
         let least = DurationSetting::from_millis(1);
@@ -152,6 +159,7 @@ impl Limits {
             ("outbound_queue", self.outbound_queue),
             ("memory", self.memory),
             ("snapshot", self.snapshot),
+            ("compile_memory", self.compile_memory),
             ("total_snapshots", self.total_snapshots),
             ("max_component", self.max_component),
         ];

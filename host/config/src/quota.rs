@@ -56,6 +56,10 @@ pub struct Quota {
     pub loads: Option<usize>,
     /// Uploads and changed files in a minute.
     pub deploys_per_minute: Option<u64>,
+    /// Processor time of the compilation of one component.
+    pub compile_time: Option<DurationSetting>,
+    /// Memory of the compilation of one component.
+    pub compile_memory: Option<ByteSize>,
     /// Bytes of all key-value buckets. Only a tenant has this limit, since buckets belong to tenants.
     pub keyvalue: Option<ByteSize>,
 }
@@ -86,6 +90,8 @@ impl Quota {
             http_requests: self.http_requests.or(other.http_requests),
             loads: self.loads.or(other.loads),
             deploys_per_minute: self.deploys_per_minute.or(other.deploys_per_minute),
+            compile_time: self.compile_time.or(other.compile_time),
+            compile_memory: self.compile_memory.or(other.compile_memory),
             keyvalue: self.keyvalue.or(other.keyvalue),
         }
     }
@@ -161,13 +167,17 @@ impl Quota {
         let memory = compare(self.memory, host.memory).map(|problem| ("memory", problem));
         let call_time = compare(self.call_time, host.call_time);
         let worker_time = compare(self.worker_time, host.worker_time);
+        let compile_time = compare(self.compile_time, host.compile_time);
+        let compile_memory = compare(self.compile_memory, host.compile_memory);
         memory
             .or_else(|| call_time.map(|problem| ("call_time", problem)))
             .or_else(|| worker_time.map(|problem| ("worker_time", problem)))
+            .or_else(|| compile_time.map(|problem| ("compile_time", problem)))
+            .or_else(|| compile_memory.map(|problem| ("compile_memory", problem)))
     }
 
     /// Returns each key, and whether it is set to a zero that is not allowed.
-    fn zero_fields(&self) -> [(&'static str, bool); 22] {
+    fn zero_fields(&self) -> [(&'static str, bool); 24] {
         let size = |size: Option<ByteSize>| size.is_some_and(|size| size.bytes() == 0);
         let duration = |duration: Option<DurationSetting>| {
             duration.is_some_and(|duration| duration < DurationSetting::from_millis(1))
@@ -195,6 +205,8 @@ impl Quota {
             ("http_requests", self.http_requests == Some(0)),
             ("loads", self.loads == Some(0)),
             ("deploys_per_minute", self.deploys_per_minute == Some(0)),
+            ("compile_time", duration(self.compile_time)),
+            ("compile_memory", size(self.compile_memory)),
             ("keyvalue", size(self.keyvalue)),
         ]
     }

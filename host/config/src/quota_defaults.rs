@@ -13,6 +13,8 @@ impl Limits {
             total_snapshots: Some(self.total_snapshots),
             total_memory: Some(self.memories()),
             http_requests: Some(self.http_requests),
+            compile_time: Some(self.compile_time),
+            compile_memory: Some(self.compile_memory),
             ..Quota::default()
         }
     }
@@ -34,6 +36,8 @@ impl Limits {
             http_requests: Some(value_or_share(0, self.http_requests / 2)),
             loads: Some(1),
             deploys_per_minute: Some(30),
+            compile_time: Some(self.compile_time),
+            compile_memory: Some(self.compile_memory),
             ..Quota::default()
         }
     }

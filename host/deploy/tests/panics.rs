@@ -22,7 +22,7 @@ use narrowboat_deploy::packaging;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
-use narrowboat_runtime::{Engine, GuestThreadPool, Loader};
+use narrowboat_runtime::{ComponentCompiler, Engine, GuestThreadPool, Loader};
 use narrowboat_session::{
     AcceptedConsumer, ConnectOutcome, InstanceRegistry, Permits, connect_consumer,
 };
@@ -157,7 +157,8 @@ impl Served {
         let limits = Limits::default();
         let loader = Loader {
             runtimes: Arc::default(),
-            engine: Engine::new(4, limits.memory.bytes(), None).unwrap(),
+            engine: Engine::new(4, limits.memory.bytes(), None, ComponentCompiler::InProcess)
+                .unwrap(),
             tenant,
             layer: Arc::clone(&layer) as Arc<dyn ChannelLayer>,
             keyvalue: Arc::new(KeyvalueStore::in_memory(&config.keyvalue)),

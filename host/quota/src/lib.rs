@@ -3,10 +3,13 @@
 //! A [`QuotaNode`] has the limits and the usage of one owner. A [`QuotaChain`] joins the three nodes that apply to a
 //! plugin: its own, its tenant's and the host's.
 
+mod compile_limit_node;
+mod compile_limits;
 mod connection_permit;
 mod limit_hit_counters;
 mod limit_kind;
 mod limit_usage;
+mod nanoseconds;
 mod per_address_limit;
 mod quota_chain;
 mod quota_node;
@@ -16,6 +19,7 @@ mod rate_limiter;
 mod rate_limits;
 mod reservation;
 
+pub use compile_limits::CompileLimits;
 pub use connection_permit::ConnectionPermit;
 pub use limit_kind::{LIMIT_KINDS, LimitKind};
 pub use limit_usage::LimitUsage;

@@ -49,6 +49,10 @@ pub enum LimitKind {
     Loads,
     /// Deploys a minute.
     Deploys,
+    /// Processor time of the compilation of one component.
+    CompileTime,
+    /// Memory of the compilation of one component.
+    CompileMemory,
     /// Stored bytes of keys and values.
     Keyvalue,
     /// The time that one call may wait.
@@ -56,7 +60,7 @@ pub enum LimitKind {
 }
 
 /// All kinds, in the order of their discriminants.
-pub const LIMIT_KINDS: [LimitKind; 23] = [
+pub const LIMIT_KINDS: [LimitKind; 25] = [
     LimitKind::Connections,
     LimitKind::ConnectionsPerAddress,
     LimitKind::Handshakes,
@@ -78,6 +82,8 @@ pub const LIMIT_KINDS: [LimitKind; 23] = [
     LimitKind::Requests,
     LimitKind::Loads,
     LimitKind::Deploys,
+    LimitKind::CompileTime,
+    LimitKind::CompileMemory,
     LimitKind::Keyvalue,
     LimitKind::WaitTime,
 ];
@@ -107,6 +113,8 @@ impl LimitKind {
             Self::Requests => "http_requests",
             Self::Loads => "loads",
             Self::Deploys => "deploys_per_minute",
+            Self::CompileTime => "compile_time",
+            Self::CompileMemory => "compile_memory",
             Self::Keyvalue => "keyvalue",
             Self::WaitTime => "wait_time",
         }
@@ -121,6 +129,7 @@ impl LimitKind {
     pub fn format_amount(self, amount: u64) -> String {
         match self {
             Self::Cpu => format!("{:?} a second", Duration::from_nanos(amount)),
+            Self::CompileTime => format!("{:?}", Duration::from_nanos(amount)),
             Self::Handshakes | Self::FramesIn | Self::FramesOut => format!("{amount} a second"),
             Self::Deploys => format!("{amount} a minute"),
             Self::BytesIn | Self::BytesOut => format!("{} a second", ByteSize::b(amount)),
@@ -128,6 +137,7 @@ impl LimitKind {
             | Self::Snapshot
             | Self::TotalSnapshots
             | Self::TotalMemory
+            | Self::CompileMemory
             | Self::Keyvalue => ByteSize::b(amount).to_string(),
             Self::Connections
             | Self::ConnectionsPerAddress

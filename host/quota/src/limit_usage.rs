@@ -9,7 +9,7 @@ pub struct LimitUsage {
     pub kind: LimitKind,
     /// The current usage of a resource that is released again; `None` for rates.
     pub used: Option<u64>,
-    /// The highest usage, or the rate a second. Sizes are in bytes, `cpu` in nanoseconds.
+    /// The highest usage, or the rate a second. Sizes are in bytes, `cpu` and `compile_time` in nanoseconds.
     pub limit: Option<u64>,
     /// How often the limit was reached.
     pub hit_count: u64,

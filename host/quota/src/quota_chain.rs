@@ -7,9 +7,11 @@ use std::time::Duration;
 use narrowboat_config::Quota;
 use narrowboat_sync::{GaugeLimit, UNBOUNDED};
 
+use crate::compile_limits::CompileLimits;
 use crate::limit_kind::{LIMIT_KINDS, LimitKind};
 use crate::limit_usage::LimitUsage;
-use crate::quota_node::{QuotaNode, to_nanos};
+use crate::nanoseconds::to_nanos;
+use crate::quota_node::QuotaNode;
 use crate::quota_owner::QuotaOwner;
 use crate::quota_resource::QuotaResource;
 use crate::rate_limits::RateLimits;
@@ -76,6 +78,28 @@ impl QuotaChain {
     pub fn keyvalue_bytes_limit(&self) -> Option<usize> {
         let limits = self.nodes.iter().map(|node| node.keyvalue_bytes());
         limits.min().filter(|limit| *limit != UNBOUNDED)
+    }
+
+    /// Returns the limits of the compilation of one component: the lowest ones of all nodes.
+    pub fn compile_limits(&self) -> CompileLimits {
+        let lowest = |kind| self.lowest_compile_limit(kind).map(|(limit, _)| limit);
+        CompileLimits {
+            time: lowest(LimitKind::CompileTime).map(Duration::from_nanos),
+            memory: lowest(LimitKind::CompileMemory),
+        }
+    }
+
+    /// Counts that the compilation of a component reached a limit. Returns the owner of the limit.
+    pub fn record_compile_limit_hit(&self, kind: LimitKind) -> QuotaOwner {
+        let index = self.lowest_compile_limit(kind).map_or(0, |(_, index)| index);
+        self.record_limit_hit_at(index, kind);
+        QuotaOwner::ALL[index]
+    }
+
+    /// The lowest limit of a kind, and the index of the narrowest node that has it.
+    fn lowest_compile_limit(&self, kind: LimitKind) -> Option<(u64, usize)> {
+        let limits = self.nodes.iter().map(|node| node.compile_limits.limit(kind)).enumerate();
+        limits.filter_map(|(index, limit)| Some((limit?, index))).min()
     }
 
     /// Whether the running time of guests is limited.

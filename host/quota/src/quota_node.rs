@@ -8,9 +8,11 @@ use narrowboat_config::{Limits, Quota};
 use narrowboat_core::units::ByteSize;
 use narrowboat_sync::{GaugeLimit, UNBOUNDED};
 
+use crate::compile_limit_node::CompileLimitNode;
 use crate::limit_hit_counters::LimitHitCounters;
 use crate::limit_kind::{LIMIT_KINDS, LimitKind};
 use crate::limit_usage::LimitUsage;
+use crate::nanoseconds::to_nanos;
 use crate::per_address_limit::PerAddressLimit;
 use crate::quota_resource::QuotaResource;
 use crate::rate_limiter::RateLimiter;
@@ -35,6 +37,8 @@ pub struct QuotaNode {
     loads: GaugeLimit,
     /// Deploys a minute.
     pub(crate) deploy_rate: RateLimiter,
+    /// The limits of the compilation of one component. The system counts its usage.
+    pub(crate) compile_limits: CompileLimitNode,
     /// The limit of stored bytes. The usage is counted in the store.
     keyvalue_bytes: AtomicUsize,
     /// Nanoseconds a second.
@@ -61,6 +65,7 @@ impl Default for QuotaNode {
             dns_lookups: GaugeLimit::new(MAX_DNS_LOOKUPS),
             loads: GaugeLimit::default(),
             deploy_rate: RateLimiter::per_minute(),
+            compile_limits: CompileLimitNode::default(),
             keyvalue_bytes: AtomicUsize::new(UNBOUNDED),
             cpu_rate: RateLimiter::default(),
             cpu_exhausted: AtomicBool::new(false),
@@ -105,6 +110,7 @@ impl QuotaNode {
         self.requests.set_limit(quota.http_requests.unwrap_or(UNBOUNDED));
         self.loads.set_limit(quota.loads.unwrap_or(UNBOUNDED));
         self.deploy_rate.set_rate(quota.deploys_per_minute);
+        self.compile_limits.set(quota);
         self.keyvalue_bytes.store(bytes_or_unbounded(quota.keyvalue), Ordering::Relaxed);
         self.cpu_rate.set_rate(quota.cpu.map(|time| to_nanos(time.duration())));
         self.cpu_exhausted.store(false, Ordering::Relaxed);
@@ -130,6 +136,7 @@ impl QuotaNode {
         match kind {
             LimitKind::ConnectionsPerAddress => bounded(self.per_address.limit()),
             LimitKind::Keyvalue => bounded(self.keyvalue_bytes()),
+            LimitKind::CompileTime | LimitKind::CompileMemory => self.compile_limits.limit(kind),
             kind => match self.gauge(kind) {
                 Some(gauge) => bounded(gauge.limit()),
                 None => self.rate_limiter(kind)?.rate(),
@@ -223,9 +230,4 @@ impl QuotaNode {
             _ => None,
         }
     }
-}
-
-/// A duration in nanoseconds, at most [`u64::MAX`].
-pub(crate) fn to_nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

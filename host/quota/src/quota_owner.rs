@@ -16,7 +16,7 @@ impl QuotaOwner {
     pub(crate) const ALL: [Self; 3] = [Self::Plugin, Self::Tenant, Self::Host];
 
     /// The name in log lines.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Plugin => "plugin",
             Self::Tenant => "tenant",

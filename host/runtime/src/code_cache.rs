@@ -15,6 +15,7 @@ use std::time::SystemTime;
 
 use wasmtime::component::Component;
 
+use crate::compilation::MachineCode;
 pub(crate) use code_kind::CodeKind;
 use entry::{CacheEntryError, CodeCacheKey};
 use folder::{CacheFolder, FolderError};
@@ -57,15 +58,7 @@ impl CodeCache {
     ) -> Option<Component> {
         let key = CodeCacheKey::for_machine_code(kind, component, engine);
         self.load(&key, |code| {
-            #[expect(unsafe_code, reason = "the engine cannot verify serialized code")]
-            // SAFETY: `deserialize` requires unchanged bytes from `Component::serialize`. `CacheFolder` only
-            // opens regular files that belong to this user and that no other user may write, in a folder of
-            // the same kind, and checks both on open descriptors. So only hosts of this user have written the
-            // file, and they write the output of `serialize`. The digests that `decode` has checked show that
-            // the code is complete, and belongs to this component, the settings of this engine and this
-            // version of wasmtime. `code` is a copy of the file that no longer changes.
-            let component = unsafe { Component::deserialize(engine, code) };
-            component.map_err(CacheEntryError::Engine)
+            MachineCode::from_cache(code).load(engine).map_err(CacheEntryError::Engine)
         })
     }
 
@@ -128,12 +121,9 @@ impl CodeCache {
         engine: &wasmtime::Engine,
         kind: CodeKind,
         digest: Sha256Digest,
-        component: &Component,
+        code: &MachineCode<'_>,
     ) {
-        match component.serialize() {
-            Ok(code) => self.store(&CodeCacheKey::for_machine_code(kind, digest, engine), &code),
-            Err(error) => self.warn_once(&error),
-        }
+        self.store(&CodeCacheKey::for_machine_code(kind, digest, engine), code.bytes());
     }
 
     /// Stores the program that a runtime has compiled from a bundle.

@@ -7,7 +7,7 @@ mod pool_slots;
 #[cfg(test)]
 mod proposals;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -17,6 +17,10 @@ use wasmtime::{ResourceLimiter, Store};
 
 use crate::build::Build;
 use crate::code_cache::{CodeCache, CodeKind};
+use crate::compilation::{
+    CompileError, CompileOwner, CompileQueue, CompileSettings, ComponentCompiler, LoadCancellation,
+    MachineCode,
+};
 use crate::scheduling::{IoDriverWaker, Ticker, TickerGuard, lower_thread_priority};
 use crate::store::{GuestState, VersionContext};
 pub use engine_config::THREAD_STACK_BYTES;
@@ -44,8 +48,9 @@ struct Inner {
     /// The imports of all guests.
     linker: Linker<GuestState>,
     cache: Option<CodeCache>,
-    /// Held while a component is compiled, which takes all cores and much memory.
-    compile_lock: Mutex<()>,
+    compile_settings: CompileSettings,
+    compiler: ComponentCompiler,
+    compile_queue: CompileQueue,
     ticker: Ticker,
     io_driver_waker: Arc<IoDriverWaker>,
     /// True once the host stops and imports must not wait any longer.
@@ -62,7 +67,8 @@ pub struct PoolUsage {
 }
 
 impl Engine {
-    /// Creates an engine for `instances` with at most `memory` bytes each, which keeps compiled code in `cache`. If the address space is too small for a pool of them, each instance maps its memory when it starts.
+    /// Creates an engine for `instances` with at most `memory` bytes each, which keeps
+    /// compiled code in `cache`. If the address space is too small for a pool of them, each instance maps its memory when it starts.
     ///
     /// # Errors
     /// If the system refuses the memory or a thread.
@@ -70,11 +76,13 @@ impl Engine {
         instances: usize,
         memory: usize,
         cache: Option<CodeCache>,
+        compiler: ComponentCompiler,
     ) -> Result<Self, EngineError> {
         let instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let instances = instances.saturating_add(SPARE_INSTANCES);
         let to_error = |source| EngineError::Pool { instances, memory, source };
-        let engine = new_wasmtime_engine(instances, memory).map_err(to_error)?;
+        let (engine, compile_settings) =
+            new_wasmtime_engine(instances, memory).map_err(to_error)?;
         let linker = host_linker::host_linker(&engine).map_err(to_error)?;
         let io_driver_waker = Arc::new(IoDriverWaker::default());
         let ticker = start_ticker(&engine, &io_driver_waker)?;
@@ -87,7 +95,9 @@ impl Engine {
             engine,
             linker,
             cache,
-            compile_lock: Mutex::default(),
+            compile_settings,
+            compiler,
+            compile_queue: CompileQueue::default(),
             ticker,
             io_driver_waker,
             stopping: watch::Sender::new(false),
@@ -122,13 +132,21 @@ impl Engine {
     /// Loads the code of a component from the cache, or compiles it and stores the code in the cache.
     ///
     /// # Errors
-    /// If the component does not compile.
+    /// If the component does not compile within the limits of the plugin.
     pub(crate) fn load_component(
         &self,
-        plugin: &str,
+        ctx: &VersionContext,
         build: &Build,
-    ) -> wasmtime::Result<Component> {
-        self.load_or_compile(plugin, CodeKind::Component, build.digest(), || Ok(build.bytes()))
+        cancellation: &LoadCancellation,
+    ) -> Result<Component, CompileError> {
+        let Inner { engine, compiler, compile_settings, .. } = &*self.0;
+        let owner = CompileOwner::Tenant(ctx.tenant.clone());
+        self.load_or_compile(&ctx.plugin, CodeKind::Component, build.digest(), || {
+            let turn = self.0.compile_queue.wait_for_turn(&owner, cancellation);
+            let _turn = turn.ok_or(CompileError::Cancelled)?;
+            let bytes = build.bytes();
+            compiler.compile(engine, *compile_settings, bytes, &ctx.quota, cancellation)
+        })
     }
 
     /// Loads the code of a runtime from the cache, or compiles it and stores the code in the cache. `decompress` returns
@@ -142,16 +160,21 @@ impl Engine {
         digest: Sha256Digest,
         decompress: impl FnOnce() -> wasmtime::Result<Vec<u8>>,
     ) -> wasmtime::Result<Component> {
-        self.load_or_compile(language.key(), CodeKind::Runtime, digest, decompress)
+        let engine = &self.0.engine;
+        self.load_or_compile(language.key(), CodeKind::Runtime, digest, || {
+            let never = LoadCancellation::default();
+            let _turn = self.0.compile_queue.wait_for_turn(&CompileOwner::Host, &never);
+            Ok(MachineCode::from_compiler(engine.precompile_component(&decompress()?)?))
+        })
     }
 
-    fn load_or_compile<B: AsRef<[u8]>>(
+    fn load_or_compile<E: From<wasmtime::Error>>(
         &self,
         name: &str,
         kind: CodeKind,
         digest: Sha256Digest,
-        bytes: impl FnOnce() -> wasmtime::Result<B>,
-    ) -> wasmtime::Result<Component> {
+        compile: impl FnOnce() -> Result<MachineCode<'static>, E>,
+    ) -> Result<Component, E> {
         let Inner { engine, cache, .. } = &*self.0;
         let started = Instant::now();
         let milliseconds = || started.elapsed().as_millis();
@@ -164,12 +187,11 @@ impl Engine {
             );
             return Ok(component);
         }
-        let compile_lock = self.0.compile_lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let component = Component::new(engine, bytes()?.as_ref())?;
-        drop(compile_lock);
+        let code = compile()?;
+        let component = code.load(engine)?;
         tracing::debug!(plugin = name, milliseconds = milliseconds(), "component compiled");
         if let Some(cache) = cache {
-            cache.store_code(engine, kind, digest, &component);
+            cache.store_code(engine, kind, digest, &code);
         }
         Ok(component)
     }
@@ -212,9 +234,14 @@ impl Engine {
     }
 }
 
-/// Creates the wasmtime engine with a pool, or without one if the address space is too small.
-fn new_wasmtime_engine(instances: u32, memory: usize) -> wasmtime::Result<wasmtime::Engine> {
+/// Creates the wasmtime engine with a pool, or without one if the address space is too small. Returns it with the settings
+/// of its code.
+fn new_wasmtime_engine(
+    instances: u32,
+    memory: usize,
+) -> wasmtime::Result<(wasmtime::Engine, CompileSettings)> {
     let pooled = wasmtime::Engine::new(&engine_config::pooling_config(instances, memory));
+    let pooled = pooled.map(|engine| (engine, CompileSettings::for_pool(memory)));
     pooled.or_else(|error| {
         tracing::warn!(
             instances,
@@ -223,7 +250,8 @@ fn new_wasmtime_engine(instances: u32, memory: usize) -> wasmtime::Result<wasmti
             "no address space for a pool of instances, so instances start more slowly; lower limits.memory or \
              limits.max_connections, or raise `ulimit -v`"
         );
-        wasmtime::Engine::new(&engine_config::on_demand_config())
+        let engine = wasmtime::Engine::new(&engine_config::on_demand_config())?;
+        Ok((engine, CompileSettings::on_demand()))
     })
 }
 

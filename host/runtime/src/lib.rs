@@ -8,6 +8,7 @@ mod build;
 mod call;
 mod code_cache;
 mod compat;
+mod compilation;
 mod effects;
 mod engine;
 mod host_api;
@@ -27,6 +28,10 @@ pub use build::Build;
 pub use call::{Call, ConnectionId, GuestReply};
 pub use code_cache::CodeCache;
 pub use compat::Incompatibility;
+pub use compilation::{
+    CancelLoadOnDrop, CompileError, CompilerProgram, ComponentCompiler, LoadCancellation,
+    run_compile_worker,
+};
 pub use effects::Effect;
 pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};

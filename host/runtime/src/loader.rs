@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::build::Build;
 use crate::compat;
+use crate::compilation::LoadCancellation;
 use crate::engine::Engine;
 use crate::language_runtime::{LanguageRuntimes, RuntimeError};
 use crate::plugin::{Plugin, PublishedVersions};
@@ -132,7 +133,8 @@ impl Loader {
         file: &Path,
         build: &Build,
     ) -> Result<Plugin, LoadError> {
-        let Candidate { version, isolation } = self.compile_version(name, config, file, build)?;
+        let Candidate { version, isolation } =
+            self.compile_version(name, config, file, build, &LoadCancellation::default())?;
         let label = &*self.tenant.plugin_label(name);
         let manifest_name = version.manifest_name();
         // Not an error: one component may serve several plugins.
@@ -165,7 +167,7 @@ impl Loader {
     }
 
     /// Checks and compiles a component. `file` is named in errors. Blocks while the component is compiled, so do not
-    /// call it from async code.
+    /// call it from async code. `cancellation` ends the compilation.
     ///
     /// # Errors
     /// The problem, with the plugin and the file.
@@ -175,6 +177,7 @@ impl Loader {
         config: &PluginConfig,
         file: &Path,
         build: &Build,
+        cancellation: &LoadCancellation,
     ) -> Result<Candidate, LoadError> {
         // Checked before any of the bytes are parsed.
         config.check_pin(name, build.digest())?;
@@ -199,7 +202,7 @@ impl Loader {
                 compat::check_names(&info.imports).map_err(|source| at.version(source.into()))?;
                 let ctx = self.new_context(plugin, &limits, &info.resources, manifest, build);
                 check_uses(name, config, file, &info.roles().collect::<Vec<_>>())?;
-                let version = Version::compile(&self.engine, build, Arc::new(ctx));
+                let version = Version::compile(&self.engine, build, Arc::new(ctx), cancellation);
                 Arc::new(version.map_err(|source| at.version(source))?)
             }
             PluginFile::Bundle(bundle) => {

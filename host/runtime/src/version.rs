@@ -11,6 +11,7 @@ use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
 use crate::compat;
+use crate::compilation::LoadCancellation;
 use crate::engine::{Engine, pool_slots};
 use crate::language_runtime::{CompiledRuntime, Program};
 use crate::stats::VersionStats;
@@ -56,8 +57,9 @@ impl Version {
         engine: &Engine,
         build: &Build,
         ctx: Arc<VersionContext>,
+        cancellation: &LoadCancellation,
     ) -> Result<Self, VersionError> {
-        let component = engine.load_component(&ctx.plugin, build).map_err(VersionError::Compile)?;
+        let component = engine.load_component(&ctx, build, cancellation)?;
         let roles = compat::check(&component)?;
         let _ = ctx.pool_slots.set(pool_slots(&component, ctx.core_instance_count));
         let pre = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;

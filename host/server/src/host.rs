@@ -34,7 +34,8 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaNode;
 use narrowboat_runtime::{
-    GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage, run_on_dedicated_thread,
+    ComponentCompiler, GuestThreadPool, LanguageRuntimes, Plugin, PoolUsage,
+    run_on_dedicated_thread,
 };
 use narrowboat_schedule::{ScheduleServices, WallClock};
 
@@ -64,7 +65,7 @@ pub struct Host {
 
 impl Host {
     /// Loads every plugin and opens the layers. With [`HostMode::Serve`], builds crates first. Calls `on_plugin_ready`
-    /// with each plugin that was loaded. Blocks: do not call it on an async thread.
+    /// with each plugin that was loaded. `compiler` compiles their components. Blocks: do not call it on an async thread.
     ///
     /// # Errors
     /// The failure, with the plugin at fault.
@@ -72,6 +73,7 @@ impl Host {
         config: Config,
         mode: HostMode,
         runtimes: LanguageRuntimes,
+        compiler: ComponentCompiler,
         on_plugin_ready: impl Fn(&Plugin),
     ) -> Result<Self, HostError> {
         let versions = config.versions.as_ref();
@@ -79,7 +81,7 @@ impl Host {
             .map(|versions| VersionStore::open(&versions.folder, versions.keep))
             .transpose()?;
         let earlier = store.as_ref().map(VersionStore::runtimes).unwrap_or_default();
-        let engine = HostEngine::new(&config, runtimes.with_earlier(earlier))?;
+        let engine = HostEngine::new(&config, runtimes.with_earlier(earlier), compiler)?;
         let resources = HostResources {
             version_store: store,
             ..open_resources(

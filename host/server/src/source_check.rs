@@ -14,7 +14,8 @@ use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_quota::QuotaChain;
 use narrowboat_runtime::{
-    Build, CodeCache, Engine, GuestThreadPool, LanguageRuntimes, LoadError, Loader, RuntimeError,
+    Build, CodeCache, ComponentCompiler, Engine, GuestThreadPool, LanguageRuntimes, LoadError,
+    Loader, RuntimeError,
 };
 use narrowboat_schedule::WallClock;
 
@@ -46,10 +47,11 @@ pub fn check_source(
         return Ok(SourceCheck::NotChecked("its name names no plugin".to_owned()));
     };
     let cache = config.cache.as_ref().map(CodeCache::open);
-    let engine = match Engine::new(1, config.limits.memory.bytes(), cache) {
-        Ok(engine) => HostEngine { engine, runtimes: Arc::new(runtimes) },
-        Err(error) => return Ok(SourceCheck::NotChecked(error.to_string())),
-    };
+    let engine =
+        match Engine::new(1, config.limits.memory.bytes(), cache, ComponentCompiler::InProcess) {
+            Ok(engine) => HostEngine { engine, runtimes: Arc::new(runtimes) },
+            Err(error) => return Ok(SourceCheck::NotChecked(error.to_string())),
+        };
     let loader = loader_without_host(&config, config.limits.clone(), engine, WallClock::default());
     let build = Build::new(source.bytes.clone(), Err(MissingSignature::NotInStore));
     match loader.load(name, plugin, folder, &build) {

@@ -15,7 +15,7 @@ use crate::test_result::{TestEnd, TestResult};
 use crate::test_socket::TestSocket;
 use crate::virtual_clock::test_clock;
 use narrowboat_deploy::packaging;
-use narrowboat_runtime::{LanguageRuntimes, TestFailure};
+use narrowboat_runtime::{ComponentCompiler, LanguageRuntimes, TestFailure};
 use narrowboat_server::HostEngine;
 
 /// The variable that tells the SDK the path of the socket.
@@ -61,7 +61,7 @@ impl CrateSuite {
     ) -> Result<Self, TestKitError> {
         let built = packaging::build(&plugin.folder, None)?;
         let config = plugin.config_with_component(&built.file);
-        let engine = HostEngine::new(&config, runtimes)?;
+        let engine = HostEngine::new(&config, runtimes, ComponentCompiler::InProcess)?;
         let settings = TestHostSettings {
             plugin: Arc::clone(&plugin),
             config,

@@ -14,7 +14,8 @@ use narrowboat_config::signature::MissingSignature;
 use narrowboat_core::units::{ByteSize, DurationSetting};
 use narrowboat_deploy::packaging::{MissingPackages, PackedSource};
 use narrowboat_runtime::{
-    Build, LanguageRuntimes, Loader, SourceTests, TestCase, TestFailure, TestOutcome,
+    Build, ComponentCompiler, LanguageRuntimes, Loader, SourceTests, TestCase, TestFailure,
+    TestOutcome,
 };
 use narrowboat_server::{HostEngine, loader_without_host};
 
@@ -49,7 +50,7 @@ impl SourceSuite {
         let limit = config.limits.max_component;
         let packed = PackedSource::from_folder(&plugin.folder, limit, MissingPackages::Install)?;
         let with_tests = PackedSource::with_tests(&plugin.folder, limit, MissingPackages::Install)?;
-        let engine = HostEngine::new(&config, runtimes)?;
+        let engine = HostEngine::new(&config, runtimes, ComponentCompiler::InProcess)?;
         let clock = test_clock();
         let limits = limits_of_tests(&config.limits);
         let loader = loader_without_host(&config, limits, engine.clone(), clock.clone());

@@ -15,7 +15,8 @@ use narrowboat_core::scope::Scope;
 use narrowboat_egress::Egress;
 use narrowboat_keyvalue::KeyvalueStore;
 use narrowboat_runtime::{
-    Call, CodeCache, ConnectionId, Engine, GuestReply, GuestThreadPool, Instance, Loader, Plugin,
+    Call, CodeCache, ComponentCompiler, ConnectionId, Engine, GuestReply, GuestThreadPool,
+    Instance, Loader, Plugin,
 };
 use narrowboat_websocket::connection::{ConnectionHandle, OutboundLimits};
 use rustix::time::{ClockId, clock_gettime};
@@ -88,7 +89,7 @@ fn load_plugin(file: &Path, cache: Option<&Path>) -> anyhow::Result<Plugin> {
     let limits = config.limits.clone();
     let cache = cache.and(config.cache.as_ref()).map(CodeCache::open);
     let loader = Loader {
-        engine: Engine::new(POOL_SIZE, limits.memory.bytes(), cache)?,
+        engine: Engine::new(POOL_SIZE, limits.memory.bytes(), cache, ComponentCompiler::InProcess)?,
         runtimes: Arc::new(language_runtimes()),
         tenant: Tenant::default_tenant(),
         layer: Arc::new(MemoryLayer::new(LayerLimits::default())),

@@ -17,7 +17,9 @@ use narrowboat_core::capabilities::Capabilities;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_core::manifest::Isolation;
 use narrowboat_quota::{QuotaResource, Reservation};
-use narrowboat_runtime::{Candidate, MigrationError, Plugin, Version, run_on_dedicated_thread};
+use narrowboat_runtime::{
+    Candidate, LoadCancellation, MigrationError, Plugin, Version, run_on_dedicated_thread,
+};
 
 /// The pause before another attempt to get one of the loads that may be in progress.
 const LOAD_RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -95,8 +97,11 @@ impl Rollout {
         let (loader, config) = (Arc::clone(&self.loader), self.config.clone());
         let (plugin, build) = (Arc::clone(self.plugin()), Arc::clone(&request.build));
         let source = request.source.clone();
+        let cancellation = LoadCancellation::default();
+        let _cancelled = cancellation.cancel_on_drop();
         let compiled = run_on_dedicated_thread(move || {
-            loader.compile_version(&plugin.name, &config, source.display_path(), &build)
+            let file = source.display_path();
+            loader.compile_version(&plugin.name, &config, file, &build, &cancellation)
         });
         Ok(compiled.await.ok_or(DeployError::NoThread)?.map_err(Box::new)?)
     }

@@ -135,3 +135,23 @@ fn a_connection_that_the_plugin_refuses_is_not_counted_at_the_tenant() {
     drop(second);
     assert!(quota.try_admit_connection(ADDRESS).is_ok());
 }
+
+#[test]
+fn the_lowest_limits_of_compilations_apply_and_their_owner_counts() {
+    let time = |seconds| Some(DurationSetting::from_secs(seconds));
+    let own = Quota { compile_memory: Some(ByteSize::mib(1)), ..Quota::default() };
+    let tenant =
+        Quota { compile_time: time(2), compile_memory: Some(ByteSize::mib(2)), ..Quota::default() };
+    let quota = quota_chain(own, tenant);
+    let expected = CompileLimits { time: Some(Duration::from_secs(2)), memory: Some(1 << 20) };
+    assert_eq!(quota.compile_limits(), expected);
+    assert_eq!(quota.record_compile_limit_hit(LimitKind::CompileTime), QuotaOwner::Tenant);
+    assert_eq!(quota.record_compile_limit_hit(LimitKind::CompileMemory), QuotaOwner::Plugin);
+    assert_eq!(quota.limit_hit_count(LimitKind::CompileTime), 1);
+}
+
+#[test]
+fn a_plugin_without_limits_of_compilations_has_none() {
+    let quota = quota_chain(Quota::default(), Quota::default());
+    assert_eq!(quota.compile_limits(), CompileLimits::default());
+}

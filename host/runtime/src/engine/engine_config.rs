@@ -3,11 +3,8 @@
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::pool_slots::CORE_INSTANCES_PER_SLOT;
+use crate::compilation::{CompileSettings, MAX_WASM_STACK_BYTES};
 use crate::store::{MAX_CORE_ITEMS, MAX_TABLE_ELEMENTS, SLOT_RESIDENT_BYTES};
-
-/// Address space between two memories, in bytes. Accesses are checked against the size of the memory, so this may be
-/// less than the 4 GiB that a 32-bit index can reach.
-const MEMORY_GUARD_BYTES: u64 = 64 * 1024;
 
 /// Address space that is reserved for the growth of a memory, in bytes, if there is no pool.
 const MEMORY_GROWTH_BYTES: u64 = 1024 * 1024;
@@ -15,19 +12,14 @@ const MEMORY_GROWTH_BYTES: u64 = 1024 * 1024;
 /// Bytes of a table that stay resident in the pool after its guest has ended.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 4 * 1024;
 
-/// The stack that a guest may use, in bytes. CPython needs this much to raise a RecursionError before it traps.
-const MAX_WASM_STACK_BYTES: usize = 2 * 1024 * 1024;
-
 /// The stack of a thread that calls guests, in bytes: that of the guest, and as much for the host.
 pub const THREAD_STACK_BYTES: usize = 2 * MAX_WASM_STACK_BYTES;
 
 /// Returns the configuration with a pool of `instances`, each with at most `memory` bytes. The pool reserves its
 /// address space at once.
 pub(super) fn pooling_config(instances: u32, memory: usize) -> Config {
-    let mut config = base_config();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)))
-        .memory_reservation(memory as u64);
+    let mut config = CompileSettings::for_pool(memory).config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)));
     config
 }
 
@@ -59,37 +51,35 @@ fn pool(instances: u32, memory: usize) -> PoolingAllocationConfig {
 /// Returns the configuration without a pool. Each memory is mapped when its instance starts, and moves if it grows
 /// beyond its reservation.
 pub(super) fn on_demand_config() -> Config {
-    let mut config = base_config();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
-        .memory_reservation(0)
-        .memory_reservation_for_growth(MEMORY_GROWTH_BYTES);
+    let mut config = CompileSettings::on_demand().config();
+    config.memory_reservation_for_growth(MEMORY_GROWTH_BYTES);
     config
 }
 
-/// Returns the part of the configuration that does not depend on allocation. docs/reference/webassembly.md lists the
-/// accepted proposals. All of them are set here, so that a new version of wasmtime does not change them.
-fn base_config() -> Config {
-    let mut config = Config::new();
-    config
-        .wasm_tail_call(true)
-        .wasm_extended_const(true)
-        .wasm_multi_memory(true)
-        .wasm_memory64(true)
-        .wasm_simd(true)
-        .wasm_relaxed_simd(true)
-        // The same component gives the same results on each processor.
-        .relaxed_simd_deterministic(true)
-        .wasm_gc(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        .wasm_shared_everything_threads(false)
-        .wasm_stack_switching(false)
-        .memory_guard_size(MEMORY_GUARD_BYTES)
-        // Stripped guests have no names to show, and a trap is logged on one line.
-        .wasm_backtrace_max_frames(None)
-        .concurrency_support(false)
-        .max_wasm_stack(MAX_WASM_STACK_BYTES)
-        .epoch_interruption(true);
-    config
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::*;
+
+    const MEMORY_BYTES: usize = 1 << 20;
+
+    fn compatibility(config: &Config) -> u64 {
+        let engine = wasmtime::Engine::new(config).unwrap();
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn an_engine_runs_the_code_of_a_process_with_its_compile_settings() {
+        let pooled = compatibility(&pooling_config(4, MEMORY_BYTES));
+        assert_eq!(pooled, compatibility(&CompileSettings::for_pool(MEMORY_BYTES).config()));
+        let on_demand = compatibility(&on_demand_config());
+        let mut compiler = CompileSettings::on_demand().config();
+        // The hash has this setting, although code does not depend on it.
+        compiler.memory_reservation_for_growth(MEMORY_GROWTH_BYTES);
+        assert_eq!(on_demand, compatibility(&compiler));
+        assert_ne!(pooled, on_demand);
+    }
 }

@@ -4,6 +4,7 @@ use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
 use super::Engine;
+use crate::compilation::ComponentCompiler;
 
 /// The page that lists the accepted proposals.
 const PAGE: &str = include_str!("../../../../docs/reference/webassembly.md");
@@ -75,7 +76,7 @@ fn component_using(proposal: &str) -> Vec<u8> {
 
 #[test]
 fn the_page_lists_the_accepted_proposals() {
-    let engine = Engine::new(1, 1 << 20, None).unwrap();
+    let engine = Engine::new(1, 1 << 20, None, ComponentCompiler::InProcess).unwrap();
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| "));
     let mut rows: Vec<_> = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).collect();
     rows.retain(|row| row[0] != "proposal");

@@ -3,14 +3,15 @@
 use thiserror::Error;
 
 use crate::compat::Incompatibility;
+use crate::compilation::CompileError;
 use narrowboat_core::component::Role;
 
 /// Why bytes are not a version of a plugin.
 #[derive(Debug, Error)]
 pub enum VersionError {
-    /// The compiler refused the code.
-    #[error("does not compile: {0:#}")]
-    Compile(wasmtime::Error),
+    /// The component was not compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// The component was built for another host.
     #[error(transparent)]
     Incompatible(#[from] Incompatibility),

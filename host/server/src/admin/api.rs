@@ -186,8 +186,8 @@ pub struct LimitInfo {
     pub name: String,
     /// The current usage; null for a rate.
     pub used: Option<u64>,
-    /// The limit: a number, bytes, or nanoseconds for `cpu`; of a rate for each second, of `deploys_per_minute` for each
-    /// minute. Null if there is none.
+    /// The limit: a number, bytes, or nanoseconds for `cpu` and `compile_time`; of a rate for each second, of
+    /// `deploys_per_minute` for each minute. Null if there is none.
     pub limit: Option<u64>,
     /// The number of times that the limit was reached since the start of the host.
     pub reached: u64,

@@ -11,7 +11,8 @@ fn config(port: u16) -> Config {
 }
 
 fn host() -> Arc<Host> {
-    let host = Host::load(config(8001), HostMode::Serve, LanguageRuntimes::default(), |_| {});
+    let (runtimes, compiler) = (LanguageRuntimes::default(), ComponentCompiler::InProcess);
+    let host = Host::load(config(8001), HostMode::Serve, runtimes, compiler, |_| {});
     Arc::new(host.unwrap())
 }
 

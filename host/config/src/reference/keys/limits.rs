@@ -87,6 +87,18 @@ pub(super) const LIMITS: ConfigTable = ConfigTable {
                  into an instance.",
         },
         ConfigKey {
+            key: "compile_time",
+            value_type: "duration, counted in whole seconds",
+            default: KeyDefault::Value("\"2m\""),
+            description: "Processor time of the compilation of one component, on all cores together.",
+        },
+        ConfigKey {
+            key: "compile_memory",
+            value_type: "size",
+            default: KeyDefault::Value("\"2 GiB\""),
+            description: "Memory of the process that compiles one component.",
+        },
+        ConfigKey {
             key: "wait_time",
             value_type: "duration",
             default: KeyDefault::Value("\"30s\""),

@@ -223,6 +223,18 @@ pub(super) const PLUGINS_LIMITS: ConfigTable = ConfigTable {
             default: KeyDefault::Absent,
             description: "uploads and changed files",
         },
+        ConfigKey {
+            key: "compile_time",
+            value_type: "duration, counted in whole seconds",
+            default: KeyDefault::Absent,
+            description: "processor time of the compilation of one component",
+        },
+        ConfigKey {
+            key: "compile_memory",
+            value_type: "size",
+            default: KeyDefault::Absent,
+            description: "memory of the process that compiles one component",
+        },
     ],
 };
 

@@ -33,6 +33,25 @@ pub(super) const INHERITED_ROWS: &[LimitRow] = &[
         metric: "`guest_faults`",
     },
     LimitRow {
+        key: "compile_time",
+        description: "processor time of the compilation of one component, on all cores together; \
+                      counts in whole seconds",
+        host_default: Some(|host| host.compile_time.to_string()),
+        tenant: TenantLimit::AsHost,
+        plugin_may_set: true,
+        on_reached: "the version is refused, and the live one serves on",
+        metric: LIMITS_REACHED,
+    },
+    LimitRow {
+        key: "compile_memory",
+        description: "bytes of memory of the process that compiles one component",
+        host_default: Some(|host| host.compile_memory.to_string()),
+        tenant: TenantLimit::AsHost,
+        plugin_may_set: true,
+        on_reached: "the version is refused, and the live one serves on",
+        metric: LIMITS_REACHED,
+    },
+    LimitRow {
         key: "timers",
         description: "pending timers of one connection",
         host_default: Some(|host| host.timers.to_string()),
