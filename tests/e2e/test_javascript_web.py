@@ -10,7 +10,7 @@ from admin import ADMIN, Admin
 from http_server import listening
 from javascript_plugin import JavaScriptPlugin
 from redis_server import Redis
-from test_javascript import consumer
+from test_javascript import ECHO, consumer
 
 POWERS = {"keyvalue": True, "clocks": True, "random": True}
 
@@ -358,6 +358,27 @@ def test_a_worker_that_waits_is_an_error(working):
     plugin = working(ASYNC_WORKER.replace("await null", "await new Promise(() => {})"))
     plugin.connect().send("1 2")
     plugin.host.logged("the handler onNumbersSum of the worker waits, and a worker cannot wait")
+
+
+def test_the_default_export_is_the_consumer_beside_a_named_worker(serve, tmp_path):
+    source = SYNC_WORKER.replace("export class Chat", "export default class Chat")
+    plugin = JavaScriptPlugin(tmp_path / "chat", source, worker="consumers:Summer")
+    routes = [{"path": "/chat/", "plugin": "chat"}]
+    plugin.host = serve(plugins={"chat": plugin.table()}, routes=routes, workers=[{"channel": "sums", "plugin": "chat"}])
+    assert plugin.connect().ask("20 22") == "42"
+
+
+def test_two_default_exports_of_consumers_beside_a_worker_are_refused(javascript):
+    two = 'import { Consumer, Worker } from "narrowboat";\nexport default class extends Consumer {}\n'
+    files = {"jobs.js": two + "export class Jobs extends Worker {}\n"}
+    problem = javascript(ECHO).refuse(two, files, worker="jobs:Jobs")
+    assert "jobs.js:default and consumers.js:default are both a class of a consumer" in problem
+    assert 'name one in plugin.toml: consumer = "jobs:default"' in problem
+
+
+def test_a_worker_in_the_manifest_that_is_a_consumer_is_refused(javascript):
+    problem = javascript(ECHO).refuse(worker="consumers:default")
+    assert "consumers.js:default is a class of a consumer, and not of a worker" in problem
 
 
 @pytest.mark.parametrize("entry", ["consumers:Summer", None], ids=["named", "default-export"])

@@ -41,21 +41,66 @@ function isClass(value, Base) {
   return typeof value === "function" && value.prototype instanceof Base;
 }
 
-const hooks = {
-  /** Takes the classes of the plugin: pairs of the entry's text and its value. */
-  start(consumerEntry, workerEntry, modules) {
-    for (const [text, value] of [consumerEntry, workerEntry].filter(Boolean)) {
-      if (isClass(value, Consumer)) ConsumerClass = value;
-      else if (isClass(value, Worker)) worker = new value();
-      else {
-        throw new TypeError(
-          `${text} is ${value === undefined ? "not there" : "not a class of a consumer"}: export default class extends Consumer, from "narrowboat"`,
-        );
-      }
+/** The kinds of classes by their bases. */
+const KINDS = new Map([[Consumer, "consumer"], [Worker, "worker"]]);
+
+/** The kind of the class: `consumer`, `worker` or undefined. */
+function kindOf(value) {
+  for (const [Base, kind] of KINDS) if (isClass(value, Base)) return kind;
+  return undefined;
+}
+
+/** Returns the indices of the entries that have the class of consumers and that of the worker. */
+function findClasses(entries) {
+  const found = {};
+  entries.forEach(([text, value, role], index) => {
+    const kind = kindOf(value);
+    if (role === "candidate") {
+      if (kind !== "consumer") return;
+      if (found.consumer !== undefined) throw ambiguous(entries[found.consumer][0], text);
+    } else if (kind === undefined || (role !== "main" && role !== kind)) {
+      throw unfit(text, value, role);
     }
-    const classes = [consumerEntry, workerEntry].filter(Boolean).map(([text, Class]) => ({ module: text.split(":")[0], Class }));
+    found[kind] = index;
+  });
+  return found;
+}
+
+/** The error of an entry that is not a class of its role. */
+function unfit(text, value, role) {
+  const wanted = role === "worker" ? "worker" : "consumer";
+  const kind = kindOf(value);
+  let problem = `not a class of a ${wanted}`;
+  if (value === undefined) problem = "not there";
+  else if (kind !== undefined) problem = `a class of a ${kind}, and not of a ${wanted}`;
+  const remedy = {
+    main: 'export default class extends Consumer, from "narrowboat"',
+    consumer: 'consumer in plugin.toml names an exported class that extends Consumer, from "narrowboat"',
+    worker: 'worker in plugin.toml names an exported class that extends Worker, from "narrowboat"',
+  };
+  return new TypeError(`${text} is ${problem}: ${remedy[role]}`);
+}
+
+/** The error of a plugin whose manifest names a worker alone, while two modules export a consumer by default. */
+function ambiguous(first, second) {
+  const entry = first.replace(/\.\w+:/, ":");
+  return new TypeError(`${first} and ${second} are both a class of a consumer: name one in plugin.toml: consumer = "${entry}"`);
+}
+
+const hooks = {
+  /**
+   * Takes the classes of the plugin from its entries: the text of an export, its value, and its role, as `roleOf` of
+   * `instance.rs` names it. Returns the indices of the entries that have the classes.
+   */
+  start(entries, modules) {
+    const found = findClasses(entries);
+    const [consumer, workers] = [entries[found.consumer], entries[found.worker]];
+    ConsumerClass = consumer?.[1];
+    worker = workers && new workers[1]();
+    const taken = [consumer, workers].filter(Boolean);
+    const classes = taken.map(([text, Class]) => ({ module: text.split(":")[0], Class }));
     state.takeBaseline(modules, classes, ConsumerClass);
-    return { hasConsumer: ConsumerClass !== undefined, hasWorker: worker !== undefined };
+    return found;
   },
 
   connect(id, scope) {

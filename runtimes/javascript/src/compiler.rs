@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bindings::exports::narrowboat::consumer::runtime::{Entries, File};
 use crate::dynamic_imports::Import;
+use crate::entry_candidate::{EntryCandidate, EntryRole};
 use crate::failure::Failure;
 use crate::instance::{self, Classes};
 use crate::module_loader::{self, ModuleSource, ProgramModules};
@@ -42,16 +43,16 @@ pub struct Compiler {
 pub fn compile(files: Vec<File>, entries: Entries) -> Result<Program, Problems> {
     let named = [entries.consumer, entries.worker];
     let compiler = Compiler::new(files);
-    let [consumer, worker] = compiler.find_entries(named)?;
+    let entries = compiler.find_entries(named)?;
     module_loader::set_source(ModuleSource::Compiler(compiler));
-    let started = instance::start(consumer.as_ref(), worker.as_ref(), &[]);
+    let started = instance::start(&entries, &[]);
     let ran = started.and_then(|classes| compile_the_rest().map(|()| classes));
     let compiler = module_loader::take_compiler().expect("the compiler is there until it is taken");
     let classes = ran.map_err(|failure| compiler.problems_of(&failure))?;
     if !compiler.problems.is_empty() {
         return Err(compiler.problems);
     }
-    Ok(compiler.into_program(consumer, worker, classes))
+    Ok(compiler.into_program(classes))
 }
 
 /// Compiles the modules that the source imports later, and those of the runtime whose globals it mentions.
@@ -82,25 +83,42 @@ impl Compiler {
         }
     }
 
-    /// Finds the modules and the exports of the classes.
-    fn find_entries(&self, named: [Option<String>; 2]) -> Result<[Option<Entry>; 2], Problems> {
+    /// Finds the exports that may have the classes.
+    fn find_entries(&self, named: [Option<String>; 2]) -> Result<Vec<EntryCandidate>, Problems> {
         let [consumer, worker] = named;
         let consumer = consumer.map(|entry| self.find_entry("consumer", &entry)).transpose()?;
         let worker = worker.map(|entry| self.find_entry("worker", &entry)).transpose()?;
-        if consumer.is_some() || worker.is_some() {
-            return Ok([consumer, worker]);
-        }
-        let module = MAIN_FILES
-            .iter()
-            .find_map(|name| self.find_file(name))
-            .or_else(|| self.find_only_module());
-        let Some(module) = module else {
-            return Err(vec![problem::general(
+        let mut entries = match (&consumer, &worker) {
+            (Some(_), _) => Vec::new(),
+            (None, Some(worker)) => self.find_consumers(worker),
+            (None, None) => vec![self.find_main_entry()?],
+        };
+        entries.extend(EntryCandidate::named(consumer, worker));
+        Ok(entries)
+    }
+
+    /// The default export of the main file, which has the class of a plugin whose manifest names none.
+    fn find_main_entry(&self) -> Result<EntryCandidate, Problems> {
+        match self.find_main_file().or_else(|| self.find_only_module()) {
+            Some(module) => Ok(EntryCandidate::default_export(module, EntryRole::Main)),
+            None => Err(vec![problem::general(
                 "the plugin has no file consumers.js, consumers.ts, index.js or main.js: name the class in plugin.toml, \
                  for example consumer = \"chat:default\"",
-            )]);
-        };
-        Ok([Some(Entry { module, export: "default".to_owned() }), None])
+            )]),
+        }
+    }
+
+    /// The default exports that may be a consumer beside a named worker: those of its module and of the main file.
+    fn find_consumers(&self, worker: &Entry) -> Vec<EntryCandidate> {
+        let main = self.find_main_file().filter(|main| *main != worker.module);
+        let modules = std::iter::once(worker.module.clone()).chain(main);
+        let entries =
+            modules.map(|module| EntryCandidate::default_export(module, EntryRole::Candidate));
+        entries.filter(|candidate| candidate.entry != *worker).collect()
+    }
+
+    fn find_main_file(&self) -> Option<String> {
+        MAIN_FILES.iter().find_map(|name| self.find_file(name))
     }
 
     fn find_entry(&self, key: &str, entry: &str) -> Result<Entry, Problems> {
@@ -252,9 +270,9 @@ impl Compiler {
         if failure.line.contains("Error resolving module") && !self.unresolved.is_empty() {
             return self.unresolved.clone();
         }
-        if let Some(problem) =
-            import_problems::missing_export(&self.files, &self.resolutions, &failure.line)
-        {
+        let missing =
+            import_problems::missing_export(&self.files, &self.resolutions, &failure.line);
+        if let Some(problem) = missing {
             return vec![problem];
         }
         let text_of = |path: &str| {
@@ -270,16 +288,9 @@ impl Compiler {
         (ProgramModules::new(&mut program), files)
     }
 
-    fn into_program(
-        self,
-        consumer: Option<Entry>,
-        worker: Option<Entry>,
-        classes: Classes,
-    ) -> Program {
-        let Classes { has_consumer, has_worker } = classes;
-        let consumer_entry = consumer.clone().filter(|_| has_consumer);
-        let worker_entry = worker.or(consumer).filter(|_| has_worker);
-        Program::new(self.modules, self.resolutions, self.own_modules, consumer_entry, worker_entry)
+    fn into_program(self, classes: Classes) -> Program {
+        let Classes { consumer, worker } = classes;
+        Program::new(self.modules, self.resolutions, self.own_modules, consumer, worker)
     }
 }
 

@@ -3,6 +3,7 @@
 use rquickjs::{Array, Ctx, Error, Exception, Function, Module, Object, Result, Value};
 
 use crate::engine;
+use crate::entry_candidate::EntryCandidate;
 use crate::failure::Failure;
 use crate::module_loader::{self, ModuleSource, ProgramModules};
 use crate::natives;
@@ -12,13 +13,12 @@ use crate::rejections;
 use crate::runtime_modules;
 use crate::source_file::STATE_EXPORT;
 
-/// The classes that the entries have.
-#[derive(Clone, Copy)]
+/// The exports that have the classes of a plugin.
 pub struct Classes {
-    /// Whether there is a class of consumers.
-    pub has_consumer: bool,
-    /// Whether there is a class of a worker.
-    pub has_worker: bool,
+    /// The class of the consumers.
+    pub consumer: Option<Entry>,
+    /// The class of the worker.
+    pub worker: Option<Entry>,
 }
 
 /// Loads a program.
@@ -29,8 +29,9 @@ pub fn load(bytes: &[u8]) -> std::result::Result<(), Problems> {
     let mut program = Program::decode(bytes).map_err(|message| vec![problem::general(message)])?;
     let modules = ProgramModules::new(&mut program);
     module_loader::set_source(ModuleSource::Program(modules));
-    let Program { consumer, worker, own_modules, .. } = &program;
-    match start(consumer.as_ref(), worker.as_ref(), own_modules) {
+    let Program { consumer, worker, own_modules, .. } = program;
+    let entries = EntryCandidate::named(consumer, worker);
+    match start(&entries, &own_modules) {
         Ok(_) => Ok(()),
         Err(failure) => Err(vec![problem::of_failure(&failure, |_| None)]),
     }
@@ -39,10 +40,9 @@ pub fn load(bytes: &[u8]) -> std::result::Result<(), Problems> {
 /// Starts the runtime, runs the modules of the entries, and takes their classes.
 ///
 /// # Errors
-/// The exception of a module, or an error if an entry is not the class of a consumer or a worker.
+/// The exception of a module, or an error if an entry is not the class of its role, or if several are.
 pub fn start(
-    consumer: Option<&Entry>,
-    worker: Option<&Entry>,
+    entries: &[EntryCandidate],
     own_modules: &[String],
 ) -> std::result::Result<Classes, Failure> {
     let classes = engine::attempt(|ctx| {
@@ -50,7 +50,10 @@ pub fn start(
         let install: Function<'_> = runtime.get("install")?;
         let hooks: Object<'_> = install.call((natives::make(ctx)?,))?;
         engine::set_hooks(ctx, hooks.clone());
-        let entries = [entry_value(ctx, consumer)?, entry_value(ctx, worker)?];
+        let values = Array::new(ctx.clone())?;
+        for (index, candidate) in entries.iter().enumerate() {
+            values.set(index, candidate_value(ctx, candidate)?)?;
+        }
         let modules = Array::new(ctx.clone())?;
         for (index, name) in own_modules.iter().enumerate() {
             let names: Value<'_> = import(ctx, name)?.get(STATE_EXPORT)?;
@@ -60,9 +63,12 @@ pub fn start(
             modules.set(index, pair)?;
         }
         let start: Function<'_> = hooks.get("start")?;
-        let [consumer, worker] = entries;
-        let found: Object<'_> = start.call((consumer, worker, modules))?;
-        Ok(Classes { has_consumer: found.get("hasConsumer")?, has_worker: found.get("hasWorker")? })
+        let found: Object<'_> = start.call((values, modules))?;
+        let entry_at = |index: Option<usize>| Some(entries.get(index?)?.entry.clone());
+        Ok(Classes {
+            consumer: entry_at(found.get("consumer")?),
+            worker: entry_at(found.get("worker")?),
+        })
     });
     if classes.is_err() {
         // The import of the module is a promise that was rejected with the same exception.
@@ -73,16 +79,15 @@ pub fn start(
     engine::run_jobs().and(classes)
 }
 
-/// An array with the text of the entry and the value of its export.
-fn entry_value<'js>(ctx: &Ctx<'js>, entry: Option<&Entry>) -> Result<Value<'js>> {
-    let Some(Entry { module, export }) = entry else {
-        return Ok(Value::new_undefined(ctx.clone()));
-    };
+/// An array with the text of the entry, the value of its export, and the name of its role.
+fn candidate_value<'js>(ctx: &Ctx<'js>, candidate: &EntryCandidate) -> Result<Array<'js>> {
+    let EntryCandidate { entry: Entry { module, export }, role } = candidate;
     let value: Value<'js> = import(ctx, module)?.get(export.as_str())?;
-    let pair = Array::new(ctx.clone())?;
-    pair.set(0, format!("{module}:{export}"))?;
-    pair.set(1, value)?;
-    Ok(pair.into_value())
+    let triple = Array::new(ctx.clone())?;
+    triple.set(0, format!("{module}:{export}"))?;
+    triple.set(1, value)?;
+    triple.set(2, role.name())?;
+    Ok(triple)
 }
 
 /// Imports a module, and returns its names.

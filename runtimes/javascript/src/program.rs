@@ -27,7 +27,7 @@ pub struct Resolution {
 }
 
 /// A class that handles events: the module that exports it, and the name of the export.
-#[derive(Serialize, Deserialize, Clone)]
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The name of the module.
     pub module: String,

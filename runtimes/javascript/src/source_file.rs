@@ -120,7 +120,7 @@ struct Name {
 /// Returns the specifiers of the imports at the top of a module. None if the module has a syntax error, which the engine
 /// reports.
 pub fn imports(text: &str) -> Vec<String> {
-    let items = parse(text).map(|module| module.body).unwrap_or_default();
+    let items = parse(text).map(|it| it.module.body).unwrap_or_default();
     let sources = items.iter().filter_map(|item| match item {
         ModuleItem::ModuleDecl(ModuleDecl::Import(import)) => Some(&import.src),
         ModuleItem::ModuleDecl(ModuleDecl::ExportNamed(export)) => export.src.as_ref(),
@@ -130,19 +130,28 @@ pub fn imports(text: &str) -> Vec<String> {
     sources.map(|source| source.value.to_string_lossy().into_owned()).collect()
 }
 
-fn parse(text: &str) -> Option<Module> {
+/// A parsed module in JavaScript.
+pub struct ParsedModule {
+    /// The module.
+    pub module: Module,
+    /// The position of the first byte of its text.
+    pub start: BytePos,
+}
+
+/// Parses a module in JavaScript. `None` if it has a syntax error.
+pub fn parse(text: &str) -> Option<ParsedModule> {
     let map: Lrc<SourceMap> = Lrc::default();
     let file = map.new_source_file(Lrc::new(FileName::Anon), text.to_owned());
-    let _: BytePos = file.start_pos;
     let syntax = Syntax::Es(EsSyntax { import_attributes: true, ..Default::default() });
     let lexer = Lexer::new(syntax, EsVersion::latest(), StringInput::from(&*file), None);
-    Parser::new_from(lexer).parse_module().ok()
+    let module = Parser::new_from(lexer).parse_module().ok()?;
+    Some(ParsedModule { module, start: file.start_pos })
 }
 
 /// The names of variables and classes at the top of a module. None if the module has a syntax error, which the engine
 /// reports.
 fn top_level_names(text: &str) -> Vec<Name> {
-    let Some(module) = parse(text) else { return Vec::new() };
+    let Some(ParsedModule { module, .. }) = parse(text) else { return Vec::new() };
     let mut names = Vec::new();
     for item in &module.body {
         match item {

@@ -64,7 +64,7 @@ fn is_test_file(path: &str) -> bool {
 
 /// Runs the modules of the files, and returns the tests that they declare.
 fn load_files(paths: &[String]) -> Result<Vec<Test>, Problems> {
-    let started = instance::start(None, None, &[]);
+    let started = instance::start(&[], &[]);
     started.map_err(|failure| vec![problem::general(failure.line)])?;
     let mut problems = Problems::new();
     for path in paths {
@@ -133,7 +133,7 @@ impl TestSuite {
     fn run(&self, test: &Test) -> Result<Option<String>, Failure> {
         engine::reset();
         module_loader::set_source(ModuleSource::Program(self.modules.clone()));
-        instance::start(None, None, &[])?;
+        instance::start(&[], &[])?;
         let promise = engine::attempt(|ctx| {
             load_file(ctx, &test.path)?;
             let run: Function<'_> = instance::import(ctx, TEST_REGISTRY)?.get("run")?;

@@ -26,6 +26,14 @@ def test_a_program_says_which_classes_it_has():
     assert (program.has_consumer, program.has_worker) == (True, True)
 
 
+def test_the_base_class_of_a_worker_is_not_a_consumer_beside_it():
+    jobs = "from channels.consumer import SyncConsumer\nclass Base(SyncConsumer):\n    pass\nclass Jobs(Base):\n    pass\n"
+    program = Instance().compile({"consumers.py": ECHO, "jobs.py": jobs}, worker="jobs:Jobs")
+    assert (program.has_consumer, program.has_worker) == (True, True)
+    program = Instance().compile({"jobs.py": jobs}, worker="jobs:Jobs")
+    assert (program.has_consumer, program.has_worker) == (False, True)
+
+
 def test_a_syntax_error_has_its_place():
     (problem,) = problems("x = 1\ndef f(:\n    pass\n")
     assert (problem.path, problem.line, problem.column, problem.source) == ("consumers.py", 2, 7, "def f(:")

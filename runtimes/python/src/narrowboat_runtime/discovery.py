@@ -74,8 +74,10 @@ def find_consumer(modules, worker):
         for value in vars(sys.modules[module]).values()
         if inspect.isclass(value) and issubclass(value, AsyncConsumer) and value.__module__ == module
     ]
-    found = [value for value in dict.fromkeys(found) if value is not worker]
+    found = list(dict.fromkeys(found))
     leaves = [value for value in found if not any(other is not value and issubclass(other, value) for other in found)]
+    # The worker is left out after the leaves are found: a base of the worker alone is no consumer.
+    leaves = [value for value in leaves if value is not worker]
     if len(leaves) == 1:
         return leaves[0]
     if not leaves and worker is not None:
