@@ -1,6 +1,9 @@
 use std::fmt;
 
-use crate::{bindings::narrowboat::consumer::types, client_error::ClientError};
+use crate::{
+    bindings::narrowboat::consumer::types, channel_layer::ChannelLayerError,
+    client_error::ClientError, http::HttpError, keyvalue::KeyValueError,
+};
 
 /// Why a consumer could not handle an event. It blames the client if a [`ClientError`] caused it, and the plugin
 /// otherwise.
@@ -20,6 +23,8 @@ pub struct Error(Cause);
 #[derive(Debug, PartialEq)]
 enum Cause {
     Plugin(String),
+    /// Another server or a limit of the operator.
+    External(String),
     Client(ClientError),
 }
 
@@ -39,34 +44,50 @@ impl Error {
     /// The [`ClientError`], if the error blames the client.
     pub fn client_error(&self) -> Option<&ClientError> {
         match &self.0 {
-            Cause::Plugin(_) => None,
+            Cause::Plugin(_) | Cause::External(_) => None,
             Cause::Client(error) => Some(error),
         }
     }
+
+    /// Whether the cause is neither the plugin's code nor the client: another server did not respond, or a limit of the
+    /// operator was reached.
+    pub(crate) fn is_external(&self) -> bool {
+        matches!(self.0, Cause::External(_))
+    }
+}
+
+fn is_external_failure(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(ChannelLayerError::Unavailable(_) | ChannelLayerError::ChannelFull(_))
+    ) || matches!(error.downcast_ref(), Some(KeyValueError::Unavailable(_)))
+        || matches!(error.downcast_ref(), Some(HttpError::Timeout | HttpError::Other(_)))
 }
 
 impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let mut text = error.to_string();
+        let mut is_external = false;
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(cause) = next {
             if let Some(client) = cause.downcast_ref::<ClientError>() {
                 return Self(Cause::Client(client.clone()));
             }
+            is_external = is_external || is_external_failure(cause);
             next = cause.source();
             if let Some(source) = next {
                 text.push_str(": ");
                 text.push_str(&source.to_string());
             }
         }
-        Self(Cause::Plugin(text))
+        Self(if is_external { Cause::External(text) } else { Cause::Plugin(text) })
     }
 }
 
 impl From<Error> for types::Error {
     fn from(error: Error) -> Self {
         match error.0 {
-            Cause::Plugin(text) => Self::Plugin(text),
+            Cause::Plugin(text) | Cause::External(text) => Self::Plugin(text),
             Cause::Client(error) => Self::Client(error.into()),
         }
     }
@@ -75,7 +96,7 @@ impl From<Error> for types::Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Plugin(text) => formatter.write_str(text),
+            Cause::Plugin(text) | Cause::External(text) => formatter.write_str(text),
             Cause::Client(error) => error.fmt(formatter),
         }
     }
@@ -90,7 +111,7 @@ impl fmt::Debug for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{channel_layer::ChannelLayerError, frame::Frame, keyvalue::KeyValueError};
+    use crate::frame::Frame;
 
     fn client_code(error: impl Into<Error>) -> Option<u16> {
         error.into().client_error().map(ClientError::code)
@@ -123,7 +144,7 @@ mod tests {
     fn all_other_errors_blame_the_plugin() {
         assert_eq!(client_code(ChannelLayerError::InvalidName("a b".into())), None);
         assert_eq!(client_code(KeyValueError::AccessDenied), None);
-        assert_eq!(client_code(crate::http::HttpError::Timeout), None);
+        assert_eq!(client_code(HttpError::Timeout), None);
         assert_eq!(client_code(serde_json::from_str::<u8>("{").unwrap_err()), None);
         assert_eq!(client_code("x".parse::<u8>().unwrap_err()), None);
         assert_eq!(client_code(Error::msg("anything")), None);

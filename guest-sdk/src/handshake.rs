@@ -5,8 +5,6 @@ use crate::{
     },
     channel_layer::ChannelLayerError,
     error::Error,
-    http::HttpError,
-    keyvalue::KeyValueError,
 };
 
 /// The consumer's acceptance of a handshake, created by [`accept`]. In Django Channels: `self.accept`.
@@ -99,8 +97,12 @@ impl From<Acceptance> for types::Acceptance {
 /// | [`ClientError`](crate::ClientError), or an [`Error`] that blames the client | 400 and the reason | nothing |
 /// | [`ChannelLayerError::InvalidName`], because such names usually come from the request | 400 and the name | nothing |
 /// | [`ChannelLayerError::Denied`] | 403 | nothing |
-/// | [`ChannelLayerError::Unavailable`], [`ChannelLayerError::ChannelFull`], [`KeyValueError::Other`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a limit | 503; the text goes to the plugin's log | nothing |
+/// | [`ChannelLayerError::Unavailable`], [`ChannelLayerError::ChannelFull`], [`KeyValueError::Unavailable`], [`HttpError::Timeout`], [`HttpError::Other`]: another server, or a limit; also as the source of another error | 503; the text goes to the plugin's log | nothing |
 /// | any other: [`Error`], [`SendError`](crate::SendError), `serde_json::Error`, … | 500; the text goes to the host's log | a fault of the plugin |
+///
+/// [`KeyValueError::Unavailable`]: crate::keyvalue::KeyValueError::Unavailable
+/// [`HttpError::Timeout`]: crate::http::HttpError::Timeout
+/// [`HttpError::Other`]: crate::http::HttpError::Other
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deny {
     status: u16,
@@ -146,29 +148,19 @@ impl<E: std::error::Error + 'static> From<E> for Deny {
         match (&error as &dyn std::error::Error).downcast_ref::<ChannelLayerError>() {
             Some(ChannelLayerError::InvalidName(_)) => Self::plain_text(400, format!("{error}\n")),
             Some(ChannelLayerError::Denied(_)) => Self::plain_text(403, "denied\n".to_owned()),
-            _ if is_external_failure(&error) => {
-                crate::error!("a handshake was answered 503: {error}");
-                Self::plain_text(503, "not available now\n".to_owned())
-            }
             _ => Error::from(error).into(),
         }
     }
-}
-
-/// Whether the cause is neither the plugin's code nor the client: another server did not respond, or a limit of the
-/// operator was reached.
-fn is_external_failure(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(ChannelLayerError::Unavailable(_) | ChannelLayerError::ChannelFull(_))
-    ) || matches!(error.downcast_ref(), Some(KeyValueError::Other(_)))
-        || matches!(error.downcast_ref(), Some(HttpError::Timeout | HttpError::Other(_)))
 }
 
 impl From<Error> for Deny {
     fn from(error: Error) -> Self {
         match error.client_error() {
             Some(error) => Self::plain_text(400, format!("{}\n", error.reason())),
+            None if error.is_external() => {
+                crate::error!("a handshake was answered 503: {error}");
+                Self::plain_text(503, "not available now\n".to_owned())
+            }
             None => Self { failure: Some(error.to_string()), ..Self::new(500) },
         }
     }
@@ -197,7 +189,7 @@ impl From<Deny> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::SendError;
+    use crate::{connection::SendError, http::HttpError, keyvalue::KeyValueError};
 
     #[test]
     fn header_names_become_lower_case() {
@@ -219,12 +211,19 @@ mod tests {
     fn an_unavailable_server_is_not_a_fault() {
         for deny in [
             Deny::from(ChannelLayerError::Unavailable("no Redis at 10.0.0.5".into())),
-            Deny::from(KeyValueError::Other("the quota".into())),
+            Deny::from(KeyValueError::Unavailable("the quota".into())),
+            Deny::from(Error::from(KeyValueError::Unavailable("no answer in time".into()))),
             Deny::from(HttpError::Timeout),
         ] {
             assert_eq!((deny.status, deny.failure), (503, None));
             assert_eq!(deny.body, b"not available now\n");
         }
+    }
+
+    #[test]
+    fn an_operation_that_is_not_valid_is_a_failure_of_the_plugin() {
+        let deny = Deny::from(KeyValueError::Other("the key is empty".into()));
+        assert_eq!((deny.status, deny.failure.as_deref()), (500, Some("the key is empty")));
     }
 
     #[test]

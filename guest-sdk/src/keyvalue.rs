@@ -31,6 +31,7 @@
 
 use std::time::Duration;
 
+mod comparison;
 mod keys;
 mod keyvalue_error;
 #[cfg(not(target_family = "wasm"))]

@@ -160,7 +160,7 @@ declare module "narrowboat" {
   export namespace keyvalue {
     /** The host refuses an operation. */
     class KeyValueError extends Error {
-      readonly code: "access-denied" | "invalid-name" | "other";
+      readonly code: "access-denied" | "invalid-name" | "unavailable" | "other";
     }
 
     /** A value to store. */

@@ -96,6 +96,30 @@ def test_connect_rejects_a_handshake(javascript, connect, code):
     assert status(javascript(consumer(f"connect() {{ {connect} }}"))).status_code == code
 
 
+STORE = 'import { keyvalue } from "narrowboat";\n' + consumer(
+    """
+  CONNECT(scope) {
+    if (scope.query.client) throw new ClientError("which room?", 4400);
+    try { keyvalue.open("visits").set(scope.query.key ?? "", "x".repeat(100_000)); }
+    catch (error) { throw scope.query.why ? new Error("no visits", { cause: error }) : error; }
+  }"""
+)
+
+
+@pytest.mark.parametrize("connect", ["connect", "async connect"])
+def test_an_error_of_the_store_in_connect_is_answered_503_and_one_of_the_plugin_500(javascript, connect):
+    capabilities = {"keyvalue": True, "log": True}
+    manifest, top = {"capabilities": capabilities}, {"keyvalue": {"quota": "64 KiB"}}
+    plugin = javascript(STORE.replace("CONNECT", connect), manifest=manifest, table={"grants": capabilities}, top=top)
+    for query in ("key=a", "key=a&why=1"):
+        answer = status(plugin, query)
+        assert (answer.status_code, answer.body) == (503, b"not available now\n")
+    plugin.host.logged(r'a handshake was answered 503\s.*quota exceeded.*\(bucket "visits", key "a"\)')
+    assert status(plugin).status_code == 500
+    answer = status(plugin, "client=1")
+    assert (answer.status_code, answer.body) == (400, b"which room?\n")
+
+
 # Errors.
 
 

@@ -1,5 +1,6 @@
 """The key-value store of plugins (`wasi:keyvalue`), in memory, in a file and in Redis."""
 
+import json
 import time
 
 import pytest
@@ -85,7 +86,7 @@ def test_numbers_are_added_to(keeping, backend):
     assert client.ask("notes set n 9007199254740993") == "ok"
     assert client.ask("notes add n 2") == "9007199254740995"
     assert client.ask("notes set n 9223372036854775807") == "ok"
-    assert client.ask("notes add n 1") == "error: the value is not a whole number of 64 bits, or would not be one"
+    assert client.ask("notes add n 1") == 'error: the value is not a whole number of 64 bits, or would not be one (bucket "notes", key "n")'
     assert client.ask("notes set n seven") == "ok"
     assert client.ask("notes add n 1").startswith("error: the value is not a whole number")
     assert client.ask("notes get n") == "= seven"
@@ -103,7 +104,7 @@ def test_keys_are_told_page_by_page(keeping, backend):
 
 def test_a_cursor_that_is_none_is_refused_by_redis(keeping, over_redis):
     client = keeping(over_redis).connect("/keeper/")
-    assert client.ask("notes page nonsense") == "error: the cursor is not one that the store returned"
+    assert client.ask("notes page nonsense") == 'error: the cursor is not one that the store returned (bucket "notes")'
 
 
 def test_plugins_of_a_tenant_share_their_buckets_and_buckets_share_nothing(keeping, backend):
@@ -136,18 +137,21 @@ def test_a_call_that_traps_has_written_what_it_wrote_before(keeping, backend):
 @pytest.mark.parametrize("name", ["a/b", "a@b", "a!b", "x" * 100, "é"])
 def test_a_bucket_that_cannot_be_is_no_such_store(keeping, name):
     client = keeping().connect("/keeper/")
-    assert client.ask(f"{name} get a") == "error: no such store"
+    assert client.ask(f"{name} get a") == (
+        f"error: no such store {json.dumps(name[:64], ensure_ascii=False)}: the name of a bucket has 1 to 99 ASCII letters, digits, '.', '_' and '-'"
+    )
 
 
 def test_keys_and_values_have_bounds(keeping, backend):
     client = keeping(backend | {"max_key": "16 B", "max_value": "1 KiB"}).connect("/keeper/")
     assert client.ask(f"notes set {'k' * 16} v") == "ok"
-    assert client.ask(f"notes set {'k' * 17} v") == "error: the key has 17 bytes, and the limit is 16 bytes"
-    assert client.ask(f"notes get {'k' * 17}") == "error: the key has 17 bytes, and the limit is 16 bytes"
+    too_long = f'error: the key has 17 bytes, and the limit is 16 bytes (bucket "notes", key "{"k" * 17}")'
+    assert client.ask(f"notes set {'k' * 17} v") == too_long
+    assert client.ask(f"notes get {'k' * 17}") == too_long
     assert client.ask("notes fill a 1024") == "ok"
-    assert client.ask("notes fill a 1025") == "error: the value has 1025 bytes, and the limit is 1024 bytes"
+    assert client.ask("notes fill a 1025") == 'error: the value has 1025 bytes, and the limit is 1024 bytes (bucket "notes", key "a")'
     assert client.ask("notes len a") == "1024"
-    assert client.ask("notes get ") == "error: the key is empty; a key has at least 1 byte"
+    assert client.ask("notes get ") == 'error: the key is empty; a key has at least 1 byte (bucket "notes", key "")'
 
 
 def test_a_worker_keeps_what_consumers_find(serve, backend):
@@ -162,16 +166,16 @@ def test_a_worker_keeps_what_consumers_find(serve, backend):
 def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
     host = keeping(backend | {"quota": "64 KiB"})
     client, other = host.connect("/keeper/"), host.connect("/other/")
-    over = "error: quota exceeded: all buckets of the tenant together may have 64.0 KiB; delete values, or raise the quota"
+    over = "error: key-value store unavailable: quota exceeded: all buckets of the tenant together may have 64.0 KiB; delete values, or raise the quota"
     assert client.ask("notes fill a 60000") == "ok"
-    assert client.ask("notes fill b 6000") == over
+    assert client.ask("notes fill b 6000") == f'{over} (bucket "notes", key "b")'
     # Another bucket and another plugin of the same tenant
-    assert other.ask("drafts fill b 6000") == over
+    assert other.ask("drafts fill b 6000") == f'{over} (bucket "drafts", key "b")'
     assert client.ask("notes fill a 65000") == "ok"
-    assert client.ask("notes fill a 66000") == over
+    assert client.ask("notes fill a 66000") == f'{over} (bucket "notes", key "a")'
     assert client.ask("notes add n 1") == "1"
     # Small entries have an overhead, too.
-    assert client.ask("notes many k 1000") == over
+    assert client.ask("notes many k 1000").startswith(over)
     assert client.ask("notes fill a 1") == "ok"
     assert other.ask("drafts fill b 60000") == "ok"
     assert other.ask("drafts delete b") == "ok"
@@ -181,10 +185,10 @@ def test_a_tenant_keeps_no_more_than_its_quota(keeping, backend):
 def test_a_batch_has_bounds(keeping, backend):
     client = keeping(backend).connect("/keeper/")
     assert client.ask("notes batch k 1000") == "ok"
-    assert client.ask("notes batch k 1001") == "error: the batch has 1001 keys, and the limit is 1000 keys; split it"
+    assert client.ask("notes batch k 1001") .startswith("error: the batch has 1001 keys, and the limit is 1000 keys; split it (bucket \"notes\", 1001 keys, the first ")
     assert client.ask("notes fill a 1048576") == "ok"
     assert client.ask("notes copies a 4") == "4"
-    assert client.ask("notes copies a 5") == "error: the values of the batch have more than 4.0 MiB together; split it"
+    assert client.ask("notes copies a 5") .startswith("error: the values of the batch have more than 4.0 MiB together; split it (bucket \"notes\", 5 keys, the first ")
     assert client.ask("notes copies a 1001").startswith("error: the batch has 1001 keys")
 
 
@@ -199,7 +203,7 @@ def test_a_guest_compares_no_more_bytes_than_so_many_at_a_time(keeping):
     client = keeping().connect("/keeper/")
     assert client.ask("notes fill a 1048000") == "ok"
     assert client.ask("notes compare a 8") == "8"
-    too_many = "the values of all compare-and-swap handles of this instance have more than 8 MiB together; drop some of them"
+    too_many = "the values of all compare-and-swap handles of this instance have more than 8 MiB together; drop some of them (bucket \"notes\", key \"a\")"
     assert client.ask("notes compare a 9") == f"error: {too_many}"
     # Dropped handles do not count.
     assert client.ask("notes compare a 8") == "8"
@@ -309,7 +313,7 @@ def test_hosts_with_one_redis_share_what_is_kept_and_its_quota(keeping, over_red
     one, other = (keeping(table).connect("/keeper/") for _ in range(2))
     assert one.ask("notes fill a 60000") == "ok"
     assert other.ask("notes len a") == "60000"
-    assert other.ask("notes fill b 10000").startswith("error: quota exceeded")
+    assert other.ask("notes fill b 10000").startswith("error: key-value store unavailable: quota exceeded")
     for at in range(10):
         assert [client.ask("notes add n 1") for client in (one, other)] == [str(2 * at + 1), str(2 * at + 2)]
     used = int(redis.ask("GET", "keyvalue:bytes").split()[-1])
@@ -375,7 +379,8 @@ def test_all_the_waits_of_a_call_together_have_a_bound(keeping, over_redis, redi
     client = host.connect("/keeper/")
     redis.pause()
     try:
-        assert client.ask("notes get a") == "error: the waits of this call have taken longer than limits.wait_time"
+        waited = "key-value store unavailable: the waits of this call have taken longer than limits.wait_time"
+        assert client.ask("notes get a") == f'error: {waited} (bucket "notes", key "a")'
     finally:
         redis.go_on()
 

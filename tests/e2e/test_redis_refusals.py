@@ -524,7 +524,9 @@ def test_keyvalue_tells_the_guest_and_the_log_once(serve, redis, proxy):
         since, connections, began = len(host.log()), proxy.accepted, time.monotonic()
         proxy.answer(error, WRITES)
         for _ in range(10):
-            assert client.ask("notes set a 3") == f"error: key-value store unavailable: {error.split()[0]}"
+            assert client.ask("notes set a 3") == (
+                f'error: key-value store unavailable: {error.split()[0]} (bucket "notes", key "a")'
+            )
             # Other operations do not affect this one.
             assert client.ask("notes get a").startswith("= ")
         # At least a second passes between new connections, because another server may respond.

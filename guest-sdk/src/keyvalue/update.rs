@@ -1,6 +1,9 @@
 //! Changes that depend on the value that a key has.
 
-use super::{Bucket, KeyValueError, backend::Swap};
+use super::{
+    Bucket, KeyValueError,
+    comparison::{Comparison, Swap},
+};
 
 /// How often an update is tried. Each failure is the success of another writer.
 const MAX_ATTEMPTS: u32 = 1_000;
@@ -17,7 +20,7 @@ impl Bucket {
         expected: Option<&[u8]>,
         value: impl AsRef<[u8]>,
     ) -> Result<bool, KeyValueError> {
-        let comparison = self.0.compare(key)?;
+        let comparison = Comparison::new(&self.0, key)?;
         if comparison.current()?.as_deref() != expected {
             return Ok(false);
         }
@@ -57,7 +60,7 @@ impl Bucket {
         key: &str,
         mut change: impl FnMut(Option<&[u8]>) -> Result<V, E>,
     ) -> Result<Vec<u8>, E> {
-        let mut comparison = self.0.compare(key)?;
+        let mut comparison = Comparison::new(&self.0, key)?;
         for _ in 0..MAX_ATTEMPTS {
             let value = change(comparison.current()?.as_deref())?.into();
             match comparison.swap(&value)? {

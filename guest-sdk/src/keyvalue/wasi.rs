@@ -10,19 +10,15 @@ use crate::bindings::grantable_world::wasi::keyvalue::{atomics, batch, store};
 pub(super) struct Bucket(store::Bucket);
 
 /// The value that a key had, for a comparison.
-pub(super) struct Comparison(atomics::Cas);
-
-/// The result of a comparison.
-pub(super) enum Swap {
-    Done,
-    /// Another writer has changed the value.
-    Changed(Comparison),
-}
+pub(super) struct Cas(atomics::Cas);
 
 type KeyValueResult<T> = Result<T, KeyValueError>;
 
 pub(super) fn open(name: &str) -> KeyValueResult<Bucket> {
-    Ok(Bucket(store::open(name)?))
+    store::open(name).map(Bucket).map_err(|error| match error {
+        store::Error::NoSuchStore => KeyValueError::no_such_store(name),
+        other => other.into(),
+    })
 }
 
 impl Bucket {
@@ -87,24 +83,22 @@ impl Bucket {
             keyvalue::TimeToLive::Remaining(ms) => TimeToLive::Remaining(Duration::from_millis(ms)),
         })
     }
-
-    /// Reads a value that is compared later.
-    pub(super) fn compare(&self, key: &str) -> KeyValueResult<Comparison> {
-        Ok(Comparison(atomics::Cas::new(&self.0, key)?))
-    }
 }
 
-impl Comparison {
-    /// The value that the key had.
+impl Cas {
+    pub(super) fn new(bucket: &Bucket, key: &str) -> KeyValueResult<Self> {
+        Ok(Self(atomics::Cas::new(&bucket.0, key)?))
+    }
+
     pub(super) fn current(&self) -> KeyValueResult<Option<Vec<u8>>> {
         Ok(self.0.current()?)
     }
 
-    /// Sets the value if the key still has the earlier one.
-    pub(super) fn swap(self, value: &[u8]) -> KeyValueResult<Swap> {
+    /// Sets the value. Returns the value that another writer has set meanwhile.
+    pub(super) fn swap(self, value: &[u8]) -> KeyValueResult<Option<Self>> {
         match atomics::swap(self.0, value) {
-            Ok(()) => Ok(Swap::Done),
-            Err(atomics::CasError::CasFailed(latest)) => Ok(Swap::Changed(Self(latest))),
+            Ok(()) => Ok(None),
+            Err(atomics::CasError::CasFailed(latest)) => Ok(Some(Self(latest))),
             Err(atomics::CasError::StoreError(error)) => Err(error.into()),
         }
     }
@@ -119,9 +113,10 @@ impl From<store::KeyResponse> for KeyPage {
 impl From<store::Error> for KeyValueError {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::NoSuchStore => Self::NoSuchStore,
+            // Only `open` has a name, and names it.
+            store::Error::NoSuchStore => Self::no_such_store(""),
             store::Error::AccessDenied => Self::AccessDenied,
-            store::Error::Other(text) => Self::Other(text),
+            store::Error::Other(text) => Self::from_text(text),
         }
     }
 }

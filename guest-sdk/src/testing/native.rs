@@ -1,5 +1,6 @@
 //! The host that a test has in its own process: connections, groups, timers and buckets in memory.
 
+mod config_rules;
 mod consumer_instance;
 mod current_instance;
 mod effect;
@@ -9,7 +10,7 @@ mod fake_http;
 mod host_state;
 pub(crate) mod imports;
 mod instance_thread;
-mod key_value_store;
+pub(crate) mod key_value_store;
 mod layer_names;
 mod migration;
 mod native_connection;

@@ -14,7 +14,10 @@ impl Consumer for Visits {
     type Message = NoMessage;
 
     fn connect(_: &Scope, _: &Connection) -> Result<Accept<Self>, Deny> {
-        assert_eq!(keyvalue::open("a b").unwrap_err(), KeyValueError::NoSuchStore);
+        assert_eq!(
+            keyvalue::open("a b").unwrap_err(),
+            KeyValueError::NoSuchStore("a b".to_owned())
+        );
         Ok(accept(Visits))
     }
 

@@ -66,9 +66,23 @@ pub enum KeyvalueError {
     DiskFull(String),
     /// The disk under the store has failed, and the store takes no writes until the host starts again. It is not known
     /// whether this write is on the disk.
-    #[error("the key-value store is read-only until the host starts again: {0}")]
+    #[error("key-value store unavailable: read-only until the host starts again: {0}")]
     ReadOnly(String),
     /// The store does not respond.
     #[error("key-value store unavailable: {0}")]
     Unavailable(String),
+}
+
+impl KeyvalueError {
+    /// Returns whether the store or a limit of the operator is the cause, and not the request.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::QuotaExceeded { .. }
+                | Self::DiskFull(_)
+                | Self::ReadOnly(_)
+                | Self::Unavailable(_)
+        )
+    }
 }

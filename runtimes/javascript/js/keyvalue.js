@@ -6,7 +6,7 @@ import { natives } from "./natives.js";
 /** The keys of a page. */
 const PAGE_KEYS = 1000;
 
-/** The host refuses an operation. `code` is `access-denied`, `invalid-name` or `other`. */
+/** The host refuses an operation. `code` is `access-denied`, `invalid-name`, `unavailable` or `other`. */
 export class KeyValueError extends Error {
   constructor(message, code = "other") {
     super(message);

@@ -1,11 +1,15 @@
 /** The session of a connection: calls its consumer, one event at a time. */
 
+import { isExternalFailure } from "./external-failure.js";
 import { natives } from "./natives.js";
 
 /** The most events of a connection that wait until a handler has ended. */
 const MAX_WAITING_EVENTS = 1000;
 
 const FORBIDDEN = 403;
+
+/** The response to a handshake that another server or a limit of the operator has ended. */
+const UNAVAILABLE = { status: 503, headers: { "content-type": "text/plain; charset=utf-8" }, body: "not available now\n" };
 
 /** The most bytes of the reason of a Close frame, as in RFC 6455, section 5.5. */
 const MAX_REASON_BYTES = 123;
@@ -227,6 +231,10 @@ export class Session {
     }
     const blamed = closeFrame.of(error);
     if (blamed !== undefined) return natives.failClient(this.id, blamed.code, blamed.reason);
+    if (this.phase === "connecting" && isExternalFailure(error)) {
+      natives.logFailure("a handshake was answered 503", error);
+      return this.reject(UNAVAILABLE);
+    }
     if (this.phase === "connecting" && this.isDecidedLater) this.reject({ status: 500 });
     // The host drops a consumer whose `connect` has failed.
     else if (this.phase === "connecting") this.drop();

@@ -53,6 +53,18 @@ fn log_failure(failure: Failure) -> String {
     failure.line
 }
 
+/// The refusal of a handshake whose `connect` has failed: a client that is to blame gets the reason.
+fn refusal_of(error: Error) -> Refusal {
+    match error {
+        Error::Plugin(text) => Refusal::Plugin(text),
+        Error::Client(error) => Refusal::Rejection(Rejection {
+            status: 400,
+            headers: vec![("content-type".to_owned(), b"text/plain; charset=utf-8".to_vec())],
+            body: format!("{}\n", error.reason).into_bytes(),
+        }),
+    }
+}
+
 fn text_of(error: Error) -> String {
     match error {
         Error::Plugin(text) => text,
@@ -70,7 +82,7 @@ impl GuestConsumer for Consumer {
         let connected = consumer.run("connect", |ctx, connect| {
             connect.call::<_, ()>((id, natives::scope_object(ctx, scope)?))
         });
-        connected.map_err(|error| Refusal::Plugin(text_of(error)))?;
+        connected.map_err(refusal_of)?;
         let decision = engine::run("takeDecision", |_, take| read_decision(take.call((id,))?));
         match decision.map_err(|failure| Refusal::Plugin(failure.line))? {
             TakenDecision::Accept(acceptance) => {

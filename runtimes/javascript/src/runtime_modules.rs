@@ -26,6 +26,7 @@ const MODULES: &[(&str, &str)] = modules![
     "state-saving.js",
     "config.js",
     "duration.js",
+    "external-failure.js",
     "keyvalue.js",
     "testing.js",
     "testing-assertion-error.js",

@@ -166,3 +166,31 @@ def test_what_a_failed_handler_printed_comes_before_its_traceback():
     with pytest.raises(Failed):
         instance.connect()
     assert [context for _, context, _ in instance.host.log] == ["print", "traceback"]
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        'keyvalue.Unavailable("away")',
+        'LayerUnavailable("away")',
+        'ChannelFull("full")',
+        'http.RequestTimedOut("late")',
+        'http.HttpError("ConnectionRefused")',
+        'ValueError("no settings") from keyvalue.Unavailable("away")',
+    ],
+)
+def test_an_error_of_another_server_in_connect_is_answered_503(raised):
+    refused = refusal("from narrowboat import ClientError, LayerUnavailable, http, keyvalue\n" + consumer(f"raise {raised}"))
+    assert type(refused).__name__ == "Refusal_Rejection"
+    assert (refused.value.status, refused.value.body) == (503, b"not available now\n")
+
+
+@pytest.mark.parametrize("raised", ['keyvalue.KeyValueError("the key is empty")', 'http.InvalidRequest("no URL")'])
+def test_an_error_of_an_operation_that_is_not_valid_is_the_fault_of_the_plugin(raised):
+    refused = refusal("from narrowboat import ClientError, LayerUnavailable, http, keyvalue\n" + consumer(f"raise {raised}"))
+    assert type(refused).__name__ == "Refusal_Plugin"
+
+
+def test_an_error_that_blames_the_client_does_so_whatever_its_cause():
+    refused = refusal("from narrowboat import ClientError, LayerUnavailable, http, keyvalue\n" + consumer('raise ClientError(4001) from keyvalue.Unavailable("away")'))
+    assert refused.value.status == 400

@@ -3,7 +3,7 @@
 import { keyvalue } from "narrowboat";
 
 /** The names of the errors in all languages. */
-const KINDS = { "access-denied": "denied", "invalid-name": "invalid name", other: "other" };
+const KINDS = { "access-denied": "denied", "invalid-name": "invalid name", unavailable: "unavailable", other: "other" };
 
 /** Makes a command of an operation on a bucket. Its errors are replies. */
 const command = (operation) => (_, bucket, rest) => {

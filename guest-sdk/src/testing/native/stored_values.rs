@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::native_host::NativeHost;
+use super::{config_rules, native_host::NativeHost};
 use crate::{keyvalue::TimeToLive, message};
 
 impl NativeHost {
@@ -46,13 +46,7 @@ impl NativeHost {
         changes: BTreeMap<String, Option<String>>,
     ) -> Result<(), String> {
         let before = self.state().config.clone();
-        let mut config = before.clone();
-        for (key, value) in changes {
-            match value {
-                Some(value) => config.insert(key, value),
-                None => config.remove(&key),
-            };
-        }
+        let config = config_rules::apply(&before, changes)?;
         let has_changed = config != before;
         self.state().config = config;
         if has_changed && self.code.tells_config_changes {

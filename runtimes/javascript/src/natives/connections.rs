@@ -78,6 +78,7 @@ pub fn add_to<'js>(natives: &Object<'js>) -> Result<()> {
     natives.set("clearTimer", Func::from(clear_timer))?;
     natives.set("fail", Func::from(fail))?;
     natives.set("failClient", Func::from(fail_client))?;
+    natives.set("logFailure", Func::from(log_failure))?;
     Ok(())
 }
 
@@ -207,6 +208,11 @@ fn fail<'js>(id: u32, thrown: Value<'js>) {
     let failure = failure::of_value(&thrown);
     failure.log(None);
     end_with(id, Error::Plugin(failure.line));
+}
+
+/// Writes what a handler has thrown to the log.
+fn log_failure<'js>(title: String, thrown: Value<'js>) {
+    failure::of_value(&thrown).log(Some(&title));
 }
 
 /// Ends a connection, because its client broke a rule.

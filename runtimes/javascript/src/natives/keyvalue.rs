@@ -187,17 +187,16 @@ fn ttl(ctx: Ctx<'_>, name: String, key: String) -> Result<Option<f64>> {
 
 /// Throws the error of the store.
 fn check<T>(ctx: &Ctx<'_>, result: std::result::Result<T, KeyValueError>) -> Result<T> {
-    result.map_err(|error| match error {
-        KeyValueError::NoSuchStore => throw_with_code(
-            ctx,
-            "invalid-name",
-            "the name of a bucket has 1 to 99 letters, digits, full stops, hyphens and underscores",
-        ),
+    result.map_err(|error| match &error {
+        KeyValueError::NoSuchStore(_) => {
+            throw_with_code(ctx, "invalid-name", &error.to_string())
+        }
         KeyValueError::AccessDenied => throw_with_code(
             ctx,
             "access-denied",
             "the plugin may not use keyvalue: add keyvalue = true under [capabilities] in plugin.toml",
         ),
-        KeyValueError::Other(text) => throw_with_code(ctx, "other", &text),
+        KeyValueError::Unavailable(text) => throw_with_code(ctx, "unavailable", text),
+        KeyValueError::Other(text) => throw_with_code(ctx, "other", text),
     })
 }

@@ -24,6 +24,8 @@ class DenyConnection(Exception):
 class ChannelFull(Exception):
     """The number of messages that wait on the channel is at its limit."""
 
+    __narrowboat_external__ = True
+
 
 class MessageTooLarge(Exception):
     """The message is larger than the host allows."""

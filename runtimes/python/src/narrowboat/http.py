@@ -24,13 +24,19 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE
 class HttpError(Exception):
     """There is no complete response."""
 
+    __narrowboat_external__ = True
+
 
 class InvalidRequest(HttpError, ValueError):
     """The URL, the method or a header is invalid."""
 
+    __narrowboat_external__ = False
+
 
 class RequestDenied(HttpError, PermissionError):
     """The manifest does not request the host, or the host has a private address."""
+
+    __narrowboat_external__ = False
 
 
 class RequestTimedOut(HttpError, TimeoutError):
@@ -39,6 +45,8 @@ class RequestTimedOut(HttpError, TimeoutError):
 
 class BodyTooLarge(HttpError):
     """The body of the request or of the response is larger than the host allows."""
+
+    __narrowboat_external__ = False
 
 
 class Response(HttpContent):

@@ -26,6 +26,15 @@ _PAGE_KEYS = 1_000
 #: How often an update is tried. Each failure is the success of another writer.
 _MAX_ATTEMPTS = 1_000
 
+#: The host begins the texts of these errors with this. They are not the fault of the plugin.
+_UNAVAILABLE_PREFIX = "key-value store unavailable: "
+
+#: The rule for names of buckets.
+_NAME_RULE = "the name of a bucket has 1 to 99 ASCII letters, digits, '.', '_' and '-'"
+
+#: The most characters of a name that an error shows.
+_SHOWN_CHARACTERS = 64
+
 #: The longest time to live in seconds: 100 years.
 _LONGEST_TTL = 100 * 365 * 86_400
 
@@ -36,6 +45,12 @@ class KeyValueError(Exception):
 
 class AccessDenied(KeyValueError, PermissionError):
     """The manifest does not request `keyvalue`, or the operator does not grant it."""
+
+
+class Unavailable(KeyValueError, ConnectionError):
+    """The store does not respond or takes no writes, or a limit of the operator is reached."""
+
+    __narrowboat_external__ = True
 
 
 class Bucket:
@@ -126,7 +141,9 @@ class Bucket:
             cas = _swap(cas, value)
             if cas is None:
                 return value
-        raise KeyValueError(f"the value of {key!r} has changed at each of {_MAX_ATTEMPTS} attempts")
+        raise KeyValueError(
+            f"the value of {key[:_SHOWN_CHARACTERS]!r} in the bucket {self.name!r} has changed at each of {_MAX_ATTEMPTS} attempts"
+        )
 
     def get_many(self, keys):
         """Returns a dictionary with the values of those keys that are there.
@@ -182,8 +199,17 @@ class Bucket:
 
     def _open(self):
         if self._handle is None:
-            self._handle = _call(store.open, _check_key(self.name))
+            self._handle = self._open_store(_check_key(self.name))
         return self._handle
+
+    @staticmethod
+    def _open_store(name):
+        try:
+            return store.open(name)
+        except Err as error:
+            if isinstance(error.value, store.Error_NoSuchStore):
+                raise KeyValueError(f"no such store {name[:_SHOWN_CHARACTERS]!r}: {_NAME_RULE}") from None
+            raise _exception_of(error.value) from None
 
 
 def open(name):
@@ -245,6 +271,6 @@ def _call(operation, *args):
 def _exception_of(error):
     if isinstance(error, store.Error_AccessDenied):
         return AccessDenied("the plugin may not use keyvalue: request the capability keyvalue in plugin.toml")
-    if isinstance(error, store.Error_NoSuchStore):
-        return KeyValueError("the name of a bucket has 1 to 99 letters, digits, full stops, hyphens and underscores")
+    if error.value.startswith(_UNAVAILABLE_PREFIX):
+        return Unavailable(error.value)
     return KeyValueError(error.value)

@@ -17,6 +17,8 @@ _GROUP_SEND_FRAME = host.group_send_frame
 class LayerUnavailable(ConnectionError):
     """The backend of the channel layer, such as Redis, does not respond."""
 
+    __narrowboat_external__ = True
+
 
 class ChannelLayer:
     """The layer. Its operations take effect in order when the step ends, so none of them waits."""

@@ -19,7 +19,6 @@ from wit_world.imports.narrowboat_consumer_types import (
 
 from . import connection_code, event_loop, failure, handshake, instance, log
 from .blame import close_frame_of
-from .errors import Rejected
 from .event_loop import LOOP, OWNER
 from .message_pack import unpackb
 from .outgoing import CONNECTING, OPEN, STOPPED, OutgoingMessages
@@ -278,13 +277,13 @@ class Connection(OutgoingMessages):
             _failed.append(self)
 
     def _settle(self, error):
-        """Ends the consumer after StopConsumer, and rejects the handshake after Rejected. Raises Err for other errors."""
+        """Ends the consumer after StopConsumer, and may reject the handshake. Raises Err for other errors."""
         if _pending_output:
             log.flush()
         if isinstance(error, StopConsumer):
             self._stop()
-        elif isinstance(error, Rejected) and self.phase is CONNECTING:
-            self.reject(handshake.make_rejection(error.status, error.headers, error.body))
+        elif self.phase is CONNECTING and (rejection := handshake.rejection_of(error)) is not None:
+            self.reject(rejection)
         else:
             close_frame = close_frame_of(error)
             if close_frame is not None:

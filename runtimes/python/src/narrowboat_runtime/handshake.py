@@ -2,6 +2,9 @@
 
 from wit_world.imports.narrowboat_consumer_types import Acceptance, Rejection
 
+from . import failure
+from .blame import is_external
+from .errors import Rejected
 from .texts import escape_surrogates
 
 #: The status of a handshake that the consumer closes.
@@ -22,6 +25,16 @@ def make_rejection(status, headers=(), body=b""):
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"the status of a rejected handshake has to be 400 to 599, not {status!r}")
     return Rejection(int(status), make_headers(headers), as_bytes(body, "utf-8"))
+
+
+def rejection_of(error):
+    """Returns the rejection that an exception of `connect` stands for, or None if the plugin or the client is to blame."""
+    if isinstance(error, Rejected):
+        return make_rejection(error.status, error.headers, error.body)
+    if not is_external(error):
+        return None
+    failure.report(error, "a handshake was answered 503")
+    return make_rejection(503, {"content-type": "text/plain; charset=utf-8"}, "not available now\n")
 
 
 def make_headers(headers):

@@ -34,7 +34,7 @@ pub(crate) fn run(
         _ => return None,
     };
     Some(result.map_err(|error| match error {
-        Error::NoSuchStore => KeyValueError::NoSuchStore,
+        Error::NoSuchStore => KeyValueError::NoSuchStore(bucket.to_owned()),
         Error::AccessDenied => KeyValueError::AccessDenied,
         Error::Other(text) => KeyValueError::Other(text),
     }))

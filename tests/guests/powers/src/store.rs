@@ -113,7 +113,8 @@ fn list_keys(bucket: &Bucket) -> Result<Vec<String>, KeyValueError> {
 fn kind_of(error: &KeyValueError) -> &'static str {
     match error {
         KeyValueError::AccessDenied => "denied",
-        KeyValueError::NoSuchStore => "invalid name",
+        KeyValueError::NoSuchStore(_) => "invalid name",
+        KeyValueError::Unavailable(_) => "unavailable",
         KeyValueError::Other(_) => "other",
     }
 }

@@ -8,7 +8,7 @@ use super::WitKeyvalueResult;
 use crate::bindings::grantable_world::narrowboat::consumer::keyvalue::{Host, TimeToLive};
 use crate::bindings::grantable_world::wasi::keyvalue::store::KeyResponse;
 use crate::store::GuestState;
-use narrowboat_keyvalue::{Bucket, KeyTtl};
+use narrowboat_keyvalue::{Bucket, KeyTtl, OperationSubject};
 
 impl From<KeyTtl> for TimeToLive {
     fn from(ttl: KeyTtl) -> Self {
@@ -34,7 +34,7 @@ impl Host for GuestState {
         ttl_ms: u64,
     ) -> WitKeyvalueResult<()> {
         let ttl = Duration::from_millis(ttl_ms);
-        self.write_bucket(&bucket, async |services, own| {
+        self.write_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
             services.keyvalue.set_with_ttl(own, &key, value, ttl, &services.quota).await
         })
     }
@@ -46,14 +46,15 @@ impl Host for GuestState {
         ttl_ms: Option<u64>,
     ) -> WitKeyvalueResult<bool> {
         let ttl = ttl_ms.map(Duration::from_millis);
-        self.write_bucket(&bucket, async |services, own| {
+        self.write_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
             services.keyvalue.set_ttl(own, &key, ttl).await
         })
     }
 
     fn ttl(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<TimeToLive> {
-        let ttl =
-            self.read_bucket(&bucket, async |services, own| services.keyvalue.ttl(own, &key).await);
+        let ttl = self.read_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
+            services.keyvalue.ttl(own, &key).await
+        });
         Ok(ttl?.map(TimeToLive::from))
     }
 
@@ -65,7 +66,8 @@ impl Host for GuestState {
         limit: u32,
     ) -> WitKeyvalueResult<KeyResponse> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let page = self.read_bucket(&bucket, async |services, own| {
+        let subject = OperationSubject::Prefix(&prefix);
+        let page = self.read_bucket(&bucket, subject, async |services, own| {
             services.keyvalue.list(own, &prefix, cursor.as_deref(), limit).await
         });
         Ok(page?.map(KeyResponse::from))

@@ -8,7 +8,7 @@ use crate::bindings::grantable_world::wasi::keyvalue::store::{
 };
 use crate::store::GuestState;
 use narrowboat_core::capabilities::CapabilityFlag;
-use narrowboat_keyvalue::{Bucket, Page};
+use narrowboat_keyvalue::{Bucket, OperationSubject, Page};
 
 impl From<Page> for KeyResponse {
     fn from(Page { keys, cursor }: Page) -> Self {
@@ -24,14 +24,16 @@ impl Host for GuestState {
         }
         match Bucket::new(&self.ctx.tenant, identifier) {
             Ok(bucket) => Ok(Ok(self.wasi_mut_or_init().table.push(bucket)?)),
-            Err(error) => Ok(Err(error.into())),
+            Err(_) => Ok(Err(Error::NoSuchStore)),
         }
     }
 }
 
 impl HostBucket for GuestState {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<Option<Vec<u8>>> {
-        self.read_bucket(&bucket, async |services, own| services.keyvalue.get(own, &key).await)
+        self.read_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
+            services.keyvalue.get(own, &key).await
+        })
     }
 
     fn set(
@@ -40,17 +42,21 @@ impl HostBucket for GuestState {
         key: String,
         value: Vec<u8>,
     ) -> WitKeyvalueResult<()> {
-        self.write_bucket(&bucket, async |services, own| {
+        self.write_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
             services.keyvalue.set(own, &key, value, &services.quota).await
         })
     }
 
     fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<()> {
-        self.write_bucket(&bucket, async |services, own| services.keyvalue.delete(own, &key).await)
+        self.write_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
+            services.keyvalue.delete(own, &key).await
+        })
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> WitKeyvalueResult<bool> {
-        self.read_bucket(&bucket, async |services, own| services.keyvalue.exists(own, &key).await)
+        self.read_bucket(&bucket, OperationSubject::Key(&key), async |services, own| {
+            services.keyvalue.exists(own, &key).await
+        })
     }
 
     fn list_keys(
@@ -58,7 +64,7 @@ impl HostBucket for GuestState {
         bucket: Resource<Bucket>,
         cursor: Option<String>,
     ) -> WitKeyvalueResult<KeyResponse> {
-        let page = self.read_bucket(&bucket, async |services, own| {
+        let page = self.read_bucket(&bucket, OperationSubject::Bucket, async |services, own| {
             services.keyvalue.keys(own, cursor.as_deref()).await
         });
         Ok(page?.map(KeyResponse::from))
