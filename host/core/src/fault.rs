@@ -13,7 +13,7 @@ use crate::host_close::HostClose;
 pub use client_fault::ClientFault;
 pub use guest_fault::GuestFault;
 pub use host_fault::HostFault;
-pub use log_line::sanitize_log_line;
+pub use log_line::{CONTINUATION, sanitize_log_line, sanitize_log_text};
 
 /// A fault that ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -4,7 +4,7 @@
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::store::{GuestState, LogDecision, TrapReport};
 use narrowboat_core::capabilities::CapabilityFlag;
-use narrowboat_core::fault::sanitize_log_line;
+use narrowboat_core::fault::{sanitize_log_line, sanitize_log_text};
 use narrowboat_core::log_target::GUEST;
 
 /// Why the lines of a plugin without the capability `log` are missing.
@@ -50,12 +50,12 @@ impl GuestState {
         }
     }
 
-    /// Writes a line of the guest to the log.
+    /// Writes a line of the guest to the log. Its message may have several lines, as a traceback does.
     fn write_line(&self, level: Level, context: &str, message: &str) {
         let (plugin, version) = (&*self.ctx.plugin, &*self.ctx.version);
         let channel = self.connections.current_channel();
         let context = sanitize_log_line(context);
-        let message = sanitize_log_line(message);
+        let message = sanitize_log_text(message);
         match level {
             Level::Trace => {
                 tracing::trace!(target: GUEST, plugin, version, channel, context, "{message}");
