@@ -76,12 +76,18 @@ pub fn parse<T: FromStr>(key: &str) -> Result<Option<T>, ConfigError> {
         .map_err(|_| ConfigError::Invalid { key: key.to_owned(), expected: type_name::<T>() })
 }
 
+/// The most bytes of a key that an error shows.
+const MAX_SHOWN_BYTES: usize = 64;
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { key } => write!(
                 f,
-                "the configuration of the plugin has no key {key:?}: set it below [plugins.NAME.config]"
+                "the configuration of the plugin has no value for {0:?}: set it in narrowboat.toml below \
+                 [plugins.NAME.config], as {0:?} = \"…\", or for a secret as {0:?} = {{ env = \"VARIABLE\" }} or \
+                 {{ file = \"PATH\" }}; in a test call host.set_config({0:?}, \"…\")",
+                &key[..key.floor_char_boundary(MAX_SHOWN_BYTES)]
             ),
             Self::Invalid { key, expected } => write!(
                 f,

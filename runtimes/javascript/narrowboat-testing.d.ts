@@ -171,7 +171,7 @@ declare module "narrowboat/testing" {
   /** Lets time pass: milliseconds, or a duration. Timers fire in order. */
   export function advance(duration: number | Duration): void;
 
-  /** Sets the wall clock without letting time pass: a date, a text such as "2026-03-28T12:00:00Z", or milliseconds since 1970. Schedules begin anew. */
+  /** Sets the wall clock without letting time pass: a date, a text with a time zone such as "2026-03-28T12:00:00+01:00", or milliseconds since 1970. Schedules begin anew. */
   export function setTime(time: Date | string | number): void;
 
   export interface ResponseOptions {
@@ -211,12 +211,16 @@ declare module "narrowboat/testing" {
   export function swap(files?: Record<string, string | Uint8Array | null>): { version: string; moved: number };
   /** Keys of a configuration, with objects as the tables of TOML. */
   export interface ConfigValues {
-    readonly [key: string]: string | number | boolean | null | ConfigValues;
+    readonly [key: string]: ConfigValue | null;
   }
 
+  /** A value of a configuration: a `Date` is a time of TOML, an array is a list, and an object is a table. */
+  export type ConfigValue = string | number | bigint | boolean | Date | readonly ConfigValue[] | ConfigValues;
+
   /**
-   * Sets keys of the plugin's configuration, which the plugin reads at its next call. Null removes a key. The other keys stay
-   * as they are: at first as in `narrowboat.toml`.
+   * Sets keys of the plugin's configuration, which the plugin reads at its next call. Values become texts as those of
+   * `[plugins.NAME.config]` do. Null removes a key. The other keys stay as they are: at first as in `narrowboat.toml`. Throws
+   * for a key or a value that the table could not have.
    */
   export function setConfig(values: ConfigValues): void;
   /** Returns the text of a file of the plugin. */

@@ -333,6 +333,65 @@ def test_all_operations_on_buckets_reach_the_plugin_and_times_follow_the_clock(p
     )
 
 
+def test_a_setting_becomes_the_text_that_the_configuration_would_give(passes):
+    passes(
+        'import { config } from "narrowboat";\n' + consumer("receive(key) { this.send(config.all()); }"),
+        """
+        test("settings", () => {
+          const date = new Date("2026-03-28T12:00:00Z");
+          setConfig({ flag: true, half: 0.5, big: 10n, none: NaN, date, list: [1, "a", date, { b: false }], smtp: { tls: { on: false } } });
+          const client = open();
+          client.sendTo("all");
+          expect(client.receiveJsonFrom()).toEqual({
+            flag: "true", half: "0.5", big: "10", none: "nan", date: "2026-03-28T12:00:00Z",
+            list: '[1,"a","2026-03-28T12:00:00Z",{"b":false}]', "smtp.tls.on": "false",
+          });
+        });
+        """,
+    )
+
+
+def test_a_setting_that_the_configuration_could_not_have_is_refused(passes):
+    passes(
+        ECHO,
+        """
+        test("settings", () => {
+          expect(() => setConfig({ "": 1 })).toThrow("config.: the key of a setting must not be empty");
+          expect(() => setConfig({ ["k".repeat(300)]: 1 })).toThrow("must have at most 256 bytes");
+          expect(() => setConfig({ a: { b: [null] } })).toThrow("config.a.b: TOML has no null; leave the value out");
+          expect(() => setConfig({ a: { env: "TOKEN" } })).toThrow("config.a: is a reference to a secret");
+          expect(() => setConfig({ a: new Uint8Array(1) })).toThrow("config.a: bytes are no value of TOML");
+          expect(() => setConfig({ a: { b: new Map() } })).toThrow("config.a.b: a value of the configuration is a string");
+          expect(() => setConfig({ a: undefined })).toThrow("and not undefined");
+        });
+        """,
+    )
+
+
+def test_a_time_without_a_zone_is_refused_with_a_correct_one(passes):
+    passes(
+        ECHO,
+        """
+        test("times", () => {
+          for (const time of ["2026-03-28T12:00:00", "2026-03-28", "noon"]) {
+            expect(() => kit.setTime(time)).toThrow('write for example "2026-03-28T12:00:00+01:00"');
+          }
+          kit.setTime("2026-03-28T12:00:00+01:00");
+          kit.setTime(new Date(2026, 3, 28));
+          kit.setTime(1_800_000_000_000);
+        });
+        """,
+    )
+
+
+def test_a_missing_setting_says_where_to_set_it_and_for_which_plugin(tested):
+    source = 'import { config } from "narrowboat";\n' + consumer('receive() { config.require("api_key"); }')
+    done = tested(source, 'test("it", () => { const client = open(); client.sendTo("x"); client.receiveFrom(); });')
+    told = str(done.tests["it"])
+    assert '"api_key": set it in narrowboat.toml below [plugins.chat.config]' in told.replace("\\", "")
+    assert "setConfig(" in told and '{ env = "VARIABLE" } or { file = "PATH" }' in told.replace("\\", "")
+
+
 def test_a_test_sets_the_configuration_of_the_plugin(passes):
     passes(
         'import { config } from "narrowboat";\n' + consumer('receive(key) { this.send(config.get(key, "none")); }'),
@@ -479,6 +538,13 @@ def test_a_file_of_tests_that_does_not_load_is_an_error_with_its_place(tested, t
     done = tested(ECHO, tests)
     assert (done.status != 0, done.tests) == (True, {})
     assert problem in done.error
+
+
+def test_a_missing_export_names_the_file_that_imports_it(tested):
+    names = {"names.js": "export const used = 1;\n"}
+    source = 'import { used } from "./names.js";\n// other is only a word here\n' + ECHO
+    done = tested(source, "import './consumers.js';\nimport { used, other } from './names.js';", names)
+    assert f"chat.test.js:{FIRST + 1}:16: names.js has no export other" in done.error
 
 
 # Failures.

@@ -334,6 +334,68 @@ class Settings(WebsocketConsumer):
 """
 
 
+def test_a_setting_becomes_the_text_that_the_configuration_would_give(passes):
+    passes(
+        """
+        import datetime as d
+
+        def test_it():
+            noon = d.datetime(2026, 3, 28, 12, 0, 0, 500_000, tzinfo=d.timezone(d.timedelta(hours=1)))
+            set_config({"flag": True, "half": 0.5, "none": float("nan"), "day": noon.date(), "time": noon,
+                        "list": [1, "a", noon.date(), {"b": False}], "smtp": {"tls": {"on": False}}})
+            assert dict(config) == {
+                "flag": "true", "half": "0.5", "none": "nan", "day": "2026-03-28", "time": "2026-03-28T12:00:00.5+01:00",
+                "list": '[1,"a","2026-03-28",{"b":false}]', "smtp.tls.on": "false",
+            }
+        """,
+        consumers=SETTINGS,
+    )
+
+
+def test_a_setting_that_the_configuration_could_not_have_is_refused(passes):
+    passes(
+        """
+        import re
+
+        @parametrize("values, problem", [
+            ({"": 1}, "config.: the key of a setting must not be empty"),
+            ({"k" * 300: 1}, "must have at most 256 bytes"),
+            ({"a": {"b": [None]}}, "config.a.b: TOML has no null; leave the value out"),
+            ({"a": {"env": "TOKEN"}}, "config.a: is a reference to a secret"),
+            ({"a": b"x"}, "config.a: bytes are no value of TOML"),
+            ({"a": {"b": {1, 2}}}, "config.a.b: a value of the configuration has to be str"),
+            ({1: 2}, "config: a key of the configuration has to be str, not int"),
+        ])
+        def test_it(values, problem):
+            with raises(Exception, match=re.escape(problem)):
+                set_config(values)
+        """,
+        consumers=SETTINGS,
+    )
+
+
+def test_a_time_without_a_zone_is_refused_with_a_correct_one(passes):
+    passes(
+        """
+        import datetime as d
+
+        @parametrize("time", ["2026-03-28T12:00:00", "2026-03-28", "noon", d.datetime(2026, 3, 28), d.date(2026, 3, 28), 7])
+        def test_it(time):
+            with raises((TypeError, ValueError), match="2026-03-28T12:00:00\\+01:00"):
+                set_time(time)
+        """,
+        consumers=SETTINGS,
+    )
+
+
+def test_a_missing_setting_says_where_to_set_it_and_for_which_plugin(test_plugin):
+    tests = "from narrowboat.testing import *\n\ndef test_it():\n    assert config['api_key']\n"
+    done, tests = test_plugin(tests, consumers=SETTINGS)
+    told = tests["test_it"]["message"]
+    assert '"api_key": set it in narrowboat.toml below [plugins.chat.config]' in told
+    assert "set_config(" in told and '{ env = "VARIABLE" } or { file = "PATH" }' in told
+
+
 def test_a_test_sets_the_configuration_of_the_plugin(passes):
     passes(
         """

@@ -216,7 +216,11 @@ impl Host {
     }
 
     /// Sets a key of the plugin's configuration. The plugin reads the new value at its next call. In the plugin:
-    /// [`config`](crate::config).
+    /// [`config`](crate::config). The value is the text that the plugin reads: of a list that is its JSON, and of a table
+    /// each key has a value of its own, such as `smtp.host`.
+    ///
+    /// # Panics
+    /// If `[plugins.NAME.config]` could not have the key or the value.
     #[track_caller]
     pub fn set_config(&self, key: &str, value: impl Into<String>) {
         self.change_config(key, Some(value.into()));

@@ -119,7 +119,9 @@ fn a_required_key_that_is_missing_is_a_fault_that_says_where_to_set_it() {
     assert_eq!(client.receive_close_frame().code, 1011);
     let faults = host.faults();
     assert!(
-        faults[0].contains("no key \"api_key\": set it below [plugins.NAME.config]"),
+        faults[0].contains(
+            "no value for \"api_key\": set it in narrowboat.toml below [plugins.NAME.config]"
+        ),
         "{faults:?}"
     );
 }

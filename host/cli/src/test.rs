@@ -13,7 +13,7 @@ use super::arguments::TestArgs;
 use super::cli_error::CliError;
 use super::cli_exit_code::CliExitCode;
 use super::runtimes::language_runtimes;
-use narrowboat_test_kit::{LogCapture, TestKitError, TestPlugin, TestSuite, find_plugins};
+use narrowboat_test_kit::{LogCapture, TestPlugin, TestSuite, find_plugins};
 use test_report::{ReportFormat, TestReport};
 
 /// The lines that a failed test can show: all of guests, and warnings of the host.
@@ -27,10 +27,7 @@ pub(super) fn run(arguments: &TestArgs) -> Result<(), CliError> {
     let format = if arguments.json { ReportFormat::Json } else { ReportFormat::Text };
     let mut report = TestReport::new(format);
     for plugin in find_plugins(&arguments.dir).map_err(CliError::usage)? {
-        let name = plugin.name.clone();
-        if let Err(error) = run_plugin(plugin, arguments.filter.as_deref(), &logs, &mut report)? {
-            report.add_error(&name, &error)?;
-        }
+        run_plugin(plugin, arguments.filter.as_deref(), &logs, &mut report)?;
     }
     if report.count() == 0 && report.failed_count() == 0 {
         return Err(CliError::usage(no_tests(arguments)));
@@ -42,33 +39,41 @@ pub(super) fn run(arguments: &TestArgs) -> Result<(), CliError> {
     }
 }
 
-/// Runs the tests of one plugin. Returns why they cannot run, so that the tests of other plugins still do.
+/// Runs the tests of one plugin. If they cannot run, the report says why, and those of other plugins still run.
 ///
 /// # Errors
-/// If a result cannot be printed.
+/// If the report cannot be printed.
 fn run_plugin(
     plugin: TestPlugin,
     filter: Option<&str>,
     logs: &LogCapture,
     report: &mut TestReport,
-) -> Result<Result<(), TestKitError>, CliError> {
+) -> Result<(), CliError> {
     let name = plugin.name.clone();
-    let mut suite = match TestSuite::open(plugin, language_runtimes(), logs.clone()) {
-        Ok(suite) => suite,
-        Err(error) => return Ok(Err(error)),
-    };
+    match TestSuite::open(plugin, language_runtimes(), logs.clone()) {
+        Ok(suite) => run_suite(&name, suite, filter, report),
+        Err(error) => report.add_error(&name, &error),
+    }
+}
+
+fn run_suite(
+    plugin: &str,
+    mut suite: TestSuite,
+    filter: Option<&str>,
+    report: &mut TestReport,
+) -> Result<(), CliError> {
     let mut tests = suite.names();
     tests.retain(|test| filter.is_none_or(|filter| test.contains(filter)));
     if !tests.is_empty() {
-        report.start_plugin(&name, tests.len())?;
+        report.start_plugin(plugin, tests.len())?;
     }
     for test in tests {
         match suite.run(&test) {
             Ok(result) => report.add(result)?,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return report.add_error(plugin, &error),
         }
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 fn no_tests(arguments: &TestArgs) -> anyhow::Error {

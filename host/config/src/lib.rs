@@ -62,7 +62,8 @@ pub use listen_address::{DEFAULT_LISTEN, ListenAddress};
 pub use pem_source::PemSource;
 pub use plugin::{
     FailedMovePolicy, HIDDEN_SECRET, MAX_SETTING_KEY_BYTES, MAX_SETTING_VALUE_BYTES, MAX_SETTINGS,
-    OverflowPolicy, PluginConfig, PluginSource, PluginUse, RollbackPolicy, SettingsConfig,
+    OverflowPolicy, PluginConfig, PluginSource, PluginUse, RollbackPolicy, SettingProblem,
+    SettingsConfig, flatten_settings,
 };
 pub use proxy::ProxyConfig;
 pub use quota::Quota;

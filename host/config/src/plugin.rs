@@ -12,7 +12,8 @@ pub use overflow_policy::OverflowPolicy;
 pub use plugin_config::{PluginConfig, PluginSource, PluginUse};
 pub use rollback_policy::RollbackPolicy;
 pub use settings_config::{
-    HIDDEN_SECRET, MAX_SETTING_KEY_BYTES, MAX_SETTING_VALUE_BYTES, MAX_SETTINGS, SettingsConfig,
+    HIDDEN_SECRET, MAX_SETTING_KEY_BYTES, MAX_SETTING_VALUE_BYTES, MAX_SETTINGS, SettingProblem,
+    SettingsConfig, flatten_settings,
 };
 
 pub(super) use plugin_config::unknown_plugin_message;

@@ -28,7 +28,7 @@ pub use compiled_crate::CompiledCrate;
 pub use inspect::{ComponentInspection, Inspection, inspect};
 pub use pack::{PackError, pack};
 pub use source::{
-    EditError, EditableSource, MAX_EDITABLE_BYTES, MissingPackages, PackedSource,
+    EditError, EditableSource, MAX_EDITABLE_BYTES, MissingPackages, PackedSource, PackedTests,
     RequirementsError, SourceFolderError, SourceText, is_skipped,
 };
 pub use sources::{Sources, find_sources};

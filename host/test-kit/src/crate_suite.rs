@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::log_capture::LogCapture;
+use crate::log_capture::{LogCapture, name_plugin};
 use crate::test_host::TestHostSettings;
 use crate::test_kit_error::TestKitError;
 use crate::test_plugin::TestPlugin;
@@ -103,7 +103,8 @@ impl CrateSuite {
         let failure = (!output.status.success()).then(|| {
             let failure = parse_failure(&String::from_utf8_lossy(&output.stderr));
             let (path, source) = self.find_source(&failure);
-            TestFailure { path, source, ..failure }
+            let message = name_plugin(&failure.message, &self.plugin.name);
+            TestFailure { path, source, message, ..failure }
         });
         let place = failure.as_ref().and_then(|it| Some((it.path.clone()?, it.line?)));
         let lines = self.logs.important_lines();

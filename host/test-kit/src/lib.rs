@@ -10,6 +10,7 @@
 //! - `virtual_clock`, `idle_watch`: the time of the host, and when nothing is left to do.
 //! - [`TestSuite`]: the tests of a plugin, in Rust or in the language of a source plugin.
 
+mod config_changes;
 mod crate_suite;
 mod fake_web;
 mod idle_watch;

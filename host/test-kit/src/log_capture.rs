@@ -99,6 +99,17 @@ impl fmt::Display for CapturedLine {
     }
 }
 
+/// The place of the configuration as the SDKs write it, because a guest does not know the name of its plugin.
+const PLACE_OF_CONFIG: &str = "[plugins.NAME.config]";
+
+/// A text of a guest, with the name of the plugin in the place of its configuration.
+pub(crate) fn name_plugin(text: &str, plugin: &str) -> String {
+    match plugin.is_empty() {
+        true => text.to_owned(),
+        false => text.replace(PLACE_OF_CONFIG, &format!("[plugins.{plugin}.config]")),
+    }
+}
+
 struct CaptureLayer(LogCapture);
 
 impl<S: Subscriber> Layer<S> for CaptureLayer {
@@ -111,6 +122,7 @@ impl<S: Subscriber> Layer<S> for CaptureLayer {
             ..CapturedLine::default()
         };
         event.record(&mut LineVisitor(&mut line));
+        line.message = name_plugin(&line.message, &line.plugin);
         self.0.push(line);
     }
 }

@@ -151,9 +151,9 @@ pub(crate) enum Request {
         #[serde(default)]
         prefix: String,
     },
-    /// Sets keys of the plugin's configuration; `None` removes a key.
+    /// Sets keys of the plugin's configuration, as `config_changes` reads them.
     SetConfig {
-        changes: BTreeMap<String, Option<String>>,
+        changes: rmpv::Value,
     },
     /// Reads the plugin's configuration.
     Config,

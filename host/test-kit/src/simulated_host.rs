@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config_changes;
 use crate::fake_web::FakeWeb;
 use crate::idle_watch::IdleWatch;
 use crate::log_capture::LogCapture;
@@ -19,6 +20,7 @@ use crate::test_plugin::TestPlugin;
 use crate::virtual_clock::VirtualClock;
 use connections::Connections;
 use narrowboat_channels::{ChannelLayer, LayerError};
+use narrowboat_core::fault::CONTINUATION;
 use narrowboat_core::frame::Frame;
 use narrowboat_core::message::Message;
 use narrowboat_core::name::{ChannelName, GroupName, Tenant};
@@ -172,13 +174,7 @@ impl SimulatedHost {
         let settings = settings.ok_or("the host does not serve the plugin")?;
         match request {
             Request::SetConfig { changes } => {
-                let mut values = BTreeMap::clone(&settings.snapshot());
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => values.insert(key, value),
-                        None => values.remove(&key),
-                    };
-                }
+                let values = config_changes::apply(&settings.snapshot(), changes)?;
                 self.server.replace_settings(&self.plugin.name, values).await;
                 self.settle().await
             }
@@ -207,7 +203,7 @@ impl SimulatedHost {
         lines
             .map(|line| LogReply {
                 level: line.level.to_lowercase(),
-                message: line.message,
+                message: line.message.replace(CONTINUATION, "\n"),
                 context: line.context,
             })
             .collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::log_capture::LogCapture;
+use crate::log_capture::{LogCapture, name_plugin};
 use crate::test_host::{TestHost, TestHostSettings};
 use crate::test_kit_error::TestKitError;
 use crate::test_plugin::TestPlugin;
@@ -12,7 +12,7 @@ use crate::virtual_clock::test_clock;
 use narrowboat_config::Limits;
 use narrowboat_config::signature::MissingSignature;
 use narrowboat_core::units::{ByteSize, DurationSetting};
-use narrowboat_deploy::packaging::{MissingPackages, PackedSource};
+use narrowboat_deploy::packaging::{MissingPackages, PackedTests};
 use narrowboat_runtime::{
     Build, ComponentCompiler, LanguageRuntimes, Loader, SourceTests, TestCase, TestFailure,
     TestOutcome,
@@ -48,15 +48,14 @@ impl SourceSuite {
     ) -> Result<Self, TestKitError> {
         let config = plugin.config().clone();
         let limit = config.limits.max_component;
-        let packed = PackedSource::from_folder(&plugin.folder, limit, MissingPackages::Install)?;
-        let with_tests = PackedSource::with_tests(&plugin.folder, limit, MissingPackages::Install)?;
+        let packed = PackedTests::from_folder(&plugin.folder, limit, MissingPackages::Install)?;
         let engine = HostEngine::new(&config, runtimes, ComponentCompiler::InProcess)?;
         let clock = test_clock();
         let limits = limits_of_tests(&config.limits);
         let loader = loader_without_host(&config, limits, engine.clone(), clock.clone());
-        let bundle = Build::new(with_tests.bytes, Err(MissingSignature::NotInStore));
+        let bundle = Build::new(packed.with_tests, Err(MissingSignature::NotInStore));
         let (tests, cases) = SourceTests::collect(&loader, &tests_label(&plugin), &bundle)?;
-        let component = Arc::new(packed.bytes);
+        let component = Arc::new(packed.plugin);
         let settings = TestHostSettings { plugin, config, engine, logs, clock, component };
         Ok(Self { settings, loader, bundle, tests: Some(tests), cases })
     }
@@ -113,7 +112,8 @@ impl SourceSuite {
             TestOutcome::Skipped(reason) => TestEnd::Skipped(reason),
             TestOutcome::Failed(failure) => {
                 let path = failure.path.as_ref().map(|path| self.display_path(path));
-                TestEnd::Failed(TestFailure { path, ..failure })
+                let message = name_plugin(&failure.message, &self.settings.plugin.name);
+                TestEnd::Failed(TestFailure { path, message, ..failure })
             }
         }
     }

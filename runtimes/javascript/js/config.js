@@ -5,6 +5,9 @@
 
 import { natives } from "./natives.js";
 
+/** The most characters of a key that an error shows. */
+const MAX_SHOWN = 64;
+
 const BOOLEANS = { true: true, false: false };
 
 /** Returns the value of a key, or the fallback. */
@@ -17,9 +20,19 @@ export function get(key, fallback) {
 export function require(key) {
   const value = get(key);
   if (value === undefined) {
-    throw new Error(`the configuration of the plugin has no key "${key}": set it below [plugins.NAME.config]`);
+    throw new Error(missingKey(key));
   }
   return value;
+}
+
+/** The message for a key without a value. `narrowboat test` writes the name of the plugin in place of NAME. */
+function missingKey(key) {
+  const name = JSON.stringify(key.slice(0, MAX_SHOWN));
+  return (
+    `the configuration of the plugin has no value for ${name}: set it in narrowboat.toml below [plugins.NAME.config], ` +
+    `as ${name} = "…", or for a secret as ${name} = { env = "VARIABLE" } or { file = "PATH" }; ` +
+    `in a test call setConfig({ ${name}: "…" })`
+  );
 }
 
 export function has(key) {

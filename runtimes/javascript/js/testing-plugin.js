@@ -12,31 +12,49 @@ export function advance(duration) {
   request("advance", { milliseconds });
 }
 
+/** The key under which the host takes a date. */
+const DATE = "\0date";
+
 /**
- * Sets keys of the plugin's configuration, which the plugin reads at its next call. Values may be objects, as the tables of
- * TOML. Null removes a key. The other keys stay as they are: at first as in `narrowboat.toml`.
+ * Sets keys of the plugin's configuration, which the plugin reads at its next call. Values become texts as those of
+ * `[plugins.NAME.config]` do: objects are the tables of TOML, arrays become JSON, and a `Date` is a time of TOML. Null removes
+ * a key. The other keys stay as they are: at first as in `narrowboat.toml`. Throws for a key or a value that the table could
+ * not have.
  */
 export function setConfig(values) {
-  request("set_config", { changes: Object.fromEntries(flatten(values, "")) });
+  if (!isRecord(values)) throw new TypeError("setConfig takes an object with the keys and their values");
+  request("set_config", { changes: toWire(values, "config") });
 }
 
-function* flatten(values, prefix) {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value === "object" && value !== null) {
-      yield* flatten(value, `${prefix}${name}.`);
-    } else if (value === null || ["string", "number", "boolean"].includes(typeof value)) {
-      yield [prefix + name, value === null ? null : String(value)];
-    } else {
-      throw new TypeError(`a value of the configuration is a string, a number or a boolean, and not ${typeof value}`);
-    }
+function isRecord(value) {
+  if (typeof value !== "object" || value === null) return false;
+  return [Object.prototype, null].includes(Object.getPrototypeOf(value));
+}
+
+/** Returns a value as the host takes it. */
+function toWire(value, path) {
+  if (value instanceof Date) return { [DATE]: value.toISOString().replace(".000Z", "Z") };
+  if (Array.isArray(value)) return value.map((item) => toWire(item, path));
+  if (isRecord(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, it]) => [name, toWire(it, `${path}.${name}`)]));
   }
+  const isPlain = ["string", "number", "boolean", "bigint"].includes(typeof value);
+  if (value === null || isPlain || value instanceof Uint8Array) return value;
+  const kind = typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
+  throw new TypeError(`${path}: a value of the configuration is a string, a number, a boolean, a Date, an array, an object or null, and not ${kind}`);
 }
 
-/** Sets the wall clock without letting time pass: a date, a text in ISO 8601, or milliseconds since 1970. */
+/** A time in ISO 8601 with its zone. */
+const ZONED_TIME = /^[+-]?\d{4,6}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+
+/** Sets the wall clock without letting time pass: a date, a text in ISO 8601 with a time zone, or milliseconds since 1970. */
 export function setTime(time) {
+  if (typeof time === "string" && !ZONED_TIME.test(time)) {
+    throw new RangeError(`${JSON.stringify(time)} is not a time in ISO 8601 with a time zone; write for example "2026-03-28T12:00:00+01:00"`);
+  }
   const milliseconds = new Date(time).getTime();
   if (!(milliseconds >= 0)) {
-    throw new RangeError('setTime takes a date, a text such as "2026-03-28T12:00:00Z", or milliseconds since 1970');
+    throw new RangeError('setTime takes a date, a text such as "2026-03-28T12:00:00+01:00", or milliseconds since 1970');
   }
   request("set_time", { timestamp: milliseconds / 1000 });
 }

@@ -138,7 +138,7 @@ def test_a_change_of_the_configuration_is_seen_at_the_next_access():
 
 
 def test_a_missing_key_of_the_configuration_says_where_to_set_it():
-    with pytest.raises(Failed, match=r"no key .*api_key.*: set it below \[plugins.NAME.config\]"):
+    with pytest.raises(Failed, match=r"no value for .*api_key.*: set it in narrowboat.toml below \[plugins.NAME.config\].*env =.*set_config"):
         start(HEADER).connect().send("config['api_key']")
 
 

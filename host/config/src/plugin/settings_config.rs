@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use thiserror::Error;
 use toml::{Spanned, Table, Value};
 
 use crate::error::{ConfigError, Locator};
@@ -58,9 +59,10 @@ impl SettingsConfig {
         location: &Locator<'_>,
     ) -> Result<Self, ConfigError> {
         let table = format!("{plugin}.config");
-        let mut check = SettingsCheck { entries: BTreeMap::new(), folder, location };
-        match check.add_table(&mut Vec::new(), raw.get_ref()) {
-            Ok(()) => Ok(Self(check.entries)),
+        let secrets = Some(SecretSettings { folder, location });
+        let check = SettingsCheck { entries: BTreeMap::new(), secrets };
+        match check.add_all(raw.get_ref()) {
+            Ok(entries) => Ok(Self(entries)),
             Err(SettingProblem { path, problem }) => {
                 let (prefix, keys) = (&location.key_prefix, path.join("."));
                 let tables = prefix.split('.').filter(|name| !name.is_empty());
@@ -73,8 +75,20 @@ impl SettingsConfig {
     }
 }
 
+/// The keys and values of a table that a test of a plugin sets, by the rules of `[plugins.NAME.config]`. A reference to a
+/// secret is refused, because a test sets the value itself.
+///
+/// # Errors
+/// The first setting that cannot be used.
+pub fn flatten_settings(table: &Table) -> Result<BTreeMap<String, String>, SettingProblem> {
+    let check = SettingsCheck { entries: BTreeMap::new(), secrets: None };
+    Ok(SettingsConfig(check.add_all(table)?).values())
+}
+
 /// A setting that cannot be used.
-struct SettingProblem {
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("config.{}: {problem}", .path.join("."))]
+pub struct SettingProblem {
     /// The names of the tables below `config`, and the name of the setting.
     path: Vec<String>,
     problem: String,
@@ -83,23 +97,42 @@ struct SettingProblem {
 /// Collects the settings of a plugin.
 struct SettingsCheck<'a> {
     entries: BTreeMap<String, SettingValue>,
+    /// `None` if references to secrets are refused.
+    secrets: Option<SecretSettings<'a>>,
+}
+
+/// What the settings with references to secrets need.
+#[derive(Clone, Copy)]
+struct SecretSettings<'a> {
+    /// The folder of the configuration file, to which paths of files are relative.
     folder: &'a Path,
     location: &'a Locator<'a>,
 }
 
 impl SettingsCheck<'_> {
+    /// Adds the values of the table, and returns all settings.
+    fn add_all(mut self, table: &Table) -> Result<BTreeMap<String, SettingValue>, SettingProblem> {
+        self.add_table(&mut Vec::new(), table)?;
+        Ok(self.entries)
+    }
+
+    /// The folder of the configuration file. References are recognized without one too.
+    fn folder(&self) -> &Path {
+        self.secrets.map_or(Path::new(""), |secrets| secrets.folder)
+    }
+
     /// Adds the values of a table. `path` has the names of the tables above them.
     fn add_table(&mut self, path: &mut Vec<String>, table: &Table) -> Result<(), SettingProblem> {
         for (name, value) in table {
             path.push(name.clone());
             match value {
-                Value::Table(inner) => match SecretSource::parse(inner, self.folder) {
+                Value::Table(inner) => match SecretSource::parse(inner, self.folder()) {
                     Some(source) => self.add_secret(path, source)?,
                     None => self.add_table(path, inner)?,
                 },
                 Value::Array(list) => {
                     let mut text = String::new();
-                    let result = list.iter().try_for_each(|item| check_item(item, self.folder));
+                    let result = list.iter().try_for_each(|item| check_item(item, self.folder()));
                     result.and_then(|()| write_json(&mut text, value)).map_err(|problem| {
                         SettingProblem { path: path.clone(), problem: problem.to_owned() }
                     })?;
@@ -113,7 +146,11 @@ impl SettingsCheck<'_> {
     }
 
     fn add_secret(&mut self, path: &[String], source: SecretSource) -> Result<(), SettingProblem> {
-        let secret = self.location.secrets.secret(source).map_err(|error| {
+        let Some(SecretSettings { location, .. }) = self.secrets else {
+            let problem = "is a reference to a secret; a test sets the value itself, as a text";
+            return Err(SettingProblem { path: path.to_vec(), problem: problem.to_owned() });
+        };
+        let secret = location.secrets.secret(source).map_err(|error| {
             let hint = match error.source_of {
                 SecretSource::Env(_) => {
                     let keys = format!("{}.env", path.join("."));

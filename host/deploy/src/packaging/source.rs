@@ -15,7 +15,7 @@ mod vendor_folder;
 
 pub use edit_error::{EditError, MAX_EDITABLE_BYTES};
 pub use editable_source::{EditableSource, SourceText};
-pub use packed_source::{MissingPackages, PackedSource};
+pub use packed_source::{MissingPackages, PackedSource, PackedTests};
 pub use requirements_error::RequirementsError;
 pub use skipped_files::is_skipped;
 pub use source_folder_error::SourceFolderError;

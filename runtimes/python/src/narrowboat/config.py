@@ -9,6 +9,7 @@ returns the value of that moment, so read a value where you use it, and keep non
 `config_changed = true` in `plugin.toml`, the method `config_changed(self, event)` of each consumer runs after a change.
 """
 
+import json
 import sys
 import types
 from collections.abc import Mapping
@@ -16,8 +17,28 @@ from collections.abc import Mapping
 from narrowboat_runtime.texts import check_text
 from wit_world.imports import wasi_config_store as store
 
+#: The most characters of a key that an error shows.
+_MAX_SHOWN = 64
+
 #: The values of TOML for True and False.
 _BOOLEANS = {"true": True, "false": False}
+
+
+class MissingKey(KeyError):
+    """The configuration has no value for the key."""
+
+    # A KeyError shows its text as a literal.
+    __str__ = Exception.__str__
+
+
+def _missing_key(key):
+    """Returns the message for a key without a value. `narrowboat test` writes the name of the plugin in place of NAME."""
+    name = json.dumps(key[:_MAX_SHOWN])
+    return (
+        f"the configuration of the plugin has no value for {name}: set it in narrowboat.toml below [plugins.NAME.config],"
+        f' as {name} = "…", or for a secret as {name} = {{ env = "VARIABLE" }} or {{ file = "PATH" }};'
+        f' in a test call set_config({{{name}: "…"}})'
+    )
 
 
 class Config(types.ModuleType, Mapping):
@@ -29,7 +50,7 @@ class Config(types.ModuleType, Mapping):
     def __getitem__(self, key):
         value = self.get(key)
         if value is None:
-            raise KeyError(f"the configuration of the plugin has no key {key!r}: set it below [plugins.NAME.config]")
+            raise MissingKey(_missing_key(key))
         return value
 
     def __iter__(self):

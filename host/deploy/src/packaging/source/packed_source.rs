@@ -42,14 +42,26 @@ impl PackedSource {
         let manifest = read_manifest(folder)?;
         let mut files = SourceFiles::new(folder, limit);
         files.add_folder(folder, Path::new(""))?;
-        Self::pack_with_packages(manifest, files, folder, missing_packages)
+        add_packages(&manifest, &mut files, folder, missing_packages)?;
+        Ok(Self { manifest, bytes: files.pack()? })
     }
+}
 
-    /// Packs a folder with its tests, which a bundle for a host does not have, as [`Self::from_folder`] does.
+/// The folder of a source plugin, packed without its tests, as for a host, and with them.
+#[derive(Debug)]
+pub struct PackedTests {
+    /// The bytes of the source bundle of the plugin.
+    pub plugin: Vec<u8>,
+    /// The bytes of the source bundle of the plugin and its tests.
+    pub with_tests: Vec<u8>,
+}
+
+impl PackedTests {
+    /// Packs a folder, as [`PackedSource::from_folder`] does. Reads each file once.
     ///
     /// # Errors
-    /// As [`Self::from_folder`].
-    pub fn with_tests(
+    /// As [`PackedSource::from_folder`].
+    pub fn from_folder(
         folder: &Path,
         limit: ByteSize,
         missing_packages: MissingPackages,
@@ -57,22 +69,25 @@ impl PackedSource {
         let manifest = read_manifest(folder)?;
         let mut files = SourceFiles::new(folder, limit);
         files.add_plugin_with_tests()?;
-        Self::pack_with_packages(manifest, files, folder, missing_packages)
+        let tests = files.tests();
+        add_packages(&manifest, &mut files, folder, missing_packages)?;
+        let with_tests = files.pack()?;
+        files.remove(&tests);
+        Ok(Self { plugin: files.pack()?, with_tests })
     }
+}
 
-    /// Adds the packages that the plugin requires, and packs all.
-    fn pack_with_packages(
-        manifest: Manifest,
-        mut files: SourceFiles,
-        folder: &Path,
-        missing_packages: MissingPackages,
-    ) -> Result<Self, BuildError> {
-        match manifest.source.as_ref().map(|SourceSettings { runtime, .. }| runtime) {
-            None => {}
-            Some(Language::Python) => add_python_packages(&mut files, folder, missing_packages)?,
-            Some(Language::JavaScript) => node_packages::add(&mut files, folder)?,
-        }
-        Ok(Self { manifest, bytes: files.pack()? })
+/// Adds the packages that the plugin requires.
+fn add_packages(
+    manifest: &Manifest,
+    files: &mut SourceFiles,
+    folder: &Path,
+    missing_packages: MissingPackages,
+) -> Result<(), BuildError> {
+    match manifest.source.as_ref().map(|SourceSettings { runtime, .. }| runtime) {
+        None => Ok(()),
+        Some(Language::Python) => add_python_packages(files, folder, missing_packages),
+        Some(Language::JavaScript) => Ok(node_packages::add(files, folder)?),
     }
 }
 

@@ -101,11 +101,24 @@ impl SourceFiles {
         self.total_size
     }
 
+    /// The paths of the tests among the files. Files of packages count as tests too, so they are added later.
+    pub(super) fn tests(&self) -> Vec<SourcePath> {
+        let paths = self.files.keys();
+        paths.filter(|path| is_skipped(Path::new(path.as_str()))).cloned().collect()
+    }
+
+    /// Removes files.
+    pub(super) fn remove(&mut self, paths: &[SourcePath]) {
+        for path in paths {
+            self.files.remove(path);
+        }
+    }
+
     /// Packs the files.
     ///
     /// # Errors
     /// If the files do not make a bundle, or the bundle is too large.
-    pub(super) fn pack(self) -> Result<Vec<u8>, SourceFolderError> {
+    pub(super) fn pack(&self) -> Result<Vec<u8>, SourceFolderError> {
         let bytes = SourceBundle::pack(&self.files)
             .map_err(|source| SourceFolderError::Bundle { folder: self.folder.clone(), source })?;
         if bytes.len() > self.limit.bytes() { Err(self.too_large()) } else { Ok(bytes) }

@@ -1,5 +1,6 @@
 """The plugin: its versions, its configuration, its files, its log and its faults."""
 
+import datetime
 from collections import namedtuple
 from collections.abc import Mapping
 
@@ -32,24 +33,36 @@ def swap(files=None):
 def set_config(values=(), /, **keys):
     """Sets keys of the plugin's configuration, which the plugin reads at its next call.
 
-    `values` is a dictionary, whose values may be dictionaries, as the tables of TOML. None removes a key. The other keys
-    stay as they are: at first as in `narrowboat.toml`.
+    `values` is a dictionary. Its values are those of TOML, and become texts as those of `[plugins.NAME.config]` do:
+    dictionaries are tables, lists become JSON, and a datetime, a date or a time is the one of TOML. None removes a key.
+    The other keys stay as they are: at first as in `narrowboat.toml`. Raises HostError for a key or a value that the
+    table could not have.
     """
-    request("set_config", changes=dict(_flatten({**dict(values), **keys})))
+    request("set_config", changes=_to_wire({**dict(values), **keys}, "config"))
 
 
-def _flatten(values, prefix=""):
-    """Yields the keys with full stops, and their values as texts."""
-    for name, value in values.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{key}.")
-        elif isinstance(value, bool):
-            yield key, str(value).lower()
-        elif value is None or isinstance(value, (str, int, float)):
-            yield key, None if value is None else str(value)
-        else:
-            raise TypeError(f"a value of the configuration has to be str, bool, int or float, not {type(value).__name__}")
+#: The key under which the host takes a date.
+_DATE = "\0date"
+
+
+def _to_wire(value, path):
+    """Returns a value as the host takes it. Raises TypeError for one that TOML does not have."""
+    if isinstance(value, Mapping):
+        return {_check_name(name, path): _to_wire(it, f"{path}.{name}") for name, it in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_wire(item, path) for item in value]
+    if isinstance(value, (datetime.date, datetime.time)):
+        return {_DATE: value.isoformat()}
+    if value is None or isinstance(value, (str, bool, int, float, bytes)):
+        return value
+    kinds = "str, bool, int, float, list, dict, datetime, date, time or None"
+    raise TypeError(f"{path}: a value of the configuration has to be {kinds}, not {type(value).__name__}")
+
+
+def _check_name(name, path):
+    if not isinstance(name, str):
+        raise TypeError(f"{path}: a key of the configuration has to be str, not {type(name).__name__}")
+    return name
 
 
 def read_file(path):
