@@ -47,8 +47,8 @@ def deploy(host, tenant, plugin, component):
 def test_uploads_beyond_the_rate_of_a_tenant_get_429_and_when_to_try_again(serve, component):
     echo = component("echo").read_bytes()
     with serve(**RATE) as host:
-        statuses = [deploy(host, "acme", "echo", variant(echo, number)).status for number in range(3)]
-        assert statuses == [200, 200, 200]
+        statuses = [deploy(host, "acme", "echo", variant(echo, number)).status for number in range(2)]
+        assert statuses == [200, 200]
         refused = deploy(host, "acme", "commander", component("commander").read_bytes())
         assert refused.status == 429 and refused.json()["kind"] == "rate-limited"
         assert 1 <= int(refused.headers["retry-after"]) <= 31

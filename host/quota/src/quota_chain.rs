@@ -133,7 +133,7 @@ impl QuotaChain {
     /// # Errors
     /// The time until the next deploy, if a limit is reached.
     pub fn try_begin_deploy(&self) -> Result<(), Duration> {
-        let waits = self.nodes.iter().map(|node| node.deploy_rate.wait_time()).enumerate();
+        let waits = self.nodes.iter().map(|node| node.deploy_rate.wait_time_for_unit()).enumerate();
         let longest = waits.filter_map(|(index, wait)| Some((wait?, index))).max();
         if let Some((wait, index)) = longest {
             self.record_limit_hit_at(index, LimitKind::Deploys);

@@ -71,24 +71,37 @@ impl RateLimiter {
         self.wait_time_at(now_nanos())
     }
 
+    /// Returns the time until another whole unit fits into the period; `None` if it fits now. Unlike with
+    /// [`RateLimiter::wait_time`], no more than the units of one period pass at once.
+    pub(crate) fn wait_time_for_unit(&self) -> Option<Duration> {
+        self.wait_time_for_unit_at(now_nanos())
+    }
+
+    fn wait_time_for_unit_at(&self, now: u64) -> Option<Duration> {
+        self.wait_time_beside(self.cost(1)?, now)
+    }
+
+    /// The part of the rate that `units` take, in nanoseconds; `None` without a rate.
+    fn cost(&self, units: u64) -> Option<u64> {
+        let cost = u128::from(units) * u128::from(self.period) / u128::from(self.rate()?);
+        Some(u64::try_from(cost).unwrap_or(u64::MAX))
+    }
+
     fn consume_at(&self, units: u64, now: u64) {
-        let rate = self.rate.load(Ordering::Relaxed);
-        if rate == UNLIMITED {
-            return;
-        }
-        let cost = u128::from(units) * u128::from(self.period) / u128::from(rate);
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
+        let Some(cost) = self.cost(units) else { return };
         let advance = |arrival: u64| Some(arrival.max(now).saturating_add(cost));
         let _ =
             self.theoretical_arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
     }
 
     fn wait_time_at(&self, now: u64) -> Option<Duration> {
-        if self.rate.load(Ordering::Relaxed) == UNLIMITED {
-            return None;
-        }
+        if self.is_limited() { self.wait_time_beside(0, now) } else { None }
+    }
+
+    /// The time until the usage so far and `cost` fit into the period.
+    fn wait_time_beside(&self, cost: u64, now: u64) -> Option<Duration> {
         let ahead = self.theoretical_arrival.load(Ordering::Relaxed).saturating_sub(now);
-        let wait = ahead.checked_sub(self.period)?;
+        let wait = ahead.saturating_add(cost).checked_sub(self.period)?;
         (wait > 0).then(|| Duration::from_nanos(wait))
     }
 }
@@ -133,6 +146,22 @@ mod tests {
         assert_eq!(limiter.wait_time_at(SECOND), None);
         limiter.consume_at(1, SECOND);
         assert_eq!(limiter.wait_time_at(SECOND), Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn no_more_than_the_whole_units_of_a_period_fit_at_once() {
+        for rate in [1, 2, 7, 30] {
+            let limiter = RateLimiter::per_minute();
+            limiter.set_rate(Some(rate));
+            for _ in 0..rate {
+                assert_eq!(limiter.wait_time_for_unit_at(SECOND), None, "{rate}");
+                limiter.consume_at(1, SECOND);
+            }
+            let wait = limiter.wait_time_for_unit_at(SECOND).unwrap();
+            assert!(wait <= Duration::from_secs(60) / u32::try_from(rate).unwrap(), "{wait:?}");
+            let later = SECOND + u64::try_from(wait.as_nanos()).unwrap();
+            assert_eq!(limiter.wait_time_for_unit_at(later), None);
+        }
     }
 
     #[test]
