@@ -18,6 +18,12 @@ pub enum StoreOpenError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// There is something else where the folder should be.
+    #[error(
+        "{} is not a folder, and the key-value store needs one; name a folder with [keyvalue] path, or move the file away",
+        .0.display()
+    )]
+    NotAFolder(PathBuf),
     /// Other users can write to the folder.
     #[error("{} {source}; [keyvalue] path may name another folder", path.display())]
     Untrusted {
@@ -53,7 +59,7 @@ pub enum StoreOpenError {
         format: u64,
     },
     /// A backup cannot be restored.
-    #[error("{}: {problem}; it cannot be restored", path.display())]
+    #[error("{}: {problem}; it cannot be restored: name a file that `narrowboat kv backup` has written", path.display())]
     NoBackup {
         /// The path of the backup.
         path: PathBuf,

@@ -21,32 +21,27 @@ pub fn restore_backup(
     backup: &Path,
     may_replace: bool,
 ) -> Result<u64, StoreOpenError> {
-    let of_backup = |source| StoreOpenError::System { path: backup.to_owned(), source };
+    let no_backup = |problem| StoreOpenError::NoBackup { path: backup.to_owned(), problem };
+    let unreadable = |error: io::Error| no_backup(format!("cannot be read: {error}"));
     let of_folder = |source| StoreOpenError::System { path: folder.to_owned(), source };
+    let mut source = File::open(backup).map_err(unreadable)?;
     let folder_lock = StoreFolder::open(folder)?;
     if folder_lock.file().exists() && !may_replace {
         return Err(StoreOpenError::Exists(folder_lock.file()));
     }
-    let mut source = File::open(backup).map_err(of_backup)?;
     let mut magic = Vec::new();
-    source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(of_backup)?;
+    source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(unreadable)?;
     if magic != MAGIC {
-        return Err(StoreOpenError::NoBackup {
-            path: backup.to_owned(),
-            problem: "it is not a store of Narrowboat".to_owned(),
-        });
+        return Err(no_backup("it is not a store of Narrowboat".to_owned()));
     }
-    source.rewind().map_err(of_backup)?;
+    source.rewind().map_err(unreadable)?;
     let mut copy = folder_lock.partial_file().map_err(of_folder)?;
     let len = io::copy(&mut source, copy.as_file_mut()).map_err(of_folder)?;
     let file = copy.reopen().map_err(of_folder)?;
     let checked = OpenDatabase::open(Box::new(file), backup).and_then(OpenDatabase::check);
     match checked {
         Ok(true) => {}
-        Ok(false) => {
-            let problem = "its checksums are wrong".to_owned();
-            return Err(StoreOpenError::NoBackup { path: backup.to_owned(), problem });
-        }
+        Ok(false) => return Err(no_backup("its checksums are wrong".to_owned())),
         Err(StoreOpenError::Damaged { path, problem }) => {
             return Err(StoreOpenError::NoBackup { path, problem });
         }

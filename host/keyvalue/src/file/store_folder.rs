@@ -55,6 +55,10 @@ impl StoreFolder {
             let path = path.to_owned();
             move |source| StoreOpenError::System { path, source }
         };
+        // `recursive` would only say that something exists.
+        if let Some(other) = folder.ancestors().find(|it| it.exists() && !it.is_dir()) {
+            return Err(StoreOpenError::NotAFolder(other.to_owned()));
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
