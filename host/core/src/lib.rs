@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod message;
 pub mod name;
 pub mod origin;
+pub mod outage_log;
 pub mod plugin_file;
 pub mod plugin_settings;
 pub mod regular_file;

@@ -6,9 +6,10 @@ mod watched_run;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use narrowboat_config::CronConfig;
+use narrowboat_core::outage_log::OutageLog;
 use narrowboat_keyvalue::KeyvalueError;
 use tokio::sync::watch;
 
@@ -61,8 +62,7 @@ pub struct Scheduler<S> {
     watched: Option<WatchedRun>,
     /// The last run of this host that has ended, in its final state. The store may not have this state yet.
     ended: Option<ClaimedRun>,
-    /// Whether the last operation of the store failed. The log then has a warning.
-    is_store_unavailable: bool,
+    store_log: OutageLog,
 }
 
 impl<S: ScheduleStore> Scheduler<S> {
@@ -85,7 +85,7 @@ impl<S: ScheduleStore> Scheduler<S> {
             owner: rand::random(),
             watched: None,
             ended: None,
-            is_store_unavailable: false,
+            store_log: OutageLog::default(),
         }
     }
 
@@ -191,21 +191,20 @@ impl<S: ScheduleStore> Scheduler<S> {
     ) -> Result<(), KeyvalueError> {
         let Some(mut next) = self.record.get().cloned() else { return Ok(()) };
         let earlier = next.settled_before(nominal);
-        let mut missed = self.config.schedule.count_between(earlier, nominal, MAX_MISSED);
         next.settle(nominal);
         let is_late = self.clock.now_seconds() - nominal >= START_WINDOW;
         let starts = !is_late || self.config.catch_up;
+        // The run of `nominal` is missed unless it starts.
+        let missed_until = if starts { nominal - 1 } else { nominal };
         if starts {
             let state = RunState::Running;
             let (owner, attempt, beat) = (self.owner, 1, 0);
             next.run = Some(ClaimedRun { nominal, owner, attempt, beat, state, is_late });
-        } else {
-            missed += 1;
         }
         if !self.record.replace(next).await? {
             return Ok(());
         }
-        self.record_missed(missed, nominal);
+        self.record_missed(earlier, missed_until);
         if starts {
             Box::pin(self.execute(start, stop)).await;
         }
@@ -213,18 +212,24 @@ impl<S: ScheduleStore> Scheduler<S> {
         Ok(())
     }
 
-    fn record_missed(&self, missed: usize, until: i64) {
-        if missed == 0 {
+    /// Counts and logs the runs after `after` and until `until`, which were missed.
+    fn record_missed(&self, after: i64, until: i64) {
+        let schedule = &self.config.schedule;
+        let count = schedule.count_between(after, until + 1, MAX_MISSED);
+        let (Some(first), Some(last)) =
+            (schedule.next_after(after), schedule.latest_between(after, until))
+        else {
             return;
-        }
-        self.status.counters.record_missed(missed);
+        };
+        self.status.counters.record_missed(count);
         let (plugin, channel) = self.log_fields();
-        let until = self.config.schedule.format_time(until);
+        let (first, last) = (schedule.format_time(first), schedule.format_time(last));
         tracing::warn!(
             plugin,
             channel,
-            missed,
-            until,
+            missed = count,
+            first,
+            last,
             "scheduled runs missed: no host could start them in time"
         );
     }
@@ -249,7 +254,7 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     fn record_store_answer(&mut self) {
-        if std::mem::take(&mut self.is_store_unavailable) {
+        if self.store_log.record_success() {
             let (plugin, channel) = self.log_fields();
             tracing::info!(plugin, channel, "schedule runs again: the key-value store responds");
         }
@@ -257,7 +262,7 @@ impl<S: ScheduleStore> Scheduler<S> {
 
     fn record_store_error(&mut self, error: &KeyvalueError) {
         self.status.counters.record_store_error();
-        if !std::mem::replace(&mut self.is_store_unavailable, true) {
+        if self.store_log.record_failure(Instant::now()) {
             let (plugin, channel) = self.log_fields();
             tracing::warn!(
                 plugin,

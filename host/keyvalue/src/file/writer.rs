@@ -16,6 +16,7 @@ use super::storage_failure::StorageFailure;
 use super::store_folder::StoreFolder;
 use super::write_request::{CompactResult, PendingChange, WriteRequest};
 use crate::{KeyvalueError, StoreCondition};
+use narrowboat_core::outage_log::OutageLog;
 
 /// The most new changes of one commit, and the most that an earlier one has put off.
 const MAX_BATCH: usize = 1_024;
@@ -40,6 +41,7 @@ pub(super) struct Writer {
     sweep: ExpirySweep,
     /// The changes that need the bytes of more expired entries than one commit removes.
     deferred: VecDeque<PendingChange>,
+    disk_log: OutageLog,
 }
 
 /// The end of a transaction.
@@ -65,6 +67,7 @@ impl Writer {
             last_open: Instant::now(),
             sweep: ExpirySweep::default(),
             deferred: VecDeque::new(),
+            disk_log: OutageLog::default(),
         }
     }
 
@@ -192,9 +195,9 @@ impl Writer {
         self.usage.retain(|_, bytes| *bytes > 0);
         self.shared.set_snapshot(Snapshot::take(&self.database)?);
         self.shared.change_usage(usage);
-        if self.shared.condition() != StoreCondition::Healthy {
+        self.shared.set_condition(StoreCondition::Healthy);
+        if self.disk_log.record_success() {
             tracing::info!("keyvalue: the disk has room again, and the store takes writes");
-            self.shared.set_condition(StoreCondition::Healthy);
         }
         Ok(())
     }
@@ -220,7 +223,7 @@ impl Writer {
         match failure {
             StorageFailure::Full(problem) => {
                 // The disk may be full again after each attempt.
-                if self.shared.condition() == StoreCondition::Healthy {
+                if self.disk_log.record_failure(Instant::now()) {
                     tracing::error!(
                         %file,
                         %problem,

@@ -98,7 +98,7 @@ impl<S: ScheduleStore> Scheduler<S> {
 
     async fn record_not_started(&mut self, nominal: i64) {
         self.finish(RunState::Failed).await;
-        self.record_missed(1, nominal);
+        self.record_missed(nominal - 1, nominal);
     }
 
     /// The run that this host has claimed and that has not ended.

@@ -79,7 +79,7 @@ impl<S: ScheduleStore> Scheduler<S> {
             Box::pin(self.execute(start, stop)).await;
         } else {
             self.finish(RunState::Failed).await;
-            self.record_missed(1, run.nominal);
+            self.record_missed(run.nominal - 1, run.nominal);
         }
     }
 
