@@ -492,7 +492,7 @@ def test_a_limit_that_a_tenant_reached_is_told_by_status_and_once_by_the_log(ser
     for _ in range(5):
         assert refused(host, "/acme/echo/") == 503
     for arguments in ([], ["--tenant", "acme"]):
-        assert re.search(r"(?m)^connections +tenant acme +2 of 2 +5$", status(narrowboat, host, *arguments))
+        assert re.search(r"(?m)^connections +tenant acme +2 +2 +5$", status(narrowboat, host, *arguments))
     assert "2 of 2 connections\n" in status(narrowboat, host, "--tenant", "acme")
     everything = status(narrowboat, host)
     assert "2 of 10000 connections\n" in everything and re.search(r"(?m)^acme +2 of 2$", everything)
@@ -508,7 +508,7 @@ def test_a_limit_that_a_plugin_reached_is_told_as_its_own(serve, narrowboat):
     assert "TIMES REACHED" not in status(narrowboat, host)
     held = host.connect("/echo/")
     assert refused(host, "/echo/") == 503
-    assert re.search(r"(?m)^connections +plugin echo +1 of 1 +1$", status(narrowboat, host))
+    assert re.search(r"(?m)^connections +plugin echo +1 +1 +1$", status(narrowboat, host))
     host.logged(r'limit reached.*owner="?plugin"?.*limit="?connections"?.*max="?1"?')
     assert held.is_served()
 
@@ -521,3 +521,20 @@ def test_a_rate_that_makes_a_plugin_wait_is_told_once_by_the_log(serve, narrowbo
     eventually(lambda: reached(host, "frames_in", "echo") > 0)
     assert len(re.findall('limit reached.*limit="?frames_in"?.*max="?5 a second', host.log())) == 1
     assert re.search(r"(?m)^frames_in +plugin echo +5 a second +\d+$", status(narrowboat, host))
+
+
+def test_the_status_has_the_quota_of_the_key_value_store_for_every_tenant(serve):
+    keeper = {"path": "/acme", "plugins": ["keeper"], "limits": {"keyvalue": "4 KiB"}}
+    host = serve("keeper", tenants={"acme": keeper}, admin=ADMIN, top={"keyvalue": {"quota": "1 MiB"}})
+    assert host.connect("/keeper/").ask("notes set a ours") == "ok"
+    tenants = Admin(host).get("/v1/status")["tenants"]
+    found = {tenant["name"]: limit for tenant in tenants for limit in tenant["limits"] if limit["name"] == "keyvalue"}
+    assert found["default"]["limit"] == 1 << 20 and found["default"]["used"] > 128
+    assert found["acme"] == {"name": "keyvalue", "used": 0, "limit": 4096, "reached": 0}
+
+
+def test_the_status_shows_a_limit_without_usage_as_a_limit(serve, narrowboat):
+    host = serve(tenants=acme("echo", handshakes_per_second=1), admin=ADMIN)
+    eventually(lambda: not connects(host, "/acme/echo/"), "the refusal")
+    assert re.search(r"(?m)^REACHED LIMIT +OF +USED NOW +AT MOST +TIMES REACHED$", status(narrowboat, host))
+    assert re.search(r"(?m)^handshakes_per_second +tenant acme +- +1 a second +\d+$", status(narrowboat, host))

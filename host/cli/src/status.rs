@@ -162,23 +162,20 @@ fn print_reached_limits(status: &HostStatus) -> Result<(), CliError> {
     if rows.is_empty() {
         return Ok(());
     }
-    table::print(["LIMIT", "OF", "USED", "TIMES REACHED"], &rows)?;
+    table::print(["REACHED LIMIT", "OF", "USED NOW", "AT MOST", "TIMES REACHED"], &rows)?;
     print_line("")
 }
 
-fn reached_limit_rows(of: &str, limits: &[LimitInfo]) -> Vec<[String; 4]> {
+fn reached_limit_rows(of: &str, limits: &[LimitInfo]) -> Vec<[String; 5]> {
     let reached = limits.iter().filter(|limit| limit.reached > 0);
-    let amount = |limit: &LimitInfo, amount: u64| {
-        LimitKind::from_name(&limit.name)
-            .map_or_else(|| amount.to_string(), |it| it.format_amount(amount))
-    };
     let row = |limit: &LimitInfo| {
-        let most = limit.limit.map(|most| amount(limit, most)).unwrap_or_default();
-        let used = match limit.used {
-            Some(used) => format!("{} of {most}", amount(limit, used)),
-            None => most,
+        let amount = |amount: Option<u64>| match (amount, LimitKind::from_name(&limit.name)) {
+            (None, _) => "-".to_owned(),
+            (Some(amount), Some(kind)) => kind.format_amount(amount),
+            (Some(amount), None) => amount.to_string(),
         };
-        [limit.name.clone(), of.to_owned(), used, limit.reached.to_string()]
+        let (used, most) = (amount(limit.used), amount(limit.limit));
+        [limit.name.clone(), of.to_owned(), used, most, limit.reached.to_string()]
     };
     reached.map(row).collect()
 }

@@ -303,6 +303,11 @@ impl KeyvalueStore {
         }
     }
 
+    /// Returns the most bytes in the buckets of a tenant without a limit of its own.
+    pub fn default_quota_bytes(&self) -> u64 {
+        self.limits.default_quota_bytes as u64
+    }
+
     /// Returns whether the store takes writes. Only a store in a file can stop taking them.
     pub fn condition(&self) -> StoreCondition {
         match &self.backend {

@@ -17,7 +17,7 @@ const MIN_TTL: Duration = Duration::from_millis(1);
 /// The limits of keys, values and tenants.
 #[derive(Debug)]
 pub(crate) struct StoreLimits {
-    default_quota_bytes: usize,
+    pub(crate) default_quota_bytes: usize,
     max_value_bytes: usize,
     max_key_bytes: usize,
 }

@@ -125,9 +125,14 @@ impl QuotaNode {
             kind,
             used: self.used(kind),
             limit: self.limit(kind),
-            hit_count: self.limit_hits.hit_count(kind),
+            hit_count: self.hit_count(kind),
         });
         limits.filter(|usage| usage.limit.is_some() || usage.hit_count > 0)
+    }
+
+    /// Returns how often a limit was reached.
+    pub fn hit_count(&self, kind: LimitKind) -> u64 {
+        self.limit_hits.hit_count(kind)
     }
 
     /// Returns a limit: a quantity, or a rate a second, for deploys a minute. `None` if it is not set.

@@ -152,8 +152,23 @@ fn tenant_info(
         name: tenant.to_string(),
         connections,
         max_connections: own.min(host_limit),
-        limits: runtime.resources.quota.limit_usage().map(limit_info).collect(),
+        limits: tenant_limits(server, tenant, runtime),
     }
+}
+
+/// The limits of a tenant. The key-value store knows the bytes in its buckets, and the quota of a tenant without a limit.
+fn tenant_limits(server: &Server, tenant: &Tenant, runtime: &TenantRuntime) -> Vec<api::LimitInfo> {
+    let quota = &runtime.resources.quota;
+    let (store, kind) = (server.host.keyvalue(), LimitKind::Keyvalue);
+    let mut limits: Vec<_> = quota.limit_usage().map(limit_info).collect();
+    limits.retain(|limit| limit.name != kind.name());
+    limits.push(api::LimitInfo {
+        name: kind.name().to_owned(),
+        used: store.used_bytes(tenant),
+        limit: Some(quota.limit(kind).unwrap_or(store.default_quota_bytes())),
+        reached: quota.hit_count(kind),
+    });
+    limits
 }
 
 fn worker_info(tenant: &Tenant, worker: &ServedWorker) -> api::WorkerInfo {
