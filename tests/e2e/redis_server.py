@@ -77,7 +77,7 @@ class Redis:
 
     def _answers(self):
         try:
-            return self.ask("PING") in (b"+PONG\r\n", b"+PONG")
+            return self.ask("PING").startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 

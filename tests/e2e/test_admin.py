@@ -521,7 +521,7 @@ def test_deploys_beside_reloads_are_all_answered_and_their_records_are_true(rest
 def test_a_token_that_was_changed_counts_when_the_configuration_is_read_again(restarting, ask):
     with restarting.start() as host:
         admin = Admin(host)
-        old, new = admin.token, "another token"
+        old, new = admin.token, "another token of the host"
         admin.token_file.write_text(new + "\n")
         assert admin.ask("/v1/status").status == 200
         if ask == "signal":

@@ -46,8 +46,8 @@ def status(admin, token):
 def tokens(serve, tmp_path):
     """The admin API of a host with a token of the operator and one of the tenant `acme`, in files, and one in a
     variable."""
-    secret_file(tmp_path / "ops", "first of ops")
-    secret_file(tmp_path / "acme", "first of acme")
+    secret_file(tmp_path / "ops", "the first token of ops")
+    secret_file(tmp_path / "acme", "the first token of acme")
     listed = [
         {"name": "ops", "file": str(tmp_path / "ops"), "scopes": ["read"]},
         {"name": "variable", "env": "TOKEN_OF_A_TEST", "scopes": ["read"]},
@@ -63,27 +63,54 @@ def test_a_token_comes_from_a_variable(tokens):
 
 @pytest.mark.parametrize("name", ["ops", "acme"])
 def test_a_changed_file_of_a_token_replaces_the_token(tokens, tmp_path, name):
-    assert status(tokens, f"first of {name}") == 200
-    secret_file(tmp_path / name, f"second of {name}")
-    eventually(lambda: status(tokens, f"second of {name}") == 200, "the new token", LIVE_WITHIN)
-    assert status(tokens, f"first of {name}") == 401
+    assert status(tokens, f"the first token of {name}") == 200
+    secret_file(tmp_path / name, f"the second token of {name}")
+    eventually(lambda: status(tokens, f"the second token of {name}") == 200, "the new token", LIVE_WITHIN)
+    assert status(tokens, f"the first token of {name}") == 401
 
 
 def test_a_changed_file_of_the_operators_own_token_replaces_the_token(tokens):
     earlier = tokens.token
-    secret_file(tokens.token_file, "another token")
-    eventually(lambda: status(tokens, "another token") == 200, "the new token", LIVE_WITHIN)
+    secret_file(tokens.token_file, "the operator's next token")
+    eventually(lambda: status(tokens, "the operator's next token") == 200, "the new token", LIVE_WITHIN)
     assert status(tokens, earlier) == 401
-    tokens.token = "another token"
+    tokens.token = "the operator's next token"
 
 
 def test_a_file_of_a_token_that_cannot_be_used_leaves_the_token(tokens, tmp_path):
     secret_file(tmp_path / "ops", "readable by others", mode=0o644)
     tokens.host.logged("can be read by other users.*stay as they were")
-    assert status(tokens, "first of ops") == 200
+    assert status(tokens, "the first token of ops") == 200
     assert "can be read by other users" in tokens.get("/v1/status")["secret_problems"][0]
-    secret_file(tmp_path / "ops", "second of ops")
+    secret_file(tmp_path / "ops", "the second token of ops")
     eventually(lambda: tokens.get("/v1/status")["secret_problems"] == [], "no problem")
+
+
+def test_a_token_that_can_be_guessed_replaces_no_token(tokens, tmp_path):
+    secret_file(tmp_path / "ops", "short")
+    tokens.host.logged("the token in the file .*ops has fewer than 16 characters.*stay as they were")
+    assert status(tokens, "the first token of ops") == 200 and status(tokens, "short") == 401
+
+
+def test_a_mode_that_is_put_right_is_noticed(tokens, tmp_path):
+    secret_file(tmp_path / "ops", "the second token of ops", mode=0o644)
+    tokens.host.logged("can be read by other users.*stay as they were")
+    (tmp_path / "ops").chmod(0o600)
+    eventually(lambda: status(tokens, "the second token of ops") == 200, "the new token")
+
+
+def test_a_link_to_another_folder_replaces_a_token(tokens, tmp_path):
+    """As Kubernetes does: the file is a link below `..data`, which is replaced as a whole."""
+    for name in ["one", "two"]:
+        (tmp_path / name).mkdir()
+        secret_file(tmp_path / name / "ops", f"the token in folder {name}")
+    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "link").symlink_to("..data/ops")
+    (tmp_path / "link").rename(tmp_path / "ops")
+    eventually(lambda: status(tokens, "the token in folder one") == 200, "the token behind the link")
+    (tmp_path / "..new").symlink_to("two")
+    (tmp_path / "..new").rename(tmp_path / "..data")
+    eventually(lambda: status(tokens, "the token in folder two") == 200, "the token behind the new link")
 
 
 # Settings
@@ -99,7 +126,7 @@ def settings(serve, tmp_path):
         "plugins": {"echo": {"config": {"mine": "yes"}}},
         "tokens": [{"name": "acme", "file": str(tmp_path / "acme"), "scopes": ["read"]}],
     }
-    secret_file(tmp_path / "acme", "token of acme")
+    secret_file(tmp_path / "acme", "the only token of acme")
     plugins = {"echo": {"config": config}}
     return with_host(serve(plugins=plugins, tenants={"acme": acme}, admin=ADMIN, watch="off"))
 
@@ -122,9 +149,9 @@ def test_the_status_has_settings_without_secrets(settings, narrowboat):
 
 
 def test_a_token_of_a_tenant_sees_settings_of_its_tenant_alone(settings):
-    plugins = settings.get("/v1/status", token="token of acme")["plugins"]
+    plugins = settings.get("/v1/status", token="the only token of acme")["plugins"]
     assert [plugin["settings"] for plugin in plugins] == [{"mine": "yes"}]
-    assert settings.ask("/v1/status?tenant=default", token="token of acme").status == 403
+    assert settings.ask("/v1/status?tenant=default", token="the only token of acme").status == 403
 
 
 def test_a_reload_changes_settings_and_no_connection_closes(settings):
@@ -145,7 +172,7 @@ def test_a_secret_that_cannot_be_read_any_more_is_in_the_log_and_in_the_status(s
     eventually(lambda: any(problem in it for it in settings.get("/v1/status")["secret_problems"]), "the problem")
     settings.host.logged(f"its value from before stays .*{problem}")
     assert problem in narrowboat("status", *settings.arguments).stdout
-    assert settings.get("/v1/status", token="token of acme")["secret_problems"] == []
+    assert settings.get("/v1/status", token="the only token of acme")["secret_problems"] == []
     assert settings.post("/v1/reload").status == 200
     secret_file(tmp_path / "key", "hidden-key")
     settings.host.logged("secret can be read again .*key")

@@ -1,6 +1,7 @@
 """Certificates of tenants, which clients get by the name that they send."""
 
 import json
+import re
 import socket
 import ssl
 
@@ -21,7 +22,7 @@ class Site:
     for .sub.example, and `bolt`, without one."""
 
     def __init__(self, serve, component, folder, authority):
-        self._authority, self._component, self.folder = authority, component, folder
+        self.authority, self._component, self.folder = authority, component, folder
         write(folder, "ca", authority)
         self.renew("host", "host.example")
         self.renew("acme", "acme.example")
@@ -33,6 +34,7 @@ class Site:
             },
             "bolt": {"hosts": ["bolt.example"], "plugins": ["doorman"]},
             "path": {"path": "/path", "plugins": ["doorman"]},
+            "bare": {"hosts": ["bare.sub.example"], "plugins": ["doorman"]},
         }
         self.host = serve("doorman", tls=self.files("host"), tenants=self.tenants, admin=ADMIN)
         self.trusting = ssl.create_default_context(cafile=folder / "ca.pem")
@@ -42,7 +44,7 @@ class Site:
         return {"cert": str(self.folder / f"{name}.pem"), "key": str(self.folder / f"{name}.key")}
 
     def renew(self, file, name):
-        write(self.folder, file, certificate(name, self._authority))
+        write(self.folder, file, certificate(name, self.authority))
 
     def open(self, name):
         """A TLS connection for which the client sends this name; `None` sends none."""
@@ -79,6 +81,8 @@ def test_a_client_gets_the_certificate_of_the_name_that_it_sends(site):
         "deep.in.sub.example": "acme.example",
         "other.acme.example": "host.example",
         "bolt.example": "host.example",
+        "bare.sub.example": "host.example",
+        "below.bare.sub.example": "acme.example",
         "unknown.example": "host.example",
         None: "host.example",
     }
@@ -88,8 +92,14 @@ def test_a_client_gets_the_certificate_of_the_name_that_it_sends(site):
 def test_a_name_with_a_certificate_reaches_its_tenant_alone(site):
     assert site.status("acme.example", "acme.example") == 101
     assert site.status("sub.example", "acme.example") == 101
-    for host, path in [("bolt.example", "/doorman/"), ("host.example", "/doorman/"), ("unknown", "/path/doorman/")]:
+    for host, path in [("bolt.example", "/doorman/"), ("bare.sub.example", "/doorman/"), ("host.example", "/doorman/"), ("unknown", "/path/doorman/")]:
         assert site.status("acme.example", host, path) == 421, host
+
+
+def test_a_tenant_without_a_certificate_is_reached_below_the_domain_of_another_one(site):
+    assert site.status("bare.sub.example", "bare.sub.example") == 101
+    assert site.status("below.bare.sub.example", "below.bare.sub.example") == 101
+    assert site.status("below.bare.sub.example", "bare.sub.example") == 421
 
 
 def test_a_name_without_a_certificate_reaches_the_tenant_that_the_request_names(site):
@@ -102,6 +112,18 @@ def test_a_renewed_certificate_is_for_its_tenant_alone(site):
     site.renew("acme", "renewed.example")
     eventually(lambda: site.shown("acme.example") == "renewed.example", "the renewed certificate")
     assert site.shown("bolt.example") == "host.example"
+    site.host.logged("tenants.acme.tls: certificate reloaded")
+    assert not re.search(r": tls: certificate reloaded", site.host.log()), "the certificate of the host has not changed"
+
+
+def test_a_renewal_that_is_not_complete_is_told_with_both_files(site):
+    other = certificate("acme.example", site.authority)
+    write(site.folder, "other", other)
+    (site.folder / "other.key").rename(site.folder / "acme.key")
+    site.host.logged(r"tenants.acme.tls.key: the key in .*acme.key does not belong to the certificate in .*acme.pem; put")
+    assert not re.search("certificate reloaded", site.host.log())
+    (site.folder / "other.pem").rename(site.folder / "acme.pem")
+    site.host.logged("tenants.acme.tls: certificate reloaded")
 
 
 def test_a_spoilt_certificate_of_a_tenant_leaves_its_old_one(site):

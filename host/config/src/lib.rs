@@ -10,6 +10,7 @@ mod capacity_rule;
 mod config;
 mod cron_schedule;
 mod error;
+mod exposed_files;
 mod grants;
 mod keyvalue;
 mod layer;

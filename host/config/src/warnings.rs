@@ -25,11 +25,7 @@ impl Config {
         warnings.extend(self.unused_layers().map(|name| {
             format!("no plugin has `layer = {name:?}`, so [layers.{name}] is not used")
         }));
-        warnings.extend(self.secrets.files_open_to_others().iter().map(|file| {
-            format!(
-                "{file} has a secret, and other users can read or change it; run `chmod o=` on it"
-            )
-        }));
+        warnings.extend(self.exposed_files());
         warnings
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use narrowboat_config::{
     Config, Endpoint, HIDDEN_SECRET, JwtKeyFile, LayerBackend, PemSource, RedisConfig, RedisHost,
-    RedisServer, Secret, SecretStore, TokenSecret,
+    RedisServer, Secret, SecretChanges, SecretStore, TokenSecret,
 };
 use support::{ECHO, assert_refused, default_tenant};
 use tempfile::TempDir;
@@ -49,6 +49,12 @@ impl Folder {
     fn parse(&self, text: &str) -> Result<Config, String> {
         let file = self.path("narrowboat.toml");
         Config::parse_with(text, &file, &self.secrets).map_err(|error| error.to_string())
+    }
+
+    /// Looks at the files until two looks agree, and returns the changes of the last look.
+    fn settle(&self) -> SecretChanges {
+        self.secrets.refresh();
+        self.secrets.refresh()
     }
 
     /// A configuration whose plugin `echo` has the setting `key`.
@@ -146,10 +152,60 @@ fn a_changed_file_changes_the_secret_of_every_configuration() {
     let folder = Folder::with("key.txt", "old");
     let before = folder.setting("{ file = \"key.txt\" }").unwrap();
     folder.write("key.txt", "new\n");
-    assert_eq!(folder.secrets.refresh().changed.len(), 1);
+    assert_eq!(folder.settle().changed.len(), 1);
     let after = folder.setting("{ file = \"key.txt\" }").unwrap();
     assert_eq!((value(&before), value(&after)), ("new".to_owned(), "new".to_owned()));
     assert!(folder.secrets.refresh().changed.is_empty());
+}
+
+#[test]
+fn a_secret_that_is_written_slowly_does_not_count_before_its_end() {
+    let folder = Folder::with("key.txt", "old");
+    let config = folder.setting("{ file = \"key.txt\" }").unwrap();
+    for part in ["", "n", "ne", "new"] {
+        folder.write("key.txt", part);
+        let changes = folder.secrets.refresh();
+        assert!(changes.changed.is_empty() && changes.failed.is_empty(), "{changes:?}");
+        assert_eq!((changes.unsettled.len(), value(&config)), (1, "old".to_owned()));
+    }
+    assert_eq!(folder.secrets.refresh().changed.len(), 1);
+    assert_eq!(value(&config), "new");
+    // A writer that comes back to the value from before has changed nothing.
+    folder.write("key.txt", "other");
+    folder.secrets.refresh();
+    folder.write("key.txt", "new");
+    let changes = folder.settle();
+    assert!(changes.changed.is_empty() && changes.unsettled.is_empty(), "{changes:?}");
+}
+
+#[test]
+fn a_table_that_looks_like_a_reference_is_refused_with_the_form_of_one() {
+    let folder = Folder::with("key.txt", "hunter2");
+    for (table, key) in [
+        ("{ file = \"key.txt\", env = \"HOME\" }", "file"),
+        ("{ File = \"key.txt\" }", "File"),
+        ("{ ENV = \"HOME\" }", "ENV"),
+        ("{ file = \"key.txt\", mode = \"text\" }", "file"),
+        ("{ file = 3 }", "file"),
+    ] {
+        let error = folder.setting(table).unwrap_err();
+        assert!(error.contains("narrowboat.toml:4:") && !error.contains("hunter2"), "{error}");
+        let words = [
+            "plugins.echo.config.key: ".to_owned(),
+            "{ file = \"PATH\" } or { env = \"NAME\" }".to_owned(),
+            format!("`\"key.{key}\" = \"…\"`"),
+        ];
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
+    let error = folder.setting("[{ file = \"a\", size = 1 }]").unwrap_err();
+    assert!(error.contains("write a list that is meant as it is as JSON in quotes"), "{error}");
+}
+
+#[test]
+fn a_plain_setting_may_have_a_key_that_ends_as_a_reference() {
+    let config = Folder::new().setting("1\n\"upload.file\" = \"plain\"\nfile = \"too\"").unwrap();
+    let settings = default_tenant(&config).plugins["echo"].settings.values();
+    assert_eq!((&*settings["upload.file"], &*settings["file"]), ("plain", "too"));
 }
 
 #[test]
@@ -157,11 +213,11 @@ fn a_file_that_cannot_be_read_any_more_keeps_its_secret() {
     let folder = Folder::with("key.txt", "kept");
     let config = folder.setting("{ file = \"key.txt\" }").unwrap();
     fs::remove_file(folder.path("key.txt")).unwrap();
-    let changes = folder.secrets.refresh();
+    let changes = folder.settle();
     assert!(changes.failed[0].to_string().contains("key.txt"), "{changes:?}");
     assert_eq!(folder.secrets.problems().len(), 1);
     // The problem is reported once.
-    assert!(folder.secrets.refresh().failed.is_empty());
+    assert!(folder.settle().failed.is_empty());
     let reloaded = folder.setting("{ file = \"key.txt\" }").unwrap();
     assert_eq!((value(&config), value(&reloaded)), ("kept".to_owned(), "kept".to_owned()));
     folder.write("key.txt", "kept");
@@ -174,7 +230,7 @@ fn a_secret_that_no_configuration_has_is_not_read_again() {
     let folder = Folder::with("key.txt", "old");
     drop(folder.setting("{ file = \"key.txt\" }").unwrap());
     folder.write("key.txt", "new");
-    assert!(folder.secrets.refresh().changed.is_empty());
+    assert!(folder.settle().changed.is_empty());
 }
 
 #[test]
@@ -184,14 +240,14 @@ fn a_url_of_redis_comes_from_a_file_and_its_password_may_change() {
     let error = folder.parse(layer).unwrap_err();
     assert!(error.contains("layer.hosts[0]") && !error.contains("old"), "{error}");
     folder.write("url", "redis://ann:old@cache:6380/2");
-    folder.secrets.refresh();
+    folder.settle();
     let config = folder.parse(layer).unwrap();
     let server = first_server(&config);
     assert_eq!(server.endpoint, Endpoint::Tcp("cache".to_owned(), 6380));
     assert_eq!(server.access.database, 2);
     assert_eq!(login(&server), (some("ann"), some("old")));
     folder.write("url", "redis://ann:new@cache:6380/2");
-    folder.secrets.refresh();
+    folder.settle();
     assert_eq!(login(&server), (some("ann"), some("new")));
     assert_eq!(redis(&config), redis(&folder.parse(layer).unwrap()));
     assert!(!format!("{config:?}").contains("new"));
@@ -203,7 +259,7 @@ fn a_url_that_names_another_server_needs_a_reload() {
     let layer = "[layer]\nbackend = \"redis\"\nhosts = [{ address = { file = \"url\" } }]\n";
     let config = folder.parse(layer).unwrap();
     folder.write("url", "redis://:new@two");
-    folder.secrets.refresh();
+    folder.settle();
     assert_eq!(login(&first_server(&config)), (None, some("old")));
     let reloaded = folder.parse(layer).unwrap();
     assert_ne!(redis(&config), redis(&reloaded));
@@ -283,6 +339,31 @@ fn a_file_that_others_can_read_gives_a_warning() {
     assert!(!warns());
     set_mode(0o644);
     assert!(warns());
+}
+
+#[test]
+fn a_private_key_and_a_jwt_secret_that_others_can_read_give_a_warning() {
+    let folder = Folder::with("tls.key", "any");
+    folder.write("jwt", "any");
+    let config = folder
+        .parse(
+            "[tls]\ncert = \"cert\"\nkey = \"tls.key\"\n[users.jwt]\nsecret_file = \"jwt\"\nalgorithms = [\"HS256\"]\n\
+             [tenants.acme]\npath = \"/acme\"\n[tenants.acme.tls]\nhosts = [\"acme.example\"]\ncert = \"cert\"\n\
+             key = \"acme.key\"\n",
+        )
+        .unwrap();
+    folder.write("acme.key", "any");
+    for name in ["tls.key", "jwt", "acme.key"] {
+        let file = folder.path(name);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert_eq!(config.exposed_files(), Vec::<String>::new());
+    for name in ["tls.key", "jwt", "acme.key"] {
+        fs::set_permissions(folder.path(name), fs::Permissions::from_mode(0o604)).unwrap();
+        assert!(
+            config.warnings().iter().any(|line| line.contains(&format!("/{name} has a secret")))
+        );
+    }
 }
 
 #[test]

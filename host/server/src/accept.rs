@@ -125,15 +125,16 @@ fn spawn_background_tasks(server: &Arc<Server>, reload_requested: Arc<Notify>) -
             }
         });
     }
+    let read_at = server.host.read_at();
     tasks.spawn(watch_secrets(Arc::clone(&server.host)));
     tasks.spawn(watch_settings(Arc::clone(server)));
     if let Some(tls) = server.host.tls() {
         let (tls, host) = (Arc::clone(tls), Arc::clone(&server.host));
-        tasks.spawn(poll_files(move || tls.files(), move || host.reload_certificates()));
+        tasks.spawn(poll_files(read_at, move || tls.files(), move || host.reload_certificates()));
     }
     if let Some(users) = server.host.authenticator() {
         let (users, host) = (Arc::clone(users), Arc::clone(&server.host));
-        tasks.spawn(poll_files(move || users.files(), move || host.reload_user_keys()));
+        tasks.spawn(poll_files(read_at, move || users.files(), move || host.reload_user_keys()));
     }
     tasks
 }

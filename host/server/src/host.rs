@@ -5,7 +5,7 @@ mod secrets;
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -24,7 +24,7 @@ use crate::tenants::{
     CommittableTenants, DeferredVersionRecord, PreparedTenants, ReadyPlugin, ReloadReport,
     RetiredParts, TenantRegistry,
 };
-use crate::tls::{Tls, tenant_certificates};
+use crate::tls::{TenantNames, Tls};
 use narrowboat_config::signature::TrustedKeys;
 use narrowboat_config::{AllowLists, Config, Limits, ProxyConfig, WatchMode};
 use narrowboat_core::close_frame::CloseFrame;
@@ -58,6 +58,8 @@ pub struct Host {
     operator_tokens: AcceptedTokens,
     allow_lists: AllowLists,
     tls: Option<Arc<Tls>>,
+    /// A time before the files of certificates and keys were read.
+    read_at: SystemTime,
     file_problems: FileProblems,
     authenticator: Option<Arc<UserAuthenticator>>,
     proxy: Option<ProxyConfig>,
@@ -115,12 +117,13 @@ impl Host {
         resources: HostResources,
         on_plugin_ready: impl Fn(&Plugin),
     ) -> Result<Self, HostError> {
+        let read_at = SystemTime::now();
         let tenants = TenantRegistry::load(&resources, config.tenants.clone(), &on_plugin_ready)?;
         let authenticator = config.users.clone().map(UserAuthenticator::load).transpose()?;
         resources.mode.set_applied_config(&config);
         let config = Arc::new(config);
         let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
-        let certificates = tenant_certificates(&config);
+        let certificates = TenantNames::of_config(&config);
         let problems = tls.as_ref().map(|tls| tls.set_tenants(certificates)).unwrap_or_default();
         let file_problems = FileProblems::default();
         file_problems.set(FileKind::Certificates, problems);
@@ -132,6 +135,7 @@ impl Host {
             operator_tokens: AcceptedTokens::default(),
             allow_lists: config.allow_lists.clone(),
             tls,
+            read_at,
             file_problems,
             authenticator: authenticator.map(Arc::new),
             proxy: config.proxy.clone(),
@@ -331,6 +335,11 @@ impl Host {
     /// TLS of the serving port; `None` without `[tls]`.
     pub(crate) fn tls(&self) -> Option<&Arc<Tls>> {
         self.tls.as_ref()
+    }
+
+    /// A time before the host read the files of certificates and keys.
+    pub(crate) fn read_at(&self) -> SystemTime {
+        self.read_at
     }
 
     /// The limits that the host started with.

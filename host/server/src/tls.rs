@@ -1,6 +1,8 @@
 //! TLS, with certificates that may be renewed while the host runs.
 
 mod certificate_set;
+mod key_pair;
+mod tenant_names;
 mod tls_error;
 
 use std::path::PathBuf;
@@ -13,10 +15,12 @@ use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use certificate_set::{CertificateSet, load_certified_key};
+use certificate_set::CertificateSet;
+use key_pair::load_certified_key;
+pub(crate) use tenant_names::TenantNames;
 pub use tls_error::TlsError;
 
-use narrowboat_config::{Config, TenantConfig, TenantTlsConfig, TlsConfig};
+use narrowboat_config::TlsConfig;
 use narrowboat_core::name::Tenant;
 use narrowboat_websocket::connection::{ClientStream, WrappedStream};
 
@@ -27,8 +31,8 @@ pub(crate) struct Tls {
     current: Arc<CurrentCertificates>,
     /// The certificate of the host.
     config: TlsConfig,
-    /// The certificates of tenants, as the last configuration has them.
-    tenants: Mutex<Vec<(Tenant, TenantTlsConfig)>>,
+    /// The names and certificates of tenants, as the last configuration has them.
+    tenants: Mutex<Vec<TenantNames>>,
 }
 
 /// A connection whose TLS handshake has succeeded.
@@ -70,7 +74,7 @@ impl Tls {
         let current = Arc::new(current);
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|source| TlsError::invalid_key(&config, "tls", source))?
+            .map_err(|source| TlsError::invalid_pair(&config, "tls", source))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         // WebSocket handshakes use HTTP/1.1.
@@ -94,49 +98,29 @@ impl Tls {
     /// The files of the certificates and their keys.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_tenants = tenants.iter().flat_map(|(_, tls)| tls.certificate.files());
+        let tls = tenants.iter().filter_map(|names| names.tls.as_ref());
+        let of_tenants = tls.flat_map(|tls| tls.certificate.files());
         self.config.files().chain(of_tenants).map(ToOwned::to_owned).collect()
     }
 
     /// Serves the certificates of these tenants from now on, and no others. A tenant whose certificate cannot be used keeps
     /// the one from before, or the host's. Returns the problems, which the log has too. Blocks on the disk.
-    pub(crate) fn set_tenants(&self, configs: Vec<(Tenant, TenantTlsConfig)>) -> Vec<String> {
+    pub(crate) fn set_tenants(&self, names: Vec<TenantNames>) -> Vec<String> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.get();
-        let (set, problems) = before.with_tenants(&configs, before.host());
+        let (set, problems) = before.with_tenants(&names, before.host());
         self.current.replace(set);
-        *tenants = configs;
+        *tenants = names;
         problems
     }
 
-    /// Reads the files again, for new connections. A certificate that cannot be used stays as it was. Returns the problems,
-    /// which the log has too. Blocks on the disk.
+    /// Reads the files again, for new connections. A certificate that cannot be used stays as it was, which is common during
+    /// a renewal: one of the two files is new, and the other one follows. Returns the problems, which the log has too.
+    /// Blocks on the disk.
     pub(crate) fn reload(&self) -> Vec<String> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.current.get();
-        let mut problems = Vec::new();
-        let host = match load_certified_key(&self.config, "tls", &default_provider()) {
-            Ok(certified) => {
-                tracing::info!("certificate reloaded");
-                Arc::new(certified)
-            }
-            // Common during a renewal: one of the two files is new, and the other one follows.
-            Err(error) => {
-                tracing::warn!(%error, "cannot reload the certificate; it stays as it was");
-                problems.push(error.to_string());
-                before.host()
-            }
-        };
-        let (set, of_tenants) = before.with_tenants(&tenants, host);
+        let (set, problems) = self.current.get().reload(&self.config, &tenants);
         self.current.replace(set);
-        problems.extend(of_tenants);
         problems
     }
-}
-
-/// The certificates of the tenants of a configuration.
-pub(crate) fn tenant_certificates(config: &Config) -> Vec<(Tenant, TenantTlsConfig)> {
-    let of =
-        |(tenant, config): (&Tenant, &TenantConfig)| Some((tenant.clone(), config.tls.clone()?));
-    config.tenants.iter().filter_map(of).collect()
 }

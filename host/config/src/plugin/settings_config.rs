@@ -22,6 +22,9 @@ pub const MAX_SETTING_VALUE_BYTES: usize = 64 * 1024;
 /// The text that is shown in place of a secret.
 pub const HIDDEN_SECRET: &str = "(secret)";
 
+/// The forms of a reference, for errors.
+const REFERENCE_FORMS: &str = "{ file = \"PATH\" } or { env = \"NAME\" }";
+
 /// The settings that a plugin reads. A table below the table of the plugin gives keys with dots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsConfig(BTreeMap<String, SettingValue>);
@@ -128,7 +131,10 @@ impl SettingsCheck<'_> {
             match value {
                 Value::Table(inner) => match SecretSource::parse(inner, self.folder()) {
                     Some(source) => self.add_secret(path, source)?,
-                    None => self.add_table(path, inner)?,
+                    None => {
+                        self.check_table(path, inner)?;
+                        self.add_table(path, inner)?;
+                    }
                 },
                 Value::Array(list) => {
                     let mut text = String::new();
@@ -143,6 +149,17 @@ impl SettingsCheck<'_> {
             path.pop();
         }
         Ok(())
+    }
+
+    /// Checks that a table is not meant as a reference, which would reach the plugin as a plain setting.
+    fn check_table(&self, path: &[String], table: &Table) -> Result<(), SettingProblem> {
+        let Some(key) = SecretSource::misspelt_key(table) else { return Ok(()) };
+        let dotted = format!("{}.{key}", path.join("."));
+        let problem = format!(
+            "the key {key:?} of a table is for a reference to a secret, which is {REFERENCE_FORMS} without other keys; for a \
+             plain setting write `{dotted:?} = \"…\"` in the table config"
+        );
+        Err(SettingProblem { path: path.to_vec(), problem })
     }
 
     fn add_secret(&mut self, path: &[String], source: SecretSource) -> Result<(), SettingProblem> {
@@ -194,12 +211,16 @@ impl SettingsCheck<'_> {
     }
 }
 
-/// Checks that an item of a list is not a reference, which would reach the plugin as text.
+/// Checks that an item of a list is not meant as a reference, which would reach the plugin as text.
 fn check_item(item: &Value, folder: &Path) -> Result<(), &'static str> {
     match item {
         Value::Table(table) if SecretSource::parse(table, folder).is_some() => {
             Err("has a reference to a secret in a list; give the secret a key of its own")
         }
+        Value::Table(table) if SecretSource::misspelt_key(table).is_some() => Err(
+            "has a table with the key `file` or `env` in a list; give a secret a key of its own, and write a list that is \
+                 meant as it is as JSON in quotes",
+        ),
         Value::Table(table) => table.values().try_for_each(|item| check_item(item, folder)),
         Value::Array(list) => list.iter().try_for_each(|item| check_item(item, folder)),
         _ => Ok(()),

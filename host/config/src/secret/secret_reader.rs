@@ -1,24 +1,12 @@
 //! Reads secrets from the environment and from files.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use super::{SecretError, SecretSource, SecretText};
 use narrowboat_core::regular_file::read_regular_file;
 
 /// The largest file of a secret, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 64 * 1024;
-
-/// The permissions of other users.
-const OTHERS: u32 = 0o007;
-
-/// The pause between two reads of a file that may still be written.
-const SETTLE_DELAY: Duration = Duration::from_millis(30);
-
-/// The most reads of a file that keeps changing.
-const MAX_READS: usize = 10;
 
 /// Reads a secret. Blocks on the disk.
 ///
@@ -37,31 +25,6 @@ pub(super) fn read(source: &SecretSource) -> Result<SecretText, SecretError> {
         _ => Ok(text),
     });
     text.map(SecretText::from).map_err(|problem| SecretError { source_of: source.clone(), problem })
-}
-
-/// Reads a secret that may be written at this moment: reads again until two results agree, or until one is `current`.
-pub(super) fn read_settled(
-    source: &SecretSource,
-    current: Option<&SecretText>,
-) -> Result<SecretText, SecretError> {
-    let mut result = read(source);
-    for _ in 1..MAX_READS {
-        if matches!(source, SecretSource::Env(_)) || result.as_ref().ok() == current {
-            return result;
-        }
-        std::thread::sleep(SETTLE_DELAY);
-        let next = read(source);
-        if next == result {
-            return next;
-        }
-        result = next;
-    }
-    result
-}
-
-/// Whether users other than the owner and the group may read or write the file.
-pub(super) fn is_open_to_others(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS != 0)
 }
 
 fn read_variable(name: &str) -> Result<String, String> {

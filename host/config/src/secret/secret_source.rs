@@ -29,6 +29,17 @@ impl SecretSource {
             _ => None,
         }
     }
+
+    /// The key of a table that looks like a reference and is none: `file` or `env` in any case, with a value that is no
+    /// text or beside other keys. `None` for a reference, and for any other table.
+    pub(crate) fn misspelt_key(table: &Table) -> Option<&str> {
+        if Self::parse(table, Path::new("")).is_some() {
+            return None;
+        }
+        let is_key =
+            |key: &&String| ["env", "file"].iter().any(|name| key.eq_ignore_ascii_case(name));
+        table.keys().find(is_key).map(String::as_str)
+    }
 }
 
 impl fmt::Display for SecretSource {

@@ -1,6 +1,7 @@
 //! The secrets that a configuration refers to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::secret_value::{CellChange, SecretCell};
@@ -28,6 +29,8 @@ pub struct SecretChanges {
     pub recovered: Vec<SecretSource>,
     /// The secrets that cannot be read since now. Their values stay.
     pub failed: Vec<SecretError>,
+    /// The secrets that one look found changed, and that may still be written. The next look decides.
+    pub unsettled: Vec<SecretSource>,
 }
 
 impl SecretStore {
@@ -65,12 +68,14 @@ impl SecretStore {
         self.cells().is_empty()
     }
 
-    /// Reads all secrets again. A secret that cannot be read keeps its value. Blocks on the disk.
+    /// Reads all secrets again. Another value counts once two calls in a row find it, because a writer may have emptied the
+    /// file and not have written it yet. A secret that cannot be read keeps its value. Blocks on the disk.
     pub fn refresh(&self) -> SecretChanges {
         let mut changes = SecretChanges::default();
         for (source, cell) in self.cells() {
             match cell.refresh(&source) {
                 None => {}
+                Some(CellChange::Unsettled) => changes.unsettled.push(source),
                 Some(CellChange::Changed) => changes.changed.push(source),
                 Some(CellChange::Recovered) => changes.recovered.push(source),
                 Some(CellChange::Failed(error)) => changes.failed.push(error),
@@ -84,13 +89,13 @@ impl SecretStore {
         self.cells().values().filter_map(|cell| cell.problem()).collect()
     }
 
-    /// The files of secrets that other users can read or change. Blocks on the disk.
-    pub fn files_open_to_others(&self) -> Vec<SecretSource> {
-        let is_open = |source: &SecretSource| match source {
-            SecretSource::File(path) => secret_reader::is_open_to_others(path),
-            _ => false,
+    /// The files of secrets.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let file = |source| match source {
+            SecretSource::File(path) => Some(path),
+            SecretSource::Inline | SecretSource::Env(_) => None,
         };
-        self.cells().into_keys().filter(is_open).collect()
+        self.cells().into_keys().filter_map(file).collect()
     }
 
     /// The secrets that some configuration still has.

@@ -26,10 +26,14 @@ struct SecretState {
     /// `None` if secrets are not read.
     value: Option<SecretText>,
     problem: Option<SecretError>,
+    /// The result of the last look, if it differs from the two above. It counts if the next look has the same.
+    unsettled: Option<Result<SecretText, SecretError>>,
 }
 
 /// The change of a secret that was read again.
 pub(super) enum CellChange {
+    /// The look found something else than the look before, so that a writer may not be done.
+    Unsettled,
     /// It has another value.
     Changed,
     /// It can be read again, and has the same value.
@@ -70,27 +74,43 @@ impl SecretCell {
 
     pub(super) fn set(&self, value: SecretText) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *state = SecretState { value: Some(value), problem: None };
+        *state = SecretState { value: Some(value), ..SecretState::default() };
     }
 
-    /// Reads the secret again. Returns what has changed. Blocks on the disk.
+    /// Reads the secret again. Another value counts once two looks in a row find it. Returns the change. Blocks on the disk.
     pub(super) fn refresh(&self, source: &SecretSource) -> Option<CellChange> {
-        let current = self.value();
-        let read = secret_reader::read_settled(source, current.as_ref());
-        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match read {
+        let look = secret_reader::read(source);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).apply(look)
+    }
+}
+
+impl SecretState {
+    /// Applies the result of a look.
+    fn apply(&mut self, look: Result<SecretText, SecretError>) -> Option<CellChange> {
+        let before = self.unsettled.take();
+        if look.as_ref().ok() == self.value.as_ref() {
+            return self.problem.take().map(|_| CellChange::Recovered);
+        }
+        if look.as_ref().err().is_some_and(|error| self.problem.as_ref() == Some(error)) {
+            return None;
+        }
+        if before.as_ref() != Some(&look) {
+            self.unsettled = Some(look);
+            return Some(CellChange::Unsettled);
+        }
+        Some(self.accept(look))
+    }
+
+    /// Takes over the result of two looks that agree.
+    fn accept(&mut self, look: Result<SecretText, SecretError>) -> CellChange {
+        match look {
             Ok(value) => {
-                let had_problem = state.problem.take().is_some();
-                if state.value.as_ref() != Some(&value) {
-                    state.value = Some(value);
-                    return Some(CellChange::Changed);
-                }
-                had_problem.then_some(CellChange::Recovered)
+                *self = Self { value: Some(value), ..Self::default() };
+                CellChange::Changed
             }
-            Err(error) if state.problem.as_ref() == Some(&error) => None,
             Err(error) => {
-                state.problem = Some(error.clone());
-                Some(CellChange::Failed(error))
+                self.problem = Some(error.clone());
+                CellChange::Failed(error)
             }
         }
     }

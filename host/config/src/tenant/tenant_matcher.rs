@@ -22,17 +22,20 @@ impl TenantMatcher {
         host: Option<&str>,
         path: &'a str,
     ) -> Option<(MatchSpecificity, &'a str)> {
-        let host_specificity = if self.hosts.is_empty() {
-            0
-        } else {
-            let host = host?;
-            let matching = self.hosts.iter().filter(|pattern| pattern.matches(host));
-            matching.map(specificity).max()?
-        };
+        let host_specificity = self.host_specificity(host)?;
         let Some(prefix) = &self.path else { return Some(((host_specificity, 0), path)) };
         let rest = path.strip_prefix(prefix.as_str())?;
         let rest = if rest.is_empty() { "/" } else { rest };
         rest.starts_with('/').then_some(((host_specificity, prefix.len()), rest))
+    }
+
+    /// Returns how closely the hosts fit that of a request. Returns `None` if no request for this host belongs to the tenant.
+    pub fn host_specificity(&self, host: Option<&str>) -> Option<usize> {
+        if self.hosts.is_empty() {
+            Some(0)
+        } else {
+            HostPattern::best_specificity(&self.hosts, host?)
+        }
     }
 
     /// Returns whether some request fits both matchers equally well.
@@ -43,15 +46,6 @@ impl TenantMatcher {
             _ => false,
         };
         shares_host && self.path == other.path
-    }
-}
-
-/// Ranks a pattern: an exact name before a domain, and a longer domain before a shorter one.
-fn specificity(pattern: &HostPattern) -> usize {
-    match pattern {
-        HostPattern::Any => 1,
-        HostPattern::DomainAndSubdomains(domain) => 1 + domain.len(),
-        HostPattern::Exact(_) => usize::MAX,
     }
 }
 

@@ -29,6 +29,22 @@ impl HostPattern {
         }
     }
 
+    /// How closely the pattern fits the hosts that it matches. Of several patterns that match a host, the one with the
+    /// greatest value fits it best: an exact name before a domain, and a longer domain before a shorter one.
+    pub fn specificity(&self) -> usize {
+        match self {
+            Self::Any => 1,
+            Self::DomainAndSubdomains(domain) => 1 + domain.len(),
+            Self::Exact(_) => usize::MAX,
+        }
+    }
+
+    /// Returns how closely the best fitting of some patterns fits a host. Returns `None` if none matches it.
+    pub fn best_specificity(patterns: &[Self], host: &str) -> Option<usize> {
+        let matching = patterns.iter().filter(|pattern| pattern.matches(host));
+        matching.map(Self::specificity).max()
+    }
+
     /// Whether the pattern matches every host that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {

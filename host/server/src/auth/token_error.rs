@@ -34,4 +34,28 @@ pub enum TokenError {
         /// The file.
         path: PathBuf,
     },
+    /// The token is so short that it can be guessed.
+    #[error(
+        "{named_by}: the token in {source_of} has fewer than {min} characters, so that it can be guessed; \
+         `openssl rand -hex 32` makes one"
+    )]
+    TooShort {
+        /// The key of the configuration that names the file or the variable.
+        named_by: String,
+        /// The file or the variable.
+        source_of: String,
+        /// The fewest characters of a token.
+        min: usize,
+    },
+    /// No request can send the token.
+    #[error(
+        "{named_by}: the token in {source_of} has a character that an HTTP header cannot have, such as a line break; \
+         write one line of ASCII letters and digits"
+    )]
+    InvalidCharacter {
+        /// The key of the configuration that names the file or the variable.
+        named_by: String,
+        /// The file or the variable.
+        source_of: String,
+    },
 }

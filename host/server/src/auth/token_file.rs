@@ -17,7 +17,7 @@ pub const TOKEN_FILE_KEY: &str = "admin.token_file";
 /// The random bytes of a token that the host generates.
 const TOKEN_RANDOM_BYTES: usize = 32;
 
-/// The bytes of a token's file that are read.
+/// The largest file of a token, in bytes.
 const MAX_TOKEN_FILE_BYTES: u64 = 4_096;
 
 /// The mode of a token's file: only its owner may read and write it.
@@ -35,7 +35,12 @@ pub fn read_token(path: &Path, named_by: &str) -> Result<String, TokenError> {
         return Err(TokenError::ReadableByOthers { named_by: named_by(), path: path_buf() });
     }
     let mut text = String::new();
-    file.take(MAX_TOKEN_FILE_BYTES).read_to_string(&mut text).map_err(io_error)?;
+    file.take(MAX_TOKEN_FILE_BYTES + 1).read_to_string(&mut text).map_err(io_error)?;
+    if text.len() as u64 > MAX_TOKEN_FILE_BYTES {
+        let problem =
+            format!("has more than {MAX_TOKEN_FILE_BYTES} bytes, and a token alone is shorter");
+        return Err(io_error(io::Error::other(problem)));
+    }
     match text.trim() {
         "" => Err(TokenError::Empty { named_by: named_by(), path: path_buf() }),
         token => Ok(token.to_owned()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Host;
 use crate::auth::ApiTokens;
 use crate::file_problems::FileKind;
-use crate::tls::tenant_certificates;
+use crate::tls::TenantNames;
 use narrowboat_config::AdminConfig;
 use narrowboat_runtime::run_on_dedicated_thread;
 
@@ -14,7 +14,7 @@ impl Host {
     /// Serves the certificates of the tenants of the current configuration.
     pub(super) async fn set_tenant_certificates(&self) {
         if let Some(tls) = self.tls.clone() {
-            let tenants = tenant_certificates(&self.config());
+            let tenants = TenantNames::of_config(&self.config());
             // Without a thread, the log already has that.
             let problems = run_on_dedicated_thread(move || tls.set_tenants(tenants)).await;
             self.file_problems.set(FileKind::Certificates, problems.unwrap_or_default());
@@ -40,12 +40,22 @@ impl Host {
     pub(crate) fn reload_certificates(&self) {
         let problems = self.tls.iter().flat_map(|tls| tls.reload()).collect();
         self.file_problems.set(FileKind::Certificates, problems);
+        self.log_exposed_files();
     }
 
     /// Reads the keys of users again. Blocks on the disk.
     pub(crate) fn reload_user_keys(&self) {
         let problems = self.authenticator.iter().filter_map(|users| users.reload()).collect();
         self.file_problems.set(FileKind::UserKeys, problems);
+        self.log_exposed_files();
+    }
+
+    /// Logs the files of secrets that other users can read: a rotation may give a file other permissions. Blocks on the
+    /// disk.
+    pub(crate) fn log_exposed_files(&self) {
+        for warning in self.config().exposed_files() {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// The secrets, tokens, keys and certificates that cannot be used any more, without their values.

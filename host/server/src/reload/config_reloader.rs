@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::secret_watch::refresh_secrets;
+use super::secret_watch::settle_secrets;
 use super::settled_file::wait_until_settled;
 use crate::connection_registry::ConnectionRegistry;
 use crate::host::Host;
@@ -97,7 +97,7 @@ impl ConfigReloader {
         self: Arc<Self>,
         is_forced: bool,
     ) -> Result<ReloadReport, ConfigReloadError> {
-        refresh_secrets(&self.host).await;
+        settle_secrets(&self.host).await;
         let current = self.host.config();
         let Some(file) = current.file.clone() else { return Err(ConfigReloadError::NoFile) };
         let (digest, secrets) = (current.digest, current.secrets.clone());

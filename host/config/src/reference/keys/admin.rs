@@ -47,14 +47,14 @@ pub(super) const ADMIN_TOKENS: ConfigTable = ConfigTable {
             key: "file",
             value_type: "path",
             default: KeyDefault::Alternative,
-            description: "The file with the token; only its user may be able to read it. A token has \
+            description: "The file with the token, which has at least 16 characters; only its user may be able to read it. A token has \
                  exactly one of `file`, `env` and `sha256`.",
         },
         ConfigKey {
             key: "env",
             value_type: "string",
             default: KeyDefault::Alternative,
-            description: "The environment variable with the token.",
+            description: "The environment variable with the token, which has at least 16 characters.",
         },
         ConfigKey {
             key: "sha256",
