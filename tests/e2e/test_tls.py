@@ -88,7 +88,7 @@ def test_a_new_certificate_is_shown_to_new_clients_and_open_ones_stay(secure, fo
     assert shown(secure) == "first"
     write(folder, "server", certificate("second", authority))
     eventually(lambda: shown(secure) == "second", "the new certificate")
-    secure.logged(r"INFO .*: tls: certificate reloaded")
+    secure.logged(r"(?m)INFO .*: certificate reloaded table=\"?tls\"?$")
     assert client.ask("still here") == "still here"
 
 
