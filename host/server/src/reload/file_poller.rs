@@ -15,17 +15,17 @@ const CLOCK_TICK: Duration = Duration::from_secs(1);
 /// The watch of some files, which tells once a change is complete.
 pub(super) struct FileWatch {
     /// The files as the host has read them.
-    applied: FileStamps,
+    applied: SecretFileStamps,
     /// The files at the last look.
-    seen: FileStamps,
+    seen: SecretFileStamps,
 }
 
 /// The state of some files, which differs after one of them has changed.
-type FileStamps = BTreeMap<PathBuf, Option<FileStamp>>;
+type SecretFileStamps = BTreeMap<PathBuf, Option<SecretFileStamp>>;
 
 /// The state of a file that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct FileStamp {
+struct SecretFileStamp {
     device: u64,
     inode: u64,
     len: u64,
@@ -55,14 +55,14 @@ impl FileWatch {
         let read_at = read_at - CLOCK_TICK;
         let seen = stamps_of(files);
         let is_read =
-            |stamp: &Option<FileStamp>| stamp.as_ref().is_none_or(|it| it.is_before(read_at));
+            |stamp: &Option<SecretFileStamp>| stamp.as_ref().is_none_or(|it| it.is_before(read_at));
         let applied = seen.clone().into_iter().filter(|(_, stamp)| is_read(stamp)).collect();
         Self { applied, seen }
     }
 
     /// A watch of no files yet, for which each file counts as changed.
     pub(super) fn empty() -> Self {
-        Self { applied: FileStamps::new(), seen: FileStamps::new() }
+        Self { applied: SecretFileStamps::new(), seen: SecretFileStamps::new() }
     }
 
     /// Looks at these files. Returns whether one has changed, or was not watched before: it may have changed since the host
@@ -78,15 +78,15 @@ impl FileWatch {
     }
 }
 
-fn stamps_of(files: Vec<PathBuf>) -> FileStamps {
+fn stamps_of(files: Vec<PathBuf>) -> SecretFileStamps {
     let stamp = |file: PathBuf| {
-        let stamp = FileStamp::of(&file);
+        let stamp = SecretFileStamp::of(&file);
         (file, stamp)
     };
     files.into_iter().map(stamp).collect()
 }
 
-impl FileStamp {
+impl SecretFileStamp {
     /// Symbolic links are followed, because some tools renew a certificate by changing a link.
     fn of(file: &Path) -> Option<Self> {
         let metadata = file.metadata().ok()?;
