@@ -176,7 +176,10 @@ fn an_update_keeps_the_time_to_live_and_set_removes_it() {
 #[test]
 fn a_time_to_live_of_nothing_is_an_error() {
     let host = Host::new::<Operations>();
-    assert_eq!(ask(&host, "no time"), "the time to live must be from 1 millisecond to 100 years");
+    assert_eq!(
+        ask(&host, "no time"),
+        r#"the time to live must be from 1 millisecond to 100 years (bucket "bucket", key "session")"#
+    );
 }
 
 #[test]

@@ -250,8 +250,8 @@ fn a_version_on_trial_and_a_version_that_saves_write_nothing() {
     host.swap();
     let lines: Vec<_> = host.logs().into_iter().map(|line| line.message).collect();
     let expected = [
-        "snapshot nothing can be written while the plugin saves its state",
-        "restore nothing can be written while a version is on trial",
+        r#"snapshot nothing can be written while the plugin saves its state (bucket "moves", key "snapshot")"#,
+        r#"restore nothing can be written while a version is on trial (bucket "moves", key "restore")"#,
         "restore written",
     ];
     assert_eq!(lines, expected);
