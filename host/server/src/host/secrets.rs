@@ -54,7 +54,7 @@ impl Host {
     /// disk.
     pub(crate) fn log_exposed_files(&self) {
         for warning in self.config().exposed_files() {
-            tracing::warn!("{warning}");
+            tracing::warn!(warning, "other users can read a secret");
         }
     }
 

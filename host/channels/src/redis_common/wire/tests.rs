@@ -66,6 +66,8 @@ fn after_a_key_has_changed_the_key_before_still_decrypts() {
     let encode = || codec.encode(&message, WireAddress::Implicit).unwrap();
     let before = encode();
     std::fs::write(&key, "new").unwrap();
+    // A change counts once two looks in a row agree.
+    assert_eq!(secrets.refresh().unsettled.len(), 1);
     assert_eq!(secrets.refresh().changed.len(), 1);
     let after = encode();
     assert_eq!(opened(&decode(&codec, &before).unwrap()).0, &message);
