@@ -96,7 +96,7 @@ def test_a_consumer_that_traps_while_it_is_saved_is_handled_by_the_policy(travel
         said = [client.ended() for client in clients]
         assert said == [(1012, "state lost in an update")] * 6
     assert counted(served.connect())["version"] == "v2"
-    assert "its instance has failed" not in served.host.log()
+    assert "its instance is lost" not in served.host.log()
 
 
 # Consumers in a shared instance.

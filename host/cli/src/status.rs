@@ -35,7 +35,7 @@ fn print_summary(status: &HostStatus) -> Result<(), CliError> {
     let uptime = format_duration(status.uptime_seconds);
     print_line(format_args!("up for {uptime}, {ready}, {open} of {limit} connections"))?;
     for problem in &status.secret_problems {
-        print_line(format_args!("{problem}; its value from before stays"))?;
+        print_line(format_args!("{problem}; the host keeps the previous one, if there is one"))?;
     }
     if let Some(problem) = &status.keyvalue.problem {
         print_line(format_args!("the key-value store takes no writes: {problem}"))?;

@@ -7,6 +7,7 @@ pub mod close_frame;
 pub mod component;
 pub mod deferred_wake;
 pub mod fault;
+pub mod folder_path;
 pub mod frame;
 pub mod fs_ownership;
 pub mod glob;

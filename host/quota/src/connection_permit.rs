@@ -46,7 +46,7 @@ impl QuotaChain {
         address: IpAddr,
     ) -> Option<(usize, LimitKind)> {
         self.nodes.iter().enumerate().find_map(|(index, node)| {
-            let kind = if node.handshake_rate.wait_time().is_some() {
+            let kind = if node.handshake_rate.wait_time_for_unit().is_some() {
                 LimitKind::Handshakes
             } else if !connections.has_room(index, 1) {
                 LimitKind::Connections

@@ -26,7 +26,7 @@ impl CallOutcome {
     /// The outcome of a call that a session or a task made for another one. A dropped reply means that the instance
     /// is gone.
     pub(super) fn from_reply(reply: Result<CallResult, RecvError>) -> Self {
-        let result = reply.unwrap_or(Err(GuestFault::SharedInstanceFailed));
+        let result = reply.unwrap_or(Err(GuestFault::InstanceLost));
         Self { result, effects: Vec::new(), unapplied_call: None }
     }
 }

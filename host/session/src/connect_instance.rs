@@ -25,7 +25,7 @@ pub(super) async fn connect_with_retries(
 ) -> (InstanceBinding, CallOutcome) {
     let (mut binding, mut outcome) = connect_instance(context, scope).await;
     for _ in 0..MAX_CONNECT_RETRIES {
-        if outcome.result.as_ref().err() != Some(&GuestFault::SharedInstanceFailed) {
+        if outcome.result.as_ref().err() != Some(&GuestFault::InstanceLost) {
             break;
         }
         (binding, outcome) = connect_instance(context, scope).await;
@@ -113,7 +113,7 @@ fn connect_on_guest_thread(
         }
     };
     Box::pin(async move {
-        let lost = || (CallOutcome::failed(GuestFault::SharedInstanceFailed), None);
+        let lost = || (CallOutcome::failed(GuestFault::InstanceLost), None);
         match plugin.executor.run(work).await {
             Some(()) => receiver.await.unwrap_or_else(|_| lost()),
             None => lost(),

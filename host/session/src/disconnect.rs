@@ -58,7 +58,7 @@ pub(super) async fn end_consumer(
     let pending = binding.call(last_call);
     let outcome = await_call(binding, pending).await;
     if let Err(fault) = outcome.result
-        && fault != GuestFault::SharedInstanceFailed
+        && fault != GuestFault::InstanceLost
     {
         let live = || registry.plugin.live_version();
         let version = binding.version().cloned().unwrap_or_else(live);

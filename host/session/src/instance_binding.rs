@@ -44,7 +44,7 @@ impl InstanceBinding {
         if let Self::Shared(registry, shared) = self {
             return shared.call(call, &registry.effect_applier());
         }
-        let lost = || CallOutcome::failed(GuestFault::SharedInstanceFailed);
+        let lost = || CallOutcome::failed(GuestFault::InstanceLost);
         self.with_instance(None, lost, move |instance| call_dedicated(instance, call))
     }
 
@@ -77,7 +77,7 @@ impl InstanceBinding {
     pub(super) fn capture_trial_state(
         &mut self,
     ) -> PendingCall<Result<TrialState, MigrationError>> {
-        let lost = || Err(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
+        let lost = || Err(MigrationError::Snapshot(GuestFault::InstanceLost));
         self.with_instance(None, lost, |mut instance| {
             let state = instance.capture_trial_state();
             (state, Some(instance))
@@ -91,7 +91,7 @@ impl InstanceBinding {
         mut source: StateSource,
         patience: MovePatience,
     ) -> PendingCall<Result<Migration, MigrationError>> {
-        let lost = || Err(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
+        let lost = || Err(MigrationError::Snapshot(GuestFault::InstanceLost));
         self.with_instance(Some(&Arc::clone(&to)), lost, move |mut instance| {
             let migration =
                 migrate(&mut instance, to, &mut source, FailedMovePolicy::KeepOld, patience);
@@ -105,7 +105,7 @@ impl InstanceBinding {
         &mut self,
         to: Arc<Version>,
     ) -> PendingCall<Result<Vec<Effect>, MigrationError>> {
-        let lost = || Err(MigrationError::Start(GuestFault::SharedInstanceFailed));
+        let lost = || Err(MigrationError::Start(GuestFault::InstanceLost));
         self.with_instance(Some(&Arc::clone(&to)), lost, move |old| {
             match restart_consumers(&old, to) {
                 Ok((instance, effects)) => (Ok(effects), Some(instance)),

@@ -20,8 +20,8 @@ pub enum GuestFault {
     },
     /// The instance is lost without a fault of this consumer: another consumer of the shared instance trapped, or a panic
     /// of the host ended a call.
-    #[error("its instance has failed")]
-    SharedInstanceFailed,
+    #[error("its instance is lost")]
+    InstanceLost,
     /// The plugin or its tenant reached a limit, whose configuration key this is. If a call reached it by touching
     /// memory, the instance is lost.
     #[error("the limit {0} is reached")]

@@ -18,6 +18,12 @@ pub enum StoreError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// There is something else where the folder should be.
+    #[error(
+        "{} is a symbolic link or not a folder; name a folder with [versions] folder, or move the file away",
+        .0.display()
+    )]
+    NotAFolder(PathBuf),
     /// Other users can write to the folder. They could decide which version is live.
     #[error("{} {source}; [versions] folder may name another", path.display())]
     Untrusted {

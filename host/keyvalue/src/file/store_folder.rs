@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk_file::DiskFile;
 use crate::StoreOpenError;
+use narrowboat_core::folder_path::find_non_folder;
 use narrowboat_core::fs_ownership;
 
 /// Only the owner may list and change the folder.
@@ -55,8 +56,7 @@ impl StoreFolder {
             let path = path.to_owned();
             move |source| StoreOpenError::System { path, source }
         };
-        // `recursive` would only say that something exists.
-        if let Some(other) = folder.ancestors().find(|it| it.exists() && !it.is_dir()) {
+        if let Some(other) = find_non_folder(folder) {
             return Err(StoreOpenError::NotAFolder(other.to_owned()));
         }
         DirBuilder::new()

@@ -119,8 +119,7 @@ impl Instance {
         violation: Option<&GuestFault>,
     ) {
         let clients = self.store.version().stats.clients();
-        let is_event =
-            !call.ends_consumer() && !matches!(result, Err(GuestFault::SharedInstanceFailed));
+        let is_event = !call.ends_consumer() && !matches!(result, Err(GuestFault::InstanceLost));
         if !is_event || !clients.is_tracking() {
             return;
         }
@@ -148,7 +147,7 @@ impl Instance {
     ) {
         let version = self.store.version();
         match result {
-            Err(GuestFault::SharedInstanceFailed) => {}
+            Err(GuestFault::InstanceLost) => {}
             Err(fault) => version.stats.record_fault(fault),
             Ok(GuestReply::ClientError(_) | GuestReply::ErrorAfterRefusedSend(_)) => {
                 version.stats.record_client_error();
@@ -242,7 +241,7 @@ impl Instance {
         ) -> wasmtime::Result<Result<GuestReply, GuestError>>,
     ) -> Result<GuestReply, GuestFault> {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
-            return Err(GuestFault::SharedInstanceFailed);
+            return Err(GuestFault::InstanceLost);
         };
         match self.call_with_deadline(|guest, store| call(guest, store, consumer))? {
             Ok(reply) => Ok(reply),
@@ -261,7 +260,7 @@ impl Instance {
         close_frame: &CloseFrame,
     ) -> Result<GuestReply, GuestFault> {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
-            return Err(GuestFault::SharedInstanceFailed);
+            return Err(GuestFault::InstanceLost);
         };
         let close_frame = GuestCloseFrame { code: close_frame.code, reason: &close_frame.reason };
         self.call_with_deadline(|guest, store| {
@@ -273,7 +272,7 @@ impl Instance {
     /// Removes a connection, and drops its consumer.
     fn discard(&mut self, id: ConnectionId) -> Result<GuestReply, GuestFault> {
         let removed = self.store.data_mut().connections.remove(id);
-        let consumer = removed.ok_or(GuestFault::SharedInstanceFailed)?;
+        let consumer = removed.ok_or(GuestFault::InstanceLost)?;
         self.drop_consumer(consumer)?;
         Ok(GuestReply::Done)
     }
@@ -298,7 +297,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.is_trial {
             for connection in self.connections() {
-                connection.outbound.fail(Fault::Guest(GuestFault::SharedInstanceFailed));
+                connection.outbound.fail(Fault::Guest(GuestFault::InstanceLost));
             }
         }
     }

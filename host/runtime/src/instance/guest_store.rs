@@ -101,14 +101,14 @@ impl GuestStore {
     /// Calls the guest within its time limit.
     ///
     /// # Errors
-    /// [`GuestFault::SharedInstanceFailed`] if the guest was dead before. After any other error the guest is dead, and
+    /// [`GuestFault::InstanceLost`] if the guest was dead before. After any other error the guest is dead, and
     /// the effects of the call are lost.
     pub(crate) fn call_with_deadline<R>(
         &mut self,
         call: impl FnOnce(&Version, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, GuestFault> {
         if self.is_dead {
-            return Err(GuestFault::SharedInstanceFailed);
+            return Err(GuestFault::InstanceLost);
         }
         let started = Instant::now();
         let ticking = self.version.engine.begin_call(&mut self.store, started);

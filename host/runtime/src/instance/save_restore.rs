@@ -49,7 +49,7 @@ impl Instance {
         mode: SaveMode,
     ) -> Result<ConsumerState, GuestFault> {
         let Some(consumer) = self.store.data().connections.consumer(id) else {
-            return Err(GuestFault::SharedInstanceFailed);
+            return Err(GuestFault::InstanceLost);
         };
         let state = self.call_suppressed(|guest, store| {
             guest.consumer().call_snapshot(store, consumer, mode)

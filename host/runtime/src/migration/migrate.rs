@@ -84,7 +84,7 @@ pub fn migrate(
                 let failure = failures
                     .get(&consumer.id)
                     .cloned()
-                    .unwrap_or(MigrationError::Snapshot(GuestFault::SharedInstanceFailed));
+                    .unwrap_or(MigrationError::Snapshot(GuestFault::InstanceLost));
                 target.apply_failed_move_policy(consumer, failure)?;
             }
         }

@@ -38,7 +38,7 @@ impl MigrationError {
                 fault,
                 GuestFault::Trap(_)
                     | GuestFault::TimeLimitExceeded { .. }
-                    | GuestFault::SharedInstanceFailed
+                    | GuestFault::InstanceLost
             ),
             _ => false,
         }

@@ -31,7 +31,7 @@ impl FaultKind {
 
     pub(super) fn of(fault: &GuestFault) -> Self {
         match fault {
-            GuestFault::Trap(_) | GuestFault::SharedInstanceFailed => Self::Trap,
+            GuestFault::Trap(_) | GuestFault::InstanceLost => Self::Trap,
             GuestFault::TimeLimitExceeded { .. } => Self::Timeout,
             GuestFault::Error(_) => Self::Error,
             GuestFault::ContractViolation(_) | GuestFault::QuotaExceeded(_) => Self::Contract,

@@ -142,7 +142,7 @@ impl InstanceState {
         // Whether calls are short has been checked before this. It changes at any time, by calls in other instances.
         let instance = match self {
             Self::Parked(instance) if !instance.is_dead() => instance,
-            _ => return Some((Err(GuestFault::SharedInstanceFailed), reply)),
+            _ => return Some((Err(GuestFault::InstanceLost), reply)),
         };
         let outcome = call_and_apply(instance, call, applier);
         match (outcome.result, outcome.unapplied_call) {

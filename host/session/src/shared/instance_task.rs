@@ -216,7 +216,7 @@ impl SharedInstanceTask {
         }
         let outcome = self.with_instance(move |instance| call_instance(instance, call)).await;
         let Some(mut outcome) = outcome else {
-            return CallOutcome::failed(GuestFault::SharedInstanceFailed);
+            return CallOutcome::failed(GuestFault::InstanceLost);
         };
         self.effect_applier().apply(std::mem::take(&mut outcome.effects));
         outcome
@@ -244,7 +244,7 @@ impl SharedInstanceTask {
         // Loading source takes too long for a thread of the sockets.
         let instance = if version.needs_guest_thread() || version.is_source() {
             let work = move || Instance::new(version, pool_slots);
-            self.plugin().executor.run(work).await.ok_or(GuestFault::SharedInstanceFailed)?
+            self.plugin().executor.run(work).await.ok_or(GuestFault::InstanceLost)?
         } else {
             Instance::new(version, pool_slots)
         };
@@ -257,7 +257,7 @@ impl SharedInstanceTask {
         let version = instance.version().digest();
         log_skipped_disconnects(&self.plugin().label, Some(version), instance.consumer_ids().len());
         for connection in instance.connections() {
-            connection.outbound.fail(Fault::Guest(GuestFault::SharedInstanceFailed));
+            connection.outbound.fail(Fault::Guest(GuestFault::InstanceLost));
         }
     }
 

@@ -98,7 +98,7 @@ impl SharedInstance {
         PendingCall::Running(Box::pin(async move {
             let outcome = match jobs.send(job).await {
                 Ok(()) => CallOutcome::from_reply(reply.await),
-                Err(_) => CallOutcome::failed(GuestFault::SharedInstanceFailed),
+                Err(_) => CallOutcome::failed(GuestFault::InstanceLost),
             };
             (outcome, None)
         }))

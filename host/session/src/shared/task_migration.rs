@@ -138,7 +138,7 @@ impl MigratingOwner for SharedInstanceTask {
         direction: Direction,
         patience: MovePatience,
     ) -> Result<Migration, MigrationError> {
-        let lost = || MigrationError::Snapshot(GuestFault::SharedInstanceFailed);
+        let lost = || MigrationError::Snapshot(GuestFault::InstanceLost);
         let mut instance = self.instance.take().ok_or_else(lost)?;
         let policy = match (self.plugin().failed_move, direction) {
             (FailedMovePolicy::KeepOld, Direction::Rollback) => FailedMovePolicy::Close,
