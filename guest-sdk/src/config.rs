@@ -68,7 +68,7 @@ pub fn require(key: &str) -> Result<String, ConfigError> {
 /// Parses the value of a key, or returns `None` if the configuration does not have the key.
 ///
 /// # Errors
-/// [`ConfigError::Invalid`] if the text is none of the type `T`.
+/// [`ConfigError::Invalid`] if the text is not a value of the type `T`.
 pub fn parse<T: FromStr>(key: &str) -> Result<Option<T>, ConfigError> {
     let parsed = get(key).map(|value| value.parse());
     parsed

@@ -11,9 +11,9 @@ const MAX_SETTLED: usize = 32;
 /// The last second of the year 9999.
 const MAX_TIME: i64 = 253_402_300_799;
 
-/// More attempts and beats than a run has. A record with more is damaged.
+/// More attempts and heartbeats than a run has. A record with more is damaged.
 const MAX_PLAUSIBLE_ATTEMPT: u32 = 1_000;
-const MAX_PLAUSIBLE_BEAT: u64 = u32::MAX as u64;
+const MAX_PLAUSIBLE_HEARTBEAT: u64 = u32::MAX as u64;
 
 /// The record of a schedule. Times are Unix times in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) struct ClaimedRun {
     pub(crate) attempt: u32,
     /// Grows while the owner lives. Other hosts compare it with their own clock's time, so that skewed wall clocks do not
     /// matter.
-    pub(crate) beat: u64,
+    pub(crate) heartbeat: u64,
     pub(crate) state: RunState,
     #[serde(default)]
     pub(crate) is_late: bool,
@@ -83,7 +83,7 @@ impl RunRecord {
         let is_run = |run: &ClaimedRun| {
             is_time(&run.nominal)
                 && run.attempt <= MAX_PLAUSIBLE_ATTEMPT
-                && run.beat <= MAX_PLAUSIBLE_BEAT
+                && run.heartbeat <= MAX_PLAUSIBLE_HEARTBEAT
         };
         is_time(&self.floor)
             && self.settled.len() <= MAX_SETTLED
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_damaged_record_counts_as_missing() {
         let parse = |text: &str| RunRecord::parse(text.as_bytes());
-        let run = r#"{"nominal":1,"owner":1,"attempt":1,"beat":1,"state":"running"}"#;
+        let run = r#"{"nominal":1,"owner":1,"attempt":1,"heartbeat":1,"state":"running"}"#;
         let record = |floor: &str, settled: &str, run: &str| {
             format!(r#"{{"schedule":"","floor":{floor},"settled":{settled},"run":{run}}}"#)
         };
@@ -132,7 +132,7 @@ mod tests {
             ("0", "[2,1]", run),
             ("0", "[]", &run.replace("\"nominal\":1", "\"nominal\":9223372036854775807")),
             ("0", "[]", &run.replace("\"attempt\":1", "\"attempt\":4294967295")),
-            ("0", "[]", &run.replace("\"beat\":1", "\"beat\":18446744073709551615")),
+            ("0", "[]", &run.replace("\"heartbeat\":1", "\"heartbeat\":18446744073709551615")),
         ] {
             assert_eq!(parse(&record(floor, settled, run)), None, "{floor} {settled} {run}");
         }

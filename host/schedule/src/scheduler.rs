@@ -198,8 +198,8 @@ impl<S: ScheduleStore> Scheduler<S> {
         let missed_until = if starts { nominal - 1 } else { nominal };
         if starts {
             let state = RunState::Running;
-            let (owner, attempt, beat) = (self.owner, 1, 0);
-            next.run = Some(ClaimedRun { nominal, owner, attempt, beat, state, is_late });
+            let (owner, attempt, heartbeat) = (self.owner, 1, 0);
+            next.run = Some(ClaimedRun { nominal, owner, attempt, heartbeat, state, is_late });
         }
         if !self.record.replace(next).await? {
             return Ok(());

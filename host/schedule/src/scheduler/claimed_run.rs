@@ -11,7 +11,7 @@ use crate::run_record::ClaimedRun;
 use crate::schedule_store::ScheduleStore;
 use crate::scheduled_run::{RunOutcome, RunState, ScheduledRun};
 
-/// The pause between two beats.
+/// The pause between two heartbeats.
 const BEAT_PAUSE: Duration = Duration::from_secs(10);
 
 /// The pause after the first failed attempt. Each further one is four times as long.
@@ -26,7 +26,9 @@ impl<S: ScheduleStore> Scheduler<S> {
         while let Some(run) = self.own_run() {
             self.status.set_last_run(Some(&run));
             let (nominal, attempt, is_late) = (run.nominal, run.attempt, run.is_late);
-            let outcome = self.beat_during(start(ScheduledRun { nominal, attempt, is_late })).await;
+            let outcome = self
+                .send_heartbeats_during(start(ScheduledRun { nominal, attempt, is_late }))
+                .await;
             let repeats = self.config.at_least_once;
             match outcome {
                 // Another host takes the run over when this one is gone.
@@ -48,13 +50,13 @@ impl<S: ScheduleStore> Scheduler<S> {
             let backoff = FIRST_BACKOFF * 4_u32.saturating_pow(attempt - 1);
             let mut stop = stop.clone();
             tokio::select! {
-                () = self.beat_during(sleep(backoff)) => {}
+                () = self.send_heartbeats_during(sleep(backoff)) => {}
                 // Another host takes the run over.
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let is_held = self.update_own_run(|run| {
                 run.attempt += 1;
-                run.beat += 1;
+                run.heartbeat += 1;
             });
             if !is_held.await {
                 return;
@@ -108,7 +110,7 @@ impl<S: ScheduleStore> Scheduler<S> {
     }
 
     /// Waits for a future, and lets other hosts know meanwhile that this one lives.
-    async fn beat_during<T>(&mut self, future: impl Future<Output = T> + Send) -> T {
+    async fn send_heartbeats_during<T>(&mut self, future: impl Future<Output = T> + Send) -> T {
         let mut future = Box::pin(future);
         loop {
             tokio::select! {
@@ -121,9 +123,9 @@ impl<S: ScheduleStore> Scheduler<S> {
                 continue;
             };
             if let Some(run) = &mut next.run {
-                run.beat += 1;
+                run.heartbeat += 1;
             }
-            // Without an answer the next beat tries again.
+            // Without an answer the next heartbeat tries again.
             tokio::select! {
                 result = &mut future => {
                     // The record may have been replaced meanwhile.

@@ -95,10 +95,10 @@ impl<S: ScheduleStore> Scheduler<S> {
         let (plugin, channel) = self.log_fields();
         let (plugin, channel) = (plugin, channel.to_owned());
         let nominal = self.config.schedule.format_time(run.nominal);
-        let (attempt, beat) = (run.attempt, run.beat + 1);
+        let (attempt, heartbeat) = (run.attempt, run.heartbeat + 1);
         let claimed = match is_last {
             true => ClaimedRun { owner: self.owner, state: RunState::Failed, ..run },
-            false => ClaimedRun { owner: self.owner, attempt: attempt + 1, beat, ..run },
+            false => ClaimedRun { owner: self.owner, attempt: attempt + 1, heartbeat, ..run },
         };
         next.run = Some(claimed);
         if !self.record.replace(next).await? {
