@@ -55,7 +55,7 @@ pub enum TlsError {
         /// The file or the variable.
         source_of: String,
         /// The problem with it.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
     /// The key is not supported.
     #[error(
@@ -67,7 +67,7 @@ pub enum TlsError {
         /// The file or the variable of the key.
         source_of: String,
         /// The problem with it.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
     /// The key does not belong to the certificate.
     #[error(
@@ -93,9 +93,9 @@ impl TlsError {
                 Self::KeyMismatch { table, cert_source, key_source }
             }
             rustls::Error::InvalidCertificate(_) => {
-                Self::InvalidCertificate { table, source_of: cert_source, source }
+                Self::InvalidCertificate { table, source_of: cert_source, source: Box::new(source) }
             }
-            source => Self::InvalidKey { table, source_of: key_source, source },
+            source => Self::InvalidKey { table, source_of: key_source, source: Box::new(source) },
         }
     }
 }
