@@ -22,7 +22,7 @@ VARYING = re.compile(
 LASTING = re.compile(r"narrowboat (serve|dev)\b|\S*narrowboat talk |.* -f$")
 
 # The time without output after which a running command fails, in seconds. It may compile a crate meanwhile.
-SILENCE = 60
+SILENCE = 180
 
 PAGES = []
 

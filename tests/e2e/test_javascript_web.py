@@ -263,7 +263,7 @@ def test_values_are_set_read_listed_and_deleted(check):
         "[bucket.increment('n'), bucket.increment('n', 5), bucket.increment('n', -10n)]": [1, 6, -4],
         "String(bucket.increment('large', 2n ** 62n))": str(2**62),
         "(bucket.delete('a'), bucket.exists('a'))": False,
-        "await thrown(() => bucket.increment('b'))": "KeyValueError: the value is not a whole number of 64 bits, or would not be one",
+        "await thrown(() => bucket.increment('b'))": 'KeyValueError: the value is not a whole number of 64 bits, or would not be one (bucket "notes", key "b")',
         "await thrown(() => bucket.increment('n', 2n ** 63n))": "RangeError: a bucket adds numbers of 64 bits",
         "await thrown(() => bucket.set('n', 5))": "TypeError: a value is a string or a Uint8Array",
     }

@@ -206,7 +206,7 @@ def test_an_exception_in_a_task_is_logged_with_its_line(python):
     ))
     client = plugin.connect()
     assert client.ask("go") == "started"
-    plugin.host.logged(r"the task Task-\d+ failed.*LookupError: in a task")
+    plugin.host.logged(r"(?s)the task Task-\d+ failed.*LookupError: in a task")
     assert client.is_served()
 
 

@@ -86,7 +86,7 @@ def test_a_traceback_has_the_file_the_line_and_the_source(python):
     pattern = r'Traceback \(most recent call last\):\s+File "consumers.py", line 9, in receive\s+{}\[\'missing\'\].*KeyError: \'missing\''
     plugin.host.logged(re.compile(pattern, re.DOTALL))
     # Each further line is indented, so that a plugin cannot forge a line of the host.
-    plugin.host.logged(r"Traceback \(most recent call last\):\n    File \"consumers.py\", line 9, in receive\n")
+    plugin.host.logged(r"Traceback \(most recent call last\):\n  \|   File \"consumers.py\", line 9, in receive\n")
     plugin.host.logged(r"the consumer failed: returned an error: KeyError: 'missing' \(consumers\.py:9 in receive\)")
 
 

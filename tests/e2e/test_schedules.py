@@ -83,7 +83,7 @@ def test_at_least_once_another_host_repeats_the_run_of_one_that_is_killed(serve,
     dying.stop(signal.SIGKILL)
     run = client.recv(100).removeprefix("message: ").split()
     assert (run[1], run[4]) == (first["time"], "2")
-    other.logged("the host of a scheduled run has died")
+    other.logged("host of a scheduled run has died")
 
 
 def test_a_host_that_starts_again_goes_on_with_the_schedule_in_its_file(serve, tmp_path):

@@ -79,7 +79,7 @@ def test_a_changed_file_of_the_operators_own_token_replaces_the_token(tokens):
 
 def test_a_file_of_a_token_that_cannot_be_used_leaves_the_token(tokens, tmp_path):
     secret_file(tmp_path / "ops", "readable by others", mode=0o644)
-    tokens.host.logged("can be read by other users.*stay as they were")
+    tokens.host.logged("cannot reload tokens; they stay as they were.*can be read by other users")
     assert status(tokens, "the first token of ops") == 200
     assert "can be read by other users" in tokens.get("/v1/status")["secret_problems"][0]
     secret_file(tmp_path / "ops", "the second token of ops")
@@ -88,13 +88,13 @@ def test_a_file_of_a_token_that_cannot_be_used_leaves_the_token(tokens, tmp_path
 
 def test_a_token_that_can_be_guessed_replaces_no_token(tokens, tmp_path):
     secret_file(tmp_path / "ops", "short")
-    tokens.host.logged("the token in the file .*ops has fewer than 16 characters.*stay as they were")
+    tokens.host.logged("cannot reload tokens; they stay as they were.*the token in the file .*ops has fewer than 16 characters")
     assert status(tokens, "the first token of ops") == 200 and status(tokens, "short") == 401
 
 
 def test_a_mode_that_is_put_right_is_noticed(tokens, tmp_path):
     secret_file(tmp_path / "ops", "the second token of ops", mode=0o644)
-    tokens.host.logged("can be read by other users.*stay as they were")
+    tokens.host.logged("cannot reload tokens; they stay as they were.*can be read by other users")
     (tmp_path / "ops").chmod(0o600)
     eventually(lambda: status(tokens, "the second token of ops") == 200, "the new token")
 

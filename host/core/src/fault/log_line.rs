@@ -7,7 +7,7 @@ const MAX_LOG_LINE_BYTES: usize = 4 * 1024;
 const MAX_LOG_LINES: usize = 50;
 
 /// Stands before each line but the first of a text in the log.
-pub const CONTINUATION: &str = "\n  ";
+pub const CONTINUATION: &str = "\n  | ";
 
 /// Returns the text of a guest as one line of bounded length without control characters, so that the guest can neither
 /// forge log lines nor control a terminal.
@@ -20,7 +20,7 @@ pub fn sanitize_log_line(text: &str) -> String {
 /// first begins with [`CONTINUATION`], so that the guest cannot forge lines.
 pub fn sanitize_log_text(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(MAX_LOG_LINE_BYTES)];
-    let mut lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let mut kept: Vec<_> = lines.by_ref().take(MAX_LOG_LINES).map(sanitize_log_line).collect();
     let omitted = lines.count();
     if omitted > 0 {
@@ -34,10 +34,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_further_lines_of_a_text_are_indented_so_that_a_guest_cannot_forge_them() {
+    fn the_further_lines_of_a_text_are_marked_so_that_a_guest_cannot_forge_them() {
         let text = "Traceback:\r\n  File \"a.py\"\n\n2026-01-01 ERROR b\x1b[2J\u{2028}c\x0bd\n";
-        let expected =
-            "Traceback:\n  \u{20}\u{20}File \"a.py\"\n  2026-01-01 ERROR b [2J\u{2028}c d";
+        let expected = "Traceback:\n  |   File \"a.py\"\n  | 2026-01-01 ERROR b [2J\u{2028}c d";
         assert_eq!(sanitize_log_text(text), expected);
     }
 
