@@ -92,7 +92,7 @@ conformance: wasm-target
 	@$(STEP) "installing Python packages: the conformance suite (about 20 s, once)" .ci/python-tests.sh
 	@$(STEP) "building the host (about seven minutes the first time, on two cores)" \
 		cargo build --package narrowboat
-	@$(STEP) "running 301 cases four times, and the cases of compression twice" \
+	@$(STEP) "running 301 cases four times, and the cases of compression" \
 		target/venv/bin/python -m pytest tests/e2e/test_conformance.py
 
 MINUTES ?= 5

@@ -96,12 +96,10 @@ class Image:
             # A file that the stage did not create comes from its base image. This machine stands in for that image.
             shutil.copy(made if made.exists() else source, self.path(target))
             return
-        # The build context: the tracked files and the new files that are not ignored.
-        listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=self._root).stdout.splitlines()
-        for name in filter(lambda name: (self._root / name).is_file(), listed):
-            copied = self.path(target) / name
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(self._root / name, copied)
+        # The build context. It is a link, so that cargo finds what it has built in this tree.
+        context = self.path(target)
+        context.rmdir()
+        context.symlink_to(self._root)
 
     def run(self, rest):
         # Map absolute paths of the image to the folder of this stage.
@@ -118,7 +116,7 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image(root, tmp_path_factory):
-    """The image, built from a copy of the sources in an empty folder. It reuses the target folder of this run."""
+    """The image, built from the sources of this tree. It reuses the target folder of this run."""
     environment = {"PROFILE": "dev", "CARGO_TARGET_DIR": str(root / "target")}
     image = Image(root, tmp_path_factory.mktemp("image"), environment)
     text = (root / "Containerfile").read_text()
