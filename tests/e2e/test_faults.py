@@ -432,7 +432,7 @@ def test_a_guest_cannot_forge_a_line_of_the_log_or_steer_a_terminal(serve, way):
     client = host.connect("/misbehave/")
     client.send(f"{way} first\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2Jcleared")
     client.recv() if way == "log" else client.ended()
-    text = host.logged(r".*first(\n  \| .*)*")[0]
+    text = host.logged(r".*first.*(\n  \| .*)*")[0]
     assert "forged" in text and "cleared" in text
     assert not re.search(r"(?m)^\s*2026-01-01", host.log())
     assert "\x1b[2J" not in host.log() and "\r" not in host.log()
