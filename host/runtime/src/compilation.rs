@@ -19,6 +19,7 @@ mod compiler_program;
 mod component_compiler;
 mod load_cancellation;
 mod machine_code;
+mod memory_images;
 mod process_limits;
 
 pub use compile_error::CompileError;

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use wasmtime::component::Component;
 
+use super::memory_images::create_memory_images;
+
 /// Machine code of a component, as wasmtime serializes it. It comes from a trusted place.
 pub(crate) struct MachineCode<'a>(Cow<'a, [u8]>);
 
@@ -23,10 +25,10 @@ impl<'a> MachineCode<'a> {
         &self.0
     }
 
-    /// Loads the code into an engine.
+    /// Loads the code into an engine, and makes the memory images of the component. Blocks.
     ///
     /// # Errors
-    /// If the code is for an engine with other settings.
+    /// If the code is for an engine with other settings, or the system refuses the images.
     pub(crate) fn load(&self, engine: &wasmtime::Engine) -> wasmtime::Result<Component> {
         #[expect(unsafe_code, reason = "the engine cannot verify serialized code")]
         // SAFETY: `deserialize` requires unchanged bytes from `Component::serialize` or `Engine::precompile_component`.
@@ -38,8 +40,8 @@ impl<'a> MachineCode<'a> {
         // The compiler: its bytes come from `precompile_component` in this process, or over a pipe from a process that
         // this one has started from its own program and of which nothing else has the other end.
         // In both cases the bytes are a copy in memory that no longer changes.
-        unsafe {
-            Component::deserialize(engine, &self.0)
-        }
+        let component = unsafe { Component::deserialize(engine, &self.0) }?;
+        create_memory_images(&component)?;
+        Ok(component)
     }
 }
