@@ -61,7 +61,8 @@ CHANGES = ["prototypes", "promises", "maps", "globals"]
 
 @pytest.fixture(scope="module")
 def faulty(serving_source):
-    with serving_source(JavaScriptPlugin, FAULTS) as plugin:
+    # On a busy machine an interrupted call needs time to end before the host ends its instance.
+    with serving_source(JavaScriptPlugin, FAULTS, limits={"call_time": "400ms"}) as plugin:
         yield plugin
 
 
