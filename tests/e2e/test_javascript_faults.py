@@ -61,8 +61,7 @@ CHANGES = ["prototypes", "promises", "maps", "globals"]
 
 @pytest.fixture(scope="module")
 def faulty(serving_source):
-    # On a busy machine an interrupted call needs time to end before the host ends its instance.
-    with serving_source(JavaScriptPlugin, FAULTS, limits={"call_time": "400ms"}) as plugin:
+    with serving_source(JavaScriptPlugin, FAULTS) as plugin:
         yield plugin
 
 
