@@ -104,7 +104,7 @@ struct SettingsCheck<'a> {
     secrets: Option<SecretSettings<'a>>,
 }
 
-/// What the settings with references to secrets need.
+/// The place of the configuration, for settings with references to secrets.
 #[derive(Clone, Copy)]
 struct SecretSettings<'a> {
     /// The folder of the configuration file, to which paths of files are relative.
