@@ -108,14 +108,14 @@ assert list(bucket.list_keys("a")) == ["a1", "a2"]
 def test_the_configuration_is_that_of_the_plugin():
     host = play(
         """
-set_config({"smtp": {"host": "a", "port": 25}, "old": None}, debug=True)
+set_config({"smtp": {"host": "a", "port": 25}, "old": None}, debug=True, names=["ann", "bob"])
 assert config["greeting"] == "hello" and dict(config) == {"greeting": "hello"}
 with raises(TypeError):
-    set_config(names=[])
+    set_config(names={"ann", "bob"})
 """,
         config=[{"greeting": "hello"}],
     )
-    changes = {"smtp.host": "a", "smtp.port": "25", "old": None, "debug": "true"}
+    changes = {"smtp": {"host": "a", "port": 25}, "old": None, "debug": True, "names": ["ann", "bob"]}
     assert host.requests_of("set_config") == [{"changes": changes}]
 
 
