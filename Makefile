@@ -7,7 +7,7 @@ PLUGINS := echo broadcast group
 MEASURED := plugins/echo plugins/broadcast plugins/group tests/guests/herald tests/guests/misbehave tests/guests/traveller
 DEMO := ws://127.0.0.1:8000
 
-.PHONY: help demo test test-tools test-programs runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench keyvalue-bench keyvalue-kills deny wasm-target
+.PHONY: help demo test test-tools test-programs test-python-runtime test-models-and-components runtimes book conformance fuzz soak lint bench layer-bench source-bench swap-bench keyvalue-bench keyvalue-kills deny wasm-target
 
 help:
 	@echo 'make demo         build the host, serve plugins in Rust and Python on 127.0.0.1:8000, rebuild after changes'
@@ -59,13 +59,7 @@ demo: wasm-target
 test: wasm-target
 	@$(MAKE) --no-print-directory --jobs=2 test-tools test-programs
 	@$(STEP) "running the Rust tests (seconds)" cargo test --workspace
-	@$(STEP) "running the tests of the Python runtime (about half a minute)" \
-		target/venv/bin/python -m pytest runtimes/python/tests
-	@$(STEP) "running the loom models (about two minutes to build the first time, then half a minute)" \
-		cargo test --package narrowboat-sync --features loom
-	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat
-	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
-		.ci/foreign-guests.sh
+	@$(MAKE) --no-print-directory --jobs=2 test-python-runtime test-models-and-components
 	@$(STEP) "running the end-to-end tests, four files at a time (about ten minutes)" \
 		target/venv/bin/python -m pytest tests/e2e -m 'not alone' --numprocesses 4 --dist loadfile \
 			--no-loadscope-reorder
@@ -78,6 +72,18 @@ test-tools:
 	@$(STEP) "installing curl, systemd-analyze and Prometheus (seconds, once)" .ci/tools.sh
 	@$(STEP) "installing the TypeScript compiler (seconds, once)" .ci/typescript.sh
 	@$(STEP) "installing browsers for the tests of the demo page (a minute or two, once)" .ci/browser.sh
+
+# Most of these tests use one core, and so do most of the next ones: they run side by side.
+test-python-runtime:
+	@$(STEP) "running the tests of the Python runtime (about a minute)" \
+		target/venv/bin/python -m pytest --quiet runtimes/python/tests
+
+test-models-and-components:
+	@$(STEP) "running the loom models (about two minutes to build the first time, then half a minute)" \
+		cargo test --package narrowboat-sync --features loom
+	@$(STEP) "building the host without the features of the tests (seconds)" cargo build --package narrowboat
+	@$(STEP) "building components of Python, JavaScript, C and Rust (about a minute and a half, once)" \
+		.ci/foreign-guests.sh
 
 test-programs:
 	@$(STEP) "building the host and the Rust tests (about ten minutes the first time, on two cores)" \

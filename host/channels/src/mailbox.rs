@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Delivery;
+use super::{Delivery, FrameSink};
 use narrowboat_core::name::ChannelName;
 
 /// The backend's side of one channel, from which its mailbox reads.
@@ -18,6 +18,9 @@ pub(crate) trait MailboxSource: Send + Sync {
 
     /// Takes the next delivery if there is one.
     fn try_recv(&self) -> Option<Delivery>;
+
+    /// Sets the shortcut for frames, which ends with the mailbox.
+    fn set_frame_sink(&self, sink: Arc<dyn FrameSink>);
 
     /// Handles a dropped mailbox.
     fn close(self: Arc<Self>);
@@ -47,6 +50,11 @@ impl Mailbox {
     /// dropped.
     pub async fn recv(&mut self) -> Delivery {
         poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Gives frames to a sink from now on, as long as the mailbox is empty and the sink takes them.
+    pub fn set_frame_sink(&mut self, sink: Arc<dyn FrameSink>) {
+        self.0.set_frame_sink(sink);
     }
 
     /// Takes the next delivery if there is one.

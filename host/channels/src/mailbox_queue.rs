@@ -1,11 +1,12 @@
 //! The queue of one channel.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::{Delivery, QueueLoad};
+use super::{Delivery, FrameSink, QueueLoad};
 
 /// The capacity that an empty queue keeps. A mailbox that gets a message now and then does not allocate each time, and
 /// one that was full once does not keep the memory.
@@ -18,6 +19,7 @@ pub(super) struct MailboxQueue {
     deliveries: VecDeque<QueuedDelivery>,
     bytes: usize,
     waker: Option<Waker>,
+    frame_sink: Option<Arc<dyn FrameSink>>,
 }
 
 struct QueuedDelivery {
@@ -53,6 +55,19 @@ impl MailboxQueue {
         let count = self.deliveries.len().saturating_add(pending.count);
         let bytes = self.bytes.saturating_add(pending.bytes).saturating_add(len);
         count < limits.count && (count == 0 || bytes <= limits.bytes)
+    }
+
+    /// Sets the shortcut for frames.
+    pub(super) fn set_frame_sink(&mut self, sink: Arc<dyn FrameSink>) {
+        self.frame_sink = Some(sink);
+    }
+
+    /// Gives a frame to the reader's [`FrameSink`], if no delivery is before it and the sink takes it.
+    pub(super) fn try_bypass(&self, delivery: &Delivery) -> bool {
+        match (delivery, &self.frame_sink) {
+            (Delivery::Frame(frame), Some(sink)) if self.is_empty() => sink.try_accept(frame),
+            _ => false,
+        }
     }
 
     /// Adds a delivery. The caller wakes the returned waker when it holds no lock.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::mailbox::MailboxSource;
 use super::mailbox_queue::{MailboxQueue, QueueLimits};
-use super::{Delivery, QueueLoad};
+use super::{Delivery, FrameSink, QueueLoad};
 use narrowboat_core::deferred_wake;
 use narrowboat_core::name::ChannelName;
 
@@ -61,6 +61,9 @@ impl ProcessChannel {
         let mut queue = self.lock();
         if self.is_closed() {
             return false;
+        }
+        if queue.try_bypass(&delivery) {
+            return true;
         }
         queue.drop_expired(now);
         if !queue.has_room(QueueLoad::default(), delivery.len(), self.limits) {
@@ -147,6 +150,10 @@ impl MailboxSource for ProcessChannel {
         let delivery = self.lock().pop_now()?;
         self.notify_if_drained();
         Some(delivery)
+    }
+
+    fn set_frame_sink(&self, sink: Arc<dyn FrameSink>) {
+        self.lock().set_frame_sink(sink);
     }
 
     fn close(self: Arc<Self>) {

@@ -4,6 +4,7 @@
 mod attach_guard;
 mod connection_announcer;
 mod deferred_memberships;
+mod flushing_task;
 mod layer_health;
 mod layer_tenants;
 mod lease_request;
@@ -19,6 +20,7 @@ mod wire;
 
 pub(crate) use attach_guard::AttachGuard;
 pub(crate) use connection_announcer::announce_connection_changes;
+pub(crate) use flushing_task::flushing_task;
 pub(crate) use layer_health::{ConnectionHealth, LayerHealth};
 pub(crate) use layer_tenants::LayerTenants;
 pub(crate) use lease_request::LeaseRequest;

@@ -154,6 +154,11 @@ impl QuotaChain {
         RateLimits::longest_wait(limits, LimitKind::FramesIn, LimitKind::BytesIn)
     }
 
+    /// Whether the frames to clients are limited.
+    pub fn limits_sending(&self) -> bool {
+        self.nodes.iter().any(|node| node.outbound.is_limited())
+    }
+
     /// Counts a frame to a client.
     pub fn record_sent(&self, bytes: usize) {
         self.nodes.iter().for_each(|node| node.outbound.record_frame(bytes));

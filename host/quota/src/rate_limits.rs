@@ -45,7 +45,8 @@ impl RateLimits {
         waits.max_by_key(|(wait, _)| *wait)
     }
 
-    fn is_limited(&self) -> bool {
+    /// Whether a rate is set.
+    pub(crate) fn is_limited(&self) -> bool {
         self.is_limited.load(Ordering::Relaxed)
     }
 }

@@ -109,7 +109,7 @@ where
         .map_err(timed_out)?
         .map_err(HandshakeError::Proxy)?;
     let TlsConnection { stream, tenant } = match server.host.tls() {
-        None => TlsConnection { stream: ClientStream::Left(stream), tenant: None },
+        None => TlsConnection { stream: ClientStream::Left(stream.into()), tenant: None },
         Some(tls) => timeout_at(deadline, tls.accept(stream))
             .await
             .map_err(timed_out)?

@@ -1,11 +1,11 @@
 //! The effects that a guest asked for, applied in order after its call.
 
-use std::time::Instant;
-
 use tracing::info_span;
 use tracing::span::EnteredSpan;
 
+use super::charged_flush::{charge, flush_charged};
 use narrowboat_channels::{ChannelLayer, LayerError, MaybeReady};
+use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_quota::LimitKind;
 use narrowboat_runtime::{Effect, Plugin};
@@ -23,18 +23,22 @@ impl EffectApplier<'_> {
     /// closed or a channel filled up during the call: delivery is at most once. This never waits for a remote layer.
     pub(super) fn apply(&self, effects: Vec<Effect>) {
         let quota = &self.plugin.quota;
-        let start = quota.has_cpu_limit().then(Instant::now);
-        for effect in effects {
-            if let Err(error) = self.apply_one(effect) {
-                if let Some(limit) = exceeded_limit(&error) {
-                    quota.record_limit_hit(limit);
-                }
-                tracing::debug!(plugin = &*self.plugin.label, %error, "dropped an effect");
-            }
-        }
+        let scope = defer_flushes();
         // The time to apply effects counts as CPU time of the plugin.
-        if let Some(start) = start {
-            quota.record_cpu_time(start.elapsed());
+        charge(quota, || effects.into_iter().for_each(|effect| self.apply_or_drop(effect)));
+        // Empty in a session, which writes the frames of all its effects together.
+        let list = scope.take();
+        if !list.is_empty() {
+            flush_charged(quota, list);
+        }
+    }
+
+    fn apply_or_drop(&self, effect: Effect) {
+        if let Err(error) = self.apply_one(effect) {
+            if let Some(limit) = exceeded_limit(&error) {
+                self.plugin.quota.record_limit_hit(limit);
+            }
+            tracing::debug!(plugin = &*self.plugin.label, %error, "dropped an effect");
         }
     }
 

@@ -14,8 +14,10 @@
 
 mod accepted_consumer;
 mod call_outcome;
+mod charged_flush;
 mod connect;
 mod connect_instance;
+mod connection_sink;
 mod disconnect;
 mod effect_applier;
 mod guarded_receiver;

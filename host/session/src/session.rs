@@ -101,10 +101,14 @@ impl<L: SessionLink> Session<L> {
             return Poll::Ready(event);
         }
         if is_open && let Poll::Ready(timer) = control.timers.poll_expired(cx, next_timer) {
+            control.outbound.resume_task();
             return Poll::Ready(SessionEvent::Timer(timer));
         }
         if is_open && !deliveries_first {
-            return mailbox.poll_recv(cx).map(SessionEvent::Delivery);
+            return mailbox.poll_recv(cx).map(|delivery| {
+                control.outbound.resume_task();
+                SessionEvent::Delivery(delivery)
+            });
         }
         Poll::Pending
     }

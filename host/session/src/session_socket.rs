@@ -1,13 +1,17 @@
 //! The socket of a session whose connection is open, and the end of that session.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::accepted_consumer::AcceptedConsumer;
+use super::charged_flush::flush_charged;
+use super::connection_sink::ConnectionSink;
 use super::pending_call::CallFuture;
 use super::read_ahead::ReadAhead;
 use super::session::Session;
 use super::session_link::{LinkState, SessionEvent, SessionLink};
 use narrowboat_core::fault::{Fault, HostFault, sanitize_log_line};
+use narrowboat_core::flush_after_poll::FlushAfterPoll;
 use narrowboat_runtime::Instance;
 use narrowboat_websocket::connection::{
     Connection, ConnectionEnd, ConnectionEvent, ConnectionHandle, ControlState, ReadMode,
@@ -34,15 +38,18 @@ pub(super) enum SocketEnd {
 impl AcceptedConsumer {
     /// Runs the session until the connection has ended and the consumer's `disconnect` has returned. Dropping the
     /// future before that closes the socket, and drops the consumer, which calls `disconnect` with 1006.
-    pub fn run(self, connection: Connection) -> impl Future<Output = ()> + Send {
+    pub fn run(mut self, connection: Connection) -> impl Future<Output = ()> + Send {
+        self.mailbox.set_frame_sink(Arc::new(ConnectionSink(Arc::clone(&self.control))));
+        let quota = Arc::clone(&self.plugin().quota);
         let mut session = Session::new(self, SessionSocket::new(connection));
-        async move {
+        let running = async move {
             // Boxed, so that the future of an open connection has no room for its end.
             match session.run().await {
                 SocketEnd::Shutdown => Box::pin(session.shut_down()).await,
                 SocketEnd::Closed(end) => Box::pin(session.handle_closed(end)).await,
             }
-        }
+        };
+        FlushAfterPoll::new(running, move |list| flush_charged(&quota, list))
     }
 }
 

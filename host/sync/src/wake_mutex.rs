@@ -78,6 +78,16 @@ impl<S> WakeMutexGuard<'_, S> {
         self.0.is_dirty = has_more;
     }
 
+    /// Whether the task is parked: it polls the state again only after a wake-up.
+    pub fn is_parked(&self) -> bool {
+        !self.0.is_task_running
+    }
+
+    /// Records that the task goes on although it has parked: it has found other work. It parks again afterwards.
+    pub fn resume(&mut self) {
+        self.0.is_task_running = true;
+    }
+
     /// Parks the task until it is woken. If the state was [marked dirty](WakeMutexGuard::mark_dirty) since the task
     /// polled it, wakes the task at once instead.
     pub fn park(mut self, cx: &Context<'_>) {

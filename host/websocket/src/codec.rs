@@ -10,4 +10,6 @@ pub(crate) use deflate::{Deflater, Inflater};
 pub use extension::Extension;
 pub use frame_decoder::IncomingLimits;
 pub(crate) use frame_decoder::{FrameDecoder, IncomingEvent};
-pub(crate) use frame_encoder::{BATCH_BYTES, FrameEncoder, WriteBatch};
+pub(crate) use frame_encoder::{
+    BATCH_BYTES, FrameEncoder, MIN_ZERO_COPY_BYTES, WriteBatch, with_batch,
+};

@@ -11,6 +11,7 @@ mod connection_handle;
 mod connection_state;
 mod connection_timeouts;
 mod control_signals;
+mod direct_writer;
 mod drain;
 mod frame_counter;
 mod frame_queue;
@@ -27,6 +28,7 @@ mod traffic_counters;
 
 pub use crate::client_stream::{ClientStream, WrappedStream};
 pub use crate::codec::{DeflateParams, Extension, IncomingLimits};
+pub use crate::split_tcp_stream::SplitTcpStream;
 pub use close_counters::CloseCounters;
 pub use connection::{Connection, ReadMode};
 pub use connection_end::ConnectionEnd;

@@ -9,3 +9,4 @@ mod client_stream;
 mod codec;
 pub mod connection;
 pub mod handshake;
+mod split_tcp_stream;

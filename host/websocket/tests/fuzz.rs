@@ -285,7 +285,7 @@ async fn perform_handshake(bytes: &[u8]) {
     let server = async {
         let decide = |_| async { Decision::<()>::Reject(HostRejection::OriginNotAllowed.into()) };
         if let Ok(HandshakeOutcome::Open(..)) =
-            handshake::accept(ClientStream::Left(stream), peer, limits, decide).await
+            handshake::accept(ClientStream::Left(stream.into()), peer, limits, decide).await
         {
             panic!("a rejected handshake opened a socket");
         }

@@ -15,7 +15,7 @@ use super::pointer_map::PointerMap;
 use super::sharded_set::HasName;
 use crate::mailbox::MailboxSource;
 use crate::mailbox_queue::{MailboxQueue, QueueLimits};
-use crate::{Delivery, LayerError, QueueLoad, UNREAD_OVERHEAD_BYTES};
+use crate::{Delivery, FrameSink, LayerError, QueueLoad, UNREAD_OVERHEAD_BYTES};
 use narrowboat_core::name::ChannelName;
 
 /// One channel. It belongs to its tenant, whose limits and counters its methods take as a parameter, and it refers to
@@ -166,6 +166,9 @@ impl MemoryChannel {
         if state.is_removed() {
             return Err(ChannelError::Removed(Some(delivery)));
         }
+        if state.has_reader() && state.queue.try_bypass(&delivery) {
+            return Ok(None);
+        }
         state.drop_expired(tenant, now);
         self.check_room(&state, tenant, QueueLoad::default(), delivery.len())
             .map_err(ChannelError::Layer)?;
@@ -307,6 +310,10 @@ impl MailboxSource for MemoryChannel {
 
     fn try_recv(&self) -> Option<Delivery> {
         self.lock_state().queue.pop_now()
+    }
+
+    fn set_frame_sink(&self, sink: Arc<dyn FrameSink>) {
+        self.lock_state().queue.set_frame_sink(sink);
     }
 
     fn close(self: Arc<Self>) {

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::flushing_task::flushing_task;
 use super::layer_health::LayerHealth;
 use super::lease_request::LeaseRequest;
 use super::operation_queue::OperationQueue;
@@ -65,7 +66,7 @@ impl<O: QueueOperation> RedisLayerBase<O> {
         &self,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> Option<AbortHandle> {
-        let task = self.runtime.get()?.spawn(task).abort_handle();
+        let task = self.runtime.get()?.spawn(flushing_task(task)).abort_handle();
         let mut tasks = self.tasks();
         tasks.retain(|task| !task.is_finished());
         tasks.push(task.clone());

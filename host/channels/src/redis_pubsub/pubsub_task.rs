@@ -15,7 +15,7 @@ use super::server_connections::ServerConnections;
 use crate::layer_events::is_process_local_group;
 use crate::redis_common::{
     AttachGuard, BatchItem, LayerHealth, LeaseRequest, OperationBatch, UnansweredMessages,
-    reconnect_delays,
+    flushing_task, reconnect_delays,
 };
 use crate::{LAYER_EVENTS_GROUP, LayerError};
 use narrowboat_redis_client::{ErrorClass, find_persistent_error};
@@ -64,7 +64,7 @@ async fn connect_all<'a>(
     for (host, server) in core.base.servers.iter().enumerate() {
         let (server_connections, published) =
             ServerConnections::connect(server).await.map_err(|error| (host, error))?;
-        receivers.spawn(receive_published(Arc::clone(core), host, published));
+        receivers.spawn(flushing_task(receive_published(Arc::clone(core), host, published)));
         connections.push(server_connections);
     }
     let attached = core.base.queue.attach();

@@ -20,7 +20,7 @@ use narrowboat_core::frame::Frame;
 pub(crate) const BATCH_BYTES: usize = 16 * 1024;
 
 /// The size from which a payload is written without a copy, in bytes. Shorter payloads are copied into the batch.
-const MIN_ZERO_COPY_BYTES: usize = 4 * 1024;
+pub(crate) const MIN_ZERO_COPY_BYTES: usize = 4 * 1024;
 
 /// The largest size of queued pings and pongs, in bytes. If the peer does not read and they exceed it, only the last
 /// ping is answered, as RFC 6455, section 5.5.3, allows.
@@ -48,7 +48,21 @@ thread_local! {
     static BATCHES: RefCell<WriteBatch> = RefCell::default();
 }
 
+/// Encodes frames in the memory of this thread's batch. `write` leaves the batch to this function, which empties it.
+pub(crate) fn with_batch<T>(write: impl FnOnce(&mut WriteBatch) -> T) -> T {
+    BATCHES.with_borrow_mut(|batch| {
+        let result = write(batch);
+        batch.clear();
+        result
+    })
+}
+
 impl WriteBatch {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.large_payload = Bytes::new();
+    }
+
     /// Returns whether the batch takes no more frames.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= BATCH_BYTES || !self.large_payload.is_empty()
@@ -57,6 +71,17 @@ impl WriteBatch {
     /// Returns whether the batch has no frames. The socket has then accepted all frames before it.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Returns the encoded bytes of a batch without a large payload.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Encodes a message without compression. A large payload makes the batch full.
+    pub(crate) fn push_message(&mut self, frame: Frame) {
+        let (data, payload) = into_payload(frame);
+        self.push_frame(OpCode::Data(data), false, payload);
     }
 
     /// Appends a frame; a large payload makes the batch full.
@@ -69,6 +94,13 @@ impl WriteBatch {
         } else {
             self.large_payload = payload;
         }
+    }
+}
+
+fn into_payload(frame: Frame) -> (Data, Bytes) {
+    match frame {
+        Frame::Text(text) => (Data::Text, text.into_bytes()),
+        Frame::Binary(bytes) => (Data::Binary, bytes),
     }
 }
 
@@ -118,16 +150,19 @@ impl FrameEncoder {
 
     /// Encodes a message into a batch, compressed if the peer agreed.
     pub(crate) fn encode_message(&mut self, batch: &mut WriteBatch, frame: Frame) {
-        let (data, payload) = match frame {
-            Frame::Text(text) => (Data::Text, text.into_bytes()),
-            Frame::Binary(bytes) => (Data::Binary, bytes),
-        };
-        match &mut self.deflater {
-            Some(deflater) => {
-                batch.push_frame(OpCode::Data(data), true, deflater.deflate(&payload));
-            }
-            None => batch.push_frame(OpCode::Data(data), false, payload),
-        }
+        let Some(deflater) = &mut self.deflater else { return batch.push_message(frame) };
+        let (data, payload) = into_payload(frame);
+        batch.push_frame(OpCode::Data(data), true, deflater.deflate(&payload));
+    }
+
+    /// Returns whether messages are compressed. Then their order in the encoder is their order on the wire.
+    pub(crate) fn compresses(&self) -> bool {
+        self.deflater.is_some()
+    }
+
+    /// Takes bytes that another task could not write. They precede everything that is encoded here.
+    pub(crate) fn push_unsent(&mut self, bytes: Vec<u8>) {
+        self.unsent.push_back(bytes.into());
     }
 
     /// Writes unsent bytes and control frames, then the batches that `fill` encodes until it leaves one empty.
@@ -154,8 +189,7 @@ impl FrameEncoder {
                     batch.bytes.append(&mut self.pending_control_frames);
                 }
                 let written = self.poll_write_batch(stream, cx, batch);
-                batch.bytes.clear();
-                batch.large_payload = Bytes::new();
+                batch.clear();
                 ready!(written)?;
             }
         })

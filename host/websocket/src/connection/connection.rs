@@ -11,6 +11,7 @@ use super::connection_handle::ConnectionHandle;
 use super::connection_state::{ConnectionState, WriteHalf};
 use super::connection_timeouts::ConnectionTimeouts;
 use super::control_signals::{ControlSignal, PendingClose};
+use super::direct_writer::RestState;
 use super::drain::drain_until_eof;
 use super::keepalive::{Keepalive, KeepaliveAction};
 use super::outbound_queue::OutboundItem;
@@ -35,6 +36,8 @@ pub struct Connection {
     write_throttle: Throttle,
     /// The number of events since the last write.
     events_since_write: u32,
+    /// For what the task parks after its next write.
+    rest: RestState,
     /// The size of the outbound queue at the last [`Connection::take_control`], in bytes.
     queued_bytes: usize,
 }
@@ -64,6 +67,7 @@ impl Connection {
         handle: Arc<ConnectionHandle>,
         timeouts: ConnectionTimeouts,
     ) -> Self {
+        handle.outbound.set_direct_writer(socket.direct_writer());
         Self {
             socket,
             handle,
@@ -73,6 +77,7 @@ impl Connection {
             read_throttle: Throttle::default(),
             write_throttle: Throttle::default(),
             events_since_write: 0,
+            rest: RestState::InCall,
             queued_bytes: 0,
         }
     }
@@ -86,6 +91,7 @@ impl Connection {
             Some(event) => Poll::Ready(event),
             None => {
                 let write_mode = std::mem::replace(&mut write_mode, WriteMode::Now);
+                self.rest = RestState::InCall;
                 self.poll_in_mode(cx, read_mode, write_mode)
             }
         })
@@ -99,6 +105,9 @@ impl Connection {
             self.start_closing(request);
         }
         self.queued_bytes = status.queued_bytes;
+        if !status.unsent.is_empty() {
+            self.socket.push_unsent(status.unsent);
+        }
         let event = status.signal.map(|signal| match signal {
             ControlSignal::Stop => ConnectionEvent::Stop,
             ControlSignal::CommandPending => ConnectionEvent::CommandPending,
@@ -109,6 +118,7 @@ impl Connection {
     /// Polls for the next event of the peer, and writes the queue if there is none. Call
     /// [`take_control`](Self::take_control) first.
     pub fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
+        self.rest = RestState::Idle;
         self.poll_in_mode(cx, ReadMode::Read, WriteMode::Now)
     }
 
@@ -164,7 +174,7 @@ impl Connection {
 
     /// Wakes the task for a write if anything is queued, now or later.
     fn schedule_write(&mut self, cx: &mut Context<'_>) {
-        self.handle.outbound.register_waker(cx);
+        self.handle.outbound.park_in_call(cx);
         if self.socket.has_pending_control_frames() || self.handle.outbound.has_pending() {
             // Frames that are queued already do not wake the task.
             cx.waker().wake_by_ref();
@@ -226,10 +236,10 @@ impl Connection {
         }
         let quota = &self.handle.traffic.quota;
         let rate = self.write_throttle.poll_rate(cx, quota, QuotaChain::write_wait);
-        let Self { socket, handle, .. } = self;
+        let Self { socket, handle, rest, .. } = self;
         let mut close_request = None;
         let written = socket.poll_write(cx, |encoder, batch, cx| {
-            if let Some(request) = fill_batch(handle, encoder, batch, cx, rate) {
+            if let Some(request) = fill_batch(handle, encoder, batch, cx, (rate, *rest)) {
                 close_request = Some(request);
             }
         });
@@ -338,10 +348,10 @@ fn fill_batch(
     encoder: &mut FrameEncoder,
     batch: &mut WriteBatch,
     cx: &Context<'_>,
-    rate: RateState,
+    (rate, rest): (RateState, RestState),
 ) -> Option<PendingClose> {
     while !batch.is_full() {
-        match handle.outbound.pop_item(cx, batch.is_empty(), rate)? {
+        match handle.outbound.pop_item(cx, batch.is_empty(), rate, rest)? {
             OutboundItem::Frame(frame) => {
                 handle.traffic.record_sent(frame.len());
                 encoder.encode_message(batch, frame);

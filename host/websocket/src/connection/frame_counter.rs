@@ -16,6 +16,12 @@ impl FrameCounter {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Counts frames with this many bytes of payload together.
+    pub(super) fn record_frames(&self, frames: u64, bytes: u64) {
+        self.frames.fetch_add(frames, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Returns the number of frames.
     pub fn frames(&self) -> u64 {
         self.frames.load(Ordering::Relaxed)

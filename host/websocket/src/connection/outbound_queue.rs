@@ -11,18 +11,20 @@ use narrowboat_core::host_close::HostClose;
 use narrowboat_sync::{WakeMutex, WakeMutexGuard};
 
 use super::control_signals::{ControlSignal, ControlSignals, PendingClose};
+use super::direct_writer::{DirectWrite, DirectWriter, RestState, WrittenFrames};
 use super::frame_queue::FrameQueue;
 use super::handshake_event::HandshakeEvent;
 use super::handshake_state::{DecisionEffect, HandshakeState};
 use super::late_decision::LateDecision;
 use super::outbound_limits::{OutboundLimits, PendingSize, PushError};
 use super::throttle::RateState;
+use crate::split_tcp_stream::TcpWriter;
 
 /// A queue that any task may fill and only the connection drains, bounded in bytes.
 ///
-/// One lock holds four parts: the `FrameQueue`, the `ControlSignals`, the `HandshakeState`, and the state of the
-/// connection's task, which belongs to the `WakeMutex`. One lock is enough for a poll to see a consistent state, and for a push to
-/// decide whether it has to wake the task:
+/// One lock holds five parts: the `FrameQueue`, the `ControlSignals`, the `HandshakeState`, the `DirectWriter`, and the
+/// state of the connection's task, which belongs to the `WakeMutex`. One lock is enough for a poll to see a consistent
+/// state, and for a push to decide whether it has to wake the task:
 ///
 /// ```text
 ///                  park, if nothing was requested since take_status
@@ -33,6 +35,9 @@ use super::throttle::RateState;
 ///             +------------------------------------------------------+
 ///                           take_status, or a wake-up
 /// ```
+///
+/// A task that sends to many connections does not wake those that rest with an empty queue. It queues the frames with
+/// [`push_or_defer`](Self::push_or_defer), and writes them with [`flush`](Self::flush) at the end of its own wake-up.
 #[derive(Debug)]
 pub struct OutboundQueue {
     limits: OutboundLimits,
@@ -44,6 +49,18 @@ struct OutboundState {
     frames: FrameQueue,
     signals: ControlSignals,
     handshake: HandshakeState,
+    direct: DirectWriter,
+}
+
+/// The outcome of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// The connection's task writes the frame. Older frames were dropped for it, under the policy `drop-oldest`.
+    Queued { dropped: usize },
+    /// The caller has to call [`OutboundQueue::flush`] at the end of its wake-up.
+    NeedsFlush,
+    /// Another push has found that the frames have to be flushed.
+    WithEarlierFlush,
 }
 
 /// The next item for the socket.
@@ -64,6 +81,8 @@ pub(super) struct OutboundStatus {
     pub(super) queued_bytes: usize,
     /// Whether the connection accepts frames.
     pub(super) is_open: bool,
+    /// Bytes that another task could not write. They precede all queued frames.
+    pub(super) unsent: Vec<u8>,
 }
 
 impl OutboundQueue {
@@ -91,14 +110,29 @@ impl OutboundQueue {
     /// # Errors
     /// The frame does not fit, or the connection is closing. The frame is dropped.
     pub fn push(&self, frame: Frame) -> Result<usize, PushError> {
+        match self.push_or_defer(frame, false)? {
+            Pushed::Queued { dropped } => Ok(dropped),
+            Pushed::NeedsFlush | Pushed::WithEarlierFlush => Ok(0),
+        }
+    }
+
+    /// Queues a frame like [`push`](Self::push). With `may_defer`, a connection that rests is not woken: the caller
+    /// flushes it.
+    ///
+    /// # Errors
+    /// Those of [`push`](Self::push).
+    pub(super) fn push_or_defer(&self, frame: Frame, may_defer: bool) -> Result<Pushed, PushError> {
         let mut state = self.lock();
         match self.check(&state, PendingSize::default(), frame.len()) {
             Ok(()) => {
+                if may_defer && self::may_defer(&state, &frame) {
+                    return Ok(state.push_deferred(frame));
+                }
                 let evicted = state.frames.evict_oldest(&self.limits, frame.len());
                 state.frames.push(frame);
                 wake_parked_task(state);
                 // The evicted frames are freed after the lock is released.
-                Ok(evicted.len())
+                Ok(Pushed::Queued { dropped: evicted.len() })
             }
             Err(PushError::Full) if self.closes_on_overflow() => {
                 close_stalled(state);
@@ -106,6 +140,44 @@ impl OutboundQueue {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Queues a frame of the connection's channel if its session is idle. Otherwise the frame has to take its turn in
+    /// the mailbox.
+    pub(super) fn push_if_idle(&self, frame: &Frame) -> Option<Pushed> {
+        let mut state = self.lock();
+        let is_accepted = state.direct.rest == RestState::Idle
+            && may_defer(&state, frame)
+            && self.check(&state, PendingSize::default(), frame.len()).is_ok();
+        is_accepted.then(|| state.push_deferred(frame.clone()))
+    }
+
+    /// Writes the frames of a connection that rests. A task that is awake writes them itself.
+    pub(super) fn flush(&self) -> WrittenFrames {
+        let mut state = self.lock();
+        state.direct.end_deferral();
+        if !state.is_parked() || state.direct.rest == RestState::Writing {
+            return WrittenFrames::default();
+        }
+        let OutboundState { direct, frames, .. } = &mut *state;
+        match direct.write(frames) {
+            DirectWrite::Complete(written) => written,
+            DirectWrite::Incomplete(written) => {
+                notify_task(state);
+                written
+            }
+        }
+    }
+
+    /// Lets other tasks write to the socket while the connection's task rests.
+    pub(super) fn set_direct_writer(&self, socket: TcpWriter) {
+        self.lock().direct = DirectWriter::new(socket);
+    }
+
+    /// Records that the session goes on after it has parked, because of a timer or a delivery: no frame may overtake
+    /// the frames that its guest is going to send.
+    pub fn resume_task(&self) {
+        self.lock().resume();
     }
 
     /// Returns whether a frame that does not fit closes the connection.
@@ -183,11 +255,12 @@ impl OutboundQueue {
             signal,
             queued_bytes: state.frames.queued_bytes(),
             is_open: state.signals.is_open(),
+            unsent: state.direct.take_unsent(),
         }
     }
 
     /// Takes the next item to write. `is_all_written` tells that the socket has accepted all items before. If there is
-    /// no item, the task parks.
+    /// no item, the task parks, and `rest` says for what.
     ///
     /// An exceeded rate holds back the frames of an open connection only. On a closing connection they are written, so
     /// that they do not delay the Close behind them.
@@ -196,11 +269,13 @@ impl OutboundQueue {
         cx: &Context<'_>,
         is_all_written: bool,
         rate: RateState,
+        rest: RestState,
     ) -> Option<OutboundItem> {
         let mut state = self.lock();
         if is_all_written {
             state.frames.confirm_written();
         }
+        state.direct.rest = RestState::Writing;
         if rate == RateState::Exceeded && state.signals.is_open() {
             state.park(cx);
             return None;
@@ -212,8 +287,18 @@ impl OutboundQueue {
         if let Some(request) = state.signals.take_close() {
             return Some(OutboundItem::Close(request));
         }
+        if is_all_written && state.signals.is_open() {
+            state.direct.rest = rest;
+        }
         state.park(cx);
         None
+    }
+
+    /// Parks the task for the time of a guest call, without a look at the queue.
+    pub(super) fn park_in_call(&self, cx: &Context<'_>) {
+        let mut state = self.lock();
+        state.direct.rest = state.direct.rest.min(RestState::InCall);
+        state.park(cx);
     }
 
     /// Parks the task: a push or a request wakes it.
@@ -227,6 +312,7 @@ impl OutboundQueue {
             frames: FrameQueue::default(),
             signals: ControlSignals::closed(),
             handshake: HandshakeState::Over,
+            direct: DirectWriter::default(),
         };
         self.lock().reset(closed);
     }
@@ -291,6 +377,22 @@ impl OutboundQueue {
     fn lock(&self) -> WakeMutexGuard<'_, OutboundState> {
         self.state.lock()
     }
+}
+
+impl OutboundState {
+    /// Queues a frame that the caller flushes.
+    fn push_deferred(&mut self, frame: Frame) -> Pushed {
+        self.frames.push(frame);
+        match self.direct.defer_flush() {
+            true => Pushed::NeedsFlush,
+            false => Pushed::WithEarlierFlush,
+        }
+    }
+}
+
+/// Whether another task may queue a frame without waking the connection's task, and write it later.
+fn may_defer(state: &WakeMutexGuard<'_, OutboundState>, frame: &Frame) -> bool {
+    state.is_parked() && state.direct.accepts(frame, state.frames.queued_bytes())
 }
 
 /// Closes a connection whose client does not read. The queued frames are dropped: they would only delay the Close.

@@ -13,6 +13,7 @@ use crate::codec::{
     DeflateParams, Deflater, FrameDecoder, FrameEncoder, IncomingEvent, IncomingLimits, Inflater,
     WriteBatch,
 };
+use crate::split_tcp_stream::TcpWriter;
 use narrowboat_core::fault::ClientFault;
 
 /// The size of the memory that a thread reads into, in bytes.
@@ -140,6 +141,20 @@ impl Socket {
         fill: impl FnMut(&mut FrameEncoder, &mut WriteBatch, &Context<'_>),
     ) -> Poll<io::Result<()>> {
         self.encoder.poll_write(&mut self.stream, cx, fill)
+    }
+
+    /// Returns the socket for other tasks. It dangles if they cannot write to it: because of TLS, or because messages
+    /// are compressed.
+    pub(super) fn direct_writer(&self) -> TcpWriter {
+        match &self.stream {
+            ClientStream::Left(stream) if !self.encoder.compresses() => stream.writer(),
+            _ => TcpWriter::new(),
+        }
+    }
+
+    /// Takes bytes that another task could not write. They precede everything that is written here.
+    pub(super) fn push_unsent(&mut self, bytes: Vec<u8>) {
+        self.encoder.push_unsent(bytes);
     }
 
     pub(super) fn stream_mut(&mut self) -> &mut ClientStream {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::close_counters::CloseCounters;
+use super::direct_writer::WrittenFrames;
 use super::frame_counter::FrameCounter;
 use narrowboat_quota::QuotaChain;
 
@@ -39,6 +40,11 @@ impl TrafficCounters {
     pub(super) fn record_sent(&self, bytes: usize) {
         self.sent.record_frame(bytes);
         self.quota.record_sent(bytes);
+    }
+
+    /// Counts frames that another task has written, for which the quota has no rate.
+    pub(super) fn record_written(&self, written: WrittenFrames) {
+        self.sent.record_frames(written.frames, written.bytes);
     }
 
     /// Counts a frame that a queue refused.

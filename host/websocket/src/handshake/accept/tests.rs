@@ -20,7 +20,7 @@ async fn socket_pair() -> (TcpStream, ClientStream, PeerInfo) {
     let client = TcpStream::connect(server_addr).await.unwrap();
     let (stream, client_addr) = listener.accept().await.unwrap();
     let peer = PeerInfo { client_addr, server_addr, is_secure: false };
-    (client, ClientStream::Left(stream), peer)
+    (client, ClientStream::Left(stream.into()), peer)
 }
 
 fn acceptance<T>(handler: T) -> Decision<T> {
