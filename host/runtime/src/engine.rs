@@ -234,15 +234,18 @@ impl Engine {
     }
 }
 
-/// Creates the wasmtime engine with a pool, or without one if the address space is too small. Returns it with the settings
-/// of its code.
+/// Creates the wasmtime engine with the widest pool that the address space allows, or without one. Returns it with the
+/// settings of its code.
 fn new_wasmtime_engine(
     instances: u32,
     memory: usize,
 ) -> wasmtime::Result<(wasmtime::Engine, CompileSettings)> {
-    let pooled = wasmtime::Engine::new(&engine_config::pooling_config(instances, memory));
-    let pooled = pooled.map(|engine| (engine, CompileSettings::for_pool(memory)));
-    pooled.or_else(|error| {
+    let pooled = |settings| {
+        let config = engine_config::pooling_config(settings, instances, memory);
+        wasmtime::Engine::new(&config).map(|engine| (engine, settings))
+    };
+    let wide = pooled(CompileSettings::for_wide_pool());
+    wide.or_else(|_| pooled(CompileSettings::for_pool(memory))).or_else(|error| {
         tracing::warn!(
             instances,
             memory,

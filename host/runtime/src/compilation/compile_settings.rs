@@ -2,9 +2,13 @@
 
 use wasmtime::{Config, InstanceAllocationStrategy};
 
-/// Address space between two memories, in bytes. Accesses are checked against the size of the memory, so this may be
-/// less than the 4 GiB that a 32-bit index can reach.
+/// Address space behind a memory, in bytes. Code checks accesses with a larger constant offset. A memory whose
+/// reservation is smaller than [`WIDE_RESERVATION_BYTES`] has all accesses checked against its size.
 const MEMORY_GUARD_BYTES: u64 = 64 * 1024;
+
+/// The address space that a 32-bit index can reach, in bytes. Accesses to a memory with this reservation need no check:
+/// the system traps them.
+const WIDE_RESERVATION_BYTES: u64 = 1 << 32;
 
 /// The stack that a guest may use, in bytes. CPython needs this much to raise a RecursionError before it traps.
 pub(crate) const MAX_WASM_STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -20,6 +24,12 @@ impl CompileSettings {
     /// The settings of an engine with a pool of memories of this size.
     pub(crate) fn for_pool(memory: usize) -> Self {
         Self { memory_reservation: memory as u64 }
+    }
+
+    /// The settings of an engine with a pool whose memories reserve all that an index can reach, so that code does not
+    /// check its accesses.
+    pub(crate) fn for_wide_pool() -> Self {
+        Self { memory_reservation: WIDE_RESERVATION_BYTES }
     }
 
     /// The settings of an engine without a pool.

@@ -16,9 +16,9 @@ const TABLE_KEEP_RESIDENT_BYTES: usize = 4 * 1024;
 pub const THREAD_STACK_BYTES: usize = 2 * MAX_WASM_STACK_BYTES;
 
 /// Returns the configuration with a pool of `instances`, each with at most `memory` bytes. The pool reserves its
-/// address space at once.
-pub(super) fn pooling_config(instances: u32, memory: usize) -> Config {
-    let mut config = CompileSettings::for_pool(memory).config();
+/// address space at once, as much as the settings say.
+pub(super) fn pooling_config(settings: CompileSettings, instances: u32, memory: usize) -> Config {
+    let mut config = settings.config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)));
     config
 }
@@ -73,8 +73,14 @@ mod tests {
 
     #[test]
     fn an_engine_runs_the_code_of_a_process_with_its_compile_settings() {
-        let pooled = compatibility(&pooling_config(4, MEMORY_BYTES));
-        assert_eq!(pooled, compatibility(&CompileSettings::for_pool(MEMORY_BYTES).config()));
+        let settings = CompileSettings::for_pool(MEMORY_BYTES);
+        let pooled = compatibility(&pooling_config(settings, 4, MEMORY_BYTES));
+        assert_eq!(pooled, compatibility(&settings.config()));
+        let wide = CompileSettings::for_wide_pool();
+        assert_eq!(
+            compatibility(&pooling_config(wide, 4, MEMORY_BYTES)),
+            compatibility(&wide.config())
+        );
         let on_demand = compatibility(&on_demand_config());
         let mut compiler = CompileSettings::on_demand().config();
         // The hash has this setting, although code does not depend on it.
