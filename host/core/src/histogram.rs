@@ -5,6 +5,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::striped::Striped;
+
 /// The inclusive upper bounds of the buckets. One more bucket counts longer durations.
 pub const BUCKET_BOUNDS: [Duration; 10] = [
     Duration::from_micros(5),
@@ -21,7 +23,10 @@ pub const BUCKET_BOUNDS: [Duration; 10] = [
 
 /// Counts durations in buckets.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub struct Histogram(Striped<HistogramCounters>);
+
+#[derive(Debug, Default)]
+struct HistogramCounters {
     /// The sum of all durations, in nanoseconds.
     sum: AtomicU64,
     /// Each duration counts in one bucket; the last one is for durations above all bounds.
@@ -33,18 +38,20 @@ impl Histogram {
     pub fn count(&self, duration: Duration) {
         let bucket = BUCKET_BOUNDS.iter().position(|bound| duration <= *bound);
         let bucket = bucket.unwrap_or(BUCKET_BOUNDS.len());
-        self.bucket_counts[bucket].fetch_add(1, Ordering::Relaxed);
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.sum.fetch_add(nanoseconds, Ordering::Relaxed);
+        let HistogramCounters { sum, bucket_counts } = self.0.local();
+        bucket_counts[bucket].fetch_add(1, Ordering::Relaxed);
+        sum.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     /// Returns the current counts.
     pub fn now(&self) -> HistogramSnapshot {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let bucket_count =
+            |bucket: usize| self.0.iter().map(|counts| load(&counts.bucket_counts[bucket])).sum();
         HistogramSnapshot {
-            sum: Duration::from_nanos(self.sum.load(Ordering::Relaxed)),
-            bucket_counts: std::array::from_fn(|bucket| {
-                self.bucket_counts[bucket].load(Ordering::Relaxed)
-            }),
+            sum: Duration::from_nanos(self.0.iter().map(|counts| load(&counts.sum)).sum()),
+            bucket_counts: std::array::from_fn(bucket_count),
         }
     }
 }

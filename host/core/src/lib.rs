@@ -29,5 +29,6 @@ pub mod regular_file;
 pub mod scope;
 pub mod sha256_digest;
 pub mod source_bundle;
+pub mod striped;
 pub mod units;
 pub mod warn_limiter;

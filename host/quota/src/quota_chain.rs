@@ -159,6 +159,11 @@ impl QuotaChain {
         self.nodes.iter().any(|node| node.outbound.is_limited())
     }
 
+    /// Whether the messages of clients are limited.
+    pub fn limits_receiving(&self) -> bool {
+        self.nodes.iter().any(|node| node.inbound.is_limited())
+    }
+
     /// Counts a frame to a client.
     pub fn record_sent(&self, bytes: usize) {
         self.nodes.iter().for_each(|node| node.outbound.record_frame(bytes));

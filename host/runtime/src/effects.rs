@@ -1,5 +1,6 @@
 //! The requests of a guest during one call. The host carries them out after the call, in order.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,22 @@ pub(crate) struct Effects {
     bytes_limit: usize,
 }
 
+/// The largest capacity of a list that a thread keeps.
+const MAX_RETAINED_CAPACITY: usize = 64;
+
+thread_local! {
+    /// An empty list for the next call of this thread. An idle instance has no list of its own.
+    static SPARE_LIST: Cell<Vec<Effect>> = const { Cell::new(Vec::new()) };
+}
+
+/// Keeps the memory of a list of effects for the next call of this thread. Drops the effects in it.
+pub fn recycle_effects(mut effects: Vec<Effect>) {
+    effects.clear();
+    if effects.capacity() <= MAX_RETAINED_CAPACITY {
+        SPARE_LIST.set(effects);
+    }
+}
+
 /// The call has too many effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EffectLimitExceeded;
@@ -123,6 +140,9 @@ impl Effects {
         self.bytes += bytes;
         if let Effect::GroupSend(..) | Effect::GroupSendFrame(..) = effect {
             self.pending_for_groups = self.pending_for_groups.with_item(bytes);
+        }
+        if self.list.capacity() == 0 {
+            self.list = SPARE_LIST.take();
         }
         self.list.push(effect);
         Ok(())

@@ -32,7 +32,7 @@ pub use compilation::{
     CancelLoadOnDrop, CompileError, CompilerProgram, ComponentCompiler, LoadCancellation,
     run_compile_worker,
 };
-pub use effects::Effect;
+pub use effects::{Effect, recycle_effects};
 pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};
 pub use language_runtime::{LanguageRuntimes, RuntimeError, SourceProblem, SourceProblems};

@@ -8,7 +8,7 @@ use narrowboat_channels::{ChannelLayer, LayerError, MaybeReady};
 use narrowboat_core::deferred_flush::defer_flushes;
 use narrowboat_core::log_target::TRACE;
 use narrowboat_quota::LimitKind;
-use narrowboat_runtime::{Effect, Plugin};
+use narrowboat_runtime::{Effect, Plugin, recycle_effects};
 use narrowboat_websocket::connection::LateDecision;
 
 /// Applies effects for a plugin.
@@ -21,11 +21,12 @@ pub(super) struct EffectApplier<'a> {
 impl EffectApplier<'_> {
     /// Applies the effects of one call. An effect that has become impossible is dropped, for example because a socket
     /// closed or a channel filled up during the call: delivery is at most once. This never waits for a remote layer.
-    pub(super) fn apply(&self, effects: Vec<Effect>) {
+    pub(super) fn apply(&self, mut effects: Vec<Effect>) {
         let quota = &self.plugin.quota;
         let scope = defer_flushes();
         // The time to apply effects counts as CPU time of the plugin.
-        charge(quota, || effects.into_iter().for_each(|effect| self.apply_or_drop(effect)));
+        charge(quota, || effects.drain(..).for_each(|effect| self.apply_or_drop(effect)));
+        recycle_effects(effects);
         // Empty in a session, which writes the frames of all its effects together.
         let list = scope.take();
         if !list.is_empty() {

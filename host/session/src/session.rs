@@ -19,6 +19,9 @@ use narrowboat_websocket::connection::NextTimer;
 /// Deliveries that a session takes in a row before it polls the client.
 const MAX_CONSECUTIVE_DELIVERIES: u32 = 32;
 
+/// Messages of one read that a session handles in a row before it looks at requests, deliveries and timers.
+const MAX_CONSECUTIVE_MESSAGES: u32 = 16;
+
 /// A session. Dropping it drops its consumer, which calls `disconnect` with 1006.
 pub(super) struct Session<L> {
     pub(super) consumer: AcceptedConsumer,
@@ -27,11 +30,13 @@ pub(super) struct Session<L> {
     next_timer: NextTimer,
     /// Deliveries since the client was last polled.
     consecutive_deliveries: u32,
+    /// Further messages of the last read that may be handled in a row.
+    remaining_messages: u32,
 }
 
 impl<L: SessionLink> Session<L> {
     pub(super) fn new(consumer: AcceptedConsumer, link: L) -> Self {
-        Self { consumer, link, next_timer: None, consecutive_deliveries: 0 }
+        Self { consumer, link, next_timer: None, consecutive_deliveries: 0, remaining_messages: 0 }
     }
 
     /// Runs the session until its client's side has ended.
@@ -76,6 +81,9 @@ impl<L: SessionLink> Session<L> {
     /// Polls for the next event. Deliveries come first, so that the frames that the guest sends for several of them go
     /// out in one write; but after [`MAX_CONSECUTIVE_DELIVERIES`] the client is polled.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<L::End>> {
+        if let Poll::Ready(event) = self.poll_read_message(cx) {
+            return Poll::Ready(event);
+        }
         let Self { consumer, link, next_timer, .. } = self;
         let AcceptedConsumer { control, mailbox, postponed_move, .. } = consumer;
         let is_open = match link.poll_state(control, cx) {
@@ -98,6 +106,7 @@ impl<L: SessionLink> Session<L> {
         }
         self.consecutive_deliveries = 0;
         if let Poll::Ready(event) = link.poll_client(cx) {
+            self.remaining_messages = MAX_CONSECUTIVE_MESSAGES - 1;
             return Poll::Ready(event);
         }
         if is_open && let Poll::Ready(timer) = control.timers.poll_expired(cx, next_timer) {
@@ -111,6 +120,16 @@ impl<L: SessionLink> Session<L> {
             });
         }
         Poll::Pending
+    }
+
+    /// Polls for a further message of the last read, if the session may handle it before everything else.
+    fn poll_read_message(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<L::End>> {
+        if self.remaining_messages == 0 || self.consumer.postponed_move.is_some() {
+            return Poll::Pending;
+        }
+        let polled = self.link.poll_read_message(cx);
+        self.remaining_messages = if polled.is_ready() { self.remaining_messages - 1 } else { 0 };
+        polled
     }
 
     /// Calls the guest, applies the effects, and handles the result.

@@ -47,6 +47,10 @@ pub(super) trait SessionLink {
     /// Polls for an event of the client, and writes queued frames if there is none.
     fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<Self::End>>;
 
+    /// Polls for a message that came in the same read as the last one, without a look at requests, deliveries and timers.
+    /// Pending if one of them may have to come first.
+    fn poll_read_message(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<Self::End>>;
+
     /// Serves the client until `work` in the instance ends, and returns the result of the work.
     async fn serve_while<T>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>);
 

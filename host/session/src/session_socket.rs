@@ -112,6 +112,13 @@ impl SessionLink for SessionSocket {
         self.connection.poll_socket(cx).map(SessionEvent::from)
     }
 
+    fn poll_read_message(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent<SocketEnd>> {
+        match self.connection.has_next_message() {
+            true => self.connection.poll_next_message(cx).map(SessionEvent::from),
+            false => Poll::Pending,
+        }
+    }
+
     /// Reads frames ahead up to a limit, and writes.
     async fn serve_while<T>(&mut self, mut work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
         loop {

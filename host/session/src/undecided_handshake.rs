@@ -52,6 +52,10 @@ impl SessionLink for UndecidedHandshake {
         Poll::Pending
     }
 
+    fn poll_read_message(&mut self, _cx: &mut Context<'_>) -> Poll<SessionEvent<HandshakeEnd>> {
+        Poll::Pending
+    }
+
     async fn serve_while<T>(&mut self, work: CallFuture<T>) -> (T, Option<Box<Instance>>) {
         work.await
     }

@@ -78,6 +78,11 @@ impl<S> WakeMutexGuard<'_, S> {
         self.0.is_dirty = has_more;
     }
 
+    /// Whether the state was [marked dirty](Self::mark_dirty) since the task polled it.
+    pub fn is_dirty(&self) -> bool {
+        self.0.is_dirty
+    }
+
     /// Whether the task is parked: it polls the state again only after a wake-up.
     pub fn is_parked(&self) -> bool {
         !self.0.is_task_running

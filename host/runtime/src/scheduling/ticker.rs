@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use narrowboat_core::striped::Striped;
+
 /// The length of a tick. The time limits of calls are counted in ticks.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
@@ -19,10 +21,10 @@ pub(crate) struct Ticker {
 
 #[derive(Default)]
 struct TickerState {
-    /// Calls that have started. The thread compares it with the last value, so that a call only costs an addition.
-    calls_begun: AtomicU64,
+    /// Calls that have started. The thread compares their sum with the last value, so that a call only costs an addition.
+    calls_begun: Striped<AtomicU64>,
     /// Calls that have ended.
-    calls_ended: AtomicU64,
+    calls_ended: Striped<AtomicU64>,
     is_asleep: AtomicBool,
     stop: AtomicBool,
 }
@@ -48,7 +50,7 @@ impl Ticker {
     pub(crate) fn begin_call(&self) -> TickerGuard<'_> {
         // Sequentially consistent with `park_until_call`: either this call sees that the thread sleeps, or the thread
         // sees this call.
-        self.shared.calls_begun.fetch_add(1, Ordering::SeqCst);
+        self.shared.calls_begun.local().fetch_add(1, Ordering::SeqCst);
         if self.shared.is_asleep.load(Ordering::SeqCst) {
             self.wake();
         }
@@ -70,8 +72,8 @@ impl TickerState {
         while !self.stop.load(Ordering::SeqCst) {
             thread::sleep(TICK);
             tick();
-            let begun = self.calls_begun.load(Ordering::SeqCst);
-            let running = begun != self.calls_ended.load(Ordering::SeqCst);
+            let begun = sum(&self.calls_begun);
+            let running = begun != sum(&self.calls_ended);
             idle = if running || begun != seen { 0 } else { idle + 1 };
             seen = begun;
             if idle > IDLE_TICKS {
@@ -84,7 +86,7 @@ impl TickerState {
     fn park_until_call(&self, seen: u64) {
         self.is_asleep.store(true, Ordering::SeqCst);
         while self.is_asleep.load(Ordering::SeqCst)
-            && self.calls_begun.load(Ordering::SeqCst) == seen
+            && sum(&self.calls_begun) == seen
             && !self.stop.load(Ordering::SeqCst)
         {
             thread::park();
@@ -93,9 +95,13 @@ impl TickerState {
     }
 }
 
+fn sum(counter: &Striped<AtomicU64>) -> u64 {
+    counter.iter().map(|count| count.load(Ordering::SeqCst)).sum()
+}
+
 impl Drop for TickerGuard<'_> {
     fn drop(&mut self) {
-        self.0.calls_ended.fetch_add(1, Ordering::SeqCst);
+        self.0.calls_ended.local().fetch_add(1, Ordering::SeqCst);
     }
 }
 

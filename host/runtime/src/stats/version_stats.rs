@@ -10,11 +10,12 @@ use super::client_tracker::ClientTracker;
 use super::fault_kind::FaultKind;
 use narrowboat_core::fault::GuestFault;
 use narrowboat_core::histogram::Histogram;
+use narrowboat_core::striped::Striped;
 
 /// Counts the events and faults of a version, and notifies a waiter of each fault.
 #[derive(Debug, Default)]
 pub struct VersionStats {
-    events: AtomicU64,
+    events: Striped<AtomicU64>,
     /// Events for which the guest blamed its client. They are not faults: clients must not cause a rollback.
     client_errors: AtomicU64,
     /// Messages of types that the guest does not know.
@@ -39,7 +40,7 @@ pub struct EventCounts {
 
 impl VersionStats {
     pub(crate) fn record_event(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
+        self.events.local().fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn record_fault(&self, fault: &GuestFault) {
@@ -106,7 +107,8 @@ impl VersionStats {
     pub fn event_counts(&self) -> EventCounts {
         // Faults are read first, so that they never exceed the events: each event is counted before it fails.
         let faults = FaultKind::ALL.into_iter().map(|kind| self.fault_count(kind)).sum();
-        EventCounts { events: self.events.load(Ordering::Relaxed), faults }
+        let events = self.events.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        EventCounts { events, faults }
     }
 
     /// The number of faults of a kind.

@@ -107,6 +107,11 @@ impl FrameDecoder {
         }
     }
 
+    /// Whether received bytes wait to be decoded.
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     /// Returns how many bytes of the current frame are missing.
     pub(crate) fn missing_bytes(&self) -> usize {
         self.current_frame.as_ref().map_or(0, |(_, len)| len.saturating_sub(self.buffer.len()))

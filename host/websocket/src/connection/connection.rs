@@ -122,6 +122,22 @@ impl Connection {
         self.poll_in_mode(cx, ReadMode::Read, WriteMode::Now)
     }
 
+    /// Whether the last read may have brought further messages, and nothing else is to be done before them. Then
+    /// [`poll_next_message`](Self::poll_next_message) may follow without a [`take_control`](Self::take_control).
+    pub fn has_next_message(&self) -> bool {
+        self.state.is_open()
+            && self.socket.has_read_bytes()
+            && !self.handle.traffic.quota.limits_receiving()
+            && !self.handle.outbound.needs_poll()
+    }
+
+    /// Polls for the next event of the peer only.
+    pub fn poll_next_message(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
+        let event = self.poll_read(cx);
+        self.events_since_write += u32::from(event.is_ready());
+        event
+    }
+
     fn poll_in_mode(
         &mut self,
         cx: &mut Context<'_>,
@@ -184,8 +200,12 @@ impl Connection {
     /// Returns the next message, or the end of the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
         loop {
-            let Poll::Ready(read) = self.socket.poll_event(cx) else { return Poll::Pending };
-            self.keepalive.record_activity(Instant::now());
+            let polled = self.socket.poll_event(cx);
+            // A part of a frame counts, since the peer cannot answer a ping in the middle of a frame.
+            if self.socket.take_read_flag() {
+                self.keepalive.record_activity(Instant::now());
+            }
+            let Poll::Ready(read) = polled else { return Poll::Pending };
             match read {
                 Ok(IncomingEvent::Message(frame)) if self.state.is_open() => {
                     self.handle.traffic.record_received(frame.len());
@@ -311,10 +331,9 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Checks the silence of the peer. A part of a frame counts as activity, since the peer cannot answer a ping in
-    /// the middle of a frame. A pause of reading counts as activity, too.
+    /// Checks the silence of the peer. A pause of reading counts as activity.
     fn check_keepalive(&mut self, now: Instant, read_mode: ReadMode) -> KeepaliveAction {
-        if self.socket.take_read_flag() || read_mode == ReadMode::Pause {
+        if read_mode == ReadMode::Pause {
             self.keepalive.record_activity(now);
         }
         self.keepalive.check_silence(now)

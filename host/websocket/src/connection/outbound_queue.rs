@@ -1,5 +1,7 @@
 //! The queue between the tasks that send to a connection and the connection itself.
 
+mod deferral;
+
 use std::task::{Context, Poll};
 
 use narrowboat_config::OverflowPolicy;
@@ -10,15 +12,18 @@ use narrowboat_core::frame::Frame;
 use narrowboat_core::host_close::HostClose;
 use narrowboat_sync::{WakeMutex, WakeMutexGuard};
 
+pub(super) use deferral::Pushed;
+use deferral::may_defer;
+
 use super::control_signals::{ControlSignal, ControlSignals, PendingClose};
-use super::direct_writer::{DirectWrite, DirectWriter, RestState, WrittenFrames};
+use super::direct_writer::{DirectWriter, RestState};
 use super::frame_queue::FrameQueue;
 use super::handshake_event::HandshakeEvent;
 use super::handshake_state::{DecisionEffect, HandshakeState};
 use super::late_decision::LateDecision;
 use super::outbound_limits::{OutboundLimits, PendingSize, PushError};
 use super::throttle::RateState;
-use crate::split_tcp_stream::TcpWriter;
+use crate::codec::BATCH_BYTES;
 
 /// A queue that any task may fill and only the connection drains, bounded in bytes.
 ///
@@ -50,17 +55,6 @@ struct OutboundState {
     signals: ControlSignals,
     handshake: HandshakeState,
     direct: DirectWriter,
-}
-
-/// The outcome of a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushed {
-    /// The connection's task writes the frame. Older frames were dropped for it, under the policy `drop-oldest`.
-    Queued { dropped: usize },
-    /// The caller has to call [`OutboundQueue::flush`] at the end of its wake-up.
-    NeedsFlush,
-    /// Another push has found that the frames have to be flushed.
-    WithEarlierFlush,
 }
 
 /// The next item for the socket.
@@ -116,16 +110,20 @@ impl OutboundQueue {
         }
     }
 
-    /// Queues a frame like [`push`](Self::push). With `may_defer`, a connection that rests is not woken: the caller
+    /// Queues a frame like [`push`](Self::push). With `is_deferring`, a connection that rests is not woken: the caller
     /// flushes it.
     ///
     /// # Errors
     /// Those of [`push`](Self::push).
-    pub(super) fn push_or_defer(&self, frame: Frame, may_defer: bool) -> Result<Pushed, PushError> {
+    pub(super) fn push_or_defer(
+        &self,
+        frame: Frame,
+        is_deferring: bool,
+    ) -> Result<Pushed, PushError> {
         let mut state = self.lock();
         match self.check(&state, PendingSize::default(), frame.len()) {
             Ok(()) => {
-                if may_defer && self::may_defer(&state, &frame) {
+                if is_deferring && may_defer(&state, &frame) {
                     return Ok(state.push_deferred(frame));
                 }
                 let evicted = state.frames.evict_oldest(&self.limits, frame.len());
@@ -140,44 +138,6 @@ impl OutboundQueue {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Queues a frame of the connection's channel if its session is idle. Otherwise the frame has to take its turn in
-    /// the mailbox.
-    pub(super) fn push_if_idle(&self, frame: &Frame) -> Option<Pushed> {
-        let mut state = self.lock();
-        let is_accepted = state.direct.rest == RestState::Idle
-            && may_defer(&state, frame)
-            && self.check(&state, PendingSize::default(), frame.len()).is_ok();
-        is_accepted.then(|| state.push_deferred(frame.clone()))
-    }
-
-    /// Writes the frames of a connection that rests. A task that is awake writes them itself.
-    pub(super) fn flush(&self) -> WrittenFrames {
-        let mut state = self.lock();
-        state.direct.end_deferral();
-        if !state.is_parked() || state.direct.rest == RestState::Writing {
-            return WrittenFrames::default();
-        }
-        let OutboundState { direct, frames, .. } = &mut *state;
-        match direct.write(frames) {
-            DirectWrite::Complete(written) => written,
-            DirectWrite::Incomplete(written) => {
-                notify_task(state);
-                written
-            }
-        }
-    }
-
-    /// Lets other tasks write to the socket while the connection's task rests.
-    pub(super) fn set_direct_writer(&self, socket: TcpWriter) {
-        self.lock().direct = DirectWriter::new(socket);
-    }
-
-    /// Records that the session goes on after it has parked, because of a timer or a delivery: no frame may overtake
-    /// the frames that its guest is going to send.
-    pub fn resume_task(&self) {
-        self.lock().resume();
     }
 
     /// Returns whether a frame that does not fit closes the connection.
@@ -238,6 +198,13 @@ impl OutboundQueue {
         notify_task(state);
     }
 
+    /// Whether the connection's task has to poll before it handles another message: it has a request, or frames enough
+    /// for a write.
+    pub(super) fn needs_poll(&self) -> bool {
+        let state = self.lock();
+        state.is_dirty() || !state.signals.is_open() || state.frames.queued_bytes() >= BATCH_BYTES
+    }
+
     /// Makes the connection's task poll again.
     pub(super) fn wake_task(&self) {
         notify_task(self.lock());
@@ -292,13 +259,6 @@ impl OutboundQueue {
         }
         state.park(cx);
         None
-    }
-
-    /// Parks the task for the time of a guest call, without a look at the queue.
-    pub(super) fn park_in_call(&self, cx: &Context<'_>) {
-        let mut state = self.lock();
-        state.direct.rest = state.direct.rest.min(RestState::InCall);
-        state.park(cx);
     }
 
     /// Parks the task: a push or a request wakes it.
@@ -377,22 +337,6 @@ impl OutboundQueue {
     fn lock(&self) -> WakeMutexGuard<'_, OutboundState> {
         self.state.lock()
     }
-}
-
-impl OutboundState {
-    /// Queues a frame that the caller flushes.
-    fn push_deferred(&mut self, frame: Frame) -> Pushed {
-        self.frames.push(frame);
-        match self.direct.defer_flush() {
-            true => Pushed::NeedsFlush,
-            false => Pushed::WithEarlierFlush,
-        }
-    }
-}
-
-/// Whether another task may queue a frame without waking the connection's task, and write it later.
-fn may_defer(state: &WakeMutexGuard<'_, OutboundState>, frame: &Frame) -> bool {
-    state.is_parked() && state.direct.accepts(frame, state.frames.queued_bytes())
 }
 
 /// Closes a connection whose client does not read. The queued frames are dropped: they would only delay the Close.

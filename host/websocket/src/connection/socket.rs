@@ -86,6 +86,11 @@ impl Socket {
         }
     }
 
+    /// Whether bytes of the last read wait to be decoded.
+    pub(super) fn has_read_bytes(&self) -> bool {
+        self.decoder.has_bytes()
+    }
+
     /// Reads into the decoder. Returns the number of bytes; 0 is the end of the stream.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { stream, decoder, .. } = self;

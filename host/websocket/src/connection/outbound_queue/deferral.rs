@@ -1,0 +1,85 @@
+//! Frames that a task queues for a connection that rests, and writes itself.
+
+use std::task::Context;
+
+use narrowboat_core::frame::Frame;
+use narrowboat_sync::WakeMutexGuard;
+
+use super::{OutboundQueue, OutboundState, notify_task};
+use crate::connection::direct_writer::{DirectWrite, DirectWriter, RestState, WrittenFrames};
+use crate::connection::outbound_limits::PendingSize;
+use crate::split_tcp_stream::TcpWriter;
+
+/// The outcome of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::connection) enum Pushed {
+    /// The connection's task writes the frame. Older frames were dropped for it, under the policy `drop-oldest`.
+    Queued { dropped: usize },
+    /// The caller has to call [`OutboundQueue::flush`] at the end of its wake-up.
+    NeedsFlush,
+    /// Another push has found that the frames have to be flushed.
+    WithEarlierFlush,
+}
+
+impl OutboundQueue {
+    /// Queues a frame of the connection's channel if its session is idle. Otherwise the frame has to take its turn in
+    /// the mailbox.
+    pub(in crate::connection) fn push_if_idle(&self, frame: &Frame) -> Option<Pushed> {
+        let mut state = self.lock();
+        let is_accepted = state.direct.rest == RestState::Idle
+            && may_defer(&state, frame)
+            && self.check(&state, PendingSize::default(), frame.len()).is_ok();
+        is_accepted.then(|| state.push_deferred(frame.clone()))
+    }
+
+    /// Writes the frames of a connection that rests. A task that is awake writes them itself.
+    pub(in crate::connection) fn flush(&self) -> WrittenFrames {
+        let mut state = self.lock();
+        state.direct.end_deferral();
+        if !state.is_parked() || state.direct.rest == RestState::Writing {
+            return WrittenFrames::default();
+        }
+        let OutboundState { direct, frames, .. } = &mut *state;
+        match direct.write(frames) {
+            DirectWrite::Complete(written) => written,
+            DirectWrite::Incomplete(written) => {
+                notify_task(state);
+                written
+            }
+        }
+    }
+
+    /// Lets other tasks write to the socket while the connection's task rests.
+    pub(in crate::connection) fn set_direct_writer(&self, socket: TcpWriter) {
+        self.lock().direct = DirectWriter::new(socket);
+    }
+
+    /// Records that the session goes on after it has parked, because of a timer or a delivery: no frame may overtake
+    /// the frames that its guest is going to send.
+    pub fn resume_task(&self) {
+        self.lock().resume();
+    }
+
+    /// Parks the task for the time of a guest call, without a look at the queue.
+    pub(in crate::connection) fn park_in_call(&self, cx: &Context<'_>) {
+        let mut state = self.lock();
+        state.direct.rest = state.direct.rest.min(RestState::InCall);
+        state.park(cx);
+    }
+}
+
+impl OutboundState {
+    /// Queues a frame that the caller flushes.
+    pub(super) fn push_deferred(&mut self, frame: Frame) -> Pushed {
+        self.frames.push(frame);
+        match self.direct.defer_flush() {
+            true => Pushed::NeedsFlush,
+            false => Pushed::WithEarlierFlush,
+        }
+    }
+}
+
+/// Whether another task may queue a frame without waking the connection's task, and write it later.
+pub(super) fn may_defer(state: &WakeMutexGuard<'_, OutboundState>, frame: &Frame) -> bool {
+    state.is_parked() && state.direct.accepts(frame, state.frames.queued_bytes())
+}
