@@ -134,7 +134,7 @@ pub(super) struct ServeOptions {
     has_tls: bool,
     has_demo_page: bool,
     admin: Option<AdminConfig>,
-    tenants: BTreeMap<Tenant, TenantConfig>,
+    tenants: BTreeMap<Tenant, Arc<TenantConfig>>,
     log_buffer: LogBuffer,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::admin::AdminConfig;
 use super::allow_lists::{self, AllowLists};
@@ -43,7 +44,7 @@ pub struct Config {
     pub allow_lists: AllowLists,
     /// The tenants. [`Tenant::default_tenant`], to which the tables at the top of the file belong, is always one of
     /// them.
-    pub tenants: BTreeMap<Tenant, TenantConfig>,
+    pub tenants: BTreeMap<Tenant, Arc<TenantConfig>>,
     /// How the host authenticates clients; `None`: it does not.
     pub users: Option<UsersConfig>,
     /// The trusted proxies before this host; `None`: clients connect directly.
@@ -121,6 +122,8 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse_with(text: &str, file: &Path, secrets: &SecretStore) -> Result<Self, ConfigError> {
+        // First, because the memory of this second parse is used again by the other one.
+        let startup_keys = hash_startup_keys(text);
         let location = Locator::new(file, text, secrets);
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
         let mut raw = deserialize(&location)?;
@@ -154,7 +157,7 @@ impl Config {
             versions,
             cache: raw.cache.check(&folder, &location)?,
             secrets: secrets.clone(),
-            startup_keys: hash_startup_keys(text),
+            startup_keys,
         })
     }
 
@@ -193,7 +196,7 @@ fn check_tenants(
     raw: &mut RawConfig,
     folder: &Path,
     location: &Locator<'_>,
-) -> Result<BTreeMap<Tenant, TenantConfig>, ConfigError> {
+) -> Result<BTreeMap<Tenant, Arc<TenantConfig>>, ConfigError> {
     let top = tenant::RawTenantTables {
         routes: take(&mut raw.routes),
         workers: take(&mut raw.workers),
@@ -204,6 +207,8 @@ fn check_tenants(
     let tenants = take(&mut raw.tenants);
     let context = tenant::TenantCheckContext {
         limits: raw.limits.get_ref(),
+        // Once, because it reads the memory and the cores of the machine.
+        default_quota: raw.limits.get_ref().default_tenant_quota(),
         folder,
         has_admin: raw.admin.is_some(),
         has_tls: raw.tls.is_some(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -95,14 +96,14 @@ impl Default for RawLayer {
 pub(super) fn check_all(
     default_table: Option<Spanned<RawLayer>>,
     named: BTreeMap<String, Spanned<RawLayer>>,
-    shared: &BTreeMap<String, LayerConfig>,
+    shared: &BTreeMap<String, Arc<LayerConfig>>,
     folder: &Path,
     location: &Locator<'_>,
-) -> Result<BTreeMap<String, LayerConfig>, ConfigError> {
+) -> Result<BTreeMap<String, Arc<LayerConfig>>, ConfigError> {
     let mut layers = BTreeMap::new();
     if let Some(raw) = default_table {
         let layer = raw.into_inner().check("layer", folder, location)?;
-        layers.insert(DEFAULT_LAYER.to_owned(), layer);
+        layers.insert(DEFAULT_LAYER.to_owned(), Arc::new(layer));
     }
     for (name, raw) in named {
         let (key, span) = (format!("layers.{name}"), raw.span());
@@ -111,14 +112,14 @@ pub(super) fn check_all(
             return Err(location.invalid(span, &key, problem));
         }
         let layer = raw.into_inner().check(&key, folder, location)?;
-        layers.insert(name, layer);
+        layers.insert(name, Arc::new(layer));
     }
     for (name, layer) in shared {
-        layers.entry(name.clone()).or_insert_with(|| layer.clone());
+        layers.entry(name.clone()).or_insert_with(|| Arc::clone(layer));
     }
     if !layers.contains_key(DEFAULT_LAYER) {
         let layer = RawLayer::default().check("layer", folder, location)?;
-        layers.insert(DEFAULT_LAYER.to_owned(), layer);
+        layers.insert(DEFAULT_LAYER.to_owned(), Arc::new(layer));
     }
     Ok(layers)
 }

@@ -30,7 +30,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) workers: Vec<Spanned<worker::RawWorker>>,
     #[serde(default)]
-    pub(super) plugins: BTreeMap<String, Spanned<plugin::RawPlugin>>,
+    pub(super) plugins: BTreeMap<String, Box<Spanned<plugin::RawPlugin>>>,
     #[serde(default = "default_limits")]
     pub(super) limits: Spanned<Limits>,
     pub(super) layer: Option<Spanned<layer::RawLayer>>,

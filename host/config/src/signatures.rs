@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -55,7 +56,7 @@ impl RawSignatures {
 
 /// Refuses plugins that the host builds or packs itself, since their files have no signature.
 pub(super) fn reject_unsigned_sources(
-    tenants: &BTreeMap<Tenant, TenantConfig>,
+    tenants: &BTreeMap<Tenant, Arc<TenantConfig>>,
 ) -> Result<(), ConfigError> {
     for (name, plugin) in tenants.values().flat_map(|tenant| &tenant.plugins) {
         let (key, problem) = match plugin.source {

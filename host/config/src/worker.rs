@@ -1,6 +1,7 @@
 //! `[[workers]]`: the plugins that take the messages of named channels.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -60,8 +61,8 @@ const MIN_TICK_INTERVAL: DurationSetting = DurationSetting::from_millis(100);
 /// Checks the tables, and records in each plugin that it is used as a worker.
 pub(super) fn check_all(
     raw: Vec<Spanned<RawWorker>>,
-    plugins: &mut BTreeMap<String, PluginConfig>,
-    layers: &BTreeMap<String, LayerConfig>,
+    plugins: &mut BTreeMap<String, Box<PluginConfig>>,
+    layers: &BTreeMap<String, Arc<LayerConfig>>,
     location: &Locator<'_>,
 ) -> Result<Vec<WorkerConfig>, ConfigError> {
     let mut bound_channels = BTreeSet::new();
@@ -102,7 +103,7 @@ pub(super) fn check_all(
 /// Checks one table.
 fn check(
     raw: RawWorker,
-    plugins: &BTreeMap<String, PluginConfig>,
+    plugins: &BTreeMap<String, Box<PluginConfig>>,
     location: &Locator<'_>,
 ) -> Result<WorkerConfig, ConfigError> {
     let invalid_channel =

@@ -14,7 +14,9 @@ use narrowboat_core::name::Tenant;
 use support::{default_tenant, parse};
 
 fn layer(text: &str) -> LayerConfig {
-    default_tenant(&parse(&format!("[layer]\n{text}\n")).unwrap()).layers["default"].clone()
+    default_tenant(&parse(&format!("[layer]\n{text}\n")).unwrap()).layers["default"]
+        .as_ref()
+        .clone()
 }
 
 fn redis(text: &str) -> RedisConfig {

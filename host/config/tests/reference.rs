@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use narrowboat_config::{
     Config, ConfigTable, FailedMovePolicy, Grants, KeyDefault, KeyvalueBackend, LimitRow,
@@ -110,7 +111,8 @@ fn needs_redis(table: &str, key: &str) -> bool {
 fn assert_same_settings(one: Config, other: Config, what: &str) {
     // An absent policy is the default one.
     let with_policies = |mut config: Config| {
-        for plugin in config.tenants.values_mut().flat_map(|tenant| tenant.plugins.values_mut()) {
+        let tenants = config.tenants.values_mut().map(Arc::make_mut);
+        for plugin in tenants.flat_map(|tenant| tenant.plugins.values_mut()) {
             plugin.on_failed_move.get_or_insert(FailedMovePolicy::default());
         }
         config

@@ -22,7 +22,7 @@ use crate::host_resources::HostResources;
 use crate::shutdown_gate::ShutdownGate;
 use crate::tenants::{
     CommittableTenants, DeferredVersionRecord, PreparedTenants, ReadyPlugin, ReloadReport,
-    RetiredParts, TenantRegistry,
+    RetiredParts, TenantRegistry, persist_all,
 };
 use crate::tls::{TenantNames, Tls};
 use narrowboat_config::signature::TrustedKeys;
@@ -378,7 +378,7 @@ fn open_resources(
 /// Writes the records of versions to their stores.
 async fn persist(version_records: Vec<DeferredVersionRecord>) {
     let persisted = run_on_dedicated_thread(move || {
-        version_records.into_iter().for_each(DeferredVersionRecord::persist);
+        persist_all(version_records);
     });
     if persisted.await.is_none() {
         tracing::warn!(

@@ -1,5 +1,6 @@
 //! The tenants of a host: what each configuration makes of them, and how one set of tenants replaces another.
 
+mod build_cache;
 mod builder;
 mod channel_layers;
 mod component_source;
@@ -21,7 +22,7 @@ mod served_worker;
 mod startup_version;
 
 pub use channel_layers::open_layer;
-pub(crate) use deferred_version_record::DeferredVersionRecord;
+pub(crate) use deferred_version_record::{DeferredVersionRecord, persist_all};
 pub(crate) use failed_load::FailedLoad;
 pub(crate) use followed_plugin::FollowedPlugin;
 pub(crate) use prepared_tenants::{CommittableTenants, PreparedTenants};

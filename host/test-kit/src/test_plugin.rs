@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::test_kit_error::TestKitError;
 use narrowboat_config::{
@@ -89,7 +90,7 @@ impl TestPlugin {
     /// Names the folder as the user does.
     fn set_folder(&mut self, folder: &Path) {
         folder.clone_into(&mut self.folder);
-        let tenants = self.config.tenants.values_mut();
+        let tenants = self.config.tenants.values_mut().map(Arc::make_mut);
         for plugin in tenants.flat_map(|tenant| tenant.plugins.values_mut()) {
             if let PluginSource::Source(source) = &mut plugin.source {
                 folder.clone_into(source);
@@ -117,7 +118,7 @@ impl TestPlugin {
     /// The configuration of a host that serves the plugin from the component that was built.
     pub(crate) fn config_with_component(&self, file: &Path) -> Config {
         let mut config = self.config.clone();
-        let tenants = config.tenants.values_mut();
+        let tenants = config.tenants.values_mut().map(Arc::make_mut);
         for plugin in tenants.flat_map(|tenant| tenant.plugins.values_mut()) {
             plugin.source = PluginSource::Component(file.to_owned());
         }
@@ -145,7 +146,7 @@ fn config_of_test(config: &Config, tenant: &TenantConfig, plugin: &str) -> Confi
     own.plugins.retain(|name, _| name == plugin);
     own.routes.retain(|route| route.plugin == plugin);
     own.workers.retain(|worker| worker.plugin == plugin);
-    own.layers.values_mut().for_each(|layer| layer.backend = LayerBackend::Memory);
+    own.layers.values_mut().for_each(|layer| Arc::make_mut(layer).backend = LayerBackend::Memory);
     for settings in own.plugins.values_mut() {
         settings.pins = None;
         settings.limits = without_rates(&settings.limits);
@@ -153,7 +154,7 @@ fn config_of_test(config: &Config, tenant: &TenantConfig, plugin: &str) -> Confi
         settings.move_wait = DurationSetting::from_millis(0);
     }
     let mut config = config.clone();
-    config.tenants = BTreeMap::from([(Tenant::default_tenant(), own)]);
+    config.tenants = BTreeMap::from([(Tenant::default_tenant(), Arc::new(own))]);
     config.limits.max_connections = config.limits.max_connections.min(MAX_CONNECTIONS);
     config.keyvalue.backend = KeyvalueBackend::Memory;
     config.demo = false;

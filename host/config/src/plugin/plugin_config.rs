@@ -162,7 +162,7 @@ impl PluginConfig {
 /// The error for a plugin that does not exist, with the name that was probably meant.
 pub(crate) fn unknown_plugin_message(
     name: &str,
-    plugins: &BTreeMap<String, PluginConfig>,
+    plugins: &BTreeMap<String, Box<PluginConfig>>,
 ) -> String {
     let known = plugins.keys().map(String::as_str);
     let advice = match closest_match(name, known.clone()) {

@@ -53,16 +53,17 @@ pub(crate) struct RawPlugin {
 
 /// Checks the tables of all plugins. Paths are relative to `folder`.
 pub(crate) fn check_all(
-    raw: BTreeMap<String, Spanned<RawPlugin>>,
+    raw: BTreeMap<String, Box<Spanned<RawPlugin>>>,
     limits: &Limits,
     folder: &Path,
     location: &Locator<'_>,
-) -> Result<BTreeMap<String, PluginConfig>, ConfigError> {
+) -> Result<BTreeMap<String, Box<PluginConfig>>, ConfigError> {
     raw.into_iter()
         .map(|(name, raw)| {
             let table = PluginTable { key: format!("plugins.{name}"), span: raw.span(), location };
-            let plugin = raw.into_inner().check(&name, &table, limits, folder)?;
-            Ok((name, plugin))
+            let plugin = (*raw).into_inner().check(&name, &table, limits, folder)?;
+            // Boxed, because a map of one plugin has room for eleven.
+            Ok((name, Box::new(plugin)))
         })
         .collect()
 }

@@ -25,7 +25,7 @@ pub(crate) struct RawRoute {
 /// Checks the tables, and records in each plugin that it is used as a consumer.
 pub(crate) fn check_all(
     raw: Vec<Spanned<RawRoute>>,
-    plugins: &mut BTreeMap<String, PluginConfig>,
+    plugins: &mut BTreeMap<String, Box<PluginConfig>>,
     location: &Locator<'_>,
 ) -> Result<Vec<RouteConfig>, ConfigError> {
     let mut routes: Vec<(RouteConfig, usize)> = Vec::new();
@@ -68,7 +68,7 @@ type PatternCompiler = fn(&str) -> Result<RoutePattern, String>;
 /// Checks one table.
 fn check(
     raw: Spanned<RawRoute>,
-    plugins: &mut BTreeMap<String, PluginConfig>,
+    plugins: &mut BTreeMap<String, Box<PluginConfig>>,
     location: &Locator<'_>,
 ) -> Result<RouteConfig, ConfigError> {
     let span = raw.span();
@@ -99,7 +99,7 @@ fn check(
 /// Records that a route uses a plugin as a consumer.
 fn record_consumer(
     name: &Spanned<String>,
-    plugins: &mut BTreeMap<String, PluginConfig>,
+    plugins: &mut BTreeMap<String, Box<PluginConfig>>,
     location: &Locator<'_>,
 ) -> Result<(), ConfigError> {
     let (key, place) = ("routes.plugin", location.locate(name.span()));

@@ -5,7 +5,10 @@ use regex::Regex;
 /// A compiled pattern that matches percent-decoded paths. Its named groups become the `url-route` of the scope.
 #[derive(Debug, Clone)]
 pub struct RoutePattern {
-    regex: Regex,
+    /// `None` for a path without captures, which a request is compared with.
+    regex: Option<Regex>,
+    /// The pattern as a regular expression.
+    expression: String,
     /// The pattern as the file has it.
     source: String,
 }
@@ -39,7 +42,7 @@ impl RoutePattern {
         }
         regex += &regex::escape(rest);
         regex += "$";
-        Self::compile(&regex, path)
+        Self::compile(regex, path)
     }
 
     /// Compiles a regular expression, which is searched for in the path: begin it with `^` and end it with `$` to match
@@ -55,23 +58,26 @@ impl RoutePattern {
                 &regex[1..]
             ));
         }
-        Self::compile(regex, regex)
+        Self::compile(regex.to_owned(), regex)
     }
 
-    fn compile(regex: &str, source: &str) -> Result<Self, String> {
+    fn compile(expression: String, source: &str) -> Result<Self, String> {
         if source.contains(char::is_control) {
             return Err("has a control character: TOML reads `\\b` in double quotes as one; write the pattern in \
                         single quotes"
                 .to_owned());
         }
-        let regex = Regex::new(regex).map_err(|error| error.to_string())?;
-        Ok(Self { regex, source: source.to_owned() })
+        let is_literal = expression != source && !source.contains('{');
+        let regex = (!is_literal).then(|| Regex::new(&expression)).transpose();
+        let regex = regex.map_err(|error| error.to_string())?;
+        Ok(Self { regex, expression, source: source.to_owned() })
     }
 
     /// Returns the named captures in the order of the pattern; `None` if the path does not match.
     pub fn captures(&self, path: &str) -> Option<Vec<(String, String)>> {
-        let captures = self.regex.captures(path)?;
-        let named = self.regex.capture_names().flatten();
+        let Some(regex) = &self.regex else { return (path == self.source).then(Vec::new) };
+        let captures = regex.captures(path)?;
+        let named = regex.capture_names().flatten();
         let values = named.filter_map(|name| {
             captures.name(name).map(|value| (name.to_owned(), value.as_str().to_owned()))
         });
@@ -86,7 +92,7 @@ impl RoutePattern {
     /// Returns whether the pattern is a regular expression, not a path.
     pub fn is_regex(&self) -> bool {
         // The expression of a path has at least `^` and `$` more than the path.
-        self.regex.as_str() == self.source
+        self.expression == self.source
     }
 
     /// Returns whether this pattern certainly matches every path that `other` matches. A later route with `other` then
@@ -96,11 +102,11 @@ impl RoutePattern {
             return true;
         }
         // Whether an expression covers an expression, or a path with captures, cannot be decided here.
-        let has_captures = other.regex.captures_len() > 1;
+        let has_captures = other.regex.as_ref().is_some_and(|regex| regex.captures_len() > 1);
         if other.is_regex() || has_captures && self.is_regex() {
             return false;
         }
-        self.regex.is_match(&other.example_path())
+        self.captures(&other.example_path()).is_some()
     }
 
     /// Returns a path that this path matches. Each capture is a character that is not part of any other pattern.
@@ -115,7 +121,7 @@ impl RoutePattern {
 
 impl PartialEq for RoutePattern {
     fn eq(&self, other: &Self) -> bool {
-        self.regex.as_str() == other.regex.as_str()
+        self.expression == other.expression
     }
 }
 

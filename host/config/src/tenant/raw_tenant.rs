@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -25,7 +26,7 @@ use narrowboat_core::name::Tenant;
 pub(crate) struct RawTenantTables {
     pub(crate) routes: Vec<Spanned<route::RawRoute>>,
     pub(crate) workers: Vec<Spanned<worker::RawWorker>>,
-    pub(crate) plugins: BTreeMap<String, Spanned<plugin::RawPlugin>>,
+    pub(crate) plugins: BTreeMap<String, Box<Spanned<plugin::RawPlugin>>>,
     pub(crate) layer: Option<Spanned<layer::RawLayer>>,
     pub(crate) layers: BTreeMap<String, Spanned<layer::RawLayer>>,
 }
@@ -46,7 +47,7 @@ pub(crate) struct RawTenant {
     #[serde(default)]
     workers: Vec<Spanned<worker::RawWorker>>,
     #[serde(default)]
-    plugins: BTreeMap<String, Spanned<plugin::RawPlugin>>,
+    plugins: BTreeMap<String, Box<Spanned<plugin::RawPlugin>>>,
     layer: Option<Spanned<layer::RawLayer>>,
     #[serde(default)]
     layers: BTreeMap<String, Spanned<layer::RawLayer>>,
@@ -56,6 +57,8 @@ pub(crate) struct RawTenant {
 pub(crate) struct TenantCheckContext<'a> {
     /// The limits of the host.
     pub(crate) limits: &'a Limits,
+    /// The limits of a tenant whose table does not set them.
+    pub(crate) default_quota: Quota,
     /// The folder of the configuration, which paths are relative to.
     pub(crate) folder: &'a Path,
     /// Whether the file has an `[admin]` table.
@@ -70,10 +73,12 @@ pub(crate) fn check_all(
     raw: BTreeMap<String, Spanned<RawTenant>>,
     common: &TenantCheckContext<'_>,
     location: &Locator<'_>,
-) -> Result<BTreeMap<Tenant, TenantConfig>, ConfigError> {
+) -> Result<BTreeMap<Tenant, Arc<TenantConfig>>, ConfigError> {
     let default = top.check(&BTreeMap::new(), common, location)?;
     let shared = default.layers.clone();
-    let mut tenants = BTreeMap::from([(Tenant::default_tenant(), default)]);
+    let mut tenants = BTreeMap::from([(Tenant::default_tenant(), Arc::new(default))]);
+    // By path, so that a thousand tenants need not be compared with each other.
+    let mut by_path = BTreeMap::from([(None, vec![Tenant::default_tenant()])]);
     for (name, raw) in raw {
         let (key, span) = (format!("tenants.{name}"), raw.span());
         let tenant =
@@ -84,8 +89,11 @@ pub(crate) fn check_all(
                            belong to it";
             return Err(location.invalid(span, &key, problem));
         }
-        let rival = tenants.iter().find(|(_, other)| other.matcher.overlaps(&config.matcher));
-        if let Some((other, _)) = rival {
+        let same_path = by_path.entry(config.matcher.path.clone()).or_default();
+        let overlaps = |other: &&Tenant| {
+            tenants.get(*other).is_some_and(|other| other.matcher.overlaps(&config.matcher))
+        };
+        if let Some(other) = same_path.iter().find(overlaps) {
             let problem = format!(
                 "has a host and a path in common with the tenant {other}; change `hosts` or `path` of one of them"
             );
@@ -102,7 +110,8 @@ pub(crate) fn check_all(
             );
             return Err(location.invalid(span, &format!("{key}.tls.hosts"), problem));
         }
-        tenants.insert(tenant, config);
+        same_path.push(tenant.clone());
+        tenants.insert(tenant, Arc::new(config));
     }
     Ok(tenants)
 }
@@ -126,7 +135,7 @@ impl RawTenantTables {
     /// Checks the tables. Layers that the tenant does not define have the settings in `shared`.
     fn check(
         self,
-        shared: &BTreeMap<String, LayerConfig>,
+        shared: &BTreeMap<String, Arc<LayerConfig>>,
         common: &TenantCheckContext<'_>,
         location: &Locator<'_>,
     ) -> Result<TenantConfig, ConfigError> {
@@ -154,7 +163,7 @@ impl RawTenantTables {
 impl RawTenant {
     fn check(
         self,
-        shared: &BTreeMap<String, LayerConfig>,
+        shared: &BTreeMap<String, Arc<LayerConfig>>,
         common: &TenantCheckContext<'_>,
         location: &Locator<'_>,
     ) -> Result<TenantConfig, ConfigError> {
@@ -167,7 +176,7 @@ impl RawTenant {
             return Err(location.invalid(token.span(), "tokens", problem));
         }
         let limits = Quota::check(self.limits, common.limits, "limits", location)?;
-        let limits = limits.or(common.limits.default_tenant_quota());
+        let limits = limits.or(common.default_quota);
         let tokens = check_tokens(self.tokens, "tokens", common.folder, location)?;
         let tls =
             self.tls.map(|raw| check_tls(raw, &hosts, common.has_tls, common.folder, location));

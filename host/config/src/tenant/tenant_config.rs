@@ -1,6 +1,7 @@
 //! The checked settings of a tenant.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{TenantMatcher, TenantTlsConfig};
 use crate::layer::LayerConfig;
@@ -23,9 +24,9 @@ pub struct TenantConfig {
     /// The workers, each for another channel of its plugin's layer.
     pub workers: Vec<WorkerConfig>,
     /// The plugins, by the names that routes and workers use.
-    pub plugins: BTreeMap<String, PluginConfig>,
+    pub plugins: BTreeMap<String, Box<PluginConfig>>,
     /// The channel layers by name. [`DEFAULT_LAYER`](crate::DEFAULT_LAYER) is always one of them.
-    pub layers: BTreeMap<String, LayerConfig>,
+    pub layers: BTreeMap<String, Arc<LayerConfig>>,
     /// The limits of all its plugins together.
     pub limits: Quota,
     /// The tokens for the admin API that are valid for this tenant alone.

@@ -1,8 +1,8 @@
 //! The threads for calls that may be long. Short calls run on the task of their socket, so that no socket waits for a
 //! guest that computes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
@@ -108,8 +108,10 @@ impl Drop for CountedCall<'_> {
     }
 }
 
+/// The cores that this process may use. Counted once, because it reads files of the system.
 fn core_count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 impl GuestExecutor {

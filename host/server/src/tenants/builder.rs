@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::build_cache::BuildCache;
 use super::channel_layers::open_layer;
-use super::component_source::{ComponentSource, read_build};
+use super::component_source::ComponentSource;
 use super::deferred_version_record::DeferredVersionRecord;
 use super::failed_load::FailedLoad;
 use super::followed_plugin::FollowedPlugin;
@@ -34,6 +35,8 @@ use narrowboat_session::InstanceRegistry;
 /// Builds one tenant.
 pub(super) struct TenantBuilder<'a> {
     pub(super) resources: &'a HostResources,
+    /// The builds that were read for other tenants of the configuration.
+    pub(super) builds: &'a BuildCache,
     /// The same tenant before the reload. The parts that have not changed are reused.
     pub(super) previous: Option<&'a TenantRuntime>,
     /// Called with each plugin that was loaded.
@@ -83,7 +86,7 @@ impl TenantBuilder<'_> {
     pub(super) fn build(
         &self,
         tenant: Tenant,
-        config: TenantConfig,
+        config: Arc<TenantConfig>,
     ) -> Result<BuiltTenant, HostError> {
         let tokens = ApiTokens::read_list(&config.tokens, &format!("tenants.{tenant}.tokens"));
         let tokens = tokens.map_err(HostError::Token)?;
@@ -229,13 +232,13 @@ impl TenantBuilder<'_> {
         config: &TenantConfig,
         limits: &Limits,
     ) -> BTreeMap<String, TenantLayer> {
-        let open = |(name, config): (&String, &LayerConfig)| {
+        let open = |(name, config): (&String, &Arc<LayerConfig>)| {
             let previous = self.previous.and_then(|previous| previous.layers.get(name));
             let is_same = |layer: &&TenantLayer| {
                 layer.config == *config && layer.group_limit == limits.groups
             };
             let layer = previous.filter(is_same).cloned().unwrap_or_else(|| TenantLayer {
-                config: config.clone(),
+                config: Arc::clone(config),
                 group_limit: limits.groups,
                 channel_layer: open_layer(&tenant.plugin_label(name), config, limits),
             });
@@ -258,7 +261,7 @@ impl TenantBuilder<'_> {
         let settings = PluginSettings::new(settings.values());
         let loader = Arc::new(self.loader(name, &spec, settings, layer, context));
         let store = self.version_store(context.tenant, name)?;
-        let build = read_build(&label, &source, loader.limits.max_component)?;
+        let build = self.builds.read(&label, &source, loader.limits.max_component)?;
         let LoadedPlugin { plugin, version_record } = startup_version::load(
             &loader,
             name,
@@ -338,7 +341,7 @@ fn plugin_spec(
         },
         component_source,
         limits: context.limits.narrowed_by(&fixed_limits),
-        layer: layer.config.clone(),
+        layer: Arc::clone(&layer.config),
         max_frame: context.max_frame,
     }
 }

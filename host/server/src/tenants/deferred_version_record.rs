@@ -1,7 +1,8 @@
 //! The record of the version that a plugin starts with.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use narrowboat_core::capabilities::{Capabilities, format_missing};
 use narrowboat_core::name::Tenant;
@@ -15,15 +16,37 @@ pub(crate) struct DeferredVersionRecord {
     pub(super) tenant: Tenant,
     pub(super) plugin: String,
     pub(super) file: PathBuf,
-    pub(super) build: Build,
+    pub(super) build: Arc<Build>,
     /// The capabilities that the file's version requests beyond those of the live version. If there are any, the version
     /// waits for approval; `None` if the version is served.
     pub(super) extra_capabilities: Option<Capabilities>,
 }
 
+/// The records that are written at a time. A file system that has a journal commits them together.
+const MAX_WRITERS: usize = 16;
+
+/// Writes records to their stores, several at a time, because each waits for the disk. Blocks.
+pub(crate) fn persist_all(records: Vec<DeferredVersionRecord>) {
+    let writers = records.len().min(MAX_WRITERS);
+    let records = Mutex::new(records.into_iter());
+    let next = || records.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let persist = || {
+        while let Some(record) = next() {
+            record.persist();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..writers {
+            // Without another thread, the others and this one write all records.
+            let _ = thread::Builder::new().spawn_scoped(scope, persist);
+        }
+        persist();
+    });
+}
+
 impl DeferredVersionRecord {
     /// Writes the record to the store. Blocks on the disk. A failure does not affect what is served, so it is logged.
-    pub(crate) fn persist(self) {
+    fn persist(self) {
         let label = self.tenant.plugin_label(&self.plugin);
         let digest = self.build.digest();
         let result = match &self.extra_capabilities {

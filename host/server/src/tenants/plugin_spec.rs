@@ -1,5 +1,7 @@
 //! The settings that a plugin was loaded with.
 
+use std::sync::Arc;
+
 use super::component_source::ComponentSource;
 use narrowboat_config::{LayerConfig, Limits, PluginConfig};
 use narrowboat_core::component::Role;
@@ -12,7 +14,7 @@ pub(super) struct PluginSpec {
     pub(super) component_source: ComponentSource,
     /// The plugin's limits, narrowed by those of its tenant and of the host.
     pub(super) limits: Limits,
-    pub(super) layer: LayerConfig,
+    pub(super) layer: Arc<LayerConfig>,
     /// The largest `max_message` of the routes, in bytes.
     pub(super) max_frame: usize,
 }

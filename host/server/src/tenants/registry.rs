@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::build_cache::BuildCache;
 use super::builder::{BuiltTenant, TenantBuilder};
-use super::deferred_version_record::DeferredVersionRecord;
+use super::deferred_version_record::persist_all;
 use super::failed_load::FailedLoad;
 use super::followed_plugin::FollowedPlugin;
 use super::prepared_tenants::{PreparedTenants, TenantMap};
@@ -36,19 +37,21 @@ impl TenantRegistry {
     /// If a plugin of the tenant `default` cannot be loaded and the mode requires all plugins. Other failures are logged.
     pub(crate) fn load(
         resources: &HostResources,
-        tenants: BTreeMap<Tenant, TenantConfig>,
+        tenants: BTreeMap<Tenant, Arc<TenantConfig>>,
         on_plugin_ready: &dyn Fn(&Plugin),
     ) -> Result<Self, HostError> {
         let (mut runtimes, mut version_records) = (TenantMap::new(), Vec::new());
+        let builds = &BuildCache::new(resources.signers.is_some());
         for (tenant, config) in tenants {
             let is_strict = tenant.is_default() && resources.mode.requires_all_plugins();
-            let builder = TenantBuilder { resources, previous: None, on_plugin_ready, is_strict };
+            let builder =
+                TenantBuilder { resources, builds, previous: None, on_plugin_ready, is_strict };
             let built = builder.build(tenant.clone(), config)?;
             version_records.extend(built.version_records);
             built.tenant.apply_live_config();
             runtimes.insert(tenant, Arc::new(built.tenant));
         }
-        version_records.into_iter().for_each(DeferredVersionRecord::persist);
+        persist_all(version_records);
         Ok(Self {
             current: RwLock::new(Arc::new(runtimes)),
             change_notifier: watch::Sender::new(()),
@@ -115,16 +118,18 @@ impl TenantRegistry {
     pub(crate) fn prepare(
         &self,
         resources: &HostResources,
-        tenants: BTreeMap<Tenant, TenantConfig>,
+        tenants: BTreeMap<Tenant, Arc<TenantConfig>>,
     ) -> Result<PreparedTenants, HostError> {
         let current = self.all();
         let mut prepared = PreparedTenants::default();
+        let builds = &BuildCache::new(resources.signers.is_some());
         let new_plugins = RefCell::new(Vec::new());
         let on_plugin_ready =
             |plugin: &Plugin| new_plugins.borrow_mut().push(ReadyPlugin::from(plugin));
         for (tenant, config) in tenants {
             let builder = TenantBuilder {
                 resources,
+                builds,
                 previous: current.get(&tenant).map(|runtime| &**runtime),
                 on_plugin_ready: &on_plugin_ready,
                 is_strict: false,

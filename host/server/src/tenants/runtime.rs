@@ -29,7 +29,7 @@ pub(crate) struct TenantRuntime {
     pub(crate) tokens: AcceptedTokens,
     /// The demo page, if the tenant serves it.
     pub(crate) demo: Option<DemoPage>,
-    pub(super) config: TenantConfig,
+    pub(super) config: Arc<TenantConfig>,
     /// The plugins that are served, by the names that routes use.
     pub(super) plugins: BTreeMap<String, Arc<ServedPlugin>>,
     /// The files of plugins that cannot be loaded as configured, by the plugins' names.
@@ -53,7 +53,7 @@ pub(crate) struct TenantResources {
 /// A channel layer, and the settings that it was opened with.
 #[derive(Clone)]
 pub(super) struct TenantLayer {
-    pub(super) config: LayerConfig,
+    pub(super) config: Arc<LayerConfig>,
     /// The groups that one connection may join.
     pub(super) group_limit: usize,
     pub(super) channel_layer: Arc<dyn ChannelLayer>,

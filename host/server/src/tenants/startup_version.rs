@@ -33,7 +33,7 @@ pub(super) fn load(
     name: &str,
     config: &PluginConfig,
     file: &Path,
-    build: Build,
+    build: Arc<Build>,
     policy: ChangePolicy,
     store: Option<&Arc<PluginVersionStore>>,
 ) -> Result<LoadedPlugin, LoadError> {
@@ -53,12 +53,12 @@ pub(super) fn load(
         config.check_grants(name, extra)?;
     }
     let needs_approval = !is_approved && (extra.is_some() || awaits_approval);
-    let record = |build, extra_capabilities| DeferredVersionRecord {
+    let record = |extra_capabilities| DeferredVersionRecord {
         store: Arc::clone(store),
         tenant: loader.tenant.clone(),
         plugin: name.to_owned(),
         file: file.to_owned(),
-        build,
+        build: Arc::clone(&build),
         extra_capabilities,
     };
     let is_approved_now = is_approved && awaits_approval;
@@ -66,7 +66,7 @@ pub(super) fn load(
     if let Some(deployed) = deployed {
         match load_kept(loader, name, config, deployed) {
             Ok(plugin) => {
-                let version_record = extra.map(|extra| record(build, Some(extra)));
+                let version_record = extra.map(|extra| record(Some(extra)));
                 return Ok(LoadedPlugin { plugin, version_record });
             }
             Err(error) if needs_approval => return Err(no_fallback_error(&label, file, &error)),
@@ -74,7 +74,7 @@ pub(super) fn load(
         }
     }
     match loader.load(name, config, file, &build) {
-        Ok(plugin) => Ok(LoadedPlugin { plugin, version_record: Some(record(build, None)) }),
+        Ok(plugin) => Ok(LoadedPlugin { plugin, version_record: Some(record(None)) }),
         Err(error) => {
             let plugin = load_on_earlier_runtime(loader, name, config, store, &build, &error);
             plugin.map(unrecorded).ok_or(error)

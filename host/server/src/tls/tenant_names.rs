@@ -1,5 +1,7 @@
 //! The names of tenants, which clients send when they begin TLS (SNI).
 
+use std::sync::Arc;
+
 use narrowboat_config::{Config, TenantConfig, TenantMatcher, TenantTlsConfig};
 use narrowboat_core::name::Tenant;
 use narrowboat_core::origin::HostPattern;
@@ -22,7 +24,7 @@ pub(super) type NameSpecificity = (usize, Option<usize>);
 impl TenantNames {
     /// The names of all tenants of a configuration.
     pub(crate) fn of_config(config: &Config) -> Vec<Self> {
-        let names = |(tenant, config): (&Tenant, &TenantConfig)| Self {
+        let names = |(tenant, config): (&Tenant, &Arc<TenantConfig>)| Self {
             tenant: tenant.clone(),
             matcher: config.matcher.clone(),
             tls: config.tls.clone(),
