@@ -167,3 +167,15 @@ def test_a_compiler_that_crashes_is_told_and_the_next_deploy_works(serve, compon
         assert refused.status == 422 and words in refused.json()["error"], refused.body
         assert client.ask("still") == "still"
         assert deploy(host, "acme", variant(component("echo").read_bytes(), 1)).status == 200
+
+
+def test_a_tenant_that_waits_for_the_same_bytes_compiles_them_if_the_first_one_fails(serve, component):
+    same = component("echo").read_bytes() + code(60, 2_000)
+    with serve() as host:
+        acme = Background(host, "acme", same)
+        compiler = compiler_of(host)
+        bolt = Background(host, "bolt", same)
+        os.kill(compiler, signal.SIGKILL)
+        assert acme.result().status == 422
+        assert bolt.result().status == 200, bolt.result().body
+        assert host.connect("/bolt/echo/").ask("new") == "new"

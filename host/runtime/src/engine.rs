@@ -1,11 +1,13 @@
 //! The WebAssembly engine. A host has one, with a pool of instances whose size is fixed at start.
 
+mod compiled_component;
 mod engine_config;
 mod engine_error;
 mod host_linker;
 mod pool_slots;
 #[cfg(test)]
 mod proposals;
+mod version_error;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,19 +19,22 @@ use wasmtime::{ResourceLimiter, Store};
 
 use crate::build::Build;
 use crate::code_cache::{CodeCache, CodeKind};
+use crate::compat;
 use crate::compilation::{
     CompileError, CompileOwner, CompileQueue, CompileSettings, ComponentCompiler, LoadCancellation,
     MachineCode,
 };
 use crate::scheduling::{IoDriverWaker, Ticker, TickerGuard, lower_thread_priority};
+use crate::shared_by_digest::SharedByDigest;
 use crate::store::{GuestState, VersionContext};
+pub(crate) use compiled_component::CompiledComponent;
 pub use engine_config::THREAD_STACK_BYTES;
 pub use engine_error::EngineError;
 use narrowboat_core::component::Role;
 use narrowboat_core::manifest::Language;
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::Reservation;
-pub(crate) use pool_slots::pool_slots;
+pub use version_error::VersionError;
 
 /// Instances in the pool in addition to one for each connection: for shared instances, for trials, and for old
 /// instances that end while new ones start.
@@ -47,6 +52,8 @@ struct Inner {
     engine: wasmtime::Engine,
     /// The imports of all guests.
     linker: Linker<GuestState>,
+    /// The components that versions hold.
+    components: SharedByDigest<CompiledComponent>,
     cache: Option<CodeCache>,
     compile_settings: CompileSettings,
     compiler: ComponentCompiler,
@@ -94,6 +101,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             engine,
             linker,
+            components: SharedByDigest::default(),
             cache,
             compile_settings,
             compiler,
@@ -129,24 +137,66 @@ impl Engine {
         self.0.stopping.subscribe()
     }
 
-    /// Loads the code of a component from the cache, or compiles it and stores the code in the cache.
+    /// The number of components of plugins in memory. Versions with the same bytes share one.
+    pub fn component_count(&self) -> usize {
+        self.0.components.count()
+    }
+
+    /// Returns the component of a build: the one that versions with the same bytes hold, or one from the cache, or a newly
+    /// compiled one, which the cache gets. The caller has checked that the plugin may use the build. Blocks.
     ///
     /// # Errors
-    /// If the component does not compile within the limits of the plugin.
+    /// If the component does not compile within the limits of the plugin, or is not one of a plugin for this host.
     pub(crate) fn load_component(
         &self,
         ctx: &VersionContext,
         build: &Build,
         cancellation: &LoadCancellation,
-    ) -> Result<Component, CompileError> {
-        let Inner { engine, compiler, compile_settings, .. } = &*self.0;
+    ) -> Result<Arc<CompiledComponent>, VersionError> {
+        if let Some(found) = self.find_component(ctx, build)? {
+            return Ok(found);
+        }
         let owner = CompileOwner::Tenant(ctx.tenant.clone());
-        self.load_or_compile(&ctx.plugin, CodeKind::Component, build.digest(), || {
-            let turn = self.0.compile_queue.wait_for_turn(&owner, cancellation);
-            let _turn = turn.ok_or(CompileError::Cancelled)?;
-            let bytes = build.bytes();
-            compiler.compile(engine, *compile_settings, bytes, &ctx.quota, cancellation)
-        })
+        let turn = self.0.compile_queue.wait_for_turn(&owner, cancellation);
+        // Held until the component is shared, so that another load of the same bytes finds it in its own turn. That load
+        // compiles itself if this one ends without a component, since the reason may be a limit or the end of its tenant.
+        let _turn = turn.ok_or(CompileError::Cancelled)?;
+        if let Some(found) = self.find_component(ctx, build)? {
+            return Ok(found);
+        }
+        let Inner { engine, compiler, compile_settings, .. } = &*self.0;
+        let compile =
+            || compiler.compile(engine, *compile_settings, build.bytes(), &ctx.quota, cancellation);
+        let compiled =
+            self.compile::<CompileError>(&ctx.plugin, CodeKind::Component, build.digest(), compile);
+        self.share_component(ctx, build, &compiled?)
+    }
+
+    /// Returns the component of a build, if versions hold it or the cache has it.
+    fn find_component(
+        &self,
+        ctx: &VersionContext,
+        build: &Build,
+    ) -> Result<Option<Arc<CompiledComponent>>, VersionError> {
+        if let Some(shared) = self.0.components.find(build.digest()) {
+            tracing::debug!(plugin = &*ctx.plugin, "component shared with another version");
+            return Ok(Some(shared));
+        }
+        let cached = self.load_cached(&ctx.plugin, CodeKind::Component, build.digest());
+        cached.map(|component| self.share_component(ctx, build, &component)).transpose()
+    }
+
+    /// Checks and links a component, and shares it with other versions.
+    fn share_component(
+        &self,
+        ctx: &VersionContext,
+        build: &Build,
+        component: &Component,
+    ) -> Result<Arc<CompiledComponent>, VersionError> {
+        let roles = compat::check(component)?;
+        let core_instances = ctx.core_instance_count;
+        let linked = CompiledComponent::link(component, self.linker(), &roles, core_instances)?;
+        Ok(self.0.components.share(build.digest(), linked))
     }
 
     /// Loads the code of a runtime from the cache, or compiles it and stores the code in the cache. `decompress` returns
@@ -160,15 +210,29 @@ impl Engine {
         digest: Sha256Digest,
         decompress: impl FnOnce() -> wasmtime::Result<Vec<u8>>,
     ) -> wasmtime::Result<Component> {
-        let engine = &self.0.engine;
-        self.load_or_compile(language.key(), CodeKind::Runtime, digest, || {
-            let never = LoadCancellation::default();
-            let _turn = self.0.compile_queue.wait_for_turn(&CompileOwner::Host, &never);
-            Ok(MachineCode::from_compiler(engine.precompile_component(&decompress()?)?))
+        let (name, kind) = (language.key(), CodeKind::Runtime);
+        if let Some(component) = self.load_cached(name, kind, digest) {
+            return Ok(component);
+        }
+        let never = LoadCancellation::default();
+        let _turn = self.0.compile_queue.wait_for_turn(&CompileOwner::Host, &never);
+        self.compile(name, kind, digest, || {
+            let code = self.0.engine.precompile_component(&decompress()?)?;
+            Ok(MachineCode::from_compiler(code))
         })
     }
 
-    fn load_or_compile<E: From<wasmtime::Error>>(
+    /// Loads the code of a component, if the cache has it.
+    fn load_cached(&self, name: &str, kind: CodeKind, digest: Sha256Digest) -> Option<Component> {
+        let started = Instant::now();
+        let component = self.0.cache.as_ref()?.load_code(&self.0.engine, kind, digest)?;
+        let milliseconds = started.elapsed().as_millis();
+        tracing::debug!(plugin = name, milliseconds, "component loaded from cache");
+        Some(component)
+    }
+
+    /// Compiles a component, loads its code and stores the code in the cache. Needs a turn of the compiler.
+    fn compile<E: From<wasmtime::Error>>(
         &self,
         name: &str,
         kind: CodeKind,
@@ -177,19 +241,10 @@ impl Engine {
     ) -> Result<Component, E> {
         let Inner { engine, cache, .. } = &*self.0;
         let started = Instant::now();
-        let milliseconds = || started.elapsed().as_millis();
-        let cached = cache.as_ref().and_then(|cache| cache.load_code(engine, kind, digest));
-        if let Some(component) = cached {
-            tracing::debug!(
-                plugin = name,
-                milliseconds = milliseconds(),
-                "component loaded from cache"
-            );
-            return Ok(component);
-        }
         let code = compile()?;
         let component = code.load(engine)?;
-        tracing::debug!(plugin = name, milliseconds = milliseconds(), "component compiled");
+        let milliseconds = started.elapsed().as_millis();
+        tracing::debug!(plugin = name, milliseconds, "component compiled");
         if let Some(cache) = cache {
             cache.store_code(engine, kind, digest, &code);
         }

@@ -19,6 +19,7 @@ mod migration;
 mod plugin;
 mod runtime_image;
 mod scheduling;
+mod shared_by_digest;
 mod source_tests;
 mod stats;
 mod store;
@@ -33,7 +34,7 @@ pub use compilation::{
     run_compile_worker,
 };
 pub use effects::{Effect, recycle_effects};
-pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES};
+pub use engine::{Engine, EngineError, PoolUsage, THREAD_STACK_BYTES, VersionError};
 pub use instance::{GuestSnapshot, Instance, WorkerInstance};
 pub use language_runtime::{LanguageRuntimes, RuntimeError, SourceProblem, SourceProblems};
 pub use loader::{Candidate, LoadError, Loader, requested_capabilities};
@@ -48,4 +49,4 @@ pub use scheduling::{GuestExecutor, GuestThreadPool, run_on_dedicated_thread};
 pub use source_tests::{CollectError, SourceTests, TestCase, TestFailure, TestOutcome};
 pub use stats::{ClientCount, EventCounts, FaultKind, VersionStats};
 pub use store::TestHostCall;
-pub use version::{Version, VersionError, VersionUsage};
+pub use version::{Version, VersionUsage};

@@ -1,18 +1,15 @@
 //! One build of a plugin, named by the SHA-256 of its bytes: compiled, checked and ready to be instantiated.
 
-mod version_error;
-
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::Store;
-use wasmtime::component::{Instance as Exports, InstancePre};
+use wasmtime::component::Instance as Exports;
 
 use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::worker_world::WorkerConsumerIndices;
 use crate::build::Build;
-use crate::compat;
 use crate::compilation::LoadCancellation;
-use crate::engine::{Engine, pool_slots};
+use crate::engine::{CompiledComponent, Engine, VersionError};
 use crate::language_runtime::{CompiledRuntime, Program};
 use crate::stats::VersionStats;
 use crate::store::{GuestState, VersionContext};
@@ -21,17 +18,15 @@ use narrowboat_core::component::Role;
 use narrowboat_core::fault::{GuestFault, sanitize_log_line};
 use narrowboat_core::sha256_digest::Sha256Digest;
 use narrowboat_quota::{QuotaResource, Reservation};
-pub use version_error::VersionError;
 
 /// One compiled build of a plugin.
 pub struct Version {
     digest: Sha256Digest,
     pub(crate) engine: Engine,
-    pub(crate) pre: InstancePre<GuestState>,
-    consumer_indices: Option<WebsocketConsumerIndices>,
-    worker_indices: Option<WorkerConsumerIndices>,
+    /// Shared with all versions of the same bytes; for a source plugin, with all that its runtime runs.
+    component: Arc<CompiledComponent>,
     /// The program of a source plugin. Set once the source is compiled.
-    program: OnceLock<(Arc<CompiledRuntime>, Program)>,
+    program: OnceLock<(Arc<CompiledRuntime>, Arc<Program>)>,
     pub(crate) ctx: Arc<VersionContext>,
     pub(crate) stats: VersionStats,
 }
@@ -48,8 +43,8 @@ pub struct VersionUsage {
 }
 
 impl Version {
-    /// Compiles a component, unless the cache has its code, and checks it against the world. Blocks, so do not call it
-    /// from async code.
+    /// Loads a component and checks it against the world. Compiles it unless another version has the same bytes or the
+    /// cache has its code. Blocks, so do not call it from async code.
     ///
     /// # Errors
     /// The problem with the component.
@@ -60,23 +55,7 @@ impl Version {
         cancellation: &LoadCancellation,
     ) -> Result<Self, VersionError> {
         let component = engine.load_component(&ctx, build, cancellation)?;
-        let roles = compat::check(&component)?;
-        let _ = ctx.pool_slots.set(pool_slots(&component, ctx.core_instance_count));
-        let pre = engine.linker().instantiate_pre(&component).map_err(VersionError::Import)?;
-        let world_error = |role| move |problem| VersionError::World { role, problem };
-        let exports = |role| roles.contains(&role);
-        let consumer = exports(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
-        let worker = exports(Role::Worker).then(|| WorkerConsumerIndices::new(&pre));
-        Ok(Self {
-            digest: build.digest(),
-            engine: engine.clone(),
-            consumer_indices: consumer.transpose().map_err(world_error(Role::Consumer))?,
-            worker_indices: worker.transpose().map_err(world_error(Role::Worker))?,
-            pre,
-            program: OnceLock::new(),
-            ctx,
-            stats: VersionStats::default(),
-        })
+        Ok(Self::new(engine, build, component, ctx))
     }
 
     /// Creates a version of a source plugin, which has no program yet.
@@ -86,13 +65,20 @@ impl Version {
         runtime: &CompiledRuntime,
         ctx: Arc<VersionContext>,
     ) -> Self {
-        let _ = ctx.pool_slots.set(runtime.pool_slots);
+        Self::new(engine, build, Arc::clone(&runtime.component), ctx)
+    }
+
+    fn new(
+        engine: &Engine,
+        build: &Build,
+        component: Arc<CompiledComponent>,
+        ctx: Arc<VersionContext>,
+    ) -> Self {
+        let _ = ctx.pool_slots.set(component.pool_slots);
         Self {
             digest: build.digest(),
             engine: engine.clone(),
-            consumer_indices: Some(runtime.consumer_indices.clone()),
-            worker_indices: Some(runtime.worker_indices.clone()),
-            pre: runtime.pre.clone(),
+            component,
             program: OnceLock::new(),
             ctx,
             stats: VersionStats::default(),
@@ -100,15 +86,15 @@ impl Version {
     }
 
     /// Sets the program of a source plugin.
-    pub(crate) fn set_program(&self, runtime: Arc<CompiledRuntime>, program: Program) {
+    pub(crate) fn set_program(&self, runtime: Arc<CompiledRuntime>, program: Arc<Program>) {
         let _ = self.program.set((runtime, program));
     }
 
     /// Creates an instance, and loads the program of a source plugin into it.
     pub(crate) fn instantiate(&self, store: &mut Store<GuestState>) -> wasmtime::Result<Exports> {
-        let exports = self.pre.instantiate(&mut *store)?;
+        let exports = self.component.pre.instantiate(&mut *store)?;
         if let Some((runtime, program)) = self.program.get() {
-            program.load(runtime, store, &exports)?;
+            program.load(&runtime.loader_indices, store, &exports)?;
         }
         Ok(exports)
     }
@@ -120,7 +106,7 @@ impl Version {
 
     /// The program of a source plugin.
     pub(crate) fn program(&self) -> Option<&Program> {
-        self.program.get().map(|(_, program)| program)
+        self.program.get().map(|(_, program)| &**program)
     }
 
     /// The SHA-256 of the runtime of a source plugin.
@@ -168,7 +154,7 @@ impl Version {
     /// # Errors
     /// If the version does not export a consumer.
     pub(crate) fn consumer_indices(&self) -> wasmtime::Result<&WebsocketConsumerIndices> {
-        self.consumer_indices.as_ref().ok_or_else(|| missing_role_error(Role::Consumer))
+        self.component.consumer_indices.as_ref().ok_or_else(|| missing_role_error(Role::Consumer))
     }
 
     /// The exports of a worker.
@@ -176,15 +162,15 @@ impl Version {
     /// # Errors
     /// If the version does not export a worker.
     pub(crate) fn worker_indices(&self) -> wasmtime::Result<&WorkerConsumerIndices> {
-        self.worker_indices.as_ref().ok_or_else(|| missing_role_error(Role::Worker))
+        self.component.worker_indices.as_ref().ok_or_else(|| missing_role_error(Role::Worker))
     }
 
     /// The roles of the plugin.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let has_role = |role: &Role| match (self.program(), role) {
             (Some(program), role) => program.has_role(*role),
-            (None, Role::Consumer) => self.consumer_indices.is_some(),
-            (None, Role::Worker) => self.worker_indices.is_some(),
+            (None, Role::Consumer) => self.component.consumer_indices.is_some(),
+            (None, Role::Worker) => self.component.worker_indices.is_some(),
         };
         Role::ALL.into_iter().filter(has_role).collect()
     }

@@ -1,16 +1,15 @@
 //! A compiled runtime, which all source plugins of its language share.
 
-use wasmtime::component::InstancePre;
+use std::sync::Arc;
 
+use super::program::Program;
 use super::runtime_error::RuntimeError;
-use crate::bindings::WebsocketConsumerIndices;
 use crate::bindings::source_loader_world::SourceLoaderIndices;
 use crate::bindings::source_tests_world::SourceTestsIndices;
-use crate::bindings::worker_world::WorkerConsumerIndices;
-use crate::engine::{Engine, pool_slots};
+use crate::engine::{CompiledComponent, Engine};
 use crate::runtime_image::RuntimeImage;
-use crate::store::GuestState;
-use narrowboat_core::component::ComponentResources;
+use crate::shared_by_digest::SharedByDigest;
+use narrowboat_core::component::{ComponentResources, Role};
 
 /// The size of a page of linear memory, in which the engine gives the initial memory.
 const WASM_PAGE_BYTES: u64 = 64 * 1024;
@@ -18,16 +17,14 @@ const WASM_PAGE_BYTES: u64 = 64 * 1024;
 /// A compiled runtime.
 pub(crate) struct CompiledRuntime {
     pub(crate) image: RuntimeImage,
-    pub(crate) pre: InstancePre<GuestState>,
-    pub(crate) consumer_indices: WebsocketConsumerIndices,
-    pub(crate) worker_indices: WorkerConsumerIndices,
+    pub(crate) component: Arc<CompiledComponent>,
     pub(crate) loader_indices: SourceLoaderIndices,
     /// `None` for an earlier runtime, which cannot run tests.
     pub(crate) tests_indices: Option<SourceTestsIndices>,
     /// The resources of one instance, as far as the engine tells them.
     pub(crate) resources: ComponentResources,
-    /// The slots of the pool that one instance takes.
-    pub(crate) pool_slots: usize,
+    /// The programs that versions hold, by the digests of their bundles.
+    pub(crate) programs: SharedByDigest<Program>,
 }
 
 impl CompiledRuntime {
@@ -45,20 +42,18 @@ impl CompiledRuntime {
         let component = engine.load_runtime(image.language, image.digest, decompress)?;
         let required = component.resources_required();
         let initial_pages = required.and_then(|required| required.max_initial_memory_size);
-        let pre = engine.linker().instantiate_pre(&component)?;
+        let component = CompiledComponent::link(&component, engine.linker(), &Role::ALL, None)?;
         Ok(Self {
             image: image.clone(),
-            consumer_indices: WebsocketConsumerIndices::new(&pre)?,
-            worker_indices: WorkerConsumerIndices::new(&pre)?,
-            loader_indices: SourceLoaderIndices::new(&pre)?,
-            tests_indices: SourceTestsIndices::new(&pre).ok(),
-            pool_slots: pool_slots(&component, None),
+            loader_indices: SourceLoaderIndices::new(&component.pre)?,
+            tests_indices: SourceTestsIndices::new(&component.pre).ok(),
             resources: ComponentResources {
                 initial_memory_bytes: initial_pages.unwrap_or(0).saturating_mul(WASM_PAGE_BYTES),
                 core_instances: None,
                 ..ComponentResources::default()
             },
-            pre,
+            component: Arc::new(component),
+            programs: SharedByDigest::default(),
         })
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::Instance as Exports;
 
-use super::compiled_runtime::CompiledRuntime;
 use super::source_problem::SourceProblems;
+use crate::bindings::source_loader_world::SourceLoaderIndices;
 use crate::bindings::source_loader_world::exports::narrowboat::consumer::runtime::Program as GuestProgram;
 use crate::store::GuestState;
 use narrowboat_core::component::Role;
@@ -26,11 +26,11 @@ impl Program {
     /// A trap, or [`SourceProblems`].
     pub(crate) fn load(
         &self,
-        runtime: &CompiledRuntime,
+        indices: &SourceLoaderIndices,
         store: &mut Store<GuestState>,
         exports: &Exports,
     ) -> wasmtime::Result<()> {
-        let loader = runtime.loader_indices.load(&mut *store, exports)?;
+        let loader = indices.load(&mut *store, exports)?;
         loader
             .narrowboat_consumer_runtime()
             .call_load(store, &self.code)?

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::engine::VersionError;
 use crate::language_runtime::RuntimeError;
-use crate::version::VersionError;
 use narrowboat_config::ConfigError;
 use narrowboat_config::signature::SignatureError;
 use narrowboat_core::fault::GuestFault;

@@ -13,7 +13,7 @@ use narrowboat_core::component::Role;
 use narrowboat_core::manifest::{EntryPoint, SourceSettings};
 use narrowboat_core::source_bundle::SourceBundle;
 
-/// Compiles the source of a bundle, unless the cache has its program. Blocks, so do not call it from async code.
+/// Compiles the source of a bundle, unless another version has the same bytes or the cache has its program. Blocks, so do not call it from async code.
 ///
 /// # Errors
 /// The problems in the source, or the fault of the instance that compiles it.
@@ -25,21 +25,27 @@ pub(super) fn compile_source(
     ctx: Arc<VersionContext>,
 ) -> Result<Arc<Version>, RuntimeError> {
     let version = Arc::new(Version::for_source(engine, build, &runtime, ctx));
-    let (cache, compiler) = (engine.code_cache(), runtime.image.digest);
-    let cached = cache.and_then(|cache| cache.load_program(build.digest(), compiler));
-    let program = match cached.as_deref().and_then(Program::decode) {
+    let program = match find_program(engine, build, &runtime) {
         Some(program) => program,
         None => {
             let program = compile_program(&version, &runtime, bundle, settings)?;
-            if let Some(cache) = cache {
-                cache.store_program(build.digest(), compiler, &program.encode());
+            if let Some(cache) = engine.code_cache() {
+                cache.store_program(build.digest(), runtime.image.digest, &program.encode());
             }
-            program
+            runtime.programs.share(build.digest(), program)
         }
     };
     build.record_runtime(&runtime.image);
     version.set_program(runtime, program);
     Ok(version)
+}
+
+/// Returns the program of a bundle, if versions hold it or the cache has it.
+fn find_program(engine: &Engine, build: &Build, runtime: &CompiledRuntime) -> Option<Arc<Program>> {
+    runtime.programs.find(build.digest()).or_else(|| {
+        let cached = engine.code_cache()?.load_program(build.digest(), runtime.image.digest)?;
+        Some(runtime.programs.share(build.digest(), Program::decode(&cached)?))
+    })
 }
 
 /// Compiles the files of a bundle in an instance that is dropped and has no effects.

@@ -1,0 +1,48 @@
+//! A compiled component, which all versions with the same bytes share.
+
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::pool_slots::pool_slots;
+use super::version_error::VersionError;
+use crate::bindings::WebsocketConsumerIndices;
+use crate::bindings::worker_world::WorkerConsumerIndices;
+use crate::store::GuestState;
+use narrowboat_core::component::Role;
+
+/// A compiled component that is linked with the imports of the host. It depends on the bytes of the component and on the
+/// engine alone, so versions of all tenants may share it.
+pub(crate) struct CompiledComponent {
+    pub(crate) pre: InstancePre<GuestState>,
+    /// The exports of a consumer, if the component has that role.
+    pub(crate) consumer_indices: Option<WebsocketConsumerIndices>,
+    /// The exports of a worker, if the component has that role.
+    pub(crate) worker_indices: Option<WorkerConsumerIndices>,
+    /// The slots of the pool that one instance takes.
+    pub(crate) pool_slots: usize,
+}
+
+impl CompiledComponent {
+    /// Links a component that exports `roles`. `core_instances` is the number of core instances of one instance; `None` if
+    /// they cannot be counted.
+    ///
+    /// # Errors
+    /// If the component imports what the linker does not have, or its exports do not match the worlds of its roles.
+    pub(crate) fn link(
+        component: &Component,
+        linker: &Linker<GuestState>,
+        roles: &[Role],
+        core_instances: Option<u64>,
+    ) -> Result<Self, VersionError> {
+        let pre = linker.instantiate_pre(component).map_err(VersionError::Import)?;
+        let world_error = |role| move |problem| VersionError::World { role, problem };
+        let exports = |role| roles.contains(&role);
+        let consumer = exports(Role::Consumer).then(|| WebsocketConsumerIndices::new(&pre));
+        let worker = exports(Role::Worker).then(|| WorkerConsumerIndices::new(&pre));
+        Ok(Self {
+            consumer_indices: consumer.transpose().map_err(world_error(Role::Consumer))?,
+            worker_indices: worker.transpose().map_err(world_error(Role::Worker))?,
+            pool_slots: pool_slots(component, core_instances),
+            pre,
+        })
+    }
+}
