@@ -20,6 +20,7 @@ mod publish;
 mod request_origin;
 mod routes;
 mod status;
+mod text_body;
 mod upload;
 
 pub use admin_server::AdminServer;

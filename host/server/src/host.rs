@@ -292,6 +292,11 @@ impl Host {
         self.resources.engine.pool_usage()
     }
 
+    /// The number of compiled components of plugins in memory.
+    pub(crate) fn component_count(&self) -> usize {
+        self.resources.engine.component_count()
+    }
+
     /// The quota that all tenants share.
     pub(crate) fn host_quota(&self) -> &QuotaNode {
         &self.resources.host_quota

@@ -61,6 +61,10 @@ impl LogBuffer {
         plugin: Option<&str>,
         count: usize,
     ) -> Vec<Arc<LogLine>> {
+        if let (Some(tenant), Some(plugin)) = (tenant, plugin) {
+            let lines = self.plugin_lines(tenant, plugin);
+            return lines.into_iter().rev().take(count).rev().collect();
+        }
         let buffers = self.lock();
         // All lines of a buffer have the same subject.
         let matching = buffers
@@ -70,6 +74,13 @@ impl LogBuffer {
         let mut lines: Vec<_> = matching.flatten().cloned().collect();
         lines.sort_unstable_by_key(|line| line.sequence);
         lines.split_off(lines.len().saturating_sub(count))
+    }
+
+    /// The lines about one plugin, the oldest first. Does not look at those of others, of which there may be thousands.
+    fn plugin_lines(&self, tenant: &Tenant, plugin: &str) -> VecDeque<Arc<LogLine>> {
+        let tenant = (!tenant.is_default()).then(|| tenant.to_string());
+        let subject = (tenant, Some(plugin.to_owned()));
+        self.lock().by_subject.get(&subject).cloned().unwrap_or_default()
     }
 
     /// A receiver of the lines that are written from now on.

@@ -14,6 +14,7 @@ use super::api::{self, ProblemKind};
 use super::api_error::ApiError;
 use super::authorized::{Authorized, ReadScope};
 use super::extract::TenantParam;
+use super::text_body::TextBody;
 use crate::metrics::{self, ExpositionFormat};
 use crate::server::Server;
 use crate::tenants::{ServedWorker, TenantRuntime};
@@ -60,8 +61,9 @@ pub(super) async fn metrics(
     let format = ExpositionFormat::negotiate(&headers);
     match metrics::render(&admin.server, &admin.output_writers, token.tenant.as_ref(), format) {
         Ok(text) => {
-            let headers = [(CONTENT_TYPE, format.content_type()), (VARY, "accept")];
-            Ok((headers, text).into_response())
+            let described =
+                [(CONTENT_TYPE, format.content_type()), (VARY, "accept, accept-encoding")];
+            Ok((described, TextBody::encode(text, &headers)).into_response())
         }
         Err(_) => Err(ApiError::new(ProblemKind::Unavailable, "the metrics cannot be written")),
     }

@@ -134,12 +134,25 @@ impl MetricsEncoder {
         write!(self.text, "{name}{suffix}")?;
         let mut separator = '{';
         for (label, value) in labels {
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            write!(self.text, "{separator}{label}=\"{value}\"")?;
+            write!(self.text, "{separator}{label}=\"")?;
+            self.write_escaped(value);
+            self.text.push('"');
             separator = ',';
         }
         let end = if separator == ',' { "}" } else { "" };
         writeln!(self.text, "{end} {value}")
+    }
+
+    /// Writes the value of a label.
+    fn write_escaped(&mut self, value: &str) {
+        for character in value.chars() {
+            match character {
+                '\\' => self.text.push_str("\\\\"),
+                '"' => self.text.push_str("\\\""),
+                '\n' => self.text.push_str("\\n"),
+                other => self.text.push(other),
+            }
+        }
     }
 
     /// Returns the text.

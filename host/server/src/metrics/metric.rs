@@ -147,6 +147,11 @@ pub const METRICS: &[Metric] = &[
         "Core instances in use in the instance pool; a component takes about three",
     ),
     gauge("pool_memories", HOST_LABELS, "Linear memories in use in the instance pool"),
+    gauge(
+        "components",
+        HOST_LABELS,
+        "Compiled components in memory; plugins with the same bytes share one",
+    ),
     counter(
         "output_lines_dropped",
         &["stream"],

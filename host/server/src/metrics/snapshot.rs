@@ -1,6 +1,7 @@
 //! The values of all metrics at one moment.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use super::metric::METRICS;
 use crate::background_writer::BackgroundWriter;
@@ -13,7 +14,7 @@ use narrowboat_core::name::Tenant;
 use narrowboat_deploy::rollout::Rollout;
 use narrowboat_keyvalue::StoreCondition;
 use narrowboat_quota::LIMIT_KINDS;
-use narrowboat_runtime::{FaultKind, Version};
+use narrowboat_runtime::{FaultKind, Plugin, Version};
 
 /// The value of a metric for some label values.
 pub(super) enum SampleValue {
@@ -30,6 +31,11 @@ pub(super) struct MetricsSnapshot {
     /// The samples of each of [`METRICS`], in their order.
     pub(super) samples: Vec<Vec<Sample>>,
 }
+
+/// The places of the metrics in [`METRICS`], by their names.
+static METRIC_INDEX: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
+    METRICS.iter().enumerate().map(|(index, metric)| (metric.name, index)).collect()
+});
 
 /// The totals of the open connections of a plugin.
 #[derive(Default)]
@@ -92,6 +98,7 @@ impl MetricsSnapshot {
         let pool = server.host.pool_usage();
         self.gauge("pool_instances", &[], pool.instances as f64);
         self.gauge("pool_memories", &[], pool.memory_count as f64);
+        self.gauge("components", &[], server.host.component_count() as f64);
     }
 
     fn record_layer(&mut self, tenant: &Tenant, layer: &str, status: LayerStatus) {
@@ -132,19 +139,23 @@ impl MetricsSnapshot {
         let none = OpenConnectionStats::default();
         let open = stats.get(&*plugin.label).unwrap_or(&none);
         self.gauge("connections", &labels, open.connection_count as f64);
-        self.gauge("outbound_queue_bytes", &labels, open.outbound_bytes as f64);
-        self.record_traffic(labels, rollout);
         let deploys = rollout.counters().snapshot();
         self.counter("deploys", &labels, deploys.published);
         self.gauge("version_pending", &labels, as_gauge(rollout.pending_version().is_some()));
         self.counter("deploys_refused", &labels, deploys.refused);
         self.counter("rollbacks", &labels, deploys.rolled_back);
-        for kind in LIMIT_KINDS {
-            let hits = plugin.quota.limit_hit_count(kind);
-            self.counter("limits_reached", &[tenant, name, kind.name()], hits);
+        let versions = plugin.versions();
+        let is_used = open.connection_count > 0 || has_counts(plugin, &versions, rollout);
+        if is_used {
+            self.gauge("outbound_queue_bytes", &labels, open.outbound_bytes as f64);
+            self.record_traffic(labels, rollout);
+            for kind in LIMIT_KINDS {
+                let hits = plugin.quota.limit_hit_count(kind);
+                self.counter("limits_reached", &[tenant, name, kind.name()], hits);
+            }
         }
-        for version in plugin.versions() {
-            self.record_version(labels, &version);
+        for version in versions {
+            self.record_version(labels, &version, is_used);
         }
     }
 
@@ -163,12 +174,16 @@ impl MetricsSnapshot {
         }
     }
 
-    fn record_version(&mut self, [tenant, plugin]: [&str; 2], version: &Version) {
+    /// Records a version; of a plugin that is not used only its gauges.
+    fn record_version(&mut self, [tenant, plugin]: [&str; 2], version: &Version, is_used: bool) {
         let digest = version.digest().short_hex();
         let labels = [tenant, plugin, &*digest];
         let (stats, usage) = (version.stats(), version.usage());
         self.gauge("instances", &labels, usage.instance_count as f64);
         self.gauge("guest_memory_bytes", &labels, usage.memory_bytes as f64);
+        if !is_used {
+            return;
+        }
         self.counter("guest_events", &labels, stats.event_counts().events);
         self.counter("guest_client_errors", &labels, stats.client_errors());
         self.counter("guest_unknown_messages", &labels, stats.unknown_messages());
@@ -194,10 +209,23 @@ impl MetricsSnapshot {
 
     fn record(&mut self, name: &str, labels: &[&str], value: SampleValue) {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        if let Some(index) = METRICS.iter().position(|metric| metric.name == name) {
-            self.samples[index].push((labels, value));
+        if let Some(index) = METRIC_INDEX.get(name) {
+            self.samples[*index].push((labels, value));
         }
     }
+}
+
+/// Whether anything has been counted for a plugin: a handshake, a message, a fault, a closed connection or a reached limit.
+/// Otherwise most of its samples are left out, so that a host with a thousand idle tenants has a small answer. They appear
+/// with the first handshake, before they can count the end of its connection.
+fn has_counts(plugin: &Plugin, versions: &[Arc<Version>], rollout: &Rollout) -> bool {
+    let is_called = |version: &Arc<Version>| {
+        let counts = version.stats().event_counts();
+        counts.events > 0 || counts.faults > 0
+    };
+    versions.iter().any(is_called)
+        || rollout.registry().traffic().close_counters.counts().any(|(.., count)| count > 0)
+        || LIMIT_KINDS.into_iter().any(|kind| plugin.quota.limit_hit_count(kind) > 0)
 }
 
 /// 1 for `true`, 0 for `false`.
