@@ -9,6 +9,7 @@ mod open_connection;
 pub(crate) mod runtime_images;
 mod rust_saves;
 mod save_to_live;
+mod shared_component;
 mod sizes;
 mod source_figure;
 mod source_folder;
@@ -84,6 +85,8 @@ enum SourcePart {
     Moves,
     /// A thousand tenants with sources of their own
     Tenants,
+    /// A thousand tenants with one component in Rust, for comparison
+    SharedComponent,
     /// Warm start with ten plugins
     Start,
     /// From the saved source to the first reply of the new code
@@ -157,6 +160,7 @@ impl SourcePart {
             Self::Idle => idle_connections::measure(hosts),
             Self::Moves => consumer_moves::measure(hosts, rounds),
             Self::Tenants => many_tenants::measure(hosts),
+            Self::SharedComponent => shared_component::measure(hosts, rounds),
             Self::Start => starts::measure_warm_start(hosts, rounds),
             Self::Saves => save_to_live::measure(hosts, rounds),
             Self::RustSaves => rust_saves::measure(hosts, rounds),

@@ -111,14 +111,20 @@ impl SourceHost<'_> {
     /// # Errors
     /// If it does not listen, or does not serve a plugin.
     pub(super) fn start(&self, verb: &str) -> anyhow::Result<ServerProcess> {
-        let config = self.folder.join("narrowboat.toml");
-        std::fs::write(&config, &self.config).with_context(|| config.display().to_string())?;
+        let config = self.write_config()?;
         let mut command = Command::new(std::path::absolute(self.hosts.site.narrowboat_path()?)?);
         command.arg(verb).arg("--config").arg(&config);
         let server = ServerProcess::start(command, &self.log_file())?;
         let log = self.read_log()?;
         ensure!(!log.contains("is not served"), "{log}");
         Ok(server)
+    }
+
+    /// Writes the configuration, for a host that will start or reload it. Returns its file.
+    pub(super) fn write_config(&self) -> anyhow::Result<PathBuf> {
+        let file = self.folder.join("narrowboat.toml");
+        std::fs::write(&file, &self.config).with_context(|| file.display().to_string())?;
+        Ok(file)
     }
 
     /// Reads the log.
