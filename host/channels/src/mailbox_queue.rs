@@ -62,6 +62,11 @@ impl MailboxQueue {
         self.frame_sink = Some(sink);
     }
 
+    /// Removes the shortcut for frames. The caller drops it without a lock, as a waker.
+    pub(super) fn take_frame_sink(&mut self) -> Option<Arc<dyn FrameSink>> {
+        self.frame_sink.take()
+    }
+
     /// Gives a frame to the reader's [`FrameSink`], if no delivery is before it and the sink takes it.
     pub(super) fn try_bypass(&self, delivery: &Delivery) -> bool {
         match (delivery, &self.frame_sink) {

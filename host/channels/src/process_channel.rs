@@ -109,9 +109,9 @@ impl ProcessChannel {
             let Some(delivery) = queue.pop(now) else { break };
             unread.push((deadline.saturating_duration_since(now), delivery));
         }
-        let waker = queue.replace_waker(None);
+        let reader = (queue.replace_waker(None), queue.take_frame_sink());
         drop(queue);
-        drop(waker);
+        drop(reader);
         unread
     }
 

@@ -5,15 +5,15 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use narrowboat_channels::{
-    CapacityPatterns, ChannelLayer, Delivery, LayerError, LayerLimits, Mailbox, MemoryLayer,
-    QueueLoad, RedisLayer, RedisPubSubLayer,
+    CapacityPatterns, ChannelLayer, Delivery, FrameSink, LayerError, LayerLimits, Mailbox,
+    MemoryLayer, QueueLoad, RedisLayer, RedisPubSubLayer,
 };
 use narrowboat_config::{
     self as config, Endpoint, RedisAccess, RedisConfig, RedisHost, Serializer,
@@ -45,6 +45,8 @@ macro_rules! of_every_backend {
             a_new_channel_is_unique_and_receives_what_is_sent_to_it
             messages_and_frames_of_one_sender_keep_their_order
             concurrent_senders_each_keep_their_order
+            frames_pass_an_empty_mailbox_while_its_sink_takes_them
+            frames_stay_behind_the_messages_in_a_mailbox
             a_channel_limits_its_bytes_and_accepts_a_larger_message_only_when_empty
             a_message_over_the_limit_is_refused_by_channels_and_groups
             a_group_reaches_its_members_until_they_are_discarded
@@ -79,6 +81,7 @@ macro_rules! of_backends_that_keep_messages {
             a_membership_of_a_name_expires_and_adding_renews_it
             a_membership_of_a_name_outlives_its_mailbox_and_expires
             a_dropped_named_channel_keeps_messages_and_memberships
+            a_frame_sink_ends_with_its_mailbox
         }
     };
 }
@@ -355,6 +358,65 @@ async fn messages_and_frames_of_one_sender_keep_their_order(backend: impl Backen
     assert_eq!(mailbox.recv().await, Delivery::Message(message("3")));
     assert_eq!(mailbox.recv().await, Delivery::Frame(bytes));
     assert_eq!(layer.all(&mut mailbox).await, ["5"]);
+}
+
+/// Takes frames unless it is busy, and keeps them.
+#[derive(Default)]
+struct KeepingSink {
+    is_busy: AtomicBool,
+    frames: Mutex<Vec<Frame>>,
+}
+
+impl FrameSink for KeepingSink {
+    fn try_accept(&self, frame: &Frame) -> bool {
+        let accepts = !self.is_busy.load(Ordering::Relaxed);
+        if accepts {
+            self.frames.lock().unwrap().push(frame.clone());
+        }
+        accepts
+    }
+}
+
+async fn frames_pass_an_empty_mailbox_while_its_sink_takes_them(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let (mut mailbox, sink) = (layer.new_mailbox().await, Arc::new(KeepingSink::default()));
+    mailbox.set_frame_sink(sink.clone());
+    layer.added("g", mailbox.channel()).await;
+    for (text, is_busy) in [("1", false), ("2", true), ("3", false)] {
+        sink.is_busy.store(is_busy, Ordering::Relaxed);
+        layer.group_send_frame(&tenant(), &group("g"), frame(text)).await.unwrap();
+        layer.settled().await;
+    }
+    assert_eq!(*sink.frames.lock().unwrap(), [frame("1")]);
+    // The last frame stays behind the one that the sink did not take.
+    assert_eq!(mailbox.recv().await, Delivery::Frame(frame("2")));
+    assert_eq!(mailbox.recv().await, Delivery::Frame(frame("3")));
+}
+
+async fn frames_stay_behind_the_messages_in_a_mailbox(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let (mut mailbox, sink) = (layer.new_mailbox().await, Arc::new(KeepingSink::default()));
+    mailbox.set_frame_sink(sink.clone());
+    layer.added("g", mailbox.channel()).await;
+    layer.group_sent("g", "1").await;
+    layer.group_send_frame(&tenant(), &group("g"), frame("2")).await.unwrap();
+    layer.settled().await;
+    assert_eq!(*sink.frames.lock().unwrap(), []);
+    assert_eq!(mailbox.recv().await, Delivery::Message(message("1")));
+    assert_eq!(mailbox.recv().await, Delivery::Frame(frame("2")));
+}
+
+async fn a_frame_sink_ends_with_its_mailbox(backend: impl Backend) {
+    let layer = backend.make(limits()).await;
+    let (mut mailbox, sink) = (layer.opened("named").await, Arc::new(KeepingSink::default()));
+    mailbox.set_frame_sink(sink.clone());
+    layer.added("g", mailbox.channel()).await;
+    drop(mailbox);
+    let mut mailbox = layer.opened("named").await;
+    layer.group_send_frame(&tenant(), &group("g"), frame("1")).await.unwrap();
+    assert_eq!(mailbox.recv().await, Delivery::Frame(frame("1")));
+    drop(mailbox);
+    assert_eq!(Arc::strong_count(&sink), 1);
 }
 
 async fn concurrent_senders_each_keep_their_order(backend: impl Backend) {

@@ -257,9 +257,9 @@ impl MemoryChannel {
         if let Some(deadline) = state.queue.oldest_deadline() {
             self.schedule_expiry(&mut state, tenant, deadline);
         }
-        let waker = state.queue.replace_waker(None);
+        let reader = (state.queue.replace_waker(None), state.queue.take_frame_sink());
         drop(state);
-        drop(waker);
+        drop(reader);
     }
 
     pub(super) fn mark_removed_if_idle(&self, tenant: &MemoryTenant) -> bool {

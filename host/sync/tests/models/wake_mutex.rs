@@ -138,3 +138,53 @@ fn queueing_for_a_running_task_does_not_wake_it() {
         assert_eq!(mutex.lock().queue.len(), 1);
     });
 }
+
+/// Queues an item without a wake-up if the task is parked, and writes it later unless the task runs by then.
+fn push_and_flush(mutex: &WakeMutex<State>, item: u8) {
+    let mut state = mutex.lock();
+    state.queue.push_back(item);
+    if !state.is_parked() {
+        wake(state.unlock_and_take_waker());
+        return;
+    }
+    drop(state);
+    let mut state = mutex.lock();
+    if state.is_parked() {
+        state.queue.clear();
+    }
+}
+
+#[test]
+fn a_deferred_item_is_written_by_its_sender_or_by_the_running_task() {
+    loom::model(|| {
+        let mutex = Arc::new(WakeMutex::new(State::default()));
+        let sender = {
+            let mutex = Arc::clone(&mutex);
+            thread::spawn(move || push_and_flush(&mutex, 1))
+        };
+        mutex.lock().begin_poll(false);
+        let mut state = mutex.lock();
+        state.queue.clear();
+        state.park(&Context::from_waker(Waker::noop()));
+        sender.join().unwrap();
+        assert!(mutex.lock().queue.is_empty());
+    });
+}
+
+#[test]
+fn a_task_that_resumes_needs_no_wake_up_and_parks_again() {
+    loom::model(|| {
+        let mutex = Arc::new(WakeMutex::new(State::default()));
+        let other = {
+            let mutex = Arc::clone(&mutex);
+            thread::spawn(move || push(&mutex, 1))
+        };
+        // The task has parked, and finds other work in the same poll.
+        let parker = Arc::new(ThreadParker::default());
+        let waker = Waker::from(StdArc::new(Task(Arc::clone(&parker))));
+        mutex.lock().park(&Context::from_waker(&waker));
+        mutex.lock().resume();
+        run_task(&mutex, 1, false);
+        other.join().unwrap();
+    });
+}

@@ -191,7 +191,8 @@ impl Connection {
     /// Wakes the task for a write if anything is queued, now or later.
     fn schedule_write(&mut self, cx: &mut Context<'_>) {
         self.handle.outbound.park_in_call(cx);
-        if self.socket.has_pending_control_frames() || self.handle.outbound.has_pending() {
+        let has_bytes = self.socket.has_pending_control_frames() || self.socket.is_write_blocked();
+        if has_bytes || self.handle.outbound.has_pending() {
             // Frames that are queued already do not wake the task.
             cx.waker().wake_by_ref();
         }

@@ -91,7 +91,8 @@ fn check_push_counts_pending_frames() {
 /// Takes the items that a connection gets while its plugin exceeds a rate limit.
 fn pop_throttled(queue: &OutboundQueue) -> Vec<String> {
     let cx = Context::from_waker(Waker::noop());
-    let items = std::iter::from_fn(|| queue.pop_item(&cx, true, RateState::Exceeded));
+    let items =
+        std::iter::from_fn(|| queue.pop_item(&cx, true, RateState::Exceeded, RestState::Idle));
     let describe = |item| match item {
         OutboundItem::Frame(frame) => format!("{} bytes", frame.len()),
         OutboundItem::Close(request) => request.close_frame.code.to_string(),
@@ -134,7 +135,9 @@ fn an_empty_frame_is_pending_until_it_is_taken() {
     assert!(!queue.has_pending());
     queue.push(text(0)).unwrap();
     assert!(queue.has_pending());
-    queue.pop_item(&Context::from_waker(Waker::noop()), true, RateState::Within).unwrap();
+    queue
+        .pop_item(&Context::from_waker(Waker::noop()), true, RateState::Within, RestState::Idle)
+        .unwrap();
     assert!(!queue.has_pending());
 }
 
