@@ -14,6 +14,8 @@ const faults = {
   loop() { for (;;); },
   "loop that catches"() { for (;;) try { for (;;); } catch {} },
   "loop of promises"() { const spin = () => { Promise.resolve().then(spin); }; spin(); },
+  "promises that wait for each other"() { const spin = () => Promise.resolve().then(spin); return spin(); },
+  "small memory"() { for (;;) kept.push({}); },
   recursion() { const deeper = () => 1 + deeper(); deeper(); },
   "recursion of a getter"() { const odd = { get self() { return odd.self; } }; odd.self; },
   "recursion of a proxy"() { const odd = new Proxy({}, { get: (_, key, self) => self[key] }); odd.x; },
@@ -55,7 +57,7 @@ CONNECTION = [
     "loop", "loop of promises", "recursion", "recursion of a getter", "recursion of a proxy", "thrown null", "thrown object", "odd stack", "deep message", "cyclic message", "function in a message",
     "name that is no text", "frame that is no frame", "too many timers", "large buffer", "odd error", "loop that catches", "long text",
 ]  # fmt: skip
-INSTANCE = ["memory", "regular expression", "deep text"]
+INSTANCE = ["memory", "small memory", "promises that wait for each other", "regular expression", "deep text"]
 CHANGES = ["prototypes", "promises", "maps", "globals"]
 
 

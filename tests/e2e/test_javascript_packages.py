@@ -145,10 +145,11 @@ def test_a_module_of_node_is_refused_with_the_way_out(refusal, name):
 @pytest.mark.parametrize(
     ("line", "error"),
     [('import kit from "kit";', 'consumers.js:2:17: the plugin has no module "kit": install the package into node_modules'),
+     ('import { keyvalue } from "narrowboat/keyvalue";', 'the host has no module "narrowboat/keyvalue": its modules are "narrowboat" and'),
      ('import { other } from "./names.js";', "consumers.js:2:10: names.js has no export other"),
      ('export { name as other, other as b } from "./names.js";', "consumers.js:2:25: names.js has no export other"),
      ('import "./style.css";', "consumers.js:2:8: style.css is not a module")],
-    ids=["module", "export", "export on", "kind"],
+    ids=["module", "module of the host", "export", "export on", "kind"],
 )  # fmt: skip
 def test_an_import_of_what_is_not_there_is_refused_with_its_line(refusal, line, error):
     files = {"names.js": "export const name = 1;\n", "style.css": "a {}\n"}

@@ -22,7 +22,7 @@ const DATE = "\0date";
  * not have.
  */
 export function setConfig(values) {
-  if (!isRecord(values)) throw new TypeError("setConfig takes an object with the keys and their values");
+  if (!isRecord(values)) throw new TypeError('setConfig takes an object with the keys and their values, such as setConfig({ greeting: "hello" })');
   request("set_config", { changes: toWire(values, "config") });
 }
 

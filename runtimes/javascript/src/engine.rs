@@ -12,6 +12,10 @@ use crate::{failure, rejections};
 /// The part of the stack of 1 MiB that code in JavaScript may use, in bytes.
 const MAX_STACK_BYTES: usize = 256 * 1024;
 
+/// The bytes that an instance has to be able to allocate after code has run out of memory. With less it is of no use to
+/// its other connections.
+const MIN_FREE_BYTES: usize = 64 * 1024;
+
 /// The part of the time of a call that is left when the engine ends the code: one in this many.
 const TIME_MARGIN: u64 = 10;
 
@@ -86,7 +90,8 @@ pub fn attempt<R>(
     work: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<R>,
 ) -> Result<R, Failure> {
     ENDED_AT_LIMIT.set(0);
-    with_context(|ctx| work(ctx).catch(ctx).map_err(describe))
+    let result = with_context(|ctx| work(ctx).catch(ctx).map_err(describe));
+    result.inspect_err(end_if_exhausted)
 }
 
 /// Calls all jobs of promises that are ready, and logs the rejections that nothing handles.
@@ -104,7 +109,7 @@ pub fn run_jobs() -> Result<(), Failure> {
 /// # Errors
 /// The failure of a job that the engine has ended.
 pub fn execute_jobs() -> Result<(), Failure> {
-    ENGINE.with_borrow(|engine| {
+    let result = ENGINE.with_borrow(|engine| {
         loop {
             match engine.runtime.execute_pending_job() {
                 Ok(true) => {}
@@ -114,7 +119,21 @@ pub fn execute_jobs() -> Result<(), Failure> {
                 }
             }
         }
-    })
+    });
+    result.inspect_err(end_if_exhausted)
+}
+
+/// Ends the instance if code has left no memory: then no event of any connection could be handled.
+///
+/// # Panics
+/// If so.
+fn end_if_exhausted(failure: &Failure) {
+    if !failure.is_out_of_memory() {
+        return;
+    }
+    ENGINE.with_borrow(|engine| engine.runtime.run_gc());
+    let is_exhausted = Vec::<u8>::new().try_reserve_exact(MIN_FREE_BYTES).is_err();
+    assert!(!is_exhausted, "the instance has no memory left: {}", failure.line);
 }
 
 fn describe(error: CaughtError<'_>) -> Failure {

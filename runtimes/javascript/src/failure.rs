@@ -14,6 +14,9 @@ const MAX_TEXT_CHARS: usize = 10_000;
 /// The name of the errors of assertions, whose messages say what is wrong without it.
 const ASSERTION: &str = "AssertionError";
 
+/// The text of the engine's exception for memory that it cannot get.
+const OUT_OF_MEMORY: &str = "InternalError: out of memory";
+
 /// The text of an object that has no method `toString` of its own.
 const TEXT_OF_OBJECTS: &str = "[object Object]";
 
@@ -51,6 +54,11 @@ impl Failure {
         let text = text.into();
         let line = shorten(&text);
         Self { line, text: text.chars().take(MAX_TEXT_CHARS).collect(), stack }
+    }
+
+    /// Whether the engine has refused memory. Code of a plugin may throw the same.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.text == OUT_OF_MEMORY
     }
 
     /// The place of the innermost frame of the plugin.

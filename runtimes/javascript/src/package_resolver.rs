@@ -92,6 +92,11 @@ impl PackageResolver {
             if NODE_NAMES.contains(&name) {
                 return no_node_module(name);
             }
+            if name == "narrowboat" {
+                return format!(
+                    "the host has no module {specifier:?}: its modules are \"narrowboat\" and, in tests, \"narrowboat/testing\""
+                );
+            }
             format!(
                 "the plugin has no module {specifier:?}: install the package into node_modules, or write \"./{specifier}\" for a file"
             )
