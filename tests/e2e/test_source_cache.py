@@ -7,14 +7,24 @@ from functools import partial
 
 import pytest
 
-from source_plugin import ECHO, SourcePlugin
+from javascript_plugin import JavaScriptPlugin
+
+# In JavaScript, because its runtime compiles in seconds.
+ECHO = '''import { Consumer } from "narrowboat";
+
+export default class Echo extends Consumer {
+  receive(message) {
+    this.send(message);
+  }
+}
+'''
 
 KINDS = ["program", "runtime"]
 
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory):
-    return SourcePlugin(tmp_path_factory.mktemp("plugin") / "chat")
+    return JavaScriptPlugin(tmp_path_factory.mktemp("plugin") / "chat", ECHO)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +32,7 @@ def start_with(serving, plugin):
     """Starts a host with a cache, sends one message to each of its plugins, stops it, and returns its log."""
 
     def run(folder, *others):
-        tables = {each.name: each.table for each in (plugin, *others)}
+        tables = {each.folder.name: each.table() for each in (plugin, *others)}
         with serving(plugins=tables, log="debug", cache={"folder": str(folder)}) as host:
             for name in tables:
                 assert host.connect(f"/{name}/").ask("hello") == "hello"
@@ -95,7 +105,7 @@ def test_a_first_start_makes_an_entry_of_the_runtime_and_one_of_the_program(star
 
 
 def test_plugins_share_the_entry_of_the_runtime(start, folder, tmp_path):
-    start(SourcePlugin(tmp_path / "other", ECHO + "\n# another one\n"))
+    start(JavaScriptPlugin(tmp_path / "other", ECHO + "\n// another one\n"))
     assert [len(entries(folder, kind)) for kind in KINDS] == [2, 1]
 
 
@@ -115,7 +125,7 @@ def test_a_damaged_entry_is_told_and_replaced(start, folder, kind, harm):
 
 def test_the_program_of_another_plugin_is_not_taken(start, folder, tmp_path):
     entry = only(entries(folder, "program"))
-    start(SourcePlugin(tmp_path / "other", ECHO.replace("text_data=text_data", "text_data='hello'")))
+    start(JavaScriptPlugin(tmp_path / "other", ECHO.replace("this.send(message)", "this.send('hello')")))
     other = only(entries(folder, "program") - {entry})
     entry.write_bytes(other.read_bytes())
     assert re.search(rf"{entry.name} .*holds the code of another", only(warnings(start())))

@@ -9,11 +9,14 @@ import pytest
 from admin import ADMIN, Admin
 from support import BUILD_DEADLINE, eventually, leb128
 
+# In JavaScript, because its runtime compiles in seconds.
 ECHO = (
-    "from channels.generic.websocket import WebsocketConsumer\n\n\n"
-    "class Echo(WebsocketConsumer):\n"
-    "    def receive(self, text_data=None, bytes_data=None):\n"
-    "        self.send(text_data={!r} + text_data)\n"
+    'import {{ Consumer }} from "narrowboat";\n\n'
+    "export default class Echo extends Consumer {{\n"
+    "  receive(message) {{\n"
+    "    this.send({} + message);\n"
+    "  }}\n"
+    "}}\n"
 )
 
 
@@ -21,12 +24,12 @@ ECHO = (
 def plugin(tmp_path):
     folder = tmp_path / "plugin"
     folder.mkdir()
-    (folder / "plugin.toml").write_text('name = "chat"\nruntime = "python"\n')
+    (folder / "plugin.toml").write_text('name = "chat"\nruntime = "javascript"\n')
     return folder
 
 
 def write(plugin, text):
-    (plugin / "consumers.py").write_text(ECHO.format(text))
+    (plugin / "consumers.js").write_text(ECHO.format(json.dumps(text)))
 
 
 def kept_runtimes(store):
@@ -52,7 +55,7 @@ def pretend_earlier(store, version):
     """Changes the store as if a version had run on another runtime. Returns the digest of that runtime."""
     [current] = (store / ".runtimes").iterdir()
     digest, gzipped = earlier_runtime(current.read_bytes())
-    file = store / ".runtimes" / f"python-{digest}.wasm.gz"
+    file = store / ".runtimes" / f"javascript-{digest}.wasm.gz"
     file.write_bytes(gzipped)
     file.chmod(0o600)
     index = store / "chat/versions.json"
@@ -86,7 +89,7 @@ def test_a_version_runs_on_its_own_runtime_after_a_rollback(serving, plugin, tmp
         eventually(lambda: {"live", "previous"} == states(store), "the second record")
         current = runtime_in_use(host)
     assert {record["runtime"] for record in records(store).values()} == {current}
-    assert kept_runtimes(store) == {f"python-{current}.wasm.gz"}
+    assert kept_runtimes(store) == {f"javascript-{current}.wasm.gz"}
     [first] = [version for version, record in records(store).items() if record["state"] == "previous"]
     earlier = pretend_earlier(store, first)
     with serving(**settings) as host:
@@ -105,6 +108,6 @@ def test_a_runtime_that_no_version_needs_is_removed(serving, plugin, tmp_path):
     with serving(**settings):
         eventually(lambda: (store / "chat/versions.json").exists() and len(records(store)) == 1, "the record")
     [current] = kept_runtimes(store)
-    (store / ".runtimes" / f"python-{'0' * 64}.wasm.gz").write_bytes(b"")
+    (store / ".runtimes" / f"javascript-{'0' * 64}.wasm.gz").write_bytes(b"")
     with serving(**settings):
         assert kept_runtimes(store) == {current}
