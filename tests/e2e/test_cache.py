@@ -92,9 +92,15 @@ def test_other_bytes_of_a_plugin_are_compiled(start, entry, component, tmp_path)
     assert not compiled(start())
 
 
-def test_another_bound_of_memory_is_other_code(start, entry):
-    assert compiled(start(limits={"memory": "32 MiB"}))
+def test_the_code_does_not_depend_on_the_limit_of_memory(start, entry):
     assert not compiled(start(limits={"memory": "32 MiB"}))
+
+
+def test_code_for_little_address_space_is_other_code(start, entry):
+    size = 1 << 40
+    bound = lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    assert compiled(start(process={"preexec_fn": bound}))
+    assert not compiled(start(process={"preexec_fn": bound}))
     assert not compiled(start())
 
 
