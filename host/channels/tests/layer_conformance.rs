@@ -81,7 +81,6 @@ macro_rules! of_backends_that_keep_messages {
             a_membership_of_a_name_expires_and_adding_renews_it
             a_membership_of_a_name_outlives_its_mailbox_and_expires
             a_dropped_named_channel_keeps_messages_and_memberships
-            a_frame_sink_ends_with_its_mailbox
         }
     };
 }
@@ -93,6 +92,7 @@ mod in_memory {
     conformance! { own, Memory;
         check_send_predicts_a_send_after_pending_ones
         channels_without_a_reader_have_a_common_limit
+        a_frame_sink_ends_with_its_mailbox
     }
 }
 
