@@ -21,6 +21,7 @@ mod keepalive;
 mod late_decision;
 mod outbound_limits;
 mod outbound_queue;
+mod outbound_state;
 mod socket;
 mod throttle;
 mod timers;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::outbound_limits::OutboundLimits;
-use super::outbound_queue::{OutboundQueue, Pushed};
+use super::outbound_queue::OutboundQueue;
+use super::outbound_state::Pushed;
 use super::timers::{TimerId, Timers};
 use super::traffic_counters::TrafficCounters;
 use narrowboat_core::deferred_flush::{self, Flush};

@@ -6,14 +6,10 @@ use std::task::{Context, Poll};
 
 use narrowboat_config::OverflowPolicy;
 use narrowboat_core::close_frame::CloseFrame;
-use narrowboat_core::deferred_wake;
 use narrowboat_core::fault::{ClientFault, Fault};
 use narrowboat_core::frame::Frame;
 use narrowboat_core::host_close::HostClose;
 use narrowboat_sync::{WakeMutex, WakeMutexGuard};
-
-pub(super) use deferral::Pushed;
-use deferral::may_defer;
 
 use super::control_signals::{ControlSignal, ControlSignals, PendingClose};
 use super::direct_writer::{DirectWriter, RestState};
@@ -22,6 +18,7 @@ use super::handshake_event::HandshakeEvent;
 use super::handshake_state::{DecisionEffect, HandshakeState};
 use super::late_decision::LateDecision;
 use super::outbound_limits::{OutboundLimits, PendingSize, PushError};
+use super::outbound_state::{OutboundState, Pushed, may_defer, notify_task, wake_parked_task};
 use super::throttle::RateState;
 use crate::codec::BATCH_BYTES;
 
@@ -47,14 +44,6 @@ use crate::codec::BATCH_BYTES;
 pub struct OutboundQueue {
     limits: OutboundLimits,
     state: WakeMutex<OutboundState>,
-}
-
-#[derive(Debug, Default)]
-struct OutboundState {
-    frames: FrameQueue,
-    signals: ControlSignals,
-    handshake: HandshakeState,
-    direct: DirectWriter,
 }
 
 /// The next item for the socket.
@@ -346,19 +335,6 @@ fn close_stalled(mut state: WakeMutexGuard<'_, OutboundState>) {
     if state.signals.request_close(request) {
         state.frames.clear();
         notify_task(state);
-    }
-}
-
-/// Makes the task poll again, even if it is running now: it may have passed the changed part of the state.
-fn notify_task(mut state: WakeMutexGuard<'_, OutboundState>) {
-    state.mark_dirty();
-    wake_parked_task(state);
-}
-
-/// Releases the lock, and wakes the task if it is parked.
-fn wake_parked_task(state: WakeMutexGuard<'_, OutboundState>) {
-    if let Some(waker) = state.unlock_and_take_waker() {
-        deferred_wake::wake_or_defer(waker);
     }
 }
 

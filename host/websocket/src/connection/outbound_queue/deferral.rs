@@ -3,23 +3,12 @@
 use std::task::Context;
 
 use narrowboat_core::frame::Frame;
-use narrowboat_sync::WakeMutexGuard;
 
-use super::{OutboundQueue, OutboundState, notify_task};
+use super::OutboundQueue;
 use crate::connection::direct_writer::{DirectWrite, DirectWriter, RestState, WrittenFrames};
 use crate::connection::outbound_limits::PendingSize;
+use crate::connection::outbound_state::{OutboundState, Pushed, may_defer, notify_task};
 use crate::split_tcp_stream::TcpWriter;
-
-/// The outcome of a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::connection) enum Pushed {
-    /// The connection's task writes the frame. Older frames were dropped for it, under the policy `drop-oldest`.
-    Queued { dropped: usize },
-    /// The caller has to call [`OutboundQueue::flush`] at the end of its wake-up.
-    NeedsFlush,
-    /// Another push has found that the frames have to be flushed.
-    WithEarlierFlush,
-}
 
 impl OutboundQueue {
     /// Queues a frame of the connection's channel if its session is idle. Otherwise the frame has to take its turn in
@@ -66,20 +55,4 @@ impl OutboundQueue {
         state.direct.rest = state.direct.rest.min(RestState::InCall);
         state.park(cx);
     }
-}
-
-impl OutboundState {
-    /// Queues a frame that the caller flushes.
-    pub(super) fn push_deferred(&mut self, frame: Frame) -> Pushed {
-        self.frames.push(frame);
-        match self.direct.defer_flush() {
-            true => Pushed::NeedsFlush,
-            false => Pushed::WithEarlierFlush,
-        }
-    }
-}
-
-/// Whether another task may queue a frame without waking the connection's task, and write it later.
-pub(super) fn may_defer(state: &WakeMutexGuard<'_, OutboundState>, frame: &Frame) -> bool {
-    state.is_parked() && state.direct.accepts(frame, state.frames.queued_bytes())
 }
