@@ -22,7 +22,7 @@ pub(super) struct DirectWriter {
     unsent: Vec<u8>,
 }
 
-/// What a parked task of a connection waits for.
+/// The reason for which a task of a connection is parked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RestState {
     /// The socket or a rate limit. The task has bytes or frames to write before others may write.
