@@ -19,10 +19,6 @@ const MAX_QUEUED_CALLS: usize = 256;
 /// Calls of other sessions that a session makes before it goes on with its own work.
 const MAX_DRAINED_CALLS: usize = 64;
 
-/// Further attempts to enter a slot that another session is in. They take one or two microseconds, about as long as a
-/// short call. To queue the call and to be woken for its result would take longer.
-const MAX_SPINS: u32 = 40;
-
 /// The slot of a shared instance, and the calls that wait for the session in it.
 #[derive(Default)]
 pub(super) struct InstanceSlot(HandoffSlot<InstanceState, QueuedCall>);
@@ -45,7 +41,7 @@ impl InstanceSlot {
     pub(super) fn try_call(&self, call: Call, applier: &EffectApplier<'_>) -> EnterOutcome {
         // A task that this call wakes may want to enter the slot, and can only do so after the call.
         let _deferred = deferred_wake::defer_wakes();
-        let mut state = match self.enter_after_short_call() {
+        let mut state = match self.0.try_enter() {
             HandoffEntry::Entered(state) => state,
             HandoffEntry::Busy => return self.enqueue(call),
             HandoffEntry::Poisoned => return EnterOutcome::Unavailable(call),
@@ -62,17 +58,6 @@ impl InstanceSlot {
                 EnterOutcome::Completed(CallOutcome { result, effects: Vec::new(), unapplied_call })
             }
         }
-    }
-
-    /// Enters the slot, and waits as long as a short call of another session may take.
-    fn enter_after_short_call(&self) -> HandoffEntry<'_, InstanceState> {
-        for _ in 0..MAX_SPINS {
-            match self.0.try_enter() {
-                HandoffEntry::Busy => std::hint::spin_loop(),
-                entry => return entry,
-            }
-        }
-        self.0.try_enter()
     }
 
     /// Makes the calls that were queued while this session was in the slot. Returns who has to make further ones.
