@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// A TCP stream. Its owner reads and writes; other tasks can write with [`SplitTcpStream::writer`].
+/// A TCP stream. Its owner reads and writes; other tasks of this crate can write with `SplitTcpStream::writer`.
 #[derive(Debug)]
 pub struct SplitTcpStream {
     read_half: OwnedReadHalf,

@@ -39,7 +39,7 @@ use crate::codec::BATCH_BYTES;
 /// ```
 ///
 /// A task that sends to many connections does not wake those that rest with an empty queue. It queues the frames with
-/// [`push_or_defer`](Self::push_or_defer), and writes them with [`flush`](Self::flush) at the end of its own wake-up.
+/// `push_or_defer`, and writes them with `flush` at the end of its own wake-up.
 #[derive(Debug)]
 pub struct OutboundQueue {
     limits: OutboundLimits,
