@@ -60,6 +60,15 @@ impl FlushScope {
     pub fn take(&self) -> FlushList {
         FlushList(if self.is_nested { Vec::new() } else { DEFERRED.take() })
     }
+
+    /// Ends the scope, and passes the collected flushes to `write` if there are any. A nested scope leaves them to the
+    /// outermost one.
+    pub fn end(self, write: impl FnOnce(FlushList)) {
+        let list = self.take();
+        if !list.0.is_empty() {
+            write(list);
+        }
+    }
 }
 
 impl Drop for FlushScope {
@@ -73,11 +82,6 @@ impl Drop for FlushScope {
 }
 
 impl FlushList {
-    /// Whether nothing has to be written.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Writes the frames of the first connections, and hands the others over in pieces, so that one task does not write
     /// to a large room alone.
     pub fn flush_in_pieces(mut self, hand_over: impl Fn(Self)) {
@@ -146,7 +150,7 @@ mod tests {
         let outer = defer_flushes();
         let inner = defer_flushes();
         defer(counter.clone());
-        assert!(inner.take().is_empty());
+        assert!(inner.take().0.is_empty());
         drop(inner);
         assert_eq!(counter.count(), 0);
         drop(outer);

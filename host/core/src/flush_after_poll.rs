@@ -31,10 +31,7 @@ impl<F: Future, W: Fn(FlushList)> Future for FlushAfterPoll<F, W> {
         let this = self.project();
         let scope = defer_flushes();
         let result = this.future.poll(cx);
-        let list = scope.take();
-        if !list.is_empty() {
-            (this.write)(list);
-        }
+        scope.end(this.write);
         result
     }
 }

@@ -27,11 +27,8 @@ impl EffectApplier<'_> {
         // The time to apply effects counts as CPU time of the plugin.
         charge(quota, || effects.drain(..).for_each(|effect| self.apply_or_drop(effect)));
         recycle_effects(effects);
-        // Empty in a session, which writes the frames of all its effects together.
-        let list = scope.take();
-        if !list.is_empty() {
-            flush_charged(quota, list);
-        }
+        // Nothing to write in a session, which writes the frames of all its effects together.
+        scope.end(|list| flush_charged(quota, list));
     }
 
     fn apply_or_drop(&self, effect: Effect) {
